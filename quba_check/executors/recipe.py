@@ -11,6 +11,7 @@ from typing import Any
 from quba_check.core.protocols import Protocol
 from quba_check.engine.cache_keys import model_identity
 from quba_check.engine.engine import Engine
+from quba_check.engine.loader import default_threads
 from quba_check.engine.progress import Progress
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import ModelError, OptionError
@@ -90,11 +91,12 @@ class Recipe:
         """Hash of the values, the same in all processes."""
         return content_hash([repr(self)])
 
-    def engine(self, folder: Path, progress: Progress | None = None) -> Engine:
+    def engine(self, folder: Path, cores: int, progress: Progress | None = None) -> Engine:
         """Load the model and open the images.
 
         Args:
             folder: a folder of this machine for digests and prepared images.
+            cores: cores of this process, from which the number of reading threads follows.
             progress: called after every pass of a batch.
 
         Raises:
@@ -105,6 +107,9 @@ class Recipe:
         suite = find_suite(self.source, folder, self.sampler, self.mirror)
         classifier = load_classifier(self.spec, replace(self.request, cache=folder))
         self._check(model_identity(classifier))
+        settings = self.batch_settings
+        if settings.threads is None:
+            settings = replace(settings, threads=default_threads(classifier.device, cores))
         return Engine(
             classifier,
             suite,
@@ -112,7 +117,7 @@ class Recipe:
             ContentDigests(digests_file(folder)),
             self.protocol,
             seed=self.seed,
-            batch_settings=self.batch_settings,
+            batch_settings=settings,
             progress=progress,
         )
 

@@ -28,13 +28,14 @@ class RemoteWorker:
     Args:
         recipe: the model and its images.
         folder: a folder of this machine for digests and prepared images.
+        cores: cores of this worker.
 
     Raises:
         QubaError: the model or the images cannot be used here, or are others here.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
-        self._engine = recipe.engine(folder, self._count)
+    def __init__(self, recipe: Recipe, folder: Path, cores: int) -> None:
+        self._engine = recipe.engine(folder, cores, self._count)
         self._waiting: queue.SimpleQueue[tuple[Order, Answer] | None] = queue.SimpleQueue()
         self._passes = 0
         self._thread = threading.Thread(target=self._serve, name="quba-worker", daemon=True)
@@ -95,12 +96,12 @@ class RemoteWorker:
         item: tuple[Order, Answer] | None = first
         while item is not None:
             order, answer = item
+            answers[id(order)] = answer
             try:
                 self._take(order)
-            except QubaError as error:
-                answer.set_exception(error)
+            except Exception as error:  # noqa: BLE001  the caller in the other thread raises it
+                answers.pop(id(order)).set_exception(error)
             else:
-                answers[id(order)] = answer
                 yield order
             try:
                 item = self._waiting.get_nowait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from quba_check.errors import OptionError
 from quba_check.strict_yaml import Strict, read_yaml, validate
@@ -27,6 +27,13 @@ class RaySettings(Strict):
     runtime_env: dict[str, Any] = Field(
         default_factory=dict, description="Ray's runtime_env, for custom packages and files."
     )
+
+    @field_validator("gpus_per_worker")
+    @classmethod
+    def _share_or_whole(cls, value: float | None) -> float | None:
+        if value is not None and value > 1 and not value.is_integer():
+            raise ValueError(f"got {value:g}. Allowed: a number of at most 1, or a whole number.")
+        return value
 
 
 class SlurmSettings(Strict):

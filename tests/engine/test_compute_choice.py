@@ -125,7 +125,7 @@ class Elsewhere:
         worker = None
         for order in orders:
             self.orders += 1
-            worker = worker or RemoteWorker(self.recipe, self.folder)
+            worker = worker or RemoteWorker(self.recipe, self.folder, 1)
             yield worker.predict(order)
 
     def changed(self) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from quba_check.engine.claims import Claims, ShardJob
 from quba_check.engine.order import Order
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.recipe import Recipe
-from quba_check.executors.remote_worker import RemoteWorker
+from quba_check.executors.remote_worker import Answer, RemoteWorker
 from quba_check.storage.remote.mirror import MirrorSettings
 from quba_check.storage.store import Store
 from quba_check.suites.opening import find_suite
@@ -41,7 +42,7 @@ def recipe(driver: Evaluation) -> Recipe:
 
 @pytest.fixture(scope="module")
 def worker(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> RemoteWorker:
-    return RemoteWorker(recipe, tmp_path_factory.mktemp("worker"))
+    return RemoteWorker(recipe, tmp_path_factory.mktemp("worker"), 1)
 
 
 def orders(driver: Evaluation, *jobs: ShardJob) -> list[Order]:
@@ -74,7 +75,7 @@ def test_a_worker_lists_no_files(
     driver: Evaluation, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (order,) = orders(driver, ShardJob((PGD,), 0))
-    worker = RemoteWorker(recipe, tmp_path)
+    worker = RemoteWorker(recipe, tmp_path, 1)
     monkeypatch.setattr(worker._engine.suite, "_listing", lambda view: pytest.fail(f"listed {view}"))
     assert set(worker.predict(order).files) == {PGD}
 
@@ -87,7 +88,7 @@ def test_a_worker_copies_remote_images_itself(driver: Evaluation, tmp_path: Path
     sent: Recipe = pickle.loads(pickle.dumps(recipe))
     assert (sent.source, sent.mirror, sent.key) == (url, limit, recipe.key)
     (order,) = orders(remote, ShardJob((PGD,), 1))
-    worker = RemoteWorker(sent, tmp_path / "there")
+    worker = RemoteWorker(sent, tmp_path / "there", 1)
     assert set(worker.predict(order).files) == {PGD}
     copies = (tmp_path / "there" / "mirror").glob("*/*/files/clean/*/*.png")
     assert len(list(copies)) == 400
@@ -95,6 +96,13 @@ def test_a_worker_copies_remote_images_itself(driver: Evaluation, tmp_path: Path
     other = replace(order, keys={PGD: replace(order.keys[PGD], content="0" * 32)})
     with pytest.raises(ModelError, match=rf"shard 1: the images in {url} differ\.$"):
         worker.predict(other)
+
+
+def test_a_worker_reads_with_threads_for_its_cores(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, request=replace(recipe.request, device="cpu"))
+    assert [recipe.engine(tmp_path, cores)._batch_settings.threads for cores in (1, 6)] == [1, 3]
+    stated = replace(recipe, batch_settings=replace(recipe.batch_settings, threads=2))
+    assert stated.engine(tmp_path, 6)._batch_settings.threads == 2
 
 
 def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWorker) -> None:
@@ -106,6 +114,23 @@ def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWork
     other = replace(order, keys={PGD: replace(key, cache_entry="0" * 32)})
     with pytest.raises(ModelError, match=r"shard 1: the settings of the predictions differ\.$"):
         worker.predict(other)
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), SystemExit(2)])
+def test_an_error_of_any_kind_in_taking_an_order_is_its_answer(
+    driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    (order,) = orders(driver, ShardJob((PGD,), 1))
+
+    def fail(order: Order) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._engine.worker, "verify", fail)
+        answer: Answer = Future()
+        worker._waiting.put((order, answer))
+        assert answer.exception(timeout=60) is error
+    assert worker.predict(order).order is order
 
 
 @pytest.mark.parametrize(
@@ -128,7 +153,7 @@ def test_another_model_is_refused_by_name(
 ) -> None:
     other = replace(recipe, identity={**recipe.identity, **difference})
     with pytest.raises(ModelError) as error:
-        RemoteWorker(other, tmp_path)
+        RemoteWorker(other, tmp_path, 1)
     assert message in str(error.value)
 
 

@@ -24,3 +24,16 @@ def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as error:
         read_settings(path, "workers.yaml")
     assert str(error.value).startswith("workers.yaml:2: slurm: unknown key 'partitions'")
+
+
+def test_a_fraction_of_several_gpus_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "workers.yaml"
+    for allowed in (0, 0.25, 1, 2, 3.0):
+        path.write_text(f"ray: {{gpus_per_worker: {allowed}}}\n")
+        assert read_settings(path, "workers.yaml").ray.gpus_per_worker == allowed
+    path.write_text("ray:\n  gpus_per_worker: 1.5\n")
+    with pytest.raises(OptionError) as error:
+        read_settings(path, "workers.yaml")
+    assert str(error.value) == (
+        "workers.yaml:2: ray.gpus_per_worker: got 1.5. Allowed: a number of at most 1, or a whole number."
+    )

@@ -111,19 +111,12 @@ class RayWorker:
         Returns:
             True if the present model had changed; an error if the model cannot be loaded or is another one.
         """
-        import torch
-
-        from quba_check.engine.loader import default_threads
         from quba_check.executors.remote_worker import RemoteWorker
 
         changed = self._worker is not None and self.is_changed()
         self._release()
-        if recipe.batch_settings.threads is None:
-            is_cpu = recipe.request.device == "cpu" or not torch.accelerator.is_available()
-            threads = default_threads(torch.device("cpu" if is_cpu else "cuda"), cores)
-            recipe = replace(recipe, batch_settings=replace(recipe.batch_settings, threads=threads))
         try:
-            self._worker = RemoteWorker(recipe, scratch_folder())
+            self._worker = RemoteWorker(recipe, scratch_folder(), cores)
         except QubaError as error:
             return error
         return changed

@@ -6,15 +6,14 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 from quba_check.errors import OptionError
 from quba_check.executors.slurm.heartbeat import Pulse
 from quba_check.executors.slurm.queue_folder import Answer, QueueFolder, Task
+from quba_check.executors.slurm.slot import Slot
 
-PER_WORKER = 2
-"""Most tasks of a worker: one is predicted while the next is read ahead."""
 STRIKES = 3
 """Workers that may be lost with a task, or without any, before the run ends."""
 SILENCE = 60.0
@@ -22,6 +21,8 @@ SILENCE = 60.0
 WATCH_SECONDS = 0.25
 NEWS_SECONDS = 300.0
 """Seconds without any worker that are reported."""
+RETRY_SECONDS = 30.0
+"""Seconds after which a refused job is submitted again."""
 SHORTEST_WAIT, LONGEST_WAIT = 0.002, 0.05
 """Seconds between two listings of the answers."""
 
@@ -49,18 +50,6 @@ class Completed:
     number: int
     worker: str
     answer: Answer
-
-
-@dataclass
-class _Worker:
-    name: str
-    job: int
-    host: str
-    pulse: Pulse
-    tasks: set[int] = field(default_factory=set)
-    is_alone: bool = False
-    is_usable: bool = True
-    is_gone: bool = False
 
 
 @dataclass
@@ -99,13 +88,14 @@ class Dispatcher:
         self._restart = restart
         self._announce = announce
         self._numbers = itertools.count(1)
-        self._workers: dict[str, _Worker] = {}
+        self._workers: dict[str, Slot] = {}
         self._sent: dict[int, _Sent] = {}
         self._waiting: deque[int] = deque()
         self._completed: dict[int, Completed] = {}
         self._watched = 0.0
         self._alive = time.monotonic()
         self._idle_losses = 0
+        self._refused: dict[int, float] = {}
         self._failure: OptionError | None = None
         self.has_failed = False
 
@@ -116,7 +106,7 @@ class Dispatcher:
 
     def has_room(self) -> bool:
         """Return True if a new task would be given to a worker at once."""
-        return not self._waiting and any(map(_has_room, self._workers.values()))
+        return not self._waiting and any(worker.has_room for worker in self._workers.values())
 
     def submit(self, task: Task) -> int:
         """Give a task to a worker and return its number.
@@ -169,9 +159,7 @@ class Dispatcher:
         Raises:
             OptionError: no worker can be started.
         """
-        while (completed := self.wait([number], for_room=False)) is None:
-            pass
-        return completed
+        return cast("Completed", self.wait([number], for_room=False))
 
     def _add(self, sent: _Sent) -> int:
         number = next(self._numbers)
@@ -187,7 +175,10 @@ class Dispatcher:
             self._idle_losses = 0
             if number in self._sent:  # else it was dropped, or another worker was faster
                 self._settle(number, Completed(number, worker, answer))
-            self._release(self._workers[worker], number)
+            sender = self._workers[worker]
+            sender.has_answered = True
+            sender.dropped.discard(number)
+            self._release(sender, number)
         if (now := time.monotonic()) - self._watched > WATCH_SECONDS:
             self._watch()
             self._watched = now
@@ -202,7 +193,8 @@ class Dispatcher:
         if number in self._waiting:
             self._waiting.remove(number)
         elif worker is not None:
-            self._folder.withdraw(worker.name, number)
+            if not self._folder.withdraw(worker.name, number):
+                worker.dropped.add(number)
             self._release(worker, number)
 
     def _give_waiting(self) -> None:
@@ -212,7 +204,7 @@ class Dispatcher:
             fitting = [
                 worker
                 for worker in self._workers.values()
-                if _has_room(worker) and not (is_struck and worker.tasks)
+                if worker.has_room and not (is_struck and worker.tasks)
             ]
             if not fitting:
                 continue
@@ -221,12 +213,12 @@ class Dispatcher:
             worker.is_alone = is_struck
             self._give(number, worker)
 
-    def _give(self, number: int, worker: _Worker) -> None:
+    def _give(self, number: int, worker: Slot) -> None:
         self._sent[number].worker = worker.name
         worker.tasks.add(number)
         self._folder.send(worker.name, number, self._sent[number].task)
 
-    def _release(self, worker: _Worker, number: int) -> None:
+    def _release(self, worker: Slot, number: int) -> None:
         worker.tasks.discard(number)
         worker.is_alone = worker.is_alone and bool(worker.tasks)
 
@@ -239,7 +231,7 @@ class Dispatcher:
                 for earlier in self._workers.values():  # the job was queued again
                     if earlier.job == job and not earlier.is_gone:
                         self._lose(earlier)
-                self._workers[name] = _Worker(name, job, host, Pulse(self._folder.heartbeat(name)))
+                self._workers[name] = Slot(name, job, host, Pulse(self._folder.heartbeat(name)))
         for worker in self._workers.values():
             if not worker.is_gone:
                 self._check(worker)
@@ -252,7 +244,7 @@ class Dispatcher:
             self._alive = now
             self._announce(f"slurm: no worker for {NEWS_SECONDS / 60:.0f} minutes; the jobs wait")
 
-    def _check(self, worker: _Worker) -> None:
+    def _check(self, worker: Slot) -> None:
         """Take back the tasks of a worker that left or is silent."""
         has_left = self._folder.has_left(worker.name)
         was_usable, worker.is_usable = worker.is_usable, not has_left and worker.pulse.silence < SILENCE
@@ -262,10 +254,35 @@ class Dispatcher:
             self._take_back(worker, strikes=0 if has_left else 1)
 
     def _replace(self, job: int) -> None:
-        """Start a job that ended again."""
+        """Start a job that ended again; one that is refused is tried later.
+
+        Raises:
+            OptionError: it is refused, and no worker lives.
+        """
+        refused_at = self._refused.get(job)
+        if refused_at is None:
+            self._note_end(job)
+        elif self.live_workers and time.monotonic() - refused_at < RETRY_SECONDS:
+            return
+        if self._failure is not None:
+            return
+        try:
+            self._restart(job)
+        except OptionError as error:
+            self._refused[job] = time.monotonic()
+            if not self.live_workers:
+                raise
+            if refused_at is None:
+                again = f"the next try is in {RETRY_SECONDS:.0f} seconds"
+                self._announce(f"slurm: a job that ended is not submitted again yet; {again}. {error}")
+        else:
+            self._refused.pop(job, None)
+
+    def _note_end(self, job: int) -> None:
+        """Take back the tasks of an ended job; count it if it predicted nothing."""
         words = self._jobs.last_words(job)
         lost = [worker for worker in self._workers.values() if worker.job == job and not worker.is_gone]
-        if not any(worker.tasks for worker in lost):
+        if not any(worker.tasks or worker.has_answered for worker in lost):
             self._idle_losses += 1
         for worker in lost:
             self._lose(worker, words)
@@ -276,10 +293,8 @@ class Dispatcher:
                 "Check that the nodes see this folder; the key folder in --quba-executor-settings names "
                 "another.",
             )
-            return
-        self._restart(job)
 
-    def _lose(self, worker: _Worker, words: str = "nothing") -> None:
+    def _lose(self, worker: Slot, words: str = "nothing") -> None:
         """Take back the tasks of a worker that ended."""
         if worker.is_usable:
             self._announce(f"slurm: the worker on {worker.host} ended")
@@ -287,7 +302,7 @@ class Dispatcher:
         has_left = self._folder.has_left(worker.name)
         self._take_back(worker, strikes=0 if has_left else 1, words=words)
 
-    def _take_back(self, worker: _Worker, strikes: int, words: str = "nothing") -> None:
+    def _take_back(self, worker: Slot, strikes: int, words: str = "nothing") -> None:
         """Let the tasks of a worker wait for others."""
         for number in sorted(worker.tasks, reverse=True):
             sent = self._sent[number]
@@ -312,7 +327,3 @@ class Dispatcher:
             f"--quba-executor: {problem}. The last one wrote: {words}. Its log is in {self._folder.jobs}. "
             f"{hint}"
         )
-
-
-def _has_room(worker: _Worker) -> bool:
-    return worker.is_usable and not worker.is_alone and len(worker.tasks) < PER_WORKER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from quba_check.errors import OptionError, needs
 from quba_check.executors.settings import SlurmSettings
 from quba_check.executors.slurm.worker import SlurmWorker
+from quba_check.models.visible_gpus import GPUS, visible_gpus
 
 if TYPE_CHECKING:
     from submitit import Executor, Job
@@ -29,6 +31,8 @@ QUEUE_SECONDS = 30.0
 CLOSING_SECONDS = 20.0
 """Seconds for local workers to end by themselves."""
 _LOCAL_MINUTES = 365 * 24 * 60
+_STAY = "trap : EXIT"
+"""Keeps bash from replacing itself by its last command; submitit names a job by the process of its shell."""
 
 
 class SlurmJobs:
@@ -148,16 +152,21 @@ class SlurmJobs:
         return executor
 
     def _local_executor(self, number: int) -> Executor:
+        """Return submitit's executor for a process of this machine.
+
+        Args:
+            number: number of the worker, which selects its GPUs among those that this process may use.
+        """
         from submitit import LocalExecutor
 
-        gpus = self._settings.gpus_per_worker
+        count = self._settings.gpus_per_worker
+        gpus = visible_gpus() if count else []
+        own = [gpus[(number * count + place) % len(gpus)] for place in range(min(count, len(gpus)))]
+        # submitit hides all GPUs by default, and does not take those named by text.
+        exports = [f"export {GPUS}={shlex.quote(','.join(own))}"] if own else []
+        setup = [*exports, *self._settings.setup]
         executor = LocalExecutor(self._folder, max_num_timeout=MOST_TIMEOUTS)
-        executor.update_parameters(
-            timeout_min=_LOCAL_MINUTES,
-            gpus_per_node=gpus,
-            visible_gpus=tuple(range(number * gpus, (number + 1) * gpus)),
-            setup=list(self._settings.setup),
-        )
+        executor.update_parameters(timeout_min=_LOCAL_MINUTES, setup=[*setup, _STAY] if setup else [])
         return executor
 
 

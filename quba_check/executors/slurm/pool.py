@@ -5,12 +5,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -126,7 +126,7 @@ class _Run:
         self._count = count
         self._heartbeat = Heartbeat(self.folder.driver)
         self._jobs = SlurmJobs(settings, self.folder.jobs, is_local=is_local)
-        self._threads = max(1, _cores() // count) if is_local else settings.cpus_per_worker
+        self._cores = max(1, _cores() // count) if is_local else settings.cpus_per_worker
         self.dispatcher = Dispatcher(self.folder, self._jobs, self._restart, announce)
         self._handlers = self._catch_signals()
         atexit.register(self.close)
@@ -150,11 +150,11 @@ class _Run:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if not self.dispatcher.has_failed:
-            shutil.rmtree(self.folder.root, ignore_errors=True)
+            self.folder.remove()
 
     def _worker(self, job: int) -> SlurmWorker:
         import_path = tuple(filter(None, sys.path))
-        return SlurmWorker(self.folder.root, job, self._threads, import_path, version("quba-check"))
+        return SlurmWorker(self.folder.root, job, self._cores, import_path, version("quba-check"))
 
     def _restart(self, job: int) -> None:
         self._jobs.start([self._worker(job)])
@@ -211,8 +211,11 @@ class SlurmExecutor:
         Raises:
             QubaError: an order cannot be predicted, or no worker can be started.
         """
-        dispatcher = self._pool.dispatcher(self._recipe)
         source = iter(orders)
+        if (first := next(source, None)) is None:  # no job is submitted if all predictions are in the store
+            return
+        source = chain([first], source)
+        dispatcher = self._pool.dispatcher(self._recipe)
         given: dict[int, Order] = {}
         is_over = False
         try:

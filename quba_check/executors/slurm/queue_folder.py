@@ -94,12 +94,19 @@ class QueueFolder:
         folder = cls(Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=parent)))
         for path in (folder.workers, folder.jobs, folder.root / "recipes", folder.root / "answers"):
             path.mkdir()
+        folder.driver.touch()
         now = folder.root.stat().st_mtime  # by the clock of the file server
         for path in parent.iterdir():
             with contextlib.suppress(OSError):
                 if now - (path / "driver").stat().st_mtime > KEPT_SECONDS:
                     shutil.rmtree(path, ignore_errors=True)
         return folder
+
+    def remove(self) -> None:
+        """Remove the folder; a later run removes what a worker writes meanwhile."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.driver.touch()
 
     @property
     def workers(self) -> Path:
@@ -185,9 +192,13 @@ class QueueFolder:
         """Give a task to a worker."""
         write_atomically(self._task(worker, number), pickle.dumps(task))
 
-    def withdraw(self, worker: str, number: int) -> None:
-        """Take back a task that the worker has not read."""
-        self._task(worker, number).unlink(missing_ok=True)
+    def withdraw(self, worker: str, number: int) -> bool:
+        """Take back a task; return False if the worker has begun it."""
+        try:
+            self._task(worker, number).unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def receive(self, worker: str) -> Mapping[int, Task]:
         """Return the new tasks of a worker by number, the oldest first."""

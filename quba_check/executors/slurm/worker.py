@@ -37,14 +37,14 @@ class SlurmWorker:
     Attributes:
         folder: folder of the run.
         job: number of the job.
-        threads: most threads of torch.
+        cores: cores of this worker.
         import_path: the driver's `sys.path`.
         version: the driver's version of this package.
     """
 
     folder: Path
     job: int
-    threads: int
+    cores: int
     import_path: tuple[str, ...]
     version: str
     _service: Service | None = field(init=False, repr=False, compare=False, default=None)
@@ -63,8 +63,8 @@ class SlurmWorker:
         sys.path.extend(path for path in self.import_path if path not in sys.path)
         code: Any = 0
         try:
-            self._service = Service(QueueFolder(self.folder), self.job)
-            self._service.use_threads(self.threads)
+            self._service = Service(QueueFolder(self.folder), self.job, self.cores)
+            self._service.limit_threads()
             signal.signal(signal.SIGTERM, self._leave)
             self._service.run()
         except SystemExit as end:  # of submitit, after `checkpoint`
@@ -100,13 +100,15 @@ class Service:
     Args:
         folder: folder of the run.
         job: number of the job.
+        cores: cores of this worker.
 
     Attributes:
         name: name of the worker.
     """
 
-    def __init__(self, folder: QueueFolder, job: int) -> None:
+    def __init__(self, folder: QueueFolder, job: int, cores: int) -> None:
         self.name = folder.add_worker(job)
+        self._cores = cores
         self._folder = folder
         self._heartbeat = Heartbeat(folder.heartbeat(self.name))
         self._driver = Pulse(folder.driver)
@@ -117,11 +119,11 @@ class Service:
         self._counting = threading.Lock()
         self._loading = threading.Lock()
 
-    def use_threads(self, threads: int) -> None:
+    def limit_threads(self) -> None:
         """Limit the threads of torch, which others on this machine need too."""
         import torch
 
-        torch.set_num_threads(min(torch.get_num_threads(), threads))
+        torch.set_num_threads(min(torch.get_num_threads(), self._cores))
 
     def leave(self) -> None:
         """Tell the driver that this worker is about to end."""
@@ -150,7 +152,7 @@ class Service:
             answer = Answer(self._value(task))
         except QubaError as error:
             answer = Answer(error=error)
-        except Exception as error:  # noqa: BLE001  the driver raises it
+        except BaseException as error:  # noqa: BLE001  the driver raises it
             error.add_note(traceback.format_exc())
             answer = Answer(error=error)
         self._folder.answer(self.name, number, answer)
@@ -178,10 +180,8 @@ class Service:
                     self._changed[self._recipe] = self._model.is_changed()
                     self._model.close()
                 self._model = None  # memory for two is not there
-                self._model, self._recipe = (
-                    RemoteWorker(self._folder.read_recipe(recipe), scratch_folder()),
-                    recipe,
-                )
+                content = self._folder.read_recipe(recipe)
+                self._model, self._recipe = RemoteWorker(content, scratch_folder(), self._cores), recipe
             return self._model
 
     def _is_changed(self, recipe: str) -> bool:

@@ -23,6 +23,8 @@ class Stage:
         self.folder = folder
         self.dead: set[int] = set()
         self.restarted: list[int] = []
+        self.refusal: OptionError | None = None
+        self.refused: list[int] = []
         self.news: list[str] = []
         self.dispatcher = Dispatcher(folder, self, self.restart, self.news.append)
 
@@ -33,6 +35,9 @@ class Stage:
         return f"'killed {number}'"
 
     def restart(self, job: int) -> None:
+        if self.refusal is not None:
+            self.refused.append(job)
+            raise self.refusal
         self.restarted.append(job)
         self.dead.discard(job)
 
@@ -150,6 +155,60 @@ def test_an_answer_forgives_workers_that_ended(stage: Stage) -> None:
     assert stage.restarted == [1] * 6
 
 
+def test_jobs_that_end_together_after_an_answer_are_submitted_again(stage: Stage) -> None:
+    dispatcher = stage.dispatcher
+    workers = stage.start(0, 1, 2, 3, 4)
+    numbers = [dispatcher.submit(task) for task in TASKS[:6]]
+    for number, worker in zip(numbers, workers, strict=False):
+        stage.folder.answer(worker, number, Answer())
+    dispatcher._poll()
+    stage.folder.leave(workers[1])  # preempted, as the next one; the fourth and the fifth are idle
+    stage.folder.leave(workers[2])
+    dispatcher._poll()
+    stage.dead = {1, 2, 3, 4}
+    dispatcher._poll()
+    assert sorted(stage.restarted) == [1, 2, 3, 4]
+    assert stage.read(workers[0]) == [numbers[5]]
+    stage.folder.answer(workers[0], numbers[5], Answer("last"))
+    assert dispatcher.answer(numbers[5]).answer == Answer("last")
+
+
+def test_a_refused_job_is_tried_again_while_others_work(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.start(0, 1)
+    stage.refusal = OptionError("sbatch refused the jobs: timed out.")
+    stage.die(0)
+    stage.dispatcher._poll()
+    assert stage.refused == [0]
+    with monkeypatch.context() as later:
+        later.setattr(module, "RETRY_SECONDS", 0.0)
+        for _ in range(3):
+            stage.dispatcher._poll()
+        assert stage.refused == [0] * 4
+        stage.refusal = None
+        stage.dispatcher._poll()
+    assert stage.restarted == [0]
+    assert stage.news == [
+        f"slurm: the worker on {HOST} ended",
+        "slurm: a job that ended is not submitted again yet; the next try is in 30 seconds. "
+        "sbatch refused the jobs: timed out.",
+    ]
+
+
+def test_a_refused_job_is_an_error_without_any_worker(stage: Stage) -> None:
+    stage.start(0)
+    stage.refusal = OptionError("sbatch refused the jobs: timed out.")
+    stage.dead = {0}
+    for _ in range(4):
+        with pytest.raises(OptionError, match=r"^sbatch refused the jobs: timed out\.$"):
+            stage.dispatcher._poll()
+    assert stage.refused == [0] * 4
+    stage.refusal = None
+    stage.dispatcher._poll()
+    assert stage.restarted == [0]
+
+
 def test_a_worker_that_leaves_costs_no_strike(stage: Stage) -> None:
     dispatcher = stage.dispatcher
     number = dispatcher.submit(TASKS[0])
@@ -221,6 +280,25 @@ def test_dropped_tasks_are_withdrawn(stage: Stage) -> None:
     stage.folder.answer(worker, begun, Answer())
     dispatcher._poll()
     assert dispatcher._completed == {}
+
+
+def test_a_worker_with_dropped_tasks_in_work_takes_no_other(stage: Stage) -> None:
+    dispatcher = stage.dispatcher
+    (worker,) = stage.start(0)
+    begun = [dispatcher.submit(TASKS[0]), dispatcher.submit(TASKS[1])]
+    assert stage.read(worker) == begun
+    dispatcher.drop(begun)
+    assert not dispatcher.has_room()
+    later = dispatcher.submit(TASKS[2])
+    stage.folder.answer(worker, begun[0], Answer(error=ValueError("of both")))
+    dispatcher._poll()
+    assert stage.read(worker) == []
+    stage.folder.answer(worker, begun[1], Answer(error=ValueError("of both")))
+    dispatcher._poll()
+    assert stage.read(worker) == [later]
+    stage.folder.answer(worker, later, Answer(3))
+    assert dispatcher.answer(later).answer == Answer(3)
+    assert dispatcher.has_room()
 
 
 def test_a_task_for_one_worker_is_void_without_it(stage: Stage) -> None:

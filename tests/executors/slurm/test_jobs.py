@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,6 +195,50 @@ def test_a_terminal_interrupts_no_local_worker() -> None:
         code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
         assert subprocess.check_output([sys.executable, "-c", code]) == b"True\n"
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus", "number", "shares"),
+    [
+        ("3", 1, 0, "3"),
+        ("3, GPU-89,1", 1, 1, "GPU-89"),
+        ("3, GPU-89,1", 1, 3, "3"),
+        ("4,5,6,7", 2, 1, "6,7"),
+        ("4", 2, 1, "4"),
+    ],
+)
+def test_a_local_worker_has_gpus_of_those_that_are_visible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str, gpus: int, number: int, shares: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    settings = SlurmSettings(gpus_per_worker=gpus, setup=("true",))
+    executor = SlurmJobs(settings, tmp_path, is_local=True)._local_executor(number)
+    lines = [f"export CUDA_VISIBLE_DEVICES={shares}", "true", "trap : EXIT"]
+    assert executor.parameters["setup"] == lines
+
+
+def test_the_shell_of_a_local_worker_stays_its_parent(tmp_path: Path) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("needs bash")
+    jobs = SlurmJobs(SlurmSettings(setup=("true",)), tmp_path, is_local=True)
+    lines = [
+        *jobs._local_executor(0).parameters["setup"],
+        f"{sys.executable} -c 'import os; print(os.getppid())'",
+    ]
+    with subprocess.Popen([bash, "-c", " && ".join(lines)], stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.communicate()[0] == f"{shell.pid}\n"
+
+
+def test_the_process_of_a_local_worker_has_its_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-89")
+    for gpus, shares in ((1, "GPU-89"), (0, "")):
+        jobs = SlurmJobs(SlurmSettings(gpus_per_worker=gpus), tmp_path, is_local=True)
+        job = jobs._local_executor(1).submit(os.getenv, "CUDA_VISIBLE_DEVICES")
+        assert job.result() == shares
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    settings = SlurmSettings(gpus_per_worker=1)
+    assert SlurmJobs(settings, tmp_path, is_local=True)._local_executor(0).parameters["setup"] == []
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,7 @@ def test_workers_that_do_not_end_are_killed(
 def test_nothing_starts_for_a_run_without_orders(tmp_path: Path, driver: Evaluation) -> None:
     pool = SlurmPool(ExecutorChoice("slurm", "local"), SlurmSettings(), tmp_path / "slurm")
     executor = pool.executor(driver.engine._executor._recipe)
+    assert list(executor.run([])) == []
     assert executor.changed() == []
     pool.close()
     assert not (tmp_path / "slurm").exists()
@@ -192,7 +193,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, driver: Evaluation) -> 
     settings = SlurmSettings(folder=str(tmp_path / "file"))
     pool = SlurmPool(ExecutorChoice("slurm", "local"), settings, tmp_path)
     with pytest.raises(StoreError) as error:
-        list(pool.executor(driver.engine._executor._recipe).run([]))
+        list(pool.executor(driver.engine._executor._recipe).run(orders(driver, FOG)))
     assert str(error.value) == (
         f"--quba-executor: the folder {tmp_path / 'file'} of the workers' orders cannot be written "
         "(File exists). Name another one by the key folder in --quba-executor-settings."

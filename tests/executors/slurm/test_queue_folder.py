@@ -26,11 +26,32 @@ def test_only_this_user_may_read_it(folder: QueueFolder) -> None:
 def test_folders_of_drivers_that_were_killed_are_removed_after_a_week(tmp_path: Path) -> None:
     old, new = QueueFolder.create(tmp_path), QueueFolder.create(tmp_path)
     for folder, days in ((old, 7.1), (new, 6.9)):
-        folder.driver.touch()
         then = time.time() - days * 24 * 3600
         os.utime(folder.driver, (then, then))
     latest = QueueFolder.create(tmp_path)
     assert set(tmp_path.iterdir()) == {new.root, latest.root}
+
+
+def test_a_folder_in_which_a_worker_wrote_at_the_end_is_removed_after_a_week(
+    folder: QueueFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, remove = folder.add_worker(0), shutil.rmtree
+
+    def remove_around_a_worker(path: Path, *, ignore_errors: bool) -> None:
+        remove(path, ignore_errors=ignore_errors)
+        (folder.workers / worker).mkdir(parents=True)
+        folder.leave(worker)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", remove_around_a_worker)
+        folder.remove()
+    assert folder.has_left(worker)
+    then = time.time() - 7.1 * 24 * 3600
+    os.utime(folder.driver, (then, then))
+    latest = QueueFolder.create(folder.root.parent)
+    assert list(folder.root.parent.iterdir()) == [latest.root]
+    latest.remove()
+    assert list(folder.root.parent.iterdir()) == []
 
 
 def test_a_worker_receives_its_tasks_once_and_in_order(folder: QueueFolder) -> None:
@@ -46,9 +67,12 @@ def test_a_worker_receives_its_tasks_once_and_in_order(folder: QueueFolder) -> N
 def test_a_task_can_be_withdrawn(folder: QueueFolder) -> None:
     worker = folder.add_worker(0)
     folder.send(worker, 1, CheckModel("a"))
-    folder.withdraw(worker, 1)
-    folder.withdraw(worker, 1)
+    assert folder.withdraw(worker, 1)
+    assert not folder.withdraw(worker, 1)
     assert folder.receive(worker) == {}
+    folder.send(worker, 2, CheckModel("b"))
+    folder.receive(worker)
+    assert not folder.withdraw(worker, 2)
 
 
 def test_answers_are_taken_once(folder: QueueFolder) -> None:

@@ -40,15 +40,17 @@ class Model:
     """Answers for a `RemoteWorker`."""
 
     loaded: list[str] = []  # noqa: RUF012
+    cores: list[int] = []  # noqa: RUF012
     opened = 0
     changes = False
     failure: BaseException | None = None
 
-    def __init__(self, recipe: str, folder: Path) -> None:
+    def __init__(self, recipe: str, folder: Path, cores: int) -> None:
         assert not Model.opened, "two models in memory"
         if recipe == "broken":
             raise ModelError("broken cannot be loaded")
         Model.loaded.append(recipe)
+        Model.cores.append(cores)
         Model.opened += 1
 
     def predict(self, order: Order) -> Predicted:
@@ -71,6 +73,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> QueueFolder:
     monkeypatch.setattr(slurm_worker, "RemoteWorker", Model)
     monkeypatch.setattr(slurm_worker, "scratch_folder", lambda: tmp_path)
     monkeypatch.setattr(Model, "loaded", [])
+    monkeypatch.setattr(Model, "cores", [])
     monkeypatch.setattr(Model, "opened", 0)
     monkeypatch.setattr(QueueFolder, "read_recipe", lambda _, key: key)
     return QueueFolder.create(tmp_path / "slurm")
@@ -79,7 +82,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> QueueFolder:
 @pytest.fixture
 def service(folder: QueueFolder) -> Iterator[Service]:
     heartbeat = Heartbeat(folder.driver)
-    service = Service(folder, 0)
+    service = Service(folder, 0, 6)
     thread = threading.Thread(target=service.run)
     thread.start()
     yield service
@@ -104,7 +107,7 @@ def test_tasks_are_answered(folder: QueueFolder, service: Service) -> None:
     predicted = answer(folder, service, 2, PredictOrder("one", ORDER))
     assert predicted == Answer(({CLEAN: b"file"}, "logits", 3))
     assert answer(folder, service, 3, CheckModel("one")) == Answer(False)
-    assert Model.loaded == ["one"]
+    assert (Model.loaded, Model.cores) == (["one"], [6])
 
 
 def test_another_model_replaces_the_first(
@@ -126,20 +129,21 @@ def test_errors_are_answers(folder: QueueFolder, service: Service, monkeypatch: 
     error = answer(folder, service, 1, PredictOrder("broken", ORDER)).error
     assert isinstance(error, ModelError)
     assert str(error) == "broken cannot be loaded"
-    monkeypatch.setattr(Model, "failure", ZeroDivisionError("of a library"))
-    error = answer(folder, service, 2, PredictOrder("one", ORDER)).error
-    assert isinstance(error, ZeroDivisionError)
-    assert "in predict\n" in error.__notes__[0]  # the traceback of the worker
+    for number, failure in enumerate((ZeroDivisionError("of a library"), SystemExit(2)), 2):
+        monkeypatch.setattr(Model, "failure", failure)
+        error = answer(folder, service, number, PredictOrder("one", ORDER)).error
+        assert isinstance(error, type(failure))
+        assert "in predict\n" in error.__notes__[0]  # the traceback of the worker
 
 
 def test_it_ends_when_the_driver_is_silent(folder: QueueFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm_worker, "DRIVER_SILENCE", -1.0)
-    Service(folder, 0).run()
+    Service(folder, 0, 6).run()
 
 
 def test_a_job_is_queued_again_with_the_same_worker(folder: QueueFolder) -> None:
     worker = SlurmWorker(folder.root, 3, 1, ("/own",), VERSION)
-    worker._service = Service(folder, 3)
+    worker._service = Service(folder, 3, 1)
     again = pickle.loads(pickle.dumps(worker.checkpoint()))
     assert again.function == worker
     assert again.function._service is None
