@@ -185,8 +185,9 @@ def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
     """
     from quba_check.executors.choice import parse_executor
     from quba_check.fleet.command import user_words
-    from quba_check.fleet.places import shares, visible_gpus
+    from quba_check.fleet.places import shares
     from quba_check.fleet.pytest_files import executor_setting
+    from quba_check.models.visible_gpus import visible_gpus
 
     if parse_executor(options.executor or "inline").kind != "inline":
         number = at_once or 1

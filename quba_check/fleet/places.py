@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-GPUS, THREADS = "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"
-"""Variables of CUDA, and of the threads of torch."""
+from quba_check.models.visible_gpus import GPUS
+
+THREADS = "OMP_NUM_THREADS"
+"""Variable of the threads of torch."""
 
 
 def shares(at_once: int | None, gpus: Sequence[str], cores: int) -> list[dict[str, str]]:
@@ -29,17 +31,3 @@ def shares(at_once: int | None, gpus: Sequence[str], cores: int) -> list[dict[st
         return [{}]
     threads = {} if THREADS in os.environ else {THREADS: str(max(1, cores // number))}
     return [threads | ({GPUS: gpus[place % len(gpus)]} if gpus else {}) for place in range(number)]
-
-
-def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the GPUs of CUDA that this process may use.
-
-    Args:
-        environment: the variables of the process.
-    """
-    named = environment.get(GPUS)
-    if named is not None:
-        return [gpu.strip() for gpu in named.split(",") if gpu.strip()]
-    import torch
-
-    return [str(number) for number in range(torch.cuda.device_count())]

@@ -455,9 +455,11 @@ def damaged_copy(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None
 
 @contextmanager
 def lock_of_another_process(store: SharedStore, patch: pytest.MonkeyPatch) -> Iterator[None]:
-    with Store(store.root)._pack_lock(ENTRY, timeout=0) as is_held:
-        assert is_held
+    with ThreadPoolExecutor(1) as other:  # a thread is to a lock as another process
+        lock = store._pack_lock(ENTRY, timeout=0)
+        assert other.submit(lock.__enter__).result()
         yield
+        other.submit(lock.__exit__, None, None, None).result()
 
 
 @contextmanager
