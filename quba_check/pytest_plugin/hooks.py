@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import (
     BUG,
     RESULT,
+    WARNING_LIBRARY,
     DemandItem,
     ShippedFolder,
     ThresholdFile,
@@ -57,7 +59,8 @@ class GateHooks:
             # The selection is not known yet, and a narrow run must not pay for demands outside of it.
             on_accuracy = [planned for planned in demands if planned.demand.dimension == "accuracy"]
             demands = on_accuracy or demands[:1]
-        with one_line_errors():
+        with one_line_errors(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
             self._gate.check(demands)
             self._examine_models(demands, self._progress)
 

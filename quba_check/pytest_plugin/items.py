@@ -24,6 +24,8 @@ BOUND_WORDS = {
 }
 RESULT = "quba_result"
 """Attribute of a test report with the result of its demand as JSON text."""
+WARNING_LIBRARY = "PIL"
+"""Library whose warnings about sound images are ignored: with `-W error` each would stop a run."""
 BUG = "quba_bug"
 """Attribute of a test report with the message about a bug of quba-check."""
 
@@ -62,6 +64,7 @@ class ThresholdFile(pytest.File):
             name = planned.node_id.removeprefix(f"{self.nodeid}::")
             item: DemandItem = DemandItem.from_parent(self, name=name, nodeid=planned.node_id)
             item.planned = planned
+            item.add_marker(pytest.mark.filterwarnings(f"ignore:::{WARNING_LIBRARY}"))
             yield item
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import CLEAN_IMAGES, Judge, same_findings
+from PIL import Image
 
 
 def shard_of(store: Path, view: str) -> Path:
@@ -57,6 +58,23 @@ def test_an_image_that_cannot_be_decoded_fails_what_needs_it(
     )
     assert not any("Traceback" in line for line in [*result.outlines, *result.errlines])
     assert judge_cold.passes()["forward"] >= CLEAN_IMAGES
+
+
+def test_an_image_about_which_pillow_warns_is_no_damage(
+    judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = judge_cold.pytester.path / "data"
+    shutil.copytree(tiny_data, data)
+    with Image.open(data / "sketch" / "brick" / "001.png") as opened:
+        palette = opened.convert("P")
+    for folder in ("val", "sketch"):  # read before the items, and by one
+        path = next(iter(sorted((data / folder).glob("*/*.png"))))
+        palette.save(path, transparency=bytes(range(16)))
+    monkeypatch.setenv("QUBA_DATA", str(data))
+    judge_cold.write(
+        "thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0}, ood_robustness: {min: 0}}\n"
+    )
+    assert judge_cold("thresholds/x.yaml", "-W", "error").ret == pytest.ExitCode.OK
 
 
 def test_an_optional_demand_does_not_pass_over_a_broken_image(
