@@ -140,11 +140,11 @@ class ShardPredictor:
 
     def _predicted(self, attacks: tuple[str | None, ...], tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
         """Yield tasks of one kind when the outputs of their images are complete."""
-        opened: list[ShardTask] = []
+        opened: set[ShardTask] = set()
 
         def jobs() -> Iterator[ReadJob[Owner, Any]]:
             for task in tasks:
-                opened.append(task)
+                opened.add(task)
                 for position in range(len(task.examples)):
                     yield ReadJob((task, position), partial(self._read, task, position))
 
@@ -163,6 +163,7 @@ class ShardPredictor:
         try:
             for task in _one_batch_late(passes[attacks[-1]](stream)):
                 task.images.close()
+                opened.discard(task)  # its outputs are as large as all columns together
                 yield task
         finally:
             stream.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +16,9 @@ from support.tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, writ
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.predictions import Predictions
-from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.shard_task import ShardTask
 from quba_check.errors import InvariantError, ModelError, SuiteError, UnmeasurableError
 from quba_check.evaluation import Evaluation
 
@@ -408,6 +410,24 @@ def test_probabilities_are_stored_only_if_needed(evaluate) -> None:
     }  # fmt: skip
     (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
     assert "probabilities" in evaluation.store.read(key).columns
+
+
+def test_outputs_of_stored_shards_are_freed(evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of 75 corruptions of 50,000 images would take 15 GB."""
+    with_outputs: weakref.WeakSet[ShardTask] = weakref.WeakSet()
+    counts = []
+    add = ShardTask.add
+
+    def noted(task: ShardTask, *arguments) -> None:
+        add(task, *arguments)
+        with_outputs.add(task)
+        counts.append(len(with_outputs))
+
+    monkeypatch.setattr(ShardTask, "add", noted)
+    evaluation = evaluate(batch_settings=BatchSettings(batch_size=3, threads=0))
+    evaluation.engine.predictions([View("corruptions", name, 3) for name in CORRUPTIONS])
+    assert len(counts) >= len(CORRUPTIONS)
+    assert max(counts) <= 4
 
 
 def test_progress_reports_every_image_once(evaluate) -> None:
