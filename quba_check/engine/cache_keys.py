@@ -85,16 +85,16 @@ class CacheKeys:
         return any(self.fast_images(view))
 
     def fast_images(self, view: View) -> Sequence[bool]:
-        """Return the distinct values, in order, of whether fast preprocessing applies to an image.
+        """Return the distinct values of whether fast preprocessing applies to an image of the view.
 
-        A set of one format has one value. In a mixed set, each image has its own, so that the key changes
-        with the name that decides about its preprocessing.
+        In a set of mixed formats the name of each image decides, and the key of its shard states it.
         """
         if not self._classifier.is_prepared_fast:
             return []
         if view.images not in self._fast:
-            flags = [self._suite.may_be_jpeg(example) for example in self._suite.examples(view.images)]
-            self._fast[view.images] = flags if any(flags) and not all(flags) else flags[:1]
+            self._fast[view.images] = sorted(
+                set(map(self._suite.may_be_jpeg, self._suite.examples(view.images)))
+            )
         return self._fast[view.images]
 
     def examples(self, view: View, number: int) -> Sequence[Example]:
@@ -183,7 +183,8 @@ class CacheKeys:
         if missing:
             cache_entry, contents = self.cache_entry(stored), self._content_of_shards(stored, missing)
             for number, content in zip(missing, contents, strict=True):
-                indices = _indices(self.examples(stored, number))
+                flags, indices = self._fast_flags(stored, number), _indices(self.examples(stored, number))
+                content = content_hash([content, flags]) if flags else content
                 keys[number] = ShardKey(cache_entry, number, content, indices)
         return tuple(keys[number] for number in numbers)
 
@@ -215,7 +216,14 @@ class CacheKeys:
         files = self._hashes_of_shards(view, (number,))[0][1]
         if not self.is_prepared_fast(view):
             return files
-        return content_hash([files, fast.VERSION, list(self.fast_images(view))])
+        return content_hash([files, fast.VERSION, self._fast_flags(view, number) or [True]])
+
+    def _fast_flags(self, view: View, number: int) -> list[bool]:
+        """Return, in a set of mixed formats, whether fast preprocessing applies to each image of a shard."""
+        is_mixed = len(self.fast_images(view)) > 1
+        return (
+            [self._suite.may_be_jpeg(example) for example in self.examples(view, number)] if is_mixed else []
+        )
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
         return tuple(content for content, _ in self._hashes_of_shards(view, numbers))

@@ -15,6 +15,7 @@ from PIL import Image
 from support.tiny import CLASSES, SIDE, write_models
 
 from quba_check.core.view import CLEAN, View
+from quba_check.engine import cache_keys
 from quba_check.engine.preparer import Preparer
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import SuiteError
@@ -150,12 +151,28 @@ def test_the_way_is_in_the_cache_keys_of_sets_with_jpeg_files(evaluate) -> None:
 def test_the_names_of_a_mixed_set_are_in_its_key(evaluate, tmp_path: Path) -> None:
     path = tmp_path / "val/apple/0.JPG"
     key = evaluate().engine.cache_keys.shard_key(CLEAN, 0)
+    content = evaluate().engine.cache_keys.content_key(CLEAN)
     path = path.rename(path.with_suffix(".png"))
     mixed = evaluate().engine.cache_keys.shard_key(CLEAN, 0)
     path.rename(path.with_suffix(".bmp"))
     assert evaluate().engine.cache_keys.shard_key(CLEAN, 0) == mixed
-    assert mixed.content == key.content
-    assert mixed.cache_entry != key.cache_entry
+    assert (mixed.cache_entry, mixed.content) != (key.cache_entry, key.content)
+    assert evaluate().engine.cache_keys.content_key(CLEAN) == content
+
+
+def test_an_image_of_a_mixed_set_changes_the_key_of_its_shard_alone(
+    evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_keys, "SHARD_SIZE", 4)
+    path = tmp_path / "val/apple/0.JPG"
+    path.rename(path.with_suffix(".png"))
+    before = evaluate().engine.cache_keys
+    keys, files = before.shard_keys(CLEAN), before.files_key(CLEAN, 0)
+    last = max((tmp_path / "val").glob("*/*"))
+    last.rename(last.with_name("zz.png"))
+    after = evaluate().engine.cache_keys
+    assert [one == other for one, other in zip(keys, after.shard_keys(CLEAN), strict=True)] == [True, False]
+    assert after.files_key(CLEAN, 0) == files
 
 
 def test_the_way_is_in_the_record(evaluate) -> None:
