@@ -82,7 +82,7 @@ def export_model(store: StoreFiles, model: str, files: Sequence[StoredFile], out
     except OSError as error:
         raise StoreError(f"--quba-store: {error.filename} cannot be read ({reason(error)}).") from None
     for name, path in paths.items():
-        if is_prediction(name) and (damages := prediction_damages(path, name)):
+        if is_prediction(name) and (damages := prediction_damages(path, name, str(path))):
             raise StoreError(
                 f"{damages[0].problem}. Nothing was exported. Remove damaged predictions: "
                 "quba-check store verify --remove."
@@ -225,7 +225,7 @@ def _check_member(packed: zipfile.ZipFile, name: str, stated: tuple[int, str], f
                 f"{folder}: cannot be written ({reason(error)}). Allowed: a folder for temporary files, "
                 "$TMPDIR, with room for the largest file of the store."
             ) from None
-        damages = prediction_damages(copy, name)
+        damages = prediction_damages(copy, name, name)
         copy.unlink()
         if damages:
             raise ValueError(f"a checksum in '{name}' does not fit")

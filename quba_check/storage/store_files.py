@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -125,6 +125,19 @@ class StoreFiles:
             StoreError: it cannot be brought to this machine.
         """
         return self._place(name)
+
+    @contextmanager
+    def folder_with(self, *names: str) -> Iterator[Path]:
+        """Yield a folder of this machine with files of the store under their names.
+
+        Missing files are left out. Files of a store elsewhere are copied, and removed after the block.
+
+        Raises:
+            StoreError: a file cannot be copied, or a name leads out of the store.
+        """
+        for name in names:
+            self._place(name)
+        yield self.root
 
     def upload(self, name: str) -> None:
         """Copy a file of this machine to the store, if the store is elsewhere.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.s3 import S3Server
 from support.stored import keys_of, predict
+from support.tuned import record
 
 from quba_check.cli.main import main
 from quba_check.storage.active_runs import active_runs, new_run
@@ -55,7 +56,7 @@ def test_the_list_reads_the_start_of_each_file(
 
 
 def test_damage_at_the_url_is_removed_there(
-    url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
+    url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ": none damaged" in output(capsys, "store", "verify")
     (name,) = s3.names(f"{url}/predictions/{keys_of('vit', 'clean')[0].cache_entry}")
@@ -63,9 +64,30 @@ def test_damage_at_the_url_is_removed_there(
     key = f"store/predictions/{keys_of('vit', 'clean')[0].cache_entry}/{name}"
     s3.client().put_object(Bucket=bucket, Key=key, Body=b"cut")
     assert main(["store", "verify"]) == 1
-    assert output(capsys, "store", "verify", "--remove").count("damaged: ") == 2  # of both calls
+    assert capsys.readouterr().out.startswith(
+        f"damaged: s3://{bucket}/{key}: cannot be read (its header is cut off)\n"
+    )
+    assert list((tmp_path / "second").rglob("*.safetensors")) == []  # nothing was copied to stay
+    assert output(capsys, "store", "verify", "--remove").count("damaged: ") == 1
     assert ": none damaged" in output(capsys, "store", "verify")
     assert read_inventory(open_store(url)).models == ["r50"]
+
+
+def test_damaged_records_are_named_by_their_url(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store = open_store(url)
+    store.publish("runs/a.json", record().to_json().encode())
+    store.publish("runs/a.npz", b"no answers")
+    store.publish("runs/b.json", b"{")
+    store.publish("runs/c.json", b"{}")
+    for _ in range(2):
+        assert main(["store", "verify"]) == 1
+        assert capsys.readouterr().out.splitlines()[:3] == [
+            f"damaged: {url}/runs/a.npz: not a file of predictions per image. Allowed: one that "
+            "--quba-report wrote next to a record.",
+            f"damaged: {url}/runs/b.json: it is not JSON.",
+            f"damaged: {url}/runs/c.json: not a record: the key 'model' is missing. Allowed: a file that "
+            "--quba-report wrote.",
+        ]
 
 
 def test_a_model_moves_between_urls(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from quba_check.errors import StoreError
 from quba_check.storage.remote.files import RemoteFile, RemoteFiles
 from quba_check.storage.store_files import StoredFile, StoreFiles
 from quba_check.storage.store_format import FORMAT_NAME
+from quba_check.storage.user_files import reason
 
 SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor")
 """Folders at the URL; all others belong to one machine."""
@@ -77,6 +79,23 @@ class SharedFiles(StoreFiles):
             with suppress(FileNotFoundError):
                 self.remote.download(name, path)
         return path
+
+    @contextmanager
+    def folder_with(self, *names: str) -> Iterator[Path]:
+        """Yield a temporary folder with copies of files at the URL, under their names."""
+        with ExitStack() as stack:
+            try:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quba-check-")))
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        self.remote.download(name, folder / name)
+            except OSError as error:
+                raise StoreError(
+                    f"--quba-store: files of {self.shown} cannot be copied to this machine "
+                    f"({reason(error)}). Allowed: a folder for temporary files, $TMPDIR, with room for the "
+                    "largest file of the store."
+                ) from None
+            yield folder
 
     def upload(self, name: str) -> None:
         """Copy a file of this machine to the URL, over an earlier one."""

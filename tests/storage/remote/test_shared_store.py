@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -423,6 +424,25 @@ def test_files_are_listed_by_name(machine: Machine) -> None:
     second.withdraw(shard)
     assert not first.remote.listing(shard)
     assert not second.has(KEYS[0])
+
+
+def test_temporary_copies(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = machine("first")
+    store.publish("runs/demo.json", b"{}")
+    (store.root / "runs" / "demo.json").write_bytes(b"a copy")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with store.folder_with("runs/demo.json", "runs/none.json") as folder:
+        assert folder.parent == tmp_path
+        assert (folder / "runs" / "demo.json").read_bytes() == b"{}"
+        assert not (folder / "runs" / "none.json").exists()
+    assert not folder.exists()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(StoreError) as caught, store.folder_with("runs/demo.json"):
+        pass
+    assert str(caught.value) == (
+        f"--quba-store: files of {store.shown} cannot be copied to this machine (No such file or directory). "
+        "Allowed: a folder for temporary files, $TMPDIR, with room for the largest file of the store."
+    )
 
 
 def test_records_are_copied_both_ways(machine: Machine) -> None:
