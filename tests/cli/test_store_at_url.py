@@ -95,6 +95,7 @@ def test_a_model_moves_between_urls(
 ) -> None:
     file, other = tmp_path / "r50.zip", f"{s3.new_bucket()}/other"
     output(capsys, "store", "export", "r50", "-o", str(file))
+    assert list((tmp_path / "second").rglob("*.safetensors")) == []  # nothing was copied to stay
     assert f"{other}: r50, 2 views, 0 records" in output(
         capsys, "store", "import", str(file), "--store", other
     )
@@ -102,6 +103,23 @@ def test_a_model_moves_between_urls(
     for view in ("clean", "clean+pgd"):
         for key in keys_of("r50", view):
             assert store.read(key).columns["index"].tolist() == list(key.indices)
+
+
+def test_damage_at_the_url_is_not_exported(
+    url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = keys_of("vit", "clean")[0].cache_entry
+    (name,) = s3.names(f"{url}/predictions/{entry}")
+    bucket, _, folder = url.removeprefix("s3://").partition("/")
+    content = bytearray(open_store(url).remote.read(f"predictions/{entry}/{name}"))
+    content[-1] ^= 1
+    s3.client().put_object(Bucket=bucket, Key=f"{folder}/predictions/{entry}/{name}", Body=bytes(content))
+    assert main(["store", "export", "vit", "-o", str(tmp_path / "vit.zip")]) == 4
+    assert capsys.readouterr().err == (
+        f"ERROR: {url}/predictions/{entry}/{name}: shard 1: its checksum does not fit its columns. Nothing "
+        "was exported. Remove damaged predictions: quba-check store verify --remove.\n"
+    )
+    assert not (tmp_path / "vit.zip").exists()
 
 
 def test_a_model_is_removed_at_the_url(url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]) -> None:
