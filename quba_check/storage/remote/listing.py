@@ -13,7 +13,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.remote.files import RemoteFile, RemoteFiles
+from quba_check.storage.remote.files import RemoteFiles
+from quba_check.storage.remote.remote_file import RemoteFile
 from quba_check.storage.store import content_hash
 
 LISTING, LATEST = "listing.json", "latest.json"

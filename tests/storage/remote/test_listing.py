@@ -10,8 +10,9 @@ import pytest
 from support.s3 import S3Server
 
 from quba_check.errors import SuiteError
-from quba_check.storage.remote.files import RemoteFile, RemoteFiles
+from quba_check.storage.remote.files import RemoteFiles
 from quba_check.storage.remote.listing import Listing, current_listing, earlier_listing
+from quba_check.storage.remote.remote_file import RemoteFile
 
 
 @pytest.fixture
