@@ -160,6 +160,13 @@ class StoreFiles:
             StoreError: a file cannot be written.
         """
 
+    def _unwritable(self, path: Path, error: OSError) -> StoreError:
+        """Return the error of a file or folder that cannot be written on this machine."""
+        return StoreError(
+            f"--quba-store: {path} cannot be written ({reason(error)}). Allowed: a folder that you may "
+            "write to. Name another with --quba-store DIR."
+        )
+
     def _place(self, name: str) -> Path:
         """Return the path of a name.
 

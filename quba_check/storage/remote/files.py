@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import re
@@ -23,6 +24,8 @@ _EXTRAS = {
     "az": ("adlfs", "az"), "abfs": ("adlfs", "az"), "abfss": ("adlfs", "az"), "adl": ("adlfs", "az"),
 }  # fmt: skip
 _EXAMPLES = "such as s3://bucket/folder, gs://bucket/folder or az://container/folder"
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Numbers of errors that concern the disk of a copy, never the server."""
 _CONFLICTS = 5
 _PAUSE = 0.2
 
@@ -120,7 +123,7 @@ class RemoteFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as copy:
             copy.touch()
-            with self._errors(name):
+            with self._errors(name, passed=_DISK_ERRORS):
                 system.get_file(f"{root}/{name}", str(copy))
 
     def create(self, name: str, payload: bytes) -> bool:
@@ -214,13 +217,20 @@ class RemoteFiles:
         return self._opened[1:]
 
     @contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
-        """Raise errors of a file system as `UserError`, except for missing and existing files."""
+    def _errors(self, name: str, passed: Collection[int] = ()) -> Iterator[None]:
+        """Raise errors of a file system as `UserError`, except for missing and existing files.
+
+        Args:
+            name: the file; empty for all.
+            passed: numbers of errors that are raised as they are.
+        """
         try:
             yield
         except (FileNotFoundError, FileExistsError, UserError):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in passed:
+                raise
             code = _code_of_s3(error)
             if code == "PreconditionFailed":
                 raise FileExistsError(name) from error

@@ -77,8 +77,7 @@ class SharedFiles(StoreFiles):
         """Return the path of a copy of a file; it may be missing."""
         path = super().local_file(name)
         if _is_shared(name):
-            with suppress(FileNotFoundError):
-                self.remote.download(name, path)
+            self._download(name, path)
         return path
 
     @contextmanager
@@ -100,15 +99,40 @@ class SharedFiles(StoreFiles):
 
     def upload(self, name: str) -> None:
         """Copy a file of this machine to the URL, over an earlier one."""
-        with suppress(FileNotFoundError):
-            self.remote.replace(name, self._place(name).read_bytes())
+        path = self._place(name)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"--quba-store: {path} cannot be read ({reason(error)}).") from None
+        self.remote.replace(name, content)
 
     def fetch(self, prefix: str) -> None:
         """Copy missing files whose names start with a prefix to this machine."""
         for name in self.remote.listing(prefix):
             if not (path := self._place(name)).exists():
-                with suppress(FileNotFoundError):  # another process removed it
-                    self.remote.download(name, path)
+                self._download(name, path)
+
+    def _download(self, name: str, path: Path) -> None:
+        """Copy a file to this machine, if it exists at the URL.
+
+        Raises:
+            StoreError: it cannot be read, or the copy cannot be written.
+        """
+        try:
+            self.remote.download(name, path)
+        except FileNotFoundError:  # another process removed it
+            return
+        except OSError as error:
+            raise self._unwritable(path, error) from None
+
+    def _unwritable(self, path: Path, error: OSError) -> StoreError:
+        return StoreError(
+            f"--quba-store: {path} cannot be written ({reason(error)}). Allowed: a folder of this machine "
+            "that you may write to, with free space. Copies of files at a URL are in the user's cache; "
+            "XDG_CACHE_HOME moves it."
+        )
 
 
 def _is_shared(name: str) -> bool:

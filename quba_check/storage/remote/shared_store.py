@@ -279,13 +279,9 @@ class SharedStore(SharedFiles, Store):
 
     def _fetch_file(self, entry: str, name: str) -> None:
         path = self._folder(entry) / name
-        try:
-            self.remote.download(f"predictions/{entry}/{name}", path)
+        self._download(f"predictions/{entry}/{name}", path)
+        with suppress(FileNotFoundError):  # another machine packed or removed it
             self._copies.grew(path.stat().st_size)
-        except FileNotFoundError:  # another machine packed or removed it
-            return
-        except OSError as error:
-            raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
     def _local_packs(self, entry: str) -> set[str]:
         return {name for name in self._names(entry) if is_pack(name)}

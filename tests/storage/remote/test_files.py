@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import pickle
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from support.s3 import S3Server
 
 from quba_check.errors import StoreError, SuiteError
@@ -67,6 +69,27 @@ def test_a_missing_file_is_an_error_that_the_caller_can_tell(url: str, tmp_path:
     with pytest.raises(FileNotFoundError):
         files.download("a", tmp_path / "a")
     assert list(tmp_path.glob("*a*")) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [
+        (errno.ENOSPC, OSError),
+        (errno.EDQUOT, OSError),
+        (errno.EFBIG, OSError),
+        (errno.EROFS, OSError),
+        (errno.ECONNRESET, StoreError),
+    ],
+)
+def test_errors_of_the_disk_are_not_those_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: type[Exception]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, "reason")
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", fail)
+    with pytest.raises(raised, match="reason"):
+        RemoteFiles("memory://folder", OPTION).download("a", tmp_path / "a")
 
 
 def test_a_copy_appears_whole(url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from numpy.typing import NDArray
 from support.s3 import S3Server
 
@@ -442,6 +444,53 @@ def test_temporary_copies(machine: Machine, tmp_path: Path, monkeypatch: pytest.
     assert str(caught.value) == (
         f"--quba-store: files of {store.shown} cannot be copied to this machine (No such file or directory). "
         "Allowed: a folder for temporary files, $TMPDIR, with room for the largest file of the store."
+    )
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_of_this_machine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    fill(SharedStore("memory://store", tmp_path / "first"), KEYS[:1])
+    store = SharedStore("memory://store", tmp_path / "second")
+    store.publish("runs/demo.json", b"{}")
+    monkeypatch.setattr(MemoryFileSystem, "get_file", full_disk)
+    calls = {
+        "runs/demo.json": [lambda: store.local_file("runs/demo.json"), lambda: store.fetch("runs/demo")],
+        store.path(KEYS[0]).relative_to(store.root).as_posix(): [lambda: store.read(KEYS[0])],
+    }
+    for name, readers in calls.items():
+        for read in readers:
+            with pytest.raises(StoreError) as caught:
+                read()
+            assert str(caught.value) == (
+                f"--quba-store: {store.root / name} cannot be written (No space left on device). Allowed: a "
+                "folder of this machine that you may write to, with free space. Copies of files at a URL are "
+                "in the user's cache; XDG_CACHE_HOME moves it."
+            )
+
+
+def test_a_folder_for_copies_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as caught:
+        SharedStore("memory://store", tmp_path / "file" / "x")
+    assert str(caught.value) == (
+        f"--quba-store: {tmp_path / 'file' / 'x'} cannot be written (Not a directory). Allowed: a folder of "
+        "this machine that you may write to, with free space. Copies of files at a URL are in the user's "
+        "cache; XDG_CACHE_HOME moves it."
+    )
+
+
+def test_a_record_that_cannot_be_read(machine: Machine) -> None:
+    store = machine("first")
+    (store.root / "runs" / "demo.json").mkdir()
+    with pytest.raises(StoreError) as caught:
+        store.upload("runs/demo.json")
+    assert str(caught.value) == (
+        f"--quba-store: {store.root / 'runs' / 'demo.json'} cannot be read (Is a directory)."
     )
 
 
