@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -35,9 +36,13 @@ class SharedFiles(StoreFiles):
         """Note that a file was written or removed by its name."""
 
     def files(self) -> Iterator[StoredFile]:
-        """Yield every file at the URL, then those of this machine alone."""
+        """Yield every file at the URL, then those of this machine alone.
+
+        A time that the server does not state counts as now.
+        """
+        now = time.time()
         for name, file in self.remote.listing().items():
-            yield StoredFile(name, file.size, file.modified or 0.0)
+            yield StoredFile(name, file.size, now if file.modified is None else file.modified)
         yield from (file for file in super().files() if not _is_shared(file.name))
 
     def publish(self, name: str, payload: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -426,6 +427,19 @@ def test_files_are_listed_by_name(machine: Machine) -> None:
     second.withdraw(shard)
     assert not first.remote.listing(shard)
     assert not second.has(KEYS[0])
+
+
+def test_a_file_without_a_time_counts_as_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SharedStore("memory://store", tmp_path)
+    entries = {
+        "/store/runs/a.json": {"type": "file", "size": 2},
+        "/store/runs/b.json": {"type": "file", "size": 2, "mtime": 0.0},
+    }
+    monkeypatch.setattr(MemoryFileSystem, "find", lambda *_, **__: entries)
+    before = time.time()
+    modified = {file.name: file.modified for file in store.files()}
+    assert before <= modified["runs/a.json"] <= time.time()
+    assert modified["runs/b.json"] == 0.0
 
 
 def test_temporary_copies(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
