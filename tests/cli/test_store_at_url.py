@@ -55,6 +55,25 @@ def test_the_list_reads_the_start_of_each_file(
     assert requests["LIST"] == 1
 
 
+def test_a_url_without_a_store_stays_empty(
+    url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = s3.new_bucket()
+    for words in ("store list", "store verify", "store prune", "status"):
+        assert main([*words.split(), "--store", f"{bucket}/typo"]) == 4
+        assert capsys.readouterr().err == (
+            f"ERROR: quba-check {words}: --store: {bucket}/typo is not a store: it has neither 'format.json' "
+            "nor 'predictions/'. Allowed: the URL that a run got by --quba-store or $QUBA_STORE.\n"
+        )
+    assert s3.names(bucket) == []
+    output(capsys, "store", "list", "--store", url)
+
+
+def test_a_store_of_an_earlier_version_is_opened(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    open_store(url).remote.remove("format.json")
+    assert "r50" in output(capsys, "store", "list", "--store", url)
+
+
 def test_damage_at_the_url_is_removed_there(
     url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
