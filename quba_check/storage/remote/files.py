@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from quba_check.errors import StoreError, UserError, needs
 from quba_check.storage.atomic import replacing
 from quba_check.storage.remote.remote_file import RemoteFile, remote_file
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
+_PASSWORD = re.compile(r"(://[^/?#:]*):[^/?#]+@")
 _EXTRAS = {
     "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"),
     "gs": ("gcsfs", "gs"), "gcs": ("gcsfs", "gs"),
@@ -272,8 +272,7 @@ def _protocol(url: str) -> str:
 
 
 def _without_password(url: str) -> str:
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":…@", 1) if password else url
+    return _PASSWORD.sub(r"\1:…@", url, count=1)
 
 
 def _read_whole(system: Any) -> dict[str, Any]:

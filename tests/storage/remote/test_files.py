@@ -233,9 +233,28 @@ def test_the_caller_chooses_the_class_of_errors() -> None:
         RemoteFiles("teleport://a", "--quba-data", SuiteError)
 
 
-def test_passwords_are_not_shown() -> None:
-    text = message(lambda: RemoteFiles("teleport://me:secret@host/x", OPTION))
-    assert text.startswith("--quba-store: teleport://me:…@host/x cannot be opened: ")
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("teleport://me:secret@host/x", "teleport://me:…@host/x"),
+        ("teleport://me:se:cr@et@host:80/x@y", "teleport://me:…@host:80/x@y"),
+        ("teleport://:secret@[::1]/x", "teleport://:…@[::1]/x"),
+        ("teleport://me:secret@[bad/x", "teleport://me:…@[bad/x"),
+        ("teleport://me@host/x:y@z", "teleport://me@host/x:y@z"),
+        ("teleport://host/x", "teleport://host/x"),
+    ],
+)
+def test_passwords_are_not_shown(url: str, shown: str) -> None:
+    text = message(lambda: RemoteFiles(url, OPTION))
+    assert text.startswith(f"--quba-store: {shown} cannot be opened: ")
+
+
+def test_a_url_that_cannot_be_split_is_refused() -> None:
+    assert re.fullmatch(
+        r"--quba-store: s3://\[bad/x cannot be opened: .+\. Allowed: a folder, or a URL such as "
+        r"s3://bucket/folder, gs://bucket/folder or az://container/folder\.",
+        message(lambda: RemoteFiles("s3://[bad/x", OPTION)),
+    )
 
 
 @pytest.mark.parametrize(
