@@ -41,6 +41,17 @@ def output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
+def damage_pack(s3: S3Server, url: str, model: str) -> str:
+    """Flip the last bit of a pack at the URL; return its name."""
+    folder = f"predictions/{keys_of(model, 'clean')[0].cache_entry}"
+    (file,) = s3.names(f"{url}/{folder}")
+    content = bytearray(open_store(url).remote.read(f"{folder}/{file}"))
+    content[-1] ^= 1
+    bucket, _, start = url.removeprefix("s3://").partition("/")
+    s3.client().put_object(Bucket=bucket, Key=f"{start}/{folder}/{file}", Body=bytes(content))
+    return f"{folder}/{file}"
+
+
 def test_the_list_reads_the_start_of_each_file(
     url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,6 +64,38 @@ def test_the_list_reads_the_start_of_each_file(
     }
     assert requests["GET"] == 3 + 1  # and the format of the store
     assert requests["LIST"] == 1
+
+
+def test_a_file_that_is_removed_meanwhile_is_left_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(url)
+    (key, _) = keys_of("vit", "clean")
+    store.read(key)  # copied to this machine
+    files = list(store.files())
+    store.remote.remove_all([file.name for file in files if key.cache_entry in file.name])
+    monkeypatch.setattr(store, "files", lambda: files)
+    assert read_inventory(store).models == ["r50"]
+    assert len(read_inventory(store).predictions) == 2
+
+
+def test_a_damaged_shard_alone_is_removed_from_a_pack_at_the_url(
+    url: str,
+    s3: S3Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, last = keys_of("vit", "clean")
+    name = damage_pack(s3, url, "vit")
+    assert main(["store", "verify"]) == 1
+    assert capsys.readouterr().out.startswith(
+        f"damaged: {url}/{name}: shard 1: its checksum does not fit its columns\n"
+    )
+    output(capsys, "store", "verify", "--remove")
+    assert ": none damaged" in output(capsys, "store", "verify")
+    on_machine(monkeypatch, tmp_path / "third")
+    store = open_store(url)
+    assert store.missing([first, last]) == [last]
+    assert store.read(first).columns["index"].tolist() == [0, 1, 2]
 
 
 def test_a_url_without_a_store_stays_empty(
@@ -127,15 +170,10 @@ def test_a_model_moves_between_urls(
 def test_damage_at_the_url_is_not_exported(
     url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    entry = keys_of("vit", "clean")[0].cache_entry
-    (name,) = s3.names(f"{url}/predictions/{entry}")
-    bucket, _, folder = url.removeprefix("s3://").partition("/")
-    content = bytearray(open_store(url).remote.read(f"predictions/{entry}/{name}"))
-    content[-1] ^= 1
-    s3.client().put_object(Bucket=bucket, Key=f"{folder}/predictions/{entry}/{name}", Body=bytes(content))
+    name = damage_pack(s3, url, "vit")
     assert main(["store", "export", "vit", "-o", str(tmp_path / "vit.zip")]) == 4
     assert capsys.readouterr().err == (
-        f"ERROR: {url}/predictions/{entry}/{name}: shard 1: its checksum does not fit its columns. Nothing "
+        f"ERROR: {url}/{name}: shard 1: its checksum does not fit its columns. Nothing "
         "was exported. Remove damaged predictions: quba-check store verify --remove.\n"
     )
     assert not (tmp_path / "vit.zip").exists()

@@ -98,7 +98,7 @@ class SharedFiles(StoreFiles):
                 raise StoreError(
                     f"--quba-store: files of {self.shown} cannot be copied to this machine "
                     f"({reason(error)}). Allowed: a folder for temporary files, $TMPDIR, with room for the "
-                    "largest file of the store."
+                    "largest files of the store."
                 ) from None
             yield folder
 

@@ -457,7 +457,7 @@ def test_temporary_copies(machine: Machine, tmp_path: Path, monkeypatch: pytest.
         pass
     assert str(caught.value) == (
         f"--quba-store: files of {store.shown} cannot be copied to this machine (No such file or directory). "
-        "Allowed: a folder for temporary files, $TMPDIR, with room for the largest file of the store."
+        "Allowed: a folder for temporary files, $TMPDIR, with room for the largest files of the store."
     )
 
 
