@@ -238,7 +238,7 @@ def opened_store(place: str | Path | None, command: str) -> Store:
         command: the command in messages.
 
     Raises:
-        OptionError: the named folder is not a store.
+        OptionError: the named folder or URL is not a store.
         StoreError: it cannot be written.
     """
     from quba_check.storage.opening import open_store
@@ -252,7 +252,25 @@ def opened_store(place: str | Path | None, command: str) -> Store:
                 f"{where} is not a store: it has no folder 'predictions'. Allowed: the folder that a run got "
                 "by --quba-store or $QUBA_STORE."
             )
+    elif place is not None:
+        _check_url(str(place), f"{command}: --store")
     return open_store(place or default_place())
+
+
+def _check_url(url: str, where: str) -> None:
+    """Raise `OptionError` for a URL without a store, which would become an empty one."""
+    from quba_check.storage.remote.files import RemoteFiles
+    from quba_check.storage.store_format import FORMAT_NAME
+
+    files = RemoteFiles(url, where, OptionError)
+    try:
+        files.read(FORMAT_NAME)
+    except FileNotFoundError:
+        if not files.listing("predictions/"):
+            raise OptionError(
+                f"{where}: {files.shown} is not a store: it has neither 'format.json' nor 'predictions/'. "
+                "Allowed: the URL that a run got by --quba-store or $QUBA_STORE."
+            ) from None
 
 
 def _check_model(name: str, inventory: Inventory, where: str) -> None:

@@ -78,7 +78,8 @@ def _damages(
 
 
 def _prediction_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
-    return prediction_damages(store.local_file(file.name), file.name)
+    with store.folder_with(file.name) as folder:
+        return prediction_damages(folder / file.name, file.name, f"{store.shown}/{file.name}")
 
 
 def _record_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
@@ -86,17 +87,21 @@ def _record_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
     from quba_check.comparison.stored_run import stored_run
     from quba_check.records.files import IMAGES_SUFFIX, SUFFIX, is_newer, read_record
 
-    path = store.local_file(file.name)
-    if path.suffix != SUFFIX or not path.exists():
+    if not file.name.endswith(SUFFIX):
         return []
-    try:
-        if is_newer(path):
+    images = f"{file.name.removesuffix(SUFFIX)}{IMAGES_SUFFIX}"
+    with store.folder_with(file.name, images) as folder:
+        path, shown = folder / file.name, f"{store.shown}/{file.name}"
+        if not path.exists():
             return []
-        record = read_record(path)
-    except UserError as error:
-        return [Damage(file.name, str(error))]
-    try:
-        stored_run(path, str(path), record, store.root)
-    except UserError as error:
-        return [Damage(f"{file.name.removesuffix(SUFFIX)}{IMAGES_SUFFIX}", str(error))]
+        try:
+            if is_newer(path, shown):
+                return []
+            record = read_record(path, shown)
+        except UserError as error:
+            return [Damage(file.name, str(error))]
+        try:
+            stored_run(path, shown, record, folder)
+        except UserError as error:
+            return [Damage(images, str(error))]
     return []

@@ -112,7 +112,7 @@ def stored_run(path: Path, shown: str, record: Record, store: str | Path) -> Sto
         UserError: the file next to the record is damaged or of another run.
     """
     images = path.with_suffix(IMAGES_SUFFIX)
-    name = str(Path(shown).with_suffix(IMAGES_SUFFIX))
+    name = f"{shown.removesuffix(path.suffix)}{IMAGES_SUFFIX}"
     if file_kind(images, name, UserError) is not None:
         return StoredRun(shown, record, _read(images, name, record))
     for copy in stored_files(store, f"runs/{record.stem}-"):

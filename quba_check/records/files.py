@@ -140,13 +140,17 @@ def write_bytes(content: bytes, path: Path) -> None:
         ) from why
 
 
-def is_newer(path: Path) -> bool:
+def is_newer(path: Path, shown: str) -> bool:
     """Return True for a record with a schema that only later versions read.
+
+    Args:
+        path: the file.
+        shown: its name in messages.
 
     Raises:
         UserError: the file cannot be read, or is not JSON.
     """
-    content = read_json(path, str(path), UserError)
+    content = read_json(path, shown, UserError)
     schema = content.get("schema") if isinstance(content, dict) else None
     return isinstance(schema, int) and schema > SCHEMA
 

@@ -1,7 +1,7 @@
 """One model's predictions and records as one file, for another store.
 
-The file is a zip archive without compression. Its first member, `quba-store.json`, states the format and the
-size and digest of every other member; these have the names that they have in a store.
+The file is a zip archive without compression. Its member `quba-store.json` states the format and the size and
+digest of every other member; these have the names that they have in a store.
 """
 
 from __future__ import annotations
@@ -76,18 +76,7 @@ def export_model(store: StoreFiles, model: str, files: Sequence[StoredFile], out
     Raises:
         StoreError: a file of the store is damaged, or the output cannot be written.
     """
-    paths = {file.name: store.local_file(file.name) for file in sorted(files, key=lambda file: file.name)}
-    try:
-        digests = {name: _digest(path) for name, path in paths.items()}
-    except OSError as error:
-        raise StoreError(f"--quba-store: {error.filename} cannot be read ({reason(error)}).") from None
-    for name, path in paths.items():
-        if is_prediction(name) and (damages := prediction_damages(path, name)):
-            raise StoreError(
-                f"{damages[0].problem}. Nothing was exported. Remove damaged predictions: "
-                "quba-check store verify --remove."
-            )
-    archive = Archive(model, digests)
+    digests: dict[str, tuple[int, str]] = {}
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -95,9 +84,12 @@ def export_model(store: StoreFiles, model: str, files: Sequence[StoredFile], out
             # Some file systems have times that zip archives cannot state.
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed,
         ):
+            for name in sorted(file.name for file in files):
+                with store.folder_with(name) as folder:
+                    digests[name] = _checked_digest(folder / name, name, f"{store.shown}/{name}")
+                    packed.write(folder / name, name)
+            archive = Archive(model, digests)
             packed.writestr(CONTENTS, _encode(archive))
-            for name, path in paths.items():
-                packed.write(path, name)
     except OSError as error:
         raise StoreError(
             f"{output}: cannot be written ({reason(error)}). "
@@ -131,16 +123,33 @@ def import_file(store: StoreFiles, path: Path) -> Imported:
 
 
 def _encode(archive: Archive) -> str:
-    """Return the first member of an archive."""
+    """Return the member of an archive that states its contents."""
     files = {name: {"size": size, "blake2b": digest} for name, (size, digest) in archive.digests.items()}
     return json.dumps({"format": FORMAT, "model": archive.model, "files": files}, indent=1)
 
 
-def _digest(path: Path) -> tuple[int, str]:
-    """Return size and BLAKE2b-128 of a file."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_DIGEST_SIZE))
-        return file.tell(), digest.hexdigest()
+def _checked_digest(path: Path, name: str, place: str) -> tuple[int, str]:
+    """Return size and BLAKE2b-128 of a file of a store.
+
+    Args:
+        path: the file on this machine.
+        name: its name, relative to the store.
+        place: its name in messages.
+
+    Raises:
+        StoreError: it is damaged, or cannot be read.
+    """
+    if is_prediction(name) and (damages := prediction_damages(path, name, place)):
+        raise StoreError(
+            f"{damages[0].problem}. Nothing was exported. Remove damaged predictions: "
+            "quba-check store verify --remove."
+        )
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_DIGEST_SIZE))
+            return file.tell(), digest.hexdigest()
+    except OSError as error:
+        raise StoreError(f"--quba-store: {place} cannot be read ({reason(error)}).") from None
 
 
 @contextmanager
@@ -197,7 +206,7 @@ def _contents(packed: zipfile.ZipFile, path: Path) -> Archive:
 
 
 def _decode(contents: Any) -> Archive:
-    """Return the contents stated by the first member of an archive.
+    """Return the contents that an archive states.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: it is damaged.
@@ -225,7 +234,7 @@ def _check_member(packed: zipfile.ZipFile, name: str, stated: tuple[int, str], f
                 f"{folder}: cannot be written ({reason(error)}). Allowed: a folder for temporary files, "
                 "$TMPDIR, with room for the largest file of the store."
             ) from None
-        damages = prediction_damages(copy, name)
+        damages = prediction_damages(copy, name, name)
         copy.unlink()
         if damages:
             raise ValueError(f"a checksum in '{name}' does not fit")

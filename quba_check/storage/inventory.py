@@ -176,7 +176,8 @@ def _header(store: StoreFiles, file: StoredFile) -> dict[str, Any]:
 
 
 def _exists(store: StoreFiles, name: str) -> bool:
-    return store.local_file(name).exists()
+    with store.folder_with(name) as folder:
+        return (folder / name).exists()
 
 
 def _records(

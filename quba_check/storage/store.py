@@ -77,10 +77,7 @@ class Store(StoreFiles):
                 pass
             self._check_format_here()
         except OSError as error:
-            raise StoreError(
-                f"--quba-store: {root} cannot be written ({error.strerror}). Allowed: a folder that you may "
-                "write to. Name another with --quba-store DIR."
-            ) from None
+            raise self._unwritable(root, error) from None
 
     def _check_format_here(self) -> None:
         """Refuse the folder of a later version; write the format of a new one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -126,6 +126,19 @@ class StoreFiles:
         """
         return self._place(name)
 
+    @contextmanager
+    def folder_with(self, *names: str) -> Iterator[Path]:
+        """Yield a folder of this machine with files of the store under their names.
+
+        Missing files are left out. Files of a store elsewhere are copied, and removed after the block.
+
+        Raises:
+            StoreError: a file cannot be copied, or a name leads out of the store.
+        """
+        for name in names:
+            self._place(name)
+        yield self.root
+
     def upload(self, name: str) -> None:
         """Copy a file of this machine to the store, if the store is elsewhere.
 
@@ -157,6 +170,13 @@ class StoreFiles:
         Raises:
             StoreError: a file cannot be written.
         """
+
+    def _unwritable(self, path: Path, error: OSError) -> StoreError:
+        """Return the error of a file or folder that cannot be written on this machine."""
+        return StoreError(
+            f"--quba-store: {path} cannot be written ({reason(error)}). Allowed: a folder that you may "
+            "write to. Name another with --quba-store DIR."
+        )
 
     def _place(self, name: str) -> Path:
         """Return the path of a name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quba_check.storage.packs import Pack, is_pack, open_pack
@@ -28,16 +28,24 @@ class Damage:
     shard: ShardKey | None = None
 
 
-def prediction_damages(path: Path, name: str) -> list[Damage]:
+def prediction_damages(path: Path, name: str, place: str) -> list[Damage]:
     """Check all checksums of a file with predictions.
 
     Args:
         path: the file on this machine.
         name: its name, relative to the store.
+        place: its name in messages.
 
     Returns:
         Its damages; none also if the file is gone, since another process may pack or remove it.
     """
+    return [
+        replace(damage, problem=damage.problem.replace(str(path), place)) for damage in _damages(path, name)
+    ]
+
+
+def _damages(path: Path, name: str) -> list[Damage]:
+    """Return the damages of a file with predictions, named by its path."""
     with suppress(FileNotFoundError):
         try:
             if is_pack(path.name):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.s3 import S3Server
 from support.stored import keys_of, predict
+from support.tuned import record
 
 from quba_check.cli.main import main
 from quba_check.storage.active_runs import active_runs, new_run
@@ -40,6 +41,17 @@ def output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
+def damage_pack(s3: S3Server, url: str, model: str) -> str:
+    """Flip the last bit of a pack at the URL; return its name."""
+    folder = f"predictions/{keys_of(model, 'clean')[0].cache_entry}"
+    (file,) = s3.names(f"{url}/{folder}")
+    content = bytearray(open_store(url).remote.read(f"{folder}/{file}"))
+    content[-1] ^= 1
+    bucket, _, start = url.removeprefix("s3://").partition("/")
+    s3.client().put_object(Bucket=bucket, Key=f"{start}/{folder}/{file}", Body=bytes(content))
+    return f"{folder}/{file}"
+
+
 def test_the_list_reads_the_start_of_each_file(
     url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,8 +66,59 @@ def test_the_list_reads_the_start_of_each_file(
     assert requests["LIST"] == 1
 
 
-def test_damage_at_the_url_is_removed_there(
+def test_a_file_that_is_removed_meanwhile_is_left_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(url)
+    (key, _) = keys_of("vit", "clean")
+    store.read(key)  # copied to this machine
+    files = list(store.files())
+    store.remote.remove_all([file.name for file in files if key.cache_entry in file.name])
+    monkeypatch.setattr(store, "files", lambda: files)
+    assert read_inventory(store).models == ["r50"]
+    assert len(read_inventory(store).predictions) == 2
+
+
+def test_a_damaged_shard_alone_is_removed_from_a_pack_at_the_url(
+    url: str,
+    s3: S3Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, last = keys_of("vit", "clean")
+    name = damage_pack(s3, url, "vit")
+    assert main(["store", "verify"]) == 1
+    assert capsys.readouterr().out.startswith(
+        f"damaged: {url}/{name}: shard 1: its checksum does not fit its columns\n"
+    )
+    output(capsys, "store", "verify", "--remove")
+    assert ": none damaged" in output(capsys, "store", "verify")
+    on_machine(monkeypatch, tmp_path / "third")
+    store = open_store(url)
+    assert store.missing([first, last]) == [last]
+    assert store.read(first).columns["index"].tolist() == [0, 1, 2]
+
+
+def test_a_url_without_a_store_stays_empty(
     url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = s3.new_bucket()
+    for words in ("store list", "store verify", "store prune", "status"):
+        assert main([*words.split(), "--store", f"{bucket}/typo"]) == 4
+        assert capsys.readouterr().err == (
+            f"ERROR: quba-check {words}: --store: {bucket}/typo is not a store: it has neither 'format.json' "
+            "nor 'predictions/'. Allowed: the URL that a run got by --quba-store or $QUBA_STORE.\n"
+        )
+    assert s3.names(bucket) == []
+    output(capsys, "store", "list", "--store", url)
+
+
+def test_a_store_of_an_earlier_version_is_opened(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    open_store(url).remote.remove("format.json")
+    assert "r50" in output(capsys, "store", "list", "--store", url)
+
+
+def test_damage_at_the_url_is_removed_there(
+    url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ": none damaged" in output(capsys, "store", "verify")
     (name,) = s3.names(f"{url}/predictions/{keys_of('vit', 'clean')[0].cache_entry}")
@@ -63,9 +126,30 @@ def test_damage_at_the_url_is_removed_there(
     key = f"store/predictions/{keys_of('vit', 'clean')[0].cache_entry}/{name}"
     s3.client().put_object(Bucket=bucket, Key=key, Body=b"cut")
     assert main(["store", "verify"]) == 1
-    assert output(capsys, "store", "verify", "--remove").count("damaged: ") == 2  # of both calls
+    assert capsys.readouterr().out.startswith(
+        f"damaged: s3://{bucket}/{key}: cannot be read (its header is cut off)\n"
+    )
+    assert list((tmp_path / "second").rglob("*.safetensors")) == []  # nothing was copied to stay
+    assert output(capsys, "store", "verify", "--remove").count("damaged: ") == 1
     assert ": none damaged" in output(capsys, "store", "verify")
     assert read_inventory(open_store(url)).models == ["r50"]
+
+
+def test_damaged_records_are_named_by_their_url(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store = open_store(url)
+    store.publish("runs/a.json", record().to_json().encode())
+    store.publish("runs/a.npz", b"no answers")
+    store.publish("runs/b.json", b"{")
+    store.publish("runs/c.json", b"{}")
+    for _ in range(2):
+        assert main(["store", "verify"]) == 1
+        assert capsys.readouterr().out.splitlines()[:3] == [
+            f"damaged: {url}/runs/a.npz: not a file of predictions per image. Allowed: one that "
+            "--quba-report wrote next to a record.",
+            f"damaged: {url}/runs/b.json: it is not JSON.",
+            f"damaged: {url}/runs/c.json: not a record: the key 'model' is missing. Allowed: a file that "
+            "--quba-report wrote.",
+        ]
 
 
 def test_a_model_moves_between_urls(
@@ -73,6 +157,7 @@ def test_a_model_moves_between_urls(
 ) -> None:
     file, other = tmp_path / "r50.zip", f"{s3.new_bucket()}/other"
     output(capsys, "store", "export", "r50", "-o", str(file))
+    assert list((tmp_path / "second").rglob("*.safetensors")) == []  # nothing was copied to stay
     assert f"{other}: r50, 2 views, 0 records" in output(
         capsys, "store", "import", str(file), "--store", other
     )
@@ -80,6 +165,18 @@ def test_a_model_moves_between_urls(
     for view in ("clean", "clean+pgd"):
         for key in keys_of("r50", view):
             assert store.read(key).columns["index"].tolist() == list(key.indices)
+
+
+def test_damage_at_the_url_is_not_exported(
+    url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = damage_pack(s3, url, "vit")
+    assert main(["store", "export", "vit", "-o", str(tmp_path / "vit.zip")]) == 4
+    assert capsys.readouterr().err == (
+        f"ERROR: {url}/{name}: shard 1: its checksum does not fit its columns. Nothing "
+        "was exported. Remove damaged predictions: quba-check store verify --remove.\n"
+    )
+    assert not (tmp_path / "vit.zip").exists()
 
 
 def test_a_model_is_removed_at_the_url(url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]) -> None:

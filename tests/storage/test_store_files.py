@@ -55,6 +55,8 @@ def test_the_start_of_a_file(store: Store) -> None:
     assert store.start_of("runs/record.json", 4) == b"cont"
     assert store.start_of("runs/record.json", 40) == b"content"
     assert store.local_file("runs/record.json").read_bytes() == b"content"
+    with store.folder_with("runs/record.json", "runs/none.json") as folder:
+        assert folder == store.root
     with pytest.raises(StoreError) as caught:
         store.start_of("runs/other.json", 4)
     path = store.root / "runs" / "other.json"

@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def damages(store: Store, path: Path) -> list[Damage]:
-    return prediction_damages(path, path.relative_to(store.root).as_posix())
+    return prediction_damages(path, path.relative_to(store.root).as_posix(), str(path))
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from quba_check.errors import StoreError, UserError, needs
 from quba_check.storage.atomic import replacing
+from quba_check.storage.remote.remote_file import RemoteFile, remote_file
 from quba_check.storage.remote.server_files import write_whole
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
+_PASSWORD = re.compile(r"(://[^/?#:]*):[^/?#]+@")
 _EXTRAS = {
     "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"),
     "gs": ("gcsfs", "gs"), "gcs": ("gcsfs", "gs"),
     "az": ("adlfs", "az"), "abfs": ("adlfs", "az"), "abfss": ("adlfs", "az"), "adl": ("adlfs", "az"),
 }  # fmt: skip
 _EXAMPLES = "such as s3://bucket/folder, gs://bucket/folder or az://container/folder"
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Numbers of errors that concern the disk of a copy, never the server."""
 _CONFLICTS = 5
 _PAUSE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A file in a listing.
-
-    Attributes:
-        size: its size in bytes, 0 if the server states none.
-        version: text that changes with the content: the server's hash or generation, else time and size.
-        modified: time of the last change in seconds since 1970; None if the server states none.
-    """
-
-    size: int
-    version: str
-    modified: float | None
 
 
 class RemoteFiles:
@@ -100,7 +87,7 @@ class RemoteFiles:
             )  # not a marker of a folder
             if is_file and name.startswith(prefix):
                 self._check_name(name)
-                files[name] = _remote_file(entry)
+                files[name] = remote_file(entry)
         return files
 
     def read(self, name: str, size: int | None = None) -> bytes:
@@ -136,7 +123,7 @@ class RemoteFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as copy:
             copy.touch()
-            with self._errors(name):
+            with self._errors(name, passed=_DISK_ERRORS):
                 system.get_file(f"{root}/{name}", str(copy))
 
     def create(self, name: str, payload: bytes) -> bool:
@@ -229,13 +216,20 @@ class RemoteFiles:
         return self._opened[1:]
 
     @contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
-        """Raise errors of a file system as `UserError`, except for missing and existing files."""
+    def _errors(self, name: str, passed: Collection[int] = ()) -> Iterator[None]:
+        """Raise errors of a file system as `UserError`, except for missing and existing files.
+
+        Args:
+            name: the file; empty for all.
+            passed: numbers of errors that are raised as they are.
+        """
         try:
             yield
         except (FileNotFoundError, FileExistsError, UserError):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in passed:
+                raise
             code = _code_of_s3(error)
             if code == "PreconditionFailed":
                 raise FileExistsError(name) from error
@@ -277,8 +271,7 @@ def _protocol(url: str) -> str:
 
 
 def _without_password(url: str) -> str:
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":…@", 1) if password else url
+    return _PASSWORD.sub(r"\1:…@", url, count=1)
 
 
 def _read_whole(system: Any) -> dict[str, Any]:
@@ -314,25 +307,6 @@ def _entries(system: Any, root: str, prefix: str) -> dict[str, dict[str, Any]]:
 def _relative(path: str, root: str) -> str:
     """Return a path below a root relative to it."""
     return path.removeprefix(f"{root}/")
-
-
-def _remote_file(entry: dict[str, Any]) -> RemoteFile:
-    times = (entry.get(key) for key in ("LastModified", "last_modified", "updated", "mtime", "created"))
-    modified = next((time for time in map(_seconds, times) if time is not None), None)
-    size = int(entry.get("size") or 0)
-    marks = (entry.get(key) for key in ("ETag", "etag", "generation", "md5Hash"))
-    version = next((str(mark) for mark in marks if mark), f"{modified}-{size}")
-    return RemoteFile(size, version, modified)
-
-
-def _seconds(value: Any) -> float | None:
-    """Return a time of any file system in seconds since 1970."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = datetime.fromisoformat(value)
-    if isinstance(value, datetime):
-        return value.timestamp()
-    return float(value) if isinstance(value, int | float) else None
 
 
 def _code_of_s3(error: BaseException) -> str | None:

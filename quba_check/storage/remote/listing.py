@@ -12,8 +12,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from quba_check.errors import SuiteError
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.remote.files import RemoteFile, RemoteFiles
+from quba_check.storage.remote.files import RemoteFiles
+from quba_check.storage.remote.remote_file import RemoteFile
 from quba_check.storage.store import content_hash
 
 LISTING, LATEST = "listing.json", "latest.json"
@@ -65,7 +67,7 @@ def current_listing(remote: RemoteFiles, home: Path, since: float) -> Listing:
         since: time in seconds since 1970; an older listing is not used.
 
     Raises:
-        SuiteError: the URL cannot be listed.
+        SuiteError: the URL cannot be listed, or the listing does not show which files changed.
         OSError: the folder cannot be written.
     """
     home.mkdir(parents=True, exist_ok=True)
@@ -74,6 +76,7 @@ def current_listing(remote: RemoteFiles, home: Path, since: float) -> Listing:
         if listing is None:
             listed_at = time.time()
             files = dict(sorted(remote.listing().items()))
+            _check_versions(files, remote.shown)
             rows = {name: [file.size, file.version] for name, file in files.items()}
             listing = Listing(files, content_hash(rows)[:16])
             folder = home / listing.version
@@ -91,6 +94,16 @@ def earlier_listing(home: Path, version: str) -> Listing | None:
         return None
     newest = max(paths, key=lambda path: path.stat().st_mtime_ns)
     return _stored(home, newest.parent.name)
+
+
+def _check_versions(files: Mapping[str, RemoteFile], shown: str) -> None:
+    unknown = [name for name, file in files.items() if not file.version]
+    if unknown:
+        raise SuiteError(
+            f"--quba-data: {shown} cannot be used: its listing has no size of '{unknown[0]}', or neither a "
+            "hash nor a time. Changes would not be noticed. Allowed: a URL whose listing has them, such as "
+            "s3://bucket/folder, or a copy in a folder of this machine."
+        )
 
 
 def _latest(home: Path, since: float) -> Listing | None:

@@ -289,7 +289,7 @@ class Mirror:
         except FileNotFoundError:
             raise SuiteError(f"{place}: was removed since it was listed. Start the run again.") from None
         size = copy.stat().st_size
-        if expected.size not in (size, 0):  # 0 if the server states none
+        if size != expected.size:
             raise SuiteError(
                 f"{place}: changed since it was listed, from {expected.size:,} to {size:,} bytes. Start the "
                 "run again."

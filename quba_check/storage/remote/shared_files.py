@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from quba_check.errors import StoreError
-from quba_check.storage.remote.files import RemoteFile, RemoteFiles
+from quba_check.storage.remote.files import RemoteFiles
+from quba_check.storage.remote.remote_file import RemoteFile
 from quba_check.storage.remote.server_files import UNFINISHED
 from quba_check.storage.store_files import StoredFile, StoreFiles
 from quba_check.storage.store_format import FORMAT_NAME
+from quba_check.storage.user_files import reason
 
 SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor", UNFINISHED)
 """Folders at the URL; all others belong to one machine."""
@@ -33,9 +37,13 @@ class SharedFiles(StoreFiles):
         """Note that a file was written or removed by its name."""
 
     def files(self) -> Iterator[StoredFile]:
-        """Yield every file at the URL, then those of this machine alone."""
+        """Yield every file at the URL, then those of this machine alone.
+
+        A time that the server does not state counts as now.
+        """
+        now = time.time()
         for name, file in self.remote.listing().items():
-            yield StoredFile(name, file.size, file.modified or 0.0)
+            yield StoredFile(name, file.size, now if file.modified is None else file.modified)
         yield from (file for file in super().files() if not _is_shared(file.name))
 
     def publish(self, name: str, payload: bytes) -> None:
@@ -75,14 +83,36 @@ class SharedFiles(StoreFiles):
         """Return the path of a copy of a file; it may be missing."""
         path = super().local_file(name)
         if _is_shared(name):
-            with suppress(FileNotFoundError):
-                self.remote.download(name, path)
+            self._download(name, path)
         return path
+
+    @contextmanager
+    def folder_with(self, *names: str) -> Iterator[Path]:
+        """Yield a temporary folder with copies of files at the URL, under their names."""
+        with ExitStack() as stack:
+            try:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quba-check-")))
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        self.remote.download(name, folder / name)
+            except OSError as error:
+                raise StoreError(
+                    f"--quba-store: files of {self.shown} cannot be copied to this machine "
+                    f"({reason(error)}). Allowed: a folder for temporary files, $TMPDIR, with room for the "
+                    "largest files of the store."
+                ) from None
+            yield folder
 
     def upload(self, name: str) -> None:
         """Copy a file of this machine to the URL, over an earlier one."""
-        with suppress(FileNotFoundError):
-            self.remote.replace(name, self._place(name).read_bytes())
+        path = self._place(name)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"--quba-store: {path} cannot be read ({reason(error)}).") from None
+        self.remote.replace(name, content)
 
     def publish_once(self, name: str, payload: bytes) -> bytes:
         """Write a small file at the URL unless there is one; return the content there."""
@@ -95,8 +125,27 @@ class SharedFiles(StoreFiles):
         """Copy missing files whose names start with a prefix to this machine."""
         for name in self.remote.listing(prefix):
             if not (path := self._place(name)).exists():
-                with suppress(FileNotFoundError):  # another process removed it
-                    self.remote.download(name, path)
+                self._download(name, path)
+
+    def _download(self, name: str, path: Path) -> None:
+        """Copy a file to this machine, if it exists at the URL.
+
+        Raises:
+            StoreError: it cannot be read, or the copy cannot be written.
+        """
+        try:
+            self.remote.download(name, path)
+        except FileNotFoundError:  # another process removed it
+            return
+        except OSError as error:
+            raise self._unwritable(path, error) from None
+
+    def _unwritable(self, path: Path, error: OSError) -> StoreError:
+        return StoreError(
+            f"--quba-store: {path} cannot be written ({reason(error)}). Allowed: a folder of this machine "
+            "that you may write to, with free space. Copies of files at a URL are in the user's cache; "
+            "XDG_CACHE_HOME moves it."
+        )
 
 
 def _is_shared(name: str) -> bool:

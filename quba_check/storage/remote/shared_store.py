@@ -291,13 +291,9 @@ class SharedStore(SharedFiles, Store):
 
     def _fetch_file(self, entry: str, name: str) -> None:
         path = self._folder(entry) / name
-        try:
-            self.remote.download(f"predictions/{entry}/{name}", path)
+        self._download(f"predictions/{entry}/{name}", path)
+        with suppress(FileNotFoundError):  # another machine packed or removed it
             self._copies.grew(path.stat().st_size)
-        except FileNotFoundError:  # another machine packed or removed it
-            return
-        except OSError as error:
-            raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
 
     def _publish(self, entry: str, change: PackChange) -> list[str]:
         """Write packs at the URL; return the files there that are to be removed."""

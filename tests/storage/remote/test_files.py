@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import pickle
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from support.s3 import S3Server
 
 from quba_check.errors import StoreError, SuiteError
@@ -67,6 +69,27 @@ def test_a_missing_file_is_an_error_that_the_caller_can_tell(url: str, tmp_path:
     with pytest.raises(FileNotFoundError):
         files.download("a", tmp_path / "a")
     assert list(tmp_path.glob("*a*")) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [
+        (errno.ENOSPC, OSError),
+        (errno.EDQUOT, OSError),
+        (errno.EFBIG, OSError),
+        (errno.EROFS, OSError),
+        (errno.ECONNRESET, StoreError),
+    ],
+)
+def test_errors_of_the_disk_are_not_those_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: type[Exception]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, "reason")
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", fail)
+    with pytest.raises(raised, match="reason"):
+        RemoteFiles("memory://folder", OPTION).download("a", tmp_path / "a")
 
 
 def test_a_copy_appears_whole(url: str, tmp_path: Path) -> None:
@@ -210,9 +233,28 @@ def test_the_caller_chooses_the_class_of_errors() -> None:
         RemoteFiles("teleport://a", "--quba-data", SuiteError)
 
 
-def test_passwords_are_not_shown() -> None:
-    text = message(lambda: RemoteFiles("teleport://me:secret@host/x", OPTION))
-    assert text.startswith("--quba-store: teleport://me:…@host/x cannot be opened: ")
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("teleport://me:secret@host/x", "teleport://me:…@host/x"),
+        ("teleport://me:se:cr@et@host:80/x@y", "teleport://me:…@host:80/x@y"),
+        ("teleport://:secret@[::1]/x", "teleport://:…@[::1]/x"),
+        ("teleport://me:secret@[bad/x", "teleport://me:…@[bad/x"),
+        ("teleport://me@host/x:y@z", "teleport://me@host/x:y@z"),
+        ("teleport://host/x", "teleport://host/x"),
+    ],
+)
+def test_passwords_are_not_shown(url: str, shown: str) -> None:
+    text = message(lambda: RemoteFiles(url, OPTION))
+    assert text.startswith(f"--quba-store: {shown} cannot be opened: ")
+
+
+def test_a_url_that_cannot_be_split_is_refused() -> None:
+    assert re.fullmatch(
+        r"--quba-store: s3://\[bad/x cannot be opened: .+\. Allowed: a folder, or a URL such as "
+        r"s3://bucket/folder, gs://bucket/folder or az://container/folder\.",
+        message(lambda: RemoteFiles("s3://[bad/x", OPTION)),
+    )
 
 
 @pytest.mark.parametrize(

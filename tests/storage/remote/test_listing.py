@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from support.s3 import S3Server
 
 from quba_check.errors import SuiteError
-from quba_check.storage.remote.files import RemoteFile, RemoteFiles
+from quba_check.storage.remote.files import RemoteFiles
 from quba_check.storage.remote.listing import Listing, current_listing, earlier_listing
+from quba_check.storage.remote.remote_file import RemoteFile
 
 
 @pytest.fixture
@@ -48,6 +50,21 @@ def test_the_version_depends_on_names_and_contents_alone(remote: RemoteFiles, tm
     second = version()
     remote.replace("val1", b"val1")
     assert len({first, second, version()}) == 3
+
+
+@pytest.mark.parametrize("entry", [{"size": None, "ETag": "x"}, {"size": 5}, {"size": None}])
+def test_a_url_that_does_not_show_changes_is_refused(
+    entry: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = {f"/data/{name}": {**entry, "type": "file"} for name in ("labels.csv", "a.png")}
+    monkeypatch.setattr(MemoryFileSystem, "find", lambda *_, **__: entries)
+    with pytest.raises(SuiteError) as caught:
+        current_listing(RemoteFiles("memory://data", "--quba-data", SuiteError), tmp_path, math.inf)
+    assert str(caught.value) == (
+        "--quba-data: memory://data cannot be used: its listing has no size of 'a.png', or neither a hash "
+        "nor a time. Changes would not be noticed. Allowed: a URL whose listing has them, such as "
+        "s3://bucket/folder, or a copy in a folder of this machine."
+    )
 
 
 def test_a_damaged_listing_is_read_again(remote: RemoteFiles, s3: S3Server, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from numpy.typing import NDArray
 from support.s3 import S3Server
 
@@ -589,6 +593,85 @@ def test_files_are_listed_by_name(machine: Machine) -> None:
     second.withdraw(shard)
     assert not first.remote.listing(shard)
     assert not second.has(KEYS[0])
+
+
+def test_a_file_without_a_time_counts_as_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SharedStore("memory://store", tmp_path)
+    entries = {
+        "/store/runs/a.json": {"type": "file", "size": 2},
+        "/store/runs/b.json": {"type": "file", "size": 2, "mtime": 0.0},
+    }
+    monkeypatch.setattr(MemoryFileSystem, "find", lambda *_, **__: entries)
+    before = time.time()
+    modified = {file.name: file.modified for file in store.files()}
+    assert before <= modified["runs/a.json"] <= time.time()
+    assert modified["runs/b.json"] == 0.0
+
+
+def test_temporary_copies(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = machine("first")
+    store.publish("runs/demo.json", b"{}")
+    (store.root / "runs" / "demo.json").write_bytes(b"a copy")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with store.folder_with("runs/demo.json", "runs/none.json") as folder:
+        assert folder.parent == tmp_path
+        assert (folder / "runs" / "demo.json").read_bytes() == b"{}"
+        assert not (folder / "runs" / "none.json").exists()
+    assert not folder.exists()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(StoreError) as caught, store.folder_with("runs/demo.json"):
+        pass
+    assert str(caught.value) == (
+        f"--quba-store: files of {store.shown} cannot be copied to this machine (No such file or directory). "
+        "Allowed: a folder for temporary files, $TMPDIR, with room for the largest files of the store."
+    )
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_of_this_machine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    fill(SharedStore("memory://store", tmp_path / "first"), KEYS[:1])
+    store = SharedStore("memory://store", tmp_path / "second")
+    store.publish("runs/demo.json", b"{}")
+    monkeypatch.setattr(MemoryFileSystem, "get_file", full_disk)
+    calls = {
+        "runs/demo.json": [lambda: store.local_file("runs/demo.json"), lambda: store.fetch("runs/demo")],
+        store.path(KEYS[0]).relative_to(store.root).as_posix(): [lambda: store.read(KEYS[0])],
+    }
+    for name, readers in calls.items():
+        for read in readers:
+            with pytest.raises(StoreError) as caught:
+                read()
+            assert str(caught.value) == (
+                f"--quba-store: {store.root / name} cannot be written (No space left on device). Allowed: a "
+                "folder of this machine that you may write to, with free space. Copies of files at a URL are "
+                "in the user's cache; XDG_CACHE_HOME moves it."
+            )
+
+
+def test_a_folder_for_copies_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as caught:
+        SharedStore("memory://store", tmp_path / "file" / "x")
+    assert str(caught.value) == (
+        f"--quba-store: {tmp_path / 'file' / 'x'} cannot be written (Not a directory). Allowed: a folder of "
+        "this machine that you may write to, with free space. Copies of files at a URL are in the user's "
+        "cache; XDG_CACHE_HOME moves it."
+    )
+
+
+def test_a_record_that_cannot_be_read(machine: Machine) -> None:
+    store = machine("first")
+    (store.root / "runs" / "demo.json").mkdir()
+    with pytest.raises(StoreError) as caught:
+        store.upload("runs/demo.json")
+    assert str(caught.value) == (
+        f"--quba-store: {store.root / 'runs' / 'demo.json'} cannot be read (Is a directory)."
+    )
 
 
 def test_records_are_copied_both_ways(machine: Machine) -> None:
