@@ -13,6 +13,9 @@ from acceptance.runs import GATE, HERE, NINE, Judge, Measured
 from support.tiny import write_suite
 
 LOADED_ONCE = (
+    "rich.live",
+    "rich.progress",
+    "rich.table",
     "scipy.optimize",
     "timm",
     "quba_check.models.checkpoints.build",
@@ -22,8 +25,8 @@ LOADED_ONCE = (
     "quba_check.models.programs.torchscript",
     "quba_check.models.zero_shot.loading",
 )
-"""A run imports these when it needs them. pytester drops what a run in this process imports, and torchvision
-cannot be imported twice."""
+"""A run imports these when it needs them. pytester drops what a run in this process imports. But
+torchvision cannot be imported twice, and rich takes no styles of an earlier import."""
 
 
 @pytest.fixture(scope="session")
