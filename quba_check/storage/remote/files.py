@@ -18,7 +18,7 @@ from quba_check.storage.remote.remote_file import RemoteFile, remote_file
 from quba_check.storage.remote.server_files import write_whole
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
-_PASSWORD = re.compile(r"(://[^/?#:]*):[^/?#]+@")
+_PASSWORD = re.compile(r"(://[^/?#:\s]*):[^/?#\s]+@")
 _EXTRAS = {
     "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"),
     "gs": ("gcsfs", "gs"), "gcs": ("gcsfs", "gs"),
@@ -208,8 +208,9 @@ class RemoteFiles:
                     raise self._error(
                         f"{self._option}: {self.shown} {needs(package, extra=extra)}"
                     ) from error
+                problem = _without_password(str(error))
                 raise self._error(
-                    f"{self._option}: {self.shown} cannot be opened: {error}. Allowed: a folder, or a URL "
+                    f"{self._option}: {self.shown} cannot be opened: {problem}. Allowed: a folder, or a URL "
                     f"{_EXAMPLES}."
                 ) from error
             self._opened = os.getpid(), system, root.rstrip("/")
@@ -239,6 +240,7 @@ class RemoteFiles:
 
     def _failure(self, name: str, problem: str) -> UserError:
         place = f"{self.shown}/{name}" if name else self.shown
+        problem = _without_password(problem)
         return self._error(
             f"{self._option}: {place} cannot be used: {problem}. Allowed: a place that exists and that this "
             "machine's credentials may read and write."
@@ -270,8 +272,9 @@ def _protocol(url: str) -> str:
     return url.split("://", 1)[0].lower()
 
 
-def _without_password(url: str) -> str:
-    return _PASSWORD.sub(r"\1:…@", url, count=1)
+def _without_password(text: str) -> str:
+    """Return a URL, or a text with URLs, without passwords."""
+    return _PASSWORD.sub(r"\1:…@", text)
 
 
 def _read_whole(system: Any) -> dict[str, Any]:

@@ -249,6 +249,16 @@ def test_passwords_are_not_shown(url: str, shown: str) -> None:
     assert text.startswith(f"--quba-store: {shown} cannot be opened: ")
 
 
+def test_passwords_in_errors_of_a_server_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str) -> None:
+        raise OSError(f"cannot connect to {url} (host 'x')")
+
+    monkeypatch.setattr("fsspec.url_to_fs", refuse)
+    text = message(lambda: RemoteFiles("sftp://user:secret@host/folder", OPTION))
+    assert "cannot connect to sftp://user:…@host/folder (host 'x')" in text
+    assert "secret" not in text
+
+
 def test_a_url_that_cannot_be_split_is_refused() -> None:
     assert re.fullmatch(
         r"--quba-store: s3://\[bad/x cannot be opened: .+\. Allowed: a folder, or a URL such as "
