@@ -62,7 +62,7 @@ def batchnorm_shift(
 
     def stop_with_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         variance, mean = torch.var_mean(inputs[0].detach(), dim=(0, 2, 3), correction=0)
-        moments.append((len(inputs[0]), mean.double(), variance.double()))
+        moments.append((len(inputs[0]), _float64(mean), _float64(variance)))
         raise _ReachedError
 
     size = default_batch(subject.classifier.device)
@@ -92,10 +92,15 @@ def _shift(
     batch_variance = torch.stack(
         [count / n_images * (spread + (mean - batch_mean).square()) for count, mean, spread in moments]
     ).sum(dim=0)
-    mean, variance = layer.running_mean.double(), layer.running_var.double()
+    mean, variance = _float64(layer.running_mean), _float64(layer.running_var)
     alive = variance > _DEAD * variance.max()
     batch_variance = batch_variance.clamp(min=torch.finfo(torch.float64).tiny)
     ratio = (batch_variance / variance)[alive]
     shift = ((batch_mean - mean).square() / variance)[alive]
     divergence = 0.5 * (ratio + shift - 1 - ratio.log())
     return BatchNormShift(name, float(divergence.mean()), float(ratio.log().mean().exp()))
+
+
+def _float64(tensor: Tensor) -> Tensor:
+    """Return a tensor in float64, on the CPU because Apple's GPUs have no float64."""
+    return tensor.cpu().double()

@@ -79,6 +79,6 @@ def _finding(n_images: int, problem: str) -> Finding:
         problem=problem,
         evidence=f"on {n_images} clean images; the gate does not accept such attacks as evidence of "
         "robustness",
-        fix="let true gradients pass from the outputs to the images, without detach, rounding or argmax, or "
-        "remove the demand",
+        fix="let true, finite gradients pass from the outputs to the images, without detach, rounding or "
+        "argmax, or remove the demand",
     )

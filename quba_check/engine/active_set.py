@@ -30,28 +30,26 @@ class ActiveSet:
     def __getitem__(self, name: str) -> torch.Tensor:
         return self._tensors[name]
 
-    def __setitem__(self, name: str, tensor: torch.Tensor) -> None:
-        self._tensors[name] = tensor
-
     def join(self, owners: Sequence[Owner], **tensors: torch.Tensor) -> None:
-        """Add images at step 0.
+        """Add images at step 0; without effect if memory runs out.
 
         Args:
             owners: shard and position of each image.
             tensors: by name, each with a row for every image; the same names at each call.
         """
-        for name, tensor in tensors.items():
-            self._tensors[name] = torch.cat([self._tensors[name], tensor]) if len(self) else tensor
+        if len(self):
+            tensors = {name: torch.cat([self._tensors[name], tensor]) for name, tensor in tensors.items()}
+        self._tensors = tensors
         self.owners += owners
         self.steps += [0] * len(owners)
         self.continues += [True] * len(owners)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Remove all images but those in these rows."""
-        self.owners = [self.owners[row] for row in rows]
-        self.steps = [self.steps[row] for row in rows]
-        self.continues = [self.continues[row] for row in rows]
+        """Remove all images but those in these rows; without effect if memory runs out."""
         self._tensors = {
             name: tensor[torch.tensor(rows, dtype=torch.long, device=tensor.device)]
             for name, tensor in self._tensors.items()
         }
+        self.owners = [self.owners[row] for row in rows]
+        self.steps = [self.steps[row] for row in rows]
+        self.continues = [self.continues[row] for row in rows]

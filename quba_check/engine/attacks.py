@@ -40,8 +40,12 @@ class Gradient:
 
     @property
     def is_zero(self) -> torch.Tensor:
-        """(N,) bool, True if the gradient of an image is zero everywhere."""
-        return (self.direction == 0).flatten(1).all(dim=1)
+        """(N,) bool, True if the gradient of an image is zero everywhere or not finite.
+
+        An attack does not move an image along NaN, whose sign is 0.
+        """
+        direction = self.direction.flatten(1)
+        return (direction == 0).all(dim=1) | ~direction.isfinite().all(dim=1)
 
 
 def gradient(

@@ -91,7 +91,8 @@ class Batching:
                 if self._is_fixed or len(part) == 1:
                     raise out_of_memory(self._classifier, self.size if self._is_fixed else 1) from error
             # Outside of the handler: its traceback keeps the failed graph alive.
-            most = self._reduced = len(part) // 2
+            most = len(part) // 2
+            self._reduced = max(most, self.size // 2)  # a few items may join a batch that fills the memory
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         return results

@@ -15,12 +15,12 @@ import torch
 from quba_check.core.protocols import EPSILON, PGD_STEPS, Protocol
 from quba_check.core.view import View
 from quba_check.engine.active_set import ActiveSet
-from quba_check.engine.attacks import Gradient, extents, fgsm_point, gradient, pgd_start, pgd_step
+from quba_check.engine.attacks import extents, fgsm_point, gradient, pgd_start, pgd_step
 from quba_check.engine.batching import Batching
 from quba_check.engine.loader import ImageStream
 from quba_check.engine.shard_task import Owner, ShardTask, add_outputs, images_by_views
 from quba_check.errors import ModelError
-from quba_check.models.classifier import Classifier
+from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL, output_kind
 
 Report = Callable[[Collection[View], int, int], None]
@@ -83,7 +83,7 @@ class Passes:
         active = ActiveSet()
         while True:
             if taken := self.attack_batching.take(stream, active.owners):
-                self._add_starts(active, taken)
+                self.attack_batching.run(partial(self._add_starts, active), taken)
             if not len(active):
                 return
             yield self._step(active)
@@ -114,7 +114,7 @@ class Passes:
     def _add_starts(
         self, active: ActiveSet, taken: Sequence[tuple[Owner, tuple[torch.Tensor, torch.Tensor]]]
     ) -> None:
-        """Add images and their random starts to the images under attack."""
+        """Add images and their random starts; without effect if memory runs out."""
         owners = [owner for owner, _ in taken]
         space = _AttackSpace(self, owners[0][0].views[-1])
         pixels = self._classifier.pixels(self._on_device([image for _, (image, _) in taken]))
@@ -126,28 +126,27 @@ class Passes:
 
     def _step(self, active: ActiveSet) -> list[ShardTask]:
         """Take one step with every image; return the tasks that are complete."""
-        space = _AttackSpace(self, active.owners[0][0].views[-1])
-        parts = self.attack_batching.run(partial(self._attack_again, active, space), range(len(active)))
-        logits = torch.cat([step.logits for step in parts])
-        direction = torch.cat([step.direction for step in parts])
+        parts = self.attack_batching.run(partial(self._attack_again, active), range(len(active)))
         staying = [row for row in range(len(active)) if active.continues[row]]
-        leaving = [row for row in range(len(active)) if not active.continues[row]]
+        n_leaving = len(active) - len(staying)
         if self._report is not None:
-            backward = sum(len(step.logits) for step in parts if step.is_taken)
-            self._report(active.owners[0][0].views, len(leaving), len(active) + backward)
-        complete: list[ShardTask] = []
-        if leaving:
-            complete = self._leave(active, leaving, logits, space)
-            active.keep(staying)
-            direction = direction[torch.tensor(staying, dtype=torch.long, device=direction.device)]
-        active["current"] = pgd_step(active["points"], active["current"], direction)
+            backward = sum(count for _, count in parts)
+            self._report(active.owners[0][0].views, n_leaving, len(active) + backward)
+        if n_leaving:
+            self._keep(active, staying)
         active.steps = [step + 1 for step in active.steps]
-        return complete
+        return [task for complete, _ in parts for task in complete]
 
-    def _attack_again(self, active: ActiveSet, space: _AttackSpace, rows: Sequence[int]) -> Gradient:
-        """Return the gradients of some images under attack, and note which of them continue."""
+    def _attack_again(self, active: ActiveSet, rows: Sequence[int]) -> tuple[list[ShardTask], int]:
+        """Take one step with some images, and note which of them continue.
+
+        The outputs of the others are added to their shards.
+
+        Returns:
+            The tasks that are complete, and the number of images in the backward pass.
+        """
         part = slice(rows[0], rows[-1] + 1)
-        label, is_correct = active["label"][part], active["correct"][part]
+        current, label, is_correct = (active[name][part] for name in ("current", "label", "correct"))
 
         def continuing(logits: torch.Tensor) -> list[int]:
             is_correct.logical_and_(logits.argmax(dim=1) == label)
@@ -156,17 +155,30 @@ class Passes:
                 active.continues[row] = may_continue and active.steps[row] < PGD_STEPS
             return [position for position, row in enumerate(rows) if active.continues[row]]
 
-        return gradient(space.logits, active["current"][part], label, continuing)
+        space = _AttackSpace(self, active.owners[0][0].views[-1])
+        step = gradient(space.logits, current, label, continuing)
+        leaving = [row for row in rows if not active.continues[row]]
+        chosen = torch.tensor([row - rows[0] for row in leaving], dtype=torch.long, device=label.device)
+        outputs = {"logits": step.logits[chosen], "always_right": is_correct[chosen]}
+        outputs |= space.moves(active["pixels"][part][chosen], current[chosen])
+        moved = pgd_step(active["points"][part], current, step.direction)
+        # Memory may run out above, and the images are then attacked again; what follows allocates nothing.
+        current.copy_(moved)
+        complete = add_outputs([active.owners[row] for row in leaving], outputs)
+        return complete, len(rows) if step.is_taken else 0
 
-    def _leave(
-        self, active: ActiveSet, rows: list[int], logits: torch.Tensor, space: _AttackSpace
-    ) -> list[ShardTask]:
-        """Add the outputs of images whose attack has ended; return the tasks that are complete."""
-        chosen = torch.tensor(rows, device=logits.device)
-        outputs = {"logits": logits[chosen], "always_right": active["correct"][chosen]}
-        outputs |= space.moves(active["pixels"][chosen], active["current"][chosen])
-        owners = [active.owners[row] for row in rows]
-        return add_outputs(owners, outputs)
+    def _keep(self, active: ActiveSet, rows: Sequence[int]) -> None:
+        """Remove all images but those in these rows.
+
+        Raises:
+            ModelError: memory runs out.
+        """
+        try:
+            active.keep(rows)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise out_of_memory(self._classifier, len(active)) from error
 
     def _on_device(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return a batch on the model's device, in the memory format of its images."""

@@ -21,7 +21,14 @@ from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.request import LoadRequest, Precision
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_OUT_OF_MEMORY = ("DefaultCPUAllocator: ", "backend out of memory", "CUDA out of memory")
+_OUT_OF_MEMORY = (
+    "DefaultCPUAllocator: ",
+    "backend out of memory",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 """Parts of torch's out-of-memory messages without a type of their own."""
 _MAX_LENGTH = 300
 

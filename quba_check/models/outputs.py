@@ -41,8 +41,9 @@ def output_kind(raw: Tensor, *, half: bool) -> OutputKind:
     """
     tolerance = HALF_ROW_SUM_TOLERANCE if half else ROW_SUM_TOLERANCE
     rounding = HALF_ROW_SUM_TOLERANCE if half else ROUNDING
-    low, high = float(raw.min()), float(raw.max())
-    sums = raw.double().sum(dim=1)
+    values = raw.detach().cpu()  # Apple's GPUs have no float64
+    low, high = float(values.min()), float(values.max())
+    sums = values.double().sum(dim=1)
     if -rounding <= low and high <= 1 + rounding and bool(((sums - 1).abs() <= tolerance).all()):
         return "probabilities"
     return "sigmoids" if low >= 0 and high <= 1 else "logits"

@@ -125,7 +125,9 @@ class ImageFile:
             try:
                 self._file.seek(len(self._checksums) * self._image_bytes)
                 _write(self._file, np.array(self._checksums, _CHECKSUM))
+                self._file.close()  # Windows renames no open file
                 self._unfinished.replace(self.path)
+                self._file = FileIO(self.path)
             except FileNotFoundError:  # the user deleted the folder, which stops nothing
                 self._drop()
                 return
@@ -133,6 +135,8 @@ class ImageFile:
                 self._stop(error)
                 return
             self._unfinished = None
+            self._drop.detach()
+            self._drop = weakref.finalize(self, _close, self._file, None)
 
     def close(self) -> None:
         """Close the file; remove it if it is not complete."""
@@ -242,7 +246,7 @@ class ImageCache:
     def _make_room(self, size: int) -> bool:
         """Remove files until another one fits; return False if it cannot.
 
-        Then none is removed.
+        None is removed if all removable ones together are too small.
         """
         if size > self.limit_bytes:
             return False
@@ -250,18 +254,20 @@ class ImageCache:
         reserve = min(disk.total // 10, LARGEST_RESERVE)
         files = self._files()
         missing = max(sum(size for _, size, _ in files) + size - self.limit_bytes, reserve + size - disk.free)
-        removable: list[Path] = []
-        for used_ns, file_size, path in sorted(files):
-            if missing <= 0 or used_ns >= _STARTED_NS:
-                break
-            if path.suffix == SUFFIX:
-                removable.append(path)
-                missing -= file_size
-        if missing > 0:
+        removable = [
+            (file_size, path)
+            for used_ns, file_size, path in sorted(files)
+            if used_ns < _STARTED_NS and path.suffix == SUFFIX
+        ]
+        if missing > sum(file_size for file_size, _ in removable):
             return False
-        for path in removable:
-            path.unlink(missing_ok=True)
-        return True
+        for file_size, path in removable:
+            if missing <= 0:
+                break
+            with contextlib.suppress(PermissionError):  # Windows removes no open file
+                path.unlink(missing_ok=True)
+                missing -= file_size
+        return missing <= 0
 
     def _files(self) -> list[tuple[int, int, Path]]:
         """Return last use, size and path of each file; remove abandoned ones."""

@@ -128,6 +128,13 @@ class WithoutUsableGradients(Net):
         return super().forward(x.detach() + 0 * x)
 
 
+class WithNanGradients(Net):
+    """Answers as `net`; its gradients are NaN, because the square root has an infinite slope at 0."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + (0 * x).flatten(1).square().sum(1, keepdim=True).sqrt()
+
+
 class Detached(Net):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x).detach()

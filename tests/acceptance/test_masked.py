@@ -24,8 +24,9 @@ def gate(keys: str, parts: str | None = None) -> str:
     return first.replace("KEYS", keys if parts is None else parts) + keys + last
 
 
-def test_zero_gradients_fail_the_dimension_and_its_parts(judge: Judge) -> None:
-    result = run(judge, gate("tier: block"))
+@pytest.mark.parametrize("model", ["WithoutUsableGradients", "WithNanGradients"])
+def test_missing_gradients_fail_the_dimension_and_its_parts(judge: Judge, model: str) -> None:
+    result = run(judge, gate("tier: block"), model=model)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert judge.outcomes() == {
         "adversarial_robustness[min]": "fail",

@@ -11,8 +11,8 @@ from quba_check.cli.main import main
 
 EVIDENCE = "on 9 clean images; the gate does not accept such attacks as evidence of robustness"
 FIX = (
-    "let true gradients pass from the outputs to the images, without detach, rounding or argmax, or remove "
-    "the demand"
+    "let true, finite gradients pass from the outputs to the images, without detach, rounding or argmax, or "
+    "remove the demand"
 )
 FLAT = "nets:WithoutUsableGradients: 9 of 9 images have no input gradient to attack along."
 
@@ -39,6 +39,7 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     ("model", "problem"),
     [
         ("WithoutUsableGradients", FLAT),
+        ("WithNanGradients", FLAT.replace("WithoutUsable", "WithNan")),
         (
             "WithReversedGradients",
             "nets:WithReversedGradients: an attack along the gradient makes the model more confident on "

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from quba_check.core.protocols import PGD_STEPS
 from quba_check.engine.attacks import (
+    Gradient,
     check_bounds,
     extents,
     fgsm_point,
@@ -134,6 +135,26 @@ def test_an_image_without_gradient_is_detected() -> None:
         torch.zeros(2).long(),
     )
     assert here.is_zero.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_gradient_that_is_not_finite_counts_as_none(value: float) -> None:
+    direction = torch.ones(2, 3, 4, 4)
+    direction[1, 2, 3, 0] = value
+    assert Gradient(torch.zeros(2, 3), direction).is_zero.tolist() == [False, True]
+
+
+def test_a_root_of_zero_gives_no_gradient() -> None:
+    points = torch.rand(2, 3, 4, 4)
+    dead = torch.tensor([0.0, 1.0])
+
+    def logits(x: torch.Tensor) -> torch.Tensor:
+        norm = (x.flatten(1) * dead[:, None]).pow(2).sum(1).sqrt()
+        return norm[:, None] * torch.tensor([1.0, -1.0])
+
+    here = gradient(logits, points, torch.zeros(2).long())
+    assert here.logits.isfinite().all()
+    assert here.is_zero.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("logits", [lambda x: torch.ones(2, 3), lambda x: x.detach().flatten(1)[:, :3]])

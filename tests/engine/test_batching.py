@@ -63,6 +63,12 @@ def test_a_batch_that_was_filled_before_is_computed_in_parts_of_the_new_size() -
     assert (ours.size, attempts) == (4, [4, 4, 4, 4])
 
 
+def test_a_few_items_without_memory_only_halve_the_size() -> None:
+    ours, sizes = batching(), []
+    ours.run(within(1, sizes), range(3))
+    assert (ours.size, sizes) == (8, [1, 1, 1])
+
+
 def test_a_stated_size_is_never_changed() -> None:
     with pytest.raises(ModelError, match="memory on cpu runs out with 8 images of 8 × 8"):
         batching(8).run(within(5, []), range(8))

@@ -16,10 +16,13 @@ from torch import nn
 
 from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
+from quba_check.engine import predict
+from quba_check.engine.active_set import ActiveSet
 from quba_check.engine.attacks import fgsm_point, gradient, pgd_start, pgd_step, start_noise
 from quba_check.engine.loader import ImageStream, ReadJob
 from quba_check.engine.predict import Passes
 from quba_check.engine.shard_task import ShardTask
+from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
 from quba_check.models.preprocessing.preprocessing import Preprocessing
@@ -207,6 +210,40 @@ def test_memory_that_runs_out_changes_no_output(run: str) -> None:
     assert batching.size == 4
     for name in first:
         torch.testing.assert_close(first[name], second[name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["pgd_start", "pgd_step", "extents"])
+def test_memory_that_runs_out_outside_of_the_model_changes_no_output(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = Setting(STANDARD, None)
+    expected = expected.outputs(expected.passes.pgd, (PGD,), starts=True)
+    function = getattr(predict, name)
+
+    def limited(points: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        if len(points) > 4:
+            raise torch.OutOfMemoryError("full")
+        return function(points, *others)
+
+    monkeypatch.setattr(predict, name, limited)
+    setting = Setting(STANDARD, None)
+    outputs = setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    assert setting.passes.attack_batching.size < 16
+    for kind, values in expected.items():
+        torch.testing.assert_close(outputs[kind], values, rtol=1e-4, atol=1e-4)
+
+
+def test_memory_that_runs_out_while_images_leave_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(ActiveSet, "keep", full)
+    setting = Setting(STANDARD, None)
+    with pytest.raises(ModelError) as caught:
+        setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    assert str(caught.value) == (
+        "golden: memory on cpu runs out with 16 images of 16 × 16. Give a smaller --quba-batch-size, or auto."
+    )
 
 
 def test_fgsm_gives_the_unattacked_outputs_too() -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from support.no_float64 import WithoutFloat64
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError
@@ -38,6 +39,12 @@ NORMAL = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
 )
 def test_kind(raw, kind):
     assert output_kind(raw, half=False) == kind
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities", "sigmoids"])
+def test_kind_on_a_device_without_float64(kind):
+    raw = {"logits": NORMAL, "probabilities": NORMAL.softmax(1), "sigmoids": NORMAL.sigmoid()}[kind]
+    assert output_kind(raw.as_subclass(WithoutFloat64).requires_grad_(), half=False) == kind
 
 
 def test_half_precision_sums_are_coarser():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -253,6 +254,58 @@ def test_threads_fill_one_file(folder: Path) -> None:
         thread.join()
     file.publish()
     assert kept(cache(folder).open("a", SHAPE)) == images().tolist()
+
+
+def test_systems_that_rename_no_open_file_keep_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imitate Windows."""
+    opened: list[FileIO] = []
+    rename = Path.replace
+
+    class NotedFile(FileIO):
+        def __init__(self, *arguments) -> None:
+            super().__init__(*arguments)
+            opened.append(self)
+
+    def replace(path: Path, target: Path) -> Path:
+        if any(file.name == path and not file.closed for file in opened):
+            raise PermissionError(errno.EACCES, "The file is being used by another process")
+        return rename(path, target)
+
+    monkeypatch.setattr(image_cache, "FileIO", NotedFile)
+    monkeypatch.setattr(Path, "replace", replace)
+    kept_here = cache(folder)
+    file = kept_here.open("a", SHAPE)
+    assert file is not None
+    for position in range(3):
+        file.write(position, images()[position])
+    file.publish()
+    assert kept(file) == images().tolist()  # read again by this process
+    assert (names(folder), kept_here.notes) == (["a.images"], [])
+    file.close()
+    assert all(file.closed for file in opened)
+    assert kept(cache(folder).open("a", SHAPE)) == images().tolist()
+
+
+def test_files_that_cannot_be_removed_stay_and_others_make_room(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Imitate Windows, which removes no file that another process reads."""
+    for age, key in enumerate("abc"):
+        use(keep(cache(folder), key), LONG_AGO - age)
+    unlink, in_use = Path.unlink, {"c.images"}
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name in in_use:
+            raise PermissionError(errno.EACCES, "The file is being used by another process")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    full = cache(folder, 3)
+    keep(full, "d")
+    assert names(folder) == ["a.images", "c.images", "d.images"]
+    in_use.add("a.images")
+    assert full.open("e", SHAPE) is None
+    assert (names(folder), full.notes) == (["a.images", "c.images", "d.images"], [])
 
 
 def test_processes_share_a_folder(folder: Path) -> None:
