@@ -23,6 +23,16 @@ N = 250
 """Images of a probe of 100,000 passes: 2 % of them, for eight passes of each image."""
 
 
+@pytest.fixture(autouse=True)
+def bf16_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machines of these tests have kernels for bf16, also where the tests run without."""
+    set_bf16_support(monkeypatch, lambda: True)
+
+
+def set_bf16_support(monkeypatch: pytest.MonkeyPatch, is_supported: Callable[[], bool]) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", is_supported, raising=False)
+
+
 @dataclass
 class Machine:
     """Costs of a pass in seconds an image, and the faults of its settings.
@@ -141,6 +151,22 @@ def test_bf16_is_taken_where_it_is_fastest_and_keeps_all_answers() -> None:
     chosen = probe(Machine(by(0.01, 0.009, 0.006, 0.003)))
     assert (chosen.precision, chosen.channels_last, chosen.gain) == ("bf16", True, 3.333)
     assert (chosen.images, chosen.flipped) == (256, 0)
+
+
+def test_a_cpu_without_kernels_for_bf16_runs_no_pass_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_bf16_support(monkeypatch, lambda: False)
+    machine = Machine(by(0.01, 0.009, 0.3, 0.3))
+    probe(machine)
+    assert {precision for precision, *_ in machine.passes} == {"fp32"}
+
+
+def test_a_torch_that_does_not_report_its_kernels_runs_no_pass_in_bf16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    machine = Machine(by(0.01, 0.009, 0.3, 0.3))
+    probe(machine)
+    assert {precision for precision, *_ in machine.passes} == {"fp32"}
 
 
 def test_bf16_is_refused_for_a_single_flip_of_256() -> None:
