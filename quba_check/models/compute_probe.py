@@ -41,7 +41,10 @@ EXTENSION = 64
 """Images by which a count of flips is extended; it ends when half precision is refused."""
 TOO_COSTLY = "a count of flips on more images takes too long"
 MOST_EXTENSION = 0.2
-"""Largest time of a count on all images, relative to the time that half precision would save."""
+"""Largest time of a count on all images, relative to the time that half precision would save.
+
+With a bound by `PROBE_SHARE` instead, runs of fewer than about 20,000 planned passes could not take it.
+"""
 CPU_BATCHES, ACCELERATOR_BATCHES = (16, 32, 64), (256, 512, 1024)
 
 
@@ -194,9 +197,15 @@ class Probe:
         )
 
     def _is_extension_worthwhile(self, settings: ComputeSettings) -> bool:
-        """True if half precision saves much more than a count on all images takes."""
-        plain, half = self._passes.seconds[self._plain], self._passes.seconds[settings]
-        return MOST_IMAGES * (plain + half) < MOST_EXTENSION * self._planned.plain * (plain - half)
+        """Return True if a count on all images takes much less than half precision saves.
+
+        The saving is relative to the fastest settings that were accepted before.
+        """
+        seconds = self._passes.seconds
+        plain, half = seconds[self._plain], seconds[settings]
+        fastest_other = min(duration for other, duration in seconds.items() if other != settings)
+        saved = self._planned.plain * (fastest_other - half)
+        return MOST_IMAGES * (plain + half) < MOST_EXTENSION * saved
 
     def _extend(self, settings: ComputeSettings) -> range:
         """Read further images, get the plain answers to them, and return their positions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import pytest
 import timm
@@ -190,6 +191,35 @@ def test_bf16_that_saves_little_is_not_worth_a_count_on_all_images() -> None:
     assert chosen.precision == "fp32"
     assert tried(chosen)["bf16", False, 16].problem == "a count of flips on more images takes too long"
     assert chosen.images == 32
+
+
+def test_bf16_that_is_slower_than_channels_last_is_not_worth_a_count_on_all_images() -> None:
+    machine = Machine(by(0.01, 0.005, 0.02, 0.0052))
+    chosen = probe(machine, PlannedPasses(10_000))
+    assert (chosen.precision, chosen.channels_last, chosen.images) == ("fp32", True, 32)
+    problem = tried(chosen)["bf16", True, 16].problem
+    assert problem == "a count of flips on more images takes too long"
+
+
+@pytest.mark.parametrize(
+    ("planned", "share"),
+    [(5_000, 0.1), (6_000, 0.08), (8_000, 0.08), (10_000, 0.06), (20_000, 0.04), (40_000, 0.03)],
+)
+@pytest.mark.parametrize("has_convolutions", [False, True])
+@pytest.mark.parametrize("flipped", [(), (240,)])
+def test_the_probe_takes_at_most_a_tenth_of_a_short_run(
+    planned: int,
+    share: float,
+    has_convolutions: bool,
+    flipped: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The shares that the documentation states, for machines on which bf16 gains more or less."""
+    monkeypatch.setattr(Classifier, "has_convolutions", has_convolutions)
+    for last, half in product((0.005, 0.009, 0.015), (0.001, 0.005, 0.0058, 0.007, 0.009, 0.02)):
+        machine = Machine(by(0.01, last, half, half), flipped=flipped)
+        probe(machine, PlannedPasses(planned))
+        assert machine.clock <= share * planned * 0.01
 
 
 def test_attacks_count_in_the_planned_time() -> None:
