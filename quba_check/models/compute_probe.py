@@ -25,6 +25,8 @@ from quba_check.models.request import Precision
 
 PROBE_SHARE = 0.02
 """Share of the planned time after which no further settings are tried."""
+PLAIN_BATCHES = 3
+"""Batches that measure the plain path. If they use up the share, no other settings can be tried."""
 LEAST_PASSES = 5_000
 """Planned passes from which a probe is worth a first measurement."""
 LEAST_SECONDS = 20.0
@@ -96,6 +98,8 @@ class Probe:
         """Return the fastest settings that keep the top-1 answers."""
         if self._passes.images < LEAST_IMAGES:
             return self._without_probe(TOO_FEW)
+        if PLAIN_BATCHES * self._batches[0] > PROBE_SHARE * self._planned.total:
+            return self._without_probe(TOO_SHORT)
         try:
             is_long = self._measure_plain()
         except (ModelError, torch.OutOfMemoryError):  # the first shard reports it

@@ -295,6 +295,14 @@ def test_a_run_of_less_than_twenty_seconds_is_left_after_two_batches() -> None:
     assert machine.passes == [("fp32", False, 16)] * 2
 
 
+def test_a_run_whose_share_pays_only_for_the_plain_path_is_not_measured() -> None:
+    """Three batches of 256 images are 2 % of 38,400 passes, as on GPUs."""
+    machine = Machine(by(0.01, 0.005, 0.02, 0.02))
+    chosen = probe(machine, PlannedPasses(38_399), batch_size=256)
+    assert (chosen.reason, machine.passes) == ("the run is too short for a probe", [])
+    assert probe(machine, PlannedPasses(40_000), batch_size=256).channels_last
+
+
 def test_the_probe_takes_a_few_hundredths_of_the_run() -> None:
     machine = Machine(by(0.01, 0.008, 0.012, 0.012))
     probe(machine)
