@@ -364,6 +364,31 @@ def test_the_check_of_a_part_of_the_run_takes_the_choice_of_an_earlier_run(evalu
     assert models.COUNTS["forward"] == 0
 
 
+class OneWorker(Elsewhere):
+    """A pool whose worker stays loaded, and chooses itself."""
+
+    def executor(self, recipe: Recipe) -> Elsewhere:
+        self.worker = RemoteWorker(recipe, self.folder, 1)
+        return super().executor(recipe)
+
+    def choose_compute(self, views, classifier) -> None:
+        classifier.use(self.worker.choose_compute(views))
+
+    def run(self, orders):
+        for order in orders:
+            yield self.worker.predict(order)
+
+
+def test_a_worker_that_predicted_for_the_check_of_a_part_still_chooses(evaluate, fast, tmp_path) -> None:
+    evaluation = evaluate(workers=OneWorker(tmp_path / "worker"))
+    evaluation.plan(["accuracy"])
+    evaluation.check(is_whole_run=False)
+    assert fast == []
+    evaluation.plan(["adversarial_robustness"])
+    evaluation.outcome("adversarial_robustness")
+    assert (fast, evaluation.classifier.compute) == ([32], FAST)
+
+
 def test_answers_and_single_shards_choose_for_the_whole_plan(evaluate, short_probes, tmp_path) -> None:
     images = torch.zeros(1, 3, 8, 8)
     for name, request in {
