@@ -165,11 +165,11 @@ class Evaluation:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
-        """Plan dimensions, without those that have an obstacle, so that shared views take one pass."""
+        """Plan dimensions without an obstacle, for shared passes and one choice of compute settings."""
         names = list(names)
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))
-        self._planned = tuple(dict.fromkeys(views))
+        self._planned = self.engine.run_views = tuple(dict.fromkeys(views))
 
     def planned_work(self) -> tuple[PlannedView, ...]:
         """Return the work on the planned dimensions; files are listed, and nothing is predicted.
@@ -185,16 +185,19 @@ class Evaluation:
         """
         return self.engine.work(self._planned)
 
-    def check(self) -> None:
+    def check(self, *, is_whole_run: bool = True) -> None:
         """List all images and predict the first ones, before the long work starts.
 
         The first shard of the plan is predicted and stored, so that no work is done twice.
+
+        Args:
+            is_whole_run: the plan is complete, so that compute settings can be chosen for it.
 
         Raises:
             UserError: the files of a set have the wrong layout, or the model's outputs cannot be used.
         """
         self.suite.counts(self._planned)
-        self.engine.determine_outputs(self._planned, always=True)
+        self.engine.determine_outputs(self._planned, always=True, is_whole_run=is_whole_run)
 
     def outcome(self, name: str) -> Outcome:
         """Return the measurement of a dimension, or its obstacle; it is computed once.
@@ -211,9 +214,7 @@ class Evaluation:
         return self._outcomes[name]
 
     def obstacle(self, name: str) -> Unmeasurable | None:
-        """Return the obstacle to measuring a dimension, None if there is none.
-
-        See `engine.obstacle`.
+        """Return the obstacle to measuring a dimension (see `engine.obstacle`), None if there is none.
 
         Raises:
             UserError: unknown dimension, or the files of a set have the wrong layout.

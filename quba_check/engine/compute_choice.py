@@ -103,7 +103,8 @@ def fetch_choice(classifier: Classifier, store: Store, executor: Executor) -> No
 def adopt_choice(classifier: Classifier, store: Path, executor: Executor) -> ComputeSettings:
     """Return the settings behind a classifier's predictions, also if other processes chose them.
 
-    An earlier choice is put to use. Without one the settings are those of a short run, and remain open.
+    An earlier choice is put to use. Without one, or after one of a short run, the settings are those of a
+    short run and remain open, since this run may be much longer.
 
     Args:
         classifier: the model.
@@ -115,7 +116,7 @@ def adopt_choice(classifier: Classifier, store: Path, executor: Executor) -> Com
         return classifier.compute
     path = store / _name(classifier, executor)
     settings = _read(path) if request.precision == "auto" else classifier.compute
-    if settings is None:
+    if settings is None or settings.reason == TOO_SHORT:
         return _compiled(ComputeSettings(requested="auto", reason=TOO_SHORT), request)
     classifier.use(_compiled(settings, request))
     return classifier.compute

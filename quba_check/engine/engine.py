@@ -56,6 +56,7 @@ class Engine:
 
     Attributes:
         worker: the model and its images in this process.
+        run_views: views of the whole run, as far as they are known. Compute settings are chosen for them.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Engine:
         )
         self._executor = executor or self.worker
         fetch_choice(classifier, store, self._executor)
+        self.run_views: tuple[View, ...] = ()
         self._carries_gradient = True
         self._ahead = Ahead(
             lambda views, shards: self._stream(self._ordered_jobs(views, [], shards)), self.cache_keys.shards
@@ -131,7 +133,9 @@ class Engine:
                     if shards is None or shards.start in self.cache_keys.shards(view)
                 }
 
-    def determine_outputs(self, views: Collection[View], *, always: bool = False) -> None:
+    def determine_outputs(
+        self, views: Collection[View], *, always: bool = False, is_whole_run: bool = True
+    ) -> None:
         """Determine the kind of the model's outputs from the first shard of real images.
 
         This shard is predicted as any other, so the step costs nothing; other processes read the kind from
@@ -140,10 +144,15 @@ class Engine:
         Args:
             views: the views that will be requested.
             always: predict the shard even if the kind is known.
+            is_whole_run: choose the compute settings for the views and `run_views`. They are then final, so
+                that a run has one choice. Otherwise take those of an earlier run, or leave them open.
         """
         self._reporter.planned = stored = self._stored(views)
-        if views:
-            self.worker.choose_compute_by(self._executor, stored, self.classifier)
+        if not is_whole_run:
+            adopt_choice(self.classifier, self.store.root, self._executor)
+        elif views:
+            run_views = self._stored([*views, *self.run_views])
+            self.worker.choose_compute_by(self._executor, run_views, self.classifier)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]

@@ -149,8 +149,8 @@ OPTIONS = (
     Option(
         "--quba-workers",
         "N",
-        "threads per process that read images (default: one per core, at most 16; on the CPU half as many, "
-        "at most 4)",
+        "threads per process that read images (default: one per core that it may use, at most 16; with the "
+        "model on the CPU half as many, at most 4; the processes of -n share the cores)",
         whole_number(0, MOST_WORKERS),
     ),
     Option(

@@ -25,6 +25,8 @@ from quba_check.models.request import Precision
 
 PROBE_SHARE = 0.02
 """Share of the planned time after which no further settings are tried."""
+PLAIN_BATCHES = 3
+"""Batches that measure the plain path. If they use up the share, no other settings can be tried."""
 LEAST_PASSES = 5_000
 """Planned passes from which a probe is worth a first measurement."""
 LEAST_SECONDS = 20.0
@@ -41,7 +43,10 @@ EXTENSION = 64
 """Images by which a count of flips is extended; it ends when half precision is refused."""
 TOO_COSTLY = "a count of flips on more images takes too long"
 MOST_EXTENSION = 0.2
-"""Largest time of a count on all images, relative to the time that half precision would save."""
+"""Largest time of a count on all images, relative to the time that half precision would save.
+
+With a bound by `PROBE_SHARE` instead, runs of fewer than about 20,000 planned passes could not take it.
+"""
 CPU_BATCHES, ACCELERATOR_BATCHES = (16, 32, 64), (256, 512, 1024)
 
 
@@ -93,6 +98,8 @@ class Probe:
         """Return the fastest settings that keep the top-1 answers."""
         if self._passes.images < LEAST_IMAGES:
             return self._without_probe(TOO_FEW)
+        if PLAIN_BATCHES * self._batches[0] > PROBE_SHARE * self._planned.total:
+            return self._without_probe(TOO_SHORT)
         try:
             is_long = self._measure_plain()
         except (ModelError, torch.OutOfMemoryError):  # the first shard reports it
@@ -194,9 +201,15 @@ class Probe:
         )
 
     def _is_extension_worthwhile(self, settings: ComputeSettings) -> bool:
-        """True if half precision saves much more than a count on all images takes."""
-        plain, half = self._passes.seconds[self._plain], self._passes.seconds[settings]
-        return MOST_IMAGES * (plain + half) < MOST_EXTENSION * self._planned.plain * (plain - half)
+        """Return True if a count on all images takes much less than half precision saves.
+
+        The saving is relative to the fastest settings that were accepted before.
+        """
+        seconds = self._passes.seconds
+        plain, half = seconds[self._plain], seconds[settings]
+        fastest_other = min(duration for other, duration in seconds.items() if other != settings)
+        saved = self._planned.plain * (fastest_other - half)
+        return MOST_IMAGES * (plain + half) < MOST_EXTENSION * saved
 
     def _extend(self, settings: ComputeSettings) -> range:
         """Read further images, get the plain answers to them, and return their positions."""
@@ -285,4 +298,9 @@ def _candidate(
 def _half_precisions(device: torch.device) -> tuple[Precision, ...]:
     if device.type == "cuda":
         return ("bf16", "fp16") if torch.cuda.is_bf16_supported() else ("fp16",)
-    return ("fp16",) if device.type == "mps" else ("bf16",)
+    if device.type == "mps":
+        return ("fp16",)
+    # Without oneDNN's kernels torch is 10 to 30 times slower in bf16. No public function tells: that of
+    # `torch.cpu` is missing before torch 2.13, and ignores ONEDNN_MAX_CPU_ISA.
+    is_supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return ("bf16",) if is_supported is not None and is_supported() else ()

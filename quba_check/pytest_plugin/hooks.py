@@ -55,13 +55,13 @@ class GateHooks:
             share_cores()
             return
         demands = self._gate.demands(self._gate.files)
-        if selects(self._config):
+        if is_selection := selects(self._config):
             # The selection is not known yet, and a narrow run must not pay for demands outside of it.
             on_accuracy = [planned for planned in demands if planned.demand.dimension == "accuracy"]
             demands = on_accuracy or demands[:1]
         with one_line_errors(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
-            self._gate.check(demands)
+            self._gate.check(demands, is_whole_run=not is_selection)
             self._examine_models(demands, self._progress)
 
     def _examine_models(self, demands: list[PlannedDemand], progress: ProgressLine) -> None:

@@ -99,9 +99,11 @@ class ImageFile:
         return pixels
 
     def _damaged(self, position: int, damage: str) -> None:
-        self.is_intact = False
+        with self._lock:  # of several threads that find damage, one notes it
+            is_first, self.is_intact = self.is_intact, False
         self._checksums[position] = None
-        self._cache.discard(self.path, damage)
+        if is_first:
+            self._cache.discard(self.path, damage)
 
     def write(self, position: int, pixels: Pixels) -> None:
         """Add an image (H, W, 3) to a file that is not complete."""

@@ -320,3 +320,82 @@ def test_the_doctor_does_not_examine_again_after_the_choice(evaluate, fast) -> N
     accuracy(later)
     after = cached_examination(later, {"accuracy": ["x.yaml:1"]}, short=True)
     assert (before.remembered, after.remembered, after.findings) == (False, True, before.findings)
+
+
+@pytest.fixture
+def short_probes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Planned passes of the probes, each of which finds the run too short."""
+    probes: list[int] = []
+    short = ComputeSettings(requested="auto", reason=TOO_SHORT)
+    monkeypatch.setattr(compute_probe, "LEAST_PASSES", 1)
+    monkeypatch.setattr(Probe, "choose", lambda probe: probes.append(probe._planned.total) or short)
+    return probes
+
+
+def test_a_printed_plan_does_not_accept_the_choice_of_a_much_shorter_run(evaluate, short_probes) -> None:
+    accuracy(evaluate())
+    longer = evaluate()
+    longer.plan(["adversarial_robustness"])
+    longer.planned_work()
+    assert longer.engine.compute.reason == TOO_SHORT
+    longer.check()
+    assert short_probes == [N, 25 * N]
+
+
+def test_the_check_of_a_part_of_the_run_leaves_the_choice_open(evaluate, short_probes) -> None:
+    evaluation = evaluate()
+    evaluation.plan(["accuracy"])
+    evaluation.check(is_whole_run=False)
+    assert short_probes == []
+    evaluation.plan(["adversarial_robustness"])
+    evaluation.outcome("adversarial_robustness")
+    assert short_probes == [25 * N]
+    evaluation.plan(["accuracy", "adversarial_robustness", "corruption_robustness"])
+    evaluation.outcome("corruption_robustness")
+    assert short_probes == [25 * N]  # one run has one choice
+
+
+def test_the_check_of_a_part_of_the_run_takes_the_choice_of_an_earlier_run(evaluate, models, fast) -> None:
+    accuracy(evaluate())
+    evaluation = evaluate()
+    evaluation.plan(["accuracy"])
+    evaluation.check(is_whole_run=False)
+    assert evaluation.classifier.compute == FAST
+    assert models.COUNTS["forward"] == 0
+
+
+class OneWorker(Elsewhere):
+    """A pool whose worker stays loaded, and chooses itself."""
+
+    def executor(self, recipe: Recipe) -> Elsewhere:
+        self.worker = RemoteWorker(recipe, self.folder, 1)
+        return super().executor(recipe)
+
+    def choose_compute(self, views, classifier) -> None:
+        classifier.use(self.worker.choose_compute(views))
+
+    def run(self, orders):
+        for order in orders:
+            yield self.worker.predict(order)
+
+
+def test_a_worker_that_predicted_for_the_check_of_a_part_still_chooses(evaluate, fast, tmp_path) -> None:
+    evaluation = evaluate(workers=OneWorker(tmp_path / "worker"))
+    evaluation.plan(["accuracy"])
+    evaluation.check(is_whole_run=False)
+    assert fast == []
+    evaluation.plan(["adversarial_robustness"])
+    evaluation.outcome("adversarial_robustness")
+    assert (fast, evaluation.classifier.compute) == ([32], FAST)
+
+
+def test_answers_and_single_shards_choose_for_the_whole_plan(evaluate, short_probes, tmp_path) -> None:
+    images = torch.zeros(1, 3, 8, 8)
+    for name, request in {
+        "answers": lambda evaluation: evaluation.answers(images),
+        "shards": lambda evaluation: evaluation.engine.predictions([CLEAN], shards=range(1)),
+    }.items():
+        evaluation = evaluate(store=tmp_path / name)
+        evaluation.plan(["adversarial_robustness"])
+        request(evaluation)
+    assert short_probes == [25 * N] * 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -120,8 +122,41 @@ def test_every_image_arrives_once(count: int, size: int, joins: bool, ahead: int
     assert not sizes or sizes[-1] <= size + (size // 2 if joins else 0)
 
 
-def test_an_accelerator_is_fed_by_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def allow_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Set the number of cores of this process on a machine with 96."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 96)
+
+    def allow(cores: int) -> None:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+
+    return allow
+
+
+def test_an_accelerator_is_fed_by_more_threads(allow_cores: Callable[[int], None]) -> None:
     for cores, on_cpu, on_cuda in [(1, 1, 1), (2, 1, 2), (16, 4, 16), (96, 4, 16)]:
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        allow_cores(cores)
         assert default_threads(torch.device("cpu")) == on_cpu
         assert default_threads(torch.device("cuda")) == on_cuda
+
+
+def test_workers_of_pytest_share_the_cores(
+    allow_cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for workers, on_cpu, on_cuda in [(2, 4, 16), (8, 4, 8), (64, 1, 1), (128, 1, 1)]:
+        allow_cores(64)
+        monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", str(workers))
+        assert default_threads(torch.device("cpu")) == on_cpu
+        assert default_threads(torch.device("cuda")) == on_cuda
+    assert default_threads(torch.device("cuda"), 12) == 12  # a worker of an executor has its own
+
+
+def test_all_cores_where_the_system_limits_none(
+    allow_cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert default_threads(torch.device("cuda")) == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert default_threads(torch.device("cuda")) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import pytest
 import timm
@@ -21,6 +22,16 @@ AUTO = ComputeRequest("auto", "auto")
 LONG = PlannedPasses(40_000, 60_000)
 N = 250
 """Images of a probe of 100,000 passes: 2 % of them, for eight passes of each image."""
+
+
+@pytest.fixture(autouse=True)
+def bf16_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machines of these tests have kernels for bf16, also where the tests run without."""
+    set_bf16_support(monkeypatch, lambda: True)
+
+
+def set_bf16_support(monkeypatch: pytest.MonkeyPatch, is_supported: Callable[[], bool]) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", is_supported, raising=False)
 
 
 @dataclass
@@ -143,6 +154,22 @@ def test_bf16_is_taken_where_it_is_fastest_and_keeps_all_answers() -> None:
     assert (chosen.images, chosen.flipped) == (256, 0)
 
 
+def test_a_cpu_without_kernels_for_bf16_runs_no_pass_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_bf16_support(monkeypatch, lambda: False)
+    machine = Machine(by(0.01, 0.009, 0.3, 0.3))
+    probe(machine)
+    assert {precision for precision, *_ in machine.passes} == {"fp32"}
+
+
+def test_a_torch_that_does_not_report_its_kernels_runs_no_pass_in_bf16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    machine = Machine(by(0.01, 0.009, 0.3, 0.3))
+    probe(machine)
+    assert {precision for precision, *_ in machine.passes} == {"fp32"}
+
+
 def test_bf16_is_refused_for_a_single_flip_of_256() -> None:
     chosen = probe(Machine(by(0.01, 0.009, 0.002, 0.002), flipped=(77,)))
     assert (chosen.precision, chosen.channels_last, chosen.flipped) == ("fp32", True, 0)
@@ -164,6 +191,35 @@ def test_bf16_that_saves_little_is_not_worth_a_count_on_all_images() -> None:
     assert chosen.precision == "fp32"
     assert tried(chosen)["bf16", False, 16].problem == "a count of flips on more images takes too long"
     assert chosen.images == 32
+
+
+def test_bf16_that_is_slower_than_channels_last_is_not_worth_a_count_on_all_images() -> None:
+    machine = Machine(by(0.01, 0.005, 0.02, 0.0052))
+    chosen = probe(machine, PlannedPasses(10_000))
+    assert (chosen.precision, chosen.channels_last, chosen.images) == ("fp32", True, 32)
+    problem = tried(chosen)["bf16", True, 16].problem
+    assert problem == "a count of flips on more images takes too long"
+
+
+@pytest.mark.parametrize(
+    ("planned", "share"),
+    [(5_000, 0.1), (6_000, 0.08), (8_000, 0.08), (10_000, 0.06), (20_000, 0.04), (40_000, 0.03)],
+)
+@pytest.mark.parametrize("has_convolutions", [False, True])
+@pytest.mark.parametrize("flipped", [(), (240,)])
+def test_the_probe_takes_at_most_a_tenth_of_a_short_run(
+    planned: int,
+    share: float,
+    has_convolutions: bool,
+    flipped: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The shares that the documentation states, for machines on which bf16 gains more or less."""
+    monkeypatch.setattr(Classifier, "has_convolutions", has_convolutions)
+    for last, half in product((0.005, 0.009, 0.015), (0.001, 0.005, 0.0058, 0.007, 0.009, 0.02)):
+        machine = Machine(by(0.01, last, half, half), flipped=flipped)
+        probe(machine, PlannedPasses(planned))
+        assert machine.clock <= share * planned * 0.01
 
 
 def test_attacks_count_in_the_planned_time() -> None:
@@ -237,6 +293,14 @@ def test_a_run_of_less_than_twenty_seconds_is_left_after_two_batches() -> None:
     chosen = probe(machine)
     assert chosen.reason == "the run is too short for a probe"
     assert machine.passes == [("fp32", False, 16)] * 2
+
+
+def test_a_run_whose_share_pays_only_for_the_plain_path_is_not_measured() -> None:
+    """Three batches of 256 images are 2 % of 38,400 passes, as on GPUs."""
+    machine = Machine(by(0.01, 0.005, 0.02, 0.02))
+    chosen = probe(machine, PlannedPasses(38_399), batch_size=256)
+    assert (chosen.reason, machine.passes) == ("the run is too short for a probe", [])
+    assert probe(machine, PlannedPasses(40_000), batch_size=256).channels_last
 
 
 def test_the_probe_takes_a_few_hundredths_of_the_run() -> None:
