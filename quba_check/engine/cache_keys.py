@@ -219,7 +219,7 @@ class CacheKeys:
         return content_hash([files, fast.VERSION, self._fast_flags(view, number) or [True]])
 
     def _fast_flags(self, view: View, number: int) -> list[bool]:
-        """Return, in a set of mixed formats, whether fast preprocessing applies to each image of a shard."""
+        """Return for each image of a mixed set's shard if fast preprocessing applies; else nothing."""
         is_mixed = len(self.fast_images(view)) > 1
         return (
             [self._suite.may_be_jpeg(example) for example in self.examples(view, number)] if is_mixed else []
