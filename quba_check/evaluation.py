@@ -159,7 +159,6 @@ class Evaluation:
         self.engine.tables.repair_notes += self.suite.notes
         self._outcomes: dict[str, Outcome] = {}
         self._obstacles: dict[str, Unmeasurable | None] = {}
-        self._planned: tuple[View, ...] = ()
 
     def __repr__(self) -> str:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
@@ -169,7 +168,7 @@ class Evaluation:
         names = list(names)
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))
-        self._planned = self.engine.run_views = tuple(dict.fromkeys(views))
+        self.engine.run_views = tuple(dict.fromkeys(views))
 
     def planned_work(self) -> tuple[PlannedView, ...]:
         """Return the work on the planned dimensions; files are listed, and nothing is predicted.
@@ -183,7 +182,7 @@ class Evaluation:
             >>> [(str(work.view), work.forward) for work in quba.planned_work()]  # doctest: +SKIP
             [('clean', 400)]
         """
-        return self.engine.work(self._planned)
+        return self.engine.work(self.engine.run_views)
 
     def check(self, *, is_whole_run: bool = True) -> None:
         """List all images and predict the first ones, before the long work starts.
@@ -196,8 +195,8 @@ class Evaluation:
         Raises:
             UserError: the files of a set have the wrong layout, or the model's outputs cannot be used.
         """
-        self.suite.counts(self._planned)
-        self.engine.determine_outputs(self._planned, always=True, is_whole_run=is_whole_run)
+        self.suite.counts(self.engine.run_views)
+        self.engine.determine_outputs(self.engine.run_views, always=True, is_whole_run=is_whole_run)
 
     def outcome(self, name: str) -> Outcome:
         """Return the measurement of a dimension, or its obstacle; it is computed once.
@@ -327,7 +326,7 @@ class Evaluation:
     @cached_property
     def clean_answers(self) -> CleanAnswers:
         """The model's answers on the clean set, by image."""
-        table = self.engine.predictions([CLEAN], self._planned)[CLEAN]
+        table = self.engine.predictions([CLEAN], self.engine.run_views)[CLEAN]
         examples = sorted(self.suite.examples(CLEAN), key=lambda example: example.index)
         names = [example.full_name for example in examples]
         return CleanAnswers.of(table, names, self.suite.class_names)
@@ -339,7 +338,7 @@ class Evaluation:
         if (reason := self.obstacle(name)) is not None:
             return reason
         views = self._views(name)
-        predictions = self.engine.predictions(views, self._planned) if views else {}
+        predictions = self.engine.predictions(views, self.engine.run_views) if views else {}
         self.engine.check_unchanged()
         return registry[name].measure(predictions, self.facts)
 

@@ -110,9 +110,9 @@ def test_an_evaluation_plans_the_views_of_all_selected_demands(new_gate: NewGate
     accuracy, adversarial = (
         registry[name].views(gate.suite.facts) for name in ("accuracy", "adversarial_robustness")
     )
-    assert set(evaluation._planned) == {*accuracy, *adversarial}
+    assert set(evaluation.engine.run_views) == {*accuracy, *adversarial}
     gate.select(gate.selected(NET, "standard")[:1])
-    assert set(evaluation._planned) == set(accuracy)
+    assert set(evaluation.engine.run_views) == set(accuracy)
     assert gate.evaluation(NET, "standard") is evaluation
 
 
