@@ -48,7 +48,8 @@ def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, Suggest
 
     Args:
         records: stored runs by name, of the same protocol.
-        z: normal score; with 1.645 the same model fails with probability 5 % on another sample.
+        z: normal score. The same model misses a limit that was not rounded with the probability of a score
+            below -z / √2, since the values of both samples vary: 12 % with 1.645.
 
     Returns:
         Limits of the dimensions that every run measured.

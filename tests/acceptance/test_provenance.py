@@ -65,7 +65,10 @@ def test_files_of_a_run(judge: Judge, tiny_data: Path) -> None:
     read_record(folder / "record.json")
 
 
-def test_a_secret_of_another_plugin_is_not_stored(judge: Judge) -> None:
+def test_secrets_of_other_plugins_and_the_environment_are_not_stored(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_TOKEN", "s3cret")
     judge.write("gate.yaml", PARENT)
     judge.pytester.makeconftest(
         "def pytest_addoption(parser):\n    parser.addoption('--api-token')\n    parser.addini('token', '')\n"

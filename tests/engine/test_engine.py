@@ -46,9 +46,9 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 
 @pytest.fixture
 def evaluate(tmp_path: Path, suite: Path, models: ModuleType):
-    def made(model: str = "net", **options) -> Evaluation:
+    def made(model: str = "net", data: Path | str = suite, **options) -> Evaluation:
         options = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)} | options
-        found = Evaluation(f"{models.__name__}:{model}", suite, **options)
+        found = Evaluation(f"{models.__name__}:{model}", data, **options)
         models.COUNTS.update(forward=0, backward=0)
         return found
 
@@ -165,12 +165,12 @@ def test_a_moved_label_is_predicted_again(evaluate, models, suite: Path) -> None
     assert models.COUNTS["forward"] == N
 
 
-def test_a_moved_data_folder_is_not(evaluate, models, suite: Path, tmp_path: Path) -> None:
+def test_a_moved_data_folder_and_its_copy_at_a_url_are_not(evaluate, models, suite, tmp_path) -> None:
     evaluate().outcome("accuracy")
-    suite.rename(tmp_path / "moved")
-    (tmp_path / "moved").rename(suite)
-    evaluate().outcome("accuracy")
-    assert models.COUNTS["forward"] == 0
+    moved = suite.rename(tmp_path / "moved")
+    for data in (moved, f"file://{moved}"):
+        evaluate(data=data).outcome("accuracy")
+        assert models.COUNTS["forward"] == 0
 
 
 @pytest.mark.parametrize("change", [{"model": "other"}, {"seed": 1}, {"protocol": "released"}])

@@ -187,6 +187,8 @@ def test_without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_of_the_user_are_kept(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
     open_experiment(uri, "release")
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "5"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

@@ -106,6 +106,12 @@ def test_score_and_grade() -> None:
     ]
 
 
+def test_a_masked_value_stands_as_measured() -> None:
+    measured = record().measurements
+    masked = measured["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
+    assert rows(record(measurements={**measured, "accuracy": masked})) == rows(record())
+
+
 def test_csv_has_no_formulas() -> None:
     hostile = record().model.model_copy(update={"name": "=HYPERLINK(0)"})
     text = csv_table([record(model=hostile.model_dump())])

@@ -114,8 +114,14 @@ def test_groups_without_overlap() -> None:
     assert 0 < result.interval[0] < 1
 
 
-@pytest.mark.parametrize(("m", "n", "shift", "spread"), [(30, 100, 0.0, 1.0), (20, 80, 0.7, 2.0)])
-def test_intervals_cover_the_true_difference(m: int, n: int, shift: float, spread: float) -> None:
+@pytest.mark.parametrize(
+    ("m", "n", "shift", "spread", "least"),
+    [(30, 100, 0.0, 1.0, 0.92), (20, 80, 0.7, 2.0, 0.92), (12, 170, 2.5, 1.0, 0.85)],
+)
+def test_intervals_cover_the_true_difference(
+    m: int, n: int, shift: float, spread: float, least: float
+) -> None:
+    """Those of a dozen models that differ by more than 0.8 are somewhat too narrow."""
     rng = np.random.default_rng(3)
     true = 2 * stats.norm.cdf(shift / (1 + spread**2) ** 0.5) - 1
     samples = 400
@@ -123,7 +129,7 @@ def test_intervals_cover_the_true_difference(m: int, n: int, shift: float, sprea
     for _ in range(samples):
         low, high = group_difference(list(rng.normal(shift, spread, m)), list(rng.normal(0, 1, n))).interval
         hits += low <= true <= high
-    assert 0.92 <= hits / samples <= 0.985
+    assert least <= hits / samples <= 0.985
 
 
 def test_holm_by_hand() -> None:

@@ -1,8 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom, norm
 from support.tuned import quantity, record
 
 from quba_check.core.confidence import SCORES
@@ -44,6 +46,18 @@ def test_one_run_gives_its_limits_rounded_to_what_the_noise_leaves():
     }
     assert suggestions["accuracy"].reason == "0.900 (0.880..0.920) in a.json"
     assert suggestions["parameters"].reason == "5.289 M in a.json"
+
+
+@pytest.mark.parametrize("images", [400, 1_000, 50_000])
+def test_the_same_model_seldom_misses_its_limits_on_other_images(images: int) -> None:
+    """Scores of two samples differ by √2 standard errors: without rounding Φ(-1.645 / √2) = 12 % miss."""
+    draws, missed = 400, 0
+    shares = np.random.default_rng(0).binomial(images, 0.8, (draws, 2)) / images
+    for first, second in shares.tolist():
+        row = quantity(first, 0.0, "fraction", better="high", parts={}) | wilson(first, images)
+        limits = suggest_limits({"a.json": record(measurements={"accuracy": row})}, 1.645)
+        missed += second < limits["accuracy"].limit
+    assert 0 < missed <= binom.ppf(0.999, draws, norm.cdf(-1.645 / math.sqrt(2)))
 
 
 def test_a_value_of_some_images_supports_no_limit():
