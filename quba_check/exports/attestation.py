@@ -123,9 +123,7 @@ def _images(record: Record) -> Iterator[dict[str, Any]]:
 
 def _conditions(record: Record) -> dict[str, str]:
     """Return the limits of a run: what it left out, and its settings that can change a verdict."""
-    unmeasured = [
-        name for name, row in record.measurements.items() if not isinstance(row, MeasurementRow)
-    ]
+    unmeasured = [name for name, row in record.measurements.items() if not isinstance(row, MeasurementRow)]
     return {
         "protocol": record.protocol,
         "seed": str(record.environment.seed),
