@@ -71,14 +71,32 @@ def file_digests(files: Iterable[ModelFile]) -> dict[str, str]:
     return digests
 
 
+def check_in_place(files: Iterable[ModelFile]) -> None:
+    """Check that files that stay open for a model are the same, by their identity alone.
+
+    Raises:
+        ModelError: a file was changed or replaced since the model was loaded.
+    """
+    for file in files:
+        if _identity(file.path) != file.identity:
+            raise ModelError(
+                f"{file.path}: changed during the run, and the model reads from it while it runs. "
+                "Run the gate again when nothing writes the file."
+            )
+
+
 def _state(path: Path) -> tuple[str, tuple[int, ...]]:
     """Return digest and identity of a file."""
+    identity = _identity(path)  # before the content, so that a change while it is read is noticed
+    return sha256(path, str(path), ModelError), identity
+
+
+def _identity(path: Path) -> tuple[int, ...]:
     try:
         status = path.stat()
     except OSError as problem:
         raise ModelError(f"{path}: cannot be read ({reason(problem)}).") from None
-    identity = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    return sha256(path, str(path), ModelError), identity
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def load_cached(

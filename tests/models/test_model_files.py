@@ -235,6 +235,23 @@ def test_a_file_replaced_while_the_model_is_loaded(cache, network, monkeypatch, 
     )
 
 
+def test_external_weights_that_change_during_the_run(tmp_path, network):
+    """onnxruntime reads them when it needs them, not when it loads the graph."""
+    spec, options = _onnx(tmp_path, network)
+    request = LoadRequest(image_size=8, device="cpu", **options)
+    model = load_classifier(str(spec), request)
+    images = torch.zeros(2, *model.preprocessing.input_size)
+    model.raw(images)
+    path = tmp_path / "net.data"
+    path.write_bytes(bytes(len(path.read_bytes())))
+    with pytest.raises(ModelError) as caught:
+        model.raw(images)
+    assert str(caught.value) == (
+        f"{path}: changed during the run, and the model reads from it while it runs. "
+        "Run the gate again when nothing writes the file."
+    )
+
+
 def test_downloaded_weights_are_loaded_again(cache, monkeypatch):
     """The digest is then taken before they are read."""
     states = [timm.create_model("test_vit").state_dict() for _ in range(2)]
