@@ -50,7 +50,7 @@ def demands_digest(
 
 
 def _settings(quba: QubaSettings) -> Mapping[str, object]:
-    """Return the settings of the grade, with the digest of a population file in place of its path."""
+    """Return the settings of the grade; a digest replaces the path of a population file."""
     settings = asdict(quba)
     digest = settings.pop("population_sha256")
     return settings | {

@@ -95,7 +95,7 @@ def _list_of(row: VerdictRow) -> str | None:
 
 
 def _inputs(record: Record) -> Iterator[dict[str, Any]]:
-    """Yield the descriptors of the files that the run read, and of the demands of threshold files."""
+    """Yield the descriptors of input files, and of the demands of threshold files."""
     for row in record.inputs:
         media_type = _JSON if row.kind == "baseline" else _YAML
         yield _descriptor(row.path, row.sha256, media_type, row.kind)
@@ -122,7 +122,7 @@ def _images(record: Record) -> Iterator[dict[str, Any]]:
 
 
 def _conditions(record: Record) -> dict[str, str]:
-    """Return the limits of a run: what it left out, and its settings that can change a verdict."""
+    """Return what a run left out, and its settings that can change a verdict."""
     unmeasured = [name for name, row in record.measurements.items() if not isinstance(row, MeasurementRow)]
     return {
         "protocol": record.protocol,
@@ -145,7 +145,7 @@ def _descriptor(name: str, sha256: str, media_type: str, role: str, **annotation
 
 
 def _public(path: str) -> str:
-    """Return a path, or only the file name of an absolute one, since statements may be public."""
+    """Return a path without the folders of an absolute one, since statements may be public."""
     is_absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
     return PureWindowsPath(path).name if is_absolute else path
 

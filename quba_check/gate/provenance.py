@@ -53,7 +53,7 @@ def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[Inp
 
 
 def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
-    """Return a hash of the model and the files that the verdict on a demand rests on.
+    """Return a hash of the model and the files behind the verdict on a demand.
 
     Another process of the run, which read another version of one of them, has another hash.
     """

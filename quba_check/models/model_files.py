@@ -72,7 +72,7 @@ def file_digests(files: Iterable[ModelFile]) -> dict[str, str]:
 
 
 def check_in_place(files: Iterable[ModelFile]) -> None:
-    """Check that files that stay open for a model are the same, by their identity alone.
+    """Check the identity of files that a model still reads while it runs.
 
     Raises:
         ModelError: a file was changed or replaced since the model was loaded.
@@ -120,7 +120,7 @@ def load_cached(
 
 
 def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
-    """Return the local file of a pretrained timm model, none if unknown or not downloaded yet.
+    """Return the local file of a pretrained timm model; none if unknown or missing.
 
     Args:
         config: timm's description of the weights.

@@ -170,7 +170,7 @@ def read_record(path: Path, shown: str | None = None) -> Record:
 
 
 def read_record_and_digest(path: Path, shown: str | None = None) -> tuple[Record, str]:
-    """Read a record, and return it with the SHA-256 (hex) of the bytes that were read; see `read_record`."""
+    """Read a record as `read_record` does; return it with the SHA-256 of its bytes."""
     where = shown or str(path)
     try:
         data = read_bytes(path, where, UserError, LARGEST_JSON)

@@ -114,7 +114,7 @@ def _build_spec_of_name(name: str, where: str, checkpoint: Checkpoint, spec: str
 
 
 def _config_next_to(path: Path, spec: str) -> tuple[HubConfig | None, ModelFile | None]:
-    """Return timm's `config.json` next to a file, and its digest; None if missing or not timm's."""
+    """Return timm's `config.json` next to a file, with its digest; None if missing or foreign."""
     path = path.parent / NAME
     if not path.is_file():
         return None, None
