@@ -41,8 +41,7 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
     """
     from quba_check.exports.attestation import checksums as checksums_of
     from quba_check.exports.attestation import statement as statement_of
-    from quba_check.records.files import read_record, write_text
-    from quba_check.storage.user_files import sha256
+    from quba_check.records.files import read_record_and_digest, write_text
 
     outputs = {"--output": output, "--predicate": predicate, "--checksums": checksums}
     used: list[Path] = [path]
@@ -55,8 +54,7 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
                 )
             used.append(file)
     _check_url(url)
-    record = read_record(path)
-    digest = sha256(path, str(path), OptionError)
+    record, digest = read_record_and_digest(path)
     content = statement_of(record, file=path.name, digest=digest, url=url)
     digests = None if checksums is None else checksums_of(content)
     write_text(_json(content), output)
@@ -68,7 +66,8 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
         f"{len(content['predicate'][f'{word}Tests'])} {word}" for word in ("passed", "warned", "failed")
     )
     files = ", ".join(subject["name"] for subject in content["subject"])
-    line = f"{output}: {content['predicate']['result']}, {counts}; subject: {files}"
+    limit = "" if record.limit is None else f" on at most {record.limit:,} images of each set"
+    line = f"{output}: {content['predicate']['result']}{limit}, {counts}; subject: {files}"
     sys.stdout.write(f"{one_line(line)}\n")
 
 

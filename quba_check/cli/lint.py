@@ -33,7 +33,14 @@ SUFFIXES = (".yaml", ".yml")
     metavar="FILE.yaml",
     help="manifest with the sets that demands may name (else those of the record, else of ImageNet)",
 )
-def lint(paths: tuple[Path, ...], images: int | None, record_path: Path | None, manifest: Path | None) -> int:
+@click.option("--digest", is_flag=True, help="print the digest of each file's demands, as attest states it")
+def lint(
+    paths: tuple[Path, ...],
+    images: int | None,
+    record_path: Path | None,
+    manifest: Path | None,
+    digest: bool,
+) -> int:
     """Check threshold files: schema, names, bounds, and whether a realistic sample can decide them.
 
     PATH: files, folders with YAML files, shipped profiles. With --images or --record also print the
@@ -56,7 +63,7 @@ def lint(paths: tuple[Path, ...], images: int | None, record_path: Path | None, 
     for file in files:
         shown = shown_path(Path(os.path.abspath(file)), Path.cwd())  # noqa: PTH100  links are kept
         # Files that extend the same one share its demands.
-        findings |= dict.fromkeys(lint_file(file, shown, facts, images, record))
+        findings |= dict.fromkeys(lint_file(file, shown, facts, images, record, digest=digest))
     for finding in findings:
         severity = "" if finding.severity == "note" else f"{finding.severity}: "
         sys.stdout.write(fit_encoding(f"{severity}{finding.text}\n", sys.stdout.encoding))

@@ -132,6 +132,7 @@ class QubaSettings:
         allow_missing: dimensions that may be missing from the grade, which is then partial.
         allow_other_suite: grade even if the population was measured on another suite.
         allow_masked: count adversarial_robustness even if its value is masked.
+        population_sha256: SHA-256 (hex) of the population file; None for a name.
     """
 
     weights: Mapping[str, float]
@@ -139,6 +140,7 @@ class QubaSettings:
     allow_missing: tuple[str, ...]
     allow_other_suite: bool = False
     allow_masked: bool = False
+    population_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,18 @@ from typing import Any, get_args
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension, Part
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, QubaSettings, Thresholds
+from quba_check.demands.digest import demands_digest
 from quba_check.demands.inheritance import LocatedValue, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.validation import check_entries
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
-from quba_check.records.provenance import InputRow, yaml_input
+from quba_check.records.provenance import InputKind, InputRow, yaml_input
 from quba_check.records.verdict import DROPS, QUBA, Bound
+from quba_check.storage.user_files import sha256
 from quba_check.strict_yaml import Document, dotted_path
 
 _BOUNDS: Mapping[str, Bound] = {bound: bound for bound in get_args(Bound)}
@@ -41,7 +44,8 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
 
     def check(document: Document) -> None:
         check_entries(document, suite)
-        inputs.append(yaml_input("threshold file", document.shown, document.content))
+        kind: InputKind = "extended threshold file" if inputs else "threshold file"
+        inputs.append(yaml_input(kind, document.shown, document.content))
 
     tree = merged_tree(path, shown, check)
     demands = tuple(_demands(tree, suite))
@@ -51,18 +55,22 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
             "Allowed: a min, max or drop under dimensions, quba.min_score, quba.min_grade."
         )
     name = tree.get("name")
+    protocol: ProtocolName | None = _value(tree, "protocol")
+    quba = _settings(_branch(tree, QUBA), _branch(tree, "dimensions"))
+    policy = Policy(
+        _value(tree, "uncertain", POINT.uncertain), float(_value(tree, "confidence", POINT.confidence))
+    )
+    digest = demands_digest(demands, quba, policy, protocol)
     return Thresholds(
         path=path,
         shown=shown,
         # The name of an extended file is not this one's.
         name=name.value if isinstance(name, LocatedValue) and name.document.path == path else path.stem,
-        protocol=_value(tree, "protocol"),
+        protocol=protocol,
         demands=demands,
-        quba=_settings(_branch(tree, QUBA), _branch(tree, "dimensions")),
-        policy=Policy(
-            _value(tree, "uncertain", POINT.uncertain), float(_value(tree, "confidence", POINT.confidence))
-        ),
-        inputs=tuple(inputs),
+        quba=quba,
+        policy=policy,
+        inputs=(inputs[0].model_copy(update={"demands": digest}), *inputs[1:]),
     )
 
 
@@ -168,22 +176,27 @@ def _settings(entry: Tree, dimensions: Tree) -> QubaSettings:
             f"{last.document.at(last.location)}: quba.weights: all dimensions weigh 0. "
             "Allowed: at least one above 0."
         )
+    population, digest = _population(entry)
     return QubaSettings(
         weights,
-        _population(entry),
+        population,
         tuple(_value(entry, "allow_missing", ())),
         allow_other_suite=_value(entry, "allow_other_suite", False),
         allow_masked=_value(_branch(dimensions, "adversarial_robustness"), "allow_masked", False),
+        population_sha256=digest,
     )
 
 
-def _population(entry: Tree) -> str:
+def _population(entry: Tree) -> tuple[str, str | None]:
+    """Return a name without digest, or the path of a population file with its digest."""
     located = entry.get("population")
     if not isinstance(located, LocatedValue):
-        return POPULATIONS[0]
+        return POPULATIONS[0], None
     if located.value in POPULATIONS:
-        return str(located.value)
-    return os.path.realpath(located.document.path.parent / str(located.value))
+        return str(located.value), None
+    path = Path(os.path.realpath(located.document.path.parent / str(located.value)))
+    where = f"{located.document.at(located.location)}: quba.population"
+    return str(path), sha256(path, where, ThresholdError)
 
 
 def _branch(tree: Tree, *keys: str) -> Tree:

@@ -6,11 +6,14 @@ predicate has no other keys, since some verifiers refuse unknown ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from quba_check.errors import UserError
+from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 
@@ -70,14 +73,13 @@ def _predicate(record: Record, *, file: str, digest: str, url: str | None) -> di
         if (key := _list_of(row)) is not None:
             tests[key].append(row.id)
     passed = "WARNED" if tests["warnedTests"] else "PASSED"
-    configuration = [
-        _descriptor(row.path, row.sha256, _JSON if row.kind == "baseline" else _YAML, row.kind)
-        for row in record.inputs
-    ]
-    configuration.append(_descriptor(file, digest, _JSON, "record"))
     return {
         "result": passed if record.overall_verdict == "pass" else "FAILED",
-        "configuration": configuration,
+        "configuration": [
+            *_inputs(record),
+            *_images(record),
+            _descriptor(file, digest, _JSON, "record", **_conditions(record)),
+        ],
         **({"url": url} if url is not None else {}),
         **tests,
     }
@@ -92,18 +94,60 @@ def _list_of(row: VerdictRow) -> str | None:
     return "passedTests" if row.outcome == "pass" else "warnedTests"
 
 
-def _descriptor(path: str, sha256: str, media_type: str, role: str) -> dict[str, Any]:
-    """Return a resource descriptor.
+def _inputs(record: Record) -> Iterator[dict[str, Any]]:
+    """Yield the descriptors of input files, and of the demands of threshold files."""
+    for row in record.inputs:
+        media_type = _JSON if row.kind == "baseline" else _YAML
+        yield _descriptor(row.path, row.sha256, media_type, row.kind)
+        if row.demands is not None:
+            yield _descriptor("demands", row.demands, _JSON, "demands", file=_public(row.path))
 
-    Absolute paths are cut to the file name, since statements may be public.
+
+def _images(record: Record) -> Iterator[dict[str, Any]]:
+    """Yield a descriptor of the images and labels of each measured set.
+
+    The digest is that of the set's entries in `suite.contents` of the record, as JSON without spaces and with
+    sorted keys.
     """
-    is_absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
+    sets: dict[str, dict[str, str]] = {}
+    for view, content in record.suite.contents.items():
+        sets.setdefault(view.partition("/")[0], {})[view] = content
+    for name, contents in sets.items():
+        text = json.dumps(contents, sort_keys=True, separators=(",", ":"))
+        row = record.suite.sets.get(name)
+        count = {} if row is None else {"images": str(row.images)}
+        yield _descriptor(
+            f"images/{name}", hashlib.sha256(text.encode()).hexdigest(), _JSON, "images", **count
+        )
+
+
+def _conditions(record: Record) -> dict[str, str]:
+    """Return what a run left out, and its settings that can change a verdict."""
+    unmeasured = [name for name, row in record.measurements.items() if not isinstance(row, MeasurementRow)]
     return {
-        "name": PureWindowsPath(path).name if is_absolute else path,
+        "protocol": record.protocol,
+        "seed": str(record.environment.seed),
+        "limit": "none" if record.limit is None else str(record.limit),
+        "unselected": str(record.unselected),
+        "stopped_early": str(sum(row.stopped is not None for row in record.verdicts)),
+        "unmeasured": ", ".join(unmeasured) or "none",
+    }
+
+
+def _descriptor(name: str, sha256: str, media_type: str, role: str, **annotations: str) -> dict[str, Any]:
+    """Return a resource descriptor."""
+    return {
+        "name": _public(name),
         "digest": {"sha256": sha256},
         "mediaType": media_type,
-        "annotations": {"role": role},
+        "annotations": {"role": role, **annotations},
     }
+
+
+def _public(path: str) -> str:
+    """Return a path without the folders of an absolute one, since statements may be public."""
+    is_absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
+    return PureWindowsPath(path).name if is_absolute else path
 
 
 def _reason_without_files(record: Record) -> str:

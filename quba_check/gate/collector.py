@@ -12,7 +12,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.errors import listed
 from quba_check.gate.plan import PlannedDemand
-from quba_check.gate.provenance import input_rows
+from quba_check.gate.provenance import input_rows, inputs_hash
 from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
@@ -28,6 +28,10 @@ DEMONSTRATION = "a demonstration: small models on generated images"
 STOPPED = "the session ended first"
 NOT_CALLED = (
     "pytest did not run its item; a plugin, a conftest.py or an option such as --setup-plan prevented it"
+)
+CHANGED = (
+    "another process of the run read another version of the model, the threshold file, the manifest, the "
+    "preprocessing file or the baseline; run the gate again when nothing writes these files"
 )
 
 
@@ -115,6 +119,11 @@ class ResultCollector:
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier
         compute = ComputeRow(**evaluation.engine.compute.as_dict())
+        for planned in demands:
+            result = self.results.get(planned.node_id)
+            if result is not None and result.inputs != inputs_hash(gate, planned):
+                del self.results[planned.node_id]
+                self.crashed[planned.node_id] = CHANGED
         results = [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
         measurements: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}

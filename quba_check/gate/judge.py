@@ -11,6 +11,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.errors import QubaError
 from quba_check.gate.early_stopping import EarlyJudge
 from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.provenance import inputs_hash
 from quba_check.gate.record_rows import content_hashes, per_image, suite_row
 from quba_check.gate.result import DemandResult, demand_result
 from quba_check.gate.session import GateSession
@@ -35,6 +36,10 @@ class Judge:
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
         """Return the result of a demand; with early stopping, from a part of the images."""
+        result = self._result(planned)
+        return result.model_copy(update={"inputs": inputs_hash(self._gate, planned)})
+
+    def _result(self, planned: PlannedDemand) -> DemandResult:
         evaluation = self._gate.evaluation(planned.model, planned.protocol)
         if self._gate.options.early_stop:
             selected = self._gate.selected(planned.model, planned.protocol)

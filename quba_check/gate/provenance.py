@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from quba_check.gate.options import OPTIONS
 from quba_check.records.provenance import FindingRow, InputRow, yaml_input
+from quba_check.storage.store import content_hash
 
 if TYPE_CHECKING:
     from quba_check.doctor.finding import Finding
@@ -49,6 +50,16 @@ def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[Inp
     if baseline is not None:
         rows.append(InputRow(kind="baseline", path=baseline.file, sha256=gate.baseline_digest))
     return tuple({(row.kind, row.path): row for row in rows}.values())
+
+
+def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
+    """Return a hash of the model and the files behind the verdict on a demand.
+
+    Another process of the run, which read another version of one of them, has another hash.
+    """
+    classifier = gate.evaluation(planned.model, planned.protocol).classifier
+    rows = input_rows(gate, [planned])
+    return content_hash([classifier.fingerprint, dict(classifier.files), *(row.sha256 for row in rows)])
 
 
 def finding_rows(findings: Iterable[Finding]) -> tuple[FindingRow, ...]:

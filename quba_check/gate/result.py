@@ -39,6 +39,7 @@ class DemandResult(BaseModel):
         properties: properties of the test in JUnit files.
         grade: the grade, for a demand on score or grade.
         images: values by image (`PerImage.to_bytes`) of dimensions without an earlier result in this process.
+        inputs: hash of the model and of the files that the verdict rests on, see `inputs_hash`.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
@@ -53,6 +54,7 @@ class DemandResult(BaseModel):
     properties: dict[str, float | str] = Field(default_factory=dict)
     grade: GradeRow | None = None
     images: tuple[bytes, ...] = ()
+    inputs: str = ""
 
     @property
     def warns(self) -> bool:

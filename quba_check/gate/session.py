@@ -18,7 +18,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
-from quba_check.errors import InvariantError, OptionError, ThresholdError
+from quba_check.errors import InvariantError, ThresholdError
 from quba_check.executors.settings import read_settings
 from quba_check.gate.demo_models import is_demo_run
 from quba_check.gate.options import Options
@@ -27,9 +27,9 @@ from quba_check.gate.threshold_files import check_thresholds, shown_path
 from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import check_takes_architecture, models_by_name
-from quba_check.records.files import read_record
+from quba_check.records.files import read_record_and_digest
 from quba_check.records.provenance import FindingRow
-from quba_check.storage.user_files import file_kind, sha256
+from quba_check.storage.user_files import file_kind
 from quba_check.verdicts.derived import unreachable_grade_of
 
 if TYPE_CHECKING:
@@ -344,6 +344,5 @@ class GateSession:
         if path is None:
             return None
         shown = shown_path(path, self.root)
-        record = read_record(path, f"--quba-baseline: {shown}")
-        self.baseline_digest = sha256(path, f"--quba-baseline: {shown}", OptionError)
+        record, self.baseline_digest = read_record_and_digest(path, f"--quba-baseline: {shown}")
         return stored_run(path, shown, record, self.store_place)

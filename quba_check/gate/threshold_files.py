@@ -14,8 +14,8 @@ from quba_check.dimensions import registry
 from quba_check.errors import OptionError, ThresholdError
 from quba_check.gate.named_files import SUFFIXES, named_path
 from quba_check.gate.options import Options
-from quba_check.grading import population
 from quba_check.storage.user_files import file_kind
+from quba_check.verdicts.derived import population_of
 
 
 def with_shipped_files(arguments: Sequence[str], base: Path) -> list[str]:
@@ -79,7 +79,7 @@ def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredR
                 f"--quba-baseline: {baseline.file} is of protocol {theirs}, but {shown} is about protocol "
                 f"{ours}. Allowed: a record of a run under {ours}."
             )
-    population(thresholds.quba.population).scores(thresholds.quba.weights)
+    population_of(thresholds).scores(thresholds.quba.weights)
 
 
 def _check_early_stop(thresholds: Thresholds) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from quba_check.grading.score import LEAST_MODELS, has_spread
 from quba_check.records.conversion import measurements_of
 from quba_check.records.measurement import Number
 from quba_check.records.record import Record
-from quba_check.storage.user_files import read_json
+from quba_check.storage.user_files import LARGEST_JSON, parse_json, read_bytes
 from quba_check.strict_yaml.schema import SchemaVersion
 
 LARGEST = 1e9
@@ -118,13 +119,20 @@ def population_schema() -> dict[str, Any]:
     return PopulationFile.model_json_schema(by_alias=True)
 
 
-def read_population(path: Path) -> Population:
+def read_population(path: Path, sha256: str | None = None) -> Population:
     """Read the population of a file.
 
+    Args:
+        path: the file.
+        sha256: the digest that it had before; None if any content is accepted.
+
     Raises:
-        PopulationError: the file cannot be read or is not a population.
+        PopulationError: the file cannot be read, has another digest, or is not a population.
     """
-    content = read_json(path, str(path), PopulationError)
+    data = read_bytes(path, str(path), PopulationError, LARGEST_JSON)
+    if sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise PopulationError(f"{path}: the population changed during the run. Run the gate again.")
+    content = parse_json(data, str(path), PopulationError)
     try:
         return PopulationFile.model_validate(content).population
     except ValidationError as why:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from quba_check.models.model_files import ModelFile
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import Precision
 
@@ -43,7 +44,7 @@ class LoadedModule:
     precision: Precision | None = None
     no_gradient: str = ""
     derived: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()
+    files: tuple[ModelFile, ...] = ()
     is_program: bool = False
 
 

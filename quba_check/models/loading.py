@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ from quba_check.models.compute import DEMO, PROGRAM, ComputeRequest, ComputeSett
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.model_files import cached_weights, file_digests
+from quba_check.models.model_files import file_digests, load_cached, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
     SUITE_DEFAULTS,
@@ -137,8 +138,9 @@ def _load_module(  # noqa: C901  a branch for each kind
         case "demo":
             from quba_check.demo.network import demo_module, demo_weights
 
+            files = model_files(demo_weights(spec.text))
             demo = demo_module(spec.text)
-            return LoadedModule(demo, sources=own_sources(demo), files=(demo_weights(spec.text),))
+            return LoadedModule(demo, sources=own_sources(demo), files=files)
         case "timm":
             return _load_timm(spec, request)
         case "callable":
@@ -191,12 +193,14 @@ def _compute_settings(
 
 def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     from quba_check.models.checkpoints.build import check_head
-    from quba_check.models.checkpoints.timm_architectures import pretrained_model
+    from quba_check.models.checkpoints.timm_architectures import pretrained_config, pretrained_model
 
-    module = pretrained_model(spec.name, spec=spec.text)
+    module, files = load_cached(
+        partial(pretrained_model, spec.name, spec=spec.text), pretrained_config(spec.name)
+    )
     head = request.expected_head
     check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
-    return LoadedModule(module, spec.name, files=cached_weights(getattr(module, "pretrained_cfg", {})))
+    return LoadedModule(module, spec.name, files=files)
 
 
 def _base_name(architecture: str) -> str:

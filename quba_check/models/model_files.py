@@ -3,43 +3,124 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from quba_check.errors import ModelError
-from quba_check.storage.user_files import is_utf8, sha256
+from quba_check.storage.user_files import is_utf8, reason, sha256
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _DEFAULT_WEIGHTS = "pytorch_model.bin"
 _SAFE_WEIGHTS = "model.safetensors"
 
 
-def file_digests(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 (hex) of each file by its name.
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file of a model, as it was before the model was loaded from it.
 
-    The name is relative to the folder of the first file, for files below it.
+    Attributes:
+        path: the file.
+        sha256: hex digest of its bytes.
+        identity: device, inode, size, and times of the last changes of content and metadata. A file that was
+            replaced and put back has the digest of before, but another identity.
+    """
 
-    Args:
-        paths: existing files, the weights first.
+    path: Path
+    sha256: str
+    identity: tuple[int, ...]
+
+
+def model_files(*paths: Path) -> tuple[ModelFile, ...]:
+    """Digest files that a model will be loaded from.
 
     Raises:
         ModelError: a file cannot be read.
     """
-    files = list(paths)
+    return tuple(ModelFile(path, *_state(path)) for path in paths)
+
+
+def file_digests(files: Iterable[ModelFile]) -> dict[str, str]:
+    """Return the SHA-256 (hex) of the files that a model was loaded from, by name.
+
+    The name is relative to the folder of the first file, for files below it.
+
+    Args:
+        files: the files before loading, the weights first.
+
+    Raises:
+        ModelError: a file was changed or replaced since, so its digest may not be of what was loaded.
+    """
+    files = list(files)
     digests: dict[str, str] = {}
-    for path in files:
-        folder = files[0].parent
-        name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+    for file in files:
+        if _state(file.path) != (file.sha256, file.identity):
+            raise ModelError(
+                f"{file.path}: changed while the model was loaded from it. "
+                "Run the gate again when nothing writes the file."
+            )
+        folder = files[0].path.parent
+        is_below = file.path.is_relative_to(folder)
+        name = file.path.relative_to(folder).as_posix() if is_below else file.path.name
         if is_utf8(name):
-            digests[name] = sha256(path, str(path), ModelError)
+            digests[name] = file.sha256
     return digests
 
 
-def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
-    """Return the local file of a pretrained timm model, none if unknown.
+def check_in_place(files: Iterable[ModelFile]) -> None:
+    """Check the identity of files that a model still reads while it runs.
 
-    Call it after timm loaded the model.
+    Raises:
+        ModelError: a file was changed or replaced since the model was loaded.
+    """
+    for file in files:
+        if _identity(file.path) != file.identity:
+            raise ModelError(
+                f"{file.path}: changed during the run, and the model reads from it while it runs. "
+                "Run the gate again when nothing writes the file."
+            )
+
+
+def _state(path: Path) -> tuple[str, tuple[int, ...]]:
+    """Return digest and identity of a file."""
+    identity = _identity(path)  # before the content, so that a change while it is read is noticed
+    return sha256(path, str(path), ModelError), identity
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError as problem:
+        raise ModelError(f"{path}: cannot be read ({reason(problem)}).") from None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def load_cached(
+    load: Callable[[], nn.Module], config: Mapping[str, Any]
+) -> tuple[nn.Module, tuple[ModelFile, ...]]:
+    """Return a pretrained timm model, and the file that it was loaded from, if known.
+
+    A file that was downloaded on the way is loaded again, since its digest was not taken before.
+
+    Args:
+        load: loads the model, from the cache or downloaded.
+        config: timm's description of the weights.
+    """
+    files = model_files(*cached_weights(config))
+    module = load()
+    paths = cached_weights(getattr(module, "pretrained_cfg", {}))
+    if paths == tuple(file.path for file in files):
+        return module, files
+    files = model_files(*paths)
+    return load(), files
+
+
+def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Return the local file of a pretrained timm model; none if unknown or missing.
 
     Args:
         config: timm's description of the weights.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from pydantic_core import ErrorDetails
 from quba_check.errors import UserError, nearest
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.user_files import file_kind, read_json
+from quba_check.storage.user_files import LARGEST_JSON, file_kind, parse_json, read_bytes, read_json
 from quba_check.strict_yaml.schema import locate
 
 SCHEMA = 1
@@ -165,16 +166,22 @@ def read_record(path: Path, shown: str | None = None) -> Record:
     Raises:
         UserError: the file cannot be read or is not a record.
     """
+    return read_record_and_digest(path, shown)[0]
+
+
+def read_record_and_digest(path: Path, shown: str | None = None) -> tuple[Record, str]:
+    """Read a record as `read_record` does; return it with the SHA-256 of its bytes."""
     where = shown or str(path)
     try:
-        content = read_json(path, where, UserError)
+        data = read_bytes(path, where, UserError, LARGEST_JSON)
+        content = parse_json(data, where, UserError)
     except UserError as why:
         raise UserError(f"{why} {_allowed(path)}") from why
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"{where}: schema {schema} is newer than this version reads. Allowed: {SCHEMA}.")
     try:
-        return Record.model_validate(content)
+        return Record.model_validate(content), hashlib.sha256(data).hexdigest()
     except ValidationError as why:
         error = why.errors()[0]
         allowed = error.get("ctx", {}).get("allowed") or _ALLOWED.get(error["type"])

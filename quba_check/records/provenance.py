@@ -9,7 +9,7 @@ from pydantic import Field
 
 from quba_check.records.measurement import JsonRow
 
-InputKind = Literal["threshold file", "manifest", "preprocessing", "baseline"]
+InputKind = Literal["threshold file", "extended threshold file", "manifest", "preprocessing", "baseline"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 as 64 hex digits."""
 LARGEST_TEXT = 64 * 2**10
@@ -20,16 +20,19 @@ class InputRow(JsonRow):
     """A file that the run read, apart from model and images.
 
     Attributes:
-        kind: its role. The files that a threshold file extends are threshold files too.
+        kind: its role. In records of earlier versions, extended threshold files are threshold files too.
         path: its path, as messages show it.
         sha256: hex digest of its bytes.
         text: its content, for YAML files of at most 64 kB; else None.
+        demands: of a threshold file, SHA-256 (hex) of its demands merged with those of the extended files;
+            None for other files, and in records of earlier versions.
     """
 
     kind: InputKind
     path: str
     sha256: Sha256
     text: str | None = None
+    demands: Sha256 | None = None
 
 
 class FindingRow(JsonRow):

@@ -201,7 +201,11 @@ def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
         UserError: the file cannot be read, is not JSON in UTF-8, is nested too deeply, or has a key twice
             or a number that no float can hold.
     """
-    content = read_bytes(path, shown, error, LARGEST_JSON)
+    return parse_json(read_bytes(path, shown, error, LARGEST_JSON), shown, error)
+
+
+def parse_json(content: bytes, shown: str, error: type[UserError]) -> Any:
+    """Return the content of a JSON file that was read; see `read_json`."""
     try:
         data = json.loads(
             content.decode("utf-8-sig"),

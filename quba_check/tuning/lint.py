@@ -40,7 +40,13 @@ class LintFinding:
 
 
 def lint_file(
-    path: Path, shown: str, suite: SuiteFacts, images: int | None = None, record: Record | None = None
+    path: Path,
+    shown: str,
+    suite: SuiteFacts,
+    images: int | None = None,
+    record: Record | None = None,
+    *,
+    digest: bool = False,
 ) -> list[LintFinding]:
     """Return the errors of a threshold file, else the findings about its demands.
 
@@ -52,9 +58,12 @@ def lint_file(
         suite: determines the parts of the dimensions.
         images: see `demand_findings`.
         record: see `demand_findings`.
+        digest: begin with the digest of the demands.
     """
     try:
-        return list(demand_findings(read_thresholds(path, shown=shown, suite=suite), images, record))
+        thresholds = read_thresholds(path, shown=shown, suite=suite)
+        note = LintFinding("note", f"{shown}: demands sha256:{thresholds.inputs[0].demands}")
+        return [*([note] if digest else []), *demand_findings(thresholds, images, record)]
     except ThresholdError as error:
         message = str(error)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from quba_check.comparison.baseline import drop, incompatibility
 from quba_check.comparison.difference import RunValue
@@ -15,7 +16,7 @@ from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
-from quba_check.grading import grade, unreachable_grade
+from quba_check.grading import Population, grade, population, read_population, unreachable_grade
 from quba_check.records.record import SuiteRow
 from quba_check.records.verdict import QUBA
 
@@ -55,6 +56,18 @@ def drop_from_baseline(
     return replace(outcome, masked=masked) if isinstance(outcome, Drop) else outcome
 
 
+def population_of(thresholds: Thresholds) -> Population:
+    """Return the reference population of a threshold file.
+
+    Raises:
+        PopulationError: the population cannot be read, or its file changed since the threshold file was read.
+    """
+    settings = thresholds.quba
+    if settings.population_sha256 is None:
+        return population(settings.population)
+    return read_population(Path(settings.population), settings.population_sha256)
+
+
 def unreachable_grade_of(
     thresholds: Thresholds, obstacles: Mapping[str, str], *, suite: str, classes: int
 ) -> Grade | None:
@@ -68,7 +81,7 @@ def unreachable_grade_of(
     """
     return unreachable_grade(
         obstacles,
-        population=thresholds.quba.population,
+        population=population_of(thresholds),
         allow_missing=thresholds.quba.allow_missing,
         suite=suite,
         classes=classes,
@@ -100,7 +113,7 @@ def grade_of(
         return grade(
             {name: measurement.value for name, measurement in published.items()},
             weights=thresholds.quba.weights,
-            population=thresholds.quba.population,
+            population=population_of(thresholds),
             protocol=protocol,
             allow_missing=thresholds.quba.allow_missing,
             suite=suite,

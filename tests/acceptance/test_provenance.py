@@ -35,21 +35,44 @@ def test_files_of_a_run(judge: Judge, tiny_data: Path) -> None:
     folder = judge.pytester.path
     manifest = tiny_data / "quba-data.yaml"
     assert judge.record()["inputs"] == [
-        {"kind": "threshold file", "path": "child.yaml", "sha256": sha(folder / "child.yaml"), "text": CHILD},
         {
             "kind": "threshold file",
+            "path": "child.yaml",
+            "sha256": sha(folder / "child.yaml"),
+            "text": CHILD,
+            "demands": hashlib.sha256(
+                b'{"confidence":0.95,"demands":[["accuracy","min",0.1,"block",false,false],'
+                b'["parameters","max",1.0,"block",false,false]],"protocol":null,"quba":null,"uncertain":"point"}'
+            ).hexdigest(),
+        },
+        {
+            "kind": "extended threshold file",
             "path": "parent.yaml",
             "sha256": sha(folder / "parent.yaml"),
             "text": PARENT,
+            "demands": None,
         },
         {
             "kind": "manifest",
             "path": str(manifest),
             "sha256": sha(manifest),
             "text": manifest.read_text(encoding="utf-8"),
+            "demands": None,
         },
-        {"kind": "preprocessing", "path": "p.yaml", "sha256": sha(folder / "p.yaml"), "text": PREPROCESSING},
-        {"kind": "baseline", "path": "old.json", "sha256": sha(folder / "old.json"), "text": None},
+        {
+            "kind": "preprocessing",
+            "path": "p.yaml",
+            "sha256": sha(folder / "p.yaml"),
+            "text": PREPROCESSING,
+            "demands": None,
+        },
+        {
+            "kind": "baseline",
+            "path": "old.json",
+            "sha256": sha(folder / "old.json"),
+            "text": None,
+            "demands": None,
+        },
     ]
     assert judge.record()["command"] == [
         "pytest",

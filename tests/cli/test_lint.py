@@ -48,6 +48,16 @@ def test_clean_files(run: Run) -> None:
     assert run("mobile") == (0, "1 file: 0 errors, 0 warnings\n", "")
 
 
+def test_the_digest_of_the_demands_of_a_file(run: Run) -> None:
+    """Files with the same demands have the same, whichever file holds them."""
+    code, text, _ = run("gates", "--digest")
+    digests = re.findall(r"^(\S+): demands sha256:([0-9a-f]{64})$", text, re.MULTILINE)
+    assert (code, [name for name, _ in digests]) == (0, ["gates/deep/child.yml", "gates/good.yaml"])
+    assert len({digest for _, digest in digests}) == 1
+    code, text, _ = run("bad/two.yaml", "--digest")
+    assert (code, "sha256" in text) == (1, False)
+
+
 def test_all_files_are_checked(run: Run) -> None:
     code, text, _ = run("bad", "gates")
     assert code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import google.protobuf.json_format as protobuf_json
@@ -17,10 +18,10 @@ from support.tuned import record
 from quba_check.errors import UserError
 from quba_check.exports.attestation import checksums, statement
 from quba_check.records.provenance import InputRow
-from quba_check.records.record import Record
+from quba_check.records.record import Record, SetRow
 from quba_check.records.verdict import VerdictRow
 
-WEIGHTS, CONFIG, FILE, DATA, RECORD = ("a" * 64, "b" * 64, "c" * 64, "d" * 64, "e" * 64)
+WEIGHTS, CONFIG, FILE, DATA, RECORD, DEMANDS = (letter * 64 for letter in "abcdef")
 FILES = {"net.pt": WEIGHTS, "config.json": CONFIG}
 
 
@@ -56,11 +57,29 @@ def result_of(*verdicts, **changes):
 
 def test_by_hand():
     inputs = (
-        InputRow(kind="threshold file", path="thresholds/gate.yaml", sha256=FILE, text="schema: 1"),
+        InputRow(
+            kind="threshold file",
+            path="thresholds/gate.yaml",
+            sha256=FILE,
+            text="schema: 1",
+            demands=DEMANDS,
+        ),
+        InputRow(kind="extended threshold file", path="/home/me/base.yaml", sha256=FILE),
         InputRow(kind="manifest", path="/home/me/data/quba-data.yaml", sha256=DATA),
         InputRow(kind="baseline", path="C:\\runs\\old.json", sha256=DATA),
     )
-    run_record = run(verdict(), verdict("shape_bias", "fail", "warn"), inputs=inputs)
+    suite = record().suite.model_copy(
+        update={
+            "contents": {"clean": "1" * 32, "corruptions/fog/1": "2" * 32, "corruptions/fog/2": "3" * 32},
+            "sets": {"clean": SetRow(images=300, found=400), "corruptions": SetRow(images=600)},
+        }
+    )
+    run_record = run(verdict(), verdict("shape_bias", "fail", "warn"), inputs=inputs, suite=suite, limit=300)
+    images = [{"clean": "1" * 32}, {"corruptions/fog/1": "2" * 32, "corruptions/fog/2": "3" * 32}]
+    clean, corruptions = (
+        hashlib.sha256(json.dumps(contents, separators=(",", ":")).encode()).hexdigest()
+        for contents in images
+    )
     assert of(run_record, url="https://ci.example.org/7") == {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [
@@ -72,9 +91,24 @@ def test_by_hand():
             "result": "WARNED",
             "configuration": [
                 descriptor("thresholds/gate.yaml", FILE, "application/yaml", "threshold file"),
+                descriptor("demands", DEMANDS, "application/json", "demands", file="thresholds/gate.yaml"),
+                descriptor("base.yaml", FILE, "application/yaml", "extended threshold file"),
                 descriptor("quba-data.yaml", DATA, "application/yaml", "manifest"),
                 descriptor("old.json", DATA, "application/json", "baseline"),
-                descriptor("quba.json", RECORD, "application/json", "record"),
+                descriptor("images/clean", clean, "application/json", "images", images="300"),
+                descriptor("images/corruptions", corruptions, "application/json", "images", images="600"),
+                descriptor(
+                    "quba.json",
+                    RECORD,
+                    "application/json",
+                    "record",
+                    protocol="standard",
+                    seed="0",
+                    limit="300",
+                    unselected="0",
+                    stopped_early="0",
+                    unmeasured="shape_bias",
+                ),
             ],
             "url": "https://ci.example.org/7",
             "passedTests": ["gate.yaml::accuracy[min]"],
@@ -84,12 +118,12 @@ def test_by_hand():
     }
 
 
-def descriptor(name, sha256, media_type, role):
+def descriptor(name, sha256, media_type, role, **annotations):
     return {
         "name": name,
         "digest": {"sha256": sha256},
         "mediaType": media_type,
-        "annotations": {"role": role},
+        "annotations": {"role": role, **annotations},
     }
 
 
@@ -152,7 +186,7 @@ def test_only_a_released_model_has_passed(verdicts, interrupted, unselected):
 
 @pytest.mark.parametrize("url", [None, "https://ci.example.org/7"])
 def test_the_package_of_in_toto_reads_it(url):
-    inputs = (InputRow(kind="threshold file", path="gate.yaml", sha256=FILE),)
+    inputs = (InputRow(kind="threshold file", path="gate.yaml", sha256=FILE, demands=DEMANDS),)
     files = {"<script>ü\n.pt": WEIGHTS}
     content = of(run(verdict(), verdict("b", "fail"), files=files, inputs=inputs), url=url)
     message = protobuf_json.Parse(json.dumps(content), StatementMessage())
@@ -163,7 +197,8 @@ def test_the_package_of_in_toto_reads_it(url):
     assert (predicate.result, predicate.url) == ("FAILED", url or "")
     assert list(predicate.passed_tests) == ["gate.yaml::accuracy[min]"]
     assert list(predicate.failed_tests) == ["gate.yaml::b[min]"]
-    assert [part.name for part in predicate.configuration] == ["gate.yaml", "quba.json"]
+    assert [part.name for part in predicate.configuration] == ["gate.yaml", "demands", "quba.json"]
+    assert predicate.configuration[2].annotations["limit"] == "none"
     for part in predicate.configuration:
         ResourceDescriptor.copy_from_pb(part).validate()
 

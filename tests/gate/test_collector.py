@@ -10,6 +10,7 @@ from gate.conftest import NewGate
 from quba_check.gate.collector import NOT_CALLED, STOPPED, ResultCollector
 from quba_check.gate.judge import Judge
 from quba_check.gate.session import GateSession
+from quba_check.records.files import write_record
 from quba_check.records.record import Record
 
 THREE = "dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}\n  class_balance: {min: 0.1}"
@@ -71,6 +72,36 @@ def test_a_later_result_replaces_an_earlier_one(gate: GateSession) -> None:
     collector.add(result.model_copy(update={"notes": ("second",)}))
     (record,) = records(collector, gate)
     assert record.notes == ("second",)
+
+
+@pytest.mark.parametrize("changed", ["model", "thresholds", "baseline"])
+def test_a_result_on_other_files_does_not_count(
+    new_gate: NewGate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    """A worker that read a file before or after it was replaced has judged something else."""
+    first = new_gate(THREE)
+    collector = ResultCollector()
+    for planned in first.demands(first.files):
+        collector.add(Judge(first).judge(planned))
+    (record,) = records(collector, first)
+    assert record.overall_verdict == "pass"
+    options = {}
+    if changed == "baseline":
+        write_record(record, tmp_path / "old.json")
+        options = {"baseline": tmp_path / "old.json"}
+    gate = new_gate(f"# of today\n{THREE}" if changed == "thresholds" else THREE, **options)
+    if changed == "model":
+        classifier = gate.evaluation("acceptance.nets:net", "standard").classifier
+        monkeypatch.setattr(classifier, "files", {"net.pt": "a" * 64})
+    (record,) = records(collector, gate)
+    assert record.overall_verdict == "incomplete"
+    assert [verdict.message for verdict in record.verdicts] == [
+        f"{name} was not judged: another process of the run read another version of the model, the threshold "
+        "file, the manifest, the preprocessing file or the baseline; run the gate again when nothing writes "
+        "these files"
+        for name in ("accuracy[min]", "parameters[max]", "class_balance[min]")
+    ]
+    assert not any("value" in row.model_fields_set for row in record.measurements.values())
 
 
 def test_unselected_demands_are_counted(gate: GateSession, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_a_yaml_file():
         "path": "gate.yaml",
         "sha256": hashlib.sha256(content).hexdigest(),
         "text": "schema: 1  # ü\n",
+        "demands": None,
     }
 
 

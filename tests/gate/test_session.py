@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gate.conftest import NewGate
+from support.tuned import record
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UserError
 from quba_check.executors.choice import ExecutorChoice
+from quba_check.gate.judge import Judge
 from quba_check.gate.options import Options
 from quba_check.gate.session import GateSession
+from quba_check.grading.reference import DEMO_FILE
+from quba_check.records.files import write_record
 
 NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
 TWO = "dimensions:\n  accuracy: {min: 0.5}\n  calibration_error: {max: 0.9, tier: warn}"
@@ -64,6 +69,26 @@ def test_a_threshold_file_is_read_once(new_gate: NewGate) -> None:
     thresholds = gate.thresholds(file)
     file.unlink()
     assert gate.thresholds(file) is thresholds
+
+
+def test_the_digest_of_a_baseline_is_of_the_record_that_was_read(new_gate: NewGate, tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    write_record(record(), path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    gate = new_gate(TWO, baseline=path)
+    path.write_text("{}")
+    assert (gate.baseline is not None, gate.baseline_digest) == (True, digest)
+
+
+def test_a_population_that_changes_during_the_run(new_gate: NewGate, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_bytes(DEMO_FILE.read_bytes())
+    gate = new_gate("quba: {min_score: -9, population: p.json, allow_other_suite: true}")
+    (planned,) = gate.demands(gate.files)
+    gate.evaluation(planned.model, planned.protocol)
+    path.write_text(path.read_text().replace("demo", "mine"))
+    (message, *_) = Judge(gate).judge(planned).verdict.message.splitlines()
+    assert message.endswith(f"{path}: the population changed during the run. Run the gate again.")
 
 
 def test_the_option_decides_the_protocol_of_files_that_state_none(new_gate: NewGate) -> None:

@@ -18,8 +18,9 @@ from timm.models import save_for_hf
 from torch import nn
 
 from quba_check.errors import ModelError
+from quba_check.models import loading
 from quba_check.models.loading import load_classifier
-from quba_check.models.model_files import cached_weights, file_digests
+from quba_check.models.model_files import cached_weights, file_digests, model_files
 from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
@@ -137,17 +138,154 @@ def test_weights_by_address(tmp_path, monkeypatch):
     assert cached_weights({}) == ()
 
 
+def _checkpoint(folder, network):
+    torch.save(network.state_dict(), folder / "net.pt")
+    return folder / "net.pt", {"arch": ARCH}
+
+
+def _with_config(folder, network):
+    save_file(network.state_dict(), folder / "net.safetensors")
+    (folder / "config.json").write_text(json.dumps({"architecture": ARCH, "num_classes": 10}))
+    return folder / "net.safetensors", {}
+
+
+def _folder(folder, network):
+    save_for_hf(network, folder, model_config={"num_classes": 10}, safe_serialization=True)
+    return folder, {}
+
+
+def _torchscript(folder, network):
+    torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(192, 10))).save(folder / "net.pt")
+    return folder / "net.pt", {}
+
+
+def _exported(folder, network):
+    example = torch.zeros(2, 3, 8, 8)
+    program = torch.export.export(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)).eval(), (example,))
+    torch.export.save(program, folder / "net.pt2")
+    return folder / "net.pt2", {"trust_pickle": True}
+
+
+def _onnx(folder, network):
+    import onnx
+
+    path = mean_of_colours(folder / "net.onnx")
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    return path, {"classes": TEN[:3]}
+
+
+def _open_clip(folder, network):
+    write_folder(folder)
+    return f"open_clip:local-dir:{folder}", {"classes": TEN[:3]}
+
+
+def _hub(folder, network):
+    path = snapshot(folder, "owner/net")
+    save_for_hf(network, path, model_config={"num_classes": 10}, safe_serialization=True)
+    return "hf-hub:owner/net", {}
+
+
+def _timm(folder, network):
+    path = snapshot(folder, "timm/test_vit.r160_in1k")
+    save_file(timm.create_model("test_vit").state_dict(), path / "model.safetensors")
+    return "timm:test_vit.r160_in1k", {"classes": tuple(map(str, range(1000)))}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("is_put_back", [False, True], ids=["replaced", "replaced and put back"])
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (_checkpoint, "net.pt"),
+        (_with_config, "net.safetensors"),
+        (_with_config, "config.json"),
+        (_folder, "model.safetensors"),
+        (_folder, "config.json"),
+        (_torchscript, "net.pt"),
+        (_exported, "net.pt2"),
+        (_onnx, "net.onnx"),
+        (_onnx, "net.data"),
+        (_open_clip, "open_clip_config.json"),
+        (_hub, "model.safetensors"),
+        (_hub, "config.json"),
+        (_timm, "model.safetensors"),
+    ],
+)
+def test_a_file_replaced_while_the_model_is_loaded(cache, network, monkeypatch, write, name, is_put_back):
+    """Neither name, size nor time of change tells: the bytes or the identity of the file do."""
+    spec, options = write(cache, network)
+    (path,) = cache.rglob(name)
+    original = loading._load_module
+
+    def load(*arguments):
+        loaded = original(*arguments)
+        content, status = path.read_bytes(), path.stat()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        if is_put_back:
+            path.write_bytes(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return loaded
+
+    monkeypatch.setattr(loading, "_load_module", load)
+    with pytest.raises(ModelError) as caught:
+        files_of(spec, **options)
+    assert str(caught.value) == (
+        f"{path}: changed while the model was loaded from it. "
+        "Run the gate again when nothing writes the file."
+    )
+
+
+def test_external_weights_that_change_during_the_run(tmp_path, network):
+    """onnxruntime reads them when it needs them, not when it loads the graph."""
+    spec, options = _onnx(tmp_path, network)
+    request = LoadRequest(image_size=8, device="cpu", **options)
+    model = load_classifier(str(spec), request)
+    images = torch.zeros(2, *model.preprocessing.input_size)
+    model.raw(images)
+    path = tmp_path / "net.data"
+    path.write_bytes(bytes(len(path.read_bytes())))
+    with pytest.raises(ModelError) as caught:
+        model.raw(images)
+    assert str(caught.value) == (
+        f"{path}: changed during the run, and the model reads from it while it runs. "
+        "Run the gate again when nothing writes the file."
+    )
+
+
+def test_downloaded_weights_are_loaded_again(cache, monkeypatch):
+    """The digest is then taken before they are read."""
+    states = [timm.create_model("test_vit").state_dict() for _ in range(2)]
+    path = snapshot(cache, "timm/test_vit.r160_in1k") / "model.safetensors"
+    create, calls = timm.create_model, []
+
+    def download(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) > 1:
+            return create(*arguments, **options)
+        save_file(states[0], path)
+        module = create(*arguments, **options)
+        save_file(states[1], path)
+        return module
+
+    monkeypatch.setattr(timm, "create_model", download)
+    request = LoadRequest(classes=tuple(map(str, range(1000))), image_size=8, device="cpu")
+    model = load_classifier("timm:test_vit.r160_in1k", request)
+    assert dict(model.files) == {"model.safetensors": sha(path)}
+    assert torch.equal(model.module.state_dict()["head.weight"], states[1]["head.weight"])
+    assert len(calls) == 2
+
+
 def test_names_are_relative_to_the_folder_of_the_first_file(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     paths = [tmp_path / "a" / "net.onnx", tmp_path / "a" / "b" / "net.data", tmp_path / "config.json"]
     for path in paths:
         path.write_bytes(b"abc")
-    assert list(file_digests(paths)) == ["net.onnx", "b/net.data", "config.json"]
-    assert set(file_digests(paths).values()) == {hashlib.sha256(b"abc").hexdigest()}
+    assert list(file_digests(model_files(*paths))) == ["net.onnx", "b/net.data", "config.json"]
+    assert set(file_digests(model_files(*paths)).values()) == {hashlib.sha256(b"abc").hexdigest()}
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs a file that cannot be opened")
 def test_a_file_that_vanished(tmp_path):
     with pytest.raises(ModelError) as caught:
-        file_digests([tmp_path / "net.pt"])
-    assert str(caught.value) == f"{tmp_path / 'net.pt'}: there is no such file."
+        model_files(tmp_path / "net.pt")
+    assert str(caught.value) == f"{tmp_path / 'net.pt'}: cannot be read (No such file or directory)."

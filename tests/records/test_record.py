@@ -189,7 +189,7 @@ def test_the_schema_describes_tables_and_origin():
     assert "files" in schema["$defs"]["ModelRow"]["properties"]
     assert "tables" in schema["$defs"]["MeasurementRow"]["properties"]
     kinds = schema["$defs"]["InputRow"]["properties"]["kind"]["enum"]
-    assert kinds == ["threshold file", "manifest", "preprocessing", "baseline"]
+    assert kinds == ["threshold file", "extended threshold file", "manifest", "preprocessing", "baseline"]
 
 
 def test_the_schema_describes_the_overall_verdict():

@@ -25,6 +25,7 @@ from quba_check.models.checkpoints.training_metadata import (
     model_arguments,
     named_architectures,
 )
+from quba_check.models.model_files import ModelFile, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 
 OPTION = "--quba-arch"
@@ -50,7 +51,7 @@ class BuildSpec:
     pretrained_cfg: Mapping[str, Any] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    file: Path | None = None
+    file: ModelFile | None = None
 
 
 def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option: str | None) -> BuildSpec:
@@ -65,13 +66,13 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
     Raises:
         ModelError: no known architecture is named.
     """
-    config = _config_next_to(path, spec)
+    config, file = _config_next_to(path, spec)
     names = named_architectures(checkpoint.about)
     timm_name = next((name for name in names if is_model(name.architecture)), None)
     if option is not None:
         if config is not None and base_name(option) == base_name(config.architecture):
             build_spec = build_spec_of_config(config, f"the folder of {spec}")
-            return replace(build_spec, where=OPTION, file=path.parent / NAME)
+            return replace(build_spec, where=OPTION, file=file)
         if timm_name is None or base_name(timm_name.architecture) == base_name(option):
             return _build_spec_of_name(option, OPTION, checkpoint, spec)
         note = f"{OPTION}={option} is used, though {timm_name.where} in {spec} names {timm_name.architecture}"
@@ -83,7 +84,7 @@ def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option:
     if config is not None:
         build_spec = build_spec_of_config(config, f"the folder of {spec}")
         note = f"the architecture is {build_spec.architecture}, as {build_spec.where} states"
-        return replace(build_spec, notes=(note,), file=path.parent / NAME)
+        return replace(build_spec, notes=(note,), file=file)
     near = [path.name.partition(".")[0], *(name.architecture for name in names)]
     fitting = fitting_architecture(checkpoint.state, near=near)
     hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
@@ -112,14 +113,17 @@ def _build_spec_of_name(name: str, where: str, checkpoint: Checkpoint, spec: str
     return BuildSpec(name, where, config, None, arguments, (*notes, *metadata.notes))
 
 
-def _config_next_to(path: Path, spec: str) -> HubConfig | None:
-    """Return timm's `config.json` next to a file; None if missing or not timm's."""
-    file = path.parent / NAME
+def _config_next_to(path: Path, spec: str) -> tuple[HubConfig | None, ModelFile | None]:
+    """Return timm's `config.json` next to a file, with its digest; None if missing or foreign."""
+    path = path.parent / NAME
+    if not path.is_file():
+        return None, None
     try:
-        config = read_config(file, spec=spec) if file.is_file() else None
+        (file,) = model_files(path)
+        config = read_config(path, spec=spec)
     except ModelError:
-        return None
-    return config if config is not None and is_model(config.architecture) else None
+        return None, None
+    return (config, file) if is_model(config.architecture) else (None, None)
 
 
 def _unknown_architecture(names: tuple[NamedArchitecture, ...]) -> str:

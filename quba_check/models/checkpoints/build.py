@@ -27,6 +27,7 @@ from quba_check.models.checkpoints.timm_architectures import (
     fitting_architecture,
 )
 from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.model_files import ModelFile, model_files
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -46,9 +47,10 @@ def load_file(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """
     if request.arch is not None:
         check_architecture(request.arch, where=OPTION)
+    (file,) = model_files(spec.path)
     checkpoint = read_checkpoint(spec.path, spec=spec.text, trust_pickle=request.trust_pickle)
     build_spec = build_spec_of_file(checkpoint, spec.path, spec=spec.text, option=request.arch)
-    return _build(checkpoint, build_spec, spec.path, spec.text, request)
+    return _build(checkpoint, build_spec, file, spec.text, request)
 
 
 def load_folder(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
@@ -66,8 +68,9 @@ def load_folder(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     if weights is None:
         raise ModelError(f"{spec.text}: holds no weights. Allowed: {', '.join(WEIGHTS)}.")
     where = f"{spec.text.rstrip('/')}/{weights.name}"
+    (file,) = model_files(weights)
     checkpoint = read_checkpoint(weights, spec=where, trust_pickle=request.trust_pickle)
-    return _build(checkpoint, build_spec, weights, where, request)
+    return _build(checkpoint, build_spec, file, where, request)
 
 
 def read_build_spec(path: Path, spec: ModelSpec, request: LoadRequest) -> BuildSpec:
@@ -82,8 +85,9 @@ def read_build_spec(path: Path, spec: ModelSpec, request: LoadRequest) -> BuildS
         ModelError: the config cannot be used.
         HeadError: it states another number of classes than the suite.
     """
+    (file,) = model_files(path)
     config = read_config(path, spec=spec.text)
-    build_spec = replace(build_spec_of_config(config, spec.text), file=path)
+    build_spec = replace(build_spec_of_config(config, spec.text), file=file)
     if config.classes is not None:
         check_head(config.classes, request.expected_head, f"{spec.text}: the model")
     return build_spec
@@ -101,7 +105,7 @@ def check_head(theirs: int, head: Head, what: str) -> None:
 
 
 def _build(
-    checkpoint: Checkpoint, build_spec: BuildSpec, path: Path, spec: str, request: LoadRequest
+    checkpoint: Checkpoint, build_spec: BuildSpec, file: ModelFile, spec: str, request: LoadRequest
 ) -> LoadedModule:
     module = build_architecture(
         build_spec.architecture,
@@ -121,7 +125,7 @@ def _build(
             notes.append(
                 f"names of the weights were converted to timm's, as timm does for {build_spec.architecture}"
             )
-    _check_fit(checkpoint, match, layers, build_spec, path, spec, request.expected_head)
+    _check_fit(checkpoint, match, layers, build_spec, file.path, spec, request.expected_head)
     _check_dtypes(match.state, module, build_spec.architecture, spec)
     module.load_state_dict(dict(match.state), strict=False)
     return LoadedModule(
@@ -129,7 +133,7 @@ def _build(
         build_spec.architecture,
         configs=(build_spec.config,) if build_spec.config else (),
         notes=tuple(notes),
-        files=(path, *([build_spec.file] if build_spec.file else [])),
+        files=(file, *([build_spec.file] if build_spec.file else [])),
     )
 
 

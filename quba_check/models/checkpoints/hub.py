@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import timm
 from huggingface_hub import hf_hub_download
@@ -14,14 +14,13 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.build import read_build_spec
 from quba_check.models.checkpoints.hub_config import NAME
 from quba_check.models.classifier import error_summary
 from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.model_files import cached_weights
+from quba_check.models.model_files import load_cached
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -43,17 +42,19 @@ def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             classes.
     """
     build_spec = read_build_spec(_config_file(spec.name, spec.text), spec, request)
+    load = partial(
+        timm.create_model, f"hf-hub:{spec.name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS
+    )
     try:
-        module = timm.create_model(
-            f"hf-hub:{spec.name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS
-        )
+        module, weights = load_cached(load, {"hf_hub_id": spec.name})
+    except ModelError:
+        raise
     except Exception as error:  # the hub's, the network's and the file system's errors share no base
         raise ModelError(
             f"{spec.text}: its weights could not be loaded ({error_summary(error)}). {_OFFLINE}"
         ) from error
-    weights = cached_weights(getattr(module, "pretrained_cfg", {}))
     return LoadedModule(
-        cast(nn.Module, module),
+        module,
         build_spec.architecture,
         configs=(build_spec.config,) if build_spec.config else (),
         files=(*weights, build_spec.file) if weights and build_spec.file else (),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.models.classifier import error_summary
 from quba_check.models.loaded_module import LoadedModule, count_weights
+from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -104,6 +105,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
             "run. Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you "
             "trust whoever made the file: --quba-trust-pickle."
         )
+    files = model_files(spec.path)
     try:
         with _without_logs():
             program = torch.export.load(spec.path)
@@ -142,7 +144,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         configs=(PreprocessingConfig({"input_size": images.size}, spec.text),) if images.size else (),
         notes=(*notes, *weight_notes),
         parameters=parameters,
-        files=(spec.path,),
+        files=files,
         is_program=True,
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.errors import ModelError, needs
+from quba_check.models.model_files import ModelFile, model_files
 
 _WEIGHT_TYPES = frozenset({1, 2, 3, 10, 11, *range(14, 27)})
 """Of onnx.TensorProto.DataType: floating point of every width, complex numbers, and the integers of 8 bits
@@ -27,12 +28,12 @@ class OnnxGraph:
             more than one element, as initialisers, constants or attributes, dense or sparse, in subgraphs and
             functions too. Layers that the exporter folded into others do not count.
         contents: digest (blake2b) of the file and of the files with its external weights.
-        files: these files.
+        files: these files, with the digests that the record states.
     """
 
     parameters: int
     contents: bytes
-    files: tuple[Path, ...] = ()
+    files: tuple[ModelFile, ...] = ()
 
 
 def read_graph(path: Path, *, spec: str) -> OnnxGraph:
@@ -50,10 +51,9 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         import onnx
     except ImportError as error:
         raise ModelError(f"{spec}: an ONNX model {needs('onnx', extra='onnx')}") from error
+    first = model_files(path)
     try:
         model = onnx.load(path, load_external_data=False)
-    except OSError as error:
-        raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
     except Exception as error:  # errors of protobuf, a dependency of onnx
         raise ModelError(f"{spec}: is not an ONNX file, or is damaged.") from error
     if not model.graph.output:
@@ -71,16 +71,21 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
                 f"{spec}: keeps weights outside of its folder, got {name!r}. "
                 "Allowed: files in the folder of the ONNX file. Save it again with onnx.save."
             )
-    files = [path, *(path.parent / name for name in names)]
-    for file in files[1:]:
+    external = [path.parent / name for name in names]
+    for file in external:
         if not file.is_file():
             raise ModelError(
                 f"{spec}: the file that holds its weights is missing: looked for {file}. "
                 "Put it next to the ONNX file, as it was when the file was written."
             )
+    files = model_files(*external)
     weights = [value for value in values if isinstance(value, int)]
     weights += [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
-    return OnnxGraph(sum(elements for elements in weights if elements > 1), _digest(files), tuple(files))
+    return OnnxGraph(
+        sum(elements for elements in weights if elements > 1),
+        _digest([path, *external]),
+        (*first, *files),
+    )
 
 
 def _of_graph(graph: Any) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError, listed, needs
 from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.model_files import check_in_place
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.onnx_graph import OnnxGraph, read_graph
 from quba_check.models.request import LoadRequest
@@ -78,6 +79,7 @@ class OnnxProgram(nn.Module):
         self.takes = takes
         self.register_buffer("contents", torch.tensor(list(graph.contents), dtype=torch.uint8))
         self._session = session
+        self._external = graph.files[1:]  # onnxruntime maps these files into memory
         self._spec = spec
 
     def forward(self, images: Tensor) -> Any:
@@ -113,6 +115,7 @@ class OnnxProgram(nn.Module):
             raise ModelError(
                 f"{self._spec}: onnxruntime fails on a batch of {len(filled)} images of {shape}: {text}"
             ) from error
+        check_in_place(self._external)
         return answer[: len(pixels)] if n_missing else answer
 
 

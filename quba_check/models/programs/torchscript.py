@@ -15,6 +15,7 @@ from torch import nn
 from quba_check.errors import ModelError
 from quba_check.models.classifier import error_summary
 from quba_check.models.loaded_module import LoadedModule, count_weights
+from quba_check.models.model_files import model_files
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -59,6 +60,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         ModelError: the file is damaged, uses operators with access to files, was traced in train mode, or
             holds no weights.
     """
+    files = model_files(spec.path)
     check_program(spec.path, spec=spec.text, trusted=request.trust_pickle)
     try:
         with warnings.catch_warnings():
@@ -82,9 +84,8 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             f"{spec.text}: holds no weights that can be counted, as quantised programs do not. "
             "Give the model before quantisation, or package.module:callable."
         )
-    files = (spec.path,)
     return LoadedModule(
-        module, sources=files, notes=notes, parameters=parameters, files=files, is_program=True
+        module, sources=(spec.path,), notes=notes, parameters=parameters, files=files, is_program=True
     )
 
 

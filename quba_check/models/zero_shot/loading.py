@@ -19,6 +19,7 @@ from quba_check.models.classifier import error_summary
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
 from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -45,6 +46,7 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
     from quba_check.models.zero_shot.class_prompts import class_prompts
 
     zero_shot = zero_shot_spec(spec.text)
+    files = model_files(*_files(open_clip, zero_shot))
     model, notes = _model(open_clip, zero_shot, spec, trust_pickle=request.trust_pickle)
     model.eval()
     prompts = class_prompts(request.classes, request.prompts)
@@ -76,7 +78,7 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
         configs=(PreprocessingConfig(config, f"open_clip's {spec.name}"),),
         notes=(PARAMETERS, *prompts.notes, *notes, *config_notes),
         derived=DERIVED,
-        files=_files(open_clip, zero_shot),
+        files=files,
     )
 
 
