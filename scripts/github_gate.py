@@ -104,13 +104,14 @@ def main() -> int:
         return 4
     record = Path(inputs["record"].strip() or "quba.json")
     summary = Path(os.environ.get("RUNNER_TEMP", ".")) / "quba-check-summary.md"
-    start = time.time() - 1
+    start = time.time()
     code = run_gate(arguments(inputs, record, summary))
-    records = written_records(record, start)
+    records = written_records(record, start - 1)
     if records:
         run_command("annotations", *map(str, records), "--format", "github")
         # A model can end the process with any code; the records cannot be missing or incomplete then.
-        verdict = run_command("verdict", *map(str, records))
+        models = [f"--model={model}" for model in lines(inputs["model"])]
+        verdict = run_command("verdict", *map(str, records), *models, f"--since={int(start)}")
         code = code or verdict
     else:
         code = code or 1
