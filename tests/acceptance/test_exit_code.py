@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from acceptance.runs import HERE, Judge, Project, ended, python_path
+from acceptance.runs import HERE, Judge, Project, ended
 from support.tuned import record
 
 from quba_check.cli.main import main
@@ -110,11 +110,10 @@ def test_options_that_judge_nothing(judge: Judge, arguments: tuple[str, ...]) ->
     ],
 )
 def test_without_a_threshold_file_tests_with_the_fixture_are_the_demands(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch, text: str, arguments: tuple[str, ...], code: int
+    judge: Judge, text: str, arguments: tuple[str, ...], code: int
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", python_path(HERE))
     judge.write("tests/test_x.py", text)
-    result = judge("tests", *arguments)
+    result = judge("tests", *arguments, "-o", f"pythonpath={HERE}")  # for workers
     assert result.ret == code
     is_judged = code != 5 and "quba" in text
     assert ("quba-check: no demand was judged" in [*result.outlines, *result.errlines]) != is_judged
