@@ -135,7 +135,10 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
 
 
 def _is_of(record: Record, spec: ModelSpec) -> bool:
-    """True if a record is of this model: files by their digests, and other specs by their text."""
+    """True if a record is of this model.
+
+    Files are compared by their digests, and other specs by their text.
+    """
     from quba_check.storage.user_files import sha256
 
     if spec.kind in ("demo", "timm", "hub", "open_clip", "callable"):

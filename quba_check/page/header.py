@@ -118,7 +118,7 @@ def _card(column: Column, demands: Sequence[Demand], changes: Changes | None) ->
 
 
 def _reservations(record: Record) -> Iterator[str]:
-    """Yield sentences on a release by some of the images, and on doubts about the verdict."""
+    """Yield sentences on left-out images and other doubts about the verdict."""
     if record.overall_verdict == "pass":
         yield from (f"Judged {words}." for words in limited_words(record))
     yield from (f"Warning: {text}." for text in record.warnings)

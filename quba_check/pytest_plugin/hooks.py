@@ -124,7 +124,7 @@ class GateHooks:
 
 
 class FixtureHooks:
-    """The hook that marks reports of tests that judge a model through the fixture `quba`."""
+    """The hook for tests with the fixture `quba`, in runs with and without threshold files."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -64,7 +64,7 @@ def device_of(config: pytest.Config) -> str:
 
 
 def early_options(config: pytest.Config) -> dict[str, Any]:
-    """Return the files of report and baseline and the models, before pytest has read its command line.
+    """Return report, baseline and models, before pytest has read its command line.
 
     Other options may be wrong. Wrong values of these are None: they are refused later. A report that only the
     ini file names is left out of runs without a model, which are no runs of the gate.

@@ -114,7 +114,7 @@ def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | No
 
 
 def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
-    """Refuse to write a record over the baseline of its run, or per-image results over those of it.
+    """Refuse to replace the baseline of a run, or its per-image results.
 
     Raises:
         OptionError: it is the same file, under whatever name.

@@ -70,7 +70,7 @@ def summary_line(record: Record) -> str:
 
 
 def limited_words(record: Record) -> list[str]:
-    """Return the words on a run that used only some images of its sets: `on 1,000 of 10,000 images`.
+    """Return the share of the images in words: `on 1,000 of 10,000 images`.
 
     Empty if all images were used.
     """
