@@ -74,8 +74,12 @@ def early_options(config: pytest.Config) -> dict[str, Any]:
     for option in wanted:
         action = "append" if option.repeatable else "store"
         parser.add_argument(option.flag, nargs="?", action=action, dest=option.key)
+    try:
+        addopts = config.getini("addopts")
+    except ValueError:  # pytest.main(plugins=…) registers plugins before the ini file is read
+        addopts = []
     words = [
-        *config.getini("addopts"),
+        *addopts,
         *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
         *config.invocation_params.args,
     ]

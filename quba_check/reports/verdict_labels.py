@@ -90,11 +90,12 @@ def warning_lines(record: Record) -> list[str]:
 
 
 def origin_line(record: Record) -> str:
-    """Return the model and its files, the time of the run, and its limit."""
+    """Return the model and its files, the time of the run, and its limit if it left images out."""
     files = [f"{name} SHA-256 {digest[:DIGITS]}…" for name, digest in record.model.files.items()]
     line = " ".join([f"model {record.model.spec}", *([f"({listed(files, NAMES_SHOWN)})"] if files else [])])
     line += f", run of {record.environment.time}"
-    return line if record.limit is None else f"{line}, limited to {record.limit:,} images of each set"
+    is_limited = record.limit is not None and limited_words(record)
+    return f"{line}, limited to {record.limit:,} images of each set" if is_limited else line
 
 
 def release_line(record: Record) -> str:

@@ -288,6 +288,8 @@ def test_a_limited_run(run: Run) -> None:
         "1 of 1 demand passed\nreleased: yes, on 1,000 of 10,000 images\n",
         "",
     )
+    write("large.json", record(verdicts=[verdict("pass")], limit=1000))
+    assert run("large.json")[1] == f"{HEADER}1 of 1 demand passed\nreleased: yes\n"
 
 
 def test_model_files_and_warnings_come_first(run: Run, models: dict[str, Record]) -> None:
