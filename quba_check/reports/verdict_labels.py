@@ -90,7 +90,7 @@ def warning_lines(record: Record) -> list[str]:
 
 
 def origin_line(record: Record) -> str:
-    """Return the model and its files, the time of the run, and its limit if it left images out."""
+    """Return the model with its files, the time of the run, and an effective limit."""
     files = [f"{name} SHA-256 {digest[:DIGITS]}…" for name, digest in record.model.files.items()]
     line = " ".join([f"model {record.model.spec}", *([f"({listed(files, NAMES_SHOWN)})"] if files else [])])
     line += f", run of {record.environment.time}"
