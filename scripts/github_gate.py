@@ -20,6 +20,8 @@ VERDICTS = ("pass", "partial", "not judged", "incomplete", "uncertain", "fail", 
 """Overall verdicts, the most severe last."""
 LETTERS = ("A", "B", "C", "D", "F")
 SWITCHES = ("blocking", "comment")
+USAGE_ERROR = 4
+"""Exit code of a run whose options were refused."""
 NOT_RELEASED = (1, 5, 6)
 """Exit codes of verdicts, as opposed to errors."""
 
@@ -104,13 +106,15 @@ def main() -> int:
         return 4
     record = Path(inputs["record"].strip() or "quba.json")
     summary = Path(os.environ.get("RUNNER_TEMP", ".")) / "quba-check-summary.md"
-    start = time.time() - 1
+    start = time.time()
     code = run_gate(arguments(inputs, record, summary))
-    records = written_records(record, start)
+    # A refused run wrote none; the file can be its baseline.
+    records = [] if code == USAGE_ERROR else written_records(record, start - 1)
     if records:
         run_command("annotations", *map(str, records), "--format", "github")
         # A model can end the process with any code; the records cannot be missing or incomplete then.
-        verdict = run_command("verdict", *map(str, records))
+        models = [f"--model={model}" for model in lines(inputs["model"])]
+        verdict = run_command("verdict", *map(str, records), *models, f"--since={int(start)}")
         code = code or verdict
     else:
         code = code or 1

@@ -186,7 +186,7 @@ def _caveats(explanation: Explanation) -> Iterator[str]:
 
     yield from explanation.caveats
     reasons = [one.state for one in explanation.positions if one.state.startswith("unmeasurable")]
-    notes = record_notes(explanation.record)
+    notes = (*explanation.record.warnings, *record_notes(explanation.record))
     yield from (note for note in notes if note not in explanation.caveats)
     for one in explanation.positions:
         if one.state in reasons and not any(one.state in note for note in notes):

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from quba_check.cli.parser import INPUT, store_option
-from quba_check.errors import UserError, one_line
+from quba_check.errors import OptionError, UserError, listed, one_line
 
 if TYPE_CHECKING:
+    from quba_check.models.specs import ModelSpec
     from quba_check.records.record import Record
+
+UNIX_TIME = re.compile(r"\d{9,11}(\.\d+)?")
+"""Seconds since 1970; fewer or more digits are dates without separators, or milliseconds."""
+
+
+class Time(click.ParamType[datetime]):
+    """A time with its offset, or in seconds since 1970."""
+
+    name = "time"
+
+    def convert(
+        self,
+        value: str | datetime,
+        param: click.Parameter | None,  # noqa: ARG002  click's own signature
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> datetime:
+        """Return the time without fractions of a second, or raise `OptionError`."""
+        text = str(value)
+        try:
+            is_unix = UNIX_TIME.fullmatch(text)
+            time = datetime.fromtimestamp(float(text), UTC) if is_unix else datetime.fromisoformat(text)
+        except ValueError:
+            time = datetime.min
+        if time.tzinfo is None or (text.isdecimal() and not is_unix):
+            raise OptionError(
+                f"quba-check verdict: --since: got '{text}'. Allowed: seconds since 1970, as date +%s prints "
+                "them, or ISO 8601 with the offset from UTC, such as 2026-01-31T12:00:00Z."
+            )
+        return time.replace(microsecond=0)
 
 
 @click.command(
@@ -23,26 +55,49 @@ if TYPE_CHECKING:
 )
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
 @click.option(
+    "--model",
+    "models",
+    metavar="SPEC",
+    multiple=True,
+    help="refuse records of other models; a file or folder is compared by its content (repeatable)",
+)
+@click.option(
+    "--since",
+    type=Time(),
+    metavar="TIME",
+    help="refuse records of runs that ended before: ISO 8601, or seconds since 1970",
+)
+@click.option(
     "--thresholds",
     type=INPUT,
     metavar="FILE.yaml",
     help="judge by this file, not the stored verdicts",
 )
 @store_option
-def verdict(paths: tuple[Path, ...], thresholds: Path | None, store: str | Path | None) -> int:
+def verdict(
+    paths: tuple[Path, ...],
+    models: tuple[str, ...],
+    since: datetime | None,
+    thresholds: Path | None,
+    store: str | Path | None,
+) -> int:
     """Print the verdict of stored runs.
 
     Exit code 0: every run allows the release of its model. 1: a demand failed or has no verdict, or not all
-    demands of the file were selected. 2: interrupted. 4: a record is missing or damaged. 5: no demand was
-    judged. 6: a demand is not shown to be met.
+    demands of the file were selected. 2: interrupted. 4: a record is missing, damaged, of another model or
+    too old. 5: no demand was judged. 6: a demand is not shown to be met.
     """
     from quba_check.records.files import read_record
-    from quba_check.records.verdict import EXIT_CODES
-    from quba_check.reports.verdict_labels import release_line, summary_line
+    from quba_check.records.verdict import EXIT_CODES, worst_verdict
+    from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
 
+    records = {path: read_record(path) for path in paths}
+    _check_models(records, models)
+    for path, record in records.items():
+        _check_time(record, path, since)
     overall = []
-    for path in paths:
-        record = read_record(path)
+    for path, stored in records.items():
+        record = stored
         if thresholds is not None:
             record = _judge_again(record, path, thresholds, store)
         elif "unselected" not in record.model_fields_set:
@@ -52,10 +107,75 @@ def verdict(paths: tuple[Path, ...], thresholds: Path | None, store: str | Path 
             )
         heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
         reasons = [f"  {line}" for line in _reasons(record)]
-        lines = [heading, *reasons, summary_line(record), release_line(record)]
+        lines = [heading, origin_line(record), *warning_lines(record), *reasons]
+        lines += [summary_line(record), release_line(record)]
         sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
         overall.append(record.overall_verdict)
-    return EXIT_CODES[max(overall, key=list(EXIT_CODES).index)]
+    return EXIT_CODES[worst_verdict(overall)]
+
+
+def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
+    """Refuse records of other models, and models without a record.
+
+    Raises:
+        UserError: a record is of none of the models, or a model has none.
+    """
+    from quba_check.models.specs import parse_spec
+
+    specs = [parse_spec(text) for text in models]
+    for path, record in records.items():
+        if specs and not any(_is_of(record, spec) for spec in specs):
+            raise UserError(
+                f"{path}: is a record of another model, got '{record.model.spec}'. "
+                f"Allowed: a record of {listed(models)} as it is now. Run the gate again."
+            )
+    for spec in specs:
+        if not any(_is_of(record, spec) for record in records.values()):
+            raise UserError(f"--model: there is no record of '{spec.text}'. Name all records of its run.")
+
+
+def _is_of(record: Record, spec: ModelSpec) -> bool:
+    """True if a record is of this model.
+
+    Files are compared by their digests, and other specs by their text.
+    """
+    from quba_check.storage.user_files import sha256
+
+    if spec.kind in ("demo", "timm", "hub", "open_clip", "callable"):
+        return record.model.spec == spec.text
+    others, folder = dict(record.model.files), spec.path
+    if spec.kind != "folder":
+        digest, folder = sha256(spec.path, spec.text, UserError), spec.path.parent
+        if digest not in others.values():
+            return False
+        # Such as the data of an ONNX file; files from elsewhere have only their names in the record.
+        others = {
+            name: known for name, known in others.items() if known != digest and (folder / name).is_file()
+        }
+    return bool(record.model.files) and all(
+        (folder / name).is_file() and sha256(folder / name, name, UserError) == known
+        for name, known in others.items()
+    )
+
+
+def _check_time(record: Record, path: Path, since: datetime | None) -> None:
+    """Refuse the record of a run that ended before a time.
+
+    Raises:
+        UserError: it did, or its time is not known.
+    """
+    if since is None:
+        return
+    try:
+        time = datetime.fromisoformat(record.environment.time)
+        is_older = time < since
+    except (ValueError, TypeError):  # not a time, or one without an offset
+        is_older = True
+    if is_older:
+        raise UserError(
+            f"{path}: is of an earlier run, got the time {record.environment.time}. "
+            f"Allowed: {since.isoformat()} or later. Run the gate again."
+        )
 
 
 def _judge_again(record: Record, path: Path, file: Path, store: str | Path | None) -> Record:
@@ -65,13 +185,9 @@ def _judge_again(record: Record, path: Path, file: Path, store: str | Path | Non
     from quba_check.storage.places import default_place
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if
-    from quba_check.verdicts.explanation import verdict_row
 
     run = stored_run(path, str(path), record, store or default_place())
-    thresholds = thresholds_at(file, suite_facts(record))
-    verdicts = what_if(run, thresholds).verdicts
-    rows = tuple(verdict_row(verdict, f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
-    return record.model_copy(update={"verdicts": rows, "unselected": 0})
+    return what_if(run, thresholds_at(file, suite_facts(record))).record
 
 
 def _reasons(record: Record) -> Iterator[str]:

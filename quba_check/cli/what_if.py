@@ -37,20 +37,21 @@ WIDTH = 80
 def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: str | Path | None) -> int:
     """Judge stored runs by other threshold files, without model or images.
 
-    FILE: records (.json) and threshold files (.yaml). Exit code 0: every run would be released by every
-    file; 1 otherwise.
+    FILE: records (.json) and threshold files (.yaml). The exit code is that of the gate for the most severe
+    verdict. 0: every run would be released by every file. 1: a demand failed. 2: a run was interrupted. 5: no
+    demand was judged. 6: a demand is not shown to be met.
     """
     from rich.text import Text
 
     from quba_check.comparison.stored_run import StoredRun, stored_run
     from quba_check.gate.threshold_files import thresholds_at
     from quba_check.records.files import read_record
+    from quba_check.records.verdict import EXIT_CODES, worst_verdict
     from quba_check.reports.tables import table_text, wrap_line
     from quba_check.reports.verdict_labels import STYLES, label
     from quba_check.storage.places import default_place
     from quba_check.tuning.record_facts import suite_facts
     from quba_check.tuning.what_if import what_if as judge_run
-    from quba_check.verdicts.explanation import verdict_row
 
     records = [path for path in paths if path.name.endswith(".json")]
     files = [path for path in paths if path not in records]
@@ -61,7 +62,7 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: str | Pa
         )
     names = [file.name for file in files]
     headings = [file.name if names.count(file.name) == 1 else str(file) for file in files]
-    passes = True
+    overall = []
     folder = store or default_place()
 
     def read_run(path: Path) -> StoredRun:
@@ -74,22 +75,23 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: str | Pa
         judged = [judge_run(run, thresholds_at(file, suite_facts(record)), baseline) for file in files]
         cells: dict[str, list[Text]] = {}
         for column, judged_file in enumerate(judged):
-            for verdict in judged_file.verdicts:
-                outcome = label(verdict_row(verdict, verdict.demand.name))
+            for verdict, verdict_row in zip(judged_file.verdicts, judged_file.record.verdicts, strict=True):
+                outcome = label(verdict_row)
                 row = cells.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
                 caveat = " (other suite)" if _other_suite(verdict) else ""
                 row[column] = Text(
                     f"{outcome} {verdict.demand.threshold_text}{caveat}", style=STYLES[outcome]
                 )
-        released = [Text("yes" if judged_file.passes else "no", "bold") for judged_file in judged]
+        outcomes = [judged_file.record.overall_verdict for judged_file in judged]
+        released = [Text("yes" if outcome == "pass" else "no", "bold") for outcome in outcomes]
         rows: list[Sequence[str | Text]] = [(name, *row) for name, row in cells.items()]
         rows.append((Text("released", "bold"), *released))
         sys.stdout.write(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n")
         sys.stdout.write(table_text(("demand", *headings), rows))
         for reason in _reasons(headings, judged):
             sys.stdout.writelines(f"{line}\n" for line in wrap_line(reason, WIDTH))
-        passes &= all(judged_file.passes for judged_file in judged)
-    return 0 if passes else 1
+        overall += outcomes
+    return EXIT_CODES[worst_verdict(overall)]
 
 
 def _other_suite(verdict: Verdict) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from quba_check.errors import UserError
 from quba_check.fleet.command import RECORD
 from quba_check.records.files import SUFFIX, read_record
 from quba_check.records.record import Record
-from quba_check.records.verdict import EXIT_CODES, OverallVerdict
+from quba_check.records.verdict import EXIT_CODES, OverallVerdict, worst_verdict
 
 Outcome = Literal["released", "not released", "not judged"]
 OUTCOMES: tuple[Outcome, ...] = ("released", "not released", "not judged")
@@ -103,7 +103,7 @@ def result_of(
         records = read_records(folder)
     except UserError as error:
         records, problem = [], str(error)
-    recorded = _most_severe(records)
+    recorded = worst_verdict(record.overall_verdict for record in records)
     outcome = _outcome(exit_code, recorded)
     if exit_code < 0:
         problem = signal_text(-exit_code)
@@ -123,12 +123,6 @@ def result_of(
         exit_code=exit_code,
         problem=problem,
         is_reused=is_reused,
-    )
-
-
-def _most_severe(records: Sequence[Record]) -> OverallVerdict:
-    return max(
-        (record.overall_verdict for record in records), key=list(EXIT_CODES).index, default="not judged"
     )
 
 

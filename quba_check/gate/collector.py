@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
@@ -156,6 +157,7 @@ class ResultCollector:
             inputs=input_rows(gate, demands),
             command=gate.command,
             findings=gate.findings.get(model, ()),
+            warnings=tuple(_baseline_warnings(gate.baseline)),
         )
 
     def _verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
@@ -197,12 +199,21 @@ class ResultCollector:
 
 
 def _baseline_notes(gate: GateSession) -> Iterator[str]:
-    """Yield a note on an unused baseline, or one with failed demands of its own."""
+    """Yield a note on an unused baseline."""
     baseline = gate.baseline
     if baseline is None:
         return
     if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
-    elif baseline.failed_demands:
-        yield f"the baseline {baseline.file} fails its own demands: {listed(baseline.failed_demands)}"
+
+
+def _baseline_warnings(baseline: StoredRun | None) -> Iterator[str]:
+    """Yield a warning about a baseline that was not released itself."""
+    if baseline is None or baseline.record.overall_verdict == "pass":
+        return
+    if failed := baseline.failed_demands:
+        yield f"the baseline {baseline.file} failed its own demands: {listed(failed)}"
+    else:
+        verdict = baseline.record.overall_verdict
+        yield f"the baseline {baseline.file} was not released: the verdict of its own run is '{verdict}'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from quba_check.page.columns import Column
 from quba_check.page.demands import Demand
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow, OverallVerdict
-from quba_check.reports.verdict_labels import Label, label
+from quba_check.reports.verdict_labels import Label, label, limited_words
 
 _PHRASES: Mapping[Label, str] = {
     "UNCERTAIN": "uncertain",
@@ -107,7 +107,7 @@ def _card(column: Column, demands: Sequence[Demand], changes: Changes | None) ->
         column=column,
         word=word,
         kind=kind,
-        meaning=meaning,
+        meaning=one_line(" ".join([meaning, *_reservations(record)])),
         failed=_failed_text(record),
         blocking=blocking,
         grades=tuple(_grade(grade) for grade in _distinct_grades(record.grades)),
@@ -115,6 +115,13 @@ def _card(column: Column, demands: Sequence[Demand], changes: Changes | None) ->
         date=_date(record.environment.time),
         commit=one_line(record.environment.git or ""),
     )
+
+
+def _reservations(record: Record) -> Iterator[str]:
+    """Yield sentences on left-out images and other doubts about the verdict."""
+    if record.overall_verdict == "pass":
+        yield from (f"Judged {words}." for words in limited_words(record))
+    yield from (f"Warning: {text}." for text in record.warnings)
 
 
 def _failed_text(record: Record) -> str:

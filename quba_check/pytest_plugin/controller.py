@@ -18,14 +18,14 @@ from quba_check.gate.collector import ResultCollector
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
-from quba_check.pytest_plugin.hooks import WIDEST
+from quba_check.pytest_plugin.hooks import USES_MODEL, WIDEST
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
 from quba_check.pytest_plugin.page_file import shown_path, write_page
 from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
 from quba_check.records.files import IMAGES_SUFFIX, record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
-from quba_check.records.verdict import EXIT_CODES
+from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.terminal import render
 from quba_check.storage.places import folder_of
 
@@ -48,6 +48,7 @@ class Controller:
         errors: messages about a bug, and about files that could not be written.
         warnings: messages about what does not change the outcome.
         exit_code: by the verdicts; None until the session ends.
+        is_model_tested: a test that requests the fixture `quba` was executed.
     """
 
     def __init__(self, config: pytest.Config, gate: GateSession) -> None:
@@ -61,6 +62,7 @@ class Controller:
         self.errors: list[str] = []
         self.warnings: list[str] = []
         self.exit_code: int | None = None
+        self.is_model_tested = False
         self._bugs: list[str] = []
         self._interrupted = False
         self._stopped = False
@@ -81,7 +83,8 @@ class Controller:
         _check_writable(report, "--quba-report")
         demands = self._gate.demands(self._gate.files)
         with one_line_errors():
-            remove_records(report, {(planned.model, planned.protocol) for planned in demands})
+            runs = {(planned.model, planned.protocol) for planned in demands}
+            remove_records(report, runs, options.baseline)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note the selected demands of a run with one process."""
@@ -102,6 +105,7 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the result of a demand, or the reason for a missing one."""
+        self.is_model_tested |= getattr(report, USES_MODEL, False)
         if (bug := getattr(report, BUG, None)) is not None:
             self._bugs.append(bug)
         text = getattr(report, RESULT, None)
@@ -134,6 +138,7 @@ class Controller:
         if self._stopped and session.testsfailed:  # pytest takes -x of xdist for an interrupt
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if not self._gate.files:
+            self.exit_code = session.exitstatus = self._exit_code_of_tests(session)
             return
         try:
             if not (self._config.option.collectonly or self._gate.options.plan):
@@ -178,6 +183,13 @@ class Controller:
             for file in (path, path.with_suffix(IMAGES_SUFFIX)):
                 self._gate.opened_store.upload(file.relative_to(folder).as_posix())
 
+    def _exit_code_of_tests(self, session: pytest.Session) -> int:
+        """Return pytest's exit code in a run without threshold files, where tests are the demands."""
+        status = int(session.exitstatus)
+        if status == pytest.ExitCode.OK and not self.is_model_tested:
+            return int(pytest.ExitCode.NO_TESTS_COLLECTED)
+        return status
+
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.
 
@@ -191,8 +203,7 @@ class Controller:
         status, failed = int(session.exitstatus), pytest.ExitCode.TESTS_FAILED
         if status not in (pytest.ExitCode.OK, failed, pytest.ExitCode.NO_TESTS_COLLECTED):
             return status
-        verdicts = [record.overall_verdict for record in self.records] or ["not judged"]
-        worst = max(verdicts, key=list(EXIT_CODES).index)
+        worst = worst_verdict(record.overall_verdict for record in self.records)
         code = 0 if worst == "partial" else EXIT_CODES[worst]  # a selection is the user's choice
         blocked = sum(verdict.blocks for record in self.records for verdict in record.verdicts)
         failed_otherwise = (
@@ -260,7 +271,8 @@ class Summary:
             terminalreporter.write(f"page: {shown_path(self._controller.page)}\n")
         if any(record.model.spec in DEMO_MODELS for record in self._controller.records):
             terminalreporter.write(f"{NEXT_STEP}\n")
-        if not self._controller.records and not config.option.quba_plan:
+        is_judged = self._controller.records or self._controller.is_model_tested
+        if not is_judged and not config.option.quba_plan:
             terminalreporter.write_line("quba-check: no demand was judged")
         for line in self._controller.errors:
             terminalreporter.write_line(f"ERROR: {line}", red=True)

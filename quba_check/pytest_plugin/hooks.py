@@ -26,6 +26,8 @@ from quba_check.pytest_plugin.items import (
 from quba_check.pytest_plugin.options import selects
 from quba_check.pytest_plugin.progress_line import ProgressLine
 
+USES_MODEL = "quba_uses_model"
+"""Attribute of the report of an executed test that requests the fixture `quba`."""
 WIDEST = 120
 """Columns of the widest text: longer lines are hard to read."""
 IN_RECORD = "sets"
@@ -118,6 +120,20 @@ class GateHooks:
             for name, text in ((RESULT, item.result), (BUG, item.bug)):
                 if text is not None:
                     setattr(report, name, text)
+        return report
+
+
+class FixtureHooks:
+    """The hook for tests with the fixture `quba`, in runs with and without threshold files."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Mark the report of an executed test that requests the fixture."""
+        report = yield
+        if report.when == "call" and not report.skipped and "quba" in getattr(item, "fixturenames", ()):
+            setattr(report, USES_MODEL, True)
         return report
 
 

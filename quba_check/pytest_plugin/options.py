@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quba_check.errors import OptionError
+from quba_check.gate.option_values import Given
 from quba_check.gate.options import OPTIONS, Option, Options
 from quba_check.storage.user_files import file_kind, user_path, user_place
 
@@ -47,14 +51,49 @@ def options_of(config: pytest.Config) -> Options:
     Raises:
         OptionError: a value is not allowed.
     """
-    values = {option.key: _value(config, option) for option in OPTIONS}
+    given = vars(config.option)
+    values = {option.key: _value(config, option, given) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]
     return Options.parse(values, config.invocation_params.dir, defaults)
 
 
 def device_of(config: pytest.Config) -> str:
     """Return the requested device."""
-    return next(_value(config, option) for option in OPTIONS if option.key == "quba_device") or "auto"
+    given = vars(config.option)
+    return next(_value(config, option, given) for option in OPTIONS if option.key == "quba_device") or "auto"
+
+
+def early_options(config: pytest.Config) -> dict[str, Any]:
+    """Return report, baseline and models, before pytest has read its command line.
+
+    Other options may be wrong. Wrong values of these are None: they are refused later. A report that only the
+    ini file names is left out of runs without a model, which are no runs of the gate.
+    """
+    wanted = [option for option in OPTIONS if option.key in ("model", "quba_report", "quba_baseline")]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, fromfile_prefix_chars="@")
+    for option in wanted:
+        action = "append" if option.repeatable else "store"
+        parser.add_argument(option.flag, nargs="?", action=action, dest=option.key)
+    try:
+        addopts = config.getini("addopts")
+    except ValueError:  # pytest.main(plugins=…) registers plugins before the ini file is read
+        addopts = []
+    words = [
+        *addopts,
+        *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
+        *config.invocation_params.args,
+    ]
+    given = vars(parser.parse_known_args(words)[0])
+    values: dict[str, Any] = {}
+    for option in wanted:
+        try:
+            value = Given(option.flag, _value(config, option, given), config.invocation_params.dir)
+            values[option.field] = option.parse(value)
+        except OptionError:
+            values[option.field] = None
+    if not (values["models"] or given["quba_report"]):
+        values["report"] = None
+    return values
 
 
 def selects(config: pytest.Config) -> bool:
@@ -64,12 +103,12 @@ def selects(config: pytest.Config) -> bool:
     return any(getattr(option, name, None) for name in narrow) or any("::" in word for word in config.args)
 
 
-def _value(config: pytest.Config, option: Option) -> Any:
+def _value(config: pytest.Config, option: Option, given: Mapping[str, Any]) -> Any:
     """Return an option from command line, environment or ini file, in this order.
 
     Paths in an ini file are relative to it, others to the folder in which pytest was started.
     """
-    value = getattr(config.option, option.key) or os.environ.get(IN_ENVIRONMENT.get(option.key, ""))
+    value = given.get(option.key) or os.environ.get(IN_ENVIRONMENT.get(option.key, ""))
     if value and option.metavar == "FILE":
         base = config.invocation_params.dir
         return [_path_or_name(text, option, base) for text in value]

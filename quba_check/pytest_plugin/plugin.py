@@ -27,7 +27,7 @@ import pytest
 
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
-from quba_check.pytest_plugin.options import STARTED, add_options, device_of, options_of
+from quba_check.pytest_plugin.options import STARTED, add_options, device_of, early_options, options_of
 from quba_check.pytest_plugin.plain_imports import import_plainly
 
 if TYPE_CHECKING:
@@ -43,9 +43,22 @@ CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 FILES = pytest.StashKey[tuple[Path, ...]]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--model` and the `--quba-…` options."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add `--model` and the `--quba-…` options, and remove the record of an earlier run.
+
+    That comes first, so that no end of this run leaves a record that is not its own: an option that pytest
+    refuses, `--help`, or a conftest.py that ends the process.
+    """
     add_options(parser)
+    config = pluginmanager.get_plugin("pytestconfig")
+    if config is None or "PYTEST_XDIST_WORKER" in os.environ:  # the controller has removed it
+        return
+    options = early_options(config)
+    if options["report"] is not None:
+        from quba_check.records.files import remove_stale_records
+
+        with one_line_errors():
+            remove_stale_records(options["report"], options["models"] or (), options["baseline"])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -59,16 +72,12 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
         sys.stderr.write(f"ERROR: {error}\n")
         return BUG_EXIT_CODE
     except SystemExit as end:  # by a conftest.py, after the session
-        if end.code or not config.stash.get(FILES, ()):
+        if end.code or not _wants_verdicts(config):
             raise
         status = pytest.ExitCode.OK
-    controller = config.stash.get(CONTROLLER, None)
-    if controller is None:
-        wants_verdicts = _worker(config) is None and config.option.model and not _only_prints_help(config)
-    else:
-        wants_verdicts = config.stash.get(FILES, ())
-    if status or not wants_verdicts:
+    if status or not _wants_verdicts(config):
         return status
+    controller = config.stash.get(CONTROLLER, None)
     if controller is None or controller.exit_code is None:
         sys.stderr.write("quba-check: no demand was judged\n")
         return pytest.ExitCode.NO_TESTS_COLLECTED
@@ -118,9 +127,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[GATE] = gate
     config.stash[JUDGE] = Judge(gate)
     config.stash[FILES] = gate.files
-    if gate.files:
-        from quba_check.pytest_plugin.hooks import GateHooks
+    from quba_check.pytest_plugin.hooks import FixtureHooks, GateHooks
 
+    config.pluginmanager.register(FixtureHooks())
+    if gate.files:
         config.pluginmanager.register(GateHooks(config, gate, config.stash.get(PROGRESS, None)))
     if _worker(config) is None:
         _register_controller(config, gate)
@@ -179,8 +189,13 @@ def quba(request: pytest.FixtureRequest) -> Evaluation:
         pytest.fail(describe_bug(error), pytrace=False)
 
 
+def _wants_verdicts(config: pytest.Config) -> bool:
+    return _worker(config) is None and bool(config.option.model) and not _only_prints_help(config)
+
+
 def _only_prints_help(config: pytest.Config) -> bool:
-    return bool(config.option.help or config.option.version)
+    # A single --version that gets here is in addopts, where pytest ignores it.
+    return bool(config.option.help or config.option.version > 1)
 
 
 def _new_gate(config: pytest.Config) -> GateSession:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from quba_check.errors import UserError, nearest
+from quba_check.errors import OptionError, UserError, nearest
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import LARGEST_JSON, file_kind, parse_json, read_bytes, read_json
@@ -62,7 +62,7 @@ def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
     return tuple(path.with_name(f"{path.stem}-{name}{path.suffix}") for name in unique.values())
 
 
-def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
+def remove_records(path: Path, runs: Collection[tuple[str, str]], baseline: Path | None = None) -> None:
     """Remove earlier records at all paths of `record_paths` for this run.
 
     A killed run then leaves no record at all.
@@ -70,19 +70,78 @@ def remove_records(path: Path, runs: Collection[tuple[str, str]]) -> None:
     Args:
         path: see `record_paths`.
         runs: model name and protocol of each future record.
+        baseline: record that the run compares with.
 
     Raises:
-        UserError: one of them cannot be removed.
+        UserError: one of them cannot be removed, or is the baseline.
     """
     earlier = [path]
     if len(runs) > 1:
-        names = "|".join(re.escape(f"{_file_name(name)[:LONGEST]}-{protocol}") for name, protocol in runs)
-        stem, suffix = re.escape(path.stem), re.escape(path.suffix)
-        pattern = re.compile(rf"{stem}-({names})(-[0-9a-f]{{8}}(-[0-9]+)?)?{suffix}")
-        earlier += [file for file in path.parent.glob(f"*{path.suffix}") if pattern.fullmatch(file.name)]
+        patterns = [_pattern(path, name, protocol) for name, protocol in runs]
+        files = path.parent.glob(f"*{path.suffix}")
+        earlier += [file for file in files if any(pattern.fullmatch(file.name) for pattern in patterns)]
+    for file in earlier:
+        check_is_no_baseline(file, baseline)
     for file in earlier:
         if file_kind(file, str(file), UserError) == "file":
-            _remove(Path(os.path.realpath(file)))  # the file that the record replaces, not a link to it
+            _remove_record(file)
+
+
+def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | None = None) -> None:
+    """Remove records of earlier runs, before the options of this one are read.
+
+    A run that ends at once then leaves no record that could be taken for its own. Removed are the record at
+    `path`, and those of the same models with their own name and protocol added. Other files are kept.
+
+    Args:
+        path: see `record_paths`.
+        specs: the models of this run, as given.
+        baseline: record that the run compares with; kept.
+
+    Raises:
+        UserError: one of them cannot be removed, or the baseline is at `path`.
+    """
+    check_is_no_baseline(path, baseline)
+    for file in (path, *path.parent.glob(f"*{path.suffix}")):
+        if file != path and (not file.name.startswith(f"{path.stem}-") or _is_same(file, baseline)):
+            continue
+        try:
+            record = read_record(file)
+        except UserError:
+            continue
+        is_named_after = _pattern(path, record.model.name, record.protocol).fullmatch(file.name)
+        if file == path or (is_named_after and record.model.spec in specs):
+            _remove_record(file)
+
+
+def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
+    """Refuse to replace the baseline of a run, or its per-image results.
+
+    Raises:
+        OptionError: it is the same file, under whatever name.
+    """
+    if baseline is not None and (
+        _is_same(path, baseline)
+        or _is_same(path.with_suffix(IMAGES_SUFFIX), baseline.with_suffix(IMAGES_SUFFIX))
+    ):
+        raise OptionError(
+            f"--quba-report: {path} is the file of --quba-baseline, which the record of this run would "
+            "replace. Allowed: another file."
+        )
+
+
+def _is_same(path: Path, other: Path | None) -> bool:
+    """True if both paths lead to one file, also by links."""
+    try:
+        return other is not None and path.samefile(other)
+    except (OSError, ValueError):  # one of them does not exist
+        return False
+
+
+def _pattern(path: Path, name: str, protocol: str) -> re.Pattern[str]:
+    """Return the pattern of file names that `record_paths` may give to one of several records."""
+    words = re.escape(f"{path.stem}-{_file_name(name)[:LONGEST]}-{protocol}")
+    return re.compile(rf"{words}(-[0-9a-f]{{8}}(-[0-9]+)?)?{re.escape(path.suffix)}")
 
 
 def write_record(record: Record, path: Path) -> None:
@@ -103,6 +162,11 @@ def write_images(content: bytes | None, record: Path) -> None:
     if file_kind(path, str(path), UserError) == "other":
         _target(path)
     _remove(path)
+
+
+def _remove_record(path: Path) -> None:
+    """Remove the file that a record replaces, not a link to it."""
+    _remove(Path(os.path.realpath(path)))
 
 
 def _remove(path: Path) -> None:

@@ -179,6 +179,7 @@ class Record(JsonRow):
         inputs: the files that the run read, apart from model and images.
         command: words of the command line; values of options unknown to quba-check are replaced by `***`.
         findings: the doctor's findings on the model before the run.
+        warnings: reasons to doubt the verdicts as a whole, shown before them.
     """
 
     schema_version: SchemaVersion = Field(default=1, alias="schema")
@@ -196,6 +197,7 @@ class Record(JsonRow):
     inputs: tuple[InputRow, ...] = ()
     command: tuple[str, ...] = ()
     findings: tuple[FindingRow, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property

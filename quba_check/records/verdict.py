@@ -42,6 +42,11 @@ EXIT_CODES: Mapping[OverallVerdict, int] = {
 """Exit code of each overall verdict, the most severe last."""
 
 
+def worst_verdict(verdicts: Iterable[OverallVerdict]) -> OverallVerdict:
+    """Return the most severe of the overall verdicts; `not judged` if there are none."""
+    return max(verdicts, key=list(EXIT_CODES).index, default="not judged")
+
+
 class VerdictRow(JsonRow):
     """The verdict on one demand.
 

@@ -16,7 +16,7 @@ from quba_check.reports.gate_command import gate_command
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import wrap_line
-from quba_check.reports.verdict_labels import LABELS, Label, label, summary_line
+from quba_check.reports.verdict_labels import LABELS, Label, label, limited_words, summary_line, warning_lines
 
 LARGEST = 60_000
 """Largest size of a summary in bytes; a comment on GitHub has at most 65,536 characters."""
@@ -191,9 +191,11 @@ class _Section:
             [
                 f"### {_HEADLINES[record.overall_verdict]}: {code(record.model.name)}",
                 summary_line(record),
+                *(limited_words(record) if record.overall_verdict == "pass" else ()),
                 *dict.fromkeys(grades),
             ]
         )
+        yield from (code(line, 300) for line in warning_lines(record))
         unmet = sorted(
             (row for row in record.verdicts if not row.is_met),
             key=lambda row: (not row.blocks, LABELS.index(label(row))),

@@ -23,6 +23,7 @@ from quba_check.reports.verdict_labels import (
     most_severe,
     release_line,
     summary_line,
+    warning_lines,
 )
 
 LEAST_WIDTH = 72
@@ -72,6 +73,7 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> 
 
 def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | Table]:  # noqa: A002
     yield _wrapped(_header(record), width, style="bold")
+    yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
     yield dimension_table(record, rule="-" if ascii else "─", width=width)
     notes = [_wrapped(line, width) for line in _grade_lines(record)]
     notes += [_wrapped(note, width, style="yellow") for note in record_notes(record)]

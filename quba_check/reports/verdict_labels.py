@@ -32,6 +32,8 @@ _REASONS: tuple[tuple[Label, str], ...] = (
     ("NOT RUN", "not judged"),
 )
 """Reasons against a release, by the label of the demands behind them."""
+DIGITS = 12
+"""Hex digits shown of a digest."""
 NAMES_SHOWN = 5
 """Largest number of demands named for each reason."""
 
@@ -67,11 +69,40 @@ def summary_line(record: Record) -> str:
     return ", ".join([f"{counts['PASS']} of {total} {demands} passed", *others])
 
 
+def limited_words(record: Record) -> list[str]:
+    """Return the share of the images in words: `on 1,000 of 10,000 images`.
+
+    Empty if all images were used.
+    """
+    counts = {
+        name: f"{row.images:,} of {row.found:,} images"
+        for name, row in record.suite.sets.items()
+        if row.found is not None and row.found > row.images
+    }
+    if len(set(counts.values())) > 1:
+        return [f"on {listed([f'{text} of {name}' for name, text in counts.items()], NAMES_SHOWN)}"]
+    return [f"on {text}" for text in {*counts.values()}]
+
+
+def warning_lines(record: Record) -> list[str]:
+    """Return the lines to read before the verdicts."""
+    return [f"warning: {text}" for text in record.warnings]
+
+
+def origin_line(record: Record) -> str:
+    """Return the model with its files, the time of the run, and an effective limit."""
+    files = [f"{name} SHA-256 {digest[:DIGITS]}…" for name, digest in record.model.files.items()]
+    line = " ".join([f"model {record.model.spec}", *([f"({listed(files, NAMES_SHOWN)})"] if files else [])])
+    line += f", run of {record.environment.time}"
+    is_limited = record.limit is not None and limited_words(record)
+    return f"{line}, limited to {record.limit:,} images of each set" if is_limited else line
+
+
 def release_line(record: Record) -> str:
     """Return the overall verdict in a line: `released: yes`, or the reasons against it."""
     match record.overall_verdict:
         case "pass":
-            return "released: yes"
+            return ", ".join(["released: yes", *limited_words(record)])
         case "partial":
             return f"released: not decided; demands that were not selected: {record.unselected}"
         case "interrupted":

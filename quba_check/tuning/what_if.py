@@ -10,9 +10,11 @@ from quba_check.core.measurement import Measurement
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import NotMeasuredRow
+from quba_check.records.record import Record
 from quba_check.tuning.record_facts import check_protocol
 from quba_check.verdicts import Judged, Verdict, judge, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
+from quba_check.verdicts.explanation import verdict_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,12 @@ class WhatIf:
     Attributes:
         thresholds: the file.
         verdicts: the verdicts on its demands, in file order.
+        record: the run's record with these verdicts.
     """
 
     thresholds: Thresholds
     verdicts: tuple[Verdict, ...]
-
-    @property
-    def passes(self) -> bool:
-        """True if every blocking demand is met."""
-        return all(verdict.is_met for verdict in self.verdicts if verdict.demand.tier == "block")
+    record: Record
 
 
 def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None = None) -> WhatIf:
@@ -56,8 +55,11 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
         p_values = (p_value(demand, evidence[demand]) for demand in blocking if demand != own)
         return (p for p in p_values if p is not None)
 
-    verdicts = (judge(demand, row, thresholds.policy, others(demand)) for demand, row in evidence.items())
-    return WhatIf(thresholds, tuple(verdicts))
+    verdicts = tuple(
+        judge(demand, row, thresholds.policy, others(demand)) for demand, row in evidence.items()
+    )
+    rows = tuple(verdict_row(verdict, f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
+    return WhatIf(thresholds, verdicts, record.model_copy(update={"verdicts": rows, "unselected": 0}))
 
 
 def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:

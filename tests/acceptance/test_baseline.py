@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from acceptance.runs import CLEAN_IMAGES, Judge, Project, same_findings, usage_error
 
+from quba_check.cli.main import main
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record
 
@@ -131,6 +132,56 @@ def test_a_baseline_that_is_no_record(other: Judge, file: str, message: str) -> 
     assert usage_error(result) == f"--quba-baseline: {file}: {message}"
 
 
+@pytest.mark.parametrize(
+    ("report", "baseline", "replaced", "more"),
+    [
+        ("net.json", "net.json", "net.json", ()),
+        ("./net.json", "link.json", "net.json", ("-n2",)),
+        ("r.json", "r-nets-net-standard.json", "r-nets-net-standard.json", ("--model=nets:other",)),
+    ],
+)
+def test_a_baseline_that_is_the_report(
+    other: Judge, report: str, baseline: str, replaced: str, more: tuple[str, ...]
+) -> None:
+    folder = other.pytester.path
+    (folder / "link.json").symlink_to("net.json")
+    content = other.write("r-nets-net-standard.json", json.dumps(other.record("net.json"))).read_text()
+    arguments = ("drops.yaml", f"--quba-report={report}", f"--quba-baseline={baseline}", *more)
+    result = other(*arguments)
+    assert usage_error(result) == (
+        f"--quba-report: {folder / replaced} is the file of --quba-baseline, which the record of this run "
+        "would replace. Allowed: another file."
+    )
+    assert json.loads((folder / baseline).read_text()) == json.loads(content)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "warning"),
+    [
+        ({"tier": "block", "outcome": "fail"}, "the baseline net.json failed its own demands: accuracy[min]"),
+        (
+            {"outcome": "skipped"},
+            "the baseline net.json was not released: the verdict of its own run is 'not judged'",
+        ),
+    ],
+)
+def test_a_baseline_that_was_not_released_is_named_first(
+    other: Judge, capsys: pytest.CaptureFixture[str], baseline: dict[str, str], warning: str
+) -> None:
+    content = other.record("net.json")
+    content["verdicts"][0] |= baseline
+    other.write("net.json", json.dumps(content))
+    result = run(other, "net", "--quba-baseline=net.json")
+    assert result.ret == 0
+    header = next(n for n, line in enumerate(result.outlines) if line.startswith("nets:net on tiny"))
+    text = " ".join(line.strip() for line in result.outlines[header + 1 : header + 3])
+    assert text.startswith(f"warning: {warning}")
+    assert other.record()["warnings"] == [warning]
+    capsys.readouterr()
+    assert main(["verdict", str(other.pytester.path / "record.json")]) == 0
+    assert capsys.readouterr().out.splitlines()[2] == f"warning: {warning}"
+
+
 def test_a_baseline_of_the_other_protocol(other: Judge) -> None:
     result = run(other, "net", "--quba-baseline=net.json", "--quba-protocol=released")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -138,13 +189,6 @@ def test_a_baseline_of_the_other_protocol(other: Judge) -> None:
         "--quba-baseline: net.json is of protocol standard, but drops.yaml is about protocol released. "
         "Allowed: a record of a run under released."
     )
-
-
-def test_a_baseline_that_fails_its_own_demands(other: Judge) -> None:
-    other.write("plain.yaml", PLAIN.replace("0.1", "1.0"))
-    other("plain.yaml", "--quba-report=bad.json", model="nets:other")
-    run(other, "net", "--quba-baseline=bad.json")
-    assert "the baseline bad.json fails its own demands: accuracy[min]" in other.record()["notes"]
 
 
 def test_workers_judge_drops_as_one_process_does(tmp_path: Path, tiny_data: Path) -> None:

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from acceptance.runs import Judge, Project, ended
+from acceptance.runs import HERE, Judge, Project, ended
+from support.tuned import record
 
 from quba_check.cli.main import main
 from quba_check.gate.collector import ResultCollector
@@ -90,6 +91,71 @@ def test_options_that_judge_nothing(judge: Judge, arguments: tuple[str, ...]) ->
     result = judge(FILE, *arguments)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     assert "quba-check: no demand was judged" in [*result.outlines, *result.errlines]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "code"),
+    [
+        ("def test_own(quba):\n    pass\n", (), 0),
+        ("def test_own(quba):\n    pass\n", ("-n1",), 0),
+        ("def test_own(quba):\n    pass\n", ("--co",), 5),
+        ("def test_own(quba):\n    assert False\n", (), 1),
+        ("import pytest\ndef test_own(quba):\n    pytest.skip('later')\n", (), 5),
+        ("import pytest\n@pytest.mark.xfail\ndef test_own(quba):\n    assert False\n", (), 5),
+        (PASSING_TEST, (), 5),
+        (PASSING_TEST, ("-n1",), 5),
+        (PASSING_TEST, ("--fixtures",), 5),
+        (PASSING_TEST, ("-o", "addopts=--version"), 5),
+        ("def test_nothing():\n    assert False\n", (), 1),
+    ],
+)
+def test_without_a_threshold_file_tests_with_the_fixture_are_the_demands(
+    judge: Judge, text: str, arguments: tuple[str, ...], code: int
+) -> None:
+    judge.write("tests/test_x.py", text)
+    result = judge("tests", *arguments, "-o", f"pythonpath={HERE}")  # for workers
+    assert result.ret == code
+    is_judged = code != 5 and "quba" in text
+    assert ("quba-check: no demand was judged" in [*result.outlines, *result.errlines]) != is_judged
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files", "code"),
+    [
+        (("--help",), {}, 0),
+        (("--version", "--version"), {}, 0),
+        (("--collect-only",), {}, 5),
+        (("--quba-plan",), {}, 0),
+        (("--fixtures",), {}, 1),
+        (("--quba-seed=x",), {}, 4),
+        (("--quba-seed",), {}, 4),
+        (("--unknown",), {}, 4),
+        (("-n", "many"), {}, 4),
+        (("no.yaml",), {}, 4),
+        ((), {"conftest.py": "1 / 0\n"}, 4),
+        ((), {"pytest.ini": "[pytest]\naddopts = --quba-plan\n"}, 0),
+        ((), {"pytest.ini": "[pytest]\naddopts = --help\n"}, 0),
+        ((), {"thresholds/x.yaml": "{"}, 4),
+    ],
+)
+def test_no_end_of_a_run_leaves_an_earlier_record(
+    judge: Judge, arguments: tuple[str, ...], files: dict[str, str], code: int
+) -> None:
+    earlier = judge.write("record.json", record().to_json())
+    own = judge.write("package.json", "{}")
+    for name, text in files.items():
+        judge.write(name, text)
+    assert judge(FILE, "--quba-report=record.json", *arguments).ret == code
+    assert not earlier.exists() or judge.record()["overall_verdict"] == "incomplete"
+    judge(FILE, "--quba-report=package.json", "--help")
+    assert own.exists()
+
+
+def test_a_conftest_that_ends_the_process_leaves_no_earlier_record(judge: Judge) -> None:
+    earlier = judge.write("record.json", record().to_json())
+    judge.write("conftest.py", "import sys\nsys.exit(0)\n")
+    assert judge.pytester.runpytest_subprocess(FILE, "--model=demo", "--quba-report=record.json").ret == 0
+    assert not earlier.exists()
 
 
 def test_help_needs_no_verdict(judge: Judge) -> None:
@@ -180,6 +246,7 @@ def test_a_selection_passes_and_its_record_is_no_release(
     assert main(["verdict", str(judge.pytester.path / "record.json")]) == 1
     assert capsys.readouterr().out == (
         "nets:net on tiny, protocol standard\n"
+        f"model nets:net, run of {judge.record()['environment']['time']}\n"
         "1 of 1 demand passed, 12 not selected\n"
         "released: not decided; demands that were not selected: 12\n"
     )

@@ -77,7 +77,7 @@ def test_a_model_that_brings_its_images_passes_over_the_usual_data_folder(
     else:
         monkeypatch.delenv("QUBA_DATA")
         judge.write("pytest.ini", "[pytest]\nquba_data = photos\n")
-    judge.write("test_nothing.py", "def test_nothing():\n    pass\n")
+    judge.write("test_nothing.py", "def test_nothing(quba):\n    pass\n")
     assert judge("test_nothing.py", model="demo").ret == pytest.ExitCode.OK
 
 

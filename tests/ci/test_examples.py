@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 from support.demo_runs import demo_store
+from support.tuned import record
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
@@ -276,6 +277,24 @@ def test_a_verdict_that_does_not_block(action: Action) -> None:
     assert action.outputs()["verdict"] == "partial"
     names = ["quba-demo-standard.json", "quba-demo-textured-standard.json"]
     assert action.outputs()["record"].splitlines() == names
+
+
+def test_a_baseline_that_the_record_would_replace(action: Action) -> None:
+    text = record().to_json()
+    (action.folder / "quba.json").write_text(text, encoding="utf-8")
+    steps = list(action.steps(model="demo", baseline="./quba.json"))
+    assert [(name, code) for name, code, _ in steps] == [("Gate", 0), ("Comment", 0), ("Verdict", 4)]
+    assert (
+        "quba.json is the file of --quba-baseline, which the record of this run would replace." in steps[0][2]
+    )
+    assert (action.folder / "quba.json").read_text(encoding="utf-8") == text
+
+
+def test_records_are_of_the_models_of_the_action(action: Action) -> None:
+    action.environment["PYTEST_ADDOPTS"] = "-k parameters -p no:cacheprovider"
+    ((_, code, log),) = list(action.steps(model="demo", comment="false", args="--model=demo-textured"))[:1]
+    assert code == 0
+    assert "is a record of another model, got 'demo-textured'. Allowed: a record of demo as it is now." in log
 
 
 def test_inputs_are_no_shell(action: Action) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,7 +63,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return command
 
 
-HEADER = "r50 on tiny, protocol standard\n"
+HEADER = "r50 on tiny, protocol standard\nmodel r50.pt, run of 2026-01-01T00:00:00+00:00\n"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,172 @@ def test_a_record_cannot_add_lines(run: Run) -> None:
     Path("lines.json").write_text(text, encoding="utf-8")
     assert run("lines.json")[1].splitlines() == [
         "r50 on x\\nreleased: yes, protocol standard",
+        "model r50.pt, run of 2026-01-01T00:00:00+00:00",
         "  \\x1b[1mred",
         "0 of 1 demand passed, 1 failed",
         "released: no; failed: a\\nreleased: yes\\n[min]",
     ]
+
+
+@pytest.fixture
+def models(run: Run) -> dict[str, Record]:
+    """Records of a checkpoint, an ONNX file with data next to it, a folder, and a callable."""
+    contents = {
+        "r50.pt": [Path("r50.pt")],
+        "net.onnx": [Path("net.onnx"), Path("net.onnx.data")],
+        "hub": [Path("hub/config.json"), Path("hub/model.safetensors")],
+        "nets:net": [],
+    }
+    Path("hub").mkdir()
+    records = {}
+    for spec, files in contents.items():
+        for file in files:
+            file.write_text(file.name, encoding="utf-8")
+        digests = {file.name: hashlib.sha256(file.name.encode()).hexdigest() for file in files}
+        model = record().model.model_copy(update={"spec": spec, "files": digests})
+        records[spec] = record(verdicts=[verdict("pass")]).model_copy(update={"model": model})
+        write(f"{Path(spec).stem.replace(':', '-')}.json", records[spec])
+    return records
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "changed"),
+    [
+        ("r50", "r50.pt", "r50.pt"),
+        ("net", "net.onnx", "net.onnx"),
+        ("net", "net.onnx", "net.onnx.data"),
+        ("hub", "hub", "hub/model.safetensors"),
+        ("hub", "./hub/", "hub/config.json"),
+    ],
+)
+def test_a_record_of_another_model_file(
+    run: Run, models: dict[str, Record], name: str, spec: str, changed: str
+) -> None:
+    code, out, _ = run(f"{name}.json", "--model", spec)
+    assert (code, "released: yes" in out) == (0, True)
+    Path(changed).write_text("retrained", encoding="utf-8")
+    assert run(f"{name}.json", "--model", spec) == (
+        4,
+        "",
+        f"ERROR: {name}.json: is a record of another model, got '{models[spec.strip('./')].model.spec}'. "
+        f"Allowed: a record of {spec} as it is now. Run the gate again.\n",
+    )
+
+
+def test_models_that_are_no_files_are_compared_by_their_specs(run: Run, models: dict[str, Record]) -> None:
+    assert run("nets-net.json", "--model=nets:net")[0] == 0
+    assert run("nets-net.json", "--model=nets:other") == (
+        4,
+        "",
+        "ERROR: nets-net.json: is a record of another model, got 'nets:net'. Allowed: a record of nets:other "
+        "as it is now. Run the gate again.\n",
+    )
+    assert run("pass.json", "--model=r50.pt")[0] == 4  # an earlier version, which stored no digests
+    assert run("r50.json", "--model=moved.pt")[2] == (f"ERROR: moved.pt: no such file in {Path.cwd()}.\n")
+
+
+def test_each_model_has_a_record(run: Run, models: dict[str, Record]) -> None:
+    both = ("--model=r50.pt", "--model=net.onnx")
+    assert run("r50.json", "net.json", *both)[0] == 0
+    assert run("r50.json", *both) == (
+        4,
+        "",
+        "ERROR: --model: there is no record of 'net.onnx'. Name all records of its run.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("since", "code"),
+    [
+        ("1767225600", 0),
+        ("1767225600.9", 0),
+        ("2026-01-01T00:00:00Z", 0),
+        ("2026-01-01T02:00:00+02:00", 0),
+        ("1767225601", 4),
+        ("2026-01-01T00:00:01Z", 4),
+    ],
+)
+def test_a_record_of_an_earlier_run(run: Run, since: str, code: int) -> None:
+    refusal = (
+        "ERROR: pass.json: is of an earlier run, got the time 2026-01-01T00:00:00+00:00. "
+        "Allowed: 2026-01-01T00:00:01+00:00 or later. Run the gate again.\n"
+    )
+    result = run("pass.json", "--since", since)
+    assert (result[0], result[2]) == (code, refusal if code else "")
+    assert (result[1] == "") == bool(code)
+
+
+@pytest.mark.parametrize("time", ["now", "2026-01-01T00:00:00"])
+def test_a_record_without_a_usable_time_is_not_recent(run: Run, time: str) -> None:
+    text = record(verdicts=[verdict("pass")]).to_json().replace("2026-01-01T00:00:00+00:00", time)
+    Path("odd.json").write_text(text, encoding="utf-8")
+    assert run("odd.json", "--since=1000000000")[2].startswith(
+        f"ERROR: odd.json: is of an earlier run, got the time {time}. "
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["yesterday", "", "20260101", "1767225600000", "2026-01-01", "2026-01-01T00:00:00", "-1", "nan"]
+)
+def test_times_that_are_refused(run: Run, text: str) -> None:
+    assert run("pass.json", f"--since={text}") == (
+        4,
+        "",
+        f"ERROR: quba-check verdict: --since: got '{text}'. Allowed: seconds since 1970, as date +%s prints "
+        "them, or ISO 8601 with the offset from UTC, such as 2026-01-31T12:00:00Z.\n",
+    )
+
+
+def test_a_limited_run(run: Run) -> None:
+    sets = {"clean": {"images": 1000, "found": 10_000}, "sketch": {"images": 50}}
+    suite = {"name": "tiny", "root": "/data", "fingerprint": "1" * 32, "sets": sets}
+    write("limited.json", record(verdicts=[verdict("pass")], suite=suite, limit=1000))
+    assert run("limited.json") == (
+        0,
+        "r50 on tiny, protocol standard\n"
+        "model r50.pt, run of 2026-01-01T00:00:00+00:00, limited to 1,000 images of each set\n"
+        "1 of 1 demand passed\nreleased: yes, on 1,000 of 10,000 images\n",
+        "",
+    )
+    write("large.json", record(verdicts=[verdict("pass")], limit=1000))
+    assert run("large.json")[1] == f"{HEADER}1 of 1 demand passed\nreleased: yes\n"
+
+
+def test_model_files_and_warnings_come_first(run: Run, models: dict[str, Record]) -> None:
+    write("warned.json", models["net.onnx"].model_copy(update={"warnings": ("the baseline failed",)}))
+    assert run("warned.json")[1].splitlines()[1:3] == [
+        "model net.onnx (net.onnx SHA-256 "
+        f"{hashlib.sha256(b'net.onnx').hexdigest()[:12]}…, net.onnx.data SHA-256 "
+        f"{hashlib.sha256(b'net.onnx.data').hexdigest()[:12]}…), run of 2026-01-01T00:00:00+00:00",
+        "warning: the baseline failed",
+    ]
+
+
+@pytest.mark.parametrize("command", ["verdict", "what-if"])
+@pytest.mark.parametrize(
+    ("text", "code", "word"),
+    [
+        ("accuracy: {min: 0.7}", 0, "yes"),
+        ("accuracy: {min: 0.95}", 1, "no"),
+        ("accuracy: {min: 0.95, tier: warn}", 0, "yes"),
+        ("shape_bias: {min: 0.1, optional: true}", 5, "no"),
+        ("shape_bias: {min: 0.1}", 1, "no"),
+    ],
+)
+def test_every_command_has_the_rule_of_the_gate(
+    run: Run, capsys: pytest.CaptureFixture[str], command: str, text: str, code: int, word: str
+) -> None:
+    missing = {**record().measurements, "shape_bias": {"unmeasurable": "no images", "missing_data": True}}
+    write("run.json", record(measurements=missing))
+    Path("demands.yaml").write_text(f"schema: 1\ndimensions:\n  {text}\n", encoding="utf-8")
+    option = ["--thresholds"] if command == "verdict" else []
+    assert main([command, "run.json", *option, "demands.yaml"]) == code
+    assert re.search(rf"^released:? +{word}", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_what_if_has_the_most_severe_exit_code(run: Run) -> None:
+    Path("sure.yaml").write_text(
+        "schema: 1\nuncertain: fail\ndimensions: {accuracy: {min: 0.895}}\n", encoding="utf-8"
+    )
+    assert main(["what-if", "pass.json", "low.yaml", "sure.yaml"]) == 6
+    assert main(["what-if", "pass.json", "t.yaml", "sure.yaml"]) == 1

@@ -87,6 +87,19 @@ def test_the_verdict_in_words(changed: dict[str, Any], word: str, kind: str, fai
     assert (card.word, card.kind, card.failed) == (word, kind, failed)
 
 
+def test_reservations_follow_the_verdict() -> None:
+    sets = {"clean": {"images": 1000, "found": 10_000}}
+    suite = {"name": "tiny", "root": "/data", "fingerprint": "1", "sets": sets}
+    warnings = ["the baseline failed"]
+    passed = record(verdicts=[VERDICT | {"outcome": "pass"}], suite=suite, warnings=warnings)
+    assert card_of(passed).meaning == (
+        "This model may be released: it meets every blocking demand. Judged on 1,000 of 10,000 images. "
+        "Warning: the baseline failed."
+    )
+    failed = record(verdicts=[VERDICT], suite=suite)
+    assert card_of(failed).meaning == "This model must not be released."
+
+
 def test_blocking_demands_are_linked() -> None:
     assert card_of(record(verdicts=[VERDICT])).blocking == (("accuracy", "d=accuracy"),)
     assert card_of(record(verdicts=[VERDICT | {"tier": "info"}])).blocking == ()

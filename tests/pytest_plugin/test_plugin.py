@@ -48,7 +48,11 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_model_without_a_threshold_file_is_reported(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_nothing():\n    pass\n")
     result = pytester.runpytest_subprocess("--model=demo", ".")
-    assert result.ret == 0
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     result.stdout.fnmatch_lines(
-        ["quba-check: no threshold file among the paths; only the fixture 'quba' uses the model"]
+        [
+            "quba-check: no threshold file among the paths; only the fixture 'quba' uses the model",
+            "quba-check: no demand was judged",
+            "* 1 passed in *",
+        ]
     )

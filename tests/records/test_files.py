@@ -11,6 +11,7 @@ from quba_check.records.files import (
     read_record,
     record_paths,
     remove_records,
+    remove_stale_records,
     write_images,
     write_record,
     write_text,
@@ -267,6 +268,72 @@ def test_one_record_replaces_one_file_and_a_link_to_it_stays(tmp_path):
     remove_records(tmp_path / "r.json", [("a", "standard")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r-a-standard.json", "r.json"]
     assert (tmp_path / "r.json").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["r.json", "./r.json", "new/../r.json", "link.json", "hard.json", "folder/r.json", "images.json"],
+)
+@pytest.mark.parametrize(
+    ("remove", "models"), [(remove_stale_records, ["x.pt"]), (remove_records, [("a", "standard")])]
+)
+def test_a_record_that_would_replace_the_baseline(tmp_path, spelling, remove, models):
+    report = tmp_path / "r.json"
+    write_record(record(), report)
+    report.with_suffix(".npz").touch()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "folder").symlink_to(tmp_path)
+    (tmp_path / "link.json").symlink_to("r.json")
+    (tmp_path / "hard.json").hardlink_to(report)
+    write_record(record(), tmp_path / "images.json")  # its per-image results would be replaced
+    (tmp_path / "images.npz").symlink_to("r.npz")
+    with pytest.raises(UserError) as raised:
+        remove(report, models, tmp_path / spelling)
+    assert str(raised.value) == (
+        f"--quba-report: {report} is the file of --quba-baseline, which the record of this run would "
+        "replace. Allowed: another file."
+    )
+    assert report.exists()
+
+
+def test_one_of_several_records_that_would_replace_the_baseline(tmp_path):
+    baseline = tmp_path / "r-a-standard.json"
+    write_record(record("a"), baseline)
+    write_record(record("a"), tmp_path / "r.json")
+    remove_stale_records(tmp_path / "r.json", ["x.pt"], baseline)
+    assert [path.name for path in tmp_path.iterdir()] == [baseline.name]  # one record would not replace it
+    with pytest.raises(UserError, match=f"^--quba-report: {baseline} is the file of --quba-baseline, "):
+        remove_records(tmp_path / "r.json", [("a", "standard"), ("b", "standard")], baseline)
+    assert baseline.exists()
+    remove_records(tmp_path / "r.json", [("a", "standard")], baseline)
+
+
+def test_stale_records_of_the_same_models_are_removed(tmp_path):
+    removed = [
+        "r.json",
+        "r-a-b-standard.json",
+        "r-a-b-standard-0123abcd.json",
+        "r-a-b-standard-0123abcd-2.json",
+    ]
+    for name in removed:
+        write_record(record("a/b"), tmp_path / name)
+    archived = ["r-v1-standard.json", "other.json", "r2-a-b-standard.json", "r-a-b-released.json"]
+    for name in archived:
+        write_record(record("a/b"), tmp_path / name)
+    (tmp_path / "r-x-standard.json").write_text('{"schema": 1, "own": true}')
+    remove_stale_records(tmp_path / "r.json", ["y.pt"])
+    assert sorted(path.name for path in tmp_path.glob("r-a-b-*")) == sorted([*removed[1:], archived[3]])
+    assert not (tmp_path / "r.json").exists()
+    remove_stale_records(tmp_path / "r.json", ["y.pt", "x.pt"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*archived, "r-x-standard.json"])
+    remove_stale_records(tmp_path / "none" / "r.json", ["x.pt"])
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"name": "package"}', "{", ""])
+def test_files_that_are_no_records_are_not_stale(tmp_path, text):
+    (tmp_path / "package.json").write_text(text)
+    remove_stale_records(tmp_path / "package.json", ["x.pt"])
+    assert (tmp_path / "package.json").read_text() == text
 
 
 def test_a_record_that_cannot_be_removed(tmp_path, monkeypatch):

@@ -201,6 +201,14 @@ def test_blocking_demands_come_first_and_at_most_ten() -> None:
     assert "\n\n… and 2 more, listed below.\n" in head
 
 
+LIMITED = {
+    "name": "tiny",
+    "root": "/data",
+    "fingerprint": "1",
+    "sets": {"clean": {"images": 1000, "found": 10_000}},
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "headline"),
     [
@@ -214,6 +222,10 @@ def test_blocking_demands_come_first_and_at_most_ten() -> None:
             "### ❌ INTERRUPTED: `r50` · 1 of 1 demand passed",
         ),
         ({}, "### ❌ NOT JUDGED: `r50` · no demands"),
+        (
+            {"verdicts": [row(outcome="pass")], "suite": LIMITED},
+            "### ✅ PASS: `r50` · 1 of 1 demand passed · on 1,000 of 10,000 images",
+        ),
     ],
 )
 def test_the_verdict_in_a_line(changes: dict, headline: str) -> None:
@@ -227,6 +239,11 @@ def test_several_runs() -> None:
     assert text.endswith("\n\nReport page: `out/page.html`\n")
     assert text.count("Repeat this run:") == 2
     assert summary(passed, passed).startswith("## ✅ quba-check: 2 of 2 runs may be released\n")
+
+
+def test_a_warning_precedes_the_demands() -> None:
+    text = summary(record(verdicts=[row()], warnings=["the baseline failed"]))
+    assert text.split("\n\n")[1] == "`warning: the baseline failed`"
 
 
 def test_a_baseline_that_cannot_be_compared() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quba_check.records.record import Record
+from quba_check.records.record import Record, SetRow, SuiteRow
 from quba_check.records.verdict import VerdictRow
 from quba_check.reports.verdict_labels import label, limit_text, most_severe, release_line, summary_line
 
@@ -22,8 +22,11 @@ def verdict(outcome, tier="block", **changes):
     return VerdictRow.model_validate(row | changes)
 
 
-def record(*verdicts, interrupted=False, unselected=0):
-    return Record.model_construct(verdicts=verdicts, interrupted=interrupted, unselected=unselected)
+def record(*verdicts, interrupted=False, unselected=0, **sets):
+    suite = SuiteRow(name="tiny", root="/data", fingerprint="1", sets=sets)
+    return Record.model_construct(
+        verdicts=verdicts, interrupted=interrupted, unselected=unselected, suite=suite
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,3 +113,24 @@ def test_a_run_that_decides_nothing_is_no_release():
     assert release_line(partial) == "released: not decided; demands that were not selected: 12"
     assert summary_line(partial) == "1 of 1 demand passed, 12 not selected"
     assert release_line(record(verdict("pass"), interrupted=True)) == "released: no; the run was interrupted"
+
+
+WHOLE, SOME = SetRow(images=50, expected=60), SetRow(images=1000, found=10_000)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sets", "line"),
+    [
+        ("pass", {"clean": WHOLE}, "released: yes"),
+        ("pass", {"sketch": WHOLE, "clean": SOME}, "released: yes, on 1,000 of 10,000 images"),
+        ("pass", {"clean": SOME, "mixed": SOME}, "released: yes, on 1,000 of 10,000 images"),
+        (
+            "pass",
+            {"clean": SOME, "sketch": SetRow(images=20, found=50)},
+            "released: yes, on 1,000 of 10,000 images of clean, 20 of 50 images of sketch",
+        ),
+        ("fail", {"clean": SOME}, "released: no; failed: accuracy[min]"),
+    ],
+)
+def test_a_release_by_some_of_the_images(outcome, sets, line):
+    assert release_line(record(verdict(outcome), **sets)) == line

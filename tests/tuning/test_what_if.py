@@ -37,7 +37,7 @@ def test_what_the_run_did_not_measure():
     found = judged("dimensions: {shape_bias: {min: 0.1}}")
     (verdict,) = found.verdicts
     assert (verdict.outcome, verdict.reason) == ("unmeasurable", "the run did not measure it")
-    assert not found.passes
+    assert found.record.overall_verdict == "fail"
 
 
 def test_a_value_of_some_images_is_not_judged_by_another_bound():
@@ -96,7 +96,7 @@ def test_a_masked_value_is_no_evidence_in_older_records_either(keys):
     (verdict,) = judged(text.replace("KEY", ""), run).verdicts
     assert (verdict.outcome, verdict.reason) == ("fail", "no evidence of robustness: FGSM helps the model")
     assert outcomes(text.replace("KEY", ", allow_masked: true"), run) == ["pass"]
-    assert judged(text.replace("KEY", ", tier: warn"), run).passes
+    assert judged(text.replace("KEY", ", tier: warn"), run).record.overall_verdict == "pass"
 
 
 def test_a_drop_of_a_masked_value_is_no_evidence():
@@ -129,8 +129,8 @@ def test_models_of_another_suite_give_no_letter():
 
 
 def test_warnings_do_not_stand_in_the_way():
-    assert judged("dimensions: {accuracy: {min: 0.99, tier: warn}}").passes
-    assert not judged("dimensions: {accuracy: {min: 0.99}}").passes
+    assert judged("dimensions: {accuracy: {min: 0.99, tier: warn}}").record.overall_verdict == "pass"
+    assert judged("dimensions: {accuracy: {min: 0.99}}").record.overall_verdict == "fail"
 
 
 def test_another_protocol_is_refused():
