@@ -76,10 +76,11 @@ class ConfidenceCurve:
 
     def _probability_below(self, bound: float, after: int) -> float:
         """Return the probability of scores before `after`, the first limit at the bound."""
+        is_exact = self.limits[0] == self.limits[-1]
         if after == 0:
-            return 0.0 if bound < self.limits[0] else _NORMAL.cdf(SCORES[0])
+            return 0.0 if is_exact or bound < self.limits[0] else _NORMAL.cdf(SCORES[0])
         if after == len(SCORES):
-            return 1.0 if bound > self.limits[-1] else _NORMAL.cdf(SCORES[-1])
+            return 1.0 if is_exact or bound > self.limits[-1] else _NORMAL.cdf(SCORES[-1])
         low, high = self.limits[after - 1], self.limits[after]
         share = (bound - low) / (high - low)
         return _NORMAL.cdf(SCORES[after - 1] + share * (SCORES[after] - SCORES[after - 1]))
