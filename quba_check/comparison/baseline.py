@@ -77,7 +77,8 @@ def run_value(
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"
     limits = None if quantity.curve is None else quantity.curve.limits
     deviations = PerImage.of(measured).deviations.get(name, {})
-    return RunValue(quantity.value, quantity.n, limits, deviations, fingerprint, answers)
+    n = quantity.images or quantity.n
+    return RunValue(quantity.value, n, limits, deviations, fingerprint, answers)
 
 
 def incompatibility(

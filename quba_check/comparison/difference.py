@@ -28,7 +28,7 @@ class RunValue:
 
     Attributes:
         value: the value.
-        n: number of images behind it.
+        n: number of different images behind it.
         limits: its limits at `SCORES`; None if it is not a sample or they are unknown.
         deviations: (n,) contribution of each image to the value, by set of images; empty if unknown.
         fingerprint: of the model; empty if unknown.

@@ -49,7 +49,8 @@ class StoredRun:
         deviations = {} if self.images is None else self.images.deviations.get(target, {})
         answers = None if self.images is None else self.images.clean
         fingerprint = self.record.model.fingerprint
-        return RunValue(quantity.value, quantity.n, quantity.limits, deviations, fingerprint, answers)
+        n = quantity.images or quantity.n
+        return RunValue(quantity.value, n, quantity.limits, deviations, fingerprint, answers)
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with deviations if stored."""
