@@ -119,9 +119,9 @@ class TableReader:
         if name not in self._with_copies:
             self._with_copies.add(name)
             n, different = len(group), int(group.max()) + 1
-            are, copies = ("is", "a copy") if n - different == 1 else ("are", "copies")
+            copies = "is a copy of another" if n - different == 1 else "are copies of others"
             self.repair_notes.append(
-                f"{name}: {n - different:,} of {n:,} images {are} {copies} of others; intervals count the "
+                f"{name}: {n - different:,} of {n:,} images {copies}; intervals count the "
                 f"{different:,} different ones"
             )
 
