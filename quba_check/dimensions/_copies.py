@@ -1,4 +1,4 @@
-"""Measurements of sets with copies of images: errors count each image and its copies as one."""
+"""Measurements of sets with copies: an image and its copies are one observation."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 
 
 def _unread_files(suite: Suite, views: Iterable[View]) -> Iterator[Finding]:
-    """Yield a remark on each set with files that look like images and are not read."""
+    """Yield a finding for each set with unread files that look like images."""
     readable = [view for view in views if _is_listed(suite, view)]
     for note in unread_notes(suite, readable):
         yield Finding(check="images", problem=f"{note}.", evidence="", fix=UNREAD_FIX, severity="remark")

@@ -37,7 +37,7 @@ MOST_GIVEN = 64
 
 
 class _Contents(NamedTuple):
-    """Hashes of a shard's examples and of its files; (n,) digests of its images, equal for copies."""
+    """Hashes of a shard's examples and files, and (n,) digests of its images."""
 
     examples: str
     files: str
@@ -244,7 +244,7 @@ class CacheKeys:
         return self._suite.listing_view(view).set
 
     def groups(self, view: View, shards: range | None = None) -> NDArray[np.intp] | None:
-        """Return the number of the group of each image in the order of shards; None without copies.
+        """Return the group of each image in the order of shards, None without copies.
 
         Files with equal content are copies. The content of images inside a container is not compared.
         """

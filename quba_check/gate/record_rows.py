@@ -79,7 +79,7 @@ def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, Set
 
 
 def unread_file_notes(evaluation: Evaluation, dimensions: Iterable[str]) -> list[str]:
-    """Return notes on files of the sets that dimensions use which look like images and are not read."""
+    """Return notes on unread files in the sets that dimensions use."""
     return unread_notes(evaluation.suite, _image_views(evaluation, dimensions))
 
 

@@ -16,7 +16,16 @@ Group = NDArray[np.intp]
 
 
 def cluster_sums(deviations: Deviations, group: Group) -> Deviations:
-    """Return deviations of the same sum, with that of a group at its first image and 0 at the others.
+    """Sum deviations over groups.
+
+    The first image of a group has the sum, the others 0: one observation, in the place of one.
+
+    Args:
+        deviations: (n,) in the unit of the number.
+        group: (n,) index of the group of each image, from 0 without gaps.
+
+    Returns:
+        (n,) in the same unit.
 
     >>> cluster_sums(np.array([0.5, -1.0, 0.5]), np.array([0, 1, 0])).tolist()
     [1.0, -1.0, 0.0]
@@ -30,7 +39,10 @@ def cluster_sums(deviations: Deviations, group: Group) -> Deviations:
 def size_effect(group: Group) -> float:
     """Return the factor by which groups of equal images increase the variance of a mean.
 
-    n images in groups of these sizes count as many as n over this factor without groups.
+    n images in groups of these sizes count as n over this factor without groups.
+
+    Args:
+        group: (n,) index of the group of each image, from 0 without gaps.
 
     Source: Kish, Survey Sampling, 1965.
 

@@ -16,7 +16,7 @@ MOST_DIGITS = 9
 
 
 def normal_form(name: str) -> str:
-    """Return a name in the Unicode form NFC; some file systems store names in another one.
+    """Return a name in the Unicode form NFC; file systems may store another.
 
     >>> len("cafe\u0301"), len(normal_form("cafe\u0301"))
     (5, 4)
@@ -50,7 +50,7 @@ class ClassList:
         return {normal_form(name): number for number, name in enumerate(self.names)}
 
     def number(self, name: str) -> int | None:
-        """Return the position of the class of a name; None if there is no such class."""
+        """Return the position of a class by its name, None if there is none."""
         return self.numbers.get(normal_form(name))
 
     @property

@@ -53,7 +53,7 @@ class Reader:
     deepest: int | None = None
 
     def unread_files(self, path: Path) -> Iterator[str]:
-        """Return the names of files at a path that look like images and are not read."""
+        """Return the names of unread files at a path that look like images."""
         return iter(()) if self.deepest is None else unread_files(path, self.deepest)
 
 

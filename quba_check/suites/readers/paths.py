@@ -27,7 +27,7 @@ def image_names(folder: Path) -> list[str]:
 
 
 def unread_files(folder: Path, deepest: int) -> Iterator[str]:
-    """Yield the names of files below a folder that look like images and are not read.
+    """Yield the names of unread files below a folder that look like images.
 
     Args:
         folder: the folder of a set.
