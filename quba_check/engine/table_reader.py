@@ -36,7 +36,7 @@ class TableReader:
         self._store = store
         self._cache_keys = cache_keys
         self._clean: Rows | None = None
-        self._with_copies: set[str] = set()
+        self._copy_notes: dict[str, str] = {}
 
     def predictions(self, view: View, declared: str | None, shards: range | None = None) -> Predictions:
         """Return the predictions of a view whose shards are all stored.
@@ -115,15 +115,15 @@ class TableReader:
         return table
 
     def _note_copies(self, name: str, group: NDArray[np.intp]) -> None:
-        """Add a note on the copies of a set, once."""
-        if name not in self._with_copies:
-            self._with_copies.add(name)
-            n, different = len(group), int(group.max()) + 1
-            copies = "is a copy of another" if n - different == 1 else "are copies of others"
-            self.repair_notes.append(
-                f"{name}: {n - different:,} of {n:,} images {copies}; intervals count the "
-                f"{different:,} different ones"
-            )
+        """Add a note on the copies of a set in place of an earlier one."""
+        n, different = len(group), int(group.max()) + 1
+        copies = "is a copy of another" if n - different == 1 else "are copies of others"
+        counted = f"intervals count the {different:,} different ones"
+        note = f"{name}: {n - different:,} of {n:,} images {copies}; {counted}"
+        earlier = self._copy_notes.get(name)
+        if note != earlier:
+            self.repair_notes = [*(one for one in self.repair_notes if one != earlier), note]
+            self._copy_notes[name] = note
 
     def _columns(self, stored: View, shards: range | None) -> Columns:
         """Return the columns of shards, joined in their order."""

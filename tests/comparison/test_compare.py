@@ -17,6 +17,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.reports.comparison import comparison_markdown
+from quba_check.stats.clusters import cluster_sums
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import clopper_pearson_limits
 
@@ -174,6 +175,25 @@ def test_the_same_predictions_have_no_change(after: StoredRun, notes: tuple[str,
 def test_right_answers_to_all_images_are_not_the_same_predictions() -> None:
     runs = (of_model(f"{name}.json", name, RIGHT, ()) for name in "ab")
     assert compare(*runs).changes[0].finding == "within noise"
+
+
+def test_copies_are_no_evidence_of_a_change() -> None:
+    """Ten images, each four times: as wide as ten images, without a test that counts files."""
+
+    def value(correct: list[bool], copies: int) -> RunValue:
+        estimate = Estimate.mean(np.repeat(correct, copies), "clean")
+        group = np.arange(len(correct)).repeat(copies)
+        return RunValue(
+            estimate.value, deviations={"clean": cluster_sums(estimate.deviations["clean"], group)}
+        )
+
+    before, after = [True] * 9 + [False], [True] * 6 + [False] * 4
+    single, copied = (difference(value(before, copies), value(after, copies)) for copies in (1, 4))
+    assert single.curve is not None
+    assert copied.curve is not None
+    assert np.ptp(copied.curve.interval(0.95)) >= 0.8 * np.ptp(single.curve.interval(0.95))
+    assert single.discordance is not None
+    assert (copied.paired, copied.discordance) == (True, None)
 
 
 def test_a_run_that_fails_its_own_demands_has_a_note() -> None:
