@@ -53,6 +53,6 @@ def compare(
     if flips is not None:
         text, count = flips_csv(first, second)
         write_text(text, flips)
-        sys.stderr.write(f"{flips}: {count:,} flipped images\n")
+        sys.stderr.write(f"{flips}: {count:,} images with another answer\n")
     text = comparison_text(changes, form, parts=parts)
     sys.stdout.write(fit_encoding(text, sys.stdout.encoding))

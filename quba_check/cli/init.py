@@ -46,6 +46,7 @@ def init(folder: Path, force: bool) -> None:
     from quba_check.suites.detection import detect_layout
     from quba_check.suites.label_spaces import imagenet_classes
     from quba_check.suites.opening import MANIFEST_NAME, data_folder
+    from quba_check.suites.unread import unread_notes
 
     root = data_folder(folder)
     manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
@@ -67,6 +68,8 @@ def init(folder: Path, force: bool) -> None:
     sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
     for place, reason in sorted(layout.left_out.items()):
         sys.stdout.write(f"  left out: {place} ({reason})\n")
+    for note in unread_notes(suite):
+        sys.stdout.write(f"  {note}\n")
     sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
     quoted = shlex.quote(str(folder))
     sys.stdout.write(

@@ -43,10 +43,14 @@ def describe(folder: str | Path) -> None:
 
     from quba_check.cli.suite_table import sets_text
     from quba_check.suites import open_suite
+    from quba_check.suites.unread import unread_notes
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     rule = "─" if console.encoding.startswith("utf") else "-"
-    console.print(sets_text(open_suite(folder), console.width, rule=rule))
+    described = open_suite(folder)
+    console.print(sets_text(described, console.width, rule=rule))
+    for note in unread_notes(described):
+        console.print(note)
 
 
 @suite.command(

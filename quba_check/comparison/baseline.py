@@ -11,7 +11,7 @@ from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import listed
-from quba_check.records.per_image import PerImage
+from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import SuiteRow
 
 
@@ -67,14 +67,18 @@ def drop(
     )
 
 
-def run_value(measured: Measurement, part: str | None) -> RunValue | None:
-    """Return the value of a measured dimension or part, None without it."""
+def run_value(
+    measured: Measurement, part: str | None, fingerprint: str = "", answers: CleanAnswers | None = None
+) -> RunValue | None:
+    """Return the value of a measured dimension or part, None without it; see `RunValue`."""
     quantity = measured if part is None else measured.parts.get(part)
     if quantity is None:
         return None
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"
     limits = None if quantity.curve is None else quantity.curve.limits
-    return RunValue(quantity.value, quantity.n, limits, PerImage.of(measured).deviations.get(name, {}))
+    deviations = PerImage.of(measured).deviations.get(name, {})
+    n = quantity.images or quantity.n
+    return RunValue(quantity.value, n, limits, deviations, fingerprint, answers)
 
 
 def incompatibility(

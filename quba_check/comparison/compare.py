@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from quba_check.comparison.compatibility import check_comparable
-from quba_check.comparison.difference import Change, RunValue, difference
+from quba_check.comparison.difference import Change, RunValue, difference, is_same
+from quba_check.comparison.misclassified import flips
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.measurement import NO_EVIDENCE
@@ -33,7 +35,7 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
         suite=after.record.suite.name,
         protocol=after.record.protocol,
         changes=changes,
-        notes=tuple(_notes(before, after)),
+        notes=(*_answer_notes(before, after), *_notes(before, after)),
     )
 
 
@@ -82,6 +84,29 @@ def _finding(change: Change, quantity: QuantityRow) -> Finding:
     if low <= 0 <= high:
         return "within noise"
     return "better" if (low > 0) == (quantity.better == "high") else "worse"
+
+
+def _answer_notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
+    """Yield a note on the clean images with another answer, if the answers are stored."""
+    targets = [
+        (name, part)
+        for name, row in after.record.measurements.items()
+        if isinstance(row, MeasurementRow)
+        for part in (None, *row.parts)
+    ]
+    values = [(before.value_of(*target), after.value_of(*target)) for target in targets]
+    if all(is_same(first, second) for first, second in values if first and second):
+        yield "the same predictions: every change is exactly 0"
+        return
+    try:
+        changed = Counter(flip.kind for flip in flips(before, after))
+        images = len(after.clean_answers().names)
+    except UserError:
+        return
+    yield (
+        f"other answers on {changed.total():,} of {images:,} clean images: {changed['lost']:,} lost, "
+        f"{changed['gained']:,} gained, {changed['wrong to wrong']:,} wrong to wrong"
+    )
 
 
 def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:

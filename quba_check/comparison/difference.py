@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
+from quba_check.records.per_image import CleanAnswers
 from quba_check.stats import intervals
 from quba_check.stats.differences import mcnemar, unpaired_difference_limits, unpaired_ratio_limits
 from quba_check.stats.estimate import DeviationBounds, Estimate, Sample
@@ -17,6 +18,8 @@ from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
 Z = np.array(SCORES)
 _EXACT = 1e-6
+_STORED = 1 / 64
+"""Part of their range by which stored deviations may differ from exact ones; see `per_image.encode`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,15 +28,19 @@ class RunValue:
 
     Attributes:
         value: the value.
-        n: number of images behind it.
+        n: number of different images behind it.
         limits: its limits at `SCORES`; None if it is not a sample or they are unknown.
         deviations: (n,) contribution of each image to the value, by set of images; empty if unknown.
+        fingerprint: of the model; empty if unknown.
+        answers: the model's predictions on the clean set; None if unknown.
     """
 
     value: float
     n: int | None = None
     limits: tuple[float, ...] | None = None
     deviations: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    fingerprint: str = ""
+    answers: CleanAnswers | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -90,8 +97,10 @@ def difference(before: RunValue, after: RunValue) -> Change:
     """Return the change after − before.
 
     Limits are paired for values of the same images with known deviations; else they are made of both values'
-    limits.
+    limits. The same predictions have a change of exactly 0.
     """
+    if is_same(before, after):
+        return _no_change(before, 0.0, discordance(before, after))
     value, flips = after.value - before.value, discordance(before, after)
     room = (-1.0, 1.0) if flips is not None else _widest(before.limits, after.limits)
     if is_paired(before, after):
@@ -112,6 +121,8 @@ def ratio(before: RunValue, after: RunValue) -> Change:
     Near 0 the logarithm of a value is far from normal. Limits are then made of both values' exact limits and
     are wider.
     """
+    if is_same(before, after):
+        return _no_change(before, 1.0)
     value = after.value / before.value
     if is_paired(before, after) and not (is_near_zero(before.estimate) or is_near_zero(after.estimate)):
         change = after.estimate.log() - before.estimate.log()
@@ -161,6 +172,29 @@ def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> in
     """Return limits of after / before for an `after` of 0, by Bonferroni."""
     halved = intervals.bonferroni_scores(np.maximum(Z, 0), 0.5)
     return np.array([after.at(z) / before.at(-z) if z > 0 else 0.0 for z in halved])
+
+
+def is_same(before: RunValue, after: RunValue) -> bool:
+    """True if two values come from the same predictions.
+
+    The models then have equal fingerprints, or give the same answers with the same confidence; values and
+    deviations are equal too.
+    """
+    if before.value != after.value:
+        return False
+    if is_paired(before, after) and not all(
+        np.allclose(deviations, after.deviations[sample], rtol=0, atol=_STORED * float(np.ptp(deviations)))
+        for sample, deviations in before.deviations.items()
+    ):
+        return False
+    if before.fingerprint and before.fingerprint == after.fingerprint:
+        return True
+    return before.answers is not None and before.answers.is_same(after.answers)
+
+
+def _no_change(before: RunValue, value: float, flips: Discordance | None = None) -> Change:
+    curve = None if before.limits is None else ConfidenceCurve((value,) * len(SCORES))
+    return Change(value, curve, before.limits is not None, flips)
 
 
 def discordance(before: RunValue, after: RunValue) -> Discordance | None:

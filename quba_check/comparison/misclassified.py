@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from quba_check.errors import UserError
 from quba_check.storage.csv_text import csv_text
 
 FAILURE_HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
-FLIP_HEADINGS = ("image", "flip", "label", "before", "after")
+FLIP_HEADINGS = ("image", "kind", "label", "before", "after")
+FlipKind = Literal["lost", "gained", "wrong to wrong"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +96,25 @@ def failures_csv(wrong: Sequence[Failure]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A clean image that only one of two runs classifies correctly.
+    """A clean image with different answers of two runs.
 
     Attributes:
         path: its file, relative to the suite's folder.
-        lost: True if only the first run is correct.
+        kind: `lost` if only the first run is correct, `gained` if only the second one is.
         label: its class.
         before: the class that the first run chose.
         after: the class that the second run chose.
     """
 
     path: str
-    lost: bool
+    kind: FlipKind
     label: str
     before: str
     after: str
 
 
 def flips(before: StoredRun, after: StoredRun, where: str = "") -> list[Flip]:
-    """Return the images with only one run correct, in the order of the set.
+    """Return the images with different answers, in the order of the set.
 
     Args:
         before: the first run.
@@ -124,12 +126,12 @@ def flips(before: StoredRun, after: StoredRun, where: str = "") -> list[Flip]:
     """
     first, second = before.clean_answers(where), after.clean_answers(where)
     _check_same_images(where, before, after)
-    was_correct = first.predicted == first.label
-    flipped = np.flatnonzero(was_correct != (second.predicted == second.label)).tolist()
+    was_correct, is_correct = (answers.predicted == answers.label for answers in (first, second))
+    flipped = np.flatnonzero(first.predicted != second.predicted).tolist()
     return [
         Flip(
             second.names[row],
-            bool(was_correct[row]),
+            "lost" if was_correct[row] else "gained" if is_correct[row] else "wrong to wrong",
             *(second.classes[column[row]] for column in (second.label, first.predicted, second.predicted)),
         )
         for row in flipped
@@ -137,18 +139,13 @@ def flips(before: StoredRun, after: StoredRun, where: str = "") -> list[Flip]:
 
 
 def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
-    """Return the images with only one run correct as CSV, and their number.
-
-    The column `flip` is `lost` for images that only the first run classifies correctly, else `gained`.
+    """Return the images with different answers as CSV, and their number.
 
     Raises:
         UserError: see `flips`.
     """
     flipped = flips(before, after, "--flips: ")
-    rows = (
-        (flip.path, "lost" if flip.lost else "gained", flip.label, flip.before, flip.after)
-        for flip in flipped
-    )
+    rows = ((flip.path, flip.kind, flip.label, flip.before, flip.after) for flip in flipped)
     return csv_text(FLIP_HEADINGS, rows), len(flipped)
 
 

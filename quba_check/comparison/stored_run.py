@@ -47,7 +47,10 @@ class StoredRun:
             return None
         target = dimension if part is None else f"{dimension}.{part}"
         deviations = {} if self.images is None else self.images.deviations.get(target, {})
-        return RunValue(quantity.value, quantity.n, quantity.limits, deviations)
+        answers = None if self.images is None else self.images.clean
+        fingerprint = self.record.model.fingerprint
+        n = quantity.images or quantity.n
+        return RunValue(quantity.value, n, quantity.limits, deviations, fingerprint, answers)
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with deviations if stored."""

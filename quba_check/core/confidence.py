@@ -42,6 +42,26 @@ class ConfidenceCurve:
         share = position - first
         return low if share == 0 else high if share == 1 else low + (high - low) * share
 
+    def widen(self, value: float, factor: float, room: tuple[float, float] | None) -> ConfidenceCurve:
+        """Return the limits of a sample that is smaller by the square of a factor.
+
+        Args:
+            value: the number.
+            factor: factor of the standard error, at least 1.
+            room: a range that the number can always have, for limits that the curve does not have: their
+                distance from the value grows with the square of the score. None if unbounded.
+
+        >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
+        >>> [round(limit, 4) for limit in curve.widen(0.7, 2, (0, 1)).interval(0.95)]
+        [0.6608, 0.7392]
+        """
+        scores = factor * np.array(SCORES)
+        beyond = np.maximum(1.0, np.abs(scores) / SCORES[-1]) ** 2
+        limits = value + beyond * (np.array([self.at(score) for score in scores]) - value)
+        low, high = (-math.inf, math.inf) if room is None else room
+        room_of_curve = min(low, self.limits[0]), max(high, self.limits[-1])
+        return ConfidenceCurve(tuple(np.clip(limits, *room_of_curve).tolist()))
+
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return the two-sided interval.
 
@@ -76,10 +96,11 @@ class ConfidenceCurve:
 
     def _probability_below(self, bound: float, after: int) -> float:
         """Return the probability of scores before `after`, the first limit at the bound."""
+        is_exact = self.limits[0] == self.limits[-1]
         if after == 0:
-            return 0.0 if bound < self.limits[0] else _NORMAL.cdf(SCORES[0])
+            return 0.0 if is_exact or bound < self.limits[0] else _NORMAL.cdf(SCORES[0])
         if after == len(SCORES):
-            return 1.0 if bound > self.limits[-1] else _NORMAL.cdf(SCORES[-1])
+            return 1.0 if is_exact or bound > self.limits[-1] else _NORMAL.cdf(SCORES[-1])
         low, high = self.limits[after - 1], self.limits[after]
         share = (bound - low) / (high - low)
         return _NORMAL.cdf(SCORES[after - 1] + share * (SCORES[after] - SCORES[after - 1]))

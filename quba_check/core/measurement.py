@@ -35,6 +35,7 @@ class Quantity:
         debiased_limit: one-sided 95 % limit of `debiased` on the bad side; None if unknown.
         deviations: deviation of each image, for the sampling error of functions of several values; not stored
             in records.
+        images: number of different images behind n, if they are shown in several versions; else None.
     """
 
     value: float
@@ -44,6 +45,7 @@ class Quantity:
     debiased: float | None = None
     debiased_limit: float | None = None
     deviations: Deviations = field(default_factory=dict, repr=False, compare=False)
+    images: int | None = None
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -79,7 +81,7 @@ class Measurement:
 
     Attributes:
         dimension: its name.
-        value: see `Quantity`, also for unit, n, curve, debiased, debiased_limit and deviations.
+        value: see `Quantity`, also for unit, n, curve, debiased, debiased_limit, deviations and images.
         parts: named parts, in the order of reports.
         notes: short notes that reports show next to the value, for example `masked: …`.
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
@@ -98,6 +100,7 @@ class Measurement:
     deviations: Deviations = field(default_factory=dict, repr=False, compare=False)
     masked: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
+    images: int | None = None
 
     @property
     def interval(self) -> tuple[float, float] | None:

@@ -27,6 +27,8 @@ class Predictions:
             `zero_gradient` (bool, FGSM), `always_right` (bool, PGD: correct at the start and at every
             iterate), `moved` and `moved_share` (float32, attacks under `released`: largest |δ| in pixel
             units, and the share of pixel values moved by more than ε).
+        group: (N,) number of the group of each image, from 0 without gaps: an image and its copies are one
+            group. None without copies.
     """
 
     index: NDArray[np.int64]
@@ -36,6 +38,7 @@ class Predictions:
     true_probability: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None = None
     extra: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    group: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -52,6 +55,7 @@ class Predictions:
             self.true_probability[order],
             None if self.probabilities is None else self.probabilities[order],
             {name: column[order] for name, column in self.extra.items()},
+            None if self.group is None else self.group[order],
         )
 
     @property

@@ -206,8 +206,10 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
 def _mean_quantity(value: float, parts: Sequence[Ratio], limits: Limits, estimate: Estimate) -> Quantity:
     bounds: Limits = np.max([part.upper_bounds(Z) for part in parts], axis=0)
     n = sum(len(part.correct) for part in parts)
+    images = sum({part.sample: len(part.correct) for part in parts}.values())
     curve = bounded_curve(limits, 0.0, bounds)
-    return Quantity(value, "ratio", n, curve, deviations=estimate.deviations)
+    deviations = estimate.deviations
+    return Quantity(value, "ratio", n, curve, deviations=deviations, images=images if images < n else None)
 
 
 def _simultaneous_limits(parts: Sequence[Ratio]) -> list[Limits]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, cast
 
 from PIL import ExifTags, Image
@@ -11,7 +11,9 @@ from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.errors import SuiteError, listed
+from quba_check.suites.readers.paths import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
+from quba_check.suites.unread import unread_notes
 
 IMAGES, SHORT_IMAGES = 1024, 128
 """Images to decode, over all sets."""
@@ -19,6 +21,9 @@ SHOWN = 3
 EIGHT_BITS = 255
 OPAQUE = 255
 
+UNREAD_FIX = (
+    f"store them in the folders of the other images, as {', '.join(IMAGE_SUFFIXES)}; or move them away"
+)
 Defect = Literal["broken", "transparent", "high_bit_depth", "cmyk", "rotated"]
 
 RARE = {"cmyk": 0.01, "rotated": 0.05}
@@ -42,6 +47,8 @@ FIXES: dict[Defect, str] = {
 def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """Decode a sample of every set; broken images are excluded from later checks."""
     views = _views(subject)
+    if not subject.short:  # a gate run has its own note
+        yield from _unread_files(subject.suite, views)
     limit = (SHORT_IMAGES if subject.short else IMAGES) // max(1, len(views))
     n_decoded: dict[str, int] = {}
     cases: dict[tuple[str, Defect], list[str]] = {}
@@ -68,6 +75,21 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
                     evidence=listed(sorted(images), SHOWN),
                     fix=FIXES[defect],
                 )
+
+
+def _unread_files(suite: Suite, views: Iterable[View]) -> Iterator[Finding]:
+    """Yield a finding for each set with unread files that look like images."""
+    readable = [view for view in views if _is_listed(suite, view)]
+    for note in unread_notes(suite, readable):
+        yield Finding(check="images", problem=f"{note}.", evidence="", fix=UNREAD_FIX, severity="remark")
+
+
+def _is_listed(suite: Suite, view: View) -> bool:
+    try:
+        suite.examples(view)
+    except SuiteError:  # reported by the check of the sets
+        return False
+    return True
 
 
 def _views(subject: ModelUnderTest) -> list[View]:

@@ -8,7 +8,10 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.protocols import Protocol
@@ -33,6 +36,14 @@ MOST_GIVEN = 64
 """Shards whose images are kept when they were listed elsewhere."""
 
 
+class _Contents(NamedTuple):
+    """Hashes of a shard's examples and files, and (n,) digests of its images."""
+
+    examples: str
+    files: str
+    digests: NDArray[np.int64]
+
+
 class CacheKeys:
     """Cache keys of one model on one suite under one protocol.
 
@@ -54,7 +65,7 @@ class CacheKeys:
         self._fast: dict[View, Sequence[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
         self._whole: dict[View, tuple[ShardKey, ...]] = {}
-        self._contents: dict[View, dict[int, tuple[str, str]]] = {}
+        self._contents: dict[View, dict[int, _Contents]] = {}
         self._given: dict[tuple[View, int], Sequence[Example]] = {}
 
     @property
@@ -213,7 +224,7 @@ class CacheKeys:
 
         It does not depend on labels, or on generated corruptions.
         """
-        files = self._hashes_of_shards(view, (number,))[0][1]
+        files = self._contents_of_shards(view, (number,))[0].files
         if not self.is_prepared_fast(view):
             return files
         return content_hash([files, fast.VERSION, self._fast_flags(view, number) or [True]])
@@ -226,10 +237,23 @@ class CacheKeys:
         )
 
     def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
-        return tuple(content for content, _ in self._hashes_of_shards(view, numbers))
+        return tuple(contents.examples for contents in self._contents_of_shards(view, numbers))
 
-    def _hashes_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[tuple[str, str], ...]:
-        """Return two hashes of each shard: of its images and labels, and of its files."""
+    def listed_set(self, view: View) -> str:
+        """Return the set that the images of a view are read from."""
+        return self._suite.listing_view(view).set
+
+    def groups(self, view: View, shards: range | None = None) -> NDArray[np.intp] | None:
+        """Return the group of each image in the order of shards, None without copies.
+
+        Files with equal content are copies. The content of images inside a container is not compared.
+        """
+        contents = self._contents_of_shards(view, self.shards(view, shards))
+        digests = np.concatenate([one.digests for one in contents])
+        different, group = np.unique(digests, return_inverse=True)
+        return None if len(different) == len(digests) else group
+
+    def _contents_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[_Contents, ...]:
         images = self._suite.listing_view(view)
         contents = self._contents.setdefault(images, {})
         missing = [number for number in numbers if number not in contents]
@@ -241,9 +265,10 @@ class CacheKeys:
                 digests = iter(self._digests.digests(paths))
             for number, shard in zip(missing, shards, strict=True):
                 files = [(example, next(digests)) for example in shard]
-                contents[number] = (
+                contents[number] = _Contents(
                     content_hash([_content(example, digest) for example, digest in files]),
                     content_hash([_file(example, digest) for example, digest in files]),
+                    np.array([hash((digest, example.member)) for example, digest in files]),
                 )
         return tuple(contents[number] for number in numbers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, View
@@ -15,7 +16,7 @@ from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.shard import Columns, DamagedShardError, Shard
 from quba_check.storage.store import Store
 
-_FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities")
+_FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities", "group")
 
 
 class TableReader:
@@ -26,7 +27,8 @@ class TableReader:
         cache_keys: keys of the shards.
 
     Attributes:
-        repair_notes: notes for the record on damaged shards that were removed, to be predicted again.
+        repair_notes: notes for the record: on damaged shards that were removed, to be predicted again, and on
+            copies of images.
     """
 
     def __init__(self, store: Store, cache_keys: CacheKeys) -> None:
@@ -34,6 +36,7 @@ class TableReader:
         self._store = store
         self._cache_keys = cache_keys
         self._clean: Rows | None = None
+        self._copy_notes: dict[str, str] = {}
 
     def predictions(self, view: View, declared: str | None, shards: range | None = None) -> Predictions:
         """Return the predictions of a view whose shards are all stored.
@@ -56,6 +59,7 @@ class TableReader:
             true_probability=table[f"true_probability{suffix}"],
             probabilities=None if suffix else table.get("probabilities"),
             extra={name: column for name, column in table.items() if name not in _FIELDS and "@" not in name},
+            group=table.get("group"),
         )
 
     def defect(self, stored: View, columns: Columns) -> str | None:
@@ -99,12 +103,27 @@ class TableReader:
         if is_clean and self._clean is not None:
             return self._clean
         table = dict(self._columns(stored, shards))
+        group = self._cache_keys.groups(stored, shards)
+        if group is not None:
+            table["group"] = group
+            self._note_copies(self._cache_keys.listed_set(stored), group)
         if shards is None and (np.diff(table["index"]) < 0).any():  # sampled in random order
             order = np.argsort(table["index"])
             table = {name: column[order] for name, column in table.items()}
         if is_clean:
             self._clean = table
         return table
+
+    def _note_copies(self, name: str, group: NDArray[np.intp]) -> None:
+        """Add a note on the copies of a set in place of an earlier one."""
+        n, different = len(group), int(group.max()) + 1
+        copies = "is a copy of another" if n - different == 1 else "are copies of others"
+        counted = f"intervals count the {different:,} different ones"
+        note = f"{name}: {n - different:,} of {n:,} images {copies}; {counted}"
+        earlier = self._copy_notes.get(name)
+        if note != earlier:
+            self.repair_notes = [*(one for one in self.repair_notes if one != earlier), note]
+            self._copy_notes[name] = note
 
     def _columns(self, stored: View, shards: range | None) -> Columns:
         """Return the columns of shards, joined in their order."""

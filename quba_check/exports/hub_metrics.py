@@ -24,8 +24,8 @@ def metric_name(name: str, quantity: QuantityRow) -> str:
     'accuracy, 1,000 images'
     """
     words = [f"{name} in millions" if quantity.unit == "millions" else name]
-    if quantity.n is not None:
-        words.append(f"{quantity.n:,} images")
+    if (n := quantity.images or quantity.n) is not None:
+        words.append(f"{n:,} images")
     if isinstance(quantity, MeasurementRow):
         words += ["masked: no evidence of robustness"] if quantity.masked else []
         words += [str(quantity.stopped)] if quantity.stopped is not None else []

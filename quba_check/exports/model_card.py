@@ -164,7 +164,7 @@ def _score_name(grade: GradeRow, percentile: float) -> str:
 
 def _details(record: Record, name: str, row: MeasurementRow) -> dict[str, Any]:
     """Return unit, images, interval, and the verdict with the place of its demand."""
-    details: dict[str, Any] = {"unit": row.unit, "images": row.n}
+    details: dict[str, Any] = {"unit": row.unit, "images": row.images or row.n}
     details["interval"] = None if row.interval is None else list(row.interval)
     verdict = worst_verdict(record, name)
     if verdict is not None:

@@ -91,7 +91,12 @@ class Judge:
         return drop_from_baseline(
             demand,
             gate.baseline,
-            run_value(outcome, demand.part),
+            run_value(
+                outcome,
+                demand.part,
+                evaluation.classifier.fingerprint,
+                per_image(evaluation, outcome).clean,
+            ),
             protocol=planned.protocol,
             suite=suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {}),
             limit=gate.options.limit,

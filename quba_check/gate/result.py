@@ -13,7 +13,7 @@ from quba_check.core.measurement import Measurement, Outcome
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.gate.plan import PlannedDemand
-from quba_check.gate.record_rows import content_hashes, set_rows
+from quba_check.gate.record_rows import content_hashes, set_rows, unread_file_notes
 from quba_check.records.conversion import row_of
 from quba_check.records.measurement import AnyMeasurementRow
 from quba_check.records.record import SetRow
@@ -93,7 +93,7 @@ def demand_result(
         },
         contents=content_hashes(evaluation, measured, shards),
         sets=set_rows(evaluation, measured),
-        notes=tuple(evaluation.engine.pop_repairs()),
+        notes=(*evaluation.engine.pop_repairs(), *unread_file_notes(evaluation, measured)),
         properties=_properties(verdict, planned.protocol),
         grade=None if grade is None else GradeRow(file=planned.thresholds.shown, **asdict(grade)),
         images=images,

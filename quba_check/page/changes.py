@@ -1,4 +1,4 @@
-"""Changes since the baseline: paired differences and flipped images."""
+"""Changes since the baseline: paired differences, and images lost and gained."""
 
 from __future__ import annotations
 
@@ -117,8 +117,7 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     except UserError as why:
         flipped, unknown = None, str(why)
     own_failures = f"{column.run.file}: this run fails its own demands"
-    lost = [flip for flip in flipped or () if flip.lost]
-    gained = [flip for flip in flipped or () if not flip.lost]
+    lost, gained = ([flip for flip in flipped or () if flip.kind == kind] for kind in ("lost", "gained"))
     return Changes(
         column,
         name,

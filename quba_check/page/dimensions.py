@@ -165,11 +165,12 @@ def _value(name: str, column: Column, population: Reference) -> Value:
         return Value(column, "–", label=verdict_label, problem=one_line(reason))
     problems = [str(row.stopped)] if row.stopped is not None else []
     problems += [f"masked, no evidence of robustness: {sign}" for sign in row.masked]
+    n = row.images or row.n
     return Value(
         column=column,
         text=format_value(row.value, row.unit),
-        interval="" if row.interval is None else interval_text(row.interval, row.unit, row.n, between=" to "),
-        n="" if row.n is None else f"{row.n:,} images",
+        interval="" if row.interval is None else interval_text(row.interval, row.unit, n, between=" to "),
+        n="" if n is None else f"{n:,} images",
         rank=_rank(name, row, column, population),
         label=verdict_label,
         problem=one_line("; ".join(problems)),

@@ -54,7 +54,7 @@ def evidence_of(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> 
     curve = None if quantity.limits is None else ConfidenceCurve(quantity.limits)
     interval = quantity.interval if curve is None else curve.interval(row.confidence)
     message = "" if row.message else _explained(row, measured, quantity, curve)
-    return Evidence(quantity.value, quantity.unit, interval, quantity.n, message)
+    return Evidence(quantity.value, quantity.unit, interval, quantity.images or quantity.n, message)
 
 
 def _of_grade(run: StoredRun, row: VerdictRow) -> Evidence:
@@ -123,7 +123,7 @@ def _explained(
         evidence,
         quantity.value,
         quantity.unit,
-        quantity.n,
+        quantity.images or quantity.n,
         curve,
         within_noise=row.within_noise,
         policy=Policy(row.policy, row.confidence),

@@ -66,6 +66,7 @@ def _columns(quantity: Measurement | Quantity, better: Better | None) -> dict[st
         "limits": None if curve is None else curve.limits,
         "debiased": quantity.debiased,
         "debiased_limit": quantity.debiased_limit,
+        "images": quantity.images,
         "better": better,
     }
 
@@ -86,7 +87,7 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
 
 def _quantity_of(row: QuantityRow) -> Quantity:
     curve = None if row.limits is None else ConfidenceCurve(row.limits)
-    return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit)
+    return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit, images=row.images)
 
 
 def measurements_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:

@@ -66,6 +66,7 @@ class QuantityRow(JsonRow):
         value: the value, in its unit.
         unit: `fraction`, `ratio`, `millions`, `images`, or that of a custom dimension.
         n: number of images; None if the value does not depend on images.
+        images: number of different images behind n, if they are shown in several versions; else None.
         better: direction in which the value is better; None for parts that are only reported.
         interval: two-sided 95 % interval; None if unknown.
         limits: one-sided limits at the normal scores −4, −3.75, …, 4, for intervals at other levels.
@@ -80,6 +81,7 @@ class QuantityRow(JsonRow):
     limits: tuple[Number, ...] | None = None
     debiased: Number | None = None
     debiased_limit: Number | None = None
+    images: Count | None = None
     better: Better | None = None
 
     @field_validator("interval", "limits")

@@ -64,6 +64,20 @@ class CleanAnswers:
         """Rows (w,) of the misclassified images."""
         return np.flatnonzero(self.predicted != self.label)
 
+    def is_same(self, other: CleanAnswers | None) -> bool:
+        """True if another model gives the same predictions, and wrong ones with the same confidence.
+
+        Without a wrong image nothing tells two models apart.
+        """
+        if other is None or self.confidence is None or other.confidence is None:
+            return False
+        return (
+            len(self.confidence) > 0
+            and list(self.names) == list(other.names)
+            and np.array_equal(self.predicted, other.predicted)
+            and np.array_equal(self.confidence, other.confidence)
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerImage:

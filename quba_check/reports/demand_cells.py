@@ -62,7 +62,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
     if quantity is None:
         return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=bool(verdict.message))
     ends = quantity.interval_at(verdict.confidence)
-    interval = NONE if ends is None else interval_text(ends, quantity.unit, quantity.n)
+    interval = NONE if ends is None else interval_text(ends, quantity.unit, quantity.images or quantity.n)
     limit = float(verdict.limit)
     value, _ = format_distinct(quantity.value, limit, quantity.unit)
     if _is_masked(verdict, record):

@@ -125,7 +125,7 @@ def _value(row: Cell, verdict: VerdictRow | None) -> Text:
 def _interval(row: Cell) -> Text:
     if not isinstance(row, QuantityRow) or row.interval is None:
         return Text()
-    return Text(interval_text(row.interval, row.unit, row.n))
+    return Text(interval_text(row.interval, row.unit, row.images or row.n))
 
 
 def _worst_part(row: AnyMeasurementRow) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,15 @@ from quba_check.strict_yaml import describe
 SHOWN = 10
 MOST_DIGITS = 9
 """Digits of a class number; Python refuses to parse thousands."""
+
+
+def normal_form(name: str) -> str:
+    """Return a name in the Unicode form NFC; file systems may store another.
+
+    >>> len("cafe\u0301"), len(normal_form("cafe\u0301"))
+    (5, 4)
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True)
@@ -36,8 +46,12 @@ class ClassList:
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
-        """Position of each name."""
-        return {name: number for number, name in enumerate(self.names)}
+        """Position of each name, in its normal form."""
+        return {normal_form(name): number for number, name in enumerate(self.names)}
+
+    def number(self, name: str) -> int | None:
+        """Return the position of a class by its name, None if there is none."""
+        return self.numbers.get(normal_form(name))
 
     @property
     def shown(self) -> str:
@@ -69,8 +83,8 @@ class ClassList:
             last = len(self.names) - 1
             raise SuiteError(f"{where}: unknown class number {label}. Allowed: 0 to {last} ({self.shown}).")
         text = label.strip()
-        if text in self.numbers:
-            return self.numbers[text]
+        if (number := self.number(text)) is not None:
+            return number
         if text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < len(self.names):
             return int(text)
         raise SuiteError(f"{where}: {self.unknown_text('class', text)}")
@@ -91,17 +105,17 @@ class ClassList:
         """
         by_title: dict[str, list[int]] = {}
         for number, title in enumerate(self.titles):
-            by_title.setdefault(title, []).append(number)
+            by_title.setdefault(normal_form(title), []).append(number)
 
         def position(number: int, name: str) -> int | None:
-            if name in self.numbers:
-                return self.numbers[name]
+            if (own := self.number(name)) is not None:
+                return own
             same = by_title.get(name) or by_title.get(name.rstrip("0123456789"), [])
-            if len(same) == 1 and self.titles[same[0]] == name:
+            if len(same) == 1 and normal_form(self.titles[same[0]]) == name:
                 return same[0]
             return number if number in same else None
 
-        return [position(number, name) for number, name in enumerate(names)]
+        return [position(number, normal_form(name)) for number, name in enumerate(names)]
 
     def unknown_text(self, what: str, name: str) -> str:
         """Return the end of a message about an unknown name."""

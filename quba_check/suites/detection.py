@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from quba_check.core.view import CORRUPTIONS, MIXED_RAND_SET, MIXED_SAME_SET, SEVERITIES
 from quba_check.errors import SuiteError, listed
+from quba_check.suites.class_list import normal_form
 from quba_check.suites.manifest.reading import is_shift_name
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names
 
@@ -140,7 +141,7 @@ def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
     mixed = _mixed_set(path)
     if mixed is None and PurePosixPath(path).name.lower() in SPLITS:
         return f"another split than {layout.clean}"
-    if unknown := sorted(classes - set(layout.classes)):
+    if unknown := sorted(set(map(normal_form, classes)) - set(map(normal_form, layout.classes))):
         return f"{unknown[0]} is not a class of {layout.clean}"
     if mixed is not None:
         layout.mixed[mixed] = path

@@ -43,15 +43,32 @@ class SetCount:
         images: number of images that are evaluated.
         expected: number of published images; None if the manifest does not state it.
         found: number of images in the set, if a limit left some out.
+        unread: number of files that look like images and are not read.
+        unread_example: name of the first of them.
     """
 
     images: int
     expected: int | None
     found: int | None = None
+    unread: int = 0
+    unread_example: str = ""
+
+    @property
+    def unread_text(self) -> str:
+        """The files that are not read, as a sentence without its end."""
+        if self.unread == 1:
+            return f"1 file is not read: {self.unread_example}"
+        return f"{self.unread:,} files are not read, such as {self.unread_example}"
 
     def __add__(self, other: SetCount) -> SetCount:
         is_stated = self.expected is not None and other.expected is not None
         expected = (self.expected or 0) + (other.expected or 0) if is_stated else None
         images = self.images + other.images
         found = (self.found or self.images) + (other.found or other.images)
-        return SetCount(images, expected, found if found > images else None)
+        return SetCount(
+            images,
+            expected,
+            found if found > images else None,
+            self.unread + other.unread,
+            self.unread_example or other.unread_example,
+        )

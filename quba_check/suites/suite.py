@@ -27,13 +27,13 @@ from quba_check.suites.label_spaces import (
 )
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet
-from quba_check.suites.readers import READERS
+from quba_check.suites.readers import READERS, LabelledImage
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 
 __all__ = ["Example", "SetCount", "Suite"]
-JPEG_SUFFIXES = (".jpg", ".jpeg")
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
 _CACHED_LISTINGS = 4
 """Views with cached examples; 50,000 examples take about 10 MB."""
 
@@ -329,21 +329,18 @@ class Suite:
         try:
             with self.folder.hold([place]):
                 images = READERS[place.reader].images(place.path, classes, **place.options, **place.files)
+                unread = sorted(READERS[place.reader].unread_files(place.path))
         except SuiteError as error:
             shown = self.folder.shown(str(error))
             raise SuiteError(f"{shown} {self._manifest.assumed}".rstrip()) from None
         positions = self.sampler.positions([image.label for image in images]).tolist()
         found = len(images) if len(images) > len(positions) else None
-        self._counted[source] = SetCount(len(positions), declared.expected, found)
+        counted = SetCount(len(positions), declared.expected, found, len(unread), next(iter(unread), ""))
+        self._counted[source] = counted
         prefix = f"{self.root.as_posix()}/"
-        return tuple(
-            Example(
-                index,
-                image.path.removeprefix(prefix),
-                image.label,
-                image.texture,
-                image.member,
-                None if image.member is None else place.reader,
-            )
-            for index, image in ((position, images[position]) for position in positions)
-        )
+
+        def example(index: int, image: LabelledImage) -> Example:
+            reader, name = None if image.member is None else place.reader, image.path.removeprefix(prefix)
+            return Example(index, name, image.label, image.texture, image.member, reader)
+
+        return tuple(example(position, images[position]) for position in positions)

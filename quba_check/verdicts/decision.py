@@ -117,7 +117,9 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
         reason = f"{evidence.dimension} has no part '{demand.part}' here. Measured: {measured}."
         return Verdict(demand, "unmeasurable", evidence, reason=reason)
     quantity = evidence if demand.part is None else evidence.parts[demand.part]
-    return _judge_number(demand, evidence, quantity.value, quantity.unit, quantity.n, quantity.curve)
+    return _judge_number(
+        demand, evidence, quantity.value, quantity.unit, quantity.images or quantity.n, quantity.curve
+    )
 
 
 def _judge_number(

@@ -111,7 +111,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         interval = interval_text(ends, unit, verdict.n, between=" to ")
         yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
         if verdict.within_noise and not isinstance(evidence, Grade) and not is_too_wide(ends, unit):
-            yield _more_images(verdict.enough_images)
+            yield _more_images(verdict.enough_images, verdict.n)
     yield from _notes(verdict)
 
 
@@ -127,10 +127,10 @@ def _notes(verdict: Verdict) -> Iterator[str]:
         yield from (note for note in evidence.notes if not (is_masked and note.startswith(MASKED)))
 
 
-def _more_images(enough: int | None) -> str:
-    if enough is None:
+def _more_images(enough: int | None, n: int | None) -> str:
+    if enough is None or n is None:
         return "the value is too close to the bound to be decided by more images of this kind"
-    return f"about {ceil_to_two_digits(enough):,} images would be enough to decide"
+    return f"about {ceil_to_two_digits(enough):,} images would be enough to decide (you have {n:,})"
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:

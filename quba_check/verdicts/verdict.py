@@ -36,7 +36,7 @@ class Verdict:
         evidence: the measurement, drop or grade, or the reason why there is none.
         value: the number or letter that was compared with the threshold; None if there is none.
         unit: the unit of the value.
-        n: number of images behind the value.
+        n: number of different images behind the value.
         curve: confidence limits of the value, if known.
         reason: why there is no value, or why the value is no evidence; else empty.
         within_noise: the bound lies inside the interval of the value.

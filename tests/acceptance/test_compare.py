@@ -38,8 +38,11 @@ def test_two_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (first["dimension"], first["paired"]) == ("accuracy", True)
     flips = (folder / "f.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert first["lost"] + first["gained"] == len(flips)
-    assert output.err == f"{folder / 'f.csv'}: {len(flips)} flipped images\n"
-    assert comparison["notes"] == []
+    assert output.err == f"{folder / 'f.csv'}: {len(flips)} images with another answer\n"
+    assert comparison["notes"] == [
+        f"other answers on {len(flips)} of 9 clean images: {first['lost']} lost, {first['gained']} gained, "
+        "0 wrong to wrong"
+    ]
     assert any(row["part"] == "sketch" and row["paired"] for row in comparison["changes"])
 
 

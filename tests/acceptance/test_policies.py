@@ -34,7 +34,7 @@ def test_fail_blocks_what_is_not_shown_with_an_exit_code_of_its_own(judge: Judge
         "  accuracy 0.667 is not shown to be at least 0.500",
         "    n = 9 images",
         "    95 % interval 0.354 to 0.879",
-        "    about 32 images would be enough to decide",
+        "    about 32 images would be enough to decide (you have 9)",
         "    demanded by thresholds/x.yaml:4",
     ]
     assert "1 of 2 demands passed, 1 uncertain" in result.outlines

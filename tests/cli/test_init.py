@@ -41,11 +41,13 @@ def body(path: Path) -> list[str]:
 def test_files_and_output(here: Path, capsys) -> None:
     write(here / "my data", "val/ant", "val/bee", "night/bee", "masks/ant", "masks/bee", "train/ant")
     write(here / "my data", "night/ant", images=1)
+    (here / "my data/val/bee/0.gif").write_bytes(b"")
     assert run_init(capsys, "my data") == (
         0,
         f"{here}/my data/quba-data.yaml: 2 classes; clean, corruptions, night\n"
         "  left out: masks (masks)\n"
         "  left out: train (training images)\n"
+        "  clean: 1 file is not read: bee/0.gif\n"
         "thresholds/default.yaml: demands to start from; set their numbers\n"
         "Next:\n"
         "  quba-check suite describe 'my data'\n"

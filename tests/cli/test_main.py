@@ -200,8 +200,11 @@ def test_suite_describe_names_missing_conditions(data, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     manifest = data / "quba-data.yaml"
     manifest.write_text(manifest.read_text().replace("{generate: from clean}", "{reader: folder, path: c}"))
+    unread = next((data / "val").iterdir()) / "0.avif"
+    unread.write_bytes(b"")
     out = run_command(capsys, "suite", "describe", "data")[1]
     assert "c; 74 of 75 conditions missing: gaussian_noise/1, gaussian_noise/2 and 72 more" in out
+    assert out.endswith(f"\nclean: 1 file is not read: {unread.parent.name}/0.avif\n")
 
 
 def test_suite_that_is_not_there(tmp_path, capsys):

@@ -12,8 +12,11 @@ from quba_check.comparison.baseline import drop, run_value
 from quba_check.core.dimension import Better
 from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.demands.demand import Bound, Demand
+from quba_check.demands.policy import Policy, Uncertain
 from quba_check.records.measurement import StoppedRow
 from quba_check.stats.estimate import Estimate
+from quba_check.verdicts import judge
 
 RIGHT = [0, 1, 2] * 10
 
@@ -100,3 +103,30 @@ def test_nothing_is_relative_to_0() -> None:
     assert found == Unmeasurable(
         "accuracy", "accuracy is 0 in a.json, so a relative drop is undefined. Use max_drop"
     )
+
+
+DROP = Demand("accuracy", None, "max_drop", 0.0, "block", False, "fraction", "high", "x.yaml", 3)
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.999999])
+@pytest.mark.parametrize("policy", ["point", "fail", "allow"])
+@pytest.mark.parametrize("bound", ["max_drop", "max_relative_drop"])
+def test_the_model_of_the_baseline_is_not_worse(bound: Bound, policy: Uncertain, confidence: float) -> None:
+    baseline = stored("a.json", [1, *RIGHT[1:]])
+    after = baseline.value_of("accuracy")
+    assert after is not None
+
+    def outcome(fingerprint: str) -> str:
+        loss = drop(
+            baseline,
+            "accuracy",
+            None,
+            replace(after, fingerprint=fingerprint, answers=None),
+            unit="fraction",
+            better="high",
+            relative=bound == "max_relative_drop",
+        )
+        return judge(replace(DROP, bound=bound), loss, Policy(policy, confidence)).outcome
+
+    assert outcome(after.fingerprint) == "pass"
+    assert outcome("another") == ("pass" if policy == "point" else "uncertain")

@@ -17,6 +17,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.reports.comparison import comparison_markdown
+from quba_check.stats.clusters import cluster_sums
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import clopper_pearson_limits
 
@@ -54,7 +55,6 @@ def test_without_answers_the_intervals_are_those_of_other_images() -> None:
 def test_exact_values_are_the_same_or_differ() -> None:
     found = {row.dimension: row for row in compare(stored("a.json", RIGHT), stored("b.json", RIGHT)).changes}
     assert found["parameters"].finding == "same"
-    assert found["accuracy"].finding == "within noise"
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,78 @@ def test_views_of_only_one_run_make_no_difference() -> None:
     compare(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, suite=theirs))
 
 
+SAME = ("the same predictions: every change is exactly 0",)
+SHARES = (0.25, 0.75)
+
+
+def of_model(
+    file: str, fingerprint: str, top1: list[int], confidence: tuple[float, ...] | None = SHARES
+) -> StoredRun:
+    """A run of a model, with the confidence of its wrong answers."""
+    run = stored(file, top1)
+    assert run.images is not None
+    assert run.images.clean is not None
+    model = run.record.model.model_copy(update={"fingerprint": fingerprint})
+    clean = replace(run.images.clean, confidence=None if confidence is None else np.array(confidence))
+    record = run.record.model_copy(update={"model": model})
+    return replace(run, record=record, images=replace(run.images, clean=clean))
+
+
+TWO_WRONG = [1, 2, *RIGHT[2:]]
+OTHER_TWO_WRONG = [1, 0, *RIGHT[2:]]
+
+
+@pytest.mark.parametrize(
+    ("after", "notes"),
+    [
+        (of_model("b.json", "a", TWO_WRONG), SAME),
+        (of_model("b.json", "a", TWO_WRONG, None), SAME),
+        (of_model("b.json", "b", TWO_WRONG), SAME),
+        (of_model("b.json", "b", TWO_WRONG, (0.25, 0.5)), ("0", "0", "0")),
+        (of_model("b.json", "b", TWO_WRONG, None), ("0", "0", "0")),
+        (of_model("b.json", "b", OTHER_TWO_WRONG), ("0", "0", "1")),
+        (of_model("b.json", "a", [0, 2, 0, *RIGHT[3:]]), ("1", "1", "0")),
+    ],
+)
+def test_the_same_predictions_have_no_change(after: StoredRun, notes: tuple[str, ...]) -> None:
+    found = compare(of_model("a.json", "a", TWO_WRONG), after)
+    accuracy = found.changes[0]
+    if notes == SAME:
+        assert found.notes == SAME
+        assert (accuracy.finding, accuracy.interval, accuracy.paired) == ("same", (0.0, 0.0), True)
+    else:
+        lost, gained, others = notes
+        assert found.notes[0].endswith(f": {lost} lost, {gained} gained, {others} wrong to wrong")
+        assert accuracy.finding == "within noise"
+
+
+def test_right_answers_to_all_images_are_not_the_same_predictions() -> None:
+    runs = (of_model(f"{name}.json", name, RIGHT, ()) for name in "ab")
+    assert compare(*runs).changes[0].finding == "within noise"
+
+
+def test_copies_are_no_evidence_of_a_change() -> None:
+    """Ten images, each four times: as wide as ten images, without a test that counts files."""
+
+    def value(correct: list[bool], copies: int) -> RunValue:
+        estimate = Estimate.mean(np.repeat(correct, copies), "clean")
+        group = np.arange(len(correct)).repeat(copies)
+        return RunValue(
+            estimate.value, deviations={"clean": cluster_sums(estimate.deviations["clean"], group)}
+        )
+
+    before, after = [True] * 9 + [False], [True] * 6 + [False] * 4
+    single, copied = (difference(value(before, copies), value(after, copies)) for copies in (1, 4))
+    assert single.curve is not None
+    assert copied.curve is not None
+    assert np.ptp(copied.curve.interval(0.95)) >= 0.8 * np.ptp(single.curve.interval(0.95))
+    assert single.discordance is not None
+    assert (copied.paired, copied.discordance) == (True, None)
+
+
 def test_a_run_that_fails_its_own_demands_has_a_note() -> None:
     found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
-    assert found.notes == ("a.json: this run fails its own demands: accuracy[min]",)
+    assert found.notes[1:] == ("a.json: this run fails its own demands: accuracy[min]",)
 
 
 def test_a_masked_value_has_a_note() -> None:
@@ -137,14 +206,19 @@ def test_a_masked_value_has_a_note() -> None:
     row = run.record.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
     masked = run.record.model_copy(update={"measurements": {**run.record.measurements, "accuracy": row}})
     notes = compare(StoredRun("a.json", masked, run.images), stored("b.json", RIGHT)).notes
-    assert notes == ("a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",)
+    assert notes[1:] == ("a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",)
 
 
-def test_flips() -> None:
-    text, count = flips_csv(stored("a.json", [1, 1, 2]), stored("b.json", [0, 2, 2]))
-    assert count == 2
+def test_flips_of_all_kinds() -> None:
+    before, after = stored("a.json", [1, 1, 0, 0]), stored("b.json", [0, 2, 1, 0])
+    text, count = flips_csv(before, after)
+    assert count == 3
     assert text == (
-        "image,flip,label,before,after\nape/0.png,gained,ape,bee,ape\nbee/1.png,lost,bee,bee,cat\n"
+        "image,kind,label,before,after\nape/0.png,gained,ape,bee,ape\nbee/1.png,lost,bee,bee,cat\n"
+        "cat/2.png,wrong to wrong,cat,ape,bee\n"
+    )
+    assert compare(before, after).notes == (
+        "other answers on 3 of 4 clean images: 1 lost, 1 gained, 1 wrong to wrong",
     )
 
 
@@ -159,7 +233,7 @@ def test_flips_need_the_answers() -> None:
 
 
 def test_markdown() -> None:
-    text = comparison_markdown(compare(stored("a.json", RIGHT), stored("b.json", WORSE)), parts=True)
+    text = comparison_markdown(compare(stored("a.json", RIGHT), of_model("b.json", "b", WORSE)), parts=True)
     assert text.splitlines()[:5] == [
         "### r50 → r50 on tiny, protocol standard",
         "",

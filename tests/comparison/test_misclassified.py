@@ -98,4 +98,4 @@ def test_a_run_that_was_stopped_early() -> None:
 def test_flips_are_no_formulas_either() -> None:
     names = ["=1.png", "@2.png", "3.png"]
     text, _ = flips_csv(stored("a.json", [1, 1, 2], names=names), stored("b.json", [0, 2, 2], names=names))
-    assert text == "image,flip,label,before,after\n'=1.png,gained,ape,bee,ape\n'@2.png,lost,bee,bee,cat\n"
+    assert text == "image,kind,label,before,after\n'=1.png,gained,ape,bee,ape\n'@2.png,lost,bee,bee,cat\n"

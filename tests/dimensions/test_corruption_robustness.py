@@ -36,7 +36,7 @@ def test_value_and_parts_by_hand():
     views = corrupted(fog=(10, 8, 6, 4, 2), snow=(5, 4, 3, 2, 1))
     measured = CORRUPTION.measure(views, facts(("fog", "snow")))
     assert measured.value == pytest.approx(0.45)
-    assert (measured.unit, measured.n) == ("ratio", 200)
+    assert (measured.unit, measured.n, measured.images) == ("ratio", 200, 20)
     assert {name: part.value for name, part in measured.parts.items()} == pytest.approx(
         {
             "fog": 0.6,
@@ -48,8 +48,8 @@ def test_value_and_parts_by_hand():
             "severity_5": 0.15,
         }
     )
-    assert bare(measured.parts)["fog"] == Quantity(pytest.approx(0.6), "ratio", 100)
-    assert bare(measured.parts)["severity_5"] == Quantity(pytest.approx(0.15), "ratio", 40)
+    assert bare(measured.parts)["fog"] == Quantity(pytest.approx(0.6), "ratio", 100, images=20)
+    assert bare(measured.parts)["severity_5"] == Quantity(pytest.approx(0.15), "ratio", 40, images=20)
 
 
 def test_the_fifteen_corruptions_need_76_views_and_have_20_parts():

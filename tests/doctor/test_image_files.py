@@ -1,4 +1,4 @@
-"""Images in containers are checked like files."""
+"""Images in containers are checked like files, and files that are not read are named."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from support.tiny import CLASSES, picture
+from support.tiny import CLASSES, picture, write_pictures
 
 from quba_check.demo import CLASSES as DEMO_CLASSES
 from quba_check.doctor import image_files
@@ -62,3 +62,14 @@ def test_a_broken_and_a_deep_member_are_reported(tmp_path: Path) -> None:
         ],
     ]
     assert (subject.decoded, len(subject.sample())) == (6, 5)
+
+
+def test_files_that_are_not_read_are_a_remark(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "val", 0, 2)
+    (tmp_path / "val" / CLASSES[1] / "0.gif").write_bytes(b"")
+    manifest = MANIFEST.replace("webdataset, path: shards", "folder, path: val")
+    (tmp_path / "quba-data.yaml").write_text(manifest)
+    classifier = load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
+    (finding,) = image_files.check(ModelUnderTest(classifier, open_suite(tmp_path)))
+    assert (finding.problem, finding.severity) == ("clean: 1 file is not read: brick/0.gif.", "remark")
+    assert list(image_files.check(ModelUnderTest(classifier, open_suite(tmp_path), short=True))) == []

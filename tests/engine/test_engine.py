@@ -68,6 +68,25 @@ def same(first: Predictions, second: Predictions) -> bool:
     )
 
 
+def test_copies_of_images_are_a_group_with_one_note(evaluate, suite: Path) -> None:
+    single = evaluate().measure("accuracy")
+    for folder in (suite / "val").iterdir():
+        for file in tuple(folder.iterdir()):
+            (folder / f"copy-{file.name}").write_bytes(file.read_bytes())
+    manifest = suite / "quba-data.yaml"
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace(f", expected: {N}", ""), encoding="utf-8"
+    )
+    evaluation = evaluate()
+    copied = evaluation.measure("accuracy")
+    assert (copied.value, copied.n) == (single.value, 2 * N)
+    assert copied.interval == pytest.approx(single.interval, abs=0.003)
+    evaluation.measure("class_balance")
+    assert evaluation.engine.pop_repairs() == [
+        f"clean: {N} of {2 * N} images are copies of others; intervals count the {N} different ones"
+    ]
+
+
 def test_nine_dimensions_cost_the_closed_form_and_nothing_the_second_time(evaluate, models) -> None:
     first = measured(evaluate())
     assert models.COUNTS == {"forward": ALL_FORWARDS, "backward": ALL_BACKWARDS}

@@ -83,12 +83,17 @@ def test_a_grade(new_gate: NewGate) -> None:
 
 
 def test_missing_sets(new_gate: NewGate, clean_only: Path) -> None:
+    (clean_only / "val" / CLASSES[0] / "0.gif").write_bytes(b"")
     judged = results(
         new_gate(
-            "dimensions:\n  shape_bias: {min: 0.1, optional: true}\n  object_focus: {min: 0.1}",
+            "dimensions:\n  shape_bias: {min: 0.1, optional: true}\n  object_focus: {min: 0.1}\n"
+            "  accuracy: {min: 0}",
             data=clean_only,
         )
     )
+    assert [note for result in judged.values() for note in result.notes] == [
+        "clean: 1 file is not read: apple/0.gif"
+    ]
     assert judged["shape_bias[min]"].verdict.outcome == "skipped"
     assert judged["object_focus[min]"].verdict.outcome == "unmeasurable"
     assert judged["object_focus[min]"].images == ()

@@ -72,7 +72,7 @@ def test_a_passed_demand_is_explained_in_the_same_words() -> None:
     assert fog.details == (
         "n = 1,000 images",
         "95 % interval 0.491 to 0.609",
-        "about 35,000 images would be enough to decide",
+        "about 35,000 images would be enough to decide (you have 1,000)",
     )
     assert fog.is_noisy
     assert fog.advice == ()

@@ -182,14 +182,14 @@ def test_changes_with_flipped_images() -> None:
     assert line.flips == "20 lost, 0 gained, p = 1.9e-06"
     assert (change.lost, change.gained, change.hidden) == (20, 0, 0)
     first = change.flipped[0]
-    assert (first.path, first.lost, first.label, first.before, first.after) == (
+    assert (first.path, first.kind, first.label, first.before, first.after) == (
         "cat/2.png",
-        True,
+        "lost",
         "cat",
         "cat",
         "bee",
     )
-    assert flips(after, before)[0].lost is False
+    assert flips(after, before)[0].kind == "gained"
     assert change.command == "quba-check compare a.json b.json --flips flips.csv"
 
 

@@ -47,6 +47,7 @@ def test_row_of_a_measurement():
         "limits": MEASURED.curve.limits,
         "debiased": 0.45,
         "debiased_limit": 0.4,
+        "images": None,
         "better": "high",
         "parts": {
             "top5": {
@@ -57,6 +58,7 @@ def test_row_of_a_measurement():
                 "limits": MEASURED.parts["top5"].curve.limits,
                 "debiased": None,
                 "debiased_limit": None,
+                "images": None,
                 "better": "high",
             }
         },

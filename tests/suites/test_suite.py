@@ -21,6 +21,7 @@ from quba_check.errors import SuiteError
 from quba_check.suites import Example, SetCount, Suite, open_suite
 from quba_check.suites.label_spaces import built_in_space, imagenet_classes
 from quba_check.suites.manifest.reading import read_manifest
+from quba_check.suites.unread import unread_notes
 
 FOG_3 = View("corruptions", corruption="fog", severity=3)
 MANIFEST = """\
@@ -167,6 +168,28 @@ def test_counts_and_expected_counts(suite: Suite) -> None:
         "cue_conflict": SetCount(1, None),
     }
     assert suite.counts([CLEAN, FGSM, FOG_3]) == {"clean": SetCount(3, 4), "corruptions": SetCount(1, 3)}
+
+
+def test_files_that_are_not_read_have_a_note(suite: Suite, root: Path) -> None:
+    assert unread_notes(suite) == []
+    for name in ("val/pear/3.gif", "c/fog/3/pear/x.avif", "c/fog/4/pear/more/y.png"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"")
+    notes = [
+        "clean: 1 file is not read: pear/3.gif",
+        "corruptions: 2 files are not read, such as pear/x.avif",
+    ]
+    assert unread_notes(open_suite(root)) == notes
+    assert unread_notes(open_suite(root), [CLEAN]) == notes[:1]
+    made = (
+        (root / "quba-data.yaml")
+        .read_text()
+        .replace(
+            "{reader: folder, path: c, expected: 3, prepared: true, partial: true}", "{generate: from clean}"
+        )
+    )
+    (root / "quba-data.yaml").write_text(made)
+    assert unread_notes(open_suite(root)) == notes[:1]
 
 
 def test_listings_are_cached_only_for_a_few_views(suite: Suite, root: Path) -> None:

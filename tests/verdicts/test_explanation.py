@@ -209,9 +209,15 @@ def test_the_explanation_of_an_uncertain_demand():
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
         "  90 % interval 0.477 to 0.543\n"
-        "  about 11,000 images would be enough to decide\n"
+        "  about 11,000 images would be enough to decide (you have 1,000)\n"
         "  demanded by thresholds/default.yaml:12"
     )
+    versions = replace(noisy(0.51, 0.02), n=27_900, images=372)
+    assert (
+        "  n = 372 images\n"
+        "  90 % interval 0.477 to 0.543\n"
+        "  about 4,100 images would be enough to decide (you have 372)\n"
+    ) in explanation(judge(CORRUPTION, versions, Policy("fail", 0.9)))
     lenient = judge(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))
     assert explanation(lenient).startswith("corruption_robustness 0.490 is not shown to be below 0.500\n")
     above = judge(CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail"))

@@ -10,7 +10,7 @@ from quba_check.core.prompts import PLACE, Prompts
 from quba_check.errors import SuiteError, did_you_mean, listed
 from quba_check.storage.user_files import read_text
 from quba_check.strict_yaml import Document, Location, describe, dotted_path
-from quba_check.suites.class_list import SHOWN, ClassList
+from quba_check.suites.class_list import SHOWN, ClassList, normal_form
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space, imagenet_classes
 from quba_check.suites.manifest.schema import ManifestEntry, SpaceEntry
 
@@ -36,6 +36,8 @@ def define_classes(document: Document, entry: ManifestEntry) -> ClassList | None
         return read_classes(document, entry.classes, "classes")
     _check_count(f"{document.at(('classes',))}: classes", len(entry.classes))
     if isinstance(entry.classes, dict):
+        keys = ((name, document.key_line(("classes", name))) for name in entry.classes)
+        _check_repeated(keys, document.shown, "classes: ")
         return ClassList(tuple(entry.classes), tuple(entry.classes.values()))
     lines = (document.line(("classes", number)) for number in range(len(entry.classes)))
     _check_repeated(zip(entry.classes, lines, strict=True), document.shown, "classes: ")
@@ -76,9 +78,10 @@ def _check_count(where: str, count: int, singular: str = "name", plural: str = "
 def _check_repeated(names: Iterable[tuple[str, int]], shown: str, path: str) -> None:
     first: dict[str, int] = {}
     for name, line in names:
-        if name in first:
-            raise SuiteError(f"{shown}:{line}: {path}'{name}' is listed twice, first in line {first[name]}.")
-        first[name] = line
+        key = normal_form(name)
+        if key in first:
+            raise SuiteError(f"{shown}:{line}: {path}'{name}' is listed twice, first in line {first[key]}.")
+        first[key] = line
 
 
 def define_spaces(
@@ -142,13 +145,13 @@ def check_reference(
 def _space(
     document: Document, location: tuple[str, str], definition: SpaceEntry, classes: Sequence[str]
 ) -> LabelSpace:
-    numbers = {name: number for number, name in enumerate(classes)}
+    numbers = ClassList.plain(classes).numbers
     owner: dict[str, str] = {}
     for label, members in definition.members.items():
         path = (*location, label)
         if not members:
             raise error_at(document, path, "got no classes. Allowed: one or more.")
-        for position, member in enumerate(members):
+        for position, member in enumerate(map(normal_form, members)):
             where = f"{document.at((*path, position))}: {dotted_path(path)}"
             if member not in numbers:
                 near = did_you_mean(member, classes)
@@ -163,7 +166,9 @@ def _space(
     return LabelSpace(
         name=location[1],
         classes=tuple(definition.members),
-        members=tuple(tuple(numbers[name] for name in members) for members in definition.members.values()),
+        members=tuple(
+            tuple(numbers[normal_form(name)] for name in members) for members in definition.members.values()
+        ),
         by=definition.by,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from quba_check.suites.readers.hf import hf_images, hf_member
 from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.model_vs_human import model_vs_human_images
 from quba_check.suites.readers.parquet import parquet_images, parquet_member, parquet_paths
-from quba_check.suites.readers.paths import has_files
+from quba_check.suites.readers.paths import has_files, unread_files
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
 
 __all__ = ["READERS", "ClassList", "LabelledImage", "Reader"]
@@ -42,6 +42,7 @@ class Reader:
         listed_paths: returns the paths of images that a list names, given its path and the reader's own keys.
             None for readers whose images lie at the path itself.
         hides_formats: True if members are image files without a name that states their format.
+        deepest: number of folders between a set's folder and its images; None for readers of other layouts.
     """
 
     images: Callable[..., list[LabelledImage]]
@@ -49,13 +50,18 @@ class Reader:
     is_there: Callable[[Path], bool] = _is_there
     listed_paths: Callable[..., Iterable[Path]] | None = None
     hides_formats: bool = False
+    deepest: int | None = None
+
+    def unread_files(self, path: Path) -> Iterator[str]:
+        """Return the names of unread files at a path that look like images."""
+        return iter(()) if self.deepest is None else unread_files(path, self.deepest)
 
 
 READERS: dict[str, Reader] = {
-    "folder": Reader(folder_images),
+    "folder": Reader(folder_images, deepest=1),
     "csv": Reader(csv_images, listed_paths=csv_paths),
-    "cue-conflict": Reader(cue_conflict_images),
-    "model-vs-human": Reader(model_vs_human_images),
+    "cue-conflict": Reader(cue_conflict_images, deepest=1),
+    "model-vs-human": Reader(model_vs_human_images, deepest=0),
     "parquet": Reader(
         parquet_images, parquet_member, has_files, listed_paths=parquet_paths, hides_formats=True
     ),

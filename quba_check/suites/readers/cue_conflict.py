@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from quba_check.errors import SuiteError
-from quba_check.suites.class_list import ClassList
+from quba_check.suites.class_list import ClassList, normal_form
 from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.paths import folder_names, image_names
 
@@ -22,17 +22,17 @@ def cue_conflict_images(path: Path, classes: ClassList) -> list[LabelledImage]:
         SuiteError: a name has another form or an unknown class, a file lies in another class's folder, or
             there are no images.
     """
-    any_class = "|".join(re.escape(name) for name in sorted(classes.names, key=len, reverse=True))
+    any_class = "|".join(re.escape(name) for name in sorted(classes.numbers, key=len, reverse=True))
     cues = re.compile(rf"({any_class})\d+-({any_class})\d+")
     images = []
     for folder in ("", *folder_names(path)):
         for file in image_names(path / folder):
             where = path / folder / file
-            match = cues.fullmatch(where.stem)
+            match = cues.fullmatch(normal_form(where.stem))
             if match is None:
                 raise SuiteError(f"{where}: {_mistake(where.stem, classes)}")
             shape, texture = match.groups()
-            if folder and folder != shape:
+            if folder and normal_form(folder) != shape:
                 raise SuiteError(f"{where}: the shape is '{shape}', got the folder '{folder}'.")
             images.append(LabelledImage(where.as_posix(), classes.numbers[shape], classes.numbers[texture]))
     if not images:
@@ -44,5 +44,5 @@ def _mistake(stem: str, classes: ClassList) -> str:
     cues = re.fullmatch(r"(.+?)\d+-(.+?)\d+", stem)
     if cues is None:
         return "the name does not state two cues. Expected: <shape><i>-<texture><j>.png."
-    unknown = next((cue for cue in cues.groups() if cue not in classes.numbers), cues[1])
+    unknown = next((cue for cue in cues.groups() if classes.number(cue) is None), cues[1])
     return classes.unknown_text("class", unknown)

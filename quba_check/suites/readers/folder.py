@@ -36,7 +36,7 @@ def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> l
         folder = path / name
         bare = re.sub(r"^\d+_", "", name)
         forms = (name, bare, bare.replace("_", " "))
-        label = next((classes.numbers[form] for form in forms if form in classes.numbers), None)
+        label = next((number for form in forms if (number := classes.number(form)) is not None), None)
         if label is None:
             raise SuiteError(f"{folder}: {classes.unknown_text('class folder', name)}")
         files = image_names(folder)

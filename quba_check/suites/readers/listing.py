@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from quba_check.core.predictions import NO_CLASS
@@ -57,18 +58,20 @@ def list_files(
         places: by image the place in an earlier list; the images of `rows` are added.
 
     Raises:
-        SuiteError: an image is missing, or is listed twice, also under another spelling of its path.
+        SuiteError: an image is missing, or is listed twice, also by another spelling of its path or a link.
     """
     places = {} if places is None else places
+    real_folder = cache(os.path.realpath)  # few folders hold many images
     images = []
     for row in rows:
         file = folder / row.path
-        # Links are kept: several may lead to one image.
-        plain = Path(os.path.realpath(file.parent)) / file.name if ".." in file.parts else file
-        if plain in places:
-            raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {places[plain]}.")
         if file_kind(file, f"{row.where}: {file}", SuiteError) != "file":
             raise SuiteError(f"{row.where}: there is no file {file}.")
-        places[plain] = row.place
+        real = Path(
+            os.path.realpath(file) if file.is_symlink() else f"{real_folder(file.parent)}/{file.name}"
+        )
+        if real in places:
+            raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {places[real]}.")
+        places[real] = f"{row.place} as {row.path}"
         images.append(LabelledImage(file.as_posix(), row.label))
     return images

@@ -27,9 +27,10 @@ def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]
             raise SuiteError(
                 f"{path / file}: the name does not state a class. Expected: *_*_*_*_<category>_*.png."
             )
-        if fields[4] not in classes.numbers:
+        label = classes.number(fields[4])
+        if label is None:
             raise SuiteError(f"{path / file}: {classes.unknown_text('class', fields[4])}")
-        images.append(LabelledImage((path / file).as_posix(), classes.numbers[fields[4]]))
+        images.append(LabelledImage((path / file).as_posix(), label))
     if not images:
         raise SuiteError(f"{path}: no images. Expected: files named *_*_*_*_<category>_*.png.")
     return images

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import Kind, file_kind, is_utf8, reason
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Suffixes of images, in any case. Other files, and names that begin with a dot, are skipped."""
+SIDE_SUFFIXES = (".txt", ".json", ".csv", ".tsv", ".xml", ".md", ".yaml", ".yml", ".html", ".db", ".ini")
+"""Suffixes of files that lie next to images and are none."""
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
 MOST_TEXTS = 100_000
@@ -22,6 +24,28 @@ _WILDCARDS = re.compile(r"[*?\[]")
 def image_names(folder: Path) -> list[str]:
     """Return the names of the images in a folder, sorted."""
     return file_names(folder, lambda name: name.lower().endswith(IMAGE_SUFFIXES))
+
+
+def unread_files(folder: Path, deepest: int) -> Iterator[str]:
+    """Yield the names of unread files below a folder that look like images.
+
+    Args:
+        folder: the folder of a set.
+        deepest: number of folders between it and the images that are read; deeper ones are not.
+    """
+    for entry in _entries(folder):
+        name = entry.name.lower()
+        is_image = name.endswith(IMAGE_SUFFIXES)
+        try:
+            if _is_folder(folder, entry):
+                if deepest < 1 and entry.is_symlink():  # it may lead to a folder above
+                    yield f"{entry.name}/"
+                    continue
+                yield from (f"{entry.name}/{file}" for file in unread_files(folder / entry.name, deepest - 1))
+            elif not name.endswith(SIDE_SUFFIXES) and (deepest < 0 or not is_image):
+                yield entry.name
+        except SuiteError:  # a deeper folder that cannot be read
+            yield f"{entry.name}/"
 
 
 def file_names(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from quba_check.suites.corruptions import corrupt
-from quba_check.suites.corruptions.digital import warp
+from quba_check.suites.corruptions.digital import jpeg_round_trip, warp
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
 
@@ -45,3 +45,20 @@ def test_pixelate_leaves_blocks() -> None:
     assert np.array_equal(blocks, np.broadcast_to(blocks[:, :1, :, :1], blocks.shape))
     means = image.reshape(20, 4, 20, 4, 3).mean(axis=(1, 3))
     assert np.abs(blocks[:, 0, :, 0] - means).max() <= 1
+
+
+@pytest.mark.parametrize(("quality", "gentle", "stronger"), [(None, 4, 5), (80, 1, 2), (40, 5, 4)])
+def test_jpeg_compression_spares_images_stored_at_its_quality(quality, gentle, stronger):
+    picture = np.kron(
+        np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8), np.ones((4, 4, 1))
+    )
+    stored = (
+        picture.astype(np.uint8) if quality is None else jpeg_round_trip(picture.astype(np.uint8), quality)
+    )
+    changes = [
+        np.abs(
+            corrupt(stored, "jpeg_compression", severity, np.random.default_rng(0)).astype(int) - stored
+        ).mean()
+        for severity in (gentle, stronger)
+    ]
+    assert changes[0] < changes[1]

@@ -344,6 +344,8 @@ CLASS_MISTAKES = {
     "{a: ant}": "3: classes: got 1 name. Allowed: two or more.",
     "[a, 1]": "3: classes[1]: got 1. Allowed: text.",
     "[a]": "3: classes: got 1 name. Allowed: two or more.",
+    "\n  - café\n  - cafe\u0301": "5: classes: 'cafe\u0301' is listed twice, first in line 4.",
+    "{café: a, b: b, cafe\u0301: c}": "3: classes: 'cafe\u0301' is listed twice, first in line 3.",
     "\n  - a\n  - b\n  - a": "6: classes: 'a' is listed twice, first in line 4.",
 }
 

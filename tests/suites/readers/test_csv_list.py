@@ -49,8 +49,11 @@ def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:
         ),
         ("path,label\na.png,3\n", "SET:2: unknown class '3'. Allowed: apple, pear, kiwi."),
         ("path,label\na.png\n", "SET:2: unknown class ''. Allowed: apple, pear, kiwi."),
-        ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in line 2."),
-        ("path,label\na.png,pear\n./a.png,kiwi\n", "SET:3: ./a.png is listed twice, first in line 2."),
+        ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in line 2 as a.png."),
+        (
+            "path,label\na.png,pear\n./a.png,kiwi\n",
+            "SET:3: ./a.png is listed twice, first in line 2 as a.png.",
+        ),
         ("path,path,label\na.png,b.png,pear\n", "SET:1: the header names path twice."),
         (
             f"path,label\na.png,{'9' * 50}\n",
@@ -81,13 +84,15 @@ def test_a_csv_file_that_is_a_folder(tmp_path: Path) -> None:
 def test_an_image_by_way_of_another_folder_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     path = csv_file(tmp_path, "path,label\nx/../a.png,pear\na.png,pear\n")
-    assert message(csv_images, path) == "SET:3: a.png is listed twice, first in line 2."
+    assert message(csv_images, path) == "SET:3: a.png is listed twice, first in line 2 as x/../a.png."
 
 
-def test_links_to_one_image_are_several_images(tmp_path: Path) -> None:
-    path = csv_file(tmp_path, "path,label\na.png,pear\nlink.png,pear\n")
+@pytest.mark.parametrize("other", ["link.png", "folder/a.png"])
+def test_a_link_to_an_image_is_the_same(tmp_path: Path, other: str) -> None:
+    path = csv_file(tmp_path, f"path,label\na.png,pear\n{other},pear\n")
     (tmp_path / "link.png").symlink_to("a.png")
-    assert len(listing(csv_images, path)) == 2
+    (tmp_path / "folder").symlink_to(".")
+    assert message(csv_images, path) == f"SET:3: {other} is listed twice, first in line 2 as a.png."
 
 
 def test_a_number_of_thousands_of_digits_is_no_class(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from quba_check.suites.readers.folder import folder_images
 
 
 def test_folders_are_matched_by_name_and_sorted_by_it(tmp_path: Path) -> None:
-    tree(tmp_path, "pear/b.JPEG", "pear/a.png", "kiwi/1.Tif", "apple/0.webp")
+    tree(tmp_path, "pear/b.JPEG", "pear/a.png", "kiwi/1.Tif", "apple/0.webp", "kiwi/2.jfif")
     tree(tmp_path, "pear/notes.txt", "pear/.hidden.png", "kiwi/deep/x.png", ".thumbnails/x.png", "README.md")
     assert short(tmp_path, listing(folder_images, tmp_path)) == [
         ("apple/0.webp", 0, -1),
         ("kiwi/1.Tif", 2, -1),
+        ("kiwi/2.jfif", 2, -1),
         ("pear/a.png", 1, -1),
         ("pear/b.JPEG", 1, -1),
     ]
@@ -44,7 +45,7 @@ def test_a_class_that_is_called_so_wins_over_the_name_without_its_number(tmp_pat
         (
             ["apple/a.txt"],
             "SET/apple: no image in this class folder. "
-            "Images end in .jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif, .tiff, .webp.",
+            "Images end in .jpg, .jpeg, .jfif, .png, .ppm, .bmp, .pgm, .tif, .tiff, .webp.",
         ),
         (
             ["a.png", "apple/a.png"],

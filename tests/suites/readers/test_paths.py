@@ -9,7 +9,7 @@ import pytest
 from support.reading import tree
 
 from quba_check.errors import SuiteError
-from quba_check.suites.readers.paths import expand_braces, files_at, has_files
+from quba_check.suites.readers.paths import expand_braces, files_at, has_files, unread_files
 
 
 def names(path: Path) -> list[str]:
@@ -73,3 +73,23 @@ def test_a_pipe_is_no_shard(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as raised:
         files_at(tmp_path / "a.tar", ".tar")
     assert str(raised.value) == f"{tmp_path}/a.tar: is a pipe or a device, not a file."
+
+
+def test_files_that_look_like_images_and_are_not_read(tmp_path: Path) -> None:
+    tree(
+        tmp_path, "a/0.png", "a/1.gif", "a/2.AVIF", "a/notes.txt", "a/.3.gif", "a/more/4.png", "a/more/5.gif"
+    )
+    tree(tmp_path, "b/0.jfif", "b/boxes.xml", "README.md", "b/more/x.csv", "shelf/x.heic")
+    (tmp_path / "a/loop").symlink_to(tmp_path)
+    (tmp_path / "c").symlink_to(tmp_path / "shelf")
+    in_class_folders = [
+        "a/1.gif",
+        "a/2.AVIF",
+        "a/loop/",
+        "a/more/4.png",
+        "a/more/5.gif",
+        "c/x.heic",
+        "shelf/x.heic",
+    ]
+    assert sorted(unread_files(tmp_path, 1)) == in_class_folders
+    assert sorted(unread_files(tmp_path / "a", 0)) == ["1.gif", "2.AVIF", "loop/", "more/4.png", "more/5.gif"]

@@ -1,0 +1,110 @@
+"""Copies of images add no evidence: intervals are those of the different images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Measurement
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, SEVERITIES, View
+from quba_check.dimensions import measured, registry
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import wilson_limits
+
+FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}), ModelFacts(10, 10))
+FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
+SAME, RANDOM, SKETCH, CUES = View("mixed_same"), View("mixed_rand"), View("sketch"), View(CUE_CONFLICT_SET)
+SHARES = {CLEAN: 0.9, FGSM: 0.5, PGD: 0.4, SAME: 0.8, RANDOM: 0.7, SKETCH: 0.6, CUES: 0.6}
+SHARES |= dict.fromkeys(FOG, 0.8)
+NAMES = [name for name in registry.names if registry[name].views(FACTS.suite)]
+TOLERANCE = {"class_balance": 0.2}  # its error has a second-order term that grows faster than 1 / √n
+
+
+def table(correct: NDArray[np.bool_], rng: np.random.Generator) -> Predictions:
+    n = len(correct)
+    label = np.arange(n) % 2
+    p = np.where(correct, rng.uniform(0.5, 1, n), rng.uniform(0, 0.5, n)).astype(np.float32)
+    probabilities = np.where(label[:, None] == [0, 1], p[:, None], 1 - p[:, None]).astype(np.float32)
+    extra = {
+        "always_right": correct,
+        "zero_gradient": ~correct,
+        "texture": (label + (rng.random(n) < 0.9)) % 2,
+    }
+    predicted = np.where(correct, label, 1 - label)
+    return Predictions(np.arange(n), label, predicted, np.maximum(p, 1 - p), p, probabilities, extra)
+
+
+def copied(one: Predictions, rows: NDArray[np.intp]) -> Predictions:
+    """The rows of a table, with new numbers; equal rows are copies."""
+    taken = replace(one, group=rows).by_index
+    columns = {
+        name: getattr(taken, name)[rows]
+        for name in ("label", "predicted", "confidence", "true_probability", "probabilities")
+    }
+    extra = {name: column[rows] for name, column in taken.extra.items()}
+    return Predictions(
+        np.arange(len(rows)), **columns, extra=extra, group=np.unique(rows, return_inverse=True)[1]
+    )
+
+
+def tables(n: int = 400) -> dict[View, Predictions]:
+    rng = np.random.default_rng(0)
+    return {view: table(rng.random(n) < share, rng) for view, share in SHARES.items()}
+
+
+def of(name: str, views: dict[View, Predictions]) -> Measurement:
+    return measured(registry[name], views, FACTS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_intervals_of_copies_are_those_of_the_images(name: str) -> None:
+    single = tables()
+    doubled = {view: copied(one, np.arange(400).repeat(2)) for view, one in single.items()}
+    ours, expected = of(name, doubled), of(name, single)
+    uncounted = of(name, {view: replace(one, group=None) for view, one in doubled.items()})
+    assert (ours.value, ours.n) == (uncounted.value, uncounted.n)
+    pairs = [(ours, expected)]
+    pairs += [(part, expected.parts[part_name]) for part_name, part in ours.parts.items()]
+    tolerance = TOLERANCE.get(name, 0.06)
+    for one, other in pairs:
+        if one.interval is not None and other.interval is not None:
+            assert one.value == pytest.approx(other.value, rel=0.1)
+            assert np.ptp(one.interval) == pytest.approx(np.ptp(other.interval), rel=tolerance)
+    error = Estimate(0.0, ours.deviations).standard_error
+    assert error == pytest.approx(Estimate(0.0, expected.deviations).standard_error, rel=tolerance)
+    assert ours.debiased_limit is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_copies_nothing_changes(name: str) -> None:
+    assert of(name, tables()) == registry[name].measure(tables(), FACTS)
+
+
+def test_some_copies_by_hand() -> None:
+    """Of 100 images 30 are there twice: 130 files count as 130² / (70 + 4 · 30) = 88.9."""
+    one = table(np.arange(100) < 80, np.random.default_rng(0))
+    rows = np.sort(np.concatenate([np.arange(100), np.arange(0, 90, 3)]))
+    copies = copied(one, rows)
+    measurement = of("accuracy", {CLEAN: copies})
+    hits, n = int(copies.correct.sum()), 130**2 / 190
+    z = np.array([-1.959964, 1.959964])
+    expected = wilson_limits(hits, 130, z * np.sqrt(130 / n))
+    assert measurement.interval == pytest.approx(expected, abs=0.004)
+    assert measurement.n == 130
+
+
+@pytest.mark.parametrize("others", [50, 100])
+def test_copies_of_one_right_image_prove_nothing(others: int) -> None:
+    one = table(np.arange(100) < others, np.random.default_rng(0))
+    rows = np.concatenate([np.arange(100), np.zeros(900, np.intp)])
+    measurement = of("accuracy", {CLEAN: copied(one, rows)})
+    assert measurement.value >= 0.95
+    assert measurement.interval is not None
+    low, high = measurement.interval
+    assert low < others / 100
+    assert 0 <= low <= measurement.value <= high <= 1
