@@ -61,8 +61,6 @@ PAGES: Mapping[str, str] = {
     "store list": "[the models of the store](saving-work.md#what-is-in-the-store)",
     "store verify": "[checksums](saving-work.md#is-the-store-intact)",
     "store prune": "[space](saving-work.md#how-do-i-free-space)",
-    "store export": "[moving predictions](saving-work.md#how-do-i-move-predictions-to-another-store)",
-    "store import": "[moving predictions](saving-work.md#how-do-i-move-predictions-to-another-store)",
     "status": "[running evaluations](saving-work.md#which-evaluations-are-running)",
     "what-if": "[other threshold files](tuning.md#would-a-run-pass-other-threshold-files)",
     "tune": "[thresholds from runs](tuning.md#which-thresholds-does-a-run-support)",
