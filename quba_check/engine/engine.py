@@ -188,7 +188,12 @@ class Engine:
     def compute(self) -> ComputeSettings:
         """The settings of the passes behind all predictions."""
         settings = adopt_choice(self.classifier, self.store.root, self._executor)
-        return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
+        size = self._batch_settings.batch_size or settings.batch_size
+        if self.classifier.takes_single_images:
+            size = 1
+        elif size is None and not self._executor.name:  # workers may have other devices
+            size = default_batch(self.classifier.device)
+        return replace(settings, batch_size=size)
 
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""

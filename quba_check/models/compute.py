@@ -10,6 +10,7 @@ from quba_check.models.request import PRECISIONS, Precision
 
 STATED = "stated by --quba-precision"
 PROGRAM = "exported programs run as they are"
+SINGLE_IMAGES = "images are predicted one by one, since the scale of quantised values depends on the batch"
 DEMO = "the demo runs on the plain path"
 TOO_SHORT = "the run is too short for a probe"
 TOO_FEW = "the suite has too few images for a probe"

@@ -18,6 +18,11 @@ and less that weights are quantised to. Wider integers are shapes, axes and indi
 quantised layers."""
 
 
+_DYNAMIC = "DynamicQuantize"
+"""Beginning of the operators whose scale depends on the whole batch: DynamicQuantizeLinear, and those of
+onnxruntime into which it is merged."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnnxGraph:
     """Properties of an ONNX file that are known without running it.
@@ -28,11 +33,13 @@ class OnnxGraph:
             functions too. Layers that the exporter folded into others do not count.
         contents: digest (blake2b) of the file and of the files with its external weights.
         files: these files.
+        depends_on_batch: True if values are quantised with a scale that depends on the whole batch.
     """
 
     parameters: int
     contents: bytes
     files: tuple[Path, ...] = ()
+    depends_on_batch: bool = False
 
 
 def read_graph(path: Path, *, spec: str) -> OnnxGraph:
@@ -61,7 +68,8 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     values = [*_of_graph(model.graph)]
     for function in model.functions:
         values += [*_of_nodes(function.node), *_of_attributes(function.attribute_proto)]
-    tensors = [value for value in values if not isinstance(value, int)]
+    is_dynamic = [value.startswith(_DYNAMIC) for value in values if isinstance(value, str)]
+    tensors = [value for value in values if not isinstance(value, int | str)]
     names = sorted(
         {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     )
@@ -80,7 +88,9 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
             )
     weights = [value for value in values if isinstance(value, int)]
     weights += [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
-    return OnnxGraph(sum(elements for elements in weights if elements > 1), _digest(files), tuple(files))
+    return OnnxGraph(
+        sum(elements for elements in weights if elements > 1), _digest(files), tuple(files), any(is_dynamic)
+    )
 
 
 def _of_graph(graph: Any) -> Iterator[Any]:
@@ -91,8 +101,9 @@ def _of_graph(graph: Any) -> Iterator[Any]:
 
 
 def _of_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
-    """Yield the tensors stored in nodes, and the lengths of their lists of floats."""
+    """Yield the tensors stored in nodes, the lengths of their lists of floats, and their operators."""
     for node in nodes:
+        yield str(node.op_type)
         yield from _of_attributes(node.attribute)
 
 
