@@ -114,7 +114,9 @@ class ResultCollector:
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier
-        compute = ComputeRow(**evaluation.engine.compute.as_dict())
+        compute = ComputeRow(
+            **evaluation.engine.compute.as_dict() | {"batch_size": evaluation.engine.batch_size}
+        )
         results = [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
         measurements: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}
