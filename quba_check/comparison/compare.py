@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quba_check.comparison.compatibility import check_comparable
+from quba_check.comparison.compatibility import check_comparable, precision_notes
 from quba_check.comparison.difference import Change, RunValue, difference
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import CONFIDENCE
@@ -96,6 +96,7 @@ def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
                 yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(row.masked)}"
         if run.failed_demands:
             yield f"{run.file}: this run fails its own demands: {', '.join(run.failed_demands)}"
+    yield from precision_notes(before.record.environment.precision, after.record.environment.precision)
     seeds = before.record.environment.seed, after.record.environment.seed
     if seeds[0] != seeds[1]:
         yield (f"seeds differ ({seeds[0]} and {seeds[1]}): random starts and corruptions differ")

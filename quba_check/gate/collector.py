@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from quba_check.comparison.compatibility import precision_notes
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
@@ -129,7 +130,7 @@ class ResultCollector:
             *([DEMONSTRATION] if gate.is_demo else []),
             *classifier.notes,
             *gate.notes.get(model, ()),
-            *_baseline_notes(gate),
+            *_baseline_notes(gate, compute.precision),
             *(note for result in results for note in result.notes),
         ]
         return Record(
@@ -189,13 +190,16 @@ class ResultCollector:
                 yield GradeRow(file=shown, **asdict(grade))
 
 
-def _baseline_notes(gate: GateSession) -> Iterator[str]:
-    """Yield a note on an unused baseline, or one with failed demands of its own."""
+def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
+    """Yield notes on an unused baseline, or on one of another precision or with failed demands of its own."""
     baseline = gate.baseline
     if baseline is None:
         return
     if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
-    elif baseline.failed_demands:
+        return
+    for note in precision_notes(baseline.record.environment.precision, precision):
+        yield f"the baseline {baseline.file} and this run: {note}"
+    if baseline.failed_demands:
         yield f"the baseline {baseline.file} fails its own demands: {listed(baseline.failed_demands)}"

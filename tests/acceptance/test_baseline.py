@@ -140,11 +140,13 @@ def test_a_baseline_of_the_other_protocol(other: Judge) -> None:
     )
 
 
-def test_a_baseline_that_fails_its_own_demands(other: Judge) -> None:
+def test_a_baseline_of_another_precision_that_fails_its_own_demands(other: Judge) -> None:
     other.write("plain.yaml", PLAIN.replace("0.1", "1.0"))
-    other("plain.yaml", "--quba-report=bad.json", model="nets:other")
+    other("plain.yaml", "--quba-report=bad.json", "--quba-precision=bf16", model="nets:other")
     run(other, "net", "--quba-baseline=bad.json")
-    assert "the baseline bad.json fails its own demands: accuracy[min]" in other.record()["notes"]
+    notes = other.record()["notes"]
+    assert "the baseline bad.json fails its own demands: accuracy[min]" in notes
+    assert "the baseline bad.json and this run: precision differs: bf16 and fp32" in notes
 
 
 def test_workers_judge_drops_as_one_process_does(tmp_path: Path, tiny_data: Path) -> None:

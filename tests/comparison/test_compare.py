@@ -132,6 +132,13 @@ def test_a_run_that_fails_its_own_demands_has_a_note() -> None:
     assert found.notes == ("a.json: this run fails its own demands: accuracy[min]",)
 
 
+def test_runs_of_different_precision_have_a_note() -> None:
+    run = stored("b.json", RIGHT)
+    environment = run.record.environment.model_copy(update={"precision": "bf16"})
+    half = StoredRun("b.json", run.record.model_copy(update={"environment": environment}), run.images)
+    assert compare(stored("a.json", RIGHT), half).notes == ("precision differs: fp32 and bf16",)
+
+
 def test_a_masked_value_has_a_note() -> None:
     run = stored("a.json", RIGHT)
     row = run.record.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
