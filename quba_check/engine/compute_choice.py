@@ -162,7 +162,10 @@ def probe_here(
 
 
 def probe_examples(examples: Sequence[Example]) -> list[Example]:
-    """Return a random sample of a set, the same in all processes. Its beginning is a random sample, too."""
+    """Return a random sample of a set, the same in all processes.
+
+    Its beginning is a random sample, too.
+    """
     order = np.random.default_rng(0).permutation(len(examples))
     return [examples[number] for number in order[:CHECKED_IMAGES].tolist()]
 

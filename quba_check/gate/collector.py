@@ -191,7 +191,7 @@ class ResultCollector:
 
 
 def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
-    """Yield notes on an unused baseline, or on one of another precision or with failed demands of its own."""
+    """Yield notes on a baseline: unused, of another precision, with failed demands of its own."""
     baseline = gate.baseline
     if baseline is None:
         return

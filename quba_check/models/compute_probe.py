@@ -190,7 +190,10 @@ class Probe:
         return [self._passes.scores(settings, images)] if images else []
 
     def _is_confirmed(self, half: ComputeSettings) -> bool:
-        """Return True if half precision flips no answer on `CHECKED_IMAGES`; the count ends with a flip."""
+        """Return True if half precision flips no answer on `CHECKED_IMAGES`.
+
+        The count ends with the first batch that has a flip.
+        """
         size, flipped = half.batch_size or MOST_IMAGES, 0
         for start in range(0, CHECKED_IMAGES, size):
             images = range(start, min(start + size, CHECKED_IMAGES))

@@ -89,7 +89,10 @@ def _tensors(value: object) -> Iterator[Tensor]:
 
 
 def is_weight(tensor: Tensor) -> bool:
-    """Return True for several numbers of a type that weights have; wider integers are taken for indices."""
+    """Return True for several numbers of a type that weights have.
+
+    Integers wider than 8 bits are taken for indices.
+    """
     is_small_integer = tensor.dtype in (torch.int8, torch.uint8)
     is_number = is_small_integer or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
     return is_number and tensor.numel() > 1

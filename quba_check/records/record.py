@@ -99,7 +99,6 @@ class CandidateRow(JsonRow):
         batch_size: images of a pass.
         gain: time of the plain path divided by the time with these settings; None if not measured.
         flipped: probe images with another top-1 answer than on the plain path; None if not counted.
-        expected_flips: share of flips expected from score differences and margins, in older records.
         problem: reason for rejection without a count of flips; empty if there is none.
     """
 
@@ -109,7 +108,6 @@ class CandidateRow(JsonRow):
     batch_size: int
     gain: float | None = None
     flipped: int | None = None
-    expected_flips: float | None = None
     problem: str = ""
 
 

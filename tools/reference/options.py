@@ -79,7 +79,7 @@ def options_page() -> str:
         "An option can also stand in `pytest.ini` under its name with underscores: `quba_batch_size = 64`. "
         f"The command line takes precedence. {codes(without_ini)} stand on the command line only.",
         _pytest_options(),
-        "Batch size and workers change no more than the last bits of scores, if a model computes each image "
+        "Batch size and workers change at most the last bits of scores, if a model computes each image "
         "on its own. See [models that do not](models.md#what-happens-to-a-quantised-model).",
         "## Which commands does quba-check have?",
         "`quba-check COMMAND --help` prints the same. Commands that read records take `--store=DIR`, the "

@@ -1,4 +1,4 @@
-"""Weights of a user's module outside of its parameters: packed by quantisation, or in plain attributes."""
+"""Weights outside of a module's parameters: packed by quantisation, or in plain attributes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def hidden_weights(module: nn.Module) -> HiddenWeights:
 
 
 def depends_on_batch(module: nn.Module) -> bool:
-    """Return True if a module quantises its inputs dynamically, with one scale for the whole batch."""
+    """Return True if a module is quantised dynamically, with one scale for a batch."""
     return any(
         any(node.kind().endswith("_dynamic") for node in program_nodes(part))
         if isinstance(part, torch.jit.ScriptModule)

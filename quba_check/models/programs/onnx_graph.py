@@ -101,7 +101,7 @@ def _of_graph(graph: Any) -> Iterator[Any]:
 
 
 def _of_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
-    """Yield the tensors stored in nodes, the lengths of their lists of floats, and their operators."""
+    """Yield operators of nodes, their tensors, and the lengths of their lists of floats."""
     for node in nodes:
         yield str(node.op_type)
         yield from _of_attributes(node.attribute)
