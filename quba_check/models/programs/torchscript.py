@@ -89,7 +89,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
 
 
 def program_nodes(module: nn.Module) -> Iterator[Any]:
-    """Yield the nodes of a program; a part without a graph of its own has none."""
+    """Yield the nodes of a program, none for a part without a graph."""
     graph = getattr(module, "inlined_graph", None)
     if graph is not None:
         yield from _nodes(graph)
