@@ -60,7 +60,7 @@ class Evaluation:
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
         store: folder, URL or open store of predictions; None: `$QUBA_STORE`, else the user's cache.
         trust_pickle: allow a checkpoint to run code when it is read.
-        batch_settings: batch size and threads, without influence on results.
+        batch_settings: batch size and threads; they change at most the last bits of scores.
         progress: called after every pass of a batch, see `engine.progress.Progress`.
         finished: called with the name and the number of images of each complete set.
         workers: processes that predict, see `executors.open_pool`; None for this one.
@@ -139,7 +139,9 @@ class Evaluation:
                 classes=len(self.suite.classes),
             )
         self.facts = Facts(
-            self.suite.facts, ModelFacts(self.classifier.parameters, self.classifier.trainable), self.protocol
+            self.suite.facts,
+            ModelFacts(self.classifier.parameters, self.classifier.trainable, self.classifier.uncounted),
+            self.protocol,
         )
         settings = batch_settings or BatchSettings()
         recipe = workers and Recipe.of(self.classifier, self.suite, self.protocol, seed, settings)

@@ -1,4 +1,4 @@
-"""`quba-check store`: list, check and prune stored predictions, and move them to another store."""
+"""`quba-check store`: list, check and prune stored predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, PLACE, Group, NumberWithin
+from quba_check.cli.parser import PLACE, Group, NumberWithin
 from quba_check.errors import OptionError, did_you_mean, listed
 from quba_check.storage.user_files import file_kind
 
@@ -54,9 +54,9 @@ class Age(click.ParamType[int]):
         return int(digits) * UNITS[unit]
 
 
-@click.group("store", cls=Group, short_help="list, check, prune, export or import stored predictions")
+@click.group("store", cls=Group, short_help="list, check or prune stored predictions")
 def store() -> None:
-    """List, check and prune stored predictions, or move them to another store."""
+    """List, check and prune stored predictions."""
 
 
 @store.command(
@@ -179,55 +179,6 @@ def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dr
         if not running:
             remove_free_locks(opened, inventory, now)
     _print(prune_text(opened.shown, inventory, selected, conditions, running, now, is_dry=is_dry))
-
-
-@store.command(
-    "export",
-    short_help="write one model's predictions and records to one file",
-    epilog="Example: quba-check store export demo -o demo.zip",
-)
-@click.argument("model", metavar="MODEL")
-@click.option("-o", "--output", type=OUTPUT, metavar="FILE.zip", help="file to write (default: MODEL.zip)")
-@folder_option
-def export_file(model: str, output: Path | None, store: str | Path | None) -> None:
-    """Write predictions and records of one model to one file, for another store.
-
-    MODEL: a name of 'quba-check store list'. Every checksum is checked first.
-    """
-    from quba_check.cli.store_formats import archive_text, default_name, wrapped
-    from quba_check.storage.exchange import export_model
-    from quba_check.storage.inventory import read_inventory
-
-    opened = opened_store(store, "quba-check store export")
-    inventory = read_inventory(opened)
-    _check_model(model, inventory, "quba-check store export: MODEL")
-    files = [each.file for each in inventory.of_models if each.model == model]
-    path = Path(default_name(model)) if output is None else output
-    archive = export_model(opened, model, files, path)
-    _print(wrapped([f"{path}: {archive_text(archive)}"]))
-
-
-@store.command(
-    "import",
-    short_help="add the predictions of an exported file to the store",
-    epilog="Example: quba-check store import demo.zip",
-)
-@click.argument("file", type=INPUT, metavar="FILE.zip")
-@folder_option
-def import_predictions(file: Path, store: str | Path | None) -> None:
-    """Add predictions and records of an exported file to the store.
-
-    FILE.zip: written by 'quba-check store export'. All of it is checked first. Files that the store has stay.
-    """
-    from quba_check.cli.store_formats import archive_text, wrapped
-    from quba_check.storage.exchange import import_file
-    from quba_check.storage.opening import open_store
-    from quba_check.storage.places import default_place
-
-    opened = open_store(store or default_place())
-    imported = import_file(opened, file)
-    counts = f"{len(imported.added):,} files added, {imported.present:,} present before"
-    _print(wrapped([f"{opened.shown}: {archive_text(imported.archive)}; {counts}"]))
 
 
 def opened_store(place: str | Path | None, command: str) -> Store:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -13,7 +12,6 @@ from quba_check.errors import listed, one_line
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import table_text, wrap_text
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.exchange import Archive
 from quba_check.storage.inventory import Inventory, ModelRow, model_rows, total_size
 from quba_check.storage.pruning import Conditions, Removal
 
@@ -93,25 +91,6 @@ def prune_text(
     if busy and not conditions.is_empty:
         lines.append(f"running, and kept: {listed(busy)}")
     return table + wrapped(lines)
-
-
-def archive_text(archive: Archive) -> str:
-    """Return model, numbers and size of an exported file."""
-    records = sum(name.endswith(".json") for name in archive.digests)
-    entries = len({name.split("/")[1] for name in archive.digests if name.startswith("predictions/")})
-    counts = [f"{entries:,} views" if entries != 1 else "1 view"]
-    counts.append(f"{records:,} records" if records != 1 else "1 record")
-    return f"{archive.model}, {', '.join(counts)}, {format_bytes(archive.size)}"
-
-
-def default_name(model: str) -> str:
-    """Return the name of a model's exported file.
-
-    >>> default_name("timm:resnet50.a1_in1k"), default_name("..")
-    ('timm-resnet50.a1_in1k.zip', 'model.zip')
-    """
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip(".-")
-    return f"{name or 'model'}.zip"
 
 
 def fitted_table(

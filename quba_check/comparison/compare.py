@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from quba_check.comparison.compatibility import check_comparable
+from quba_check.comparison.compatibility import check_comparable, precision_notes
 from quba_check.comparison.difference import Change, RunValue, difference, is_same
 from quba_check.comparison.misclassified import flips
 from quba_check.comparison.stored_run import StoredRun
@@ -94,8 +94,9 @@ def _answer_notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
         if isinstance(row, MeasurementRow)
         for part in (None, *row.parts)
     ]
-    values = [(before.value_of(*target), after.value_of(*target)) for target in targets]
-    if all(is_same(first, second) for first, second in values if first and second):
+    pairs = [(before.value_of(*target), after.value_of(*target)) for target in targets]
+    are_same = [is_same(first, second) for first, second in pairs if first and second]
+    if are_same and all(are_same):
         yield "the same predictions: every change is exactly 0"
         return
     try:
@@ -121,6 +122,7 @@ def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
                 yield f"{run.file}: {name} is masked, {NO_EVIDENCE}: {'; '.join(row.masked)}"
         if run.failed_demands:
             yield f"{run.file}: this run fails its own demands: {', '.join(run.failed_demands)}"
+    yield from precision_notes(before.record.environment.precision, after.record.environment.precision)
     seeds = before.record.environment.seed, after.record.environment.seed
     if seeds[0] != seeds[1]:
         yield (f"seeds differ ({seeds[0]} and {seeds[1]}): random starts and corruptions differ")

@@ -31,6 +31,11 @@ def check_comparable(before: Record, after: Record, first: str, second: str) -> 
         )
 
 
+def precision_notes(before: str, after: str) -> list[str]:
+    """Return a note on runs of different precision; none if it is the same."""
+    return [f"precision differs: {before} and {after}"] if before != after else []
+
+
 def differences(
     before: Record, protocol: ProtocolName, suite: SuiteRow, *, limit: int | None, seed: int
 ) -> list[str]:

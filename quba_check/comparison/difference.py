@@ -177,8 +177,8 @@ def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> in
 def is_same(before: RunValue, after: RunValue) -> bool:
     """True if two values come from the same predictions.
 
-    The models then have equal fingerprints, or give the same answers with the same confidence; values and
-    deviations are equal too.
+    The models then have equal fingerprints, or equal outputs for all clean images; values and deviations are
+    equal too.
     """
     if before.value != after.value:
         return False
@@ -189,7 +189,8 @@ def is_same(before: RunValue, after: RunValue) -> bool:
         return False
     if before.fingerprint and before.fingerprint == after.fingerprint:
         return True
-    return before.answers is not None and before.answers.is_same(after.answers)
+    outputs, others = (None if run.answers is None else run.answers.outputs for run in (before, after))
+    return outputs is not None and outputs == others
 
 
 def _no_change(before: RunValue, value: float, flips: Discordance | None = None) -> Change:

@@ -93,10 +93,12 @@ class ModelFacts:
     Attributes:
         parameters: number of parameters of the classifying module.
         trainable: number of those that require a gradient.
+        uncounted: reason why they cannot be counted; empty if they can.
     """
 
     parameters: int
     trainable: int
+    uncounted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

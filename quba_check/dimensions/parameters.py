@@ -7,6 +7,7 @@ from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.streaming import Tables
 from quba_check.dimensions._registry import dimension
+from quba_check.errors import UnmeasurableError
 
 
 @dimension(
@@ -20,6 +21,8 @@ from quba_check.dimensions._registry import dimension
 )
 def measure(_predictions: Tables, facts: Facts) -> Measurement:
     """Parameters in millions; rounded to 0.1 million under the protocol `released`, as published."""
+    if facts.model.uncounted:
+        raise UnmeasurableError(facts.model.uncounted)
     total, trainable = facts.model.parameters / 1e6, facts.model.trainable / 1e6
     if facts.protocol.rounds_parameters:
         total, trainable = round(total, 1), round(trainable, 1)

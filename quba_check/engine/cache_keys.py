@@ -26,8 +26,8 @@ from quba_check.storage.store import SHARD_SIZE, content_hash
 from quba_check.suites import corruptions
 from quba_check.suites.suite import Example, Suite
 
-FORMAT = 1
-"""Increased with the meaning of a stored column, so that old shards are never read."""
+FORMAT = 2
+"""Increased with the meaning of a stored column or of its metadata, so that old shards are never read."""
 
 LIBRARIES = ("torch", "timm", "torchvision", "pillow")
 """Libraries that compute predictions; another version may give other results."""

@@ -6,12 +6,15 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.engine.loader import default_threads
 from quba_check.engine.order import Executor
 from quba_check.engine.plan import BACKWARD, FORWARD
 from quba_check.engine.preparer import Prepare
@@ -24,7 +27,7 @@ from quba_check.models.compute import (
     ComputeSettings,
     PlannedPasses,
 )
-from quba_check.models.compute_probe import MOST_IMAGES, Probe, image_count
+from quba_check.models.compute_probe import CHECKED_IMAGES, Probe, image_count
 from quba_check.models.device import device_name
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.store import Store, content_hash
@@ -32,11 +35,10 @@ from quba_check.storage.user_files import read_json
 from quba_check.suites.suite import Example, Suite
 
 FOLDER = "compute"
-FORMAT = 1
+FORMAT = 2
 """Increased with the rules of the probe, so that earlier choices are not used."""
 MUCH_LONGER = 2
 """Ratio of planned passes from which a run that was too short for a probe says nothing about another."""
-_STRIDE = 8
 _WAIT_SECONDS = 0.05
 
 
@@ -141,7 +143,7 @@ def probe_here(
     planned: PlannedPasses,
     batch_size: int | None,
 ) -> ComputeSettings:
-    """Return the settings chosen by a probe on images spread over the clean set."""
+    """Return the settings chosen by a probe on images of the clean set."""
     unattacked = [view for view in views if view.attack is None]
     view = next((view for view in unattacked if view.set == CLEAN_SET), (*unattacked, CLEAN)[0])
     request = classifier.requested or ComputeRequest()
@@ -149,22 +151,23 @@ def probe_here(
         examples = probe_examples(suite.examples(view))
         prepare = preparation(view)
 
-        def read(numbers: range) -> torch.Tensor:
-            return torch.stack([prepare(examples[number]) for number in numbers])
+        with ThreadPoolExecutor(max(1, default_threads(classifier.device))) as pool:
 
-        return Probe(classifier, read, len(examples), planned, request, batch_size).choose()
+            def read(numbers: range) -> torch.Tensor:
+                return torch.stack(list(pool.map(prepare, examples[numbers.start : numbers.stop])))
+
+            return Probe(classifier, read, len(examples), planned, request, batch_size).choose()
     except QubaError:  # the shard with the image reports it
         return ComputeSettings(requested="auto", reason=UNREADABLE)
 
 
 def probe_examples(examples: Sequence[Example]) -> list[Example]:
-    """Return the examples of a probe, spread over a set.
+    """Return a random sample of a set, the same in all processes.
 
-    The first eighth of them is spread over the set, too.
+    Its beginning is a random sample, too.
     """
-    count = min(MOST_IMAGES, len(examples))
-    spread = [examples[number * len(examples) // count] for number in range(count)]
-    return [example for first in range(_STRIDE) for example in spread[first::_STRIDE]]
+    order = np.random.default_rng(0).permutation(len(examples))
+    return [examples[number] for number in order[:CHECKED_IMAGES].tolist()]
 
 
 def _compiled(settings: ComputeSettings, request: ComputeRequest) -> ComputeSettings:

@@ -175,7 +175,7 @@ class Engine:
         """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""
         if self.classifier.outputs is None:
             self.determine_outputs([CLEAN])
-        size = self.compute.batch_size or default_batch(self.classifier.device)
+        size = self.batch_size
         fast = self.suite.missing(CLEAN) is None and self.cache_keys.is_prepared_fast(CLEAN)
         try:
             predictions = answers(self.classifier, images, crop=crop, batch_size=size, fast=fast)
@@ -189,6 +189,13 @@ class Engine:
         """The settings of the passes behind all predictions."""
         settings = adopt_choice(self.classifier, self.store.root, self._executor)
         return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
+
+    @property
+    def batch_size(self) -> int:
+        """Images of a pass, before it is halved because memory runs out."""
+        if self.classifier.takes_single_images:
+            return 1
+        return self.compute.batch_size or default_batch(self.classifier.device)
 
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""

@@ -32,7 +32,7 @@ _Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """Batch size and reading of images, without any influence on results.
+    """Batch size and reading of images. They change at most the last bits of scores.
 
     Attributes:
         batch_size: images of a forward pass; None chooses by device and halves it when memory runs out.

@@ -140,6 +140,6 @@ class Worker:
             if defect:  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
             about = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
-            files[view] = shard_file(rows, about)
+            files[view] = shard_file(order.keys[view], rows, about)
             self._unchecked.append(order.keys[view])
         return Predicted(order, files, outputs)

@@ -191,7 +191,8 @@ def _are_unchanged(state: ModelState) -> bool:
         except OSError:
             return False
         is_same = (status.st_size, status.st_mtime_ns) == (stamp.size, stamp.mtime_ns)
-        if is_same and stamp.mtime_ns < state.started * 1e9:
+        # ctime shows a file that was replaced with its size and mtime kept.
+        if is_same and max(stamp.mtime_ns, status.st_ctime_ns) < state.started * 1e9:
             continue
         if status.st_size != stamp.size or sha256(path, name, UserError) != stamp.sha256:
             return False

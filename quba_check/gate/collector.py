@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from quba_check.comparison.compatibility import precision_notes
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
@@ -119,7 +120,8 @@ class ResultCollector:
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier
-        compute = ComputeRow(**evaluation.engine.compute.as_dict())
+        engine = evaluation.engine
+        compute = ComputeRow(**engine.compute.as_dict() | {"batch_size": engine.batch_size})
         for planned in demands:
             result = self.results.get(planned.node_id)
             if result is not None and result.inputs != inputs_hash(gate, planned):
@@ -137,7 +139,7 @@ class ResultCollector:
             *([DEMONSTRATION] if gate.is_demo else []),
             *classifier.notes,
             *gate.notes.get(model, ()),
-            *_baseline_notes(gate),
+            *_baseline_notes(gate, compute.precision),
             *(note for result in results for note in result.notes),
         ]
         return Record(
@@ -198,14 +200,17 @@ class ResultCollector:
                 yield GradeRow(file=shown, **asdict(grade))
 
 
-def _baseline_notes(gate: GateSession) -> Iterator[str]:
-    """Yield a note on an unused baseline."""
+def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
+    """Yield notes on a baseline: unused, or of another precision."""
     baseline = gate.baseline
     if baseline is None:
         return
     if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
+        return
+    for note in precision_notes(baseline.record.environment.precision, precision):
+        yield f"the baseline {baseline.file} and this run: {note}"
 
 
 def _baseline_warnings(baseline: StoredRun | None) -> Iterator[str]:

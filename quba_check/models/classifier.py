@@ -53,7 +53,9 @@ class Classifier:
         stated_outputs: kind of its outputs as stated by a config; None if not stated.
         outputs: kind of its outputs; None until it is stated or detected on real images
             (`outputs.output_kind`).
+        uncounted: reason why the parameters cannot be counted; empty if they can.
         no_gradient: reason why no gradient passes through it; empty if one may.
+        takes_single_images: True if an image's answer depends on the rest of its batch.
         notes: notes for the record, such as defaults in use.
         head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
             one for each of its classes.
@@ -76,7 +78,9 @@ class Classifier:
     requested: ComputeRequest | None = None
     stated_outputs: OutputKind | None = None
     outputs: OutputKind | None = None
+    uncounted: str = ""
     no_gradient: str = ""
+    takes_single_images: bool = False
     notes: tuple[str, ...] = ()
     head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
@@ -193,6 +197,9 @@ class Classifier:
             ModelError: the module fails on the batch, or its outputs are not class scores.
             torch.OutOfMemoryError: memory runs out, for callers that continue with smaller batches.
         """
+        if self.takes_single_images and len(inputs) > 1:
+            parts = [self.raw(image, exact=exact, is_checked=is_checked) for image in torch.split(inputs, 1)]
+            return torch.cat(parts)
         half = self.precision != "fp32" and not exact
         if self.compute.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)

@@ -10,13 +10,12 @@ from quba_check.models.request import PRECISIONS, Precision
 
 STATED = "stated by --quba-precision"
 PROGRAM = "exported programs run as they are"
+SINGLE_IMAGES = "images are predicted one by one, since the scale of quantised values depends on the batch"
 DEMO = "the demo runs on the plain path"
 TOO_SHORT = "the run is too short for a probe"
 TOO_FEW = "the suite has too few images for a probe"
 UNREADABLE = "the images for the probe cannot be read"
 FAILING = "the model fails on the images of the probe"
-MOST_FLIPS = 0.001
-"""Largest accepted share of flipped top-1 answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,6 @@ class Candidate:
         batch_size: images of a pass.
         gain: time of the plain path divided by the time with these settings; None if not measured.
         flipped: number of probe images with another top-1 answer than on the plain path; None if not counted.
-        expected_flips: share of flips expected from score differences and margins; None if not computed.
         problem: reason for rejection without a count of flips; empty if there is none.
     """
 
@@ -40,7 +38,6 @@ class Candidate:
     batch_size: int
     gain: float | None = None
     flipped: int | None = None
-    expected_flips: float | None = None
     problem: str = ""
 
 
@@ -55,8 +52,8 @@ class ComputeSettings:
         batch_size: images of a pass; None for the default of the device.
         requested: the requested precision; `auto` if chosen here.
         reason: reason for these settings.
-        images: number of images of the probe; 0 without a probe.
-        flipped: number of these images with another top-1 answer than on the plain path.
+        images: number of images predicted both with these settings and on the plain path; 0 without a probe.
+        flipped: number of these images with another top-1 answer.
         gain: time of the plain path divided by the time with these settings; 1 without a probe.
         candidates: all settings that the probe tried.
     """

@@ -12,7 +12,6 @@ from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, error_summary, is_out_of_memory
 from quba_check.models.compute import (
     FAILING,
-    MOST_FLIPS,
     TOO_FEW,
     TOO_SHORT,
     Candidate,
@@ -38,15 +37,14 @@ LEAST_GAIN = 1.05
 CLEARLY_SLOWER = 1.1
 """Time of a first batch, relative to the plain path, from which its settings are not pursued."""
 LEAST_IMAGES, MOST_IMAGES = 32, 256
-"""Images of a probe. Half precision is accepted on the larger number only."""
-EXTENSION = 64
-"""Images by which a count of flips is extended; it ends when half precision is refused."""
-TOO_COSTLY = "a count of flips on more images takes too long"
-MOST_EXTENSION = 0.2
-"""Largest time of a count on all images, relative to the time that half precision would save.
+"""Images of a probe."""
+CHECKED_IMAGES = 2_995
+"""Images on which half precision must flip no answer.
 
-With a bound by `PROBE_SHARE` instead, runs of fewer than about 20,000 planned passes could not take it.
+The upper 95 % limit of the share of flips is then 1 - 0.05 ** (1 / 2,995), which is 0.1 %.
 """
+LEAST_PASSES_OF_CHECK = 20 * CHECKED_IMAGES
+"""Planned plain passes from which half precision can save much more than its check costs."""
 CPU_BATCHES, ACCELERATOR_BATCHES = (16, 32, 64), (256, 512, 1024)
 
 
@@ -82,10 +80,12 @@ class Probe:
         measure: Measure | None = None,
     ) -> None:
         self._classifier = classifier
-        self._available = min(available, MOST_IMAGES)
+        self._may_use_half = available >= CHECKED_IMAGES and planned.plain >= LEAST_PASSES_OF_CHECK
+        self._read = read
+        self._measure = measure
         self._planned = planned
         self._request = request
-        self._passes = TimedPasses(classifier, read, image_count(planned, available), measure)
+        self._passes = TimedPasses(classifier, read(range(image_count(planned, available))), measure)
         on_cpu = classifier.device.type == "cpu"
         self._batches = (batch_size,) if batch_size else CPU_BATCHES if on_cpu else ACCELERATOR_BATCHES
         self._may_halve = batch_size is None and not on_cpu
@@ -114,7 +114,12 @@ class Probe:
             best = self._best()
             if not self._try(replace(best, batch_size=size)) or self._best() == best:
                 break
-        return self._result(self._with_compilation(self._best()))
+        best = self._with_compilation(self._best())
+        if best.precision != "fp32" and not self._is_confirmed(best):
+            for settings in [settings for settings in self._passes.seconds if settings.precision != "fp32"]:
+                del self._passes.seconds[settings]
+            best = self._with_compilation(self._best())
+        return self._result(best)
 
     def _without_probe(self, reason: str) -> ComputeSettings:
         return ComputeSettings(requested=self._request.precision, reason=reason)
@@ -138,7 +143,7 @@ class Probe:
         last = replace(self._plain, channels_last=True)
         if self._classifier.has_convolutions:
             yield last
-        precisions = _half_precisions(self._classifier.device) if self._available == MOST_IMAGES else ()
+        precisions = _half_precisions(self._classifier.device) if self._may_use_half else ()
         for precision in precisions:
             half = replace(last, precision=precision)
             if last in self._passes.seconds:
@@ -160,7 +165,7 @@ class Probe:
         finally:
             self._classifier.try_out(self._plain)
         self._candidates[settings] = outcome
-        is_accepted = self._keeps_answers(outcome)
+        is_accepted = outcome.flipped == 0
         if not is_accepted:
             self._passes.seconds.pop(settings, None)
         return is_accepted
@@ -179,51 +184,29 @@ class Probe:
             self._passes.scores(settings, first)
             self._passes.scores(self._plain, first[:1])
         scores = torch.cat([scores, *self._more(settings, range(first.stop, self._passes.images))])
-        outcome = self._counted(settings, scores)
-        if settings.precision == "fp32":
-            return outcome
-        if self._passes.images < MOST_IMAGES and not self._is_extension_worthwhile(settings):
-            is_kept = self._keeps_answers(outcome)
-            return replace(outcome, problem=TOO_COSTLY) if is_kept else outcome
-        while self._keeps_answers(outcome) and self._passes.images < MOST_IMAGES:
-            new = self._extend(settings)
-            scores = torch.cat([scores, self._passes.scores(settings, new)])
-            outcome = self._counted(settings, scores)
-        return outcome
+        return _candidate(settings, gain=self._gain(settings), flipped=flips(self._scores, scores))
 
     def _more(self, settings: ComputeSettings, images: range) -> list[Tensor]:
         return [self._passes.scores(settings, images)] if images else []
 
-    def _counted(self, settings: ComputeSettings, scores: Tensor) -> Candidate:
-        flipped, expected = flips(self._scores, scores)
-        return _candidate(
-            settings, gain=self._gain(settings), flipped=flipped, expected_flips=round(expected, 6)
-        )
+    def _is_confirmed(self, half: ComputeSettings) -> bool:
+        """Return True if half precision flips no answer on `CHECKED_IMAGES`.
 
-    def _is_extension_worthwhile(self, settings: ComputeSettings) -> bool:
-        """Return True if a count on all images takes much less than half precision saves.
-
-        The saving is relative to the fastest settings that were accepted before.
+        The count ends with the first batch that has a flip.
         """
-        seconds = self._passes.seconds
-        plain, half = seconds[self._plain], seconds[settings]
-        fastest_other = min(duration for other, duration in seconds.items() if other != settings)
-        saved = self._planned.plain * (fastest_other - half)
-        return MOST_IMAGES * (plain + half) < MOST_EXTENSION * saved
-
-    def _extend(self, settings: ComputeSettings) -> range:
-        """Read further images, get the plain answers to them, and return their positions."""
-        before = self._passes.images
-        new = range(before, min(self._available, before + max(EXTENSION, settings.batch_size or 1)))
-        self._passes.extend(new.stop)
-        self._scores = torch.cat([self._scores, self._passes.scores(self._plain, new)])
-        return new
-
-    def _keeps_answers(self, candidate: Candidate) -> bool:
-        if candidate.problem or candidate.flipped is None or candidate.expected_flips is None:
-            return False
-        is_kept = candidate.flipped <= MOST_FLIPS * self._passes.images
-        return is_kept and candidate.expected_flips <= MOST_FLIPS
+        size, flipped = half.batch_size or MOST_IMAGES, 0
+        for start in range(0, CHECKED_IMAGES, size):
+            images = range(start, min(start + size, CHECKED_IMAGES))
+            passes, every = (
+                TimedPasses(self._classifier, self._read(images), self._measure),
+                range(len(images)),
+            )
+            flipped = flips(passes.scores(self._plain, every), passes.scores(half, every))
+            if flipped:
+                break
+        self._classifier.try_out(self._plain)
+        self._candidates[half] = replace(self._candidates[half], flipped=flipped)
+        return not flipped
 
     def _with_compilation(self, best: ComputeSettings) -> ComputeSettings:
         """Return settings compiled if that pays."""
@@ -251,36 +234,20 @@ class Probe:
 
     def _result(self, chosen: ComputeSettings) -> ComputeSettings:
         measured = self._candidates.get(chosen)
-        tried, share = len(self._candidates) + 1, f"at most {100 * MOST_FLIPS:g} % flips"
+        tried, flipless = len(self._candidates) + 1, "without flipped answers"
         return replace(
             chosen,
-            reason=f"fastest of {tried} with {share}" if measured else f"no faster settings with {share}",
-            images=self._passes.images,
+            reason=f"fastest of {tried} {flipless}" if measured else f"no faster settings {flipless}",
+            images=self._passes.images if chosen.precision == "fp32" else CHECKED_IMAGES,
             flipped=measured.flipped or 0 if measured else 0,
             gain=measured.gain or 1.0 if measured else 1.0,
             candidates=tuple(self._candidates.values()),
         )
 
 
-def flips(reference: Tensor, scores: Tensor) -> tuple[int, float]:
-    """Return the number of flipped top-1 answers, and the share expected from margins.
-
-    The expected share is that of all pairs of an image's loss of margin and an image's margin in which the
-    loss is larger. Few images are enough for it to distinguish small shares, unlike the number.
-
-    Args:
-        reference: (N, C) scores of the plain path, C at least 2.
-        scores: (N, C) scores to compare.
-
-    >>> flips(torch.tensor([[1.0, 0.0], [0.0, 4.0]]), torch.tensor([[0.0, 2.0], [0.0, 4.0]]))
-    (1, 0.25)
-    """
-    top, classes = reference.topk(2, dim=1)
-    margins = top[:, 0] - top[:, 1]
-    others = scores.gather(1, classes)
-    losses = margins - (others[:, 0] - others[:, 1])
-    flipped = int((reference.argmax(dim=1) != scores.argmax(dim=1)).sum())
-    return flipped, float((losses[:, None] > margins[None, :]).double().mean())
+def flips(reference: Tensor, scores: Tensor) -> int:
+    """Return the number of top-1 answers that differ between two tables of scores, (N, C)."""
+    return int((reference.argmax(dim=1) != scores.argmax(dim=1)).sum())
 
 
 def _candidate(
@@ -288,11 +255,10 @@ def _candidate(
     *,
     gain: float | None = None,
     flipped: int | None = None,
-    expected_flips: float | None = None,
     problem: str = "",
 ) -> Candidate:
     tried = settings.precision, settings.channels_last, settings.compiled, settings.batch_size or 1
-    return Candidate(*tried, gain, flipped, expected_flips, problem)
+    return Candidate(*tried, gain, flipped, problem)
 
 
 def _half_precisions(device: torch.device) -> tuple[Precision, ...]:
@@ -300,7 +266,4 @@ def _half_precisions(device: torch.device) -> tuple[Precision, ...]:
         return ("bf16", "fp16") if torch.cuda.is_bf16_supported() else ("fp16",)
     if device.type == "mps":
         return ("fp16",)
-    # Without oneDNN's kernels torch is 10 to 30 times slower in bf16. No public function tells: that of
-    # `torch.cpu` is missing before torch 2.13, and ignores ONEDNN_MAX_CPU_ISA.
-    is_supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return ("bf16",) if is_supported is not None and is_supported() else ()
+    return ()  # a CPU saves little: attacks stay in float32, whose pass then no longer serves the clean set

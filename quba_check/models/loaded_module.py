@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -31,6 +31,10 @@ class LoadedModule:
         derived: names of tensors that are computed from the others. They are left out of the fingerprint,
             since their last bits depend on the machine.
         is_program: True for exported programs, which run as they are.
+        hidden: weights outside of the module's parameters that count as parameters, by name.
+        n_hidden: number of such weights.
+        uncounted: reason why the parameters cannot be counted; empty if they can.
+        takes_single_images: True if an image's answer depends on the rest of its batch.
         files: the files that it was loaded from, the weights first; none if they are not known.
     """
 
@@ -46,6 +50,10 @@ class LoadedModule:
     derived: tuple[str, ...] = ()
     files: tuple[ModelFile, ...] = ()
     is_program: bool = False
+    hidden: Mapping[str, Tensor] = field(default_factory=dict)
+    n_hidden: int = 0
+    uncounted: str = ""
+    takes_single_images: bool = False
 
 
 def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
@@ -63,7 +71,7 @@ def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> 
         if isinstance(value, (list, tuple)) and all(isinstance(number, float) for number in value):
             others[tuple(value)] = len(value) if len(value) > 1 else 0
         for tensor in _tensors(value):
-            if _memory(tensor) not in own and tensor.numel() > 1 and _is_weight(tensor):
+            if _memory(tensor) not in own and is_weight(tensor):
                 others[_memory(tensor)] = tensor.numel()
     extra = sum(others.values())
     total = sum(own.values()) + extra
@@ -81,9 +89,14 @@ def _tensors(value: object) -> Iterator[Tensor]:
             yield from _tensors(part)
 
 
-def _is_weight(tensor: Tensor) -> bool:
+def is_weight(tensor: Tensor) -> bool:
+    """Return True for several numbers of a type that weights have.
+
+    Integers wider than 8 bits are taken for indices.
+    """
     is_small_integer = tensor.dtype in (torch.int8, torch.uint8)
-    return is_small_integer or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
+    is_number = is_small_integer or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
+    return is_number and tensor.numel() > 1
 
 
 def _memory(tensor: Tensor) -> object:

@@ -14,7 +14,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, model_errors
-from quba_check.models.compute import DEMO, PROGRAM, ComputeRequest, ComputeSettings
+from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, ComputeRequest, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule
@@ -29,6 +29,10 @@ from quba_check.models.preprocessing.preprocessing import (
 from quba_check.models.request import LoadRequest, Precision, check_compile
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
+TAKES_SINGLE_IMAGES = (
+    "{} is quantised dynamically, with a scale that depends on the whole batch: images are predicted one by "
+    "one, which is slower. To avoid that, quantise it statically, with a scale from calibration images"
+)
 COMPILED_PROGRAM = "{} is an exported program and runs as it is: --quba-compile has no effect"
 
 
@@ -87,6 +91,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     notes = [
         *loaded.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
+        *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
         *_convert_to_float32(module),
         *_preprocessing_notes(spec, preprocessing, request.image_size, configs),
         *_outputs_notes(request.preprocessing),
@@ -94,20 +99,21 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     ]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    own_parameters = sum(parameter.numel() for parameter in parameters)
+    own_parameters = sum(parameter.numel() for parameter in parameters) + loaded.n_hidden
     for parameter in parameters:  # attacks then compute gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
     compute, requested = _compute_settings(spec, request, loaded, precision)
     checksum = state_digest(tensors)
     original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
+    original |= {f"hidden {name}": tensor for name, tensor in loaded.hidden.items()}
     pin_arithmetic(device)
     return Classifier(
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
             module,
-            state_digest(original) if loaded.derived else checksum,
+            state_digest(original) if loaded.derived or loaded.hidden else checksum,
             architecture=_base_name(loaded.architecture),
             sources=loaded.sources,
             columns=head.columns,
@@ -116,13 +122,15 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         preprocessing=preprocessing,
         checksum=checksum,
         parameters=own_parameters if loaded.parameters is None else loaded.parameters,
-        trainable=trainable,
+        trainable=trainable + loaded.n_hidden,  # nothing states which of them training changed
+        uncounted=loaded.uncounted,
         classes=head.classes,
         head=head,
         device=device,
         compute=compute,
         requested=requested,
         no_gradient=loaded.no_gradient,
+        takes_single_images=loaded.takes_single_images,
         stated_outputs=stated_outputs(module, spec=spec.text, configs=configs),
         notes=tuple(notes),
         files=file_digests(loaded.files),
@@ -182,6 +190,8 @@ def _compute_settings(
 ) -> tuple[ComputeSettings, ComputeRequest | None]:
     """Return the first settings, and the request for a later choice if there is one."""
     settings = ComputeSettings(loaded.precision or precision, requested=request.precision)
+    if loaded.takes_single_images:
+        return replace(settings, batch_size=1, reason=SINGLE_IMAGES), None
     if loaded.is_program:
         return replace(settings, reason=PROGRAM), None
     if spec.kind == "demo" and request.precision == "auto":

@@ -46,8 +46,7 @@ class TimedPasses:
 
     Args:
         classifier: the model.
-        read: returns a range of the images, preprocessed, as uint8 (N, 3, H, W).
-        count: number of images to begin with.
+        pixels: the images, preprocessed, uint8 (N, 3, H, W).
         measure: see `Stopwatch`.
 
     Attributes:
@@ -55,28 +54,17 @@ class TimedPasses:
         spent: time of all passes.
     """
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        read: Callable[[range], Tensor],
-        count: int,
-        measure: Measure | None = None,
-    ) -> None:
+    def __init__(self, classifier: Classifier, pixels: Tensor, measure: Measure | None = None) -> None:
         self.seconds: dict[ComputeSettings, float] = {}
         self.spent = 0.0
         self._classifier = classifier
-        self._read = read
         self._measure = measure or Stopwatch(classifier.device)
-        self._pixels = read(range(count))
+        self._pixels = pixels
 
     @property
     def images(self) -> int:
         """Number of images of the probe."""
         return len(self._pixels)
-
-    def extend(self, count: int) -> None:
-        """Read further images, up to a number."""
-        self._pixels = torch.cat([self._pixels, self._read(range(self.images, count))])
 
     def fits(self, settings: ComputeSettings, *, with_graph: bool) -> bool:
         """Warm up with one pass; return False if memory runs out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -41,6 +42,8 @@ class CleanAnswers:
         confidence: (w,) probability of the predicted class of the w wrong images, in their order; None in
             files of earlier versions.
         loss: (w,) cross-entropy of the wrong images, -log of the probability of the true class; likewise.
+        outputs: SHA-256 (hex) of the predicted classes, their probabilities and those of the true classes, of
+            all images; None in files of earlier versions.
     """
 
     names: Sequence[str]
@@ -50,6 +53,7 @@ class CleanAnswers:
     index: NDArray[np.int64] | None = None
     confidence: NDArray[np.float64] | None = None
     loss: NDArray[np.float64] | None = None
+    outputs: str | None = None
 
     @classmethod
     def of(cls, table: Predictions, names: Sequence[str], classes: Sequence[str]) -> CleanAnswers:
@@ -57,26 +61,14 @@ class CleanAnswers:
         wrong = table.predicted != table.label
         confidence = table.confidence[wrong].astype(np.float64)
         loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
-        return cls(names, table.label, table.predicted, classes, table.index, confidence, loss)
+        columns = (table.index, table.label, table.predicted, table.confidence, table.true_probability)
+        outputs = hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
+        return cls(names, table.label, table.predicted, classes, table.index, confidence, loss, outputs)
 
     @property
     def wrong(self) -> NDArray[np.intp]:
         """Rows (w,) of the misclassified images."""
         return np.flatnonzero(self.predicted != self.label)
-
-    def is_same(self, other: CleanAnswers | None) -> bool:
-        """True if another model gives the same predictions, and wrong ones with the same confidence.
-
-        Without a wrong image nothing tells two models apart.
-        """
-        if other is None or self.confidence is None or other.confidence is None:
-            return False
-        return (
-            len(self.confidence) > 0
-            and list(self.names) == list(other.names)
-            and np.array_equal(self.predicted, other.predicted)
-            and np.array_equal(self.confidence, other.confidence)
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +119,7 @@ class PerImage:
             about["of"] = identity(record)
         if self.clean is not None:
             about["classes"] = list(self.clean.classes)
+            about["outputs"] = self.clean.outputs
             clean_arrays, about["wrong"] = _answer_arrays(self.clean)
             arrays |= clean_arrays
         arrays[_ABOUT] = _bytes(json.dumps(about, ensure_ascii=False, separators=(",", ":")))
@@ -201,7 +194,7 @@ def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAn
     names = [name.replace("\0", "\n") for name in text.split("\n")] if text else []
     classes = [str(name) for name in about["classes"]]
     index = np.cumsum(arrays[_INDEX], dtype=np.int64) if _INDEX in arrays else None
-    answers = CleanAnswers(names, label, predicted, classes, index)
+    answers = CleanAnswers(names, label, predicted, classes, index, outputs=about.get("outputs"))
     columns = [column for column in (label, predicted, index) if column is not None]
     if any(column.shape != (len(names),) for column in columns):
         raise ValueError("columns of different lengths")

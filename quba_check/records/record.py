@@ -99,7 +99,6 @@ class CandidateRow(JsonRow):
         batch_size: images of a pass.
         gain: time of the plain path divided by the time with these settings; None if not measured.
         flipped: probe images with another top-1 answer than on the plain path; None if not counted.
-        expected_flips: share of flips expected from score differences and margins; None if not computed.
         problem: reason for rejection without a count of flips; empty if there is none.
     """
 
@@ -109,7 +108,6 @@ class CandidateRow(JsonRow):
     batch_size: int
     gain: float | None = None
     flipped: int | None = None
-    expected_flips: float | None = None
     problem: str = ""
 
 
@@ -120,11 +118,11 @@ class ComputeRow(JsonRow):
         precision: number format of passes without gradients; those of attacks are float32.
         channels_last: convolution weights and inputs in memory format `channels_last`.
         compiled: passes without gradients through `torch.compile`.
-        batch_size: images of a pass; None for the default of the device.
+        batch_size: images of a pass; None for the default of the device, in older records.
         requested: the requested precision; `auto` if a probe may choose.
         reason: reason for these settings.
-        images: images of the probe; 0 without a probe.
-        flipped: probe images with another top-1 answer than on the plain path.
+        images: images that were predicted both with these settings and on the plain path; 0 without a probe.
+        flipped: images of these with another top-1 answer.
         gain: time of the plain path divided by the time with these settings; 1 without a probe.
         candidates: all settings that the probe tried.
     """

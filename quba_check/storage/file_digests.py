@@ -24,27 +24,32 @@ READERS = 4
 FIRST_READ, NEXT_READ = 2**18, 2**20
 """Bytes of a file that are read at once. Most images need the first alone."""
 CLOCK_TICK_NS = 20_000_000
-"""Time in which a file may change with the same mtime. Digests of younger files are not stored."""
+"""Time in which a file may change with the same times. Digests of younger files are not stored."""
 BUSY_SECONDS = 60.0
 LARGEST_INTEGER = 2**63 - 1
 """Largest integer of SQLite. Some file systems have larger inode numbers."""
-_TABLE = """CREATE TABLE IF NOT EXISTS digests_1 (
-    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
+_TABLE = """CREATE TABLE IF NOT EXISTS digests_2 (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, digest TEXT
 ) WITHOUT ROWID"""
 
 
-_COUNT = "SELECT count(*) FROM (SELECT 1 FROM digests_1 WHERE path BETWEEN ? AND ? LIMIT ?)"
-_BY_RANGE = """SELECT path, size, mtime_ns, inode, digest FROM digests_1
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM digests_2 WHERE path BETWEEN ? AND ? LIMIT ?)"
+_BY_RANGE = """SELECT path, size, mtime_ns, ctime_ns, inode, digest FROM digests_2
     WHERE path BETWEEN ? AND ? AND typeof(digest) = 'text' AND length(digest) = 32"""
-_BY_NAME = """SELECT digests_1.path, size, mtime_ns, inode, digest
-    FROM json_each(?) CROSS JOIN digests_1 ON digests_1.path = value
+_BY_NAME = """SELECT digests_2.path, size, mtime_ns, ctime_ns, inode, digest
+    FROM json_each(?) CROSS JOIN digests_2 ON digests_2.path = value
     WHERE typeof(digest) = 'text' AND length(digest) = 32"""
-Stamp = tuple[int, int, int]
-"""Size, mtime_ns and inode, which identify an unchanged file."""
+Stamp = tuple[int, int, int, int]
+"""Size, mtime_ns, ctime_ns and inode, which identify an unchanged file.
+
+The system sets ctime, so that it also shows a file that was replaced with its size and mtime kept.
+"""
+HAS_CHANGE_TIME = os.name != "nt"
+"""On Windows, Python's ctime is the time of creation."""
 
 
 class ContentDigests:
-    """BLAKE2b-128 digests of file contents, cached in an SQLite file by (path, size, mtime_ns, inode).
+    """BLAKE2b-128 digests of file contents, cached in an SQLite file by path and `Stamp`.
 
     A changed file gets another digest; a file that was only touched is read again and keeps its digest.
     Several processes and threads may use one cache. A damaged cache is replaced by an empty one.
@@ -112,7 +117,7 @@ class ContentDigests:
 
     def _read(
         self,
-        files: Sequence[tuple[str, int, int, int]],
+        files: Sequence[tuple[str, int, int, int, int]],
         pool: ThreadPoolExecutor,
         connection: sqlite3.Connection,
     ) -> dict[str, str]:
@@ -131,11 +136,11 @@ class ContentDigests:
         self.files_read += len(files)
         with connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO digests_1 VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO digests_2 VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (name, size, mtime_ns, inode, digests[name])
-                    for name, size, mtime_ns, inode in files
-                    if start_ns - mtime_ns > CLOCK_TICK_NS
+                    (name, size, mtime_ns, ctime_ns, inode, digests[name])
+                    for name, size, mtime_ns, ctime_ns, inode in files
+                    if start_ns - max(mtime_ns, ctime_ns) > CLOCK_TICK_NS
                 ],
             )
         return digests
@@ -184,7 +189,13 @@ def _stamp(name: str) -> Stamp:
         raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
     if not stat.S_ISREG(status.st_mode):
         raise SuiteError(f"{name}: is not a file.")
-    return status.st_size, status.st_mtime_ns, status.st_ino & LARGEST_INTEGER
+    return stamp_of(status)
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Return the stamp of a file."""
+    changed = status.st_ctime_ns if HAS_CHANGE_TIME else 0
+    return status.st_size, status.st_mtime_ns, changed, status.st_ino & LARGEST_INTEGER
 
 
 def _content_digests(names: Iterable[str]) -> dict[str, str]:
@@ -216,8 +227,8 @@ def _cached_digests(connection: sqlite3.Connection, names: Collection[str]) -> d
         rows = connection.execute(_BY_NAME, (json.dumps([*names]),))
     return {
         name: digest
-        for name, size, mtime_ns, inode, digest in rows
-        if name in names and _stamp(name) == (size, mtime_ns, inode)
+        for name, size, mtime_ns, ctime_ns, inode, digest in rows
+        if name in names and _stamp(name) == (size, mtime_ns, ctime_ns, inode)
     }
 
 

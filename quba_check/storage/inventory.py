@@ -104,7 +104,8 @@ def kind_of(name: str) -> Kind:
     folder, _, rest = name.partition("/")
     if PurePosixPath(name).name.startswith("."):
         return "other"
-    if is_prediction(name):
+    match = _PREDICTIONS.fullmatch(name)
+    if match is not None and (is_pack(match[2]) or _SHARD.fullmatch(match[2])):
         return "predictions"
     if "/" not in rest and rest:
         if folder == "runs" and rest.endswith(_RECORD_SUFFIXES):
@@ -116,12 +117,6 @@ def kind_of(name: str) -> Kind:
         if folder == "active" and rest.endswith(".json"):
             return "active"
     return "other"
-
-
-def is_prediction(name: str) -> bool:
-    """Return True for the name of a shard or a pack, relative to the store."""
-    match = _PREDICTIONS.fullmatch(name)
-    return match is not None and (is_pack(match[2]) or _SHARD.fullmatch(match[2]) is not None)
 
 
 def read_inventory(store: StoreFiles) -> Inventory:

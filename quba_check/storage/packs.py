@@ -24,7 +24,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from quba_check.storage.shard import Columns, DamagedShardError, Shard, ShardId, checksum
+from quba_check.storage.shard import (
+    ENTRY,
+    OTHER_ENTRY,
+    SHARD,
+    Columns,
+    DamagedShardError,
+    Shard,
+    ShardId,
+    checksum,
+)
 from quba_check.storage.tensor_file import TensorFile, tensor_file
 
 _NAME = re.compile(r"(\d{5,})-(\d{5,})-[0-9a-f]{16}\.safetensors")
@@ -52,7 +61,7 @@ class Pack:
         shards: names of its shards, in the order of its rows.
 
     Raises:
-        ValueError: the metadata do not fit the name or the rows.
+        ValueError: the metadata do not fit the folder, the name or the rows.
     """
 
     def __init__(self, path: Path, file: TensorFile) -> None:
@@ -60,6 +69,8 @@ class Pack:
         self._file = file
         common = dict(file.metadata)
         contents = json.loads(common.pop(_CONTENTS))
+        if common.get(ENTRY) != path.parent.name:
+            raise ValueError(OTHER_ENTRY)
         self._members: dict[ShardId, _Member] = {}
         start = 0
         for number, content, rows, about in contents["shards"]:
@@ -221,7 +232,7 @@ def write_pack(path: Path, shards: Mapping[ShardId, Shard]) -> None:
             [
                 *name,
                 len(shard.columns["index"]),
-                {key: shard.about[key] for key in shard.about.keys() - common},
+                {key: shard.about[key] for key in shard.about.keys() - common - {SHARD}},
             ]
             for name, shard in shards.items()
         ],

@@ -1,10 +1,15 @@
-"""A stored shard: its key, its columns and its checksum."""
+"""A stored shard: its key, its columns and its checksum.
+
+The metadata of a shard state the key that it belongs to, so that the shard of another model, copied over it,
+is not taken for it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +21,9 @@ from quba_check.errors import StoreError
 Columns = Mapping[str, NDArray[Any]]
 ShardId = tuple[int, str]
 """Number of a shard and the first 16 digits of its content: its name within a cache entry."""
+ENTRY, SHARD = "entry", "shard"
+"""Keys of the metadata that state the cache entry and the name of a shard."""
+OTHER_ENTRY = "it is of another model, view or settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,11 @@ class ShardKey:
         """Name of the shard within its cache entry."""
         return self.shard, self.content[:16]
 
+    @property
+    def name(self) -> str:
+        """Its name in files."""
+        return f"{self.shard:05d}-{self.content[:16]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -59,13 +72,25 @@ class DamagedShardError(StoreError):
     """A shard is missing or cannot be trusted."""
 
 
-def shard_file(columns: Columns, about: Mapping[str, str]) -> bytes:
+def shard_file(key: ShardKey, columns: Columns, about: Mapping[str, str]) -> bytes:
     """Return the content of a shard's own file.
 
-    It is a safetensors file with a checksum in its metadata.
+    It is a safetensors file with key and checksum in its metadata.
     """
     arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
-    return save(arrays, {**about, "checksum": checksum(arrays)})
+    return save(arrays, {**about, ENTRY: key.cache_entry, SHARD: key.name, "checksum": checksum(arrays)})
+
+
+def check_stated_key(about: Mapping[str, str], path: Path) -> None:
+    """Check that a shard's own file states the key that its path stands for.
+
+    Raises:
+        DamagedShardError: it is a copy of another shard.
+    """
+    if about.get(ENTRY) != path.parent.name:
+        raise DamagedShardError(f"{path}: {OTHER_ENTRY}")
+    if about.get(SHARD) != path.stem:
+        raise DamagedShardError(f"{path}: it is of other images")
 
 
 def checksum(columns: Columns) -> str:

@@ -31,6 +31,7 @@ from quba_check.storage.shard import (
     Shard,
     ShardId,
     ShardKey,
+    check_stated_key,
     checksum,
     shard_file,
 )
@@ -123,10 +124,10 @@ class Store(StoreFiles):
         ]
 
     def read(self, key: ShardKey) -> Shard:
-        """Return a shard after checking its checksum, indices and lengths.
+        """Return a shard after checking its key, checksum, indices and lengths.
 
         Raises:
-            DamagedShardError: it is missing, truncated, altered, or holds other rows.
+            DamagedShardError: it is missing, truncated, altered, or another shard.
         """
         for _ in range(2):  # another process may pack the shard after it was found, and remove its file
             with suppress(FileNotFoundError):
@@ -145,7 +146,7 @@ class Store(StoreFiles):
 
     def write(self, key: ShardKey, columns: Columns, about: Mapping[str, str]) -> None:
         """Write a shard atomically, into a file of its own; see `put`."""
-        self.put(key, shard_file(columns, about))
+        self.put(key, shard_file(key, columns, about))
 
     def put(self, key: ShardKey, content: bytes) -> None:
         """Write a shard's own file atomically.
@@ -260,6 +261,7 @@ class Store(StoreFiles):
     def _read_file(self, key: ShardKey) -> Shard:
         path = self.path(key)
         with tensor_file(path) as file:
+            check_stated_key(file.metadata, path)
             columns = {name: file.rows(name, [range(shape[0])]) for name, shape in file.shapes.items()}
         if file.metadata.get("checksum") != checksum(columns):
             raise DamagedShardError(f"{path}: its checksum does not fit its columns")
@@ -314,7 +316,7 @@ class Store(StoreFiles):
 
 def shard_file_name(key: ShardKey) -> str:
     """Return the name of a shard's own file in the folder of its cache entry."""
-    return f"{key.shard:05d}-{key.content[:16]}.safetensors"
+    return f"{key.name}.safetensors"
 
 
 def _slot(name: str) -> str:

@@ -7,7 +7,7 @@ import json
 from quba_check.errors import StoreError
 
 FORMAT = 1
-"""Stores without the file are of earlier versions, which this version reads."""
+"""Stores without the file are of earlier versions: this version reads their records."""
 FORMAT_NAME = "format.json"
 FORMAT_CONTENT = json.dumps({"format": FORMAT}).encode()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quba_check.storage.packs import Pack, is_pack, open_pack
-from quba_check.storage.shard import DamagedShardError, ShardKey, checksum
+from quba_check.storage.shard import DamagedShardError, ShardKey, check_stated_key, checksum
 from quba_check.storage.store import Store
 from quba_check.storage.tensor_file import tensor_file
 
@@ -71,9 +71,10 @@ def _check_shard_file(path: Path) -> None:
 
     Raises:
         FileNotFoundError: it is gone.
-        DamagedShardError: its checksum does not fit, or it cannot be read.
+        DamagedShardError: its key or its checksum does not fit, or it cannot be read.
     """
     with tensor_file(path) as file:
+        check_stated_key(file.metadata, path)
         columns = {name: file.rows(name, [range(shape[0])]) for name, shape in file.shapes.items()}
         stated = file.metadata.get("checksum")
     if stated != checksum(columns):

@@ -36,6 +36,16 @@ def other(judge: Judge) -> Judge:
     return judge
 
 
+def of_another_model(record: Path) -> None:
+    """Turn a run into that of another model with the same right answers."""
+    run = Record.model_validate_json(record.read_text(encoding="utf-8"))
+    file = record.with_suffix(".npz")
+    deviations = PerImage.from_bytes(file.read_bytes(), file.name).deviations
+    run = run.model_copy(update={"model": run.model.model_copy(update={"fingerprint": "0" * 32})})
+    record.write_text(run.to_json(), encoding="utf-8")
+    file.write_bytes(PerImage(deviations).to_bytes(run))
+
+
 def messages(judge: Judge) -> list[str]:
     return [row["message"] for row in judge.record()["verdicts"]]
 
@@ -70,6 +80,8 @@ def test_what_looks_at_no_image_has_none_to_differ_in(other: Judge) -> None:
 
 def test_non_inferiority_has_to_be_shown(other: Judge) -> None:
     other.write("drops.yaml", DROPS + "uncertain: fail\n")
+    assert run(other, "net", "--quba-baseline=net.json").ret == 0
+    of_another_model(other.pytester.path / "net.json")
     assert run(other, "net", "--quba-baseline=net.json").ret == 6
     assert other.outcomes()["accuracy[max_drop]"] == "uncertain"
     assert messages(other)[0].splitlines()[0] == "accuracy drop 0.000 is not shown to be at most 0.0100"
@@ -191,9 +203,17 @@ def test_a_baseline_of_the_other_protocol(other: Judge) -> None:
     )
 
 
+def test_a_baseline_of_another_precision(other: Judge) -> None:
+    other("plain.yaml", "--quba-report=bf16.json", "--quba-precision=bf16", model="nets:other")
+    run(other, "net", "--quba-baseline=bf16.json")
+    note = "the baseline bf16.json and this run: precision differs: bf16 and fp32"
+    assert note in other.record()["notes"]
+
+
 def test_workers_judge_drops_as_one_process_does(tmp_path: Path, tiny_data: Path) -> None:
     project = Project.at(tmp_path / "project", tiny_data, PLAIN)
     assert project.run("--quba-report=net.json").code == 0
+    of_another_model(project.root / "net.json")
     (project.root / "thresholds" / "x.yaml").write_text(DROPS + "uncertain: fail\n", encoding="utf-8")
     drops = ("--quba-baseline=net.json", "--quba-report=record.json")
     assert project.run(*drops).code == 6

@@ -95,6 +95,7 @@ def test_record_has_every_key_of_the_contract(run: Finished, project: Project) -
             assert {"value", "unit", "n", "interval"} <= set(part)
     assert {"versions", "device", "precision", "seed", "time", "git"} <= set(record["environment"])
     compute = record["environment"]["compute"]
+    assert compute["batch_size"] == 16
     assert (compute["precision"], compute["requested"], compute["images"]) == ("fp32", "auto", 0)
     assert compute["reason"] == "the run is too short for a probe"
     (grade,) = record["grades"]

@@ -1,4 +1,4 @@
-"""Predictions and a record written by version 0.1 are read, not made again or refused."""
+"""A record written by version 0.1 is read, not refused."""
 
 from __future__ import annotations
 
@@ -11,32 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quba_check.engine import cache_keys as addresses
 from quba_check.evaluation import Evaluation
 
 OLD = Path(__file__).parent / "written_by_0_1"
-LIBRARIES = {"torch": "2.13.0+cpu", "timm": "1.0.31", "torchvision": "0.28.0+cpu", "pillow": "13.0.0"}
-"""The libraries that made the predictions; other versions would make them again."""
 
 
-def test_predictions_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(OLD / "store", tmp_path / "store")
+def test_models_and_values_are_those_of_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions are made again, since those of earlier versions do not state the model that they are of."""
     monkeypatch.syspath_prepend(OLD)
-    monkeypatch.setattr(addresses, "library_versions", lambda: LIBRARIES)
-    predicted: set[str] = set()
-    evaluation = Evaluation(
-        "colours:network",
-        OLD / "data",
-        store=tmp_path / "store",
-        progress=lambda step: predicted.add(step.view),
-    )
+    evaluation = Evaluation("colours:network", OLD / "data", store=tmp_path / "store")
     record = json.loads((OLD / "record.json").read_text(encoding="utf-8"))
     for name, measured in record["measurements"].items():
         if "value" in measured:
-            assert evaluation.measure(name).value == pytest.approx(measured["value"], abs=1e-12), name
+            assert evaluation.measure(name).value == pytest.approx(measured["value"], abs=1e-6), name
     del sys.modules["colours"]
-    # Since then an image leaves PGD once the model is wrong about it; the value is the same.
-    assert predicted == {"clean+pgd"}
     assert evaluation.classifier.fingerprint == record["model"]["fingerprint"]
 
 

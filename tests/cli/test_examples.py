@@ -18,9 +18,6 @@ from support.tiny import CLASSES, write_suite
 
 from quba_check.cli.main import quba_check
 from quba_check.records.files import read_record
-from quba_check.storage.exchange import export_model
-from quba_check.storage.inventory import read_inventory
-from quba_check.storage.store import Store
 
 PROMPT = "Example: "
 THRESHOLDS = """\
@@ -64,12 +61,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_store(folder: Path, origin: Path) -> None:
-    """A store with predictions of the demo, and the file that they are exported to."""
+    """A store with predictions of the demo."""
     for name in ("predictions", "runs"):
         shutil.copytree(origin / name, folder / "store" / name)
-    store = Store(folder / "store")
-    files = [each.file for each in read_inventory(store).of_models if each.model == "demo"]
-    export_model(store, "demo", files, folder / "demo.zip")
 
 
 def write_fleet(folder: Path, origin: Path) -> None:

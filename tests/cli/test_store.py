@@ -188,17 +188,6 @@ def test_a_running_evaluation_keeps_its_predictions(store: Store, capsys: pytest
     )
 
 
-def test_a_model_moves_to_another_store(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "store export r50") == (0, "r50.zip: r50, 2 views, 1 record, SIZE\n", "")
-    assert run(capsys, "store import r50.zip --store other") == (
-        0,
-        "other: r50, 2 views, 1 record, SIZE; 3 files added, 0 present before\n",
-        "",
-    )
-    assert read_inventory(Store(Path("other"))).models == ["r50"]
-    assert run(capsys, "store verify --store other")[0] == 0
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -211,20 +200,13 @@ def test_a_model_moves_to_another_store(store: Store, capsys: pytest.CaptureFixt
             "prune --model r5",
             "quba-check store prune: --model: got 'r5'. Allowed: r50, vit. Did you mean 'r50'?",
         ),
-        ("export resnet", "quba-check store export: MODEL: got 'resnet'. Allowed: r50, vit."),
-        ("import nothing.zip", "nothing.zip: there is no such file."),
-        ("export", "quba-check store export: MODEL: is missing. See 'quba-check store export --help'."),
-        (
-            "export vit -o .",
-            "quba-check store export: -o/--output: got '.', a folder. Allowed: a file name.",
-        ),
         (
             "prune --larger-than many",
             "quba-check store prune: --larger-than: got 'many'. Allowed: a number from 0 to 1,000,000.",
         ),
         (
             "prunes",
-            "quba-check store: unknown command, got 'prunes'. Allowed: list, verify, prune, export, import. "
+            "quba-check store: unknown command, got 'prunes'. Allowed: list, verify, prune. "
             "Did you mean 'prune'?",
         ),
     ],
@@ -251,7 +233,7 @@ def test_units_of_ages(store: Store, capsys: pytest.CaptureFixture[str], age_tex
 
 def test_a_store_without_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Store(tmp_path)
-    assert main(["store", "export", "r50", "--store", str(tmp_path)]) == 4
+    assert main(["store", "prune", "--model", "r50", "--store", str(tmp_path)]) == 4
     assert capsys.readouterr().err == (
-        "ERROR: quba-check store export: MODEL: got 'r50'. The store has no models.\n"
+        "ERROR: quba-check store prune: --model: got 'r50'. The store has no models.\n"
     )

@@ -128,18 +128,15 @@ def test_views_of_only_one_run_make_no_difference() -> None:
 
 
 SAME = ("the same predictions: every change is exactly 0",)
-SHARES = (0.25, 0.75)
 
 
-def of_model(
-    file: str, fingerprint: str, top1: list[int], confidence: tuple[float, ...] | None = SHARES
-) -> StoredRun:
-    """A run of a model, with the confidence of its wrong answers."""
+def of_model(file: str, fingerprint: str, top1: list[int], outputs: str | None = "x") -> StoredRun:
+    """A run of a model, with the digest of its outputs."""
     run = stored(file, top1)
     assert run.images is not None
     assert run.images.clean is not None
     model = run.record.model.model_copy(update={"fingerprint": fingerprint})
-    clean = replace(run.images.clean, confidence=None if confidence is None else np.array(confidence))
+    clean = replace(run.images.clean, outputs=outputs)
     record = run.record.model_copy(update={"model": model})
     return replace(run, record=record, images=replace(run.images, clean=clean))
 
@@ -154,10 +151,10 @@ OTHER_TWO_WRONG = [1, 0, *RIGHT[2:]]
         (of_model("b.json", "a", TWO_WRONG), SAME),
         (of_model("b.json", "a", TWO_WRONG, None), SAME),
         (of_model("b.json", "b", TWO_WRONG), SAME),
-        (of_model("b.json", "b", TWO_WRONG, (0.25, 0.5)), ("0", "0", "0")),
+        (of_model("b.json", "b", TWO_WRONG, "y"), ("0", "0", "0")),
         (of_model("b.json", "b", TWO_WRONG, None), ("0", "0", "0")),
-        (of_model("b.json", "b", OTHER_TWO_WRONG), ("0", "0", "1")),
-        (of_model("b.json", "a", [0, 2, 0, *RIGHT[3:]]), ("1", "1", "0")),
+        (of_model("b.json", "b", OTHER_TWO_WRONG, "y"), ("0", "0", "1")),
+        (of_model("b.json", "a", [0, 2, 0, *RIGHT[3:]], "y"), ("1", "1", "0")),
     ],
 )
 def test_the_same_predictions_have_no_change(after: StoredRun, notes: tuple[str, ...]) -> None:
@@ -173,7 +170,7 @@ def test_the_same_predictions_have_no_change(after: StoredRun, notes: tuple[str,
 
 
 def test_right_answers_to_all_images_are_not_the_same_predictions() -> None:
-    runs = (of_model(f"{name}.json", name, RIGHT, ()) for name in "ab")
+    runs = (of_model(f"{name}.json", name, RIGHT, name) for name in "ab")
     assert compare(*runs).changes[0].finding == "within noise"
 
 
@@ -199,6 +196,13 @@ def test_copies_are_no_evidence_of_a_change() -> None:
 def test_a_run_that_fails_its_own_demands_has_a_note() -> None:
     found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
     assert found.notes[1:] == ("a.json: this run fails its own demands: accuracy[min]",)
+
+
+def test_runs_of_different_precision_have_a_note() -> None:
+    run = stored("b.json", RIGHT)
+    environment = run.record.environment.model_copy(update={"precision": "bf16"})
+    half = StoredRun("b.json", run.record.model_copy(update={"environment": environment}), run.images)
+    assert compare(stored("a.json", RIGHT), half).notes[1:] == ("precision differs: fp32 and bf16",)
 
 
 def test_a_masked_value_has_a_note() -> None:

@@ -32,4 +32,5 @@ def test_values_equal_the_released_ones(regime, name):
     )
     suite = SuiteFacts("golden", probabilities.shape[1], shifts=(), corruptions=(), spaces={})
     measured = registry[name].measure({CLEAN: clean}, Facts(suite, ModelFacts(1, 1)))
-    assert measured.value == pytest.approx(expected, abs=1e-6)
+    # Bins of tied probabilities follow the last bits of the softmax, which processors compute differently.
+    assert measured.value == pytest.approx(expected, abs=5e-5 if regime == "ties" else 1e-6)

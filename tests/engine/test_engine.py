@@ -148,6 +148,17 @@ def test_batch_size_changes_no_answer(evaluate, tmp_path: Path, size: int) -> No
     assert all(same(usual[view], found[view]) for view in views)
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's quantisation is deprecated
+def test_batch_size_changes_nothing_for_a_model_quantised_dynamically(evaluate, tmp_path: Path) -> None:
+    tables = []
+    for size in (None, 7):
+        evaluation = evaluate("quantised", store=tmp_path / str(size), batch_settings=BatchSettings(size, 0))
+        assert evaluation.engine.batch_size == 1
+        tables.append(evaluation.engine.predictions([CLEAN])[CLEAN])
+    np.testing.assert_array_equal(tables[0].probabilities, tables[1].probabilities)
+    assert evaluation.measure("parameters").value == (3 * 12 + 3 * 3 + 3) / 1e6
+
+
 def test_reading_ahead_changes_nothing(evaluate, tmp_path: Path) -> None:
     usual = evaluate(batch_settings=BatchSettings(2, threads=0)).engine.predictions([CLEAN])[CLEAN]
     found = evaluate(store=tmp_path / "other", batch_settings=BatchSettings(2, threads=3)).engine.predictions(

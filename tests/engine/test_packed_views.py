@@ -150,6 +150,33 @@ def test_a_pack_that_is_cut_off_is_predicted_again(evaluate, models, unpacked) -
     assert files_of(evaluation, CLEAN) == [path]
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpacked, packed: bool) -> None:
+    """A released model's predictions, copied over those of a worse one, do not pass for its own."""
+    other, evaluation = evaluate("other"), evaluate()
+    for one in (other, evaluation):
+        one.engine.predictions([CLEAN])
+        keys = one.engine.cache_keys.shard_keys(CLEAN)
+        shards = [one.store.read(key) for key in keys]
+        one.store.remove(*keys)
+        for key, shard in zip(keys, shards, strict=True):
+            one.store.write(key, shard.columns, shard.about)
+        if packed:
+            one.store.pack(keys)
+    for target, source in zip(files_of(evaluation, CLEAN), files_of(other, CLEAN), strict=True):
+        shutil.copyfile(source, target)
+    evaluation = evaluate()
+    assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
+    assert models.COUNTS["forward"] == N
+    problem = "it is of another model, view or settings"
+    problem = f"cannot be read ({problem})" if packed else problem
+    notes = evaluation.engine.pop_repairs()
+    assert len(notes) == (1 if packed else N // SIZE + 1)
+    assert all(
+        note.startswith("damaged shard predicted again: ") and note.endswith(problem) for note in notes
+    )
+
+
 def test_a_packed_shard_that_cannot_be_of_the_view(evaluate, models, unpacked) -> None:
     evaluation = evaluate()
     for key in evaluation.engine.cache_keys.shard_keys(CLEAN):

@@ -200,6 +200,14 @@ def test_a_file_that_changed_during_the_run_is_read_again(judged: Path) -> None:
     assert not judge()
 
 
+def test_weights_replaced_with_size_and_time_kept(judged: Path) -> None:
+    path, stat = judged / "a.pt", (judged / "a.pt").stat()
+    content = path.read_text(encoding="utf-8")
+    path.write_text(content.replace('{"records": ', '{"records":\t'), encoding="utf-8")
+    os.utime(path, ns=(stat.st_mtime_ns, stat.st_mtime_ns))
+    assert not judge()
+
+
 def test_thresholds_below_the_root_folder_of_pytest(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A record names them relative to the root folder, which may lie above the current one."""
     record = judged / "out/a/record.json"

@@ -1,4 +1,4 @@
-"""Whatever files of a store or an exported file hold: one line or a damaged file, no traceback."""
+"""Whatever files of a store hold: one line or a damaged file, no traceback."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.hostile import FUZZ, json_files
-from support.stored import names_in, predict, prediction_files
+from support.stored import predict, prediction_files
 
 from quba_check.cli.main import main
 from quba_check.cli.status import status_json, status_text
-from quba_check.errors import StoreError
 from quba_check.storage.active_runs import ActiveRun, active_runs
-from quba_check.storage.exchange import CONTENTS, export_model, import_file
-from quba_check.storage.inventory import read_inventory
 from quba_check.storage.store import Store
 
 Changes = list[tuple[int, int]]
@@ -36,58 +33,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-@pytest.fixture(scope="module")
-def exported(store: Store) -> bytes:
-    path = store.root.parent / "r50.zip"
-    export_model(store, "r50", [each.file for each in read_inventory(store).of_models], path)
-    return path.read_bytes()
-
-
 def changed(content: bytes, changes: Changes) -> bytes:
     altered = bytearray(content)
     for place, value in changes:
         altered[place % len(altered)] = value
     return bytes(altered)
-
-
-def imported_names(store: Store, content: bytes) -> set[str]:
-    """Names of the files that reach an empty store; each is the one that was exported."""
-    path = store.root.parent / "altered.zip"
-    path.write_bytes(content)
-    other = store.root.parent / "other"
-    shutil.rmtree(other, ignore_errors=True)
-    try:
-        import_file(Store(other), path)
-    except StoreError:
-        assert not names_in(Store(other))
-    names = names_in(Store(other))
-    for name in names:
-        assert (other / name).read_bytes() == (store.root / name).read_bytes()
-    return names
-
-
-@given(changes=CHANGES)
-@FUZZ
-def test_exported_files_with_other_bytes(store: Store, exported: bytes, changes: Changes) -> None:
-    imported_names(store, changed(exported, changes))
-
-
-@given(place=CUTS)
-@FUZZ
-def test_exported_files_that_were_cut(store: Store, exported: bytes, place: int) -> None:
-    assert not imported_names(store, exported[: place % len(exported)])
-
-
-@given(changes=CHANGES)
-@FUZZ
-def test_contents_with_other_bytes(store: Store, exported: bytes, changes: Changes) -> None:
-    start = exported.index(b'{\n "format"')
-    end = exported.index(b"}\n }\n}") + 6
-    altered = changed(exported[start:end], changes)
-    # The CRC-32 would have to change too.
-    names = imported_names(store, exported[:start] + altered + exported[end:])
-    assert not names or altered == exported[start:end]
-    assert CONTENTS not in names
 
 
 @given(changes=CHANGES, place=CUTS, is_cut=st.booleans())

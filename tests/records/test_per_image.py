@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import zipfile
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from support.runs_compared import CLASSES, stored
 from support.tuned import record
 
 from quba_check.comparison.stored_run import stored_run
+from quba_check.core.predictions import Predictions
 from quba_check.errors import UserError
 from quba_check.records.per_image import CleanAnswers, PerImage, decode, encode
 from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
@@ -137,6 +139,15 @@ def test_probabilities_of_the_wrong_images(wrong: int, exact: bool) -> None:
     assert np.array_equal(back.index, clean.index)  # type: ignore[arg-type]
     assert back.confidence == pytest.approx(clean.confidence, abs=1e-6 if exact else 0.005)
     assert back.loss == pytest.approx(clean.loss, rel=1e-6 if exact else 0.03)
+
+
+def test_outputs_are_the_predictions_and_probabilities_of_all_images() -> None:
+    columns = np.arange(3), np.array([0, 1, 2]), np.array([0, 1, 1]), np.array([0.9, 0.8, 0.7], np.float32)
+    table = Predictions(*columns, np.array([0.9, 0.8, 0.2], np.float32))
+    other = replace(table, confidence=np.array([0.9, 0.5, 0.7], np.float32))
+    clean, changed = (CleanAnswers.of(one, ["a", "b", "c"], CLASSES) for one in (table, other))
+    assert reread(clean).outputs == clean.outputs == CleanAnswers.of(table, ["a", "b", "c"], CLASSES).outputs
+    assert changed.outputs != clean.outputs
 
 
 def test_names_of_files_that_are_no_text() -> None:

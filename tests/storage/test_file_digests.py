@@ -28,7 +28,14 @@ def written(path: Path, content: bytes, mtime_ns: int = LONG_AGO) -> Path:
 
 
 def files(folder: Path, number: int) -> list[Path]:
-    return [written(folder / f"{k}.png", str(k).encode()) for k in range(number)]
+    paths = [written(folder / f"{k}.png", str(k).encode()) for k in range(number)]
+    age_the_change()
+    return paths
+
+
+def age_the_change() -> None:
+    """Wait until the digests of files that were just written are stored; nobody can set their ctime."""
+    time.sleep(2 * CLOCK_TICK_NS / 1e9)
 
 
 @pytest.fixture
@@ -126,11 +133,46 @@ def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path, ca
     assert digests.digest(path) != before
 
 
+def test_content_replaced_in_place_with_size_and_time_kept_is_noticed(tmp_path: Path, cache: Path) -> None:
+    """As `rsync --times --inplace` and `cp --preserve` do with images of one size, such as BMP."""
+    path = written(tmp_path / "a.bmp", b"old")
+    age_the_change()
+    digests = ContentDigests(cache)
+    before = digests.digest(path)
+    assert (digests.digest(path), digests.files_read) == (before, 1)
+    written(path, b"new")
+    assert digests.digest(path) == hashlib.blake2b(b"new", digest_size=16).hexdigest()
+
+
+def test_the_time_of_creation_on_windows_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    status = tmp_path.stat()
+    assert file_digests.stamp_of(status)[2] == status.st_ctime_ns
+    monkeypatch.setattr(file_digests, "HAS_CHANGE_TIME", False)
+    assert file_digests.stamp_of(status)[2] == 0
+
+
+def test_digests_of_an_earlier_version_are_computed_again(tmp_path: Path, cache: Path) -> None:
+    path = written(tmp_path / "a.png", b"x")
+    stat = path.stat()
+    cache.parent.mkdir()
+    with closing(sqlite3.connect(cache)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE digests_1 (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, "
+            "digest TEXT) WITHOUT ROWID"
+        )
+        row = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, "0" * 32)
+        connection.execute("INSERT INTO digests_1 VALUES (?, ?, ?, ?, ?)", row)
+    digests = ContentDigests(cache)
+    assert digests.digest(path) == hashlib.blake2b(b"x", digest_size=16).hexdigest()
+    assert digests.note is None
+
+
 def test_a_touched_file_is_read_again_and_keeps_its_digest(tmp_path: Path, cache: Path) -> None:
     path = written(tmp_path / "a.png", b"same")
     digests = ContentDigests(cache)
     before = digests.digest(path)
     os.utime(path, ns=(LONG_AGO + 5, LONG_AGO + 5))
+    age_the_change()
     assert digests.digest(path) == before
     assert digests.files_read == 2
     digests.digest(path)
@@ -211,8 +253,8 @@ def spoil_pipe(cache: Path) -> None:
 
 def spoil_table(cache: Path) -> None:
     with closing(sqlite3.connect(cache)) as connection:
-        connection.execute("DROP TABLE digests_1")
-        connection.execute("CREATE TABLE digests_1 (name TEXT)")
+        connection.execute("DROP TABLE digests_2")
+        connection.execute("CREATE TABLE digests_2 (name TEXT)")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +279,7 @@ def test_digests_that_are_none_are_not_used(tmp_path: Path, cache: Path) -> None
     paths = files(tmp_path, 2)
     before = ContentDigests(cache).digests(paths)
     with closing(sqlite3.connect(cache)) as connection, connection:
-        connection.execute("UPDATE digests_1 SET digest = 5")
+        connection.execute("UPDATE digests_2 SET digest = 5")
     assert ContentDigests(cache).digests(paths) == before
 
 

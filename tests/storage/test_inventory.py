@@ -12,7 +12,6 @@ from support.stored import OLD, age, keys_of, predict, prediction_files
 from quba_check.storage.inventory import (
     FIRST_READ,
     ModelRow,
-    is_prediction,
     kind_of,
     model_rows,
     read_inventory,
@@ -120,4 +119,3 @@ def test_a_record_that_is_not_one(store: Store) -> None:
 )
 def test_kinds(name: str, kind: str) -> None:
     assert kind_of(name) == kind
-    assert is_prediction(name) == (kind == "predictions")

@@ -102,11 +102,11 @@ def test_shards_of_a_view_become_one_smaller_file(store: Store) -> None:
     assert store.missing(KEYS) == []
     for key, original in zip(KEYS, originals, strict=True):
         check(store.read(key), [key])
-        assert store.read(key).about == original.about
+        assert {**store.read(key).about, "shard": key.name} == original.about
     whole = store.read_packed(KEYS)
     assert whole is not None
     check(whole, KEYS)
-    assert whole.about == ABOUT  # the checksums differ
+    assert whole.about == {**ABOUT, "entry": ENTRY}  # names and checksums differ
     check(store.read_packed(KEYS[1:3]) or whole, KEYS[1:3])
 
 
@@ -199,7 +199,7 @@ def test_metadata_of_single_shards_are_kept(store: Store) -> None:
     assert (about["model"], about["pack"], about["view"]) == ("net3", "same", "clean")
     whole = store.read_packed(KEYS)
     assert whole is not None
-    assert whole.about == {"pack": "same", "view": "clean"}
+    assert whole.about == {"pack": "same", "view": "clean", "entry": ENTRY}
 
 
 def test_other_images_under_the_same_settings_are_packed_apart(store: Store) -> None:
@@ -608,5 +608,5 @@ def test_any_shards_come_back_as_they_were(
     assert len(files(store)) == 1
     for key, original in zip(keys, originals, strict=True):
         shard = store.read(key)
-        assert shard.about == original.about
+        assert {**shard.about, "shard": key.name} == original.about
         assert exact(shard.columns) == exact(original.columns) == exact(view[key])

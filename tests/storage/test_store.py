@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from quba_check.errors import StoreError
-from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.shard import DamagedShardError, ShardKey, checksum
 from quba_check.storage.store import Store, content_hash
+from quba_check.storage.verification import prediction_damages
 
 KEY = ShardKey("a" * 32, 3, "b" * 32, range(768, 771))
 COLUMNS = {
@@ -58,6 +61,35 @@ def test_a_cut_file_is_found(store: Store) -> None:
     path = store.path(KEY)
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(DamagedShardError, match="cannot be read"):
+        store.read(KEY)
+
+
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [
+        (ShardKey("c" * 32, 3, "b" * 32, KEY.indices), "it is of another model, view or settings"),
+        (ShardKey("a" * 32, 3, "d" * 32, KEY.indices), "it is of other images"),
+        (ShardKey("a" * 32, 4, "b" * 32, KEY.indices), "it is of other images"),
+    ],
+)
+def test_a_copy_of_another_shard_is_found(store: Store, other: ShardKey, problem: str) -> None:
+    store.write(KEY, COLUMNS, {})
+    store.write(other, COLUMNS, {})
+    path = shutil.copy(store.path(other), store.path(KEY))
+    with pytest.raises(DamagedShardError) as caught:
+        store.read(KEY)
+    assert str(caught.value) == f"{path}: {problem}"
+    (damage,) = prediction_damages(path, path.relative_to(store.root).as_posix(), str(path))
+    assert damage.problem == f"{path}: {problem}"
+    store.pack([KEY, other])
+    assert path.exists()
+
+
+def test_a_shard_of_an_earlier_version_is_not_read(store: Store) -> None:
+    path = store.path(KEY)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(save(COLUMNS, {"checksum": checksum(COLUMNS)}))
+    with pytest.raises(DamagedShardError):
         store.read(KEY)
 
 

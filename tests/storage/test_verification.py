@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 from support.stored import flip_last_bit, keys_of, predict, prediction_files
 
-from quba_check.storage.shard import DamagedShardError, ShardKey, checksum
+from quba_check.storage.shard import DamagedShardError, ShardKey, shard_file
 from quba_check.storage.store import Store
 from quba_check.storage.verification import Damage, prediction_damages, remove_damages
 
@@ -76,7 +75,7 @@ def test_columns_of_different_length(store: Store) -> None:
     predict(store, "r50", "clean", packed=False)
     path, _ = prediction_files(store, "r50", "clean")
     columns = {"index": np.arange(3), "top1": np.arange(2)}
-    save_file(columns, path, {"checksum": checksum(columns)})
+    path.write_bytes(shard_file(keys_of("r50", "clean")[0], columns, {}))
     assert [damage.problem for damage in damages(store, path)] == [f"{path}: its columns differ in length"]
 
 

@@ -76,6 +76,13 @@ def other():
     return Net(seed=1)
 
 
+def quantised():
+    made = Net().eval()
+    torch.manual_seed(0)
+    made.head = nn.Linear(3, 3)
+    return torch.ao.quantization.quantize_dynamic(made, {nn.Linear})
+
+
 def four_classes():
     return Net(classes=4)
 

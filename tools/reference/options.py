@@ -61,8 +61,6 @@ PAGES: Mapping[str, str] = {
     "store list": "[the models of the store](saving-work.md#what-is-in-the-store)",
     "store verify": "[checksums](saving-work.md#is-the-store-intact)",
     "store prune": "[space](saving-work.md#how-do-i-free-space)",
-    "store export": "[moving predictions](saving-work.md#how-do-i-move-predictions-to-another-store)",
-    "store import": "[moving predictions](saving-work.md#how-do-i-move-predictions-to-another-store)",
     "status": "[running evaluations](saving-work.md#which-evaluations-are-running)",
     "what-if": "[other threshold files](tuning.md#would-a-run-pass-other-threshold-files)",
     "tune": "[thresholds from runs](tuning.md#which-thresholds-does-a-run-support)",
@@ -81,7 +79,8 @@ def options_page() -> str:
         "An option can also stand in `pytest.ini` under its name with underscores: `quba_batch_size = 64`. "
         f"The command line takes precedence. {codes(without_ini)} stand on the command line only.",
         _pytest_options(),
-        "Batch size and workers have no influence on results.",
+        "Batch size and workers change at most the last bits of scores, if a model computes each image "
+        "on its own. See [models that do not](models.md#what-happens-to-a-quantised-model).",
         "## Which commands does quba-check have?",
         "`quba-check COMMAND --help` prints the same. Commands that read records take `--store=DIR`, the "
         "store to search for per-image results, and `store` and `status` take it for the store itself.",

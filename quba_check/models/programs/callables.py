@@ -13,6 +13,7 @@ from quba_check.errors import ModelError, did_you_mean
 from quba_check.models.classifier import model_errors
 from quba_check.models.fingerprint import own_sources
 from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.programs.hidden_weights import depends_on_batch, hidden_weights
 from quba_check.models.specs import ModelSpec
 
 
@@ -50,7 +51,19 @@ def load_callable(spec: ModelSpec) -> LoadedModule:
             f"{spec.text}: did not return a model, got a value of type {type(module).__name__}. "
             "Allowed: a torch.nn.Module."
         )
-    return LoadedModule(module, sources=own_sources(module, value))
+    weights = hidden_weights(module)
+    notes = []
+    if weights.count:
+        notes.append(f"parameters counts {weights.count:,} numbers outside of {spec.text}'s parameters, too")
+    return LoadedModule(
+        module,
+        sources=own_sources(module, value),
+        notes=(*notes, *([weights.uncounted] if weights.uncounted else [])),
+        hidden=weights.tensors,
+        n_hidden=weights.count,
+        uncounted=weights.uncounted,
+        takes_single_images=depends_on_batch(module),
+    )
 
 
 def _import_module(name: str, spec: str) -> Any:

@@ -27,6 +27,10 @@ STATISTICS |= {f"_native_batch_norm_legit{form}": (3, 4) for form in ("", "_no_t
 """Operators with running statistics, and the positions of the statistics among their arguments."""
 
 
+DYNAMIC = ("choose_qparams", "choose_qparams_symmetric")
+"""Operators that choose the scale of quantised values from those of the whole batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageInput:
     """The input of a program.
@@ -146,6 +150,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         parameters=parameters,
         files=files,
         is_program=True,
+        takes_single_images=any(_operator(node) in DYNAMIC for node in program.graph.nodes),
     )
 
 

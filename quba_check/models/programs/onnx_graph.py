@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,11 @@ and less that weights are quantised to. Wider integers are shapes, axes and indi
 quantised layers."""
 
 
+_DYNAMIC = "DynamicQuantize"
+"""Beginning of the operators whose scale depends on the whole batch: DynamicQuantizeLinear, and those of
+onnxruntime into which it is merged."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnnxGraph:
     """Properties of an ONNX file that are known without running it.
@@ -27,13 +31,15 @@ class OnnxGraph:
         parameters: elements of the weights stored in the graph: floating-point and 8- to 2-bit tensors of
             more than one element, as initialisers, constants or attributes, dense or sparse, in subgraphs and
             functions too. Layers that the exporter folded into others do not count.
-        contents: digest (blake2b) of the file and of the files with its external weights.
+        contents: digest of the file and of the files with its external weights.
         files: these files, with the digests that the record states.
+        depends_on_batch: True if values are quantised with a scale that depends on the whole batch.
     """
 
     parameters: int
     contents: bytes
     files: tuple[ModelFile, ...] = ()
+    depends_on_batch: bool = False
 
 
 def read_graph(path: Path, *, spec: str) -> OnnxGraph:
@@ -61,7 +67,8 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     values = [*_of_graph(model.graph)]
     for function in model.functions:
         values += [*_of_nodes(function.node), *_of_attributes(function.attribute_proto)]
-    tensors = [value for value in values if not isinstance(value, int)]
+    is_dynamic = [value.startswith(_DYNAMIC) for value in values if isinstance(value, str)]
+    tensors = [value for value in values if not isinstance(value, int | str)]
     names = sorted(
         {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     )
@@ -78,13 +85,14 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
                 f"{spec}: the file that holds its weights is missing: looked for {file}. "
                 "Put it next to the ONNX file, as it was when the file was written."
             )
-    files = model_files(*external)
+    files = (*first, *model_files(*external))
     weights = [value for value in values if isinstance(value, int)]
     weights += [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
     return OnnxGraph(
         sum(elements for elements in weights if elements > 1),
-        _digest([path, *external]),
-        (*first, *files),
+        hashlib.sha256("".join(file.sha256 for file in files).encode()).digest(),
+        files,
+        any(is_dynamic),
     )
 
 
@@ -96,8 +104,9 @@ def _of_graph(graph: Any) -> Iterator[Any]:
 
 
 def _of_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
-    """Yield the tensors stored in nodes, and the lengths of their lists of floats."""
+    """Yield operators of nodes, their tensors, and the lengths of their lists of floats."""
     for node in nodes:
+        yield str(node.op_type)
         yield from _of_attributes(node.attribute)
 
 
@@ -114,11 +123,3 @@ def _of_attributes(attributes: Iterable[Any]) -> Iterator[Any]:
         yield len(attribute.floats)
         for graph in attribute.graphs:
             yield from _of_graph(graph)
-
-
-def _digest(files: Iterable[Path]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).digest())
-    return digest.digest()

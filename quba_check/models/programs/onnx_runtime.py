@@ -54,8 +54,8 @@ class OnnxProgram(nn.Module):
 
     It maps float32 images (N, 3, H, W) to float32 outputs.
 
-    A graph with a batch fixed to B gets B images at a time. A smaller last batch is filled up with black
-    images, and their answers are dropped.
+    A graph with a batch fixed to B gets B images at a time. A smaller last batch is filled up with copies of
+    its last image, and their answers are dropped.
 
     Args:
         session: the loaded graph.
@@ -104,7 +104,9 @@ class OnnxProgram(nn.Module):
 
     def _run(self, pixels: np.ndarray[Any, Any]) -> Any:
         n_missing = (self.takes.batch or len(pixels)) - len(pixels)
-        filled = np.pad(pixels, ((0, n_missing), (0, 0), (0, 0), (0, 0))) if n_missing else pixels
+        filled = (
+            np.pad(pixels, ((0, n_missing), (0, 0), (0, 0), (0, 0)), mode="edge") if n_missing else pixels
+        )
         try:
             (answer,) = self._session.run([self.answers], {self.takes.name: filled})
         except Exception as error:  # onnxruntime's errors share no base
@@ -158,6 +160,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         no_gradient=NO_GRADIENT,
         files=graph.files,
         is_program=True,
+        takes_single_images=graph.depends_on_batch,
     )
 
 

@@ -67,7 +67,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             warnings.simplefilter("ignore")  # that TorchScript is deprecated
             module = cast(nn.Module, torch.jit.load(spec.path, map_location="cpu"))  # type: ignore[no-untyped-call]
             module.eval()
-            nodes = list(_nodes(cast(Any, module).inlined_graph))
+            nodes = list(program_nodes(module))
     except Exception as error:  # C++ errors of any type
         raise ModelError(
             f"{spec.text}: cannot be read as a TorchScript program ({error_summary(error)})."
@@ -78,15 +78,22 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             f"{spec.text}: was traced in train mode ({training}), which eval mode cannot change. "
             "Trace it again after model.eval()."
         )
-    parameters, notes = count_weights(module, _values(module, nodes), spec=spec.text)
+    parameters, notes = count_weights(module, program_values(module), spec=spec.text)
     if not parameters:
         raise ModelError(
-            f"{spec.text}: holds no weights that can be counted, as quantised programs do not. "
-            "Give the model before quantisation, or package.module:callable."
+            f"{spec.text}: holds no weights that can be counted. "
+            "Give the model that it was made from, by its file or package.module:callable."
         )
     return LoadedModule(
         module, sources=(spec.path,), notes=notes, parameters=parameters, files=files, is_program=True
     )
+
+
+def program_nodes(module: nn.Module) -> Iterator[Any]:
+    """Yield the nodes of a program, none for a part without a graph."""
+    graph = getattr(module, "inlined_graph", None)
+    if graph is not None:
+        yield from _nodes(graph)
 
 
 def _nodes(block: Any) -> Iterator[Any]:
@@ -106,12 +113,12 @@ def _is_in_train_mode(node: Any) -> bool:
     return position is not None and list(node.inputs())[position].toIValue() is True
 
 
-def _values(module: nn.Module, nodes: list[Any]) -> Iterator[object]:
+def program_values(module: nn.Module) -> Iterator[object]:
     """Yield the constants, lists of numbers and attributes of a program.
 
     Running statistics are left out.
     """
-    for node in nodes:
+    for node in program_nodes(module):
         if node.kind() == "prim::ListConstruct":
             numbers = [number.toIValue() for number in node.inputs()]
             yield [number for number in numbers if isinstance(number, float)]
@@ -165,8 +172,8 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
         )
     if any(_PACKED.search(content) for content in (*code, *values)):
         raise ModelError(
-            f"{spec}: holds packed weights that cannot be counted, as quantised programs do. "
-            "Give the model before quantisation, or package.module:callable."
+            f"{spec}: holds packed weights, as quantised programs do, which are not counted in a file. "
+            "Give package.module:callable, a function that quantises the model: there they are counted."
         )
     operators = () if trusted else filter(None, (_refused_word(text.decode("latin-1")) for text in code))
     operator = next(iter(operators), None)

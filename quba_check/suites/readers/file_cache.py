@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from quba_check.errors import SuiteError
+from quba_check.storage.file_digests import stamp_of
 from quba_check.storage.user_files import reason
 
 Result = TypeVar("Result")
@@ -42,4 +43,4 @@ class FileCache(Generic[Result]):
         if not stat.S_ISREG(status.st_mode):
             raise SuiteError(f"{path}: is not a file.")
         with self._lock:
-            return self._results(path, (status.st_size, status.st_mtime_ns, status.st_ino), words)
+            return self._results(path, stamp_of(status), words)

@@ -206,6 +206,23 @@ def test_quantised_weights_count(tmp_path):
     torch.testing.assert_close(small.raw(images(4)), load(whole).raw(images(4)), atol=0.02, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [("n", 3, "h", "w"), (4, 3, 8, 8)])
+def test_a_graph_whose_scale_depends_on_the_batch_gets_one_image_at_a_time(tmp_path, shape):
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    whole = mean_of_colours(tmp_path / "whole.onnx", shape=shape)
+    quantize_dynamic(whole, tmp_path / "small.onnx", weight_type=QuantType.QInt8)
+    classifier = load(tmp_path / "small.onnx")
+    pixels = images(4) * torch.tensor([0.1, 1, 10, 100])[:, None, None, None]
+    alone = torch.cat([classifier.raw(pixels[k : k + 1]) for k in range(4)])
+    assert torch.equal(classifier.raw(pixels), alone)
+    assert not torch.allclose(classifier.module(pixels), alone, rtol=0.01)
+    torch.testing.assert_close(alone, load(whole).raw(pixels), rtol=0.02, atol=0)
+    assert classifier.compute.batch_size == 1
+    assert any("is quantised dynamically" in note for note in classifier.notes)
+    assert not any("is quantised dynamically" in note for note in load(whole).notes)
+
+
 def test_of_several_outputs_the_table_is_read(tmp_path):
     classifier = load(mean_of_colours(tmp_path / "x.onnx", extra_outputs=["features"]))
     torch.testing.assert_close(classifier.raw(images(3)), images(3).mean(dim=(2, 3)))

@@ -118,8 +118,8 @@ def test_a_program_without_weights(tmp_path):
     with pytest.raises(ModelError) as caught:
         load(tmp_path / "net.pt")
     assert str(caught.value) == (
-        f"{tmp_path}/net.pt: holds no weights that can be counted, as quantised programs do not. "
-        "Give the model before quantisation, or package.module:callable."
+        f"{tmp_path}/net.pt: holds no weights that can be counted. "
+        "Give the model that it was made from, by its file or package.module:callable."
     )
 
 
@@ -262,8 +262,8 @@ def test_packed_weights(small, tmp_path):
     with pytest.raises(ModelError) as caught:
         load(path)
     assert str(caught.value) == (
-        f"{path}: holds packed weights that cannot be counted, as quantised programs do. "
-        "Give the model before quantisation, or package.module:callable."
+        f"{path}: holds packed weights, as quantised programs do, which are not counted in a file. "
+        "Give package.module:callable, a function that quantises the model: there they are counted."
     )
 
 

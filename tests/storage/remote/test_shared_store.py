@@ -20,7 +20,7 @@ from support.s3 import S3Server
 
 from quba_check.errors import StoreError
 from quba_check.storage.remote.shared_store import SharedStore
-from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.shard import DamagedShardError, ShardKey, shard_file
 from quba_check.storage.store import Store
 
 ENTRY = "e" * 32
@@ -318,12 +318,22 @@ def test_a_damaged_copy_is_fetched_again(machine: Machine) -> None:
     assert first.read_packed(KEYS) is not None
 
 
-def test_a_damaged_object_is_removed(machine: Machine, s3: S3Server, url: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "rest", "problem"),
+    [
+        (KEYS[0], -3, "cannot be read"),
+        (key_of(0, entry="f" * 32), None, "it is of another model, view or settings"),
+        (key_of(0, "b"), None, "it is of other images"),
+    ],
+)
+def test_a_damaged_object_is_removed(
+    machine: Machine, s3: S3Server, url: str, key: ShardKey, rest: int | None, problem: str
+) -> None:
     fill(machine("first"))
     second = machine("second")
     name = f"predictions/{ENTRY}/00000-{'a' * 16}.safetensors"
-    second.remote.replace(name, second.remote.read(name)[:-3])
-    with pytest.raises(DamagedShardError, match="cannot be read"):
+    second.remote.replace(name, shard_file(key, columns_of(KEYS[0]), ABOUT)[:rest])
+    with pytest.raises(DamagedShardError, match=problem):
         second.read(KEYS[0])
     assert second.has(KEYS[0])
     second.remove(KEYS[0])

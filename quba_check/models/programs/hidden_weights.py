@@ -1,0 +1,109 @@
+"""Weights outside of a module's parameters: packed by quantisation, or in plain attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from quba_check.models.fingerprint import named_tensors, unusual_form
+from quba_check.models.loaded_module import is_weight
+from quba_check.models.programs.torchscript import program_nodes, program_values
+
+NONE = "the model has no parameters or weights that can be counted"
+DYNAMIC = "quantized.dynamic"
+"""Part of the names of torch's modules that scale their inputs by the values of the whole batch."""
+
+_REGISTERED = ("_modules", "_parameters", "_buffers")
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenWeights:
+    """Weights outside of a module's parameters.
+
+    Attributes:
+        tensors: dense tensors by name, for the fingerprint.
+        count: number of their elements, and of those of 8-bit buffers.
+        uncounted: reason why the weights cannot be counted; empty if they can.
+    """
+
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    count: int = 0
+    uncounted: str = ""
+
+
+def hidden_weights(module: nn.Module) -> HiddenWeights:
+    """Return the weights of a module outside of its parameters.
+
+    These are weights that torch's quantised modules packed, tensors and modules in plain attributes, also in
+    lists and dicts, and constants of TorchScript programs. Buffers of 8-bit integers count too, since
+    quantisers keep weights there; other buffers, such as running statistics, do not.
+
+    Args:
+        module: the module as loaded.
+    """
+    known = {_memory(tensor) for tensor in named_tensors(module).values() if not unusual_form(tensor)}
+    tensors: dict[tuple[object, ...], tuple[str, Tensor]] = {}
+    uncounted = ""
+    for name, value in _values("", module, {}):
+        form = unusual_form(value) if isinstance(value, Tensor) else "packed"
+        if form not in ("", "quantised"):
+            uncounted = uncounted or f"its '{name}' is {form}, so its weights cannot be counted"
+        elif isinstance(value, Tensor) and is_weight(value) and _memory(value) not in known:
+            tensors.setdefault(_memory(value), (name, value))
+    small = (buffer for buffer in module.buffers() if not buffer.is_floating_point() and is_weight(buffer))
+    count = sum(value.numel() for _, value in tensors.values()) + sum(buffer.numel() for buffer in small)
+    if not count and not uncounted and not any(parameter.numel() for parameter in module.parameters()):
+        uncounted = NONE
+    dense = {name: value.dequantize() if value.is_quantized else value for name, value in tensors.values()}
+    return HiddenWeights(dense, count, uncounted)
+
+
+def depends_on_batch(module: nn.Module) -> bool:
+    """Return True if a module is quantised dynamically, with one scale for a batch."""
+    return any(
+        any(node.kind().endswith("_dynamic") for node in program_nodes(part))
+        if isinstance(part, torch.jit.ScriptModule)
+        else DYNAMIC in type(part).__module__
+        for part in module.modules()
+    )
+
+
+def _values(name: str, value: object, seen: dict[int, object]) -> Iterator[tuple[str, object]]:
+    """Yield tensors, and packed weights that cannot be unpacked, with their names; except buffers."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, torch.ScriptObject):
+        unpacked = _unpacked(value)
+        yield from [(name, value)] if unpacked is None else _values(name, unpacked, seen)
+    elif isinstance(value, (nn.Module, Mapping, list, tuple)) and id(value) not in seen:
+        seen[id(value)] = value  # kept, since Python uses the id of a freed value again
+        for key, part in _parts(value):
+            yield from _values(f"{name}.{key}" if name else str(key), part, seen)
+
+
+def _parts(value: nn.Module | Mapping[Any, Any] | list[Any] | tuple[Any, ...]) -> list[tuple[object, object]]:
+    """Return the named parts of a module or container."""
+    if isinstance(value, torch.jit.ScriptModule):
+        # The values of a program include those of its parts.
+        return [item for item in enumerate(program_values(value)) if not isinstance(item[1], nn.Module)]
+    if isinstance(value, nn.Module):
+        attributes = [(name, part) for name, part in vars(value).items() if name not in _REGISTERED]
+        return [*value._modules.items(), *value._parameters.items(), *attributes]
+    return list(value.items()) if isinstance(value, Mapping) else list(enumerate(value))
+
+
+def _unpacked(packed: Any) -> object:
+    """Return the content of packed weights; None if it cannot be unpacked."""
+    for method in ("unpack", "__getstate__"):
+        if packed._has_method(method):
+            return cast(object, getattr(packed, method)())
+    return None
+
+
+def _memory(tensor: Tensor) -> tuple[object, ...]:
+    """Return a key that is equal for tensors of the same numbers, also transposed."""
+    return tensor.data_ptr(), tensor.numel(), tensor.dtype

@@ -1,0 +1,192 @@
+"""Weights outside of a module's parameters count, and enter the fingerprint; none is missed in silence."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.ao import quantization
+
+from quba_check.models.classifier import Classifier
+from quba_check.models.loading import load_classifier
+from quba_check.models.programs.hidden_weights import NONE, depends_on_batch, hidden_weights
+from quba_check.models.request import LoadRequest
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch's quantisation and TorchScript are deprecated
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.convolution = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.convolution(x)).relu().mean((2, 3)))
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(8, 4, 2, bidirectional=True)
+        self.gru = nn.GRU(8, 4)
+        self.bag = nn.EmbeddingBag(10, 8)
+
+
+class Holding(nn.Module):
+    """A module with a value in a plain attribute."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+        self.value = value
+
+
+def size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def dynamic(module: nn.Module, *kinds: type[nn.Module]) -> nn.Module:
+    return quantization.quantize_dynamic(module.eval(), set(kinds))
+
+
+def static(module: nn.Module) -> nn.Module:
+    net = nn.Sequential(quantization.QuantStub(), module.convolution, nn.ReLU(), quantization.DeQuantStub())
+    net.eval().qconfig = quantization.get_default_qconfig()
+    quantization.prepare(net, inplace=True)(torch.rand(2, 3, 8, 8))
+    return quantization.convert(net)
+
+
+def traced(module: nn.Module) -> nn.Module:
+    return torch.jit.trace(module, torch.rand(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (lambda: dynamic(Net(), nn.Linear), size(Net())),
+        (lambda: nn.Sequential(dynamic(Net(), nn.Linear)), size(Net())),
+        (lambda: dynamic(Recurrent(), nn.LSTM, nn.GRU), size(Recurrent())),
+        (lambda: static(Net()), size(Net().convolution)),
+        (lambda: traced(dynamic(Net(), nn.Linear)), size(Net())),
+        (lambda: torch.jit.freeze(traced(Net().eval())), size(Net()) - 8),  # BatchNorm is folded
+        (lambda: Holding([nn.Linear(4, 3)]), 2 + 15),
+        (lambda: Holding({"a": (torch.ones(4), torch.ones(5, dtype=torch.int8))}), 2 + 9),
+        (lambda: Holding(torch.quantize_per_tensor(torch.ones(4), 0.1, 0, torch.quint4x2)), 2 + 4),
+        (lambda: Holding(torch.arange(9)), 2),
+        (lambda: Holding(torch.tensor(0.5)), 2),
+    ],
+    ids=[
+        "dynamic", "nested", "recurrent", "static", "traced", "frozen", "modules in a list", "dict", "4 bits",
+        "indices", "a single number",
+    ],
+)  # fmt: skip
+def test_all_weights_count(module: Callable[[], nn.Module], expected: int) -> None:
+    made = module()
+    assert size(made) + hidden_weights(made).count == expected
+
+
+def test_quantised_embeddings_count() -> None:
+    options = {nn.EmbeddingBag: quantization.float_qparams_weight_only_qconfig}
+    made = quantization.quantize_dynamic(Recurrent().eval(), options)
+    assert size(made) + hidden_weights(made).count == size(Recurrent())
+
+
+def test_nothing_counts_twice() -> None:
+    made = Holding(None)
+    made.value = [made.weight, made.weight.T, made, Net().norm.running_mean[:1]]
+    made.register_buffer("mean", torch.ones(3))
+    made.register_buffer("weights_of_8_bits", torch.ones(5, dtype=torch.int8))
+    assert hidden_weights(made).count == 5
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (lambda: nn.Flatten(), NONE),
+        (
+            lambda: Holding(torch.eye(4).to_sparse()),
+            "its 'value' is sparse, so its weights cannot be counted",
+        ),
+        (
+            lambda: Holding([torch.ones(3, device="meta")]),
+            "its 'value.0' is meta, so its weights cannot be counted",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_counted(module: Callable[[], nn.Module], reason: str) -> None:
+    assert hidden_weights(module()).uncounted == reason
+
+
+def test_packed_weights_that_cannot_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = dynamic(Net(), nn.Linear)
+    monkeypatch.setattr("quba_check.models.programs.hidden_weights._unpacked", lambda _: None)
+    assert hidden_weights(module).uncounted == (
+        "its 'head._packed_params._packed_params' is packed, so its weights cannot be counted"
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (Net, False),
+        (lambda: dynamic(Net(), nn.Linear), True),
+        (lambda: traced(dynamic(Net(), nn.Linear)), True),
+        (lambda: static(Net()), False),
+        (lambda: traced(Net().eval()), False),
+    ],
+)
+def test_scales_that_depend_on_the_batch(module: Callable[[], nn.Module], expected: bool) -> None:
+    assert depends_on_batch(module()) is expected
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[nn.Module], Classifier]]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    Path("zoo_quantised.py").write_text("NET = None\ndef net():\n    return NET\n", encoding="utf-8")
+
+    def loaded(module: nn.Module) -> Classifier:
+        import zoo_quantised
+
+        zoo_quantised.NET = module
+        request = LoadRequest(classes=("a", "b", "c"), image_size=8, device="cpu")
+        return load_classifier("zoo_quantised:net", request)
+
+    yield loaded
+    sys.modules.pop("zoo_quantised", None)
+
+
+def test_a_quantised_callable(load: Callable[[nn.Module], Classifier]) -> None:
+    classifier = load(dynamic(Net(), nn.Linear))
+    assert classifier.parameters == classifier.trainable == size(Net())
+    assert classifier.notes[:2] == (
+        "parameters counts 15 numbers outside of zoo_quantised:net's parameters, too",
+        "zoo_quantised:net is quantised dynamically, with a scale that depends on the whole batch: images "
+        "are predicted one by one, which is slower. To avoid that, quantise it statically, with a scale from "
+        "calibration images",
+    )
+
+
+def test_packed_weights_enter_the_fingerprint(load: Callable[[nn.Module], Classifier]) -> None:
+    other = Net()
+    with torch.no_grad():
+        other.head.weight[0, 0] += 1
+    prints = [load(dynamic(copy.deepcopy(net), nn.Linear)).fingerprint for net in (Net(), Net(), other)]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_an_answer_does_not_depend_on_the_batch(load: Callable[[nn.Module], Classifier]) -> None:
+    classifier = load(dynamic(Net(), nn.Linear))
+    images = torch.rand(6, 3, 8, 8) * torch.arange(1, 7)[:, None, None, None]
+    alone = torch.cat([classifier.raw(image) for image in images.split(1)])
+    assert torch.equal(classifier.raw(images), alone)
+    assert not torch.equal(classifier.module(images), alone)
+    assert (classifier.compute.batch_size, classifier.requested) == (1, None)
