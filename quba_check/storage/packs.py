@@ -27,7 +27,6 @@ from safetensors.numpy import save_file
 from quba_check.storage.shard import (
     ENTRY,
     OTHER_ENTRY,
-    SHARD,
     Columns,
     DamagedShardError,
     Shard,
@@ -232,7 +231,7 @@ def write_pack(path: Path, shards: Mapping[ShardId, Shard]) -> None:
             [
                 *name,
                 len(shard.columns["index"]),
-                {key: shard.about[key] for key in shard.about.keys() - common - {SHARD}},
+                {key: shard.about[key] for key in shard.about.keys() - common},
             ]
             for name, shard in shards.items()
         ],

@@ -26,6 +26,7 @@ from quba_check.storage.packs import (
     write_pack,
 )
 from quba_check.storage.shard import (
+    SHARD,
     Columns,
     DamagedShardError,
     Shard,
@@ -265,7 +266,8 @@ class Store(StoreFiles):
             columns = {name: file.rows(name, [range(shape[0])]) for name, shape in file.shapes.items()}
         if file.metadata.get("checksum") != checksum(columns):
             raise DamagedShardError(f"{path}: its checksum does not fit its columns")
-        shard = Shard(columns, file.metadata, str(path))
+        about = {name: text for name, text in file.metadata.items() if name != SHARD}  # a pack states it, too
+        shard = Shard(columns, about, str(path))
         _check_rows(shard, [key])
         if any(len(column) != len(key.indices) for column in columns.values()):
             raise DamagedShardError(f"{path}: its columns differ in length")

@@ -152,33 +152,6 @@ def test_damaged_records_are_named_by_their_url(url: str, capsys: pytest.Capture
         ]
 
 
-def test_a_model_moves_between_urls(
-    url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file, other = tmp_path / "r50.zip", f"{s3.new_bucket()}/other"
-    output(capsys, "store", "export", "r50", "-o", str(file))
-    assert list((tmp_path / "second").rglob("*.safetensors")) == []  # nothing was copied to stay
-    assert f"{other}: r50, 2 views, 0 records" in output(
-        capsys, "store", "import", str(file), "--store", other
-    )
-    store = open_store(other)
-    for view in ("clean", "clean+pgd"):
-        for key in keys_of("r50", view):
-            assert store.read(key).columns["index"].tolist() == list(key.indices)
-
-
-def test_damage_at_the_url_is_not_exported(
-    url: str, s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    name = damage_pack(s3, url, "vit")
-    assert main(["store", "export", "vit", "-o", str(tmp_path / "vit.zip")]) == 4
-    assert capsys.readouterr().err == (
-        f"ERROR: {url}/{name}: shard 1: its checksum does not fit its columns. Nothing "
-        "was exported. Remove damaged predictions: quba-check store verify --remove.\n"
-    )
-    assert not (tmp_path / "vit.zip").exists()
-
-
 def test_a_model_is_removed_at_the_url(url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "store", "prune", "--model", "r50", "--yes")
     entries = {name.split("/")[0] for name in s3.names(f"{url}/predictions/")}
