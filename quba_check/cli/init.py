@@ -88,9 +88,7 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None) -> Suit
 
     layout = detect_layout(root)
     if layout.clean == PUBLISHED_CLEAN and layout.classes == tuple(sorted(imagenet_classes())):
-        raise OptionError(
-            f"{_WHERE}: {root} has the published ImageNet layout and needs no {manifest.name}."
-        )
+        raise OptionError(f"{_WHERE}: {root} has the published ImageNet layout and needs no {manifest.name}.")
     if layout.clean == "." and thresholds is not None and thresholds.is_relative_to(root):
         raise OptionError(
             f"{_WHERE}: {root} holds the class folders, and {THRESHOLDS} would lie among them. Run it in "
