@@ -226,10 +226,7 @@ def _preprocessing_notes(
 ) -> list[str]:
     """Return a note if preprocessing is not simply that of the model or its architecture."""
     _, height, width = preprocessing.input_size
-    text = (
-        f"{height} × {width}, {preprocessing.interpolation}, crop {preprocessing.crop_pct:g}, "
-        f"mean {_triple(preprocessing.mean)}, std {_triple(preprocessing.std)}"
-    )
+    text = preprocessing.describe()
     differs = image_size is not None and (height, width) != (image_size, image_size)
     suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
     source = preprocessing.source
@@ -243,7 +240,3 @@ def _preprocessing_notes(
 def _outputs_notes(config: PreprocessingConfig | None) -> list[str]:
     kind = config.values.get("outputs") if config else None
     return [f"outputs are {kind}, as {config.source} states"] if config and kind else []
-
-
-def _triple(values: tuple[float, float, float]) -> str:
-    return " ".join(f"{value:g}" for value in values)

@@ -162,8 +162,8 @@ def _parse(text: str) -> ModelSpec:
         raise ModelError(f"{text}: is a folder without {CONFIG}, which is not a model. Allowed: {ALLOWED}.")
     if path.is_file():
         raise ModelError(
-            f"{text}: is not a model file that quba-check reads, got suffix '{path.suffix}'. Write a function "
-            f"that returns a module around it, and {WITH_CODE}. Allowed: {ALLOWED}."
+            f"{text}: is not a model file that quba-check reads, got suffix '{path.suffix}'. Write a "
+            f"function that returns a module around it, and {WITH_CODE}. Allowed: {ALLOWED}."
         )
     raise ModelError(f"{text}: not a model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
 
