@@ -236,7 +236,9 @@ def _more_accurate(subject: ModelUnderTest, fixes: Fixes, search: Callable[[], F
     limit = _IMAGES if subject.short else _COMPARED
     right, _ = _n_correct(subject, fixes, limit)
     other_right, _ = _n_correct(subject, other, limit)
-    return other if other_right > right else fixes
+    # Of two pairs of fixes that are equally good, the other's evidence has the right class order.
+    is_as_good = other_right == right and bool(fixes.better and fixes.order and other.better and other.order)
+    return other if other_right > right or is_as_good else fixes
 
 
 def _is_at_chance(subject: ModelUnderTest, fixes: Fixes) -> bool:

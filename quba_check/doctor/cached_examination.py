@@ -76,6 +76,7 @@ def cached_examination(
             "decoded": entry.decoded,
             "forwards": entry.forwards,
             "remembered": not is_new,
+            "checks": tuple(name for name in examination.checks if name not in subject.budget.left_out),
             "findings": (*set_findings, *entry.findings),
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -115,7 +116,7 @@ def test_two_classes_swapped(healthy, demo_suite) -> None:
     planted = around(healthy, after=lambda z: z[:, swap])
     (finding,) = findings_of(planted, demo_suite)
     assert finding.problem == "demo: two classes look swapped: 'arrow' and 'crescent'."
-    assert finding.evidence.endswith(" 79 answers are the other class of the pair, 0 are right")
+    assert finding.evidence.endswith(" 80 answers are the other class of the pair, 0 are right")
     (finding,) = findings_of(planted, demo_suite, estimate_order=True)
     listed = [CLASSES[k] for k in swap]
     assert finding == order_finding("an order without a rule", (80, "0.762", "0.963"), listed)
@@ -222,12 +223,12 @@ def test_a_missing_normalisation_without_batchnorm(textured, demo_suite) -> None
 
 @pytest.mark.parametrize("short", [False, True])
 @pytest.mark.parametrize("change", [lambda model: model, without_batchnorm])
-def test_a_normalisation_far_off_is_the_only_cause(healthy, demo_suite, change, short) -> None:
-    """Its answers favour a wrong class order, which must not be proposed."""
-    planted = prepared(change(healthy), std=(0.004,) * 3)
+def test_a_normalisation_far_off_is_the_only_cause(textured, demo_suite, change, short) -> None:
+    """Its answers can favour a wrong class order, which must not be proposed."""
+    planted = prepared(change(textured), std=(0.004,) * 3)
     (finding,) = findings_of(planted, demo_suite, short=short, estimate_order=True)
     assert finding.check == "preparation"
-    assert finding.problem.startswith("demo: images go in with mean ")
+    assert finding.problem.startswith("demo-textured: images go in with mean ")
 
 
 def test_the_class_order_is_examined_with_the_fixed_preprocessing(healthy, demo_suite) -> None:
@@ -237,15 +238,18 @@ def test_the_class_order_is_examined_with_the_fixed_preprocessing(healthy, demo_
     assert "the normalisation is missing" in preprocessing.problem
     assert order.problem.endswith("in the suite's order reversed.")
     assert order.evidence.startswith("with the fixed preprocessing, on ")
+    assert re.search(r"0\.9\d\d with the fix; ", preprocessing.evidence), "of answers in the right order"
 
 
 def test_a_model_that_a_constant_answer_equals(healthy, copied) -> None:
-    """Of 120 images in ten classes, the suite keeps 56 in three."""
+    """The suite keeps images of three classes: 12, 4 and 4."""
     suite = copied(CLASSES, CLASSES)
     for name in CLASSES:
         kept = {CLASSES[0]: 12, CLASSES[1]: 4, CLASSES[2]: 4}.get(name, 0)
         for path in sorted((suite.root / "val" / name).iterdir())[kept:]:
             path.unlink()
+        if not kept:
+            (suite.root / "val" / name).rmdir()
     text = (suite.root / "quba-data.yaml").read_text(encoding="utf-8")
     manifest = suite.root / "quba-data.yaml"
     manifest.write_text(text.replace("path: val}", "path: val, partial: true}"), encoding="utf-8")
@@ -266,9 +270,9 @@ def test_a_model_that_a_constant_answer_equals(healthy, copied) -> None:
     )
 
 
-@pytest.mark.parametrize("seconds", [0, 3, 30, 100, 300, 1000])
+@pytest.mark.parametrize("seconds", [0, 300, 1_200, 10_000])
 def test_the_time_budget_limits_the_search(healthy, demo_suite, seconds) -> None:
-    """A clock that shows a second for each image of the model's side, 48 pixels, and more for larger ones."""
+    """Its clock shows a second for each image of 128 pixels."""
     planted = prepared(healthy, input_size=(3, 128, 128))
     passed = 0.0
 
@@ -282,7 +286,8 @@ def test_the_time_budget_limits_the_search(healthy, demo_suite, seconds) -> None
     findings = examine(subject, CHECKS)
     assert passed <= seconds + 64, "a step is a batch at most"
     remarks = [finding for finding in findings if finding.check == TIME]
-    assert bool(remarks) == bool(subject.budget.left_out) == (seconds < 1000)
+    assert len(findings) > len(remarks) or seconds < 1_200, "a finding from a part of the search counts"
+    assert bool(remarks) == bool(subject.budget.left_out) == (seconds < 10_000)
     assert all(
         finding.problem.endswith("64 × 64 pixels does.") for finding in findings if finding not in remarks
     )
