@@ -126,7 +126,7 @@ def _summary(name: str, examination: Examination) -> str:
     counts = Counter(finding.severity for finding in examination.findings)
     healthy = "healthy" if examination.is_complete else "no problem found"
     states = [_counted(counts["problem"], "problem") if counts["problem"] else healthy]
-    states += [_counted(counts["remark"], "remark")] if counts["remark"] else []
+    states += [_counted(counts["remark"], "note")] if counts["remark"] else []
     checks = _counted(len(examination.checks), "check")
     images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
     cached = "; cached" if examination.remembered else ""

@@ -13,7 +13,9 @@ NO_CLASS = -1
 
 
 def most_frequent_class(label: NDArray[np.int64]) -> tuple[int, float]:
-    """Return the most frequent class among labels, and its share: the accuracy of a constant answer.
+    """Return the most frequent class among labels, and its share.
+
+    The share is the accuracy of a constant answer.
 
     >>> most_frequent_class(np.array([2, 0, 2, 2]))
     (2, 0.75)

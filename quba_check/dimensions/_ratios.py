@@ -147,7 +147,7 @@ def clean_accuracy(predictions: Tables) -> float:
 
 
 def reference_notes(predictions: Tables) -> tuple[str, ...]:
-    """Return a note if the clean accuracy, the denominator, is at most that of a constant answer."""
+    """Return a note if a constant answer is as accurate on the clean images."""
     clean = predictions[CLEAN]
     _, share = most_frequent_class(clean.label)
     if not clean.accuracy <= share < 1:

@@ -124,7 +124,7 @@ def _with_order(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
 
 
 def _fixes_with_common_normalisations(subject: ModelUnderTest) -> Fixes | None:
-    """Return fixes with a class order that shows only under another normalisation than the one in use."""
+    """Return fixes with a class order that only another normalisation shows."""
     current = subject.current
     for variant in (*normalisation_candidates(current), *bgr_candidates(current)):
         try:
@@ -148,7 +148,7 @@ def _better_variant(subject: ModelUnderTest, fixes: Fixes) -> BetterVariant | No
 
 
 def _within_time(subject: ModelUnderTest, step: str, search: Callable[[], T]) -> T | None:
-    """Return the result of a search; None, with a note on the step, if the time budget ends."""
+    """Return the result of a search; None if the time budget ends, with the step noted."""
     try:
         return search()
     except OutOfTimeError:

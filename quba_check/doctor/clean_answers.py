@@ -1,4 +1,4 @@
-"""Findings from the answers to clean images: swapped classes, accuracy at most that of a constant answer."""
+"""Findings from the answers to clean images: swapped classes, useless accuracy."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def swapped_finding(spec: str, pairs: Sequence[SwappedPair], classes: Sequence[s
         else f"{spec}: {len(pairs)} pairs of classes look swapped: {names}.",
         evidence=f"on the clean images of these classes {swapped:,} answers are the other class of the pair, "
         f"{correct:,} are right",
-        fix="compare the class list in quba-data.yaml with that of training, and the class folders with "
-        "their images",
+        fix="compare the class list in quba-data.yaml with that of training (quba-check doctor --order "
+        "proposes an order), and the class folders with their images",
     )
 
 

@@ -15,7 +15,7 @@ from quba_check.doctor.time_budget import SECONDS, OutOfTimeError
 from quba_check.errors import UserError, listed
 
 TIME = "time"
-"""The check of the remark on what the time budget left out."""
+"""The check of the finding on what the time budget left out."""
 
 
 class Check(NamedTuple):
@@ -139,7 +139,7 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
 
 
 def _time_finding(subject: ModelUnderTest) -> Finding:
-    """Return the remark on the steps that the time budget left out."""
+    """Return the finding on the steps that the time budget left out."""
     longer = f"quba-check doctor, which takes up to {SECONDS:g} seconds, or "
     return subject.finding(
         TIME,

@@ -29,8 +29,8 @@ def test_swapped_classes() -> None:
         "net.pt: two classes look swapped: 'cat' and 'dog'.\n"
         "  evidence: on the clean images of these classes 140 answers are the other class of the pair, "
         "25 are right\n"
-        "  fix: compare the class list in quba-data.yaml with that of training, and the class folders with "
-        "their images"
+        "  fix: compare the class list in quba-data.yaml with that of training (quba-check doctor --order "
+        "proposes an order), and the class folders with their images"
     )
 
 

@@ -13,6 +13,7 @@ from support.tiny import CLASSES, picture
 from quba_check.demo import CLASSES as DEMO_CLASSES
 from quba_check.doctor import image_files
 from quba_check.doctor.subject import ModelUnderTest
+from quba_check.doctor.time_budget import TimeBudget
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
@@ -62,3 +63,12 @@ def test_a_broken_and_a_deep_member_are_reported(tmp_path: Path) -> None:
         ],
     ]
     assert (subject.decoded, len(subject.sample())) == (6, 5)
+
+
+def test_decoding_takes_a_third_of_the_time(demo_suite) -> None:
+    classifier = load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
+    subject = ModelUnderTest(classifier, demo_suite)
+    subject.budget = TimeBudget(300, clock=lambda: subject.decoded)
+    assert list(image_files.check(subject)) == []
+    assert subject.decoded in range(100, 132)
+    assert list(subject.budget.left_out) == ["image files"]
