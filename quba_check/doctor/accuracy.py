@@ -148,7 +148,7 @@ def _better_variant(subject: ModelUnderTest, fixes: Fixes) -> BetterVariant | No
 
 
 def _within_time(subject: ModelUnderTest, step: str, search: Callable[[], T]) -> T | None:
-    """Return the result of a search; None if the time budget ends, with the step noted."""
+    """Return the result of a search; None if the time budget ends."""
     try:
         return search()
     except OutOfTimeError:

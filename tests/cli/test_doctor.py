@@ -137,12 +137,12 @@ def test_what_the_time_left_out_is_said_and_not_cached(here, capsys, monkeypatch
     for _ in range(2):
         assert doctor() == 0
         assert capsys.readouterr().out.splitlines() == [
-            f"{NETS}:net: the doctor's 0 seconds ended before image files, steadiness,",
+            f"{NETS}:net: the doctor's 0 seconds ended before images, steadiness,",
             "  outputs, answers.",
             "  fix: measurements are not affected; for the rest: a faster --device",
             "",
-            f"{NETS}:net on tiny: no problem found, 1 note (1 check; 0 images",
-            "  decoded, 0 shown)",
+            f"{NETS}:net on tiny: no problem found, 1 note (1 check; 0 images decoded,",
+            "  0 shown)",
         ]
 
 
