@@ -232,7 +232,7 @@ def _preprocessing_notes(
     source = preprocessing.source
     if any(config.departs and config.source in source for config in configs):
         return [f"images are prepared as {source} states: {text}{suite}"]
-    if SUITE_DEFAULTS in source:
+    if preprocessing.is_assumed:
         return [f"{spec.text} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"]
     return [f"images are prepared at {height} × {width} as {source} states{suite}"] if suite else []
 

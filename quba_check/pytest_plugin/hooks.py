@@ -68,12 +68,9 @@ class GateHooks:
 
     def _print_preprocessing(self, progress: ProgressLine) -> None:
         """Print size and normalisation of the images of each model, before any image is predicted."""
-        from quba_check.models.preprocessing.preprocessing import SUITE_DEFAULTS
-
         for name, protocol in dict(self._gate.models_and_protocols()).items():
             preprocessing = self._gate.evaluation(name, protocol).classifier.preprocessing
-            is_assumed = SUITE_DEFAULTS in preprocessing.source
-            way_out = "; to change it: --quba-preprocessing=FILE.yaml" if is_assumed else ""
+            way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
             if self._config.option.verbose >= 0:
                 self._write(
                     f"quba-check: {name}: images go in at {preprocessing.describe()} "

@@ -55,6 +55,11 @@ class Preprocessing:
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
         }
 
+    @property
+    def is_assumed(self) -> bool:
+        """True if the suite's defaults fill a part of it."""
+        return SUITE_DEFAULTS in self.source
+
     def describe(self) -> str:
         """Return size, filter, crop and normalisation in words."""
         _, height, width = self.input_size
