@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ PROBLEMS = 1
 """Exit code for at least one problem."""
 WITHOUT_EFFECT = ("--quba-report", "--quba-batch-size", "--quba-workers")
 """Options of the gate that are accepted, so that its command can be repeated, and ignored here."""
+ESTIMATE = ""
+"""The value of `--order` without a file."""
 NARROWEST, WIDEST = 60, 120
 
 
@@ -44,6 +47,18 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _order(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | str | None:
+    """Return the class names in the file of `--order`; `ESTIMATE` if it names none."""
+    if value is None or value == ESTIMATE:
+        return value
+    path = INPUT.convert(value, param, ctx)
+    try:
+        lines = read_text(path, f"--order: {path}", OptionError).splitlines()
+    except OptionError as error:
+        raise OptionError(f"{error} Allowed: a text file with one class name per line.") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
 @click.command(
     "doctor",
     short_help="find errors in a model, its preprocessing and its suite",
@@ -53,13 +68,15 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_gate_options
 @click.option(
     "--order",
-    "order_file",
-    type=INPUT,
-    metavar="FILE",
-    help="the model's classes in the order of its outputs, one per line",
+    is_flag=False,
+    flag_value=ESTIMATE,
+    callback=_order,
+    metavar="[FILE]",
+    help="file with the model's classes in the order of its outputs, one per line; without FILE the order is "
+    "estimated from the answers if they look permuted",
 )
 @click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
-def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **given: Any) -> int:
+def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool, **given: Any) -> int:
     """Check from a few images that a model is set up correctly.
 
     Each problem is reported with evidence and a fix. FILE.yaml: threshold files, as for pytest. Takes the
@@ -77,7 +94,8 @@ def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **giv
     session = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, folder), folder)
     demands = session.demands(session.default_files())
     results = []
-    for name, examination in examinations(session, demands, short=False, order=_order(order_file)):
+    asked = {"estimate_order": True} if order == ESTIMATE else {"order": order}
+    for name, examination in examinations(session, demands, short=False, **asked):
         results.append(examination)
         if not as_json:
             _print(name, examination)
@@ -85,16 +103,6 @@ def doctor(files: tuple[str, ...], order_file: Path | None, as_json: bool, **giv
         text = EXAMINATIONS.dump_json(tuple(results), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")
     return 0 if all(examination.is_healthy for examination in results) else PROBLEMS
-
-
-def _order(path: Path | None) -> list[str] | None:
-    if path is None:
-        return None
-    try:
-        lines = read_text(path, f"--order: {path}", OptionError).splitlines()
-    except OptionError as error:
-        raise OptionError(f"{error} Allowed: a text file with one class name per line.") from None
-    return [line.strip() for line in lines if line.strip()]
 
 
 def _print(name: str, examination: Examination) -> None:
@@ -115,11 +123,15 @@ def _print(name: str, examination: Examination) -> None:
 
 
 def _summary(name: str, examination: Examination) -> str:
-    problems = sum(finding.severity == "problem" for finding in examination.findings)
-    state = "healthy" if not problems else "1 problem" if problems == 1 else f"{problems} problems"
-    checks = f"{len(examination.checks)} checks" if len(examination.checks) != 1 else "1 check"
+    counts = Counter(finding.severity for finding in examination.findings)
+    healthy = "healthy" if examination.is_complete else "no problem found"
+    states = [_counted(counts["problem"], "problem") if counts["problem"] else healthy]
+    states += [_counted(counts["remark"], "note")] if counts["remark"] else []
+    checks = _counted(len(examination.checks), "check")
+    images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
     cached = "; cached" if examination.remembered else ""
-    return (
-        f"{name} on {examination.suite}: {state} ({checks}; {examination.decoded:,} images decoded, "
-        f"{examination.forwards:,} shown{cached})"
-    )
+    return f"{name} on {examination.suite}: {', '.join(states)} ({checks}; {images}{cached})"
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

@@ -28,6 +28,7 @@ _SIDE = 224
 _OPENED = 64
 """Images opened to find the common size."""
 _WIDTH = 100
+_KEPT = "kept, as it exists already"
 
 
 @click.command(
@@ -36,46 +37,73 @@ _WIDTH = 100
     epilog="Example: quba-check init photos",
 )
 @click.argument("folder", type=INPUT, metavar="DIR")
-@click.option("--force", is_flag=True, help="overwrite existing files")
+@click.option("--force", is_flag=True, help="write quba-data.yaml again; demands are never overwritten")
 def init(folder: Path, force: bool) -> None:
     """Write a quba-data.yaml into a folder of images, and a thresholds/default.yaml here, to start from.
 
-    DIR: data folder, such as one with val/<class>/.
+    A file that exists is kept. DIR: data folder, such as one with val/<class>/.
+    """
+    from quba_check.records.files import write_text
+    from quba_check.suites.opening import MANIFEST_NAME, data_folder, open_suite
+
+    root = data_folder(folder)
+    manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
+    keeps_manifest, keeps_thresholds = manifest.exists() and not force, thresholds.exists()
+    if keeps_manifest and keeps_thresholds:
+        raise OptionError(
+            f"{_WHERE}: {manifest} and {THRESHOLDS} exist already, and nothing is missing. Allowed: --force "
+            f"writes {MANIFEST_NAME} again; for new demands delete {THRESHOLDS} first."
+        )
+    if keeps_manifest:
+        suite = open_suite(root)
+        sys.stdout.write(f"{manifest}: {_KEPT}\n")
+    else:
+        suite = _write_manifest(root, manifest, None if keeps_thresholds else thresholds)
+    if keeps_thresholds:
+        sys.stdout.write(f"{THRESHOLDS}: {_KEPT}\n")
+    else:
+        write_text(_thresholds_text(suite), thresholds)
+        sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
+    quoted = shlex.quote(str(folder))
+    sys.stdout.write(
+        f"Next:\n  quba-check suite describe {quoted}\n  quba-check doctor --model=MODEL --data={quoted}\n"
+        f"  pytest --model=MODEL --quba-data={quoted}\n"
+    )
+
+
+def _write_manifest(root: Path, manifest: Path, thresholds: Path | None) -> Suite:
+    """Write the manifest of a folder and report it; return its suite.
+
+    Args:
+        root: the data folder.
+        manifest: the file to write.
+        thresholds: the threshold file that will be written too, if any.
+
+    Raises:
+        UserError: the folder holds no suite, needs no manifest, or cannot be written.
     """
     from quba_check.records.files import write_text
     from quba_check.suites.detection import detect_layout
     from quba_check.suites.label_spaces import imagenet_classes
-    from quba_check.suites.opening import MANIFEST_NAME, data_folder
     from quba_check.suites.unread import unread_notes
 
-    root = data_folder(folder)
-    manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
-    for file, path in ((manifest, manifest), (THRESHOLDS, thresholds)):
-        if path.exists() and not force:
-            raise OptionError(f"{_WHERE}: {file} exists already. Allowed: --force overwrites it.")
     layout = detect_layout(root)
     if layout.clean == PUBLISHED_CLEAN and layout.classes == tuple(sorted(imagenet_classes())):
-        raise OptionError(f"{_WHERE}: {root} has the published ImageNet layout and needs no {MANIFEST_NAME}.")
-    if layout.clean == "." and thresholds.is_relative_to(root):
+        raise OptionError(f"{_WHERE}: {root} has the published ImageNet layout and needs no {manifest.name}.")
+    if layout.clean == "." and thresholds is not None and thresholds.is_relative_to(root):
         raise OptionError(
             f"{_WHERE}: {root} holds the class folders, and {THRESHOLDS} would lie among them. Run it in "
             "another folder."
         )
     suite, text = _draft_suite(root, layout)
     write_text(text, manifest)
-    write_text(_thresholds_text(suite), thresholds)
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
     for place, reason in sorted(layout.left_out.items()):
         sys.stdout.write(f"  left out: {place} ({reason})\n")
     for note in unread_notes(suite):
         sys.stdout.write(f"  {note}\n")
-    sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
-    quoted = shlex.quote(str(folder))
-    sys.stdout.write(
-        f"Next:\n  quba-check suite describe {quoted}\n  quba-check doctor --model=MODEL --data={quoted}\n"
-        f"  pytest --model=MODEL --quba-data={quoted}\n"
-    )
+    return suite
 
 
 def _draft_suite(root: Path, layout: Layout) -> tuple[Suite, str]:

@@ -12,6 +12,20 @@ NO_CLASS = -1
 """Label of an image, or prediction of a model, without a class in the label space."""
 
 
+def most_frequent_class(label: NDArray[np.int64]) -> tuple[int, float]:
+    """Return the most frequent class among labels, and its share.
+
+    The share is the accuracy of a constant answer.
+
+    >>> most_frequent_class(np.array([2, 0, 2, 2]))
+    (2, 0.75)
+    >>> most_frequent_class(np.array([], dtype=np.int64))
+    (0, 0.0)
+    """
+    counts = np.bincount(label[label != NO_CLASS], minlength=1)
+    return int(counts.argmax()), float(counts.max()) / max(len(label), 1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
     """One row per image of a view, ordered by index.

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, most_frequent_class
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.means import geometric_mean
+from quba_check.number_format import format_distinct
 from quba_check.stats import intervals
 from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
 from quba_check.stats.image_intervals import multiplicative_limits, ratio_limits
@@ -143,6 +144,20 @@ def clean_accuracy(predictions: Tables) -> float:
             "check that class list and preprocessing are the model's own"
         )
     return clean.value
+
+
+def reference_notes(predictions: Tables) -> tuple[str, ...]:
+    """Return a note if a constant answer is as accurate on the clean images."""
+    clean = predictions[CLEAN]
+    _, share = most_frequent_class(clean.label)
+    if not clean.accuracy <= share < 1:
+        return ()
+    accuracy, constant = format_distinct(clean.accuracy, share, "fraction")
+    note = (
+        f"no evidence of quality: the clean accuracy {accuracy}, to which it is relative, is not above "
+        f"{constant}, the share of the most frequent class"
+    )
+    return (note,)
 
 
 def clean_probabilities(predictions: Tables) -> NDArray[np.float32]:

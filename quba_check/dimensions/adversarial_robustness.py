@@ -20,6 +20,7 @@ from quba_check.dimensions._ratios import (
     clean_accuracy,
     geometric_mean_ratio,
     ratios,
+    reference_notes,
     share,
 )
 from quba_check.dimensions._registry import dimension
@@ -100,7 +101,11 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
     masked = tuple(_signs_of_masking(clean, fgsm, pgd))
-    notes = (*(f"{MASKED}{sign}" for sign in masked), *_overshoot_notes(fgsm, pgd))
+    notes = (
+        *(f"{MASKED}{sign}" for sign in masked),
+        *_overshoot_notes(fgsm, pgd),
+        *reference_notes(predictions),
+    )
     return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes, masked=masked)
 
 

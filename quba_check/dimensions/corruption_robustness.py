@@ -10,7 +10,7 @@ from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Table
 from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
-from quba_check.dimensions._ratios import mean_ratio, ratios
+from quba_check.dimensions._ratios import mean_ratio, ratios, reference_notes
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streaming import sequential_ratio
 from quba_check.errors import UnmeasurableError
@@ -86,7 +86,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         )
     if facts.suite.samples_corruptions:
         sampled = ratios(predictions, [SAMPLED])[SAMPLED]
-        return Measurement.of("corruption_robustness", sampled.quantity(), notes=(GATE_RUN,))
+        notes = (GATE_RUN, *reference_notes(predictions))
+        return Measurement.of("corruption_robustness", sampled.quantity(), notes=notes)
     relative = ratios(predictions, (_corrupted(name, severity) for name in names for severity in SEVERITIES))
     parts = {
         name: mean_ratio([relative[_corrupted(name, severity)] for severity in SEVERITIES]) for name in names
@@ -101,4 +102,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         ),
         "accuracy relative to the clean accuracy, by severity",
     )
-    return Measurement.of("corruption_robustness", whole, parts=parts, tables={"severities": severities})
+    notes = reference_notes(predictions)
+    return Measurement.of(
+        "corruption_robustness", whole, parts=parts, notes=notes, tables={"severities": severities}
+    )

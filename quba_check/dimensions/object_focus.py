@@ -13,7 +13,7 @@ from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
-from quba_check.dimensions._ratios import Z, accuracy_on, ratios
+from quba_check.dimensions._ratios import Z, accuracy_on, ratios, reference_notes
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streaming import sequential_share
 from quba_check.stats.estimate import Estimate
@@ -73,5 +73,6 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         bounded_curve(1 + additive_limits(gain, Z), 1 - 1 / mean_clean.value, 1 + 1 / mean_clean.value),
         deviations=gain.deviations,
         images=len(same.correct) if same.sample == random.sample else None,
+        notes=reference_notes(predictions),
         parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},
     )

@@ -13,7 +13,7 @@ from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN, View
-from quba_check.dimensions._ratios import accuracy_on, geometric_mean_ratio, ratios, share
+from quba_check.dimensions._ratios import accuracy_on, geometric_mean_ratio, ratios, reference_notes, share
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streaming import sequential_share
 from quba_check.errors import UnmeasurableError
@@ -94,7 +94,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     relative = ratios(predictions, map(View, suite.shifts))
     parts = {view.set: ratio.quantity() for view, ratio in relative.items()}
     whole = geometric_mean_ratio(list(relative.values()))
-    notes = []
+    notes = [*reference_notes(predictions)]
     for shift in suite.shifts:
         parts[f"{shift}_accuracy"] = accuracy_on(predictions, View(shift))
         matched = _matched(predictions[View(shift)], predictions[_clean_view_for(shift, suite)])

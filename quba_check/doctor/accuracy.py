@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
+from quba_check.core.predictions import most_frequent_class
+from quba_check.core.view import CLEAN
 from quba_check.doctor.class_order import (
     BetterOrder,
     better_order,
@@ -15,8 +21,14 @@ from quba_check.doctor.class_order import (
     supplied_order_finding,
 )
 from quba_check.doctor.class_order_candidates import Columns
+from quba_check.doctor.clean_answers import (
+    constant_answer_finding,
+    swapped_finding,
+    swapped_pairs,
+)
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.preprocessing import (
+    STEP,
     BetterVariant,
     better_geometry,
     better_normalisation,
@@ -26,79 +38,168 @@ from quba_check.doctor.preprocessing_candidates import bgr_candidates, normalisa
 from quba_check.doctor.shuffled_labels import FIX, accurate_set, shuffled_sets
 from quba_check.doctor.significance import is_at_chance
 from quba_check.doctor.subject import ModelUnderTest, Variant
+from quba_check.doctor.time_budget import OutOfTimeError
 from quba_check.errors import ModelError
 
+T = TypeVar("T")
+
 _IMAGES, _CHANCE_IMAGES = 64, 512
+_COMPARED = 256
+"""Images that decide between two sets of fixes."""
 _CONFIDENT = 0.5
 _POOR = 0.5
+_SCORE = 2.326
+"""Normal score of the one-sided level 0.01."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fixes:
+    """Fixes of preprocessing and class order, each found with the one before it.
+
+    Attributes:
+        variant: the preprocessing with its fix.
+        columns: the output of each class, with its fix.
+        better: the better preprocessing; None if the one in use is fine.
+        order: the better class order, likewise.
+    """
+
+    variant: Variant
+    columns: Columns
+    better: BetterVariant | None = None
+    order: BetterOrder | None = None
 
 
 def check(subject: ModelUnderTest) -> Iterator[Finding]:
-    """Report a wrong class order, wrong preprocessing, shuffled labels, or an untrained model.
+    """Report wrong preprocessing, a wrong class order, shuffled labels, or an untrained model.
 
-    The order comes first, since it costs no further forward pass. The preprocessing follows, with labels read
-    in that order; if both are wrong, the order again under each preprocessing. Chance in all of them is one
-    finding without a cause.
+    The preprocessing comes first, and the class order is examined with its fix. A wrong order can mislead the
+    search for the preprocessing: if anything is wrong, the other sequence is tried too, and the more accurate
+    one counts. Chance in all of them is one finding without a cause.
     """
     if not subject.has_enough_images():
         return
     if (finding := supplied_order_finding(subject)) is not None:
         yield finding
         return
-    classes = subject.suite.classes
-    variant, columns = subject.current, np.arange(len(classes))
-    at_chance = _is_at_chance(subject, variant, columns)
-    order = better_order(subject, variant, many=at_chance)
-    if order is not None:
-        columns = order.order.columns(classes)
-        at_chance = False
-    better = _better_variant(subject, columns, at_chance=at_chance)
-    if better is not None:
-        variant = better.variant
-        at_chance = _is_at_chance(subject, variant, columns)
+    fixes = _fixes(subject)
+    at_chance = _is_at_chance(subject, fixes)
+    if fixes.better or fixes.order or at_chance:
+        fixes = _more_accurate(subject, fixes, partial(_fixes, subject, is_order_first=True))
+        at_chance = _is_at_chance(subject, fixes)
+    if at_chance and fixes.better is None and not subject.short:
+        fixes = _more_accurate(subject, fixes, partial(_fixes_with_common_normalisations, subject))
+        at_chance = _is_at_chance(subject, fixes)
+    if fixes.better is not None:
+        yield preprocessing_finding(subject, fixes.better)
     if at_chance:
-        order, variant = _order_under_variants(subject, better)
-        columns = columns if order is None else order.order.columns(classes)
-        at_chance = order is None
-    if order is not None:
-        yield order_finding(subject, order)
-    if better is not None:
-        yield preprocessing_finding(subject, better)
-    if at_chance:
-        yield from _chance_findings(subject, variant, columns)
-    else:
-        yield from shuffled_sets(subject, variant, columns)
+        yield from _chance_findings(subject, fixes)
+        return
+    yield from _order_findings(subject, fixes)
+    yield from _constant_answer_findings(subject, fixes)
+    yield from shuffled_sets(subject, fixes.variant, fixes.columns)
 
 
-def _better_variant(subject: ModelUnderTest, columns: Columns, *, at_chance: bool) -> BetterVariant | None:
-    better = better_normalisation(subject, columns, use_labels=not at_chance)
+def _fixes(subject: ModelUnderTest, *, is_order_first: bool = False) -> Fixes:
+    """Return the fixes of preprocessing and class order."""
+    fixes = Fixes(subject.current, np.arange(len(subject.suite.classes)))
+    if is_order_first:
+        fixes = _with_order(subject, fixes)
+    better = _within_time(subject, STEP, lambda: _better_variant(subject, fixes))
+    if better is not None:
+        fixes = replace(fixes, variant=better.variant, better=better)
+    return fixes if is_order_first and better is None else _with_order(subject, fixes)
+
+
+def _with_order(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
+    """Return the fixes with the class order examined again, under their preprocessing."""
+    fixes = replace(fixes, columns=np.arange(len(fixes.columns)), order=None)
+    order = _within_time(
+        subject,
+        "class order",
+        lambda: better_order(subject, fixes.variant, many=_is_at_chance(subject, fixes)),
+    )
+    if order is None:
+        return fixes
+    return replace(fixes, columns=order.order.columns(subject.suite.classes), order=order)
+
+
+def _fixes_with_common_normalisations(subject: ModelUnderTest) -> Fixes | None:
+    """Return fixes with a class order that only another normalisation shows."""
+    current = subject.current
+    for variant in (*normalisation_candidates(current), *bgr_candidates(current)):
+        try:
+            order = better_order(subject, variant, many=False)
+        except ModelError:
+            continue
+        if order is not None:
+            fixes = Fixes(current, order.order.columns(subject.suite.classes), order=order)
+            better = _better_variant(subject, fixes)
+            return fixes if better is None else replace(fixes, variant=better.variant, better=better)
+    return None
+
+
+def _better_variant(subject: ModelUnderTest, fixes: Fixes) -> BetterVariant | None:
+    better = better_normalisation(subject, fixes.columns, use_labels=not _is_at_chance(subject, fixes))
     if better is None and subject.short:
-        n_correct, n = _n_correct(subject, subject.current, columns)
+        n_correct, n = _n_correct(subject, fixes)
         if n_correct / n >= _POOR:
             return None
-    return better or better_geometry(subject, columns)
+    return better or better_geometry(subject, fixes.columns)
 
 
-def _order_under_variants(
-    subject: ModelUnderTest, better: BetterVariant | None
-) -> tuple[BetterOrder | None, Variant]:
-    """Return a better class order under another preprocessing than the one in use."""
-    current = subject.current
-    if better is not None:
-        return better_order(subject, better.variant, many=True), better.variant
-    if not subject.short:
-        for variant in (*normalisation_candidates(current), *bgr_candidates(current)):
-            try:
-                order = better_order(subject, variant, many=False)
-            except ModelError:
-                continue
-            if order is not None:
-                return order, variant
-    return None, current
+def _within_time(subject: ModelUnderTest, step: str, search: Callable[[], T]) -> T | None:
+    """Return the result of a search; None if the time budget ends."""
+    try:
+        return search()
+    except OutOfTimeError:
+        subject.budget.leave_out(step)
+        return None
 
 
-def _chance_findings(subject: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
-    n_correct, n = _n_correct(subject, variant, columns, _CHANCE_IMAGES)
+def _order_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
+    """Yield the finding on the class order; if swapped pairs explain it, they are named."""
+    order, moved = fixes.order, set(np.flatnonzero(fixes.columns != np.arange(len(fixes.columns))).tolist())
+    is_proposed = order is not None and (subject.estimate_order or not order.order.is_estimated)
+    if not is_proposed and not subject.short:
+        examples, classes = subject.sample(), subject.suite.class_names
+        predicted = predictions(subject, examples, fixes.variant)
+        pairs = swapped_pairs(labels(examples), predicted, len(classes))
+        if pairs and moved <= {k for pair in pairs for k in pair.classes}:
+            yield swapped_finding(subject.classifier.spec, pairs, classes)
+            return
+    if order is not None:
+        yield order_finding(subject, order, is_fixed=fixes.better is not None)
+
+
+def _constant_answer_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
+    """Report an accuracy that is not above the share of the most frequent class.
+
+    The sample is balanced, so classes are weighted by their shares of all images. An accuracy from a part of
+    the images must be significantly lower.
+    """
+    if subject.short:
+        return
+    everything = labels(subject.suite.examples(CLEAN))
+    frequent, share = most_frequent_class(everything)
+    examples = subject.sample()
+    label = labels(examples)
+    correct = predictions(subject, examples, fixes.variant) == fixes.columns[label]
+    accuracy, variance, total = 0.0, 0.0, 0
+    for k in np.unique(label):
+        size, n = int((everything == k).sum()), int((label == k).sum())
+        right = float(correct[label == k].mean())
+        accuracy += size * right
+        variance += size**2 * right * (1 - right) / n * (1 - n / size)
+        total += size
+    accuracy, error = accuracy / total, math.sqrt(variance) / total
+    if accuracy + _SCORE * error <= share < 1:
+        name = subject.suite.class_names[frequent]
+        yield constant_answer_finding(subject.classifier.spec, accuracy, share, name)
+
+
+def _chance_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
+    variant, columns = fixes.variant, fixes.columns
+    n_correct, n = _n_correct(subject, fixes, _CHANCE_IMAGES)
     if not is_at_chance(n_correct, n, len(columns)):
         return
     probability = subject.logits(subject.sample(limit=n), variant=variant).softmax(dim=1)
@@ -127,15 +228,26 @@ def _chance_findings(subject: ModelUnderTest, variant: Variant, columns: Columns
     )
 
 
-def _is_at_chance(subject: ModelUnderTest, variant: Variant, columns: Columns) -> bool:
-    n_correct, n = _n_correct(subject, variant, columns)
-    return is_at_chance(n_correct, n, len(columns))
+def _more_accurate(subject: ModelUnderTest, fixes: Fixes, search: Callable[[], Fixes | None]) -> Fixes:
+    """Return the fixes of a further search if the model is more accurate with them."""
+    other = _within_time(subject, "class order", search)
+    if other is None:
+        return fixes
+    limit = _IMAGES if subject.short else _COMPARED
+    right, _ = _n_correct(subject, fixes, limit)
+    other_right, _ = _n_correct(subject, other, limit)
+    # Of two pairs of fixes that are equally good, the other's evidence has the right class order.
+    is_as_good = other_right == right and bool(fixes.better and fixes.order and other.better and other.order)
+    return other if other_right > right or is_as_good else fixes
 
 
-def _n_correct(
-    subject: ModelUnderTest, variant: Variant, columns: Columns, limit: int = _IMAGES
-) -> tuple[int, int]:
+def _is_at_chance(subject: ModelUnderTest, fixes: Fixes) -> bool:
+    n_correct, n = _n_correct(subject, fixes)
+    return is_at_chance(n_correct, n, len(fixes.columns))
+
+
+def _n_correct(subject: ModelUnderTest, fixes: Fixes, limit: int = _IMAGES) -> tuple[int, int]:
     """Return the number of correct answers on a clean sample, and its size."""
     examples = subject.sample(limit=limit)
-    correct = predictions(subject, examples, variant) == columns[labels(examples)]
+    correct = predictions(subject, examples, fixes.variant) == fixes.columns[labels(examples)]
     return int(correct.sum()), len(examples)

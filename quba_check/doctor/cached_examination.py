@@ -13,6 +13,7 @@ from quba_check.doctor.examination import CHECKS, GRADIENTS, SET_CHECKS, Check, 
 from quba_check.doctor.findings_cache import CachedFindings, FindingsCache, doctors_version
 from quba_check.doctor.gradients import DIMENSION
 from quba_check.doctor.subject import ModelUnderTest
+from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, TimeBudget
 from quba_check.engine.engine import WAIT_SECONDS
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
@@ -29,19 +30,30 @@ def cached_examination(
     *,
     short: bool,
     order: Sequence[str] | None = None,
+    estimate_order: bool = False,
 ) -> Examination:
     """Examine a model on a suite, or return the cached findings.
 
-    Sets are listed every time; images are decoded and shown to the model once.
+    Sets are listed every time; images are decoded and shown to the model once. An examination that its time
+    budget ended is not cached.
 
     Args:
         evaluation: the model on the suite.
         needs: the demanded dimensions, each with `file:line` of its demands.
         short: use fewer images, as before a gate run, and none if no dimension needs any.
         order: the user's class names in the order of the model's outputs, if given.
+        estimate_order: propose a class order estimated from the answers.
     """
     classifier, suite = evaluation.classifier, evaluation.suite
-    subject = ModelUnderTest(classifier, suite, seed=evaluation.seed, needs=needs, order=order, short=short)
+    subject = ModelUnderTest(
+        classifier,
+        suite,
+        seed=evaluation.seed,
+        needs=needs,
+        order=order,
+        estimate_order=estimate_order,
+        short=short,
+    )
     set_findings = examine(subject, SET_CHECKS)
     checks = CHECKS if _can_show_images(subject) else ()
     if checks and not short and DIMENSION in needs and not classifier.no_gradient:
@@ -64,6 +76,7 @@ def cached_examination(
             "decoded": entry.decoded,
             "forwards": entry.forwards,
             "remembered": not is_new,
+            "checks": tuple(name for name in examination.checks if name not in subject.budget.left_out),
             "findings": (*set_findings, *entry.findings),
         }
     )
@@ -86,8 +99,14 @@ def _cached_findings(
             if entry is not None:
                 return entry, False
             if is_locked:
+                subject.budget = TimeBudget(SHORT_SECONDS if subject.short else SECONDS)
                 findings = examine(subject, checks)
                 files, decoded, forwards = subject.sampled_files, subject.decoded, subject.forwards
+                if subject.budget.left_out:
+                    entry = CachedFindings(
+                        findings=findings, decoded=decoded, forwards=forwards, file_digests={}
+                    )
+                    return entry, True
                 entry = cache.save(key, findings, files, decoded=decoded, forwards=forwards)
                 store.upload(f"doctor/{key}.json")
                 return entry, True
@@ -122,6 +141,7 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
             "device": evaluation.classifier.device.type,
             "seed": subject.seed,
             "order": subject.order,
+            "estimate_order": subject.estimate_order,
             "root": suite.location,
             "manifest": hashlib.sha256(suite.manifest_content).hexdigest(),
             "views": [str(view) for view in suite.views()],

@@ -75,13 +75,29 @@ def better_order(subject: ModelUnderTest, variant: Variant, *, many: bool) -> Be
     return _better_estimated_order(subject, predicted, labels(examples), named) or named
 
 
-def order_finding(subject: ModelUnderTest, better: BetterOrder) -> Finding:
-    """Return the finding for a wrong class order."""
+def order_finding(subject: ModelUnderTest, better: BetterOrder, *, is_fixed: bool) -> Finding:
+    """Return the finding for a wrong class order.
+
+    An estimated order is proposed only if the user asks for one: another error can look like it.
+
+    Args:
+        subject: the model under examination.
+        better: the order.
+        is_fixed: the order was found with a better preprocessing than the one in use.
+    """
+    fixed = "with the fixed preprocessing, " if is_fixed else ""
+    on_images = f"{fixed}on {better.n} clean images accuracy {better.before:.3f} in the suite's order, "
+    if better.order.is_estimated and not subject.estimate_order:
+        return subject.finding(
+            "class order",
+            "the model's outputs look permuted.",
+            f"{on_images}{better.after:.3f} in an estimated one",
+            "compare the class list with that of training; quba-check doctor --order estimates the order",
+        )
     return subject.finding(
         "class order",
         f"the model's outputs are in another class order than the suite's: in {better.order.description}.",
-        f"on {better.n} clean images accuracy {better.before:.3f} in the suite's order, "
-        f"{better.after:.3f} in that one",
+        f"{on_images}{better.after:.3f} in that one",
         _fix(subject, better.order),
     )
 

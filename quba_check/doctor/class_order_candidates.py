@@ -26,11 +26,13 @@ class ClassOrder:
         description: the order, as the end of "the model's outputs are in".
         classes: the suite's classes, in the order of the model's outputs.
         shift: number of outputs by which all classes are shifted; 0 for any other order.
+        is_estimated: it comes from the answers, not from names.
     """
 
     description: str
     classes: tuple[str, ...]
     shift: int = 0
+    is_estimated: bool = False
 
     def columns(self, classes: Sequence[str]) -> Columns:
         """Return the output of each of the suite's classes."""
@@ -134,4 +136,6 @@ def estimated_order(
             free.discard(k)
     column |= dict(zip((k for k in unmatched if k not in column), sorted(free), strict=True))
     order = tuple(classes[k] for k in sorted(column, key=column.__getitem__))
-    return None if order == tuple(classes) else ClassOrder("an order without a rule", order)
+    return (
+        None if order == tuple(classes) else ClassOrder("an order without a rule", order, is_estimated=True)
+    )

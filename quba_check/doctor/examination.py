@@ -11,7 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from quba_check.doctor import accuracy, determinism, gradients, image_files, missing_sets, output_kinds
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
-from quba_check.errors import UserError
+from quba_check.doctor.time_budget import SECONDS, OutOfTimeError
+from quba_check.errors import UserError, listed
+
+TIME = "time"
+"""The check of the finding on what the time budget left out."""
 
 
 class Check(NamedTuple):
@@ -76,6 +80,11 @@ class Examination(BaseModel):
     findings: tuple[Finding, ...] = ()
 
     @property
+    def is_complete(self) -> bool:
+        """True if the time was enough for all checks."""
+        return not any(finding.check == TIME for finding in self.findings)
+
+    @property
     def is_healthy(self) -> bool:
         """True if no finding is a problem."""
         return not any(finding.severity == "problem" for finding in self.findings)
@@ -98,7 +107,11 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
         Findings in the order of the checks; none for a healthy model.
     """
     findings: list[Finding] = []
+    budget = subject.budget
     for check in checks:
+        if budget.is_spent():
+            budget.leave_out(check.name)
+            continue
         own: list[Finding] = []
         try:
             own.extend(check.findings(subject))  # findings before an error are kept
@@ -112,13 +125,29 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
                     severity="remark",
                 )
             )
+        except OutOfTimeError:
+            budget.leave_out(check.name)
         except UserError as error:
             if str(error) not in {finding.problem for finding in findings}:
                 own.append(Finding(check=check.name, problem=str(error), evidence="", fix=""))
         findings += own
         if check.is_final and any(finding.severity == "problem" for finding in own):
             break
+    if budget.left_out:
+        findings.append(_time_finding(subject))
     return tuple(findings)
+
+
+def _time_finding(subject: ModelUnderTest) -> Finding:
+    """Return the finding on the steps that the time budget left out."""
+    longer = f"quba-check doctor, which takes up to {SECONDS:g} seconds, or "
+    return subject.finding(
+        TIME,
+        f"the doctor's {subject.budget.seconds:g} seconds ended before {listed(subject.budget.left_out)}.",
+        "",
+        f"measurements are not affected; for the rest: {longer if subject.short else ''}a faster --device",
+        severity="remark",
+    )
 
 
 def examination_schema() -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, cast
 
 from PIL import ExifTags, Image
 
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.subject import ModelUnderTest
+from quba_check.doctor.subject import BATCH, ModelUnderTest
 from quba_check.errors import SuiteError, listed
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
@@ -17,6 +17,8 @@ from quba_check.suites.unread import unread_notes
 
 IMAGES, SHORT_IMAGES = 1024, 128
 """Images to decode, over all sets."""
+SHARE = 1 / 3
+"""Share of the time budget that decoding may take; the checks of the model need the rest."""
 SHOWN = 3
 EIGHT_BITS = 255
 OPAQUE = 255
@@ -53,18 +55,15 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     n_decoded: dict[str, int] = {}
     cases: dict[tuple[str, Defect], list[str]] = {}
     for view in views:
-        try:
-            examples = subject.sample(view, max(1, limit))
-        except SuiteError:  # reported by the check of the sets, if a demand needs this one
-            continue
-        n_decoded[view.set] = n_decoded.get(view.set, 0) + len(examples)
-        subject.decoded += len(examples)
-        defects_of_each = subject.pool.map(lambda example: _defects(subject.suite, example), examples)
-        for example, defects in zip(examples, defects_of_each, strict=True):
-            for defect, detail in defects.items():
-                cases.setdefault((view.set, defect), []).append(f"{example.full_name} ({detail})")
-            if "broken" in defects:
-                subject.exclude(view, example)
+        for examples in _batches(subject, view, max(1, limit)):
+            n_decoded[view.set] = n_decoded.get(view.set, 0) + len(examples)
+            subject.decoded += len(examples)
+            defects_of_each = subject.pool.map(lambda example: _defects(subject.suite, example), examples)
+            for example, defects in zip(examples, defects_of_each, strict=True):
+                for defect, detail in defects.items():
+                    cases.setdefault((view.set, defect), []).append(f"{example.full_name} ({detail})")
+                if "broken" in defects:
+                    subject.exclude(view, example)
     for name, n in n_decoded.items():
         for defect in PROBLEMS:
             images = cases.get((name, defect), [])
@@ -90,6 +89,19 @@ def _is_listed(suite: Suite, view: View) -> bool:
     except SuiteError:  # reported by the check of the sets
         return False
     return True
+
+
+def _batches(subject: ModelUnderTest, view: View, limit: int) -> Iterator[Sequence[Example]]:
+    """Yield a sample of a view in batches, while decoding has time."""
+    try:
+        examples = subject.sample(view, limit)
+    except SuiteError:  # reported by the check of the sets, if a demand needs this one
+        return
+    for start in range(0, len(examples), BATCH):
+        if subject.budget.is_spent(SHARE):
+            subject.budget.leave_out("image files")
+            return
+        yield examples[start : start + BATCH]
 
 
 def _views(subject: ModelUnderTest) -> list[View]:

@@ -37,6 +37,7 @@ _STRANGE, _FAMILIAR = 0.25, 0.1
 for the right normalisation on twenty images, 0.3 to 0.9 for another common one."""
 _CLEARLY = 4
 """Smallest factor by which another normalisation must reduce the divergence."""
+STEP = "normalisation"
 _FILE = "preprocessing.yaml"
 
 
@@ -85,7 +86,9 @@ def better_normalisation(
     if not (subject.short and shift is not None):
         candidates = [*candidates, *bgr_candidates(current)]
     alpha = ALPHA / max(len(candidates), 1)
-    scores = successive_halving(subject, candidates, columns, lambda score: upper_bound(score.gain) >= _GAIN)
+    scores = successive_halving(
+        subject, candidates, columns, lambda score: upper_bound(score.gain) >= _GAIN, step=STEP
+    )
     for score in scores:
         if score.gain.mean() >= _GAIN and score.gain_p < alpha:
             return BetterVariant(score)
@@ -105,6 +108,7 @@ def better_geometry(subject: ModelUnderTest, columns: Columns) -> BetterVariant 
         candidates,
         columns,
         lambda score: upper_bound(score.lift) > _LIFT and score.gain.mean() > 0,
+        step="resize and crop",
     )
     alpha = ALPHA / len(candidates)
     for score in scores:
@@ -137,7 +141,7 @@ def _better_by_batchnorm(
     shift, nearest = min(shifts, key=lambda pair: pair[0].divergence)
     if shift.divergence * _CLEARLY >= current_shift.divergence:
         return None
-    for score in successive_halving(subject, [nearest], columns, lambda _: True):
+    for score in successive_halving(subject, [nearest], columns, lambda _: True, step=STEP):
         gain, lift = score.gain, score.lift
         labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
         if labels_agree or not use_labels:

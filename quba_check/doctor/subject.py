@@ -14,8 +14,9 @@ from torch import Tensor
 
 from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
-from quba_check.doctor.finding import Finding
+from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.significance import FEWEST
+from quba_check.doctor.time_budget import TimeBudget
 from quba_check.engine.batching import default_batch
 from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.preparer import Preparer
@@ -58,7 +59,9 @@ class ModelUnderTest:
         seed: of the samples, and of generated corruptions.
         needs: the demanded dimensions, each with `file:line` of its demands.
         order: the user's class names in the order of the model's outputs, if given.
+        estimate_order: propose a class order estimated from the answers.
         short: use fewer images, as before a gate run.
+        budget: time budget; `raw` and `inputs` raise `OutOfTimeError` when it is over.
         forwards: number of images in forward passes so far.
         decoded: number of image files decoded to check them.
         sampled_files: paths of the files in samples so far.
@@ -71,7 +74,9 @@ class ModelUnderTest:
     seed: int = 0
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     order: Sequence[str] | None = None
+    estimate_order: bool = False
     short: bool = False
+    budget: TimeBudget = field(default_factory=TimeBudget)
     forwards: int = field(default=0, init=False)
     decoded: int = field(default=0, init=False)
     sampled_files: dict[str, None] = field(default_factory=dict, init=False)
@@ -100,10 +105,12 @@ class ModelUnderTest:
         """True if the clean set has enough images for a conclusion."""
         return self.has_images(CLEAN) and len(self.sample(limit=FEWEST)) >= FEWEST
 
-    def finding(self, check: str, problem: str, evidence: str, fix: str) -> Finding:
+    def finding(
+        self, check: str, problem: str, evidence: str, fix: str, *, severity: Severity = "problem"
+    ) -> Finding:
         """Return a finding about the model; its text begins with the model's spec."""
         problem = f"{self.classifier.spec}: {problem}"
-        return Finding(check=check, problem=problem, evidence=evidence, fix=fix)
+        return Finding(check=check, problem=problem, evidence=evidence, fix=fix, severity=severity)
 
     def exclude(self, view: View, example: Example) -> None:
         """Exclude an image, such as a broken one, from later samples."""
@@ -150,6 +157,7 @@ class ModelUnderTest:
         Raises:
             SuiteError: an image cannot be decoded.
         """
+        self.budget.check()
         variant = variant or self.current
         prepare = self._prepare(view.images, variant.preprocessing)
         ((_, images),) = batches(examples, prepare, len(examples), self.pool)
@@ -175,15 +183,20 @@ class ModelUnderTest:
         Raises:
             ModelError: the model fails, or its outputs are not class scores.
             SuiteError: an image cannot be decoded.
+            OutOfTimeError: the time budget is over.
         """
         variant = variant or self.current
         rows = self._answers.setdefault((view.images, variant), {})
         new = [example for example in examples if example.index not in rows]
         prepare = self._prepare(view.images, variant.preprocessing)
+        if new:
+            self.budget.check()
         for chunk, images in batches(new, prepare, default_batch(self.classifier.device), self.pool):
             outputs = self._outputs_in_memory(images, variant)
             self.forwards += len(chunk)
             rows.update((example.index, row) for example, row in zip(chunk, outputs, strict=True))
+            if len(rows) < len(examples):
+                self.budget.check()
         return torch.stack([rows[example.index] for example in examples])
 
     def logits(

@@ -14,6 +14,7 @@ from quba_check.doctor.class_order import labels
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.significance import mcnemar_p, sign_flip_p
 from quba_check.doctor.subject import ModelUnderTest, Variant
+from quba_check.doctor.time_budget import OutOfTimeError
 from quba_check.errors import ModelError
 
 ROUNDS = ((24, 4), (96, 2), (256, 1))
@@ -75,25 +76,35 @@ def successive_halving(
     candidates: Sequence[Variant],
     columns: Columns,
     is_promising: Callable[[CandidateScore], bool],
+    *,
+    step: str,
 ) -> list[CandidateScore]:
     """Return the scores of the candidates left after the last round, best first.
 
-    Early rounds use few images and drop candidates, so that a healthy model costs few forward passes.
+    Early rounds use few images and drop candidates, so that a healthy model costs few forward passes. If the
+    time budget ends, the scores so far are returned.
 
     Args:
         subject: the model under examination.
         candidates: variants; one that the model cannot take, such as another size, is dropped.
         columns: the output of each class.
         is_promising: False drops a candidate after a round.
+        step: name of the search, noted if it was left out in part.
     """
     remaining = list(candidates)
     scores: list[CandidateScore] = []
     for limit, n_left in SHORT_ROUNDS if subject.short else ROUNDS:
-        candidate_scores = (_score(subject, candidate, columns, limit) for candidate in remaining)
-        promising = (score for score in candidate_scores if score is not None and is_promising(score))
+        candidate_scores: list[CandidateScore | None] = []
+        try:
+            candidate_scores.extend(_score(subject, candidate, columns, limit) for candidate in remaining)
+        except OutOfTimeError:
+            subject.budget.leave_out(step)
+        promising = [score for score in candidate_scores if score is not None and is_promising(score)]
+        if len(candidate_scores) < len(remaining):
+            promising = promising or scores
         scores = sorted(promising, key=lambda score: -float(score.gain.mean()))[:n_left]
         remaining = [score.variant for score in scores]
-        if not remaining or len(subject.sample(limit=limit)) < limit:
+        if not remaining or subject.budget.is_spent() or len(subject.sample(limit=limit)) < limit:
             break
     return scores
 

@@ -12,9 +12,10 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
+from quba_check.doctor.clean_answers import answer_findings
 from quba_check.errors import listed
 from quba_check.gate.plan import PlannedDemand
-from quba_check.gate.provenance import input_rows, inputs_hash
+from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
 from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
@@ -128,6 +129,12 @@ class ResultCollector:
                 del self.results[planned.node_id]
                 self.crashed[planned.node_id] = CHANGED
         results = [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
+        clean = self.images.get((model, protocol), PerImage()).clean
+        findings = (
+            []
+            if clean is None
+            else [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
+        )
         measurements: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}
         sets: dict[str, SetRow] = {}
@@ -139,6 +146,7 @@ class ResultCollector:
             *([DEMONSTRATION] if gate.is_demo else []),
             *classifier.notes,
             *gate.notes.get(model, ()),
+            *(finding.as_note() for finding in findings),
             *_baseline_notes(gate, compute.precision),
             *(note for result in results for note in result.notes),
         ]
@@ -158,7 +166,7 @@ class ResultCollector:
             notes=tuple(dict.fromkeys(notes)),
             inputs=input_rows(gate, demands),
             command=gate.command,
-            findings=gate.findings.get(model, ()),
+            findings=(*gate.findings.get(model, ()), *finding_rows(findings)),
             warnings=tuple(_baseline_warnings(gate.baseline)),
         )
 

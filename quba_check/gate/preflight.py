@@ -23,7 +23,12 @@ COMPLETE = "complete the sets, or name the dimensions under `allow_missing`, or 
 
 
 def examinations(
-    gate: GateSession, demands: Iterable[PlannedDemand], *, short: bool, order: Sequence[str] | None = None
+    gate: GateSession,
+    demands: Iterable[PlannedDemand],
+    *,
+    short: bool,
+    order: Sequence[str] | None = None,
+    estimate_order: bool = False,
 ) -> Iterator[tuple[str, Examination]]:
     """Yield the name and the examination of each model with demands.
 
@@ -32,6 +37,7 @@ def examinations(
         demands: the demands to prepare for.
         short: the short form, before a gate run; see `cached_examination`.
         order: class names in the order of the model's outputs, None if unknown.
+        estimate_order: propose a class order estimated from the answers.
 
     Raises:
         UserError: a model cannot be loaded, for another reason than its number of classes.
@@ -40,11 +46,19 @@ def examinations(
     for planned in demands:
         by_model.setdefault(planned.model, []).append(planned)
     for model, model_demands in by_model.items():
-        yield model, _examination(gate, model_demands, short=short, order=order)
+        yield (
+            model,
+            _examination(gate, model_demands, short=short, order=order, estimate_order=estimate_order),
+        )
 
 
 def _examination(
-    gate: GateSession, demands: Sequence[PlannedDemand], *, short: bool, order: Sequence[str] | None
+    gate: GateSession,
+    demands: Sequence[PlannedDemand],
+    *,
+    short: bool,
+    order: Sequence[str] | None,
+    estimate_order: bool,
 ) -> Examination:
     from quba_check.doctor.cached_examination import cached_examination
     from quba_check.doctor.examination import Examination
@@ -72,7 +86,9 @@ def _examination(
             if planned.demand.place not in places:
                 places.append(planned.demand.place)
     gate.announce(f"doctor: examining {model}")
-    examination = cached_examination(evaluation, needs, short=short, order=order)
+    examination = cached_examination(
+        evaluation, needs, short=short, order=order, estimate_order=estimate_order
+    )
     findings = (
         *_unreachable_grades(gate, demands),
         *_drops_without_baseline(gate, demands),

@@ -240,16 +240,13 @@ def _preprocessing_notes(
 ) -> list[str]:
     """Return a note if preprocessing is not simply that of the model or its architecture."""
     _, height, width = preprocessing.input_size
-    text = (
-        f"{height} × {width}, {preprocessing.interpolation}, crop {preprocessing.crop_pct:g}, "
-        f"mean {_triple(preprocessing.mean)}, std {_triple(preprocessing.std)}"
-    )
+    text = preprocessing.describe()
     differs = image_size is not None and (height, width) != (image_size, image_size)
     suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
     source = preprocessing.source
     if any(config.departs and config.source in source for config in configs):
         return [f"images are prepared as {source} states: {text}{suite}"]
-    if SUITE_DEFAULTS in source:
+    if preprocessing.is_assumed:
         return [f"{spec.text} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"]
     return [f"images are prepared at {height} × {width} as {source} states{suite}"] if suite else []
 
@@ -257,7 +254,3 @@ def _preprocessing_notes(
 def _outputs_notes(config: PreprocessingConfig | None) -> list[str]:
     kind = config.values.get("outputs") if config else None
     return [f"outputs are {kind}, as {config.source} states"] if config and kind else []
-
-
-def _triple(values: tuple[float, float, float]) -> str:
-    return " ".join(f"{value:g}" for value in values)

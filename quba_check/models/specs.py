@@ -19,7 +19,7 @@ Kind = Literal[
     "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
 ]
 
-CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt", ".bin", ".safetensors")
+CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".th", ".ckpt", ".bin", ".safetensors")
 MAX_LENGTH = 4096
 CONFIG = "config.json"
 PROGRAM_SUFFIX = ".pt2"
@@ -31,6 +31,8 @@ ALLOWED = (
     f"an exported program ({PROGRAM_SUFFIX}), an ONNX file ({ONNX_SUFFIX}), a folder with {CONFIG}, "
     f"{TIMM_PREFIX}NAME, {HUB_PREFIX}OWNER/NAME, {OPEN_CLIP_PREFIX}NAME/WEIGHTS, package.module:callable"
 )
+WITH_CODE = "give --model=package.module:callable (docs/models.md)"
+"""The way out for every model without a kind of its own, as the end of messages."""
 
 _OLD_PROGRAM = "serialized_exported_program.json"
 """Member of the archives that `torch.export.save` wrote before the present format."""
@@ -159,7 +161,10 @@ def _parse(text: str) -> ModelSpec:
     if path.is_dir():
         raise ModelError(f"{text}: is a folder without {CONFIG}, which is not a model. Allowed: {ALLOWED}.")
     if path.is_file():
-        raise ModelError(f"{text}: is not a checkpoint file, got suffix '{path.suffix}'. Allowed: {ALLOWED}.")
+        raise ModelError(
+            f"{text}: is not a model file that quba-check reads, got suffix '{path.suffix}'. Write a "
+            f"function that returns a module around it, and {WITH_CODE}. Allowed: {ALLOWED}."
+        )
     raise ModelError(f"{text}: not a model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
 
 

@@ -63,31 +63,48 @@ class GateHooks:
             demands = on_accuracy or demands[:1]
         with one_line_errors(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
+            self._gate.select(demands)
+            self._print_preprocessing(self._progress)
             self._gate.check(demands, is_whole_run=not is_selection)
             self._examine_models(demands, self._progress)
+
+    def _print_preprocessing(self, progress: ProgressLine) -> None:
+        """Print size and normalisation of the images of each model, before any image is predicted."""
+        for name, protocol in dict(self._gate.models_and_protocols()).items():
+            preprocessing = self._gate.evaluation(name, protocol).classifier.preprocessing
+            way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
+            if self._config.option.verbose >= 0:
+                self._write(
+                    f"quba-check: {name}: images go in at {preprocessing.describe()} "
+                    f"(from {preprocessing.source}{way_out})",
+                    progress,
+                )
+
+    def _write(self, text: str, progress: ProgressLine, **markup: bool) -> None:
+        """Print a text before the session starts, its first line with a colour."""
+        from quba_check.reports.tables import wrap_text
+
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None:
+            return
+        first, *others = wrap_text(text, min(self._config.get_terminal_writer().fullwidth, WIDEST))
+        with progress.pause():
+            reporter.write_line(first, **markup)
+            for line in others:
+                reporter.write_line(line)
 
     def _examine_models(self, demands: list[PlannedDemand], progress: ProgressLine) -> None:
         """Print the doctor's findings, and note them in the records.
 
         They change no verdict and no exit code: a demand is judged by its measurement.
         """
-        from quba_check.reports.tables import wrap_text
-
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         for name, examination in examinations(self._gate, demands, short=True):
             self._gate.notes[name] = [
                 finding.as_note() for finding in examination.findings if finding.check != IN_RECORD
             ]
             self._gate.findings[name] = finding_rows(examination.findings)
-            if not examination.findings or reporter is None:
-                continue
-            width = min(self._config.get_terminal_writer().fullwidth, WIDEST)
-            with progress.pause():
-                for finding in examination.findings:
-                    first, *others = wrap_text(f"doctor: {finding.text()}", width)
-                    reporter.write_line(first, yellow=True)
-                    for text in others:
-                        reporter.write_line(text)
+            for finding in examination.findings:
+                self._write(f"doctor: {finding.text()}", progress, yellow=True)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Collect the folders above threshold files; shipped ones may be in a virtual environment."""

@@ -36,7 +36,7 @@ class InputRow(JsonRow):
 
 
 class FindingRow(JsonRow):
-    """A finding of the doctor before the run.
+    """A finding of the doctor, before the run or from its clean answers.
 
     Attributes:
         severity: `problem`, or `remark` for one that may be intended.

@@ -176,7 +176,7 @@ class Record(JsonRow):
         notes: notes on the run as a whole (defaults used, store repaired, …).
         inputs: the files that the run read, apart from model and images.
         command: words of the command line; values of options unknown to quba-check are replaced by `***`.
-        findings: the doctor's findings on the model before the run.
+        findings: the doctor's findings on the model, before the run and from its clean answers.
         warnings: reasons to doubt the verdicts as a whole, shown before them.
     """
 

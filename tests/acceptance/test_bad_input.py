@@ -19,8 +19,8 @@ sets:
   clean: {reader: folder, path: val}
 """
 KINDS = (
-    "demo, demo-textured, a checkpoint file (.pt, .pth, .pth.tar, .ckpt, .bin, .safetensors), an exported "
-    "program (.pt2), an ONNX file (.onnx), a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, "
+    "demo, demo-textured, a checkpoint file (.pt, .pth, .pth.tar, .th, .ckpt, .bin, .safetensors), an "
+    "exported program (.pt2), an ONNX file (.onnx), a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, "
     "open_clip:NAME/WEIGHTS, package.module:callable"
 )
 

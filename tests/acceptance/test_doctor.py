@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -100,5 +101,5 @@ def test_workers_use_the_cached_examination(tmp_path: Path, tiny_data: Path) -> 
 def printed_findings(result: pytest.RunResult) -> str:
     """Return the findings printed before the session, on one line, without progress lines."""
     start = next(k for k, line in enumerate(result.outlines) if "test session starts" in line)
-    findings = [line for line in result.outlines[:start] if not line.startswith("quba-check: ")]
-    return " ".join(" ".join(findings).split())
+    lines = itertools.dropwhile(lambda line: not line.startswith("doctor: "), result.outlines[:start])
+    return " ".join(" ".join(line for line in lines if not line.startswith("quba-check: ")).split())

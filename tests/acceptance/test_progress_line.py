@@ -104,6 +104,7 @@ def test_a_log_has_a_line_for_every_set_on_a_row_of_its_own(judge_cold: Judge) -
     header = next(number for number, line in enumerate(lines) if "test session starts" in line)
     assert without_speed(lines[:header]) == [
         "quba-check: loading model nets:net",
+        "quba-check: nets:net: images go in at 8 × 8, bilinear, crop 1, mean 0.5 0.5 0.5,",
         f"quba-check: clean: {N}",
         f"quba-check: clean+fgsm: {N}",
         "quba-check: doctor: examining nets:net",
@@ -138,10 +139,11 @@ def test_a_log_of_several_workers(command: list[str]) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     assert "\x1b" not in result.stdout
     lines = without_speed(result.stdout.splitlines())
-    assert lines[:4] == [
+    assert lines[:5] == [
         "quba-check: loading torch",
         "quba-check: loading model tiny_models:net",
+        "quba-check: tiny_models:net: images go in at 8 × 8, bilinear, crop 1, mean 0.5",
         f"quba-check: clean: {N}",
         "quba-check: doctor: examining tiny_models:net",
     ]
-    assert sorted(lines[4:]) == sorted(f"quba-check: {name}: 6" for name in SHIFTS)
+    assert sorted(lines[5:]) == sorted(f"quba-check: {name}: 6" for name in SHIFTS)

@@ -117,6 +117,35 @@ def test_json_has_the_examination_and_its_findings(here, capsys) -> None:
     assert EXAMINATIONS.validate_python(examinations)[0].is_healthy is False
 
 
+@pytest.mark.parametrize("value", ["--order", "--order=names.txt"])
+def test_the_order_is_estimated_or_read(here, capsys, monkeypatch, value) -> None:
+    seen = {}
+
+    def examinations(*_arguments, **options):
+        seen.update(options)
+        return iter(())
+
+    monkeypatch.setattr("quba_check.gate.preflight.examinations", examinations)
+    (here / "names.txt").write_text("apple\n\n cloud\n", encoding="utf-8")
+    assert doctor(value) == 0
+    expected = {"estimate_order": True} if value == "--order" else {"order": ["apple", "cloud"]}
+    assert seen == {"short": False, **expected}
+
+
+def test_what_the_time_left_out_is_said_and_not_cached(here, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("quba_check.doctor.cached_examination.SECONDS", 0)
+    for _ in range(2):
+        assert doctor() == 0
+        assert capsys.readouterr().out.splitlines() == [
+            f"{NETS}:net: the doctor's 0 seconds ended before images, steadiness,",
+            "  outputs, answers.",
+            "  fix: measurements are not affected; for the rest: a faster --device",
+            "",
+            f"{NETS}:net on tiny: no problem found, 1 note (1 check; 0 images decoded,",
+            "  0 shown)",
+        ]
+
+
 def test_a_command_of_the_gate_can_be_repeated(here, capsys) -> None:
     arguments = ["--quba-data=data", "--quba-store=store", "--quba-report=r.json", "--quba-workers=1"]
     assert main(["doctor", "g.yaml", f"--model={NETS}:net", *arguments]) == 0

@@ -1,4 +1,4 @@
-"""`quba-check init`: what it writes is read again, and nothing is overwritten."""
+"""`quba-check init`: what it writes is read again, and demands are never overwritten."""
 
 from __future__ import annotations
 
@@ -97,25 +97,43 @@ def test_a_url(here: Path, capsys) -> None:
     )
 
 
-def test_nothing_is_overwritten_without_force(here: Path, capsys) -> None:
+def test_what_is_missing_is_written_and_the_rest_is_kept(here: Path, capsys) -> None:
     write(here / "data", "val/ant", "val/bee")
-    (here / "thresholds").mkdir()
-    (here / "thresholds/default.yaml").write_text("mine", encoding="utf-8")
+    manifest, thresholds = here / "data/quba-data.yaml", here / "thresholds/default.yaml"
+    thresholds.parent.mkdir()
+    thresholds.write_text("mine", encoding="utf-8")
+    code, out, err = run_init(capsys, "data")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:2] == [
+        f"{manifest}: 2 classes; clean, corruptions",
+        "thresholds/default.yaml: kept, as it exists already",
+    ]
+    thresholds.unlink()
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("name: data", "name: mine"), "utf-8")
+    assert run_init(capsys, "data")[1].splitlines()[:2] == [
+        f"{manifest}: kept, as it exists already",
+        "thresholds/default.yaml: demands to start from; set their numbers",
+    ]
+    assert "release gate of mine" in thresholds.read_text(encoding="utf-8")
     assert run_init(capsys, "data") == (
         4,
         "",
-        "ERROR: quba-check init: thresholds/default.yaml exists already. Allowed: --force overwrites it.\n",
+        f"ERROR: quba-check init: {manifest} and thresholds/default.yaml exist already, and nothing is "
+        "missing. Allowed: --force writes quba-data.yaml again; for new demands delete "
+        "thresholds/default.yaml first.\n",
     )
-    assert not (here / "data/quba-data.yaml").exists()
-    (here / "data/quba-data.yaml").write_text("mine", encoding="utf-8")
-    assert run_init(capsys, "data")[2] == (
-        f"ERROR: quba-check init: {here}/data/quba-data.yaml exists already. Allowed: --force overwrites "
-        "it.\n"
+
+
+def test_force_replaces_the_manifest_and_never_the_demands(here: Path, capsys) -> None:
+    write(here / "data", "val/ant", "val/bee")
+    for path in (here / "data/quba-data.yaml", here / "thresholds/default.yaml"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine", encoding="utf-8")
+    assert run_init(capsys, "data", "--force")[1].splitlines()[1] == (
+        "thresholds/default.yaml: kept, as it exists already"
     )
-    assert (here / "thresholds/default.yaml").read_text(encoding="utf-8") == "mine"
-    assert run_init(capsys, "data", "--force")[0] == 0
     assert "ant" in (here / "data/quba-data.yaml").read_text(encoding="utf-8")
-    assert "accuracy" in (here / "thresholds/default.yaml").read_text(encoding="utf-8")
+    assert (here / "thresholds/default.yaml").read_text(encoding="utf-8") == "mine"
 
 
 def test_some_of_imagenets_classes(here: Path, capsys) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,22 @@ def test_measures_the_parts_that_it_declares(dimension):
     assert measured.unit == dimension.unit
     assert list(measured.parts) == [part.name for part in declared]
     assert [part.unit for part in measured.parts.values()] == [part.unit for part in declared]
+
+
+RELATIVE = ("adversarial_robustness", "corruption_robustness", "ood_robustness", "object_focus")
+
+
+@pytest.mark.parametrize("name", [*RELATIVE, "accuracy"])
+def test_ratios_to_the_accuracy_of_a_constant_answer_have_a_note(name):
+    views = {view: table(view) for view in registry[name].views(FACTS.suite)}
+    index = np.arange(60)
+    label, predicted = np.where(index < 40, 0, 1), np.where(index < 20, 0, 2)
+    views[CLEAN] = replace(views[CLEAN], label=label, predicted=predicted)
+    note = (
+        "no evidence of quality: the clean accuracy 0.333, to which it is relative, is not above 0.667, the "
+        "share of the most frequent class"
+    )
+    assert (note in registry[name].measure(views, FACTS).notes) == (name in RELATIVE)
 
 
 @each_dimension

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
+from types import SimpleNamespace
+
 import torch
 
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.finding import Finding
+from quba_check.doctor.subject import ModelUnderTest
+from quba_check.doctor.time_budget import TimeBudget
 from quba_check.errors import SuiteError
 
 
@@ -15,16 +20,43 @@ def finding(name, severity="problem"):
     return Finding(check=name, problem=f"{name} is wrong.", evidence="1", fix="train it", severity=severity)
 
 
+def subject(seconds=9, times=()):
+    """A subject with a clock that shows some times one after another, then the last one."""
+    clock = iter((0, *times))
+    shown = [0]
+
+    def now():
+        shown.append(next(clock, shown[-1]))
+        return shown[-1]
+
+    named = partial(ModelUnderTest.finding, SimpleNamespace(classifier=SimpleNamespace(spec="m.pt")))
+    return SimpleNamespace(budget=TimeBudget(seconds, now), short=False, finding=named)
+
+
+def test_checks_without_time_are_left_out():
+    def slow(subject):
+        yield finding("b")
+        subject.budget.check()
+
+    checks = (check("a"), Check("b", slow), check("c", finding("c")), check("d"))
+    kept, remark = examine(subject(times=(1, 2, 9)), checks)
+    assert (kept, remark.severity) == (finding("b"), "remark")
+    assert remark.text() == (
+        "m.pt: the doctor's 9 seconds ended before b, c, d.\n"
+        "  fix: measurements are not affected; for the rest: a faster --device"
+    )
+
+
 def test_findings_are_in_the_order_of_the_checks():
     a, b = finding("a"), finding("b")
-    assert examine(None, (check("a", a), check("none"), check("b", b))) == (a, b)
+    assert examine(subject(), (check("a", a), check("none"), check("b", b))) == (a, b)
 
 
 def test_a_final_problem_skips_later_checks():
     a, b = finding("a"), finding("b")
-    assert examine(None, (check("a", a, is_final=True), check("b", b))) == (a,)
+    assert examine(subject(), (check("a", a, is_final=True), check("b", b))) == (a,)
     remark = finding("a", "remark")
-    assert examine(None, (check("a", remark, is_final=True), check("b", b))) == (remark, b)
+    assert examine(subject(), (check("a", remark, is_final=True), check("b", b))) == (remark, b)
 
 
 def test_an_error_that_ends_a_check_is_reported_once():
@@ -36,7 +68,7 @@ def test_an_error_that_ends_a_check_is_reported_once():
         yield finding("b")
         yield from failing(subject)
 
-    findings = examine(None, (Check("a", failing), Check("b", failing_later), check("c", finding("c"))))
+    findings = examine(subject(), (Check("a", failing), Check("b", failing_later), check("c", finding("c"))))
     assert [each.check for each in findings] == ["a", "b", "c"]
     assert findings[0].text() == "x.png: cannot be decoded."
 
@@ -46,7 +78,7 @@ def test_too_little_memory_is_a_remark_and_later_checks_run():
         raise torch.OutOfMemoryError
 
     b = finding("b")
-    remark, second = examine(None, (Check("a", hungry, is_final=True), check("b", b)))
+    remark, second = examine(subject(), (Check("a", hungry, is_final=True), check("b", b)))
     assert second == b
     assert (remark.check, remark.severity) == ("a", "remark")
     assert remark.text() == (

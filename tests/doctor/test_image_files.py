@@ -13,6 +13,7 @@ from support.tiny import CLASSES, picture, write_pictures
 from quba_check.demo import CLASSES as DEMO_CLASSES
 from quba_check.doctor import image_files
 from quba_check.doctor.subject import ModelUnderTest
+from quba_check.doctor.time_budget import TimeBudget
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
@@ -73,3 +74,12 @@ def test_files_that_are_not_read_are_a_remark(tmp_path: Path) -> None:
     (finding,) = image_files.check(ModelUnderTest(classifier, open_suite(tmp_path)))
     assert (finding.problem, finding.severity) == ("clean: 1 file is not read: brick/0.gif.", "remark")
     assert list(image_files.check(ModelUnderTest(classifier, open_suite(tmp_path), short=True))) == []
+
+
+def test_decoding_takes_a_third_of_the_time(demo_suite) -> None:
+    classifier = load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
+    subject = ModelUnderTest(classifier, demo_suite)
+    subject.budget = TimeBudget(300, clock=lambda: subject.decoded)
+    assert list(image_files.check(subject)) == []
+    assert subject.decoded in range(100, 132)
+    assert list(subject.budget.left_out) == ["image files"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,9 +16,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from quba_check.demo import CLASSES
-from quba_check.doctor.examination import examine
+from quba_check.doctor.examination import TIME, examine
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
+from quba_check.doctor.time_budget import TimeBudget
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
@@ -111,7 +113,11 @@ def test_reversed_outputs(healthy, demo_suite) -> None:
 
 def test_two_classes_swapped(healthy, demo_suite) -> None:
     swap = torch.tensor([1, 0, *range(2, 10)])
-    (finding,) = findings_of(around(healthy, after=lambda z: z[:, swap]), demo_suite)
+    planted = around(healthy, after=lambda z: z[:, swap])
+    (finding,) = findings_of(planted, demo_suite)
+    assert finding.problem == "demo: two classes look swapped: 'arrow' and 'crescent'."
+    assert finding.evidence.endswith(" 80 answers are the other class of the pair, 0 are right")
+    (finding,) = findings_of(planted, demo_suite, estimate_order=True)
     listed = [CLASSES[k] for k in swap]
     assert finding == order_finding("an order without a rule", (80, "0.762", "0.963"), listed)
 
@@ -119,7 +125,13 @@ def test_two_classes_swapped(healthy, demo_suite) -> None:
 @pytest.mark.parametrize("short", [False, True])
 def test_an_order_without_a_rule(healthy, demo_suite, short) -> None:
     shuffled_classes = torch.tensor([3, 4, 0, 1, 5, 9, 2, 6, 7, 8])
-    (finding,) = findings_of(around(healthy, after=lambda z: z[:, shuffled_classes]), demo_suite, short=short)
+    planted = around(healthy, after=lambda z: z[:, shuffled_classes])
+    (finding,) = findings_of(planted, demo_suite, short=short)
+    assert (finding.problem, finding.fix) == (
+        "demo: the model's outputs look permuted.",
+        "compare the class list with that of training; quba-check doctor --order estimates the order",
+    )
+    (finding,) = findings_of(planted, demo_suite, short=short, estimate_order=True)
     assert "in an order without a rule." in finding.problem
     assert f"classes: [{', '.join(CLASSES[k] for k in shuffled_classes)}]" in finding.fix
 
@@ -207,6 +219,78 @@ def test_a_missing_normalisation_without_batchnorm(textured, demo_suite) -> None
         "demo-textured: the normalisation is missing; the model was trained with mean 0.48"
     )
     assert findings_of(folded, demo_suite) == findings_of(folded, demo_suite, short=True) == ()
+
+
+@pytest.mark.parametrize("short", [False, True])
+@pytest.mark.parametrize("change", [lambda model: model, without_batchnorm])
+def test_a_normalisation_far_off_is_the_only_cause(textured, demo_suite, change, short) -> None:
+    """Its answers can favour a wrong class order, which must not be proposed."""
+    planted = prepared(change(textured), std=(0.004,) * 3)
+    (finding,) = findings_of(planted, demo_suite, short=short, estimate_order=True)
+    assert finding.check == "preparation"
+    assert finding.problem.startswith("demo-textured: images go in with mean ")
+
+
+def test_the_class_order_is_examined_with_the_fixed_preprocessing(healthy, demo_suite) -> None:
+    reversed_outputs = around(healthy, after=lambda z: z.flip(1))
+    planted = prepared(reversed_outputs, mean=(0.0,) * 3, std=(1.0,) * 3)
+    preprocessing, order = findings_of(planted, demo_suite)
+    assert "the normalisation is missing" in preprocessing.problem
+    assert order.problem.endswith("in the suite's order reversed.")
+    assert order.evidence.startswith("with the fixed preprocessing, on ")
+    assert re.search(r"0\.9\d\d with the fix; ", preprocessing.evidence), "of answers in the right order"
+
+
+def test_a_model_that_a_constant_answer_equals(healthy, copied) -> None:
+    """The suite keeps images of three classes: 12, 4 and 4."""
+    suite = copied(CLASSES, CLASSES)
+    for name in CLASSES:
+        kept = {CLASSES[0]: 12, CLASSES[1]: 4, CLASSES[2]: 4}.get(name, 0)
+        for path in sorted((suite.root / "val" / name).iterdir())[kept:]:
+            path.unlink()
+        if not kept:
+            (suite.root / "val" / name).rmdir()
+    text = (suite.root / "quba-data.yaml").read_text(encoding="utf-8")
+    manifest = suite.root / "quba-data.yaml"
+    manifest.write_text(text.replace("path: val}", "path: val, partial: true}"), encoding="utf-8")
+    suite = open_suite(suite.root)
+    assert findings_of(healthy, suite) == ()
+
+    def answers(z: torch.Tensor) -> torch.Tensor:
+        """Answer as the model on the first class, and with the third on all others."""
+        other = torch.nn.functional.one_hot(torch.full((len(z),), 2), 10).float() * 9
+        return torch.where((z.argmax(dim=1) == 0)[:, None], z, other)
+
+    assert findings_of(around(healthy, after=answers), suite) == ()
+    constant = around(healthy, after=lambda z: 0 * z + torch.eye(10)[0] * 9)
+    (finding,) = findings_of(constant, suite)
+    assert finding.problem == (
+        "demo: accuracy 0.600 on the clean set is not above 0.600, the share of its most frequent class "
+        "'arrow'."
+    )
+
+
+@pytest.mark.parametrize("seconds", [0, 300, 1_200, 10_000])
+def test_the_time_budget_limits_the_search(healthy, demo_suite, seconds) -> None:
+    """Its clock shows a second for each image of 128 pixels."""
+    planted = prepared(healthy, input_size=(3, 128, 128))
+    passed = 0.0
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        nonlocal passed
+        passed += len(images) * images.shape[-1] ** 2 / 128**2
+        return images
+
+    subject = ModelUnderTest(around(planted, before=forward), demo_suite)
+    subject.budget = TimeBudget(seconds, clock=lambda: passed)
+    findings = examine(subject, CHECKS)
+    assert passed <= seconds + 64, "a step is a batch at most"
+    remarks = [finding for finding in findings if finding.check == TIME]
+    assert len(findings) > len(remarks) or seconds < 1_200, "a finding from a part of the search counts"
+    assert bool(remarks) == bool(subject.budget.left_out) == (seconds < 10_000)
+    assert all(
+        finding.problem.endswith("64 × 64 pixels does.") for finding in findings if finding not in remarks
+    )
 
 
 def test_an_input_size_too_large(healthy, demo_suite) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from gate.conftest import NewGate
 
@@ -11,6 +12,8 @@ from quba_check.gate.collector import NOT_CALLED, STOPPED, ResultCollector
 from quba_check.gate.judge import Judge
 from quba_check.gate.session import GateSession
 from quba_check.records.files import write_record
+from quba_check.records.per_image import CleanAnswers, PerImage
+from quba_check.records.provenance import FindingRow
 from quba_check.records.record import Record
 
 THREE = "dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}\n  class_balance: {min: 0.1}"
@@ -129,6 +132,19 @@ def test_values_by_image_go_next_to_the_record(gate: GateSession) -> None:
     assert content is not None
     assert content.startswith(b"PK")
     assert collector.results[result.verdict.id].images == ()
+
+
+def test_clean_answers_are_findings_and_notes(gate: GateSession) -> None:
+    collector = ResultCollector()
+    label = np.repeat([0, 1, 2], 60)
+    predicted = np.where(np.arange(len(label)) % 4, np.array([1, 0, 2])[label], label)
+    answers = CleanAnswers([], label, predicted, ("apple", "brick", "cloud"))
+    collector.images["acceptance.nets:net", "standard"] = PerImage(clean=answers)
+    gate.findings["acceptance.nets:net"] = (FindingRow(severity="remark", title="before the run"),)
+    (record,) = records(collector, gate)
+    problem = "acceptance.nets:net: two classes look swapped: 'apple' and 'brick'."
+    assert [row.title for row in record.findings] == ["before the run", problem]
+    assert [note for note in record.notes if note.startswith(f"doctor: {problem} Fix: ")] == [*record.notes]
 
 
 def test_the_judged_grade_comes_before_one_of_the_values(new_gate: NewGate) -> None:

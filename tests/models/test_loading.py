@@ -67,13 +67,17 @@ def test_equal_weights_have_equal_fingerprints_wherever_they_are_stored(checkpoi
 
 
 def test_no_architecture(checkpoint):
-    assert message() == "net.pt: holds weights alone, so name their architecture: --quba-arch=NAME."
+    assert message() == (
+        "net.pt: holds weights alone, so name their architecture in timm, --quba-arch=NAME, or "
+        "give --model=package.module:callable (docs/models.md)."
+    )
 
 
 def test_no_architecture_but_one_that_fits(checkpoint, tmp_path):
     checkpoint.rename(tmp_path / f"{ARCH}.pt")
     assert message(f"{ARCH}.pt") == (
-        f"{ARCH}.pt: holds weights alone, so name their architecture: --quba-arch=NAME. "
+        f"{ARCH}.pt: holds weights alone, so name their architecture in timm, --quba-arch=NAME, or "
+        "give --model=package.module:callable (docs/models.md). "
         f"Its keys fit --quba-arch={ARCH}."
     )
 
@@ -100,7 +104,9 @@ def test_keys_that_fit_nothing_near(state, tmp_path, monkeypatch):
     text = message(arch=ARCH)
     assert text.startswith(f"net.pt: its keys without 'module.' do not fit {ARCH}: ")
     assert "missing (bn1.weight, bn1.bias, bn1.running_mean and " in text
-    assert text.endswith(" more).")
+    assert text.endswith(
+        " more). For a model that timm lacks, give --model=package.module:callable (docs/models.md)."
+    )
 
 
 def test_head_of_another_number_of_classes(checkpoint):

@@ -17,7 +17,7 @@ ARCHIVES = {
     "old_program.pt": ["version", "serialized_exported_program.json"],
 }
 ALLOWED = (
-    "Allowed: demo, demo-textured, a checkpoint file (.pt, .pth, .pth.tar, .ckpt, .bin, .safetensors), "
+    "Allowed: demo, demo-textured, a checkpoint file (.pt, .pth, .pth.tar, .th, .ckpt, .bin, .safetensors), "
     "an exported program (.pt2), an ONNX file (.onnx), a folder with config.json, timm:NAME, "
     "hf-hub:OWNER/NAME, open_clip:NAME/WEIGHTS, package.module:callable."
 )
@@ -26,7 +26,7 @@ ALLOWED = (
 @pytest.fixture(autouse=True)
 def _in_a_folder_with_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("my_ckpt.pt", "net.onnx", "net.tflite", "UPPER.PTH"):
+    for name in ("my_ckpt.pt", "net.onnx", "net.tflite", "net.h5", "net.th", "UPPER.PTH"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "best.safetensors").write_bytes(b"x")
@@ -53,6 +53,7 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
         ("runs/best.safetensors", "file", "best"),
         ("net.onnx", "onnx", "net"),
         ("last.pth.tar", "file", "last"),
+        ("net.th", "file", "net"),
         ("zipped.pt", "file", "zipped"),
         ("script.pt", "torchscript", "script"),
         ("net.pt2", "exported", "net"),
@@ -91,7 +92,15 @@ def test_kinds_and_names(text, kind, name):
         ("", f"--model: is empty. {ALLOWED}"),
         ("timm:", f"timm:: not a model spec. {ALLOWED}"),
         ("a b:c", f"a b:c: not a model spec. {ALLOWED}"),
-        ("net.tflite", f"net.tflite: is not a checkpoint file, got suffix '.tflite'. {ALLOWED}"),
+        *(
+            (
+                f"net{suffix}",
+                f"net{suffix}: is not a model file that quba-check reads, got suffix '{suffix}'. Write a "
+                "function that returns a module around it, and give --model=package.module:callable "
+                f"(docs/models.md). {ALLOWED}",
+            )
+            for suffix in (".tflite", ".h5")
+        ),
         ("hf-hub:", f"hf-hub:: not a model spec. {ALLOWED}"),
         ("runs", f"runs: is a folder without config.json, which is not a model. {ALLOWED}"),
         ("runs.pt", f"runs.pt: is a folder without config.json, which is not a model. {ALLOWED}"),

@@ -27,6 +27,7 @@ from quba_check.models.checkpoints.training_metadata import (
 )
 from quba_check.models.model_files import ModelFile, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.specs import WITH_CODE
 
 OPTION = "--quba-arch"
 
@@ -128,9 +129,9 @@ def _config_next_to(path: Path, spec: str) -> tuple[HubConfig | None, ModelFile 
 
 def _unknown_architecture(names: tuple[NamedArchitecture, ...]) -> str:
     if not names:
-        return f"holds weights alone, so name their architecture: {OPTION}=NAME."
+        return f"holds weights alone, so name their architecture in timm, {OPTION}=NAME, or {WITH_CODE}."
     first = names[0]
     return (
         f"{first.where} in it says '{first.architecture}', which is not a model of timm {timm.__version__}; "
-        f"name one of timm's, {OPTION}=NAME, or give package.module:callable."
+        f"name one of timm's, {OPTION}=NAME, or {WITH_CODE}."
     )

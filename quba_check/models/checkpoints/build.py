@@ -29,7 +29,7 @@ from quba_check.models.checkpoints.timm_architectures import (
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.model_files import ModelFile, model_files
 from quba_check.models.request import LoadRequest
-from quba_check.models.specs import ModelSpec
+from quba_check.models.specs import WITH_CODE, ModelSpec
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 """File names of a folder's weights, in timm's order."""
@@ -148,7 +148,7 @@ def _check_dtypes(state: Mapping[str, Tensor], module: nn.Module, architecture: 
         if theirs.is_complex() or (ours.is_floating_point() and not theirs.is_floating_point()):
             raise ModelError(
                 f"{spec}: its tensor '{name}' is of {theirs.dtype}, but {architecture} takes {ours.dtype}. "
-                "Save the weights as floating-point numbers."
+                f"Save the weights as floating-point numbers, or {WITH_CODE}."
             )
 
 
@@ -174,10 +174,10 @@ def _check_fit(
         check_head(theirs, head, f"{spec}: the checkpoint's head")
     near = [build_spec.architecture, path.name.partition(".")[0]]
     other = fitting_architecture(checkpoint.state, near=near)
-    hint = f" Did you mean {OPTION}={other}?" if other else ""
+    hint = f"Did you mean {OPTION}={other}?" if other else f"For a model that timm lacks, {WITH_CODE}."
     without = f" without {_quoted(match.removed)}" if match.removed else ""
     raise ModelError(
-        f"{spec}: its keys{without} do not fit {build_spec.architecture}: {match.diff.describe()}.{hint}"
+        f"{spec}: its keys{without} do not fit {build_spec.architecture}: {match.diff.describe()}. {hint}"
     )
 
 

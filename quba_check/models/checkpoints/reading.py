@@ -22,6 +22,7 @@ from quba_check.errors import ModelError, listed
 from quba_check.models.classifier import error_summary
 from quba_check.models.fingerprint import unusual_form
 from quba_check.models.preprocessing.config import key_text
+from quba_check.models.specs import WITH_CODE
 
 State = dict[str, Tensor]
 
@@ -29,6 +30,8 @@ HOW_TO_SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
 PREFERRED = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict")
 """Keys of weights, in order of preference. Averaged weights come first, as in timm."""
 MAX_NAME_LENGTH = 500
+PACKED = "_packed_params"
+"""Part of the keys of torch's quantised layers, whose weights are no plain tensors."""
 COUNTERS = ("n_averaged",)
 """Entries of torch's `AveragedModel` that are not weights."""
 _scalar = np.float64().__reduce__()[0]
@@ -116,7 +119,7 @@ def _raise_refusal(path: Path, spec: str, error: Exception) -> NoReturn:
         which = f" ({foreign[0]})" if foreign else ""
         raise ModelError(
             f"{spec}: holds a whole pickled model{which}, not a state dict; nothing of it was run. "
-            f"{HOW_TO_SAVE}, or give package.module:callable."
+            f"{HOW_TO_SAVE}, or {WITH_CODE}."
         ) from error
     if isinstance(error, pickle.UnpicklingError) and names:
         raise ModelError(
@@ -139,8 +142,7 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     if isinstance(loaded, nn.Module):
         kind = f"{type(loaded).__module__}.{type(loaded).__qualname__}"
         raise ModelError(
-            f"{spec}: holds a whole pickled model ({kind}), not a state dict. "
-            f"{HOW_TO_SAVE}, or give package.module:callable."
+            f"{spec}: holds a whole pickled model ({kind}), not a state dict. {HOW_TO_SAVE}, or {WITH_CODE}."
         )
     if not isinstance(loaded, Mapping):
         raise ModelError(
@@ -148,6 +150,13 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         )
     if _is_state(loaded):
         return Checkpoint(_usable_weights(_weights(loaded), spec))
+    parts = [part for part in (loaded, *loaded.values()) if isinstance(part, Mapping)]
+    packed = next((str(key) for part in parts for key in part if PACKED in str(key)), None)
+    if packed is not None:
+        raise ModelError(
+            f"{spec}: holds the packed weights of a quantised model, got the key {key_text(packed)}. Write a "
+            f"function that quantises the model and loads them, and {WITH_CODE}."
+        )
     states = dict(_states(loaded))
     if not states:
         contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
@@ -209,7 +218,7 @@ def _usable_weights(state: State, spec: str) -> State:
         if form := unusual_form(tensor):
             raise ModelError(
                 f"{spec}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers. {HOW_TO_SAVE} "
-                "of a model with such tensors."
+                f"of a model with such tensors, or {WITH_CODE}."
             )
     return state
 

@@ -55,6 +55,17 @@ class Preprocessing:
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
         }
 
+    @property
+    def is_assumed(self) -> bool:
+        """True if the suite's defaults fill a part of it."""
+        return SUITE_DEFAULTS in self.source
+
+    def describe(self) -> str:
+        """Return size, filter, crop and normalisation in words."""
+        _, height, width = self.input_size
+        mean, std = (" ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        return f"{height} × {width}, {self.interpolation}, crop {self.crop_pct:g}, mean {mean}, std {std}"
+
     def transform(self, *, crop: bool, exact: bool = False) -> Callable[[Image.Image], Tensor]:
         """Return the evaluation transform, without scaling to [0, 1] and normalisation.
 

@@ -184,7 +184,7 @@ def test_an_architecture_that_timm_does_not_have(model):
     torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
     assert message(f"{ARCH}.pt") == (
         f"{ARCH}.pt: 'arch' in it says 'my_own_net', which is not a model of timm {timm.__version__}; "
-        "name one of timm's, --quba-arch=NAME, or give package.module:callable. "
+        "name one of timm's, --quba-arch=NAME, or give --model=package.module:callable (docs/models.md). "
         f"Its keys fit --quba-arch={ARCH}."
     )
 
@@ -291,7 +291,8 @@ def test_position_embeddings_are_not_resampled(monkeypatch):
     torch.save(timm.create_model("test_vit", num_classes=10, img_size=96).state_dict(), "net.pt")
     assert message("net.pt", arch="test_vit") == (
         "net.pt: its keys do not fit test_vit: 1 of another shape "
-        "(pos_embed (1, 37, 64) instead of (1, 101, 64))."
+        "(pos_embed (1, 37, 64) instead of (1, 101, 64)). "
+        "For a model that timm lacks, give --model=package.module:callable (docs/models.md)."
     )
 
 
@@ -301,7 +302,8 @@ def test_weights_of_another_kind_of_number(model):
         torch.save(state | {"classifier.weight": state["classifier.weight"].to(dtype)}, "net.pt")
         assert message("net.pt", arch=ARCH) == (
             f"net.pt: its tensor 'classifier.weight' is of {dtype}, but {ARCH} takes torch.float32. "
-            "Save the weights as floating-point numbers."
+            "Save the weights as floating-point numbers, or "
+            "give --model=package.module:callable (docs/models.md)."
         )
     torch.save({name: tensor.double() for name, tensor in state.items()}, "net.pt")
     assert load("net.pt", arch=ARCH).parameters == sum(tensor.numel() for tensor in model.parameters())
@@ -316,7 +318,8 @@ def test_a_head_of_an_odd_shape(model, shape):
     else:
         assert text == (
             f"net.pt: its keys do not fit {ARCH}: 1 of another shape "
-            f"(classifier.bias {shape} instead of (10,))."
+            f"(classifier.bias {shape} instead of (10,)). "
+            "For a model that timm lacks, give --model=package.module:callable (docs/models.md)."
         )
 
 

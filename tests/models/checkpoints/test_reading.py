@@ -122,6 +122,11 @@ def test_harmless_foreign_objects_are_refused_by_name(tmp_path):
     )
 
 
+QUANTISED = {"fc._packed_params.dtype": torch.qint8, "fc.scale": torch.ones(())}
+PACKED = (
+    "holds the packed weights of a quantised model, got the key fc._packed_params.dtype. Write a function "
+    "that quantises the model and loads them, and give --model=package.module:callable (docs/models.md)."
+)
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
 
 
@@ -138,6 +143,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
         (archive(readme="x"), DAMAGED),
         (saved({}), f"holds a dict without weights, got no keys at all. {SAVE}."),
         (saved({"epoch": 3}), f"holds a dict without weights, got the keys epoch. {SAVE}."),
+        *((saved(content), PACKED) for content in (QUANTISED, {"epoch": 1, "state_dict": QUANTISED})),
         (saved({0: torch.ones(1)}), f"holds a dict without weights, got the keys 0. {SAVE}."),
         (saved([torch.ones(1)]), f"holds a value of type list, not a state dict. {SAVE}."),
         (saved(torch.ones(1)), f"holds a value of type Tensor, not a state dict. {SAVE}."),
@@ -152,7 +158,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
             saved(nn.Sequential(nn.Linear(2, 2))),
             (
                 "holds a whole pickled model, not a state dict; nothing of it was run. "
-                f"{SAVE}, or give package.module:callable."
+                f"{SAVE}, or give --model=package.module:callable (docs/models.md)."
             ),
         ),
     ],
@@ -179,7 +185,7 @@ def test_tensors_that_no_architecture_takes(form, wrapped, tmp_path):
     content = saved({"state_dict": state, "epoch": 1} if wrapped else state)
     assert refusal(content, tmp_path) == (
         f"its tensor 'weight' is {form.partition(',')[0]}. Allowed: dense tensors of numbers. "
-        f"{SAVE} of a model with such tensors."
+        f"{SAVE} of a model with such tensors, or give --model=package.module:callable (docs/models.md)."
     )
 
 
@@ -198,14 +204,14 @@ def test_a_whole_pickled_model_of_the_users_is_named(tmp_path):
     name = f"{Net.__module__}.Net"
     assert refusal(saved(Net()), tmp_path) == (
         f"holds a whole pickled model ({name}), not a state dict; nothing of it was run. "
-        f"{SAVE}, or give package.module:callable."
+        f"{SAVE}, or give --model=package.module:callable (docs/models.md)."
     )
 
 
 def test_a_whole_pickled_model_is_none_for_those_who_trust_it_either(tmp_path):
     assert refusal(saved(nn.Linear(2, 2)), tmp_path, trust_pickle=True) == (
         "holds a whole pickled model (torch.nn.modules.linear.Linear), not a state dict. "
-        f"{SAVE}, or give package.module:callable."
+        f"{SAVE}, or give --model=package.module:callable (docs/models.md)."
     )
 
 
