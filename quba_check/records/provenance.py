@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,8 @@ class InputRow(JsonRow):
         text: its content, for YAML files of at most 64 kB; else None.
     """
 
+    _exact: ClassVar = frozenset({"text"})
+
     kind: InputKind
     path: str
     sha256: Sha256
@@ -40,6 +42,8 @@ class FindingRow(JsonRow):
         title: one sentence on the place and the error.
         text: evidence and fix, on one or more lines; empty if there is neither.
     """
+
+    _of_lines: ClassVar = frozenset({"text"})
 
     severity: Literal["problem", "remark"]
     title: str

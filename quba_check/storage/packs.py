@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from quba_check.storage.json_text import parse_json
 from quba_check.storage.shard import Columns, DamagedShardError, Shard, ShardId, checksum
 from quba_check.storage.tensor_file import TensorFile, tensor_file
 
@@ -59,7 +60,7 @@ class Pack:
         self._path = path
         self._file = file
         common = dict(file.metadata)
-        contents = json.loads(common.pop(_CONTENTS))
+        contents = parse_json(common.pop(_CONTENTS))
         self._members: dict[ShardId, _Member] = {}
         start = 0
         for number, content, rows, about in contents["shards"]:

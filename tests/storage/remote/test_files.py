@@ -236,11 +236,13 @@ def test_the_caller_chooses_the_class_of_errors() -> None:
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("teleport://me:secret@host/x", "teleport://me:…@host/x"),
-        ("teleport://me:se:cr@et@host:80/x@y", "teleport://me:…@host:80/x@y"),
-        ("teleport://:secret@[::1]/x", "teleport://:…@[::1]/x"),
-        ("teleport://me:secret@[bad/x", "teleport://me:…@[bad/x"),
-        ("teleport://me@host/x:y@z", "teleport://me@host/x:y@z"),
+        ("teleport://me:secret@host/x", "teleport://***@host/x"),
+        ("teleport://me:se:cr@et@host:80/x@y", "teleport://***@host:80/x@y"),
+        ("teleport://:secret@[::1]/x", "teleport://***@[::1]/x"),
+        ("teleport://me:secret@[bad/x", "teleport://***@[bad/x"),
+        ("teleport://me@host/x:y@z", "teleport://***@host/x:y@z"),
+        ("teleport://me:by/mistake@host/x", "teleport://***@host/x"),
+        ("abfs://container@account/x", "abfs://container@account/x"),
         ("teleport://host/x", "teleport://host/x"),
     ],
 )
@@ -255,7 +257,7 @@ def test_passwords_in_errors_of_a_server_are_not_shown(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("fsspec.url_to_fs", refuse)
     text = message(lambda: RemoteFiles("sftp://user:secret@host/folder", OPTION))
-    assert "cannot connect to sftp://user:…@host/folder (host 'x')" in text
+    assert "cannot connect to sftp://***@host/folder (host 'x')" in text
     assert "secret" not in text
 
 
