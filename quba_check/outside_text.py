@@ -94,6 +94,8 @@ def without_credentials(text: str, url: str = "") -> str:
 
     >>> without_credentials("s3://key:secret@host/bucket"), without_credentials("https://a.test/b@c")
     ('s3://***@host/bucket', 'https://a.test/b@c')
+    >>> without_credentials("abfs://container@account/x"), without_credentials("abfs://c:secret@account")
+    ('abfs://container@account/x', 'abfs://***@account')
     >>> without_credentials("no bucket 'key:secret@x', secret", "s3://key:secret@x")
     "no bucket '***@x', ***"
     """

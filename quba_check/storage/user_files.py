@@ -19,6 +19,8 @@ from quba_check.storage.json_text import parse_json
 Kind = Literal["file", "folder", "other"]
 """`other`: a pipe, device or socket."""
 MIB = 2**20
+_ONE_SLASH = re.compile(r"(s3a?|gc?s|az|abfss?|adl|file|https?|s?ftp):/(?!/)", re.IGNORECASE)
+"""Start of a URL that lacks a slash, and would name a folder."""
 LARGEST_JSON = 256 * MIB
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -32,9 +34,13 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
         base: folder of relative paths.
 
     Raises:
-        OptionError: the home folder is unknown, the text cannot be a path, or it leads to a pipe or device.
+        OptionError: the home folder is unknown, the text cannot be a path, it leads to a pipe or device,
+            or it is a URL without one of its slashes.
     """
     prefix = f"{where}: " if where else ""
+    if slip := _ONE_SLASH.match(str(text)):
+        url = f"{slip[1]}://{slip.string[slip.end() :]}"
+        raise OptionError(f"{prefix}a URL has two slashes, got '{slip[0]}'. Did you mean '{url}'?")
     path = base / expand_home(text, prefix, OptionError)
     if not is_utf8(str(path)):
         raise OptionError(f"{prefix}got '{path}'. Allowed: a path that is UTF-8 text.")

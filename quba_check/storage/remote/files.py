@@ -17,7 +17,7 @@ from quba_check.outside_text import without_credentials
 from quba_check.storage.atomic import replacing
 from quba_check.storage.remote.remote_file import RemoteFile, remote_file
 from quba_check.storage.remote.server_files import write_whole
-from quba_check.storage.remote.time_limits import S3, S3_ATTEMPTS, time_limits, waiting_line
+from quba_check.storage.remote.time_limits import S3, S3_ATTEMPTS, time_limits, waiting_line, write_limit
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
 _EXTRAS = {
@@ -192,7 +192,7 @@ class RemoteFiles:
             write_whole(system, root, name, payload, is_new=mode == "create")
             return
         try:
-            system.pipe_file(f"{root}/{name}", payload, mode=mode)
+            system.pipe_file(f"{root}/{name}", payload, mode=mode, **write_limit(system, len(payload)))
         except FileNotFoundError as error:
             raise self._failure("", "there is no such bucket") from error
 
@@ -242,7 +242,10 @@ class RemoteFiles:
                 raise FileExistsError(name) from error
             if code == "ConditionalRequestConflict":
                 raise _ConflictError(str(error)) from error
-            raise self._failure(name, str(error) or type(error).__name__) from error
+            silence = (
+                "the server does not answer" if isinstance(error, TimeoutError) else type(error).__name__
+            )
+            raise self._failure(name, str(error) or silence) from error
 
     def _failure(self, name: str, problem: str) -> UserError:
         place = f"{self.shown}/{name}" if name else self.shown

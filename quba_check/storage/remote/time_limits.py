@@ -10,12 +10,15 @@ from typing import Any
 
 S3 = ("s3", "s3a")
 S3_ATTEMPTS = 2
-S3_LIMITS = {"connect_timeout": 10, "read_timeout": 10, "retries": {"max_attempts": 2}}
-"""Seconds without an answer, and further tries in each of `S3_ATTEMPTS`.
+S3_TRIES = 3
+S3_SECONDS = 10.0
+"""Time without an answer after which a try has failed.
 
-s3fs repeats the attempts of a read, so that a server that never answers is reported after 12 tries, in two
-minutes.
+s3fs repeats the attempts of a read, with several tries of botocore in each: a server that never answers is
+reported after 12 tries, in two minutes.
 """
+SLOWEST = 10_000
+"""Bytes a second below which a write is given up."""
 WAIT_SECONDS = 5.0
 """Time after which a line names the awaited server."""
 
@@ -29,7 +32,26 @@ def time_limits(protocol: str) -> dict[str, Any]:
         return {}
     from fsspec.config import conf
 
-    return {"config_kwargs": {**S3_LIMITS, **conf.get(protocol, {}).get("config_kwargs", {})}}
+    limits = {
+        "connect_timeout": S3_SECONDS,
+        "read_timeout": S3_SECONDS,
+        "retries": {"total_max_attempts": S3_TRIES},
+    }
+    return {"config_kwargs": {**limits, **conf.get(protocol, {}).get("config_kwargs", {})}}
+
+
+def write_limit(system: Any, size: int) -> dict[str, float]:
+    """Return the option of a write that limits its time.
+
+    Without it, aiohttp waits for a server's `100 Continue` forever.
+
+    Args:
+        system: a file system of fsspec.
+        size: number of bytes to write.
+    """
+    if not getattr(system, "async_impl", False):
+        return {}
+    return {"timeout": S3_SECONDS * S3_TRIES * S3_ATTEMPTS**2 + size / SLOWEST}
 
 
 @contextmanager
