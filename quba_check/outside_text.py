@@ -29,7 +29,7 @@ A password may hold `@`, and by mistake `/`.
 
 
 def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
-    r"""Return text for one line of any terminal or log, with escapes for what is invisible or obeyed.
+    r"""Return text for one line of any terminal or log.
 
     Escaped are control characters, line breaks, marks of direction, and starts of workflow commands. Long
     text is cut in the middle. Applied twice, it changes nothing more.
@@ -74,7 +74,7 @@ def printable_lines(text: str) -> str:
 
 
 def printable(value: T) -> T:
-    """Return a value of a record with `one_line` applied to each text in it, keys included."""
+    """Return a value with `one_line` applied to each text in it, keys included."""
     match value:
         case str():
             return cast(T, one_line(value))

@@ -24,7 +24,7 @@ WAIT_SECONDS = 5.0
 
 
 def time_limits(protocol: str) -> dict[str, Any]:
-    """Return the options of a file system of fsspec that limit its time without an answer.
+    """Return options of a file system of fsspec that limit its silence.
 
     Settings of the user's configuration of fsspec have precedence. Only S3 has limits.
     """
