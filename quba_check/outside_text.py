@@ -7,6 +7,7 @@ only add what their format asks for: Markdown, XML, HTML, YAML or workflow comma
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TypeVar, cast
 from urllib.parse import unquote
 
@@ -46,7 +47,7 @@ def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""Return text of any length with escapes for characters that cannot be printed.
+    r"""Return text of any length with escapes for characters that cannot be printed; blanks stay.
 
     Args:
         text: the text.
@@ -58,7 +59,9 @@ def visible(text: str, kept: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(
-        letter if letter in kept or letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        letter
+        if letter.isprintable() or letter in kept or unicodedata.category(letter) == "Zs"
+        else letter.encode("unicode_escape").decode("ascii")
         for letter in text
     )
 

@@ -11,6 +11,8 @@ import torch
 from acceptance.runs import Judge
 from PIL import Image
 
+from quba_check.outside_text import visible
+
 OBEYED = "::error::a\u202e\u200f ::add-mask::b##[error]c|`<b>&\"'"
 """Without characters that a model file may not have in its name."""
 CONTROL = f"\x1b[31m\r\n{OBEYED}\x9b\u2028"
@@ -67,12 +69,12 @@ def test_a_model_file_with_control_characters_is_refused(judge: Judge) -> None:
     result = judge("thresholds/x.yaml", model=f"{CONTROL}.pt")
     assert result.ret == 4
     (line,) = [line for line in result.errlines if line]
-    assert line.isprintable()
+    assert visible(line) == line
     assert "names a file or folder with characters that cannot be shown. Rename it." in line
 
 
 def check(lines: list[str]) -> None:
     for line in lines:
-        assert line.isprintable(), ascii(line)
+        assert visible(line) == line, ascii(line)
         assert not line.lstrip().startswith("::"), line
         assert "##[" not in line

@@ -14,6 +14,7 @@ from support.stored import names_in, predict, prediction_files
 from quba_check.cli.main import main
 from quba_check.cli.status import status_json, status_text
 from quba_check.errors import StoreError
+from quba_check.outside_text import visible
 from quba_check.storage.active_runs import ActiveRun, active_runs
 from quba_check.storage.exchange import CONTENTS, export_model, import_file
 from quba_check.storage.inventory import read_inventory
@@ -114,5 +115,5 @@ def test_files_of_running_evaluations(tmp_path_factory: pytest.TempPathFactory, 
     store = Store(tmp_path_factory.getbasetemp() / "active-store")
     store.publish("active/run.json", content)
     runs = active_runs(store)
-    assert all(line.isprintable() for line in status_text("store", runs, NOW).splitlines())
+    assert all(visible(line) == line for line in status_text("store", runs, NOW).splitlines())
     json.loads(status_json("store", runs, NOW))
