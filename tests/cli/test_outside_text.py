@@ -41,7 +41,11 @@ EXACT |= {"preprocessing", "overall_verdict", "requested"}
 def hostile(content: Any, key: str = "") -> Any:
     """Return JSON of a record with hostile text in front of each text that may hold any."""
     if isinstance(content, str):
-        return content if key in EXACT else f"{HOSTILE}{LONG if key == 'name' else ''}{content}"
+        return (
+            content
+            if key in EXACT
+            else f"{HOSTILE}{LONG if key in ('name', 'file', 'notes') else ''}{content}"
+        )
     if isinstance(content, list):
         return [hostile(item, key) for item in content]
     if isinstance(content, dict):
