@@ -29,12 +29,20 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
+from quba_check.outside_text import one_line, without_credentials
+
 BUG_EXIT_CODE = 3
 """Exit code of a bug in quba-check, in pytest runs and commands."""
 
 
 class QubaError(Exception):
-    """Base of all errors that quba-check raises on purpose. All can be sent between processes."""
+    """Base of all errors that quba-check raises on purpose. All can be sent between processes.
+
+    Their message is one line without passwords, whatever text of files and libraries is in it.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(without_credentials(message)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.args, self.__dict__)
@@ -49,9 +57,6 @@ def _rebuilt(kind: type[QubaError], arguments: tuple[Any, ...], attributes: dict
 
 class UserError(QubaError):
     """A mistake that the user can fix; shown as one line."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
 
 
 class OptionError(UserError):
@@ -112,33 +117,12 @@ class UnmeasurableError(QubaError):
 
     def __init__(self, reason: str, *, missing_data: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = str(self)
         self.missing_data = missing_data
 
 
 class InvariantError(QubaError):
     """A guard detected that a number would be wrong."""
-
-
-MOST_CHARACTERS = 2000
-"""Largest length of a message; quoted content of files can be much longer."""
-
-
-def one_line(text: str) -> str:
-    r"""Return text for one line of any terminal, with escapes for unprintable characters.
-
-    >>> print(one_line("got 'a\nb'"), one_line("\x1b[31mred"))
-    got 'a\nb' \x1b[31mred
-    """
-    if len(text) > MOST_CHARACTERS:
-        half = MOST_CHARACTERS // 2
-        text = f"{text[:half]} … {text[-half:]}"
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def nearest(word: str, allowed: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -198,7 +182,7 @@ def describe_bug(error: BaseException) -> str:
     The file goes to the system's folder for temporary files.
     """
     lines = str(error).strip().splitlines()
-    kind = one_line(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
+    kind = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     try:
         with tempfile.NamedTemporaryFile(
             "w",
@@ -208,9 +192,10 @@ def describe_bug(error: BaseException) -> str:
             encoding="utf-8",
             errors="backslashreplace",
         ) as file:
-            file.write(f"{sys.argv}\nPython {sys.version}\n\n")
-            file.writelines(traceback.format_exception(error))
+            report = "".join(traceback.format_exception(error))
+            file.write(without_credentials(f"{sys.argv}\nPython {sys.version}\n\n{report}"))
         saved = f"The traceback is in {file.name}; please report it."
     except OSError as save_error:
         saved = f"The traceback could not be saved ({save_error.strerror})."
+    kind = one_line(without_credentials(kind))
     return f"quba-check: this is a bug in quba-check, not in your files ({kind}). {saved}"

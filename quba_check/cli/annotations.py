@@ -87,7 +87,8 @@ def path_in(workspace: Path, row: VerdictRow, folders: Iterable[Path] = ()) -> s
     names = (*([place[1]] if place else []), row.file)
     for path in (folder / name for name in names for folder in folders or (workspace,)):
         real = Path(os.path.realpath(path))
-        if "site-packages" not in real.parts and real.is_relative_to(workspace) and real.is_file():
+        is_ours = "site-packages" not in real.parts and real.is_relative_to(workspace)
+        if is_ours and os.path.isfile(real):  # noqa: PTH113  Path.is_file raises for names that are too long
             return real.relative_to(workspace).as_posix()
     return None
 

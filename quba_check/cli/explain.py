@@ -12,7 +12,7 @@ import click
 
 from quba_check.cli.parser import INPUT, store_option
 from quba_check.cli.study_options import named_population
-from quba_check.errors import listed, one_line
+from quba_check.errors import listed
 
 if TYPE_CHECKING:
     from quba_check.core.grade import Grade
@@ -102,7 +102,7 @@ def page(explanation: Explanation) -> list[str]:
 def _wrap(line: str) -> list[str]:
     from quba_check.reports.tables import wrap_line
 
-    return wrap_line(one_line(line), WIDTH)
+    return wrap_line(line, WIDTH)
 
 
 def _heading(record: Record) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _table(explanation: Explanation) -> list[str]:
             interval = "" if ends is None else interval_text(ends, measured.unit, measured.n)
             interval = "masked" if one.state else interval
         point = "-" if one.point is None else f"+{one.point:.3f}"
-        rows.append((one_line(one.name), value, interval, _percent(one), point))
+        rows.append((one.name, value, interval, _percent(one), point))
     headings = ("dimension", "value", "interval", "better than", "one point")
     lines = table_text(headings, rows, right=("value", "better than", "one point")).splitlines()
     if more := len(explanation.positions) - MOST_ROWS:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.errors import listed, one_line
+from quba_check.errors import listed
 from quba_check.grading.population import Population
 from quba_check.grading.published import Suspect
 from quba_check.grading.score import full_weights
@@ -78,7 +78,7 @@ def ranking_table(ranking: Ranking, limit: int, width: int) -> str:
     shown = ranking.shown(limit)
     lines = [line for text in _heading(ranking) for line in wrap_line(text, width)]
     table = _table(ranking, shown, width) if shown else ""
-    notes = [line for text in _notes(ranking, shown) for line in wrap_line(one_line(text), width)]
+    notes = [line for text in _notes(ranking, shown) for line in wrap_line(text, width)]
     return "".join(f"{line}\n" for line in lines) + table + "".join(f"{line}\n" for line in notes)
 
 
@@ -147,7 +147,7 @@ def _dimensions_by_interest(ranking: Ranking) -> tuple[list[str], list[str]]:
 
 
 def _name(model: RankedModel) -> str:
-    name = one_line(model.id)
+    name = model.id
     if cell_len(name) > LONGEST_NAME:
         name = f"{name[: LONGEST_NAME - len(_CUT)]}{_CUT}"
     marks = "".join(MARKS[cause] for cause in model.suspect)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from quba_check.demands.demand import Demand
-from quba_check.errors import listed, one_line
+from quba_check.errors import listed
 from quba_check.number_format import format_distinct
 from quba_check.reports.tables import table_text, wrap_line
 from quba_check.storage.csv_text import Cell, csv_text
@@ -73,22 +73,22 @@ def _heading(recommendation: Recommendation, meeting: Sequence[Candidate]) -> It
     total = len(population.rows)
     if decidable:
         yield from _wrap(
-            f"{one_line(thresholds.shown)}: {len(meeting)} of {total} models of {one_line(population.name)} "
+            f"{thresholds.shown}: {len(meeting)} of {total} models of {population.name} "
             f"meet the {decidable} {demands} that it can answer{_undecidable(recommendation)}"
         )
     elif recommendation.undecidable:
         yield from _wrap(
-            f"{one_line(thresholds.shown)}: {one_line(population.name)} can answer none of its blocking "
+            f"{thresholds.shown}: {population.name} can answer none of its blocking "
             "demands, so it recommends nothing"
         )
     else:
         yield from _wrap(
-            f"{one_line(thresholds.shown)}: has no blocking demand, so every model passes; the order is that "
+            f"{thresholds.shown}: has no blocking demand, so every model passes; the order is that "
             "of the score"
         )
     for demand, reason in recommendation.not_decidable.items():
         tier = "" if demand.tier == "block" else f" ({demand.tier})"
-        yield from _wrap(f"not decidable: {demand.name} {demand.threshold_text}{tier}: {one_line(reason)}")
+        yield from _wrap(f"not decidable: {demand.name} {demand.threshold_text}{tier}: {reason}")
     suite = f" on {population.suite}" if population.suite else ""
     note = f"values: protocol {population.protocol}{suite}, without intervals"
     if recommendation.protocol != population.protocol:
@@ -118,7 +118,7 @@ def _meeting_lines(shown: Sequence[Candidate]) -> list[str]:
         closest = candidate.closest
         rows.append(
             (
-                one_line(candidate.id),
+                candidate.id,
                 _score(candidate),
                 "-" if closest is None or closest.margin is None else f"{closest.margin:.2f}",
                 "-" if closest is None else closest.demand.name,
@@ -137,7 +137,7 @@ def _meeting_lines(shown: Sequence[Candidate]) -> list[str]:
 def _nearest_lines(shown: Sequence[Candidate]) -> list[str]:
     rows: list[tuple[str, ...]] = []
     for candidate in shown:
-        cells = (one_line(candidate.id), f"{candidate.distance:.2f}")
+        cells = (candidate.id, f"{candidate.distance:.2f}")
         texts = [f"{_bound(check)} ({-(check.margin or 0):.2f})" for check in candidate.misses]
         texts += [f"{check.demand.target}: {check.reason}" for check in candidate.undecided]
         rows += [(*(cells if place == 0 else ("", "")), text) for place, text in enumerate(texts)]
@@ -150,7 +150,7 @@ def _nearest_lines(shown: Sequence[Candidate]) -> list[str]:
 def _undecided_lines(undecided: Sequence[Candidate], limit: int) -> list[str]:
     words: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}
     columns = {
-        "model": [one_line(one.id) for one in undecided[:limit]],
+        "model": [one.id for one in undecided[:limit]],
         "score": [_score(one) for one in undecided[:limit]],
         "published": [words[one.meets_as_published] for one in undecided[:limit]],
         "depends on": [_first_and_count(one.undecided) for one in undecided[:limit]],

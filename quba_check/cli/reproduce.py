@@ -13,7 +13,7 @@ import click
 
 from quba_check.cli.parser import PLACE, WholeNumber, check_choice
 from quba_check.cli.study_options import published_model
-from quba_check.errors import ModelError, OptionError, one_line
+from quba_check.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
     from quba_check.core.measurement import Outcome
@@ -152,7 +152,7 @@ def _check_suite(suite: Suite) -> None:
     if suite.name != SUITE or len(suite.classes) != CLASSES:
         raise OptionError(
             f"{COMMAND}: --data: the published values are of {SUITE} with {CLASSES:,} classes, got "
-            f"'{one_line(suite.name)}' with {len(suite.classes):,}. "
+            f"'{suite.name}' with {len(suite.classes):,}. "
             "Allowed: a folder with the ImageNet family."
         )
 
@@ -193,7 +193,7 @@ def _text(model: PublishedModel, rows: tuple[Reproduction, ...]) -> str:
         *reproduction_notes(rows),
         *suspect_sentences(model),
     ]
-    lines = [line for note in notes for line in wrap_line(one_line(note), WIDTH)]
+    lines = [line for note in notes for line in wrap_line(note, WIDTH)]
     heading = f"{model.id}: {model.family}, pretraining {model.pretraining}, training {model.training}\n"
     return heading + table + "".join(f"{line}\n" for line in lines)
 

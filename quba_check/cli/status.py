@@ -75,7 +75,7 @@ def status_json(place: str, runs: Sequence[ActiveRun], now: float) -> str:
 
 def _lines(run: ActiveRun, now: float) -> list[str]:
     """Return place and progress of an evaluation, then its work and times."""
-    from quba_check.errors import listed, one_line
+    from quba_check.errors import listed
     from quba_check.number_format import format_age
 
     is_dead = run.is_dead(now)
@@ -89,8 +89,8 @@ def _lines(run: ActiveRun, now: float) -> list[str]:
     death = "its process ended" if run.has_ended() else f"no sign of life for {silence}"
     progress = f"dead, {death}" if is_dead else _progress(run, now)
     return [
-        one_line(f"{listed(run.models, 4)} on {run.host}, pid {run.pid}: {progress}"),
-        "  " + one_line("; ".join(part for part in second if part)),
+        f"{listed(run.models, 4)} on {run.host}, pid {run.pid}: {progress}",
+        "  " + "; ".join(part for part in second if part),
     ]
 
 

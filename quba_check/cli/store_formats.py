@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from quba_check.cli.suite_table import shorten
-from quba_check.errors import listed, one_line
+from quba_check.errors import listed
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import table_text, wrap_text
 from quba_check.storage.active_runs import ActiveRun
@@ -134,7 +134,7 @@ def iso_time(seconds: float) -> str:
 def _cells(row: ModelRow, now: float) -> tuple[str, ...]:
     """Return the cells of a model."""
     return (
-        one_line(row.model) if row.model is not None else UNKNOWN,
+        row.model if row.model is not None else UNKNOWN,
         f"{len(row.views):,}",
         f"{row.images:,}",
         format_bytes(row.size),
@@ -151,7 +151,7 @@ def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str
     for (kind, model), several in groups.items():
         yield (
             _KINDS.get(kind, kind),
-            one_line(model),
+            model,
             f"{sum(len(each.files) for each in several):,}",
             format_bytes(sum(each.size for each in several)),
             _ago(max(each.modified for each in several), now),

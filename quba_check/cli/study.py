@@ -59,13 +59,12 @@ def study(name: str, form: str) -> None:
 
 def _table_text(table: StudyTable) -> str:
     """Return title, table and notes; a row with only a first cell is a heading."""
-    from quba_check.errors import one_line
     from quba_check.reports.tables import table_text, wrap_line
 
     data = [row for row in table.rows if any(row[1:])]
     heading, *printed = table_text(table.columns, data).splitlines() if data else [""]
     remaining = iter(printed)
-    lines = [one_line(table.title), heading]
+    lines = [table.title, heading]
     for row in table.rows:
         lines += [next(remaining)] if any(row[1:]) else wrap_line(row[0], WIDTH)
     lines += [line for note in table.notes for line in wrap_line(note, WIDTH)]

@@ -21,6 +21,7 @@ from quba_check.core.view import (
     View,
 )
 from quba_check.errors import listed
+from quba_check.outside_text import one_line
 
 if TYPE_CHECKING:
     from quba_check.suites import Suite
@@ -62,8 +63,9 @@ def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
 
 def _heading(suite: Suite, width: int) -> list[str]:
     head = f"{suite.name}: {suite.facts.class_count:,} classes, in"
-    line = f"{head} {suite.location}"
-    return [line] if cell_len(line) <= width else [head, f"  {shorten(suite.location, width - 2)}"]
+    location = one_line(suite.location)
+    line = f"{head} {location}"
+    return [line] if cell_len(line) <= width else [head, f"  {shorten(location, width - 2)}"]
 
 
 def _align(columns: list[list[str]], width: int, gap: str) -> list[str]:

@@ -11,6 +11,7 @@ from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import Measurement
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError, listed
+from quba_check.outside_text import one_line
 from quba_check.records.conversion import measurements_of
 from quba_check.records.files import IMAGES_SUFFIX
 from quba_check.records.measurement import MeasurementRow, QuantityRow
@@ -110,6 +111,7 @@ def stored_run(path: Path, shown: str, record: Record, store: str | Path) -> Sto
     Raises:
         UserError: the file next to the record is damaged or of another run.
     """
+    shown = one_line(shown)
     images = path.with_suffix(IMAGES_SUFFIX)
     name = f"{shown.removesuffix(path.suffix)}{IMAGES_SUFFIX}"
     if file_kind(images, name, UserError) is not None:

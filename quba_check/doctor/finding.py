@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from quba_check.records.measurement import JsonRow
 
 Severity = Literal["problem", "remark"]
 
 
-class Finding(BaseModel):
+class Finding(JsonRow):
     """An error in the setup, with its evidence and its fix.
 
     Attributes:
@@ -20,7 +20,7 @@ class Finding(BaseModel):
         severity: a `problem` makes the command exit with 1; a `remark` does not.
     """
 
-    model_config = ConfigDict(frozen=True)
+    _of_lines: ClassVar = frozenset({"fix"})
 
     check: str
     problem: str

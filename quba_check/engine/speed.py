@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from quba_check.engine.timing import Timing
 from quba_check.storage.atomic import write_atomically
+from quba_check.storage.json_text import parse_json
 from quba_check.storage.store import content_hash
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def speed_key(fingerprint: str, device: torch.device, precision: str) -> str:
 def read_speed(store: Path, key: str) -> Speed | None:
     """Return a stored speed, None if there is none that can be read."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        content = json.loads((store / FOLDER / f"{key}.json").read_text(encoding="utf-8"))
+        content = parse_json((store / FOLDER / f"{key}.json").read_text(encoding="utf-8"))
         timings = {str(kind): Timing(*map(float, values)) for kind, values in content["timings"].items()}
         return Speed(timings, int(content["peak_memory"]), int(content["device_memory"]))
     return None

@@ -73,7 +73,7 @@ def open_experiment(uri: str, name: str) -> Experiment:
         existing = client.get_experiment_by_name(name)
         if existing is not None and existing.lifecycle_stage == "deleted":
             raise UserError(
-                f"MLflow at {_without_password(uri)}: the experiment '{name}' is deleted. "
+                f"MLflow at {uri}: the experiment '{name}' is deleted. "
                 "Allowed: another --experiment, or restore it: "
                 f"mlflow experiments restore --experiment-id {existing.experiment_id}."
             )
@@ -207,15 +207,6 @@ def _milliseconds(record: Record) -> int | None:
     return None if time is None else round(time.timestamp() * 1000)
 
 
-def _without_password(text: str) -> str:
-    """Return a text without the user names and passwords of its addresses.
-
-    >>> _without_password("https://me:secret@host/x")
-    'https://...@host/x'
-    """
-    return re.sub(r"//[^/@\s]*@", "//...@", text)
-
-
 @contextmanager
 def _mlflow_errors(uri: str) -> Iterator[None]:
     """Raise errors of MLflow as errors of the user."""
@@ -229,4 +220,4 @@ def _mlflow_errors(uri: str) -> Iterator[None]:
             f"MLflow at {uri}: cannot be used. Allowed: a tracking server, or a store that MLflow opens "
             f"(databases need the package mlflow, not only mlflow-skinny). MLflow reports: {lines[0]}"
         )
-        raise UserError(_without_password(message)) from why
+        raise UserError(message) from why

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self, TextIO
 
-from quba_check.errors import one_line
 from quba_check.fleet.judging import Running
 from quba_check.fleet.report import counts, duration, result_line
 from quba_check.fleet.result import ModelResult
@@ -42,7 +41,7 @@ class PlainLines:
 
     def started(self, one: Running) -> None:
         """Print that a model is being judged."""
-        self._print(f"{one_line(one.model.name)}: started")
+        self._print(f"{one.model.name}: started")
 
     def finished(self, result: ModelResult) -> None:
         """Print the result of a model."""
@@ -109,7 +108,7 @@ class LiveTable(PlainLines):
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for one in running:
-            table.add_row(one_line(one.model.name), duration(one.process.seconds), one.process.progress())
+            table.add_row(one.model.name, duration(one.process.seconds), one.process.progress())
         return Group(table, self._summary(running))
 
     def _summary(self, running: Sequence[Running]) -> str:

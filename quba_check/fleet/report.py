@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from quba_check.errors import listed, one_line
+from quba_check.errors import listed
 from quba_check.fleet.command import LOG
 from quba_check.fleet.result import OUTCOMES, ModelResult
+from quba_check.outside_text import one_line
 from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.tables import table_text, wrap_line
 
@@ -29,7 +30,7 @@ def fleet_table(results: Sequence[ModelResult], width: int) -> str:
     """
     rows = [
         (
-            one_line(result.name),
+            result.name,
             result.verdict,
             ", ".join(result.grades) or "-",
             listed(result.failed, NAMES_SHOWN),
@@ -48,7 +49,7 @@ def fleet_table(results: Sequence[ModelResult], width: int) -> str:
 def _problems(results: Sequence[ModelResult]) -> Iterator[str]:
     for result in results:
         if result.problem:
-            yield f"{one_line(result.name)}: {problem_text(result)}"
+            yield f"{result.name}: {problem_text(result)}"
 
 
 def problem_text(result: ModelResult) -> str:
@@ -69,7 +70,7 @@ def result_line(result: ModelResult) -> str:
     text = f"{result.name}: {', '.join(facts)}"
     details = [listed(result.failed)] if result.failed else []
     details += [problem_text(result)] if result.problem else []
-    return one_line(": ".join([text, "; ".join(details)]) if details else text)
+    return ": ".join([text, "; ".join(details)]) if details else text
 
 
 def counts(results: Sequence[ModelResult]) -> str:

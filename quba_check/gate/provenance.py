@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.gate.options import OPTIONS
+from quba_check.outside_text import HIDDEN, without_credentials
 from quba_check.records.provenance import FindingRow, InputRow, yaml_input
 from quba_check.storage.store import content_hash
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from quba_check.gate.plan import PlannedDemand
     from quba_check.gate.session import GateSession
 
-HIDDEN = "***"
-"""Stands for a word that may hold a secret, such as the value of another plugin's option."""
 MOST_WORDS, LONGEST_WORD = 200, 1_000
 _OWN = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag is not None}
 _OF_PYTEST = {
@@ -37,7 +36,6 @@ _KNOWN = {*_OWN, *_OF_PYTEST}
 _SWITCHES = {option.flag for option in OPTIONS if option.metavar is None}
 _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 """A short option with its value, such as `-n2`."""
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[InputRow, ...]:
@@ -113,6 +111,6 @@ def _words(arguments: Sequence[str], paths: Collection[str]) -> Iterator[str]:
 
 
 def _storable(word: str) -> str:
-    word = _CREDENTIALS.sub(f"{HIDDEN}@", word)
+    word = without_credentials(word)
     word = word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…"
     return word.encode(errors="backslashreplace").decode()

@@ -14,6 +14,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import OptionError, ThresholdError
 from quba_check.gate.named_files import SUFFIXES, named_path
 from quba_check.gate.options import Options
+from quba_check.outside_text import one_line
 from quba_check.storage.user_files import file_kind
 from quba_check.verdicts.derived import population_of
 
@@ -32,8 +33,8 @@ def with_shipped_files(arguments: Sequence[str], base: Path) -> list[str]:
 def shown_path(path: Path, root: Path) -> str:
     """Return the name of a file in ids and messages; a command line accepts it."""
     if path.is_relative_to(root) and not is_shipped(path, root):
-        return path.relative_to(root).as_posix()
-    return display_name(path)
+        return one_line(path.relative_to(root).as_posix())
+    return one_line(display_name(path))
 
 
 def is_shipped(path: Path, root: Path) -> bool:

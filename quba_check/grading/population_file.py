@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
@@ -17,9 +17,9 @@ from quba_check.errors import PopulationError, did_you_mean
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.grading.score import LEAST_MODELS, has_spread
 from quba_check.records.conversion import measurements_of
-from quba_check.records.measurement import Number
+from quba_check.records.measurement import JsonRow, Number
 from quba_check.records.record import Record
-from quba_check.storage.user_files import LARGEST_JSON, parse_json, read_bytes
+from quba_check.storage.user_files import LARGEST_JSON, decode_json, read_bytes
 from quba_check.strict_yaml.schema import SchemaVersion
 
 LARGEST = 1e9
@@ -40,15 +40,13 @@ def possible_values(dimension: str) -> tuple[float, float]:
     return 0.0, 1.0 if registry[dimension].unit == "fraction" else LARGEST
 
 
-class FileRow(BaseModel):
+class FileRow(JsonRow):
     """A model of a population.
 
     Attributes:
         id: its name, unique in the file.
         values: value by name of one of the nine dimensions, parameters in millions.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str = Field(min_length=1)
     values: dict[str, Number]
@@ -66,7 +64,7 @@ class FileRow(BaseModel):
         return self
 
 
-class PopulationFile(BaseModel):
+class PopulationFile(JsonRow):
     """A population, as JSON.
 
     Later versions of schema 1 may add keys; a reader ignores unknown keys.
@@ -78,8 +76,6 @@ class PopulationFile(BaseModel):
         source: origin of the values, as text.
         rows: its models.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     schema_version: SchemaVersion = Field(alias="schema")
     name: str = Field(min_length=1)
@@ -132,7 +128,7 @@ def read_population(path: Path, sha256: str | None = None) -> Population:
     data = read_bytes(path, str(path), PopulationError, LARGEST_JSON)
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise PopulationError(f"{path}: the population changed during the run. Run the gate again.")
-    content = parse_json(data, str(path), PopulationError)
+    content = decode_json(data, str(path), PopulationError)
     try:
         return PopulationFile.model_validate(content).population
     except ValidationError as why:

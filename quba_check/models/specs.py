@@ -7,13 +7,14 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError, did_you_mean
 from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
+from quba_check.outside_text import one_line
 
 Kind = Literal[
     "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
@@ -91,7 +92,7 @@ def parse_spec(text: str) -> ModelSpec:
         raise ModelError(
             f"--model: {text!a} names a file or folder with characters that cannot be shown. Rename it."
         )
-    return spec
+    return replace(spec, name=one_line(spec.name))
 
 
 def models_by_name(texts: Iterable[str]) -> dict[str, ModelSpec]:

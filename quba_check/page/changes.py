@@ -10,7 +10,7 @@ from shlex import quote
 from quba_check.comparison.compare import compare
 from quba_check.comparison.misclassified import Flip, flips
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import UserError, listed, one_line
+from quba_check.errors import UserError, listed
 from quba_check.number_format import format_distinct, interval_text
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
@@ -106,7 +106,7 @@ def changes(columns: Sequence[Column], baseline: StoredRun | None) -> tuple[Chan
 
 
 def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
-    name = one_line(f"{baseline.record.model.name} ({baseline.file})")
+    name = f"{baseline.record.model.name} ({baseline.file})"
     try:
         comparison = compare(baseline, column.run)
     except UserError as why:
@@ -124,14 +124,12 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
         lines=tuple(
             _line(row) for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS
         ),
-        notes=tuple(one_line(note) for note in comparison.notes if not note.startswith(own_failures)),
+        notes=tuple(note for note in comparison.notes if not note.startswith(own_failures)),
         flipped=tuple([*lost, *gained][: MOST_FLIPS // records]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),
-        command=one_line(
-            f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv"
-        ),
-        unknown=one_line(unknown),
+        command=f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv",
+        unknown=unknown,
     )
 
 
@@ -145,7 +143,7 @@ def _line(row: ChangeRow) -> ChangeLine:
     if row.lost is not None and row.gained is not None and row.p is not None:
         flipped = f"{row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
     return ChangeLine(
-        name=one_line(row.part or row.dimension),
+        name=row.part or row.dimension,
         is_part=row.part is not None,
         before=before,
         after=after,

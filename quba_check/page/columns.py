@@ -6,10 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import one_line
 from quba_check.page.drawing import Chart, mark
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
@@ -55,11 +52,11 @@ class Column:
 
 def columns(runs: Sequence[StoredRun]) -> tuple[Column, ...]:
     """Return the records in their order, with unique names."""
-    names = [one_line(run.record.model.name) for run in runs]
+    names = [run.record.model.name for run in runs]
     for distinction in (
         [run.record.protocol for run in runs],
-        [one_line(run.record.suite.name) for run in runs],
-        [one_line(run.file) for run in runs],
+        [run.record.suite.name for run in runs],
+        [run.file for run in runs],
         [str(place + 1) for place in range(len(runs))],
     ):
         counts = Counter(names)
@@ -69,24 +66,6 @@ def columns(runs: Sequence[StoredRun]) -> tuple[Column, ...]:
                 for name, more in zip(names, distinction, strict=True)
             ]
     return tuple(Column(place, run, name) for place, (run, name) in enumerate(zip(runs, names, strict=True)))
-
-
-def printable(value: object) -> object:
-    r"""Return text with escapes for characters that are invisible or change the direction of text.
-
-    Line breaks stay; other values are unchanged.
-
-    >>> print(printable("a\u202eb"))
-    a\u202eb
-    """
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    return "".join(
-        character
-        if character == "\n" or character.isprintable()
-        else character.encode("unicode_escape").decode("ascii")
-        for character in value
-    )
 
 
 def shorten(text: str, longest: int = LONGEST_NAME) -> str:

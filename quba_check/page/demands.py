@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import one_line
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.page.advice import Step, advice
 from quba_check.page.columns import Column
@@ -141,7 +140,7 @@ def _addresses(keys: Sequence[tuple[str, str]]) -> list[str]:
     addresses = []
     for target, (file, name) in zip(targets, keys, strict=True):
         address = target if by_target[target] == 1 else name if by_name[name] == 1 else f"{file}::{name}"
-        addresses.append(re.sub(r"\s", "_", one_line(address)))
+        addresses.append(re.sub(r"\s", "_", address))
     return addresses
 
 
@@ -149,11 +148,11 @@ def _demand(address: str, cells: Mapping[int, Cell]) -> Demand:
     first = next(iter(cells.values())).verdict
     return Demand(
         address=address,
-        dimension="" if first.is_on_grade else one_line(first.dimension),
-        target=one_line(first.target),
+        dimension="" if first.is_on_grade else first.dimension,
+        target=first.target,
         bounds=tuple(dict.fromkeys(_bound_text(cell.verdict) for cell in cells.values())),
         tier=first.tier,
-        place=one_line(f"{first.file}:{first.line}"),
+        place=f"{first.file}:{first.line}",
         cells=cells,
     )
 
@@ -224,9 +223,7 @@ def _cell(
 def _message(row: VerdictRow, evidence: Evidence) -> tuple[str, tuple[str, ...]]:
     """Return headline and details, of the record if it has them."""
     text = row.message or evidence.message
-    headline, *details = (
-        one_line(line.strip()) for line in (text or f"{row.name}: {row.outcome}").splitlines()
-    )
+    headline, *details = (line.strip() for line in (text or f"{row.name}: {row.outcome}").splitlines())
     return headline, tuple(line for line in details if line and not _PLACE.fullmatch(line))
 
 
@@ -235,7 +232,7 @@ def _value_text(row: VerdictRow, evidence: Evidence) -> str:
     if value is None:
         return "–"
     if isinstance(value, str):
-        return one_line(value)
+        return value
     if isinstance(row.limit, float) and math.isfinite(row.limit) and math.isfinite(value):
         return format_distinct(value, row.limit, evidence.unit)[0]
     return format_value(value, evidence.unit)

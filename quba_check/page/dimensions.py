@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, metadata
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
-from quba_check.errors import one_line
 from quba_check.number_format import format_value, interval_text
 from quba_check.page.columns import Column
 from quba_check.page.distribution import distribution
@@ -111,7 +110,7 @@ def _view(name: str, columns: Sequence[Column], population: Reference) -> Dimens
         drawn.append(figure)
     drawn.sort(key=lambda figure: figure.chart is None)
     return DimensionView(
-        name=one_line(name),
+        name=name,
         heading=_heading(name),
         meaning=registered.title if registered else "A custom dimension of these records.",
         reading=_reading(name, columns[0]) if len(columns) == 1 else "",
@@ -131,7 +130,7 @@ def _heading(name: str) -> str:
     >>> _heading("ood_robustness"), _heading("shape_bias")
     ('OOD robustness', 'Shape bias')
     """
-    words = one_line(name).replace("_", " ")
+    words = name.replace("_", " ")
     return f"OOD{words[3:]}" if words.startswith("ood ") else f"{words[:1].upper()}{words[1:]}"
 
 
@@ -162,7 +161,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
     verdict_label = None if worst is None else label(worst)
     if not isinstance(row, MeasurementRow):
         reason = f"unmeasurable: {row.unmeasurable}" if isinstance(row, UnmeasurableRow) else "not measured"
-        return Value(column, "–", label=verdict_label, problem=one_line(reason))
+        return Value(column, "–", label=verdict_label, problem=reason)
     problems = [str(row.stopped)] if row.stopped is not None else []
     problems += [f"masked, no evidence of robustness: {sign}" for sign in row.masked]
     n = row.images or row.n
@@ -173,8 +172,8 @@ def _value(name: str, column: Column, population: Reference) -> Value:
         n="" if n is None else f"{n:,} images",
         rank=_rank(name, row, column, population),
         label=verdict_label,
-        problem=one_line("; ".join(problems)),
-        notes=tuple(map(one_line, row.notes)),
+        problem="; ".join(problems),
+        notes=row.notes,
     )
 
 
@@ -204,7 +203,7 @@ def _population_figure(name: str, columns: Sequence[Column], population: Referen
         return Figure(f"No comparison with a population: {'; '.join(sorted(differences))}.")
     names = [column.short for column in columns]
     unit = next(row.unit for column in columns if (row := column.measured(name)) is not None)
-    caption = f"{len(values):,} models of the population {one_line(population.name)}, with their median."
+    caption = f"{len(values):,} models of the population {population.name}, with their median."
     if any(population.crosses(name, column.record) for column in columns):
         caption += " Its protocol defines this dimension differently, so the values are not comparable."
     return Figure(caption, distribution(values, own, names, unit))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from quba_check.errors import one_line
 from quba_check.page import tables
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
@@ -211,7 +210,7 @@ def _points(columns: Sequence[Column], dimension: str, part: str | None) -> dict
 
 def _rows_with_values(rows: Mapping[str, Mapping[int, Point]]) -> dict[str, Mapping[int, Point]]:
     """Return the rows with a value, under names that can be shown."""
-    return {one_line(name): row for name, row in rows.items() if row}
+    return {name: row for name, row in rows.items() if row}
 
 
 def _lowest(rows: Mapping[str, Mapping[int, Point]], kind: str) -> tuple[dict[str, Mapping[int, Point]], str]:
@@ -232,7 +231,7 @@ def parts_rows(columns: Sequence[Column], dimension: str) -> tuple[tuple[str, ..
     for name in list(names)[:MOST_PARTS]:
         points = _points(columns, dimension, name)
         cells = [points[column.number].words if column.number in points else "–" for column in columns]
-        rows.append((one_line(name), *cells))
+        rows.append((name, *cells))
     if len(names) > MOST_PARTS:
         rows.append((f"{len(names) - MOST_PARTS:,} more in the record", *("" for _ in columns)))
     return tuple(rows)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from quba_check.errors import one_line
 from quba_check.number_format import ordinal
 from quba_check.page.changes import Changes
 from quba_check.page.columns import Column
@@ -107,13 +106,13 @@ def _card(column: Column, demands: Sequence[Demand], changes: Changes | None) ->
         column=column,
         word=word,
         kind=kind,
-        meaning=one_line(" ".join([meaning, *_reservations(record)])),
+        meaning=" ".join([meaning, *_reservations(record)]),
         failed=_failed_text(record),
         blocking=blocking,
         grades=tuple(_grade(grade) for grade in _distinct_grades(record.grades)),
         change="" if changes is None else changes.summary,
         date=_date(record.environment.time),
-        commit=one_line(record.environment.git or ""),
+        commit=record.environment.git or "",
     )
 
 
@@ -140,13 +139,13 @@ def _distinct_grades(grades: Sequence[GradeRow]) -> list[GradeRow]:
 
 def _grade(grade: GradeRow) -> Grade:
     models = "" if grade.models is None else f" ({grade.models:,} models)"
-    notes = tuple(map(one_line, grade.notes))
+    notes = grade.notes
     score = grade.score
     if score is None or not math.isfinite(score) or grade.percentile is None or grade.letter is None:
         missing = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
         reason = grade.not_graded or missing
         prefix = f"score {score:.3f}, " if score is not None and math.isfinite(score) else ""
-        return Grade("", "", one_line(f"{prefix}not graded: {reason}"), notes)
+        return Grade("", "", f"{prefix}not graded: {reason}", notes)
     spans = f"{grade.letters[0]} to {grade.letters[-1]}" if len(grade.letters) > 1 else ""
     ends = f" ({grade.interval[0]:.2f} to {grade.interval[1]:.2f})" if grade.interval else ""
     text = f"score {score:.2f}{ends}, {ordinal(grade.percentile)} percentile of {grade.population}{models}"
@@ -156,7 +155,7 @@ def _grade(grade: GradeRow) -> Grade:
         text += f"; cross-protocol: {', '.join(grade.cross_protocol)}"
     if grade.other_suite:
         text += f"; other suite: {grade.other_suite}"
-    return Grade(one_line(grade.letter), one_line(spans), one_line(text), notes)
+    return Grade(grade.letter, spans, text, notes)
 
 
 def _date(time: str) -> str:
@@ -164,6 +163,6 @@ def _date(time: str) -> str:
     try:
         moment = datetime.fromisoformat(time)
     except ValueError:
-        return one_line(time)
+        return time
     zone = moment.strftime("%Z") or ""
     return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M} {zone}".strip()

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import listed, one_line
-from quba_check.page.columns import Column, printable
+from quba_check.errors import listed
+from quba_check.outside_text import one_line, visible
+from quba_check.page.columns import Column
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import FindingRow, InputRow
 from quba_check.records.record import ComputeRow, Record
@@ -98,14 +99,14 @@ def sources(columns: Sequence[Column], baseline: StoredRun | None = None) -> tup
     """Return data and provenance of each record."""
     files = [column.run.file for column in columns]
     words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
-    again = one_line(f"quba-check report {shlex.join(words)} -o report.html")
+    again = f"quba-check report {shlex.join(words)} -o report.html"
     return tuple(_source(column, again) for column in columns)
 
 
 def set_rows(columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
     """Return the sets of all records: name, then images for each record."""
     names = dict.fromkeys(name for column in columns for name in column.record.suite.sets)
-    return tuple((one_line(name), *(_images(column.record, name) for column in columns)) for name in names)
+    return tuple((name, *(_images(column.record, name) for column in columns)) for name in names)
 
 
 def _images(record: Record, name: str) -> str:
@@ -118,7 +119,7 @@ def _images(record: Record, name: str) -> str:
     count = row.images if row.found is None else row.found
     if row.expected is not None and row.expected != count:
         text += f", {row.expected:,} expected"
-    return text if row.generated is None else one_line(f"{text}, {row.generated}")
+    return text if row.generated is None else f"{text}, {row.generated}"
 
 
 def _source(column: Column, again: str) -> Source:
@@ -127,10 +128,10 @@ def _source(column: Column, again: str) -> Source:
     return Source(
         column=column,
         missing=tuple(_missing(record)),
-        notes=tuple(map(one_line, record_notes(record))),
+        notes=record_notes(record),
         findings=tuple(map(_finding, record.findings)) if is_examined else None,
         facts=tuple((name, one_line(value)) for name, value in _facts(record)),
-        hashes=tuple((one_line(value), one_line(name)) for name, value in _hashes(record)),
+        hashes=tuple((value, name) for name, value in _hashes(record)),
         inputs=tuple(_input(one) for one in record.inputs),
         commands=(*_commands(column), ("Make this page again", again)),
     )
@@ -140,15 +141,15 @@ def _missing(record: Record) -> Iterator[Missing]:
     for name, row in record.measurements.items():
         match row:
             case UnmeasurableRow():
-                yield Missing(one_line(name), one_line(row.unmeasurable))
+                yield Missing(name, row.unmeasurable)
             case NotMeasuredRow():
-                yield Missing(one_line(name), "no selected demand needs it")
+                yield Missing(name, "no selected demand needs it")
             case MeasurementRow(stopped=stopped) if stopped is not None:
-                yield Missing(one_line(name), one_line(str(stopped)))
+                yield Missing(name, str(stopped))
 
 
 def _finding(row: FindingRow) -> Finding:
-    return Finding(row.severity, one_line(row.title), row.text)
+    return Finding(row.severity, row.title, row.text)
 
 
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
@@ -210,11 +211,11 @@ def _hashes(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _input(row: InputRow) -> InputFile:
-    text = str(printable((row.text or "").replace("\t", "    "))).rstrip("\n")
+    text = visible((row.text or "").replace("\t", "    "), "\n").rstrip("\n")
     return InputFile(
-        kind=one_line(row.kind),
-        path=one_line(row.path),
-        digest=one_line(row.sha256),
+        kind=row.kind,
+        path=row.path,
+        digest=row.sha256,
         text=text[:LONGEST_TEXT],
         cut=max(len(text) - LONGEST_TEXT, 0),
     )
@@ -223,4 +224,4 @@ def _input(row: InputRow) -> InputFile:
 def _commands(column: Column) -> Iterator[tuple[str, str]]:
     file = shlex.quote(column.run.file)
     yield "Measure again", one_line(shlex.join(gate_command(column.record)))
-    yield "Print the verdict again, with the exit code of the gate", one_line(f"quba-check verdict {file}")
+    yield "Print the verdict again, with the exit code of the gate", f"quba-check verdict {file}"

@@ -15,8 +15,9 @@ from markupsafe import Markup
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
+from quba_check.outside_text import visible
 from quba_check.page.changes import changes
-from quba_check.page.columns import columns, printable
+from quba_check.page.columns import columns
 from quba_check.page.demands import KINDS, demands
 from quba_check.page.dimensions import dimension_views, documentation
 from quba_check.page.header import cards
@@ -134,8 +135,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
-        finalize=printable,
+        finalize=_visible,
     )
+
+
+def _visible(value: object) -> object:
+    """Return text without characters that are invisible or change its direction; lines stay."""
+    return visible(value, "\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _source(environment: Environment, name: str) -> str:

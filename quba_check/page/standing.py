@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError, listed, one_line
+from quba_check.errors import PopulationError, listed
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_population, screened_population
 from quba_check.page.columns import Column, shorten
@@ -267,7 +267,7 @@ def _row(
 
 
 def _shown_id(name: str) -> str:
-    return shorten(one_line(name), 60)
+    return shorten(name, 60)
 
 
 def _data(

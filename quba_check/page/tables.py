@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from quba_check.errors import one_line
 from quba_check.page.columns import Column
 from quba_check.page.plots import Bin, Cues
 from quba_check.records.measurement import TableRow
@@ -34,7 +33,7 @@ def severities(column: Column) -> dict[str, list[float | None]]:
     """Return the relative accuracy of each corruption at the severities 1 to 5."""
     names = [str(severity) for severity in range(1, 6)]
     rows = table_of(column, "corruption_robustness", "severities", ["corruption", *names])
-    return {one_line(str(row["corruption"])): [number_of(row[name]) for name in names] for row in rows}
+    return {str(row["corruption"]): [number_of(row[name]) for name in names] for row in rows}
 
 
 def reliability(column: Column, name: str = "reliability") -> list[Bin]:
@@ -67,7 +66,7 @@ def classes(column: Column) -> list[tuple[str, int, float, float | None]]:
         accuracy = number_of(row["accuracy"])
         if accuracy is not None:
             images = int(number_of(row["images"]) or 0)
-            rows.append((one_line(str(row["class"])), images, accuracy, number_of(row["true_probability"])))
+            rows.append((str(row["class"]), images, accuracy, number_of(row["true_probability"])))
     return rows
 
 
@@ -77,5 +76,5 @@ def cues(column: Column) -> list[Cues]:
     rows = []
     for row in table_of(column, "shape_bias", "categories", ("category", *needed)):
         images, by_shape, by_texture = (int(number_of(row[key]) or 0) for key in needed)
-        rows.append(Cues(one_line(str(row["category"])), images, by_shape, by_texture))
+        rows.append(Cues(str(row["category"]), images, by_shape, by_texture))
     return rows

@@ -47,6 +47,8 @@ class GateHooks:
         self._config = config
         self._gate = gate
         self._progress = progress
+        self._files = frozenset(gate.files)
+        self._folders = frozenset(folder for path in gate.files for folder in path.parents)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -108,7 +110,7 @@ class GateHooks:
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Collect the folders above threshold files; shipped ones may be in a virtual environment."""
-        return False if any(path.is_relative_to(collection_path) for path in self._gate.files) else None
+        return False if collection_path in self._folders or collection_path in self._files else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -120,7 +122,7 @@ class GateHooks:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect YAML files that are named, or in a folder `thresholds`."""
-        return ThresholdFile.at(parent, file_path) if file_path in self._gate.files else None
+        return ThresholdFile.at(parent, file_path) if file_path in self._files else None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Set the selected demands, so that views needed by several are predicted once."""

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from quba_check.engine.speed import Speed, memory_peaks
 from quba_check.engine.timing import STEADY_SECONDS, Estimate, Timing, Timings, Work, merge_timings, time_left
+from quba_check.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from quba_check.engine.progress import Step
@@ -175,7 +176,7 @@ def read_states(folder: Path) -> list[ProcessState]:
     with suppress(OSError):
         for file in sorted(folder.glob("*.json")):
             with suppress(OSError, ValueError, TypeError, KeyError):
-                content = json.loads(file.read_text())
+                content = parse_json(file.read_text())
                 content["finished"] = tuple((name, images) for name, images in content["finished"])
                 content["left"] = {entry: WorkLeft(*values) for entry, values in content["left"].items()}
                 for name in ("timings", "earlier"):

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from quba_check.core.dimension import Better
 from quba_check.core.protocols import ProtocolName
+from quba_check.records.measurement import JsonRow
 
 Finding = Literal["better", "worse", "within noise", "same", "unknown"]
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ChangeRow(_Row):
+class ChangeRow(JsonRow):
     """The change of a dimension or part.
 
     Attributes:
@@ -47,7 +42,7 @@ class ChangeRow(_Row):
     gained: int | None = None
 
 
-class SideRow(_Row):
+class SideRow(JsonRow):
     """One of the two runs."""
 
     file: str
@@ -56,7 +51,7 @@ class SideRow(_Row):
     time: str
 
 
-class Comparison(_Row):
+class Comparison(JsonRow):
     """Two runs of the same protocol and suite, the second compared with the first.
 
     Attributes:

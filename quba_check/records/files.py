@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from quba_check.errors import OptionError, UserError, nearest
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.user_files import LARGEST_JSON, file_kind, parse_json, read_bytes, read_json
+from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, read_bytes, read_json
 from quba_check.strict_yaml.schema import locate
 
 SCHEMA = 1
@@ -238,7 +238,7 @@ def read_record_and_digest(path: Path, shown: str | None = None) -> tuple[Record
     where = shown or str(path)
     try:
         data = read_bytes(path, where, UserError, LARGEST_JSON)
-        content = parse_json(data, where, UserError)
+        content = decode_json(data, where, UserError)
     except UserError as why:
         raise UserError(f"{why} {_allowed(path)}") from why
     schema = content.get("schema") if isinstance(content, dict) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AllowInfNan,
@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import MASKED
+from quba_check.outside_text import printable, printable_lines
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 """A finite number. Strings are rejected."""
@@ -31,9 +32,22 @@ TOLERANCE = 1e-9
 
 
 class JsonRow(BaseModel):
-    """Base of the parts of a record: frozen, ignores unknown keys, keeps NaN and infinity."""
+    """Base of the parts of a record: frozen, ignores unknown keys, keeps NaN and infinity.
+
+    All text is made safe to show when a row is built or read, so that no report has to do it. A subclass
+    names fields of several lines in `_of_lines`, and those that must stay as they are in `_exact`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
+    _of_lines: ClassVar[frozenset[str]] = frozenset()
+    _exact: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*")
+    @classmethod
+    def _make_printable(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name in cls._exact:
+            return value
+        return printable_lines(value) if info.field_name in cls._of_lines else printable(value)
 
 
 class StoppedRow(JsonRow):

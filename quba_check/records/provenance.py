@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ class InputRow(JsonRow):
             None for other files, and in records of earlier versions.
     """
 
+    _exact: ClassVar = frozenset({"text"})
+
     kind: InputKind
     path: str
     sha256: Sha256
@@ -43,6 +45,8 @@ class FindingRow(JsonRow):
         title: one sentence on the place and the error.
         text: evidence and fix, on one or more lines; empty if there is neither.
     """
+
+    _of_lines: ClassVar = frozenset({"text"})
 
     severity: Literal["problem", "remark"]
     title: str

@@ -5,7 +5,7 @@ Later versions of schema 1 may add keys; a reader ignores unknown keys.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, computed_field
 
@@ -74,6 +74,8 @@ class SuiteRow(JsonRow):
         contents: content hash of the images and labels of each measured view.
         classes: content hash of the class list.
     """
+
+    _exact: ClassVar = frozenset({"root"})
 
     name: str
     root: str

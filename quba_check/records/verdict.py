@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.protocols import ProtocolName
@@ -66,6 +66,8 @@ class VerdictRow(JsonRow):
         confidence: level of the interval.
         stopped: the early decision; None if all images were evaluated.
     """
+
+    _of_lines: ClassVar = frozenset({"message"})
 
     id: str
     dimension: str

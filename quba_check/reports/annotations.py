@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from quba_check.errors import listed, one_line
+from quba_check.errors import listed
 from quba_check.records.record import Record
 from quba_check.records.verdict import Tier, VerdictRow
 from quba_check.reports.verdict_labels import LABELS, label, release_line
@@ -85,7 +85,7 @@ def gitlab_report(
         url = fallback
         if annotation.path is not None:
             url = f"{source}/{quote(annotation.path)}#L{annotation.line}"
-        headline = one_line(annotation.text.partition("\n")[0])
+        headline = annotation.text.partition("\n")[0]
         links.append((url, f"{annotation.title}: {headline}"))
     items = [{"external_link": {"label": text, "url": url}} for url, text in links]
     return json.dumps({SECTION: items}, indent=2) + "\n"
@@ -97,19 +97,15 @@ def _of_record(record: Record, locate: Locate) -> Iterator[Annotation]:
         (row for row in record.verdicts if not row.is_met), key=lambda row: LABELS.index(label(row))
     )
     for row in unmet:
-        title = one_line(f"{label(row)} {row.name} ({name})")
+        title = f"{label(row)} {row.name} ({name})"
         path = locate(row)
         line = None if path is None else row.line  # the text names a file outside the repository
         text = row.message or f"{row.target}: {row.outcome}"
-        yield Annotation(_BY_TIER[row.tier], title, _printable(text), path, line)
+        yield Annotation(_BY_TIER[row.tier], title, text, path, line)
     verdict = record.overall_verdict
     if verdict != "pass" and not any(row.blocks for row in unmet):
         level = "warning" if verdict == "partial" else "error"
-        yield Annotation(level, one_line(f"quba-check: {name}"), release_line(record))
-
-
-def _printable(text: str) -> str:
-    return "\n".join(map(one_line, text.splitlines()))
+        yield Annotation(level, f"quba-check: {name}", release_line(record))
 
 
 def _command(annotation: Annotation) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
-from quba_check.errors import one_line
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict
 
@@ -34,7 +33,7 @@ def badge_svg(record: Record) -> str:
     Its title, for screen readers and tooltips, also names model, suite and protocol.
     """
     verdict, message = record.overall_verdict, badge_message(record)
-    model = one_line(f"{record.model.name} on {record.suite.name}, protocol {record.protocol}")
+    model = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
     title = f"{LABEL}: {message} ({model})"
     left, right = _box_width(LABEL), _box_width(message)
     end = f"h{right - RADIUS}a{RADIUS} {RADIUS} 0 0 1 {RADIUS} {RADIUS}v{HEIGHT - 2 * RADIUS}"

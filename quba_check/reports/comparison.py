@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Group
 from rich.text import Text
 
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.records.comparison import ChangeRow, Comparison
+from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.tables import plain_text, wrap_line
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
@@ -89,14 +90,16 @@ def comparison_json(comparison: Comparison) -> str:
 def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
     """Return the comparison as a Markdown table."""
     lines = [
-        f"### {_escaped(_title(comparison))}",
+        f"### {_title(comparison, code)}",
         "",
-        f"| {' | '.join(_HEADINGS)} |",
-        f"|{' --- |' * len(_HEADINGS)}",
-        *(f"| {' | '.join(map(_escaped, _cells(row)))} |" for row in _changes(comparison, parts=parts)),
+        table_row(_HEADINGS),
+        table_row(["---"] * len(_HEADINGS)),
     ]
-    notes = [f"- {_escaped(note)}" for note in comparison.notes]
-    return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+    for row in _changes(comparison, parts=parts):
+        name, *numbers = _cells(row)
+        lines.append(table_row([code(name), *numbers]))
+    notes = ["", code_block(comparison.notes)] if comparison.notes else []
+    return "\n".join([*lines, *notes]) + "\n"
 
 
 def comparison_text(comparison: Comparison, kind: str, *, parts: bool) -> str:
@@ -108,9 +111,9 @@ def comparison_text(comparison: Comparison, kind: str, *, parts: bool) -> str:
     return plain_text(comparison_table(comparison, parts=parts))
 
 
-def _title(comparison: Comparison) -> str:
-    before, after = comparison.before, comparison.after
-    return f"{before.model} → {after.model} on {comparison.suite}, protocol {comparison.protocol}"
+def _title(comparison: Comparison, write: Callable[[str], str] = str) -> str:
+    before, after, suite = map(write, (comparison.before.model, comparison.after.model, comparison.suite))
+    return f"{before} → {after} on {suite}, protocol {comparison.protocol}"
 
 
 def _changes(comparison: Comparison, *, parts: bool) -> Iterator[ChangeRow]:
@@ -139,7 +142,3 @@ def signed_value(value: float, unit: str) -> str:
     """Return a change as text, with its sign."""
     text = format_value(value, unit)
     return text if value < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").strip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from quba_check.errors import one_line
+from quba_check.outside_text import one_line
 
 LONGEST = 80
 """Largest number of characters of a text inside a line; longer ones are cut in the middle."""
@@ -25,9 +25,7 @@ def code(text: str, longest: int = LONGEST) -> str:
     >>> code("resnet50"), code("a|b")
     ('`resnet50`', '<code>a&#124;b</code>')
     """
-    line = one_line(text).strip() or " "
-    if len(line) > longest:
-        line = f"{line[: longest - longest // 2]}…{line[len(line) - longest // 2 + 1 :]}"
+    line = one_line(text, longest).strip() or " "
     if line != " " and not _UNSAFE & set(line):
         return f"`{line}`"
     references = (

@@ -97,8 +97,9 @@ def _header(record: Record) -> str:
 
 def _grade_lines(record: Record) -> Iterator[str]:
     same: dict[GradeRow, list[str]] = {}
+    demanding = {verdict.id.partition("::")[0] for verdict in record.verdicts if verdict.is_on_grade}
     for grade in record.grades:
-        if grade.score is not None or _is_reported(grade, record):
+        if grade.score is not None or grade.file in demanding or _is_complete(grade, record):
             same.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
     for grade, files in same.items():
         origin = f"  ({', '.join(files)})" if len(same) > 1 else ""
@@ -110,12 +111,9 @@ def _grade_lines(record: Record) -> Iterator[str]:
                 yield f"  {demand}: {label(verdict)}"
 
 
-def _is_reported(grade: GradeRow, record: Record) -> bool:
+def _is_complete(grade: GradeRow, record: Record) -> bool:
     """True unless the run left dimensions of a missing grade out on purpose."""
-    is_incomplete = any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
-    return not is_incomplete or any(
-        verdict.is_on_grade and verdict.id.partition("::")[0] == grade.file for verdict in record.verdicts
-    )
+    return not any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
 
 
 def _is_left_out(row: AnyMeasurementRow | None) -> bool:

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 
 from quba_check.errors import StoreError
+from quba_check.outside_text import printable
+from quba_check.storage.json_text import parse_json
 from quba_check.storage.processes import has_ended, this_machine
 from quba_check.storage.store_files import StoreFiles
 
@@ -108,7 +110,7 @@ def active_runs(store: StoreFiles) -> list[ActiveRun]:
     """
     runs = []
     for content in store.published(FOLDER).values():
-        with suppress(ValueError, TypeError, KeyError, RecursionError):
+        with suppress(ValueError, TypeError, KeyError):
             runs.append(_decode(content))
     return sorted(runs, key=lambda run: (run.started, run.run))
 
@@ -130,7 +132,7 @@ def _decode(content: bytes) -> ActiveRun:
     Raises:
         ValueError, TypeError, KeyError: it has another format or other types of values.
     """
-    values = json.loads(content)
+    values = parse_json(content)
     if values["format"] != FORMAT:
         raise ValueError("another format")
     run = ActiveRun(**{field.name: values[field.name] for field in fields(ActiveRun)})
@@ -146,4 +148,4 @@ def _decode(content: bytes) -> ActiveRun:
     )
     if not is_fit:
         raise TypeError("values of other types")
-    return ActiveRun(**{**asdict(run), "models": tuple(values["models"])})
+    return ActiveRun(**{**printable(asdict(run)), "models": tuple(printable(values["models"]))})

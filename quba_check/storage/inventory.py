@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from quba_check.errors import StoreError
+from quba_check.outside_text import one_line
+from quba_check.storage.json_text import parse_json
 from quba_check.storage.packs import is_pack
 from quba_check.storage.store_files import StoredFile, StoreFiles
 
@@ -141,10 +142,12 @@ def _prediction_file(store: StoreFiles, file: StoredFile) -> PredictionFile | No
         header = _header(store, file)
     except StoreError:
         return None if not _exists(store, file.name) else PredictionFile(file, None, None, 0)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return PredictionFile(file, None, None, 0)
     about = header["__metadata__"]
-    return PredictionFile(file, about["model"], about["view"], header["index"]["shape"][0])
+    return PredictionFile(
+        file, one_line(about["model"]), one_line(about["view"]), header["index"]["shape"][0]
+    )
 
 
 def _header(store: StoreFiles, file: StoredFile) -> dict[str, Any]:
@@ -152,7 +155,7 @@ def _header(store: StoreFiles, file: StoredFile) -> dict[str, Any]:
 
     Raises:
         StoreError: the file cannot be read.
-        ValueError, LookupError, TypeError, AttributeError, RecursionError: it is damaged.
+        ValueError, LookupError, TypeError, AttributeError: it is damaged.
     """
     start = store.start_of(file.name, FIRST_READ)
     end = 8 + int.from_bytes(start[:8], "little")
@@ -160,7 +163,7 @@ def _header(store: StoreFiles, file: StoredFile) -> dict[str, Any]:
         raise ValueError("its header is cut off")
     if end > len(start):
         start = store.start_of(file.name, end)
-    header: dict[str, Any] = json.loads(start[8:end])
+    header: dict[str, Any] = parse_json(start[8:end])
     about, (images,) = header["__metadata__"], header["index"]["shape"]
     if not (isinstance(about["model"], str) and isinstance(about["view"], str) and isinstance(images, int)):
         raise TypeError("its header has values of other types")
@@ -197,10 +200,10 @@ def _stem(file: StoredFile) -> str:
 def _model_of_record(store: StoreFiles, file: StoredFile) -> str | None:
     """Return the name of the model in a record, None if it cannot be read."""
     try:
-        name = json.loads(store.start_of(file.name, LARGEST_RECORD))["model"]["name"]
-    except (StoreError, ValueError, KeyError, TypeError, RecursionError):
+        name = parse_json(store.start_of(file.name, LARGEST_RECORD))["model"]["name"]
+    except (StoreError, ValueError, KeyError, TypeError):
         return None
-    return name if isinstance(name, str) else None
+    return one_line(name) if isinstance(name, str) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from quba_check.storage.json_text import parse_json
 from quba_check.storage.shard import (
     ENTRY,
     OTHER_ENTRY,
@@ -67,7 +68,7 @@ class Pack:
         self._path = path
         self._file = file
         common = dict(file.metadata)
-        contents = json.loads(common.pop(_CONTENTS))
+        contents = parse_json(common.pop(_CONTENTS))
         if common.get(ENTRY) != path.parent.name:
             raise ValueError(OTHER_ENTRY)
         self._members: dict[ShardId, _Member] = {}

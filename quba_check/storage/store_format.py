@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from quba_check.errors import StoreError
+from quba_check.storage.json_text import parse_json
 
 FORMAT = 1
 """Stores without the file are of earlier versions: this version reads their records."""
@@ -23,7 +24,7 @@ def check_format(content: bytes, place: str) -> None:
         StoreError: the store is of a later version, or the file is damaged.
     """
     try:
-        number = json.loads(content)["format"]
+        number = parse_json(content)["format"]
     except (ValueError, KeyError, TypeError):
         number = None
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:

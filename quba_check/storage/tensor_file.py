@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import StoreError
+from quba_check.storage.json_text import parse_json
 from quba_check.storage.shard import DamagedShardError
 from quba_check.storage.user_files import file_kind, reason
 
@@ -53,7 +53,7 @@ class TensorFile:
         self._start = 8 + length
         if self._start > min(size, _LARGEST_HEADER):
             raise ValueError("its header is cut off")
-        header = json.loads(file.read(length))
+        header = parse_json(file.read(length))
         self.metadata: dict[str, str] = dict(header.pop("__metadata__", {}))
         self.types = {name: _TYPES[tensor["dtype"]] for name, tensor in header.items()}
         self.shapes: dict[str, tuple[int, ...]] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import re
 import shutil
 import stat
@@ -15,14 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from quba_check.errors import OptionError, UserError
+from quba_check.storage.json_text import parse_json
 
 Kind = Literal["file", "folder", "other"]
 """`other`: a pipe, device or socket."""
 MIB = 2**20
+_ONE_SLASH = re.compile(r"(s3a?|gc?s|az|abfss?|adl|file|https?|s?ftp):/(?!/)", re.IGNORECASE)
+"""Start of a URL that lacks a slash, and would name a folder."""
 LARGEST_JSON = 256 * MIB
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-MOST_DIGITS = 18
-"""Most digits of a whole number in a JSON file."""
 
 
 def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
@@ -34,9 +34,13 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
         base: folder of relative paths.
 
     Raises:
-        OptionError: the home folder is unknown, the text cannot be a path, or it leads to a pipe or device.
+        OptionError: the home folder is unknown, the text cannot be a path, it leads to a pipe or device,
+            or it is a URL without one of its slashes.
     """
     prefix = f"{where}: " if where else ""
+    if slip := _ONE_SLASH.match(str(text)):
+        url = f"{slip[1]}://{slip.string[slip.end() :]}"
+        raise OptionError(f"{prefix}a URL has two slashes, got '{slip[0]}'. Did you mean '{url}'?")
     path = base / expand_home(text, prefix, OptionError)
     if not is_utf8(str(path)):
         raise OptionError(f"{prefix}got '{path}'. Allowed: a path that is UTF-8 text.")
@@ -201,52 +205,17 @@ def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
         UserError: the file cannot be read, is not JSON in UTF-8, is nested too deeply, or has a key twice
             or a number that no float can hold.
     """
-    return parse_json(read_bytes(path, shown, error, LARGEST_JSON), shown, error)
+    return decode_json(read_bytes(path, shown, error, LARGEST_JSON), shown, error)
 
 
-def parse_json(content: bytes, shown: str, error: type[UserError]) -> Any:
+def decode_json(content: bytes, shown: str, error: type[UserError]) -> Any:
     """Return the content of a JSON file that was read; see `read_json`."""
     try:
-        data = json.loads(
-            content.decode("utf-8-sig"),
-            object_pairs_hook=_unique_keys,
-            parse_int=_whole_number,
-            parse_float=_finite_number,
-        )
+        data = parse_json(content)
         if _SURROGATE.search(content):
             json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise error(f"{shown}: it has an escape that is half a character, such as \\ud800.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise error(f"{shown}: it is not JSON.") from None
-    except RecursionError:
-        raise error(f"{shown}: it is nested too deeply.") from None
-    except _RefusedJSONError as problem:
+    except ValueError as problem:
         raise error(f"{shown}: {problem}.") from None
     return data
-
-
-class _RefusedJSONError(Exception):
-    """JSON with content outside the accepted subset."""
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in content:
-            raise _RefusedJSONError(f"the key '{key}' appears twice")
-        content[key] = value
-    return content
-
-
-def _whole_number(text: str) -> int:
-    if len(text.removeprefix("-")) > MOST_DIGITS:
-        raise _RefusedJSONError(f"it has a whole number of more than {MOST_DIGITS} digits")
-    return int(text)
-
-
-def _finite_number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise _RefusedJSONError("it has a number too large to hold")
-    return number

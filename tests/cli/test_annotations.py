@@ -71,6 +71,12 @@ def test_shipped_files_of_an_environment_inside_are_outside(tmp_path: Path) -> N
     assert path_in(tmp_path.resolve(), verdict) is None
 
 
+@pytest.mark.parametrize("name", ["x" * 5_000, "a\0b", "../" * 2_000, "::error::x", ""])
+def test_a_name_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    verdict = VerdictRow.model_validate(row(file=name, message=f"low\ndemanded by {name}:3"))
+    assert path_in(tmp_path.resolve(), verdict) is None
+
+
 def test_gitlab_in_a_job(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI_PROJECT_DIR", str(tmp_path))
     monkeypatch.setenv("CI_PROJECT_URL", "https://gitlab.example/p")

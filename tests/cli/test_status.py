@@ -65,10 +65,6 @@ def test_an_evaluation_whose_process_ended(monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
-def test_names_that_would_move_the_cursor() -> None:
-    assert "\x1b" not in status_text(PLACE, [replace(RUN, models=("\x1b[31m",), work="\x1b[2J")], NOON)
-
-
 def test_evaluations_as_json() -> None:
     content = json.loads(status_json(PLACE, [BUSY, replace(RUN, at=NOON - 3600)], NOON))
     assert content["store"] == "/store"

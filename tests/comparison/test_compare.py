@@ -239,13 +239,13 @@ def test_flips_need_the_answers() -> None:
 def test_markdown() -> None:
     text = comparison_markdown(compare(stored("a.json", RIGHT), of_model("b.json", "b", WORSE)), parts=True)
     assert text.splitlines()[:5] == [
-        "### r50 → r50 on tiny, protocol standard",
+        "### `r50` → `r50` on `tiny`, protocol standard",
         "",
         "| dimension | before | after | change | interval | finding | lost/gained | p |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        "| accuracy | 1.000 | 0.900 | -0.1000 | -0.267..+0.0516 | within noise | 3/0 | 0.25 |",
+        "| `accuracy` | 1.000 | 0.900 | -0.1000 | -0.267..+0.0516 | within noise | 3/0 | 0.25 |",
     ]
-    assert "| fog | 0.550 | 0.550 | 0.000 | -0.0832..+0.0832 (unpaired) | within noise | - | - |" in text
+    assert "| `fog` | 0.550 | 0.550 | 0.000 | -0.0832..+0.0832 (unpaired) | within noise | - | - |" in text
 
 
 def test_paired_ratios_know_what_they_share() -> None:

@@ -170,7 +170,7 @@ def test_a_store_that_mlflow_refuses(uri: str) -> None:
         open_experiment("nothing://me:secret@here", "release")
     assert "secret" not in str(caught.value)
     assert str(caught.value).partition(" MLflow reports: ")[0] == (
-        "MLflow at nothing://...@here: cannot be used. Allowed: a tracking server, or a store that MLflow "
+        "MLflow at nothing://***@here: cannot be used. Allowed: a tracking server, or a store that MLflow "
         "opens (databases need the package mlflow, not only mlflow-skinny)."
     )
 

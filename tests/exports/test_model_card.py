@@ -13,6 +13,7 @@ from support.tuned import record
 
 from quba_check.errors import UserError
 from quba_check.exports.model_card import card_with_results
+from quba_check.outside_text import one_line
 from quba_check.records.record import Record
 
 hub = pytest.importorskip("huggingface_hub")
@@ -203,12 +204,12 @@ def test_a_name_of_several_lines() -> None:
 
 def test_hostile_names_are_text() -> None:
     name = "a: [b]\n---\n# <script> \x1b ☃ 'q' \"p\""
-    model = record().model.model_copy(update={"name": name}).model_dump()
-    suite = record().suite.model_copy(update={"name": name}).model_dump()
+    model = record().model.model_dump() | {"name": name}
+    suite = record().suite.model_dump() | {"name": name}
     written = card_with_results("---\nlicense: mit\n---\nText", "README.md", run(model=model, suite=suite))
-    assert hub.ModelCard(written).data.model_name == name
+    assert hub.ModelCard(written).data.model_name == one_line(name)
     assert written.endswith("---\nText")
-    assert results(written)[0].dataset_type == "a-b-script-q-p"
+    assert results(written)[0].dataset_type == "a-b-n-n-script-x1b-q-p"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from quba_check.gate.named_files import named_files, threshold_files
 from quba_check.gate.options import OPTIONS
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import with_shipped_files
+from quba_check.outside_text import visible
 from quba_check.pytest_plugin.options import options_of
 from quba_check.suites import open_suite
 
@@ -168,7 +169,7 @@ def one_line(call: Callable[[], object]) -> None:
     except UserError as problem:
         text = str(problem)
         assert text, "a mistake without a word"
-        assert text.isprintable()
+        assert visible(text) == text
 
 
 def command(*words: str) -> int:
@@ -184,7 +185,7 @@ def command(*words: str) -> int:
     if code == REFUSED:
         (line,) = errors.getvalue().splitlines()
         assert line.startswith("ERROR: ")
-        assert line.isprintable()
+        assert visible(line) == line
     return code
 
 

@@ -13,6 +13,7 @@ from support.stored import predict, prediction_files
 
 from quba_check.cli.main import main
 from quba_check.cli.status import status_json, status_text
+from quba_check.outside_text import visible
 from quba_check.storage.active_runs import ActiveRun, active_runs
 from quba_check.storage.store import Store
 
@@ -64,5 +65,5 @@ def test_files_of_running_evaluations(tmp_path_factory: pytest.TempPathFactory, 
     store = Store(tmp_path_factory.getbasetemp() / "active-store")
     store.publish("active/run.json", content)
     runs = active_runs(store)
-    assert all(line.isprintable() for line in status_text("store", runs, NOW).splitlines())
+    assert all(visible(line) == line for line in status_text("store", runs, NOW).splitlines())
     json.loads(status_json("store", runs, NOW))

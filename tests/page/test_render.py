@@ -145,8 +145,7 @@ def test_hostile_names_are_text(demo: StoredRun, textured: StoredRun) -> None:
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "x" * 300, "עברית", "'\"`", "{{ 1 }}", "</style>"])
 def test_a_model_of_any_name(name: str) -> None:
-    content = record()
-    content = content.model_copy(update={"model": content.model.model_copy(update={"name": name})})
+    content = record(model=record().model.model_dump() | {"name": name})
     page = parsed(render_page([StoredRun(f"{name}.json", content)]))
     assert page.one("h1").text == name.encode().decode().replace("\n", "\\n").replace("\x1b", "\\x1b")
 

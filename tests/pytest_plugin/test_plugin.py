@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from quba_check.pytest_plugin import plugin
-from quba_check.pytest_plugin.hooks import share_cores
+from quba_check.pytest_plugin.hooks import GateHooks, share_cores
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,27 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     share_cores()
     assert threads == [2]
+
+
+def test_collection_reads_the_list_of_files_once() -> None:
+    class Files(tuple[Path, ...]):
+        reads = 0
+
+        def __iter__(self) -> Iterator[Path]:
+            self.reads += 1
+            return super().__iter__()
+
+        def __contains__(self, _: object) -> bool:
+            raise AssertionError("a search in the whole list for each file")
+
+    files = Files(Path(f"/project/thresholds/{number}.yaml") for number in range(100))
+    hooks = GateHooks(SimpleNamespace(), SimpleNamespace(files=files), None)  # type: ignore[arg-type]
+    before = files.reads
+    for path in [*map(Path, map(str, tuple(files))), Path("/project"), Path("/project/thresholds")]:
+        assert hooks.pytest_ignore_collect(path) is False
+    assert hooks.pytest_ignore_collect(Path("/project/other")) is None
+    assert hooks.pytest_collect_file(Path("/project/other.yaml"), None) is None  # type: ignore[arg-type]
+    assert files.reads - before <= 1  # that of this test
 
 
 def test_a_model_without_a_threshold_file_is_reported(pytester: pytest.Pytester) -> None:

@@ -29,6 +29,18 @@ def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert os.environ.get("QUBA_STORE") is None
 
 
+@pytest.mark.parametrize(
+    "scheme", ["s3", "S3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "file", "https", "sftp"]
+)
+def test_a_url_with_one_slash_is_no_folder(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUBA_STORE", f"{scheme}:/key:secret@bucket/x")
+    with pytest.raises(OptionError) as caught:
+        default_place()
+    assert str(caught.value) == (
+        f"$QUBA_STORE: a URL has two slashes, got '{scheme}:/'. Did you mean '{scheme}://***@bucket/x'?"
+    )
+
+
 def test_a_folder_is_its_own(tmp_path: Path) -> None:
     assert folder_of(tmp_path) == local_folder(tmp_path) == tmp_path
     assert folder_of(f"file://{tmp_path}") == local_folder(f"file://{tmp_path}") == tmp_path

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from quba_check.errors import OptionError, did_you_mean, needs, one_line
+from quba_check.errors import OptionError, did_you_mean, needs
 from quba_check.executors.settings import RaySettings
 
 CONNECT_SECONDS = 5
@@ -99,7 +99,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
                 runtime_env=dict(runtime_env) or None,
             )
     except Exception as error:  # noqa: BLE001  errors of many kinds; the words of Ray state the reason
-        raise OptionError(f"{where}: cannot be used: {one_line(str(error))}") from None
+        raise OptionError(f"{where}: cannot be used: {error!s}") from None
     # Ray would print the messages of all machines about lost workers, which this executor replaces.
     ray._private.worker._worker_logs_enabled = False
     return Connection(ray, is_ours=True)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 
 from quba_check.core.view import View
 from quba_check.engine.order import Predicted
-from quba_check.errors import ModelError, OptionError, QubaError, one_line
+from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.cluster import WorkerResources, connect, resources
 from quba_check.executors.ray.slot import Slot
@@ -326,4 +326,4 @@ def last_words(error: Exception) -> str:
     reason = (lines[1] if len(lines) > 1 else lines[0]).partition(" Some common causes")[0]
     if getattr(error, "actor_init_failed", False) or "Traceback (most recent call last)" in str(error):
         reason = lines[-1]
-    return one_line(reason.strip()).rstrip(".") + "."
+    return reason.strip().rstrip(".") + "."

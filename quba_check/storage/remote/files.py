@@ -8,17 +8,18 @@ import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from quba_check.errors import StoreError, UserError, needs
+from quba_check.outside_text import without_credentials
 from quba_check.storage.atomic import replacing
 from quba_check.storage.remote.remote_file import RemoteFile, remote_file
 from quba_check.storage.remote.server_files import write_whole
+from quba_check.storage.remote.time_limits import S3, S3_ATTEMPTS, time_limits, waiting_line, write_limit
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
-_PASSWORD = re.compile(r"(://[^/?#:\s]*):[^/?#\s]+@")
 _EXTRAS = {
     "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"),
     "gs": ("gcsfs", "gs"), "gcs": ("gcsfs", "gs"),
@@ -51,10 +52,11 @@ class RemoteFiles:
 
     def __init__(self, url: str, option: str, error: type[UserError] = StoreError) -> None:
         self.url = url.rstrip("/")
-        self.shown = _without_password(self.url)
+        self.shown = without_credentials(self.url)
         self._option = option
         self._error = error
         self._opened: tuple[int, Any, str] | None = None
+        self._is_new = True
         if not self.url.partition("://")[2]:
             raise error(f"{option}: {url} names no bucket. Allowed: a URL {_EXAMPLES}.")
         self._open()
@@ -190,7 +192,7 @@ class RemoteFiles:
             write_whole(system, root, name, payload, is_new=mode == "create")
             return
         try:
-            system.pipe_file(f"{root}/{name}", payload, mode=mode)
+            system.pipe_file(f"{root}/{name}", payload, mode=mode, **write_limit(system, len(payload)))
         except FileNotFoundError as error:
             raise self._failure("", "there is no such bucket") from error
 
@@ -201,18 +203,20 @@ class RemoteFiles:
 
             protocol = _protocol(self.url)
             try:
-                system, root = fsspec.url_to_fs(self.url)
+                system, root = fsspec.url_to_fs(self.url, **time_limits(protocol))
             except Exception as error:  # of any file system, for a wrong URL or missing credentials
                 package, extra = _EXTRAS.get(protocol, ("", ""))
                 if isinstance(error, ImportError) and package:
                     raise self._error(
                         f"{self._option}: {self.shown} {needs(package, extra=extra)}"
                     ) from error
-                problem = _without_password(str(error))
+                problem = without_credentials(str(error), self.url)
                 raise self._error(
                     f"{self._option}: {self.shown} cannot be opened: {problem}. Allowed: a folder, or a URL "
                     f"{_EXAMPLES}."
                 ) from error
+            if protocol in S3:
+                system.retries = S3_ATTEMPTS
             self._opened = os.getpid(), system, root.rstrip("/")
         return self._opened[1:]
 
@@ -225,7 +229,9 @@ class RemoteFiles:
             passed: numbers of errors that are raised as they are.
         """
         try:
-            yield
+            with waiting_line(self.shown) if self._is_new else nullcontext():
+                yield
+            self._is_new = False
         except (FileNotFoundError, FileExistsError, UserError):
             raise
         except Exception as error:
@@ -236,11 +242,14 @@ class RemoteFiles:
                 raise FileExistsError(name) from error
             if code == "ConditionalRequestConflict":
                 raise _ConflictError(str(error)) from error
-            raise self._failure(name, str(error) or type(error).__name__) from error
+            silence = (
+                "the server does not answer" if isinstance(error, TimeoutError) else type(error).__name__
+            )
+            raise self._failure(name, str(error) or silence) from error
 
     def _failure(self, name: str, problem: str) -> UserError:
         place = f"{self.shown}/{name}" if name else self.shown
-        problem = _without_password(problem)
+        problem = without_credentials(problem, self.url)
         return self._error(
             f"{self._option}: {place} cannot be used: {problem}. Allowed: a place that exists and that this "
             "machine's credentials may read and write."
@@ -270,11 +279,6 @@ def is_url(text: str | Path) -> bool:
 
 def _protocol(url: str) -> str:
     return url.split("://", 1)[0].lower()
-
-
-def _without_password(text: str) -> str:
-    """Return a URL, or a text with URLs, without passwords."""
-    return _PASSWORD.sub(r"\1:…@", text)
 
 
 def _read_whole(system: Any) -> dict[str, Any]:

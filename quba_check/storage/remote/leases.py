@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from quba_check.errors import UserError
+from quba_check.storage.json_text import parse_json
 from quba_check.storage.processes import has_ended, this_machine
 from quba_check.storage.remote.files import RemoteFiles
 
@@ -135,7 +136,7 @@ class Leases:
         old = {name for name, file in files.items() if newest - (file.modified or newest) > LONGEST_AGE}
         for path in files if self._has_dead else old:
             with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-                owner = json.loads(self._files.read(path))["owner"]
+                owner = parse_json(self._files.read(path))["owner"]
                 if self._path(_owner_name(owner)) not in files.keys() - old:
                     self._files.remove(path)
 
@@ -157,7 +158,7 @@ class Leases:
     def _is_free(self, lease: bytes) -> bool:
         """Return True if the owner of a lease has ended."""
         try:
-            values = json.loads(lease)
+            values = parse_json(lease)
             owner, machine, pid = str(values["owner"]), str(values["machine"]), int(values["pid"])
         except (ValueError, KeyError, TypeError):
             return True
@@ -217,6 +218,6 @@ def _owner_name(owner: str) -> str:
 def _time_of(beat: bytes) -> float:
     """Return the time in the file of an owner; now, if it has none."""
     try:
-        return float(json.loads(beat)["time"])
+        return float(parse_json(beat)["time"])
     except (ValueError, KeyError, TypeError):
         return time.time()

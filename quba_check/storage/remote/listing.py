@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from quba_check.errors import SuiteError
 from quba_check.storage.atomic import write_atomically
+from quba_check.storage.json_text import parse_json
 from quba_check.storage.remote.files import RemoteFiles
 from quba_check.storage.remote.remote_file import RemoteFile
 from quba_check.storage.store import content_hash
@@ -108,7 +109,7 @@ def _check_versions(files: Mapping[str, RemoteFile], shown: str) -> None:
 
 def _latest(home: Path, since: float) -> Listing | None:
     try:
-        latest = json.loads((home / LATEST).read_bytes())
+        latest = parse_json((home / LATEST).read_bytes())
         return _stored(home, str(latest["version"])) if latest["listed_at"] >= since else None
     except (OSError, ValueError, KeyError, TypeError):  # missing or damaged
         return None
@@ -116,7 +117,7 @@ def _latest(home: Path, since: float) -> Listing | None:
 
 def _stored(home: Path, version: str) -> Listing | None:
     try:
-        rows = json.loads((home / version / LISTING).read_bytes())
+        rows = parse_json((home / version / LISTING).read_bytes())
         files = {name: RemoteFile(size, mark, None) for name, (size, mark) in rows.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return None

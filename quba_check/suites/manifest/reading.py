@@ -19,6 +19,7 @@ from quba_check.core.view import (
     MIXED_SAME_SET,
 )
 from quba_check.errors import SuiteError, listed
+from quba_check.outside_text import one_line
 from quba_check.strict_yaml import Document, read_yaml, validate
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest.definitions import (
@@ -100,7 +101,7 @@ def read_manifest(path: Path, shown: str) -> Manifest:
             check_reference(document, (*path_of_set, "space"), declared.space, entry, spaces)
     return Manifest(
         shown=shown,
-        name=entry.name,
+        name=one_line(entry.name),
         classes=classes,
         image_size=entry.image_size,
         sets=sets,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from quba_check.errors import SuiteError
+from quba_check.storage.json_text import parse_json
 
 ORIGINS = "object-focus.json"
 """File next to the sets, with their settings and the source images of every picture."""
@@ -56,7 +56,7 @@ def _check_free(out: Path, settings: Mapping[str, object]) -> None:
     if not any(out.iterdir()):
         return
     try:
-        earlier = dict(json.loads((out / ORIGINS).read_text(encoding="utf-8"))["made_with"])
+        earlier = dict(parse_json((out / ORIGINS).read_text(encoding="utf-8"))["made_with"])
     except (OSError, ValueError, TypeError, KeyError):
         raise SuiteError(
             f"{out}: the folder is not empty. Allowed: a new or empty one; name it with -o."

@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import pickle
 import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from support.s3 import S3Server
 
 from quba_check.errors import StoreError, SuiteError
+from quba_check.storage.remote import time_limits
 from quba_check.storage.remote.files import RemoteFiles, is_url
 
 OPTION = "--quba-store"
@@ -236,11 +238,12 @@ def test_the_caller_chooses_the_class_of_errors() -> None:
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("teleport://me:secret@host/x", "teleport://me:…@host/x"),
-        ("teleport://me:se:cr@et@host:80/x@y", "teleport://me:…@host:80/x@y"),
-        ("teleport://:secret@[::1]/x", "teleport://:…@[::1]/x"),
-        ("teleport://me:secret@[bad/x", "teleport://me:…@[bad/x"),
-        ("teleport://me@host/x:y@z", "teleport://me@host/x:y@z"),
+        ("teleport://me:secret@host/x", "teleport://***@host/x"),
+        ("teleport://me:se:cr@et@host:80/x@y", "teleport://***@host:80/x@y"),
+        ("teleport://:secret@[::1]/x", "teleport://***@[::1]/x"),
+        ("teleport://me:secret@[bad/x", "teleport://***@[bad/x"),
+        ("teleport://me@host/x:y@z", "teleport://***@host/x:y@z"),
+        ("teleport://me:by/mistake@host/x", "teleport://***@host/x"),
         ("teleport://host/x", "teleport://host/x"),
     ],
 )
@@ -255,8 +258,58 @@ def test_passwords_in_errors_of_a_server_are_not_shown(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("fsspec.url_to_fs", refuse)
     text = message(lambda: RemoteFiles("sftp://user:secret@host/folder", OPTION))
-    assert "cannot connect to sftp://user:…@host/folder (host 'x')" in text
+    assert "cannot connect to sftp://***@host/folder (host 'x')" in text
     assert "secret" not in text
+
+
+def test_user_and_password_in_an_error_about_the_bucket_are_not_shown(s3: S3Server) -> None:
+    text = message(lambda: RemoteFiles("s3://key:secret@bucket/x", OPTION).read("a"))
+    assert "***@bucket" in text
+    assert "secret" not in text
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("work", ["read", "listing", "create"])
+def test_a_server_that_never_answers_is_reported(
+    s3: S3Server, silent: str, work: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert time_limits.S3_SECONDS * time_limits.S3_TRIES * time_limits.S3_ATTEMPTS**2 == 120
+    monkeypatch.setattr(time_limits, "S3_SECONDS", 0.1)
+    monkeypatch.setattr(time_limits, "S3_TRIES", 1)
+    monkeypatch.setattr(time_limits, "WAIT_SECONDS", 0.05)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", silent)
+    files = RemoteFiles("s3://bucket/x", OPTION)
+    arguments = {"read": ("a",), "listing": (), "create": ("a", b"")}[work]
+    text = message(lambda: getattr(files, work)(*arguments))
+    assert text.startswith("--quba-store: s3://bucket/x")
+    assert "cannot be used: " in text
+    assert (silent if work != "create" else "cannot be used: the server does not answer.") in text
+    assert capfd.readouterr().err == (
+        "quba-check: waiting for an answer of s3://bucket/x, at most two minutes\n"
+    )
+
+
+def test_a_server_that_answers_is_not_mentioned(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = RemoteFiles(s3.new_bucket(), OPTION)
+    files.listing()
+    monkeypatch.setattr(time_limits, "WAIT_SECONDS", 0)
+    files.listing()
+    assert capfd.readouterr().err == ""
+
+
+def test_settings_of_fsspec_have_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 300, "s3": {}}})
+    settings = time_limits.time_limits("s3")["config_kwargs"]
+    assert (settings["connect_timeout"], settings["read_timeout"], settings["s3"]) == (10, 300, {})
+    assert time_limits.time_limits("file") == {}
 
 
 def test_a_url_that_cannot_be_split_is_refused() -> None:

@@ -1,0 +1,117 @@
+"""Text from outside, such as names of models, classes and files, made safe to show.
+
+Names in records are made safe when a record is built or read, and messages when an error is raised. Reports
+only add what their format asks for: Markdown, XML, HTML, YAML or workflow commands.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TypeVar, cast
+from urllib.parse import unquote
+
+T = TypeVar("T")
+HIDDEN = "***"
+"""Stands for what may be a secret."""
+MOST_CHARACTERS = 2000
+"""Largest length of a line; quoted content of files can be much longer."""
+MOST_OF_LINES = 20_000
+"""Largest length of a text of several lines."""
+_COMMAND = re.compile(r"(?<!\S):(?=:)|(?<=#)#(?=\[|vso\[)")
+"""What CI systems take for a command: `::error::` at the start of a line, `##[error]` anywhere in it."""
+_CREDENTIALS = re.compile(
+    r"(?<=://)(?:(?<!az://)(?<!abfs://)(?<!abfss://)[^/?#\s:]*|[^/?#\s:]*:(?:[^/?#\s]*|(?!\d*[/?#])[^\s'\"]*))@"
+)
+"""User and password in an address, except for Azure's `container@account`.
+
+A password may hold `@`, and by mistake `/`.
+"""
+
+
+def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
+    r"""Return text for one line of any terminal or log.
+
+    Escaped are control characters, line breaks, marks of direction, and starts of workflow commands. Long
+    text is cut in the middle. Applied twice, it changes nothing more.
+
+    Args:
+        text: the text.
+        most: largest length of the result.
+
+    >>> print(one_line("got 'a\nb'"), one_line("\x1b[31mred"), one_line("::error::x"), one_line("abcdef", 4))
+    got 'a\nb' \x1b[31mred \x3a:error::x ab…f
+    """
+    text = _COMMAND.sub(lambda match: f"\\x{ord(match[0]):x}", visible(_cut(text, most)))
+    return _cut(text, most)
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""Return text of any length with escapes for characters that cannot be printed; blanks stay.
+
+    Args:
+        text: the text.
+        kept: characters that stay, such as a line break.
+
+    >>> print(visible("a\u202eb"))
+    a\u202eb
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable() or letter in kept or unicodedata.category(letter) == "Zs"
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    r"""Return a text of several lines, each as `one_line` returns it.
+
+    >>> printable_lines("a\n::error::\x1b")
+    'a\n\\x3a:error::\\x1b'
+    """
+    lines = _cut(text.replace("\r\n", "\n"), MOST_OF_LINES).split("\n")
+    return "\n".join(map(one_line, lines))
+
+
+def printable(value: T) -> T:
+    """Return a value with `one_line` applied to each text in it, keys included."""
+    match value:
+        case str():
+            return cast(T, one_line(value))
+        case tuple() | list():
+            return cast(T, type(value)(map(printable, value)))
+        case dict():
+            return cast(T, {printable(key): printable(item) for key, item in value.items()})
+    return value
+
+
+def without_credentials(text: str, url: str = "") -> str:
+    """Return text with `***` in place of user and password in addresses.
+
+    Args:
+        text: the text.
+        url: an address whose user and password are also replaced where they stand without it.
+
+    >>> without_credentials("s3://key:secret@host/bucket"), without_credentials("https://a.test/b@c")
+    ('s3://***@host/bucket', 'https://a.test/b@c')
+    >>> without_credentials("abfs://container@account/x"), without_credentials("abfs://c:secret@account")
+    ('abfs://container@account/x', 'abfs://***@account')
+    >>> without_credentials("no bucket 'key:secret@x', secret", "s3://key:secret@x")
+    "no bucket '***@x', ***"
+    """
+    if match := _CREDENTIALS.search(url):
+        credentials = match[0].removesuffix("@")
+        user, _, password = credentials.partition(":")
+        for secret in filter(None, (credentials, unquote(credentials), password or user, unquote(password))):
+            text = text.replace(secret, HIDDEN)
+    return _CREDENTIALS.sub(f"{HIDDEN}@", text)
+
+
+def _cut(text: str, most: int) -> str:
+    """Return text without its middle if it is too long."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most - most // 2]}…{text[len(text) - most // 2 + 1 :]}"

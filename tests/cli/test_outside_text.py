@@ -1,0 +1,253 @@
+"""Names from outside, such as those of models and classes, in everything that a command writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import click
+import pytest
+import yaml
+from PIL import Image
+from support.sample_records import sample, write_samples
+
+from quba_check.cli.main import main, quba_check
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.outside_text import visible
+from quba_check.records.record import Record
+from quba_check.storage.active_runs import new_run
+
+HOSTILE = (
+    "::error::a\x1b[31m\0\x07\x9b\u202e\u200f\r\n::warning title=x::b\u2028\n ::add-mask::c\t::debug::d|e`f"
+    "##[error]g##vso[task.complete]\\</title><script>h</script>&\"'*_~@i[j](k) "
+)
+IN_YAML = "".join(letter for letter in HOSTILE if letter >= " " or letter == "\n")
+"""Without the characters that YAML files may not hold."""
+LONG = "x" * 100_000
+MOST = 3_000
+"""Largest length of the outside part of a line."""
+EXACT = {"schema", "protocol", "tier", "outcome", "bound", "policy", "kind", "sha256", "time", "fingerprint"}
+EXACT |= {"unit", "better", "severity", "precision", "dimension", "root", "sample", "protocol_of_population"}
+EXACT |= {"preprocessing", "overall_verdict", "requested"}
+
+
+def hostile(content: Any, key: str = "") -> Any:
+    """Return JSON of a record with hostile text in front of each text that may hold any."""
+    if isinstance(content, str):
+        return (
+            content
+            if key in EXACT
+            else f"{HOSTILE}{LONG if key in ('name', 'file', 'notes') else ''}{content}"
+        )
+    if isinstance(content, list):
+        return [hostile(item, key) for item in content]
+    if isinstance(content, dict):
+        return {name: hostile(value, name) for name, value in content.items()}
+    return content
+
+
+def write_hostile(folder: Path, name: str) -> None:
+    """Replace a sample by one with hostile names, also of dimensions, parts, sets, images and classes."""
+    run = sample(folder, name)
+    content = hostile(json.loads((folder / f"{name}.json").read_text()))
+    content["model"]["files"] = {f"{HOSTILE}.pt": "0" * 64}
+    content["environment"]["versions"][HOSTILE] = HOSTILE
+    content["suite"]["sets"][HOSTILE] = {"images": 3, "expected": 4, "generated": HOSTILE}
+    measurements = content["measurements"]
+    measurements["ood_robustness"]["parts"][HOSTILE] = measurements["ood_robustness"]["parts"]["sketch"]
+    measurements[HOSTILE] = measurements["accuracy"] | {"unit": HOSTILE}
+    measurements[f"{HOSTILE}2"] = {"unmeasurable": HOSTILE}
+    content["verdicts"].append(content["verdicts"][0] | {"dimension": HOSTILE, "part": HOSTILE})
+    for row in content["verdicts"][-3:]:
+        row["outcome"] = "fail"
+    assert run.images is not None
+    assert run.images.clean is not None
+    names, classes = (
+        [f"{HOSTILE}{n}" for n in range(len(of))] for of in (run.images.clean.names, run.images.clean.classes)
+    )
+    images = replace(run.images, clean=replace(run.images.clean, names=names, classes=classes))
+    (folder / f"{name}.json").write_text(json.dumps(content))
+    (folder / f"{name}.npz").write_bytes(images.to_bytes(Record.model_validate(content)))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hostile records, populations, threshold files, a card, a suite and a store."""
+    folder = tmp_path_factory.mktemp("outside")
+    write_samples(folder)
+    for name in ("demo", "textured"):
+        write_hostile(folder, name)
+    write_population(folder / "population.json")
+    (folder / "fleet").mkdir()
+    record = json.loads((folder / "demo.json").read_text())
+    for number in range(10):
+        record["model"] |= {"fingerprint": f"{number:064}"}
+        for row in record["measurements"].values():
+            if "value" in row:
+                row |= {"value": row["value"] * 0.98, "interval": None, "limits": None}
+        (folder / "fleet" / f"{number}.json").write_text(json.dumps(record))
+    thresholds = {"schema": 1, "name": IN_YAML, "dimensions": {"accuracy": {"min": 0.5}}}
+    (folder / "release.yaml").write_text(json.dumps(thresholds))
+    (folder / "README.md").write_text("# A model\n")
+    write_suite(folder / "data")
+    (folder / "store" / "predictions").mkdir(parents=True)
+    (folder / "store" / "runs").mkdir(parents=True)
+    shutil.copy(folder / "demo.json", folder / "store" / "runs" / "demo.json")
+    (folder / "store" / "active").mkdir()
+    run = replace(new_run([HOSTILE, LONG]), host=HOSTILE, work=HOSTILE, left=HOSTILE)
+    (folder / "store" / "active" / "x.json").write_bytes(run.encode())
+    return folder
+
+
+def write_suite(folder: Path) -> None:
+    """A suite whose name, classes, set and image files have hostile names."""
+    names = [f"{IN_YAML.replace('/', '')}{number}" for number in range(2)]
+    for name in names:
+        (folder / "val" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / "val" / name / f"{HOSTILE.translate({0: None, 47: None})}.png")
+    clean = {"reader": "folder", "path": "val"}
+    manifest = {"schema": 1, "name": IN_YAML, "classes": names, "image_size": 8}
+    sets = {"clean": clean, "shifts": {"sketch": clean | {"path": "val"}}}
+    (folder / "quba-data.yaml").write_text(json.dumps(manifest | {"sets": sets}))
+
+
+def write_population(path: Path) -> None:
+    rows = [
+        {
+            "id": f"{HOSTILE}{LONG}{number}",
+            "values": dict.fromkeys(PUBLISHED_DIMENSIONS, 0.5 + number / 100),
+        }
+        for number in range(10)
+    ]
+    content = {
+        "schema": 1,
+        "name": HOSTILE + LONG,
+        "protocol": "standard",
+        "suite": HOSTILE + LONG,
+        "rows": rows,
+    }
+    path.write_text(json.dumps(content | {"source": HOSTILE}))
+
+
+COMMANDS = {
+    "verdict": "verdict demo.json",
+    "verdict --thresholds": "verdict demo.json --thresholds release.yaml",
+    "report": "report demo.json textured.json --baseline demo.json -o page.html",
+    "report --population": "report demo.json --population population.json -o page.html",
+    "summary": "summary demo.json textured.json --baseline demo.json",
+    "annotations": "annotations demo.json textured.json --format github",
+    "annotations gitlab": "annotations demo.json --format gitlab --source-url https://x.test -o links.json",
+    "compare": "compare demo.json textured.json --parts --flips flips.csv",
+    "compare json": "compare demo.json textured.json --format json",
+    "compare markdown": "compare demo.json textured.json --parts --format markdown",
+    "failures": "failures textured.json",
+    "population": "population FLEET -o made.json --name x",
+    "suite describe": "suite describe data",
+    "store list": "store list --store store",
+    "store list --json": "store list --store store --json",
+    "store verify": "store verify --store store",
+    "store prune": "store prune --records --store store",
+    "status": "status --store store",
+    "status --json": "status --store store --json",
+    "what-if": "what-if textured.json release.yaml --baseline demo.json",
+    "tune": "tune demo.json -o tuned.yaml",
+    "power": "power release.yaml --images 100 --record demo.json",
+    "rank": "rank textured.json --population population.json --allow-other-suite",
+    "rank csv": "rank textured.json --population population.json --allow-other-suite --format csv",
+    "recommend": "recommend release.yaml --population population.json",
+    "study": "study --population population.json",
+    "explain": "explain textured.json --population population.json",
+    "lint": "lint release.yaml --images 100 --record demo.json",
+    "badge": "badge textured.json",
+    "model-card": "model-card demo.json README.md",
+    "attest": "attest demo.json -o statement.json",
+    "export csv": "export demo.json textured.json --to csv -o values.csv",
+}
+"""Commands by a name for the test; they run in a folder of hostile files."""
+NOT_RUN = {
+    "init": "reads names of folders only",
+    "doctor": "see test_whole_runs",
+    "fleet": "see tests/fleet",
+    "show": "shows the published table",
+    "reproduce": "takes models of the published table",
+    "schema": "prints a constant",
+    "suite make-object-focus": "prints numbers",
+    "store export": "writes a zip",
+    "store import": "reads a zip",
+}
+_OURS = re.compile(r"::(error|warning|notice) [^:]*::")
+
+
+def commands(group: click.Group) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from (f"{name} {inner}" for inner in commands(command))
+        else:
+            yield name
+
+
+def test_every_command_is_tried() -> None:
+    tried = {text.partition(" -")[0] for text in COMMANDS.values()}
+    assert all(any(text.startswith(name) for text in tried) for name in {*commands(quba_check)} - {*NOT_RUN})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_writes_what_a_terminal_or_ci_obeys(
+    name: str,
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(project, folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.chdir(folder)
+    fleet = " ".join(f"fleet/{number}.json" for number in range(10))
+    code = main(COMMANDS[name].replace("FLEET", fleet).split())
+    out, err = capsys.readouterr()
+    assert code in (0, 1, 2, 5, 6), err
+    check_lines(err)
+    lines = out.splitlines()
+    ours = [line for line in lines if name == "annotations" and _OURS.match(line)]
+    check_lines("\n".join(line for line in lines if line not in ours))
+    for line in ours:
+        check_lines(_OURS.sub("", line).replace("%0A", "\n"))
+    if name == "badge":
+        ElementTree.fromstring(out)  # noqa: S314  our own file
+    for path in folder.rglob("*"):
+        if path.is_file() and before.get(path) != path.read_bytes():
+            check_file(path)
+
+
+def check_lines(text: str) -> None:
+    for line in text.split("\n"):
+        assert visible(line) == line, ascii(line)[:300]
+        assert not line.lstrip().startswith("::"), line[:300]
+        assert "##[" not in line
+        assert "##vso[" not in line
+        assert LONG[:MOST] not in line
+
+
+def check_file(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        json.loads(text)
+    elif path.suffix == ".csv":
+        assert len({len(row) for row in csv.reader(text.splitlines())}) == 1
+    elif path.suffix == ".md":
+        check_lines(text)
+        (index,) = yaml.safe_load(text.split("---")[1])["model-index"]
+        assert index["results"]
+    elif path.suffix == ".yaml":
+        yaml.safe_load(text)
+    elif path.suffix == ".html":
+        assert "<script>h</script>" not in text
+        assert visible(text, "\n") == text

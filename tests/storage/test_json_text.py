@@ -1,0 +1,87 @@
+"""JSON of a store, of processes and of users, each with hostile contents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from quba_check.engine.speed import FOLDER, read_speed
+from quba_check.errors import StoreError
+from quba_check.pytest_plugin.progress import read_states
+from quba_check.storage.active_runs import active_runs
+from quba_check.storage.json_text import parse_json
+from quba_check.storage.remote.leases import _time_of
+from quba_check.storage.remote.listing import earlier_listing
+from quba_check.storage.store import Store
+from quba_check.storage.store_format import check_format
+from quba_check.storage.tensor_file import tensor_file
+
+HOSTILE = {
+    b"[" * 100_000: "it is nested too deeply",
+    b'{"a":' * 100_000: "it is nested too deeply",
+    b"1" * 5_000: "it has a whole number of more than 18 digits",
+    b"1e999": "it has a number too large to hold",
+    b'{"a": 1, "b": 2, "a": 3}': "the key 'a' appears twice",
+    b"": "it is not JSON",
+    b"\xff": "it is not JSON",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE)
+def test_what_is_wrong(content: bytes) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_json(content)
+    assert str(caught.value) == HOSTILE[content]
+
+
+def speed(folder: Path, content: bytes) -> object:
+    (folder / FOLDER).mkdir()
+    (folder / FOLDER / "x.json").write_bytes(content)
+    return read_speed(folder, "x")
+
+
+def states(folder: Path, content: bytes) -> object:
+    (folder / "x.json").write_bytes(content)
+    return read_states(folder)
+
+
+def running(folder: Path, content: bytes) -> object:
+    store = Store(folder)
+    store.publish("active/x.json", content)
+    return active_runs(store)
+
+
+def listing(folder: Path, content: bytes) -> object:
+    (folder / "v").mkdir()
+    (folder / "v" / "listing.json").write_bytes(content)
+    return earlier_listing(folder, "other")
+
+
+@pytest.mark.parametrize("content", HOSTILE)
+@pytest.mark.parametrize("read", [speed, states, running, listing])
+def test_a_damaged_file_counts_as_missing(
+    read: Callable[[Path, bytes], object], content: bytes, tmp_path: Path
+) -> None:
+    assert not read(tmp_path, content)
+
+
+@pytest.mark.parametrize("content", HOSTILE)
+def test_a_damaged_format_file_is_one_line(content: bytes) -> None:
+    with pytest.raises(StoreError) as caught:
+        check_format(content, "store")
+    assert str(caught.value).startswith("--quba-store: store/format.json is damaged. Allowed: a JSON object")
+
+
+@pytest.mark.parametrize("content", HOSTILE)
+def test_a_lease_without_a_time_is_new(content: bytes) -> None:
+    assert _time_of(content) > 0
+
+
+@pytest.mark.parametrize("content", HOSTILE)
+def test_a_damaged_header_is_a_damaged_shard(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(content).to_bytes(8, "little") + content)
+    with pytest.raises(Exception, match="cannot be read"), tensor_file(path):
+        pass
