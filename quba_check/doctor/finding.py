@@ -20,7 +20,7 @@ class Finding(JsonRow):
         severity: a `problem` makes the command exit with 1; a `remark` does not.
     """
 
-    _of_lines: ClassVar = frozenset({"fix"})
+    _of_lines: ClassVar = frozenset({"evidence", "fix"})
 
     check: str
     problem: str

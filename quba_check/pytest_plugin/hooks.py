@@ -75,7 +75,7 @@ class GateHooks:
         for name, protocol in dict(self._gate.models_and_protocols()).items():
             preprocessing = self._gate.evaluation(name, protocol).classifier.preprocessing
             way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
-            if self._config.option.verbose >= 0:
+            if self._config.get_verbosity() >= 0:
                 self._write(
                     f"quba-check: {name}: images go in at {preprocessing.describe()} "
                     f"(from {preprocessing.source}{way_out})",

@@ -81,8 +81,8 @@ def test_a_failed_demand_is_explained_once_and_is_what_last_failed_repeats(judge
         "Failed:",
         headline,
         "    worst parts: night 0.500, sketch 0.750",
-        "    n = 12 images",
-        "    95 % interval: too few images (12)",
+        "    n = 6 images",
+        "    95 % interval: too few images (6)",
         "    demanded by thresholds/x.yaml:7",
     ]
     assert first.outlines.count(headline) == 1

@@ -37,6 +37,8 @@ def test_all_nine_dimensions_are_measured_by_the_suites_words(judge_cold, tiny_d
         "parameters: image tower alone; text weights are fixed",
         "zero-shot texts: the classes' own names (2), the suite's names (1) in the suite's 2 templates",
         "images are prepared at 16 × 16 as open_clip's tiny-clip states, not at the suite's 8 × 8",
+        f"doctor: {spec}: accuracy 0.333 on the clean set is not above 0.333, the share of its most frequent "
+        "class 'apple'. Fix: check weights, class list and preprocessing: quba-check doctor.",
     ]
 
     # Other words are another model: its predictions are not those.
