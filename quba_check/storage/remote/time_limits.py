@@ -61,7 +61,8 @@ def waiting_line(shown: str) -> Iterator[None]:
     Args:
         shown: the URL of the server, without a password.
     """
-    text = f"quba-check: waiting for an answer of {shown}, at most two minutes\n"
+    limit = ", at most two minutes" if shown.startswith(S3) else ""
+    text = f"quba-check: waiting for an answer of {shown}{limit}\n"
     timer = Timer(WAIT_SECONDS, sys.stderr.write, [text])
     timer.daemon = True
     timer.start()
