@@ -14,7 +14,7 @@ from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.view import CLEAN, View
 from quba_check.demo import DEMO_MODELS
-from quba_check.dimensions import measured, registry
+from quba_check.dimensions import measure_dimension, registry
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.engine import Engine
 from quba_check.engine.obstacle import obstacle
@@ -342,7 +342,7 @@ class Evaluation:
         views = self._views(name)
         predictions = self.engine.predictions(views, self.engine.run_views) if views else {}
         self.engine.check_unchanged()
-        return measured(registry[name], predictions, self.facts)
+        return measure_dimension(registry[name], predictions, self.facts)
 
 
 def _check_whole_number(name: str, number: object, *, least: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from quba_check.dimensions._copies import measured
+from quba_check.dimensions._copies import measure_dimension
 from quba_check.dimensions._ratios import share
 from quba_check.dimensions._registry import Registry, dimension, registry
 
-__all__ = ["Registry", "dimension", "measured", "registry", "share"]
+__all__ = ["Registry", "dimension", "measure_dimension", "registry", "share"]
 
 for _module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
     if not _module.name.startswith("_"):

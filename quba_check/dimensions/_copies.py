@@ -20,7 +20,7 @@ Groups = Mapping[Hashable, NDArray[np.intp] | None]
 AnyQuantity = TypeVar("AnyQuantity", Quantity, Measurement)
 
 
-def measured(dimension: Dimension, predictions: Tables, facts: Facts) -> Measurement:
+def measure_dimension(dimension: Dimension, predictions: Tables, facts: Facts) -> Measurement:
     """Return the measurement of a dimension; the groups of its tables only widen intervals.
 
     Raises:
@@ -32,11 +32,11 @@ def measured(dimension: Dimension, predictions: Tables, facts: Facts) -> Measure
     }
     if all(group is None for group in groups.values()):
         return measurement
-    parts = {name: _grouped(part, groups) for name, part in measurement.parts.items()}
-    return replace(_grouped(measurement, groups), parts=parts)
+    parts = {name: _with_groups(part, groups) for name, part in measurement.parts.items()}
+    return replace(_with_groups(measurement, groups), parts=parts)
 
 
-def _grouped(quantity: AnyQuantity, groups: Groups) -> AnyQuantity:
+def _with_groups(quantity: AnyQuantity, groups: Groups) -> AnyQuantity:
     """Return a quantity whose error counts groups.
 
     The confidence limits are those of a sample that is smaller by the design effect: the variance with groups

@@ -57,11 +57,8 @@ def swapped_pairs(
         most_frequent.setdefault(one, answer)
     for one, other in most_frequent.items():
         if one < other and most_frequent.get(other) == one:
-            swapped, correct = (
-                counts[one, other] + counts[other, one],
-                counts[one, one] + counts[other, other],
-            )
-            pair = SwappedPair((one, other), swapped, correct)
+            swapped = counts[one, other] + counts[other, one]
+            pair = SwappedPair((one, other), swapped, counts[one, one] + counts[other, other])
             scored.append((binomial_tail(pair.n_swapped, pair.n_swapped + pair.n_correct, 0.5), pair))
     n_pairs = n_classes * (n_classes - 1) // 2
     significant: list[SwappedPair] = []

@@ -15,7 +15,7 @@ from quba_check.core.protocols import LEAST_STOPPED
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic
 from quba_check.core.view import View
 from quba_check.demands.demand import Demand
-from quba_check.dimensions import measured, registry
+from quba_check.dimensions import measure_dimension, registry
 from quba_check.errors import QubaError
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.result import DemandResult, demand_result
@@ -131,7 +131,7 @@ class EarlyJudge:
                 predictions = engine.predictions(views, shards=shards)
                 engine.check_unchanged()
                 by_index = {view: table.by_index for view, table in predictions.items()}
-                measurement = measured(dimension, by_index, self._evaluation.facts)
+                measurement = measure_dimension(dimension, by_index, self._evaluation.facts)
                 passes = decision == "met"
                 if measurement.masked and passes and not demand.allow_masked:
                     return None  # more images may confirm or refute the sign of masking

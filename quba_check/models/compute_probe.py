@@ -197,11 +197,11 @@ class Probe:
         size, flipped = half.batch_size or MOST_IMAGES, 0
         for start in range(0, CHECKED_IMAGES, size):
             images = range(start, min(start + size, CHECKED_IMAGES))
-            passes, every = (
+            passes, batch = (
                 TimedPasses(self._classifier, self._read(images), self._measure),
                 range(len(images)),
             )
-            flipped = flips(passes.scores(self._plain, every), passes.scores(half, every))
+            flipped = flips(passes.scores(self._plain, batch), passes.scores(half, batch))
             if flipped:
                 break
         self._classifier.try_out(self._plain)

@@ -12,7 +12,7 @@ from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, SEVERITIES, View
-from quba_check.dimensions import measured, registry
+from quba_check.dimensions import measure_dimension, registry
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import wilson_limits
 
@@ -58,7 +58,7 @@ def tables(n: int = 400) -> dict[View, Predictions]:
 
 
 def of(name: str, views: dict[View, Predictions]) -> Measurement:
-    return measured(registry[name], views, FACTS)
+    return measure_dimension(registry[name], views, FACTS)
 
 
 @pytest.mark.parametrize("name", NAMES)
