@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import io
 import zipfile
 
@@ -196,3 +197,23 @@ def test_weights_outside_of_its_parameters_are_counted(tmp_path):
     assert message(path) == (
         "holds no weights that can be counted. Give the original model, or package.module:callable."
     )
+
+
+class Dynamic(Small):
+    """Its features are quantised with a scale that depends on the whole batch."""
+
+    def forward(self, x):
+        operators = torch.ops.quantized_decomposed
+        features = self.stem(x).mean((2, 3))
+        limits = (-128, 127, torch.int8)
+        scale, zero = operators.choose_qparams(features, -128, 127, 1e-6, torch.int8)
+        codes = operators.quantize_per_tensor.tensor(features, scale, zero, *limits)
+        return self.head(operators.dequantize_per_tensor.tensor(codes, scale, zero, *limits))
+
+
+def test_a_dynamically_quantised_program_gets_single_images(tmp_path):
+    importlib.import_module("torch.ao.quantization.fx._decomposed")  # registers the operators
+    classifier = load(export(tmp_path / "net.pt2", Dynamic().eval(), IMAGES))
+    assert classifier.takes_single_images
+    alone = torch.cat([classifier.raw(image[None]) for image in IMAGES])
+    assert torch.equal(classifier.raw(IMAGES), alone)
