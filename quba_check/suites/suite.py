@@ -28,6 +28,7 @@ from quba_check.suites.label_spaces import (
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet
 from quba_check.suites.readers import READERS, LabelledImage
+from quba_check.suites.readers.paths import each_folder_once
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
 from quba_check.suites.sampling import WHOLE, SubsetSampler
@@ -327,7 +328,7 @@ class Suite:
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
         place = self._place(source)
         try:
-            with self.folder.hold([place]):
+            with self.folder.hold([place]), each_folder_once():
                 images = READERS[place.reader].images(place.path, classes, **place.options, **place.files)
                 unread = sorted(READERS[place.reader].unread_files(place.path))
         except SuiteError as error:

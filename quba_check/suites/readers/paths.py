@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -19,6 +21,8 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
 MOST_TEXTS = 100_000
 _WILDCARDS = re.compile(r"[*?\[]")
+_LISTED: ContextVar[dict[Path, list[os.DirEntry[str]]] | None] = ContextVar("listed", default=None)
+"""Entries of the folders listed so far, in the body of `each_folder_once`."""
 
 
 def image_names(folder: Path) -> list[str]:
@@ -83,8 +87,27 @@ def _is_file(folder: Path, entry: os.DirEntry[str]) -> bool:
     raise SuiteError(f"{folder / entry.name}: is {what}, not a file. Remove it.")
 
 
+@contextmanager
+def each_folder_once() -> Iterator[None]:
+    """List each folder at most once in the body."""
+    token = _LISTED.set({})
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
+
+
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """Return the entries of a folder; their kind needs no further system call."""
+    listed = _LISTED.get()
+    if listed is None:
+        return _list_entries(folder)
+    if folder not in listed:
+        listed[folder] = _list_entries(folder)
+    return listed[folder]
+
+
+def _list_entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
