@@ -32,7 +32,6 @@ class LoadedModule:
             since their last bits depend on the machine.
         is_program: True for exported programs, which run as they are.
         hidden: weights outside of the module's parameters that count as parameters, by name.
-        n_hidden: number of such weights.
         uncounted: reason why the parameters cannot be counted; empty if they can.
         takes_single_images: True if an image's answer depends on the rest of its batch.
         files: the files that it was loaded from, the weights first; none if they are not known.
@@ -51,7 +50,6 @@ class LoadedModule:
     files: tuple[ModelFile, ...] = ()
     is_program: bool = False
     hidden: Mapping[str, Tensor] = field(default_factory=dict)
-    n_hidden: int = 0
     uncounted: str = ""
     takes_single_images: bool = False
 

@@ -99,7 +99,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     ]
     parameters = list(module.parameters())
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    own_parameters = sum(parameter.numel() for parameter in parameters) + loaded.n_hidden
+    own_parameters = sum(parameter.numel() for parameter in parameters)
     for parameter in parameters:  # attacks then compute gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
@@ -122,7 +122,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         preprocessing=preprocessing,
         checksum=checksum,
         parameters=own_parameters if loaded.parameters is None else loaded.parameters,
-        trainable=trainable + loaded.n_hidden,  # nothing states which of them training changed
+        trainable=trainable,
         uncounted=loaded.uncounted,
         classes=head.classes,
         head=head,

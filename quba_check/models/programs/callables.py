@@ -52,15 +52,16 @@ def load_callable(spec: ModelSpec) -> LoadedModule:
             "Allowed: a torch.nn.Module."
         )
     weights = hidden_weights(module)
-    notes = []
+    parameters, notes = None, []
     if weights.count:
+        parameters = sum(parameter.numel() for parameter in module.parameters()) + weights.count
         notes.append(f"parameters counts {weights.count:,} numbers outside of {spec.text}'s parameters, too")
     return LoadedModule(
         module,
         sources=own_sources(module, value),
         notes=(*notes, *([weights.uncounted] if weights.uncounted else [])),
+        parameters=parameters,
         hidden=weights.tensors,
-        n_hidden=weights.count,
         uncounted=weights.uncounted,
         takes_single_images=depends_on_batch(module),
     )

@@ -166,7 +166,8 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
 def test_a_quantised_callable(load: Callable[[nn.Module], Classifier]) -> None:
     classifier = load(dynamic(Net(), nn.Linear))
-    assert classifier.parameters == classifier.trainable == size(Net())
+    assert classifier.parameters == size(Net())
+    assert classifier.trainable == size(Net()) - 15  # a training cannot change packed weights
     assert classifier.notes[:2] == (
         "parameters counts 15 numbers outside of zoo_quantised:net's parameters, too",
         "zoo_quantised:net is quantised dynamically, with a scale that depends on the whole batch: images "
