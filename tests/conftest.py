@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.s3 import S3Server
 
+from quba_check.models.process_setup import set_up_process
+
 if TYPE_CHECKING:
     from quba_check.suites.suite import Suite
 
@@ -24,8 +26,7 @@ else:
     )
     settings.load_profile("unhurried")
 
-# As the plugin does: idle threads of torch must not take the cores from other processes and threads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+set_up_process()
 # Workers of pytest-xdist share the cores, so that each of them and its children have one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")

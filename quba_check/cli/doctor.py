@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections import Counter
@@ -82,12 +81,13 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     Each problem is reported with evidence and a fix. FILE.yaml: threshold files, as for pytest. Takes the
     options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the plugin; read when torch is loaded
     from quba_check.dimensions import registry
     from quba_check.doctor.examination import EXAMINATIONS
     from quba_check.gate.preflight import examinations
     from quba_check.gate.session import GateSession
+    from quba_check.models.process_setup import set_up_process
 
+    set_up_process()
     registry.load_entry_points()
     folder = Path.cwd()
     thresholds = [*given["quba_thresholds"], *files]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -74,10 +73,11 @@ def reproduce(name: str, form: str, spec: str | None, **given: Any) -> None:
             f"{COMMAND}: ID: no name in timm is known for '{model.id}'. Allowed: --model=SPEC with its "
             f"weights, or a model that '{COMMAND} --list' prints."
         )
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the plugin; read when torch is loaded
+    from quba_check.models.process_setup import set_up_process
     from quba_check.reports.tables import fit_encoding
     from quba_check.study.reproduction import reproductions
 
+    set_up_process()
     rows = reproductions(model, _outcomes(model, spec, **given))
     text = _json(model, rows) if form == "json" else _text(model, rows)
     sys.stdout.write(fit_encoding(text, sys.stdout.encoding))

@@ -102,14 +102,13 @@ def pytest_configure(config: pytest.Config) -> None:
                 f"{named[0]}: a threshold file judges a model, and none is named. Name one with --model=SPEC."
             )
         return
-    # Waiting threads of torch must not take cores from the threads that read images, which is eight times
-    # slower with two cores. The variable has an effect only before torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from quba_check.dimensions import registry
     from quba_check.gate.judge import Judge
     from quba_check.gate.threshold_files import with_shipped_files
+    from quba_check.models.process_setup import set_up_process
     from quba_check.pytest_plugin.items import GATE, JUDGE
 
+    set_up_process()
     with one_line_errors():
         registry.load_entry_points()
         gate = _new_gate(config)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from quba_check.errors import ModelError, QubaError
 from quba_check.executors.scratch import scratch_folder
+from quba_check.models.process_setup import set_up_process
 
 if TYPE_CHECKING:
     from quba_check.core.view import View
@@ -79,6 +80,7 @@ class RayWorker:
     """
 
     def __init__(self, surroundings: Surroundings) -> None:
+        set_up_process()
         self._surroundings = surroundings
         self._worker: RemoteWorker | None = None
         self._is_changed = False

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import platform, resource, sys
+from quba_check.models.process_setup import set_up_process
+if sys.argv[1] == "set up":
+    set_up_process()
+assert "torch" not in sys.modules
+for _ in range(20):
+    bytearray(64 * 2**20)
+print(platform.libc_ver()[0], resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+
+
+def page_faults(argument: str) -> int:
+    command = [sys.executable, "-c", SCRIPT, argument]
+    libc, faults = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split(" ")
+    if libc != "glibc":
+        pytest.skip("another allocator than glibc's")
+    return int(faults)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="settings of glibc")
+def test_freed_memory_is_used_again_without_new_pages() -> None:
+    """Twenty times the same 64 MiB: each page is touched once instead of twenty times."""
+    once = 64 * 2**20 // 4096
+    assert page_faults("plain") > 15 * once
+    assert page_faults("set up") < 3 * once
