@@ -64,7 +64,6 @@ class ModelUnderTest:
         budget: time budget; `raw` and `inputs` raise `OutOfTimeError` when it is over.
         forwards: number of images in forward passes so far.
         decoded: number of image files decoded to check them.
-        sampled_files: paths of the files in samples so far.
         pool: threads that read images.
     """
 
@@ -79,7 +78,6 @@ class ModelUnderTest:
     budget: TimeBudget = field(default_factory=TimeBudget)
     forwards: int = field(default=0, init=False)
     decoded: int = field(default=0, init=False)
-    sampled_files: dict[str, None] = field(default_factory=dict, init=False)
     pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(default_threads(torch.device("cpu")), "quba-doctor"),
         init=False,
@@ -137,9 +135,7 @@ class ModelUnderTest:
             self._samples[images] = stratified(candidates, SAMPLE, self.seed)
         if limit is None:
             limit = SHORT_SAMPLE if self.short else SAMPLE
-        examples = self._samples[images][:limit]
-        self.sampled_files.update((str(self.suite.path(example)), None) for example in examples)
-        return examples
+        return self._samples[images][:limit]
 
     def inputs(
         self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None

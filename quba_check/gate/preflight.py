@@ -35,7 +35,7 @@ def examinations(
     Args:
         gate: models and suite.
         demands: the demands to prepare for.
-        short: the short form, before a gate run; see `cached_examination`.
+        short: the short form, before a gate run; see `examine_model`.
         order: class names in the order of the model's outputs, None if unknown.
         estimate_order: propose a class order estimated from the answers.
 
@@ -60,8 +60,7 @@ def _examination(
     order: Sequence[str] | None,
     estimate_order: bool,
 ) -> Examination:
-    from quba_check.doctor.cached_examination import cached_examination
-    from quba_check.doctor.examination import Examination
+    from quba_check.doctor.examination import Examination, examine_model
     from quba_check.doctor.model_failures import head_finding
 
     # Of a protocol's settings, only the crop affects the doctor: the first protocol is enough.
@@ -86,9 +85,7 @@ def _examination(
             if planned.demand.place not in places:
                 places.append(planned.demand.place)
     gate.announce(f"doctor: examining {model}")
-    examination = cached_examination(
-        evaluation, needs, short=short, order=order, estimate_order=estimate_order
-    )
+    examination = examine_model(evaluation, needs, short=short, order=order, estimate_order=estimate_order)
     findings = (
         *_unreachable_grades(gate, demands),
         *_drops_without_baseline(gate, demands),
