@@ -16,6 +16,7 @@ from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, OutOfTimeError, TimeBudget
 from quba_check.errors import SuiteError, UserError, listed
 from quba_check.evaluation import Evaluation
+from quba_check.models.classifier import is_out_of_memory
 
 TIME = "time"
 """The check of the finding on what the time budget left out."""
@@ -175,20 +176,20 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
         own: list[Finding] = []
         try:
             own.extend(check.findings(subject))  # findings before an error are kept
-        except torch.OutOfMemoryError:
-            own.append(
-                Finding(
-                    check=check.name,
-                    problem=f"The device has too little memory for the doctor's check '{check.name}'.",
-                    evidence="",
-                    fix="measurements are not affected; to run the check: quba-check doctor --device cpu",
-                    severity="remark",
-                )
-            )
         except OutOfTimeError:
             budget.leave_out(check.name)
-        except UserError as error:
-            if str(error) not in {finding.problem for finding in findings}:
+        except (UserError, torch.OutOfMemoryError) as error:
+            if is_out_of_memory(error.__cause__ or error):
+                own.append(
+                    Finding(
+                        check=check.name,
+                        problem=f"The device has too little memory for the doctor's check '{check.name}'.",
+                        evidence="",
+                        fix="measurements are not affected; to run the check: quba-check doctor --device cpu",
+                        severity="remark",
+                    )
+                )
+            elif str(error) not in {finding.problem for finding in findings}:
                 own.append(Finding(check=check.name, problem=str(error), evidence="", fix=""))
         findings += own
         if check.is_final and any(finding.severity == "problem" for finding in own):

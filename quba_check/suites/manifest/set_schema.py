@@ -14,7 +14,7 @@ from quba_check.strict_yaml import Strict
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ReaderInput:
     """Input of a reader.
 
     Attributes:
@@ -46,11 +46,11 @@ class _Entry(Strict):
     space: str | None = None
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ReaderInput:
         """Input of the reader."""
-        return Source(self.path or "")
+        return ReaderInput(self.path or "")
 
-    def source_of(self, _view: View) -> Source:
+    def source_of(self, _view: View) -> ReaderInput:
         """Return the reader's input for a view of the set."""
         return self.source
 
@@ -68,9 +68,9 @@ class FolderEntry(_Entry):
     partial: bool = False
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ReaderInput:
         """Input of the reader."""
-        return Source(self.path, {"partial": self.partial})
+        return ReaderInput(self.path, {"partial": self.partial})
 
 
 class CsvEntry(_Entry):
@@ -109,9 +109,9 @@ class ParquetEntry(_Entry):
     label: str = "label"
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ReaderInput:
         """Input of the reader."""
-        return Source(self.path, {"image": self.image, "label": self.label})
+        return ReaderInput(self.path, {"image": self.image, "label": self.label})
 
 
 class WebDatasetEntry(_Entry):
@@ -142,9 +142,9 @@ class HfEntry(_Entry):
     label: str = "label"
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ReaderInput:
         """Input of the reader."""
-        return Source(self.path, {"split": self.split, "image": self.image, "label": self.label})
+        return ReaderInput(self.path, {"split": self.split, "image": self.image, "label": self.label})
 
 
 class ArraysEntry(_Entry):
@@ -168,11 +168,11 @@ class ArraysEntry(_Entry):
         return self
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ReaderInput:
         """Input of the reader."""
         if self.path is None:
-            return Source(self.images or "", files={"labels": self.labels or ""})
-        return Source(self.path, {"images": self.images or "images", "labels": self.labels or "labels"})
+            return ReaderInput(self.images or "", files={"labels": self.labels or ""})
+        return ReaderInput(self.path, {"images": self.images or "images", "labels": self.labels or "labels"})
 
 
 SetEntry = Annotated[
@@ -213,16 +213,16 @@ class CorruptionsEntry(Strict):
         """Corrupted images are labelled in the model's own classes."""
         return None
 
-    def source_of(self, view: View) -> Source:
+    def source_of(self, view: View) -> ReaderInput:
         """Return the reader's input for one corruption at one severity, or for all of them."""
         options = {"partial": self.partial} if self.reader == "folder" else {}
         if view.corruption is None or view.severity is None:
-            return Source(self.path or "", options)
+            return ReaderInput(self.path or "", options)
         path = f"{self.path}/{view.corruption}"
         if self.reader != "arrays":
-            return Source(f"{path}/{view.severity}", options)
+            return ReaderInput(f"{path}/{view.severity}", options)
         part = (view.severity - 1, len(SEVERITIES))
-        return Source(f"{path}.npy", {"part": part}, {"labels": f"{self.path}/labels.npy"})
+        return ReaderInput(f"{path}.npy", {"part": part}, {"labels": f"{self.path}/labels.npy"})
 
 
 AnySet = _Entry | CorruptionsEntry
