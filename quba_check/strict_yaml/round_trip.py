@@ -34,7 +34,8 @@ def edit(document: Document, change: Callable[[CommentedMap], None]) -> str:
     text = text.replace("\r\n", "\n")
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, sys.maxsize
-    data, sequence, offset = load_yaml_guess_indent(text, yaml=yaml)
+    data: CommentedMap = yaml.load(text)
+    _, sequence, offset = load_yaml_guess_indent(text)
     nested = (
         child.node.value[0][0].start_mark.column
         for child in children(document.root)
