@@ -47,8 +47,9 @@ class _Entry(Strict):
 
     @property
     def source(self) -> ReaderInput:
-        """Input of the reader."""
-        return ReaderInput(self.path or "")
+        """Input of the reader: its path, and the keys that other readers do not have."""
+        own = [key for key in type(self).model_fields if key not in _Entry.model_fields]
+        return ReaderInput(self.path or "", {key: getattr(self, key) for key in own})
 
     def source_of(self, _view: View) -> ReaderInput:
         """Return the reader's input for a view of the set."""
@@ -66,11 +67,6 @@ class FolderEntry(_Entry):
     reader: Literal["folder"]
     path: str
     partial: bool = False
-
-    @property
-    def source(self) -> ReaderInput:
-        """Input of the reader."""
-        return ReaderInput(self.path, {"partial": self.partial})
 
 
 class CsvEntry(_Entry):
@@ -108,11 +104,6 @@ class ParquetEntry(_Entry):
     image: str | None = None
     label: str = "label"
 
-    @property
-    def source(self) -> ReaderInput:
-        """Input of the reader."""
-        return ReaderInput(self.path, {"image": self.image, "label": self.label})
-
 
 class WebDatasetEntry(_Entry):
     """Images and labels in tar files: `0001.jpg` with `0001.cls`, or `0001.json` with a `label`.
@@ -140,11 +131,6 @@ class HfEntry(_Entry):
     split: str | None = None
     image: str = "image"
     label: str = "label"
-
-    @property
-    def source(self) -> ReaderInput:
-        """Input of the reader."""
-        return ReaderInput(self.path, {"split": self.split, "image": self.image, "label": self.label})
 
 
 class ArraysEntry(_Entry):
