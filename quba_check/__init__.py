@@ -5,7 +5,7 @@ The Python API. Names are loaded on first use, so that `import quba_check` loads
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("quba-check")
     if name in _MODULE_OF:
         return getattr(importlib.import_module(f"quba_check.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'quba_check' has no attribute '{name}'")

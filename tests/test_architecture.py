@@ -67,7 +67,8 @@ def imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             if node.module == "quba_check":
-                yield from (f"quba_check.{alias.name}" for alias in node.names)
+                names = (alias.name for alias in node.names if alias.name != "__version__")
+                yield from (f"quba_check.{name}" for name in names)
             else:
                 yield node.module
         elif isinstance(node, ast.Import):

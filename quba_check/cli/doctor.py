@@ -129,8 +129,7 @@ def _summary(name: str, examination: Examination) -> str:
     states += [_counted(counts["remark"], "note")] if counts["remark"] else []
     checks = _counted(len(examination.checks), "check")
     images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
-    cached = "; cached" if examination.remembered else ""
-    return f"{name} on {examination.suite}: {', '.join(states)} ({checks}; {images}{cached})"
+    return f"{name} on {examination.suite}: {', '.join(states)} ({checks}; {images})"
 
 
 def _counted(number: int, name: str) -> str:

@@ -19,7 +19,6 @@ import torch
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
-from quba_check.doctor.cached_examination import cached_examination
 from quba_check.engine.compute_choice import planned_passes, probe_examples
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import OptionError, SuiteError
@@ -311,17 +310,6 @@ def test_the_plan_of_a_later_run_knows_the_chosen_settings(evaluate, fast) -> No
     later.plan(["accuracy"])
     assert [work.missing for work in later.planned_work()] == [0]
     assert later.classifier.compute == FAST
-
-
-def test_the_doctor_does_not_examine_again_after_the_choice(evaluate, fast) -> None:
-    first = evaluate()
-    before = cached_examination(first, {"accuracy": ["x.yaml:1"]}, short=True)
-    accuracy(first)
-    later = evaluate()
-    later.planned_work()
-    accuracy(later)
-    after = cached_examination(later, {"accuracy": ["x.yaml:1"]}, short=True)
-    assert (before.remembered, after.remembered, after.findings) == (False, True, before.findings)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.doctor.cached_examination import cached_examination
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.evaluation import Evaluation
 from quba_check.models.compute import TOO_SHORT, ComputeSettings
@@ -86,14 +85,6 @@ def test_a_damaged_object_is_predicted_again(evaluate: Callable[..., Evaluation]
     models.COUNTS.update(forward=0)
     evaluate("third").engine.predictions([CLEAN])
     assert models.COUNTS["forward"] == 0
-
-
-def test_findings_of_the_doctor_are_shared(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
-    expected = cached_examination(evaluate("first"), {"accuracy": []}, short=True)
-    assert models.COUNTS["forward"] > 0
-    examination = cached_examination(evaluate("second"), {"accuracy": []}, short=True)
-    assert models.COUNTS["forward"] == 0
-    assert examination.findings == expected.findings
 
 
 def test_compute_settings_are_shared(

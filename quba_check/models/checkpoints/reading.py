@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
-import pickle
-import pickletools
+import re
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -47,12 +44,8 @@ SAFE: dict[str, Any] = {
     **dict.fromkeys(("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"), _scalar),
 }
 """Types that training scripts save next to weights; creating them runs no code."""
-_PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.", "__builtin__.", *SAFE)
+_PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.", "__builtin__.")
 _LFS_POINTER = b"version https://git-lfs"
-LARGEST_PICKLE = 8 * 2**20
-"""Bytes of instructions that are searched at most; tensors are stored outside of them."""
-LEGACY_PICKLES = 5
-"""Before the zip format, torch wrote five pickles in a row and then the tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +102,12 @@ def _unpickle(path: Path, spec: str, trust: bool) -> Any:
     except Exception as error:  # torch raises a dozen types for files that are not a checkpoint
         if trust:
             raise ModelError(f"{spec}: cannot be read as a checkpoint ({error_summary(error)}).") from error
-        _raise_refusal(path, spec, error)
+        with torch.serialization.safe_globals(safe):
+            names = _foreign_names(path, error)
+        _raise_refusal(names, spec, error)
 
 
-def _raise_refusal(path: Path, spec: str, error: Exception) -> NoReturn:
-    names = pickled_names(path)
+def _raise_refusal(names: list[str], spec: str, error: Exception) -> NoReturn:
     foreign = [name for name in names if not name.startswith(_PLAIN)]
     if any(name.startswith("torch.nn.modules.") for name in names):
         which = f" ({foreign[0]})" if foreign else ""
@@ -121,7 +115,7 @@ def _raise_refusal(path: Path, spec: str, error: Exception) -> NoReturn:
             f"{spec}: holds a whole pickled model{which}, not a state dict; nothing of it was run. "
             f"{HOW_TO_SAVE}, or {WITH_CODE}."
         ) from error
-    if isinstance(error, pickle.UnpicklingError) and names:
+    if names:
         raise ModelError(
             f"{spec}: would run code when it is read ({listed(foreign or names, 3)}); nothing of it was run. "
             f"{HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
@@ -227,47 +221,12 @@ def _weights(state: Mapping[str, Tensor]) -> State:
     return {name: tensor for name, tensor in state.items() if name not in COUNTERS}
 
 
-def pickled_names(path: Path) -> tuple[str, ...]:
-    """Return the dotted names that a pickle would import, in order, each once.
+def _foreign_names(path: Path, error: Exception) -> list[str]:
+    """Return the names that a pickle would import, without those that are always allowed.
 
-    Nothing of the pickle is run.
-
-    Args:
-        path: a file of `torch.save`, in the zip format or the older one, or a plain pickle.
-
-    Returns:
-        Names such as `collections.OrderedDict`; none for files without a pickle. Of a damaged file, those
-        before the damage.
+    Nothing of the pickle is run. Of formats older than torch 1.6, the name that torch refused.
     """
-    names: dict[str, None] = {}
     try:
-        with path.open("rb") as file:
-            for pickled in _pickles(file):
-                names.update(dict.fromkeys(_names(pickled)))
-    except Exception:  # noqa: BLE001, S110  a damaged file, or no pickle
-        pass
-    return tuple(names)
-
-
-def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            for member in archive.infolist():
-                if member.filename.endswith("data.pkl") and member.file_size <= LARGEST_PICKLE:
-                    yield io.BytesIO(archive.read(member))
-        return
-    file.seek(0)
-    instructions = io.BytesIO(file.read(LARGEST_PICKLE))
-    for _ in range(LEGACY_PICKLES):
-        yield instructions
-
-
-def _names(pickled: BinaryIO) -> Iterator[str]:
-    texts: list[str] = []
-    for opcode, argument, _ in pickletools.genops(pickled):
-        if opcode.name in ("GLOBAL", "INST"):
-            yield str(argument).replace(" ", ".")
-        elif opcode.name == "STACK_GLOBAL" and len(texts) >= 2:
-            yield ".".join(texts[-2:])
-        if isinstance(argument, str):
-            texts.append(argument)
+        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # noqa: BLE001  another format, or a damaged file
+        return re.findall(r"GLOBAL ([\w.]+)", str(error))

@@ -16,7 +16,7 @@ from quba_check.storage.store_files import StoredFile, StoreFiles
 from quba_check.storage.store_format import FORMAT_NAME
 from quba_check.storage.user_files import reason
 
-SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor", UNFINISHED)
+SHARED = ("predictions", "runs", "active", "leases", "compute", UNFINISHED)
 """Folders at the URL; all others belong to one machine."""
 
 
