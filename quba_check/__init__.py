@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from quba_check.dimensions import dimension, share
     from quba_check.engine.shard_predictor import BatchSettings
     from quba_check.errors import QubaError, UnmeasurableError, UserError
-    from quba_check.evaluation import Evaluation
+    from quba_check.evaluation import Evaluation, RunSettings
     from quba_check.grading import published_models, quba_score
+    from quba_check.models.request import LoadRequest
     from quba_check.records.files import read_record
     from quba_check.records.record import Record
     from quba_check.suites import Suite, open_suite
+    from quba_check.suites.sampling import SubsetSampler
 
 __all__ = [
     "CLEAN",
@@ -34,12 +36,15 @@ __all__ = [
     "Evaluation",
     "Facts",
     "Grade",
+    "LoadRequest",
     "Measurement",
     "Part",
     "Predictions",
     "Quantity",
     "QubaError",
     "Record",
+    "RunSettings",
+    "SubsetSampler",
     "Suite",
     "SuiteFacts",
     "Table",
@@ -67,11 +72,13 @@ _MODULES = {
     "dimensions": ("dimension", "share"),
     "engine.shard_predictor": ("BatchSettings",),
     "errors": ("QubaError", "UnmeasurableError", "UserError"),
-    "evaluation": ("Evaluation",),
+    "evaluation": ("Evaluation", "RunSettings"),
     "grading": ("published_models", "quba_score"),
+    "models.request": ("LoadRequest",),
     "records.files": ("read_record",),
     "records.record": ("Record",),
     "suites": ("Suite", "open_suite"),
+    "suites.sampling": ("SubsetSampler",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -30,7 +30,7 @@ def examinations(
     order: Sequence[str] | None = None,
     estimate_order: bool = False,
 ) -> Iterator[tuple[str, Examination]]:
-    """Yield the name and the examination of each model with demands.
+    """Examine each model with demands; yield its name and the examination, which the session keeps.
 
     Args:
         gate: models and suite.
@@ -46,10 +46,10 @@ def examinations(
     for planned in demands:
         by_model.setdefault(planned.model, []).append(planned)
     for model, model_demands in by_model.items():
-        yield (
-            model,
-            _examination(gate, model_demands, short=short, order=order, estimate_order=estimate_order),
+        gate.examinations[model] = _examination(
+            gate, model_demands, short=short, order=order, estimate_order=estimate_order
         )
+        yield model, gate.examinations[model]
 
 
 def _examination(
@@ -85,7 +85,7 @@ def _examination(
             places = needs.setdefault(dimension, [])
             if planned.demand.place not in places:
                 places.append(planned.demand.place)
-    gate.announce(f"doctor: examining {model}")
+    gate.callbacks.announce(f"doctor: examining {model}")
     examination = cached_examination(
         evaluation, needs, short=short, order=order, estimate_order=estimate_order
     )

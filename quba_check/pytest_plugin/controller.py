@@ -83,7 +83,7 @@ class Controller:
         _check_writable(report, "--quba-report")
         demands = self._gate.demands(self._gate.files)
         with one_line_errors():
-            runs = {(planned.model, planned.protocol) for planned in demands}
+            runs = {planned.key for planned in demands}
             remove_records(report, runs, options.baseline)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -179,7 +179,7 @@ class Controller:
     def _upload(self, path: Path) -> None:
         """Copy a record and its per-image file to the store, if the store is elsewhere."""
         folder = self._gate.store
-        if folder_of(self._gate.store_place) is None and path.is_relative_to(folder):
+        if folder_of(self._gate.options.store_place) is None and path.is_relative_to(folder):
             for file in (path, path.with_suffix(IMAGES_SUFFIX)):
                 self._gate.opened_store.upload(file.relative_to(folder).as_posix())
 

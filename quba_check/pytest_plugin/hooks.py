@@ -11,7 +11,6 @@ import pytest
 
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.preflight import examinations
-from quba_check.gate.provenance import finding_rows
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import (
@@ -30,8 +29,6 @@ USES_MODEL = "quba_uses_model"
 """Attribute of the report of an executed test that requests the fixture `quba`."""
 WIDEST = 120
 """Columns of the widest text: longer lines are hard to read."""
-IN_RECORD = "sets"
-"""The check whose findings a record shows already, as unmeasurable verdicts and numbers of images."""
 
 
 class GateHooks:
@@ -96,15 +93,11 @@ class GateHooks:
                 reporter.write_line(line)
 
     def _examine_models(self, demands: list[PlannedDemand], progress: ProgressLine) -> None:
-        """Print the doctor's findings, and note them in the records.
+        """Print the doctor's findings.
 
         They change no verdict and no exit code: a demand is judged by its measurement.
         """
-        for name, examination in examinations(self._gate, demands, short=True):
-            self._gate.notes[name] = [
-                finding.as_note() for finding in examination.findings if finding.check != IN_RECORD
-            ]
-            self._gate.findings[name] = finding_rows(examination.findings)
+        for _, examination in examinations(self._gate, demands, short=True):
             for finding in examination.findings:
                 self._write(f"doctor: {finding.text()}", progress, yellow=True)
 

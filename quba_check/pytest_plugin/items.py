@@ -84,6 +84,7 @@ class DemandItem(pytest.Item):
     def runtest(self) -> None:
         """Measure and judge; a blocking verdict fails the item with its explanation."""
         try:
+            self.config.stash[GATE].evaluation(*self.planned.key)  # a worker loads what it judges
             result = self.config.stash[JUDGE].judge(self.planned)
         except QubaError as error:
             pytest.fail(str(error), pytrace=False)

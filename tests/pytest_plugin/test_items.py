@@ -50,7 +50,9 @@ def items(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
     def collected(judge: Any = None, models: tuple[str, ...] = ("net",)) -> list[DemandItem]:
         demands = plan_demands(models, [thresholds(TEXT)], "standard")
-        stash[GATE] = SimpleNamespace(root=tmp_path, models=models, demands=lambda _: demands)  # type: ignore[assignment]
+        stash[GATE] = SimpleNamespace(  # type: ignore[assignment]
+            root=tmp_path, models=models, demands=lambda _: demands, evaluation=lambda *_: None
+        )
         stash[JUDGE] = judge
         return list(ThresholdFile.at(request.session, tmp_path / "x.yaml").collect())
 
