@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import nn
@@ -18,7 +17,7 @@ from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, ComputeReque
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.model_files import file_digests, load_cached, model_files
+from quba_check.models.model_files import file_digests, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
     SUITE_DEFAULTS,
@@ -139,9 +138,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     )
 
 
-def _load_module(  # noqa: C901  a branch for each kind
-    spec: ModelSpec, request: LoadRequest, device: torch.device
-) -> LoadedModule:
+def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
     match spec.kind:
         case "demo":
             from quba_check.demo.network import demo_module, demo_weights
@@ -150,21 +147,19 @@ def _load_module(  # noqa: C901  a branch for each kind
             demo = demo_module(spec.text)
             return LoadedModule(demo, sources=own_sources(demo), files=files)
         case "timm":
-            return _load_timm(spec, request)
+            from quba_check.models.checkpoints.pretrained import load_timm
+
+            return load_timm(spec, request)
         case "callable":
             from quba_check.models.programs.callables import load_callable
 
             return load_callable(spec)
-        case "file":
-            from quba_check.models.checkpoints.build import load_file
+        case "file" | "folder":
+            from quba_check.models.checkpoints.build import load_checkpoint
 
-            return load_file(spec, request)
-        case "folder":
-            from quba_check.models.checkpoints.build import load_folder
-
-            return load_folder(spec, request)
+            return load_checkpoint(spec, request)
         case "hub":
-            from quba_check.models.checkpoints.hub import load_hub
+            from quba_check.models.checkpoints.pretrained import load_hub
 
             return load_hub(spec, request)
         case "torchscript":
@@ -199,18 +194,6 @@ def _compute_settings(
         return settings, ComputeRequest("fp32", "on") if request.compile == "on" else None
     is_open = request.precision == "auto" or request.compile == "on"
     return settings, ComputeRequest(request.precision, request.compile) if is_open else None
-
-
-def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
-    from quba_check.models.checkpoints.build import check_head
-    from quba_check.models.checkpoints.timm_architectures import pretrained_config, pretrained_model
-
-    module, files = load_cached(
-        partial(pretrained_model, spec.name, spec=spec.text), pretrained_config(spec.name)
-    )
-    head = request.expected_head
-    check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
-    return LoadedModule(module, spec.name, files=files)
 
 
 def _base_name(architecture: str) -> str:
