@@ -5,7 +5,7 @@ Each kind of model imports its own loader: timm takes seconds to import, and man
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -22,8 +22,8 @@ from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
     SUITE_DEFAULTS,
     Preprocessing,
+    configs_of_module,
     preprocessing_of,
-    stated_outputs,
 )
 from quba_check.models.request import LoadRequest, Precision, check_compile
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
@@ -79,21 +79,18 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
             )
     device = loaded.device or device
     head = request.expected_head
-    configs = (*loaded.configs, *([request.preprocessing] if request.preprocessing else []))
-    preprocessing = preprocessing_of(
-        module,
-        spec=spec.text,
-        image_size=request.image_size,
-        architecture=loaded.architecture,
-        configs=configs,
-    )
+    configs = [
+        *configs_of_module(module, spec=spec.text, architecture=loaded.architecture),
+        *loaded.configs,
+        *([request.preprocessing] if request.preprocessing else []),
+    ]
+    preprocessing = preprocessing_of(configs, spec=spec.text, image_size=request.image_size)
     notes = [
         *loaded.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
         *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
         *_convert_to_float32(module),
-        *_preprocessing_notes(spec, preprocessing, request.image_size, configs),
-        *_outputs_notes(request.preprocessing),
+        *_preprocessing_notes(spec.text, preprocessing, request, configs),
         *([head.note] if head.note else []),
     ]
     parameters = list(module.parameters())
@@ -130,7 +127,9 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         requested=requested,
         no_gradient=loaded.no_gradient,
         takes_single_images=loaded.takes_single_images,
-        stated_outputs=stated_outputs(module, spec=spec.text, configs=configs),
+        stated_outputs=next(
+            (kind for config in reversed(configs) if (kind := config.values.get("outputs"))), None
+        ),
         notes=tuple(notes),
         files=file_digests(loaded.files),
         exact_preprocessing=request.exact_preprocessing,
@@ -216,24 +215,18 @@ def _convert_to_float32(module: nn.Module) -> list[str]:
 
 
 def _preprocessing_notes(
-    spec: ModelSpec,
-    preprocessing: Preprocessing,
-    image_size: int | None,
-    configs: Sequence[PreprocessingConfig],
-) -> list[str]:
-    """Return a note if preprocessing is not simply that of the model or its architecture."""
-    _, height, width = preprocessing.input_size
-    text = preprocessing.describe()
-    differs = image_size is not None and (height, width) != (image_size, image_size)
-    suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
-    source = preprocessing.source
+    spec: str, preprocessing: Preprocessing, request: LoadRequest, configs: Sequence[PreprocessingConfig]
+) -> Iterator[str]:
+    """Yield notes if preprocessing or outputs are not simply those of the model or its architecture."""
+    (_, height, width), size = preprocessing.input_size, request.image_size
+    differs = size is not None and (height, width) != (size, size)
+    suite = f", not at the suite's {size} × {size}" if differs else ""
+    source, text = preprocessing.source, preprocessing.describe()
     if any(config.departs and config.source in source for config in configs):
-        return [f"images are prepared as {source} states: {text}{suite}"]
-    if preprocessing.is_assumed:
-        return [f"{spec.text} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"]
-    return [f"images are prepared at {height} × {width} as {source} states{suite}"] if suite else []
-
-
-def _outputs_notes(config: PreprocessingConfig | None) -> list[str]:
-    kind = config.values.get("outputs") if config else None
-    return [f"outputs are {kind}, as {config.source} states"] if config and kind else []
+        yield f"images are prepared as {source} states: {text}{suite}"
+    elif preprocessing.is_assumed:
+        yield f"{spec} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"
+    elif suite:
+        yield f"images are prepared at {height} × {width} as {source} states{suite}"
+    if request.preprocessing is not None and (kind := request.preprocessing.values.get("outputs")):
+        yield f"outputs are {kind}, as {request.preprocessing.source} states"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,11 +19,12 @@ from quba_check.pytest_plugin.items import (
     WARNING_LIBRARY,
     DemandItem,
     ShippedFolder,
-    ThresholdFile,
+    ThresholdNode,
     shipped_below,
 )
 from quba_check.pytest_plugin.options import selects
 from quba_check.pytest_plugin.progress_line import ProgressLine
+from quba_check.reports.tables import wrap_text
 
 USES_MODEL = "quba_uses_model"
 """Attribute of the report of an executed test that requests the fixture `quba`."""
@@ -73,24 +74,11 @@ class GateHooks:
             preprocessing = self._gate.evaluation(name, protocol).classifier.preprocessing
             way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
             if self._config.get_verbosity() >= 0:
-                self._write(
+                text = (
                     f"quba-check: {name}: images go in at {preprocessing.describe()} "
-                    f"(from {preprocessing.source}{way_out})",
-                    progress,
+                    f"(from {preprocessing.source}{way_out})"
                 )
-
-    def _write(self, text: str, progress: ProgressLine, **markup: bool) -> None:
-        """Print a text before the session starts, its first line with a colour."""
-        from quba_check.reports.tables import wrap_text
-
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return
-        first, *others = wrap_text(text, min(self._config.get_terminal_writer().fullwidth, WIDEST))
-        with progress.pause():
-            reporter.write_line(first, **markup)
-            for line in others:
-                reporter.write_line(line)
+                write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
 
     def _examine_models(self, demands: list[PlannedDemand], progress: ProgressLine) -> None:
         """Print the doctor's findings.
@@ -99,7 +87,8 @@ class GateHooks:
         """
         for _, examination in examinations(self._gate, demands, short=True):
             for finding in examination.findings:
-                self._write(f"doctor: {finding.text()}", progress, yellow=True)
+                lines = wrap_text(f"doctor: {finding.text()}", text_width(self._config))
+                write_lines(self._config, progress, lines, yellow=True)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Collect the folders above threshold files; shipped ones may be in a virtual environment."""
@@ -115,38 +104,48 @@ class GateHooks:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect YAML files that are named, or in a folder `thresholds`."""
-        return ThresholdFile.at(parent, file_path) if file_path in self._files else None
+        return ThresholdNode.at(parent, file_path) if file_path in self._files else None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Set the selected demands, so that views needed by several are predicted once."""
         with one_line_errors():
             self._gate.select(item.planned for item in session.items if isinstance(item, DemandItem))
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach the result or the bug message of a demand to its report."""
-        report = yield
-        if report.when == "call" and isinstance(item, DemandItem):
-            for name, text in ((RESULT, item.result), (BUG, item.bug)):
-                if text is not None:
-                    setattr(report, name, text)
-        return report
 
-
-class FixtureHooks:
-    """The hook for tests with the fixture `quba`, in runs with and without threshold files."""
+class ReportHooks:
+    """The hook for reports, in runs with and without threshold files."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Mark the report of an executed test that requests the fixture."""
+        """Attach the result or the bug message of a demand, or mark a test that requests the fixture."""
         report = yield
-        if report.when == "call" and not report.skipped and "quba" in getattr(item, "fixturenames", ()):
-            setattr(report, USES_MODEL, True)
+        values: dict[str, object] = {}
+        if isinstance(item, DemandItem):
+            values = {RESULT: item.result, BUG: item.bug}
+        elif not report.skipped and "quba" in getattr(item, "fixturenames", ()):
+            values = {USES_MODEL: True}
+        for name, value in values.items():
+            if report.when == "call" and value is not None:
+                setattr(report, name, value)
         return report
+
+
+def text_width(config: pytest.Config) -> int:
+    """Return the largest width of printed text."""
+    return min(config.get_terminal_writer().fullwidth, WIDEST)
+
+
+def write_lines(config: pytest.Config, progress: ProgressLine, lines: Sequence[str], **markup: bool) -> None:
+    """Print lines before the tests start, the first one with a colour."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    with progress.pause():
+        reporter.write_line(lines[0], **markup)
+        for line in lines[1:]:
+            reporter.write_line(line)
 
 
 def share_cores() -> None:

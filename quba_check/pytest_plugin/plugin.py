@@ -124,9 +124,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[GATE] = gate
     config.stash[JUDGE] = Judge(gate)
     config.stash[FILES] = gate.files
-    from quba_check.pytest_plugin.hooks import FixtureHooks, GateHooks
+    from quba_check.pytest_plugin.hooks import GateHooks, ReportHooks
 
-    config.pluginmanager.register(FixtureHooks())
+    config.pluginmanager.register(ReportHooks())
     if gate.files:
         config.pluginmanager.register(GateHooks(config, gate, config.stash.get(PROGRESS, None)))
     if _worker(config) is None:
@@ -243,16 +243,12 @@ def _command(config: pytest.Config) -> tuple[str, ...]:
 def _register_controller(config: pytest.Config, gate: GateSession) -> None:
     """Register the hooks of the process that plans the run, collects results and prints."""
     from quba_check.pytest_plugin.controller import Controller, InnerSummary, Summary
-    from quba_check.pytest_plugin.hooks import WIDEST
-    from quba_check.pytest_plugin.run_plan import PlanHooks
 
     progress = config.stash[PROGRESS]
-    config.stash[CONTROLLER] = controller = Controller(config, gate)
+    config.stash[CONTROLLER] = controller = Controller(config, gate, progress)
     summary = Summary(controller)
     for plugin in (controller, summary, InnerSummary(summary), progress):
         config.pluginmanager.register(plugin)
-    if gate.files:
-        config.pluginmanager.register(PlanHooks(config, gate, progress, WIDEST))
     _show_in_store(config, gate, progress)
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started

@@ -14,7 +14,7 @@ from support.tuned import thresholds
 from quba_check.errors import StoreError
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.result import DemandResult
-from quba_check.pytest_plugin.items import GATE, JUDGE, DemandItem, ThresholdFile
+from quba_check.pytest_plugin.items import GATE, JUDGE, DemandItem, ThresholdNode
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import verdict_row
 
@@ -54,7 +54,7 @@ def items(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
             root=tmp_path, models=models, demands=lambda _: demands, evaluation=lambda *_: None
         )
         stash[JUDGE] = judge
-        return list(ThresholdFile.at(request.session, tmp_path / "x.yaml").collect())
+        return list(ThresholdNode.at(request.session, tmp_path / "x.yaml").collect())
 
     yield collected
     del stash[GATE], stash[JUDGE]

@@ -149,7 +149,7 @@ def _check_fit(
         )
     if (theirs := match.diff.head(layers)) is not None:
         check_head(theirs, head, f"{facts.where}: the checkpoint's head")
-    if not match.diff.is_empty:
+    if match.diff.count:
         near = [build_spec.architecture, facts.file.path.name.partition(".")[0]]
         other = fitting_architecture(facts.checkpoint.state, near=near)
         hint = f"Did you mean {OPTION}={other}?" if other else f"For a model that timm lacks, {WITH_CODE}."
