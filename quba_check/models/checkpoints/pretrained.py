@@ -101,15 +101,18 @@ def _config_file(name: str, spec: str) -> Path:
         return Path(hf_hub_download(repository, NAME, revision=revision or None))
     except HFValidationError:
         raise ModelError(f"{spec}: not the name of a model on the Hub. Allowed: hf-hub:OWNER/NAME.") from None
+    except LocalEntryNotFoundError as error:
+        raise ModelError(
+            f"{spec}: it is not in the cache of the Hugging Face Hub, and the Hub cannot be reached. "
+            f"{_OFFLINE}"
+        ) from error
+    except EntryNotFoundError as error:
+        raise ModelError(f"{spec}: has no {NAME}, so it is not a timm model.") from error
+    except RevisionNotFoundError as error:
+        raise ModelError(f"{spec}: there is no revision '{revision}' of {repository} on the Hub.") from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"{spec}: there is no {repository} on the Hub, or you may not read it (hf auth login)."
+        ) from error
     except Exception as error:
-        problems: dict[type[Exception], str] = {
-            LocalEntryNotFoundError: "it is not in the cache of the Hugging Face Hub, and the Hub cannot be "
-            f"reached. {_OFFLINE}",
-            EntryNotFoundError: f"has no {NAME}, so it is not a timm model.",
-            RevisionNotFoundError: f"there is no revision '{revision}' of {repository} on the Hub.",
-            RepositoryNotFoundError: f"there is no {repository} on the Hub, or you may not read it "
-            "(hf auth login).",
-        }
-        problem = next((text for kind, text in problems.items() if isinstance(error, kind)), None)
-        problem = problem or f"the Hub did not answer ({error_summary(error)}). {_OFFLINE}"
-        raise ModelError(f"{spec}: {problem}") from error
+        raise ModelError(f"{spec}: the Hub did not answer ({error_summary(error)}). {_OFFLINE}") from error
