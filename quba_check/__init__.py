@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quba_check.errors import QubaError, UnmeasurableError, UserError
     from quba_check.evaluation import Evaluation, RunSettings
     from quba_check.grading import published_models, quba_score
+    from quba_check.models.preprocessing.file import read_preprocessing
     from quba_check.models.request import LoadRequest
     from quba_check.records.files import read_record
     from quba_check.records.record import Record
@@ -56,6 +57,7 @@ __all__ = [
     "open_suite",
     "published_models",
     "quba_score",
+    "read_preprocessing",
     "read_record",
     "read_thresholds",
     "share",
@@ -74,6 +76,7 @@ _MODULES = {
     "errors": ("QubaError", "UnmeasurableError", "UserError"),
     "evaluation": ("Evaluation", "RunSettings"),
     "grading": ("published_models", "quba_score"),
+    "models.preprocessing.file": ("read_preprocessing",),
     "models.request": ("LoadRequest",),
     "records.files": ("read_record",),
     "records.record": ("Record",),

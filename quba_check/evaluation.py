@@ -41,7 +41,7 @@ from quba_check.suites.suite import Suite
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How predictions are made and reported. It changes at most the last bits of scores.
+    """Batches, workers and progress of predictions; they change at most the last bits of scores.
 
     Attributes:
         batch_settings: batch size, threads, and room for prepared images.

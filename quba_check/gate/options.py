@@ -28,7 +28,6 @@ from quba_check.gate.option_values import (
     whole_number,
 )
 from quba_check.models.request import DEVICES, PRECISIONS, LoadRequest
-from quba_check.storage.places import default_place
 
 MOST_WORKERS = 256
 MOST_PICTURES = 1_000
@@ -292,6 +291,8 @@ class Options:
     @property
     def store_place(self) -> str | Path:
         """Folder or URL of the prediction store."""
+        from quba_check.storage.places import default_place
+
         return self.store or default_place()
 
     @classmethod

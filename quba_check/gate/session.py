@@ -218,7 +218,7 @@ class GateSession:
                 self.evaluation(model, protocol).check(is_whole_run=is_whole_run)
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
-        """Return the evaluation of a model under a protocol, loaded and planned at the first call.
+        """Return the evaluation of a model, loaded and planned at the first call.
 
         The store and the executor are opened before the model is loaded, which can take minutes.
         """
@@ -306,7 +306,7 @@ class GateSession:
 
     @cached_property
     def baseline_and_digest(self) -> tuple[StoredRun | None, str]:
-        """The run named by `--quba-baseline`, and the SHA-256 (hex) of its record as it was read.
+        """The run named by `--quba-baseline`, and the SHA-256 (hex) of its record.
 
         Raises:
             UserError: it cannot be read.

@@ -144,39 +144,40 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
 
             files = model_files(demo_weights(spec.text))
             demo = demo_module(spec.text)
-            return LoadedModule(demo, sources=own_sources(demo), files=files)
+            loaded = LoadedModule(demo, sources=own_sources(demo), files=files)
         case "timm":
             from quba_check.models.checkpoints.pretrained import load_timm
 
-            return load_timm(spec, request)
+            loaded = load_timm(spec, request)
         case "callable":
             from quba_check.models.programs.callables import load_callable
 
-            return load_callable(spec)
+            loaded = load_callable(spec)
         case "file" | "folder":
             from quba_check.models.checkpoints.build import load_checkpoint
 
-            return load_checkpoint(spec, request)
+            loaded = load_checkpoint(spec, request)
         case "hub":
             from quba_check.models.checkpoints.pretrained import load_hub
 
-            return load_hub(spec, request)
+            loaded = load_hub(spec, request)
         case "torchscript":
             from quba_check.models.programs.torchscript import load_torchscript
 
-            return load_torchscript(spec, request)
+            loaded = load_torchscript(spec, request)
         case "exported":
             from quba_check.models.programs.exported import load_exported
 
-            return load_exported(spec, request, device)
+            loaded = load_exported(spec, request, device)
         case "onnx":
             from quba_check.models.programs.onnx_runtime import load_onnx
 
-            return load_onnx(spec, request, device)
+            loaded = load_onnx(spec, request, device)
         case "open_clip":
             from quba_check.models.zero_shot.loading import load_zero_shot
 
-            return load_zero_shot(spec, request, device)
+            loaded = load_zero_shot(spec, request, device)
+    return loaded
 
 
 def _compute_settings(
@@ -217,7 +218,7 @@ def _convert_to_float32(module: nn.Module) -> list[str]:
 def _preprocessing_notes(
     spec: str, preprocessing: Preprocessing, request: LoadRequest, configs: Sequence[PreprocessingConfig]
 ) -> Iterator[str]:
-    """Yield notes if preprocessing or outputs are not simply those of the model or its architecture."""
+    """Yield notes on preprocessing and outputs that are not simply the model's own."""
     (_, height, width), size = preprocessing.input_size, request.image_size
     differs = size is not None and (height, width) != (size, size)
     suite = f", not at the suite's {size} × {size}" if differs else ""

@@ -119,7 +119,7 @@ class ReportHooks:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach the result or the bug message of a demand, or mark a test that requests the fixture."""
+        """Attach the result of a demand, or mark a test that requests the fixture."""
         report = yield
         values: dict[str, object] = {}
         if isinstance(item, DemandItem):

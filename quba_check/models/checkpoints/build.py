@@ -74,7 +74,7 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
 
 
 def read_own_config(path: Path, spec: ModelSpec, head: Head) -> HubConfig:
-    """Read timm's `config.json` of a model that is a folder or a repository of the Hub.
+    """Read timm's `config.json` of a folder or of a Hub repository.
 
     Raises:
         ModelError: the config cannot be used.
@@ -118,7 +118,7 @@ def _read_facts(spec: ModelSpec, request: LoadRequest) -> CheckpointFacts:
 
 
 def _match(facts: CheckpointFacts, module: nn.Module, build_spec: BuildSpec) -> tuple[PrefixMatch, list[str]]:
-    """Return the weights under the module's names, and notes on what was changed or left out."""
+    """Return the weights under the module's names, and notes on changes."""
     checkpoint, layers, notes = facts.checkpoint, classifier_layers(module), []
     match = match_prefix(checkpoint.state, module, layers)
     if checkpoint.key:

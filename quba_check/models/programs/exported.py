@@ -78,7 +78,7 @@ class ExportedNetwork(nn.Module):
 
 
 def in_portions(run: Callable[[Tensor], Any], images: Tensor, least: int, most: int | None) -> Any:
-    """Return the outputs of a program that takes a limited number of images at a time.
+    """Return the outputs of a program with a limited batch size.
 
     A portion that is too small is filled up with copies of its last image, whose answers are dropped.
 
