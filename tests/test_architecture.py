@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -136,6 +137,23 @@ def test_the_table_names_every_folder_and_module() -> None:
         f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")
     }
     assert named == modules_and_folders
+
+
+STAND_TWICE = {
+    *("Candidate", "Card", "Contrast", "Demand", "Estimate", "Finding", "Grade", "ModelRow", "Picture"),
+    *("Slot", "Source", "Step", "Stopwatch"),
+}
+"""Names of several classes that are to be renamed; no name may be added."""
+
+
+def test_class_names_are_unique() -> None:
+    names = Counter(
+        node.name
+        for _, path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert {name for name, count in names.items() if count > 1} <= STAND_TWICE
 
 
 @pytest.mark.parametrize(

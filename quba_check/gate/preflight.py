@@ -32,7 +32,7 @@ def examinations(
     order: Sequence[str] | None = None,
     estimate_order: bool = False,
 ) -> Iterator[tuple[str, Examination]]:
-    """Yield the name and the examination of each model with demands.
+    """Examine each model with demands; yield its name and the examination, which the session keeps.
 
     Args:
         gate: models and suite.
@@ -51,7 +51,8 @@ def examinations(
 
     examine = partial(examine_model, short=short, order=order, estimate_order=estimate_order)
     for model, model_demands in by_model.items():
-        yield model, _examination(gate, model_demands, examine, "short" if short else "full")
+        gate.examinations[model] = _examination(gate, model_demands, examine, "short" if short else "full")
+        yield model, gate.examinations[model]
 
 
 def _examination(
@@ -84,7 +85,7 @@ def _examination(
             places = needs.setdefault(dimension, [])
             if planned.demand.place not in places:
                 places.append(planned.demand.place)
-    gate.announce(f"doctor: examining {model}")
+    gate.callbacks.announce(f"doctor: examining {model}")
     examination = examine(evaluation, needs)
     findings = (
         *_unreachable_grades(gate, demands),

@@ -23,6 +23,8 @@ DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 class LoadRequest:
     """The settings for loading a model.
 
+    `Evaluation` fills in those of the suite: `classes` to `prompts`.
+
     Attributes:
         classes: the suite's class names.
         head: the outputs that the model must have; None for one per class. Ignored by zero-shot models,
@@ -41,7 +43,7 @@ class LoadRequest:
         progress: called with a message before each slow step.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     head: Head | None = None
     image_size: int | None = None
     prompts: Prompts = field(default_factory=Prompts)

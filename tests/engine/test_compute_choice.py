@@ -16,6 +16,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from support.evaluations import new_evaluation
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
@@ -71,7 +72,7 @@ def evaluate(tmp_path: Path, data: Path, models: ModuleType) -> Callable[..., Ev
 
     def evaluation(data: Path = data, **options: object) -> Evaluation:
         settings = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)} | options
-        made = Evaluation(f"{NAME}:convolution", data, **settings)
+        made = new_evaluation(f"{NAME}:convolution", data, **settings)
         models.COUNTS.update(forward=0, backward=0)
         return made
 

@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -35,7 +36,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def made(model: str = "net", **options) -> Evaluation:
-        return Evaluation(
+        return new_evaluation(
             f"{NAME}:{model}",
             tmp_path / "data",
             store=tmp_path / "store",

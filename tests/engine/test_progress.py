@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, SHIFTS, write_models, write_suite
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -46,7 +47,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def made(**options) -> tuple[Evaluation, Calls]:
         calls = Calls()
-        evaluation = Evaluation(
+        evaluation = new_evaluation(
             f"{name}:net",
             data,
             store=tmp_path / "store",

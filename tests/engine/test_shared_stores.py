@@ -11,6 +11,7 @@ from types import ModuleType
 import fsspec
 import numpy as np
 import pytest
+from support.evaluations import new_evaluation
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, View
@@ -45,7 +46,7 @@ def evaluate(
     def made(machine: str, **options) -> Evaluation:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / machine))
         options = {"store": URL, "batch_settings": BatchSettings(threads=0)} | options
-        evaluation = Evaluation(f"{NAME}:net", suite, **options)
+        evaluation = new_evaluation(f"{NAME}:net", suite, **options)
         models.COUNTS.update(forward=0, backward=0)
         return evaluation
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 import torch
@@ -143,7 +143,7 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
             f"{spec}: holds a value of type {type(loaded).__name__}, not a state dict. {HOW_TO_SAVE}."
         )
     if _is_state(loaded):
-        return Checkpoint(_usable_weights(_weights(loaded), spec))
+        return Checkpoint(_usable_weights(loaded, spec))
     parts = [part for part in (loaded, *loaded.values()) if isinstance(part, Mapping)]
     packed = next((str(key) for part in parts for key in part if PACKED in str(key)), None)
     if packed is not None:
@@ -155,7 +155,8 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     if not states:
         contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
         raise ModelError(f"{spec}: holds a dict without weights, got {contents}. {HOW_TO_SAVE}.")
-    key = next((key for name in PREFERRED for key in states if _first_part(key) == name), None)
+    by_first_part = {key.partition(".")[0]: key for key in reversed(states)}
+    key = next((by_first_part[name] for name in PREFERRED if name in by_first_part), None)
     if key is None and len(states) > 1:
         first = next(iter(states))
         raise ModelError(
@@ -167,33 +168,25 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         _usable_weights(states[key], spec),
         key,
         others=tuple(other for other in states if other != key),
-        about={str(name): value for name, value in loaded.items() if str(name) != _first_part(key)},
+        about={str(name): value for name, value in loaded.items() if str(name) != key.partition(".")[0]},
     )
-
-
-def _first_part(key: str) -> str:
-    return key.partition(".")[0]
 
 
 def _states(loaded: Mapping[Any, Any]) -> Iterator[tuple[str, State]]:
     """Yield the state dicts under the keys of a mapping, or one level below."""
     for name, value in loaded.items():
-        if not isinstance(value, Mapping):
-            continue
         if _is_state(value):
-            yield str(name), _weights(value)
-        else:
-            inner = {key: part for key, part in value.items() if isinstance(part, Mapping)}
-            yield from (
-                (f"{name}.{key}", _weights(part))
-                for key, part in inner.items()
-                if key in PREFERRED and _is_state(part)
-            )
+            yield str(name), value
+        elif isinstance(value, Mapping):
+            parts = ((key, part) for key, part in value.items() if key in PREFERRED)
+            yield from ((f"{name}.{key}", part) for key, part in parts if _is_state(part))
 
 
-def _is_state(value: Mapping[Any, Any]) -> bool:
-    return bool(value) and all(
-        isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in value.items()
+def _is_state(value: object) -> TypeGuard[State]:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in value.items())
     )
 
 
@@ -203,7 +196,8 @@ def _usable_weights(state: State, spec: str) -> State:
     Raises:
         ModelError: a tensor is not dense, or its name cannot be shown.
     """
-    for name, tensor in state.items():
+    usable = {name: tensor for name, tensor in state.items() if name not in COUNTERS}
+    for name, tensor in usable.items():
         if len(name) > MAX_NAME_LENGTH or not name.isprintable():
             raise ModelError(
                 f"{spec}: holds a tensor with a name that cannot be shown, got {key_text(name)}. "
@@ -214,11 +208,7 @@ def _usable_weights(state: State, spec: str) -> State:
                 f"{spec}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers. {HOW_TO_SAVE} "
                 f"of a model with such tensors, or {WITH_CODE}."
             )
-    return state
-
-
-def _weights(state: Mapping[str, Tensor]) -> State:
-    return {name: tensor for name, tensor in state.items() if name not in COUNTERS}
+    return usable
 
 
 def _foreign_names(path: Path, error: Exception) -> list[str]:

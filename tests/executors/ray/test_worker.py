@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("ray")
 
 import ray
+from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
@@ -38,7 +39,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surrounding
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    return Evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=30)
+    return new_evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=30)
 
 
 @pytest.fixture(scope="module")
