@@ -23,7 +23,6 @@ from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.shard_stream import ShardStream
-from quba_check.engine.speed import speed_key
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
@@ -80,8 +79,7 @@ class Engine:
         self.tables = TableReader(store, self.cache_keys)
         self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
-        self.speed_key = speed_key(classifier.fingerprint, classifier.device, classifier.compute.requested)
-        self._reporter = Reporter(self.cache_keys, store, suite, self.speed_key, progress, finished)
+        self._reporter = Reporter(self.cache_keys, store, suite, progress, finished)
         self.worker = Worker(
             classifier,
             suite,
@@ -147,7 +145,8 @@ class Engine:
             is_whole_run: choose the compute settings for the views and `run_views`. They are then final, so
                 that a run has one choice. Otherwise take those of an earlier run, or leave them open.
         """
-        self._reporter.planned = stored = self._stored(views)
+        stored = self._stored(views)
+        self._reporter.plan(stored)
         if not is_whole_run:
             adopt_choice(self.classifier, self.store.root, self._executor)
         elif views:
@@ -322,8 +321,6 @@ class Engine:
                 if not stream.has_shared_passes:
                     raise
                 self._carries_gradient = False  # the clean set is then predicted on its own
-                for views in stream.views:
-                    self._reporter.restart(views)
                 return stored, None
             return stored, stream.busy
 

@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, takewhile
-from time import perf_counter
 from typing import Generic, TypeVar
 
 import torch
@@ -72,7 +71,6 @@ class ImageStream(Generic[Owner, Content]):
         pool: threads that read; None reads in the calling thread.
         group: returns the group of an owner; images of two groups are never returned together. By default
             all images are one group.
-        waited: called with the seconds of waiting for images.
     """
 
     def __init__(
@@ -81,13 +79,11 @@ class ImageStream(Generic[Owner, Content]):
         ahead: int,
         pool: ThreadPoolExecutor | None,
         group: Callable[[Owner], object] | None = None,
-        waited: Callable[[float], None] | None = None,
     ) -> None:
         self._jobs = iter(jobs)
         self._ahead = ahead
         self._pool = pool
         self._group = group or (lambda _: None)
-        self._waited = waited or (lambda _: None)
         self._pending: deque[_Pending[Owner, Content]] = deque()
         self._error: Exception | None = None
 
@@ -117,7 +113,6 @@ class ImageStream(Generic[Owner, Content]):
             n_members = sum(1 for _ in islice(members, most + 1))
             count = n_members if joins_rest and n_members <= most else min(count, n_members)
         taken: list[tuple[Owner, Content]] = []
-        start = perf_counter()
         while self._pending and len(taken) < count and self._error is None:
             pending = self._pending.popleft()
             try:
@@ -126,7 +121,6 @@ class ImageStream(Generic[Owner, Content]):
                 if not taken:
                     raise
                 self._error = error
-        self._waited(perf_counter() - start)
         self._read_ahead()
         return taken
 

@@ -131,7 +131,7 @@ class ShardPredictor:
                 if is_final:
                     return
                 task.clear()
-                self._reporter.restart(task.views)
+                self._reporter.add(task.views, -len(task.views) * len(task.examples), 0)
         except BaseException:
             self._classifier.outputs = None
             raise
@@ -152,9 +152,7 @@ class ShardPredictor:
         # batches are as large as shards, would have to wait.
         group = itemgetter(0) if self._classifier.device.type == "cpu" else None
         ahead = READ_AHEAD * self._passes.batching.size
-        stream: ImageStream[Owner, Any] = ImageStream(
-            jobs(), ahead, self._pool, group=group, waited=self._reporter.waited
-        )
+        stream: ImageStream[Owner, Any] = ImageStream(jobs(), ahead, self._pool, group)
         passes: dict[str | None, _Pass] = {
             None: self._passes.plain,
             "fgsm": self._passes.fgsm,

@@ -205,7 +205,7 @@ OPTIONS = (
     Option(
         "--quba-plan",
         None,
-        "show what a run would predict and how long it takes; run nothing",
+        "show what a run would predict; run nothing",
         parse_switch,
         has_ini=False,
     ),

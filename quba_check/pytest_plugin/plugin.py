@@ -265,7 +265,7 @@ def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressL
 
 def _report_progress(config: pytest.Config, gate: GateSession) -> None:
     """Write the progress of the session to a folder shared by all processes."""
-    from quba_check.pytest_plugin.progress import ProgressWriter
+    from quba_check.gate.progress import ProgressWriter
     from quba_check.pytest_plugin.progress_line import FOLDER, ProgressLine
 
     worker = _worker(config)

@@ -6,13 +6,12 @@ from collections.abc import Collection
 
 import pytest
 
-from quba_check.engine.timing import Timings
-from quba_check.gate.run_plan import RunPlan, plan_run
+from quba_check.gate.progress import run_time_left
+from quba_check.gate.run_plan import plan_run
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import DemandItem
 from quba_check.pytest_plugin.plan_text import plan_lines, plan_table
-from quba_check.pytest_plugin.progress import WorkLeft, run_time_left
 from quba_check.pytest_plugin.progress_line import ProgressLine
 from quba_check.reports.tables import wrap_text
 
@@ -63,12 +62,15 @@ class PlanHooks:
             if shows_table:
                 raise
             return  # the demand that needs the broken set reports it
-        self._progress.writer.plan(*_work_left(plan))
-        estimate = run_time_left(self._progress.states())
         if shows_table:
-            self._print(plan_table(plan, estimate, self._gate.options.cache_gb).splitlines())
-        elif getattr(option, "verbose", -1) >= 0:  # without pytest's terminal there is no such option
+            self._print(plan_table(plan, self._gate.options.cache_gb).splitlines())
+            return
+        missing = [view for view in plan.views if view.missing]
+        passes = sum(view.forward + view.backward for view in missing)
+        self._progress.writer.plan(passes, {view.kind for view in missing})
+        if getattr(option, "verbose", -1) >= 0:  # without pytest's terminal there is no such option
             width = min(self._config.get_terminal_writer().fullwidth, self._width)
+            estimate = run_time_left(self._progress.states())
             self._print(wrap_text("\n".join(plan_lines(plan, estimate)), width))
 
     def _print(self, lines: list[str]) -> None:
@@ -78,16 +80,3 @@ class PlanHooks:
         with self._progress.pause():
             for line in lines:
                 reporter.write_line(line)
-
-
-def _work_left(plan: RunPlan) -> tuple[dict[str, WorkLeft], dict[str, Timings]]:
-    """Return the work by cache entry and earlier timings by name of the speed."""
-    left = {
-        view.cache_entry: WorkLeft(model.speed_key, *view.work)
-        for model in plan.models
-        for view in model.views
-    }
-    earlier: dict[str, Timings] = {
-        model.speed_key: model.speed.timings for model in plan.models if model.speed is not None
-    }
-    return left, earlier
