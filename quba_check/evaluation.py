@@ -154,7 +154,7 @@ class Evaluation:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
-        """Plan dimensions without an obstacle, for shared passes and one choice of compute settings."""
+        """Plan dimensions without an obstacle, for shared passes."""
         names = list(names)
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))
@@ -174,19 +174,16 @@ class Evaluation:
         """
         return self.engine.work(self.engine.run_views)
 
-    def check(self, *, is_whole_run: bool = True) -> None:
+    def check(self) -> None:
         """List all images and predict the first ones, before the long work starts.
 
         The first shard of the plan is predicted and stored, so that no work is done twice.
-
-        Args:
-            is_whole_run: the plan is complete, so that compute settings can be chosen for it.
 
         Raises:
             UserError: the files of a set have the wrong layout, or the model's outputs cannot be used.
         """
         self.suite.counts(self.engine.run_views)
-        self.engine.determine_outputs(self.engine.run_views, always=True, is_whole_run=is_whole_run)
+        self.engine.determine_outputs(self.engine.run_views, always=True)
 
     def outcome(self, name: str) -> Outcome:
         """Return the measurement of a dimension, or its obstacle; it is computed once.

@@ -123,13 +123,13 @@ OPTIONS = (
     Option(
         "--quba-precision",
         "NAME",
-        f"{', '.join(PRECISIONS)} (auto: the fastest that keeps the answers)",
+        f"{', '.join(PRECISIONS)} (auto: fp32, and half precision on GPUs if it keeps the answers)",
         parse_precision,
     ),
     Option(
         "--quba-compile",
         "WHEN",
-        "torch.compile the model: auto (if it saves time), on, off",
+        "torch.compile the model: on, off (default)",
         parse_compile,
     ),
     Option(
@@ -205,7 +205,7 @@ OPTIONS = (
     Option(
         "--quba-plan",
         None,
-        "show what a run would predict and how long it takes; run nothing",
+        "show what a run would predict; run nothing",
         parse_switch,
         has_ini=False,
     ),

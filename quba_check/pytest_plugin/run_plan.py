@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from quba_check.engine.timing import Timings
 from quba_check.gate.plan import PlannedDemand
-from quba_check.gate.run_plan import RunPlan, plan_run
+from quba_check.gate.progress import run_time_left
+from quba_check.gate.run_plan import plan_run
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import text_width, write_lines
 from quba_check.pytest_plugin.plan_text import plan_lines, plan_table
-from quba_check.pytest_plugin.progress import WorkLeft, run_time_left
 from quba_check.pytest_plugin.progress_line import ProgressLine
 from quba_check.reports.tables import wrap_text
 
@@ -40,24 +39,13 @@ def print_plan(
         if shows_table:
             raise
         return  # the demand that needs the broken set reports it
-    progress.writer.plan(*_work_left(plan))
-    estimate = run_time_left(progress.states())
     if shows_table:
-        lines = plan_table(plan, estimate, gate.options.cache_gb).splitlines()
-        write_lines(config, progress, lines)
-    elif getattr(option, "verbose", -1) >= 0:  # without pytest's terminal there is no such option
-        lines = wrap_text("\n".join(plan_lines(plan, estimate)), text_width(config))
-        write_lines(config, progress, lines)
-
-
-def _work_left(plan: RunPlan) -> tuple[dict[str, WorkLeft], dict[str, Timings]]:
-    """Return the work by cache entry and earlier timings by name of the speed."""
-    left = {
-        view.cache_entry: WorkLeft(model.speed_key, *view.work)
-        for model in plan.models
-        for view in model.views
-    }
-    earlier: dict[str, Timings] = {
-        model.speed_key: model.speed.timings for model in plan.models if model.speed is not None
-    }
-    return left, earlier
+        write_lines(config, progress, plan_table(plan, gate.options.cache_gb).splitlines())
+        return
+    missing = [view for view in plan.views if view.missing]
+    progress.writer.plan(
+        sum(view.forward + view.backward for view in missing), {view.kind for view in missing}
+    )
+    if getattr(option, "verbose", -1) >= 0:  # without pytest's terminal there is no such option
+        lines = plan_lines(plan, run_time_left(progress.states()))
+        write_lines(config, progress, wrap_text("\n".join(lines), text_width(config)))

@@ -462,11 +462,6 @@ def test_outputs_of_stored_shards_are_freed(evaluate, monkeypatch: pytest.Monkey
 
 
 def test_progress_reports_every_image_once(evaluate) -> None:
-    calls: list[tuple[int, float]] = []
-    evaluation = evaluate(
-        progress=lambda step: calls.append((step.images, sum(work.passes for work in step.left().values())))
-    )
-    measured(evaluation)
-    assert sum(images for images, _ in calls) == N * 3 + OTHER_IMAGES
-    assert calls[-1][1] == 0
-    assert calls[0][1] > 0
+    counts: list[int] = []
+    measured(evaluate(progress=lambda step: counts.append(step.images)))
+    assert sum(counts) == N * 3 + OTHER_IMAGES
