@@ -245,7 +245,8 @@ def test_schemas(name, required, capsys):
             ["suit", "describe"],
             (
                 "quba-check: unknown command, got 'suit'. "
-                f"Allowed: {listed(str(command.name) for command in COMMANDS)}. Did you mean 'suite'?"
+                f"Allowed: {listed(name for section in COMMANDS.values() for name in section)}. "
+                "Did you mean 'suite'?"
             ),
         ),
         (
