@@ -68,7 +68,7 @@ def failures(
 
 
 def _text(run: StoredRun, wrong: Sequence[Failure], baseline: StoredRun | None, limit: int) -> str:
-    """Return the number of wrong images, and a table of the first ones at the terminal's width."""
+    """Return the number of wrong images, and a table of the first ones."""
     record, answers, shown = run.record, run.clean_answers(), wrong[:limit]
     text = (
         f"{record.model.name} on {record.suite.name}: {len(wrong):,} of {len(answers.names):,} clean images "

@@ -50,7 +50,7 @@ def check_not_read(output: Path | None, records: Iterable[Path], option: str = "
 
 
 def write_output(text: str, output: Path | None = None) -> None:
-    """Write a text to a file, else to standard output with the characters of its encoding."""
+    """Write a text to a file, else to standard output."""
     if output is None:
         sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
     else:

@@ -217,7 +217,7 @@ def _allows_other_suite(column: Column, population: Population) -> bool:
 
 
 def _choices(population: Population) -> dict[str, Population]:
-    """Return the populations that the page can show: those of the same models, the whole one first."""
+    """Return the populations of the same models, the whole one first."""
     twins = {twin.name: twin for twin in (published_population(), screened_population())}
     return twins if population in twins.values() else {population.name: population}
 

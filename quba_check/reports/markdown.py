@@ -66,7 +66,7 @@ class Run:
 
 
 def compared_run(run: StoredRun, baseline: StoredRun | None) -> Run:
-    """Return a run with its changes from a baseline, or with the reason against a comparison."""
+    """Return a run with its changes from a baseline, if comparable."""
     if baseline is None:
         return Run(run.record)
     try:

@@ -31,7 +31,7 @@ def reproduction_text(model: PublishedModel, rows: tuple[Reproduction, ...]) -> 
 
 
 def _cells(rows: Sequence[Reproduction]) -> Iterator[tuple[str, ...]]:
-    """Yield a row per dimension and protocol; the first of a dimension has the published value."""
+    """Yield a row per dimension and protocol."""
     for row in rows:
         first = (row.dimension, f"{row.published:g}{'?' if row.is_suspect else ' '}")
         agreement = {True: "yes", False: "no", None: "-"}[row.agrees]

@@ -53,7 +53,7 @@ def table_text(
 def fitted_rows(
     headings: Sequence[str], rows: Iterable[Sequence[str | Text]], cut: Collection[str], width: int
 ) -> list[list[str]]:
-    """Return the rows of a table with texts that are cut to fit a width; see `table_text`."""
+    """Return the rows of a table, cut to fit a width; see `table_text`."""
     columns = [[str(cell) for cell in column] for column in zip(headings, *rows, strict=True)]
     names = [columns[headings.index(name)] for name in cut]
     while (excess := sum(map(_widest, columns)) + _GAP * (len(columns) - 1) - width) > 0:

@@ -17,7 +17,7 @@ WIDTH = 80
 
 
 def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
-    """Return a row for each demand and a column for each file, with the reasons below.
+    """Return a table with a column for each file, and the reasons below.
 
     Args:
         headings: names of the files.

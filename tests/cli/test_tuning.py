@@ -378,6 +378,10 @@ def test_power(run) -> None:
             "the published table, or the model's name in timm.",
         ),
         (
+            "tune a.json --z nan -o x.yaml",
+            "quba-check tune: --z: got 'nan'. Allowed: a number from 0 to 4.",
+        ),
+        (
             "tune --like ResNet50 --population demo -o x.yaml",
             "quba-check tune: --population: got 'demo' without --percentile, the only source "
             "that uses a population. Leave the option out, or add --percentile P.",
