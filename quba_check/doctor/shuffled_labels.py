@@ -80,7 +80,11 @@ def shuffled_sets(subject: ModelUnderTest, variant: Variant, columns: Columns) -
         columns: the output of each class.
     """
     for view in _views(subject):
-        here = answer_statistics(subject, view, variant, columns)
+        # A few images rule out most sets before a gate run.
+        for limit in (FEWEST, None) if subject.short else (None,):
+            here = answer_statistics(subject, view, variant, columns, limit=limit)
+            if here is None or here.guess_p <= ALPHA:
+                break
         if here is None or here.guess_p <= ALPHA:
             continue
         space = subject.suite.facts.spaces.get(view.set)
@@ -107,7 +111,12 @@ def accurate_set(subject: ModelUnderTest, variant: Variant, columns: Columns) ->
 
 
 def answer_statistics(
-    subject: ModelUnderTest, view: View, variant: Variant, columns: Columns, clean_space: str | None = None
+    subject: ModelUnderTest,
+    view: View,
+    variant: Variant,
+    columns: Columns,
+    clean_space: str | None = None,
+    limit: int | None = None,
 ) -> AnswerStatistics | None:
     """Return statistics of the answers to a sample of a set, in its label space.
 
@@ -117,12 +126,13 @@ def answer_statistics(
         variant: of the preprocessing.
         columns: the output of each class.
         clean_space: label space for the clean set, if not its own.
+        limit: number of images; None for what the examination allows.
 
     Returns:
         None if fewer than 16 images have a label in the space.
     """
     total, most = _SHORT_IMAGES if subject.short else _IMAGES
-    limit = max(FEWEST, min(most, total // max(len(list(_views(subject))), 1)))
+    limit = limit or max(FEWEST, min(most, total // max(len(list(_views(subject))), 1)))
     examples = subject.sample(view, limit=limit)
     if len(examples) < FEWEST:
         return None
