@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,14 +37,50 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 HERE = Path(__file__).parent
 UNMEASURED = (HERE / "acceptance", HERE / "fuzz")
 """Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
+SLOW = tuple(
+    HERE / name
+    for name in (
+        "acceptance/test_ray_nodes.py",
+        "acceptance/test_slurm.py",
+        "browser",
+        "docs/test_own_dimension.py",
+        "docs/test_property_tests.py",
+        "docs/test_site.py",
+        "docs/test_stored_runs.py",
+        "docs/test_study.py",
+        "docs/test_ten_classes.py",
+        "executors/ray",
+        "executors/slurm",
+        "fuzz",
+        "real",
+    )
+)
+SERVERS = {"s3", "s3_of_session"}
+"""Fixtures that start a server. Tests that use one are slow."""
+SEED = os.environ.get("QUBA_TEST_SEED", "")
+"""With a seed, tests run in an order drawn with it: module by module, each shuffled."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.filterwarnings("error"), append=False)
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in ours:
+        item.add_marker(pytest.mark.filterwarnings("error"), append=False)
         if any(item.path.is_relative_to(folder) for folder in UNMEASURED):
             item.add_marker("no_cover")
+        if any(item.path.is_relative_to(path) for path in SLOW) or SERVERS & {*item.fixturenames}:  # type: ignore[attr-defined]
+            item.add_marker("slow")
+    if SEED:
+        items.sort(key=lambda item: (drawn(item.path), drawn(item.nodeid)))
+
+
+def pytest_report_header() -> list[str]:
+    return [f"order of the tests: QUBA_TEST_SEED={SEED}"] if SEED else []
+
+
+def drawn(name: object) -> bytes:
+    """Return a number for a name that is random, and the same for the same seed."""
+    return hashlib.sha256(f"{SEED} {name}".encode()).digest()
 
 
 @pytest.fixture(autouse=True)
