@@ -40,8 +40,12 @@ UNMEASURED = (HERE / "acceptance", HERE / "fuzz")
 SLOW = tuple(
     HERE / name
     for name in (
+        "acceptance/test_demo.py",
+        "acceptance/test_fleet.py",
+        "acceptance/test_interruptions.py",
         "acceptance/test_ray_nodes.py",
         "acceptance/test_slurm.py",
+        "acceptance/test_status.py",
         "browser",
         "docs/test_own_dimension.py",
         "docs/test_property_tests.py",

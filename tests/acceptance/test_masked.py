@@ -105,33 +105,3 @@ def test_a_grade_is_not_better_for_it(judge: Judge) -> None:
     (grade,) = judge.record()["grades"]
     assert (grade["missing"], grade["complete"]) == ([], True)
     assert f"masked: adversarial_robustness counts as measured (allow_masked): {FLAT}" in grade["notes"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "accuracy: {min: 0.5, allow_masked: true}",
-            "dimensions.accuracy: unknown key 'allow_masked'. "
-            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts.",
-        ),
-        (
-            "adversarial_robustness: {min: 0.5, allow_mask: true}",
-            "dimensions.adversarial_robustness: unknown key 'allow_mask'. Did you mean 'allow_masked'? "
-            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, allow_masked, parts.",
-        ),
-        (
-            "adversarial_robustness: {min: 0.5, allow_masked: 1}",
-            "dimensions.adversarial_robustness.allow_masked: got 1. Allowed: true or false.",
-        ),
-        (
-            "adversarial_robustness: {allow_masked: true}",
-            "dimensions.adversarial_robustness.allow_masked: it applies to no demand. "
-            "Allowed: together with min or max or parts.",
-        ),
-    ],
-)
-def test_mistakes(judge: Judge, text: str, message: str) -> None:
-    result = run(judge, f"schema: 1\ndimensions:\n  {text}\n")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert result.errlines[0] == f"ERROR: thresholds/x.yaml:3: {message}"
