@@ -13,7 +13,6 @@ from quba_check.cli.main import main
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record
 
-PLAIN = "schema: 1\nname: plain\ndimensions:\n  accuracy: {min: 0.1}\n"
 DROPS = """\
 schema: 1
 name: drops
@@ -27,13 +26,10 @@ def run(judge: Judge, model: str, *arguments: str) -> pytest.RunResult:
 
 
 @pytest.fixture
-def other(judge: Judge) -> Judge:
-    """A store with a run of `nets:other`, which gets fewer images right than `nets:net`."""
-    judge.write("plain.yaml", PLAIN)
-    judge.write("drops.yaml", DROPS)
-    judge("plain.yaml", "--quba-report=net.json")
-    judge("plain.yaml", "--quba-report=other.json", model="nets:other")
-    return judge
+def other(two_runs: Judge) -> Judge:
+    """Two records, and a file of demands on drops."""
+    two_runs.write("drops.yaml", DROPS)
+    return two_runs
 
 
 def of_another_model(record: Path) -> None:
@@ -167,7 +163,7 @@ def test_a_baseline_that_was_not_released_is_named_first(
     other: Judge, capsys: pytest.CaptureFixture[str], baseline: dict[str, str], warning: str
 ) -> None:
     content = other.record("net.json")
-    content["verdicts"][0] |= baseline
+    content["verdicts"] = [content["verdicts"][0] | baseline]
     other.write("net.json", json.dumps(content))
     result = run(other, "net", "--quba-baseline=net.json")
     assert result.ret == 0

@@ -51,12 +51,11 @@ def test_reversed_gradients_fail(judge: Judge) -> None:
     assert signs == [f"FGSM {surer}", f"PGD {surer}"]
 
 
-@pytest.mark.parametrize(("tier", "outcome"), [("warn", "warned"), ("info", "passed")])
-def test_other_tiers_do_not_block(judge: Judge, tier: str, outcome: str) -> None:
-    result = run(judge, gate(f"tier: {tier}"))
+def test_other_tiers_do_not_block(judge: Judge) -> None:
+    result = run(judge, gate("tier: warn"))
     assert result.ret == pytest.ExitCode.OK
     assert set(judge.outcomes().values()) == {"fail"}
-    assert result.parseoutcomes() == {outcome: 3}
+    assert result.parseoutcomes() == {"warned": 3}
 
 
 def test_a_demand_may_allow_it_and_its_parts_inherit_that(judge: Judge) -> None:
@@ -67,13 +66,6 @@ def test_a_demand_may_allow_it_and_its_parts_inherit_that(judge: Judge) -> None:
         "adversarial_robustness.pgd[min]": "pass",
         "adversarial_robustness.worst_case[min]": "fail",
     }
-
-
-@pytest.mark.parametrize("policy", ["fail", "allow"])
-def test_no_policy_lets_it_pass(judge: Judge, policy: str) -> None:
-    text = f"schema: 1\nuncertain: {policy}\ndimensions: {{adversarial_robustness: {{min: 0.01}}}}\n"
-    assert run(judge, text).ret == pytest.ExitCode.TESTS_FAILED
-    assert judge.outcomes() == {"adversarial_robustness[min]": "fail"}
 
 
 def test_a_drop_from_a_baseline_fails_too(judge: Judge) -> None:
