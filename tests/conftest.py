@@ -37,28 +37,27 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 HERE = Path(__file__).parent
 UNMEASURED = (HERE / "acceptance", HERE / "fuzz")
 """Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
-SLOW = tuple(
-    HERE / name
-    for name in (
-        "acceptance/test_demo.py",
-        "acceptance/test_fleet.py",
-        "acceptance/test_interruptions.py",
-        "acceptance/test_ray_nodes.py",
-        "acceptance/test_slurm.py",
-        "acceptance/test_status.py",
-        "browser",
-        "docs/test_own_dimension.py",
-        "docs/test_property_tests.py",
-        "docs/test_site.py",
-        "docs/test_stored_runs.py",
-        "docs/test_study.py",
-        "docs/test_ten_classes.py",
-        "executors/ray",
-        "executors/slurm",
-        "fuzz",
-        "real",
-    )
+SLOW = (
+    "acceptance/test_demo",
+    "acceptance/test_fleet",
+    "acceptance/test_interruptions",
+    "acceptance/test_ray_",
+    "acceptance/test_slurm",
+    "acceptance/test_status",
+    "browser/",
+    "docs/test_own_dimension",
+    "docs/test_property_tests",
+    "docs/test_site",
+    "docs/test_stored_runs",
+    "docs/test_study",
+    "docs/test_ten_classes",
+    "executors/ray/test_pool",
+    "executors/ray/test_worker.py",
+    "executors/slurm/",
+    "fuzz/",
+    "real/",
 )
+"""Paths of slow tests. Single ones in other files have the marker themselves."""
 SERVERS = {"s3", "s3_of_session"}
 """Fixtures that start a server. Tests that use one are slow."""
 SEED = os.environ.get("QUBA_TEST_SEED", "")
@@ -72,7 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.filterwarnings("error"), append=False)
         if any(item.path.is_relative_to(folder) for folder in UNMEASURED):
             item.add_marker("no_cover")
-        if any(item.path.is_relative_to(path) for path in SLOW) or SERVERS & {*item.fixturenames}:  # type: ignore[attr-defined]
+        path = item.path.relative_to(HERE).as_posix()
+        if path.startswith(SLOW) or SERVERS & {*getattr(item, "fixturenames", ())}:
             item.add_marker("slow")
     if SEED:
         items.sort(key=lambda item: (drawn(item.path), drawn(item.nodeid)))
