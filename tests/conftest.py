@@ -45,6 +45,7 @@ SLOW = (
     "acceptance/test_slurm",
     "acceptance/test_status",
     "browser/",
+    "ci/test_examples",
     "docs/test_own_dimension",
     "docs/test_property_tests",
     "docs/test_site",
