@@ -71,7 +71,7 @@ def test_a_demand_without_a_verdict_blocks(judge: Judge, text: str, reason: str)
 def test_an_expected_failure_is_a_failure(judge: Judge, workers: str) -> None:
     judge.write("thresholds/x.yaml", MISSED)
     judge.write("conftest.py", conftest(MARKED.format("pytest.mark.xfail")))
-    result = judge(FILE, "--quba-report=record.json", workers)
+    result = judge(FILE, "--quba-report=record.json", workers, "-o", f"pythonpath={HERE}")
     result.assert_outcomes(xfailed=1)
     assert result.ret == 1
     assert "released: no; failed: accuracy[min]" in result.outlines
