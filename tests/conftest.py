@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,14 +37,55 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 HERE = Path(__file__).parent
 UNMEASURED = (HERE / "acceptance", HERE / "fuzz")
 """Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
+SLOW = (
+    "acceptance/test_demo",
+    "acceptance/test_fleet",
+    "acceptance/test_interruptions",
+    "acceptance/test_ray_",
+    "acceptance/test_slurm",
+    "acceptance/test_status",
+    "browser/",
+    "ci/test_examples",
+    "docs/test_own_dimension",
+    "docs/test_property_tests",
+    "docs/test_site",
+    "docs/test_stored_runs",
+    "docs/test_study",
+    "docs/test_ten_classes",
+    "executors/ray/test_pool",
+    "executors/ray/test_worker.py",
+    "executors/slurm/",
+    "fuzz/",
+    "real/",
+)
+"""Paths of slow tests. Single ones in other files have the marker themselves."""
+SERVERS = {"s3", "s3_of_session"}
+"""Fixtures that start a server. Tests that use one are slow."""
+SEED = os.environ.get("QUBA_TEST_SEED", "")
+"""With a seed, tests run in an order drawn with it: module by module, each shuffled."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.filterwarnings("error"), append=False)
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in ours:
+        item.add_marker(pytest.mark.filterwarnings("error"), append=False)
         if any(item.path.is_relative_to(folder) for folder in UNMEASURED):
             item.add_marker("no_cover")
+        path = item.path.relative_to(HERE).as_posix()
+        if path.startswith(SLOW) or SERVERS & {*getattr(item, "fixturenames", ())}:
+            item.add_marker("slow")
+    if SEED:
+        items.sort(key=lambda item: (drawn(item.path), drawn(item.nodeid)))
+
+
+def pytest_report_header() -> list[str]:
+    return [f"order of the tests: QUBA_TEST_SEED={SEED}"] if SEED else []
+
+
+def drawn(name: object) -> bytes:
+    """Return a number for a name that is random, and the same for the same seed."""
+    return hashlib.sha256(f"{SEED} {name}".encode()).digest()
 
 
 @pytest.fixture(autouse=True)

@@ -43,27 +43,25 @@ def loaded(code: str, *names: str) -> list[str]:
     return result.stderr.split()
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import quba_check",
-        "import quba_check.pytest_plugin.plugin",
-        "from quba_check.cli.main import main; main(['--help'])",
-    ],
-)
-def test_light_starts_load_nothing_large(code: str) -> None:
-    assert loaded(code, *LARGE) == []
+def test_light_starts_load_nothing_large() -> None:
+    code = "import quba_check, quba_check.pytest_plugin.plugin\nfrom quba_check.cli.main import main\n"
+    helps = (["--help"], ["what-if", "--help"], ["rank", "--help"])
+    assert loaded(code + "\n".join(f"main({words})" for words in helps), *LARGE) == []
+
+
+def test_modules_of_a_run_load_no_torch() -> None:
+    names = ("gate.session", "models.request", "models.specs", "suites.suite")
+    code = "\n".join(f"import quba_check.{name}" for name in names)
+    assert loaded(code, "torch", "timm") == []
 
 
 def test_the_python_api_loads_what_a_plain_model_needs() -> None:
     assert loaded("import quba_check.evaluation", "torch", *LAZY) == ["torch"]
 
 
-@pytest.mark.parametrize(
-    "words", [["rank"], ["show", "EVA02-b-21k"], ["study"], ["population", "--help"], ["what-if", "--help"]]
-)
-def test_commands_on_stored_values_load_no_model_library(words: list[str]) -> None:
-    code = f"from quba_check.cli.main import main; main({words})"
+def test_commands_on_stored_values_load_no_model_library() -> None:
+    commands = (["rank"], ["show", "EVA02-b-21k"], ["study"], ["population", "--help"])
+    code = "from quba_check.cli.main import main\n" + "\n".join(f"main({words})" for words in commands)
     assert loaded(code, "cv2", "timm", "torch", "torchvision") == []
 
 

@@ -157,11 +157,6 @@ class NotFinite(Net):
         return super().forward(x) * float("nan")
 
 
-class NotATable(Net):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x)[:, :, None]
-
-
 class InTrainMode(Net):
     def train(self, mode: bool = True) -> InTrainMode:
         return super().train()

@@ -50,6 +50,8 @@ dimensions:
 quba: {min_score: -100, min_grade: F, allow_other_suite: true}
 """
 """Demands that `nets:net` meets: thirteen of them, on all nine dimensions, two parts and the grade."""
+PLAIN = "schema: 1\nname: plain\ndimensions:\n  accuracy: {min: 0.1}\n  ood_robustness: {min: 0.1}\n"
+"""Demands that `nets:other` meets too."""
 
 
 def examined(clean: int = CLEAN_IMAGES) -> int:

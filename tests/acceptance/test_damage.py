@@ -45,9 +45,8 @@ def test_an_image_that_cannot_be_decoded_fails_what_needs_it(
     image = data / "sketch" / "brick" / "001.png"
     image.write_bytes(b"no image")
     monkeypatch.setenv("QUBA_DATA", str(data))
-    judge_cold.write(
-        "thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0}, ood_robustness: {min: 0}}\n"
-    )
+    demands = "{accuracy: {min: 0}, ood_robustness: {min: 0, optional: true}}"
+    judge_cold.write("thresholds/x.yaml", f"schema: 1\ndimensions: {demands}\n")
     result = judge_cold("thresholds/x.yaml", "--quba-report=record.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert judge_cold.outcomes() == {"accuracy[min]": "pass", "ood_robustness[min]": "unmeasurable"}
@@ -75,35 +74,6 @@ def test_an_image_about_which_pillow_warns_is_no_damage(
         "thresholds/x.yaml", "schema: 1\ndimensions: {accuracy: {min: 0}, ood_robustness: {min: 0}}\n"
     )
     assert judge_cold("thresholds/x.yaml", "-W", "error").ret == pytest.ExitCode.OK
-
-
-def test_an_optional_demand_does_not_pass_over_a_broken_image(
-    judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = judge_cold.pytester.path / "data"
-    shutil.copytree(tiny_data, data)
-    (data / "sketch" / "brick" / "001.png").write_bytes(b"no image")
-    monkeypatch.setenv("QUBA_DATA", str(data))
-    judge_cold.write(
-        "thresholds/x.yaml", "schema: 1\ndimensions: {ood_robustness: {min: 0, optional: true}}\n"
-    )
-    assert judge_cold("thresholds/x.yaml").ret == pytest.ExitCode.TESTS_FAILED
-
-
-def test_a_class_folder_that_is_unknown_in_another_set(
-    judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = judge_cold.pytester.path / "data"
-    shutil.copytree(tiny_data, data)
-    (data / "night" / "apple").rename(data / "night" / "aple")
-    monkeypatch.setenv("QUBA_DATA", str(data))
-    result = judge_cold("thresholds/x.yaml", "-k", "ood or accuracy", "--quba-report=record.json")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert judge_cold.record()["measurements"]["ood_robustness"] == {
-        "unmeasurable": f"{data}/night/aple: unknown class folder 'aple'. Did you mean 'apple'? "
-        "Allowed: apple, brick, cloud.",
-        "missing_data": False,
-    }
 
 
 def test_a_model_that_stays_in_train_mode_fails_every_demand_that_looks_at_it(judge_cold: Judge) -> None:

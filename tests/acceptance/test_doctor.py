@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from acceptance.runs import CLEAN_IMAGES, Judge, Project, closed_form, examined
+from acceptance.runs import CLEAN_IMAGES, Judge, examined
 from support.tiny import write_suite
 
 GATE = "schema: 1\ndimensions: {accuracy: {min: 0.1}, parameters: {max: 1}}\n"
@@ -79,14 +79,6 @@ def test_a_missing_set_is_printed_and_noted_only_in_its_verdict(
         "fix: add the images, or remove the demand, or set `optional: true` on it"
     )
     assert gate.record()["notes"] == []
-
-
-def test_workers_do_not_examine_again(tmp_path: Path, tiny_data: Path) -> None:
-    project = Project.at(tmp_path / "project", tiny_data)
-    finished = project.run("-n2", "-q")
-    assert finished.code == 0, finished.out
-    assert "doctor" not in finished.out
-    assert project.passes() == closed_form()
 
 
 def printed_findings(result: pytest.RunResult) -> str:

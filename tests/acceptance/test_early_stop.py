@@ -119,6 +119,7 @@ def test_it_goes_with_the_policy_point_alone(judge_many: Judge, policy: str) -> 
     )
 
 
+@pytest.mark.slow
 def test_workers_leave_sets_as_early_as_one_process(judge_many: Judge, many: Path) -> None:
     """Waiting for another's shard, a worker makes none that may not be needed."""
     demands = "  accuracy: {min: 0.95}\n  corruption_robustness: {min: 1.6}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from acceptance.runs import CLEAN_IMAGES, Judge, Project, examined
 
 
@@ -80,6 +81,7 @@ def test_a_model_that_cannot_be_used_is_one_line(judge: Judge) -> None:
     assert not any("Traceback" in line or line.startswith("E  ") for line in lines)
 
 
+@pytest.mark.slow
 def test_workers_share_predictions(tiny_data: Path, tmp_path: Path) -> None:
     project = replace(Project.at(tmp_path / "project", tiny_data), paths=("test_own.py",))
     text = """

@@ -59,29 +59,3 @@ def test_paths_are_relative_to_the_ini_file(judge: Judge, monkeypatch: pytest.Mo
     assert usage_error(judge("../thresholds/x.yaml")) == (
         f"{judge.pytester.path}/nowhere: there is no such data folder. Allowed: an existing folder."
     )
-
-
-def test_a_wrong_value_names_the_option(judge: Judge) -> None:
-    judge.write("pytest.ini", "[pytest]\nquba_precision = fp64\n")
-    assert usage_error(judge("thresholds/x.yaml")) == (
-        "--quba-precision: unknown precision 'fp64'. Allowed: auto, fp32, bf16, fp16. Did you mean 'fp16'?"
-    )
-
-
-@pytest.mark.parametrize("in_environment", [False, True])
-def test_a_model_that_brings_its_images_passes_over_the_usual_data_folder(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch, in_environment: bool
-) -> None:
-    if in_environment:
-        monkeypatch.setenv("QUBA_DATA", "photos")
-    else:
-        monkeypatch.delenv("QUBA_DATA")
-        judge.write("pytest.ini", "[pytest]\nquba_data = photos\n")
-    judge.write("test_nothing.py", "def test_nothing(quba):\n    pass\n")
-    assert judge("test_nothing.py", model="demo").ret == pytest.ExitCode.OK
-
-
-def test_the_environment_comes_before_an_ini_file(judge: Judge) -> None:
-    """`--quba-data`, else `$QUBA_DATA`, else the ini value."""
-    judge.write("pytest.ini", "[pytest]\nquba_data = nowhere\n")
-    assert judge("thresholds/x.yaml").ret == pytest.ExitCode.OK

@@ -51,12 +51,11 @@ def test_reversed_gradients_fail(judge: Judge) -> None:
     assert signs == [f"FGSM {surer}", f"PGD {surer}"]
 
 
-@pytest.mark.parametrize(("tier", "outcome"), [("warn", "warned"), ("info", "passed")])
-def test_other_tiers_do_not_block(judge: Judge, tier: str, outcome: str) -> None:
-    result = run(judge, gate(f"tier: {tier}"))
+def test_other_tiers_do_not_block(judge: Judge) -> None:
+    result = run(judge, gate("tier: warn"))
     assert result.ret == pytest.ExitCode.OK
     assert set(judge.outcomes().values()) == {"fail"}
-    assert result.parseoutcomes() == {outcome: 3}
+    assert result.parseoutcomes() == {"warned": 3}
 
 
 def test_a_demand_may_allow_it_and_its_parts_inherit_that(judge: Judge) -> None:
@@ -67,13 +66,6 @@ def test_a_demand_may_allow_it_and_its_parts_inherit_that(judge: Judge) -> None:
         "adversarial_robustness.pgd[min]": "pass",
         "adversarial_robustness.worst_case[min]": "fail",
     }
-
-
-@pytest.mark.parametrize("policy", ["fail", "allow"])
-def test_no_policy_lets_it_pass(judge: Judge, policy: str) -> None:
-    text = f"schema: 1\nuncertain: {policy}\ndimensions: {{adversarial_robustness: {{min: 0.01}}}}\n"
-    assert run(judge, text).ret == pytest.ExitCode.TESTS_FAILED
-    assert judge.outcomes() == {"adversarial_robustness[min]": "fail"}
 
 
 def test_a_drop_from_a_baseline_fails_too(judge: Judge) -> None:
@@ -105,33 +97,3 @@ def test_a_grade_is_not_better_for_it(judge: Judge) -> None:
     (grade,) = judge.record()["grades"]
     assert (grade["missing"], grade["complete"]) == ([], True)
     assert f"masked: adversarial_robustness counts as measured (allow_masked): {FLAT}" in grade["notes"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "accuracy: {min: 0.5, allow_masked: true}",
-            "dimensions.accuracy: unknown key 'allow_masked'. "
-            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts.",
-        ),
-        (
-            "adversarial_robustness: {min: 0.5, allow_mask: true}",
-            "dimensions.adversarial_robustness: unknown key 'allow_mask'. Did you mean 'allow_masked'? "
-            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, allow_masked, parts.",
-        ),
-        (
-            "adversarial_robustness: {min: 0.5, allow_masked: 1}",
-            "dimensions.adversarial_robustness.allow_masked: got 1. Allowed: true or false.",
-        ),
-        (
-            "adversarial_robustness: {allow_masked: true}",
-            "dimensions.adversarial_robustness.allow_masked: it applies to no demand. "
-            "Allowed: together with min or max or parts.",
-        ),
-    ],
-)
-def test_mistakes(judge: Judge, text: str, message: str) -> None:
-    result = run(judge, f"schema: 1\ndimensions:\n  {text}\n")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert result.errlines[0] == f"ERROR: thresholds/x.yaml:3: {message}"

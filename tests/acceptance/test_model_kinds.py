@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import shutil
 import warnings
-import zipfile
 from pathlib import Path
 
 import pytest
-from acceptance.runs import Judge, usage_error
+from acceptance.runs import Judge
 
 GATE = """\
 schema: 1
@@ -100,40 +99,3 @@ def test_one_network_in_four_kinds_of_files(kinds: Judge) -> None:
             "*images are prepared as prep.yaml states: 32 × 32, bicubic, crop 0.95, *",
         ]
     )
-
-
-def test_files_that_could_do_more_than_answer_are_refused(kinds: Judge) -> None:
-    assert usage_error(kinds("gate.yaml", model="program.pt2")) == (
-        "program.pt2: is an exported program, which can run code when it is read; nothing of it was run. "
-        "Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you trust "
-        "whoever made the file: --quba-trust-pickle."
-    )
-    with zipfile.ZipFile(kinds.pytester.path / "script.pt", "a") as archive:
-        archive.writestr("script/code/__torch__/more.py", "torch.save(1, 'trap')")
-    assert usage_error(kinds("gate.yaml", model="script.pt")) == (
-        "script.pt: its program could reach files, got 'save'; nothing of it was run. "
-        "Allowed: operators of aten, prim, quantized, torchvision that only compute. Save the model without "
-        "it, or, if you trust whoever made the file: --quba-trust-pickle."
-    )
-
-
-def test_mistakes_in_the_preparation_end_the_run_at_once(kinds: Judge) -> None:
-    kinds.write("prep.yaml", "mean: [0.5, 0.5, 0.5]\ninterpolation: bicubik\n")
-    message = usage_error(kinds("gate.yaml", "--quba-preprocessing=prep.yaml", model="script.pt"))
-    assert message == (
-        "prep.yaml:2: interpolation: got text 'bicubik'. "
-        "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos. Did you mean 'bicubic'?"
-    )
-    assert usage_error(kinds("gate.yaml", "--quba-preparation=pre.yaml", model="script.pt")) == (
-        "pre.yaml: there is no such file."
-    )
-
-
-def test_an_architecture_for_a_model_that_brings_its_own(kinds: Judge) -> None:
-    message = usage_error(kinds("gate.yaml", "--quba-arch=resnet50", model="script.pt"))
-    assert message == (
-        "--quba-arch: got 'resnet50', but 'script.pt' is not a checkpoint file and brings its own "
-        "architecture. Leave the option out (also in the ini file)."
-    )
-    collect_only = ("--quba-arch=test_resnet", "--model=last.pth.tar", "--collect-only", "-q")
-    assert kinds("gate.yaml", *collect_only, model="script.pt").ret == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -147,6 +147,7 @@ def test_errors_of_custom_dimensions_are_reported(project: Project, ran: Finishe
     assert "Traceback" not in ran.out
 
 
+@pytest.mark.slow
 def test_workers_find_the_same(project: Project, ran: Finished) -> None:
     result = project.run("-n", "2", "--quba-report=two.json")
     assert result.code == 0, result.out

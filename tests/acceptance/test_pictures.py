@@ -29,9 +29,3 @@ def test_they_are_shown_if_asked_for(judge: Judge) -> None:
     assert 1 <= len(shown) <= 4
     assert set(shown) <= {"apple", "brick", "cloud"}
     assert pictures(judge) == []
-
-
-def test_they_need_a_page(judge: Judge) -> None:
-    result = judge("thresholds/x.yaml", "--quba-pictures=2")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --quba-pictures: got 2 without --quba-html, *"])

@@ -64,6 +64,7 @@ def seen_on_a_terminal(command: list[str]) -> str:
     return seen.decode(errors="replace")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["one process", "two workers"])
 def test_it_is_there_while_measuring_and_gone_after(
     command: list[str], workers: list[str], tmp_path: Path
@@ -133,6 +134,7 @@ def test_a_quiet_log_has_none(judge_cold: Judge) -> None:
     assert without_speed(judge_cold("thresholds/x.yaml", "-q").outlines) == []
 
 
+@pytest.mark.slow
 def test_a_log_of_several_workers(command: list[str]) -> None:
     command = [*command, "-n2", "--model=tiny_models:net"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -133,11 +133,3 @@ def test_findings_of_the_doctor(judge_cold: Judge) -> None:
     assert fix == (
         "fix: compute each image on its own: nothing in forward() may combine values along the batch"
     )
-
-
-def test_a_missing_set_is_a_finding_too(judge: Judge, tiny_data: Path, monkeypatch) -> None:
-    judge.write("gate.yaml", "schema: 1\ndimensions: {accuracy: {min: 0.1, max_drop: 0.1}}\n")
-    judge("gate.yaml", "--quba-report=record.json")
-    (finding,) = judge.record()["findings"]
-    assert finding["title"] == "accuracy[max_drop] cannot be measured: there is no baseline."
-    assert finding["text"].startswith("evidence: demanded by ")

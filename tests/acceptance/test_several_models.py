@@ -44,35 +44,3 @@ def test_equal_models_each_leave_a_record(judge: Judge) -> None:
     assert len(prints) == 1
     assert len(list((judge.store / "runs").glob("*.json"))) == 2
     assert judge.passes() == {"forward": 2 * examined()}  # predictions are shared
-
-
-def test_checkpoints_of_the_same_name_have_names_of_their_own(judge_cold: Judge) -> None:
-    import timm
-    import torch
-
-    state = timm.create_model("test_resnet", num_classes=3).state_dict()
-    for folder in ("a", "b"):
-        (judge_cold.pytester.path / folder).mkdir()
-        torch.save(state, judge_cold.pytester.path / folder / "net.pt")
-    judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions: {parameters: {max: 1}}\n")
-    result = judge_cold(
-        "thresholds/x.yaml",
-        "--model=a/net.pt",
-        "--quba-arch=test_resnet",
-        "-v",
-        "--quba-report=record.json",
-        model="b/net.pt",
-    )
-    result.stdout.fnmatch_lines(
-        [
-            "*::parameters[[]max-net] PASSED*",
-            "*::parameters[[]max-net~2] PASSED*",
-            "*= quba-check net =*",
-            "*= quba-check net~2 =*",
-        ]
-    )
-    made = [judge_cold.record(f"record-{name}-standard.json")["model"] for name in ("net", "net-2")]
-    assert [(model["name"], model["spec"]) for model in made] == [
-        ("net", "a/net.pt"),
-        ("net~2", "b/net.pt"),
-    ]

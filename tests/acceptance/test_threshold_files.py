@@ -43,14 +43,6 @@ def test_what_is_printed_for_a_shipped_file_can_be_typed(judge: Judge, collected
     again.assert_outcomes(failed=1)
 
 
-def test_a_profile_by_name(collected) -> None:
-    assert files(collected("--quba-thresholds=mobile")) == {"quba_check/thresholds/mobile.yaml"}
-    assert files(collected("--quba-thresholds=mobile", "--quba-thresholds=thresholds/x.yaml")) == {
-        "quba_check/thresholds/mobile.yaml",
-        "thresholds/x.yaml",
-    }
-
-
 def test_a_file_option_is_relative_to_the_current_folder(
     judge: Judge, collected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,11 +53,6 @@ def test_a_file_option_is_relative_to_the_current_folder(
     assert files(collected("--quba-thresholds=../thresholds/x.yaml")) == {"thresholds/x.yaml"}
     assert files(collected("--quba-thresholds=thresholds/x.yaml")) == {"thresholds/x.yaml"}
     assert files(collected("own.yaml")) == {"deeper/own.yaml"}
-
-
-def test_the_default_of_the_folder_comes_before_the_shipped_one(judge: Judge, collected) -> None:
-    judge.write("thresholds/default.yaml", ACCURACY)
-    assert ids(collected()) == ["thresholds/default.yaml::accuracy[min]"]
 
 
 def test_a_folder_is_every_profile_and_measures_once(judge_cold: Judge) -> None:

@@ -21,32 +21,22 @@ def last_line(result: pytest.RunResult) -> str:
     return re.sub(r" in [\d.]+s", "", result.outlines[-1].strip("= "))
 
 
-def test_block_fails(judge: Judge) -> None:
-    judge.write("thresholds/x.yaml", UNMET.replace("TIER", "block"))
-    result = judge("thresholds/x.yaml")
-    assert (result.ret, letters(result)) == (pytest.ExitCode.TESTS_FAILED, ".F")
-    assert last_line(result) == "1 failed, 1 passed"
-
-
-def test_warn_passes_and_is_counted_separately(judge: Judge) -> None:
-    judge.write("thresholds/x.yaml", UNMET.replace("TIER", "warn"))
+@pytest.mark.parametrize(
+    ("tier", "code", "row", "summary", "heading"),
+    [
+        ("block", 1, ".F", "1 failed, 1 passed", "Failed:"),
+        ("warn", 0, ".w", "1 passed, 1 warned", "Warned:"),
+        ("info", 0, "..", "2 passed", "For information:"),
+    ],
+)
+def test_an_unmet_demand(judge: Judge, tier: str, code: int, row: str, summary: str, heading: str) -> None:
+    judge.write("thresholds/x.yaml", UNMET.replace("TIER", tier))
     result = judge("thresholds/x.yaml", "--quba-report=record.json", "--junitxml=junit.xml")
-    assert (result.ret, letters(result)) == (pytest.ExitCode.OK, ".w")
-    assert last_line(result) == "1 passed, 1 warned"
+    assert (result.ret, letters(result), last_line(result)) == (code, row, summary)
     assert judge.outcomes() == {"accuracy[min]": "pass", "shape_bias[min]": "fail"}
-    at = result.outlines.index("Warned:")
+    at = result.outlines.index(heading)
     assert result.outlines[at + 1] == "  shape_bias 0.200 is below 0.900 (short by 0.700)"
-    assert "1 of 2 demands passed, 1 warned" in result.outlines
-    assert 'failures="0"' in (judge.pytester.path / "junit.xml").read_text()
-
-
-def test_info_passes(judge: Judge) -> None:
-    judge.write("thresholds/x.yaml", UNMET.replace("TIER", "info"))
-    result = judge("thresholds/x.yaml", "--quba-report=record.json")
-    assert (result.ret, letters(result)) == (pytest.ExitCode.OK, "..")
-    assert last_line(result) == "2 passed"
-    assert judge.outcomes() == {"accuracy[min]": "pass", "shape_bias[min]": "fail"}
-    assert "For information:" in result.outlines
+    assert f'failures="{code}"' in (judge.pytester.path / "junit.xml").read_text()
 
 
 @pytest.fixture
@@ -59,23 +49,26 @@ def without_cues(judge: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch)
     return data
 
 
-def test_missing_data_fail(judge: Judge, without_cues: Path) -> None:
-    judge.write("thresholds/x.yaml", UNMET.replace("TIER", "block"))
+@pytest.mark.parametrize(
+    ("key", "code", "row", "outcome", "words"),
+    [
+        ("tier: block", 1, ".F", "unmeasurable", "could not be measured"),
+        ("optional: true", 0, ".s", "skipped", "was skipped"),
+    ],
+)
+def test_missing_data(
+    judge: Judge, without_cues: Path, key: str, code: int, row: str, outcome: str, words: str
+) -> None:
+    judge.write("thresholds/x.yaml", UNMET.replace("tier: TIER", key))
     result = judge("thresholds/x.yaml", "--quba-report=record.json")
-    assert (result.ret, letters(result)) == (pytest.ExitCode.TESTS_FAILED, ".F")
+    assert (result.ret, letters(result)) == (code, row)
     (_, verdict) = judge.record()["verdicts"]
     reason = f"the set 'cue_conflict' is missing: looked for {without_cues}/cc"
-    assert verdict["outcome"] == "unmeasurable"
-    assert verdict["message"].splitlines()[0] == f"shape_bias could not be measured: {reason}"
+    assert (verdict["outcome"], verdict["message"].splitlines()[0]) == (
+        outcome,
+        f"shape_bias {words}: {reason}",
+    )
     assert judge.record()["measurements"]["shape_bias"] == {"unmeasurable": reason, "missing_data": True}
-
-
-def test_missing_data_of_an_optional_demand_skip(judge: Judge, without_cues: Path) -> None:
-    judge.write("thresholds/x.yaml", UNMET.replace("tier: TIER", "optional: true"))
-    result = judge("thresholds/x.yaml", "--quba-report=record.json")
-    assert (result.ret, letters(result)) == (pytest.ExitCode.OK, ".s")
-    assert last_line(result) == "1 passed, 1 skipped"
-    assert judge.outcomes() == {"accuracy[min]": "pass", "shape_bias[min]": "skipped"}
 
 
 def test_a_grade_without_all_nine_names_what_is_missing(judge: Judge, without_cues: Path) -> None:

@@ -59,6 +59,7 @@ def test_values_travel_to_junit(run: Finished, parallel: Project) -> None:
     assert text.count('name="protocol" value="standard"') == 13
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_fails_its_demand_alone(
     tmp_path: Path, tiny_data: Path, measured: Measured
 ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.pairwise import pairwise
 from support.runs_compared import stored
 
 from quba_check.comparison.baseline import drop, run_value
@@ -108,9 +109,10 @@ def test_nothing_is_relative_to_0() -> None:
 DROP = Demand("accuracy", None, "max_drop", 0.0, "block", False, "fraction", "high", "x.yaml", 3)
 
 
-@pytest.mark.parametrize("confidence", [0.95, 0.999999])
-@pytest.mark.parametrize("policy", ["point", "fail", "allow"])
-@pytest.mark.parametrize("bound", ["max_drop", "max_relative_drop"])
+@pytest.mark.parametrize(
+    ("bound", "policy", "confidence"),
+    pairwise(["max_drop", "max_relative_drop"], ["point", "fail", "allow"], [0.95, 0.999999]),
+)
 def test_the_model_of_the_baseline_is_not_worse(bound: Bound, policy: Uncertain, confidence: float) -> None:
     baseline = stored("a.json", [1, *RIGHT[1:]])
     after = baseline.value_of("accuracy")

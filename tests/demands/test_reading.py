@@ -285,6 +285,32 @@ def test_shipped_profiles_are_valid(name):
             ),
         ),
         (
+            "schema: 1\ndimensions:\n  adversarial_robustness: {min: 0.5, allow_mask: true}\n",
+            (
+                "3: dimensions.adversarial_robustness: unknown key 'allow_mask'. "
+                "Did you mean 'allow_masked'? "
+                "Allowed: min, max, max_drop, max_relative_drop, tier, optional, allow_masked, parts."
+            ),
+        ),
+        (
+            "schema: 1\ndimensions:\n  adversarial_robustness: {min: 0.5, allow_masked: 1}\n",
+            "3: dimensions.adversarial_robustness.allow_masked: got 1. Allowed: true or false.",
+        ),
+        (
+            "schema: 1\ndimensions:\n  adversarial_robustness: {allow_masked: true}\n",
+            (
+                "3: dimensions.adversarial_robustness.allow_masked: it applies to no demand. "
+                "Allowed: together with min or max or parts."
+            ),
+        ),
+        (
+            "schema: 1\ndimensions:\n  accuracy: {min: 0.5, allow_masked: true}\n",
+            (
+                "3: dimensions.accuracy: unknown key 'allow_masked'. "
+                "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts."
+            ),
+        ),
+        (
             "schema: 1\ndimensions:\n  accuracy: {slump: 0.5}\n",
             (
                 "3: dimensions.accuracy: unknown key 'slump'. "

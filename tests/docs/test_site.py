@@ -19,7 +19,6 @@ import quba_check
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "mkdocs.yml"
-SOURCES = ("docs", "quba_check", "mkdocs.yml")
 LOADED = {
     "link": ("href",),
     "script": ("src",),

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS
 from quba_check.errors import PopulationError, UserError
 from quba_check.grading import Normalisation, normalisation, population, published_models, quba_score
-from quba_check.grading.score import full_weights
 
 PUBLISHED_SCORES = json.loads((Path(__file__).parent / "published_scores.json").read_text(encoding="utf-8"))
 LOWER_IS_BETTER = ("calibration_error", "parameters")
@@ -81,20 +80,6 @@ def test_score_is_the_weighted_mean_of_the_single_scores(values, weights):
     single = {name: quba_score(values, weights=nothing | {name: 1}) for name in PUBLISHED_DIMENSIONS}
     mean = math.fsum(weights[name] * single[name] for name in single) / math.fsum(weights.values())
     assert quba_score(values, weights=weights) == pytest.approx(mean, rel=1e-9, abs=1e-9)
-
-
-def test_default_weights():
-    assert full_weights() == {
-        "accuracy": 1,
-        "adversarial_robustness": 1 / 3,
-        "corruption_robustness": 1 / 3,
-        "ood_robustness": 1 / 3,
-        "calibration_error": 1,
-        "class_balance": 1,
-        "object_focus": 0.5,
-        "shape_bias": 0.5,
-        "parameters": 1,
-    }
 
 
 NAMES = (

@@ -79,7 +79,9 @@ def test_equals_the_standard_library(classes):
     accuracies = [statistics.fmean(correct for correct, _ in rows) for rows in classes]
     spreads = [statistics.pstdev(p for _, p in rows) for rows in classes]
     expected = (1 - statistics.stdev(accuracies), 1 - statistics.fmean(spreads), 1 - statistics.stdev(means))
-    assert values(*columns(classes), len(classes)) == pytest.approx(expected, abs=1e-9)
+    labels, correct, probabilities = columns(classes)
+    found = values(labels, correct, probabilities, len(classes))
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 @given(per_class, st.randoms(use_true_random=False))

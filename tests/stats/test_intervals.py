@@ -27,7 +27,8 @@ def test_wilson_and_clopper_pearson_are_scipys(count, confidence):
 @examples
 def test_limits_rise_with_the_score_and_meet_the_share_at_0(count):
     z = np.linspace(-4, 4, 33)
-    for found in (limits.wilson_limits(*count, z), limits.clopper_pearson_limits(*count, z)):
+    right, n = count
+    for found in (limits.wilson_limits(right, n, z), limits.clopper_pearson_limits(right, n, z)):
         assert np.all(np.diff(found) >= -1e-12)
         assert found[0] >= 0
         assert found[-1] <= 1

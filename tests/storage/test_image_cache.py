@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections import namedtuple
 from io import FileIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -185,8 +185,7 @@ def test_no_gigabytes_keep_and_read_nothing(folder: Path) -> None:
 def test_a_share_of_the_disk_stays_free(
     folder: Path, monkeypatch: pytest.MonkeyPatch, total: int, free: int, fits: bool
 ) -> None:
-    usage = namedtuple("usage", "total used free")(total, total - free, free)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=total, free=free))
     assert (cache(folder).open("a", SHAPE) is not None) == fits
 
 

@@ -91,6 +91,7 @@ def test_places_as_messages_begin(read):
         ("a: &x [1, *x]\n", "1: the alias contains itself."),
         ("a: 1\nb: \x07\n", "2: the file has a character that YAML does not allow."),
         (b"a: 1\nb: caf\xe9\n", "2: the file is not UTF-8 text, got the byte 0xe9."),
+        ("#" * (2**20 + 1), " the file is too large. Allowed: at most 1 MiB."),
         ("a: " + "[" * 3000, "1: the file is nested too deeply to be read."),
         ("a: " + "[" * 50 + "]" * 50, "1: the file is nested too deeply to be read."),
         ("a: 1" + "0" * 5000, "1: got a number too large to hold. Allowed: a finite number."),
@@ -104,25 +105,6 @@ def test_errors(read, text, message):
     assert str(caught.value) == f"conf/gate.yaml:{message}"
 
 
-def test_a_missing_file(tmp_path):
-    with pytest.raises(SuiteError) as caught:
-        read_yaml(tmp_path / "x.yaml", "x.yaml", SuiteError)
-    assert str(caught.value) == "x.yaml: there is no such file."
-
-
-def test_a_folder(tmp_path):
-    with pytest.raises(SuiteError) as caught:
-        read_yaml(tmp_path, "conf", SuiteError)
-    assert str(caught.value) == "conf: this is a folder, not a file."
-
-
-def test_a_path_through_a_file(tmp_path):
-    (tmp_path / "file").write_text("a: 1")
-    with pytest.raises(SuiteError) as caught:
-        read_yaml(tmp_path / "file" / "x.yaml", "file/x.yaml", SuiteError)
-    assert str(caught.value) == "file/x.yaml: there is no such file."
-
-
 def test_aliases_that_stand_for_billions_of_values(read):
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, 12)]
@@ -131,17 +113,21 @@ def test_aliases_that_stand_for_billions_of_values(read):
     assert str(caught.value) == "conf/gate.yaml:1: the file has too many values. Allowed: 200,000."
 
 
-def test_a_large_file(read):
-    with pytest.raises(ThresholdError) as caught:
-        read("#" * (2**20 + 1))
-    assert str(caught.value) == "conf/gate.yaml: the file is too large. Allowed: at most 1 MiB."
-
-
-def test_a_pipe(tmp_path):
-    os.mkfifo(tmp_path / "x.yaml")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.yaml", "there is no such file."),
+        (".", "this is a folder, not a file."),
+        ("file/x.yaml", "there is no such file."),
+        ("pipe", "this is a pipe or a device, not a file."),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, name, message):
+    (tmp_path / "file").write_text("a: 1")
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SuiteError) as caught:
-        read_yaml(tmp_path / "x.yaml", "x.yaml", SuiteError)
-    assert str(caught.value) == "x.yaml: this is a pipe or a device, not a file."
+        read_yaml(tmp_path / name, "conf", SuiteError)
+    assert str(caught.value) == f"conf: {message}"
 
 
 def test_lines_of_long_lists_are_indexed(read):

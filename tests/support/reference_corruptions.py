@@ -65,18 +65,6 @@ def theirs_at_random(image: NDArray[np.uint8], name: str, severity: int, seed: i
     return np.uint8(getattr(functions, name)(Image.fromarray(image), severity, **own))
 
 
-def theirs_on_pane(image: NDArray[np.uint8], severity: int, pane: int, seed: int) -> NDArray[np.uint8]:
-    """The package's frost with one of its photographs, at a place that the seed chooses."""
-    functions = reference()
-    rng, panes = np.random.default_rng(seed), iter([pane])
-
-    def randint(low: int, high: int | None = None) -> int:
-        return next(panes) if high is None else int(rng.integers(low, high))
-
-    with mock.patch.object(np.random, "randint", randint):
-        return np.uint8(functions.frost(Image.fromarray(image), severity))
-
-
 def ours(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArray[np.uint8]:
     """Our answer, given the same random stream and that picture for frost."""
     stream: Any = LegacyStream(seed, image.shape[:2])

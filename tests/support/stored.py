@@ -44,11 +44,6 @@ def prediction_files(store: Store, model: str, view: str) -> list[Path]:
     return sorted(store.path(keys_of(model, view)[0]).parent.glob("*.safetensors"))
 
 
-def names_in(store: Store) -> set[str]:
-    """Names of the predictions and records of a store."""
-    return {file.name for file in store.files() if file.name.startswith(("predictions/", "runs/"))}
-
-
 def age(*paths: Path, at: float = OLD) -> None:
     """Set the time of the last change of files."""
     for path in paths:

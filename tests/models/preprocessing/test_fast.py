@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.pairwise import pairwise
 from torchvision.transforms.functional import pil_to_tensor
 
 from quba_check.models.preprocessing import fast
@@ -161,10 +162,15 @@ def differences(settings: Preprocessing, crop: bool, sizes: list[tuple[int, int]
     return torch.cat(found)
 
 
-@pytest.mark.parametrize("interpolation", fast.INTERPOLATIONS)
-@pytest.mark.parametrize("crop_mode", fast.CROP_MODES)
-@pytest.mark.parametrize("crop_pct", [0.5, 0.875, 1.0, 1.3])
-@pytest.mark.parametrize("size", [(3, 56, 56), (3, 40, 64)])
+@pytest.mark.parametrize(
+    ("interpolation", "crop_mode", "crop_pct", "size"),
+    pairwise(
+        sorted(fast.INTERPOLATIONS),
+        sorted(fast.CROP_MODES),
+        [0.5, 0.875, 1.0, 1.3],
+        [(3, 56, 56), (3, 40, 64)],
+    ),
+)
 def test_resized_pixels_differ_by_two_levels_at_most(interpolation, crop_mode, crop_pct, size) -> None:
     settings = preprocessing(
         interpolation=interpolation, crop_mode=crop_mode, crop_pct=crop_pct, input_size=size

@@ -5,6 +5,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from support.pairwise import pairwise
 from torch import nn
 
 from quba_check.errors import ModelError
@@ -37,9 +38,14 @@ def prepared(**changes):
     return Preprocessing(**{**fields, **changes})
 
 
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest", "lanczos"])
-@pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
-@pytest.mark.parametrize("size", [(3, 48, 48), (3, 32, 40)])
+@pytest.mark.parametrize(
+    ("interpolation", "crop_mode", "size"),
+    pairwise(
+        ["bilinear", "bicubic", "nearest", "lanczos"],
+        ["center", "squash", "border"],
+        [(3, 48, 48), (3, 32, 40)],
+    ),
+)
 def test_bit_equal_to_timms_evaluation_transform(interpolation, crop_mode, size):
     preprocessing = prepared(interpolation=interpolation, crop_mode=crop_mode, input_size=size)
     ordinary = timm.data.create_transform(

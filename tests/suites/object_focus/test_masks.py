@@ -40,31 +40,35 @@ def test_grey_levels(tmp_path, levels, mode):
     assert store_and_read(tmp_path, image.convert("RGB") if mode == "RGB" else image) == EXPECTED
 
 
-def test_one_bit(tmp_path):
-    assert store_and_read(tmp_path, Image.fromarray(ON)) == EXPECTED
-
-
-def test_one_channel_is_enough(tmp_path):
+def one_channel() -> Image.Image:
     red = np.zeros((2, 3, 3), np.uint8)
     red[ON, 0] = 255
-    assert store_and_read(tmp_path, Image.fromarray(red)) == EXPECTED
+    return Image.fromarray(red)
 
 
-def test_a_palette_s_first_colour_is_the_background(tmp_path):
-    image = Image.fromarray(np.where(ON, 1, 0).astype(np.uint8), mode=None).convert("P")
+def palette() -> Image.Image:
+    """A palette whose first colour is the background."""
+    image = Image.fromarray(np.where(ON, 1, 0).astype(np.uint8)).convert("P")
     image.putpalette([255, 255, 255, 0, 0, 0])
-    assert store_and_read(tmp_path, image) == EXPECTED
+    return image
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_what_is_cut_out_of_a_transparent_picture(tmp_path, mode):
+def cut_out() -> Image.Image:
     black = Image.new("RGBA", (3, 2))
     black.putalpha(Image.fromarray(np.where(ON, 255, 9).astype(np.uint8)))
-    assert store_and_read(tmp_path, black.convert(mode)) == EXPECTED
+    return black
 
 
-def test_an_opaque_picture_with_an_alpha_channel(tmp_path):
-    image = Image.fromarray(np.where(ON, 255, 0).astype(np.uint8)).convert("RGBA")
+def opaque() -> Image.Image:
+    return Image.fromarray(np.where(ON, 255, 0).astype(np.uint8)).convert("RGBA")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [Image.fromarray(ON), one_channel(), palette(), cut_out(), cut_out().convert("LA"), opaque()],
+    ids=["one bit", "one channel", "palette", "cut out", "cut out in grey", "opaque with alpha"],
+)
+def test_other_kinds_of_images(tmp_path, image):
     assert store_and_read(tmp_path, image) == EXPECTED
 
 
