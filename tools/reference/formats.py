@@ -40,23 +40,24 @@ def files_page() -> str:
 
 
 def record_page() -> str:
-    """Return the page of records."""
+    """Return the page of records, without the marks of required keys: a run writes them all."""
+    sections = format_sections(
+        "Record",
+        SCHEMAS["record"](),
+        "",
+        {
+            "MeasurementRow": "measurements.NAME with a value",
+            "UnmeasurableRow": "measurements.NAME that cannot be measured",
+            "NotMeasuredRow": "measurements.NAME that was not measured",
+            "QuantityRow": "parts.NAME of a measurement",
+            "StoppedRow": "stopped",
+            "SetRow": "suite.sets.NAME",
+        },
+    )
     return page(
         "Record: keys",
         "The JSON that a run writes: [the result](../result.md#where-is-the-result-kept). "
         "`quba-check schema record` prints this as JSON Schema. Later versions of schema 1 may add keys, and "
         "rename or remove none.",
-        *format_sections(
-            "Record",
-            SCHEMAS["record"](),
-            "",
-            {
-                "MeasurementRow": "measurements.NAME with a value",
-                "UnmeasurableRow": "measurements.NAME that cannot be measured",
-                "NotMeasuredRow": "measurements.NAME that was not measured",
-                "QuantityRow": "parts.NAME of a measurement",
-                "StoppedRow": "stopped",
-                "SetRow": "suite.sets.NAME",
-            },
-        ),
+        *(section.replace("; required", "") for section in sections),
     )
