@@ -49,7 +49,7 @@ SCALE_ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "plan": plan_check.rows,
     "executors": executors.rows,
 }
-"""Rows of docs/scale.md by name."""
+"""Rows of costs for `plan_scale` by name."""
 ALL_ROWS = ROWS | SCALE_ROWS
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end: python -m benchmarks -->"
 
@@ -80,7 +80,7 @@ def main() -> None:
 def parsed_options() -> argparse.Namespace:
     """Return the options; end with a message if one cannot be used."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    names = f"{', '.join(ROWS)} (the default); {', '.join(SCALE_ROWS)}, of docs/scale.md"
+    names = f"{', '.join(ROWS)} (the default); {', '.join(SCALE_ROWS)}, for plan_scale"
     parser.add_argument("rows", nargs="*", metavar="ROW", help=names)
     parser.add_argument(
         "--released", type=Path, metavar="PATH", help="a checkout of github.com/visinf/beyond-accuracy"

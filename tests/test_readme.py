@@ -20,6 +20,13 @@ def test_it_is_one_page() -> None:
     assert len(README.splitlines()) <= MOST_LINES
 
 
+def test_its_first_blocks_are_one_line_each_to_copy() -> None:
+    assert re.findall(r"```console\n(.*?)```", README, re.DOTALL)[:2] == [
+        "pip install . && pytest --model=demo\n",
+        'pip install ".[test]" && pytest -q -n 2 tests\n',
+    ]
+
+
 def test_the_threshold_file_is_one(tmp_path: Path) -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     path = tmp_path / "gate.yaml"

@@ -62,7 +62,11 @@ class CalibrationError:
 def expected_calibration_error(
     confidence: NDArray[np.float32], correct: NDArray[np.bool_], *, bins: int, sample: Sample = None
 ) -> CalibrationError:
-    """Mean gap between the confidence of the predicted class and its accuracy (ECE).
+    r"""Mean gap between the confidence of the predicted class and its accuracy (ECE).
+
+    ```math
+    \mathrm{ECE} = \sum_b \frac{n_b}{N} \left| \mathrm{accuracy}_b - \mathrm{confidence}_b \right|
+    ```
 
     Confidences are sorted into the bins [j/bins, (j+1)/bins); a confidence of exactly 1 has a bin of its own.
     The edges are the float32 values nearest to j/bins, so that a float32 confidence of 0.2 opens bin 3 of 15.
@@ -75,8 +79,7 @@ def expected_calibration_error(
         sample: name of these images.
 
     Returns:
-        Σ over bins of (share of images) · |accuracy − mean confidence|, in [0, 1]; lower is better.
-        Sums are in float64. `debiased` removes the noise bin by bin.
+        The error, in [0, 1]; lower is better. Sums are in float64. `debiased` removes the noise bin by bin.
 
     Raises:
         ValueError: there are no rows, or the two columns differ in length.
@@ -84,9 +87,10 @@ def expected_calibration_error(
     Source: Guo et al., ICML 2017, equation 3, binned as `torchmetrics` does, whose edges (a float32
     `linspace`) differ from these by one unit in the last place at six of the fourteen edges of 15 bins.
 
-    >>> confidence = np.array([0.9, 1.0], dtype=np.float32)
-    >>> round(expected_calibration_error(confidence, np.array([True, False]), bins=2).value, 6)
-    0.55
+    Examples:
+        >>> confidence = np.array([0.9, 1.0], dtype=np.float32)
+        >>> round(expected_calibration_error(confidence, np.array([True, False]), bins=2).value, 6)
+        0.55
     """
     rows = _row_count(confidence, correct)
     bin_of_row = confidence_bins(confidence, bins)
@@ -117,14 +121,18 @@ def confidence_bins(confidence: NDArray[np.float32], bins: int) -> NDArray[np.in
 def adaptive_calibration_error(
     probabilities: NDArray[np.float32], label: NDArray[np.int64], *, bins: int, sample: Sample = None
 ) -> CalibrationError:
-    """Mean gap between probability and frequency over all classes, in equally full bins (ACE).
+    r"""Mean gap between probability and frequency over all classes, in equally full bins (ACE).
+
+    ```math
+    \mathrm{ACE} = \frac{1}{C} \sum_{k=1}^{C} \frac{1}{n_k}
+    \sum_b \left| \sum_{i \in b} (y_{ik} - p_{ik}) \right|
+    ```
 
     For a class k, only the n images with p_k > 0 count. With their p_k sorted, edge j = 1 … bins − 1 is the
     value at position min(round(j·n/bins), n − 1), rounding halves to even. A value equal to an edge belongs
-    to the bin above it, so ties share a bin and some bins may be empty. The error of the class is
-    Σ over bins of |Σ (y − p)| / n with y = 1 for images with the label k. A class with no probability on any
-    image has error 0 and still counts in the mean. The sampling error takes the bins as fixed, which changes
-    little.
+    to the bin above it, so ties share a bin and some bins may be empty. y is 1 for images with the label k.
+    A class with no probability on any image has error 0 and still counts in the mean. The sampling error
+    takes the bins as fixed, which changes little.
 
     Costs one sort of N values a class and a few passes over them (about five seconds for N = 50,000,
     C = 1,000 on one core), and the memory of 64 columns in addition to the table.
@@ -147,9 +155,10 @@ def adaptive_calibration_error(
     Source: adaptive calibration error of Nixon et al., CVPR Workshops 2019, over the nonzero probabilities,
     as the released code of arXiv 2503.17110 computes it.
 
-    >>> table = np.array([[0.9, 0.1], [0.8, 0.2]], dtype=np.float32)
-    >>> round(adaptive_calibration_error(table, np.array([0, 1]), bins=2).value, 6)
-    0.45
+    Examples:
+        >>> table = np.array([[0.9, 0.1], [0.8, 0.2]], dtype=np.float32)
+        >>> round(adaptive_calibration_error(table, np.array([0, 1]), bins=2).value, 6)
+        0.45
     """
     rows = _row_count(probabilities, label)
     classes = probabilities.shape[1]

@@ -24,12 +24,15 @@ _FREQUENCIES = HIGHEST_FREQUENCY * (1 + _NODES) / 2
 
 
 def total_without_noise(gaps: Gaps, noise: Gaps) -> float:
-    """Estimate of Σ |true gap|, at least 0 and at most `most_without_noise`.
+    r"""Estimate of Σ |true gap|, at least 0 and at most `most_without_noise`.
 
-    |t| = (2/π) ∫ (1 − cos ωt) / ω² dω over all ω > 0, and normal noise multiplies the mean of cos ωt by
-    exp(−ω²/2). This is inverted for all ω below `HIGHEST_FREQUENCY`; for those above, cos ωt is taken as 0.
-    The mean of the estimate is within 0.13 standard deviations of a gap that exceeds half of one, and 0.37
-    too high for a gap of 0.
+    ```math
+    |t| = \frac{2}{\pi} \int_0^\infty \frac{1 - \cos \omega t}{\omega^2} \, d\omega
+    ```
+
+    Normal noise multiplies the mean of cos ωt by exp(−ω²/2). This is inverted for all ω below
+    `HIGHEST_FREQUENCY`; for those above, cos ωt is taken as 0. The mean of the estimate is within 0.13
+    standard deviations of a gap that exceeds half of one, and 0.37 too high for a gap of 0.
 
     Args:
         gaps: (K,) noisy gaps, in any unit.
@@ -40,8 +43,9 @@ def total_without_noise(gaps: Gaps, noise: Gaps) -> float:
 
     Source: Cai and Low, Annals of Statistics 2011 (no estimate is unbiased; the smallest possible bias).
 
-    >>> total_without_noise(np.array([0.3, -0.2]), np.zeros(2))
-    0.5
+    Examples:
+        >>> total_without_noise(np.array([0.3, -0.2]), np.zeros(2))
+        0.5
     """
     ratio = np.divide(np.abs(gaps), noise, out=np.full(len(gaps), np.inf), where=noise > 0)
     is_small = ratio < LARGE_GAP

@@ -72,7 +72,11 @@ def class_means(label: NDArray[np.int64], values: NDArray[Any], *, classes: int)
 def accuracy_evenness(
     label: NDArray[np.int64], correct: NDArray[np.bool_], *, classes: int, sample: Sample
 ) -> Evenness:
-    """1 − standard deviation (ddof 1) of the class accuracies.
+    r"""1 − standard deviation (ddof 1) of the class accuracies.
+
+    ```math
+    1 - \sqrt{\frac{1}{C - 1} \sum_{k=1}^{C} (a_k - \bar{a})^2}
+    ```
 
     The variance of the observed accuracies is that of the true ones plus the mean binomial variance.
     `debiased` subtracts the latter; the deviations count its share once instead of twice.
@@ -89,10 +93,11 @@ def accuracy_evenness(
     Raises:
         ValueError: there are fewer classes or images.
 
-    >>> correct = np.array([True, True, True, False])
-    >>> evenness = accuracy_evenness(np.array([0, 0, 1, 1]), correct, classes=2, sample="clean")
-    >>> round(evenness.estimate.value, 6)
-    0.646447
+    Examples:
+        >>> correct = np.array([True, True, True, False])
+        >>> evenness = accuracy_evenness(np.array([0, 0, 1, 1]), correct, classes=2, sample="clean")
+        >>> round(evenness.estimate.value, 6)
+        0.646447
     """
     counts = _counts(label, classes)
     accuracy = _class_means(label, correct, counts)
@@ -171,7 +176,11 @@ def _variance_of_variance(counts: NDArray[np.int64], accuracy: Column) -> float:
 def confidence_evenness(
     label: NDArray[np.int64], true_probability: NDArray[np.float32], *, classes: int, sample: Sample
 ) -> Evenness:
-    """1 − mean over classes of the standard deviation (ddof 0) of the true-class probability.
+    r"""1 − mean over classes of the standard deviation (ddof 0) of the true-class probability.
+
+    ```math
+    1 - \frac{1}{C} \sum_{k=1}^{C} \sqrt{\frac{1}{n_k} \sum_{i \in k} (p_i - \bar{p}_k)^2}
+    ```
 
     Deviations and `debiased` come from the jackknife within each class: probabilities are so skewed that the
     first order understates the error of twenty images a class by a sixth. If a class has fewer than
@@ -190,10 +199,11 @@ def confidence_evenness(
     Raises:
         ValueError: there are fewer classes or images.
 
-    >>> p = np.array([0.9, 0.7, 0.6, 0.6], dtype=np.float32)
-    >>> evenness = confidence_evenness(np.array([0, 0, 1, 1]), p, classes=2, sample="clean")
-    >>> round(evenness.estimate.value, 6)
-    0.95
+    Examples:
+        >>> p = np.array([0.9, 0.7, 0.6, 0.6], dtype=np.float32)
+        >>> evenness = confidence_evenness(np.array([0, 0, 1, 1]), p, classes=2, sample="clean")
+        >>> round(evenness.estimate.value, 6)
+        0.95
     """
     counts = _counts(label, classes)
     p = true_probability.astype(np.float64)

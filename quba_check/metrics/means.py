@@ -7,7 +7,11 @@ from collections.abc import Iterable
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """Geometric mean: the n-th root of the product of n values.
+    r"""Geometric mean: the n-th root of the product of n values.
+
+    ```math
+    \left( \prod_{k=1}^{n} x_k \right)^{1/n}
+    ```
 
     It is 0 if one value is 0: no other quality compensates for one that is missing altogether.
 
@@ -20,10 +24,11 @@ def geometric_mean(values: Iterable[float]) -> float:
     Raises:
         ValueError: there is no value, or one is negative.
 
-    >>> geometric_mean([0.25, 1.0])
-    0.5
-    >>> geometric_mean([0.0, 0.9])
-    0.0
+    Examples:
+        >>> geometric_mean([0.25, 1.0])
+        0.5
+        >>> geometric_mean([0.0, 0.9])
+        0.0
     """
     values = list(values)
     if not values or min(values) < 0:

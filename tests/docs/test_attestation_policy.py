@@ -1,4 +1,4 @@
-"""The deploy job's script in docs/attestation.md: hostile statements are refused, each for its reason."""
+"""The deploy job's script in docs/compliance.md: hostile statements are refused, each for its reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(folder: Path, file: str = "release.yaml", **changes: Any) -> Record:
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
     """The script on statements about records, with an approved statement."""
-    (policy,) = (step.text for step in steps("attestation.md") if step.role == "file: policy.py")
+    (policy,) = (step.text for step in steps("compliance.md") if step.role == "file: policy.py")
     (tmp_path / "policy.py").write_text(policy, encoding="utf-8")
     (tmp_path / "release.yaml").write_text(f"schema: 1\n{DEMANDED}", encoding="utf-8")
 

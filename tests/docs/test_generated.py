@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 import pytest
@@ -17,11 +18,12 @@ from quba_check.dimensions import registry
 from quba_check.gate.options import OPTIONS
 from quba_check.suites.opening import published_facts
 from tools.reference.__main__ import PAGES
-from tools.reference.errors import ADVICE, AREAS, PACKAGE
+from tools.reference.dimensions import general_title
+from tools.reference.errors import ADVICE, MESSAGES
 from tools.reference.markdown import NOTICE, anchor, table
+from tools.reference.options import GROUPS, all_commands
 from tools.reference.options import PAGES as LINKED
-from tools.reference.options import all_commands
-from tools.reference.schemas import schema_page
+from tools.reference.schemas import format_sections
 
 
 def page(name: str) -> str:
@@ -49,13 +51,12 @@ def test_every_option_of_pytest_is_there() -> None:
     assert f"{', '.join(only)} stand on the command line only." in text
 
 
-def test_every_command_is_there_with_its_options_and_example() -> None:
+def test_every_command_is_there_with_its_options() -> None:
     text = page("options.md")
     gate = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag}
     for name, command in all_commands(group):
         section = text.partition(f"### quba-check {name}\n")[2].partition("\n### ")[0]
         assert section, name
-        assert (command.epilog or "").removeprefix("Example: ") in section
         for option in (param for param in command.params if isinstance(param, click.Option)):
             flags = set(option.opts)
             assert flags & gate or flags <= {"--store"} or all(f"`{flag}" in section for flag in flags), flags
@@ -67,6 +68,7 @@ def test_every_command_has_a_page() -> None:
         "add them to PAGES in tools/reference/options.py"
     )
     assert set(LINKED) <= {*commands, *(option.flag for option in OPTIONS)}
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(group.commands)
 
 
 def test_every_dimension_is_there_with_its_parts() -> None:
@@ -75,22 +77,22 @@ def test_every_dimension_is_there_with_its_parts() -> None:
         dimension = registry[name]
         section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
         assert dimension.title in section
-        assert dimension.source in section
         for part in dimension.parts(published_facts()):
-            assert (
-                f"| `{part.name}` | {part.better or 'reported only'} | {part.unit} | {part.title} |"
-                in section
-            )
+            title = general_title(part.title, published_facts())
+            kind = f"{part.better or 'reported only'} | {part.unit} | {title}"
+            (row,) = (line for line in section.splitlines() if f"`{part.name}`" in line and line[0] == "|")
+            assert row.endswith(f"| {kind} |")
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("thresholds", "thresholds"), ("manifest", "suite"), ("record", "record")]
+    ("name", "form"),
+    [("files", "thresholds"), ("files", "suite"), ("files", "preprocessing"), ("record", "record")],
 )
 def test_every_key_of_a_format_is_there(name: str, form: str) -> None:
     schema = SCHEMAS[form]()
-    objects = [schema, *schema["$defs"].values()]
+    objects = [schema, *schema.get("$defs", {}).values()]
     keys = {key for item in objects for key in item.get("properties", {})}
-    assert keys <= set(re.findall(r"^\| `(\w+)` \|", page(f"reference/{name}.md"), re.MULTILINE))
+    assert keys <= set(re.findall(r"^- `(\w+)`: ", page(f"reference/{name}.md"), re.MULTILINE))
 
 
 def test_every_class_of_errors_has_advice() -> None:
@@ -102,22 +104,10 @@ def test_every_class_of_errors_has_advice() -> None:
     assert set(ADVICE) == classes
 
 
-def test_every_folder_that_raises_has_a_heading() -> None:
-    areas = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
-    assert set(AREAS) <= areas
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "`FLAG: unknown protocol 'VALUE'. Allowed: PROTOCOLS. Did you mean …?`",
-        "`unknown dimension 'NAME'. Did you mean …? Allowed: NAMES.`",
-        "`FILE:LINE: KEY: got text 'VALUE'. Allowed: a number from 0, or a percentage such as 2%.`",
-        "`class_balance needs at least two classes; the suite has one`",
-    ],
-)
-def test_messages_read_as_they_are_printed(message: str) -> None:
-    assert f"- {message}\n" in page("reference/errors.md")
+def test_the_explained_messages_exist() -> None:
+    package = Path(errors.__file__).parent
+    source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    assert [message.words for message in MESSAGES if message.words not in source] == []
 
 
 def test_the_python_page_has_every_public_name() -> None:
@@ -146,10 +136,23 @@ def test_objects_of_a_schema_are_described_once() -> None:
             "Inner": {**inner, "title": "Inner", "description": "A thing.\n\nAttributes:\n    n: its size."}
         },
     }
-    assert schema_page("T", schema, "Intro.", {}).split("\n\n", 2)[2] == (
-        "Intro.\n\n## Keys of the file\n\n"
-        "| key | value | meaning |\n|---|---|---|\n"
-        "| `first` | [first](#first) | A thing. |\n| `second` | [first](#first) | A thing. |\n\n"
-        "## first\n\nA thing.\n\n"
-        "| key | value | meaning |\n|---|---|---|\n| `n` | whole number from 1; required | Its size. |\n"
+    assert [*format_sections("T", schema, "Intro.", {})] == [
+        "## T",
+        "Intro.",
+        "- `first`: [first](#first). A thing.\n- `second`: [first](#first). A thing.",
+        "### first",
+        "A thing.",
+        "- `n`: whole number from 1; required. Its size.",
+    ]
+
+
+def test_keys_of_two_objects_are_described_once() -> None:
+    keys = {name: {"type": "string", "description": f"Its {name}."} for name in "abc"}
+    more = keys | {"d": {"type": "string", "description": "Its d."}}
+    objects = {
+        name: {"type": "object", "properties": properties}
+        for name, properties in {"x": keys, "y": more}.items()
+    }
+    assert [*format_sections("T", {"properties": objects}, "", {})][-1] == (
+        "As in [x](#x): `a`, `b`, `c`.\n\n- `d`: text. Its d."
     )

@@ -1,4 +1,4 @@
-"""docs/property-tests.md, followed."""
+"""docs/python.md, followed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from quba_check.testing import perturbations, strategies
 
 def test_the_guide(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
-    follow(steps("property-tests.md"), tmp_path / "project", tmp_path / "store")
+    follow(steps("python.md"), tmp_path / "project", tmp_path / "store")
 
 
 def test_it_names_all_there_is() -> None:
-    text = (DOCS / "property-tests.md").read_text(encoding="utf-8")
+    text = (DOCS / "python.md").read_text(encoding="utf-8")
     changes = {kind.__name__ for kind in perturbations.Perturbation.__subclasses__()} - {"Chain"}
     assert [name for name in sorted(changes | set(strategies.__all__)) if f"`{name}(" not in text] == []

@@ -107,7 +107,7 @@ def test_the_constants_of_the_attacks_and_bins() -> None:
 
 
 def test_the_protocols_differ_as_stated() -> None:
-    section = page("protocols.md").partition("## What differs?")[2].partition("\n## ")[0]
+    section = page("dimensions.md").partition("## Which protocols are there?")[2].partition("\n## ")[0]
     table = {row[0]: row[1:] for row in rows(section)[1:]}
     stated = {
         "attacks": (STANDARD.attack_space, RELEASED.attack_space) == ("pixel", "input"),
@@ -124,7 +124,7 @@ def test_the_protocols_differ_as_stated() -> None:
 
 
 def test_the_published_table_is_counted_right() -> None:
-    text = " ".join(page("published-table.md").split())
+    text = " ".join(page("published-models.md").split())
     models = published_models()
     marks = Counter(mark for model in models for mark in model.suspect)
     for counts in (
@@ -146,7 +146,7 @@ def test_the_published_table_is_counted_right() -> None:
 
 
 def test_the_findings_about_the_published_table() -> None:
-    text = " ".join(page("published-table.md").split())
+    text = " ".join(page("published-models.md").split())
     models = published_models()
 
     def middle(name: str, training: str | None = None, digits: int = 3) -> str:
@@ -191,13 +191,15 @@ def test_the_price_of_adversarial_training() -> None:
     assert round(trained["calibration_error"] / usual["calibration_error"]) == 2
 
 
-def test_evidence_names_keys_that_records_have() -> None:
+def test_compliance_names_keys_that_records_have() -> None:
     schema = Record.model_json_schema(by_alias=True, mode="serialization")
     keys = set(schema["properties"])
     for name in ("model", "suite", "environment"):
         row = schema["$defs"][f"{name.capitalize()}Row"]
         keys |= {f"{name}.{key}" for key in row["properties"]}
     keys |= {f"measurements.{name}" for name in PUBLISHED_DIMENSIONS}
-    stated = [name for name in quoted(page("evidence.md")) if name.partition(".")[0] in schema["properties"]]
+    stated = [
+        name for name in quoted(page("compliance.md")) if name.partition(".")[0] in schema["properties"]
+    ]
     assert len(stated) > 10
     assert [name for name in stated if name not in keys] == []

@@ -117,6 +117,8 @@ def build(folder: Path) -> subprocess.CompletedProcess[str]:
 def copy_sources(folder: Path) -> None:
     shutil.copytree(ROOT / "docs", folder / "docs")
     shutil.copy(CONFIG, folder)
+    (folder / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "formulas.py", folder / "tools")
     package = Path(quba_check.__file__).parent
     shutil.copytree(
         package, folder / "quba_check", ignore=shutil.ignore_patterns("__pycache__", "*.safetensors")
@@ -179,6 +181,14 @@ def test_examples_of_the_api_are_code(site: Path) -> None:
     text = (site / "reference" / "python.html").read_text(encoding="utf-8")
     assert "&gt;&gt;&gt;" in text
     assert "<blockquote" not in text
+
+
+def test_formulas_are_mathematics(site: Path) -> None:
+    """MathML, which browsers draw without a script: nine dimensions with ten formulas, and the metrics."""
+    for name, fewest in (("dimensions.html", 11), ("reference/python.html", 5)):
+        text = (site / name).read_text(encoding="utf-8")
+        assert text.count("<math ") >= fewest
+        assert "\\frac" not in text
 
 
 def test_dimensions_have_the_addresses_that_reports_link_to(site: Path) -> None:

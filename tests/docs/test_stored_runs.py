@@ -1,4 +1,4 @@
-"""The pages about results, records and the Python API, followed; and the demo as the README shows it."""
+"""The pages about results and records, followed; and the demo as the README shows it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from support.demo_runs import demo_store
 from support.guides import DOCS, Step, follow, steps
 
 PAGES = (
-    "reading-the-result.md",
-    "tuning.md",
+    "result.md",
+    "thresholds.md",
     "comparing.md",
-    "ranks.md",
-    "python.md",
+    "published-models.md",
     "exports.md",
-    "attestation.md",
+    "compliance.md",
 )
 
 

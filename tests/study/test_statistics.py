@@ -171,7 +171,7 @@ def test_tables_are_rectangular(name: str) -> None:
 
 
 def test_the_medians_that_the_page_quotes() -> None:
-    """docs/study.md: transformers with and without the sign of a second softmax."""
+    """docs/published-models.md: transformers with and without the sign of a second softmax."""
     values: dict[bool, list[float]] = {True: [], False: []}
     for model in MODELS:
         if model.family == "transformer":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tools.reference.dimensions import dimensions_page
 from tools.reference.errors import errors_page
-from tools.reference.formats import manifest_page, preprocessing_page, record_page, thresholds_page
+from tools.reference.formats import files_page, record_page
 from tools.reference.options import options_page
 from tools.reference.python_api import python_page
 
@@ -16,9 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES: Mapping[str, Callable[[], str]] = {
     "options.md": options_page,
     "reference/dimensions.md": dimensions_page,
-    "reference/thresholds.md": thresholds_page,
-    "reference/manifest.md": manifest_page,
-    "reference/preprocessing.md": preprocessing_page,
+    "reference/files.md": files_page,
     "reference/record.md": record_page,
     "reference/errors.md": errors_page,
     "reference/python.md": python_page,

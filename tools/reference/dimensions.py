@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
@@ -30,7 +31,8 @@ def dimensions_page() -> str:
     )
     return page(
         "Dimensions: units, images, parts",
-        "Formulas and pitfalls: [the nine dimensions](../dimensions.md). Weights: [the score](../score.md).",
+        "Formulas, pitfalls and sources: [the nine dimensions](../dimensions.md). Weights: "
+        "[the score](../score.md).",
         summary,
         "`shifts` are all sets that a manifest lists under that key. How sets are stored: "
         "[data](../data.md).\n\n"
@@ -41,12 +43,12 @@ def dimensions_page() -> str:
 
 
 def _section(dimension: Dimension, suite: SuiteFacts) -> str:
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for part in dimension.parts(suite):
+        kind = (part.better or "reported only", part.unit, general_title(part.title, suite))
+        rows.setdefault(kind, []).append(part.name)
     parts = table(
-        ("part", "better", "unit", "meaning"),
-        [
-            (code(part.name), part.better or "reported only", part.unit, part.title)
-            for part in dimension.parts(suite)
-        ],
+        ("part", "better", "unit", "meaning"), [(codes(names), *kind) for kind, names in rows.items()]
     )
     notes = {
         "accuracy": "Only in suites of more than five classes:",
@@ -56,11 +58,22 @@ def _section(dimension: Dimension, suite: SuiteFacts) -> str:
         [
             f"## {dimension.name}",
             dimension.title,
-            f"Images: {_images(dimension, suite)}. Source: {dimension.source}.",
+            f"Images: {_images(dimension, suite)}.",
             *([notes[dimension.name]] if dimension.name in notes else []),
             parts,
         ]
     )
+
+
+def general_title(title: str, suite: SuiteFacts) -> str:
+    """Return the title of a part with NAME for its set or corruption, and N for its severity.
+
+    >>> general_title("relative accuracy at severity 3", published_facts())
+    'relative accuracy at severity N'
+    """
+    names = (*suite.shifts, *(name.replace("_", " ") for name in suite.corruptions))
+    title = re.sub(rf"\b({'|'.join(map(re.escape, names))})\b", "NAME", title)
+    return re.sub(r"severity \d", "severity N", title)
 
 
 def _sets(dimension: Dimension, suite: SuiteFacts) -> str:

@@ -1,56 +1,50 @@
-"""The pages of threshold files, manifests, preprocessing files and records."""
+"""The pages of the YAML files that users write, and of records."""
 
 from __future__ import annotations
 
 from quba_check.cli.schema import SCHEMAS
-from tools.reference.schemas import schema_page
+from tools.reference.markdown import page
+from tools.reference.schemas import format_sections
 
 
-def thresholds_page() -> str:
-    """Return the page of threshold files."""
-    return schema_page(
-        "Threshold file: keys",
-        SCHEMAS["thresholds"](),
-        "`quba-check schema thresholds` prints this as JSON Schema. How to write one: "
-        "[thresholds](../thresholds.md). `null` instead of a value removes what the extended file has.",
-        {
-            "DimensionEntry": "dimensions.NAME",
-            "PartEntry": "dimensions.NAME.parts.PART",
-            "AttackedEntry": "dimensions.adversarial_robustness",
-            "AttackedPartEntry": "dimensions.adversarial_robustness.parts.PART",
-        },
-    )
-
-
-def manifest_page() -> str:
-    """Return the page of manifests."""
-    return schema_page(
-        "Manifest `quba-data.yaml`: keys",
-        SCHEMAS["suite"](),
-        "`quba-check schema suite` prints this as JSON Schema. How to write one: [data](../data.md).",
-        {},
-    )
-
-
-def preprocessing_page() -> str:
-    """Return the page of preprocessing files."""
-    return schema_page(
-        "Preprocessing file: keys",
-        SCHEMAS["preprocessing"](),
-        "`quba-check schema preprocessing` prints this as JSON Schema. When to write one: "
-        "[models](../models.md#how-do-i-override-the-preprocessing).",
-        {},
+def files_page() -> str:
+    """Return the page of the YAML files that users write."""
+    return page(
+        "Files: keys of threshold file, manifest and preprocessing file",
+        "`quba-check schema thresholds` (or `suite`, `preprocessing`) prints a JSON Schema for editors.",
+        *format_sections(
+            "Threshold file",
+            SCHEMAS["thresholds"](),
+            "How to write one: [thresholds](../thresholds.md). `null` instead of a value removes what the "
+            "extended file has.",
+            {
+                "DimensionEntry": "dimensions.NAME",
+                "PartEntry": "dimensions.NAME.parts.PART",
+                "AttackedEntry": "dimensions.adversarial_robustness",
+                "AttackedPartEntry": "dimensions.adversarial_robustness.parts.PART",
+            },
+        ),
+        *format_sections(
+            "Manifest",
+            SCHEMAS["suite"](),
+            "The file `quba-data.yaml`. How to write one: [data](../data.md).",
+            {},
+        ),
+        *format_sections(
+            "Preprocessing file",
+            SCHEMAS["preprocessing"](),
+            "When to write one: [models](../models.md#how-do-i-override-the-preprocessing).",
+            {},
+        ),
     )
 
 
 def record_page() -> str:
-    """Return the page of records."""
-    return schema_page(
-        "Record: keys",
+    """Return the page of records, without the marks of required keys: a run writes them all."""
+    sections = format_sections(
+        "Record",
         SCHEMAS["record"](),
-        "The JSON that a run writes, see [the result](../reading-the-result.md#where-is-the-result-kept). "
-        "`quba-check schema record` prints this as JSON Schema. Later versions of schema 1 may add keys, and "
-        "rename or remove none.",
+        "",
         {
             "MeasurementRow": "measurements.NAME with a value",
             "UnmeasurableRow": "measurements.NAME that cannot be measured",
@@ -59,4 +53,11 @@ def record_page() -> str:
             "StoppedRow": "stopped",
             "SetRow": "suite.sets.NAME",
         },
+    )
+    return page(
+        "Record: keys",
+        "The JSON that a run writes: [the result](../result.md#where-is-the-result-kept). "
+        "`quba-check schema record` prints this as JSON Schema. Later versions of schema 1 may add keys, and "
+        "rename or remove none.",
+        *(section.replace("; required", "") for section in sections),
     )

@@ -39,11 +39,6 @@ def codes(names: Iterable[str]) -> str:
     return ", ".join(code(name) for name in names)
 
 
-def block(text: str, language: str = "console") -> str:
-    """Return a fenced code block."""
-    return f"```{language}\n{text.strip()}\n```"
-
-
 def anchor(heading: str) -> str:
     """Return the anchor of a heading, the same on GitHub and on the site.
 

@@ -9,70 +9,84 @@ import click
 
 from quba_check.cli.main import quba_check
 from quba_check.gate.options import OPTIONS
-from tools.reference.markdown import block, code, codes, escaped, page, table
+from tools.reference.markdown import code, codes, escaped, page, table
 
-EXAMPLE = "Example:"
 SHARED = ("help", "store")
 """Options of many commands, described once."""
 PAGES: Mapping[str, str] = {
     "--model": "[models](models.md)",
     "--quba-thresholds": "[thresholds](thresholds.md)",
     "--quba-data": "[data](data.md)",
-    "--quba-mirror-gb": "[copies](data.md#how-much-space-do-the-copies-take)",
     "--quba-preprocessing": "[preprocessing](models.md#how-do-i-override-the-preprocessing)",
     "--quba-exact-preprocessing": "[resizing](models.md#which-code-resizes-the-images)",
-    "--quba-protocol": "[protocols](protocols.md)",
-    "--quba-precision": "[compute settings](saving-work.md#how-are-precision-and-memory-format-chosen)",
-    "--quba-compile": "[compute settings](saving-work.md#how-are-precision-and-memory-format-chosen)",
-    "--quba-early-stop": "[early stopping](saving-work.md#how-does-early-stopping-decide)",
-    "--quba-limit": "[limits](saving-work.md#which-images-does-a-limit-choose)",
-    "--quba-plan": "[the cost of a run](saving-work.md#what-will-a-run-cost)",
-    "--quba-store": "[the store](saving-work.md#what-is-kept-between-runs)",
-    "--quba-cache-gb": "[prepared images](saving-work.md#how-much-space-do-prepared-images-take)",
+    "--quba-protocol": "[protocols](dimensions.md#which-protocols-are-there)",
+    "--quba-precision": "[settings](speed.md#which-settings-does-a-pass-take)",
+    "--quba-compile": "[settings](speed.md#which-settings-does-a-pass-take)",
+    "--quba-early-stop": "[early stopping](speed.md#how-does-early-stopping-decide)",
+    "--quba-limit": "[limits](speed.md#which-images-does-a-limit-choose)",
+    "--quba-plan": "[the plan](speed.md#what-will-a-run-cost)",
+    "--quba-store": "[the store](store.md)",
+    "--quba-cache-gb": "[prepared images](store.md#how-much-space-do-prepared-images-take)",
+    "--quba-executor": "[many machines](many-machines.md)",
+    "--quba-executor-settings": "[resources](many-machines.md#how-do-i-set-resources-packages-and-files)",
     "--quba-baseline": "[comparing](comparing.md)",
-    "--quba-report": "[the record](reading-the-result.md#where-is-the-result-kept)",
+    "--quba-report": "[the record](result.md#where-is-the-result-kept)",
     "--quba-markdown": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
-    "--quba-html": "[the page](report.md)",
-    "--quba-pictures": "[pictures](report.md#which-images-did-a-demand-fail-on)",
+    "--quba-html": "[the page](result.md#how-do-i-make-a-page)",
+    "--quba-pictures": "[pictures](result.md#which-images-did-a-demand-fail-on)",
     "--quba-trust-pickle": "[security](security.md)",
     "init": "[data](data.md)",
     "doctor": "[doctor](doctor.md)",
-    "fleet": "[fleets](fleets.md)",
-    "verdict": "[exit codes](reading-the-result.md#what-does-the-exit-code-mean)",
+    "verdict": "[exit codes](result.md#what-does-the-exit-code-mean)",
+    "compare": "[comparing](comparing.md)",
+    "failures": "[wrong images](comparing.md#which-images-did-a-model-get-wrong)",
+    "explain": "[strengths](published-models.md#what-is-my-model-good-and-bad-at)",
+    "report": "[the page](result.md#how-do-i-make-a-page)",
     "summary": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
     "annotations": "[annotations](ci.md#how-do-i-mark-the-lines-of-the-threshold-file)",
-    "rank": "[ranks](ranks.md)",
-    "show": "[one published model](ranks.md#how-good-is-a-published-model)",
-    "recommend": "[recommendations](study.md#which-published-model-meets-my-demands)",
-    "explain": "[a record explained](study.md#what-is-my-model-good-and-bad-at)",
-    "reproduce": "[measuring a published model](study.md#do-i-get-the-published-values)",
-    "report": "[the page](report.md)",
-    "study": "[the published models](study.md)",
-    "lint": "[pre-commit](ci.md)",
     "badge": "[badge](exports.md#how-do-i-show-the-verdict-in-a-readme)",
     "model-card": "[model cards](exports.md#how-do-i-put-results-on-a-hugging-face-model-page)",
+    "attest": "[compliance](compliance.md)",
     "export": "[tables](exports.md#how-do-i-get-the-values-as-a-table)",
-    "attest": "[attestation](attestation.md)",
-    "compare": "[comparing](comparing.md)",
-    "failures": "[failures](comparing.md#which-images-did-a-model-get-wrong)",
+    "lint": "[pre-commit](ci.md#how-do-i-check-threshold-files-before-a-commit)",
+    "tune": "[tuning](thresholds.md#which-thresholds-does-a-run-support)",
+    "power": "[power](thresholds.md#which-models-would-a-threshold-file-block)",
+    "what-if": "[other files](thresholds.md#would-a-run-pass-other-threshold-files)",
+    "schema": "[file formats](reference/files.md)",
+    "rank": "[ranks](published-models.md#which-rank-has-my-model)",
+    "show": "[one model](published-models.md#how-good-is-a-published-model)",
+    "recommend": "[recommendations](published-models.md#which-published-model-meets-my-demands)",
+    "study": "[statistics](published-models.md#what-does-the-published-table-show)",
+    "reproduce": "[reproduction](published-models.md#do-i-get-the-published-values)",
     "population": "[populations](score.md#which-populations-are-there)",
     "suite describe": "[data](data.md)",
     "suite make-object-focus": "[object_focus](data.md#i-have-no-images-for-object_focus)",
-    "store list": "[the models of the store](saving-work.md#what-is-in-the-store)",
-    "store verify": "[checksums](saving-work.md#is-the-store-intact)",
-    "store prune": "[space](saving-work.md#how-do-i-free-space)",
-    "status": "[running evaluations](saving-work.md#which-evaluations-are-running)",
-    "what-if": "[other threshold files](tuning.md#would-a-run-pass-other-threshold-files)",
-    "tune": "[thresholds from runs](tuning.md#which-thresholds-does-a-run-support)",
-    "power": "[power](tuning.md#which-models-would-a-threshold-file-block)",
-    "schema": "[file formats](reference/thresholds.md)",
+    "store list": "[its content](store.md#what-is-in-the-store)",
+    "store verify": "[checksums](store.md#is-the-store-intact)",
+    "store prune": "[space](store.md#how-do-i-free-space)",
+    "status": "[running evaluations](store.md#which-evaluations-are-running)",
+    "fleet": "[fleets](many-machines.md#how-do-i-judge-a-list-of-models)",
 }
 """The page on each option of pytest and each command."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "start": ("init", "doctor", "verdict", "compare", "failures", "explain"),
+    "reports and CI": ("report", "summary", "annotations", "badge", "model-card", "attest", "export"),
+    "thresholds": ("lint", "tune", "power", "what-if", "schema"),
+    "published models": ("rank", "show", "recommend", "study", "reproduce", "population"),
+    "data and machines": ("suite", "store", "status", "fleet"),
+}
+"""The commands as `quba-check --help` groups them."""
 
 
 def options_page() -> str:
     """Return the page."""
     without_ini = [option.flag for option in OPTIONS if not option.has_ini]
+    commands = dict(all_commands(quba_check))
+    groups = {
+        title: [full for name in names for full in commands if full.split()[0] == name]
+        for title, names in GROUPS.items()
+    }
     return page(
         "Options and commands",
         "## Which options does pytest take?",
@@ -82,20 +96,17 @@ def options_page() -> str:
         "Batch size and workers change at most the last bits of scores, if a model computes each image "
         "on its own. See [models that do not](models.md#what-happens-to-a-quantised-model).",
         "## Which commands does quba-check have?",
-        "`quba-check COMMAND --help` prints the same. Commands that read records take `--store=DIR`, the "
-        "store to search for per-image results, and `store` and `status` take it for the store itself.",
         table(
-            ("command", "purpose", "page"),
+            ("group", "commands"),
             [
-                (
-                    f"[{code(name)}](#quba-check-{name.replace(' ', '-')})",
-                    command.get_short_help_str(limit=200),
-                    PAGES.get(name, ""),
-                )
-                for name, command in all_commands(quba_check)
+                (title, ", ".join(f"[{name}](#quba-check-{name.replace(' ', '-')})" for name in names))
+                for title, names in groups.items()
             ],
         ),
-        *(_command_section(name, command) for name, command in all_commands(quba_check)),
+        "`quba-check COMMAND --help` prints more, with an example. Commands that read records take "
+        "`--store=DIR`, the store to search for per-image results; `store` and `status` take it for the "
+        "store itself.",
+        *(_command_section(name, commands[name]) for names in groups.values() for name in names),
     )
 
 
@@ -116,38 +127,33 @@ def _pytest_options() -> str:
         flag = option.flag + (f"={option.metavar}" if option.metavar else "")
         older = f"; older name: {code(option.alias)}" if option.alias else ""
         link = f"; see {PAGES[option.flag]}" if option.flag in PAGES else ""
-        rows.append((code(flag), _as_markdown(option.help) + older + link))
-    return table(("option", "meaning"), rows)
+        rows.append(f"- {code(flag)}: {_as_markdown(option.help)}{older}{link}")
+    return "\n".join(rows)
 
 
 def _command_section(name: str, command: click.Command) -> str:
-    *groups, own_name = f"quba-check {name}".split()
-    parent = click.Context(quba_check, info_name=" ".join(groups))
-    context = click.Context(command, info_name=own_name, parent=parent)
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     gate = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag}
-    options = [param for param in command.params if isinstance(param, click.Option)]
-    rows = [
-        _option_row(option)
-        for option in options
-        if not gate.intersection(option.opts) and option.name not in SHARED
+    options = [
+        _option_line(option)
+        for option in command.params
+        if isinstance(option, click.Option)
+        and not gate.intersection(option.opts)
+        and option.name not in SHARED
     ]
-    example = (command.epilog or "").strip().removeprefix(EXAMPLE).strip()
+    purpose = _as_markdown(inspect.cleandoc(command.help or "").partition("\n\n")[0])
     parts = [
         f"### quba-check {name}",
-        _as_markdown(inspect.cleandoc(command.help or "")),
-        f"Usage: {code(usage)}",
-        block(example) if example else "",
-        table(("option", "meaning"), rows) if rows else "",
+        f"{purpose} See {PAGES[name]}." if name in PAGES else purpose,
+        "\n".join(options),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _option_row(option: click.Option) -> tuple[str, str]:
+def _option_line(option: click.Option) -> str:
     longest = max(option.opts, key=len)
     value = "" if option.is_flag else f"={option.metavar or option.type.name.upper()}"
     flags = [longest + value, *(flag for flag in option.opts if flag != longest)]
-    return codes(flags), _as_markdown(option.help or "") + ("; required" if option.required else "")
+    return f"- {codes(flags)}: {_as_markdown(option.help or '')}" + ("; required" if option.required else "")
 
 
 def _as_markdown(text: str) -> str:

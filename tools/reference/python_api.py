@@ -24,6 +24,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Errors": ("QubaError", "UserError", "UnmeasurableError"),
 }
 
+METRICS = (
+    "calibration.expected_calibration_error",
+    "calibration.adaptive_calibration_error",
+    "calibration_noise.total_without_noise",
+    "class_balance.accuracy_evenness",
+    "class_balance.confidence_evenness",
+    "means.geometric_mean",
+)
+"""Functions of numbers whose formulas the page shows."""
+
 
 def python_page() -> str:
     """Return the page.
@@ -42,4 +52,6 @@ def python_page() -> str:
             f"## {title}\n\n" + "\n\n".join(f"::: quba_check.{name}" for name in names)
             for title, names in GROUPS.items()
         ),
+        "## Metrics\n\nFunctions of arrays, which the [dimensions](../dimensions.md) use.\n\n"
+        + "\n\n".join(f"::: quba_check.metrics.{name}" for name in METRICS),
     )

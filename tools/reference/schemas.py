@@ -1,36 +1,42 @@
-"""Pages of file formats, from their JSON Schemas."""
+"""Sections of pages on file formats, from their JSON Schemas."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
-from tools.reference.markdown import anchor, code, codes, page, table
+from tools.reference.markdown import anchor, code, codes
 
 Schema = Mapping[str, Any]
 ATTRIBUTES = re.compile(r"\n\s*Attributes:\n(?P<lines>.*)", re.DOTALL)
 ATTRIBUTE = re.compile(r"^(?P<indent> *)(?P<name>\w+): ")
 FIELDS = {"schema": "schema_version"}
 """Names in Python of keys that differ."""
+FEWEST_SHARED = 3
+"""Rows that two objects have in common from which on the second refers to the first."""
+Row = tuple[str, str, str]
+"""Key, allowed values and meaning."""
 SCALARS = {"string": "text", "number": "number", "integer": "whole number", "boolean": "`true` or `false`"}
 
 
-def schema_page(title: str, schema: Schema, introduction: str, headings: Mapping[str, str]) -> str:
-    """Return the page of one format.
+def format_sections(
+    title: str, schema: Schema, introduction: str, headings: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the sections of one format: its own keys first, then each object.
 
     Args:
-        title: title of the page.
+        title: heading of the format's own keys.
         schema: JSON Schema of the format.
-        introduction: text above the keys.
+        introduction: text above these keys.
         headings: headings by name of an object in the schema; by default the path of its first place.
     """
-    return page(title, introduction, *_Walk(schema, headings).sections())
+    yield from _Walk(schema, headings).sections(title, introduction)
 
 
 @dataclass
@@ -41,26 +47,34 @@ class _Walk:
         schema: the whole schema.
         headings: given headings by name of an object.
         places: heading of each described object, by its name in the schema.
+        tables: rows of each described object, by its heading.
+        sets: the first set that takes certain readers, by their links.
         queue: objects to describe: heading and schema.
     """
 
     schema: Schema
     headings: Mapping[str, str]
     places: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    sets: dict[str, str] = field(default_factory=dict)
     queue: list[tuple[str, Schema]] = field(default_factory=list)
 
-    def sections(self) -> Iterator[str]:
+    def sections(self, title: str, introduction: str) -> Iterator[str]:
         """Yield a section for each object, the outermost first."""
-        yield from self._section("Keys of the file", "", self.schema)
+        yield f"## {title}"
+        yield introduction
+        yield self._keys("", self.schema)
         while self.queue:
             heading, schema = self.queue.pop(0)
-            yield from self._section(heading, heading, schema)
+            yield f"### {heading}"
+            yield _description(schema)[0]
+            yield self._keys(heading, schema)
 
-    def _section(self, heading: str, path: str, schema: Schema) -> Iterator[str]:
-        text, attributes = _description(schema)
+    def _keys(self, path: str, schema: Schema) -> str:
+        attributes = _description(schema)[1]
         attributes = {**_inherited(schema.get("title", "")), **attributes}
         required = set(schema.get("required", ()))
-        rows = []
+        rows: list[Row] = []
         for name, value in schema.get("properties", {}).items():
             own_text = (
                 attributes.get(FIELDS.get(name, name)) or _description(value)[0] or self._summary(value)
@@ -70,10 +84,22 @@ class _Walk:
         extra = schema.get("additionalProperties")
         if isinstance(extra, dict):
             rows.append(("any name", self._kind(extra, f"{path}.NAME"), ""))
-        yield f"## {heading}"
-        if text and path:
-            yield text
-        yield table(("key", "value", "meaning"), rows)
+        return self._rows(path, rows)
+
+    def _rows(self, heading: str, rows: list[Row]) -> str:
+        """Return the rows of an object without those that an earlier object has, to which it refers."""
+        shared = {
+            other: [row for row in rows if row in table_rows]
+            for other, table_rows in self.tables.items()
+            if other
+        }
+        other = max(shared, key=lambda name: len(shared[name]), default="")
+        self.tables[heading] = rows
+        if not other or len(shared[other]) < FEWEST_SHARED:
+            return _list(rows)
+        keys = ", ".join(row[0] for row in shared[other])
+        rest = [row for row in rows if row not in shared[other]]
+        return f"As in [{other}](#{anchor(other)}): {keys}.\n\n{_list(rest)}".strip()
 
     def _summary(self, schema: Schema) -> str:
         """Return the first paragraph of the object that a key holds; empty for several."""
@@ -92,8 +118,9 @@ class _Walk:
         options = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
         if options:
             kinds = [self._kind(option, path) for option in options if option.get("type") != "null"]
-            has_readers = any("(#reader-" in kind for kind in kinds)
-            return (", " if has_readers else " or ").join(dict.fromkeys(kinds))
+            if any("(#reader-" in kind for kind in kinds):
+                return self._readers(path, ", ".join(kinds))
+            return " or ".join(dict.fromkeys(kinds))
         if "enum" in schema:
             return codes(str(value) for value in schema["enum"])
         if "const" in schema:
@@ -104,6 +131,11 @@ class _Walk:
         if schema.get("type") == "object":
             return self._mapping(schema, path)
         return SCALARS.get(str(schema.get("type")), "any value") + _range(schema)
+
+    def _readers(self, path: str, kinds: str) -> str:
+        """Return the readers of a set, or the first set that has the same ones."""
+        first = self.sets.setdefault(kinds, path.rpartition(".")[2])
+        return kinds if path.endswith(f".{first}") else f"as {code(first)}"
 
     def _array(self, schema: Schema, path: str) -> str:
         if "items" in schema:
@@ -126,6 +158,10 @@ class _Walk:
             self.queue.append((self.places[name], schema))
         heading = self.places[name]
         return f"[{reader or heading}](#{anchor(heading)})"
+
+
+def _list(rows: Iterable[Row]) -> str:
+    return "\n".join(f"- {key}: {kind}" + (f". {meaning}" if meaning else "") for key, kind, meaning in rows)
 
 
 def _is_object(schema: Schema) -> bool:
