@@ -43,10 +43,10 @@ class Batching:
     def size(self) -> int:
         """Images of a forward pass."""
         classifier = self._classifier
-        if size := self._reduced or self._size:
-            return size
         if classifier.takes_single_images:
             return 1
+        if size := self._reduced or self._size:
+            return size
         if self._has_gradients and classifier.device.type == "cpu" and classifier.compute.channels_last:
             return CPU_GRADIENT_BATCH
         return default_batch(classifier.device)

@@ -218,7 +218,7 @@ def test_a_graph_whose_scale_depends_on_the_batch_gets_one_image_at_a_time(tmp_p
     assert torch.equal(classifier.raw(pixels), alone)
     assert not torch.allclose(classifier.module(pixels), alone, rtol=0.01)
     torch.testing.assert_close(alone, load(whole).raw(pixels), rtol=0.02, atol=0)
-    assert classifier.compute.batch_size == 1
+    assert classifier.takes_single_images
     assert any("is quantised dynamically" in note for note in classifier.notes)
     assert not any("is quantised dynamically" in note for note in load(whole).notes)
 
