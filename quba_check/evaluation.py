@@ -53,8 +53,8 @@ class Evaluation:
         arch: timm architecture of a checkpoint file; it overrides the file's own.
         preprocessing: preprocessing file; it overrides the model's own preprocessing.
         device: auto, cpu, cuda, cuda:N, mps.
-        precision: auto (a probe chooses, see `models.compute_probe`), fp32, bf16, fp16.
-        compile: `torch.compile` the model: auto (if it saves time), on, off.
+        precision: auto (see `engine.compute_choice`), fp32, bf16, fp16.
+        compile: `torch.compile` the model: on, off.
         exact_preprocessing: use Pillow and timm's transform, not faster code (at most 2 of 255 levels off).
         seed: seed of random starts, generated corruptions, and the subset of a limit.
         limit: largest number of images of each set, stratified by class; has no effect on an open suite.
@@ -83,7 +83,7 @@ class Evaluation:
         preprocessing: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
-        compile: str = "auto",  # noqa: A002  the name of the option
+        compile: str = "off",  # noqa: A002  the name of the option
         exact_preprocessing: bool = False,
         seed: int = 0,
         limit: int | None = None,
@@ -166,7 +166,7 @@ class Evaluation:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
-        """Plan dimensions without an obstacle, for shared passes and one choice of compute settings."""
+        """Plan dimensions without an obstacle, for shared passes."""
         names = list(names)
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))
@@ -186,19 +186,16 @@ class Evaluation:
         """
         return self.engine.work(self.engine.run_views)
 
-    def check(self, *, is_whole_run: bool = True) -> None:
+    def check(self) -> None:
         """List all images and predict the first ones, before the long work starts.
 
         The first shard of the plan is predicted and stored, so that no work is done twice.
-
-        Args:
-            is_whole_run: the plan is complete, so that compute settings can be chosen for it.
 
         Raises:
             UserError: the files of a set have the wrong layout, or the model's outputs cannot be used.
         """
         self.suite.counts(self.engine.run_views)
-        self.engine.determine_outputs(self.engine.run_views, always=True, is_whole_run=is_whole_run)
+        self.engine.determine_outputs(self.engine.run_views, always=True)
 
     def outcome(self, name: str) -> Outcome:
         """Return the measurement of a dimension, or its obstacle; it is computed once.

@@ -153,7 +153,7 @@ def _cache_key(subject: ModelUnderTest, evaluation: Evaluation, checks: tuple[Ch
 
 
 def _stated_settings(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the settings of the model without those that a probe chooses."""
+    """Return the settings of the model without those that are chosen for it."""
     settings = evaluation.engine.cache_keys.model_settings
     if evaluation.classifier.compute.requested == "auto":
         settings |= {"precision": "fp32"}

@@ -16,7 +16,7 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import start_noise
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.loader import READ_AHEAD, ImageStream, ReadJob, default_threads
+from quba_check.engine.loader import READ_AHEAD, ImageStream, default_threads
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.progress import Reporter
@@ -142,11 +142,11 @@ class ShardPredictor:
         """Yield tasks of one kind when the outputs of their images are complete."""
         opened: set[ShardTask] = set()
 
-        def jobs() -> Iterator[ReadJob[Owner, Any]]:
+        def jobs() -> Iterator[tuple[Owner, Callable[[], Any]]]:
             for task in tasks:
                 opened.add(task)
                 for position in range(len(task.examples)):
-                    yield ReadJob((task, position), partial(self._read, task, position))
+                    yield (task, position), partial(self._read, task, position)
 
         # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
         # batches are as large as shards, would have to wait.

@@ -123,13 +123,13 @@ OPTIONS = (
     Option(
         "--quba-precision",
         "NAME",
-        f"{', '.join(PRECISIONS)} (auto: the fastest that keeps the answers)",
+        f"{', '.join(PRECISIONS)} (auto: fp32, and half precision on GPUs if it keeps the answers)",
         parse_precision,
     ),
     Option(
         "--quba-compile",
         "WHEN",
-        "torch.compile the model: auto (if it saves time), on, off",
+        "torch.compile the model: on, off (default)",
         parse_compile,
     ),
     Option(
@@ -272,7 +272,7 @@ class Options:
     protocol: ProtocolName | None = None
     device: str = "auto"
     precision: str = "auto"
-    compile: str = "auto"
+    compile: str = "off"
     exact_preprocessing: bool = False
     batch_size: int | None = None
     workers: int | None = None

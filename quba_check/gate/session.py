@@ -218,14 +218,13 @@ class GateSession:
             )
         return self._unreachable[key]
 
-    def check(self, demands: Iterable[PlannedDemand], *, is_whole_run: bool = True) -> None:
+    def check(self, demands: Iterable[PlannedDemand]) -> None:
         """Load every model and predict its first images, before the long work starts.
 
         Wrong outputs that a guard detects are reported by each demand that needs them.
 
         Args:
             demands: the demands whose images come first.
-            is_whole_run: no others will be judged, so that compute settings can be chosen.
 
         Raises:
             UserError: a model, its outputs, or the data cannot be used.
@@ -233,7 +232,7 @@ class GateSession:
         self.select(demands)
         for model, protocol in self.models_and_protocols():
             with contextlib.suppress(InvariantError):
-                self.evaluation(model, protocol).check(is_whole_run=is_whole_run)
+                self.evaluation(model, protocol).check()
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
         """Return the evaluation of a model under a protocol; both share the model.

@@ -14,7 +14,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, model_errors
-from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, ComputeRequest, ComputeSettings
+from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule
@@ -103,12 +103,12 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     for parameter in parameters:  # attacks then compute gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
-    compute, requested = _compute_settings(spec, request, loaded, precision)
+    compute = _compute_settings(spec, request, loaded, precision)
     checksum = state_digest(tensors)
     original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
     original |= {f"hidden {name}": tensor for name, tensor in loaded.hidden.items()}
     pin_arithmetic(device)
-    return Classifier(
+    classifier = Classifier(
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
@@ -128,7 +128,6 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         head=head,
         device=device,
         compute=compute,
-        requested=requested,
         no_gradient=loaded.no_gradient,
         takes_single_images=loaded.takes_single_images,
         stated_outputs=stated_outputs(module, spec=spec.text, configs=configs),
@@ -137,6 +136,10 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         exact_preprocessing=request.exact_preprocessing,
         request=request,
     )
+    if request.precision == "auto" and compute.reason == STATED:
+        classifier.use(classifier.rule(precision))
+        classifier.is_open = True
+    return classifier
 
 
 def _load_module(  # noqa: C901  a branch for each kind
@@ -187,18 +190,19 @@ def _load_module(  # noqa: C901  a branch for each kind
 
 def _compute_settings(
     spec: ModelSpec, request: LoadRequest, loaded: LoadedModule, precision: Precision
-) -> tuple[ComputeSettings, ComputeRequest | None]:
-    """Return the first settings, and the request for a later choice if there is one."""
-    settings = ComputeSettings(loaded.precision or precision, requested=request.precision)
+) -> ComputeSettings:
+    """Return the settings of a model that the rule does not change."""
+    reason = STATED
     if loaded.takes_single_images:
-        return replace(settings, batch_size=1, reason=SINGLE_IMAGES), None
-    if loaded.is_program:
-        return replace(settings, reason=PROGRAM), None
-    if spec.kind == "demo" and request.precision == "auto":
-        settings = replace(settings, reason=DEMO)
-        return settings, ComputeRequest("fp32", "on") if request.compile == "on" else None
-    is_open = request.precision == "auto" or request.compile == "on"
-    return settings, ComputeRequest(request.precision, request.compile) if is_open else None
+        reason = SINGLE_IMAGES
+    elif loaded.is_program:
+        reason = PROGRAM
+    elif spec.kind == "demo" and request.precision == "auto":
+        reason = DEMO
+    is_compiled = request.compile == "on" and reason in (STATED, DEMO)
+    return ComputeSettings(
+        loaded.precision or precision, compiled=is_compiled, requested=request.precision, reason=reason
+    )
 
 
 def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:

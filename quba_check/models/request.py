@@ -15,7 +15,7 @@ from quba_check.models.preprocessing.config import PreprocessingConfig
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
-COMPILE = ("auto", "on", "off")
+COMPILE = ("on", "off")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 
 
@@ -32,7 +32,7 @@ class LoadRequest:
         arch: timm architecture of a checkpoint file; overrides the one stated in the file.
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
         device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
-        precision: one of `PRECISIONS`. `auto` lets a probe choose.
+        precision: one of `PRECISIONS`. `auto` takes half precision on GPUs if it keeps the answers.
         compile: one of `COMPILE`, for `torch.compile`.
         exact_preprocessing: prepare images with Pillow and timm's transform as they are.
         trust_pickle: accept files that run code while they are read.
@@ -49,7 +49,7 @@ class LoadRequest:
     preprocessing: PreprocessingConfig | None = None
     device: str = "auto"
     precision: str = "auto"
-    compile: str = "auto"
+    compile: str = "off"
     exact_preprocessing: bool = False
     trust_pickle: bool = False
     worker: int | None = None

@@ -59,7 +59,7 @@ class GateHooks:
             share_cores()
             return
         demands = self._gate.demands(self._gate.files)
-        if is_selection := selects(self._config):
+        if selects(self._config):
             # The selection is not known yet, and a narrow run must not pay for demands outside of it.
             on_accuracy = [planned for planned in demands if planned.demand.dimension == "accuracy"]
             demands = on_accuracy or demands[:1]
@@ -67,7 +67,7 @@ class GateHooks:
             warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
             self._gate.select(demands)
             self._print_preprocessing(self._progress)
-            self._gate.check(demands, is_whole_run=not is_selection)
+            self._gate.check(demands)
             self._examine_models(demands, self._progress)
 
     def _print_preprocessing(self, progress: ProgressLine) -> None:

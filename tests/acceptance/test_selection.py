@@ -5,10 +5,6 @@ from __future__ import annotations
 import pytest
 from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, examined, same_findings
 
-from quba_check.models import compute_probe
-from quba_check.models.compute import TOO_SHORT, ComputeSettings
-from quba_check.models.compute_probe import Probe
-
 FOG = "thresholds/x.yaml::corruption_robustness.fog[min]"
 STRICT = GATE.replace("ood_robustness: {min: 0.1}", "ood_robustness: {min: 0.9}")
 
@@ -36,25 +32,6 @@ def test_a_keyword_measures_only_what_it_selects(judge_cold: Judge) -> None:
     assert grade["missing"] == [name for name in NINE if name != "corruption_robustness"]
     rows = [line.split()[:2] for line in result.outlines if line.startswith(NINE)]
     assert rows[0] == ["accuracy", "not"]
-
-
-@pytest.mark.parametrize(
-    ("selection", "images"),
-    [(("-k", "corruption_robustness.fog"), CLEAN_IMAGES + 75 * 3), (("-k", "accuracy"), CLEAN_IMAGES)],
-)
-def test_compute_settings_are_chosen_for_all_selected_demands(
-    judge_cold: Judge, monkeypatch: pytest.MonkeyPatch, selection: tuple[str, ...], images: int
-) -> None:
-    planned: list[int] = []
-
-    def choose(probe: Probe) -> ComputeSettings:
-        planned.append(probe._planned.total)
-        return ComputeSettings(requested="auto", reason=TOO_SHORT)
-
-    monkeypatch.setattr(compute_probe, "LEAST_PASSES", 1)
-    monkeypatch.setattr(Probe, "choose", choose)
-    assert judge_cold("thresholds/x.yaml", *selection).ret == pytest.ExitCode.OK
-    assert planned == [images]
 
 
 def test_an_id_selects_one_demand(judge: Judge) -> None:

@@ -19,7 +19,7 @@ from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine import predict
 from quba_check.engine.active_set import ActiveSet
 from quba_check.engine.attacks import fgsm_point, gradient, pgd_start, pgd_step, start_noise
-from quba_check.engine.loader import ImageStream, ReadJob
+from quba_check.engine.loader import ImageStream
 from quba_check.engine.predict import Passes
 from quba_check.engine.shard_task import ShardTask
 from quba_check.errors import ModelError
@@ -109,7 +109,7 @@ class Setting:
             return (image, noise) if starts else image
 
         jobs = (
-            ReadJob((task, position), lambda task=task, position=position: read(task, position))
+            ((task, position), lambda task=task, position=position: read(task, position))
             for task in tasks
             for position in range(len(task.examples))
         )
@@ -310,7 +310,7 @@ def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
 def test_a_pass_never_waits_for_the_gpu(run: str) -> None:
     setting = Setting(STANDARD, device="cuda:0")
     task = setting.tasks(({"plain": CLEAN, "fgsm": FGSM}[run],))[0]
-    jobs = [ReadJob((task, position), lambda k=position: task.images.image(k)) for position in range(50)]
+    jobs = [((task, position), lambda k=position: task.images.image(k)) for position in range(50)]
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in getattr(setting.passes, run)(ImageStream(jobs, 32, None)):

@@ -106,7 +106,7 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_compile",
             "yes",
-            "--quba-compile: got 'yes'. Allowed: auto, on, off.",
+            "--quba-compile: got 'yes'. Allowed: on, off.",
         ),
         (
             "quba_cache_gb",

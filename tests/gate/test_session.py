@@ -171,16 +171,3 @@ def test_progress_names_the_model_if_there_are_several(new_gate: NewGate, tmp_pa
     gate.check(gate.demands(gate.files))
     assert steps[-2:] == [f"loading model {NET}", f"loading model {OTHER}"]
     assert set(views) == {f"{NET}: clean", f"{OTHER}: clean"}
-
-
-def test_the_check_of_some_demands_leaves_the_compute_settings_open(
-    new_gate: NewGate, tmp_path: Path
-) -> None:
-    gate = new_gate(TWO, store=tmp_path / "store")
-    classifier = gate.evaluation(NET, "standard").classifier
-    demands = gate.demands(gate.files)
-    gate.check(demands[:1], is_whole_run=False)
-    assert classifier.requested is not None
-    assert classifier.outputs is not None
-    gate.check(demands, is_whole_run=True)
-    assert classifier.requested is None

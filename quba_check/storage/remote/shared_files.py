@@ -114,13 +114,6 @@ class SharedFiles(StoreFiles):
             raise StoreError(f"--quba-store: {path} cannot be read ({reason(error)}).") from None
         self.remote.replace(name, content)
 
-    def publish_once(self, name: str, payload: bytes) -> bytes:
-        """Write a small file at the URL unless there is one; return the content there."""
-        if not self.remote.create(name, payload):
-            with suppress(FileNotFoundError):  # another process removed it
-                return self.remote.read(name)
-        return payload
-
     def fetch(self, prefix: str) -> None:
         """Copy missing files whose names start with a prefix to this machine."""
         for name in self.remote.listing(prefix):

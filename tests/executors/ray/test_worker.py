@@ -60,7 +60,7 @@ def test_one_model_after_another(surroundings: Surroundings, recipe: Recipe, ord
         worker.is_changed()
     assert worker.load(recipe, 2) is False
     first = worker._worker
-    assert isinstance(worker.choose_compute(list(order.keys)), ComputeSettings)
+    assert isinstance(worker.choose_compute(), ComputeSettings)
     predicted = worker.predict(order)
     assert isinstance(predicted, Predicted)
     assert predicted.order.keys == order.keys

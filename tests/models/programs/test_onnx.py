@@ -218,7 +218,7 @@ def test_a_graph_whose_scale_depends_on_the_batch_gets_one_image_at_a_time(tmp_p
     assert torch.equal(classifier.raw(pixels), alone)
     assert not torch.allclose(classifier.module(pixels), alone, rtol=0.01)
     torch.testing.assert_close(alone, load(whole).raw(pixels), rtol=0.02, atol=0)
-    assert classifier.compute.batch_size == 1
+    assert classifier.takes_single_images
     assert any("is quantised dynamically" in note for note in classifier.notes)
     assert not any("is quantised dynamically" in note for note in load(whole).notes)
 
@@ -236,10 +236,10 @@ def test_a_half_precision_is_not_claimed(tmp_path):
     assert f"{path} computes in the precision of its file, not in bf16" in classifier.notes
 
 
-def test_a_program_is_neither_probed_nor_compiled(tmp_path):
+def test_a_program_runs_as_it_is(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
     classifier = load(path, compile="on")
-    assert (classifier.compute.reason, classifier.requested) == ("exported programs run as they are", None)
+    assert (classifier.compute.reason, classifier.is_open) == ("exported programs run as they are", False)
     assert (
         f"{path} is an exported program and runs as it is: --quba-compile has no effect" in classifier.notes
     )
