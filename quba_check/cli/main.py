@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import click
@@ -88,7 +88,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> No
     if not is_given:
         return
     try:
-        number = version("quba-check")
+        from quba_check import __version__ as number
     except PackageNotFoundError:
         number = "of an unknown version, not installed"
     sys.stdout.write(f"quba-check {number}\n")

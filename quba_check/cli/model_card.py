@@ -50,7 +50,8 @@ def model_card(
 ) -> None:
     """Write the results of a stored run into the model card README.md.
 
-    Nothing else in it changes; a second run replaces the results of the first.
+    A second run replaces the results of the first. Other metadata and the text stay; comments in the front
+    matter are lost.
 
     With --dataset and --task, one value goes into the folder .eval_results next to the card, for the
     leaderboard of that benchmark.
@@ -78,7 +79,7 @@ def model_card(
 
 
 def _card_text(card: Path) -> str:
-    """Return the text of a model card with its own line breaks.
+    """Return the text of a model card, with its own line breaks.
 
     Raises:
         UserError: it is no Markdown file, or cannot be read.
@@ -93,7 +94,7 @@ def _card_text(card: Path) -> str:
         raise UserError(f"{card}: there is no such file. Allowed: a model card; it may be empty.")
     content = read_bytes(card, str(card), UserError, 2**26)
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = content.count(b"\n", 0, problem.start) + 1
         raise UserError(f"{card}:{line}: the file is not UTF-8 text.") from None

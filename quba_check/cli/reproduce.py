@@ -93,7 +93,8 @@ def _outcomes(
 ) -> dict[ProtocolName, dict[str, Outcome]]:
     """Measure the model under both protocols."""
     from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-    from quba_check.evaluation import Evaluation
+    from quba_check.evaluation import Evaluation, RunSettings
+    from quba_check.models.request import LoadRequest
     from quba_check.storage.places import default_place, local_folder
     from quba_check.study.reproduction import ORDER
     from quba_check.suites.opening import find_suite
@@ -111,10 +112,9 @@ def _outcomes(
                 subject,
                 suite,
                 protocol=protocol,
-                arch=_architecture(text, model),
-                device=device,
+                request=LoadRequest(arch=_architecture(text, model), device=device),
                 store=folder,
-                finished=_reporter(protocol),
+                run=RunSettings(finished=_reporter(protocol)),
             )
         except ModelError as error:
             if spec is not None:

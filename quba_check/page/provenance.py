@@ -183,8 +183,8 @@ def compute_text(row: ComputeRow) -> str:
         *(["compiled"] if row.compiled else []),
         *([f"batches of {row.batch_size}"] if row.batch_size else []),
     ]
-    probe = f", {row.gain:.2f} times as fast, {row.flipped} of {row.images} answers flipped"
-    return f"{', '.join(formats)} ({row.reason}{probe if row.images else ''})"
+    check = f", {row.flipped} of {row.images} answers flipped"
+    return f"{', '.join(formats)} ({row.reason}{check if row.images else ''})"
 
 
 def _plain(value: Any) -> str:

@@ -37,7 +37,7 @@ def write_page(gate: GateSession, records: Sequence[Record], paths: Sequence[Pat
         runs = [
             StoredRun("this run", record)
             if path is None
-            else stored_run(path, shown_path(path), record, gate.store_place)
+            else stored_run(path, shown_path(path), record, gate.options.store_place)
             for record, path in zip(records, paths, strict=True)
         ]
         album = _album(gate, runs, html)

@@ -76,7 +76,7 @@ def summary_run(record: Record, path: Path | None, gate: GateSession) -> Run:
         return Run(record)
     try:
         run = (
-            stored_run(path, shown_path(path), record, gate.store_place)
+            stored_run(path, shown_path(path), record, gate.options.store_place)
             if path
             else StoredRun("this run", record)
         )

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from quba_check.cli import main as cli
 from quba_check.cli.main import COMMANDS, main
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import listed
@@ -297,7 +296,7 @@ def test_version_of_what_is_not_installed(capsys, monkeypatch):
     def missing(_):
         raise PackageNotFoundError
 
-    monkeypatch.setattr(cli, "version", missing)
+    monkeypatch.setattr("importlib.metadata.version", missing)
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == "quba-check of an unknown version, not installed\n"
 
