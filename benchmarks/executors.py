@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.row import Row
 from benchmarks.work import Work
-from quba_check import Evaluation
+from quba_check import Evaluation, LoadRequest, RunSettings
 from quba_check.core.view import CLEAN
 from quba_check.executors.choice import parse_executor
 from quba_check.executors.opening import open_pool
@@ -111,7 +111,13 @@ def opened(name: str, folder: Path) -> Iterator[WorkerPool | None]:
 def run(work: Work, suite: Path, pool: WorkerPool | None) -> Times:
     """Predict all shards with an empty store."""
     spec = f"{__name__}:{linear_model.__name__}"
-    evaluation = Evaluation(spec, suite, device="cpu", store=work.new_folder(), workers=pool)
+    evaluation = Evaluation(
+        spec,
+        suite,
+        request=LoadRequest(device="cpu"),
+        store=work.new_folder(),
+        run=RunSettings(workers=pool),
+    )
     begin = time.perf_counter()
     evaluation.engine.predictions([CLEAN], shards=range(1))
     first, cpu = time.perf_counter(), time.process_time()

@@ -11,7 +11,7 @@ from benchmarks.measuring import cpu_seconds
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, Work
 from benchmarks.workload import Stage, read_stages
-from quba_check import Evaluation
+from quba_check import Evaluation, LoadRequest, RunSettings
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.view import PGD
 from quba_check.engine.progress import Step
@@ -57,11 +57,9 @@ def run(work: Work) -> tuple[float, int]:
     evaluation = Evaluation(
         str(work.model),
         work.data,
-        arch=MOBILENET,
-        device="cpu",
-        precision="fp32",
+        request=LoadRequest(arch=MOBILENET, device="cpu", precision="fp32"),
         store=work.new_folder(),
-        progress=count,
+        run=RunSettings(progress=count),
     )
     begin = cpu_seconds()
     evaluation.plan(PUBLISHED_DIMENSIONS)

@@ -21,6 +21,7 @@ from benchmarks.row import Row
 from benchmarks.work import MOBILENET, RESNET, Work, request
 from quba_check.core.view import CLEAN, CORRUPTIONS, SEVERITIES
 from quba_check.engine.batching import default_batch
+from quba_check.engine.half_precision import half_precisions
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
@@ -135,13 +136,9 @@ def _passes(work: Work, architecture: str, device: str) -> dict[str, float]:
 
 
 def _settings(classifier: Classifier) -> list[ComputeSettings]:
-    """Return the settings to try, as the probe does."""
-    precisions: tuple[Precision, ...] = ("fp32",) if classifier.device.type == "cpu" else ("fp32", "bf16")
-    return [
-        ComputeSettings(precision=precision, channels_last=last)
-        for precision in precisions
-        for last in (False, True)
-    ]
+    """Return the settings that a run may take."""
+    precisions: tuple[Precision, ...] = ("fp32", *half_precisions(classifier.device))
+    return [classifier.rule(precision) for precision in precisions]
 
 
 def _forward(classifier: Classifier, images: torch.Tensor, settings: ComputeSettings) -> float:
@@ -157,7 +154,7 @@ def _forward(classifier: Classifier, images: torch.Tensor, settings: ComputeSett
 
 def _attack_pass(classifier: Classifier, images: torch.Tensor) -> float:
     """Return seconds of a pass of an image in an attack: half of forward and backward, in float32."""
-    classifier.try_out(ComputeSettings(channels_last=classifier.has_convolutions))
+    classifier.try_out(classifier.rule("fp32"))
     pixels = classifier.pixels(images)
     label = torch.zeros(len(images), dtype=torch.long, device=classifier.device)
 

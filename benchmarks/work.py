@@ -7,11 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks import material
-from quba_check import Evaluation
+from quba_check import Evaluation, LoadRequest, RunSettings
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
-from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
@@ -83,8 +82,8 @@ class Work:
 
     def evaluation(self, classifier: Classifier, suite: Suite, threads: int | None = None) -> Evaluation:
         """Return an evaluation with an empty store."""
-        settings = BatchSettings(threads=threads)
-        return Evaluation(classifier, suite, store=self.new_folder(), batch_settings=settings)
+        run = RunSettings(BatchSettings(threads=threads))
+        return Evaluation(classifier, suite, store=self.new_folder(), run=run)
 
 
 def request(suite: Suite, architecture: str | None, *, exact: bool) -> LoadRequest:

@@ -5,7 +5,7 @@ The Python API. Names are loaded on first use, so that `import quba_check` loads
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from quba_check.dimensions import dimension, share
     from quba_check.engine.shard_predictor import BatchSettings
     from quba_check.errors import QubaError, UnmeasurableError, UserError
-    from quba_check.evaluation import Evaluation
+    from quba_check.evaluation import Evaluation, RunSettings
     from quba_check.grading import published_models, quba_score
+    from quba_check.models.preprocessing.file import read_preprocessing
+    from quba_check.models.request import LoadRequest
     from quba_check.records.files import read_record
     from quba_check.records.record import Record
     from quba_check.suites import Suite, open_suite
+    from quba_check.suites.sampling import SubsetSampler
 
 __all__ = [
     "CLEAN",
@@ -34,12 +37,15 @@ __all__ = [
     "Evaluation",
     "Facts",
     "Grade",
+    "LoadRequest",
     "Measurement",
     "Part",
     "Predictions",
     "Quantity",
     "QubaError",
     "Record",
+    "RunSettings",
+    "SubsetSampler",
     "Suite",
     "SuiteFacts",
     "Table",
@@ -51,6 +57,7 @@ __all__ = [
     "open_suite",
     "published_models",
     "quba_score",
+    "read_preprocessing",
     "read_record",
     "read_thresholds",
     "share",
@@ -67,16 +74,21 @@ _MODULES = {
     "dimensions": ("dimension", "share"),
     "engine.shard_predictor": ("BatchSettings",),
     "errors": ("QubaError", "UnmeasurableError", "UserError"),
-    "evaluation": ("Evaluation",),
+    "evaluation": ("Evaluation", "RunSettings"),
     "grading": ("published_models", "quba_score"),
+    "models.preprocessing.file": ("read_preprocessing",),
+    "models.request": ("LoadRequest",),
     "records.files": ("read_record",),
     "records.record": ("Record",),
     "suites": ("Suite", "open_suite"),
+    "suites.sampling": ("SubsetSampler",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("quba-check")
     if name in _MODULE_OF:
         return getattr(importlib.import_module(f"quba_check.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'quba_check' has no attribute '{name}'")

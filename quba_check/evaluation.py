@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,7 +28,6 @@ from quba_check.executors.recipe import Recipe
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
-from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
@@ -35,8 +35,25 @@ from quba_check.storage.machine_folder import digests_file
 from quba_check.storage.opening import named_store
 from quba_check.storage.store import Store
 from quba_check.suites.opening import DEMO_SUITE, find_suite
-from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Batches, workers and progress of predictions; they change at most the last bits of scores.
+
+    Attributes:
+        batch_settings: batch size, threads, and room for prepared images.
+        progress: called after every pass of a batch, see `engine.progress.Progress`.
+        finished: called with the name and the number of images of each complete set.
+        workers: processes that predict, see `executors.open_pool`; None for this one.
+    """
+
+    batch_settings: BatchSettings = BatchSettings()  # noqa: RUF009  frozen
+    progress: Progress | None = None
+    finished: Finished | None = None
+    workers: WorkerPool | None = None
 
 
 class Evaluation:
@@ -49,21 +66,12 @@ class Evaluation:
             `package.module:callable`, …) or a loaded classifier.
         suite: a data folder, `"demo"`, or an open suite; None means the demo's images for a demo model, else
             `$QUBA_DATA`.
+        request: how a model is loaded from its spec; the suite fills in the classes and their outputs.
         protocol: `standard`, or `released` (that of the paper's released code).
-        arch: timm architecture of a checkpoint file; it overrides the file's own.
-        preprocessing: preprocessing file; it overrides the model's own preprocessing.
-        device: auto, cpu, cuda, cuda:N, mps.
-        precision: auto (a probe chooses, see `models.compute_probe`), fp32, bf16, fp16.
-        compile: `torch.compile` the model: auto (if it saves time), on, off.
-        exact_preprocessing: use Pillow and timm's transform, not faster code (at most 2 of 255 levels off).
-        seed: seed of random starts, generated corruptions, and the subset of a limit.
-        limit: largest number of images of each set, stratified by class; has no effect on an open suite.
+        sampler: selects the images of each set; has no effect on an open suite. Its seed is also that of
+            random starts and generated corruptions.
         store: folder, URL or open store of predictions; None: `$QUBA_STORE`, else the user's cache.
-        trust_pickle: allow a checkpoint to run code when it is read.
-        batch_settings: batch size and threads; they change at most the last bits of scores.
-        progress: called after every pass of a batch, see `engine.progress.Progress`.
-        finished: called with the name and the number of images of each complete set.
-        workers: processes that predict, see `executors.open_pool`; None for this one.
+        run: how predictions are made and reported.
 
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.
@@ -78,56 +86,35 @@ class Evaluation:
         model: str | Classifier,
         suite: str | Path | Suite | None = None,
         *,
+        request: LoadRequest | None = None,
         protocol: ProtocolName = "standard",
-        arch: str | None = None,
-        preprocessing: str | Path | None = None,
-        device: str = "auto",
-        precision: str = "auto",
-        compile: str = "auto",  # noqa: A002  the name of the option
-        exact_preprocessing: bool = False,
-        seed: int = 0,
-        limit: int | None = None,
+        sampler: SubsetSampler = WHOLE,
         store: str | Path | Store | None = None,
-        trust_pickle: bool = False,
-        batch_settings: BatchSettings | None = None,
-        progress: Progress | None = None,
-        finished: Finished | None = None,
-        workers: WorkerPool | None = None,
+        run: RunSettings | None = None,
     ) -> None:
         if not isinstance(model, str | Classifier):
             raise OptionError(
                 f"model: got a value of type {type(model).__name__}. Allowed: a model spec, such as "
                 "'model.pt' or 'package.module:callable', or a loaded Classifier."
             )
-        _check_whole_number("seed", seed, least=0)
-        if limit is not None:
-            _check_whole_number("limit", limit, least=1)
         registry.load_entry_points()
+        run = run or RunSettings()
         self.protocol = Protocol.named(protocol)
-        self.seed = seed
         self.store = store if isinstance(store, Store) else named_store(store)
         spec = model.spec if isinstance(model, Classifier) else model
         if suite is None and spec in DEMO_MODELS:
             suite = DEMO_SUITE
-        sampler = SubsetSampler(limit, seed)
         self.suite = suite if isinstance(suite, Suite) else find_suite(suite, self.store.root, sampler)
+        self.seed = self.suite.sampler.seed
         if isinstance(model, Classifier):
             self.classifier = model
         else:
-            request = LoadRequest(
+            request = replace(
+                request or LoadRequest(),
                 classes=self.suite.classes,
                 head=self.suite.head,
                 image_size=self.suite.image_size,
                 prompts=self.suite.prompts,
-                arch=arch,
-                preprocessing=None
-                if preprocessing is None
-                else read_preprocessing(Path(preprocessing), str(preprocessing)),
-                device=device,
-                precision=precision,
-                compile=compile,
-                exact_preprocessing=exact_preprocessing,
-                trust_pickle=trust_pickle,
                 cache=self.store.root,
             )
             self.classifier = load_classifier(model, request)
@@ -143,19 +130,20 @@ class Evaluation:
             ModelFacts(self.classifier.parameters, self.classifier.trainable, self.classifier.uncounted),
             self.protocol,
         )
-        settings = batch_settings or BatchSettings()
-        recipe = workers and Recipe.of(self.classifier, self.suite, self.protocol, seed, settings)
-        executor = workers.executor(recipe) if workers and recipe else None
+        executor = None
+        if run.workers is not None:
+            settings = self.suite, self.protocol, self.seed, run.batch_settings
+            executor = run.workers.executor(Recipe.of(self.classifier, *settings))
         self.engine = Engine(
             self.classifier,
             self.suite,
             self.store,
             ContentDigests(digests_file(self.store.root)),
             self.protocol,
-            seed=seed,
-            batch_settings=settings,
-            progress=progress,
-            finished=finished,
+            seed=self.seed,
+            batch_settings=run.batch_settings,
+            progress=run.progress,
+            finished=run.finished,
             executor=executor,
         )
         self.engine.tables.repair_notes += self.suite.notes
@@ -166,7 +154,7 @@ class Evaluation:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
-        """Plan dimensions without an obstacle, for shared passes and one choice of compute settings."""
+        """Plan dimensions without an obstacle, for shared passes."""
         names = list(names)
         obstacles = self.obstacles(names)
         views = (view for name in names if name not in obstacles for view in self._views(name))
@@ -186,19 +174,16 @@ class Evaluation:
         """
         return self.engine.work(self.engine.run_views)
 
-    def check(self, *, is_whole_run: bool = True) -> None:
+    def check(self) -> None:
         """List all images and predict the first ones, before the long work starts.
 
         The first shard of the plan is predicted and stored, so that no work is done twice.
-
-        Args:
-            is_whole_run: the plan is complete, so that compute settings can be chosen for it.
 
         Raises:
             UserError: the files of a set have the wrong layout, or the model's outputs cannot be used.
         """
         self.suite.counts(self.engine.run_views)
-        self.engine.determine_outputs(self.engine.run_views, always=True, is_whole_run=is_whole_run)
+        self.engine.determine_outputs(self.engine.run_views, always=True)
 
     def outcome(self, name: str) -> Outcome:
         """Return the measurement of a dimension, or its obstacle; it is computed once.
@@ -343,8 +328,3 @@ class Evaluation:
         predictions = self.engine.predictions(views, self.engine.run_views) if views else {}
         self.engine.check_unchanged()
         return measure_dimension(registry[name], predictions, self.facts)
-
-
-def _check_whole_number(name: str, number: object, *, least: int) -> None:
-    if not isinstance(number, int) or isinstance(number, bool) or number < least:
-        raise OptionError(f"{name}: got {number!r}. Allowed: a whole number from {least}.")

@@ -49,8 +49,6 @@ def loaded(code: str, *names: str) -> list[str]:
         "import quba_check",
         "import quba_check.pytest_plugin.plugin",
         "from quba_check.cli.main import main; main(['--help'])",
-        "from quba_check.cli.main import main; main(['what-if', '--help'])",
-        "from quba_check.cli.main import main; main(['rank', '--help'])",
     ],
 )
 def test_light_starts_load_nothing_large(code: str) -> None:
@@ -61,7 +59,9 @@ def test_the_python_api_loads_what_a_plain_model_needs() -> None:
     assert loaded("import quba_check.evaluation", "torch", *LAZY) == ["torch"]
 
 
-@pytest.mark.parametrize("words", [["rank"], ["show", "EVA02-b-21k"], ["study"], ["population", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["rank"], ["show", "EVA02-b-21k"], ["study"], ["population", "--help"], ["what-if", "--help"]]
+)
 def test_commands_on_stored_values_load_no_model_library(words: list[str]) -> None:
     code = f"from quba_check.cli.main import main; main({words})"
     assert loaded(code, "cv2", "timm", "torch", "torchvision") == []

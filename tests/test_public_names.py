@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,7 @@ def test_an_unknown_name(name: str) -> None:
     with pytest.raises(AttributeError) as caught:
         getattr(importlib.import_module(name), "Evaluator")  # noqa: B009
     assert str(caught.value) == f"module '{name}' has no attribute 'Evaluator'"
+
+
+def test_the_version() -> None:
+    assert importlib.import_module("quba_check").__version__ == version("quba-check")

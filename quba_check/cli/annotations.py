@@ -4,40 +4,44 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_choice, check_not_read, check_web_address
+from quba_check.cli.files import check_not_read, write_output
+from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, records_argument
 from quba_check.errors import OptionError
+from quba_check.records.files import read_record
+from quba_check.records.verdict import VerdictRow
+from quba_check.reports.annotations import github_commands, gitlab_report
 
-if TYPE_CHECKING:
-    from quba_check.records.verdict import VerdictRow
-
-FORMATS = ("github", "gitlab")
 WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Environment variables with the folder of the repository."""
 _PLACE = re.compile(r"^ *demanded by (.+):\d+$", re.MULTILINE)
 
 
-@click.command(
-    "annotations",
-    short_help="print unmet demands as annotations of GitHub or GitLab",
-    epilog="Example: quba-check annotations textured.json --format github",
+@click.command("annotations", epilog="Example: quba-check annotations textured.json --format github")
+@records_argument
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["github", "gitlab"]),
+    metavar="NAME",
+    help="github, gitlab",
 )
-@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
-@click.option("--format", "form", required=True, metavar="NAME", help="github, gitlab")
 @click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="file to write (else standard output)")
 @click.option(
     "--source-url",
+    type=WEB_ADDRESS,
     default="",
     metavar="URL",
     help="gitlab: address of the repository's files (else that of the job's commit)",
 )
-@click.option("--page-url", default="", metavar="URL", help="gitlab: address of the report page")
+@click.option(
+    "--page-url", type=WEB_ADDRESS, default="", metavar="URL", help="gitlab: address of the report page"
+)
 def print_annotations(
     paths: tuple[Path, ...], form: str, output: Path | None, source_url: str, page_url: str
 ) -> None:
@@ -46,30 +50,20 @@ def print_annotations(
     github: workflow commands, for the log of a step. gitlab: a report of links, for
     artifacts:reports:annotations. Blocking demands come first; after nine follows one for the rest.
     """
-    from quba_check.records.files import read_record, write_text
-    from quba_check.reports.annotations import github_commands, gitlab_report
-    from quba_check.reports.tables import fit_encoding
-
-    check_choice(form, FORMATS, "quba-check annotations: --format")
-    check_web_address(source_url, "quba-check annotations: --source-url")
-    check_web_address(page_url, "quba-check annotations: --page-url")
-    if output is not None:
-        check_not_read(output, paths, "--output")
+    check_not_read(output, paths)
     records = [read_record(path) for path in paths]
     workspace = _workspace(os.environ)
     folders = list(dict.fromkeys([Path.cwd(), workspace, *(path.absolute().parent for path in paths)]))
+
+    def locate(row: VerdictRow) -> str | None:
+        return path_in(workspace, row, folders)
+
     if form == "github":
-        text = github_commands(records, lambda row: path_in(workspace, row, folders))
+        text = github_commands(records, locate)
     else:
-        source = source_url.rstrip("/") or _commit_url(os.environ)
-        job = os.environ.get("CI_JOB_URL", "")
-        text = gitlab_report(
-            records, lambda row: path_in(workspace, row, folders), source=source, page=page_url, job=job
-        )
-    if output is not None:
-        write_text(text, output)
-    else:
-        sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
+        source, job = source_url.rstrip("/") or _commit_url(os.environ), os.environ.get("CI_JOB_URL", "")
+        text = gitlab_report(records, locate, source=source, page=page_url, job=job)
+    write_output(text, output)
 
 
 def path_in(workspace: Path, row: VerdictRow, folders: Iterable[Path] = ()) -> str | None:

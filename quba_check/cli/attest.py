@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, check_web_address
+from quba_check.cli.files import check_not_read
+from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, record_argument
 from quba_check.errors import OptionError
+from quba_check.exports.attestation import checksums as checksums_of
+from quba_check.exports.attestation import statement as statement_of
 from quba_check.outside_text import one_line
+from quba_check.records.files import read_record_and_digest, write_text
+from quba_check.reports.tables import json_text
 
 
-@click.command(
-    "attest",
-    short_help="write an in-toto statement on a run's verdict, to be signed",
-    epilog="Example: quba-check attest demo.json -o statement.json",
-)
-@click.argument("path", type=INPUT, metavar="RECORD.json")
+@click.command("attest", epilog="Example: quba-check attest demo.json -o statement.json")
+@record_argument
 @click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE", help="file to write")
 @click.option(
     "--predicate",
@@ -33,17 +33,15 @@ from quba_check.outside_text import one_line
     metavar="FILE",
     help="also write the digests of the model's files, in the format of sha256sum",
 )
-@click.option("--url", metavar="URL", help="address of the run, to store in the statement")
-def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | None, url: str | None) -> None:
+@click.option(
+    "--url", type=WEB_ADDRESS, default="", metavar="URL", help="address of the run, to store in the statement"
+)
+def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | None, url: str) -> None:
     """Write an in-toto statement on the verdict of a stored run.
 
     The subject is the model's files, the predicate test-result/v0.1. The result is FAILED unless the record
     allows the release. The exit code is 0 for a failed run too: a signed failure is worth as much.
     """
-    from quba_check.exports.attestation import checksums as checksums_of
-    from quba_check.exports.attestation import statement as statement_of
-    from quba_check.records.files import read_record_and_digest, write_text
-
     outputs = {"--output": output, "--predicate": predicate, "--checksums": checksums}
     used: list[Path] = [path]
     for option, file in outputs.items():
@@ -54,14 +52,19 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
                     f"{option}: got '{file}', which another option writes. Allowed: a file of its own."
                 )
             used.append(file)
-    _check_url(url)
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise OptionError(
+            "quba-check attest: --url: the address has a user or a password, which the statement would "
+            "publish. Leave them out."
+        )
     record, digest = read_record_and_digest(path)
-    content = statement_of(record, file=path.name, digest=digest, url=url)
-    digests = None if checksums is None else checksums_of(content)
-    write_text(_json(content), output)
+    content = statement_of(record, file=path.name, digest=digest, url=url or None)
+    digests = checksums_of(content) if checksums else ""
+    write_text(json_text(content), output)
     if predicate is not None:
-        write_text(_json(content["predicate"]), predicate)
-    if checksums is not None and digests is not None:
+        write_text(json_text(content["predicate"]), predicate)
+    if checksums is not None:
         write_text(digests, checksums)
     counts = ", ".join(
         f"{len(content['predicate'][f'{word}Tests'])} {word}" for word in ("passed", "warned", "failed")
@@ -70,19 +73,3 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
     limit = "" if record.limit is None else f" on at most {record.limit:,} images of each set"
     line = f"{output}: {content['predicate']['result']}{limit}, {counts}; subject: {files}"
     sys.stdout.write(f"{one_line(line)}\n")
-
-
-def _check_url(url: str | None) -> None:
-    if url is None:
-        return
-    check_web_address(url, "quba-check attest: --url")
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None:
-        raise OptionError(
-            "quba-check attest: --url: the address has a user or a password, which the statement would "
-            "publish. Leave them out."
-        )
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

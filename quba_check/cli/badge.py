@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OutputFile, check_not_read
+from quba_check.cli.files import check_not_read, write_output
+from quba_check.cli.parser import OutputFile, record_argument
+from quba_check.records.files import read_record
+from quba_check.reports.badge import badge_message, badge_svg
 
 
-@click.command(
-    "badge",
-    short_help="draw an SVG badge with verdict and grade",
-    epilog="Example: quba-check badge demo.json -o badge.svg",
-)
-@click.argument("path", type=INPUT, metavar="RECORD.json")
+@click.command("badge", epilog="Example: quba-check badge demo.json -o badge.svg")
+@record_argument
 @click.option(
     "-o",
     "--output",
@@ -25,16 +24,8 @@ from quba_check.cli.parser import INPUT, OutputFile, check_not_read
 )
 def badge(path: Path, output: Path | None) -> None:
     """Draw a badge with verdict and grade of a stored run, for a README."""
-    from quba_check.records.files import read_record, write_text
-    from quba_check.reports.badge import badge_message, badge_svg
-    from quba_check.reports.tables import fit_encoding
-
-    if output is not None:
-        check_not_read(output, [path], "--output")
+    check_not_read(output, [path])
     record = read_record(path)
-    svg = badge_svg(record)
-    if output is None:
-        sys.stdout.write(fit_encoding(svg, sys.stdout.encoding))
-    else:
-        write_text(svg, output)
+    write_output(badge_svg(record), output)
+    if output is not None:
         sys.stderr.write(f"{output}: {badge_message(record)}\n")

@@ -85,14 +85,16 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     from quba_check.doctor.examination import EXAMINATIONS
     from quba_check.gate.preflight import examinations
     from quba_check.gate.session import GateSession
+    from quba_check.gate.threshold_files import default_files
     from quba_check.models.process_setup import set_up_process
 
     set_up_process()
     registry.load_entry_points()
     folder = Path.cwd()
     thresholds = [*given["quba_thresholds"], *files]
-    session = GateSession(Options.parse({**given, "quba_thresholds": thresholds}, folder), folder)
-    demands = session.demands(session.default_files())
+    options = Options.parse({**given, "quba_thresholds": thresholds}, folder)
+    session = GateSession(options, folder)
+    demands = session.demands(default_files(options, folder))
     results = []
     asked = {"estimate_order": True} if order == ESTIMATE else {"order": order}
     for name, examination in examinations(session, demands, short=False, **asked):
@@ -129,8 +131,7 @@ def _summary(name: str, examination: Examination) -> str:
     states += [_counted(counts["remark"], "note")] if counts["remark"] else []
     checks = _counted(len(examination.checks), "check")
     images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
-    cached = "; cached" if examination.remembered else ""
-    return f"{name} on {examination.suite}: {', '.join(states)} ({checks}; {images}{cached})"
+    return f"{name} on {examination.suite}: {', '.join(states)} ({checks}; {images})"
 
 
 def _counted(number: int, name: str) -> str:

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_choice, check_not_read
+from quba_check.cli.files import check_not_read, write_output
+from quba_check.cli.parser import INPUT, OUTPUT, records_argument
 from quba_check.errors import OptionError, UserError
+from quba_check.exports.mlflow import LARGEST_FILE, export_run, open_experiment
+from quba_check.exports.tables import csv_table, parquet_table
+from quba_check.records.files import read_record, write_bytes
+from quba_check.storage.user_files import read_bytes
 
 PARQUET, MLFLOW = "parquet", "mlflow"
 FORMATS = ("csv", PARQUET, MLFLOW)
@@ -19,13 +24,11 @@ DEFAULT_EXPERIMENT = "quba-check"
 _WHERE = "quba-check export"
 
 
-@click.command(
-    "export",
-    short_help="write stored runs as CSV, Parquet or MLflow runs",
-    epilog="Example: quba-check export demo.json textured.json --to csv -o runs.csv",
+@click.command("export", epilog="Example: quba-check export demo.json textured.json --to csv -o runs.csv")
+@records_argument
+@click.option(
+    "--to", "form", required=True, type=click.Choice(FORMATS), metavar="NAME", help="csv, parquet, mlflow"
 )
-@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
-@click.option("--to", "form", required=True, metavar="NAME", help="csv, parquet, mlflow")
 @click.option(
     "-o",
     "--output",
@@ -53,7 +56,6 @@ def export(
     csv and parquet: a row for each dimension, part and grade of each record. mlflow: a run for each record,
     with metrics, parameters, tags, and the record as an artefact.
     """
-    check_choice(form, FORMATS, f"{_WHERE}: --to")
     for_mlflow = {"--tracking-uri": tracking_uri, "--experiment": experiment, "--html": page}
     refused = {"--output": output} if form == MLFLOW else for_mlflow
     for option, value in refused.items():
@@ -69,21 +71,14 @@ def export(
 
 def _write_table(paths: list[Path], form: str, output: Path | None) -> None:
     """Write records as CSV or Parquet."""
-    from quba_check.exports.tables import csv_table, parquet_table
-    from quba_check.records.files import IMAGES_SUFFIX, read_record, write_bytes, write_text
-    from quba_check.reports.tables import fit_encoding
-
     if output is None and form == PARQUET:
         raise OptionError(f"{_WHERE}: --output: is missing. Allowed: --to {PARQUET} -o FILE.{PARQUET}.")
-    if output is not None:
-        check_not_read(output, [*paths, *(path.with_suffix(IMAGES_SUFFIX) for path in paths)], "--output")
+    check_not_read(output, paths)
     records = [read_record(path) for path in paths]
     if form == PARQUET and output is not None:
         write_bytes(parquet_table(records), output)
-    elif output is None:
-        sys.stdout.write(fit_encoding(csv_table(records), sys.stdout.encoding))
     else:
-        write_text(csv_table(records), output)
+        write_output(csv_table(records), output)
     if output is not None:
         runs = "1 record" if len(records) == 1 else f"{len(records):,} records"
         sys.stderr.write(f"{output}: {runs}\n")
@@ -99,9 +94,6 @@ def _write_runs(
             f"{_WHERE}: --to {MLFLOW}: no tracking store is named. Allowed: --tracking-uri URI, or "
             f"{TRACKING_URI} in the environment."
         )
-    from quba_check.exports.mlflow import LARGEST_FILE, export_run, open_experiment
-    from quba_check.records.files import read_record
-    from quba_check.storage.user_files import read_bytes
 
     content = None if page is None else read_bytes(page, f"{_WHERE}: --html: {page}", UserError, LARGEST_FILE)
     records = {path: read_record(path) for path in paths}

@@ -11,17 +11,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from quba_check.cli.parser import INPUT, PLACE, WholeNumber
+from quba_check.demands.profiles import find_thresholds
 from quba_check.errors import OptionError, UserError, did_you_mean
-
-if TYPE_CHECKING:
-    from quba_check.fleet.command import FleetOptions
-    from quba_check.fleet.judging import Fleet
-    from quba_check.fleet.result import ModelResult
+from quba_check.executors.choice import parse_executor
+from quba_check.fleet.command import FleetOptions, check_further, user_words
+from quba_check.fleet.display import LiveTable, PlainLines
+from quba_check.fleet.judging import Fleet, locked
+from quba_check.fleet.model_list import read_models
+from quba_check.fleet.places import shares
+from quba_check.fleet.pytest_files import executor_setting
+from quba_check.fleet.report import exit_code, fleet_json, fleet_table
+from quba_check.fleet.result import ModelResult
+from quba_check.models.visible_gpus import visible_gpus
+from quba_check.reports.tables import fit_encoding
+from quba_check.suites.opening import data_folder
 
 COMMAND = "quba-check fleet"
 MOST_AT_ONCE = 256
@@ -57,12 +65,7 @@ class FleetCommand(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- PYTEST OPTIONS]"]
 
 
-@click.command(
-    "fleet",
-    cls=FleetCommand,
-    short_help="judge the models of a list, several at once",
-    epilog="Example: quba-check fleet models.txt --at-once 2",
-)
+@click.command("fleet", cls=FleetCommand, epilog="Example: quba-check fleet models.txt --at-once 2")
 @click.argument("path", type=INPUT, metavar="MODELS.txt")
 @click.option(
     "--thresholds",
@@ -100,11 +103,6 @@ def fleet(
     Exit code 0: every model is released. 1: a model is not. 2: interrupted. 4: a mistake in the command line
     or the list. 5: a model could not be judged. 6: a demand is not shown to be met.
     """
-    from quba_check.fleet.judging import Fleet, locked
-    from quba_check.fleet.model_list import read_models
-    from quba_check.fleet.report import exit_code, fleet_json, fleet_table
-    from quba_check.reports.tables import fit_encoding
-
     options = _options(given, context.meta[FURTHER])
     models = read_models(path)
     places = _places(at_once, options)
@@ -129,8 +127,6 @@ def _judge(fleet: Fleet, total: int, at_once: int) -> tuple[list[ModelResult], b
     Returns:
         The results, and False if the user stopped the fleet.
     """
-    from quba_check.fleet.display import LiveTable, PlainLines
-
     display = LiveTable(sys.stderr, total, at_once) if sys.stderr.isatty() else PlainLines(sys.stderr, total)
     try:
         with display, closing(fleet.run(display.started, display.watch)) as results:
@@ -149,11 +145,6 @@ def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:
     Raises:
         OptionError: one of them is not allowed.
     """
-    from quba_check.demands.profiles import find_thresholds
-    from quba_check.executors.choice import parse_executor
-    from quba_check.fleet.command import FleetOptions, check_further
-    from quba_check.suites.opening import data_folder
-
     for text in given["thresholds"]:
         with _naming("--thresholds"):
             find_thresholds(text, Path.cwd())
@@ -183,12 +174,6 @@ def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
     Raises:
         OptionError: several models would compete for the workers of an executor, or for GPUs with them.
     """
-    from quba_check.executors.choice import parse_executor
-    from quba_check.fleet.command import user_words
-    from quba_check.fleet.places import shares
-    from quba_check.fleet.pytest_files import executor_setting
-    from quba_check.models.visible_gpus import visible_gpus
-
     if parse_executor(options.executor or "inline").kind != "inline":
         number = at_once or 1
         if number > 1 and not _has(options, WORKERS):

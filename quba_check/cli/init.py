@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from quba_check.cli.parser import INPUT
+from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.errors import OptionError, SuiteError, listed
-
-if TYPE_CHECKING:
-    from quba_check.suites import Suite
-    from quba_check.suites.detection import Layout
+from quba_check.records.files import write_text
+from quba_check.suites.detection import Layout, detect_layout
+from quba_check.suites.label_spaces import imagenet_classes
+from quba_check.suites.manifest.editing import manifest_line, yaml_scalar
+from quba_check.suites.manifest.reading import read_manifest
+from quba_check.suites.opening import MANIFEST_NAME, data_folder, open_suite
+from quba_check.suites.restriction import is_subset_of_imagenet
+from quba_check.suites.suite import Suite
+from quba_check.suites.unread import unread_notes
 
 Entry = dict[str, str | int | bool]
 THRESHOLDS = Path("thresholds", "default.yaml")
@@ -31,11 +37,7 @@ _WIDTH = 100
 _KEPT = "kept, as it exists already"
 
 
-@click.command(
-    "init",
-    short_help="write quba-data.yaml and thresholds/default.yaml for a folder of images",
-    epilog="Example: quba-check init photos",
-)
+@click.command("init", epilog="Example: quba-check init photos")
 @click.argument("folder", type=INPUT, metavar="DIR")
 @click.option("--force", is_flag=True, help="write quba-data.yaml again; demands are never overwritten")
 def init(folder: Path, force: bool) -> None:
@@ -43,9 +45,6 @@ def init(folder: Path, force: bool) -> None:
 
     A file that exists is kept. DIR: data folder, such as one with val/<class>/.
     """
-    from quba_check.records.files import write_text
-    from quba_check.suites.opening import MANIFEST_NAME, data_folder, open_suite
-
     root = data_folder(folder)
     manifest, thresholds = root / MANIFEST_NAME, Path.cwd() / THRESHOLDS
     keeps_manifest, keeps_thresholds = manifest.exists() and not force, thresholds.exists()
@@ -82,11 +81,6 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None) -> Suit
     Raises:
         UserError: the folder holds no suite, needs no manifest, or cannot be written.
     """
-    from quba_check.records.files import write_text
-    from quba_check.suites.detection import detect_layout
-    from quba_check.suites.label_spaces import imagenet_classes
-    from quba_check.suites.unread import unread_notes
-
     layout = detect_layout(root)
     if layout.clean == PUBLISHED_CLEAN and layout.classes == tuple(sorted(imagenet_classes())):
         raise OptionError(f"{_WHERE}: {root} has the published ImageNet layout and needs no {manifest.name}.")
@@ -112,12 +106,6 @@ def _draft_suite(root: Path, layout: Layout) -> tuple[Suite, str]:
     Raises:
         UserError: the clean images cannot be read, or the folder cannot be written.
     """
-    from quba_check.core.view import CLEAN_SET
-    from quba_check.records.files import write_text
-    from quba_check.suites.manifest.reading import read_manifest
-    from quba_check.suites.opening import MANIFEST_NAME
-    from quba_check.suites.suite import Suite
-
     draft = root / f".quba-data-{os.getpid()}.tmp"
     try:
         while True:
@@ -163,8 +151,6 @@ def _remove(layout: Layout, name: str) -> str:
 
 def _manifest_text(root: Path, layout: Layout, suite: Suite | None) -> str:
     """Return the manifest of a layout, with counts if its suite is known."""
-    from quba_check.suites.manifest.editing import manifest_line, yaml_scalar
-
     lines = [
         "# Written by quba-check init. docs/data.md describes the keys; quba-check schema suite lists them.",
         "schema: 1",
@@ -192,10 +178,6 @@ def _manifest_text(root: Path, layout: Layout, suite: Suite | None) -> str:
 
 
 def _classes_lines(layout: Layout) -> list[str]:
-    from quba_check.suites.label_spaces import imagenet_classes
-    from quba_check.suites.manifest.editing import yaml_scalar
-    from quba_check.suites.restriction import is_subset_of_imagenet
-
     if layout.classes == tuple(sorted(imagenet_classes())):
         return ["classes: imagenet"]
     about = "# In the order of the model's outputs; here sorted, as by torchvision's ImageFolder."
@@ -226,8 +208,6 @@ def _flow(items: Sequence[str]) -> str:
 
 def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder") -> Entry:
     """Return the manifest entry of a set; without a suite, it may lack classes."""
-    from quba_check.core.view import View
-
     entry: Entry = {"reader": reader, "path": path}
     is_partial = True
     if suite is not None:
@@ -241,8 +221,6 @@ def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder")
 
 def _size_line(suite: Suite) -> str:
     """Return the manifest line of the default input size."""
-    from quba_check.core.view import CLEAN
-
     examples = suite.examples(CLEAN)
     sample = examples[:: max(1, len(examples) // _OPENED)]
     sizes = set()
@@ -260,11 +238,6 @@ def _size_line(suite: Suite) -> str:
 
 def _thresholds_text(suite: Suite) -> str:
     """Return a threshold file with demands on all dimensions measurable on the suite."""
-    from collections import Counter
-
-    from quba_check.core.view import CLEAN
-    from quba_check.suites.manifest.editing import yaml_scalar
-
     per_class = Counter(example.label for example in suite.examples(CLEAN))
     is_balanced = min(per_class[label] for label in range(len(suite.classes))) > 1
     sets = suite.facts.spaces

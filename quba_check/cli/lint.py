@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from quba_check.cli.files import facts_of, write_output
 from quba_check.cli.parser import INPUT, WholeNumber
+from quba_check.demands.profiles import find_thresholds
+from quba_check.dimensions import registry
 from quba_check.errors import OptionError
+from quba_check.gate.threshold_files import shown_path
+from quba_check.records.files import read_record
+from quba_check.reports.power import power_text
+from quba_check.suites.opening import manifest_facts
+from quba_check.tuning.lint import LintFinding, lint_file
 
 SUFFIXES = (".yaml", ".yml")
 
 
-@click.command(
-    "lint",
-    short_help="check threshold files, and which differences their demands notice",
-    epilog="Example: quba-check lint thresholds --images 5000",
-)
+@click.command("lint", epilog="Example: quba-check lint thresholds --images 5000")
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="PATH...")
-@click.option("--images", type=WholeNumber(2), metavar="N", help="images of each set: print what is noticed")
+@click.option(
+    "--images", type=WholeNumber(2), metavar="N", help="images of each set: also print what power prints"
+)
 @click.option(
     "--record", "record_path", type=INPUT, metavar="RECORD.json", help="record with standard errors and sets"
 )
@@ -35,43 +40,34 @@ SUFFIXES = (".yaml", ".yml")
 )
 @click.option("--digest", is_flag=True, help="print the digest of each file's demands, as attest states it")
 def lint(
-    paths: tuple[Path, ...],
-    images: int | None,
-    record_path: Path | None,
-    manifest: Path | None,
-    digest: bool,
+    paths: tuple[Path, ...], images: int | None, record_path: Path | None, manifest: Path | None, digest: bool
 ) -> int:
     """Check threshold files: schema, names, bounds, and whether a realistic sample can decide them.
 
     PATH: files, folders with YAML files, shipped profiles. With --images or --record also print the
-    difference that each demand notices, in 80 % of runs. Exit code 0: no error and no warning; 1 otherwise.
+    differences that the demands detect, as power does. Exit code 0: no error and no warning; 1 otherwise.
     """
-    from quba_check.dimensions import registry
-    from quba_check.gate.threshold_files import shown_path
-    from quba_check.records.files import read_record
-    from quba_check.reports.tables import fit_encoding
-    from quba_check.suites.opening import manifest_facts, published_facts
-    from quba_check.tuning.lint import LintFinding, lint_file
-    from quba_check.tuning.record_facts import suite_facts
-
     registry.load_entry_points()
     record = read_record(record_path) if record_path else None
-    facts = suite_facts(record) if record else published_facts()
-    facts = manifest_facts(manifest) if manifest else facts
+    facts = manifest_facts(manifest) if manifest else facts_of(record)
     files = list(dict.fromkeys(file for path in paths for file in _files(path)))
     findings: dict[LintFinding, None] = {}
+    tables: dict[
+        str | None, str
+    ] = {}  # by the digest of the demands, which files that extend the same one share
     for file in files:
         shown = shown_path(Path(os.path.abspath(file)), Path.cwd())  # noqa: PTH100  links are kept
-        # Files that extend the same one share its demands.
-        findings |= dict.fromkeys(lint_file(file, shown, facts, images, record, digest=digest))
+        thresholds, of_file = lint_file(file, shown, facts, record, digest=digest)
+        findings |= dict.fromkeys(of_file)
+        if thresholds and (images or record):
+            tables.setdefault(thresholds.inputs[0].demands, power_text(thresholds, images, record))
     for finding in findings:
         severity = "" if finding.severity == "note" else f"{finding.severity}: "
-        sys.stdout.write(fit_encoding(f"{severity}{finding.text}\n", sys.stdout.encoding))
+        write_output(f"{severity}{finding.text}\n")
+    write_output("".join(tables.values()))
     counts = Counter(finding.severity for finding in findings)
-    sys.stdout.write(
-        f"{_counted(len(files), 'file')}: {_counted(counts['error'], 'error')}, "
-        f"{_counted(counts['warning'], 'warning')}\n"
-    )
+    summary = f"{_counted(counts['error'], 'error')}, {_counted(counts['warning'], 'warning')}"
+    write_output(f"{_counted(len(files), 'file')}: {summary}\n")
     return 1 if counts["error"] or counts["warning"] else 0
 
 
@@ -81,8 +77,6 @@ def _counted(number: int, noun: str) -> str:
 
 def _files(path: Path) -> Iterator[Path]:
     """Yield the YAML files below a folder, or the file or profile itself."""
-    from quba_check.demands.profiles import find_thresholds
-
     if not path.is_dir():
         yield find_thresholds(str(path), Path.cwd())
         return

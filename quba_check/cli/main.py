@@ -6,74 +6,56 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import click
 
-from quba_check.cli.annotations import print_annotations
-from quba_check.cli.attest import attest
-from quba_check.cli.badge import badge
-from quba_check.cli.compare import compare
-from quba_check.cli.doctor import doctor
-from quba_check.cli.explain import explain
-from quba_check.cli.export import export
-from quba_check.cli.failures import failures
-from quba_check.cli.fleet import fleet
-from quba_check.cli.init import init
-from quba_check.cli.lint import lint
-from quba_check.cli.model_card import model_card
-from quba_check.cli.parser import Group, usage_message
-from quba_check.cli.population import population
-from quba_check.cli.power import power
-from quba_check.cli.rank import rank
-from quba_check.cli.recommend import recommend
-from quba_check.cli.report import report
-from quba_check.cli.reproduce import reproduce
-from quba_check.cli.schema import schema
-from quba_check.cli.show import show
-from quba_check.cli.status import status
-from quba_check.cli.store import store
-from quba_check.cli.study import study
-from quba_check.cli.suite import suite
-from quba_check.cli.summary import summary
-from quba_check.cli.tune import tune
-from quba_check.cli.verdict import verdict
-from quba_check.cli.what_if import what_if
+from quba_check.cli.parser import SectionedGroup, usage_message
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 
-COMMANDS = (
-    init,
-    doctor,
-    fleet,
-    verdict,
-    report,
-    summary,
-    print_annotations,
-    compare,
-    failures,
-    population,
-    suite,
-    store,
-    status,
-    what_if,
-    tune,
-    power,
-    rank,
-    show,
-    recommend,
-    study,
-    explain,
-    reproduce,
-    lint,
-    badge,
-    model_card,
-    attest,
-    export,
-    schema,
-)
-"""In the order of `quba-check --help`."""
+COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "Start": {
+        "init": "write quba-data.yaml and thresholds/default.yaml for a folder of images",
+        "doctor": "find errors in a model, its preprocessing and its suite",
+        "verdict": "print the verdict of stored runs, with the exit code of the gate",
+        "compare": "compare two stored runs, paired image by image",
+        "failures": "list the images that a stored run got wrong",
+        "explain": "explain a record on one page: strengths, weaknesses, costly parts",
+    },
+    "Reports and CI": {
+        "report": "write the page of stored runs: one HTML file",
+        "summary": "print stored runs as a summary in Markdown",
+        "annotations": "print unmet demands as annotations of GitHub or GitLab",
+        "badge": "draw an SVG badge with verdict and grade",
+        "model-card": "write results into a Hugging Face model card",
+        "attest": "write an in-toto statement on a run's verdict, to be signed",
+        "export": "write stored runs as CSV, Parquet or MLflow runs",
+    },
+    "Thresholds": {
+        "lint": "check threshold files, and which differences their demands notice",
+        "tune": "write a threshold file from stored runs, or from other models",
+        "power": "print the differences that a threshold file can detect",
+        "what-if": "judge stored runs by other threshold files",
+        "schema": "print the JSON Schema of a file format, for editors",
+    },
+    "Published models": {
+        "rank": "rank a population by QUBA score, your records among them",
+        "show": "show the values and ranks of a published model",
+        "recommend": "list the published models that would pass a threshold file",
+        "study": "correlate the dimensions of a population, and compare its groups",
+        "reproduce": "measure a published model, and compare with its published values",
+        "population": "make a reference population from your models' records",
+    },
+    "Data and machines": {
+        "suite": "describe a data folder, or add sets",
+        "store": "list, check or prune stored predictions",
+        "status": "show running evaluations",
+        "fleet": "judge the models of a list, several at once",
+    },
+}
+"""Name and purpose of each command, by section of `quba-check --help`."""
 USER_ERROR = 4
 """Exit code of an error that the user can fix; the same as pytest's."""
 UNREAD = 1
@@ -88,14 +70,14 @@ def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> No
     if not is_given:
         return
     try:
-        number = version("quba-check")
+        from quba_check import __version__ as number
     except PackageNotFoundError:
         number = "of an unknown version, not installed"
     sys.stdout.write(f"quba-check {number}\n")
     ctx.exit()
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SectionedGroup, sections=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -109,10 +91,6 @@ def quba_check() -> None:
 
     pytest judges models: pytest --model=my_model.pt
     """
-
-
-for _command in COMMANDS:
-    quba_check.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

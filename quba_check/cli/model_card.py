@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT, check_web_address
+from quba_check.cli.parser import INPUT, WEB_ADDRESS, record_argument
 from quba_check.errors import OptionError, UserError
-
-if TYPE_CHECKING:
-    from quba_check.exports.leaderboard import Benchmark
-    from quba_check.records.record import Record
+from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text, other_files
+from quba_check.exports.model_card import card_with_results
+from quba_check.records.files import read_record, write_text
+from quba_check.records.record import Record
+from quba_check.storage.user_files import file_kind, read_bytes
 
 _WHERE = "quba-check model-card"
 _VALUE = "accuracy"
@@ -21,14 +21,10 @@ SUFFIX = ".md"
 """Suffix of model cards; other files are never written over."""
 
 
-@click.command(
-    "model-card",
-    short_help="write results into a Hugging Face model card",
-    epilog="Example: quba-check model-card demo.json README.md",
-)
-@click.argument("path", type=INPUT, metavar="RECORD.json")
+@click.command("model-card", epilog="Example: quba-check model-card demo.json README.md")
+@record_argument
 @click.argument("card", type=INPUT, metavar="README.md")
-@click.option("--url", metavar="URL", help="page where readers find the record or a report")
+@click.option("--url", type=WEB_ADDRESS, metavar="URL", help="page where readers find the record or a report")
 @click.option(
     "--dataset",
     metavar="ID",
@@ -50,14 +46,12 @@ def model_card(
 ) -> None:
     """Write the results of a stored run into the model card README.md.
 
-    Nothing else in it changes; a second run replaces the results of the first.
+    A second run replaces the results of the first. Other metadata and the text stay; comments in the front
+    matter are lost.
 
     With --dataset and --task, one value goes into the folder .eval_results next to the card, for the
     leaderboard of that benchmark.
     """
-    from quba_check.exports.leaderboard import Benchmark
-    from quba_check.records.files import read_record
-
     if (dataset is None) != (task is None):
         missing = "--task" if task is None else "--dataset"
         raise OptionError(
@@ -66,7 +60,6 @@ def model_card(
     for option, given in (("--value", value), ("--percent", percent), ("--revision", revision)):
         if given and dataset is None:
             raise OptionError(f"{_WHERE}: {option}: is given without --dataset ID and --task ID. Add them.")
-    check_web_address(url or "", f"{_WHERE}: --url")
     record = read_record(path)
     text = _card_text(card)
     if dataset is None or task is None:
@@ -78,13 +71,11 @@ def model_card(
 
 
 def _card_text(card: Path) -> str:
-    """Return the text of a model card with its own line breaks.
+    """Return the text of a model card, with its own line breaks.
 
     Raises:
         UserError: it is no Markdown file, or cannot be read.
     """
-    from quba_check.storage.user_files import file_kind, read_bytes
-
     if card.suffix.casefold() != SUFFIX:
         raise OptionError(
             f"{_WHERE}: README.md: got '{card}'. Allowed: a model card, a file that ends in {SUFFIX}."
@@ -93,7 +84,7 @@ def _card_text(card: Path) -> str:
         raise UserError(f"{card}: there is no such file. Allowed: a model card; it may be empty.")
     content = read_bytes(card, str(card), UserError, 2**26)
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = content.count(b"\n", 0, problem.start) + 1
         raise UserError(f"{card}:{line}: the file is not UTF-8 text.") from None
@@ -101,9 +92,6 @@ def _card_text(card: Path) -> str:
 
 def _write_card(record: Record, card: Path, text: str, url: str | None) -> None:
     """Write all measured dimensions into the card."""
-    from quba_check.exports.model_card import card_with_results
-    from quba_check.records.files import write_text
-
     write_text(card_with_results(text, str(card), record, url), card)
     sys.stdout.write(f"{card}: model-index has the results of {record.model.name} on {record.suite.name}\n")
 
@@ -112,9 +100,6 @@ def _write_value(
     record: Record, card: Path, benchmark: Benchmark, value: str, *, percent: bool, url: str | None
 ) -> None:
     """Write one value into the folder next to the card."""
-    from quba_check.exports.leaderboard import FOLDER, leaderboard_text, other_files
-    from quba_check.records.files import write_text
-
     text = leaderboard_text(record, benchmark, value, as_percentage=percent, url=url)
     file = card.parent / FOLDER / benchmark.file_name
     write_text(text, file)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -15,6 +18,8 @@ from quba_check.gate.option_values import LARGEST_NUMBER
 from quba_check.outside_text import one_line
 from quba_check.storage.remote.files import is_url
 from quba_check.storage.user_files import user_path, user_place
+
+Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
 
 
 class Group(click.Group):
@@ -31,13 +36,45 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or raise `OptionError`."""
-        name = args[0]
-        if name not in self.commands and not name.startswith("-"):
+        name, names = args[0], self.list_commands(ctx)
+        if name not in names and not name.startswith("-"):
             raise OptionError(
                 f"{ctx.command_path}: unknown command, got '{name}'. "
-                f"Allowed: {listed(self.commands)}.{did_you_mean(name, self.commands)}"
+                f"Allowed: {listed(names)}.{did_you_mean(name, names)}"
             )
         return super().resolve_command(ctx, args)
+
+
+class SectionedGroup(Group):
+    """Commands in sections; the module of a command is imported when the command is used.
+
+    Args:
+        sections: name and purpose of each command, by heading.
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, Mapping[str, str]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._sections = sections
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
+        """Return the names of the commands."""
+        return [name for commands in self._sections.values() for name in commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name; None if there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"quba_check.cli.{cmd_name.replace('-', '_')}")
+        commands = (value for value in vars(module).values() if isinstance(value, click.Command))
+        command = next(command for command in commands if command.name == cmd_name)
+        command.short_help = next(row[cmd_name] for row in self._sections.values() if cmd_name in row)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write name and purpose of each command below the heading of its section."""
+        for heading, commands in self._sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(list(commands.items()))
 
 
 class InputPath(click.ParamType[Path]):
@@ -46,15 +83,15 @@ class InputPath(click.ParamType[Path]):
     name = "path"
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path, or raise `OptionError`."""
+        """Return the path, or refuse the value."""
         if not os.fspath(value):
-            _refuse("got ''. Allowed: a path.", param, ctx)
+            self.fail("got ''. Allowed: a path.", param, ctx)
         if is_url(value):
-            _refuse(f"got the URL '{value}'. Allowed: a path on this machine.", param, ctx)
+            self.fail(f"got the URL '{value}'. Allowed: a path on this machine.", param, ctx)
         try:
             return user_path(os.fspath(value))
         except OptionError as error:
-            _refuse(str(error), param, ctx)
+            self.fail(str(error), param, ctx)
 
 
 class InputPlace(click.ParamType[str | Path]):
@@ -65,7 +102,7 @@ class InputPlace(click.ParamType[str | Path]):
     def convert(
         self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
     ) -> str | Path:
-        """Return the URL as given or the path, or raise `OptionError`."""
+        """Return the URL as given or the path, or refuse the value."""
         return user_place(value) if is_url(value) else INPUT.convert(value, param, ctx)
 
 
@@ -76,136 +113,107 @@ class OutputFile(InputPath):
         self.suffix = suffix
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path, or raise `OptionError` if it names no file."""
+        """Return the path, or refuse one that names no file."""
         path = super().convert(value, param, ctx)
         if not path.name or path.is_dir():
             kind = ", a folder" if path.is_dir() else ""
-            _refuse(f"got '{value}'{kind}. Allowed: a file name.", param, ctx)
+            self.fail(f"got '{value}'{kind}. Allowed: a file name.", param, ctx)
         if not path.name.endswith(self.suffix):
-            _refuse(f"got '{value}'. Allowed: a file name that ends in {self.suffix}.", param, ctx)
+            self.fail(f"got '{value}'. Allowed: a file name that ends in {self.suffix}.", param, ctx)
         return path
 
 
-class WholeNumber(click.ParamType[int]):
+class WholeNumber(click.IntRange):
     """A whole number from `least` to `most`."""
 
-    name = "whole number"
-
     def __init__(self, least: int, most: int = LARGEST_NUMBER) -> None:
-        self.least, self.most = least, most
+        super().__init__(least, most)
 
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, or raise `OptionError`."""
+
+class NumberWithin(click.FloatRange):
+    """A number from `low` to `high`; click's range includes NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or refuse it."""
+        number = float(super().convert(value, param, ctx))
+        return self.fail(f"{value!r} is not a valid float", param, ctx) if math.isnan(number) else number
+
+
+class WebAddress(click.ParamType[str]):
+    """An address that leads to the web, and not to a script."""
+
+    name = "URL"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address, or refuse it; an empty one stands for none."""
         try:
-            number = int(value)
-        except ValueError:  # not a number, or one of thousands of digits
-            number = self.least - 1
-        if not self.least <= number <= self.most:
-            end = f" to {self.most:,}" if number > self.most else ""
-            _refuse(f"got '{value}'. Allowed: a whole number from {self.least}{end}.", param, ctx)
-        return number
+            parts = urlsplit(value)
+        except ValueError:  # brackets without an IPv6 address
+            parts = urlsplit("")
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        if value and not (is_address and value.isprintable() and " " not in value):
+            self.fail(f"got '{value}'. Allowed: an address that begins with https:// or http://.", param, ctx)
+        return value
 
 
-class NumberWithin(click.ParamType[float]):
-    """A number from `low` to `high`."""
-
-    name = "number"
-
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number, or raise `OptionError`."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not self.low <= number <= self.high:
-            _refuse(
-                f"got '{value}'. Allowed: a number from {self.low:,.10g} to {self.high:,.10g}.", param, ctx
-            )
-        return number
-
-
-INPUT, PLACE, OUTPUT = InputPath(), InputPlace(), OutputFile()
+INPUT, PLACE, OUTPUT, WEB_ADDRESS = InputPath(), InputPlace(), OutputFile(), WebAddress()
 store_option = click.option(
     "--store",
     type=PLACE,
     metavar="DIR",
     help="store to search for per-image results: folder or URL (else $QUBA_STORE, else the user's cache)",
 )
+records_argument = click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
+record_argument = click.argument("path", type=INPUT, metavar="RECORD.json")
 
 
-def check_not_read(output: Path, inputs: Iterable[Path], option: str) -> None:
-    """Refuse to write over an input file of the same command.
-
-    Args:
-        output: the file to write.
-        inputs: the files that are read.
-        option: name of the output's option in messages.
-
-    Raises:
-        OptionError: the output is one of them.
-    """
-    if output.absolute() in [path.absolute() for path in inputs]:
-        raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
-
-
-def check_choice(value: str, allowed: Sequence[str], option: str) -> None:
-    """Raise `OptionError` for a value that is not among the allowed ones.
-
-    Args:
-        value: the value as given.
-        allowed: the allowed values.
-        option: the command and its option in messages, such as `quba-check study: --format`.
-    """
-    if value not in allowed:
-        raise OptionError(
-            f"{option}: got '{value}'. Allowed: {listed(allowed)}.{did_you_mean(value, allowed)}"
-        )
-
-
-def check_web_address(url: str, option: str) -> None:
-    """Refuse an address that does not lead to the web, such as a script.
-
-    Args:
-        url: the address; empty if not given.
-        option: name of the option in messages.
-
-    Raises:
-        OptionError: it is not an http or https address.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets without an IPv6 address
-        parts = urlsplit("")
-    is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-    if url and not (is_address and url.isprintable() and " " not in url):
-        raise OptionError(f"{option}: got '{url}'. Allowed: an address that begins with https:// or http://.")
+def format_option(*names: str) -> Callable[[Command], Command]:
+    """Return the option `--format`; the first name is the default."""
+    help_text = ", ".join([f"{names[0]} (default)", *names[1:]])
+    kind = click.Choice(names)
+    return click.option("--format", "form", default=names[0], type=kind, metavar="NAME", help=help_text)
 
 
 def usage_message(error: click.UsageError) -> str:
     """Return one line for a command line that click refuses."""
-    command = error.ctx.command_path if error.ctx else "quba-check"
-    if isinstance(error, click.NoSuchOption):
-        near = did_you_mean(error.option_name, error.possibilities or ())
-        problem = f"unknown option, got '{error.option_name}'.{near}"
-    elif isinstance(error, click.MissingParameter) and error.param is not None:
-        problem = f"{_name(error.param)}: is missing."
-    elif isinstance(error, click.BadOptionUsage):
-        problem = f"{error.option_name}: its value is missing or not allowed."
-    else:
-        words = error.format_message().removesuffix(".").strip()
-        problem = f"{words[:1].lower()}{words[1:]}."
+    param = getattr(error, "param", None)
     # click's parser does not name the command of an option without its value.
-    return one_line(f"{command}: {problem} See '{command if error.ctx else 'quba-check COMMAND'} --help'.")
+    command, helped = (error.ctx.command_path,) * 2 if error.ctx else ("quba-check", "quba-check COMMAND")
+    match error:
+        case click.NoSuchOption():
+            near = did_you_mean(error.option_name, error.possibilities or ())
+            problem = f"unknown option, got '{error.option_name}'.{near}"
+        case click.MissingParameter() if param is not None:
+            problem = f"{_name(param)}: is missing."
+        case click.BadParameter() if param is not None:
+            problem = f"{_name(param)}: {_refusal(error.message, param.type)}"
+        case click.BadOptionUsage():
+            problem = f"{error.option_name}: its value is missing or not allowed."
+        case _:
+            words = error.format_message().removesuffix(".").strip()
+            problem = f"{words[:1].lower()}{words[1:]}."
+    tail = "" if "Allowed: " in problem else f" See '{helped} --help'."
+    return one_line(f"{command}: {problem}{tail}")
 
 
-def _refuse(problem: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
-    command = f"{ctx.command_path}: " if ctx is not None else ""
-    name = "" if param is None else f"{_name(param)}: "
-    tail = "" if "Allowed: " in problem or ctx is None else f" See '{ctx.command_path} --help'."
-    raise OptionError(f"{command}{name}{problem}{tail}")
+_REFUSED = re.compile("(.*) is not (a valid|in the range|one of) ", re.DOTALL)
+"""How click begins its messages on values."""
+
+
+def _refusal(message: str, kind: click.ParamType[Any]) -> str:
+    """Return the message on a refused value with the allowed ones."""
+    refused = _REFUSED.match(message)
+    if refused is None:
+        return message
+    got = refused[1].strip("'")
+    if isinstance(kind, click.Choice):
+        return f"got '{got}'. Allowed: {listed(kind.choices)}.{did_you_mean(got, kind.choices)}"
+    if isinstance(kind, click.FloatRange):
+        got = f"{float(got):g}" if refused[2] == "in the range" else got
+        return f"got '{got}'. Allowed: a number from {kind.min:,.10g} to {kind.max:,.10g}."
+    least, most = (kind.min, kind.max or 0) if isinstance(kind, click.IntRange) else (0, 0)
+    end = f" to {most:,}" if refused[2] == "in the range" and int(got) > most else ""
+    return f"got '{got}'. Allowed: a whole number from {least}{end}."
 
 
 def _name(param: click.Parameter) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.demo import DEMO_MODELS
 from quba_check.errors import UserError
-
-if TYPE_CHECKING:
-    from quba_check.comparison.stored_run import StoredRun
-    from quba_check.page.pictures import ImageSource
+from quba_check.page.pictures import ImageSource, NoSource
+from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.set_images import SetImages
 
 
 def picture_sources(runs: Sequence[StoredRun], data: str | Path | None, store: Path) -> list[ImageSource]:
@@ -28,11 +28,6 @@ def picture_sources(runs: Sequence[StoredRun], data: str | Path | None, store: P
 
 
 def _source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource:
-    from quba_check.demo import DEMO_MODELS
-    from quba_check.page.pictures import NoSource
-    from quba_check.suites.sampling import SubsetSampler
-    from quba_check.suites.set_images import SetImages
-
     record = run.record
     sampler = SubsetSampler(record.limit, record.environment.seed)
     own = None if record.model.spec in DEMO_MODELS else record.suite.root

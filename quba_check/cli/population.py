@@ -7,16 +7,16 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_not_read
+from quba_check.cli.files import check_not_read
+from quba_check.cli.parser import OUTPUT, records_argument
 from quba_check.errors import OptionError
+from quba_check.grading import population_from_records
+from quba_check.grading.reference import BUILT_IN
+from quba_check.records.files import read_record, write_text
 
 
-@click.command(
-    "population",
-    short_help="make a reference population from your models' records",
-    epilog="Example: quba-check population runs/*.json -o fleet.json",
-)
-@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
+@click.command("population", epilog="Example: quba-check population runs/*.json -o fleet.json")
+@records_argument
 @click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE", help="file to write")
 @click.option("--name", help="its name in reports (default: the file's name)")
 def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
@@ -25,17 +25,13 @@ def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
     Ten or more records of one suite and protocol are needed. A threshold file names the population as
     population: fleet.json.
     """
-    from quba_check.grading import population_from_records
-    from quba_check.grading.reference import BUILT_IN
-    from quba_check.records.files import read_record, write_text
-
     name = name or output.stem
     if name in BUILT_IN:
         raise OptionError(
             f"quba-check population: the name '{name}' is taken. Allowed: any but {', '.join(BUILT_IN)}; "
             "give one with --name."
         )
-    check_not_read(output, paths, "--output")
+    check_not_read(output, paths)
     records = {str(path): read_record(path) for path in dict.fromkeys(paths)}
     file = population_from_records(records, name)
     write_text(file.to_json(), output)

@@ -7,25 +7,30 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, PLACE, OutputFile, WholeNumber, check_not_read, store_option
+from quba_check.cli.files import check_not_read, read_run
+from quba_check.cli.parser import INPUT, PLACE, OutputFile, WholeNumber, records_argument, store_option
 from quba_check.cli.picture_sources import picture_sources
-from quba_check.cli.study_options import named_population
+from quba_check.cli.populations import POPULATION
 from quba_check.errors import OptionError
 from quba_check.gate.options import MOST_PICTURES
+from quba_check.grading.population import Population
+from quba_check.page.pictures import Album, make_album, pictures_folder, write_album
+from quba_check.page.render import render_page
+from quba_check.records.files import write_text
+from quba_check.storage.places import default_place, local_folder
 
 
 @click.command(
-    "report",
-    short_help="write the page of stored runs: one HTML file",
-    epilog="Example: quba-check report demo.json --baseline textured.json -o report.html",
+    "report", epilog="Example: quba-check report demo.json --baseline textured.json -o report.html"
 )
-@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
+@records_argument
 @click.option(
     "-o", "--output", required=True, type=OutputFile(".html"), metavar="FILE.html", help="file to write"
 )
 @click.option("--baseline", type=INPUT, metavar="RECORD.json", help="show what changed since this run")
 @click.option(
     "--population",
+    type=POPULATION,
     metavar="NAME",
     help="population to compare with: published, screened, demo, or a file (else that of the grade)",
 )
@@ -44,7 +49,7 @@ def report(
     paths: tuple[Path, ...],
     output: Path,
     baseline: Path | None,
-    population: str | None,
+    population: Population | None,
     n: int | None,
     data: str | Path | None,
     store: str | Path | None,
@@ -54,25 +59,17 @@ def report(
     The page is a single file that opens without a network: verdict, demands, changes, dimensions, data and
     provenance. Pictures of more than 5 MB go into a folder next to it.
     """
-    from quba_check.comparison.stored_run import stored_run
-    from quba_check.page.pictures import Album, make_album, pictures_folder, write_album
-    from quba_check.page.render import render_page
-    from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
-    from quba_check.storage.places import default_place, local_folder
-
     if data is not None and n is None:
         raise OptionError("quba-check report: --data: got a folder without --pictures. Add --pictures N.")
-    reference = None if population is None else named_population("quba-check report", population)
     records = [*paths, *([] if baseline is None else [baseline])]
-    check_not_read(output, [*records, *(path.with_suffix(IMAGES_SUFFIX) for path in records)], "--output")
-    folder = store or default_place()
-    runs = [stored_run(path, str(path), read_record(path), folder) for path in records]
+    check_not_read(output, records)
+    runs = [read_run(path, store) for path in records]
     shown, before = runs[: len(paths)], None if baseline is None else runs[-1]
     album = Album()
     if n is not None:
-        sources = picture_sources(shown, data, local_folder(folder))
+        sources = picture_sources(shown, data, local_folder(store or default_place()))
         album = make_album(shown, sources, n, baseline=before, folder=pictures_folder(output))
-    page = render_page(shown, baseline=before, pictures=album.demands, population=reference)
+    page = render_page(shown, baseline=before, pictures=album.demands, population=population)
     write_album(album, output)
     write_text(page, output)
     sys.stderr.write(f"{output}: {len(page.encode()) / 1000:,.0f} kB\n")

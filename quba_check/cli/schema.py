@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
 
+from quba_check.cli.files import write_output
+from quba_check.demands import threshold_schema
+from quba_check.dimensions import registry
 from quba_check.errors import OptionError, did_you_mean
+from quba_check.grading import population_schema
+from quba_check.models.preprocessing.file import preprocessing_schema
+from quba_check.records.record import Record
+from quba_check.reports.tables import json_text
+from quba_check.suites import suite_schema
 
 
-@click.command(
-    "schema",
-    short_help="print the JSON Schema of a file format, for editors",
-    epilog="Example: quba-check schema thresholds",
-)
+@click.command("schema", epilog="Example: quba-check schema thresholds")
 @click.argument("form", metavar="FORMAT")
 def schema(form: str) -> None:
     """Print the JSON Schema of a file format, for editors and other programs.
@@ -29,21 +32,12 @@ def schema(form: str) -> None:
             f"quba-check schema: unknown format, got '{form}'. Allowed: {', '.join(SCHEMAS)}."
             f"{did_you_mean(form, SCHEMAS)}"
         )
-    sys.stdout.write(json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False) + "\n")
+    write_output(json_text(SCHEMAS[name]()))
 
 
 def _threshold_schema() -> dict[str, Any]:
-    from quba_check.demands import threshold_schema
-    from quba_check.dimensions import registry
-
     registry.load_entry_points()
     return threshold_schema()
-
-
-def _suite_schema() -> dict[str, Any]:
-    from quba_check.suites import suite_schema
-
-    return suite_schema()
 
 
 def _doctor_schema() -> dict[str, Any]:
@@ -52,30 +46,12 @@ def _doctor_schema() -> dict[str, Any]:
     return examination_schema()
 
 
-def _population_schema() -> dict[str, Any]:
-    from quba_check.grading import population_schema
-
-    return population_schema()
-
-
-def _preprocessing_schema() -> dict[str, Any]:
-    from quba_check.models.preprocessing.file import preprocessing_schema
-
-    return preprocessing_schema()
-
-
-def _record_schema() -> dict[str, Any]:
-    from quba_check.records.record import Record
-
-    return Record.model_json_schema(by_alias=True, mode="serialization")
-
-
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "doctor": _doctor_schema,
-    "population": _population_schema,
-    "preprocessing": _preprocessing_schema,
-    "record": _record_schema,
-    "suite": _suite_schema,
+    "population": population_schema,
+    "preprocessing": preprocessing_schema,
+    "record": partial(Record.model_json_schema, by_alias=True, mode="serialization"),
+    "suite": suite_schema,
     "thresholds": _threshold_schema,
 }
 """JSON Schemas by name of the format."""

@@ -2,62 +2,55 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.study_options import published_model
-
-if TYPE_CHECKING:
-    from quba_check.grading.population import Population
-    from quba_check.grading.published import PublishedModel
-
-LEAST_WIDTH = 72
-SUSPECT = "?"
-
-
-@click.command(
-    "show",
-    short_help="show the values and ranks of a published model",
-    epilog="Example: quba-check show EVA02-b-21k",
+from quba_check.cli.files import write_output
+from quba_check.cli.populations import PUBLISHED_MODEL
+from quba_check.dimensions import registry
+from quba_check.grading.grade import letter
+from quba_check.grading.population import Population
+from quba_check.grading.published import (
+    TIMM_PREFIX,
+    PublishedModel,
+    published_population,
+    screened_population,
 )
-@click.argument("name", metavar="ID")
-def show(name: str) -> None:
+from quba_check.number_format import format_value, ordinal
+from quba_check.reports.tables import table_text, terminal_width, wrapped
+from quba_check.study.dimension_ranks import dimension_ranks
+from quba_check.study.ranking import rank
+from quba_check.study.suspects import suspect_sentences
+
+SUSPECT = "?"
+HEADINGS = ("dimension", "better", "value", "", "mean", "deviations", "rank")
+
+
+@click.command("show", epilog="Example: quba-check show EVA02-b-21k")
+@click.argument("model", type=PUBLISHED_MODEL, metavar="ID")
+def show(model: PublishedModel) -> None:
     """Show the nine values of a published model with its ranks, grade and doubts.
 
     ID: its name in the published table or in timm. 'quba-check rank --limit 326' lists all of them.
     """
-    from quba_check.reports.tables import fit_encoding, wrap_line
-
-    model = published_model("quba-check show", name)
-    width = max(shutil.get_terminal_size().columns, LEAST_WIDTH)
-    head, foot = ([part for line in lines for part in wrap_line(line, width)] for lines in _lines(model))
-    # The command is one line, so that it can be copied.
-    rows = [*head, *_table(model).splitlines(), *foot, *_command_lines(model)]
-    text = "".join(f"{row}\n" for row in rows)
-    sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
-
-
-def _lines(model: PublishedModel) -> tuple[list[str], list[str]]:
-    """Return the lines above and below the table."""
-    from quba_check.grading.published import published_population, screened_population
-
     populations = published_population(), screened_population()
     head = [
         f"{model.id}: {model.family}, pretraining {model.pretraining}, training {model.training}",
         *(_score_line(model, population) for population in populations),
     ]
-    return head, list(_doubts(model))
+    foot = [
+        "mean: trimmed mean of the published models; deviations: standard deviations, positive is better",
+        *(f"{SUSPECT} {sentence}" for sentence in suspect_sentences(model)),
+    ]
+    table = table_text(HEADINGS, _rows(model), right=("value", "mean", "deviations", "rank"))
+    write_output(f"{wrapped(head, terminal_width())}{table}{wrapped(foot, terminal_width())}")
+    # The command is one line, so that it can be copied.
+    command = f"measure it: pytest --model={TIMM_PREFIX}{model.timm} --quba-data=DIR"
+    write_output(f"timm: {model.timm}\n{command}\n" if model.timm else "timm: no name known\n")
 
 
 def _score_line(model: PublishedModel, population: Population) -> str:
-    from quba_check.grading.grade import letter
-    from quba_check.number_format import ordinal
-    from quba_check.study.ranking import rank
-
     models = rank(population)
     ranked = next(row for row in models if row.id == model.id)
     if ranked.score is None or ranked.percentile is None:
@@ -69,44 +62,13 @@ def _score_line(model: PublishedModel, population: Population) -> str:
     )
 
 
-def _table(model: PublishedModel) -> str:
-    from quba_check.dimensions import registry
-    from quba_check.grading.published import published_population
-    from quba_check.number_format import format_value
-    from quba_check.reports.tables import table_text
-    from quba_check.study.dimension_ranks import dimension_ranks
-
-    rows = []
+def _rows(model: PublishedModel) -> Iterator[tuple[str, ...]]:
     for row in dimension_ranks(model.values, published_population()):
-        unit = registry[row.dimension].unit
-        digits = 1 if unit == "millions" else 4
-        rows.append(
-            (
-                row.dimension,
-                registry[row.dimension].better,
-                format_value(row.value, unit, digits=digits),
-                SUSPECT if row.dimension in model.doubtful else "",
-                format_value(row.mu, unit, digits=digits),
-                f"{row.distance:+.2f}",
-                f"{row.rank} of {row.models}",
-            )
+        dimension = registry[row.dimension]
+        value, mean = (
+            format_value(number, dimension.unit, digits=1 if dimension.unit == "millions" else 4)
+            for number in (row.value, row.mu)
         )
-    headings = ("dimension", "better", "value", "", "mean", "deviations", "rank")
-    return table_text(headings, rows, right=("value", "mean", "deviations", "rank"))
-
-
-def _doubts(model: PublishedModel) -> Iterator[str]:
-    from quba_check.study.suspects import suspect_sentences
-
-    yield "mean: trimmed mean of the published models; deviations: standard deviations, positive is better"
-    yield from (f"{SUSPECT} {sentence}" for sentence in suspect_sentences(model))
-
-
-def _command_lines(model: PublishedModel) -> Iterator[str]:
-    from quba_check.grading.published import TIMM_PREFIX
-
-    if model.timm is None:
-        yield "timm: no name known"
-    else:
-        yield f"timm: {model.timm}"
-        yield f"measure it: pytest --model={TIMM_PREFIX}{model.timm} --quba-data=DIR"
+        doubt = SUSPECT if row.dimension in model.doubtful else ""
+        rank_text = f"{row.rank} of {row.models}"
+        yield row.dimension, dimension.better, value, doubt, mean, f"{row.distance:+.2f}", rank_text

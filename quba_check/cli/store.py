@@ -69,7 +69,7 @@ def list_models(as_json: bool, store: str | Path | None) -> None:
 
     The last changed one comes first.
     """
-    from quba_check.cli.store_formats import inventory_json, inventory_table
+    from quba_check.reports.store import inventory_json, inventory_table
     from quba_check.storage.inventory import read_inventory
 
     opened = opened_store(store, "quba-check store list")
@@ -165,7 +165,7 @@ def prune(
 
 def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dry: bool) -> None:
     """Print what the conditions select, and remove it unless it is a dry run."""
-    from quba_check.cli.store_formats import prune_text
+    from quba_check.reports.store import prune_text
     from quba_check.storage.active_runs import active_runs, remove_forgotten
     from quba_check.storage.pruning import removals, remove_files, remove_free_locks
 

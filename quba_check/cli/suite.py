@@ -6,18 +6,21 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from quba_check.cli.parser import INPUT, PLACE, Group, WholeNumber
+from quba_check.cli.suite_table import sets_text
+from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, OptionError
-
-if TYPE_CHECKING:
-    from quba_check.suites import Suite
-    from quba_check.suites.manifest.editing import Entries
-    from quba_check.suites.object_focus import MadeSets
-    from quba_check.suites.object_focus.objects import Objects
+from quba_check.suites import Suite, open_suite
+from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
+from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
+from quba_check.suites.object_focus.objects import Objects
+from quba_check.suites.opening import MANIFEST_NAME
+from quba_check.suites.unread import unread_notes
 
 TOO_FEW = 1
 """Exit code if objects were found in too few images."""
@@ -25,7 +28,7 @@ _MAKE = "make-object-focus"
 _WHERE = f"quba-check suite {_MAKE}"
 
 
-@click.group("suite", cls=Group, short_help="describe a data folder, or add sets")
+@click.group("suite", cls=Group)
 def suite() -> None:
     """Describe a data folder, or add sets to it."""
 
@@ -39,12 +42,6 @@ def describe(folder: str | Path) -> None:
 
     DIR may be a URL. To count images, all sets are then copied to this machine, one after another.
     """
-    from rich.console import Console
-
-    from quba_check.cli.suite_table import sets_text
-    from quba_check.suites import open_suite
-    from quba_check.suites.unread import unread_notes
-
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     rule = "─" if console.encoding.startswith("utf") else "-"
     described = open_suite(folder)
@@ -110,10 +107,6 @@ def make_object_focus(
         raise OptionError(
             f"{_WHERE}: needs masks or boxes, got {given}. Allowed: --masks DIR, or --boxes FILE.csv."
         )
-    from quba_check.suites import open_suite
-    from quba_check.suites.manifest.editing import add_sets, manifest_line
-    from quba_check.suites.object_focus import BoxFile, MaskFolder
-    from quba_check.suites.opening import MANIFEST_NAME
 
     data = open_suite(folder)
     manifest = data.root / MANIFEST_NAME
@@ -146,9 +139,6 @@ def _make_sets(
     data: Suite, objects: Objects, out: Path, *, seed: int, per_class: int | None, allow_few: bool
 ) -> MadeSets:
     """Make both sets, with progress bars on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from quba_check.suites.object_focus import make_object_focus
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
@@ -163,8 +153,6 @@ def _make_sets(
 
 def _entries(data: Suite, out: Path, sets: MadeSets) -> Entries:
     """Return the manifest entries of made sets."""
-    from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
-
     folder = out.relative_to(data.root) if out.is_relative_to(data.root) else out
     # The pictures have the stored size of the clean images.
     prepared = {"prepared": True} if data.is_prepared(CLEAN) else {}

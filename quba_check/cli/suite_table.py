@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
@@ -22,16 +18,12 @@ from quba_check.core.view import (
 )
 from quba_check.errors import listed
 from quba_check.outside_text import one_line
-
-if TYPE_CHECKING:
-    from quba_check.suites import Suite
+from quba_check.reports.tables import fitted_rows, shorten, wrap_line
+from quba_check.suites import Suite
 
 COLUMNS = ("set", "images", "expected", "space", "classes", "per class", "where")
 _RIGHT = ("images", "expected", "classes", "per class")
 _NOTHING = "-"
-_GAPS = ("   ", "  ")
-_CUT = "..."
-_SHORTEST_NAME = 12
 
 
 def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
@@ -44,79 +36,24 @@ def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
         width: columns of the terminal; with fewer than 72, lines may be longer.
         rule: the character of the rule below the head.
     """
-    *columns, places = map(list, zip(COLUMNS, *set_rows(suite), strict=True))
-    for gap in _GAPS:
-        rows = [
-            (row, f"{row}{gap}{place}")
-            for row, place in zip(_align(columns, width, gap), places, strict=True)
-        ]
-        if max(cell_len(whole) for _, whole in rows) <= width:
-            break
+    rows = [COLUMNS, *set_rows(suite)]
+    cells = fitted_rows(COLUMNS[:-1], (row[:-1] for row in rows), ("set", "space"), width)
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     lines = []
-    for place, (row, whole) in zip(places, rows, strict=True):
-        if cell_len(whole) <= width:
-            lines.append(whole)
-        else:
-            lines += [row.rstrip(), *(_wrap(place, width) if lines else [])]
-    return "\n".join([*_heading(suite, width), lines[0], rule * max(map(cell_len, lines)), *lines[1:]])
-
-
-def _heading(suite: Suite, width: int) -> list[str]:
-    head = f"{suite.name}: {suite.facts.class_count:,} classes, in"
-    location = one_line(suite.location)
-    line = f"{head} {location}"
-    return [line] if cell_len(line) <= width else [head, f"  {shorten(location, width - 2)}"]
-
-
-def _align(columns: list[list[str]], width: int, gap: str) -> list[str]:
-    """Return padded rows; names of sets and spaces are cut to fit the width."""
-    names = [columns[COLUMNS.index(name)] for name in ("set", "space")]
-    room = width - len(gap) * (len(columns) - 1)
-    while (excess := sum(map(_widest, columns)) - room) > 0:
-        longest = max(names, key=_widest)
-        if _widest(longest) <= _SHORTEST_NAME:
-            break
-        target = max(_widest(longest) - excess, _SHORTEST_NAME)
-        longest[:] = [shorten(cell, target) for cell in longest]
-    padded = []
-    for column in columns:
-        size = _widest(column)
-        blanks = [" " * (size - cell_len(cell)) for cell in column]
-        right = column[0] in _RIGHT
-        padded.append(
-            [blank + cell if right else cell + blank for cell, blank in zip(column, blanks, strict=True)]
-        )
-    return [gap.join(cells) for cells in zip(*padded, strict=True)]
-
-
-def _widest(column: Sequence[str]) -> int:
-    return max(map(cell_len, column))
-
-
-def _wrap(place: str, width: int) -> list[str]:
-    """Return a place as indented lines; words too long for a line are shortened."""
-    lines = textwrap.wrap(
-        place,
-        width,
-        initial_indent="  ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [shorten(line, width) for line in lines]
-
-
-def shorten(text: str, width: int) -> str:
-    """Return a text, without its middle if it is longer than `width`.
-
-    >>> shorten("/data/of/the/year/2024/val", 16)
-    '/data/...024/val'
-    """
-    if cell_len(text) <= width:
-        return text
-    room = width - len(_CUT)
-    head, tail = text[: room // 2], text[len(text) - (room - room // 2) :]
-    return f"{head}{_CUT}{tail}"
+    for row, (*_, place) in zip(cells, rows, strict=True):
+        padded = [
+            " " * (size - cell_len(cell)) + cell if name in _RIGHT else cell + " " * (size - cell_len(cell))
+            for name, cell, size in zip(COLUMNS, row, widths, strict=False)
+        ]
+        line = "  ".join([*padded, place])
+        if cell_len(line) > width:
+            lines.append("  ".join(padded).rstrip())
+            line = "\n".join(shorten(part, width) for part in wrap_line(f"  {place}", width) if lines[1:])
+        lines += line.splitlines()
+    head, location = f"{suite.name}: {suite.facts.class_count:,} classes, in", one_line(suite.location)
+    is_short = cell_len(f"{head} {location}") <= width
+    heading = [f"{head} {location}"] if is_short else [head, f"  {shorten(location, width - 2)}"]
+    return "\n".join([*heading, lines[0], rule * max(map(cell_len, lines)), *lines[1:]])
 
 
 def set_rows(suite: Suite) -> list[tuple[str, ...]]:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, check_web_address, store_option
-from quba_check.errors import UserError
+from quba_check.cli.files import check_not_read, read_run, write_output
+from quba_check.cli.parser import INPUT, OUTPUT, WEB_ADDRESS, records_argument, store_option
+from quba_check.reports.markdown import compared_run, markdown_summary
 
 
-@click.command(
-    "summary",
-    short_help="print stored runs as a summary in Markdown",
-    epilog="Example: quba-check summary textured.json --baseline demo.json",
-)
-@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
+@click.command("summary", epilog="Example: quba-check summary textured.json --baseline demo.json")
+@records_argument
 @click.option("-o", "--output", type=OUTPUT, metavar="FILE.md", help="file to write (else standard output)")
 @click.option(
     "--baseline", "baseline_path", type=INPUT, metavar="RECORD.json", help="record to show the changes from"
 )
-@click.option("--page-url", metavar="URL", default="", help="address of the report page, for a link")
+@click.option(
+    "--page-url", type=WEB_ADDRESS, metavar="URL", default="", help="address of the report page, for a link"
+)
 @store_option
 def summary(
     paths: tuple[Path, ...],
@@ -35,31 +33,9 @@ def summary(
     Each run has its verdict, up to ten unmet demands with value, interval and change, all demands folded,
     and the command that repeats it. At most 60 kB.
     """
-    from quba_check.comparison.compare import compare
-    from quba_check.comparison.stored_run import stored_run
-    from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
-    from quba_check.reports.markdown import Run, markdown_summary
-    from quba_check.reports.tables import fit_encoding
-    from quba_check.storage.places import default_place
-
-    check_web_address(page_url, "quba-check summary: --page-url")
     named = [*paths, *([baseline_path] if baseline_path else [])]
-    if output is not None:
-        images = [path.with_suffix(IMAGES_SUFFIX) for path in named]
-        check_not_read(output, [*named, *images], "--output")
-    folder = store or default_place()
-    read = {path: stored_run(path, str(path), read_record(path), folder) for path in named}
-    runs = []
-    for path in paths:
-        run = Run(read[path].record)
-        if baseline_path is not None:
-            try:
-                run = Run(read[path].record, compare(read[baseline_path], read[path]))
-            except UserError as why:
-                run = Run(read[path].record, notes=(str(why),))
-        runs.append(run)
-    text = markdown_summary(runs, url=page_url)
-    if output is not None:
-        write_text(text, output)
-    else:
-        sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
+    check_not_read(output, named)
+    runs = [read_run(path, store) for path in named]
+    baseline = runs[-1] if baseline_path else None
+    text = markdown_summary([compared_run(run, baseline) for run in runs[: len(paths)]], url=page_url)
+    write_output(text, output)

@@ -7,47 +7,60 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from quba_check.cli.parser import INPUT, NumberWithin
-from quba_check.errors import OptionError, PopulationError, ThresholdError, listed
+from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
+from quba_check.comparison.compatibility import differences
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.protocols import ProtocolName
+from quba_check.demands.demand import Thresholds
+from quba_check.errors import OptionError, ThresholdError, listed
+from quba_check.gate.threshold_files import thresholds_at
+from quba_check.grading.notes import CROSS_PROTOCOL
+from quba_check.grading.population import Population
+from quba_check.grading.published import PublishedModel, published_population
+from quba_check.records.files import read_record, write_text
+from quba_check.records.per_image import identity
+from quba_check.records.record import Record
+from quba_check.strict_yaml import read_yaml
+from quba_check.suites.opening import published_facts
+from quba_check.tuning.record_facts import suite_facts
+from quba_check.tuning.suggested_limits import (
+    SuggestedLimit,
+    dimensions_without_effect,
+    masked_dimensions,
+    percentile_limits,
+    published_limits,
+    published_names,
+    suggest_limits,
+    unmeasured_dimensions,
+)
+from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
-if TYPE_CHECKING:
-    from quba_check.core.facts import SuiteFacts
-    from quba_check.core.protocols import ProtocolName
-    from quba_check.demands.demand import Thresholds
-    from quba_check.records.record import Record
-    from quba_check.tuning.suggested_limits import SuggestedLimit
-
+LIST = "list"
+"""Value of `--like` that prints the names of the published models."""
 SUFFIXES = (".yaml", ".yml")
 Z = 1.645
 """Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
 
 
-def _print_names(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
-    """Print the published names for `--like list`; return any other name."""
-    from quba_check.tuning.suggested_limits import LIST, published_names
-
+def _published_model(ctx: click.Context, param: click.Parameter, name: str | None) -> PublishedModel | None:
+    """Return the model of `--like`; print the names for `--like list`."""
     if name == LIST:
         sys.stdout.write(published_names())
         ctx.exit()
-    return name
+    return None if name is None else PUBLISHED_MODEL.convert(name, param, ctx)
 
 
-@click.command(
-    "tune",
-    short_help="write a threshold file from stored runs, or from other models",
-    epilog="Example: quba-check tune demo.json -o tuned.yaml",
-)
+@click.command("tune", epilog="Example: quba-check tune demo.json -o tuned.yaml")
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
 @click.option("-o", "--output", required=True, type=INPUT, metavar="FILE.yaml", help="file to write or edit")
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @click.option(
-    "--z",
-    type=NumberWithin(0, 4),
-    help=f"standard errors between value and threshold (default: {Z})",
+    "--z", type=NumberWithin(0, 4), help=f"standard errors between value and threshold (default: {Z})"
 )
 @click.option(
     "--percentile",
@@ -55,11 +68,11 @@ def _print_names(ctx: click.Context, _: click.Parameter, name: str | None) -> st
     metavar="P",
     help="the value that P % of a population do not reach, in place of records",
 )
-@click.option("--population", metavar="NAME", help="for --percentile (default: published)")
+@click.option("--population", type=POPULATION, metavar="NAME", help="for --percentile (default: published)")
 @click.option(
     "--like",
     is_eager=True,
-    callback=_print_names,
+    callback=_published_model,
     metavar="NAME",
     help="the values of a published model, by its name in the published table or in timm; "
     "--like list prints the names",
@@ -70,12 +83,6 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     RECORD.json: one run, or several of one model with different seeds. In an existing file, only the
     thresholds that it has are changed.
     """
-    from quba_check.gate.threshold_files import thresholds_at
-    from quba_check.records.files import write_text
-    from quba_check.strict_yaml import read_yaml
-    from quba_check.tuning.suggested_limits import dimensions_without_effect
-    from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
-
     if output.suffix not in SUFFIXES or output.is_dir():
         kind = ", a folder" if output.is_dir() else ""
         raise OptionError(
@@ -121,17 +128,12 @@ class _Source:
 
 def _facts(records: tuple[Record, ...]) -> SuiteFacts:
     """Return the suite facts with the most shifts; without any, those of the published suite."""
-    from quba_check.suites.opening import published_facts
-    from quba_check.tuning.record_facts import suite_facts
-
     facts = max(map(suite_facts, records), key=lambda facts: len(facts.shifts), default=None)
     return facts if facts is not None and facts.shifts else published_facts()
 
 
 def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
     """Check that a file is about the protocol of the values; by default `standard`."""
-    from quba_check.grading.notes import CROSS_PROTOCOL
-
     stated = thresholds.protocol or "standard"
     if stated != protocol:
         raise OptionError(
@@ -145,12 +147,9 @@ def _source(
     paths: tuple[Path, ...],
     z: float | None,
     percentile: float | None,
-    population: str | None,
-    like: str | None,
+    population: Population | None,
+    like: PublishedModel | None,
 ) -> _Source:
-    from quba_check.grading.reference import population as read_population
-    from quba_check.tuning.suggested_limits import percentile_limits, published_limits
-
     given = {"records": bool(paths), "--percentile": percentile is not None, "--like": like is not None}
     sources = [name for name, is_given in given.items() if is_given]
     if len(sources) != 1:
@@ -160,27 +159,19 @@ def _source(
         )
     if population is not None and percentile is None:
         raise OptionError(
-            f"quba-check tune: --population: got '{population}' without --percentile, "
+            f"quba-check tune: --population: got '{population.name}' without --percentile, "
             "the only source that uses a population. Leave the option out, or add --percentile P."
         )
     if paths:
         return _of_records(paths, z)
     _check_z(z, "values of other models")
-    if percentile is None:
-        return _Source(published_limits(like or ""), "released")
-    try:
-        reference = read_population(population or "published")
-    except PopulationError as error:
-        reason = str(error).removeprefix("population: ")
-        raise OptionError(f"quba-check tune: --population: {reason}") from None
-    return _Source(percentile_limits(reference, percentile), reference.protocol)
+    if like is not None:
+        return _Source(published_limits(like), "released")
+    reference = population or published_population()
+    return _Source(percentile_limits(reference, percentile or 0.0), reference.protocol)
 
 
 def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
-    from quba_check.records.files import read_record
-    from quba_check.records.per_image import identity
-    from quba_check.tuning.suggested_limits import masked_dimensions, suggest_limits, unmeasured_dimensions
-
     records: dict[str, Record] = {}
     first: dict[tuple[str, ...], str] = {}
     notes = []
@@ -212,8 +203,6 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
 
 def _check_comparable(records: Mapping[str, Record]) -> None:
     """Check that the runs measured the same, so that they have a worst one."""
-    from quba_check.comparison.compatibility import differences
-
     for (first, one), (second, other) in combinations(records.items(), 2):
         seed = other.environment.seed
         names = differences(one, other.protocol, other.suite, limit=other.limit, seed=seed)

@@ -7,17 +7,23 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from quba_check.cli.parser import INPUT, store_option
+from quba_check.cli.parser import INPUT, records_argument, store_option
+from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError, listed
+from quba_check.gate.threshold_files import thresholds_at
+from quba_check.models.specs import ModelSpec, parse_spec
 from quba_check.outside_text import one_line
-
-if TYPE_CHECKING:
-    from quba_check.models.specs import ModelSpec
-    from quba_check.records.record import Record
+from quba_check.records.files import read_record
+from quba_check.records.record import Record
+from quba_check.records.verdict import EXIT_CODES, worst_verdict
+from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
+from quba_check.storage.places import default_place
+from quba_check.storage.user_files import sha256
+from quba_check.tuning.record_facts import suite_facts
+from quba_check.tuning.what_if import what_if
 
 UNIX_TIME = re.compile(r"\d{9,11}(\.\d+)?")
 """Seconds since 1970; fewer or more digits are dates without separators, or milliseconds."""
@@ -49,12 +55,8 @@ class Time(click.ParamType[datetime]):
         return time.replace(microsecond=0)
 
 
-@click.command(
-    "verdict",
-    short_help="print the verdict of stored runs, with the exit code of the gate",
-    epilog="Example: quba-check verdict demo.json",
-)
-@click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
+@click.command("verdict", epilog="Example: quba-check verdict demo.json")
+@records_argument
 @click.option(
     "--model",
     "models",
@@ -69,10 +71,7 @@ class Time(click.ParamType[datetime]):
     help="refuse records of runs that ended before: ISO 8601, or seconds since 1970",
 )
 @click.option(
-    "--thresholds",
-    type=INPUT,
-    metavar="FILE.yaml",
-    help="judge by this file, not the stored verdicts",
+    "--thresholds", type=INPUT, metavar="FILE.yaml", help="judge by this file, not the stored verdicts"
 )
 @store_option
 def verdict(
@@ -88,10 +87,6 @@ def verdict(
     demands of the file were selected. 2: interrupted. 4: a record is missing, damaged, of another model or
     too old. 5: no demand was judged. 6: a demand is not shown to be met.
     """
-    from quba_check.records.files import read_record
-    from quba_check.records.verdict import EXIT_CODES, worst_verdict
-    from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
-
     records = {path: read_record(path) for path in paths}
     _check_models(records, models)
     for path, record in records.items():
@@ -121,8 +116,6 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
     Raises:
         UserError: a record is of none of the models, or a model has none.
     """
-    from quba_check.models.specs import parse_spec
-
     specs = [parse_spec(text) for text in models]
     for path, record in records.items():
         if specs and not any(_is_of(record, spec) for spec in specs):
@@ -140,8 +133,6 @@ def _is_of(record: Record, spec: ModelSpec) -> bool:
 
     Files are compared by their digests, and other specs by their text.
     """
-    from quba_check.storage.user_files import sha256
-
     if spec.kind in ("demo", "timm", "hub", "open_clip", "callable"):
         return record.model.spec == spec.text
     others, folder = dict(record.model.files), spec.path
@@ -181,12 +172,6 @@ def _check_time(record: Record, path: Path, since: datetime | None) -> None:
 
 def _judge_again(record: Record, path: Path, file: Path, store: str | Path | None) -> Record:
     """Return the record with the verdicts of another threshold file."""
-    from quba_check.comparison.stored_run import stored_run
-    from quba_check.gate.threshold_files import thresholds_at
-    from quba_check.storage.places import default_place
-    from quba_check.tuning.record_facts import suite_facts
-    from quba_check.tuning.what_if import what_if
-
     run = stored_run(path, str(path), record, store or default_place())
     return what_if(run, thresholds_at(file, suite_facts(record))).record
 

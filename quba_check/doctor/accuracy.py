@@ -82,16 +82,13 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         yield finding
         return
     fixes = _fixes(subject)
-    at_chance = _is_at_chance(subject, fixes)
-    if fixes.better or fixes.order or at_chance:
+    if fixes.better or fixes.order or _is_at_chance(subject, fixes):
         fixes = _more_accurate(subject, fixes, partial(_fixes, subject, is_order_first=True))
-        at_chance = _is_at_chance(subject, fixes)
-    if at_chance and fixes.better is None and not subject.short:
+    if fixes.better is None and not subject.short and _is_at_chance(subject, fixes):
         fixes = _more_accurate(subject, fixes, partial(_fixes_with_common_normalisations, subject))
-        at_chance = _is_at_chance(subject, fixes)
     if fixes.better is not None:
         yield preprocessing_finding(subject, fixes.better)
-    if at_chance:
+    if _is_at_chance(subject, fixes):
         yield from _chance_findings(subject, fixes)
         return
     yield from _order_findings(subject, fixes)
@@ -184,14 +181,12 @@ def _constant_answer_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator
     examples = subject.sample()
     label = labels(examples)
     correct = predictions(subject, examples, fixes.variant) == fixes.columns[label]
-    accuracy, variance, total = 0.0, 0.0, 0
-    for k in np.unique(label):
-        size, n = int((everything == k).sum()), int((label == k).sum())
-        right = float(correct[label == k].mean())
-        accuracy += size * right
-        variance += size**2 * right * (1 - right) / n * (1 - n / size)
-        total += size
-    accuracy, error = accuracy / total, math.sqrt(variance) / total
+    sampled = np.unique(label)
+    size, n = np.bincount(everything)[sampled], np.bincount(label)[sampled]
+    right = np.bincount(label, weights=correct)[sampled] / n
+    accuracy = float((size * right).sum() / size.sum())
+    variance = size**2 * right * (1 - right) / n * (1 - n / size)
+    error = math.sqrt(variance.sum()) / int(size.sum())
     if accuracy + _SCORE * error <= share < 1:
         name = subject.suite.class_names[frequent]
         yield constant_answer_finding(subject.classifier.spec, accuracy, share, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,12 +62,9 @@ def swapped_pairs(
             pair = SwappedPair((one, other), swapped, counts[one, one] + counts[other, other])
             scored.append((binomial_tail(pair.n_swapped, pair.n_swapped + pair.n_correct, 0.5), pair))
     n_pairs = n_classes * (n_classes - 1) // 2
-    significant: list[SwappedPair] = []
-    for rank, (p_value, pair) in enumerate(sorted(scored, key=lambda item: item[0])):
-        if p_value * (n_pairs - rank) > ALPHA:
-            break
-        significant.append(pair)
-    return sorted(significant, key=lambda pair: pair.classes)
+    ranked = enumerate(sorted(scored, key=lambda item: item[0]))
+    significant = takewhile(lambda item: item[1][0] * (n_pairs - item[0]) <= ALPHA, ranked)
+    return sorted((pair for _, (_, pair) in significant), key=lambda pair: pair.classes)
 
 
 def answer_findings(

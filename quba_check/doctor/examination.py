@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from quba_check.core.view import CLEAN
+from quba_check.dimensions import registry
 from quba_check.doctor import accuracy, determinism, gradients, image_files, missing_sets, output_kinds
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
-from quba_check.doctor.time_budget import SECONDS, OutOfTimeError
-from quba_check.errors import UserError, listed
+from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, OutOfTimeError, TimeBudget
+from quba_check.errors import SuiteError, UserError, listed
+from quba_check.evaluation import Evaluation
+from quba_check.models.classifier import is_out_of_memory
 
 TIME = "time"
 """The check of the finding on what the time budget left out."""
@@ -33,7 +37,7 @@ class Check(NamedTuple):
 
 
 SET_CHECKS: tuple[Check, ...] = (Check("sets", missing_sets.check),)
-"""Checks without images, made every time."""
+"""Checks without images."""
 
 CHECKS: tuple[Check, ...] = (
     Check("images", image_files.check),
@@ -60,7 +64,6 @@ class Examination(BaseModel):
         checks: names of the checks.
         decoded: number of image files decoded to check them.
         forwards: number of images in forward passes.
-        remembered: findings on model and images come from the cache.
         findings: in the order of the checks; none for a healthy model.
     """
 
@@ -76,7 +79,6 @@ class Examination(BaseModel):
     checks: tuple[str, ...] = ()
     decoded: int = 0
     forwards: int = 0
-    remembered: bool = False
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -92,6 +94,65 @@ class Examination(BaseModel):
 
 EXAMINATIONS = TypeAdapter(tuple[Examination, ...])
 """Serialiser of `quba-check doctor --json`: one examination for each model."""
+
+
+def examine_model(
+    evaluation: Evaluation,
+    needs: Mapping[str, Sequence[str]],
+    *,
+    short: bool,
+    order: Sequence[str] | None = None,
+    estimate_order: bool = False,
+) -> Examination:
+    """Examine a model on a suite.
+
+    Args:
+        evaluation: the model on the suite.
+        needs: the demanded dimensions, each with `file:line` of its demands.
+        short: use fewer images, as before a gate run, and none if no dimension needs any.
+        order: the user's class names in the order of the model's outputs, if given.
+        estimate_order: propose a class order estimated from the answers.
+    """
+    classifier, suite = evaluation.classifier, evaluation.suite
+    subject = ModelUnderTest(
+        classifier,
+        suite,
+        seed=evaluation.seed,
+        needs=needs,
+        order=order,
+        estimate_order=estimate_order,
+        short=short,
+    )
+    findings = examine(subject, SET_CHECKS)
+    checks = CHECKS if _can_show_images(subject) else ()
+    if checks and not short and gradients.DIMENSION in needs and not classifier.no_gradient:
+        checks = (*checks, GRADIENTS)
+    subject.budget = TimeBudget(SHORT_SECONDS if short else SECONDS)  # listing remote sets does not count
+    findings += examine(subject, checks)
+    names = (check.name for check in (*SET_CHECKS, *checks))
+    return Examination(
+        model=classifier.spec,
+        suite=suite.name,
+        root=suite.location,
+        device=str(classifier.device),
+        precision=classifier.precision,
+        form="short" if short else "full",
+        checks=tuple(name for name in names if name not in subject.budget.left_out),
+        decoded=subject.decoded,
+        forwards=subject.forwards,
+        findings=findings,
+    )
+
+
+def _can_show_images(subject: ModelUnderTest) -> bool:
+    """True if there are clean images; in the short form, a dimension must need images."""
+    facts = subject.suite.facts
+    if subject.short and not any(registry[name].views(facts) for name in subject.needs):
+        return False
+    try:
+        return subject.has_images(CLEAN) and bool(subject.suite.counts([CLEAN]))
+    except SuiteError:  # reported by the check of the sets, if a demand needs this one
+        return False
 
 
 def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
@@ -115,20 +176,20 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
         own: list[Finding] = []
         try:
             own.extend(check.findings(subject))  # findings before an error are kept
-        except torch.OutOfMemoryError:
-            own.append(
-                Finding(
-                    check=check.name,
-                    problem=f"The device has too little memory for the doctor's check '{check.name}'.",
-                    evidence="",
-                    fix="measurements are not affected; to run the check: quba-check doctor --device cpu",
-                    severity="remark",
-                )
-            )
         except OutOfTimeError:
             budget.leave_out(check.name)
-        except UserError as error:
-            if str(error) not in {finding.problem for finding in findings}:
+        except (UserError, torch.OutOfMemoryError) as error:
+            if is_out_of_memory(error.__cause__ or error):
+                own.append(
+                    Finding(
+                        check=check.name,
+                        problem=f"The device has too little memory for the doctor's check '{check.name}'.",
+                        evidence="",
+                        fix="measurements are not affected; to run the check: quba-check doctor --device cpu",
+                        severity="remark",
+                    )
+                )
+            elif str(error) not in {finding.problem for finding in findings}:
                 own.append(Finding(check=check.name, problem=str(error), evidence="", fix=""))
         findings += own
         if check.is_final and any(finding.severity == "problem" for finding in own):

@@ -31,37 +31,44 @@ FIX = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AnswerStatistics:
-    """Statistics of the answers to a sample of a set.
+    """Answers to a sample of a set, in its label space.
 
     Attributes:
         name: the view.
-        n: number of images.
-        n_correct: correct answers in the set's label space.
+        label: (N,) classes.
+        predicted: (N,) answers.
         guess: accuracy of guessing.
         confidence: mean probability of the predicted class.
-        variety: effective number of predicted classes, the exponential of their entropy.
-        shuffled_p: p-value of “the labels are unrelated to the answers”.
     """
 
     name: str
-    n: int
-    n_correct: int
+    label: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     guess: float
     confidence: float
-    variety: float
-    shuffled_p: float
+
+    @property
+    def n_correct(self) -> int:
+        """Number of correct answers."""
+        return int((self.predicted == self.label).sum())
 
     @property
     def accuracy(self) -> float:
         """Share of correct answers."""
-        return self.n_correct / self.n
+        return self.n_correct / len(self.label)
 
     @property
     def guess_p(self) -> float:
         """P-value of “accuracy is no higher than by guessing”."""
-        return binomial_tail(self.n_correct, self.n, self.guess)
+        return binomial_tail(self.n_correct, len(self.label), self.guess)
+
+    @property
+    def variety(self) -> float:
+        """Effective number of predicted classes, the exponential of their entropy."""
+        share = np.unique(self.predicted, return_counts=True)[1] / len(self.label)
+        return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def shuffled_sets(subject: ModelUnderTest, variant: Variant, columns: Columns) -> Iterator[Finding]:
@@ -73,16 +80,21 @@ def shuffled_sets(subject: ModelUnderTest, variant: Variant, columns: Columns) -
         columns: the output of each class.
     """
     for view in _views(subject):
-        here = answer_statistics(subject, view, variant, columns)
-        if here is None:
+        # A few images rule out most sets before a gate run.
+        for limit in (FEWEST, None) if subject.short else (None,):
+            here = answer_statistics(subject, view, variant, columns, limit=limit)
+            if here is None or here.guess_p <= ALPHA:
+                break
+        if here is None or here.guess_p <= ALPHA:
             continue
         space = subject.suite.facts.spaces.get(view.set)
         clean = answer_statistics(subject, CLEAN, variant, columns, space)
-        if clean is not None and _looks_shuffled(here, clean):
+        if clean is not None and _looks_shuffled(here, clean, subject.seed):
             yield Finding(
                 check="labels",
                 problem=f"{subject.suite.name}: the labels of the set '{here.name}' look shuffled.",
-                evidence=f"{here.n_correct} of {here.n} images right, {here.n * here.guess:.3g} by guessing, "
+                evidence=f"{here.n_correct} of {len(here.label)} images right, "
+                f"{len(here.label) * here.guess:.3g} by guessing, "
                 f"with mean confidence {here.confidence:.2f}; "
                 f"on the clean set accuracy {clean.accuracy:.3f}, confidence {clean.confidence:.2f}",
                 fix=FIX,
@@ -99,7 +111,12 @@ def accurate_set(subject: ModelUnderTest, variant: Variant, columns: Columns) ->
 
 
 def answer_statistics(
-    subject: ModelUnderTest, view: View, variant: Variant, columns: Columns, clean_space: str | None = None
+    subject: ModelUnderTest,
+    view: View,
+    variant: Variant,
+    columns: Columns,
+    clean_space: str | None = None,
+    limit: int | None = None,
 ) -> AnswerStatistics | None:
     """Return statistics of the answers to a sample of a set, in its label space.
 
@@ -109,12 +126,13 @@ def answer_statistics(
         variant: of the preprocessing.
         columns: the output of each class.
         clean_space: label space for the clean set, if not its own.
+        limit: number of images; None for what the examination allows.
 
     Returns:
         None if fewer than 16 images have a label in the space.
     """
     total, most = _SHORT_IMAGES if subject.short else _IMAGES
-    limit = max(FEWEST, min(most, total // max(len(list(_views(subject))), 1)))
+    limit = limit or max(FEWEST, min(most, total // max(len(list(_views(subject))), 1)))
     examples = subject.sample(view, limit=limit)
     if len(examples) < FEWEST:
         return None
@@ -128,16 +146,8 @@ def answer_statistics(
     logits = subject.logits(examples, view, variant)[:, torch.from_numpy(columns)]
     logits, label = logits[torch.from_numpy(labelled)], label[labelled]
     answers = decision(logits.numpy(), probabilities(logits).numpy(), label, space)
-    share = np.unique(answers.predicted, return_counts=True)[1] / len(label)
-    return AnswerStatistics(
-        name=str(view),
-        n=len(label),
-        n_correct=int((answers.predicted == label).sum()),
-        guess=1 / len(space.classes),
-        confidence=float(answers.confidence.mean()),
-        variety=float(np.exp(-(share * np.log(share)).sum())),
-        shuffled_p=independence_p(label, answers.predicted, subject.seed),
-    )
+    guess, confidence = 1 / len(space.classes), float(answers.confidence.mean())
+    return AnswerStatistics(str(view), label, answers.predicted, guess, confidence)
 
 
 def independence_p(label: NDArray[np.int64], predicted: NDArray[np.int64], seed: int) -> float:
@@ -167,14 +177,15 @@ def independence_p(label: NDArray[np.int64], predicted: NDArray[np.int64], seed:
     return (n_as_high + 1) / (_SHUFFLES + 1)
 
 
-def _looks_shuffled(here: AnswerStatistics, clean: AnswerStatistics) -> bool:
+def _looks_shuffled(here: AnswerStatistics, clean: AnswerStatistics, seed: int) -> bool:
+    """True if a set at chance is answered like clean images, whatever its labels."""
+    n = len(here.label)
     return (
-        here.guess_p > ALPHA
         # Upper confidence limit of the accuracy (Clopper-Pearson).
-        and clean.accuracy >= 2 * float(scipy.special.bdtri(here.n_correct, here.n, ALPHA))
-        and here.shuffled_p > _RELATED
+        clean.accuracy >= 2 * float(scipy.special.bdtri(here.n_correct, n, ALPHA))
         and here.confidence >= _CONFIDENT * clean.confidence
-        and here.variety >= _VARIED * min(clean.variety, here.n)
+        and here.variety >= _VARIED * min(clean.variety, n)
+        and independence_p(here.label, here.predicted, seed) > _RELATED
     )
 
 

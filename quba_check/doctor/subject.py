@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from quba_check.core.view import CLEAN, View
 from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.significance import FEWEST
 from quba_check.doctor.time_budget import TimeBudget
-from quba_check.engine.batching import default_batch
+from quba_check.engine.batching import Batching
 from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
@@ -64,7 +64,6 @@ class ModelUnderTest:
         budget: time budget; `raw` and `inputs` raise `OutOfTimeError` when it is over.
         forwards: number of images in forward passes so far.
         decoded: number of image files decoded to check them.
-        sampled_files: paths of the files in samples so far.
         pool: threads that read images.
     """
 
@@ -79,7 +78,6 @@ class ModelUnderTest:
     budget: TimeBudget = field(default_factory=TimeBudget)
     forwards: int = field(default=0, init=False)
     decoded: int = field(default=0, init=False)
-    sampled_files: dict[str, None] = field(default_factory=dict, init=False)
     pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(default_threads(torch.device("cpu")), "quba-doctor"),
         init=False,
@@ -137,9 +135,7 @@ class ModelUnderTest:
             self._samples[images] = stratified(candidates, SAMPLE, self.seed)
         if limit is None:
             limit = SHORT_SAMPLE if self.short else SAMPLE
-        examples = self._samples[images][:limit]
-        self.sampled_files.update((str(self.suite.path(example)), None) for example in examples)
-        return examples
+        return self._samples[images][:limit]
 
     def inputs(
         self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
@@ -191,8 +187,9 @@ class ModelUnderTest:
         prepare = self._prepare(view.images, variant.preprocessing)
         if new:
             self.budget.check()
-        for chunk, images in batches(new, prepare, default_batch(self.classifier.device), self.pool):
-            outputs = self._outputs_in_memory(images, variant)
+        batching = Batching(self.classifier, None)
+        for chunk, images in batches(new, prepare, batching.size, self.pool):
+            outputs = torch.cat(batching.run(partial(self._outputs, variant=variant), list(images)))
             self.forwards += len(chunk)
             rows.update((example.index, row) for example, row in zip(chunk, outputs, strict=True))
             if len(rows) < len(examples):
@@ -223,15 +220,9 @@ class ModelUnderTest:
             return self.observed_outputs == "probabilities"
         return SPECIFIC_TO_GENERAL.index(self.observed_outputs) > SPECIFIC_TO_GENERAL.index(stated)
 
-    def _outputs_in_memory(self, images: Tensor, variant: Variant) -> Tensor:
-        """Return the outputs of a batch, halved until memory is enough."""
-        try:
-            with torch.no_grad():
-                return self.classifier.raw(self._normalise(images, variant)).cpu()
-        except torch.OutOfMemoryError:
-            if len(images) == 1:
-                raise
-        return torch.cat([self._outputs_in_memory(half, variant) for half in images.tensor_split(2)])
+    def _outputs(self, images: Sequence[Tensor], variant: Variant) -> Tensor:
+        with torch.no_grad():
+            return self.classifier.raw(self._normalise(torch.stack([*images]), variant)).cpu()
 
     def _normalise(self, images: Tensor, variant: Variant) -> Tensor:
         classifier = replace(self.classifier, preprocessing=variant.preprocessing)

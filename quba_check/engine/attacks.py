@@ -25,7 +25,7 @@ _PGD_STREAM = 0x9D
 
 
 @dataclass(frozen=True, slots=True)
-class Gradient:
+class LossGradient:
     """Logits at a point, and the gradient of their cross-entropy.
 
     Attributes:
@@ -53,7 +53,7 @@ def gradient(
     points: torch.Tensor,
     label: torch.Tensor,
     wanted: Callable[[torch.Tensor], Sequence[int]] | None = None,
-) -> Gradient:
+) -> LossGradient:
     """Return logits and gradient at points, from one forward and at most one backward pass.
 
     Args:
@@ -74,7 +74,7 @@ def gradient(
         # Summed, so that an image's gradient does not depend on how many others share its batch.
         rows = range(len(points)) if wanted is None else wanted(outputs.detach())
         if not rows:
-            return Gradient(outputs.detach(), torch.zeros_like(points), is_taken=False)
+            return LossGradient(outputs.detach(), torch.zeros_like(points), is_taken=False)
         if len(rows) == len(points):
             loss = F.cross_entropy(outputs, label, reduction="sum")
         else:
@@ -90,7 +90,7 @@ def gradient(
             raise UnmeasurableError(str(error).replace("RuntimeError: ", "", 1)) from error
     if direction is None:
         raise UnmeasurableError("the model passes no gradient from its output to its input")
-    return Gradient(outputs.detach(), direction.detach().float())
+    return LossGradient(outputs.detach(), direction.detach().float())
 
 
 def fgsm_point(points: torch.Tensor, direction: torch.Tensor, *, epsilon: float = EPSILON) -> torch.Tensor:

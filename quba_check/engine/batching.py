@@ -28,8 +28,7 @@ class Batching:
 
     Args:
         classifier: the model.
-        size: images of a forward pass, which is then never changed; None takes that of the model's compute
-            settings, or chooses by device.
+        size: images of a forward pass, which is then never changed; None chooses by model and device.
         has_gradients: True for passes with gradients.
     """
 
@@ -43,12 +42,14 @@ class Batching:
     @property
     def size(self) -> int:
         """Images of a forward pass."""
-        device, compute = self._classifier.device, self._classifier.compute
+        classifier = self._classifier
         if size := self._reduced or self._size:
             return size
-        if self._has_gradients and device.type == "cpu" and compute.channels_last:
+        if classifier.takes_single_images:
+            return 1
+        if self._has_gradients and classifier.device.type == "cpu" and classifier.compute.channels_last:
             return CPU_GRADIENT_BATCH
-        return compute.batch_size or default_batch(device)
+        return default_batch(classifier.device)
 
     def take(
         self, stream: ImageStream[Owner, Content], owners: Sequence[Owner] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 import torch
 
@@ -14,16 +13,15 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.ahead import Ahead
-from quba_check.engine.batching import default_batch
+from quba_check.engine.batching import Batching
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.compute_choice import adopt_choice, fetch_choice
+from quba_check.engine.compute_choice import settle_compute
 from quba_check.engine.order import Executor, Predicted
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.shard_stream import ShardStream
-from quba_check.engine.speed import speed_key
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, UnmeasurableError
@@ -56,7 +54,7 @@ class Engine:
 
     Attributes:
         worker: the model and its images in this process.
-        run_views: views of the whole run, as far as they are known. Compute settings are chosen for them.
+        run_views: views of the whole run, as far as they are known.
     """
 
     def __init__(
@@ -80,8 +78,7 @@ class Engine:
         self.tables = TableReader(store, self.cache_keys)
         self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
-        self.speed_key = speed_key(classifier.fingerprint, classifier.device, classifier.compute.requested)
-        self._reporter = Reporter(self.cache_keys, store, suite, self.speed_key, progress, finished)
+        self._reporter = Reporter(self.cache_keys, store, suite, progress, finished)
         self.worker = Worker(
             classifier,
             suite,
@@ -93,7 +90,7 @@ class Engine:
             self._reporter,
         )
         self._executor = executor or self.worker
-        fetch_choice(classifier, store, self._executor)
+        self._settle_compute()
         self.run_views: tuple[View, ...] = ()
         self._carries_gradient = True
         self._ahead = Ahead(
@@ -133,9 +130,7 @@ class Engine:
                     if shards is None or shards.start in self.cache_keys.shards(view)
                 }
 
-    def determine_outputs(
-        self, views: Collection[View], *, always: bool = False, is_whole_run: bool = True
-    ) -> None:
+    def determine_outputs(self, views: Collection[View], *, always: bool = False) -> None:
         """Determine the kind of the model's outputs from the first shard of real images.
 
         This shard is predicted as any other, so the step costs nothing; other processes read the kind from
@@ -144,15 +139,11 @@ class Engine:
         Args:
             views: the views that will be requested.
             always: predict the shard even if the kind is known.
-            is_whole_run: choose the compute settings for the views and `run_views`. They are then final, so
-                that a run has one choice. Otherwise take those of an earlier run, or leave them open.
         """
-        self._reporter.planned = stored = self._stored(views)
-        if not is_whole_run:
-            adopt_choice(self.classifier, self.store.root, self._executor)
-        elif views:
-            run_views = self._stored([*views, *self.run_views])
-            self.worker.choose_compute_by(self._executor, run_views, self.classifier)
+        stored = self._stored(views)
+        self._reporter.plan(stored)
+        if views:
+            self._settle_compute(may_choose=True)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -187,15 +178,13 @@ class Engine:
     @property
     def compute(self) -> ComputeSettings:
         """The settings of the passes behind all predictions."""
-        settings = adopt_choice(self.classifier, self.store.root, self._executor)
-        return replace(settings, batch_size=self._batch_settings.batch_size or settings.batch_size)
+        self._settle_compute()
+        return self.classifier.compute
 
     @property
     def batch_size(self) -> int:
         """Images of a pass, before it is halved because memory runs out."""
-        if self.classifier.takes_single_images:
-            return 1
-        return self.compute.batch_size or default_batch(self.classifier.device)
+        return Batching(self.classifier, self._batch_settings.batch_size).size
 
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""
@@ -215,6 +204,9 @@ class Engine:
             self.tables.forget()
             self.store.remove(*keys)
             raise InvariantError(STATE_CHANGED)
+
+    def _settle_compute(self, *, may_choose: bool = False) -> None:
+        settle_compute(self.classifier, self.store, self._executor, may_choose=may_choose)
 
     def _stored(self, views: Iterable[View]) -> list[View]:
         return list(dict.fromkeys(self.cache_keys.stored_view(view) for view in views))
@@ -293,7 +285,7 @@ class Engine:
         Raises:
             SuiteError: the files of a set have the wrong layout or cannot be read.
         """
-        adopt_choice(self.classifier, self.store.root, self._executor)
+        self._settle_compute()
         stored = self._stored(views)
         shares_pass = shares_clean_pass(stored, self.cache_keys)
         return tuple(
@@ -322,8 +314,6 @@ class Engine:
                 if not stream.has_shared_passes:
                     raise
                 self._carries_gradient = False  # the clean set is then predicted on its own
-                for views in stream.views:
-                    self._reporter.restart(views)
                 return stored, None
             return stored, stream.busy
 

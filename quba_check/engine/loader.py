@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, takewhile
-from time import perf_counter
 from typing import Generic, TypeVar
 
 import torch
@@ -54,40 +53,29 @@ def _shared_cores() -> int:
     return max(1, allowed // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
-@dataclass(frozen=True, slots=True)
-class ReadJob(Generic[Owner, Content]):
-    """An image to read, with its owner."""
-
-    owner: Owner
-    read: Callable[[], Content]
-
-
 class ImageStream(Generic[Owner, Content]):
     """Images in order, read ahead by threads.
 
     Args:
-        jobs: the images to read; the iterator is advanced in the calling thread, as far as images are read
-            ahead.
+        jobs: owners of images, and functions that read them; the iterator is advanced in the calling thread,
+            as far as images are read ahead.
         ahead: number of images to read ahead.
         pool: threads that read; None reads in the calling thread.
         group: returns the group of an owner; images of two groups are never returned together. By default
             all images are one group.
-        waited: called with the seconds of waiting for images.
     """
 
     def __init__(
         self,
-        jobs: Iterable[ReadJob[Owner, Content]],
+        jobs: Iterable[tuple[Owner, Callable[[], Content]]],
         ahead: int,
         pool: ThreadPoolExecutor | None,
         group: Callable[[Owner], object] | None = None,
-        waited: Callable[[float], None] | None = None,
     ) -> None:
         self._jobs = iter(jobs)
         self._ahead = ahead
         self._pool = pool
         self._group = group or (lambda _: None)
-        self._waited = waited or (lambda _: None)
         self._pending: deque[_Pending[Owner, Content]] = deque()
         self._error: Exception | None = None
 
@@ -117,7 +105,6 @@ class ImageStream(Generic[Owner, Content]):
             n_members = sum(1 for _ in islice(members, most + 1))
             count = n_members if joins_rest and n_members <= most else min(count, n_members)
         taken: list[tuple[Owner, Content]] = []
-        start = perf_counter()
         while self._pending and len(taken) < count and self._error is None:
             pending = self._pending.popleft()
             try:
@@ -126,20 +113,20 @@ class ImageStream(Generic[Owner, Content]):
                 if not taken:
                     raise
                 self._error = error
-        self._waited(perf_counter() - start)
         self._read_ahead()
         return taken
 
     def close(self) -> None:
         """Cancel what is not read yet."""
         for pending in self._pending:
-            pending.cancel()
+            if pending.future is not None:
+                pending.future.cancel()
         self._pending.clear()
 
     def _read_ahead(self) -> None:
         while len(self._pending) < self._ahead and (job := next(self._jobs, None)) is not None:
-            future = None if self._pool is None else self._pool.submit(job.read)
-            self._pending.append(_Pending(job.owner, job.read, future))
+            future = None if self._pool is None else self._pool.submit(job[1])
+            self._pending.append(_Pending(*job, future))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +140,6 @@ class _Pending(Generic[Owner, Content]):
     def result(self) -> Content:
         return self.read() if self.future is None else self.future.result()
 
-    def cancel(self) -> None:
-        if self.future is not None:
-            self.future.cancel()
-
 
 def batches(
     examples: Sequence[Example], prepare: Prepare, size: int, pool: ThreadPoolExecutor | None
@@ -169,7 +152,7 @@ def batches(
         size: images of a batch.
         pool: threads that read ahead; None reads in this thread.
     """
-    jobs = (ReadJob(example, partial(prepare, example)) for example in examples)
+    jobs = ((example, partial(prepare, example)) for example in examples)
     stream = ImageStream(jobs, READ_AHEAD * size, pool)
     try:
         while taken := stream.take(size):

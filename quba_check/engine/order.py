@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from quba_check.core.view import View
-from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
 from quba_check.models.outputs import OutputKind
 from quba_check.storage.shard import ShardKey
@@ -66,13 +65,8 @@ class Executor(Protocol):
     def name(self) -> str:
         """Words for reports, such as `ray, 8 workers`; empty for this process."""
 
-    def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
-        """Choose the settings of the passes of a run, once, before its first order.
-
-        Args:
-            views: all stored views that the run needs.
-            classifier: takes the settings; see `Classifier.use`.
-        """
+    def choose_compute(self) -> ComputeSettings:
+        """Return the settings of the passes of a run, before its first order."""
 
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted, in any order.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
-from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
+from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import row_bytes
-from quba_check.engine.timing import READ, Work
 from quba_check.storage.store import SHARD_SIZE, Store
 from quba_check.suites.suite import Suite
 
@@ -16,6 +16,8 @@ FORWARD = {None: 1, "fgsm": 2, "pgd": 11}
 """Forward passes of an image, by attack; of PGD at most."""
 BACKWARD = {None: 0, "fgsm": 1, "pgd": 10}
 """Backward passes of an image, by attack; of PGD at most."""
+Kind = Literal["attack", "generated", "read"]
+"""Kind of work on a view: an attack, images that are generated, or images that are read from files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class PlannedView:
     Attributes:
         view: the view.
         cache_entry: hash of model, view and settings; the same for protocols that share the view.
-        kind: kind of work, see `quba_check.engine.timing`.
+        kind: kind of work.
         images: images of the view.
         missing: images of shards that the store does not have.
         forward: forward passes to make, counted in images; of PGD at most.
@@ -35,17 +37,12 @@ class PlannedView:
 
     view: View
     cache_entry: str
-    kind: str
+    kind: Kind
     images: int
     missing: int
     forward: int
     backward: int
     bytes: int
-
-    @property
-    def work(self) -> Work:
-        """The work that is left."""
-        return Work(self.kind, self.missing, self.forward + self.backward)
 
 
 def planned_view(
@@ -75,7 +72,7 @@ def planned_view(
     return PlannedView(
         view,
         cache_keys.cache_entry(view),
-        kind_of(view, suite, shares_pass=shares_pass),
+        kind_of(view, suite),
         images,
         missing,
         forward,
@@ -84,12 +81,16 @@ def planned_view(
     )
 
 
-def kind_of(view: View, suite: Suite, *, shares_pass: bool) -> str:
-    """Return the kind of work on a view, see `quba_check.engine.timing`."""
-    if view.attack is None and view.set == CLEAN_SET and shares_pass:
-        return kind_of(FGSM, suite, shares_pass=False)
-    source = str(view.corruption) if suite.is_generated(view) else READ
-    return f"{source}+{view.attack}" if view.attack else source
+def kind_of(view: View, suite: Suite) -> Kind:
+    """Return the kind of work on a view."""
+    if view.attack:
+        return "attack"
+    return "generated" if suite.is_generated(view) else "read"
+
+
+def passes_per_image(views: Collection[View]) -> int:
+    """Return the planned passes of an image in views that are predicted together."""
+    return sum(FORWARD[view.attack] + BACKWARD[view.attack] for view in views) - len(views) + 1
 
 
 def shares_clean_pass(planned: Collection[View], cache_keys: CacheKeys) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import Any, Protocol
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from quba_check.core.view import CORRUPTIONS, View
 from quba_check.engine.cache_keys import library_versions
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
-from quba_check.storage.image_cache import ImageCache, Pixels
+from quba_check.storage.image_cache import ImageCache, ImageFile, Pixels
 from quba_check.storage.store import content_hash
 from quba_check.suites.corruptions import corrupt, reencode
 from quba_check.suites.suite import Example, Suite
@@ -69,9 +69,10 @@ class Preparer:
                 alone.
             crop: True for the full evaluation transform; False only resizes, if necessary.
         """
+        prepare = partial(self._prepared, crop=crop)
         if not self._suite.is_generated(view):
-            return lambda example: self._prepared(example, crop)
-        return lambda example: self._corrupted(view, example, _pixels(self._prepared(example, crop)))
+            return prepare
+        return lambda example: self._corrupted(view, example, _pixels(prepare(example)))
 
     def shard(self, view: View, number: int, examples: Sequence[Example], *, crop: bool) -> ShardImages:
         """Return the images of a shard, and keep them for later passes and models.
@@ -88,25 +89,21 @@ class Preparer:
         is_generated = self._suite.is_generated(view)
         key = self._key(view, number, crop)
         self._close_unused(key)
-        originals = self._originals.get(key)
-        if originals is None:
+        if key not in self._originals:
             shape = (len(examples), *self._preprocessing.input_size[1:], 3)
             kept = None if self._cache is None else self._cache.open(key, shape)
-            originals = self._originals[key] = _Originals(lambda example: self._prepared(example, crop), kept)
+            self._originals[key] = _Originals(partial(self._prepared, crop=crop), kept)
+        originals = self._originals[key]
         if is_generated and originals.kept is None:  # all 75 corruptions start from these images
-            originals.kept = _Memory()
+            originals.is_in_memory = True
         originals.users += 1
-        if not is_generated:
-            return ShardImages(originals, examples, lambda _, pixels: _tensor(pixels))
-        return ShardImages(
-            originals, examples, lambda example, pixels: self._corrupted(view, example, pixels)
-        )
+        finish = partial(self._corrupted, view) if is_generated else None
+        return ShardImages(originals, examples, finish)
 
     def _close_unused(self, needed: str) -> None:
         """Close originals without users, but intact ones of a key stay open."""
         for key, originals in list(self._originals.items()):
-            is_needed = key == needed and originals.kept is not None and originals.kept.is_intact
-            if not originals.users and not is_needed:
+            if not originals.users and not (key == needed and originals.is_intact):
                 del self._originals[key]
                 if originals.kept is not None:
                     originals.kept.close()
@@ -152,14 +149,14 @@ class ShardImages:
     Args:
         originals: the preprocessed originals.
         examples: the examples of the shard.
-        finish: turns an example's original (H, W, 3) into the image of the view.
+        finish: turns an example's original (H, W, 3) into the image of the view; None for originals.
     """
 
     def __init__(
         self,
         originals: _Originals,
         examples: Sequence[Example],
-        finish: Callable[[Example, Pixels], torch.Tensor],
+        finish: Callable[[Example, Pixels], torch.Tensor] | None,
     ) -> None:
         self._originals = originals
         self._examples = examples
@@ -175,7 +172,8 @@ class ShardImages:
             SuiteError: the image cannot be decoded.
         """
         example = self._examples[position]
-        return self._finish(example, self._originals.pixels(position, example))
+        pixels = self._originals.pixels(position, example)
+        return _tensor(pixels) if self._finish is None else self._finish(example, pixels)
 
     def close(self) -> None:
         """Keep the images if all were read.
@@ -187,60 +185,40 @@ class ShardImages:
             self._originals.release()
 
 
-class _Kept(Protocol):
-    """Images of a shard that were read before, by position."""
-
-    is_intact: bool
-
-    def read(self, position: int) -> Pixels | None: ...
-    def write(self, position: int, pixels: Pixels) -> None: ...
-    def publish(self) -> None: ...
-    def close(self) -> None: ...
-
-
-class _Memory:
-    """Images in memory, for generated corruptions if no file may keep their originals."""
-
-    def __init__(self) -> None:
-        self.is_intact = True
-        self._images: dict[int, Pixels] = {}
-
-    def read(self, position: int) -> Pixels | None:
-        return self._images.get(position)
-
-    def write(self, position: int, pixels: Pixels) -> None:
-        self._images[position] = pixels
-
-    def publish(self) -> None:
-        """Do nothing: other processes cannot see them."""
-
-    def close(self) -> None:
-        self._images.clear()
-
-
 class _Originals:
     """The preprocessed originals of a shard, each decoded once if they are kept.
 
     Args:
         prepare: decodes and preprocesses an example.
-        kept: images that were read before; None if they are not kept.
+        kept: images that were read before, in a file; None without a file.
 
     Attributes:
         users: number of open `ShardImages`. Without any they stay open until another shard is opened.
+        is_in_memory: keep images in memory, for generated corruptions if no file may keep their originals.
     """
 
-    def __init__(self, prepare: Prepare, kept: _Kept | None) -> None:
+    def __init__(self, prepare: Prepare, kept: ImageFile | None) -> None:
         self.kept = kept
         self.users = 0
+        self.is_in_memory = False
         self._prepare = prepare
+        self._memory: dict[int, Pixels] = {}
+
+    @property
+    def is_intact(self) -> bool:
+        """True if images are kept, and their file has no defect."""
+        return self.is_in_memory if self.kept is None else self.kept.is_intact
 
     def pixels(self, position: int, example: Example) -> Pixels:
         """Return an image (H, W, 3)."""
-        pixels = None if self.kept is None else self.kept.read(position)
+        kept = self.kept
+        pixels = self._memory.get(position) if kept is None else kept.read(position)
         if pixels is None:
             pixels = _pixels(self._prepare(example))
-            if self.kept is not None:
-                self.kept.write(position, pixels)
+            if kept is not None:
+                kept.write(position, pixels)
+            elif self.is_in_memory:
+                self._memory[position] = pixels
         return pixels
 
     def release(self) -> None:

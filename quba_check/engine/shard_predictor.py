@@ -16,7 +16,7 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import start_noise
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.loader import READ_AHEAD, ImageStream, ReadJob, default_threads
+from quba_check.engine.loader import READ_AHEAD, ImageStream, default_threads
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.progress import Reporter
@@ -131,7 +131,7 @@ class ShardPredictor:
                 if is_final:
                     return
                 task.clear()
-                self._reporter.restart(task.views)
+                self._reporter.add(task.views, -len(task.views) * len(task.examples), 0)
         except BaseException:
             self._classifier.outputs = None
             raise
@@ -142,19 +142,17 @@ class ShardPredictor:
         """Yield tasks of one kind when the outputs of their images are complete."""
         opened: set[ShardTask] = set()
 
-        def jobs() -> Iterator[ReadJob[Owner, Any]]:
+        def jobs() -> Iterator[tuple[Owner, Callable[[], Any]]]:
             for task in tasks:
                 opened.add(task)
                 for position in range(len(task.examples)):
-                    yield ReadJob((task, position), partial(self._read, task, position))
+                    yield (task, position), partial(self._read, task, position)
 
         # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
         # batches are as large as shards, would have to wait.
         group = itemgetter(0) if self._classifier.device.type == "cpu" else None
         ahead = READ_AHEAD * self._passes.batching.size
-        stream: ImageStream[Owner, Any] = ImageStream(
-            jobs(), ahead, self._pool, group=group, waited=self._reporter.waited
-        )
+        stream: ImageStream[Owner, Any] = ImageStream(jobs(), ahead, self._pool, group)
         passes: dict[str | None, _Pass] = {
             None: self._passes.plain,
             "fgsm": self._passes.fgsm,

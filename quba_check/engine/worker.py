@@ -5,21 +5,21 @@ It is the executor of this process, and the far end of every other.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 
 from quba_check.core.protocols import Protocol
-from quba_check.core.view import View
+from quba_check.core.view import CLEAN, View
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.compute_choice import choose_compute, probe_elsewhere, probe_here
 from quba_check.engine.decisions import check_columns
-from quba_check.engine.order import Executor, Order, Predicted
+from quba_check.engine.half_precision import checked_settings, half_precisions
+from quba_check.engine.order import Order, Predicted
 from quba_check.engine.progress import Reporter
 from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
 from quba_check.engine.shard_task import ShardTask
 from quba_check.engine.view_columns import Rows
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
-from quba_check.models.compute import ComputeSettings, PlannedPasses
+from quba_check.models.compute import ComputeSettings
 from quba_check.storage.image_cache import ImageCache
 from quba_check.storage.shard import ShardKey, shard_file
 from quba_check.storage.store import Store
@@ -32,7 +32,7 @@ class Worker:
     Args:
         classifier: the model; a guard checks that its parameters do not change.
         suite: the images.
-        store: a folder of this machine, for prepared images and the choice of compute settings.
+        store: a folder of this machine, for prepared images.
         cache_keys: cache keys of model and images.
         protocol: settings of attacks, ties and cropping.
         seed: seed of random starts and generated corruptions.
@@ -56,31 +56,18 @@ class Worker:
         self.classifier = classifier
         self.image_cache = ImageCache(store.root / "images", int(batch_settings.cache_gb * 1e9))
         self._suite = suite
-        self._store = store
         self._cache_keys = cache_keys
-        self._batch_size = batch_settings.batch_size
         self._predictor = ShardPredictor(
             classifier, suite, cache_keys, protocol, seed, batch_settings, reporter, self.image_cache
         )
         classifier.guard()  # from now on it compares with the present state
         self._unchecked: list[ShardKey] = []
 
-    def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
-        """Choose the settings of the passes; see `engine.compute_choice`."""
-        self.choose_compute_by(self, views, self.classifier)
-        if classifier is not self.classifier:
-            classifier.use(self.classifier.compute)
-
-    def choose_compute_by(self, executor: Executor, views: Sequence[View], classifier: Classifier) -> None:
-        """Choose the settings of the passes of an executor, which may be this worker."""
-
-        def probe(planned: PlannedPasses) -> ComputeSettings:
-            if executor is not self:
-                return probe_elsewhere(classifier, views, executor)
-            prepare = self._predictor.preparation
-            return probe_here(classifier, self._suite, views, prepare, planned, self._batch_size)
-
-        choose_compute(classifier, self._suite, self._store, views, executor, probe, self._batch_size)
+    def choose_compute(self) -> ComputeSettings:
+        """Return the settings of the passes on this device; see `engine.half_precision`."""
+        if not half_precisions(self.classifier.device):
+            return self.classifier.compute
+        return checked_settings(self.classifier, self._suite, self._predictor.preparation(CLEAN))
 
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted.

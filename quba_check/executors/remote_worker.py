@@ -5,12 +5,11 @@ from __future__ import annotations
 import queue
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
-from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
 from quba_check.engine.progress import Step
 from quba_check.errors import QubaError
@@ -57,10 +56,9 @@ class RemoteWorker:
         self._waiting.put((order, answer))
         return answer.result()
 
-    def choose_compute(self, views: Sequence[View]) -> ComputeSettings:
+    def choose_compute(self) -> ComputeSettings:
         """Return the settings of passes chosen on this device, before the first order."""
-        self._engine.worker.choose_compute(views, self._engine.classifier)
-        return self._engine.classifier.compute
+        return self._engine.worker.choose_compute()
 
     def is_changed(self) -> bool:
         """Return True if the model changed since the last call."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from quba_check.errors import UserError
-from quba_check.exports.front_matter import KEY, Card
 from quba_check.exports.hub_metrics import (
     MISSING,
     TOOL,
@@ -25,12 +23,14 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 TASK = "image-classification"
+KEY = "model-index"
 
 
 def card_with_results(text: str, shown: str, record: Record, url: str | None = None) -> str:
     """Return a model card with the measured dimensions of a record in its `model-index`.
 
-    Results of an earlier record of the same suite and protocol are replaced; all other bytes stay.
+    Results of an earlier record of the same suite and protocol are replaced; all others stay, and the text
+    below the front matter. huggingface_hub writes the front matter, without its comments.
 
     Args:
         text: the card, with its line breaks.
@@ -39,29 +39,45 @@ def card_with_results(text: str, shown: str, record: Record, url: str | None = N
         url: where a reader finds the record or a report; None if nowhere.
 
     Raises:
-        UserError: huggingface_hub is not installed, nothing was measured, or the card cannot be edited.
+        UserError: huggingface_hub is not installed, nothing was measured, or the front matter is no metadata
+            of a model.
     """
     try:
-        from huggingface_hub import ModelCardData
-        from huggingface_hub.repocard_data import eval_results_to_model_index
+        from huggingface_hub import RepoCard
+        from huggingface_hub.repocard import REGEX_YAML_BLOCK
+        from huggingface_hub.repocard_data import ModelCardData, eval_results_to_model_index
+        from yaml import YAMLError
     except ImportError:
         raise UserError(f"quba-check model-card {MISSING}") from None
 
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
-    card = Card.parse(text.removeprefix(mark), shown)
-    card.check()
-    before = _metadata(card)
-    results = _results(record, url)
-    data = ModelCardData(model_name=record.model.name, eval_results=results)
-    (result,) = _stored_results({KEY: eval_results_to_model_index(record.model.name, results)})
-    identity = _identity(result)
-    changed = card.with_result(data.to_yaml(), lambda other: _identity(other) == identity)
-    after = _metadata(Card.parse(changed, shown))
-    if _other_content(after, identity) != _other_content(before, identity) or _count(after, identity) != 1:
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    # Without a front matter, RepoCard prints a warning.
+    start = "" if REGEX_YAML_BLOCK.match(text) else line_break.join(("---", "", "---", ""))
+    try:
+        card: Any = RepoCard(start + text)
+        ModelCardData(**card.data.to_dict())
+    except (ValueError, TypeError, AttributeError, RecursionError, YAMLError) as why:
+        reason = next(iter(str(why).splitlines()), type(why).__name__)
         raise UserError(
-            f"{shown}: its {KEY} cannot be edited in place. Allowed: one key or item a line, without anchors."
-        )
-    return mark + changed
+            f"{shown}: the front matter is no metadata of a model. Allowed: that of a model card. "
+            f"huggingface_hub reports: {reason}"
+        ) from why
+    (new,) = eval_results_to_model_index(record.model.name, _results(record, url))
+    card.data[KEY] = _with_result(card.data.get(KEY) or [new | {"results": []}], *new["results"])
+    return str(card)
+
+
+def _with_result(models: list[Any], result: Any) -> list[Any]:
+    """Return a `model-index` with a result instead of its earlier version."""
+
+    def is_earlier(other: Any) -> bool:
+        return _identity(other) == _identity(result)
+
+    model = next((one for one in models if any(map(is_earlier, one["results"]))), models[0])
+    others = [other for other in model["results"] if not is_earlier(other)]
+    place = next((k for k, other in enumerate(model["results"]) if is_earlier(other)), len(others))
+    model["results"] = [*others[:place], result, *others[place:]]
+    return models
 
 
 def _identity(result: Any) -> tuple[str, str] | None:
@@ -70,41 +86,6 @@ def _identity(result: Any) -> tuple[str, str] | None:
     if not isinstance(args, dict) or args.get("tool") != TOOL:
         return None
     return str(result["dataset"]["type"]), str(args.get("protocol"))
-
-
-def _stored_results(data: Mapping[str, Any]) -> list[Any]:
-    return [result for entry in data.get(KEY) or () for result in entry["results"]]
-
-
-def _other_content(data: Mapping[str, Any], identity: tuple[str, str] | None) -> str:
-    """Return all content that an edit must keep; as text, because NaN differs from itself."""
-    others = [result for result in _stored_results(data) if _identity(result) != identity]
-    return repr(({key: value for key, value in data.items() if key != KEY}, others))
-
-
-def _count(data: Mapping[str, Any], identity: tuple[str, str] | None) -> int:
-    return sum(_identity(result) == identity for result in _stored_results(data))
-
-
-def _metadata(card: Card) -> dict[str, Any]:
-    """Return the front matter of a card as plain data, checked by huggingface_hub.
-
-    Raises:
-        UserError: it is no valid metadata of a model.
-    """
-    import yaml
-    from huggingface_hub import ModelCardData
-
-    try:
-        data: dict[str, Any] = yaml.safe_load(card.yaml) or {}
-        ModelCardData(**data)
-    except (ValueError, TypeError, AttributeError, yaml.YAMLError) as why:
-        lines = str(why).splitlines() or [type(why).__name__]
-        raise UserError(
-            f"{card.shown}: the front matter is no metadata of a model. Allowed: that of a model card. "
-            f"huggingface_hub reports: {lines[0]}"
-        ) from why
-    return data
 
 
 def _results(record: Record, url: str | None) -> list[EvalResult]:

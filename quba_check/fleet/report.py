@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from quba_check.errors import listed
@@ -12,12 +11,11 @@ from quba_check.fleet.command import LOG
 from quba_check.fleet.result import OUTCOMES, ModelResult
 from quba_check.outside_text import one_line
 from quba_check.records.verdict import EXIT_CODES
-from quba_check.reports.tables import table_text, wrap_line
+from quba_check.reports.tables import LEAST_WIDTH, json_text, table_text, wrapped
 
 HEADINGS = ("model", "verdict", "grade", "failed", "time")
 NAMES_SHOWN = 2
 """Largest number of failed dimensions in a row of the table."""
-LEAST_WIDTH = 72
 NOT_JUDGED = EXIT_CODES["not judged"]
 
 
@@ -38,18 +36,10 @@ def fleet_table(results: Sequence[ModelResult], width: int) -> str:
         )
         for result in results
     ]
-    lines = [
-        line
-        for text in [*_problems(results), f"{_counted(len(results))}: {counts(results)}"]
-        for line in wrap_line(text, max(width, LEAST_WIDTH))
-    ]
-    return table_text(HEADINGS, rows, right=("time",)) + "".join(f"{line}\n" for line in ["", *lines])
-
-
-def _problems(results: Sequence[ModelResult]) -> Iterator[str]:
-    for result in results:
-        if result.problem:
-            yield f"{result.name}: {problem_text(result)}"
+    problems = [f"{result.name}: {problem_text(result)}" for result in results if result.problem]
+    models = "1 model" if len(results) == 1 else f"{len(results):,} models"
+    lines = ["", *problems, f"{models}: {counts(results)}"]
+    return table_text(HEADINGS, rows, right=("time",)) + wrapped(lines, max(width, LEAST_WIDTH))
 
 
 def problem_text(result: ModelResult) -> str:
@@ -111,7 +101,7 @@ def fleet_json(results: Sequence[ModelResult], code: int) -> str:
         "exit_code": code,
         "models": [_json_row(result) for result in results],
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json_text(content)
 
 
 def _json_row(result: ModelResult) -> dict[str, Any]:
@@ -140,7 +130,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _counted(number: int) -> str:
-    return f"{number:,} model{'' if number == 1 else 's'}"

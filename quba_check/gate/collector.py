@@ -32,6 +32,8 @@ STOPPED = "the session ended first"
 NOT_CALLED = (
     "pytest did not run its item; a plugin, a conftest.py or an option such as --setup-plan prevented it"
 )
+IN_RECORD = "sets"
+"""The check whose findings a record shows already, as unmeasurable verdicts and numbers of images."""
 CHANGED = (
     "another process of the run read another version of the model, the threshold file, the manifest, the "
     "preprocessing file or the baseline; run the gate again when nothing writes these files"
@@ -88,7 +90,7 @@ class ResultCollector:
         """
         groups: dict[tuple[str, ProtocolName], list[PlannedDemand]] = {}
         for planned in demands:
-            groups.setdefault((planned.model, planned.protocol), []).append(planned)
+            groups.setdefault(planned.key, []).append(planned)
         # A protocol without selected demands has no record: its demands count as unselected in the other one.
         without_record = Counter(
             model
@@ -135,6 +137,8 @@ class ResultCollector:
             if clean is None
             else [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
         )
+        examination = gate.examinations.get(model)
+        examined = () if examination is None else examination.findings
         measurements: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}
         sets: dict[str, SetRow] = {}
@@ -145,7 +149,7 @@ class ResultCollector:
         notes = [
             *([DEMONSTRATION] if gate.is_demo else []),
             *classifier.notes,
-            *gate.notes.get(model, ()),
+            *(finding.as_note() for finding in examined if finding.check != IN_RECORD),
             *(finding.as_note() for finding in findings),
             *_baseline_notes(gate, compute.precision),
             *(note for result in results for note in result.notes),
@@ -166,7 +170,7 @@ class ResultCollector:
             notes=tuple(dict.fromkeys(notes)),
             inputs=input_rows(gate, demands),
             command=gate.command,
-            findings=(*gate.findings.get(model, ()), *finding_rows(findings)),
+            findings=finding_rows([*examined, *findings]),
             warnings=tuple(_baseline_warnings(gate.baseline)),
         )
 

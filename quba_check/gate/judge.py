@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import run_value
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
@@ -18,15 +17,12 @@ from quba_check.gate.session import GateSession
 from quba_check.verdicts import Judged, judge, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
 
-if TYPE_CHECKING:
-    from quba_check.evaluation import Evaluation
-
 
 class Judge:
     """Judges the demands of a gate session; a measurement that failed is not tried again.
 
     Args:
-        gate: the session.
+        gate: the session, with the loaded evaluations of the demands.
     """
 
     def __init__(self, gate: GateSession) -> None:
@@ -36,26 +32,18 @@ class Judge:
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
         """Return the result of a demand; with early stopping, from a part of the images."""
-        result = self._result(planned)
-        return result.model_copy(update={"inputs": inputs_hash(self._gate, planned)})
-
-    def _result(self, planned: PlannedDemand) -> DemandResult:
-        evaluation = self._gate.evaluation(planned.model, planned.protocol)
-        if self._gate.options.early_stop:
-            selected = self._gate.selected(planned.model, planned.protocol)
-            demands = [other.demand for other in selected if self._gate.dimensions_of(other)]
+        gate = self._gate
+        evaluation, result = gate.evaluations[planned.key], None
+        if gate.options.early_stop:
+            demands = [other.demand for other in gate.selected(*planned.key) if gate.dimensions_of(other)]
             result = EarlyJudge(evaluation, demands).judge(planned)
-            if result is not None:
-                return result
-        outcomes = self._outcomes(planned)
-        verdict = judge(
-            planned.demand,
-            self._evidence(planned, outcomes),
-            planned.thresholds.policy,
-            self._other_p_values(planned),
-        )
-        images = tuple(self._images(planned.model, evaluation, outcomes))
-        return demand_result(planned, evaluation, verdict, outcomes, images=images)
+        if result is None:
+            outcomes = self._outcomes(planned)
+            evidence, policy = self._evidence(planned, outcomes), planned.thresholds.policy
+            verdict = judge(planned.demand, evidence, policy, self._other_p_values(planned))
+            images = tuple(self._images(planned, outcomes))
+            result = demand_result(planned, evaluation, verdict, outcomes, images=images)
+        return result.model_copy(update={"inputs": inputs_hash(gate, planned)})
 
     def _outcomes(self, planned: PlannedDemand) -> dict[str, Outcome]:
         """Measure the dimensions that a demand needs."""
@@ -63,10 +51,10 @@ class Judge:
 
     def _outcome(self, planned: PlannedDemand, name: str) -> Outcome:
         """Measure a dimension; an error on the way becomes the reason."""
-        key = planned.model, planned.protocol, name
+        key = *planned.key, name
         if key not in self._failed:
             try:
-                return self._gate.evaluation(planned.model, planned.protocol).outcome(name)
+                return self._gate.evaluations[planned.key].outcome(name)
             except QubaError as error:
                 self._failed[key] = Unmeasurable(name, str(error))
         return self._failed[key]
@@ -87,7 +75,7 @@ class Judge:
         outcome = outcomes[demand.dimension]
         if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or gate.baseline is None:
             return outcome
-        evaluation = gate.evaluation(planned.model, planned.protocol)
+        evaluation = gate.evaluations[planned.key]
         return drop_from_baseline(
             demand,
             gate.baseline,
@@ -112,10 +100,10 @@ class Judge:
                 if p is not None:
                     yield p
 
-    def _images(self, model: str, evaluation: Evaluation, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
+    def _images(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
         """Yield the values by image of each dimension, the first time only."""
         for name, outcome in outcomes.items():
-            key = model, evaluation.protocol.name, name
+            key = *planned.key, name
             if key not in self._with_images and isinstance(outcome, Measurement):
                 self._with_images.add(key)
-                yield per_image(evaluation, outcome).to_bytes()
+                yield per_image(self._gate.evaluations[planned.key], outcome).to_bytes()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS
 from quba_check.errors import OptionError, did_you_mean, listed
-from quba_check.executors.choice import ExecutorChoice, parse_executor
+from quba_check.executors.choice import parse_executor
 from quba_check.models.request import check_compile, check_device, check_precision
 from quba_check.storage.user_files import user_path, user_place
 
@@ -82,24 +82,15 @@ def parse_protocol(given: Given) -> str | None:
     return value or None
 
 
-def parse_device(given: Given) -> str | None:
-    """Accept the name of a device."""
-    return check_device(given.value) if given.value else None
+def _checked_by(check: Callable[[str], Any]) -> Parse:
+    """Accept the texts that a function accepts, which raises OptionError for others."""
+    return lambda given: check(given.value) if given.value else None
 
 
-def parse_compile(given: Given) -> str | None:
-    """Accept a word for `torch.compile`."""
-    return check_compile(given.value) if given.value else None
-
-
-def parse_precision(given: Given) -> str | None:
-    """Accept the name of a precision."""
-    return check_precision(given.value) if given.value else None
-
-
-def parse_executor_choice(given: Given) -> ExecutorChoice | None:
-    """Accept the name of an executor."""
-    return parse_executor(given.value) if given.value else None
+parse_device = _checked_by(check_device)
+parse_compile = _checked_by(check_compile)
+parse_precision = _checked_by(check_precision)
+parse_executor_choice = _checked_by(parse_executor)
 
 
 def parse_gigabytes(given: Given) -> float | None:

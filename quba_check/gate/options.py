@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from quba_check.gate.option_values import (
     parse_texts,
     whole_number,
 )
-from quba_check.models.request import DEVICES, PRECISIONS
+from quba_check.models.request import DEVICES, PRECISIONS, LoadRequest
 
 MOST_WORKERS = 256
 MOST_PICTURES = 1_000
@@ -123,13 +123,13 @@ OPTIONS = (
     Option(
         "--quba-precision",
         "NAME",
-        f"{', '.join(PRECISIONS)} (auto: the fastest that keeps the answers)",
+        f"{', '.join(PRECISIONS)} (auto: fp32, and half precision on GPUs if it keeps the answers)",
         parse_precision,
     ),
     Option(
         "--quba-compile",
         "WHEN",
-        "torch.compile the model: auto (if it saves time), on, off",
+        "torch.compile the model: on, off (default)",
         parse_compile,
     ),
     Option(
@@ -205,7 +205,7 @@ OPTIONS = (
     Option(
         "--quba-plan",
         None,
-        "show what a run would predict and how long it takes; run nothing",
+        "show what a run would predict; run nothing",
         parse_switch,
         has_ini=False,
     ),
@@ -260,6 +260,7 @@ class Options:
         data: path or URL of the data folder.
         data_is_default: True if the data folder is that of the environment or an ini file. Demo models, which
             bring their own images, ignore a default one.
+        request: the options for loading the models.
     """
 
     models: tuple[str, ...]
@@ -267,13 +268,9 @@ class Options:
     data: str | Path | None = None
     data_is_default: bool = False
     mirror_gb: float = 100.0
-    arch: str | None = None
     preprocessing: Path | None = None
     protocol: ProtocolName | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    compile: str = "auto"
-    exact_preprocessing: bool = False
+    request: LoadRequest = LoadRequest()  # noqa: RUF009  frozen
     batch_size: int | None = None
     workers: int | None = None
     seed: int = 0
@@ -290,7 +287,13 @@ class Options:
     pictures: int | None = None
     markdown: Path | None = None
     baseline: Path | None = None
-    trust_pickle: bool = False
+
+    @property
+    def store_place(self) -> str | Path:
+        """Folder or URL of the prediction store."""
+        from quba_check.storage.places import default_place
+
+        return self.store or default_place()
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], base: Path, defaults: Collection[str] = ()) -> Options:
@@ -314,4 +317,7 @@ class Options:
                 raise OptionError(
                     f"{flag}: got {given[f'quba_{field}']} without --quba-{other}, {role}. Add {words}."
                 )
-        return cls(**values, data_is_default="quba_data" in defaults)
+        own = {field.name for field in fields(cls)}
+        request = LoadRequest(**{field: value for field, value in values.items() if field not in own})
+        values = {field: value for field, value in values.items() if field in own}
+        return cls(**values, request=request, data_is_default="quba_data" in defaults)

@@ -27,6 +27,11 @@ class PlannedDemand:
     thresholds: Thresholds
     demand: Demand
 
+    @property
+    def key(self) -> tuple[str, ProtocolName]:
+        """Model and protocol, which identify the evaluation."""
+        return self.model, self.protocol
+
 
 def plan_demands(
     models: Collection[str], files: Iterable[Thresholds], protocol: ProtocolName

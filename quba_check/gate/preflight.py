@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from quba_check.demands.demand import Demand
 from quba_check.errors import HeadError, listed
@@ -13,6 +14,7 @@ from quba_check.gate.session import GateSession
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
     from quba_check.doctor.finding import Finding
+    from quba_check.evaluation import Evaluation
 
 SHOWN = 3
 """Largest number of places or demands in a finding."""
@@ -30,12 +32,12 @@ def examinations(
     order: Sequence[str] | None = None,
     estimate_order: bool = False,
 ) -> Iterator[tuple[str, Examination]]:
-    """Yield the name and the examination of each model with demands.
+    """Examine each model with demands; yield its name and the examination, which the session keeps.
 
     Args:
         gate: models and suite.
         demands: the demands to prepare for.
-        short: the short form, before a gate run; see `cached_examination`.
+        short: the short form, before a gate run; see `examine_model`.
         order: class names in the order of the model's outputs, None if unknown.
         estimate_order: propose a class order estimated from the answers.
 
@@ -45,22 +47,20 @@ def examinations(
     by_model: dict[str, list[PlannedDemand]] = {}
     for planned in demands:
         by_model.setdefault(planned.model, []).append(planned)
+    from quba_check.doctor.examination import examine_model
+
+    examine = partial(examine_model, short=short, order=order, estimate_order=estimate_order)
     for model, model_demands in by_model.items():
-        yield (
-            model,
-            _examination(gate, model_demands, short=short, order=order, estimate_order=estimate_order),
-        )
+        gate.examinations[model] = _examination(gate, model_demands, examine, "short" if short else "full")
+        yield model, gate.examinations[model]
 
 
 def _examination(
     gate: GateSession,
     demands: Sequence[PlannedDemand],
-    *,
-    short: bool,
-    order: Sequence[str] | None,
-    estimate_order: bool,
+    examine: Callable[[Evaluation, Mapping[str, Sequence[str]]], Examination],
+    form: Literal["full", "short"],
 ) -> Examination:
-    from quba_check.doctor.cached_examination import cached_examination
     from quba_check.doctor.examination import Examination
     from quba_check.doctor.model_failures import head_finding
 
@@ -75,7 +75,7 @@ def _examination(
             model=gate.models[model].text,
             suite=suite.name,
             root=suite.location,
-            form="short" if short else "full",
+            form=form,
             checks=(finding.check,),
             findings=(finding,),
         )
@@ -85,10 +85,8 @@ def _examination(
             places = needs.setdefault(dimension, [])
             if planned.demand.place not in places:
                 places.append(planned.demand.place)
-    gate.announce(f"doctor: examining {model}")
-    examination = cached_examination(
-        evaluation, needs, short=short, order=order, estimate_order=estimate_order
-    )
+    gate.callbacks.announce(f"doctor: examining {model}")
+    examination = examine(evaluation, needs)
     findings = (
         *_unreachable_grades(gate, demands),
         *_drops_without_baseline(gate, demands),

@@ -40,13 +40,17 @@ _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 
 def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[InputRow, ...]:
     """Return the files that the judgement of demands rests on, each once."""
-    suite, preprocessing, baseline = gate.suite, gate.preprocessing, gate.baseline
+    suite, preprocessing, (baseline, digest) = (
+        gate.suite,
+        gate.request.preprocessing,
+        gate.baseline_and_digest,
+    )
     rows = [row for planned in demands for row in planned.thresholds.inputs]
     rows.append(yaml_input("manifest", suite.manifest_shown, suite.manifest_content))
     if preprocessing is not None:
         rows.append(yaml_input("preprocessing", preprocessing.source, preprocessing.content))
     if baseline is not None:
-        rows.append(InputRow(kind="baseline", path=baseline.file, sha256=gate.baseline_digest))
+        rows.append(InputRow(kind="baseline", path=baseline.file, sha256=digest))
     return tuple({(row.kind, row.path): row for row in rows}.values())
 
 
@@ -55,7 +59,7 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
 
     Another process of the run, which read another version of one of them, has another hash.
     """
-    classifier = gate.evaluation(planned.model, planned.protocol).classifier
+    classifier = gate.evaluations[planned.key].classifier
     rows = input_rows(gate, [planned])
     return content_hash([classifier.fingerprint, dict(classifier.files), *(row.sha256 for row in rows)])
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quba_check.core.protocols import ProtocolName
-from quba_check.engine.speed import Speed, read_speed
 from quba_check.gate.session import GateSession
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ class ModelPlan:
         device: the device that runs the model.
         views: stored views to predict, without those that an earlier protocol of the model predicts already.
         shared: number of views left out for that reason.
-        speed_key: name of the model's speed on this device.
-        speed: its speed in earlier runs; None if unknown.
         model_bytes: memory of parameters and buffers.
         image_bytes: memory of one prepared image.
     """
@@ -35,8 +32,6 @@ class ModelPlan:
     device: str
     views: tuple[PlannedView, ...]
     shared: int
-    speed_key: str
-    speed: Speed | None
     model_bytes: int
     image_bytes: int
 
@@ -77,7 +72,7 @@ def plan_run(gate: GateSession) -> RunPlan:
         views = evaluation.planned_work()
         new = tuple(view for view in views if view.cache_entry not in seen)
         seen |= {view.cache_entry for view in new}
-        classifier, key = evaluation.classifier, evaluation.engine.speed_key
+        classifier = evaluation.classifier
         _, height, width = classifier.preprocessing.input_size
         plans.append(
             ModelPlan(
@@ -86,8 +81,6 @@ def plan_run(gate: GateSession) -> RunPlan:
                 str(classifier.device),
                 new,
                 len(views) - len(new),
-                key,
-                read_speed(gate.store, key),
                 _bytes((*classifier.module.parameters(), *classifier.module.buffers())),
                 3 * height * width,
             )

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,29 +16,42 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
-from quba_check.demands.profiles import DEMO_THRESHOLDS, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
-from quba_check.errors import InvariantError, ThresholdError
+from quba_check.errors import InvariantError
 from quba_check.executors.settings import read_settings
-from quba_check.gate.demo_models import is_demo_run
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
-from quba_check.gate.threshold_files import check_thresholds, shown_path
+from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.request import LoadRequest
 from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.records.files import read_record_and_digest
-from quba_check.records.provenance import FindingRow
-from quba_check.storage.user_files import file_kind
+from quba_check.storage.places import local_folder
 from quba_check.verdicts.derived import unreachable_grade_of
 
 if TYPE_CHECKING:
+    from quba_check.doctor.examination import Examination
     from quba_check.engine.progress import Finished, Progress
     from quba_check.evaluation import Evaluation
     from quba_check.executors.pool import WorkerPool
-    from quba_check.models.classifier import Classifier
     from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Functions that a session calls while it works.
+
+    Attributes:
+        progress: called while images are predicted.
+        finished: called for every complete set.
+        announce: called with each step that precedes predictions.
+        show_step: called with the parts of such a step, which a log does not print.
+    """
+
+    progress: Progress | None = None
+    finished: Finished | None = None
+    announce: Callable[[str], None] = lambda _: None
+    show_step: Callable[[str], None] = lambda _: None
 
 
 class GateSession:
@@ -47,76 +60,65 @@ class GateSession:
     Args:
         options: the options of the run.
         root: folder to which shown paths are relative.
+        files: the threshold files to check, in the order of the command line.
+        command: words of the command line for records.
+        callbacks: functions that show the progress.
         worker: number of this process among several, None if it is the only one.
         started: start of the run in seconds since 1970, None for now. An older listing of a remote data
             folder is not used.
 
     Attributes:
         models: specs by the name of the model.
-        files: the threshold files to check, in the order of the command line.
-        progress: called while images are predicted; set it before the first evaluation.
-        finished: called for every complete set, likewise.
-        announce: called with each step that precedes predictions.
-        show_step: called with the parts of such a step, which a log does not print.
-        notes: notes on a model for its records, by its name.
-        findings: the doctor's findings on a model before the run, by its name.
-        baseline_digest: SHA-256 (hex) of the baseline's record, once it was read.
-        command: words of the command line for records.
-        preprocessing: content of the file given by `--quba-preprocessing`, if any.
+        request: how models are loaded.
         is_demo: True if the models bring their own suite and thresholds.
+        store: folder of the prediction store on this machine.
+        evaluations: the loaded models by name and protocol; both protocols share a model.
+        examinations: by the doctor before the run, by the name of the model.
 
     Raises:
         UserError: options that exclude each other.
     """
 
     def __init__(
-        self, options: Options, root: Path, *, worker: int | None = None, started: float | None = None
+        self,
+        options: Options,
+        root: Path,
+        *,
+        files: tuple[Path, ...] = (),
+        command: tuple[str, ...] = (),
+        callbacks: Callbacks = Callbacks(),
+        worker: int | None = None,
+        started: float | None = None,
     ) -> None:
         self.options = options
         self.root = root
-        self.models = models_by_name(options.models)
-        self.files: tuple[Path, ...] = ()
-        self.notes: dict[str, list[str]] = {}
-        self.findings: dict[str, tuple[FindingRow, ...]] = {}
-        self.command: tuple[str, ...] = ()
-        self.progress: Progress | None = None
-        self.finished: Finished | None = None
-        self.announce: Callable[[str], None] = lambda _: None
-        self.show_step: Callable[[str], None] = lambda _: None
+        self.files = files
+        self.command = command
+        self.callbacks = callbacks
         self.started = time.time() if started is None else started
-        self._worker = worker
-        self._thresholds: dict[Path, Thresholds] = {}
-        self._classifiers: dict[str, Classifier] = {}
-        self._evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
-        self._unreachable: dict[tuple[str, Path], Grade | None] = {}
-        self._selected: tuple[PlannedDemand, ...] = ()
-        self.baseline_digest = ""
+        self.models = models_by_name(options.models)
         self.is_demo = is_demo_run(options, root)
-        if options.arch is not None:
-            check_takes_architecture(options.arch, list(self.models.values()))
-        # Read here, so that an invalid file ends the run before torch is loaded.
-        self.preprocessing = (
-            None
-            if options.preprocessing is None
-            else read_preprocessing(options.preprocessing, shown_path(options.preprocessing, root))
+        if options.request.arch is not None:
+            check_takes_architecture(options.request.arch, list(self.models.values()))
+        # Files of options are read here, so that an invalid one ends the run before torch is loaded.
+        path = options.preprocessing
+        preprocessing = None if path is None else read_preprocessing(path, shown_path(path, root))
+        self.request = replace(
+            options.request, preprocessing=preprocessing, worker=worker, progress=callbacks.show_step
         )
         path = options.executor_settings
         self._executor_settings = None if path is None else read_settings(path, shown_path(path, root))
+        self.store = local_folder(options.store_place)
+        self.evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
+        self.examinations: dict[str, Examination] = {}
+        self._thresholds: dict[Path, Thresholds] = {}
+        self._unreachable: dict[tuple[str, Path], Grade | None] = {}
+        self._selected: tuple[PlannedDemand, ...] = ()
 
     @property
     def protocol(self) -> ProtocolName:
         """The protocol of threshold files that state none."""
         return self.options.protocol or "standard"
-
-    def default_files(self) -> list[Path]:
-        """Return the threshold files of a command line without paths."""
-        if self.options.thresholds:
-            return [find_thresholds(text, self.root) for text in self.options.thresholds]
-        if self.is_demo:
-            return [DEMO_THRESHOLDS]
-        own = self.root / "thresholds" / "default.yaml"
-        exists = file_kind(own, str(own), ThresholdError) is not None
-        return [own if exists else shipped_profiles()["default"]]
 
     def thresholds(self, path: Path) -> Thresholds:
         """Return the content of a threshold file, which is read once.
@@ -137,25 +139,11 @@ class GateSession:
         return plan_demands(self.models, map(self.thresholds, files), self.protocol)
 
     @cached_property
-    def store_place(self) -> str | Path:
-        """Folder or URL of the prediction store."""
-        from quba_check.storage.places import default_place
-
-        return self.options.store or default_place()
-
-    @cached_property
-    def store(self) -> Path:
-        """Folder of the prediction store on this machine."""
-        from quba_check.storage.places import local_folder
-
-        return local_folder(self.store_place)
-
-    @cached_property
     def opened_store(self) -> Store:
         """The prediction store, created if missing."""
         from quba_check.storage.opening import open_store
 
-        return open_store(self.store_place)
+        return open_store(self.options.store_place)
 
     @cached_property
     def suite(self) -> Suite:
@@ -168,29 +156,23 @@ class GateSession:
             from quba_check.demo.suite import is_drawn
 
             if not is_drawn(self.store):
-                self.announce("drawing the images of the demo")
+                self.callbacks.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
-        mirror = MirrorSettings(
-            options.mirror_gb,
-            self.started,
-            announce=lambda text: self.announce(text),
-            show_step=lambda text: self.show_step(text),
-        )
+        announce, show_step = self.callbacks.announce, self.callbacks.show_step
+        mirror = MirrorSettings(options.mirror_gb, self.started, announce=announce, show_step=show_step)
         return find_suite("demo" if self.is_demo else options.data, self.store, sampler, mirror)
 
     def select(self, demands: Iterable[PlannedDemand]) -> None:
         """Set the demands to judge, so that views needed by several are predicted once."""
         self._selected = tuple(demands)
         for key in self.models_and_protocols():
-            if key in self._evaluations:
-                self._evaluations[key].plan(self._dimensions(*key))
+            if key in self.evaluations:
+                self.evaluations[key].plan(self._dimensions(*key))
 
     def selected(self, model: str, protocol: ProtocolName) -> list[PlannedDemand]:
         """Return the selected demands on a model under a protocol."""
-        return [
-            planned for planned in self._selected if (planned.model, planned.protocol) == (model, protocol)
-        ]
+        return [planned for planned in self._selected if planned.key == (model, protocol)]
 
     def blocking(self, model: str, path: Path) -> list[PlannedDemand]:
         """Return the selected demands of a threshold file that can block a model."""
@@ -218,14 +200,13 @@ class GateSession:
             )
         return self._unreachable[key]
 
-    def check(self, demands: Iterable[PlannedDemand], *, is_whole_run: bool = True) -> None:
+    def check(self, demands: Iterable[PlannedDemand]) -> None:
         """Load every model and predict its first images, before the long work starts.
 
         Wrong outputs that a guard detects are reported by each demand that needs them.
 
         Args:
             demands: the demands whose images come first.
-            is_whole_run: no others will be judged, so that compute settings can be chosen.
 
         Raises:
             UserError: a model, its outputs, or the data cannot be used.
@@ -233,67 +214,51 @@ class GateSession:
         self.select(demands)
         for model, protocol in self.models_and_protocols():
             with contextlib.suppress(InvariantError):
-                self.evaluation(model, protocol).check(is_whole_run=is_whole_run)
+                self.evaluation(model, protocol).check()
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
-        """Return the evaluation of a model under a protocol; both share the model.
+        """Return the evaluation of a model, loaded and planned at the first call.
 
         The store and the executor are opened before the model is loaded, which can take minutes.
         """
-        store = self.opened_store
+        key = model, protocol
+        if key in self.evaluations:
+            return self.evaluations[key]
+        store, announce = self.opened_store, self.callbacks.announce
         if "torch" not in sys.modules:
-            self.announce("loading torch")
+            announce("loading torch")
         workers = self.worker_pool
         from quba_check.engine.shard_predictor import BatchSettings
-        from quba_check.evaluation import Evaluation
-        from quba_check.models.loading import load_classifier
+        from quba_check.evaluation import Evaluation, RunSettings
 
-        options = self.options
-        if model not in self._classifiers:
-            self.announce(f"loading model {model}")
-            spec = self.models[model]
-            request = LoadRequest(
-                classes=self.suite.classes,
-                head=self.suite.head,
-                image_size=self.suite.image_size,
-                prompts=self.suite.prompts,
-                arch=options.arch if spec.takes_architecture else None,
-                preprocessing=self.preprocessing,
-                device=options.device,
-                precision=options.precision,
-                compile=options.compile,
-                exact_preprocessing=options.exact_preprocessing,
-                trust_pickle=options.trust_pickle,
-                worker=self._worker,
-                cache=self.store,
-                progress=self.show_step,
-            )
-            self._classifiers[model] = load_classifier(spec, request)
-        key = model, protocol
-        if key not in self._evaluations:
-            self._evaluations[key] = Evaluation(
-                self._classifiers[model],
-                self.suite,
-                protocol=protocol,
-                seed=options.seed,
-                store=store,
-                batch_settings=BatchSettings(options.batch_size, options.workers, options.cache_gb),
-                progress=self._labelled_progress(key),
-                finished=self._labelled_finished(key),
-                workers=workers,
-            )
-            self._evaluations[key].plan(self._dimensions(*key))
-        return self._evaluations[key]
+        spec, options = self.models[model], self.options
+        loaded = next((self.evaluations[other] for other in self.evaluations if other[0] == model), None)
+        if loaded is None:
+            announce(f"loading model {model}")
+        self.evaluations[key] = evaluation = Evaluation(
+            spec.text if loaded is None else loaded.classifier,
+            self.suite,
+            request=self.request if spec.takes_architecture else replace(self.request, arch=None),
+            protocol=protocol,
+            store=store,
+            run=RunSettings(
+                BatchSettings(options.batch_size, options.workers, options.cache_gb),
+                self._labelled_progress(key),
+                self._labelled_finished(key),
+                workers,
+            ),
+        )
+        evaluation.plan(self._dimensions(model, protocol))
+        return evaluation
 
     @cached_property
     def worker_pool(self) -> WorkerPool | None:
         """The workers of `--quba-executor`; None for this process."""
         from quba_check.executors.opening import open_pool
 
-        choice = replace(self.options.executor, workers=self.options.executor_workers)
-        return open_pool(
-            choice, self.store_place, self._executor_settings, lambda words: self.announce(words)
-        )
+        options = self.options
+        choice = replace(options.executor, workers=options.executor_workers)
+        return open_pool(choice, options.store_place, self._executor_settings, self.callbacks.announce)
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.
@@ -301,7 +266,7 @@ class GateSession:
         Raises:
             StoreError: a file cannot be written.
         """
-        for evaluation in self._evaluations.values():
+        for evaluation in self.evaluations.values():
             evaluation.engine.stop()
         for name in ("worker_pool", "opened_store"):
             if (opened := self.__dict__.get(name)) is not None:
@@ -309,7 +274,7 @@ class GateSession:
 
     def models_and_protocols(self) -> list[tuple[str, ProtocolName]]:
         """Return each model and protocol of the selected demands."""
-        return list(dict.fromkeys((planned.model, planned.protocol) for planned in self._selected))
+        return list(dict.fromkeys(planned.key for planned in self._selected))
 
     def _dimensions(self, model: str, protocol: ProtocolName) -> list[str]:
         """Return the names of the dimensions needed by the selected demands."""
@@ -322,27 +287,32 @@ class GateSession:
         return "".join(f"{name}: " for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
 
     def _labelled_progress(self, key: tuple[str, ProtocolName]) -> Progress | None:
-        progress, label = self.progress, self._label(key)
+        progress, label = self.callbacks.progress, self._label(key)
         if progress is None or not label:
             return progress
         return lambda step: progress(replace(step, view=f"{label}{step.view}"))
 
     def _labelled_finished(self, key: tuple[str, ProtocolName]) -> Finished | None:
-        finished, label = self.finished, self._label(key)
+        finished, label = self.callbacks.finished, self._label(key)
         if finished is None or not label:
             return finished
         return lambda name, images: finished(f"{label}{name}", images)
 
-    @cached_property
+    @property
     def baseline(self) -> StoredRun | None:
-        """The stored run named by `--quba-baseline`, if any.
+        """The stored run named by `--quba-baseline`, if any."""
+        return self.baseline_and_digest[0]
+
+    @cached_property
+    def baseline_and_digest(self) -> tuple[StoredRun | None, str]:
+        """The run named by `--quba-baseline`, and the SHA-256 (hex) of its record.
 
         Raises:
             UserError: it cannot be read.
         """
         path = self.options.baseline
         if path is None:
-            return None
+            return None, ""
         shown = shown_path(path, self.root)
-        record, self.baseline_digest = read_record_and_digest(path, f"--quba-baseline: {shown}")
-        return stored_run(path, shown, record, self.store_place)
+        record, digest = read_record_and_digest(path, f"--quba-baseline: {shown}")
+        return stored_run(path, shown, record, self.options.store_place), digest

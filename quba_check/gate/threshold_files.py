@@ -8,8 +8,14 @@ from pathlib import Path
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import Thresholds
-from quba_check.demands.profiles import display_name, find_thresholds
+from quba_check.demands.profiles import (
+    DEMO_THRESHOLDS,
+    display_name,
+    find_thresholds,
+    shipped_profiles,
+)
 from quba_check.demands.reading import read_thresholds
+from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, ThresholdError
 from quba_check.gate.named_files import SUFFIXES, named_path
@@ -28,6 +34,40 @@ def with_shipped_files(arguments: Sequence[str], base: Path) -> list[str]:
         ThresholdError: a YAML file is missing.
     """
     return [_with_shipped_file(argument, base) for argument in arguments]
+
+
+def default_files(options: Options, root: Path) -> list[Path]:
+    """Return the threshold files of a command line without paths."""
+    if options.thresholds:
+        return [find_thresholds(text, root) for text in options.thresholds]
+    if is_demo_run(options, root):
+        return [DEMO_THRESHOLDS]
+    own = root / "thresholds" / "default.yaml"
+    exists = file_kind(own, str(own), ThresholdError) is not None
+    return [own if exists else shipped_profiles()["default"]]
+
+
+def is_demo_run(options: Options, root: Path) -> bool:
+    """Return True if all models are demo models.
+
+    Raises:
+        OptionError: demo models together with another model or a data folder.
+    """
+    demos = [spec for spec in options.models if spec in DEMO_MODELS]
+    others = [spec for spec in options.models if spec not in DEMO_MODELS]
+    if demos and others:
+        raise OptionError(
+            f"--model: '{demos[0]}' brings its own images and thresholds; it cannot be judged together "
+            f"with '{others[0]}'. Use two runs."
+        )
+    if demos and options.data is not None and not options.data_is_default:
+        place = options.data
+        shown = place if isinstance(place, str) else shown_path(place, root)
+        raise OptionError(
+            f"--quba-data: got '{shown}', but '{demos[0]}' brings its own images. "
+            "Allowed: a data folder for any other model. Leave the option out, or name another model."
+        )
+    return bool(demos)
 
 
 def shown_path(path: Path, root: Path) -> str:

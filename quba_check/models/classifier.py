@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError, QubaError
-from quba_check.models.compute import PLAIN, ComputeRequest, ComputeSettings
+from quba_check.models.compute import CHANNELS_LAST, PLAIN, RULE, ComputeSettings
 from quba_check.models.guard import Guard
 from quba_check.models.memory_format import ConvolutionWeights
 from quba_check.models.outputs import OutputKind, check_finite, check_outputs, to_logits
@@ -50,7 +50,7 @@ class Classifier:
         classes: number C of classes of the suite.
         device: where it runs.
         compute: settings of its passes; change them with `use`.
-        requested: settings still to be chosen before the first shard; None if they are final.
+        is_open: True until `use` makes the settings final, before the first shard.
         stated_outputs: kind of its outputs as stated by a config; None if not stated.
         outputs: kind of its outputs; None until it is stated or detected on real images
             (`outputs.output_kind`).
@@ -76,7 +76,7 @@ class Classifier:
     classes: int
     device: torch.device
     compute: ComputeSettings = PLAIN
-    requested: ComputeRequest | None = None
+    is_open: bool = False
     stated_outputs: OutputKind | None = None
     outputs: OutputKind | None = None
     uncounted: str = ""
@@ -114,10 +114,10 @@ class Classifier:
         """True if JPEG files are prepared by `preprocessing.fast`."""
         return not self.exact_preprocessing and can_be_fast(self.preprocessing)
 
-    @property
-    def has_convolutions(self) -> bool:
-        """True if the module has weights that memory format `channels_last` can speed up."""
-        return bool(self._convolutions)
+    def rule(self, precision: Precision) -> ComputeSettings:
+        """Return the settings for a precision, by device and kind of network."""
+        is_last = (self.device.type, precision) in CHANNELS_LAST and self._convolutions.overlap
+        return replace(self.compute, precision=precision, channels_last=is_last, reason=RULE)
 
     def try_out(self, settings: ComputeSettings) -> None:
         """Run further passes with other settings, for comparisons.
@@ -131,7 +131,7 @@ class Classifier:
     def use(self, settings: ComputeSettings) -> None:
         """Run all further passes with these settings."""
         self.try_out(settings)
-        self.requested = None
+        self.is_open = False
         if not settings.compiled:
             self._compiled = None
         if self._weights is not None:

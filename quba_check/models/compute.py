@@ -1,9 +1,9 @@
-"""Settings of a model's passes: precision, memory format, compilation and batch size. Imports no torch."""
+"""Settings of a model's passes: precision, memory format and compilation. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from quba_check.models.request import PRECISIONS, Precision
@@ -12,33 +12,13 @@ STATED = "stated by --quba-precision"
 PROGRAM = "exported programs run as they are"
 SINGLE_IMAGES = "images are predicted one by one, since the scale of quantised values depends on the batch"
 DEMO = "the demo runs on the plain path"
-TOO_SHORT = "the run is too short for a probe"
-TOO_FEW = "the suite has too few images for a probe"
-UNREADABLE = "the images for the probe cannot be read"
-FAILING = "the model fails on the images of the probe"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Settings that the probe tried.
-
-    Attributes:
-        precision: number format of passes without gradients.
-        channels_last: convolution weights and inputs are in memory format `channels_last`.
-        compiled: passes without gradients run through `torch.compile`.
-        batch_size: images of a pass.
-        gain: time of the plain path divided by the time with these settings; None if not measured.
-        flipped: number of probe images with another top-1 answer than on the plain path; None if not counted.
-        problem: reason for rejection without a count of flips; empty if there is none.
-    """
-
-    precision: Precision
-    channels_last: bool
-    compiled: bool
-    batch_size: int
-    gain: float | None = None
-    flipped: int | None = None
-    problem: str = ""
+RULE = "the rule for the device and the kind of network"
+TOO_FEW = "the clean set has too few images for the check of half precision"
+NOT_CHECKED = "half precision cannot be checked on the clean set"
+FLIPPED = "half precision flips an answer"
+CHECKED = "half precision flips no answer"
+CHANNELS_LAST = {("cpu", "fp32"), ("cuda", "bf16"), ("cuda", "fp16")}
+"""Devices and precisions with which convolutional networks run in memory format `channels_last`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +29,19 @@ class ComputeSettings:
         precision: number format of passes without gradients. Those with gradients are always float32.
         channels_last: convolution weights and inputs are in memory format `channels_last`.
         compiled: passes without gradients run through `torch.compile`.
-        batch_size: images of a pass; None for the default of the device.
         requested: the requested precision; `auto` if chosen here.
         reason: reason for these settings.
-        images: number of images predicted both with these settings and on the plain path; 0 without a probe.
+        images: number of images predicted both with these settings and in float32; 0 without a check.
         flipped: number of these images with another top-1 answer.
-        gain: time of the plain path divided by the time with these settings; 1 without a probe.
-        candidates: all settings that the probe tried.
     """
 
     precision: Precision = "fp32"
     channels_last: bool = False
     compiled: bool = False
-    batch_size: int | None = None
     requested: str = "fp32"
     reason: str = STATED
     images: int = 0
     flipped: int = 0
-    gain: float = 1.0
-    candidates: tuple[Candidate, ...] = ()
 
     @property
     def shares_gradient_pass(self) -> bool:
@@ -91,50 +65,13 @@ class ComputeSettings:
         """Return the settings of `as_dict`.
 
         Raises:
-            ValueError, TypeError, KeyError: the values are not those of settings.
+            ValueError, TypeError: the values are not those of settings.
         """
-        known = {name: values[name] for name in (field.name for field in fields(cls))}
-        known["candidates"] = tuple(Candidate(**candidate) for candidate in known["candidates"])
-        settings = cls(**known)
-        is_known = (
-            settings.precision in PRECISIONS[1:]
-            and {settings.channels_last, settings.compiled} <= {True, False}
-            and isinstance(settings.batch_size, int | None)
-        )
-        if not is_known:
+        settings = cls(**values)
+        flags = {settings.channels_last, settings.compiled}
+        if settings.precision not in PRECISIONS[1:] or not flags <= {True, False}:
             raise ValueError(f"unknown settings {values!r}")
         return settings
 
 
 PLAIN = ComputeSettings()
-
-
-@dataclass(frozen=True, slots=True)
-class ComputeRequest:
-    """The user's request for a model's passes.
-
-    Attributes:
-        precision: `auto` or a precision.
-        compile: `auto`, `on` or `off`.
-    """
-
-    precision: str = "fp32"
-    compile: str = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedPasses:
-    """The passes of a run, counted in images.
-
-    Attributes:
-        plain: forward passes without gradients.
-        exact: forward and backward passes of attacks, in float32 and uncompiled.
-    """
-
-    plain: int
-    exact: int = 0
-
-    @property
-    def total(self) -> int:
-        """All passes."""
-        return self.plain + self.exact

@@ -47,10 +47,10 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
 
 
 def resolve_precision(text: str, device: torch.device) -> Precision:
-    """Return the precision of forward passes before a probe. Gradients are always float32.
+    """Return the precision of forward passes at first. Gradients are always float32.
 
     Args:
-        text: `auto` (fp32 until the probe), `fp32`, `bf16` or `fp16`.
+        text: `auto` (fp32 at first), `fp32`, `bf16` or `fp16`.
         device: where the model runs; fp16 needs a GPU.
 
     Raises:

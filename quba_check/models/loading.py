@@ -5,26 +5,25 @@ Each kind of model imports its own loader: timm takes seconds to import, and man
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, model_errors
-from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, ComputeRequest, ComputeSettings
+from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.model_files import file_digests, load_cached, model_files
+from quba_check.models.model_files import file_digests, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
     SUITE_DEFAULTS,
     Preprocessing,
+    configs_of_module,
     preprocessing_of,
-    stated_outputs,
 )
 from quba_check.models.request import LoadRequest, Precision, check_compile
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
@@ -80,21 +79,18 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
             )
     device = loaded.device or device
     head = request.expected_head
-    configs = (*loaded.configs, *([request.preprocessing] if request.preprocessing else []))
-    preprocessing = preprocessing_of(
-        module,
-        spec=spec.text,
-        image_size=request.image_size,
-        architecture=loaded.architecture,
-        configs=configs,
-    )
+    configs = [
+        *configs_of_module(module, spec=spec.text, architecture=loaded.architecture),
+        *loaded.configs,
+        *([request.preprocessing] if request.preprocessing else []),
+    ]
+    preprocessing = preprocessing_of(configs, spec=spec.text, image_size=request.image_size)
     notes = [
         *loaded.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
         *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
         *_convert_to_float32(module),
-        *_preprocessing_notes(spec, preprocessing, request.image_size, configs),
-        *_outputs_notes(request.preprocessing),
+        *_preprocessing_notes(spec.text, preprocessing, request, configs),
         *([head.note] if head.note else []),
     ]
     parameters = list(module.parameters())
@@ -103,12 +99,12 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     for parameter in parameters:  # attacks then compute gradients of the images alone
         parameter.requires_grad_(False)
     module.eval()
-    compute, requested = _compute_settings(spec, request, loaded, precision)
+    compute = _compute_settings(spec, request, loaded, precision)
     checksum = state_digest(tensors)
     original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
     original |= {f"hidden {name}": tensor for name, tensor in loaded.hidden.items()}
     pin_arithmetic(device)
-    return Classifier(
+    classifier = Classifier(
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
@@ -128,89 +124,80 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         head=head,
         device=device,
         compute=compute,
-        requested=requested,
         no_gradient=loaded.no_gradient,
         takes_single_images=loaded.takes_single_images,
-        stated_outputs=stated_outputs(module, spec=spec.text, configs=configs),
+        stated_outputs=next(
+            (kind for config in reversed(configs) if (kind := config.values.get("outputs"))), None
+        ),
         notes=tuple(notes),
         files=file_digests(loaded.files),
         exact_preprocessing=request.exact_preprocessing,
         request=request,
     )
+    if request.precision == "auto" and compute.reason == STATED:
+        classifier.use(classifier.rule(precision))
+        classifier.is_open = True
+    return classifier
 
 
-def _load_module(  # noqa: C901  a branch for each kind
-    spec: ModelSpec, request: LoadRequest, device: torch.device
-) -> LoadedModule:
+def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
     match spec.kind:
         case "demo":
             from quba_check.demo.network import demo_module, demo_weights
 
             files = model_files(demo_weights(spec.text))
             demo = demo_module(spec.text)
-            return LoadedModule(demo, sources=own_sources(demo), files=files)
+            loaded = LoadedModule(demo, sources=own_sources(demo), files=files)
         case "timm":
-            return _load_timm(spec, request)
+            from quba_check.models.checkpoints.pretrained import load_timm
+
+            loaded = load_timm(spec, request)
         case "callable":
             from quba_check.models.programs.callables import load_callable
 
-            return load_callable(spec)
-        case "file":
-            from quba_check.models.checkpoints.build import load_file
+            loaded = load_callable(spec)
+        case "file" | "folder":
+            from quba_check.models.checkpoints.build import load_checkpoint
 
-            return load_file(spec, request)
-        case "folder":
-            from quba_check.models.checkpoints.build import load_folder
-
-            return load_folder(spec, request)
+            loaded = load_checkpoint(spec, request)
         case "hub":
-            from quba_check.models.checkpoints.hub import load_hub
+            from quba_check.models.checkpoints.pretrained import load_hub
 
-            return load_hub(spec, request)
+            loaded = load_hub(spec, request)
         case "torchscript":
             from quba_check.models.programs.torchscript import load_torchscript
 
-            return load_torchscript(spec, request)
+            loaded = load_torchscript(spec, request)
         case "exported":
             from quba_check.models.programs.exported import load_exported
 
-            return load_exported(spec, request, device)
+            loaded = load_exported(spec, request, device)
         case "onnx":
             from quba_check.models.programs.onnx_runtime import load_onnx
 
-            return load_onnx(spec, request, device)
+            loaded = load_onnx(spec, request, device)
         case "open_clip":
             from quba_check.models.zero_shot.loading import load_zero_shot
 
-            return load_zero_shot(spec, request, device)
+            loaded = load_zero_shot(spec, request, device)
+    return loaded
 
 
 def _compute_settings(
     spec: ModelSpec, request: LoadRequest, loaded: LoadedModule, precision: Precision
-) -> tuple[ComputeSettings, ComputeRequest | None]:
-    """Return the first settings, and the request for a later choice if there is one."""
-    settings = ComputeSettings(loaded.precision or precision, requested=request.precision)
+) -> ComputeSettings:
+    """Return the settings of a model that the rule does not change."""
+    reason = STATED
     if loaded.takes_single_images:
-        return replace(settings, batch_size=1, reason=SINGLE_IMAGES), None
-    if loaded.is_program:
-        return replace(settings, reason=PROGRAM), None
-    if spec.kind == "demo" and request.precision == "auto":
-        settings = replace(settings, reason=DEMO)
-        return settings, ComputeRequest("fp32", "on") if request.compile == "on" else None
-    is_open = request.precision == "auto" or request.compile == "on"
-    return settings, ComputeRequest(request.precision, request.compile) if is_open else None
-
-
-def _load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
-    from quba_check.models.checkpoints.build import check_head
-    from quba_check.models.checkpoints.timm_architectures import pretrained_config, pretrained_model
-
-    module, files = load_cached(
-        partial(pretrained_model, spec.name, spec=spec.text), pretrained_config(spec.name)
+        reason = SINGLE_IMAGES
+    elif loaded.is_program:
+        reason = PROGRAM
+    elif spec.kind == "demo" and request.precision == "auto":
+        reason = DEMO
+    is_compiled = request.compile == "on" and reason in (STATED, DEMO)
+    return ComputeSettings(
+        loaded.precision or precision, compiled=is_compiled, requested=request.precision, reason=reason
     )
-    head = request.expected_head
-    check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
-    return LoadedModule(module, spec.name, files=files)
 
 
 def _base_name(architecture: str) -> str:
@@ -233,24 +220,18 @@ def _convert_to_float32(module: nn.Module) -> list[str]:
 
 
 def _preprocessing_notes(
-    spec: ModelSpec,
-    preprocessing: Preprocessing,
-    image_size: int | None,
-    configs: Sequence[PreprocessingConfig],
-) -> list[str]:
-    """Return a note if preprocessing is not simply that of the model or its architecture."""
-    _, height, width = preprocessing.input_size
-    text = preprocessing.describe()
-    differs = image_size is not None and (height, width) != (image_size, image_size)
-    suite = f", not at the suite's {image_size} × {image_size}" if differs else ""
-    source = preprocessing.source
+    spec: str, preprocessing: Preprocessing, request: LoadRequest, configs: Sequence[PreprocessingConfig]
+) -> Iterator[str]:
+    """Yield notes on preprocessing and outputs that are not simply the model's own."""
+    (_, height, width), size = preprocessing.input_size, request.image_size
+    differs = size is not None and (height, width) != (size, size)
+    suite = f", not at the suite's {size} × {size}" if differs else ""
+    source, text = preprocessing.source, preprocessing.describe()
     if any(config.departs and config.source in source for config in configs):
-        return [f"images are prepared as {source} states: {text}{suite}"]
-    if preprocessing.is_assumed:
-        return [f"{spec.text} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"]
-    return [f"images are prepared at {height} × {width} as {source} states{suite}"] if suite else []
-
-
-def _outputs_notes(config: PreprocessingConfig | None) -> list[str]:
-    kind = config.values.get("outputs") if config else None
-    return [f"outputs are {kind}, as {config.source} states"] if config and kind else []
+        yield f"images are prepared as {source} states: {text}{suite}"
+    elif preprocessing.is_assumed:
+        yield f"{spec} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"
+    elif suite:
+        yield f"images are prepared at {height} × {width} as {source} states{suite}"
+    if request.preprocessing is not None and (kind := request.preprocessing.values.get("outputs")):
+        yield f"outputs are {kind}, as {request.preprocessing.source} states"

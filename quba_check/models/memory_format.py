@@ -16,18 +16,19 @@ class ConvolutionWeights:
 
     Args:
         module: the module.
+
+    Attributes:
+        overlap: True for a convolutional network, where windows overlap. Those of a transformer's patches
+            do not.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        weights = (
-            part._parameters.get("weight") for part in module.modules() if isinstance(part, _CONVOLUTIONS)
-        )
+        parts = [part for part in module.modules() if isinstance(part, _CONVOLUTIONS)]
+        weights = [part._parameters.get("weight") for part in parts]
+        self.overlap = any(max(part.kernel_size) > max(part.stride) for part in parts)
         self._parameters = list({id(weight): weight for weight in weights if weight is not None}.values())
         self._formats: dict[bool, list[Tensor]] = {False: [weight.data for weight in self._parameters]}
         self._is_channels_last = False
-
-    def __bool__(self) -> bool:
-        return bool(self._parameters)
 
     def use(self, *, channels_last: bool) -> None:
         """Give the module the weights of a memory format."""

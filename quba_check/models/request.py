@@ -15,13 +15,15 @@ from quba_check.models.preprocessing.config import PreprocessingConfig
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
-COMPILE = ("auto", "on", "off")
+COMPILE = ("on", "off")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """The settings for loading a model.
+
+    `Evaluation` fills in those of the suite: `classes` to `prompts`.
 
     Attributes:
         classes: the suite's class names.
@@ -32,7 +34,7 @@ class LoadRequest:
         arch: timm architecture of a checkpoint file; overrides the one stated in the file.
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
         device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
-        precision: one of `PRECISIONS`. `auto` lets a probe choose.
+        precision: one of `PRECISIONS`. `auto` takes half precision on GPUs if it keeps the answers.
         compile: one of `COMPILE`, for `torch.compile`.
         exact_preprocessing: prepare images with Pillow and timm's transform as they are.
         trust_pickle: accept files that run code while they are read.
@@ -41,7 +43,7 @@ class LoadRequest:
         progress: called with a message before each slow step.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     head: Head | None = None
     image_size: int | None = None
     prompts: Prompts = field(default_factory=Prompts)
@@ -49,7 +51,7 @@ class LoadRequest:
     preprocessing: PreprocessingConfig | None = None
     device: str = "auto"
     precision: str = "auto"
-    compile: str = "auto"
+    compile: str = "off"
     exact_preprocessing: bool = False
     trust_pickle: bool = False
     worker: int | None = None

@@ -7,7 +7,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ PROGRAM_SUFFIX = ".pt2"
 ONNX_SUFFIX = ".onnx"
 TIMM_PREFIX = "timm:"
 HUB_PREFIX = "hf-hub:"
+PREFIXES: dict[str, Kind] = {TIMM_PREFIX: "timm", HUB_PREFIX: "hub", OPEN_CLIP_PREFIX: "open_clip"}
 ALLOWED = (
     f"{', '.join(DEMO_MODELS)}, a checkpoint file ({', '.join(CHECKPOINT_SUFFIXES)}), "
     f"an exported program ({PROGRAM_SUFFIX}), an ONNX file ({ONNX_SUFFIX}), a folder with {CONFIG}, "
@@ -87,12 +88,12 @@ def parse_spec(text: str) -> ModelSpec:
         raise ModelError(f"--model: is empty. Allowed: {ALLOWED}.")
     if len(text) > MAX_LENGTH:
         raise ModelError(f"--model: is a text of {len(text):,} characters, which is not a model spec.")
-    spec = _parse(text) if _is_printable(text) else None
-    if spec is None or not _is_printable(spec.name):
+    kind, name = _kind_and_name(text) if _is_printable(text) else ("file", text)
+    if not _is_printable(name):
         raise ModelError(
             f"--model: {text!a} names a file or folder with characters that cannot be shown. Rename it."
         )
-    return replace(spec, name=one_line(spec.name))
+    return ModelSpec(text, kind, one_line(name))
 
 
 def models_by_name(texts: Iterable[str]) -> dict[str, ModelSpec]:
@@ -144,21 +145,23 @@ def _plain(spec: str) -> str:
     return os.path.abspath(spec) if os.path.exists(spec) else spec  # noqa: PTH100, PTH110  never raise
 
 
-def _parse(text: str) -> ModelSpec:
+def _kind_and_name(text: str) -> tuple[Kind, str]:
     if text in DEMO_MODELS:
-        return ModelSpec(text, "demo", text)
-    if (prefixed := _prefixed(text)) is not None:
-        return prefixed
+        return "demo", text
+    for prefix, kind in PREFIXES.items():
+        name = text.removeprefix(prefix)
+        if name not in (text, ""):
+            return kind, zero_shot_spec(text).name if kind == "open_clip" else name
     path = expand_path(text, spec=text)
     suffixes = (*CHECKPOINT_SUFFIXES, PROGRAM_SUFFIX, ONNX_SUFFIX)
     suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
     if suffix is not None and not path.is_dir():
         _check_file(text, path)
-        return ModelSpec(text, _kind_of_file(path, suffix), path.name[: -len(suffix)])
+        return _kind_of_file(path, suffix), path.name[: -len(suffix)]
     if _CALLABLE.fullmatch(text):
-        return ModelSpec(text, "callable", text)
+        return "callable", text
     if (path / CONFIG).is_file():
-        return ModelSpec(text, "folder", path.resolve().name)
+        return "folder", path.resolve().name
     if path.is_dir():
         raise ModelError(f"{text}: is a folder without {CONFIG}, which is not a model. Allowed: {ALLOWED}.")
     if path.is_file():
@@ -167,16 +170,6 @@ def _parse(text: str) -> ModelSpec:
             f"function that returns a module around it, and {WITH_CODE}. Allowed: {ALLOWED}."
         )
     raise ModelError(f"{text}: not a model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
-
-
-def _prefixed(text: str) -> ModelSpec | None:
-    """Return a spec with the prefix of a kind; None if the text has none."""
-    kinds: dict[str, Kind] = {TIMM_PREFIX: "timm", HUB_PREFIX: "hub", OPEN_CLIP_PREFIX: "open_clip"}
-    for prefix, kind in kinds.items():
-        name = text.removeprefix(prefix)
-        if name not in (text, ""):
-            return ModelSpec(text, kind, zero_shot_spec(text).name if kind == "open_clip" else name)
-    return None
 
 
 def _suggestion(text: str) -> str:

@@ -15,7 +15,7 @@ ON_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AdviceStep:
     """A next step.
 
     Attributes:
@@ -64,37 +64,37 @@ MEASURES: Mapping[str, str] = {
 """What usually helps, by dimension."""
 
 
-def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> tuple[Step, ...]:
+def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> tuple[AdviceStep, ...]:
     """Return next steps for an unmet demand, the most useful first."""
     return tuple(_steps(run, row, baseline))
 
 
-def _steps(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Iterator[Step]:
+def _steps(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Iterator[AdviceStep]:
     record = shlex.quote(run.file)
     if row.outcome == "not run":
-        yield Step("Run the gate again: this demand was not judged.")
+        yield AdviceStep("Run the gate again: this demand was not judged.")
         return
     if row.outcome == "unmeasurable":
-        yield Step("List which sets the data folder has:", f"quba-check suite describe {_root(run)}")
+        yield AdviceStep("List which sets the data folder has:", f"quba-check suite describe {_root(run)}")
         return
     if row.bound in DROPS and baseline is not None:
         before = shlex.quote(baseline.file)
-        yield Step(
+        yield AdviceStep(
             "Write the images whose answers changed:",
             f"quba-check compare {before} {record} --flips flips.csv",
         )
     measured = run.record.measurements.get(row.dimension)
     if isinstance(measured, MeasurementRow) and measured.masked:
-        yield Step(
+        yield AdviceStep(
             "The gradients mislead the attacks, so this value overstates robustness. Remove quantization, "
             "non-differentiable preprocessing or saturated outputs, then measure again."
         )
     elif row.dimension in MEASURES:
-        yield Step(MEASURES[row.dimension])
+        yield AdviceStep(MEASURES[row.dimension])
     if row.dimension in ON_CLEAN_IMAGES and run.images is not None:
-        yield Step("List the images that the model gets wrong:", f"quba-check failures {record}")
+        yield AdviceStep("List the images that the model gets wrong:", f"quba-check failures {record}")
     if row.within_noise:
-        yield Step("The bound lies within the noise: more images decide whether the model meets it.")
+        yield AdviceStep("The bound lies within the noise: more images decide whether the model meets it.")
 
 
 def _root(run: StoredRun) -> str:

@@ -11,12 +11,11 @@ from quba_check.comparison.compare import compare
 from quba_check.comparison.misclassified import Flip, flips
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError, listed
-from quba_check.number_format import format_distinct, interval_text
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
 from quba_check.page.interval_chart import change_chart
-from quba_check.records.comparison import ChangeRow, Finding
-from quba_check.reports.comparison import signed_value
+from quba_check.records.comparison import ChangeRow
+from quba_check.reports.comparison import change_cells
 
 MOST_FLIPS = 60
 """Largest number of flipped images in the lists of all records."""
@@ -29,26 +28,21 @@ class ChangeLine:
     """The change of a dimension or part in words.
 
     Attributes:
-        name: name of the dimension or part.
-        is_part: True for a part.
-        before: value of the baseline.
-        after: value of the record.
-        change: the signed difference.
-        interval: interval of the difference; `-` if unknown.
-        finding: conclusion from the interval.
+        row: the change.
+        cells: value of the baseline, value of the record, signed difference, and its interval.
         flips: `12 lost, 3 gained, p = 0.04` for shares of the same images; else empty.
-        chart: the interval drawn against no change.
+        chart: the interval drawn against no change; None for parts.
     """
 
-    name: str
-    is_part: bool
-    before: str
-    after: str
-    change: str
-    interval: str
-    finding: Finding
+    row: ChangeRow
+    cells: tuple[str, ...]
     flips: str
     chart: Chart | None
+
+    @property
+    def name(self) -> str:
+        """Name of the dimension or part."""
+        return self.row.part or self.row.dimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +78,8 @@ class Changes:
         """The changes in a line."""
         if self.problem:
             return f"not comparable with {self.baseline}"
-        counts = Counter(line.finding for line in self.lines if not line.is_part)
-        names = [line.name for line in self.lines if not line.is_part and line.finding == "worse"]
+        counts = Counter(line.row.finding for line in self.lines if line.row.part is None)
+        names = [line.name for line in self.lines if line.row.part is None and line.row.finding == "worse"]
         parts = [f"worse: {listed(names, 3)}"] if names else []
         parts += [f"{counts['better']} better"] if counts["better"] else []
         if not parts:
@@ -134,22 +128,11 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
 
 
 def _line(row: ChangeRow) -> ChangeLine:
-    before, after = format_distinct(row.before, row.after, row.unit)
-    interval = "-"
-    if row.interval is not None:
-        interval = interval_text(row.interval, row.unit, row.n, write=signed_value, between=" to ")
-        interval += "" if row.paired else " (unpaired)"
-    flipped = ""
-    if row.lost is not None and row.gained is not None and row.p is not None:
-        flipped = f"{row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
+    _, *cells = change_cells(row, between=" to ")[:5]
+    has_flips = row.lost is not None and row.gained is not None and row.p is not None
     return ChangeLine(
-        name=row.part or row.dimension,
-        is_part=row.part is not None,
-        before=before,
-        after=after,
-        change=signed_value(row.change, row.unit),
-        interval=interval,
-        finding=row.finding,
-        flips=flipped,
-        chart=None if row.interval is None or row.part is not None else change_chart(row),
+        row,
+        tuple(cells),
+        f"{row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}" if has_flips else "",
+        None if row.interval is None or row.part is not None else change_chart(row),
     )

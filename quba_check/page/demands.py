@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.number_format import format_distinct, format_value, interval_text
-from quba_check.page.advice import Step, advice
+from quba_check.page.advice import AdviceStep, advice
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
 from quba_check.page.evidence import Evidence, evidence_of, grade_of
 from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart, shared_range
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
-from quba_check.records.verdict import SIGNS, Tier, VerdictRow
+from quba_check.records.verdict import SIGNS, VerdictRow
 from quba_check.reports.verdict_labels import LABELS, Label, label, limit_text
 
 KINDS: Mapping[Label, str] = {
@@ -63,7 +63,7 @@ class Cell:
     details: tuple[str, ...]
     chart: Chart | None
     pictures: DemandPictures | None
-    advice: tuple[Step, ...]
+    advice: tuple[AdviceStep, ...]
 
     @property
     def is_noisy(self) -> bool:
@@ -72,31 +72,26 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class DemandView:
     """A demand of a threshold file.
 
     Attributes:
         address: value of `d` in the page's address, unique on the page.
-        dimension: the dimension; empty for demands on the grade.
-        target: the bounded quantity, `corruption_robustness.fog`.
-        bounds: the bound as text, one per distinct bound of the records.
-        tier: `block`, `warn` or `info`.
-        place: file and line.
         cells: the verdicts, by number of the record.
     """
 
     address: str
-    dimension: str
-    target: str
-    bounds: tuple[str, ...]
-    tier: Tier
-    place: str
     cells: Mapping[int, Cell]
 
     @property
-    def name(self) -> str:
-        """Target and bound in a few words."""
-        return f"{self.target} {' or '.join(self.bounds)}"
+    def row(self) -> VerdictRow:
+        """The verdict for the first record: target, tier, file and line are those of all."""
+        return next(iter(self.cells.values())).verdict
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """The bound as text, one per distinct bound of the records."""
+        return tuple(dict.fromkeys(_bound_text(cell.verdict) for cell in self.cells.values()))
 
     @property
     def link(self) -> str:
@@ -108,15 +103,10 @@ class Demand:
         """The cell with the most severe verdict."""
         return min(self.cells.values(), key=lambda cell: LABELS.index(cell.label))
 
-    def verdict_of(self, column: Column) -> VerdictRow | None:
-        """Return the verdict for a record; None if it has no such demand."""
-        cell = self.cells.get(column.number)
-        return None if cell is None else cell.verdict
-
 
 def demands(
     columns: Sequence[Column], baseline: StoredRun | None, population: Reference, pictures: Pictures
-) -> tuple[Demand, ...]:
+) -> tuple[DemandView, ...]:
     """Return the demands of all records, failed ones first."""
     groups: dict[tuple[str, str], dict[int, VerdictRow]] = {}
     for column in columns:
@@ -124,7 +114,7 @@ def demands(
             groups.setdefault((row.file, row.name), {})[column.number] = row
     addresses = _addresses(list(groups))
     rows = [
-        _demand(address, _cells(columns, group, baseline, population, pictures))
+        DemandView(address, _cells(columns, group, baseline, population, pictures))
         for address, group in zip(addresses, groups.values(), strict=True)
     ]
     return tuple(sorted(rows, key=lambda demand: LABELS.index(demand.worst.label)))
@@ -142,19 +132,6 @@ def _addresses(keys: Sequence[tuple[str, str]]) -> list[str]:
         address = target if by_target[target] == 1 else name if by_name[name] == 1 else f"{file}::{name}"
         addresses.append(re.sub(r"\s", "_", address))
     return addresses
-
-
-def _demand(address: str, cells: Mapping[int, Cell]) -> Demand:
-    first = next(iter(cells.values())).verdict
-    return Demand(
-        address=address,
-        dimension="" if first.is_on_grade else first.dimension,
-        target=first.target,
-        bounds=tuple(dict.fromkeys(_bound_text(cell.verdict) for cell in cells.values())),
-        tier=first.tier,
-        place=f"{first.file}:{first.line}",
-        cells=cells,
-    )
 
 
 def _bound_text(row: VerdictRow) -> str:
@@ -182,42 +159,24 @@ def _cells(
     }
     ends = shared_range(bounded.values())
     charts = {number: interval_chart(data, ends) for number, data in bounded.items()}
-    return {
-        number: _cell(
-            columns[number],
-            row,
-            evidence[number],
-            charts.get(number) or _letters(columns[number], row, evidence[number]),
-            pictures.get((number, row.id)),
-            advice(columns[number].run, row, baseline),
+    cells = {}
+    for number, row in rows.items():
+        column, known, verdict_label = columns[number], evidence[number], label(row)
+        headline, details = _message(row, known)
+        cells[number] = Cell(
+            column=column,
+            verdict=row,
+            label=verdict_label,
+            kind=KINDS[verdict_label],
+            value=_value_text(row, known),
+            interval=_interval_text(known),
+            headline=headline,
+            details=details,
+            chart=charts.get(number) or _letters(column, row, known),
+            pictures=pictures.get((number, row.id)),
+            advice=() if row.is_met else advice(column.run, row, baseline),
         )
-        for number, row in rows.items()
-    }
-
-
-def _cell(
-    column: Column,
-    row: VerdictRow,
-    evidence: Evidence,
-    chart: Chart | None,
-    pictures: DemandPictures | None,
-    steps: tuple[Step, ...],
-) -> Cell:
-    verdict_label = label(row)
-    headline, details = _message(row, evidence)
-    return Cell(
-        column=column,
-        verdict=row,
-        label=verdict_label,
-        kind=KINDS[verdict_label],
-        value=_value_text(row, evidence),
-        interval=_interval_text(evidence),
-        headline=headline,
-        details=details,
-        chart=chart,
-        pictures=pictures,
-        advice=() if row.is_met else steps,
-    )
+    return cells
 
 
 def _message(row: VerdictRow, evidence: Evidence) -> tuple[str, tuple[str, ...]]:
@@ -255,11 +214,7 @@ def _letters(column: Column, row: VerdictRow, evidence: Evidence) -> Chart | Non
 
 
 def _bounded(
-    column: Column,
-    row: VerdictRow,
-    evidence: Evidence,
-    baseline: StoredRun | None,
-    population: Reference,
+    column: Column, row: VerdictRow, evidence: Evidence, baseline: StoredRun | None, population: Reference
 ) -> Bounded | None:
     """Return a number with its bound, baseline and median; None without number."""
     if not isinstance(evidence.value, float) or isinstance(row.limit, str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,18 +10,12 @@ from datetime import datetime
 from quba_check.number_format import ordinal
 from quba_check.page.changes import Changes
 from quba_check.page.columns import Column
-from quba_check.page.demands import Demand
+from quba_check.page.demands import DemandView
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow, OverallVerdict
-from quba_check.reports.verdict_labels import Label, label, limited_words
+from quba_check.reports.demand_cells import letters_text
+from quba_check.reports.verdict_labels import limited_words, summary_line
 
-_PHRASES: Mapping[Label, str] = {
-    "UNCERTAIN": "uncertain",
-    "WARN": "warned",
-    "NOT RUN": "not run",
-    "SKIP": "skipped",
-}
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
     "pass": ("PASS", "good", "This model may be released: it meets every blocking demand."),
     "partial": ("PARTIAL", "open", "Not decided: some demands of the same files were not selected."),
@@ -36,7 +29,7 @@ WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class CardView:
     """The verdict on one record.
 
     Attributes:
@@ -44,7 +37,7 @@ class Card:
         word: the verdict as a word in capitals.
         kind: `good`, `bad`, `warn` or `open`: form and colour of the sign.
         meaning: the verdict as a sentence.
-        failed: `3 of 11 demands failed, 1 warned`.
+        counts: the verdicts by their number.
         blocking: target and fragment of each demand that blocks the release.
         grades: grades of the threshold files.
         change: the change since the baseline in a line; empty without baseline.
@@ -56,34 +49,32 @@ class Card:
     word: str
     kind: str
     meaning: str
-    failed: str
+    counts: str
     blocking: tuple[tuple[str, str], ...]
-    grades: tuple[Grade, ...]
+    grades: tuple[GradeView, ...]
     change: str
     date: str
     commit: str
 
 
 @dataclass(frozen=True, slots=True)
-class Grade:
+class GradeView:
     """A grade in words.
 
     Attributes:
         letter: the letter; empty if not graded.
         spans: the letters that the interval of the score spans, `A to C`; empty for a single one.
         text: score, percentile and caveats, or the reason against a grade.
-        notes: notes on the grade.
     """
 
     letter: str
     spans: str
     text: str
-    notes: tuple[str, ...] = ()
 
 
 def cards(
-    columns: Sequence[Column], demands: Sequence[Demand], changes: Sequence[Changes]
-) -> tuple[Card, ...]:
+    columns: Sequence[Column], demands: Sequence[DemandView], changes: Sequence[Changes]
+) -> tuple[CardView, ...]:
     """Return the verdict on each record.
 
     Args:
@@ -94,20 +85,20 @@ def cards(
     return tuple(_card(column, demands, changes[column.number] if changes else None) for column in columns)
 
 
-def _card(column: Column, demands: Sequence[Demand], changes: Changes | None) -> Card:
+def _card(column: Column, demands: Sequence[DemandView], changes: Changes | None) -> CardView:
     record = column.record
     word, kind, meaning = WORDS[record.overall_verdict]
     blocking = tuple(
-        (demand.target, demand.link)
+        (demand.row.target, demand.link)
         for demand in demands
-        if (row := demand.verdict_of(column)) is not None and row.blocks
+        if column.number in demand.cells and demand.cells[column.number].verdict.blocks
     )
-    return Card(
+    return CardView(
         column=column,
         word=word,
         kind=kind,
         meaning=" ".join([meaning, *_reservations(record)]),
-        failed=_failed_text(record),
+        counts=summary_line(record),
         blocking=blocking,
         grades=tuple(_grade(grade) for grade in _distinct_grades(record.grades)),
         change="" if changes is None else changes.summary,
@@ -123,30 +114,19 @@ def _reservations(record: Record) -> Iterator[str]:
     yield from (f"Warning: {text}." for text in record.warnings)
 
 
-def _failed_text(record: Record) -> str:
-    if not record.verdicts:
-        return "no demands"
-    counts = Counter(label(row) for row in record.verdicts)
-    total = len(record.verdicts)
-    others = [f"{counts[name]} {phrase}" for name, phrase in _PHRASES.items() if counts[name]]
-    return ", ".join([f"{counts['FAIL']} of {total} {'demand' if total == 1 else 'demands'} failed", *others])
-
-
 def _distinct_grades(grades: Sequence[GradeRow]) -> list[GradeRow]:
     """Return the grades without those that differ only in the name of the file."""
     return list({grade.model_copy(update={"file": ""}): grade for grade in reversed(grades)}.values())[::-1]
 
 
-def _grade(grade: GradeRow) -> Grade:
+def _grade(grade: GradeRow) -> GradeView:
     models = "" if grade.models is None else f" ({grade.models:,} models)"
-    notes = grade.notes
     score = grade.score
     if score is None or not math.isfinite(score) or grade.percentile is None or grade.letter is None:
         missing = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
         reason = grade.not_graded or missing
         prefix = f"score {score:.3f}, " if score is not None and math.isfinite(score) else ""
-        return Grade("", "", f"{prefix}not graded: {reason}", notes)
-    spans = f"{grade.letters[0]} to {grade.letters[-1]}" if len(grade.letters) > 1 else ""
+        return GradeView("", "", f"{prefix}not graded: {reason}")
     ends = f" ({grade.interval[0]:.2f} to {grade.interval[1]:.2f})" if grade.interval else ""
     text = f"score {score:.2f}{ends}, {ordinal(grade.percentile)} percentile of {grade.population}{models}"
     if not grade.complete:
@@ -155,7 +135,7 @@ def _grade(grade: GradeRow) -> Grade:
         text += f"; cross-protocol: {', '.join(grade.cross_protocol)}"
     if grade.other_suite:
         text += f"; other suite: {grade.other_suite}"
-    return Grade(grade.letter, spans, text, notes)
+    return GradeView(grade.letter, letters_text(grade), text)
 
 
 def _date(time: str) -> str:
@@ -165,4 +145,4 @@ def _date(time: str) -> str:
     except ValueError:
         return time
     zone = moment.strftime("%Z") or ""
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M} {zone}".strip()
+    return f"{moment.day} {moment:%b %Y, %H:%M} {zone}".strip()

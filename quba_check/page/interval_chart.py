@@ -83,18 +83,19 @@ def interval_chart(data: Bounded, ends: tuple[float, float] | None = None) -> Ch
         x = scale(data.median)
         shapes.append(line(x, MIDDLE - 9, x, MIDDLE + 9, "median"))
     if data.interval is not None:
-        low, high = map(scale, data.interval)
-        shapes += [
-            line(low, MIDDLE, high, MIDDLE, "interval"),
-            line(low, MIDDLE - 4, low, MIDDLE + 4, "interval"),
-            line(high, MIDDLE - 4, high, MIDDLE + 4, "interval"),
-        ]
+        low, high = data.interval
+        shapes += _whiskers(scale(low), scale(high), MIDDLE, "interval")
     if data.baseline is not None:
         x = scale(data.baseline)
         corners = [(x - 4, MIDDLE - 14.0), (x + 4, MIDDLE - 14.0), (x, MIDDLE - 7.0), (x - 4, MIDDLE - 14.0)]
         shapes.append(polyline(corners, "baseline"))
     shapes.append(mark(data.series, scale(data.value), MIDDLE, 5))
     return Chart(WIDTH, HEIGHT, "Value against its bound", _words(data), tuple(shapes))
+
+
+def _whiskers(low: float, high: float, y: float, class_: str) -> list[Shape]:
+    ends = [line(x, y - 4, x, y + 4, class_) for x in (low, high)]
+    return [line(low, y, high, y, class_), *ends]
 
 
 def _end_label(scale: Scale, value: float, unit: str) -> Shape:
@@ -156,12 +157,9 @@ def change_chart(row: ChangeRow) -> Chart:
     reach = max(abs(end) for end in (*ends, row.change)) or 1.0
     scale = Scale(-reach * 1.1, reach * 1.1, 4, 156)
     colour = {"better": "better", "worse": "worse"}.get(row.finding, "neutral")
-    left, right = scale(ends[0]), scale(ends[1])
     shapes = (
         line(scale(0), 1, scale(0), 19, "zero"),
-        line(left, 10, right, 10, f"interval {colour}"),
-        line(left, 6, left, 14, f"interval {colour}"),
-        line(right, 6, right, 14, f"interval {colour}"),
+        *_whiskers(scale(ends[0]), scale(ends[1]), 10, f"interval {colour}"),
         shape("circle", cx=scale(sign * row.change), cy=10, r=4, class_=f"dot {colour}"),
     )
     words = f"{row.finding}; improvements are to the right of the line"

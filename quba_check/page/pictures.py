@@ -63,7 +63,7 @@ class NoSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PictureView:
     """An image with its picture.
 
     Attributes:
@@ -121,7 +121,7 @@ class DemandPictures:
         same_as: name of an earlier demand of the run with the same pictures; empty if there is none.
     """
 
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[PictureView, ...] = ()
     note: str = ""
     same_as: str = ""
 
@@ -151,7 +151,7 @@ class Thumbnail:
         content: the bytes; empty if the image cannot be shown.
         width: in pixels.
         height: in pixels.
-        note: see `Picture`.
+        note: see `PictureView`.
     """
 
     content: bytes = b""
@@ -203,7 +203,7 @@ def make_album(
     demands: dict[tuple[int, str], DemandPictures] = {}
     for number, of_run in enumerate(choices):
         pictures = {
-            image: Picture(image, urls.get(one.content, ""), one.width, one.height, one.note)
+            image: PictureView(image, urls.get(one.content, ""), one.width, one.height, one.note)
             for (record_number, image), one in thumbnails.items()
             if record_number == number
         }
@@ -298,7 +298,7 @@ def _choices(
 
 
 def _demand_pictures(
-    choices: Iterable[tuple[VerdictRow, Choice]], pictures: Mapping[ChosenImage, Picture]
+    choices: Iterable[tuple[VerdictRow, Choice]], pictures: Mapping[ChosenImage, PictureView]
 ) -> dict[str, DemandPictures]:
     """Return the pictures by id of the verdict, without those of earlier demands."""
     names: dict[Choice, str] = {}

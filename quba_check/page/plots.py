@@ -114,10 +114,7 @@ def fit(name: str, room: float = NAMES - 8) -> str:
 
 
 def _vertical_grid(scale: Scale, bottom: float) -> list[Shape]:
-    return [
-        vertical_lines(map(scale, scale.ticks()), 0, bottom),
-        ticks(scale, scale.ticks(), bottom + 15),
-    ]
+    return [vertical_lines(map(scale, scale.ticks()), 0, bottom), ticks(scale, scale.ticks(), bottom + 15)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,10 +283,7 @@ def cue_bars(cues: Sequence[Cues]) -> Chart:
     """Return the shares decided by texture, to the left, and by shape, by category."""
     left, right = Scale(0, 1, 240, NAMES + 14), Scale(0, 1, 240, WIDTH - 26)
     bottom = 18.0 + 20 * len(cues)
-    shapes = [
-        label(236, 12, "texture", "small", anchor="end"),
-        label(244, 12, "shape", "small"),
-    ]
+    shapes = [label(236, 12, "texture", "small", anchor="end"), label(244, 12, "shape", "small")]
     words = []
     for place, row in enumerate(cues):
         top = 18.0 + 20 * place

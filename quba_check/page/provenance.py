@@ -24,34 +24,6 @@ LONGEST_TEXT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A dimension without a value.
-
-    Attributes:
-        dimension: its name.
-        reason: the reason.
-    """
-
-    dimension: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A finding of the doctor.
-
-    Attributes:
-        severity: `problem` or `remark`.
-        title: the finding in a line.
-        text: its details.
-    """
-
-    severity: str
-    title: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class InputFile:
     """A file that the run read.
 
@@ -71,12 +43,12 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceView:
     """Data and provenance of a record.
 
     Attributes:
         column: the record.
-        missing: dimensions without a value.
+        missing: dimensions without a value, with the reasons.
         notes: notes of the run.
         findings: findings of the doctor; None if the record stores none.
         facts: names and values of versions, settings and hashes.
@@ -86,16 +58,16 @@ class Source:
     """
 
     column: Column
-    missing: tuple[Missing, ...]
+    missing: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-    findings: tuple[Finding, ...] | None
+    findings: Sequence[FindingRow] | None
     facts: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, str], ...]
     inputs: tuple[InputFile, ...]
     commands: tuple[tuple[str, str], ...]
 
 
-def sources(columns: Sequence[Column], baseline: StoredRun | None = None) -> tuple[Source, ...]:
+def sources(columns: Sequence[Column], baseline: StoredRun | None = None) -> tuple[SourceView, ...]:
     """Return data and provenance of each record."""
     files = [column.run.file for column in columns]
     words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
@@ -122,14 +94,14 @@ def _images(record: Record, name: str) -> str:
     return text if row.generated is None else f"{text}, {row.generated}"
 
 
-def _source(column: Column, again: str) -> Source:
+def _source(column: Column, again: str) -> SourceView:
     record = column.record
     is_examined = "findings" in record.model_fields_set
-    return Source(
+    return SourceView(
         column=column,
         missing=tuple(_missing(record)),
         notes=record_notes(record),
-        findings=tuple(map(_finding, record.findings)) if is_examined else None,
+        findings=record.findings if is_examined else None,
         facts=tuple((name, one_line(value)) for name, value in _facts(record)),
         hashes=tuple((value, name) for name, value in _hashes(record)),
         inputs=tuple(_input(one) for one in record.inputs),
@@ -137,19 +109,15 @@ def _source(column: Column, again: str) -> Source:
     )
 
 
-def _missing(record: Record) -> Iterator[Missing]:
+def _missing(record: Record) -> Iterator[tuple[str, str]]:
     for name, row in record.measurements.items():
         match row:
             case UnmeasurableRow():
-                yield Missing(name, row.unmeasurable)
+                yield name, row.unmeasurable
             case NotMeasuredRow():
-                yield Missing(name, "no selected demand needs it")
+                yield name, "no selected demand needs it"
             case MeasurementRow(stopped=stopped) if stopped is not None:
-                yield Missing(name, str(stopped))
-
-
-def _finding(row: FindingRow) -> Finding:
-    return Finding(row.severity, row.title, row.text)
+                yield name, str(stopped)
 
 
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
@@ -183,8 +151,8 @@ def compute_text(row: ComputeRow) -> str:
         *(["compiled"] if row.compiled else []),
         *([f"batches of {row.batch_size}"] if row.batch_size else []),
     ]
-    probe = f", {row.gain:.2f} times as fast, {row.flipped} of {row.images} answers flipped"
-    return f"{', '.join(formats)} ({row.reason}{probe if row.images else ''})"
+    check = f", {row.flipped} of {row.images} answers flipped"
+    return f"{', '.join(formats)} ({row.reason}{check if row.images else ''})"
 
 
 def _plain(value: Any) -> str:

@@ -24,7 +24,6 @@ from quba_check.page.header import cards
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import set_rows, sources
 from quba_check.page.reference import reference
-from quba_check.page.scatter import family_mark
 from quba_check.page.standing import HIGHEST_WEIGHT, WEIGHT_STEP, standing
 
 SECTIONS = (
@@ -101,7 +100,6 @@ def _view(
         "sources": sources(records, baseline),
         "pictures": pictures,
         "standing": standing(records, compared_with),
-        "family_mark": family_mark,
         "highest_weight": HIGHEST_WEIGHT,
         "weight_step": WEIGHT_STEP,
     }

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from quba_check.pytest_plugin.progress import (
+from quba_check.gate.progress import (
     ProcessState,
     passes_left,
+    planned_passes,
     run_time_left,
     slowest_state,
     time_text,
@@ -48,7 +49,6 @@ class ActiveRunFile:
         self._open_store = open_store
         self._states = states
         self._seconds = seconds
-        self._most_left = 0.0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="quba-active-run", daemon=True)
 
@@ -85,15 +85,14 @@ class ActiveRunFile:
         """Return the run with its present progress."""
         states = self._states()
         slowest = slowest_state(states)
-        left = passes_left(states)
+        plan, left = planned_passes(states), passes_left(states)
         estimate = run_time_left(states)
-        self._most_left = max(self._most_left, left or 0.0)
         return replace(
             self._run,
             at=time.time(),
             work="" if slowest is None else work_text(slowest),
             images=sum(state.images for state in states),
-            done=1 - left / self._most_left if left is not None and self._most_left else None,
+            done=1 - left / plan if plan and left is not None else None,
             left="" if estimate is None or not estimate.seconds else time_text(estimate),
             left_seconds=None if estimate is None else estimate.seconds,
         )

@@ -18,10 +18,12 @@ from quba_check.gate.collector import ResultCollector
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
-from quba_check.pytest_plugin.hooks import USES_MODEL, WIDEST
+from quba_check.pytest_plugin.hooks import USES_MODEL, text_width
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
 from quba_check.pytest_plugin.page_file import shown_path, write_page
+from quba_check.pytest_plugin.progress_line import ProgressLine
+from quba_check.pytest_plugin.run_plan import print_plan
 from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
 from quba_check.records.files import IMAGES_SUFFIX, record_paths, remove_records, write_images, write_record
 from quba_check.records.record import Record
@@ -40,6 +42,7 @@ class Controller:
     Args:
         config: pytest's configuration.
         gate: models, suite and threshold files.
+        progress: the progress of the run.
 
     Attributes:
         records: a record for each model and protocol; empty until the session ends.
@@ -51,9 +54,10 @@ class Controller:
         is_model_tested: a test that requests the fixture `quba` was executed.
     """
 
-    def __init__(self, config: pytest.Config, gate: GateSession) -> None:
+    def __init__(self, config: pytest.Config, gate: GateSession, progress: ProgressLine) -> None:
         self._config = config
         self._gate = gate
+        self._progress = progress
         self._collector = ResultCollector()
         self._selected: set[str] = set()
         self.records: list[Record] = []
@@ -83,12 +87,13 @@ class Controller:
         _check_writable(report, "--quba-report")
         demands = self._gate.demands(self._gate.files)
         with one_line_errors():
-            runs = {(planned.model, planned.protocol) for planned in demands}
+            runs = {planned.key for planned in demands}
             remove_records(report, runs, options.baseline)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note the selected demands of a run with one process."""
-        self._selected |= {item.nodeid for item in session.items if isinstance(item, DemandItem)}
+        """Note the selected demands of a run with one process, and print the plan."""
+        self._select({item.nodeid for item in session.items if isinstance(item, DemandItem)})
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -100,8 +105,18 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Note the selected demands of a worker."""
-        self._selected |= set(ids)
+        """Note the selected demands of a worker, and print the plan once."""
+        self._select(set(ids))
+
+    def _select(self, node_ids: set[str]) -> None:
+        demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
+        if demands and not self._selected:
+            print_plan(self._config, self._gate, self._progress, demands)
+        self._selected |= node_ids
+
+    def pytest_runtestloop(self) -> bool | None:
+        """Run nothing for `--quba-plan`."""
+        return True if self._gate.options.plan and self._gate.files else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the result of a demand, or the reason for a missing one."""
@@ -179,7 +194,7 @@ class Controller:
     def _upload(self, path: Path) -> None:
         """Copy a record and its per-image file to the store, if the store is elsewhere."""
         folder = self._gate.store
-        if folder_of(self._gate.store_place) is None and path.is_relative_to(folder):
+        if folder_of(self._gate.options.store_place) is None and path.is_relative_to(folder):
             for file in (path, path.with_suffix(IMAGES_SUFFIX)):
                 self._gate.opened_store.upload(file.relative_to(folder).as_posix())
 
@@ -261,7 +276,7 @@ class Summary:
             terminalreporter.section(f"quba-check {record.model.name}")
             text = render(
                 record,
-                width=min(writer.fullwidth, WIDEST),
+                width=text_width(config),
                 colour=writer.hasmarkup,
                 ascii=not encoding.lower().startswith("utf"),
             )

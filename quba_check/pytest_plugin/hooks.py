@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
 
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.preflight import examinations
-from quba_check.gate.provenance import finding_rows
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import (
@@ -20,18 +19,17 @@ from quba_check.pytest_plugin.items import (
     WARNING_LIBRARY,
     DemandItem,
     ShippedFolder,
-    ThresholdFile,
+    ThresholdNode,
     shipped_below,
 )
 from quba_check.pytest_plugin.options import selects
 from quba_check.pytest_plugin.progress_line import ProgressLine
+from quba_check.reports.tables import wrap_text
 
 USES_MODEL = "quba_uses_model"
 """Attribute of the report of an executed test that requests the fixture `quba`."""
 WIDEST = 120
 """Columns of the widest text: longer lines are hard to read."""
-IN_RECORD = "sets"
-"""The check whose findings a record shows already, as unmeasurable verdicts and numbers of images."""
 
 
 class GateHooks:
@@ -59,7 +57,7 @@ class GateHooks:
             share_cores()
             return
         demands = self._gate.demands(self._gate.files)
-        if is_selection := selects(self._config):
+        if selects(self._config):
             # The selection is not known yet, and a narrow run must not pay for demands outside of it.
             on_accuracy = [planned for planned in demands if planned.demand.dimension == "accuracy"]
             demands = on_accuracy or demands[:1]
@@ -67,7 +65,7 @@ class GateHooks:
             warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
             self._gate.select(demands)
             self._print_preprocessing(self._progress)
-            self._gate.check(demands, is_whole_run=not is_selection)
+            self._gate.check(demands)
             self._examine_models(demands, self._progress)
 
     def _print_preprocessing(self, progress: ProgressLine) -> None:
@@ -76,37 +74,21 @@ class GateHooks:
             preprocessing = self._gate.evaluation(name, protocol).classifier.preprocessing
             way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
             if self._config.get_verbosity() >= 0:
-                self._write(
+                text = (
                     f"quba-check: {name}: images go in at {preprocessing.describe()} "
-                    f"(from {preprocessing.source}{way_out})",
-                    progress,
+                    f"(from {preprocessing.source}{way_out})"
                 )
-
-    def _write(self, text: str, progress: ProgressLine, **markup: bool) -> None:
-        """Print a text before the session starts, its first line with a colour."""
-        from quba_check.reports.tables import wrap_text
-
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return
-        first, *others = wrap_text(text, min(self._config.get_terminal_writer().fullwidth, WIDEST))
-        with progress.pause():
-            reporter.write_line(first, **markup)
-            for line in others:
-                reporter.write_line(line)
+                write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
 
     def _examine_models(self, demands: list[PlannedDemand], progress: ProgressLine) -> None:
-        """Print the doctor's findings, and note them in the records.
+        """Print the doctor's findings.
 
         They change no verdict and no exit code: a demand is judged by its measurement.
         """
-        for name, examination in examinations(self._gate, demands, short=True):
-            self._gate.notes[name] = [
-                finding.as_note() for finding in examination.findings if finding.check != IN_RECORD
-            ]
-            self._gate.findings[name] = finding_rows(examination.findings)
+        for _, examination in examinations(self._gate, demands, short=True):
             for finding in examination.findings:
-                self._write(f"doctor: {finding.text()}", progress, yellow=True)
+                lines = wrap_text(f"doctor: {finding.text()}", text_width(self._config))
+                write_lines(self._config, progress, lines, yellow=True)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Collect the folders above threshold files; shipped ones may be in a virtual environment."""
@@ -122,38 +104,48 @@ class GateHooks:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect YAML files that are named, or in a folder `thresholds`."""
-        return ThresholdFile.at(parent, file_path) if file_path in self._files else None
+        return ThresholdNode.at(parent, file_path) if file_path in self._files else None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Set the selected demands, so that views needed by several are predicted once."""
         with one_line_errors():
             self._gate.select(item.planned for item in session.items if isinstance(item, DemandItem))
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach the result or the bug message of a demand to its report."""
-        report = yield
-        if report.when == "call" and isinstance(item, DemandItem):
-            for name, text in ((RESULT, item.result), (BUG, item.bug)):
-                if text is not None:
-                    setattr(report, name, text)
-        return report
 
-
-class FixtureHooks:
-    """The hook for tests with the fixture `quba`, in runs with and without threshold files."""
+class ReportHooks:
+    """The hook for reports, in runs with and without threshold files."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Mark the report of an executed test that requests the fixture."""
+        """Attach the result of a demand, or mark a test that requests the fixture."""
         report = yield
-        if report.when == "call" and not report.skipped and "quba" in getattr(item, "fixturenames", ()):
-            setattr(report, USES_MODEL, True)
+        values: dict[str, object] = {}
+        if isinstance(item, DemandItem):
+            values = {RESULT: item.result, BUG: item.bug}
+        elif not report.skipped and "quba" in getattr(item, "fixturenames", ()):
+            values = {USES_MODEL: True}
+        for name, value in values.items():
+            if report.when == "call" and value is not None:
+                setattr(report, name, value)
         return report
+
+
+def text_width(config: pytest.Config) -> int:
+    """Return the largest width of printed text."""
+    return min(config.get_terminal_writer().fullwidth, WIDEST)
+
+
+def write_lines(config: pytest.Config, progress: ProgressLine, lines: Sequence[str], **markup: bool) -> None:
+    """Print lines before the tests start, the first one with a colour."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    with progress.pause():
+        reporter.write_line(lines[0], **markup)
+        for line in lines[1:]:
+            reporter.write_line(line)
 
 
 def share_cores() -> None:

@@ -45,17 +45,17 @@ class ShippedFolder(pytest.Collector):
                 folder: ShippedFolder = ShippedFolder.from_parent(self, path=child)
                 yield folder
             else:
-                yield ThresholdFile.at(self, child)
+                yield ThresholdNode.at(self, child)
 
 
-class ThresholdFile(pytest.File):
+class ThresholdNode(pytest.File):
     """A threshold file, with an item for each demand and model."""
 
     @classmethod
-    def at(cls, parent: pytest.Collector, path: Path) -> ThresholdFile:
+    def at(cls, parent: pytest.Collector, path: Path) -> ThresholdNode:
         """Return the node of a file; its id is the shown path."""
         shown = shown_path(path, parent.config.stash[GATE].root)
-        node: ThresholdFile = cls.from_parent(parent, path=path, nodeid=shown)
+        node: ThresholdNode = cls.from_parent(parent, path=path, nodeid=shown)
         return node
 
     def collect(self) -> Iterator[pytest.Item]:
@@ -84,6 +84,7 @@ class DemandItem(pytest.Item):
     def runtest(self) -> None:
         """Measure and judge; a blocking verdict fails the item with its explanation."""
         try:
+            self.config.stash[GATE].evaluation(*self.planned.key)  # a worker loads what it judges
             result = self.config.stash[JUDGE].judge(self.planned)
         except QubaError as error:
             pytest.fail(str(error), pytrace=False)

@@ -34,12 +34,7 @@ def write_page(gate: GateSession, records: Sequence[Record], paths: Sequence[Pat
     from quba_check.page.render import render_page
 
     try:
-        runs = [
-            StoredRun("this run", record)
-            if path is None
-            else stored_run(path, shown_path(path), record, gate.store_place)
-            for record, path in zip(records, paths, strict=True)
-        ]
+        runs = stored_runs(gate, records, paths)
         album = _album(gate, runs, html)
         write_album(album, html)
         write_text(render_page(runs, baseline=gate.baseline, pictures=album.demands), html)
@@ -58,6 +53,22 @@ def _album(gate: GateSession, runs: Sequence[StoredRun], html: Path) -> Album:
         return Album()
     sources = [SetImages(gate.suite)] * len(runs)
     return make_album(runs, sources, n, baseline=gate.baseline, folder=pictures_folder(html))
+
+
+def stored_runs(
+    gate: GateSession, records: Sequence[Record], paths: Sequence[Path | None]
+) -> list[StoredRun]:
+    """Return the records of the run with their per-image results, if they were written.
+
+    Raises:
+        UserError: the per-image results cannot be read.
+    """
+    return [
+        stored_run(path, shown_path(path), record, gate.options.store_place)
+        if path
+        else StoredRun("this run", record)
+        for record, path in zip(records, paths, strict=True)
+    ]
 
 
 def shown_path(path: Path) -> str:

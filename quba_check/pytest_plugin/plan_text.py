@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.core.view import CORRUPTIONS_SET
-from quba_check.engine.timing import READ, Estimate
+from quba_check.gate.progress import Estimate, time_text
 from quba_check.gate.run_plan import ModelPlan, RunPlan
 from quba_check.number_format import format_bytes
-from quba_check.pytest_plugin.progress import time_text
 from quba_check.reports.tables import table_text
 
 if TYPE_CHECKING:
@@ -37,12 +36,11 @@ def plan_lines(plan: RunPlan, estimate: Estimate | None) -> list[str]:
     return [f"{first}{stored}, {space}", f"{_passes(plan)}, {_time(plan, estimate)}"]
 
 
-def plan_table(plan: RunPlan, estimate: Estimate | None, cache_gb: float) -> str:
-    """Return the plan as a table for each model and protocol, with time and memory.
+def plan_table(plan: RunPlan, cache_gb: float) -> str:
+    """Return the plan as a table for each model and protocol, with memory.
 
     Args:
         plan: the work of the run.
-        estimate: the time that it takes; None if unknown.
         cache_gb: largest size of the prepared images that are kept.
     """
     parts = []
@@ -52,11 +50,9 @@ def plan_table(plan: RunPlan, estimate: Estimate | None, cache_gb: float) -> str
         rows = list(_rows(model.views))
         table = table_text(HEADINGS, rows, NUMBERS).rstrip() if rows else "no view to predict"
         parts.append("\n".join(line for line in (title, table, shared) if line))
-    lines = plan_lines(plan, estimate)
+    lines = plan_lines(plan, None)
     if any(view.view.attack == "pgd" and view.missing for view in plan.views):
         lines.append("PGD takes at most these passes: images that it fools leave early.")
-    if estimate is None and any(view.missing for view in plan.views):
-        lines.append("The time is known after a run of the model on this device, or during its first run.")
     if plan.stops_early:
         lines.append("--quba-early-stop: a set is left as soon as its verdict is known.")
     lines += _memory(plan, cache_gb)
@@ -77,11 +73,10 @@ def _rows(views: Sequence[PlannedView]) -> Iterator[tuple[str, ...]]:
 
 def _row(name: str, views: Sequence[PlannedView]) -> tuple[str, ...]:
     images, missing = sum(view.images for view in views), sum(view.missing for view in views)
-    is_generated = not views[0].kind.startswith(READ)
     return (
         name,
         f"{images:,}",
-        "generated" if is_generated else "files",
+        "generated" if views[0].kind == "generated" else "files",
         f"{images - missing:,}",
         f"{sum(view.forward for view in views):,}",
         f"{sum(view.backward for view in views):,}",
@@ -111,12 +106,6 @@ def _memory(plan: RunPlan, cache_gb: float) -> Iterable[str]:
         f"{format_bytes(model.model_bytes)} for the weights{f' of {model.model}' if len(models) > 1 else ''}"
         for model in models
     )
-    peak = max((model.speed.peak_memory for model in models if model.speed is not None), default=0)
-    if peak:
-        yield f"largest memory of a process in an earlier run: {format_bytes(peak)}"
-    on_device = max((model.speed.device_memory for model in models if model.speed is not None), default=0)
-    if on_device:
-        yield f"largest memory on the GPU in an earlier run: {format_bytes(on_device)}"
     kept = min(cache_gb * 1e9, sum(_prepared_bytes(model) for model in models))
     if kept:
         yield f"prepared images in the store: at most {format_bytes(kept)}"
@@ -127,7 +116,7 @@ def _prepared_bytes(model: ModelPlan) -> int:
     images: dict[str, int] = {}
     for view in model.views:
         if view.missing:
-            source = str(view.view.images) if view.kind.startswith(READ) else "clean"
+            source = "clean" if view.kind == "generated" else str(view.view.images)
             images[source] = max(images.get(source, 0), view.images)
     return model.image_bytes * sum(images.values())
 

@@ -32,6 +32,7 @@ from quba_check.pytest_plugin.plain_imports import import_plainly
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
+    from quba_check.gate.options import Options
     from quba_check.gate.session import GateSession
     from quba_check.pytest_plugin.controller import Controller
     from quba_check.pytest_plugin.progress_line import ProgressLine
@@ -104,31 +105,28 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from quba_check.dimensions import registry
     from quba_check.gate.judge import Judge
-    from quba_check.gate.threshold_files import with_shipped_files
+    from quba_check.gate.threshold_files import default_files, with_shipped_files
     from quba_check.models.process_setup import set_up_process
     from quba_check.pytest_plugin.items import GATE, JUDGE
 
     set_up_process()
     with one_line_errors():
         registry.load_entry_points()
-        gate = _new_gate(config)
-        gate.command = _command(config)
-        if config.args_source is not pytest.Config.ArgsSource.ARGS:
-            config.args = [str(path) for path in gate.default_files()]
-        else:
-            config.args = with_shipped_files(config.args, base)
-            if config.option.quba_thresholds:
-                config.args += [str(path) for path in gate.default_files()]
-        _report_progress(config, gate)
-        gate.files = threshold_files(config.args, base)
+        options = _checked_options(config)
+        has_paths = config.args_source is pytest.Config.ArgsSource.ARGS
+        given = with_shipped_files(config.args, base) if has_paths else []
+        if not has_paths or config.option.quba_thresholds:
+            given += map(str, default_files(options, config.rootpath))
+        config.args = given
+        gate = _new_gate(config, options, threshold_files(given, base))
         for path in gate.files:
             gate.thresholds(path)
     config.stash[GATE] = gate
     config.stash[JUDGE] = Judge(gate)
     config.stash[FILES] = gate.files
-    from quba_check.pytest_plugin.hooks import FixtureHooks, GateHooks
+    from quba_check.pytest_plugin.hooks import GateHooks, ReportHooks
 
-    config.pluginmanager.register(FixtureHooks())
+    config.pluginmanager.register(ReportHooks())
     if gate.files:
         config.pluginmanager.register(GateHooks(config, gate, config.stash.get(PROGRESS, None)))
     if _worker(config) is None:
@@ -197,18 +195,38 @@ def _only_prints_help(config: pytest.Config) -> bool:
     return bool(config.option.help or config.option.version > 1)
 
 
-def _new_gate(config: pytest.Config) -> GateSession:
-    from quba_check.gate.session import GateSession
-
-    worker, options = _worker(config), options_of(config)
+def _checked_options(config: pytest.Config) -> Options:
+    options = options_of(config)
     if options.executor.kind != "inline" and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError(
             f"--quba-executor: got '{options.executor.kind}' together with -n, which starts processes that "
             "predict too. Leave -n out; --quba-executor-workers N sets the number of workers."
         )
+    return options
+
+
+def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) -> GateSession:
+    """Return the session, which writes its progress to a folder shared by all processes."""
+    from quba_check.gate.progress import ProgressWriter
+    from quba_check.gate.session import Callbacks, GateSession
+    from quba_check.pytest_plugin.progress_line import FOLDER, ProgressLine
+    from quba_check.storage.places import local_folder
+
+    worker = _worker(config)
+    if worker is None:
+        folder = local_folder(options.store_place) / "progress" / f"{os.getpid()}-{time.time_ns()}"
+        config.stash[PROGRESS] = progress = ProgressLine(folder, config)
+        config.add_cleanup(progress.close)  # for a run that ends before its session starts
+        writer, announce = progress.writer, progress.announce
+    else:
+        writer = ProgressWriter(Path(_worker_input(config)[FOLDER]), worker)
+        announce = writer.announce
     return GateSession(
         options,
         config.rootpath,
+        files=files,
+        command=_command(config),
+        callbacks=Callbacks(writer.add, writer.finish, announce, writer.measure),
         worker=None if worker is None else int(worker.removeprefix("gw")),
         started=_worker_input(config).get(STARTED),
     )
@@ -225,16 +243,12 @@ def _command(config: pytest.Config) -> tuple[str, ...]:
 def _register_controller(config: pytest.Config, gate: GateSession) -> None:
     """Register the hooks of the process that plans the run, collects results and prints."""
     from quba_check.pytest_plugin.controller import Controller, InnerSummary, Summary
-    from quba_check.pytest_plugin.hooks import WIDEST
-    from quba_check.pytest_plugin.run_plan import PlanHooks
 
     progress = config.stash[PROGRESS]
-    config.stash[CONTROLLER] = controller = Controller(config, gate)
+    config.stash[CONTROLLER] = controller = Controller(config, gate, progress)
     summary = Summary(controller)
     for plugin in (controller, summary, InnerSummary(summary), progress):
         config.pluginmanager.register(plugin)
-    if gate.files:
-        config.pluginmanager.register(PlanHooks(config, gate, progress, WIDEST))
     _show_in_store(config, gate, progress)
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started
@@ -258,26 +272,9 @@ def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressL
 
     names = [spec.name for spec in gate.models.values()]
     # A store of its own: two threads that open the session's at once would make two of it.
-    run_file = ActiveRunFile(names, lambda: open_store(gate.store_place), progress.states)
+    run_file = ActiveRunFile(names, lambda: open_store(gate.options.store_place), progress.states)
     config.pluginmanager.register(run_file)
     config.add_cleanup(run_file.close)  # for a run that ends before its session does
-
-
-def _report_progress(config: pytest.Config, gate: GateSession) -> None:
-    """Write the progress of the session to a folder shared by all processes."""
-    from quba_check.pytest_plugin.progress import ProgressWriter
-    from quba_check.pytest_plugin.progress_line import FOLDER, ProgressLine
-
-    worker = _worker(config)
-    if worker is None:
-        progress = ProgressLine(gate.store / "progress" / f"{os.getpid()}-{time.time_ns()}", config)
-        config.stash[PROGRESS] = progress
-        config.add_cleanup(progress.close)  # for a run that ends before its session starts
-        writer, gate.announce = progress.writer, progress.announce
-    else:
-        writer = ProgressWriter(Path(_worker_input(config)[FOLDER]), worker)
-        gate.announce = writer.announce
-    gate.progress, gate.finished, gate.show_step = writer.add, writer.finish, writer.measure
 
 
 def _worker(config: pytest.Config) -> str | None:

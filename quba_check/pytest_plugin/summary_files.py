@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.comparison.compare import compare
-from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.errors import UserError
 from quba_check.gate.session import GateSession
-from quba_check.pytest_plugin.page_file import shown_path
+from quba_check.pytest_plugin.page_file import shown_path, stored_runs
 from quba_check.records.files import write_text
 from quba_check.records.record import Record
-from quba_check.reports.markdown import Run, markdown_summary
+from quba_check.reports.markdown import compared_run, markdown_summary
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Environment variable with the path of the summary page of a job's step."""
@@ -33,10 +31,7 @@ def remove_earlier(path: Path, flag: str) -> None:
 
 
 def write_summaries(
-    gate: GateSession,
-    records: Sequence[Record],
-    paths: Sequence[Path | None],
-    page: Path | None = None,
+    gate: GateSession, records: Sequence[Record], paths: Sequence[Path | None], page: Path | None = None
 ) -> tuple[list[str], list[str]]:
     """Write the summaries that the options and the environment ask for.
 
@@ -52,7 +47,10 @@ def write_summaries(
     markdown, step_summary = gate.options.markdown, os.environ.get(STEP_SUMMARY)
     if not records or (markdown is None and not step_summary):
         return [], []
-    runs = [summary_run(record, path, gate) for record, path in zip(records, paths, strict=True)]
+    try:
+        runs = [compared_run(run, gate.baseline) for run in stored_runs(gate, records, paths)]
+    except UserError as error:
+        return [str(error)], []
     text = markdown_summary(runs, page="" if page is None else shown_path(page))
     errors, warnings = [], []
     if markdown is not None:
@@ -67,19 +65,3 @@ def write_summaries(
         except OSError as why:
             warnings.append(f"${STEP_SUMMARY}: the summary cannot be written ({why.strerror})")
     return errors, warnings
-
-
-def summary_run(record: Record, path: Path | None, gate: GateSession) -> Run:
-    """Return a record with its changes from the baseline, if comparable."""
-    baseline = gate.baseline
-    if baseline is None:
-        return Run(record)
-    try:
-        run = (
-            stored_run(path, shown_path(path), record, gate.store_place)
-            if path
-            else StoredRun("this run", record)
-        )
-        return Run(record, compare(baseline, run))
-    except UserError as why:
-        return Run(record, notes=(str(why),))

@@ -91,28 +91,6 @@ class SuiteRow(JsonRow):
         return any(row.generated is not None for row in self.sets.values())
 
 
-class CandidateRow(JsonRow):
-    """Settings that the probe tried.
-
-    Attributes:
-        precision: number format of passes without gradients.
-        channels_last: convolution weights and inputs in memory format `channels_last`.
-        compiled: passes without gradients through `torch.compile`.
-        batch_size: images of a pass.
-        gain: time of the plain path divided by the time with these settings; None if not measured.
-        flipped: probe images with another top-1 answer than on the plain path; None if not counted.
-        problem: reason for rejection without a count of flips; empty if there is none.
-    """
-
-    precision: str
-    channels_last: bool
-    compiled: bool
-    batch_size: int
-    gain: float | None = None
-    flipped: int | None = None
-    problem: str = ""
-
-
 class ComputeRow(JsonRow):
     """Settings of the model's passes, and their origin.
 
@@ -121,12 +99,10 @@ class ComputeRow(JsonRow):
         channels_last: convolution weights and inputs in memory format `channels_last`.
         compiled: passes without gradients through `torch.compile`.
         batch_size: images of a pass; None for the default of the device, in older records.
-        requested: the requested precision; `auto` if a probe may choose.
+        requested: the requested precision; `auto` if chosen by the rule.
         reason: reason for these settings.
-        images: images that were predicted both with these settings and on the plain path; 0 without a probe.
+        images: images that were predicted both with these settings and in float32; 0 without a check.
         flipped: images of these with another top-1 answer.
-        gain: time of the plain path divided by the time with these settings; 1 without a probe.
-        candidates: all settings that the probe tried.
     """
 
     precision: str
@@ -137,8 +113,6 @@ class ComputeRow(JsonRow):
     reason: str
     images: int = 0
     flipped: int = 0
-    gain: float = 1.0
-    candidates: tuple[CandidateRow, ...] = ()
 
 
 class EnvironmentRow(JsonRow):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -10,6 +9,7 @@ from urllib.parse import quote
 from quba_check.errors import listed
 from quba_check.records.record import Record
 from quba_check.records.verdict import Tier, VerdictRow
+from quba_check.reports.tables import json_text
 from quba_check.reports.verdict_labels import LABELS, label, release_line
 
 MOST = 9
@@ -88,7 +88,7 @@ def gitlab_report(
         headline = annotation.text.partition("\n")[0]
         links.append((url, f"{annotation.title}: {headline}"))
     items = [{"external_link": {"label": text, "url": url}} for url, text in links]
-    return json.dumps({SECTION: items}, indent=2) + "\n"
+    return json_text({SECTION: items}, is_ascii=True)
 
 
 def _of_record(record: Record, locate: Locate) -> Iterator[Annotation]:

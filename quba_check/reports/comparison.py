@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Group
@@ -11,7 +10,7 @@ from rich.text import Text
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.records.comparison import ChangeRow, Comparison
 from quba_check.reports.github_markdown import code, code_block, table_row
-from quba_check.reports.tables import plain_text, wrap_line
+from quba_check.reports.tables import json_text, plain_text, wrap_line
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
@@ -63,7 +62,7 @@ def _table_lines(rows: Sequence[ChangeRow]) -> Iterator[Text]:
 
 def _short_cells(row: ChangeRow) -> tuple[str, ...]:
     """Return name with unit, before, after, change, interval and finding."""
-    name, before, after, change, interval, finding, *_ = _cells(row)
+    name, before, after, change, interval, finding, *_ = change_cells(row)
     if max(len(before), len(after)) > _LONGEST:
         before, after = format_value(row.before, row.unit), format_value(row.after, row.unit)
     unit = " (M)" if row.unit == "millions" else ""
@@ -84,19 +83,14 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
 
 def comparison_json(comparison: Comparison) -> str:
     """Return the comparison as indented JSON in ASCII, numbers at full precision."""
-    return json.dumps(comparison.model_dump(mode="json"), indent=2) + "\n"
+    return json_text(comparison.model_dump(mode="json"), is_ascii=True)
 
 
 def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
     """Return the comparison as a Markdown table."""
-    lines = [
-        f"### {_title(comparison, code)}",
-        "",
-        table_row(_HEADINGS),
-        table_row(["---"] * len(_HEADINGS)),
-    ]
+    lines = [f"### {_title(comparison, code)}", "", table_row(_HEADINGS), table_row(["---"] * len(_HEADINGS))]
     for row in _changes(comparison, parts=parts):
-        name, *numbers = _cells(row)
+        name, *numbers = change_cells(row)
         lines.append(table_row([code(name), *numbers]))
     notes = ["", code_block(comparison.notes)] if comparison.notes else []
     return "\n".join([*lines, *notes]) + "\n"
@@ -120,11 +114,12 @@ def _changes(comparison: Comparison, *, parts: bool) -> Iterator[ChangeRow]:
     return (row for row in comparison.changes if parts or row.part is None)
 
 
-def _cells(row: ChangeRow) -> list[str]:
+def change_cells(row: ChangeRow, between: str = "..") -> list[str]:
+    """Return name, before, after, change, interval, finding, lost and gained images, and p as texts."""
     before, after = format_distinct(row.before, row.after, row.unit)
     interval, unpaired = "-", ""
     if row.interval is not None:
-        interval = interval_text(row.interval, row.unit, row.n, write=signed_value)
+        interval = interval_text(row.interval, row.unit, row.n, write=signed_value, between=between)
         unpaired = "" if row.paired else " (unpaired)"
     return [
         row.dimension if row.part is None else f"  {row.part}",

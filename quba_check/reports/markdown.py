@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from quba_check.comparison.compare import compare
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.errors import UserError
 from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict, VerdictRow
@@ -60,6 +63,16 @@ class Run:
     record: Record
     comparison: Comparison | None = None
     notes: tuple[str, ...] = ()
+
+
+def compared_run(run: StoredRun, baseline: StoredRun | None) -> Run:
+    """Return a run with its changes from a baseline, if comparable."""
+    if baseline is None:
+        return Run(run.record)
+    try:
+        return Run(run.record, compare(baseline, run))
+    except UserError as why:
+        return Run(run.record, notes=(str(why),))
 
 
 def markdown_summary(runs: Sequence[Run], *, page: str = "", url: str = "") -> str:

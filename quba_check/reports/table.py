@@ -10,12 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quba_check.number_format import format_distinct, format_value, interval_text
-from quba_check.records.measurement import (
-    AnyMeasurementRow,
-    MeasurementRow,
-    QuantityRow,
-    UnmeasurableRow,
-)
+from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
 from quba_check.reports.verdict_labels import STYLES, UNMET, label, limit_text, most_severe

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
@@ -15,8 +18,20 @@ SUBSTITUTES: Mapping[str, str] = {"→": "->", "…": "...", "±": "+-", "─": 
 """ASCII substitutes for characters that quba-check itself prints."""
 
 
+LEAST_WIDTH = 72
+"""Smallest width of tables and texts; a narrower terminal wraps them."""
+_GAP = 2
+_CUT = "..."
+_SHORTEST_NAME = 12
+
+
 def table_text(
-    headings: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Collection[str] = ()
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    right: Collection[str] = (),
+    *,
+    cut: Collection[str] = (),
+    width: int = sys.maxsize,
 ) -> str:
     """Return a table as text, without borders.
 
@@ -24,13 +39,61 @@ def table_text(
         headings: of the columns.
         rows: the cells of each row, one per column.
         right: headings of the columns that are aligned to the right.
+        cut: headings of the columns whose texts lose their middle if the table is wider than `width`.
+        width: of the terminal.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, no_wrap=True, justify="right" if heading in right else "left")
-    for row in rows:
+    for row in fitted_rows(headings, rows, cut, width) if cut else rows:
         table.add_row(*row)
     return plain_text(table)
+
+
+def fitted_rows(
+    headings: Sequence[str], rows: Iterable[Sequence[str | Text]], cut: Collection[str], width: int
+) -> list[list[str]]:
+    """Return the rows of a table, cut to fit a width; see `table_text`."""
+    columns = [[str(cell) for cell in column] for column in zip(headings, *rows, strict=True)]
+    names = [columns[headings.index(name)] for name in cut]
+    while (excess := sum(map(_widest, columns)) + _GAP * (len(columns) - 1) - width) > 0:
+        longest = max(names, key=_widest)
+        target = max(_widest(longest) - excess, _SHORTEST_NAME)
+        if _widest(longest) <= target:
+            break
+        longest[:] = [shorten(cell, target) for cell in longest]
+    return [list(row) for row in zip(*columns, strict=True)][1:]
+
+
+def _widest(column: Sequence[str]) -> int:
+    return max(map(cell_len, column))
+
+
+def shorten(text: str, width: int) -> str:
+    """Return a text, without its middle if it is longer than `width`.
+
+    >>> shorten("/data/of/the/year/2024/val", 16)
+    '/data/...024/val'
+    """
+    room = width - len(_CUT)
+    if cell_len(text) <= width:
+        return text
+    return f"{text[: room // 2]}{_CUT}{text[len(text) - (room - room // 2) :]}"
+
+
+def terminal_width(most: int = sys.maxsize) -> int:
+    """Return the columns of the terminal, from `LEAST_WIDTH` to `most`."""
+    return min(max(shutil.get_terminal_size().columns, LEAST_WIDTH), most)
+
+
+def json_text(content: object, *, is_ascii: bool = False) -> str:
+    """Return content as indented JSON, numbers at full precision."""
+    return json.dumps(content, indent=2, ensure_ascii=is_ascii) + "\n"
+
+
+def wrapped(lines: Iterable[str], width: int) -> str:
+    """Return lines as text, each wrapped as by `wrap_line`."""
+    return "".join(f"{part}\n" for line in lines for part in wrap_line(line, width) or [""])
 
 
 def plain_text(content: RenderableType) -> str:

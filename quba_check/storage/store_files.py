@@ -146,17 +146,6 @@ class StoreFiles:
             StoreError: it cannot be written.
         """
 
-    def publish_once(self, name: str, payload: bytes) -> bytes:  # noqa: ARG002
-        """Write a small file to a store elsewhere, unless the store has one.
-
-        Returns:
-            The content that is there.
-
-        Raises:
-            StoreError: it cannot be written or read.
-        """
-        return payload
-
     def fetch(self, prefix: str) -> None:
         """Copy missing files whose names start with a prefix from a store elsewhere.
 

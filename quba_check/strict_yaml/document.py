@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.error import StreamMark
-from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from quba_check.errors import UserError
 
@@ -52,14 +51,6 @@ class Document:
     def at_key(self, location: Location) -> str:
         """`file:line` of the key at `location`, for the start of a message."""
         return f"{self.shown}:{self.key_line(location)}"
-
-    def node(self, location: Location) -> Node | None:
-        """Return the node at `location`; None if there is no value."""
-        node: Node | None = self.root
-        for step in location:
-            child = self._child(node, step) if node else None
-            node = child.node if child else None
-        return node
 
     def _lines(self, location: Location) -> _Lines:
         node = self.root
@@ -107,16 +98,6 @@ def children(node: Node) -> Iterator[Child]:
 def line_of(node: Node) -> int:
     """Line (1-based) of the beginning of a node."""
     return int(node.start_mark.line) + 1
-
-
-def end_of(node: Node) -> StreamMark:
-    """Return the end of a node, before any comment."""
-    items = list(children(node))
-    if isinstance(node, CollectionNode) and items and not node.flow_style:
-        last = items[-1]
-        return end_of(last.key if _is_empty(last.node) else last.node)
-    mark: StreamMark = node.end_mark
-    return mark
 
 
 def _is_empty(node: Node) -> bool:

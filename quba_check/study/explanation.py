@@ -14,7 +14,7 @@ from quba_check.core.view import CORRUPTIONS
 from quba_check.demands.demand import QubaSettings
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError, listed
-from quba_check.grading import Population, grade
+from quba_check.grading import Population
 from quba_check.grading.notes import suite_difference
 from quba_check.grading.published import published_models
 from quba_check.grading.reference import BUILT_IN
@@ -23,6 +23,7 @@ from quba_check.number_format import format_value
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
+from quba_check.study.ranking import grade_run
 
 STRONG, WEAK = 70.0, 30.0
 """Shares of the population, in percent, that a strength exceeds and a weakness does not reach."""
@@ -126,23 +127,12 @@ def explain(run: StoredRun, population: Population, settings: QubaSettings | Non
     record = run.record
     weights = full_weights() if settings is None else dict(settings.weights)
     measured = run.measurements()
-    published = {name: measured[name] for name in PUBLISHED_DIMENSIONS if name in measured}
     caveats = []
     try:
         slopes = population.slopes(weights)
-        result = grade(
-            {name: measurement.value for name, measurement in published.items()},
-            weights=weights,
-            population=population,
-            protocol=record.protocol,
-            allow_missing=() if settings is None else settings.allow_missing,
-            suite=record.suite.name,
-            classes=record.model.classes,
-            allow_other_suite=settings is not None and settings.allow_other_suite,
-            allow_masked=settings is not None and settings.allow_masked,
-            measured=published,
-            generated_corruptions=record.suite.generates_corruptions,
-        )
+        allowed = ("allow_missing", "allow_other_suite", "allow_masked")
+        exceptions = {name: getattr(settings, name) for name in allowed if settings is not None}
+        result = grade_run(run, population, weights, **exceptions)
     except PopulationError as error:
         slopes, result = {}, _ungraded(population, str(error))
         caveats.append(str(error))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Unmeasurable
+from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.dimensions import registry
 from quba_check.errors import UserError, did_you_mean, listed
 from quba_check.grading.grade import grade
@@ -282,6 +282,34 @@ def _with_ranks(model: RankedModel, scores: _Scores) -> RankedModel:
     )
 
 
+def published_measurements(run: StoredRun) -> dict[str, Measurement]:
+    """Return the measurements of a run in the nine dimensions."""
+    return {name: row for name, row in run.measurements().items() if name in PUBLISHED_DIMENSIONS}
+
+
+def grade_run(run: StoredRun, population: Population, weights: Mapping[str, float], **allowed: Any) -> Grade:
+    """Return the score and grade of a run against a population.
+
+    Args:
+        run: the run.
+        population: the population.
+        weights: weight by dimension name.
+        allowed: the exceptions of `grade`: allow_missing, allow_other_suite, allow_masked.
+    """
+    measured, record = published_measurements(run), run.record
+    return grade(
+        {name: row.value for name, row in measured.items()},
+        weights=weights,
+        population=population,
+        protocol=record.protocol,
+        suite=record.suite.name,
+        classes=record.model.classes,
+        generated_corruptions=record.suite.generates_corruptions,
+        measured=measured,
+        **allowed,
+    )
+
+
 def _own_model(
     run: StoredRun,
     population: Population,
@@ -290,20 +318,11 @@ def _own_model(
     scores: _Scores,
     allow_other_suite: bool,
 ) -> RankedModel:
-    measured = {name: row for name, row in run.measurements().items() if name in PUBLISHED_DIMENSIONS}
+    measured = published_measurements(run)
     weighted = [name for name, weight in population.weights(weights).items() if weight > 0]
-    record = run.record
-    result = grade(
-        {name: row.value for name, row in measured.items()},
-        weights=weights,
-        population=population,
-        protocol=record.protocol,
-        allow_missing=[name for name in PUBLISHED_DIMENSIONS if name not in weighted],
-        suite=record.suite.name,
-        classes=record.model.classes,
-        allow_other_suite=allow_other_suite,
-        generated_corruptions=record.suite.generates_corruptions,
-        measured=measured,
+    unweighted = [name for name in PUBLISHED_DIMENSIONS if name not in weighted]
+    result = grade_run(
+        run, population, weights, allow_missing=unweighted, allow_other_suite=allow_other_suite
     )
     values = {name: row.value for name, row in measured.items() if not row.masked}
     reason = _own_reason(
@@ -311,7 +330,7 @@ def _own_model(
     ) or _constraint_reason(values, constraints)
     low, high = result.interval or (0.0, 0.0)
     model = RankedModel(
-        id=record.model.name,
+        id=run.record.model.name,
         values=values,
         score=result.score,
         reason=reason,

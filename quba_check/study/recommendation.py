@@ -51,7 +51,7 @@ class DemandCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CheckedModel:
     """A model of a population, checked against a threshold file.
 
     Attributes:
@@ -138,9 +138,9 @@ class Recommendation:
     population: Population
     protocol: ProtocolName
     not_decidable: Mapping[Demand, str]
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CheckedModel, ...]
 
-    def with_status(self, status: Status) -> tuple[Candidate, ...]:
+    def with_status(self, status: Status) -> tuple[CheckedModel, ...]:
         """Return the models with a status, best first."""
         return tuple(candidate for candidate in self.candidates if candidate.status == status)
 
@@ -187,7 +187,7 @@ def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
     )
 
 
-def _order(candidate: Candidate) -> tuple[int, bool, float, float, str]:
+def _order(candidate: CheckedModel) -> tuple[int, bool, float, float, str]:
     status = candidate.status
     is_last = bool(candidate.undecided) if status == "misses" else candidate.meets_as_published is not True
     score = math.inf if candidate.score is None else -candidate.score
@@ -241,7 +241,7 @@ def _candidate(
     evidence: Grade | Unmeasurable,
     thresholds: Thresholds,
     population: Population,
-) -> Candidate:
+) -> CheckedModel:
     doubtful = published.doubtful if published else frozenset[str]()
     weighted = {name for name, weight in thresholds.quba.weights.items() if weight > 0}
     is_suspect = bool(doubtful & weighted)
@@ -253,7 +253,7 @@ def _candidate(
     )
     score = evidence.score if isinstance(evidence, Grade) else None
     timm = published.timm if published else None
-    return Candidate(row.id, timm, score, is_suspect and score is not None, checks)
+    return CheckedModel(row.id, timm, score, is_suspect and score is not None, checks)
 
 
 def _check_value(

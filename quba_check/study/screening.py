@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from typing import Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
@@ -14,15 +14,17 @@ from quba_check.stats.rank_statistics import rank_correlation
 from quba_check.study.statistics import (
     CONTRASTS,
     ZERO_SHOT,
-    Contrast,
     Correlation,
     GroupComparison,
+    GroupContrast,
     correlations,
     group_comparisons,
 )
 
 NEVER_SUSPECT = ("accuracy", "object_focus", "shape_bias")
 """The dimensions without a suspect value."""
+GroupOutcome = Literal["better", "worse", "open", "untested"]
+"""Significantly better or worse, no significant difference, or too few values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +46,7 @@ class CorrelationChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The comparisons of a finding in one population.
-
-    Attributes:
-        population: its name.
-        better: dimensions in which the group is significantly better.
-        worse: dimensions in which it is significantly worse.
-        open: dimensions without a significant difference.
-        untestable: dimensions with too few values.
-    """
-
-    population: str
-    better: tuple[str, ...]
-    worse: tuple[str, ...]
-    open: tuple[str, ...]
-    untestable: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
+class PaperFinding:
     """A finding of the paper with the comparisons that bear on it.
 
     Attributes:
@@ -74,17 +57,12 @@ class Finding:
     """
 
     claim: str
-    contrast: Contrast
+    contrast: GroupContrast
     published: tuple[GroupComparison, ...]
     screened: tuple[GroupComparison, ...]
 
-    @property
-    def outcomes(self) -> tuple[Outcome, Outcome]:
-        """The outcome with all values, and without suspect ones."""
-        return outcome("published", self.published), outcome("screened", self.screened)
 
-
-_CLAIMS: tuple[tuple[str, tuple[Contrast, ...], tuple[str, ...]], ...] = (
+_CLAIMS: tuple[tuple[str, tuple[GroupContrast, ...], tuple[str, ...]], ...] = (
     (
         "Zero-shot vision-language models have a high class balance and are robust to domain shift.",
         tuple(one for one in CONTRASTS if one.attribute == ZERO_SHOT),
@@ -138,11 +116,11 @@ def selection_effect() -> float:
     return max(changes)
 
 
-def findings() -> tuple[Finding, ...]:
+def findings() -> tuple[PaperFinding, ...]:
     """Return the findings of the paper's abstract with both populations' comparisons."""
     both = _comparisons("published"), _comparisons("screened")
     return tuple(
-        Finding(
+        PaperFinding(
             claim,
             contrast,
             *(
@@ -155,24 +133,13 @@ def findings() -> tuple[Finding, ...]:
     )
 
 
-def outcome(name: str, rows: Sequence[GroupComparison]) -> Outcome:
-    """Return the dimensions of some comparisons by their result.
-
-    Args:
-        name: the population.
-        rows: comparisons of one contrast.
-    """
-    groups: dict[str, list[str]] = {"better": [], "worse": [], "open": [], "untestable": []}
-    for row in rows:
-        if row.result is None:
-            key = "untestable"
-        elif not row.is_significant:
-            key = "open"
-        else:
-            is_better = (row.result.delta > 0) == (registry[row.dimension].better == "high")
-            key = "better" if is_better else "worse"
-        groups[key].append(row.dimension)
-    return Outcome(name, **{key: tuple(names) for key, names in groups.items()})
+def outcome(row: GroupComparison) -> GroupOutcome:
+    """Return the result of a comparison, by the better direction of its dimension."""
+    if row.result is None:
+        return "untested"
+    if not row.is_significant:
+        return "open"
+    return "better" if (row.result.delta > 0) == (registry[row.dimension].better == "high") else "worse"
 
 
 @cache

@@ -46,7 +46,7 @@ class Correlation:
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class GroupContrast:
     """Two groups of published models.
 
     Attributes:
@@ -72,7 +72,7 @@ class GroupComparison:
         adjusted: p-value after Holm's correction over all comparisons of the population; None without result.
     """
 
-    contrast: Contrast
+    contrast: GroupContrast
     dimension: str
     n: tuple[int, int]
     result: GroupDifference | None
@@ -98,15 +98,15 @@ _ATTRIBUTES: Mapping[str, Callable[[PublishedModel], str]] = {
     ZERO_SHOT: lambda model: ZERO_SHOT if is_zero_shot(model) else OTHERS,
 }
 CONTRASTS = (
-    Contrast("architecture", "transformer", "cnn"),
-    Contrast("architecture", "b-cos", "cnn"),
-    Contrast("pretraining", "imagenet-21k", "imagenet-1k"),
-    Contrast("pretraining", "large", "imagenet-1k"),
-    Contrast("training", "self-supervised", "supervised"),
-    Contrast("training", "semi-supervised", "supervised"),
-    Contrast("training", "adversarial", "supervised"),
-    Contrast("training", "a1-a2-a3", "supervised"),
-    Contrast(ZERO_SHOT, ZERO_SHOT, OTHERS),
+    GroupContrast("architecture", "transformer", "cnn"),
+    GroupContrast("architecture", "b-cos", "cnn"),
+    GroupContrast("pretraining", "imagenet-21k", "imagenet-1k"),
+    GroupContrast("pretraining", "large", "imagenet-1k"),
+    GroupContrast("training", "self-supervised", "supervised"),
+    GroupContrast("training", "semi-supervised", "supervised"),
+    GroupContrast("training", "adversarial", "supervised"),
+    GroupContrast("training", "a1-a2-a3", "supervised"),
+    GroupContrast(ZERO_SHOT, ZERO_SHOT, OTHERS),
 )
 """Each group against the largest one of its attribute.
 
@@ -141,7 +141,7 @@ def group_comparisons(population: Population) -> tuple[GroupComparison, ...]:
     return tuple(row if row.result is None else replace(row, adjusted=next(adjusted)) for row in compared)
 
 
-def members(contrast: Contrast) -> tuple[list[PublishedModel], list[PublishedModel]]:
+def members(contrast: GroupContrast) -> tuple[list[PublishedModel], list[PublishedModel]]:
     """Return the models of a contrast's group and of its reference."""
     attribute = _ATTRIBUTES[contrast.attribute]
     models = [
@@ -155,7 +155,7 @@ def members(contrast: Contrast) -> tuple[list[PublishedModel], list[PublishedMod
 
 
 def _comparison(
-    contrast: Contrast, dimension: str, values: Mapping[str, Mapping[str, float]]
+    contrast: GroupContrast, dimension: str, values: Mapping[str, Mapping[str, float]]
 ) -> GroupComparison:
     group, reference = (
         [values[model.id][dimension] for model in models if dimension in values[model.id]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,10 +11,10 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import listed
 from quba_check.grading import Population
 from quba_check.study.screening import (
-    Finding,
-    Outcome,
+    PaperFinding,
     correlation_changes,
     findings,
+    outcome,
     selection_effect,
 )
 from quba_check.study.statistics import (
@@ -210,30 +211,23 @@ def _finding_table() -> StudyTable:
     )
 
 
-def _finding_rows(finding: Finding) -> Iterator[tuple[str, ...]]:
-    contrast, outcomes = finding.contrast, finding.outcomes
-    yield f"  {contrast.group} against {contrast.reference}", "", ""
-    yield "    dimensions", *map(_counts, outcomes)
+def _finding_rows(finding: PaperFinding) -> Iterator[tuple[str, ...]]:
+    yield f"  {finding.contrast.group} against {finding.contrast.reference}", "", ""
+    yield "    dimensions", _counts(finding.published), _counts(finding.screened)
     for before, after in zip(finding.published, finding.screened, strict=True):
-        words = [_word(outcome, before.dimension) for outcome in outcomes]
-        if len(finding.published) < len(SHORT) or words[0] != words[1]:
-            yield f"    {before.dimension}", _difference(words[0], before), _difference(words[1], after)
+        if len(finding.published) < len(SHORT) or outcome(before) != outcome(after):
+            yield f"    {before.dimension}", _difference(before), _difference(after)
 
 
-def _counts(outcome: Outcome) -> str:
-    groups = {"better": outcome.better, "worse": outcome.worse, "untested": outcome.untestable}
-    counts = [f"{len(names)} {word}" for word, names in groups.items() if names or word == "better"]
-    total = sum(map(len, groups.values())) + len(outcome.open)
-    return f"{', '.join(counts)} of {total}"
+def _counts(rows: Sequence[GroupComparison]) -> str:
+    numbers = Counter(map(outcome, rows))
+    counts = [f"{numbers['better']} better"]
+    counts += [f"{numbers[word]} {word}" for word in ("worse", "untested") if numbers[word]]
+    return f"{', '.join(counts)} of {len(rows)}"
 
 
-def _word(outcome: Outcome, dimension: str) -> str:
-    words = {"better": outcome.better, "worse": outcome.worse, "open": outcome.open}
-    return next((word for word, names in words.items() if dimension in names), "untested")
-
-
-def _difference(word: str, row: GroupComparison) -> str:
+def _difference(row: GroupComparison) -> str:
     if row.result is None:
-        return f"{word}, {min(row.n)} left"
+        return f"{outcome(row)}, {min(row.n)} left"
     low, high = row.result.interval
-    return f"{word} {signed(row.result.delta)} ({signed(low)}..{signed(high)})"
+    return f"{outcome(row)} {signed(row.result.delta)} ({signed(low)}..{signed(high)})"

@@ -38,8 +38,8 @@ class Layout:
         left_out: by path the reason why a folder is not a set of the suite.
     """
 
-    clean: str
-    classes: tuple[str, ...]
+    clean: str = ""
+    classes: tuple[str, ...] = ()
     shifts: dict[str, str] = field(default_factory=dict)
     mixed: dict[str, str] = field(default_factory=dict)
     cue_conflict: str | None = None
@@ -55,13 +55,13 @@ def detect_layout(root: Path) -> Layout:
     """
     scan = _Scan(root)
     scan.visit("", 0)
-    clean = _clean(root, scan)
-    layout = Layout(clean, scan.sets.pop(clean), left_out=scan.left_out)
+    layout = scan.layout
+    layout.clean = _clean(root, scan)
+    layout.classes = scan.sets.pop(layout.clean)
     for path, classes in scan.sets.items():
         reason = _place(layout, path, set(classes))
         if reason:
             layout.left_out[path] = reason
-    layout.cue_conflict, layout.corruptions = scan.cue_conflict, scan.corruptions
     return layout
 
 
@@ -70,10 +70,8 @@ class _Scan:
     """Search for folders with images by class."""
 
     root: Path
+    layout: Layout = field(default_factory=Layout)
     sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    cue_conflict: str | None = None
-    corruptions: str | None = None
-    left_out: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
 
     def visit(self, path: str, depth: int) -> None:
@@ -85,11 +83,11 @@ class _Scan:
         name = folder.name.lower() if path else ""
         reason = next((text for start, text in _NO_SETS.items() if name.startswith(start)), None)
         if reason is not None:
-            self.left_out[path] = reason
+            self.layout.left_out[path] = reason
             return
         inside = folder_names(folder)
         if name in _CUES:
-            self.cue_conflict = path
+            self.layout.cue_conflict = path
         elif set(inside) & set(CORRUPTIONS):
             self._visit_corruptions(path)
         elif classes := _class_folders(folder, inside):
@@ -107,11 +105,11 @@ class _Scan:
         conditions = [f"{name}/{severity}" for name in CORRUPTIONS for severity in SEVERITIES]
         missing = [condition for condition in conditions if not (self.root / path / condition).is_dir()]
         if missing:
-            self.left_out[path] = (
+            self.layout.left_out[path] = (
                 f"{len(missing)} of {len(conditions)} corruptions and severities are missing"
             )
         else:
-            self.corruptions = path
+            self.layout.corruptions = path
 
 
 def _clean(root: Path, scan: _Scan) -> str:
@@ -128,7 +126,7 @@ def _clean(root: Path, scan: _Scan) -> str:
             f"{root}: several folders of images, and none is called {' or '.join(SPLITS[:3])}: "
             f"{listed(candidates, _SHOWN)}. Rename the one with the clean test images."
         )
-    skipped = listed((f"{path} ({reason})" for path, reason in scan.left_out.items()), _SHOWN)
+    skipped = listed((f"{path} ({reason})" for path, reason in scan.layout.left_out.items()), _SHOWN)
     raise SuiteError(
         f"{root}: no test images in folders of two or more classes{f', but {skipped}' if skipped else ''}. "
         "Expected: val/<class>/<image>, or <class>/<image>. For other layouts write quba-data.yaml by hand "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.protocols import LEAST_STOPPED
+from quba_check.errors import OptionError
 
 _LIMIT_STREAM, _CONDITION_STREAM, _ORDER_STREAM = 0x11, 0x75, 0x0D
 
@@ -27,6 +28,11 @@ class SubsetSampler:
     max_images: int | None = None
     seed: int = 0
     shuffled: bool = False
+
+    def __post_init__(self) -> None:
+        for name, number, least in (("max_images", self.max_images, 1), ("seed", self.seed, 0)):
+            if number is not None and (type(number) is not int or number < least):
+                raise OptionError(f"{name}: got {number!r}. Allowed: a whole number from {least}.")
 
     def positions(self, labels: Sequence[int]) -> NDArray[np.intp]:
         """Return the positions of the images to evaluate, in order of evaluation.

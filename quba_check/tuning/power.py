@@ -45,13 +45,13 @@ class DetectableEffect:
 
 
 def detectable_effects(
-    thresholds: Thresholds, images: int, record: Record | None = None
+    thresholds: Thresholds, images: int | None, record: Record | None = None
 ) -> tuple[DetectableEffect, ...]:
     """Return the detectable effect of each demand of a file.
 
     Args:
         thresholds: the file with its policy.
-        images: number of images of each set.
+        images: number of images of each set; None for those of the record.
         record: a run with standard errors. Those of early-stopped and masked values, and of fewer than two
             images, are not used.
 
@@ -91,7 +91,8 @@ def detectable_effects(
         if record:
             value, error = _value_and_error(demand, images, record)
         else:
-            error = None if value is None else _binomial_error(demand, value, images, accuracy)
+            known = value is not None and images is not None
+            error = _binomial_error(demand, value or 0.0, images or 1, accuracy) if known else None
         if error is not None and demand.needs_baseline:
             error *= math.sqrt(2)
             if demand.bound == "max_relative_drop":
@@ -160,7 +161,7 @@ def _pass_margin(thresholds: Thresholds) -> float:
             return -_NORMAL.inv_cdf(1 - policy.error / blocking)
 
 
-def _share_images(demand: Demand, images: int, record: Record | None) -> int | None:
+def _share_images(demand: Demand, images: int | None, record: Record | None) -> int | None:
     """Return the number of images behind one of `SHARES`."""
     if record is None:
         return images
@@ -168,12 +169,13 @@ def _share_images(demand: Demand, images: int, record: Record | None) -> int | N
     if stored is None:
         return None
     quantity, behind = stored
+    images = images or behind
     parts = quantity.parts if isinstance(quantity, MeasurementRow) else {}
     decided = [parts[name].value for name in ("shape_hits", "texture_hits") if name in parts]
     return max(1, round(images * sum(decided) / behind)) if decided else images
 
 
-def _value_and_error(demand: Demand, images: int, record: Record) -> tuple[float | None, float | None]:
+def _value_and_error(demand: Demand, images: int | None, record: Record) -> tuple[float | None, float | None]:
     """Return a run's value, and its standard error for another number of images."""
     stored = _stored_quantity(demand, record)
     if stored is None:
@@ -182,7 +184,7 @@ def _value_and_error(demand: Demand, images: int, record: Record) -> tuple[float
     if quantity.limits is None:
         return quantity.value, None
     curve = ConfidenceCurve(quantity.limits)
-    return quantity.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / images)
+    return quantity.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / (images or behind))
 
 
 def _stored_quantity(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:

@@ -11,17 +11,14 @@ import numpy as np
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
-from quba_check.errors import OptionError
 from quba_check.grading.population import Population
-from quba_check.grading.published import TIMM_PREFIX, models_by_name, nearest_names, published_models
+from quba_check.grading.published import PublishedModel, published_models
 from quba_check.number_format import format_value, interval_text
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 
 DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on an exact value, such as parameters."""
-LIST = "list"
-"""Value of `--like` that prints the names of the published models."""
 LEAST_STEP = 1e-4
 """Rounding step of limits without noise on the bad side, and smallest step to stay above 0."""
 
@@ -135,30 +132,13 @@ def percentile_limits(population: Population, percentile: float) -> dict[str, Su
     return suggestions
 
 
-def published_limits(name: str) -> dict[str, SuggestedLimit]:
-    """Return the values of a published model as limits, by dimension, without suspect ones.
-
-    Args:
-        name: its name in the published table or in timm, with or without `timm:`.
-
-    Raises:
-        OptionError: no such model.
-    """
-    models = published_models()
-    by_name = models_by_name()
-    model_name = name.removeprefix(TIMM_PREFIX)
-    if model_name not in by_name:
-        near = ", ".join(f"'{candidate}'" for candidate in nearest_names(model_name))
-        raise OptionError(
-            f"--like: there is no published model '{name}'.{f' Did you mean {near}?' if near else ''} "
-            f"Allowed: one of {len(models)} names in the published table or in timm, which "
-            f"'quba-check tune --like {LIST}' prints."
-        )
-    values = by_name[model_name].screened
+def published_limits(model: PublishedModel) -> dict[str, SuggestedLimit]:
+    """Return the values of a published model as limits, by dimension, without suspect ones."""
+    values = model.screened
     return {
         dimension: SuggestedLimit(
             _significant(values[dimension], down=registry[dimension].better == "high"),
-            f"{model_name} as published",
+            f"{model.id} as published",
         )
         for dimension in PUBLISHED_DIMENSIONS
         if dimension in values

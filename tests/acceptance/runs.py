@@ -53,10 +53,9 @@ quba: {min_score: -100, min_grade: F, allow_other_suite: true}
 
 
 def examined(clean: int = CLEAN_IMAGES) -> int:
-    """Images that the doctor shows a healthy model before a first run: eight twice and half of them again.
+    """Images that the doctor shows a healthy model before each run: eight twice and half of them again.
 
-    With sixteen clean images or more it reads answers too, and what that costs depends on them: see
-    `Project.examined`.
+    With sixteen clean images or more it reads answers too, and what that costs depends on them.
     """
     probe = min(8, clean)
     return 2 * probe + (probe + 1) // 2
@@ -66,14 +65,14 @@ PGD_PASSES = (49, 46)
 """Forward and backward passes of PGD on the clean images, most of which leave it early, in images."""
 
 
-def closed_form() -> dict[str, int]:
+def closed_form(runs: int = 1) -> dict[str, int]:
     """Images of all passes that nine dimensions cost: clean, FGSM and PGD; every other image once.
 
-    The doctor's passes come before.
+    The doctor's passes come before, in each of several runs.
     """
     forward, backward = PGD_PASSES
     return {
-        "forward": 2 * CLEAN_IMAGES + forward + OTHER_IMAGES + examined(),
+        "forward": 2 * CLEAN_IMAGES + forward + OTHER_IMAGES + runs * examined(),
         "backward": CLEAN_IMAGES + backward,
     }
 
@@ -144,11 +143,6 @@ class Project:
     def passes(self) -> Counter[str]:
         """Images of the forward and backward passes that all processes made so far."""
         return passes(self.root / "passes")
-
-    def examined(self) -> int:
-        """Images that the doctor says it has shown the model."""
-        kept = (self.store / "doctor").glob("*.json")
-        return sum(json.loads(path.read_text(encoding="utf-8"))["forwards"] for path in kept)
 
     def record(self, name: str = "record.json") -> dict[str, Any]:
         """A record that `--quba-report` named."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.demo_runs import demo_store
+from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, FGSM, PGD, View
@@ -95,7 +96,7 @@ def test_batch_size_changes_no_answer(model: str, own_store: Path, tmp_path: Pat
     tables = []
     for size in (1, 7, 64):
         settings = BatchSettings(size, threads=1)
-        evaluation = Evaluation(model, suite, store=tmp_path / str(size), batch_settings=settings)
+        evaluation = new_evaluation(model, suite, store=tmp_path / str(size), batch_settings=settings)
         tables.append(evaluation.engine.predictions(views))
     for view in views:
         for other in tables[1:]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from acceptance.runs import CLEAN_IMAGES, Judge, Project
+from acceptance.runs import CLEAN_IMAGES, Judge, Project, examined
 
 
 def test_with_and_without_a_threshold_file(judge: Judge) -> None:
@@ -32,7 +32,7 @@ def test_fails(quba):
     )
     alone = judge("test_own.py::test_own")
     alone.assert_outcomes(passed=1)
-    assert judge.passes() == {}
+    assert judge.passes() == {"forward": examined()}
 
 
 def test_without_a_model_it_skips(judge: Judge) -> None:

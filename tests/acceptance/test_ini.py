@@ -40,7 +40,7 @@ quba_thresholds = gates/own.yaml mobile
     assert [row["id"] for row in record["verdicts"]] == ["gates/own.yaml::accuracy[min]"]
     environment = record["environment"]
     assert (record["protocol"], environment["seed"], environment["device"]) == ("released", 5, "cpu")
-    # Another seed draws other images for the doctor, and changes nothing in what accuracy needs.
+    # Another seed changes nothing in what accuracy needs.
     assert judge.passes() == {"forward": examined()}
 
 

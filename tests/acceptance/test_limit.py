@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import Judge, examined
+from support.evaluations import new_evaluation
 
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.evaluation import Evaluation
 
 FILE = "schema: 1\ndimensions:\n  accuracy: {min: 0.1}\n  ood_robustness: {min: 0.1}\n"
 CUT = "limited: clean to 6 of 9 images"
@@ -73,7 +73,7 @@ def test_attacked_and_corrupted_images_are_the_clean_ones(
     (data / "quba-data.yaml").write_text(text.partition("  shifts:")[0])
     fog = View("corruptions", "fog", 3)
     tables = {
-        limit: Evaluation("nets:net", data, store=tmp_path / "store", limit=limit).engine.predictions(
+        limit: new_evaluation("nets:net", data, store=tmp_path / "store", limit=limit).engine.predictions(
             [CLEAN, FGSM, fog]
         )
         for limit in (None, 5)

@@ -97,7 +97,7 @@ def test_record_has_every_key_of_the_contract(run: Finished, project: Project) -
     compute = record["environment"]["compute"]
     assert compute["batch_size"] == 16
     assert (compute["precision"], compute["requested"], compute["images"]) == ("fp32", "auto", 0)
-    assert compute["reason"] == "the run is too short for a probe"
+    assert compute["reason"] == "the rule for the device and the kind of network"
     (grade,) = record["grades"]
     assert {
         "file",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from support.evaluations import new_evaluation
 from support.published_layout import CONFIG, COUNTS, network, write_tree
 from support.slow_values import Photo, SlowValues
 from timm.data import create_transform
@@ -19,7 +20,6 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import PROTOCOLS
 from quba_check.engine.shard_predictor import BatchSettings
-from quba_check.evaluation import Evaluation
 
 SEED = 5
 CLOSE = 1e-6
@@ -55,7 +55,7 @@ def measured(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     store = tmp_path_factory.mktemp("store")
     found = {}
     for protocol in PROTOCOLS:
-        evaluation = Evaluation(
+        evaluation = new_evaluation(
             SPEC,
             tree,
             protocol=protocol,

@@ -28,4 +28,4 @@ def test_it_costs_one_pass_an_image_and_is_marked(
     assert record["measurements"]["corruption_robustness"]["parts"] == {}
     assert any(line.startswith("corruption_robustness: gate run: each image") for line in result.outlines)
     assert judge_cold("thresholds/x.yaml").ret == 0
-    assert judge_cold.passes() == {"forward": examined() + 9 + 9}
+    assert judge_cold.passes() == {"forward": 2 * examined() + 9 + 9}

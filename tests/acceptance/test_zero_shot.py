@@ -7,7 +7,7 @@ import shutil
 from acceptance.runs import NINE
 from support.clip_files import write_folder
 
-from quba_check.pytest_plugin.progress import ProgressWriter
+from quba_check.gate.progress import ProgressWriter
 
 PROMPTS = "prompts: {templates: ['a photo of a {}.', 'a {}'], names: {brick: red brick}}\n"
 

@@ -1,4 +1,4 @@
-"""The command: the gate's options, exit codes, output and cache."""
+"""The command: the gate's options, exit codes, and output."""
 
 from __future__ import annotations
 
@@ -48,18 +48,6 @@ def test_a_healthy_model_gets_one_line_and_0(here, capsys) -> None:
     )
 
 
-def test_the_second_examination_is_cached(here, capsys) -> None:
-    doctor()
-    first = capsys.readouterr().out
-    import doctors_models
-
-    doctors_models.COUNTS.update(forward=0)
-    assert doctor() == 0
-    assert doctors_models.COUNTS["forward"] == 0
-    again = " ".join(capsys.readouterr().out.split())
-    assert again == first.strip().replace(" shown)", " shown; cached)")
-
-
 def test_an_unhealthy_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
     assert doctor(model="a_buffer_that_counts") == 1
     out, err = capsys.readouterr()
@@ -101,7 +89,6 @@ def test_json_has_the_examination_and_its_findings(here, capsys) -> None:
             "checks": examinations[0]["checks"],
             "decoded": 87,
             "forwards": 20,
-            "remembered": False,
             "findings": [
                 {
                     "check": "steadiness",
@@ -132,18 +119,17 @@ def test_the_order_is_estimated_or_read(here, capsys, monkeypatch, value) -> Non
     assert seen == {"short": False, **expected}
 
 
-def test_what_the_time_left_out_is_said_and_not_cached(here, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("quba_check.doctor.cached_examination.SECONDS", 0)
-    for _ in range(2):
-        assert doctor() == 0
-        assert capsys.readouterr().out.splitlines() == [
-            f"{NETS}:net: the doctor's 0 seconds ended before images, steadiness,",
-            "  outputs, answers.",
-            "  fix: measurements are not affected; for the rest: a faster --device",
-            "",
-            f"{NETS}:net on tiny: no problem found, 1 note (1 check; 0 images decoded,",
-            "  0 shown)",
-        ]
+def test_what_the_time_left_out_is_said(here, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("quba_check.doctor.examination.SECONDS", 0)
+    assert doctor() == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{NETS}:net: the doctor's 0 seconds ended before images, steadiness,",
+        "  outputs, answers.",
+        "  fix: measurements are not affected; for the rest: a faster --device",
+        "",
+        f"{NETS}:net on tiny: no problem found, 1 note (1 check; 0 images decoded,",
+        "  0 shown)",
+    ]
 
 
 def test_a_command_of_the_gate_can_be_repeated(here, capsys) -> None:

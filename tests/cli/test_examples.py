@@ -30,10 +30,12 @@ dimensions:
 
 
 def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from ((f"{name} {inner}", each) for inner, each in commands(command))
-        else:
+        elif command is not None:
             yield name, command
 
 

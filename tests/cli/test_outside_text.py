@@ -186,7 +186,9 @@ _OURS = re.compile(r"::(error|warning|notice) [^:]*::")
 
 
 def commands(group: click.Group) -> Iterator[str]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from (f"{name} {inner}" for inner in commands(command))
         else:

@@ -63,7 +63,7 @@ def test_the_table(run: Run) -> None:
         "   2  Hiera-B-Plus *                1.0310     0.850      69.9 M  transformer\n"
         "   3  ConvNextV2-B-21k              0.9639     0.867      88.7 M  cnn\n"
         "      ...\n"
-        " 120  Singh2023Revisiting-ConvN...  0.2331     0.743      50.3 M  cnn\n"
+        " 120  Singh2023Rev...Xt-S-ConvStem  0.2331     0.743      50.3 M  cnn\n"
         " 121  > swin                        0.2265     0.836      87.8 M\n"
         " 121  Swin-B                        0.2265     0.836      87.8 M  transformer\n"
         "shown: 5 of 326 ranked models; --limit N shows more\n"

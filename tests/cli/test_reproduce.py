@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from support import published_layout as layout
+from support.evaluations import new_evaluation
 from support.tiny import write_suite
 from timm.data import ImageNetInfo
 
@@ -67,7 +68,7 @@ def test_values_are_those_of_evaluations(measured, tree: Path, store: Path) -> N
     assert code == 0
     assert (content["id"], content["timm"]) == ("DeiT-b", DEIT.timm)
     for protocol in ("released", "standard"):
-        evaluation = Evaluation(SPEC, tree, protocol=protocol, store=store, device="cpu", limit=60)
+        evaluation = new_evaluation(SPEC, tree, protocol=protocol, store=store, device="cpu", limit=60)
         for name in ("accuracy", "adversarial_robustness", "object_focus", "shape_bias", "parameters"):
             row, own = content["dimensions"][name], evaluation.measure(name)
             assert row["published"] == DEIT.values[name]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from quba_check.cli.main import main
-from quba_check.cli.status import status_json, status_text
+from quba_check.reports.status import status_json, status_text
 from quba_check.storage.active_runs import FORGOTTEN_SECONDS, ActiveRun, active_runs, new_run
 from quba_check.storage.store import Store
 

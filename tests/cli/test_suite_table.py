@@ -106,10 +106,10 @@ FRUIT = {"val/apple": 3, "val/pear": 1, "val/fig": 2, "c/fog/1/apple": 1}
         (
             200,
             [
-                "set             images   expected   space   classes   per class   where",
-                "-" * 144,
-                "clean                6          7   own      3 of 3         1-3   val",
-                "corruptions          1          -   own      1 of 3           1   c; 74 of 75 conditions "
+                "set            images  expected  space  classes  per class  where",
+                "-" * 138,
+                "clean               6         7  own     3 of 3        1-3  val",
+                "corruptions         1         -  own     1 of 3          1  c; 74 of 75 conditions "
                 "missing: gaussian_noise/1, gaussian_noise/2 and 72 more",
             ],
         ),

@@ -243,6 +243,8 @@ def test_tune_by_other_models(run) -> None:
     assert "protocol: released" in told
     code, told, _ = run("tune", "--like", "ResNet50", "-o", "r50.yaml")
     assert "  parameters: {max: 25.6}                     # tuned: ResNet50 as published" in told
+    for name in ("inception_v4.tf_in1k", "timm:inception_v4.tf_in1k"):
+        assert "# tuned: InceptionV4 as published" in run("tune", "--like", name, "-o", f"{name[:4]}.yaml")[1]
 
 
 def test_the_names_that_tune_knows(capsys: pytest.CaptureFixture[str]) -> None:
@@ -363,6 +365,21 @@ def test_power(run) -> None:
             "tune --percentile 50 --z 1.645 -o x.yaml",
             "quba-check tune: --z: got 1.645, but no standard errors are taken off values of other models. "
             "Allowed: --z with a single run. Leave the option out.",
+        ),
+        (
+            "tune --like resnet50 -o x.yaml",  # capitals count
+            "quba-check tune: --like: there is no published model 'resnet50'. Allowed: one of the 326 "
+            "names in the published table, or the model's name in timm. Did you mean 'ResNet50', "
+            "'ResNet50d', 'ResNet50-A3', 'ResNet50-A2', 'ResNet50-A1'?",
+        ),
+        (
+            "tune --like zzzz -o x.yaml",
+            "quba-check tune: --like: there is no published model 'zzzz'. Allowed: one of the 326 names in "
+            "the published table, or the model's name in timm.",
+        ),
+        (
+            "tune a.json --z nan -o x.yaml",
+            "quba-check tune: --z: got 'nan'. Allowed: a number from 0 to 4.",
         ),
         (
             "tune --like ResNet50 --population demo -o x.yaml",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, MANIFEST, write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
@@ -60,7 +61,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
             text = MANIFEST.replace("image_size:", "restrict: all.txt\nimage_size:")
             (restricted / "quba-data.yaml").write_text(text, encoding="utf-8")
         data = whole if restrict is None else restricted
-        return Evaluation(f"{NAME}:{model}", data, store=tmp_path / "store", **options)
+        return new_evaluation(f"{NAME}:{model}", data, store=tmp_path / "store", **options)
 
     yield made
     sys.modules.pop(NAME, None)

@@ -3,13 +3,14 @@ from __future__ import annotations
 from functools import partial
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from quba_check.doctor.examination import Check, examine
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import TimeBudget
-from quba_check.errors import SuiteError
+from quba_check.errors import ModelError, SuiteError
 
 
 def check(name, *findings, is_final=False):
@@ -73,9 +74,10 @@ def test_an_error_that_ends_a_check_is_reported_once():
     assert findings[0].text() == "x.png: cannot be decoded."
 
 
-def test_too_little_memory_is_a_remark_and_later_checks_run():
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, ModelError])
+def test_too_little_memory_is_a_remark_and_later_checks_run(kind):
     def hungry(subject):
-        raise torch.OutOfMemoryError
+        raise kind("no room") from torch.OutOfMemoryError()
 
     b = finding("b")
     remark, second = examine(subject(), (Check("a", hungry, is_final=True), check("b", b)))

@@ -89,7 +89,7 @@ def test_a_batch_too_large_for_memory_is_halved(subject, monkeypatch):
 
     monkeypatch.setattr(subject.classifier, "raw", narrow)
     assert torch.allclose(subject.raw(examples), expected, atol=1e-6)
-    assert sizes == [9, 5, 3, 2, 4, 2, 2]
+    assert sizes == [9, 4, 2, 2, 2, 2, 1]
 
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=40)

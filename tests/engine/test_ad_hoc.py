@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.evaluations import new_evaluation
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN
@@ -45,7 +46,7 @@ def evaluate(models: ModuleType, tmp_path_factory: pytest.TempPathFactory):
             "store": tmp_path_factory.mktemp("store"),
             "batch_settings": BatchSettings(threads=0),
         } | options
-        return Evaluation(f"{models.__name__}:{model}", data, **options)
+        return new_evaluation(f"{models.__name__}:{model}", data, **options)
 
     return made
 
@@ -155,8 +156,8 @@ def test_a_model_that_fails_or_changes(evaluate) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"limit": 0}, "limit: got 0. Allowed: a whole number from 1."),
-        ({"limit": -1}, "limit: got -1. Allowed: a whole number from 1."),
+        ({"limit": 0}, "max_images: got 0. Allowed: a whole number from 1."),
+        ({"limit": -1}, "max_images: got -1. Allowed: a whole number from 1."),
         ({"seed": "a"}, "seed: got 'a'. Allowed: a whole number from 0."),
         ({"seed": True}, "seed: got True. Allowed: a whole number from 0."),
     ],

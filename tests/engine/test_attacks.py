@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from quba_check.core.protocols import PGD_STEPS
 from quba_check.engine.attacks import (
-    Gradient,
+    LossGradient,
     check_bounds,
     extents,
     fgsm_point,
@@ -141,7 +141,7 @@ def test_an_image_without_gradient_is_detected() -> None:
 def test_a_gradient_that_is_not_finite_counts_as_none(value: float) -> None:
     direction = torch.ones(2, 3, 4, 4)
     direction[1, 2, 3, 0] = value
-    assert Gradient(torch.zeros(2, 3), direction).is_zero.tolist() == [False, True]
+    assert LossGradient(torch.zeros(2, 3), direction).is_zero.tolist() == [False, True]
 
 
 def test_a_root_of_zero_gives_no_gradient() -> None:

@@ -20,6 +20,7 @@ def batching(size: int | None = None, compute: ComputeSettings = PLAIN) -> Batch
             spec="net",
             preprocessing=SimpleNamespace(input_size=(3, 8, 8)),
             compute=compute,
+            takes_single_images=False,
         ),
         size,
     )
@@ -105,8 +106,8 @@ def test_passes_with_gradients_are_smaller_in_channels_last() -> None:
     classifier = batching()._classifier
     attack = Batching(classifier, None, has_gradients=True)
     assert attack.size == 16
-    classifier.compute = ComputeSettings(channels_last=True, batch_size=32)
-    assert (attack.size, Batching(classifier, None).size) == (8, 32)
+    classifier.compute = ComputeSettings(channels_last=True)
+    assert (attack.size, Batching(classifier, None).size) == (8, 16)
     assert Batching(classifier, 5, has_gradients=True).size == 5
 
 
@@ -115,6 +116,8 @@ def test_sizes_by_device() -> None:
     assert default_batch(torch.device("cuda")) == 256
 
 
-def test_the_size_is_stated_or_that_of_the_compute_settings() -> None:
-    chosen = ComputeSettings(batch_size=32)
-    assert (batching(compute=chosen).size, batching(5, chosen).size) == (32, 5)
+def test_the_size_is_stated_or_one_for_a_model_that_takes_single_images() -> None:
+    assert batching(5).size == 5
+    single = batching()
+    single._classifier.takes_single_images = True
+    assert single.size == 1

@@ -12,6 +12,7 @@ import pytest
 import timm.data
 import torch
 from PIL import Image
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, SIDE, write_models
 
 from quba_check.core.view import CLEAN, View
@@ -63,7 +64,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def made(**options) -> Evaluation:
         options = {"batch_settings": BatchSettings(threads=0), "store": tmp_path / "store"} | options
-        return Evaluation("models_for_photos:net", tmp_path, **options)
+        return new_evaluation("models_for_photos:net", tmp_path, **options)
 
     return made
 

@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, SIDE, write_models, write_pictures
 
 from quba_check.core.view import CLEAN, FGSM, PGD, SAMPLED, View
@@ -66,7 +67,7 @@ def evaluate(tmp_path: Path, models: ModuleType):
         options = {"store": tmp_path / "store"} | options
         settings = BatchSettings(4, threads=2, cache_gb=gb)
         options = {"suite": tmp_path / "data", "batch_settings": settings} | options
-        return Evaluation(f"{models.__name__}:{model}", **options)
+        return new_evaluation(f"{models.__name__}:{model}", **options)
 
     return made
 

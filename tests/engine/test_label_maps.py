@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-from quba_check.evaluation import Evaluation
+from support.evaluations import new_evaluation
 
 CLASSES = ("ant", "bee", "cat", "dog")
 SPACES = {  # one rule each; `best` and `top` leave a class out
@@ -110,7 +109,7 @@ spaces:
   {space}: {{by: {by}, {members}}}
 """
     )
-    evaluation = Evaluation("reading_network:Reads", root, store=tmp_path / "store", device="cpu")
+    evaluation = new_evaluation("reading_network:Reads", root, store=tmp_path / "store", device="cpu")
     shifted = evaluation.measure("ood_robustness")
     assert shifted.value == pytest.approx(right["night"] / 0.75)
     known = [

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.engine.loader import ImageStream, ReadJob, default_threads
+from quba_check.engine.loader import ImageStream, default_threads
 
 POOLS = pytest.mark.parametrize("threads", [0, 3])
 
@@ -27,7 +27,7 @@ class Source:
     def jobs(self):
         for number in range(self.count):
             self.listed += 1
-            yield ReadJob(f"image {number}", lambda number=number: self.image(number))
+            yield f"image {number}", lambda number=number: self.image(number)
 
     def image(self, number: int) -> int:
         if number == self.broken:
@@ -91,7 +91,7 @@ def test_images_before_an_error_come_first(threads: int) -> None:
 @POOLS
 def test_images_of_two_groups_never_share_a_batch(threads: int) -> None:
     pool = ThreadPoolExecutor(threads) if threads else None
-    jobs = [ReadJob(number // 5, lambda number=number: number) for number in range(12)]
+    jobs = [(number // 5, lambda number=number: number) for number in range(12)]
     stream = ImageStream(jobs, 8, pool, group=lambda owner: owner)
     assert taken(stream, 4) == [0, 1, 2, 3]
     assert taken(stream, 4, like=1) == []

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -46,7 +47,7 @@ def evaluate(
 
     def made(model: str = "net", **options) -> Evaluation:
         options = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)} | options
-        evaluation = Evaluation(f"{models.__name__}:{model}", suite, **options)
+        evaluation = new_evaluation(f"{models.__name__}:{model}", suite, **options)
         models.COUNTS.update(forward=0, backward=0)
         return evaluation
 

@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -35,7 +36,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def made(model: str = "net", **options) -> Evaluation:
-        return Evaluation(
+        return new_evaluation(
             f"{NAME}:{model}",
             tmp_path / "data",
             store=tmp_path / "store",
@@ -125,7 +126,7 @@ def test_dimensions_with_an_obstacle_are_left_out(evaluate, tmp_path: Path) -> N
 def test_generated_corruptions_are_work_of_their_own_kinds(evaluate, tmp_path: Path) -> None:
     (tmp_path / "data" / "quba-data.yaml").write_text(GENERATED, encoding="utf-8")
     clean, fog, pgd = evaluate().engine.work([CLEAN, FOG, PGD])
-    assert (clean.kind, fog.kind, pgd.kind) == ("read", "fog", "read+pgd")
+    assert (clean.kind, fog.kind, pgd.kind) == ("read", "generated", "attack")
     assert (fog.images, fog.forward) == (N, N)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, SIDE, write_models, write_pictures
 
 from quba_check.core.view import CLEAN, CORRUPTIONS, View
@@ -26,7 +27,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             f"schema: 1\nname: made\nclasses: [{', '.join(CLASSES)}]\nimage_size: {SIDE}\nsets:\n"
             f"  clean: {{reader: folder, path: val}}\n  corruptions: {entry}\n"
         )
-        return Evaluation("models_for_the_loader:net", tmp_path, store=tmp_path / "store", **options)
+        return new_evaluation("models_for_the_loader:net", tmp_path, store=tmp_path / "store", **options)
 
     return made
 

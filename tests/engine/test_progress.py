@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, SHIFTS, write_models, write_suite
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.engine.progress import Reporter, Step
 from quba_check.engine.shard_predictor import BatchSettings
-from quba_check.engine.timing import Timing, Work
 from quba_check.evaluation import Evaluation
 
 N = PER_CLASS * len(CLASSES)
@@ -23,12 +23,13 @@ class Calls:
 
     def __init__(self) -> None:
         self.steps: list[tuple[str, int, int, float]] = []
+        self.kinds: set[str] = set()
         self.finished: list[tuple[str, int]] = []
 
     def progress(self, step: Step) -> None:
         assert step.seconds >= 0
-        left = sum(work.passes for work in step.left().values())
-        self.steps.append((step.view, step.images, step.passes, round(left, 6)))
+        self.kinds.add(step.kind)
+        self.steps.append((step.view, step.images, step.passes, step.planned))
 
     def finish(self, name, images):
         self.finished.append((name, images))
@@ -46,7 +47,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def made(**options) -> tuple[Evaluation, Calls]:
         calls = Calls()
-        evaluation = Evaluation(
+        evaluation = new_evaluation(
             f"{name}:net",
             data,
             store=tmp_path / "store",
@@ -59,28 +60,23 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return made
 
 
-def test_passes_left_fall_with_every_step_of_an_attack(evaluate) -> None:
+def test_passes_of_an_attack_are_reported_step_by_step(evaluate) -> None:
     evaluation, calls = evaluate(batch_settings=BatchSettings(2, threads=0))
     evaluation.engine.predictions([CLEAN, PGD])
-    assert calls.of("clean") == [
-        *([2, 2, 22 * N - 2 * k] for k in range(1, BATCHES)),
-        [N - 2 * (BATCHES - 1), N - 2 * (BATCHES - 1), 21 * N],
-        [0, 0, 21 * N],
-    ]
+    rest = N - 2 * (BATCHES - 1)
+    assert calls.of("clean") == [[2, 2, 2]] * (BATCHES - 1) + [[rest, rest, rest]]
     steps = calls.of("clean+pgd")
     assert sum(passes for _, passes, _ in steps) <= 21 * N
-    lefts = [left for _, _, left in steps]
-    assert lefts[-2:] == [0, 0]
-    assert lefts[:-1] == sorted(set(lefts), reverse=True)
+    assert sum(planned for *_, planned in steps) == 21 * N  # also of images that left early
+    assert calls.kinds == {"read", "attack"}
 
 
 def test_a_pass_that_serves_two_views_is_counted_once(evaluate) -> None:
     evaluation, calls = evaluate(batch_settings=BatchSettings(threads=0))
     evaluation.engine.predictions([CLEAN, FGSM])
     assert calls.steps == [
-        ("clean and clean+fgsm", N, 2 * N, N),
-        ("clean and clean+fgsm", N, N, 0),
-        ("clean and clean+fgsm", 0, 0, 0),
+        ("clean and clean+fgsm", N, 2 * N, 1.5 * N),
+        ("clean and clean+fgsm", N, N, 1.5 * N),
     ]
     assert calls.finished == [("clean", N), ("clean+fgsm", N)]
 
@@ -107,56 +103,13 @@ def test_every_set_is_finished_once_and_nothing_is_reported_from_the_store(evalu
         assert bool(calls.steps) is is_first
 
 
-class Clock:
-    """A clock that tests move."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def reporter(evaluate) -> tuple[Reporter, list[Step], Clock]:
-    """A reporter of the clean set and PGD on a clock that stands still."""
+def test_time_before_the_plan_is_no_work_of_the_engine(evaluate) -> None:
     evaluation, _ = evaluate()
-    engine, steps, clock = evaluation.engine, [], Clock()
-    made = Reporter(engine.cache_keys, engine.store, engine.suite, "key", steps.append, clock=clock)
-    made.planned = [CLEAN, PGD]
-    engine.cache_keys.shard_keys(CLEAN)
-    return made, steps, clock
-
-
-def test_an_attempt_that_begins_again_takes_its_images_back(reporter) -> None:
-    made, steps, _ = reporter
-    made.add([CLEAN], 4, 4)
-    assert steps[-1].left()[made._cache_keys.cache_entry(CLEAN)] == Work("read", N - 4, N - 4)
-    made.restart([CLEAN])
-    made.add([CLEAN], 2, 2)
-    assert [(step.images, step.passes) for step in steps] == [(4, 4), (-4, 0), (2, 2)]
-    assert steps[-1].left()[made._cache_keys.cache_entry(CLEAN)] == Work("read", N - 2, N - 2)
-
-
-def test_time_of_waiting_for_images_is_not_that_of_passes(reporter) -> None:
-    made, steps, clock = reporter
-    clock.now = 100.0
-    made.planned = [CLEAN, PGD]  # what was done before is no work of the engine
-    clock.now = 103.0
-    made.waited(2.0)
-    made.add([CLEAN], 5, 5)
-    assert steps[-1].timings == {"read": Timing(5, 5, 2.0, 1.0)}
-    clock.now = 104.0
-    made.add([CLEAN], 4, 4)
-    assert steps[-1].seconds == 1.0
-    assert steps[-1].timings["read"].images == 9
-
-
-def test_passes_left_of_pgd_shrink_with_images_that_leave_early(reporter) -> None:
-    made, steps, _ = reporter
-    entry = made._cache_keys.cache_entry(PGD)
-    made.add([PGD], 0, 2 * N)
-    assert steps[-1].left()[entry] == Work("read+pgd", N, 21 * N - 2 * N)
-    made.add([PGD], N - 1, 2)
-    images, passes = steps[-1].left()[entry][1:]
-    assert images == 1
-    assert passes < 21
+    engine, steps, now = evaluation.engine, [], [0.0]
+    reporter = Reporter(engine.cache_keys, engine.store, engine.suite, steps.append, clock=lambda: now[0])
+    now[0] = 100.0
+    reporter.plan([CLEAN])
+    now[0] = 103.0
+    reporter.add([CLEAN], 4, 4)
+    reporter.add([CLEAN], -4, 0)  # the attempt failed
+    assert steps == [Step("clean", "read", 4, 4, 4, 3.0), Step("clean", "read", -4, 0, -4, 0.0)]

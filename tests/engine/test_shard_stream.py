@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from quba_check.engine.engine import Engine
 from quba_check.engine.order import Order, Predicted
 from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
-from quba_check.models.classifier import Classifier
+from quba_check.models.compute import ComputeSettings
 from quba_check.storage.shard import ShardKey
 from quba_check.suites.suite import Suite
 
@@ -35,8 +35,8 @@ class Elsewhere:
         self.dropped: list[str] = []
         self.failing = ""
 
-    def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
-        self.worker.choose_compute(views, classifier)
+    def choose_compute(self) -> ComputeSettings:
+        return self.worker.choose_compute()
 
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         orders, waiting = iter(orders), []

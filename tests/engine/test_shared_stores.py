@@ -11,13 +11,13 @@ from types import ModuleType
 import fsspec
 import numpy as np
 import pytest
+from support.evaluations import new_evaluation
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.doctor.cached_examination import cached_examination
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.evaluation import Evaluation
-from quba_check.models.compute import TOO_SHORT, ComputeSettings
+from quba_check.models.compute import ComputeSettings
 from quba_check.storage.opening import open_store
 from quba_check.storage.remote.shared_store import SharedStore
 
@@ -46,7 +46,7 @@ def evaluate(
     def made(machine: str, **options) -> Evaluation:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / machine))
         options = {"store": URL, "batch_settings": BatchSettings(threads=0)} | options
-        evaluation = Evaluation(f"{NAME}:net", suite, **options)
+        evaluation = new_evaluation(f"{NAME}:net", suite, **options)
         models.COUNTS.update(forward=0, backward=0)
         return evaluation
 
@@ -88,81 +88,46 @@ def test_a_damaged_object_is_predicted_again(evaluate: Callable[..., Evaluation]
     assert models.COUNTS["forward"] == 0
 
 
-def test_findings_of_the_doctor_are_shared(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
-    expected = cached_examination(evaluate("first"), {"accuracy": []}, short=True)
-    assert models.COUNTS["forward"] > 0
-    examination = cached_examination(evaluate("second"), {"accuracy": []}, short=True)
-    assert models.COUNTS["forward"] == 0
-    assert examination.findings == expected.findings
+@pytest.fixture
+def choices(monkeypatch: pytest.MonkeyPatch) -> list[ComputeSettings]:
+    """The settings that checks of half precision choose, one after another."""
+    settings: list[ComputeSettings] = []
+    for module in ("compute_choice", "worker"):
+        monkeypatch.setattr(f"quba_check.engine.{module}.half_precisions", lambda _: ("bf16",))
+    monkeypatch.setattr("quba_check.engine.worker.checked_settings", lambda *_: settings.pop(0))
+    return settings
+
+
+HALF = ComputeSettings("bf16", requested="auto", reason="a test", images=33)
 
 
 def test_compute_settings_are_shared(
-    evaluate: Callable[..., Evaluation], monkeypatch: pytest.MonkeyPatch
+    evaluate: Callable[..., Evaluation], models: ModuleType, choices: list[ComputeSettings]
 ) -> None:
-    chosen = ComputeSettings(channels_last=True, requested="auto", reason="a test", images=33, gain=1.5)
-    monkeypatch.setattr("quba_check.engine.compute_choice.image_count", lambda *_: 1)
-    monkeypatch.setattr("quba_check.engine.worker.probe_here", lambda *_: chosen)
+    choices[:] = [HALF]
     first = evaluate("first")
     first.engine.predictions([CLEAN])
-    second = evaluate("second")
-    assert second.engine.compute.channels_last
-    assert second.engine.work([CLEAN])[0].missing == 0
-
-
-@pytest.fixture
-def probes(monkeypatch: pytest.MonkeyPatch) -> list[ComputeSettings]:
-    """The settings that probes choose, one after another; every run is long enough for a probe."""
-    choices: list[ComputeSettings] = []
-    monkeypatch.setattr("quba_check.engine.compute_choice.image_count", lambda *_: 1)
-    monkeypatch.setattr("quba_check.engine.worker.probe_here", lambda *_: choices.pop(0))
-    return choices
-
-
-FAST = ComputeSettings(channels_last=True, requested="auto", reason="a test", images=33, gain=1.5)
-PLAIN = ComputeSettings(requested="auto", reason="a test", images=33)
-
-
-def test_machines_that_start_together_take_the_first_choice(
-    evaluate: Callable[..., Evaluation], models: ModuleType, probes: list[ComputeSettings]
-) -> None:
-    probes[:] = [FAST, PLAIN]
-    first, second, third = evaluate("first"), evaluate("second"), evaluate("third")
-    first.engine.predictions([CLEAN])
     first.store.close()
-    models.COUNTS.update(forward=0)
-    second.engine.predictions([CLEAN])
-    assert (probes, models.COUNTS["forward"]) == ([], 0)
-    assert second.classifier.compute.channels_last
-    assert second.engine.compute.channels_last
-    probes[:] = [PLAIN]
-    third.engine.predictions([CLEAN])
-    assert (probes, models.COUNTS["forward"]) == ([], 0)
-
-
-def test_a_choice_for_a_much_shorter_run_is_replaced(
-    evaluate: Callable[..., Evaluation], probes: list[ComputeSettings]
-) -> None:
-    probes[:] = [ComputeSettings(requested="auto", reason=TOO_SHORT), FAST]
-    short, longer = evaluate("first"), evaluate("second")
-    short.engine.predictions([CLEAN])
-    longer.engine.determine_outputs(VIEWS)
-    assert longer.classifier.compute == FAST
-    assert evaluate("third").engine.compute == FAST
+    second = evaluate("second")
+    assert second.engine.compute == HALF
+    assert second.engine.work([CLEAN])[0].missing == 0
+    assert (choices, models.COUNTS["forward"]) == ([], 0)
 
 
 def test_a_choice_that_is_damaged_at_the_url_is_replaced(
-    evaluate: Callable[..., Evaluation], probes: list[ComputeSettings]
+    evaluate: Callable[..., Evaluation], choices: list[ComputeSettings]
 ) -> None:
-    probes[:] = [FAST, FAST]
-    first, second = evaluate("first"), evaluate("second")
+    choices[:] = [HALF, HALF]
+    first = evaluate("first")
     first.engine.predictions([CLEAN])
     store = first.store
     assert isinstance(store, SharedStore)
     (name,) = store.remote.listing("compute/")
     store.remote.replace(name, b"{")
+    second = evaluate("second")
     second.engine.predictions([CLEAN])
-    assert second.classifier.compute == FAST
-    assert evaluate("third").engine.compute == FAST
+    assert second.classifier.compute == HALF
+    assert evaluate("third").engine.compute == HALF
 
 
 def test_an_open_store_is_used(evaluate: Callable[..., Evaluation], tmp_path: Path) -> None:

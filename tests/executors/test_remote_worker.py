@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
@@ -27,7 +28,7 @@ PGD = View("clean", attack="pgd")
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    return Evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=300)
+    return new_evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=300)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,19 @@ from typing import Any
 import pytest
 from support.tiny import write_suite
 
+from quba_check.gate.judge import Judge
 from quba_check.gate.options import Options
-from quba_check.gate.session import GateSession
+from quba_check.gate.session import Callbacks, GateSession
 
 NewGate = Callable[..., GateSession]
+SILENT = Callbacks()
+
+
+def loaded_judge(gate: GateSession) -> Judge:
+    """A judge of a session's selected demands, whose models are loaded."""
+    for key in gate.models_and_protocols():
+        gate.evaluation(*key)
+    return Judge(gate)
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +40,11 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def new_gate(tiny_data: Path, tiny_store: Path, tmp_path: Path) -> NewGate:
     """Sessions with the threshold file `x.yaml`, of which all demands are selected."""
 
-    def new(thresholds: str, *models: str, **options: Any) -> GateSession:
+    def new(thresholds: str, *models: str, callbacks: Callbacks = SILENT, **options: Any) -> GateSession:
         file = tmp_path / "x.yaml"
         file.write_text(f"schema: 1\n{thresholds}\n", encoding="utf-8")
         given = {"models": models or ("acceptance.nets:net",), "data": tiny_data, "store": tiny_store}
-        gate = GateSession(Options(**given | options), tmp_path)
-        gate.files = (file,)
+        gate = GateSession(Options(**given | options), tmp_path, files=(file,), callbacks=callbacks)
         gate.select(gate.demands(gate.files))
         return gate
 

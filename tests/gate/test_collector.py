@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gate.conftest import NewGate
+from gate.conftest import NewGate, loaded_judge
 
+from quba_check.doctor.examination import Examination
+from quba_check.doctor.finding import Finding
 from quba_check.gate.collector import NOT_CALLED, STOPPED, ResultCollector
-from quba_check.gate.judge import Judge
 from quba_check.gate.session import GateSession
 from quba_check.records.files import write_record
 from quba_check.records.per_image import CleanAnswers, PerImage
-from quba_check.records.provenance import FindingRow
 from quba_check.records.record import Record
 
 THREE = "dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}\n  class_balance: {min: 0.1}"
@@ -34,7 +34,7 @@ def records(
 
 
 def test_results_in_any_order_make_one_record_in_file_order(gate: GateSession) -> None:
-    collector, judge = ResultCollector(), Judge(gate)
+    collector, judge = ResultCollector(), loaded_judge(gate)
     for planned in reversed(gate.demands(gate.files)):
         collector.add(judge.judge(planned))
     (record,) = records(collector, gate)
@@ -53,7 +53,7 @@ def test_results_in_any_order_make_one_record_in_file_order(gate: GateSession) -
 def test_demands_without_a_result(gate: GateSession) -> None:
     collector = ResultCollector()
     accuracy, parameters, balance = gate.demands(gate.files)
-    collector.add(Judge(gate).judge(parameters))
+    collector.add(loaded_judge(gate).judge(parameters))
     collector.crashed[accuracy.node_id] = "worker 'gw0' crashed"
     (record,) = records(collector, gate)
     assert [(verdict.outcome, verdict.message) for verdict in record.verdicts] == [
@@ -70,7 +70,7 @@ def test_demands_without_a_result(gate: GateSession) -> None:
 def test_a_later_result_replaces_an_earlier_one(gate: GateSession) -> None:
     collector = ResultCollector()
     planned = gate.demands(gate.files)[1]
-    result = Judge(gate).judge(planned)
+    result = loaded_judge(gate).judge(planned)
     collector.add(result.model_copy(update={"notes": ("first",)}))
     collector.add(result.model_copy(update={"notes": ("second",)}))
     (record,) = records(collector, gate)
@@ -85,7 +85,7 @@ def test_a_result_on_other_files_does_not_count(
     first = new_gate(THREE)
     collector = ResultCollector()
     for planned in first.demands(first.files):
-        collector.add(Judge(first).judge(planned))
+        collector.add(loaded_judge(first).judge(planned))
     (record,) = records(collector, first)
     assert record.overall_verdict == "pass"
     options = {}
@@ -125,7 +125,7 @@ def test_values_by_image_go_next_to_the_record(gate: GateSession) -> None:
     collector = ResultCollector()
     (empty,) = records(collector, gate)
     assert collector.images_of(empty) is None
-    result = Judge(gate).judge(gate.demands(gate.files)[0])
+    result = loaded_judge(gate).judge(gate.demands(gate.files)[0])
     collector.add(result)
     (record,) = records(collector, gate)
     content = collector.images_of(record)
@@ -140,7 +140,10 @@ def test_clean_answers_are_findings_and_notes(gate: GateSession) -> None:
     predicted = np.where(np.arange(len(label)) % 4, np.array([1, 0, 2])[label], label)
     answers = CleanAnswers([], label, predicted, ("apple", "brick", "cloud"))
     collector.images["acceptance.nets:net", "standard"] = PerImage(clean=answers)
-    gate.findings["acceptance.nets:net"] = (FindingRow(severity="remark", title="before the run"),)
+    found = Finding(check="sets", problem="before the run", evidence="", fix="", severity="remark")
+    gate.examinations["acceptance.nets:net"] = Examination(
+        model="", suite="", root="", form="short", checks=(), findings=(found,)
+    )
     (record,) = records(collector, gate)
     problem = "acceptance.nets:net: two classes look swapped: 'apple' and 'brick'."
     assert [row.title for row in record.findings] == ["before the run", problem]
@@ -149,7 +152,7 @@ def test_clean_answers_are_findings_and_notes(gate: GateSession) -> None:
 
 def test_the_judged_grade_comes_before_one_of_the_values(new_gate: NewGate) -> None:
     gate = new_gate(f"{THREE}\nquba: {{min_score: -100, allow_other_suite: true}}")
-    collector, judge = ResultCollector(), Judge(gate)
+    collector, judge = ResultCollector(), loaded_judge(gate)
     *others, score = gate.demands(gate.files)
     for planned in others:
         collector.add(judge.judge(planned))

@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gate.conftest import NewGate
+from gate.conftest import NewGate, loaded_judge
 from support.tiny import CLASSES, SIDE, write_pictures
 
 from quba_check.evaluation import Evaluation
-from quba_check.gate.judge import Judge
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 
 
 def results(gate: GateSession) -> dict[str, DemandResult]:
     """The results of all demands, by the demand's name."""
-    judge = Judge(gate)
+    judge = loaded_judge(gate)
     return {planned.demand.name: judge.judge(planned) for planned in gate.demands(gate.files)}
 
 
@@ -65,7 +64,7 @@ def test_properties_for_junit(new_gate: NewGate) -> None:
 def test_values_by_image_are_sent_once(new_gate: NewGate) -> None:
     gate = new_gate("dimensions: {accuracy: {min: 0.5}}")
     (planned,) = gate.demands(gate.files)
-    judge = Judge(gate)
+    judge = loaded_judge(gate)
     assert len(judge.judge(planned).images) == 1
     assert judge.judge(planned).images == ()
 
@@ -109,7 +108,7 @@ def test_a_failed_measurement_is_not_tried_again(new_gate: NewGate, monkeypatch:
 
     monkeypatch.setattr(Evaluation, "outcome", counted)
     (planned,) = gate.demands(gate.files)
-    judge = Judge(gate)
+    judge = loaded_judge(gate)
     first, second = judge.judge(planned), judge.judge(planned)
     assert first.verdict.outcome == "unmeasurable"
     assert "not finite" in first.verdict.message
@@ -125,7 +124,7 @@ def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_acco
         "  class_balance: {min: 0.1, tier: warn}\n  parameters: {max: 1}"
     )
     accuracy, calibration, *_ = gate.demands(gate.files)
-    judge = Judge(gate)
+    judge = loaded_judge(gate)
     (of_calibration,) = judge._other_p_values(accuracy)  # parameters have no noise, class_balance only warns
     (of_accuracy,) = judge._other_p_values(calibration)
     assert 0.5 < of_accuracy < of_calibration

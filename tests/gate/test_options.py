@@ -8,6 +8,7 @@ import pytest
 
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
+from quba_check.models.request import LoadRequest
 
 BASE = Path("/data/run")
 
@@ -45,13 +46,16 @@ def test_given_values() -> None:
         models=("a.pt", "b.pt"),
         thresholds=("mobile",),
         data=BASE / "images",
-        arch="resnet18",
         preprocessing=BASE / "prep.yaml",
         protocol="released",
-        device="cuda:3",
-        precision="bf16",
-        compile="off",
-        exact_preprocessing=True,
+        request=LoadRequest(
+            arch="resnet18",
+            device="cuda:3",
+            precision="bf16",
+            compile="off",
+            exact_preprocessing=True,
+            trust_pickle=True,
+        ),
         batch_size=7,
         workers=0,
         seed=11,
@@ -60,7 +64,6 @@ def test_given_values() -> None:
         cache_gb=0.5,
         plan=True,
         report=BASE / "out" / "r.json",
-        trust_pickle=True,
     )
 
 
@@ -106,7 +109,7 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_compile",
             "yes",
-            "--quba-compile: got 'yes'. Allowed: auto, on, off.",
+            "--quba-compile: got 'yes'. Allowed: on, off.",
         ),
         (
             "quba_cache_gb",

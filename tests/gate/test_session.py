@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate.conftest import NewGate
+from gate.conftest import NewGate, loaded_judge
 from support.tuned import record
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -16,9 +16,9 @@ from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UserError
 from quba_check.executors.choice import ExecutorChoice
-from quba_check.gate.judge import Judge
 from quba_check.gate.options import Options
-from quba_check.gate.session import GateSession
+from quba_check.gate.session import Callbacks, GateSession
+from quba_check.gate.threshold_files import default_files
 from quba_check.grading.reference import DEMO_FILE
 from quba_check.records.files import write_record
 
@@ -51,16 +51,15 @@ def test_demo_models_take_no_url(tmp_path: Path) -> None:
 
 
 def test_default_files(tmp_path: Path) -> None:
-    plain, demo = GateSession(Options((NET,)), tmp_path), GateSession(Options(("demo",)), tmp_path)
     profiles = shipped_profiles()
-    assert plain.default_files() == [profiles["default"]]
-    assert demo.default_files() == [DEMO_THRESHOLDS]
-    named = GateSession(Options((NET,), thresholds=("mobile", "server")), tmp_path)
-    assert named.default_files() == [profiles["mobile"], profiles["server"]]
+    assert default_files(Options((NET,)), tmp_path) == [profiles["default"]]
+    assert default_files(Options(("demo",)), tmp_path) == [DEMO_THRESHOLDS]
+    named = Options((NET,), thresholds=("mobile", "server"))
+    assert default_files(named, tmp_path) == [profiles["mobile"], profiles["server"]]
     own = tmp_path / "thresholds" / "default.yaml"
     own.parent.mkdir()
     own.touch()
-    assert plain.default_files() == [own]
+    assert default_files(Options((NET,)), tmp_path) == [own]
 
 
 def test_a_threshold_file_is_read_once(new_gate: NewGate) -> None:
@@ -77,7 +76,7 @@ def test_the_digest_of_a_baseline_is_of_the_record_that_was_read(new_gate: NewGa
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     gate = new_gate(TWO, baseline=path)
     path.write_text("{}")
-    assert (gate.baseline is not None, gate.baseline_digest) == (True, digest)
+    assert gate.baseline_and_digest == (gate.baseline, digest)
 
 
 def test_a_population_that_changes_during_the_run(new_gate: NewGate, tmp_path: Path) -> None:
@@ -87,7 +86,7 @@ def test_a_population_that_changes_during_the_run(new_gate: NewGate, tmp_path: P
     (planned,) = gate.demands(gate.files)
     gate.evaluation(planned.model, planned.protocol)
     path.write_text(path.read_text().replace("demo", "mine"))
-    (message, *_) = Judge(gate).judge(planned).verdict.message.splitlines()
+    (message, *_) = loaded_judge(gate).judge(planned).verdict.message.splitlines()
     assert message.endswith(f"{path}: the population changed during the run. Run the gate again.")
 
 
@@ -163,24 +162,10 @@ def test_a_grade_out_of_reach_needs_no_measurement(new_gate: NewGate) -> None:
 
 
 def test_progress_names_the_model_if_there_are_several(new_gate: NewGate, tmp_path: Path) -> None:
-    gate = new_gate(TWO, NET, OTHER, store=tmp_path / "store")
     steps: list[str] = []
     views: list[str] = []
-    gate.announce = steps.append
-    gate.progress = lambda step: views.append(step.view)
+    callbacks = Callbacks(lambda step: views.append(step.view), announce=steps.append)
+    gate = new_gate(TWO, NET, OTHER, callbacks=callbacks, store=tmp_path / "store")
     gate.check(gate.demands(gate.files))
     assert steps[-2:] == [f"loading model {NET}", f"loading model {OTHER}"]
     assert set(views) == {f"{NET}: clean", f"{OTHER}: clean"}
-
-
-def test_the_check_of_some_demands_leaves_the_compute_settings_open(
-    new_gate: NewGate, tmp_path: Path
-) -> None:
-    gate = new_gate(TWO, store=tmp_path / "store")
-    classifier = gate.evaluation(NET, "standard").classifier
-    demands = gate.demands(gate.files)
-    gate.check(demands[:1], is_whole_run=False)
-    assert classifier.requested is not None
-    assert classifier.outputs is not None
-    gate.check(demands, is_whole_run=True)
-    assert classifier.requested is None

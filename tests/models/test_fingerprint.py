@@ -9,7 +9,7 @@ from torch import nn
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
 from quba_check.models.programs.exported import ExportedNetwork
 from quba_check.models.programs.onnx_graph import OnnxGraph
-from quba_check.models.programs.onnx_runtime import ImageInput, OnnxProgram
+from quba_check.models.programs.onnx_runtime import OnnxInput, OnnxProgram
 from quba_check.models.zero_shot.classifier import ZeroShotClassifier
 
 
@@ -85,7 +85,7 @@ def test_where_a_source_lies_does_not_count(tmp_path):
     assert len(prints) == 1
 
 
-ONNX_INPUT = ImageInput("images", torch.float32, None, None)
+ONNX_INPUT = OnnxInput("images", torch.float32, None, None)
 WRAPPERS = {
     "quba_check.models.exported.ExportedNetwork": (
         ExportedNetwork(nn.Identity(), 1, 4),

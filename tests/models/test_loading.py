@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from quba_check.errors import ModelError, OptionError
-from quba_check.models.compute import PLAIN, ComputeRequest
+from quba_check.models.compute import PLAIN, RULE, ComputeSettings
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 
@@ -177,7 +177,7 @@ def test_demo_models(monkeypatch):
     classifier = load("demo-textured")
     assert asked == ["demo-textured"]
     assert (classifier.name, classifier.parameters) == ("demo-textured", 130)
-    assert (classifier.compute.reason, classifier.requested) == ("the demo runs on the plain path", None)
+    assert (classifier.compute.reason, classifier.is_open) == ("the demo runs on the plain path", False)
 
 
 def test_timm_models(monkeypatch):
@@ -257,10 +257,11 @@ def test_whatever_a_module_raises_while_it_is_loaded(kind, text, monkeypatch):
     assert message("zoo:net") == f"zoo:net: {text}"
 
 
-def test_compute_settings_are_left_to_the_probe_unless_they_are_stated(checkpoint):
+def test_compute_settings_follow_the_rule_unless_they_are_stated(checkpoint):
     auto = load(arch=ARCH)
-    assert (auto.compute.precision, auto.requested) == ("fp32", ComputeRequest("auto", "auto"))
+    rule = ComputeSettings(channels_last=True, requested="auto", reason=RULE)
+    assert (auto.compute, auto.is_open) == (rule, True)
     stated = load(arch=ARCH, precision="fp32")
-    assert (stated.compute, stated.requested) == (PLAIN, None)
+    assert (stated.compute, stated.is_open) == (PLAIN, False)
     compiled = load(arch=ARCH, precision="bf16", compile="on")
-    assert (compiled.compute.precision, compiled.requested) == ("bf16", ComputeRequest("bf16", "on"))
+    assert compiled.compute == ComputeSettings("bf16", compiled=True, requested="bf16")

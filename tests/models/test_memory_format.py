@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -48,6 +49,15 @@ def test_shared_and_parametrised_weights() -> None:
     assert module(torch.ones(1, 2, 9, 9)).shape == (1, 2, 3, 3)
 
 
-def test_modules_without_convolutions() -> None:
-    assert not ConvolutionWeights(nn.Linear(2, 2))
-    assert ConvolutionWeights(nn.Conv2d(1, 1, 1))
+@pytest.mark.parametrize(
+    ("module", "overlap"),
+    [
+        (nn.Linear(2, 2), False),
+        (nn.Conv2d(3, 8, 16, stride=16), False),
+        (nn.Conv2d(3, 8, (1, 3)), True),
+        (nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.Conv2d(8, 8, 7, padding=3, groups=8)), True),
+    ],
+    ids=["linear", "patches of a transformer", "one direction", "ConvNeXt"],
+)
+def test_windows_of_a_convolutional_network_overlap(module: nn.Module, overlap: bool) -> None:
+    assert ConvolutionWeights(module).overlap is overlap

@@ -12,7 +12,7 @@ from support.tuned import quantity, record, thresholds
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.grading import published_models
 from quba_check.page.columns import columns
-from quba_check.page.demands import Demand, demands
+from quba_check.page.demands import DemandView, demands
 from quba_check.page.drawing import Chart
 from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart, shared_range
 from quba_check.page.reference import Reference, reference
@@ -35,7 +35,7 @@ def judged(run: StoredRun, text: str, file: str = "x.yaml", baseline: StoredRun 
 
 def rows_of(
     *runs: StoredRun, baseline: StoredRun | None = None, population: Reference = NOWHERE
-) -> list[Demand]:
+) -> list[DemandView]:
     return list(demands(columns(runs), baseline, population, {}))
 
 
@@ -49,14 +49,13 @@ FAILING = "dimensions: {accuracy: {min: 0.5}, corruption_robustness: {min: 0.7, 
 def test_failed_demands_come_first() -> None:
     first, second, third = rows_of(judged(run(), FAILING))
     assert [demand.worst.label for demand in (first, second, third)] == ["FAIL", "PASS", "PASS"]
-    assert [demand.target for demand in (first, second, third)] == [
+    assert [demand.row.target for demand in (first, second, third)] == [
         "corruption_robustness",
         "accuracy",
         "corruption_robustness.fog",
     ]
     assert first.bounds == ("≥ 0.7",)
-    assert first.place == "x.yaml:2"
-    assert first.name == "corruption_robustness ≥ 0.7"
+    assert (first.row.file, first.row.line) == ("x.yaml", 2)
 
 
 def test_the_message_of_the_record_without_its_place() -> None:
@@ -196,7 +195,7 @@ def test_a_grade_is_drawn_among_the_letters() -> None:
         update={"dimension": "quba", "part": "grade", "limit": "C", "id": "x.yaml::quba.grade[min]"}
     )
     (demand,) = rows_of(StoredRun("r.json", content.model_copy(update={"verdicts": (row,)})))
-    assert demand.dimension == ""
+    assert demand.row.is_on_grade
     assert demand.worst.value == "B"
     assert demand.worst.interval == "score -0.500 to 1.100"
     assert demand.worst.chart is not None

@@ -13,8 +13,8 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.page.changes import Changes, changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import demands
-from quba_check.page.header import WORDS, Card, cards
-from quba_check.page.provenance import Source, set_rows, sources
+from quba_check.page.header import WORDS, CardView, cards
+from quba_check.page.provenance import SourceView, set_rows, sources
 from quba_check.page.reference import Reference
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES
@@ -42,7 +42,7 @@ GRADE: dict[str, Any] = {
 }
 
 
-def card_of(content: Record, baseline: StoredRun | None = None) -> Card:
+def card_of(content: Record, baseline: StoredRun | None = None) -> CardView:
     shown = columns([StoredRun("r.json", content)])
     rows = demands(shown, baseline, Reference(None), {})
     (card,) = cards(shown, rows, changes(shown, baseline))
@@ -55,36 +55,41 @@ def test_every_verdict_has_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "word", "kind", "failed"),
+    ("changed", "word", "kind", "counts"),
     [
-        ({"verdicts": [VERDICT]}, "FAIL", "bad", "1 of 1 demand failed"),
-        ({"verdicts": [VERDICT | {"tier": "warn"}]}, "PASS", "good", "0 of 1 demand failed, 1 warned"),
-        ({"verdicts": [VERDICT | {"outcome": "pass"}] * 2}, "PASS", "good", "0 of 2 demands failed"),
+        ({"verdicts": [VERDICT]}, "FAIL", "bad", "0 of 1 demand passed, 1 failed"),
+        ({"verdicts": [VERDICT | {"tier": "warn"}]}, "PASS", "good", "0 of 1 demand passed, 1 warned"),
+        ({"verdicts": [VERDICT | {"outcome": "pass"}] * 2}, "PASS", "good", "2 of 2 demands passed"),
         (
             {"verdicts": [VERDICT | {"outcome": "pass"}], "unselected": 2},
             "PARTIAL",
             "open",
-            "0 of 1 demand failed",
+            "1 of 1 demand passed, 2 not selected",
         ),
         (
             {"verdicts": [VERDICT | {"outcome": "uncertain", "policy": "fail"}]},
             "UNCERTAIN",
             "warn",
-            "0 of 1 demand failed, 1 uncertain",
+            "0 of 1 demand passed, 1 uncertain",
         ),
         (
             {"verdicts": [VERDICT | {"outcome": "not run"}]},
             "INCOMPLETE",
             "open",
-            "0 of 1 demand failed, 1 not run",
+            "0 of 1 demand passed, 1 not run",
         ),
-        ({"verdicts": [VERDICT], "interrupted": True}, "INTERRUPTED", "open", "1 of 1 demand failed"),
+        (
+            {"verdicts": [VERDICT], "interrupted": True},
+            "INTERRUPTED",
+            "open",
+            "0 of 1 demand passed, 1 failed",
+        ),
         ({}, "NOT JUDGED", "open", "no demands"),
     ],
 )
-def test_the_verdict_in_words(changed: dict[str, Any], word: str, kind: str, failed: str) -> None:
+def test_the_verdict_in_words(changed: dict[str, Any], word: str, kind: str, counts: str) -> None:
     card = card_of(record(**changed))
-    assert (card.word, card.kind, card.failed) == (word, kind, failed)
+    assert (card.word, card.kind, card.counts) == (word, kind, counts)
 
 
 def test_reservations_follow_the_verdict() -> None:
@@ -172,7 +177,7 @@ def test_changes_with_flipped_images() -> None:
     change = changes_of(before, after)
     assert change.summary == "worse: accuracy; 20 images lost, 0 gained"
     line = change.lines[0]
-    assert (line.name, line.before, line.after, line.change, line.finding) == (
+    assert (line.name, *line.cells[:3], line.row.finding) == (
         "accuracy",
         "1.000",
         "0.667",
@@ -217,7 +222,7 @@ def test_runs_that_cannot_be_compared() -> None:
     assert change.summary == "not comparable with r50 (a.json)"
 
 
-def source_of(baseline: StoredRun | None = None, **changed: Any) -> Source:
+def source_of(baseline: StoredRun | None = None, **changed: Any) -> SourceView:
     (source,) = sources(columns([StoredRun("r.json", record(**changed))]), baseline)
     return source
 
@@ -225,10 +230,7 @@ def source_of(baseline: StoredRun | None = None, **changed: Any) -> Source:
 def test_missing_dimensions_have_reasons() -> None:
     measurements = {"accuracy": {"unmeasurable": "no images"}, "shape_bias": {"not_measured": True}}
     missing = source_of(measurements=measurements).missing
-    assert [(row.dimension, row.reason) for row in missing] == [
-        ("accuracy", "no images"),
-        ("shape_bias", "no selected demand needs it"),
-    ]
+    assert missing == (("accuracy", "no images"), ("shape_bias", "no selected demand needs it"))
 
 
 def test_findings_of_the_doctor() -> None:
@@ -281,7 +283,7 @@ def test_compute_settings_in_words() -> None:
         "compiled": False,
         "batch_size": 16,
         "requested": "auto",
-        "reason": "fastest of 5 without flipped answers",
+        "reason": "half precision flips no answer",
         "images": 256,
         "flipped": 0,
         "gain": 1.9,
@@ -299,8 +301,7 @@ def test_compute_settings_in_words() -> None:
         for compute in (chosen, plain)
     ]
     assert texts == [
-        "bf16, channels_last, batches of 16 (fastest of 5 without flipped answers, 1.90 times as fast, "
-        "0 of 256 answers flipped)",
+        "bf16, channels_last, batches of 16 (half precision flips no answer, 0 of 256 answers flipped)",
         "fp32, compiled (x)",
     ]
 

@@ -21,7 +21,7 @@ from quba_check.page.pictures import (
     LARGEST_INLINE,
     Album,
     NoSource,
-    Picture,
+    PictureView,
     make_album,
     make_thumbnail,
     pictures_folder,
@@ -62,7 +62,7 @@ def wrong_run(n: int, *verdicts: VerdictRow) -> StoredRun:
     return replace(run, record=record, images=replace(run.images, clean=clean))
 
 
-def decoded(picture: Picture) -> Image.Image:
+def decoded(picture: PictureView) -> Image.Image:
     head, _, content = picture.source.partition(",")
     assert head == "data:image/webp;base64"
     return Image.open(io.BytesIO(base64.b64decode(content, validate=True)))

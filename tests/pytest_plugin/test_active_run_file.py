@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.engine.timing import Timing
 from quba_check.errors import StoreError
+from quba_check.gate.progress import ProcessState
 from quba_check.pytest_plugin.active_run_file import ActiveRunFile
-from quba_check.pytest_plugin.progress import ProcessState, WorkLeft
 from quba_check.storage.active_runs import ActiveRun, active_runs
 from quba_check.storage.store import Store
 
-KEY = "model on cpu"
 GENEROUS = 60.0
 """Seconds that a thread may take on a busy machine."""
 
@@ -32,11 +30,9 @@ def wait_for(is_true: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def planner(passes: float) -> ProcessState:
-    """The state of a process with 400 passes behind it, at 100 a second."""
-    left = {"clean": WorkLeft(KEY, "read", passes, passes)}
-    timings = {KEY: {"read": Timing(400, 400, 0.0, 4.0)}}
-    return ProcessState("clean", 400, 4.0, time.time(), left=left, timings=timings, is_planner=True)
+def planner(done: float) -> ProcessState:
+    """The state of a process that plans 12,000 passes and does 100 a second."""
+    return ProcessState("clean", 400, 4.0, time.time(), done=done, speed=100.0, plan=12_000.0)
 
 
 def only_run(store: Store) -> ActiveRun:
@@ -56,14 +52,14 @@ def test_a_run_is_shown_until_it_ends(store: Store) -> None:
 
 
 def test_progress_is_shown(store: Store) -> None:
-    states = [planner(12_000)]
+    states = [planner(0)]
     run_file = ActiveRunFile(["r50"], lambda: store, lambda: states, seconds=0.01)
     run_file.pytest_sessionstart()
     wait_for(lambda: active_runs(store))
     first = only_run(store)
     assert (first.work, first.images, first.done) == ("measuring clean", 400, 0.0)
     assert (first.left, first.left_seconds) == ("about 2 min", 120.0)
-    states[:] = [planner(3_000)]
+    states[:] = [planner(9_000)]
     wait_for(lambda: only_run(store).done == 0.75)
     assert only_run(store).started == first.started
     wait_for(lambda: only_run(store).at > first.at)

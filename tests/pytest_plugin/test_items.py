@@ -14,7 +14,7 @@ from support.tuned import thresholds
 from quba_check.errors import StoreError
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.result import DemandResult
-from quba_check.pytest_plugin.items import GATE, JUDGE, DemandItem, ThresholdFile
+from quba_check.pytest_plugin.items import GATE, JUDGE, DemandItem, ThresholdNode
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import verdict_row
 
@@ -50,9 +50,11 @@ def items(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
     def collected(judge: Any = None, models: tuple[str, ...] = ("net",)) -> list[DemandItem]:
         demands = plan_demands(models, [thresholds(TEXT)], "standard")
-        stash[GATE] = SimpleNamespace(root=tmp_path, models=models, demands=lambda _: demands)  # type: ignore[assignment]
+        stash[GATE] = SimpleNamespace(  # type: ignore[assignment]
+            root=tmp_path, models=models, demands=lambda _: demands, evaluation=lambda *_: None
+        )
         stash[JUDGE] = judge
-        return list(ThresholdFile.at(request.session, tmp_path / "x.yaml").collect())
+        return list(ThresholdNode.at(request.session, tmp_path / "x.yaml").collect())
 
     yield collected
     del stash[GATE], stash[JUDGE]

@@ -54,7 +54,7 @@ def test_urls_are_no_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_options_without_ini_value_are_not_read_from_the_ini_file() -> None:
-    assert not options_of(config(ini={"quba_trust_pickle": "true"})).trust_pickle
+    assert not options_of(config(ini={"quba_trust_pickle": "true"})).request.trust_pickle
 
 
 def test_the_device() -> None:

@@ -16,8 +16,8 @@ from quba_check.pytest_plugin.page_file import shown_path, write_page
 
 
 def gate_of(html: Path | None, baseline: StoredRun | None = None) -> Any:
-    options = SimpleNamespace(html=html, pictures=None)
-    return SimpleNamespace(options=options, baseline=baseline, store_place=Path("no-store"))
+    options = SimpleNamespace(html=html, pictures=None, store_place=Path("no-store"))
+    return SimpleNamespace(options=options, baseline=baseline)
 
 
 def test_all_records_with_the_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

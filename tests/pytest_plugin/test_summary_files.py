@@ -15,7 +15,8 @@ from quba_check.pytest_plugin.summary_files import remove_earlier, write_summari
 
 
 def gate(store: Path, markdown: Path | None = None, baseline: StoredRun | None = None) -> Any:
-    return SimpleNamespace(options=SimpleNamespace(markdown=markdown), baseline=baseline, store_place=store)
+    options = SimpleNamespace(markdown=markdown, store_place=store)
+    return SimpleNamespace(options=options, baseline=baseline)
 
 
 def test_nothing_is_written_unasked(tmp_path: Path) -> None:

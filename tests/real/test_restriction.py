@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.evaluations import new_evaluation
 
 from quba_check.core.view import CLEAN
 from quba_check.errors import HeadError
@@ -38,7 +39,7 @@ def evaluate(folders: Path, lite0_checkpoint: Path, tmp_path: Path):
             f"sets:\n  clean: {{reader: folder, path: val{entry}}}\n",
             encoding="utf-8",
         )
-        return Evaluation(str(lite0_checkpoint), folders, arch=ARCH, store=tmp_path, device="cpu")
+        return new_evaluation(str(lite0_checkpoint), folders, arch=ARCH, store=tmp_path, device="cpu")
 
     return made
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.engine.speed import FOLDER, read_speed
 from quba_check.errors import StoreError
-from quba_check.pytest_plugin.progress import read_states
+from quba_check.gate.progress import read_states
 from quba_check.storage.active_runs import active_runs
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.remote.leases import _time_of
@@ -36,12 +35,6 @@ def test_what_is_wrong(content: bytes) -> None:
     assert str(caught.value) == HOSTILE[content]
 
 
-def speed(folder: Path, content: bytes) -> object:
-    (folder / FOLDER).mkdir()
-    (folder / FOLDER / "x.json").write_bytes(content)
-    return read_speed(folder, "x")
-
-
 def states(folder: Path, content: bytes) -> object:
     (folder / "x.json").write_bytes(content)
     return read_states(folder)
@@ -60,7 +53,7 @@ def listing(folder: Path, content: bytes) -> object:
 
 
 @pytest.mark.parametrize("content", HOSTILE)
-@pytest.mark.parametrize("read", [speed, states, running, listing])
+@pytest.mark.parametrize("read", [states, running, listing])
 def test_a_damaged_file_counts_as_missing(
     read: Callable[[Path, bytes], object], content: bytes, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from quba_check.study.recommendation import (
     NO_PARTS,
     STATUSES,
     SUSPECT,
-    Candidate,
+    CheckedModel,
     Recommendation,
     recommend,
 )
@@ -35,7 +35,7 @@ def thresholds(text: str) -> Thresholds:
         return read_thresholds(path, shown="x.yaml", suite=published_facts())
 
 
-def by_id(recommendation: Recommendation) -> dict[str, Candidate]:
+def by_id(recommendation: Recommendation) -> dict[str, CheckedModel]:
     return {candidate.id: candidate for candidate in recommendation.candidates}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from quba_check.cli.main import quba_check
+from quba_check.cli.main import COMMANDS, quba_check
 from quba_check.gate.options import OPTIONS
 from tools.reference.markdown import code, codes, escaped, page, table
 
@@ -69,15 +69,6 @@ PAGES: Mapping[str, str] = {
 }
 """The page on each option of pytest and each command."""
 
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "start": ("init", "doctor", "verdict", "compare", "failures", "explain"),
-    "reports and CI": ("report", "summary", "annotations", "badge", "model-card", "attest", "export"),
-    "thresholds": ("lint", "tune", "power", "what-if", "schema"),
-    "published models": ("rank", "show", "recommend", "study", "reproduce", "population"),
-    "data and machines": ("suite", "store", "status", "fleet"),
-}
-"""The commands as `quba-check --help` groups them."""
-
 
 def options_page() -> str:
     """Return the page."""
@@ -85,7 +76,7 @@ def options_page() -> str:
     commands = dict(all_commands(quba_check))
     groups = {
         title: [full for name in names for full in commands if full.split()[0] == name]
-        for title, names in GROUPS.items()
+        for title, names in COMMANDS.items()
     }
     return page(
         "Options and commands",
@@ -112,10 +103,12 @@ def options_page() -> str:
 
 def all_commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
     """Yield the commands by name, those of groups as `suite describe`."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from all_commands(command, f"{prefix}{name} ")
-        else:
+        elif command is not None:
             yield f"{prefix}{name}", command
 
 

@@ -8,7 +8,14 @@ import quba_check
 from tools.reference.markdown import page
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Measuring": ("Evaluation", "BatchSettings"),
+    "Measuring": (
+        "Evaluation",
+        "LoadRequest",
+        "read_preprocessing",
+        "SubsetSampler",
+        "RunSettings",
+        "BatchSettings",
+    ),
     "Results": ("Measurement", "Quantity", "Table", "Unmeasurable", "Grade"),
     "Score": ("quba_score", "published_models"),
     "Custom dimensions": ("dimension", "Dimension", "Part", "share"),

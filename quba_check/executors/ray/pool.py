@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 
-from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
 from quba_check.errors import OptionError, QubaError
 from quba_check.executors.choice import ExecutorChoice
@@ -14,7 +13,7 @@ from quba_check.executors.ray.slot import Attempt, OrderStream
 from quba_check.executors.ray.workers import RayWorkers
 from quba_check.executors.recipe import Recipe
 from quba_check.executors.settings import RaySettings
-from quba_check.models.classifier import Classifier
+from quba_check.models.compute import ComputeSettings
 from quba_check.storage.shard import ShardKey
 
 
@@ -71,11 +70,10 @@ class RayExecutor:
         count = len(self._workers.slots)
         return f"ray, {count} worker{'s' * (count != 1)}" if count else "ray"
 
-    def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
-        """Choose the settings of the passes on a worker, unless they are final."""
-        if classifier.requested is not None:
-            self._workers.prepare(self._recipe, self._key)
-            classifier.use(self._workers.choose_compute(views))
+    def choose_compute(self) -> ComputeSettings:
+        """Return the settings of the passes that a worker chooses."""
+        self._workers.prepare(self._recipe, self._key)
+        return self._workers.choose_compute()
 
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as workers predict them; each worker has two.

@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import socket
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ from quba_check.executors.scratch import scratch_folder
 from quba_check.models.process_setup import set_up_process
 
 if TYPE_CHECKING:
-    from quba_check.core.view import View
     from quba_check.engine.order import Order, Predicted
     from quba_check.executors.recipe import Recipe
     from quba_check.executors.remote_worker import RemoteWorker
@@ -123,10 +121,10 @@ class RayWorker:
             return error
         return changed
 
-    def choose_compute(self, views: Sequence[View]) -> ComputeSettings | QubaError:
+    def choose_compute(self) -> ComputeSettings | QubaError:
         """Return the settings of passes chosen on this device."""
         try:
-            return self._loaded.choose_compute(views)
+            return self._loaded.choose_compute()
         except QubaError as error:
             return error
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, NoReturn, cast
 
-from quba_check.core.view import View
 from quba_check.engine.order import Predicted
 from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.executors.choice import ExecutorChoice
@@ -102,7 +101,7 @@ class RayWorkers:
                 self._replace(slot, error)
         self._check_alive()
 
-    def choose_compute(self, views: Sequence[View]) -> ComputeSettings:
+    def choose_compute(self) -> ComputeSettings:
         """Return the settings of passes that a worker chose.
 
         Raises:
@@ -114,7 +113,7 @@ class RayWorkers:
                 self.receive()
             slot = self.loaded()[0]
             try:
-                settings = self._ray.get(slot.actor.choose_compute.remote(views))
+                settings = self._ray.get(slot.actor.choose_compute.remote())
             except self._ray.exceptions.RayTaskError:
                 raise
             except self._ray.exceptions.RayError as error:

@@ -8,14 +8,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from quba_check.core.view import View
 from quba_check.engine.order import Order, Predicted
 from quba_check.errors import OptionError, StoreError
 from quba_check.executors.choice import ExecutorChoice
@@ -26,7 +25,7 @@ from quba_check.executors.slurm.heartbeat import Heartbeat
 from quba_check.executors.slurm.jobs import SlurmJobs, check_installed
 from quba_check.executors.slurm.queue_folder import CheckModel, ChooseCompute, PredictOrder, QueueFolder
 from quba_check.executors.slurm.worker import SlurmWorker
-from quba_check.models.classifier import Classifier
+from quba_check.models.compute import ComputeSettings
 from quba_check.storage.shard import ShardKey
 
 DEFAULT_WORKERS = 4
@@ -189,21 +188,20 @@ class SlurmExecutor:
         self._unchecked: dict[str, list[ShardKey]] = {}
         self.name = f"slurm{':local' if pool.is_local else ''}, {_workers(pool.count)}"
 
-    def choose_compute(self, views: Sequence[View], classifier: Classifier) -> None:
-        """Choose the settings of the passes on the device of a worker.
+    def choose_compute(self) -> ComputeSettings:
+        """Return the settings of the passes on the device of a worker.
 
         Raises:
             QubaError: the model cannot be used there, or no worker can be started.
         """
-        if classifier.requested is None:
-            return
         dispatcher = self._pool.dispatcher(self._recipe)
-        number = dispatcher.submit(ChooseCompute(self._recipe.key, tuple(views)))
+        number = dispatcher.submit(ChooseCompute(self._recipe.key))
         try:
             completed = dispatcher.answer(number)
         finally:
             dispatcher.drop([number])
-        classifier.use(_value(completed))
+        settings: ComputeSettings = _value(completed)
+        return settings
 
     def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
         """Yield orders as they are predicted; they are pulled as workers have room.

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quba_check.core.view import View
 from quba_check.engine.order import Order
 from quba_check.executors.recipe import Recipe
 from quba_check.storage.atomic import write_atomically
@@ -38,10 +37,9 @@ class PredictOrder:
 
 @dataclass(frozen=True, slots=True)
 class ChooseCompute:
-    """A task: choose the settings of passes for views, on the device that makes them."""
+    """A task: choose the settings of passes on the device that makes them."""
 
     recipe: str
-    views: tuple[View, ...]
 
     def __str__(self) -> str:
         return "the choice of compute settings"

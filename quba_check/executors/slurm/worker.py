@@ -168,7 +168,7 @@ class Service:
             return self._is_changed(task.recipe)
         model = self._loaded(task.recipe)
         if isinstance(task, ChooseCompute):
-            return model.choose_compute(task.views)
+            return model.choose_compute()
         predicted = model.predict(task.order)
         return predicted.files, predicted.outputs, predicted.passes
 

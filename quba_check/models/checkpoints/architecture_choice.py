@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import timm
 from timm.models import is_model
 
 from quba_check.errors import ModelError
-from quba_check.models.checkpoints.hub_config import NAME, HubConfig, read_config
+from quba_check.models.checkpoints.hub_config import NAME, HubConfig
 from quba_check.models.checkpoints.reading import Checkpoint
 from quba_check.models.checkpoints.timm_architectures import (
     base_name,
@@ -20,16 +19,34 @@ from quba_check.models.checkpoints.timm_architectures import (
     pretrained_config,
 )
 from quba_check.models.checkpoints.training_metadata import (
-    NamedArchitecture,
     config_from_checkpoint,
     model_arguments,
     named_architectures,
 )
-from quba_check.models.model_files import ModelFile, model_files
+from quba_check.models.model_files import ModelFile
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.specs import WITH_CODE
+from quba_check.models.specs import WITH_CODE, ModelSpec
 
 OPTION = "--quba-arch"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFacts:
+    """The content of a checkpoint's files.
+
+    Attributes:
+        spec: the model.
+        where: the weights, for messages.
+        file: the file with the weights.
+        checkpoint: its content.
+        config: timm's `config.json` of the folder; None if missing or foreign.
+    """
+
+    spec: ModelSpec
+    where: str
+    file: ModelFile
+    checkpoint: Checkpoint
+    config: HubConfig | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +64,7 @@ class BuildSpec:
     """
 
     architecture: str
-    where: str = OPTION
+    where: str
     config: PreprocessingConfig | None = None
     pretrained_cfg: Mapping[str, Any] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -55,45 +72,65 @@ class BuildSpec:
     file: ModelFile | None = None
 
 
-def build_spec_of_file(checkpoint: Checkpoint, path: Path, *, spec: str, option: str | None) -> BuildSpec:
-    """Return the architecture and settings of a checkpoint file.
+def choose_architecture(facts: CheckpointFacts, option: str | None) -> BuildSpec:
+    """Return the architecture and settings of a checkpoint.
+
+    A folder's `config.json` decides. For a file it is used if nothing else names an architecture, or if the
+    option names the same.
 
     Args:
-        checkpoint: its content.
-        path: the file; timm's `config.json` next to it is used if nothing else names an architecture.
-        spec: the model's spec, for messages.
-        option: the value of `--quba-arch`, which has precedence.
+        facts: the content of its files.
+        option: the value of `--quba-arch`, which has precedence over names in a file.
 
     Raises:
         ModelError: no known architecture is named.
     """
-    config, file = _config_next_to(path, spec)
-    names = named_architectures(checkpoint.about)
-    timm_name = next((name for name in names if is_model(name.architecture)), None)
+    spec, config, about = facts.spec.text, facts.config, facts.checkpoint.about
+    if facts.spec.kind == "folder" and config is not None:
+        return build_spec_of_config(config, spec)
+    names = named_architectures(about)
+    stated = next((name for name in names if is_model(name.architecture)), None)
+    names_same = (
+        option is not None and config is not None and base_name(option) == base_name(config.architecture)
+    )
+    if config is not None and (names_same or (option is None and stated is None)):
+        chosen = build_spec_of_config(config, f"the folder of {spec}")
+        note = f"the architecture is {chosen.architecture}, as {chosen.where} states"
+        return replace(chosen, where=OPTION) if option else replace(chosen, notes=(note,))
+    note = ""
     if option is not None:
-        if config is not None and base_name(option) == base_name(config.architecture):
-            build_spec = build_spec_of_config(config, f"the folder of {spec}")
-            return replace(build_spec, where=OPTION, file=file)
-        if timm_name is None or base_name(timm_name.architecture) == base_name(option):
-            return _build_spec_of_name(option, OPTION, checkpoint, spec)
-        note = f"{OPTION}={option} is used, though {timm_name.where} in {spec} names {timm_name.architecture}"
-        return _build_spec_of_name(option, OPTION, checkpoint, spec, note)
-    if timm_name is not None:
-        where = f"{timm_name.where} in {spec}"
-        note = f"the architecture is {timm_name.architecture}, as {where} states"
-        return _build_spec_of_name(timm_name.architecture, where, checkpoint, spec, note)
-    if config is not None:
-        build_spec = build_spec_of_config(config, f"the folder of {spec}")
-        note = f"the architecture is {build_spec.architecture}, as {build_spec.where} states"
-        return replace(build_spec, notes=(note,), file=file)
-    near = [path.name.partition(".")[0], *(name.architecture for name in names)]
-    fitting = fitting_architecture(checkpoint.state, near=near)
-    hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
-    raise ModelError(f"{spec}: {_unknown_architecture(names)}{hint}")
+        name, where = option, OPTION
+        if stated is not None and base_name(stated.architecture) != base_name(option):
+            note = f"{OPTION}={option} is used, though {stated.where} in {spec} names {stated.architecture}"
+    elif stated is not None:
+        name, where = stated.architecture, f"{stated.where} in {spec}"
+        note = f"the architecture is {name}, as {where} states"
+    else:
+        unknown = [name.architecture for name in names]
+        near = [facts.file.path.name.partition(".")[0], *unknown]
+        fitting = fitting_architecture(facts.checkpoint.state, near=near)
+        hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
+        problem = "holds weights alone, so name their architecture in timm"
+        if names:
+            problem = (
+                f"{names[0].where} in it says '{unknown[0]}', which is not a model of timm "
+                f"{timm.__version__}; name one of timm's"
+            )
+        raise ModelError(f"{spec}: {problem}, {OPTION}=NAME, or {WITH_CODE}.{hint}")
+    metadata, arguments = config_from_checkpoint(about, spec=spec), model_arguments(about)
+    if metadata.config is not None and pretrained_config(name).get("fixed_input_size"):
+        size = metadata.config.values.get("input_size")
+        arguments |= {"img_size": size[1:]} if size and "img_size" not in arguments else {}
+    notes = (*([note] if note else []), *metadata.notes)
+    return BuildSpec(name, where, metadata.config, None, arguments, notes)
 
 
 def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
-    """Return the architecture and settings in timm's `config.json`."""
+    """Return the architecture and settings in timm's `config.json`.
+
+    Raises:
+        ModelError: timm does not know the architecture.
+    """
     check_architecture(config.architecture, where=f"{spec}: {NAME}")
     return BuildSpec(
         architecture=config.architecture,
@@ -101,37 +138,5 @@ def build_spec_of_config(config: HubConfig, spec: str) -> BuildSpec:
         config=config.preprocessing(spec=spec),
         pretrained_cfg=config.pretrained_cfg,
         arguments=config.model_args,
-    )
-
-
-def _build_spec_of_name(name: str, where: str, checkpoint: Checkpoint, spec: str, *notes: str) -> BuildSpec:
-    metadata = config_from_checkpoint(checkpoint.about, spec=spec)
-    arguments = model_arguments(checkpoint.about)
-    config = metadata.config
-    has_fixed_size = pretrained_config(name).get("fixed_input_size")
-    if config is not None and has_fixed_size and "input_size" in config.values:
-        arguments.setdefault("img_size", config.values["input_size"][1:])
-    return BuildSpec(name, where, config, None, arguments, (*notes, *metadata.notes))
-
-
-def _config_next_to(path: Path, spec: str) -> tuple[HubConfig | None, ModelFile | None]:
-    """Return timm's `config.json` next to a file, with its digest; None if missing or foreign."""
-    path = path.parent / NAME
-    if not path.is_file():
-        return None, None
-    try:
-        (file,) = model_files(path)
-        config = read_config(path, spec=spec)
-    except ModelError:
-        return None, None
-    return (config, file) if is_model(config.architecture) else (None, None)
-
-
-def _unknown_architecture(names: tuple[NamedArchitecture, ...]) -> str:
-    if not names:
-        return f"holds weights alone, so name their architecture in timm, {OPTION}=NAME, or {WITH_CODE}."
-    first = names[0]
-    return (
-        f"{first.where} in it says '{first.architecture}', which is not a model of timm {timm.__version__}; "
-        f"name one of timm's, {OPTION}=NAME, or {WITH_CODE}."
+        file=config.file,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from timm.models import PretrainedCfg
 
 from quba_check.errors import ModelError
+from quba_check.models.model_files import ModelFile, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig, key_text, short_repr
 from quba_check.models.preprocessing.preprocessing import timm_config
 from quba_check.storage.user_files import read_json
@@ -28,12 +29,14 @@ class HubConfig:
         classes: number of classes; None if not stated.
         model_args: arguments of the architecture.
         pretrained_cfg: timm's description of the weights.
+        file: the file.
     """
 
     architecture: str
     classes: int | None
     model_args: Mapping[str, Any]
     pretrained_cfg: Mapping[str, Any]
+    file: ModelFile
 
     def preprocessing(self, *, spec: str) -> PreprocessingConfig:
         """Return the preprocessing that it states."""
@@ -51,6 +54,7 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
         ModelError: it is not JSON, not timm's (but that of transformers, for example), names no architecture,
             or has an invalid number of classes.
     """
+    (file,) = model_files(path)
     config = read_json(path, f"{spec}: {NAME}", ModelError)
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         raise ModelError(f"{spec}: {_foreign_config(config)}")
@@ -69,6 +73,7 @@ def read_config(path: Path, *, spec: str) -> HubConfig:
         classes=classes,
         model_args=arguments if isinstance(arguments := config.get("model_args"), dict) else {},
         pretrained_cfg={name: value for name, value in pretrained_cfg.items() if name in _KNOWN},
+        file=file,
     )
 
 

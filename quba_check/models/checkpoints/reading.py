@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
-import pickle
-import pickletools
+import re
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 import torch
@@ -47,12 +44,8 @@ SAFE: dict[str, Any] = {
     **dict.fromkeys(("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"), _scalar),
 }
 """Types that training scripts save next to weights; creating them runs no code."""
-_PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.", "__builtin__.", *SAFE)
+_PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.", "__builtin__.")
 _LFS_POINTER = b"version https://git-lfs"
-LARGEST_PICKLE = 8 * 2**20
-"""Bytes of instructions that are searched at most; tensors are stored outside of them."""
-LEGACY_PICKLES = 5
-"""Before the zip format, torch wrote five pickles in a row and then the tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +102,12 @@ def _unpickle(path: Path, spec: str, trust: bool) -> Any:
     except Exception as error:  # torch raises a dozen types for files that are not a checkpoint
         if trust:
             raise ModelError(f"{spec}: cannot be read as a checkpoint ({error_summary(error)}).") from error
-        _raise_refusal(path, spec, error)
+        with torch.serialization.safe_globals(safe):
+            names = _foreign_names(path, error)
+        _raise_refusal(names, spec, error)
 
 
-def _raise_refusal(path: Path, spec: str, error: Exception) -> NoReturn:
-    names = pickled_names(path)
+def _raise_refusal(names: list[str], spec: str, error: Exception) -> NoReturn:
     foreign = [name for name in names if not name.startswith(_PLAIN)]
     if any(name.startswith("torch.nn.modules.") for name in names):
         which = f" ({foreign[0]})" if foreign else ""
@@ -121,7 +115,7 @@ def _raise_refusal(path: Path, spec: str, error: Exception) -> NoReturn:
             f"{spec}: holds a whole pickled model{which}, not a state dict; nothing of it was run. "
             f"{HOW_TO_SAVE}, or {WITH_CODE}."
         ) from error
-    if isinstance(error, pickle.UnpicklingError) and names:
+    if names:
         raise ModelError(
             f"{spec}: would run code when it is read ({listed(foreign or names, 3)}); nothing of it was run. "
             f"{HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
@@ -149,7 +143,7 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
             f"{spec}: holds a value of type {type(loaded).__name__}, not a state dict. {HOW_TO_SAVE}."
         )
     if _is_state(loaded):
-        return Checkpoint(_usable_weights(_weights(loaded), spec))
+        return Checkpoint(_usable_weights(loaded, spec))
     parts = [part for part in (loaded, *loaded.values()) if isinstance(part, Mapping)]
     packed = next((str(key) for part in parts for key in part if PACKED in str(key)), None)
     if packed is not None:
@@ -161,7 +155,8 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     if not states:
         contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
         raise ModelError(f"{spec}: holds a dict without weights, got {contents}. {HOW_TO_SAVE}.")
-    key = next((key for name in PREFERRED for key in states if _first_part(key) == name), None)
+    by_first_part = {key.partition(".")[0]: key for key in reversed(states)}
+    key = next((by_first_part[name] for name in PREFERRED if name in by_first_part), None)
     if key is None and len(states) > 1:
         first = next(iter(states))
         raise ModelError(
@@ -173,33 +168,25 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         _usable_weights(states[key], spec),
         key,
         others=tuple(other for other in states if other != key),
-        about={str(name): value for name, value in loaded.items() if str(name) != _first_part(key)},
+        about={str(name): value for name, value in loaded.items() if str(name) != key.partition(".")[0]},
     )
-
-
-def _first_part(key: str) -> str:
-    return key.partition(".")[0]
 
 
 def _states(loaded: Mapping[Any, Any]) -> Iterator[tuple[str, State]]:
     """Yield the state dicts under the keys of a mapping, or one level below."""
     for name, value in loaded.items():
-        if not isinstance(value, Mapping):
-            continue
         if _is_state(value):
-            yield str(name), _weights(value)
-        else:
-            inner = {key: part for key, part in value.items() if isinstance(part, Mapping)}
-            yield from (
-                (f"{name}.{key}", _weights(part))
-                for key, part in inner.items()
-                if key in PREFERRED and _is_state(part)
-            )
+            yield str(name), value
+        elif isinstance(value, Mapping):
+            parts = ((key, part) for key, part in value.items() if key in PREFERRED)
+            yield from ((f"{name}.{key}", part) for key, part in parts if _is_state(part))
 
 
-def _is_state(value: Mapping[Any, Any]) -> bool:
-    return bool(value) and all(
-        isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in value.items()
+def _is_state(value: object) -> TypeGuard[State]:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in value.items())
     )
 
 
@@ -209,7 +196,8 @@ def _usable_weights(state: State, spec: str) -> State:
     Raises:
         ModelError: a tensor is not dense, or its name cannot be shown.
     """
-    for name, tensor in state.items():
+    usable = {name: tensor for name, tensor in state.items() if name not in COUNTERS}
+    for name, tensor in usable.items():
         if len(name) > MAX_NAME_LENGTH or not name.isprintable():
             raise ModelError(
                 f"{spec}: holds a tensor with a name that cannot be shown, got {key_text(name)}. "
@@ -220,54 +208,15 @@ def _usable_weights(state: State, spec: str) -> State:
                 f"{spec}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers. {HOW_TO_SAVE} "
                 f"of a model with such tensors, or {WITH_CODE}."
             )
-    return state
+    return usable
 
 
-def _weights(state: Mapping[str, Tensor]) -> State:
-    return {name: tensor for name, tensor in state.items() if name not in COUNTERS}
+def _foreign_names(path: Path, error: Exception) -> list[str]:
+    """Return the names that a pickle would import, without those that are always allowed.
 
-
-def pickled_names(path: Path) -> tuple[str, ...]:
-    """Return the dotted names that a pickle would import, in order, each once.
-
-    Nothing of the pickle is run.
-
-    Args:
-        path: a file of `torch.save`, in the zip format or the older one, or a plain pickle.
-
-    Returns:
-        Names such as `collections.OrderedDict`; none for files without a pickle. Of a damaged file, those
-        before the damage.
+    Nothing of the pickle is run. Of formats older than torch 1.6, the name that torch refused.
     """
-    names: dict[str, None] = {}
     try:
-        with path.open("rb") as file:
-            for pickled in _pickles(file):
-                names.update(dict.fromkeys(_names(pickled)))
-    except Exception:  # noqa: BLE001, S110  a damaged file, or no pickle
-        pass
-    return tuple(names)
-
-
-def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            for member in archive.infolist():
-                if member.filename.endswith("data.pkl") and member.file_size <= LARGEST_PICKLE:
-                    yield io.BytesIO(archive.read(member))
-        return
-    file.seek(0)
-    instructions = io.BytesIO(file.read(LARGEST_PICKLE))
-    for _ in range(LEGACY_PICKLES):
-        yield instructions
-
-
-def _names(pickled: BinaryIO) -> Iterator[str]:
-    texts: list[str] = []
-    for opcode, argument, _ in pickletools.genops(pickled):
-        if opcode.name in ("GLOBAL", "INST"):
-            yield str(argument).replace(" ", ".")
-        elif opcode.name == "STACK_GLOBAL" and len(texts) >= 2:
-            yield ".".join(texts[-2:])
-        if isinstance(argument, str):
-            texts.append(argument)
+        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # noqa: BLE001  another format, or a damaged file
+        return re.findall(r"GLOBAL ([\w.]+)", str(error))

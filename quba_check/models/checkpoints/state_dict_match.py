@@ -38,11 +38,6 @@ class StateDictDiff:
     reshaped: Mapping[str, tuple[Size, Size]]
 
     @property
-    def is_empty(self) -> bool:
-        """True if all tensors match."""
-        return self.count == 0
-
-    @property
     def count(self) -> int:
         """Number of tensors that do not match."""
         return len(self.missing) + len(self.unexpected) + len(self.reshaped)
@@ -62,10 +57,6 @@ class StateDictDiff:
                 return None
             sizes.add(theirs[0])
         return int(sizes.pop()) if len(sizes) == 1 else None
-
-    def fits(self, classifier: tuple[str, ...]) -> bool:
-        """True if nothing differs but the head's number of classes."""
-        return self.is_empty or self.head(classifier) is not None
 
     def describe(self) -> str:
         """Return the counts of differences, with the first few of each kind."""
@@ -141,7 +132,11 @@ def match_prefix(state: Mapping[str, Tensor], module: nn.Module, classifier: tup
         infixes, bare = (), dict(state)
     prefixes = ["", *_prefixes(bare, module)][:MAX_PREFIXES]
     matches = {prefix: _match_without(bare, prefix, infixes, module) for prefix in prefixes}
-    fitting = {prefix: match for prefix, match in matches.items() if match.diff.fits(classifier)}
+    fitting = {
+        prefix: match
+        for prefix, match in matches.items()
+        if not match.diff.count or match.diff.head(classifier) is not None
+    }
     if fitting:
         first, *others = fitting
         return replace(fitting[first], is_fitting=True, rivals=tuple(others))

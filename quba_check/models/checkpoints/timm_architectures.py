@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import timm
 import torch
-from timm.models import get_pretrained_cfg, is_model, is_model_pretrained
+from timm.models import get_pretrained_cfg, is_model
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
@@ -59,9 +59,11 @@ def check_architecture(name: str, *, where: str) -> None:
     """
     if not is_model(name):
         shown = f"'{name}'" if name == key_text(name) else key_text(name)
+        *others, last = [f"'{near}'" for near in nearest_architectures(name)] or [""]
+        question = f" Did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""
         raise ModelError(
             f"{where}: unknown architecture {shown}. Allowed: the models of timm {timm.__version__}."
-            f"{_question(nearest_architectures(name))}"
+            f"{question}"
         )
     base, _, tag = name.partition(".")
     tags = [pretrained.partition(".")[2] for pretrained in timm.list_pretrained(f"{base}.*")]
@@ -125,27 +127,6 @@ def pretrained_config(name: str) -> dict[str, Any]:
     return config.to_dict() if config is not None else {}
 
 
-def pretrained_model(name: str, *, spec: str) -> nn.Module:
-    """Load a timm model with pretrained weights, from the Hugging Face cache or downloaded.
-
-    Raises:
-        ModelError: timm does not know it, has no weights for it, or cannot load them here.
-    """
-    check_architecture(name, where=spec)
-    if not is_model_pretrained(name):
-        raise ModelError(
-            f"{spec}: timm has no pretrained weights for '{name}'. "
-            f"Give a checkpoint file and --quba-arch={name}."
-        )
-    try:
-        return cast(nn.Module, timm.create_model(name, pretrained=True))
-    except Exception as error:  # the hub's, the network's and the file system's errors share no base
-        raise ModelError(
-            f"{spec}: its pretrained weights could not be loaded ({error_summary(error)}). "
-            f"Without a network give a checkpoint file and --quba-arch={name.partition('.')[0]}."
-        ) from error
-
-
 def convert_names(state: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor] | None:
     """Convert the names of an architecture's original release to timm's, as timm itself does.
 
@@ -206,13 +187,6 @@ def base_name(name: str) -> str:
     """Return timm's own name of an architecture, without the pretrained tag."""
     config = get_pretrained_cfg(name)
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
-
-
-def _question(names: list[str]) -> str:
-    if not names:
-        return ""
-    *others, last = [f"'{name}'" for name in names]
-    return f" Did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
 
 
 def _meta_module(name: str) -> nn.Module | None:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.models.preprocessing.config import (
     KEYS,
-    OutputKind,
     PreprocessingConfig,
     preprocessing_config,
 )
@@ -123,41 +122,31 @@ def suite_defaults(image_size: int | None) -> Preprocessing:
 
 
 def preprocessing_of(
-    module: nn.Module,
-    *,
-    spec: str,
-    image_size: int | None,
-    architecture: str = "",
-    configs: Sequence[PreprocessingConfig] = (),
+    configs: Sequence[PreprocessingConfig], *, spec: str, image_size: int | None
 ) -> Preprocessing:
-    """Return the preprocessing of a module.
+    """Return the preprocessing that configs state.
 
-    The module's own config is its `quba_config`, else its `pretrained_cfg`. Later configs override earlier
-    ones key by key, and the suite's defaults fill the rest.
+    Later configs override earlier ones key by key, and the suite's defaults fill the rest.
 
     Args:
-        module: the module that classifies.
-        spec: its spec, for messages and `source`.
+        configs: of the module itself, its checkpoint and a preprocessing file, as far as there are any.
+        spec: the model's spec, for messages.
         image_size: side in pixels stated in the suite's manifest.
-        architecture: the timm name, if timm built the module.
-        configs: further configs, such as that of a checkpoint or a preprocessing file; the last one wins.
 
     Returns:
         The preprocessing. `source` names the keys that come from another source than the rest.
 
     Raises:
-        ModelError: a `quba_config` or `pretrained_cfg` has an unknown key or an invalid value, or images
-            would be resized to more pixels than memory holds.
+        ModelError: images would be resized to more pixels than memory holds.
     """
     values = asdict(suite_defaults(image_size))
     del values["source"]
     sources = dict.fromkeys(values, SUITE_DEFAULTS)
-    own = _own_config(module, spec, architecture)
-    for config in (*([own] if own else []), *configs):
+    for config in configs:
         overrides = {key: value for key, value in config.values.items() if key in values}
         values |= overrides
         sources |= dict.fromkeys(overrides, config.source)
-    preprocessing = Preprocessing(**values, source=_source(sources, [own, *configs]))
+    preprocessing = Preprocessing(**values, source=_source(sources, configs))
     sides = [side / preprocessing.crop_pct for side in preprocessing.input_size[1:]]
     if not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:
         raise ModelError(
@@ -189,37 +178,31 @@ def timm_config(config: Mapping[str, Any], *, where: str, source: str) -> Prepro
     return preprocessing_config(resolved, where=where, source=source)
 
 
-def stated_outputs(
-    module: nn.Module, *, spec: str, configs: Sequence[PreprocessingConfig] = ()
-) -> OutputKind | None:
-    """Return the kind of outputs stated by a config, None if there is none.
+def configs_of_module(module: nn.Module, *, spec: str, architecture: str = "") -> list[PreprocessingConfig]:
+    """Return the config of a module itself: its `quba_config`, else its `pretrained_cfg`; none without both.
 
-    Later configs override earlier ones, and all of them the module's `quba_config`.
+    Args:
+        module: the module that classifies.
+        spec: its spec, for messages and sources.
+        architecture: the timm name, if timm built the module.
 
     Raises:
-        ModelError: the `quba_config` is invalid.
+        ModelError: the config has an unknown key or an invalid value.
     """
-    own = _own_config(module, spec, "")
-    kinds = (config.values.get("outputs") for config in (*reversed(configs), *([own] if own else [])))
-    return next((kind for kind in kinds if kind is not None), None)
-
-
-def _own_config(module: nn.Module, spec: str, architecture: str) -> PreprocessingConfig | None:
     config = getattr(module, "quba_config", None)
     if config is not None:
-        return preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
-    config = getattr(module, "pretrained_cfg", None)
-    if not config:
-        return None
+        own = preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
+        return [own]
+    config, where = getattr(module, "pretrained_cfg", None), f"{spec}: pretrained_cfg"
+    if config and not isinstance(config, Mapping):
+        raise ModelError(f"{where}: is not a dict, got {type(config).__name__}.")
     source = f"timm's {architecture}" if architecture else f"pretrained_cfg of {spec}"
-    if not isinstance(config, Mapping):
-        raise ModelError(f"{spec}: pretrained_cfg: is not a dict, got {type(config).__name__}.")
-    return timm_config(config, where=f"{spec}: pretrained_cfg", source=source)
+    return [timm_config(config, where=where, source=source)] if config else []
 
 
-def _source(sources: Mapping[str, str], configs: Sequence[PreprocessingConfig | None]) -> str:
+def _source(sources: Mapping[str, str], configs: Sequence[PreprocessingConfig]) -> str:
     """Return the first source in use, with the others and their keys in brackets."""
-    order = dict.fromkeys([*(config.source for config in configs if config), SUITE_DEFAULTS])
+    order = dict.fromkeys([*(config.source for config in configs), SUITE_DEFAULTS])
     keys = {source: [key for key in sources if sources[key] == source] for source in order}
     if any(names and source != SUITE_DEFAULTS for source, names in keys.items()):
         # The default crop_mode is not worth a mention.

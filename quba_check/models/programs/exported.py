@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,7 +32,7 @@ DYNAMIC = ("choose_qparams", "choose_qparams_symmetric")
 
 
 @dataclass(frozen=True, slots=True)
-class ImageInput:
+class ProgramInput:
     """The input of a program.
 
     Attributes:
@@ -49,9 +49,7 @@ class ImageInput:
 class ExportedNetwork(nn.Module):
     """An exported program as a module.
 
-    The program keeps the mode in which it was exported; `train` and `eval` only set the flag. A program with
-    a limited number of images gets them in portions. A portion that is too small is filled up with copies of
-    its last image, and their answers are dropped.
+    The program keeps the mode in which it was exported; `train` and `eval` only set the flag.
 
     Args:
         program: the program as a module.
@@ -74,18 +72,32 @@ class ExportedNetwork(nn.Module):
             part.training = mode
         return self
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Any:
         """Return the outputs of the program for any number of images."""
-        portions = torch.split(images, self.most or len(images))
-        answers: list[Tensor] = [self._answers(portion) for portion in portions]
-        return answers[0] if len(answers) == 1 else torch.cat(answers)
+        return in_portions(self.program, images, self.least, self.most)
 
-    def _answers(self, images: Tensor) -> Any:
-        n_missing = self.least - len(images)
-        if n_missing <= 0:
-            return self.program(images)
-        filled = torch.cat([images, images[-1:].expand(n_missing, *images.shape[1:])])
-        return self.program(filled)[: len(images)]
+
+def in_portions(run: Callable[[Tensor], Any], images: Tensor, least: int, most: int | None) -> Any:
+    """Return the outputs of a program with a limited batch size.
+
+    A portion that is too small is filled up with copies of its last image, whose answers are dropped.
+
+    Args:
+        run: the program.
+        images: any number of images.
+        least: smallest number of images at a time.
+        most: largest number; None if there is no limit.
+    """
+    answers = []
+    for portion in torch.split(images, most or len(images)):
+        n_missing = least - len(portion)
+        if n_missing > 0:
+            filled = torch.cat([portion, portion[-1:].expand(n_missing, *portion.shape[1:])])
+            answers.append(run(filled)[: len(portion)])
+        else:
+            answers.append(run(portion))
+    is_table = all(isinstance(answer, Tensor) for answer in answers)
+    return torch.cat(answers) if is_table and len(answers) > 1 else answers[0]
 
 
 def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
@@ -191,7 +203,7 @@ def _is_in_train_mode(node: Any) -> bool:
     return position is not None and len(node.args) > position and node.args[position] is True
 
 
-def _image_input(program: Any, spec: str) -> ImageInput:
+def _image_input(program: Any, spec: str) -> ProgramInput:
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     shape: Any = getattr(inputs[0].meta.get("val"), "shape", ()) if inputs else ()
     if len(inputs) != 1 or len(shape) != 4:
@@ -202,7 +214,7 @@ def _image_input(program: Any, spec: str) -> ImageInput:
     least, most = _bounds(program, shape[0])
     _, channels, height, width = shape
     fixed = all(isinstance(side, int) for side in (channels, height, width))
-    return ImageInput(least, most, (channels, height, width) if fixed else None)
+    return ProgramInput(least, most, (channels, height, width) if fixed else None)
 
 
 def _bounds(program: Any, batch: Any) -> tuple[int, int | None]:

@@ -16,6 +16,7 @@ from quba_check.errors import ModelError, listed, needs
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.model_files import check_in_place
 from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.programs.exported import in_portions
 from quba_check.models.programs.onnx_graph import OnnxGraph, read_graph
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -33,7 +34,7 @@ _PREAMBLE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .*
 
 
 @dataclass(frozen=True, slots=True)
-class ImageInput:
+class OnnxInput:
     """The input of a graph that takes a batch of images.
 
     Attributes:
@@ -54,8 +55,7 @@ class OnnxProgram(nn.Module):
 
     It maps float32 images (N, 3, H, W) to float32 outputs.
 
-    A graph with a batch fixed to B gets B images at a time. A smaller last batch is filled up with copies of
-    its last image, and their answers are dropped.
+    A graph with a batch fixed to B gets B images at a time.
 
     Args:
         session: the loaded graph.
@@ -71,7 +71,7 @@ class OnnxProgram(nn.Module):
     contents: Tensor
 
     def __init__(
-        self, session: Any, takes: ImageInput, answers: str, graph: OnnxGraph, runtime: str, spec: str
+        self, session: Any, takes: OnnxInput, answers: str, graph: OnnxGraph, runtime: str, spec: str
     ) -> None:
         super().__init__()
         self.runtime = runtime
@@ -91,34 +91,27 @@ class OnnxProgram(nn.Module):
                 f"{self._spec}: its input is fixed to {fixed[0]} × {fixed[1]}, got images of "
                 f"{size[0]} × {size[1]}. Allowed: input_size: [3, {fixed[0]}, {fixed[1]}]."
             )
-        pixels = images.detach().to("cpu", self.takes.dtype).numpy()
-        at_once = self.takes.batch or len(pixels)
-        parts = [self._run(pixels[start : start + at_once]) for start in range(0, len(pixels), at_once)]
-        if not all(isinstance(part, np.ndarray) for part in parts):
-            return parts[0]
-        return torch.from_numpy(np.concatenate(parts)).to(images.device)
+        pixels = images.detach().to("cpu", self.takes.dtype)
+        answers = in_portions(self._run, pixels, self.takes.batch or 1, self.takes.batch)
+        return answers.to(images.device) if isinstance(answers, Tensor) else answers
 
     def runs_on(self, device: torch.device) -> torch.device:
         """Return the device that the graph runs on: the given one, or the CPU."""
         return device if CUDA in self._session.get_providers() else torch.device("cpu")
 
-    def _run(self, pixels: np.ndarray[Any, Any]) -> Any:
-        n_missing = (self.takes.batch or len(pixels)) - len(pixels)
-        filled = (
-            np.pad(pixels, ((0, n_missing), (0, 0), (0, 0), (0, 0)), mode="edge") if n_missing else pixels
-        )
+    def _run(self, pixels: Tensor) -> Any:
         try:
-            (answer,) = self._session.run([self.answers], {self.takes.name: filled})
+            (answer,) = self._session.run([self.answers], {self.takes.name: pixels.numpy()})
         except Exception as error:  # onnxruntime's errors share no base
             text = _on_one_line(error)
             if "Failed to allocate memory" in text:
                 raise torch.OutOfMemoryError(text) from error
-            shape = "×".join(map(str, filled.shape[1:]))
+            shape = "×".join(map(str, pixels.shape[1:]))
             raise ModelError(
-                f"{self._spec}: onnxruntime fails on a batch of {len(filled)} images of {shape}: {text}"
+                f"{self._spec}: onnxruntime fails on a batch of {len(pixels)} images of {shape}: {text}"
             ) from error
         check_in_place(self._external)
-        return answer[: len(pixels)] if n_missing else answer
+        return torch.from_numpy(answer) if isinstance(answer, np.ndarray) else answer
 
 
 def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
@@ -208,7 +201,7 @@ def _session(spec: ModelSpec, device: torch.device) -> Any:
         )
 
 
-def _image_input(inputs: Sequence[Any], spec: str) -> ImageInput:
+def _image_input(inputs: Sequence[Any], spec: str) -> OnnxInput:
     allowed = "Allowed: one input of float numbers, shaped (images, 3, height, width)."
     if len(inputs) != 1:
         names = listed(entry.name for entry in inputs)
@@ -233,7 +226,7 @@ def _image_input(inputs: Sequence[Any], spec: str) -> ImageInput:
         )
     batch, _, height, width = fixed
     size = (height, width) if height is not None and width is not None else None
-    return ImageInput(images.name, _DTYPES[images.type], batch, size)
+    return OnnxInput(images.name, _DTYPES[images.type], batch, size)
 
 
 def _shape(shape: Sequence[Any]) -> str:

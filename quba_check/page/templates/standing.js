@@ -99,8 +99,10 @@
     ].join(", ");
 
   /* Chart. */
-  const [LEFT, RIGHT, TOP, BOTTOM] = data.box;
+  const [LEFT, RIGHT, TOP, BOTTOM] = [64, 704, 16, 380];
+  const STAR = [0, -13, "l3.3 8.5 9.1 0.5 -7.1 5.7 2.3 8.8 -7.6 -4.9 -7.6 4.9 2.3 -8.8 -7.1 -5.7 9.1 -0.5z"];
   const MARKS = [[0, 0, "h0"], [0, -4, "l4 7h-8z"], [-3, -3, "h6v6h-6z"], [0, -5, "l4 5-4 5-4-5z"]];
+  const mark = ([right, down, path], x, y) => `M${x + right} ${y + down}${path}`;
   const chart = part("chart");
   const svg = chart.querySelector("svg");
 
@@ -159,8 +161,7 @@
       const { own, selected, groups } = dot.model;
       const family = groups.length ? data.groups[0].values.indexOf(groups[0]) % MARKS.length : 0;
       const kind = own ? "own" : selected ? `f${family}` : "rest";
-      const [right, down, shape] = own ? [0, -13, data.star] : MARKS[selected ? family : 0];
-      paths[kind] = `${paths[kind] ?? ""}M${dot.x + right} ${dot.y + down}${shape}`;
+      paths[kind] = (paths[kind] ?? "") + mark(own ? STAR : MARKS[selected ? family : 0], dot.x, dot.y);
       if (own) texts.push(label(dot));
     }
     const kinds = ["grid", "front", "rest", "f0", "f1", "f2", "f3", "own"].filter((kind) => paths[kind]);
@@ -289,8 +290,7 @@
   });
   for (const shown of section.querySelectorAll("[data-script]")) shown.hidden = false;
   section.querySelector("details").open = innerWidth > 640;
-  svg.setAttribute("aria-hidden", true);
-  svg.setAttribute("text-anchor", "middle");
+  for (const key of section.querySelectorAll("[data-mark]")) key.setAttribute("d", mark(MARKS[key.dataset.mark], 7, 7));
   chart.setAttribute("role", "listbox");
   chart.setAttribute("aria-label", "Models in the chart, by rank");
   chart.tabIndex = 0;

@@ -16,7 +16,7 @@ from quba_check.storage.store_files import StoredFile, StoreFiles
 from quba_check.storage.store_format import FORMAT_NAME
 from quba_check.storage.user_files import reason
 
-SHARED = ("predictions", "runs", "active", "leases", "compute", "doctor", UNFINISHED)
+SHARED = ("predictions", "runs", "active", "leases", "compute", UNFINISHED)
 """Folders at the URL; all others belong to one machine."""
 
 
@@ -113,13 +113,6 @@ class SharedFiles(StoreFiles):
         except OSError as error:
             raise StoreError(f"--quba-store: {path} cannot be read ({reason(error)}).") from None
         self.remote.replace(name, content)
-
-    def publish_once(self, name: str, payload: bytes) -> bytes:
-        """Write a small file at the URL unless there is one; return the content there."""
-        if not self.remote.create(name, payload):
-            with suppress(FileNotFoundError):  # another process removed it
-                return self.remote.read(name)
-        return payload
 
     def fetch(self, prefix: str) -> None:
         """Copy missing files whose names start with a prefix to this machine."""

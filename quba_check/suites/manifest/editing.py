@@ -1,4 +1,4 @@
-"""Adding sets to a manifest, without changing any other byte."""
+"""Adding sets to a manifest."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ruamel.yaml.nodes import MappingNode
+from ruamel.yaml.comments import CommentedMap
 
 from quba_check.errors import SuiteError
 from quba_check.storage.atomic import write_atomically
-from quba_check.strict_yaml import Document, read_yaml
-from quba_check.strict_yaml.document import children, end_of
+from quba_check.strict_yaml import read_yaml
+from quba_check.strict_yaml.round_trip import append, edit, flow_mapping
 from quba_check.suites.manifest.reading import read_manifest
 
 Entries = Mapping[str, Mapping[str, str | int | bool]]
@@ -34,8 +34,8 @@ def add_sets(manifest: Path, entries: Entries) -> None:
     """Add sets after those that a manifest declares; identical ones are skipped.
 
     Raises:
-        UserError: the file cannot be read or written, has an error, declares a set of that name
-            differently, or has its sets in braces.
+        UserError: the file cannot be read or written, has an error or a comment in braces, or declares a set
+            of that name differently.
     """
     shown = str(manifest)
     read_manifest(manifest, shown)
@@ -47,32 +47,17 @@ def add_sets(manifest: Path, entries: Entries) -> None:
                 f"{document.at_key(('sets', name))}: the set '{name}' is already declared. "
                 f"Allowed in its place: {manifest_line(name, entry)}"
             )
-    lines = [manifest_line(name, entry) for name, entry in entries.items() if name not in declared]
-    if not lines:
-        return
-    content = _insert_lines(document, lines)
+
+    def change(root: CommentedMap) -> None:
+        for name, entry in entries.items():
+            if name not in declared:
+                append(root["sets"], name, flow_mapping(entry))
+
+    content = edit(document, change).encode()
     try:
         write_atomically(manifest, content, lambda path: read_manifest(path, shown))
     except OSError as error:
         raise SuiteError(f"{manifest}: cannot be written ({error.strerror}).") from None
-
-
-def _insert_lines(document: Document, lines: list[str]) -> bytes:
-    """Insert lines after the last set. ruamel's round trip would reformat the whole file."""
-    sets = next(child.node for child in children(document.root) if child.step == "sets")
-    if not isinstance(sets, MappingNode) or sets.flow_style or not sets.value:
-        raise SuiteError(
-            f"{document.at(('sets',))}: the sets are in braces, where no lines can be added. "
-            f"Add them yourself: {', '.join(lines)}"
-        )
-    rows = document.path.read_bytes().splitlines(keepends=True)
-    ending = b"\r\n" if rows[0].endswith(b"\r\n") else b"\n"
-    last = int(end_of(sets).line)
-    if not rows[last].endswith(b"\n"):
-        rows[last] += ending
-    indent = b" " * sets.value[0][0].start_mark.column
-    rows[last + 1 : last + 1] = [indent + line.encode() + ending for line in lines]
-    return b"".join(rows)
 
 
 def yaml_scalar(value: str | int | bool) -> str:

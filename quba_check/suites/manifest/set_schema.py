@@ -14,7 +14,7 @@ from quba_check.strict_yaml import Strict
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ReaderInput:
     """Input of a reader.
 
     Attributes:
@@ -46,11 +46,12 @@ class _Entry(Strict):
     space: str | None = None
 
     @property
-    def source(self) -> Source:
-        """Input of the reader."""
-        return Source(self.path or "")
+    def source(self) -> ReaderInput:
+        """Input of the reader: its path, and the keys that other readers do not have."""
+        own = [key for key in type(self).model_fields if key not in _Entry.model_fields]
+        return ReaderInput(self.path or "", {key: getattr(self, key) for key in own})
 
-    def source_of(self, _view: View) -> Source:
+    def source_of(self, _view: View) -> ReaderInput:
         """Return the reader's input for a view of the set."""
         return self.source
 
@@ -66,11 +67,6 @@ class FolderEntry(_Entry):
     reader: Literal["folder"]
     path: str
     partial: bool = False
-
-    @property
-    def source(self) -> Source:
-        """Input of the reader."""
-        return Source(self.path, {"partial": self.partial})
 
 
 class CsvEntry(_Entry):
@@ -108,11 +104,6 @@ class ParquetEntry(_Entry):
     image: str | None = None
     label: str = "label"
 
-    @property
-    def source(self) -> Source:
-        """Input of the reader."""
-        return Source(self.path, {"image": self.image, "label": self.label})
-
 
 class WebDatasetEntry(_Entry):
     """Images and labels in tar files: `0001.jpg` with `0001.cls`, or `0001.json` with a `label`.
@@ -141,11 +132,6 @@ class HfEntry(_Entry):
     image: str = "image"
     label: str = "label"
 
-    @property
-    def source(self) -> Source:
-        """Input of the reader."""
-        return Source(self.path, {"split": self.split, "image": self.image, "label": self.label})
-
 
 class ArraysEntry(_Entry):
     """Arrays of images and labels, in one `.npz` file or two `.npy` or idx files.
@@ -168,11 +154,11 @@ class ArraysEntry(_Entry):
         return self
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ReaderInput:
         """Input of the reader."""
         if self.path is None:
-            return Source(self.images or "", files={"labels": self.labels or ""})
-        return Source(self.path, {"images": self.images or "images", "labels": self.labels or "labels"})
+            return ReaderInput(self.images or "", files={"labels": self.labels or ""})
+        return ReaderInput(self.path, {"images": self.images or "images", "labels": self.labels or "labels"})
 
 
 SetEntry = Annotated[
@@ -213,16 +199,16 @@ class CorruptionsEntry(Strict):
         """Corrupted images are labelled in the model's own classes."""
         return None
 
-    def source_of(self, view: View) -> Source:
+    def source_of(self, view: View) -> ReaderInput:
         """Return the reader's input for one corruption at one severity, or for all of them."""
         options = {"partial": self.partial} if self.reader == "folder" else {}
         if view.corruption is None or view.severity is None:
-            return Source(self.path or "", options)
+            return ReaderInput(self.path or "", options)
         path = f"{self.path}/{view.corruption}"
         if self.reader != "arrays":
-            return Source(f"{path}/{view.severity}", options)
+            return ReaderInput(f"{path}/{view.severity}", options)
         part = (view.severity - 1, len(SEVERITIES))
-        return Source(f"{path}.npy", {"part": part}, {"labels": f"{self.path}/labels.npy"})
+        return ReaderInput(f"{path}.npy", {"part": part}, {"labels": f"{self.path}/labels.npy"})
 
 
 AnySet = _Entry | CorruptionsEntry

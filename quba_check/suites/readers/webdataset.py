@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -23,16 +22,8 @@ _INDICES_CACHED = 256
 LARGEST_LABEL = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Position of a member's content in the tar file, in bytes."""
-
-    offset: int
-    size: int
-
-    def read(self, file: BinaryIO) -> bytes:
-        file.seek(self.offset)
-        return file.read(self.size)
+_Span = tuple[int, int]
+"""Position and size of a member's content in the tar file, in bytes."""
 
 
 def webdataset_images(path: Path, classes: ClassList) -> list[LabelledImage]:
@@ -63,14 +54,19 @@ def webdataset_member(path: Path, member: str) -> Image.Image:
     if span is None:
         raise SuiteError(f"{path}: there is no {member} in it.")
     with path.open("rb") as file:
-        return Image.open(io.BytesIO(span.read(file)))
+        return Image.open(io.BytesIO(_read(file, span)))
+
+
+def _read(file: BinaryIO, span: _Span) -> bytes:
+    file.seek(span[0])
+    return file.read(span[1])
 
 
 def _read_index(path: Path) -> dict[str, _Span]:
     """Return the files in a tar file by name; only headers are read."""
     try:
         with tarfile.open(path, "r:") as tar:
-            spans = {entry.name: _Span(entry.offset_data, entry.size) for entry in tar if entry.isreg()}
+            spans = {entry.name: (entry.offset_data, entry.size) for entry in tar if entry.isreg()}
     except Exception:  # noqa: BLE001  tarfile raises any error for a damaged header
         raise SuiteError(
             f"{path}: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
@@ -79,7 +75,7 @@ def _read_index(path: Path) -> dict[str, _Span]:
     for name, span in spans.items():
         if not is_utf8(name):
             raise SuiteError(f"{path}[{name}]: the name is not UTF-8 text. Rename it.")
-        if span.offset + span.size > size:
+        if sum(span) > size:
             raise SuiteError(f"{path}[{name}]: states more bytes than the tar file holds.")
     return spans
 
@@ -120,11 +116,9 @@ def _label(
             f"{shard}[{parts[_IMAGE]}]: an image without a label. Expected: a .cls or .json next to it."
         )
     where = f"{shard}[{name}]"
-    if index[name].size > LARGEST_LABEL:
-        raise SuiteError(
-            f"{where}: not a label, got {index[name].size:,} bytes. Allowed: at most {LARGEST_LABEL:,}."
-        )
-    content = index[name].read(file)
+    if (size := index[name][1]) > LARGEST_LABEL:
+        raise SuiteError(f"{where}: not a label, got {size:,} bytes. Allowed: at most {LARGEST_LABEL:,}.")
+    content = _read(file, index[name])
     try:
         label = content.decode() if _CLASS in parts else json.loads(content)["label"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("ray")
 
 import ray
+from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
@@ -51,8 +52,8 @@ def answers(evaluation: Evaluation) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("model", ["demo", "demo-textured"])
 def test_processes_of_ray_predict_what_this_one_does(pool: RayPool, tmp_path: Path, model: str) -> None:
-    ours = Evaluation(model, store=tmp_path / "ours", limit=300)
-    theirs = Evaluation(model, store=tmp_path / "theirs", limit=300, workers=pool)
+    ours = new_evaluation(model, store=tmp_path / "ours", limit=300)
+    theirs = new_evaluation(model, store=tmp_path / "theirs", limit=300, workers=pool)
     theirs.engine.worker.run = lambda orders: pytest.fail("predicted here")  # type: ignore[method-assign]
     assert all((one == other).all() for one, other in zip(answers(ours), answers(theirs), strict=True))
     files = [path.relative_to(tmp_path / "ours") for path in (tmp_path / "ours").glob("predictions/*/*")]
@@ -61,7 +62,7 @@ def test_processes_of_ray_predict_what_this_one_does(pool: RayPool, tmp_path: Pa
 
 
 def test_a_process_that_is_killed_is_replaced(pool: RayPool, tmp_path: Path) -> None:
-    evaluation = Evaluation("demo", store=tmp_path, limit=300, workers=pool)
+    evaluation = new_evaluation("demo", store=tmp_path, limit=300, workers=pool)
     engine = evaluation.engine
     engine.determine_outputs(VIEWS)  # predicts the first shard
     jobs = [ShardJob((engine.cache_keys.stored_view(view),), int(view == CLEAN)) for view in VIEWS]

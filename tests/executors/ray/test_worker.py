@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("ray")
 
 import ray
+from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
@@ -38,7 +39,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surrounding
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    return Evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=30)
+    return new_evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=30)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_one_model_after_another(surroundings: Surroundings, recipe: Recipe, ord
         worker.is_changed()
     assert worker.load(recipe, 2) is False
     first = worker._worker
-    assert isinstance(worker.choose_compute(list(order.keys)), ComputeSettings)
+    assert isinstance(worker.choose_compute(), ComputeSettings)
     predicted = worker.predict(order)
     assert isinstance(predicted, Predicted)
     assert predicted.order.keys == order.keys

@@ -21,7 +21,7 @@ from quba_check.executors.ray import workers as ray_workers
 from quba_check.executors.ray.cluster import Connection
 from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings
-from quba_check.models.compute import PLAIN, ComputeRequest, ComputeSettings
+from quba_check.models.compute import PLAIN, ComputeSettings
 from quba_check.storage.shard import ShardKey
 
 
@@ -289,20 +289,14 @@ def test_settings_are_chosen_by_a_worker(start: Any) -> None:
     settings = ComputeSettings(precision="bf16", requested="auto")
     deaths = iter([died(), settings])
     pool, fake = start(lambda actor, name, arguments: next(deaths) if name == "choose_compute" else None)
-    used: list[ComputeSettings] = []
-    classifier: Any = SimpleNamespace(requested=ComputeRequest(), use=used.append)
-    executor = pool.executor(recipe())
-    executor.choose_compute([CLEAN], classifier)
-    assert used == [settings]
-    executor.choose_compute([CLEAN], SimpleNamespace(requested=None))  # type: ignore[arg-type]
+    assert pool.executor(recipe()).choose_compute() == settings
     assert len(fake.actors) == 3
 
 
 def test_workers_that_die_of_the_choice(start: Any) -> None:
     pool, _ = start(lambda actor, name, arguments: died() if name == "choose_compute" else None)
-    classifier: Any = SimpleNamespace(requested=ComputeRequest(), use=None)
     with pytest.raises(ModelError, match=r"^net: 3 workers died while they chose the precision: Its worker"):
-        pool.executor(recipe()).choose_compute([CLEAN], classifier)
+        pool.executor(recipe()).choose_compute()
 
 
 def test_shards_of_a_changed_model(start: Any) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
@@ -47,7 +48,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory, news: list[str]) -> Iterator[
 @pytest.fixture(scope="module")
 def driver(pool: SlurmPool, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """A suite of two shards, predicted by the workers."""
-    return Evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=300, workers=pool)
+    return new_evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=300, workers=pool)
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_workers_predict_what_this_process_predicts(driver: Evaluation, tmp_path
 
 def test_another_model_uses_the_same_workers(driver: Evaluation, pool: SlurmPool, tmp_path: Path) -> None:
     before = pids(pool)
-    other = Evaluation("demo-textured", driver.suite, store=tmp_path, workers=pool)
+    other = new_evaluation("demo-textured", driver.suite, store=tmp_path, workers=pool)
     assert other.measure("accuracy").value != driver.measure("accuracy").value
     assert pids(pool).items() >= before.items()
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -58,8 +57,8 @@ class Model:
             raise self.failure
         return Predicted(order, {CLEAN: b"file"}, "logits", 3)
 
-    def choose_compute(self, views: tuple[Any, ...]) -> str:
-        return f"settings for {len(views)}"
+    def choose_compute(self) -> str:
+        return "settings"
 
     def is_changed(self) -> bool:
         return self.changes
@@ -102,8 +101,8 @@ def answer(folder: QueueFolder, service: Service, number: int, task: Task) -> An
 
 
 def test_tasks_are_answered(folder: QueueFolder, service: Service) -> None:
-    chosen = answer(folder, service, 1, ChooseCompute("one", (CLEAN, CLEAN)))
-    assert chosen == Answer("settings for 2")
+    chosen = answer(folder, service, 1, ChooseCompute("one"))
+    assert chosen == Answer("settings")
     predicted = answer(folder, service, 2, PredictOrder("one", ORDER))
     assert predicted == Answer(({CLEAN: b"file"}, "logits", 3))
     assert answer(folder, service, 3, CheckModel("one")) == Answer(False)

@@ -17,7 +17,7 @@ def network(width=4, classes=5):
 
 def test_a_state_dict_fits_its_module():
     diff = state_dict_diff(network().state_dict(), network())
-    assert diff.is_empty
+    assert diff.count == 0
     assert diff.describe() == ""
     assert diff.head(("3",)) is None
 
@@ -26,13 +26,13 @@ def test_batch_counters_may_be_missing_or_too_many():
     state = network().state_dict()
     del state["1.num_batches_tracked"]
     state["9.num_batches_tracked"] = torch.tensor(0)
-    assert state_dict_diff(state, network()).is_empty
+    assert state_dict_diff(state, network()).count == 0
 
 
 def test_the_module_may_be_on_the_meta_device():
     with torch.device("meta"):
         module = network()
-    assert state_dict_diff(network().state_dict(), module).is_empty
+    assert state_dict_diff(network().state_dict(), module).count == 0
 
 
 def test_differences_are_described():
@@ -81,7 +81,7 @@ def place(state):
 )
 def test_prefixes_of_training_are_removed(prefix, removed):
     match = place(named(prefix))
-    assert match.diff.is_empty
+    assert match.diff.count == 0
     assert set(match.state) == set(network().state_dict())
     assert (match.removed, match.left_out, match.rivals) == (removed, (), ())
 
@@ -89,7 +89,7 @@ def test_prefixes_of_training_are_removed(prefix, removed):
 def test_compiled_parts_inside_of_a_model():
     state = network().state_dict()
     match = place({name.replace("3.", "3._orig_mod."): tensor for name, tensor in state.items()})
-    assert match.diff.is_empty
+    assert match.diff.count == 0
     assert match.removed == ("_orig_mod.",)
 
 
@@ -98,7 +98,7 @@ def test_compiled_parts_inside_of_a_model():
 def test_any_prefix_is_removed(parts):
     prefix = "".join(f"{part}." for part in parts)
     match = place(named(prefix))
-    assert match.diff.is_empty
+    assert match.diff.count == 0
     assert "".join(match.removed) == prefix
 
 
@@ -113,7 +113,7 @@ def test_a_head_of_another_number_of_classes_is_no_hindrance():
 )
 def test_what_does_not_classify_is_left_out(name):
     match = place({**named("model."), name: torch.ones(1)})
-    assert match.diff.is_empty
+    assert match.diff.count == 0
     assert match.left_out == (name,)
 
 

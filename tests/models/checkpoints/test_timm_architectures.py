@@ -14,7 +14,6 @@ from quba_check.models.checkpoints.timm_architectures import (
     classifier_layers,
     fitting_architecture,
     nearest_architectures,
-    pretrained_model,
 )
 
 TIMM = timm.__version__
@@ -87,40 +86,6 @@ def test_the_fitting_architecture_is_found_whatever_its_head():
 
 def test_the_search_gives_up():
     assert fitting_architecture(meta_state("resnet26"), near=["resnet50"], seconds=-1) is None
-
-
-def test_pretrained_without_a_network(monkeypatch):
-    def offline(*_args, **_how):
-        raise OSError("cannot reach the hub\nlong story")
-
-    monkeypatch.setattr(timm, "create_model", offline)
-    assert message(pretrained_model, "resnet18.a1_in1k", spec="timm:resnet18.a1_in1k") == (
-        "timm:resnet18.a1_in1k: its pretrained weights could not be loaded (OSError: cannot reach the hub). "
-        "Without a network give a checkpoint file and --quba-arch=resnet18."
-    )
-
-
-def test_pretrained_asks_for_weights(monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        timm, "create_model", lambda *args, **options: asked.append((args, options)) or nn.Linear(1, 1)
-    )
-    pretrained_model("resnet18", spec="timm:resnet18")
-    assert asked == [(("resnet18",), {"pretrained": True})]
-
-
-def test_pretrained_without_weights():
-    name = next(name for name in timm.list_models("resnet*") if not timm.models.is_model_pretrained(name))
-    assert message(pretrained_model, name, spec=f"timm:{name}") == (
-        f"timm:{name}: timm has no pretrained weights for '{name}'. "
-        f"Give a checkpoint file and --quba-arch={name}."
-    )
-
-
-def test_pretrained_unknown():
-    assert message(pretrained_model, "qqqqqqqqqq", spec="timm:qqqqqqqqqq") == (
-        f"timm:qqqqqqqqqq: unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {TIMM}."
-    )
 
 
 def test_a_name_that_is_too_long_to_be_shown():

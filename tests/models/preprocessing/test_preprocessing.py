@@ -10,8 +10,8 @@ from torch import nn
 from quba_check.errors import ModelError
 from quba_check.models.preprocessing.preprocessing import (
     Preprocessing,
+    configs_of_module,
     preprocessing_of,
-    stated_outputs,
     suite_defaults,
 )
 
@@ -97,7 +97,8 @@ def module(**attributes):
 
 
 def of(module, image_size=64, architecture=""):
-    return preprocessing_of(module, spec="zoo:net", image_size=image_size, architecture=architecture)
+    configs = configs_of_module(module, spec="zoo:net", architecture=architecture)
+    return preprocessing_of(configs, spec="zoo:net", image_size=image_size)
 
 
 def test_a_module_without_a_config_gets_the_suites_defaults():
@@ -137,12 +138,6 @@ def test_pretrained_cfg_is_read_as_timm_reads_it():
     assert (preprocessing.interpolation, preprocessing.crop_pct) == ("bicubic", 0.875)
     assert preprocessing.source == "pretrained_cfg of zoo:net"
     assert of(module(pretrained_cfg=config), architecture="resnet18").source == "timm's resnet18"
-
-
-def test_stated_outputs():
-    assert stated_outputs(module(), spec="zoo:net") is None
-    assert stated_outputs(module(quba_config=FULL), spec="zoo:net") is None
-    assert stated_outputs(module(quba_config={**FULL, "outputs": "sigmoids"}), spec="zoo:net") == "sigmoids"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +219,7 @@ def test_images_of_impossible_sizes(config, size, pixels):
     module = nn.Identity()
     module.quba_config = {"input_size": (3, 224, 224)} | config
     with pytest.raises(ModelError) as caught:
-        preprocessing_of(module, spec="net", image_size=32)
+        preprocessing_of(configs_of_module(module, spec="net"), spec="net", image_size=32)
     assert str(caught.value).removeprefix(
         "net: images cannot be prepared as quba_config of net (interpolation, mean, std"
     ) == (

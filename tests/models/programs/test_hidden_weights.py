@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.ao import quantization
 
 from quba_check.models.classifier import Classifier
+from quba_check.models.compute import SINGLE_IMAGES
 from quba_check.models.loading import load_classifier
 from quba_check.models.programs.hidden_weights import NONE, depends_on_batch, hidden_weights
 from quba_check.models.request import LoadRequest
@@ -190,4 +191,4 @@ def test_an_answer_does_not_depend_on_the_batch(load: Callable[[nn.Module], Clas
     alone = torch.cat([classifier.raw(image) for image in images.split(1)])
     assert torch.equal(classifier.raw(images), alone)
     assert not torch.equal(classifier.module(images), alone)
-    assert (classifier.compute.batch_size, classifier.requested) == (1, None)
+    assert (classifier.compute.reason, classifier.is_open) == (SINGLE_IMAGES, False)

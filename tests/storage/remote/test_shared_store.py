@@ -693,13 +693,6 @@ def test_records_are_copied_both_ways(machine: Machine) -> None:
     assert (second.root / "runs" / "demo.json").read_bytes() == b"{}"
 
 
-def test_the_first_of_two_small_files_stays(machine: Machine) -> None:
-    first, second = machine("first"), machine("second")
-    assert first.publish_once("compute/a.json", b"1") == b"1"
-    assert second.publish_once("compute/a.json", b"2") == b"1"
-    assert first.published("compute") == {"compute/a.json": b"1"}
-
-
 def test_a_store_of_a_later_version_is_refused(machine: Machine, url: str) -> None:
     first = machine("first")
     assert json.loads(first.remote.read("format.json")) == {"format": 1}

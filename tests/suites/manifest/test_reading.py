@@ -13,7 +13,7 @@ from quba_check.errors import SuiteError
 from quba_check.suites import suite_schema
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest.reading import Manifest, read_manifest
-from quba_check.suites.manifest.set_schema import CorruptionsEntry, CsvEntry, FolderEntry, Source
+from quba_check.suites.manifest.set_schema import CorruptionsEntry, CsvEntry, FolderEntry, ReaderInput
 from quba_check.suites.readers import READERS
 
 HEAD = """\
@@ -66,13 +66,13 @@ def test_a_full_manifest(tmp_path: Path) -> None:
     ]
     clean = FolderEntry(reader="folder", path="val", expected=30, prepared=False, partial=False, space=None)
     assert manifest.sets["clean"] == clean
-    assert clean.source == Source("val", {"partial": False})
+    assert clean.source == ReaderInput("val", {"partial": False})
     corruptions = CorruptionsEntry(reader="folder", path="c", expected=None, prepared=True, partial=True)
     assert manifest.sets["corruptions"] == manifest.corruptions == corruptions
-    assert corruptions.source_of(View("corruptions")) == Source("c", {"partial": True})
+    assert corruptions.source_of(View("corruptions")) == ReaderInput("c", {"partial": True})
     sketch = CsvEntry(reader="csv", path="sketch.csv", expected=None, prepared=False, space="coarse")
     assert manifest.sets["sketch"] == sketch
-    assert sketch.source == Source("sketch.csv")
+    assert sketch.source == ReaderInput("sketch.csv")
     assert manifest.spaces == {
         "coarse": LabelSpace("coarse", ("round", "long"), ((0, 2), (1,)), "mean"),
         "best": LabelSpace("best", ("long", "round"), ((1,), (0,)), "argmax"),
@@ -90,7 +90,7 @@ def test_corruptions_may_be_generated(tmp_path: Path) -> None:
     )
     corruptions = manifest.sets["corruptions"]
     assert (corruptions.reader, corruptions.expected, corruptions.prepared) == (None, None, False)
-    assert corruptions.source_of(View("corruptions")) == Source("")
+    assert corruptions.source_of(View("corruptions")) == ReaderInput("")
 
 
 def test_options_of_readers(tmp_path: Path) -> None:
@@ -108,11 +108,11 @@ def test_options_of_readers(tmp_path: Path) -> None:
         """.replace("        ", ""),
     ).sets
     assert {name: one.source for name, one in sets.items()} == {
-        "a": Source("x.npz", {"images": "x_test", "labels": "labels"}, {}),
-        "b": Source("t10k-images.gz", {}, {"labels": "t10k-labels.gz"}),
-        "c": Source("cifar", {"split": "test", "image": "img", "label": "label"}, {}),
-        "d": Source("d.parquet", {"image": None, "label": "label"}, {}),
-        "e": Source("val-{00..04}.tar", {}, {}),
+        "a": ReaderInput("x.npz", {"images": "x_test", "labels": "labels"}, {}),
+        "b": ReaderInput("t10k-images.gz", {}, {"labels": "t10k-labels.gz"}),
+        "c": ReaderInput("cifar", {"split": "test", "image": "img", "label": "label"}, {}),
+        "d": ReaderInput("d.parquet", {"image": None, "label": "label"}, {}),
+        "e": ReaderInput("val-{00..04}.tar", {}, {}),
     }
 
 

@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
 
-from quba_check.engine.speed import Speed, memory_peaks
-from quba_check.engine.timing import STEADY_SECONDS, Estimate, Timing, Timings, Work, merge_timings, time_left
 from quba_check.storage.json_text import parse_json
 
 if TYPE_CHECKING:
     from quba_check.engine.progress import Step
 
 REFRESH_SECONDS = 0.5
+RECENT_SECONDS = 60.0
+"""Seconds of work whose passes give the speed of a process."""
+STEADY_SECONDS = 2.0
+"""Seconds of work below which a speed says little."""
 _STALE_SECONDS = 10 * REFRESH_SECONDS
-
-
-class WorkLeft(NamedTuple):
-    """Work left on one stored view, with the name of the model's speed."""
-
-    speed_key: str
-    kind: str
-    images: float
-    passes: float
-
-    @property
-    def work(self) -> Work:
-        """The work."""
-        return Work(self.kind, self.images, self.passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +39,11 @@ class ProcessState:
         step: seconds of the last pass of a batch.
         is_view: False for other work.
         finished: names and numbers of images of the sets that a shard of this process completed.
-        left: work left by cache entry, as far as this process knows.
-        timings: timings of this process, by name of the speed and kind of work.
-        earlier: timings of earlier runs, likewise; only of the process that plans the run.
-        is_planner: True if this process knows the work of the whole run.
-        peaks: largest memory of the process and of a GPU in bytes; 0 if unknown.
+        done: passes of the plan that this process has done.
+        speed: passes of the plan a second of late; 0 if unknown.
+        kinds: kinds of work that this process has done.
+        plan: passes of the whole run; only of the process that plans it.
+        planned_kinds: kinds of work of the whole run, likewise.
     """
 
     view: str
@@ -65,11 +54,24 @@ class ProcessState:
     step: float = 0.0
     is_view: bool = True
     finished: tuple[tuple[str, int], ...] = ()
-    left: Mapping[str, WorkLeft] = field(default_factory=dict)
-    timings: Mapping[str, Timings] = field(default_factory=dict)
-    earlier: Mapping[str, Timings] = field(default_factory=dict)
-    is_planner: bool = False
-    peaks: tuple[int, int] = (0, 0)
+    done: float = 0.0
+    speed: float = 0.0
+    kinds: Sequence[str] = ()
+    plan: float | None = None
+    planned_kinds: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The time that work takes.
+
+    Attributes:
+        seconds: the estimate.
+        bound: `at least` until each kind of work was timed, since attacks and generated images are slower.
+    """
+
+    seconds: float
+    bound: Literal["at least", "about"] = "about"
 
 
 class ProgressWriter:
@@ -88,13 +90,13 @@ class ProgressWriter:
         self._after_write = after_write
         self._refreshed = 0.0
         self._view, self._is_view, self._since = "", False, 0.0
-        self._images, self._seconds, self._step = 0, 0.0, 0.0
-        self._last: Step | None = None
+        self._images, self._step = 0, 0.0
         self._finished: list[tuple[str, int]] = []
-        self._left: dict[str, WorkLeft] = {}
-        self._timings: dict[str, dict[str, Timings]] = {}
-        self._earlier: Mapping[str, Timings] = {}
-        self._is_planner = False
+        self._marks = deque([(0.0, 0.0)])
+        """Seconds and passes of the plan after each recent step."""
+        self._kinds: dict[str, None] = {}
+        self._plan: float | None = None
+        self._planned_kinds: tuple[str, ...] = ()
 
     def announce(self, words: str) -> None:
         """Write a step without images, such as `loading torch`; empty for none."""
@@ -103,63 +105,66 @@ class ProgressWriter:
 
     def measure(self, words: str) -> None:
         """Write long work without images, such as `class texts, 64 of 80 read`."""
-        is_other = words != self._view
-        self._change(words, is_view=True)
-        if is_other:
+        if self._change(words, is_view=True):
             self._write()
 
-    def plan(self, left: Mapping[str, WorkLeft], earlier: Mapping[str, Timings]) -> None:
-        """Write the work of the whole run by cache entry, and timings of earlier runs."""
-        self._left |= left
-        self._earlier = earlier
-        self._is_planner = True
+    def plan(self, passes: float, kinds: Collection[str]) -> None:
+        """Write passes and kinds of the work left in the whole run."""
+        self._plan = self._marks[-1][1] + passes
+        self._planned_kinds = tuple(kinds)
         self._write()
 
     def add(self, step: Step) -> None:
         """Add the work of an engine since its previous step."""
+        seconds, done = self._marks[-1]
+        self._marks.append((seconds + step.seconds, done + step.planned))
+        while len(self._marks) > 2 and self._marks[1][0] <= self._marks[-1][0] - RECENT_SECONDS:
+            self._marks.popleft()
         self._images += step.images
-        self._seconds += step.seconds
         self._step = step.seconds
-        self._last = step
-        self._timings.setdefault(step.speed_key, {})[step.engine] = step.timings
-        is_other = step.view != self._view
-        self._change(step.view, is_view=True)
-        if time.monotonic() - self._refreshed >= REFRESH_SECONDS:
-            self._refresh()
-        elif is_other:
+        self._kinds[step.kind] = None
+        is_other = self._change(step.view, is_view=True)
+        if is_other or time.monotonic() - self._refreshed >= REFRESH_SECONDS:
             self._write()
 
     def finish(self, name: str, images: int) -> None:
         """Write a complete set with its number of images."""
         self._finished.append((name, images))
-        self._refresh()
-
-    def _change(self, view: str, *, is_view: bool) -> None:
-        if view != self._view:
-            self._view, self._is_view, self._since = view, is_view, time.time()
-
-    def _refresh(self) -> None:
-        self._refreshed = time.monotonic()
-        if self._last is not None:
-            key = self._last.speed_key
-            self._left |= {entry: WorkLeft(key, *work) for entry, work in self._last.left().items()}
         self._write()
 
+    def _change(self, view: str, *, is_view: bool) -> bool:
+        """Note the present work; return True if it is another one."""
+        is_other = view != self._view
+        if is_other:
+            self._view, self._is_view, self._since = view, is_view, time.time()
+        return is_other
+
+    def _speed(self) -> float:
+        """Return passes a second of late.
+
+        If no image was finished of late, they are those of the whole run.
+        """
+        (start, before), (seconds, done) = self._marks[0], self._marks[-1]
+        if seconds < STEADY_SECONDS:
+            return 0.0
+        return max(0.0, (done - before) / (seconds - start) if done > before else done / seconds)
+
     def _write(self) -> None:
+        self._refreshed = time.monotonic()
         state = ProcessState(
             self._view,
             self._images,
-            self._seconds,
+            self._marks[-1][0],
             time.time(),
             self._since,
             self._step,
             self._is_view,
             tuple(self._finished),
-            self._left,
-            {key: merge_timings(engines.values()) for key, engines in self._timings.items()},
-            self._earlier,
-            self._is_planner,
-            memory_peaks(),
+            self._marks[-1][1],
+            self._speed(),
+            tuple(self._kinds),
+            self._plan,
+            self._planned_kinds,
         )
         with suppress(OSError):  # predictions report a store that cannot be written
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -178,13 +183,6 @@ def read_states(folder: Path) -> list[ProcessState]:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 content = parse_json(file.read_text())
                 content["finished"] = tuple((name, images) for name, images in content["finished"])
-                content["left"] = {entry: WorkLeft(*values) for entry, values in content["left"].items()}
-                for name in ("timings", "earlier"):
-                    content[name] = {
-                        key: {kind: Timing(*values) for kind, values in timings.items()}
-                        for key, timings in content[name].items()
-                    }
-                content["peaks"] = tuple(content["peaks"])
                 states.append(ProcessState(**content))
     return states
 
@@ -251,76 +249,29 @@ def words_left(states: list[ProcessState]) -> list[str]:
 
 
 def run_time_left(states: list[ProcessState]) -> Estimate | None:
-    """Estimate the time left in a run, None without a plan or timings."""
-    if not any(state.is_planner for state in states):
+    """Return the passes left divided by the passes a second of late.
+
+    It is None before both are known.
+    """
+    left = passes_left(states)
+    running = [state for state in _recent(states) if state.is_view and state.speed]
+    speed = sum(state.speed for state in running or states)
+    if left is None or (left and not speed):
         return None
-    left = _work_left(states)
-    workers = [state for state in states if state.timings and not state.is_planner]
-    measured = [state.timings for state in workers or states]
-    before = [state.earlier for state in states]
-    if workers:  # the planner had all cores; its timings are scaled to those of the workers
-        planners = [state for state in states if state.is_planner]
-        before += [state.timings for state in planners if _seconds(state) >= STEADY_SECONDS]
-    estimates = []
-    for key in {work.speed_key for work in left.values()}:
-        works = [work.work for work in left.values() if work.speed_key == key and work.passes]
-        if works:
-            now, earlier = (
-                merge_timings(one.get(key, {}) for one in several) for several in (measured, before)
-            )
-            estimates.append(time_left(works, now, earlier))
-    known = [estimate for estimate in estimates if estimate is not None]
-    if estimates and not known:
-        return None
-    processes = sum(state.is_view for state in _recent(workers or states))
-    bounds = {estimate.bound for estimate in known} - {"about"}
-    if len(known) < len(estimates):
-        bounds.add("at least")
-    if len(bounds) > 1:
-        return None
-    seconds = sum(estimate.seconds for estimate in known) / max(1, processes)
-    return Estimate(seconds, bounds.pop() if bounds else "about")
+    timed = {kind for state in states for kind in state.kinds}
+    is_bound = any(not timed.issuperset(state.planned_kinds) for state in states)
+    return Estimate(left / speed if left else 0.0, "at least" if is_bound else "about")
 
 
 def passes_left(states: list[ProcessState]) -> float | None:
     """Return the passes left in a run, counted in images; None without a plan."""
-    if not any(state.is_planner for state in states):
-        return None
-    return sum(work.passes for work in _work_left(states).values())
+    plan = planned_passes(states)
+    return None if plan is None else max(0.0, plan - sum(state.done for state in states))
 
 
-def _work_left(states: list[ProcessState]) -> dict[str, WorkLeft]:
-    """Return the work left by cache entry."""
-    left: dict[str, WorkLeft] = {}
-    for state in states:
-        for entry, work in state.left.items():  # the process that knows of the most finished work is right
-            left[entry] = min(work, left.get(entry, work), key=lambda each: (each.passes, each.images))
-    return left
-
-
-def run_speeds(states: list[ProcessState]) -> dict[str, Speed]:
-    """Return the measured speeds of a run by name, for the plans of later runs.
-
-    Processes share the machine's cores, so each counts with its share of the time.
-    """
-    workers = [state for state in states if state.timings and not state.is_planner] or states
-    speeds = {}
-    for key in {key for state in workers for key in state.timings}:
-        several = [state.timings[key] for state in workers if key in state.timings]
-        timings = {
-            kind: timing._replace(
-                waiting=timing.waiting / len(several), computing=timing.computing / len(several)
-            )
-            for kind, timing in merge_timings(several).items()
-        }
-        peaks = [max(sizes) for sizes in zip(*(state.peaks for state in workers), strict=True)]
-        speeds[key] = Speed(timings, *peaks)
-    return speeds
-
-
-def _seconds(state: ProcessState) -> float:
-    """Return the timed seconds of a process."""
-    return sum(timing.seconds for timings in state.timings.values() for timing in timings.values())
+def planned_passes(states: list[ProcessState]) -> float | None:
+    """Return the passes of the whole run, counted in images; None without a plan."""
+    return next((state.plan for state in states if state.plan is not None), None)
 
 
 def time_text(estimate: Estimate) -> str:

@@ -1,8 +1,7 @@
-"""Output of `quba-check recommend`: a table, JSON or CSV."""
+"""Recommended models as a table, JSON or CSV."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,11 +9,20 @@ from typing import Any
 from quba_check.demands.demand import Demand
 from quba_check.errors import listed
 from quba_check.number_format import format_distinct
-from quba_check.reports.tables import table_text, wrap_line
-from quba_check.storage.csv_text import Cell, csv_text
-from quba_check.study.recommendation import STATUSES, SUSPECT, Candidate, DemandCheck, Recommendation
+from quba_check.reports.tables import json_text, table_text, wrap_line
+from quba_check.storage.csv_text import csv_text
+from quba_check.study.recommendation import STATUSES, SUSPECT, CheckedModel, DemandCheck, Recommendation
 
 WIDTH = 80
+CSV_COLUMNS = (
+    *("model", "timm", "status", "score", "score_suspect", "distance", "misses", "undecided", "warned"),
+    "command",
+)
+CSV_DEMANDS = (
+    *(("misses", "block", "missed"), ("undecided", "block", "undecided")),
+    ("warned", "warn", "missed"),
+)
+"""Columns with names of demands, and their tier and decision."""
 COMMANDS = 5
 """Largest number of printed commands."""
 DISTANCE = (
@@ -24,7 +32,7 @@ DISTANCE = (
 MARGIN = "margin: of the closest blocking demand, in standard deviations of the population"
 
 
-def command_of(candidate: Candidate, file: str) -> str | None:
+def command_of(candidate: CheckedModel, file: str) -> str | None:
     """Return the command that measures a model by the file.
 
     None without a name in timm.
@@ -34,39 +42,45 @@ def command_of(candidate: Candidate, file: str) -> str | None:
     return f"pytest --model=timm:{candidate.timm} --quba-thresholds={shlex.quote(file)}"
 
 
-def recommendation_table(recommendation: Recommendation, limit: int, *, file: str) -> str:
-    """Return lists of the best models, and of undecided ones.
+def recommendation_text(
+    recommendation: Recommendation, form: str, limit: int | None = None, *, file: str
+) -> str:
+    """Return the best models, undecided ones and the nearest ones.
 
     Args:
         recommendation: the models.
-        limit: largest number of models of each list.
+        form: `table`, `json` or `csv`; the last two have numbers at full precision.
+        limit: largest number of models of each list; None for all.
         file: the threshold file as given.
     """
+    if form == "table":
+        return "".join(f"{line}\n" for line in _table_lines(recommendation, limit, file))
+    selected = [one for status in STATUSES for one in recommendation.with_status(status)[:limit]]
+    rows = [_row(one, file) for one in selected]
+    return json_text(_content(recommendation, rows)) if form == "json" else _csv(rows)
+
+
+def _table_lines(recommendation: Recommendation, limit: int | None, file: str) -> Iterator[str]:
     meeting, undecided, missing = map(recommendation.with_status, STATUSES)
-    lines = list(_heading(recommendation, meeting))
+    yield from _heading(recommendation, meeting)
     if recommendation.undecidable and not recommendation.decidable:
-        return "".join(f"{line}\n" for line in lines)
-    lines.append("")
-    shown = meeting[:limit]
-    if shown:
-        lines += _meeting_lines(shown)
-    else:
-        shown = missing[:limit]
-        lines += _nearest_lines(shown)
+        return
+    yield ""
+    shown = (meeting or missing)[:limit]
+    yield from _meeting_lines(shown) if meeting else _nearest_lines(shown)
     total = len(meeting or missing)
     if len(shown) < total:
-        lines.append(f"shown: {len(shown)} of {total}; --limit N shows more")
+        yield f"shown: {len(shown)} of {total}; --limit N shows more"
     if undecided:
-        lines += ["", *_undecided_lines(undecided, limit)]
+        yield from ["", *_undecided_lines(undecided, limit)]
     commands = [command for candidate in shown if (command := command_of(candidate, file))]
     if commands:
-        lines += ["", "Measure one on your images:", *(f"  {command}" for command in commands[:COMMANDS])]
+        yield from ["", "Measure one on your images:", *(f"  {command}" for command in commands[:COMMANDS])]
     if commands and len(commands) < len(shown):
-        lines.append(f"without a known name in timm: {len(shown) - len(commands)} of these {len(shown)}")
-    return "".join(f"{line}\n" for line in lines)
+        yield f"without a known name in timm: {len(shown) - len(commands)} of these {len(shown)}"
 
 
-def _heading(recommendation: Recommendation, meeting: Sequence[Candidate]) -> Iterator[str]:
+def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) -> Iterator[str]:
     population, thresholds = recommendation.population, recommendation.thresholds
     decidable = len(recommendation.decidable)
     demands = "blocking demand" if decidable == 1 else "blocking demands"
@@ -94,7 +108,8 @@ def _heading(recommendation: Recommendation, meeting: Sequence[Candidate]) -> It
     if recommendation.protocol != population.protocol:
         states = "is for" if thresholds.protocol else "states no protocol, so it is for"
         note += f"; the file {states} protocol {recommendation.protocol}"
-        if _grade_demands(recommendation):
+        answerable = set(thresholds.demands) - set(recommendation.not_decidable)
+        if any(demand.is_on_grade for demand in answerable):
             note += ", which measures the adversarial_robustness in grades differently"
     yield from _wrap(note)
 
@@ -104,15 +119,7 @@ def _undecidable(recommendation: Recommendation) -> str:
     return f"; {count} more cannot be decided" if count else ""
 
 
-def _grade_demands(recommendation: Recommendation) -> list[Demand]:
-    return [
-        demand
-        for demand in recommendation.thresholds.demands
-        if demand.is_on_grade and demand not in recommendation.not_decidable
-    ]
-
-
-def _meeting_lines(shown: Sequence[Candidate]) -> list[str]:
+def _meeting_lines(shown: Sequence[CheckedModel]) -> list[str]:
     rows: list[tuple[str, ...]] = []
     for candidate in shown:
         closest = candidate.closest
@@ -134,7 +141,7 @@ def _meeting_lines(shown: Sequence[Candidate]) -> list[str]:
     return [*table, *margin, *_suspect_score_note(shown)]
 
 
-def _nearest_lines(shown: Sequence[Candidate]) -> list[str]:
+def _nearest_lines(shown: Sequence[CheckedModel]) -> list[str]:
     rows: list[tuple[str, ...]] = []
     for candidate in shown:
         cells = (candidate.id, f"{candidate.distance:.2f}")
@@ -147,7 +154,7 @@ def _nearest_lines(shown: Sequence[Candidate]) -> list[str]:
     return [*table, *_wrap(DISTANCE)]
 
 
-def _undecided_lines(undecided: Sequence[Candidate], limit: int) -> list[str]:
+def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
     words: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}
     columns = {
         "model": [one.id for one in undecided[:limit]],
@@ -165,7 +172,7 @@ def _undecided_lines(undecided: Sequence[Candidate], limit: int) -> list[str]:
     )
     table = table_text(list(columns), zip(*columns.values(), strict=True), right=("score",))
     lines = [*_wrap(heading), *table.splitlines(), *_suspect_score_note(undecided[:limit])]
-    if count > limit:
+    if limit is not None and count > limit:
         lines.append(f"shown: {limit} of {count}; --limit N shows more")
     return lines
 
@@ -175,11 +182,11 @@ def _first_and_count(checks: Sequence[DemandCheck]) -> str:
     return f"{checks[0].demand.target}{more}"
 
 
-def _suspect_score_note(shown: Sequence[Candidate]) -> list[str]:
+def _suspect_score_note(shown: Sequence[CheckedModel]) -> list[str]:
     return ["?: the score includes suspect values"] if any(one.is_score_suspect for one in shown) else []
 
 
-def _score(candidate: Candidate) -> str:
+def _score(candidate: CheckedModel) -> str:
     if candidate.score is None:
         return "-"
     return f"{candidate.score:.3f}{'?' if candidate.is_score_suspect else ' '}"
@@ -199,34 +206,48 @@ def _wrap(line: str) -> list[str]:
     return wrap_line(line, WIDTH)
 
 
-def _selected(recommendation: Recommendation, limit: int | None) -> list[Candidate]:
-    return [one for status in STATUSES for one in recommendation.with_status(status)[:limit]]
+def _row(one: CheckedModel, file: str) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "timm": one.timm,
+        "status": one.status,
+        "score": one.score,
+        "score_suspect": one.is_score_suspect,
+        "distance": one.distance,
+        "command": command_of(one, file),
+        "demands": [
+            {
+                **_demand(check.demand),
+                "decision": check.decision,
+                "value": check.value,
+                "margin": check.margin,
+                "reason": check.reason or None,
+                "suspect": check.reason.startswith(SUSPECT),
+            }
+            for check in one.checks
+        ],
+    }
 
 
-def recommendation_csv(recommendation: Recommendation, limit: int | None, *, file: str) -> str:
-    """Return a row per model as CSV; numbers at full precision."""
-    headings = ["model", "timm", "status", "score", "score_suspect", "distance", "misses", "undecided"]
-    rows: list[list[Cell]] = [
-        [
-            one.id,
-            one.timm,
-            one.status,
-            one.score,
-            "yes" if one.is_score_suspect else "no",
-            one.distance,
-            " ".join(check.demand.name for check in one.misses),
-            " ".join(check.demand.name for check in one.undecided),
-            " ".join(check.demand.name for check in one.warned),
-            command_of(one, file),
-        ]
-        for one in _selected(recommendation, limit)
-    ]
-    return csv_text([*headings, "warned", "command"], rows)
+def _demand(demand: Demand) -> dict[str, Any]:
+    return {"demand": demand.name, "limit": demand.threshold, "tier": demand.tier}
 
 
-def recommendation_json(recommendation: Recommendation, limit: int | None, *, file: str) -> str:
-    """Return settings, undecidable demands and models as JSON; numbers at full precision."""
-    content = {
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a row per model, with the names of its demands by decision."""
+    for row in rows:
+        row |= {"model": row["id"], "score_suspect": "yes" if row["score_suspect"] else "no"}
+        for column, tier, decision in CSV_DEMANDS:
+            names = (
+                one["demand"] for one in row["demands"] if (one["tier"], one["decision"]) == (tier, decision)
+            )
+            row[column] = " ".join(names)
+    return csv_text(CSV_COLUMNS, ([row[name] for name in CSV_COLUMNS] for row in rows))
+
+
+def _content(recommendation: Recommendation, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return settings, undecidable demands and models."""
+    return {
         "schema": 1,
         "thresholds": recommendation.thresholds.shown,
         "protocol": recommendation.protocol,
@@ -236,33 +257,5 @@ def recommendation_json(recommendation: Recommendation, limit: int | None, *, fi
         "not_decidable": [
             {**_demand(demand), "reason": reason} for demand, reason in recommendation.not_decidable.items()
         ],
-        "models": [
-            {
-                "id": one.id,
-                "timm": one.timm,
-                "status": one.status,
-                "score": one.score,
-                "score_suspect": one.is_score_suspect,
-                "distance": one.distance,
-                "command": command_of(one, file),
-                "demands": [_check(check) for check in one.checks],
-            }
-            for one in _selected(recommendation, limit)
-        ],
-    }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def _demand(demand: Demand) -> dict[str, Any]:
-    return {"demand": demand.name, "limit": demand.threshold, "tier": demand.tier}
-
-
-def _check(check: DemandCheck) -> dict[str, Any]:
-    return {
-        **_demand(check.demand),
-        "decision": check.decision,
-        "value": check.value,
-        "margin": check.margin,
-        "reason": check.reason or None,
-        "suspect": check.reason.startswith(SUSPECT),
+        "models": rows,
     }

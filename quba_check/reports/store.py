@@ -1,25 +1,19 @@
-"""Texts of `quba-check store`."""
+"""The content of a store as tables and JSON."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from quba_check.cli.suite_table import shorten
 from quba_check.errors import listed
 from quba_check.number_format import format_age, format_bytes
-from quba_check.reports.tables import table_text, wrap_text
+from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
 from quba_check.storage.active_runs import ActiveRun
 from quba_check.storage.inventory import Inventory, ModelRow, model_rows, total_size
 from quba_check.storage.pruning import Conditions, Removal
 
-LEAST_WIDTH = 72
 UNKNOWN = "(damaged)"
 """Model of files whose header cannot be read."""
-_GAP = 2
-_SHORTEST_NAME = 12
 _HEADINGS = ("model", "views", "images", "size", "records", "last change")
 _REMOVALS = ("kind", "model", "files", "size", "last change")
 _KINDS = {"images": "prepared images", "leftovers": "leftovers"}
@@ -28,14 +22,14 @@ _KINDS = {"images": "prepared images", "leftovers": "leftovers"}
 def inventory_table(place: str, inventory: Inventory, now: float) -> str:
     """Return the models of a store as a table, with its size below."""
     rows = [_cells(row, now) for row in model_rows(inventory)]
-    table = fitted_table(_HEADINGS, rows, right=_HEADINGS[1:]) if rows else ""
+    table = table_text(_HEADINGS, rows, _HEADINGS[1:], cut=["model"], width=terminal_width()) if rows else ""
     sizes = ", ".join(f"{name} {format_bytes(size)}" for name, size in _sizes(inventory).items())
     lines = [f"{place}: {format_bytes(inventory.size)} ({sizes})"]
     damaged = sum(each.model is None for each in inventory.predictions)
     if damaged:
         files = "1 file is" if damaged == 1 else f"{damaged:,} files are"
         lines.append(f"{files} damaged; see quba-check store verify")
-    return table + wrapped(lines)
+    return table + wrapped(lines, terminal_width())
 
 
 def inventory_json(place: str, inventory: Inventory, now: float) -> str:  # noqa: ARG001  as inventory_table
@@ -57,7 +51,7 @@ def inventory_json(place: str, inventory: Inventory, now: float) -> str:  # noqa
             for row in model_rows(inventory)
         ],
     }
-    return json.dumps(content, indent=2) + "\n"
+    return json_text(content, is_ascii=True)
 
 
 def prune_text(
@@ -72,7 +66,7 @@ def prune_text(
 ) -> str:
     """Return the selected files by kind and model, and the store's size afterwards."""
     rows = list(_removal_rows(selected, now))
-    table = fitted_table(_REMOVALS, rows, right=_REMOVALS[2:]) if rows else ""
+    table = table_text(_REMOVALS, rows, _REMOVALS[2:], cut=["model"], width=terminal_width()) if rows else ""
     size = sum(each.size for each in selected)
     left = inventory.size - size
     lines = []
@@ -90,36 +84,7 @@ def prune_text(
     busy = dict.fromkeys(model for run in running for model in run.models)
     if busy and not conditions.is_empty:
         lines.append(f"running, and kept: {listed(busy)}")
-    return table + wrapped(lines)
-
-
-def fitted_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], names: str = "model"
-) -> str:
-    """Return a table whose names are cut where it would be wider than the terminal.
-
-    Args:
-        headings: of the columns.
-        rows: the cells.
-        right: headings of the columns that are aligned to the right.
-        names: heading of the column that is cut.
-    """
-    column = headings.index(names)
-    widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
-    room = terminal_width() - sum(widths) + widths[column] - _GAP * (len(headings) - 1)
-    cut = max(room, _SHORTEST_NAME)
-    fitted = [[*row[:column], shorten(row[column], cut), *row[column + 1 :]] for row in rows]
-    return table_text(headings, fitted, right=right)
-
-
-def terminal_width() -> int:
-    """Return the columns of the terminal, at least 72."""
-    return max(shutil.get_terminal_size().columns, LEAST_WIDTH)
-
-
-def wrapped(lines: Sequence[str]) -> str:
-    """Return lines as text, wrapped at the terminal's width."""
-    return "".join(f"{line}\n" for line in wrap_text("\n".join(lines), terminal_width()))
+    return table + wrapped(lines, terminal_width())
 
 
 def iso_time(seconds: float) -> str:

@@ -139,5 +139,40 @@ def refusing(kind):
     ],
 )
 def test_answers_of_the_hub(monkeypatch, kind, text):
-    monkeypatch.setattr("quba_check.models.checkpoints.hub.hf_hub_download", refusing(kind))
+    monkeypatch.setattr("quba_check.models.checkpoints.pretrained.hf_hub_download", refusing(kind))
     assert message("hf-hub:owner/net@v1") == text
+
+
+def test_pretrained_without_a_network(monkeypatch):
+    def offline(*_args, **_how):
+        raise OSError("cannot reach the hub\nlong story")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    assert message("timm:resnet18.a1_in1k") == (
+        "its pretrained weights could not be loaded (OSError: cannot reach the hub). "
+        "Without a network give a checkpoint file and --quba-arch=resnet18."
+    )
+
+
+def test_pretrained_asks_for_weights(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        timm,
+        "create_model",
+        lambda *args, **options: asked.append((args, options)) or torch.nn.Linear(1, 1).eval(),
+    )
+    load("timm:resnet18", classes=("a",))
+    assert asked == [(("resnet18",), {"pretrained": True})]
+
+
+def test_pretrained_without_weights():
+    name = next(name for name in timm.list_models("resnet*") if not timm.models.is_model_pretrained(name))
+    assert message(f"timm:{name}") == (
+        f"timm has no pretrained weights for '{name}'. Give a checkpoint file and --quba-arch={name}."
+    )
+
+
+def test_pretrained_unknown():
+    assert message("timm:qqqqqqqqqq") == (
+        f"unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {timm.__version__}."
+    )

@@ -1,0 +1,57 @@
+"""Records that commands read, and texts that they write."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from quba_check.comparison.stored_run import StoredRun, stored_run
+from quba_check.core.facts import SuiteFacts
+from quba_check.errors import OptionError
+from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
+from quba_check.records.record import Record
+from quba_check.reports.tables import fit_encoding
+from quba_check.storage.places import default_place
+
+
+def read_run(path: Path, store: str | Path | None) -> StoredRun:
+    """Read a record with its per-image results.
+
+    Args:
+        path: the record.
+        store: store to search for the per-image results; None for the default one.
+    """
+    return stored_run(path, str(path), read_record(path), store or default_place())
+
+
+def facts_of(record: Record | None) -> SuiteFacts:
+    """Return the suite facts of a record; None stands for the published suite."""
+    from quba_check.suites.opening import published_facts
+    from quba_check.tuning.record_facts import suite_facts
+
+    return suite_facts(record) if record else published_facts()
+
+
+def check_not_read(output: Path | None, records: Iterable[Path], option: str = "--output") -> None:
+    """Refuse to write over a record of the same command, or over its per-image file.
+
+    Args:
+        output: the file to write; None for standard output.
+        records: the records that are read.
+        option: name of the output's option in messages.
+
+    Raises:
+        OptionError: the output is one of them.
+    """
+    inputs = (file for path in records for file in (path, path.with_suffix(IMAGES_SUFFIX)))
+    if output is not None and output.absolute() in [file.absolute() for file in inputs]:
+        raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
+
+
+def write_output(text: str, output: Path | None = None) -> None:
+    """Write a text to a file, else to standard output."""
+    if output is None:
+        sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
+    else:
+        write_text(text, output)

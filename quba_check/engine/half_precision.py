@@ -1,0 +1,97 @@
+"""Half precision on a GPU, if it keeps the answers of float32 on clean images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from quba_check.core.view import CLEAN
+from quba_check.engine.batching import Batching
+from quba_check.engine.loader import batches, default_threads
+from quba_check.engine.preparer import Prepare
+from quba_check.errors import QubaError
+from quba_check.models.classifier import Classifier
+from quba_check.models.compute import CHECKED, FLIPPED, NOT_CHECKED, TOO_FEW, ComputeSettings
+from quba_check.models.request import Precision
+from quba_check.suites.suite import Example, Suite
+
+CHECKED_IMAGES = 2_995
+"""Images on which half precision must flip no answer.
+
+The upper 95 % limit of the share of flips is then 1 - 0.05 ** (1 / 2,995), which is 0.1 %.
+"""
+
+
+def half_precisions(device: torch.device) -> tuple[Precision, ...]:
+    """Return the half precisions of a device, the preferred one first."""
+    if device.type == "cuda":
+        return ("bf16", "fp16") if torch.cuda.is_bf16_supported() else ("fp16",)
+    # A CPU saves little: attacks stay in float32, whose pass then no longer serves the clean set.
+    return ("fp16",) if device.type == "mps" else ()
+
+
+def checked_settings(classifier: Classifier, suite: Suite, prepare: Prepare) -> ComputeSettings:
+    """Return settings with half precision if it flips no answer, else those with float32.
+
+    Args:
+        classifier: the model, in float32; it is left there.
+        suite: the images.
+        prepare: prepares an image of the clean set.
+    """
+    plain = classifier.compute
+    reason = TOO_FEW
+    try:
+        examples = sample(suite.examples(CLEAN))
+        if len(examples) == CHECKED_IMAGES:
+            for precision in half_precisions(classifier.device):
+                half = classifier.rule(precision)
+                if not any(
+                    flips(classifier, half, images) for images in _images(classifier, examples, prepare)
+                ):
+                    return replace(half, reason=CHECKED, images=CHECKED_IMAGES)
+                reason = FLIPPED
+    except QubaError:  # the shard with the image reports it
+        reason = NOT_CHECKED
+    finally:
+        classifier.try_out(plain)
+    return replace(plain, reason=reason)
+
+
+def sample(examples: Sequence[Example]) -> list[Example]:
+    """Return a random sample of a set, the same in all processes."""
+    order = np.random.default_rng(0).permutation(len(examples))
+    return [examples[number] for number in order[:CHECKED_IMAGES].tolist()]
+
+
+def flips(classifier: Classifier, half: ComputeSettings, images: torch.Tensor) -> int:
+    """Return the number of images with another top-1 answer than in float32.
+
+    Args:
+        classifier: the model.
+        half: settings with half precision.
+        images: uint8, (N, 3, H, W).
+    """
+    plain, batching = classifier.rule("fp32"), Batching(classifier, None)
+
+    def top1(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        with torch.no_grad():
+            scores = classifier.raw(classifier.inputs(torch.stack(list(rows))))
+        return classifier.select_classes(scores).argmax(dim=1).cpu()
+
+    answers = []
+    for settings in (plain, half):
+        classifier.try_out(settings)
+        answers.append(torch.cat(batching.run(top1, list(images))))
+    return int((answers[0] != answers[1]).sum())
+
+
+def _images(classifier: Classifier, examples: Sequence[Example], prepare: Prepare) -> Iterator[torch.Tensor]:
+    """Yield batches of images, read ahead by threads."""
+    size = Batching(classifier, None).size
+    with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
+        for _, images in batches(examples, prepare, size, pool):
+            yield images

@@ -1,0 +1,129 @@
+"""A record explained on one page of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from quba_check.core.grade import Grade
+from quba_check.errors import listed
+from quba_check.number_format import format_value, interval_text, ordinal
+from quba_check.reports.notes import record_notes
+from quba_check.reports.tables import table_text, wrapped
+from quba_check.reports.verdict_labels import release_line, summary_line
+from quba_check.study.explanation import Explanation, Position
+
+WIDTH, MOST_LINES = 80, 60
+PARTS, NAMED = 2, 4
+"""Parts of each dimension, and dimensions of each sentence."""
+MOST_ROWS = 16
+"""Largest number of dimensions in the table."""
+HEADINGS = ("dimension", "value", "interval", "better than", "one point")
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """Return at most 60 lines of at most 80 columns.
+
+    Caveats that do not fit are counted.
+    """
+    record = explanation.record
+    verdict = summary_line(record)
+    text = wrapped(
+        [
+            f"{record.model.name} on {record.suite.name}, protocol {record.protocol}",
+            f"{verdict}; {release_line(record)}" if record.verdicts else verdict,
+            _grade_line(explanation.grade),
+            "",
+            *_sentences(explanation),
+            "",
+        ],
+        WIDTH,
+    )
+    text += _table(explanation)
+    if parts := list(_part_lines(explanation.positions)):
+        heading = "parts that cost most (gain if the part were as good as the mean of the others):"
+        text += wrapped(["", heading, *parts], WIDTH)
+    return text + _caveats_text(list(_caveats(explanation)), MOST_LINES - text.count("\n"))
+
+
+def _caveats_text(caveats: Sequence[str], room: int) -> str:
+    """Return the caveats that fit into a number of lines, and count the others."""
+    text = "\ncaveats:\n" if caveats else ""
+    for place, caveat in enumerate(caveats):
+        more, left = wrapped([f"  {caveat}"], WIDTH), len(caveats) - place
+        if (text + more).count("\n") + (left > 1) > room:
+            return f"{text}  and {left} more, which the run's own report lists\n"
+        text += more
+    return text
+
+
+def _grade_line(grade: Grade) -> str:
+
+    if grade.score is None:
+        missing = f"missing {listed(grade.missing)}" if grade.missing else "no score"
+        return f"not graded against {grade.population}: {grade.not_graded or missing}"
+    score = f"QUBA score {format_value(grade.score, 'score')}"
+    if grade.interval:
+        score += f" ({'..'.join(format_value(end, 'score') for end in grade.interval)})"
+    if grade.letter is None or grade.percentile is None:
+        return f"{score}, not graded: {grade.not_graded}"
+    models = f" ({grade.models} models)" if grade.models else ""
+    return (
+        f"{score}, grade {grade.letter}: {ordinal(grade.percentile)} percentile of {grade.population}{models}"
+    )
+
+
+def _sentences(explanation: Explanation) -> Iterator[str]:
+    name = explanation.population.name
+    for heading, positions, empty in (
+        ("strong", explanation.strengths, "nothing is better than 70 % of the models"),
+        ("weak", explanation.weaknesses, "nothing is worse than 70 % of the models"),
+    ):
+        texts = (f"{one.name} (better than {_percent(one)})" for one in positions)
+        yield f"{heading} against {name}: {listed(texts, NAMED) or empty}"
+
+
+def _percent(one: Position) -> str:
+    return "-" if one.better_than is None else f"{math.floor(one.better_than)} %"
+
+
+def _table(explanation: Explanation) -> str:
+
+    rows = []
+    for one in explanation.positions[:MOST_ROWS]:
+        measured = one.measured
+        value, interval = one.state.partition(":")[0], ""
+        if measured is not None:
+            value = format_value(measured.value, measured.unit)
+            ends = measured.interval
+            interval = "" if ends is None else interval_text(ends, measured.unit, measured.n)
+            interval = "masked" if one.state else interval
+        point = "-" if one.point is None else f"+{one.point:.3f}"
+        rows.append((one.name, value, interval, _percent(one), point))
+    text = table_text(HEADINGS, rows, right=("value", "better than", "one point"))
+    if (more := len(explanation.positions) - MOST_ROWS) > 0:
+        text += f"and {more} custom dimensions\n"
+    about = "one point: gain of the score if the value gets better by 0.01, parameters by one million"
+    return text + wrapped([about], WIDTH)
+
+
+def _part_lines(positions: Iterable[Position]) -> Iterator[str]:
+
+    for one in positions:
+        costs = ", ".join(
+            f"{part.name} {format_value(part.value, part.unit)} ({format_value(part.cost, part.unit)})"
+            for part in one.costs[:PARTS]
+        )
+        if costs or one.detail:
+            yield f"  {one.name}: {costs or one.detail}"
+
+
+def _caveats(explanation: Explanation) -> Iterator[str]:
+
+    yield from explanation.caveats
+    reasons = [one.state for one in explanation.positions if one.state.startswith("unmeasurable")]
+    notes = (*explanation.record.warnings, *record_notes(explanation.record))
+    yield from (note for note in notes if note not in explanation.caveats)
+    for one in explanation.positions:
+        if one.state in reasons and not any(one.state in note for note in notes):
+            yield f"{one.name}: {one.state}"

@@ -1,0 +1,44 @@
+"""The detectable differences of a threshold file as a table."""
+
+from __future__ import annotations
+
+from quba_check.demands.demand import Thresholds
+from quba_check.number_format import format_value
+from quba_check.records.record import Record
+from quba_check.reports.tables import table_text
+from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects
+
+HEADINGS = ("demand", "bound", "±", "blocked at", "passed at")
+
+
+def power_text(thresholds: Thresholds, images: int | None, record: Record | None) -> str:
+    """Return standard errors, and the true values of blocked and passing models.
+
+    Args:
+        thresholds: the file.
+        images: number of images of each set; None for those of the record.
+        record: a run with standard errors.
+
+    Raises:
+        ThresholdError: the file is for another protocol than the record.
+    """
+    effects = detectable_effects(thresholds, images, record)
+    sizes = "the images of the record" if images is None else f"{images:,} images a set"
+    text = (
+        f"{thresholds.shown}, policy {thresholds.policy.uncertain}, {sizes}:\n"
+        f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"
+    )
+    text += table_text(HEADINGS, map(_cells, effects))
+    if any(effect.error is None for effect in effects):
+        why = "this run has no standard error" if record else "needs the standard error of a run: --record"
+        text += f"-: {why}. Parameters and grades have none.\n"
+    return text
+
+
+def _cells(effect: DetectableEffect) -> list[str]:
+    unit, numbers = effect.demand.unit, ["-", "-", "-"]
+    if effect.error is not None:
+        ends = (effect.blocked, effect.passed)
+        numbers = [format_value(effect.error, unit)]
+        numbers += ["never" if end is None else format_value(end, unit) for end in ends]
+    return [effect.demand.name, effect.demand.threshold_text, *numbers]

@@ -1,0 +1,70 @@
+"""The verdicts of several threshold files on one run as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from quba_check.core.grade import Grade
+from quba_check.reports.tables import table_text, wrapped
+from quba_check.reports.verdict_labels import STYLES, label
+from quba_check.tuning.what_if import WhatIf
+from quba_check.verdicts import Verdict
+
+WIDTH = 80
+"""Columns at which reasons below the table are wrapped."""
+
+
+def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
+    """Return a table with a column for each file, and the reasons below.
+
+    Args:
+        headings: names of the files.
+        judged: their verdicts on the run.
+    """
+    cells: dict[str, list[Text]] = {}
+    for column, judged_file in enumerate(judged):
+        for verdict, verdict_row in zip(judged_file.verdicts, judged_file.record.verdicts, strict=True):
+            outcome = label(verdict_row)
+            row = cells.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
+            caveat = " (other suite)" if _other_suite(verdict) else ""
+            row[column] = Text(f"{outcome} {verdict.demand.threshold_text}{caveat}", style=STYLES[outcome])
+    rows: list[Sequence[str | Text]] = [(name, *row) for name, row in cells.items()]
+    released = ("yes" if one.record.overall_verdict == "pass" else "no" for one in judged)
+    rows.append([Text(word, "bold") for word in ("released", *released)])
+    record = judged[0].record
+    heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n"
+    return heading + table_text(("demand", *headings), rows) + wrapped(_reasons(headings, judged), WIDTH)
+
+
+def _other_suite(verdict: Verdict) -> str:
+    """Return the caveat of a grade from another suite's population, or an empty text."""
+    return verdict.evidence.other_suite if isinstance(verdict.evidence, Grade) and not verdict.reason else ""
+
+
+def _sentence(verdict: Verdict) -> str:
+    """Return the reason for a verdict without usable value, or the caveat of a grade.
+
+    Empty if there is neither.
+    """
+    if caveat := _other_suite(verdict):
+        return f"compares suites: {caveat}"
+    if not verdict.reason:
+        return ""
+    if verdict.value is not None:
+        return f"is {verdict.reason}"
+    return f"{'was skipped' if verdict.outcome == 'skipped' else 'could not be measured'}: {verdict.reason}"
+
+
+def _reasons(headings: Sequence[str], judged: Sequence[WhatIf]) -> Iterator[str]:
+    """Yield each reason or caveat once, with its demands and threshold files."""
+    files: dict[str, list[str]] = {}
+    for heading, judged_file in zip(headings, judged, strict=True):
+        demands: dict[str, list[str]] = {}
+        for verdict in judged_file.verdicts:
+            if sentence := _sentence(verdict):
+                demands.setdefault(sentence, []).append(verdict.demand.name)
+        for reason, names in demands.items():
+            files.setdefault(f"{', '.join(names)} {reason}", []).append(heading)
+    return (f"{', '.join(named)}: {sentence}" for sentence, named in files.items())

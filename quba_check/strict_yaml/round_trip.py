@@ -1,0 +1,115 @@
+"""Edits of YAML files by ruamel's round trip: comments, order and quotes stay."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedBase, CommentedMap
+from ruamel.yaml.error import CommentMark
+from ruamel.yaml.nodes import MappingNode
+from ruamel.yaml.tokens import CommentToken
+from ruamel.yaml.util import load_yaml_guess_indent
+
+from quba_check.strict_yaml.document import Document, children
+
+
+def edit(document: Document, change: Callable[[CommentedMap], None]) -> str:
+    """Return the text of a document after a change of its content.
+
+    Spacing may change; line breaks and indentation are those of the file. Without a change nothing differs.
+
+    Args:
+        document: a valid file.
+        change: changes its content.
+
+    Raises:
+        UserError: the file has a comment inside braces, which would be lost.
+    """
+    text = document.content.decode("utf-8-sig")
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    text = text.replace("\r\n", "\n")
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, sys.maxsize
+    data: CommentedMap = yaml.load(text)
+    _, sequence, offset = load_yaml_guess_indent(text)
+    nested = (
+        child.node.value[0][0].start_mark.column
+        for child in children(document.root)
+        if isinstance(child.node, MappingNode) and child.node.value and not child.node.flow_style
+    )
+    yaml.indent(next(nested, 2), *((sequence, offset) if offset is not None else ()))
+    unchanged = _dump(yaml, data)
+    change(data)
+    changed = _dump(yaml, data)
+    if changed == unchanged:
+        changed = text
+    elif unchanged.count("#") < text.count("#"):
+        raise document.error(
+            f"{document.shown}: a comment inside braces would be lost. Allowed: comments outside of braces."
+        )
+    return changed.replace("\n", line_break)
+
+
+def flow_mapping(content: Mapping[str, object]) -> CommentedMap:
+    """Return a mapping that is written in braces."""
+    mapping = CommentedMap(content)
+    mapping.fa.set_flow_style()
+    return mapping
+
+
+def append(mapping: CommentedMap, key: str, value: object) -> None:
+    """Append a key; comments after the last line of a block stay after it."""
+    rest = ""
+    if mapping and (token := _token(*_last_line(mapping))) is not None:
+        own, _, rest = token.value.partition("\n")
+        token.value = f"{own}\n"
+    mapping[key] = value
+    if rest:
+        holder, last = _last_line(mapping)
+        if (token := _token(holder, last)) is None:
+            holder.ca.items[last] = [None, None, token := CommentToken("\n", CommentMark(0)), None]
+        token.value += rest
+
+
+def line_comment(mapping: CommentedMap, key: str) -> str:
+    """Return the comment at the end of a key's line; empty if there is none."""
+    token = _token(mapping, key)
+    return token.value.partition("\n")[0] if token else ""
+
+
+def set_line_comment(mapping: CommentedMap, key: str, comment: str, column: int) -> None:
+    """Write a comment at the end of a key's line.
+
+    One that replaces another keeps its column.
+    """
+    token = _token(mapping, key)
+    own, _, rest = token.value.partition("\n") if token else ("", "", "")
+    mark = token.start_mark if token and own else CommentMark(column)
+    mapping.ca.items[key] = [None, None, CommentToken(f"{comment}\n{rest}", mark), None]
+
+
+def _token(mapping: Any, key: Any) -> CommentToken | None:
+    """Return the comment after a value, with the lines that follow it."""
+    token: CommentToken | None = (mapping.ca.items.get(key) or [None] * 4)[2]
+    return token
+
+
+def _last_line(mapping: CommentedMap) -> tuple[Any, Any]:
+    """Return the collection and the key of the last line of a mapping."""
+    node: Any = mapping
+    while True:
+        last = list(node)[-1] if isinstance(node, dict) else len(node) - 1
+        child = node[last]
+        if not isinstance(child, CommentedBase) or not child or child.fa.flow_style():
+            return node, last
+        node = child
+
+
+def _dump(yaml: YAML, data: CommentedMap) -> str:
+    stream = io.StringIO()
+    yaml.dump(data, stream)
+    return stream.getvalue()

@@ -1,0 +1,196 @@
+"""Progress: the states of processes, the time left, and the line of progress."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quba_check.engine.progress import Step
+from quba_check.gate.progress import (
+    STEADY_SECONDS,
+    Estimate,
+    ProcessState,
+    ProgressWriter,
+    progress_text,
+    read_states,
+    run_time_left,
+    time_text,
+)
+
+
+def step(view: str, images: int, planned: float, seconds: float, kind: str = "read") -> Step:
+    return Step(view, kind, images, round(planned), planned, seconds)
+
+
+def state(view: str, images: int, seconds: float, at: float, **values: Any) -> ProcessState:
+    return ProcessState(view, images, seconds, at, **values)
+
+
+def planner(plan: float, **values: Any) -> ProcessState:
+    """The state of a process that knows the passes of the whole run."""
+    return state(**{"view": "", "images": 100, "seconds": 10.0, "at": 1.0, "plan": plan, **values})
+
+
+def test_a_process_writes_its_state(tmp_path: Path) -> None:
+    writer = ProgressWriter(tmp_path / "run", "gw0")
+    writer.add(step("clean", 32, 32, 4.0))
+    (written,) = read_states(tmp_path / "run")
+    assert (written.view, written.images, written.seconds, written.step) == ("clean", 32, 4.0, 4.0)
+    assert (written.done, written.speed, written.kinds) == (32, 8.0, ["read"])
+
+
+def speed_after(folder: Path, *steps: Step) -> float:
+    """The speed of a process after its steps."""
+    writer = ProgressWriter(folder, "gw0")
+    for each in steps:
+        writer.add(each)
+    writer.announce("")
+    return read_states(folder)[0].speed
+
+
+def test_the_speed_is_that_of_the_last_minute(tmp_path: Path) -> None:
+    fast, slow = step("clean", 1000, 1000, 1.0), step("corruptions/fog/3", 100, 100, 1.0)
+    assert speed_after(tmp_path, *[fast] * 100) == 1000
+    assert speed_after(tmp_path, *[fast] * 100, *[slow] * 90) == 100
+    half = speed_after(tmp_path, *[fast] * 100, *[slow] * 30)
+    assert half == pytest.approx(550)
+
+
+def test_a_speed_is_unknown_at_first_and_that_of_the_run_while_no_image_is_finished(tmp_path: Path) -> None:
+    assert speed_after(tmp_path, step("clean", 10, 10, STEADY_SECONDS / 2)) == 0
+    attack = [step("clean+pgd", 0, 0, 10.0, "attack")] * 9
+    assert speed_after(tmp_path, step("clean", 1000, 1000, 10.0), *attack) == 10
+    assert speed_after(tmp_path, step("clean", 10, 10, 5.0), step("clean", -10, -10, 5.0)) == 0
+
+
+@pytest.fixture
+def within_half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes that would have a process write again."""
+    monkeypatch.setattr("quba_check.gate.progress.REFRESH_SECONDS", math.inf)
+
+
+@pytest.mark.usefixtures("within_half_a_second")
+def test_it_writes_at_most_twice_a_second(tmp_path: Path) -> None:
+    writer = ProgressWriter(tmp_path, "gw0")
+    for _ in range(50):
+        writer.add(step("clean", 1, 1, 0.1))
+    assert read_states(tmp_path)[0].images == 1
+
+
+@pytest.mark.usefixtures("within_half_a_second")
+def test_a_view_that_begins_and_a_finished_set_are_written_at_once(tmp_path: Path) -> None:
+    writer = ProgressWriter(tmp_path, "gw0")
+    writer.add(step("clean", 8, 8, 0.1))
+    writer.add(step("clean+pgd", 0, 2, 0.1))
+    assert read_states(tmp_path)[0].view == "clean+pgd"
+    writer.add(step("clean+pgd", 1, 21, 0.1))
+    assert read_states(tmp_path)[0].images == 8
+    writer.finish("clean+pgd", 1)
+    (written,) = read_states(tmp_path)
+    assert (written.images, written.finished) == (9, (("clean+pgd", 1),))
+
+
+def test_the_planner_writes_the_work_of_the_whole_run(tmp_path: Path) -> None:
+    writer = ProgressWriter(tmp_path, "main")
+    writer.add(step("clean", 8, 8, 0.1))
+    writer.plan(2_600, {"read"})
+    (written,) = read_states(tmp_path)
+    assert (written.done, written.plan, written.planned_kinds) == (8, 2_608, ["read"])
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "progress"
+    ProgressWriter(folder, "main").announce("loading torch")
+    assert read_states(folder) == []
+    assert read_states(Path("x" * 300)) == []
+
+
+def test_half_written_and_foreign_files_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"view": "cl')
+    (tmp_path / "b.json").write_text('{"other": 1}')
+    assert read_states(tmp_path) == []
+
+
+def test_the_line_adds_processes_up() -> None:
+    states = [
+        planner(560, done=100, speed=50.0),
+        state("clean", 100, 10.0, at=1.0, speed=10.0),
+        state("sketch", 60, 10.0, at=2.0, speed=13.0),
+    ]
+    assert progress_text(states, 100) == "measuring sketch · about 20 s left · 260 images · 26 images/s"
+
+
+def test_the_line_names_the_view_that_runs_longest() -> None:
+    fast = state("corruptions/fog/3", 100, 10.0, at=101.0, since=100.9)
+    slow = state("clean+pgd", 0, 10.0, at=99.0, since=80.0)
+    assert progress_text([fast, slow], 100).startswith("measuring clean+pgd · ")
+    assert progress_text([slow, fast], 100).startswith("measuring clean+pgd · ")
+    idle = state("clean+pgd", 0, 10.0, at=95.0, since=80.0)
+    assert progress_text([fast, idle], 100).startswith("measuring corruptions/fog/3 · ")
+    in_a_long_pass = state("clean+pgd", 0, 10.0, at=95.0, since=80.0, step=4.0)
+    assert progress_text([fast, in_a_long_pass], 100).startswith("measuring clean+pgd · ")
+
+
+def test_time_left_is_unknown_without_a_plan_and_before_a_speed_is_known() -> None:
+    assert run_time_left([]) is None
+    assert run_time_left([state("clean", 100, 10.0, at=1.0, speed=10.0)]) is None
+    assert run_time_left([planner(500)]) is None
+    assert run_time_left([planner(500, speed=10.0)]) == Estimate(50.0)
+    assert run_time_left([planner(500, done=500)]) == Estimate(0.0)
+
+
+def test_time_left_is_a_bound_until_each_kind_of_work_was_timed() -> None:
+    plan = planner(500, speed=10.0, planned_kinds=("read", "generated"), kinds=("read", "attack"))
+    assert run_time_left([plan]) == Estimate(50.0, "at least")
+    worker = state("corruptions/fog/3", 100, 10.0, at=1.0, speed=20.0, done=100, kinds=("generated",))
+    assert run_time_left([plan, worker]) == Estimate(20.0)
+
+
+def test_a_first_batch_of_an_attack_has_no_finished_image() -> None:
+    assert progress_text([state("clean+pgd", 0, 10.0, at=1.0)], 80) == "measuring clean+pgd"
+
+
+def test_work_before_the_images_is_named_until_a_view_runs() -> None:
+    loading = state("loading torch", 0, 0.0, at=5.0, since=5.0, is_view=False)
+    assert progress_text([loading], 80) == "loading torch"
+    examining = state("doctor: examining demo", 9, 1.0, at=6.0, since=6.0, is_view=False)
+    assert progress_text([loading, examining], 80) == "doctor: examining demo"
+    view = state("clean", 0, 0.0, at=5.5, since=5.5)
+    assert progress_text([loading, examining, view], 80) == "measuring clean · 9 images · 9 images/s"
+    assert progress_text([state("", 9, 1.0, at=9.0, is_view=False)], 80) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "under 10 s"),
+        (12, "about 10 s"),
+        (80, "about 80 s"),
+        (200, "about 3 min"),
+        (2000, "about 35 min"),
+        (9000, "about 2.5 h"),
+        (100_000, "about 28 h"),
+    ],
+)
+def test_time_in_words(seconds: float, words: str) -> None:
+    assert time_text(Estimate(seconds)) == words
+
+
+def test_the_bounds_of_a_time_in_words() -> None:
+    assert time_text(Estimate(2, "at least")) == "at least 10 s"
+    assert time_text(Estimate(200, "at least")) == "at least 3 min"
+
+
+def test_the_line_fits_its_width() -> None:
+    text = progress_text([state("corruptions/elastic_transform/5", 10**7, 10.0, 0.0)], 40)
+    assert len(text) == 40
+    assert text.endswith("…")
+
+
+def test_the_line_is_empty_before_the_first_view_and_no_speed_before_the_first_image() -> None:
+    assert progress_text([], 80) == ""
+    assert progress_text([state("clean", 0, 0.0, at=1.0)], 80) == "measuring clean"

@@ -1,0 +1,95 @@
+"""Progress as a line on a terminal and as lines of a log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from quba_check.engine.progress import Step
+from quba_check.gate.progress import ProgressWriter
+from quba_check.gate.progress_output import LOG_SECONDS, LogLines, TerminalLine
+
+
+def step(view: str, images: int, planned: float, seconds: float, kind: str = "read") -> Step:
+    return Step(view, kind, images, round(planned), planned, seconds)
+
+
+def test_the_line_stands_below_the_cursor_and_is_erased(tmp_path: Path) -> None:
+    reading, writing = os.openpty()
+    ProgressWriter(tmp_path, "main").add(step("clean", 5, 5, 1.0))
+    display = TerminalLine(tmp_path, writing)
+    seen = ""
+    while "images/s" not in seen:
+        seen += os.read(reading, 4096).decode()
+    with display.pause():
+        seen += os.read(reading, 4096).decode()
+    display.close()
+    os.close(writing)
+    assert "\x1bD\x1b7\r\x1b[Kmeasuring clean · 5 images · 5 images/s\x1b8\x1b[A" in seen
+    assert seen.endswith("\x1b7\x1b[B\r\x1b[K\x1b8")
+
+
+def test_a_line_that_is_hidden_comes_back_after_others_wrote(tmp_path: Path) -> None:
+    reading, writing = os.openpty()
+    ProgressWriter(tmp_path, "main").announce("loading torch")
+    display = TerminalLine(tmp_path, writing)
+    display.hide()
+    with display.pause():
+        os.write(writing, b"header")
+    seen = ""
+    while "loading torch" not in seen.partition("header")[2]:
+        seen += os.read(reading, 4096).decode()
+    display.close()
+    os.close(writing)
+    assert seen.partition("header")[2].startswith("\x1bD\x1b7\r\x1b[Kloading torch")
+
+
+class Clock:
+    """A clock that tests move."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_log_has_a_line_for_every_finished_set_and_one_after_a_long_silence(tmp_path: Path) -> None:
+    lines: list[str] = []
+    clock = Clock()
+    log = LogLines(tmp_path, lines.append, clock)
+    writer = ProgressWriter(tmp_path, "gw0", log.update)
+    other = ProgressWriter(tmp_path, "gw1", log.update)
+    log.announce("loading torch")
+    writer.plan(42_000, {"attack"})
+    writer.add(step("clean and clean+fgsm", 4000, 8000, 4.0, "attack"))
+    writer.finish("clean", 2000)
+    writer.finish("clean+fgsm", 2000)
+    other.finish("clean", 2000)  # both saw that nothing was missing
+    clock.now = LOG_SECONDS - 1
+    writer.add(step("clean+pgd", 0, 0, 4.0, "attack"))
+    log.update()
+    clock.now = LOG_SECONDS
+    log.update()
+    log.update()
+    clock.now = 2 * LOG_SECONDS
+    log.update()  # nothing was written since
+    with log.pause():
+        lines.append("a test passed")
+    log.close()
+    assert lines == [
+        "quba-check: loading torch",
+        "quba-check: clean: 2,000 images, 1,000 images/s, about 20 s left",
+        "quba-check: clean+fgsm: 2,000 images, 1,000 images/s, about 20 s left",
+        "quba-check: measuring clean+pgd, 4,000 images, 500 images/s, about 30 s left",
+        "a test passed",
+    ]
+
+
+def test_a_log_prints_the_states_of_other_processes(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    log = LogLines(tmp_path, lambda text: os.write(writing, text.encode()) and None)
+    log.watch()
+    ProgressWriter(tmp_path, "gw0").finish("sketch", 500)
+    assert os.read(reading, 100) == b"quba-check: sketch: 500 images"
+    log.close()
+    log.close()

@@ -1,0 +1,36 @@
+"""Evaluations from plain options, for tests that change one of them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from quba_check.evaluation import Evaluation, RunSettings
+from quba_check.models.classifier import Classifier
+from quba_check.models.request import LoadRequest
+from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.suite import Suite
+
+
+def new_evaluation(
+    model: str | Classifier,
+    suite: str | Path | Suite | None = None,
+    *,
+    seed: int = 0,
+    limit: int | None = None,
+    **options: Any,
+) -> Evaluation:
+    """An evaluation with fields of its sampler, its request and its run as options."""
+    run, request = (
+        {field.name: options.pop(field.name) for field in fields(kind) if field.name in options}
+        for kind in (RunSettings, LoadRequest)  # both have `progress`; here that of the run
+    )
+    return Evaluation(
+        model,
+        suite,
+        request=LoadRequest(**request),
+        sampler=SubsetSampler(limit, seed),
+        run=RunSettings(**run),
+        **options,
+    )
