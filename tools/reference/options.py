@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from quba_check.cli.main import quba_check
+from quba_check.cli.main import COMMANDS, quba_check
 from quba_check.gate.options import OPTIONS
 from tools.reference.markdown import code, codes, escaped, page, table
 
@@ -69,15 +69,6 @@ PAGES: Mapping[str, str] = {
 }
 """The page on each option of pytest and each command."""
 
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "start": ("init", "doctor", "verdict", "compare", "failures", "explain"),
-    "reports and CI": ("report", "summary", "annotations", "badge", "model-card", "attest", "export"),
-    "thresholds": ("lint", "tune", "power", "what-if", "schema"),
-    "published models": ("rank", "show", "recommend", "study", "reproduce", "population"),
-    "data and machines": ("suite", "store", "status", "fleet"),
-}
-"""The commands as `quba-check --help` groups them."""
-
 
 def options_page() -> str:
     """Return the page."""
@@ -85,7 +76,7 @@ def options_page() -> str:
     commands = dict(all_commands(quba_check))
     groups = {
         title: [full for name in names for full in commands if full.split()[0] == name]
-        for title, names in GROUPS.items()
+        for title, names in COMMANDS.items()
     }
     return page(
         "Options and commands",
