@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
@@ -22,7 +23,6 @@ from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
-from quba_check.executors.pool import WorkerPool
 from quba_check.executors.recipe import Recipe
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
@@ -37,6 +37,9 @@ from quba_check.storage.store import Store
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
+
+if TYPE_CHECKING:
+    from quba_check.executors.ray.pool import RayPool
 
 
 class Evaluation:
@@ -92,7 +95,7 @@ class Evaluation:
         batch_settings: BatchSettings | None = None,
         progress: Progress | None = None,
         finished: Finished | None = None,
-        workers: WorkerPool | None = None,
+        workers: RayPool | None = None,
     ) -> None:
         if not isinstance(model, str | Classifier):
             raise OptionError(

@@ -74,7 +74,7 @@ class FleetCommand(click.Command):
 @click.option(
     "--store", type=PLACE, metavar="DIR", help="store of predictions: folder or URL (else $QUBA_STORE)"
 )
-@click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, slurm")
+@click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, ray:ADDRESS")
 @click.option(
     "--at-once",
     type=WholeNumber(1, MOST_AT_ONCE),

@@ -35,7 +35,7 @@ from quba_check.verdicts.derived import unreachable_grade_of
 if TYPE_CHECKING:
     from quba_check.engine.progress import Finished, Progress
     from quba_check.evaluation import Evaluation
-    from quba_check.executors.pool import WorkerPool
+    from quba_check.executors.ray.pool import RayPool
     from quba_check.models.classifier import Classifier
     from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
@@ -286,14 +286,12 @@ class GateSession:
         return self._evaluations[key]
 
     @cached_property
-    def worker_pool(self) -> WorkerPool | None:
+    def worker_pool(self) -> RayPool | None:
         """The workers of `--quba-executor`; None for this process."""
         from quba_check.executors.opening import open_pool
 
         choice = replace(self.options.executor, workers=self.options.executor_workers)
-        return open_pool(
-            choice, self.store_place, self._executor_settings, lambda words: self.announce(words)
-        )
+        return open_pool(choice, self._executor_settings)
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.

@@ -112,7 +112,7 @@ def test_options_reach_the_models(run: Run) -> None:
         "--html",
         "--markdown",
         "--executor",
-        "slurm:local",
+        "ray:local",
         "--",
         "--quba-limit=9",
         "-q",
@@ -123,7 +123,7 @@ def test_options_reach_the_models(run: Run) -> None:
         "--quba-html=fleet/good/page.html",
         "--quba-markdown=fleet/good/summary.md",
         "--quba-store=s3://b/store",
-        "--quba-executor=slurm:local",
+        "--quba-executor=ray:local",
         "--model=good.pt",
         "--quba-thresholds=t.yaml",
         "--quba-thresholds=mobile",
@@ -290,8 +290,7 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
         ),
         (
             ["models.txt", "--executor", "rya"],
-            f"{WHERE}--executor: got 'rya'. Allowed: inline, ray, ray:ADDRESS, slurm, slurm:local. "
-            "Did you mean 'ray'?",
+            f"{WHERE}--executor: got 'rya'. Allowed: inline, ray, ray:ADDRESS. Did you mean 'ray'?",
         ),
         (["models.txt", "--at-once", "0"], f"{WHERE}--at-once: got '0'. Allowed: a whole number from 1."),
         (

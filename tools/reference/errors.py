@@ -45,7 +45,7 @@ AREAS: Mapping[str, tuple[str, str]] = {
     "core": ("Python API", "Correct the argument: [Python](../python.md)."),
     "executors": (
         "Executors",
-        "Correct the option, or make machines alike: [Ray](../executors.md), [SLURM](../executors-slurm.md).",
+        "Correct the option, or make machines alike: [Ray](../executors.md).",
     ),
     "cli": (
         "Commands",

@@ -54,7 +54,7 @@ def test_resources_in_words() -> None:
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(OptionError) as error:
-        open_pool(ExecutorChoice("ray"), "unused")
+        open_pool(ExecutorChoice("ray"))
     assert str(error.value) == (
         "--quba-executor: 'ray' needs ray, which is not installed. "
         'Install it: pip install "quba-check[ray]".'

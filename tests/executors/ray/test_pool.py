@@ -35,7 +35,7 @@ def pool() -> Iterator[RayPool]:
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
-    pool = open_pool(ExecutorChoice("ray", workers=2), Path("unused"))
+    pool = open_pool(ExecutorChoice("ray", workers=2))
     assert isinstance(pool, RayPool)
     yield pool
     pool.close()
