@@ -23,7 +23,7 @@ from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
-from quba_check.executors.recipe import Recipe
+from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -66,7 +66,7 @@ class Evaluation:
         batch_settings: batch size and threads; they change at most the last bits of scores.
         progress: called after every pass of a batch, see `engine.progress.Progress`.
         finished: called with the name and the number of images of each complete set.
-        workers: processes that predict, see `executors.open_pool`; None for this one.
+        workers: processes that predict, a `quba_check.executors.ray.pool.RayPool`; None for this one.
 
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.
@@ -147,8 +147,10 @@ class Evaluation:
             self.protocol,
         )
         settings = batch_settings or BatchSettings()
-        recipe = workers and Recipe.of(self.classifier, self.suite, self.protocol, seed, settings)
-        executor = workers.executor(recipe) if workers and recipe else None
+        executor = None
+        if workers is not None:
+            values = self.classifier, self.suite, self.protocol, seed, settings
+            executor = workers.executor(WorkerSpec.of(*values))
         self.engine = Engine(
             self.classifier,
             self.suite,

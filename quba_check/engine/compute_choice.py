@@ -15,9 +15,9 @@ import torch
 
 from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.engine.loader import default_threads
-from quba_check.engine.order import Executor
 from quba_check.engine.plan import BACKWARD, FORWARD
 from quba_check.engine.preparer import Prepare
+from quba_check.engine.shard_request import Executor
 from quba_check.errors import QubaError, StoreError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import (

@@ -45,8 +45,8 @@ class ExecutorSettings(Strict):
     ray: RaySettings = Field(default=RaySettings(), description="Settings of Ray's workers.")
 
 
-def read_settings(path: Path, shown: str) -> ExecutorSettings:
-    """Read a settings file.
+def read_settings(path: Path, shown: str) -> RaySettings:
+    """Return the settings in a file.
 
     Args:
         path: the file.
@@ -55,4 +55,4 @@ def read_settings(path: Path, shown: str) -> ExecutorSettings:
     Raises:
         OptionError: the file is invalid; the message has file and line of every error.
     """
-    return validate(read_yaml(path, shown, OptionError), ExecutorSettings)
+    return validate(read_yaml(path, shown, OptionError), ExecutorSettings).ray

@@ -288,10 +288,12 @@ class GateSession:
     @cached_property
     def worker_pool(self) -> RayPool | None:
         """The workers of `--quba-executor`; None for this process."""
-        from quba_check.executors.opening import open_pool
-
         choice = replace(self.options.executor, workers=self.options.executor_workers)
-        return open_pool(choice, self._executor_settings)
+        if choice.kind == "inline":
+            return None
+        from quba_check.executors.ray.pool import RayPool
+
+        return RayPool(choice, self._executor_settings)
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.

@@ -24,8 +24,8 @@ from quba_check.engine.compute_choice import planned_passes, probe_examples
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
-from quba_check.executors.recipe import Recipe
 from quba_check.executors.remote_worker import RemoteWorker
+from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.models import compute_probe
 from quba_check.models.compute import TOO_SHORT, ComputeSettings
 from quba_check.models.compute_probe import Probe
@@ -112,22 +112,22 @@ class Elsewhere:
     name = "elsewhere, 1 worker"
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.choices, self.orders = folder, 0, 0
+        self.folder, self.choices, self.requests = folder, 0, 0
 
-    def executor(self, recipe: Recipe) -> Elsewhere:
-        self.recipe = recipe
+    def executor(self, spec: WorkerSpec) -> Elsewhere:
+        self.spec = spec
         return self
 
     def choose_compute(self, views, classifier) -> None:
         self.choices += 1
         classifier.use(replace(FAST, compiled=classifier.requested.compile == "on"))
 
-    def run(self, orders):
+    def run(self, requests):
         worker = None
-        for order in orders:
-            self.orders += 1
-            worker = worker or RemoteWorker(self.recipe, self.folder, 1)
-            yield worker.predict(order)
+        for request in requests:
+            self.requests += 1
+            worker = worker or RemoteWorker(self.spec, self.folder, 1)
+            yield worker.submit(request).result()
 
     def changed(self) -> list[object]:
         return []
@@ -142,11 +142,11 @@ def test_the_choice_of_an_executor_is_stored_for_its_kind(evaluate, models, fast
     first, second = Elsewhere(tmp_path / "first"), Elsewhere(tmp_path / "second")
     assert chosen(evaluate(compile="on"), first) == replace(FAST, compiled=True)
     value = accuracy(evaluate(workers=first, compile="off"))
-    assert (first.choices, first.orders) == (1, 1)
+    assert (first.choices, first.requests) == (1, 1)
     assert chosen(evaluate(compile="on"), second) == replace(FAST, compiled=True)
     again = evaluate(workers=second, compile="off")
     assert accuracy(again) == value
-    assert (second.choices, second.orders) == (0, 0)  # all is in the store
+    assert (second.choices, second.requests) == (0, 0)  # all is in the store
     assert again.engine.compute == FAST
     assert fast == []
     accuracy(evaluate())
@@ -157,7 +157,7 @@ def test_a_stated_precision_and_a_short_run_ask_no_executor(evaluate, models, tm
     pool = Elsewhere(tmp_path / "worker")
     accuracy(evaluate(workers=pool))
     accuracy(evaluate(workers=pool, precision="fp32", compile="off"))
-    assert (pool.choices, pool.orders) == (0, 1)
+    assert (pool.choices, pool.requests) == (0, 1)
     assert chosen(evaluate(precision="bf16", compile="on"), pool).precision == "bf16"
 
 
@@ -369,16 +369,16 @@ def test_the_check_of_a_part_of_the_run_takes_the_choice_of_an_earlier_run(evalu
 class OneWorker(Elsewhere):
     """A pool whose worker stays loaded, and chooses itself."""
 
-    def executor(self, recipe: Recipe) -> Elsewhere:
-        self.worker = RemoteWorker(recipe, self.folder, 1)
-        return super().executor(recipe)
+    def executor(self, spec: WorkerSpec) -> Elsewhere:
+        self.worker = RemoteWorker(spec, self.folder, 1)
+        return super().executor(spec)
 
     def choose_compute(self, views, classifier) -> None:
         classifier.use(self.worker.choose_compute(views))
 
-    def run(self, orders):
-        for order in orders:
-            yield self.worker.predict(order)
+    def run(self, requests):
+        for request in requests:
+            yield self.worker.submit(request).result()
 
 
 def test_a_worker_that_predicted_for_the_check_of_a_part_still_chooses(evaluate, fast, tmp_path) -> None:

@@ -28,7 +28,7 @@ from quba_check.suites.suite import Suite
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class WorkerSpec:
     """A model with its images and settings; it can be sent to other machines.
 
     Attributes:
@@ -61,8 +61,8 @@ class Recipe:
         protocol: Protocol,
         seed: int,
         batch_settings: BatchSettings,
-    ) -> Recipe:
-        """Return the recipe of a loaded model.
+    ) -> WorkerSpec:
+        """Return the values of a loaded model.
 
         Raises:
             OptionError: the model was not loaded from a spec.
@@ -122,7 +122,7 @@ class Recipe:
         )
 
     def _check(self, here: Mapping[str, Any]) -> None:
-        """Check that this is the model of the recipe.
+        """Check that this is the model of the run.
 
         Raises:
             ModelError: libraries, model or preprocessing differ, with both values.
