@@ -20,9 +20,9 @@ from quba_check.engine.loader import READ_AHEAD, ImageStream, ReadJob, default_t
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.progress import Reporter
+from quba_check.engine.shard_arrays import ShardArrays, attack_arrays, shard_arrays
 from quba_check.engine.shard_request import ShardRequest
 from quba_check.engine.shard_task import Owner, ShardTask
-from quba_check.engine.view_columns import Rows, ViewColumns, attack_columns
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import check_finite, output_kind
 from quba_check.storage.image_cache import ImageCache
@@ -87,7 +87,9 @@ class ShardPredictor:
         """Return the function that prepares the images of a view."""
         return self._preparer.of(view, crop=self._cache_keys.is_cropped(view))
 
-    def predict(self, requests: Iterable[ShardRequest]) -> Iterator[tuple[ShardRequest, dict[View, Rows]]]:
+    def predict(
+        self, requests: Iterable[ShardRequest]
+    ) -> Iterator[tuple[ShardRequest, dict[View, ShardArrays]]]:
         """Yield shards with the columns of their views, as they are completed.
 
         Args:
@@ -179,10 +181,10 @@ class ShardPredictor:
             return image
         return image, start_noise(tuple(image.shape), task.examples[position].index, self._seed)
 
-    def _columns(self, task: ShardTask) -> dict[View, Rows]:
+    def _columns(self, task: ShardTask) -> dict[View, ShardArrays]:
         """Return the columns of a complete task."""
         outputs = task.outputs
-        columns: dict[View, Rows] = {}
+        columns: dict[View, ShardArrays] = {}
         for view in task.views:
             name = "logits" if view.attack == "pgd" else "raw"
             raw = outputs[name] if view.attack is not None else _unattacked(outputs)
@@ -191,14 +193,10 @@ class ShardPredictor:
                 logits = self._passes.logits(raw, view)
             else:
                 logits = raw if name == "logits" else self._classifier.logits(raw)
-            rows = self._view_columns(view).rows(task.examples, logits)
-            columns[view] = rows if view.attack is None else rows | attack_columns(outputs, rows)
+            spaces = self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
+            arrays = shard_arrays(view, spaces, self._protocol, task.examples, logits)
+            columns[view] = arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)
         return columns
-
-    def _view_columns(self, view: View) -> ViewColumns:
-        return ViewColumns(
-            view, self._suite.space_of(view.set), self._cache_keys.other_spaces(view), self._protocol
-        )
 
 
 def _attacks(task: ShardTask) -> tuple[str | None, ...]:

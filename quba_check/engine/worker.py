@@ -13,9 +13,9 @@ from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import choose_compute, probe_elsewhere, probe_here
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.progress import Reporter
+from quba_check.engine.shard_arrays import ShardArrays
 from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
 from quba_check.engine.shard_request import Executor, ShardRequest, ShardResult
-from quba_check.engine.view_columns import Rows
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings, PlannedPasses
@@ -117,7 +117,7 @@ class Worker:
             return keys
         return []
 
-    def _result(self, request: ShardRequest, columns: dict[View, Rows]) -> ShardResult:
+    def _result(self, request: ShardRequest, columns: dict[View, ShardArrays]) -> ShardResult:
         """Check columns; return them as files."""
         self.classifier.guard().check(str(next(iter(columns))))
         outputs = self.classifier.outputs

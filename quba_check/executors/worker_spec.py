@@ -55,12 +55,7 @@ class WorkerSpec:
 
     @classmethod
     def of(
-        cls,
-        classifier: Classifier,
-        suite: Suite,
-        protocol: Protocol,
-        seed: int,
-        batch_settings: BatchSettings,
+        cls, classifier: Classifier, suite: Suite, protocol: Protocol, seed: int, settings: BatchSettings
     ) -> WorkerSpec:
         """Return the values of a loaded model.
 
@@ -73,17 +68,9 @@ class WorkerSpec:
                 "Allowed: a model spec, such as package.module:callable."
             )
         request = replace(classifier.request, progress=None, cache=None, worker=None)
-        identity = model_identity(classifier)
+        identity, mirror = model_identity(classifier), suite.folder.mirror
         return cls(
-            classifier.spec,
-            request,
-            suite.source,
-            suite.sampler,
-            protocol,
-            seed,
-            batch_settings,
-            identity,
-            suite.folder.mirror,
+            classifier.spec, request, suite.source, suite.sampler, protocol, seed, settings, identity, mirror
         )
 
     @property

@@ -16,7 +16,7 @@ from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.cluster import WorkerResources, check_installed, connect, resources
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment
-from quba_check.executors.ray.worker_state import Call, WorkerState, check_can_start, last_words
+from quba_check.executors.ray.worker_state import WorkerCall, WorkerState, check_can_start, last_words
 from quba_check.executors.settings import RaySettings
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.models.classifier import Classifier
@@ -98,13 +98,13 @@ class RayPool:
             OptionError: no worker runs.
             ModelError: a call ends one worker after another.
         """
-        waiting: deque[Call] = deque()
-        calls: dict[Any, tuple[Call, WorkerState]] = {}
+        waiting: deque[WorkerCall] = deque()
+        calls: dict[Any, tuple[WorkerCall, WorkerState]] = {}
         try:
             while True:
-                while (worker := self._free_worker(waiting[0] if waiting else Call(None))) is not None:
+                while (worker := self._free_worker(waiting[0] if waiting else WorkerCall(None))) is not None:
                     if not waiting:
-                        waiting.extend(Call(argument) for argument in islice(arguments, 1))
+                        waiting.extend(WorkerCall(argument) for argument in islice(arguments, 1))
                     if not waiting:
                         if not calls:
                             return
@@ -138,14 +138,11 @@ class RayPool:
 
     def close(self) -> None:
         """End the workers, and the cluster if it was started for this run."""
-        workers, self.workers = self.workers, []
-        if self._ray is None:
-            return
-        for worker in workers:
+        for worker in self.workers:
             self._ray.kill(worker.actor)
         if self._is_ours:
             self._ray.shutdown()
-        self._ray = None
+        self.workers, self._ray, self._is_ours = [], None, False
 
     def _connect(self, *, use_gpus: bool) -> None:
         """Connect to the cluster, and choose the number and resources of workers."""
@@ -170,13 +167,12 @@ class RayPool:
 
     def _started(self, deaths: int = 0) -> WorkerState:
         """Start a worker."""
-        environment = WorkerEnvironment.of_this_process(
-            has_working_dir="working_dir" in self._settings.runtime_env
-        )
+        has_folder = "working_dir" in self._settings.runtime_env
+        environment = WorkerEnvironment.of_this_process(has_working_dir=has_folder)
         actor = self._kind.remote(environment, self._resources.cores)
         return WorkerState(actor, actor.machine.remote(), deaths)
 
-    def _free_worker(self, call: Call) -> WorkerState | None:
+    def _free_worker(self, call: WorkerCall) -> WorkerState | None:
         """Return the worker for a call, None if it must wait.
 
         A call whose worker died goes to another machine if there is one, and to a worker without calls.
@@ -212,7 +208,7 @@ class RayPool:
         self._check_alive()
         return [answer for answer in calls if answer in ready]
 
-    def _count_death(self, call: Call, worker: WorkerState, error: Exception, name: str) -> None:
+    def _count_death(self, call: WorkerCall, worker: WorkerState, error: Exception, name: str) -> None:
         """Replace the worker of a call that died, unless that was done.
 
         Raises:

@@ -14,7 +14,7 @@ DEPTH = 2
 
 
 @dataclass(eq=False)
-class Call:
+class WorkerCall:
     """A call of a method of a worker.
 
     Attributes:
@@ -44,7 +44,7 @@ class WorkerState:
     starting: Any
     deaths: int = 0
     machine: Machine = UNKNOWN_MACHINE
-    calls: dict[Any, Call] = field(default_factory=dict)
+    calls: dict[Any, WorkerCall] = field(default_factory=dict)
 
     @property
     def has_room(self) -> bool:

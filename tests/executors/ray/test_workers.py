@@ -19,7 +19,6 @@ from quba_check.engine.shard_request import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError, SuiteError
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray import pool as ray_pool
-from quba_check.executors.ray.cluster import Connection
 from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings
 from quba_check.models.compute import ComputeRequest, ComputeSettings
@@ -48,7 +47,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Any:
             return predicted(arguments[1]) if answer is None and name == "predict" else answer
 
         fake = FakeRay(behave, nodes or ("a", "b"))
-        monkeypatch.setattr(ray_pool, "connect", lambda *_: Connection(fake, is_ours=True))
+        monkeypatch.setattr(ray_pool, "connect", lambda *_: (fake, True))
         return RayPool(ExecutorChoice("ray"), RaySettings(**settings)), fake
 
     return started
@@ -347,7 +346,7 @@ def test_a_cluster_that_cannot_be_used_is_asked_once(start: Any, monkeypatch: py
     pool, _ = start(lambda *_: None)
     calls: list[int] = []
 
-    def refused(*_: Any) -> Connection:
+    def refused(*_: Any) -> tuple[Any, bool]:
         calls.append(1)
         raise OptionError("no cluster")
 
