@@ -1,11 +1,10 @@
-"""Rows on executors: their start-up, and their time for a shard in addition to that of this process."""
+"""Rows on the executor: its start-up, and its time for a shard in addition to that of this process."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -17,17 +16,15 @@ from benchmarks.row import Row
 from benchmarks.work import Work
 from quba_check import Evaluation, LoadRequest, RunSettings
 from quba_check.core.view import CLEAN
-from quba_check.executors.choice import parse_executor
-from quba_check.executors.opening import open_pool
-from quba_check.executors.pool import WorkerPool
+from quba_check.executors.choice import ExecutorChoice
+from quba_check.executors.ray.pool import RayPool
 from quba_check.storage.store import SHARD_SIZE
 
 SHARDS = 64
 SIDE = 32
 CLASSES = 10
 REPETITIONS = 3
-EXECUTORS = {"ray": "ray", "slurm:local": "submitit"}
-"""Executors, and the package that each needs."""
+PACKAGE = "ray"
 MOST_OVERHEAD, MOST_START = 15.0, 10.0
 
 
@@ -53,20 +50,15 @@ class Times:
 
 
 def rows(work: Work) -> list[Row]:
-    """Return the rows of each executor with one worker, against the same run in this process."""
-    suite = write_suite(work.new_folder())
-    run(work, suite, None)
-    return [row for name, package in EXECUTORS.items() for row in _rows(work, suite, name, package)]
-
-
-def _rows(work: Work, suite: Path, name: str, package: str) -> list[Row]:
-    """Return the rows of an executor; both sides run alternately."""
-    titles = f"executor {name}: start-up", f"executor {name}: time for a shard of {SHARD_SIZE} images"
-    if find_spec(package) is None:
-        reason = f"{package} is not installed: pip install 'quba-check[{name.partition(':')[0]}]'"
+    """Return the rows of Ray with one worker, against the same run in this process."""
+    titles = "executor ray: start-up", f"executor ray: time for a shard of {SHARD_SIZE} images"
+    if find_spec(PACKAGE) is None:
+        reason = f"{PACKAGE} is not installed: pip install 'quba-check[ray]'"
         goals = f"≤ {MOST_START:g} s", f"≤ {MOST_OVERHEAD:g} ms"
         return [Row.unmeasured(title, reason, goal) for title, goal in zip(titles, goals, strict=True)]
-    with opened(name, work.new_folder()) as pool:
+    suite = write_suite(work.new_folder())
+    run(work, suite, None)
+    with closing(RayPool(ExecutorChoice("ray", workers=1))) as pool:
         ours, inline = zip(
             *((run(work, suite, pool), run(work, suite, None)) for _ in range(REPETITIONS)), strict=True
         )
@@ -78,7 +70,7 @@ def _rows(work: Work, suite: Path, name: str, package: str) -> list[Row]:
     return [
         Row.at_most(titles[0], ours[0].first - least, "s", started, MOST_START),
         Row.at_most(titles[1], shard - alone, "ms", took, MOST_OVERHEAD),
-        Row(f"cost --shard-ms, executor {name}", f"{driver:.1f} ms", "CPU of the driver for a shard"),
+        Row("cost --shard-ms, executor ray", f"{driver:.1f} ms", "CPU of the driver for a shard"),
     ]
 
 
@@ -97,18 +89,7 @@ def write_suite(folder: Path) -> Path:
     return folder
 
 
-@contextmanager
-def opened(name: str, folder: Path) -> Iterator[WorkerPool | None]:
-    """Open the pool of an executor with one worker."""
-    pool = open_pool(replace(parse_executor(name), workers=1), folder)
-    try:
-        yield pool
-    finally:
-        if pool is not None:
-            pool.close()
-
-
-def run(work: Work, suite: Path, pool: WorkerPool | None) -> Times:
+def run(work: Work, suite: Path, pool: RayPool | None) -> Times:
     """Predict all shards with an empty store."""
     spec = f"{__name__}:{linear_model.__name__}"
     evaluation = Evaluation(

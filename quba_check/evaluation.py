@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
@@ -23,8 +24,7 @@ from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
-from quba_check.executors.pool import WorkerPool
-from quba_check.executors.recipe import Recipe
+from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -38,6 +38,12 @@ from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.suite import Suite
 
+if TYPE_CHECKING:
+    from quba_check.executors.ray.pool import RayPool
+
+if TYPE_CHECKING:
+    pass
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
@@ -47,13 +53,13 @@ class RunSettings:
         batch_settings: batch size, threads, and room for prepared images.
         progress: called after every pass of a batch, see `engine.progress.Progress`.
         finished: called with the name and the number of images of each complete set.
-        workers: processes that predict, see `executors.open_pool`; None for this one.
+        workers: processes that predict, a `quba_check.executors.ray.pool.RayPool`; None for this one.
     """
 
     batch_settings: BatchSettings = BatchSettings()  # noqa: RUF009  frozen
     progress: Progress | None = None
     finished: Finished | None = None
-    workers: WorkerPool | None = None
+    workers: RayPool | None = None
 
 
 class Evaluation:
@@ -132,8 +138,8 @@ class Evaluation:
         )
         executor = None
         if run.workers is not None:
-            settings = self.suite, self.protocol, self.seed, run.batch_settings
-            executor = run.workers.executor(Recipe.of(self.classifier, *settings))
+            values = self.classifier, self.suite, self.protocol, self.seed, run.batch_settings
+            executor = run.workers.executor(WorkerSpec.of(*values))
         self.engine = Engine(
             self.classifier,
             self.suite,

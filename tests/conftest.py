@@ -42,7 +42,6 @@ SLOW = (
     "acceptance/test_fleet",
     "acceptance/test_interruptions",
     "acceptance/test_ray_",
-    "acceptance/test_slurm",
     "acceptance/test_status",
     "browser/",
     "ci/test_examples",
@@ -54,7 +53,6 @@ SLOW = (
     "docs/test_ten_classes",
     "executors/ray/test_pool",
     "executors/ray/test_worker.py",
-    "executors/slurm/",
     "fuzz/",
     "real/",
 )

@@ -75,12 +75,11 @@ def test_passes_count_images_forward_and_backward() -> None:
 def test_an_executor_without_its_package_is_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executors, "SHARDS", 1)
-    monkeypatch.setattr(executors, "EXECUTORS", {"slurm:local": "no_such_package"})
-    reason = "no_such_package is not installed: pip install 'quba-check[slurm]'"
+    monkeypatch.setattr(executors, "PACKAGE", "no_such_package")
+    reason = "no_such_package is not installed: pip install 'quba-check[ray]'"
     assert executors.rows(Work(tmp_path)) == [
-        Row("executor slurm:local: start-up", "not measured", reason, "≤ 10 s"),
-        Row("executor slurm:local: time for a shard of 256 images", "not measured", reason, "≤ 15 ms"),
+        Row("executor ray: start-up", "not measured", reason, "≤ 10 s"),
+        Row("executor ray: time for a shard of 256 images", "not measured", reason, "≤ 15 ms"),
     ]
 
 

@@ -22,7 +22,7 @@ LARGE = (
         "safetensors",
         "scipy",
     ),
-    *("submitit", "timm", "torch", "torchvision"),
+    *("timm", "torch", "torchvision"),
 )
 LAZY = (
     "huggingface_hub",

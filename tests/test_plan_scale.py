@@ -23,7 +23,6 @@ from benchmarks.costs import COSTS, Costs, option_of  # noqa: E402
 from benchmarks.plan_check import cpu_time  # noqa: E402
 from benchmarks.workload import PUBLISHED_MANIFEST, Stage, read_stages  # noqa: E402
 from quba_check.errors import SuiteError  # noqa: E402
-from quba_check.executors.settings import read_settings  # noqa: E402
 
 FREE = Costs(
     forward_ms=1, attack_ratio=1, pgd_passes=21, file_ms=1e-9, prepared_ms=1e-9, kept_ms=1e-9,
@@ -317,9 +316,3 @@ def test_the_page_measures_on_a_machine(
     monkeypatch.setattr(plan_scale, "_measured", lambda *_: dict.fromkeys(COSTS, 3.0))
     plan(monkeypatch, *commands_of_the_page()[1])
     assert "40 models × 86 views" in capsys.readouterr().out
-
-
-def test_the_page_has_a_valid_settings_file(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    (tmp_path / "cluster.yaml").write_text(block, encoding="utf-8")
-    assert read_settings(tmp_path / "cluster.yaml", "cluster.yaml").slurm.gpus_per_worker == 1

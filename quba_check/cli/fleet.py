@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,13 @@ from quba_check.cli.parser import INPUT, PLACE, WholeNumber
 from quba_check.demands.profiles import find_thresholds
 from quba_check.errors import OptionError, UserError, did_you_mean
 from quba_check.executors.choice import parse_executor
-from quba_check.fleet.command import FleetOptions, check_further, user_words
+from quba_check.fleet.command import FleetOptions, check_further
 from quba_check.fleet.display import LiveTable, PlainLines
 from quba_check.fleet.judging import Fleet, locked
 from quba_check.fleet.model_list import read_models
-from quba_check.fleet.places import shares
-from quba_check.fleet.pytest_files import executor_setting
 from quba_check.fleet.report import exit_code, fleet_json, fleet_table
 from quba_check.fleet.result import ModelResult
+from quba_check.fleet.shares import machine_shares
 from quba_check.models.visible_gpus import visible_gpus
 from quba_check.reports.tables import fit_encoding
 from quba_check.suites.opening import data_folder
@@ -77,7 +77,7 @@ class FleetCommand(click.Command):
 @click.option(
     "--store", type=PLACE, metavar="DIR", help="store of predictions: folder or URL (else $QUBA_STORE)"
 )
-@click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, slurm")
+@click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, ray:ADDRESS")
 @click.option(
     "--at-once",
     type=WholeNumber(1, MOST_AT_ONCE),
@@ -105,9 +105,11 @@ def fleet(
     """
     options = _options(given, context.meta[FURTHER])
     models = read_models(path)
-    places = _places(at_once, options)
+    shares = _shares(at_once, options)
+    if len(shares) > 1 and options.executor is None:
+        options = replace(options, executor="inline")  # one from an ini file would be for a single model
     with _termination_as_interrupt(), locked(out):
-        results, is_complete = _judge(Fleet(models, options, out, places), len(models), len(places))
+        results, is_complete = _judge(Fleet(models, options, out, shares), len(models), len(shares))
     order = {model.name: number for number, model in enumerate(models)}
     results.sort(key=lambda result: order[result.name])
     code = exit_code(results) if is_complete else INTERRUPTED
@@ -168,11 +170,11 @@ def _naming(option: str) -> Iterator[None]:
         raise OptionError(f"{COMMAND}: {option}: {words}") from None
 
 
-def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
+def _shares(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
     """Return variables of the environment for each process that runs at once.
 
     Raises:
-        OptionError: several models would compete for the workers of an executor, or for GPUs with them.
+        OptionError: several models would compete for the workers of an executor.
     """
     if parse_executor(options.executor or "inline").kind != "inline":
         number = at_once or 1
@@ -185,14 +187,7 @@ def _places(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:
         return [{}] * number  # the executor's workers predict, and it assigns their GPUs
     has_device = _has(options, "--quba-device")
     gpus = [] if has_device or at_once == 1 else visible_gpus()
-    places = shares(at_once, gpus, os.cpu_count() or 1)
-    where = executor_setting(user_words(options)) if len(places) > 1 and options.executor is None else None
-    if where is not None:
-        raise OptionError(
-            f"{COMMAND}: --executor: is missing, but {where} sets an executor, and {len(places)} models are "
-            "judged at once. Allowed: --executor NAME, or --at-once 1."
-        )
-    return places
+    return machine_shares(at_once, gpus, os.cpu_count() or 1)
 
 
 def _has(options: FleetOptions, name: str) -> bool:

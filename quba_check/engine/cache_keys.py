@@ -143,7 +143,7 @@ class CacheKeys:
         return tuple(self._suite.space(name) for name in names if name != declared)
 
     def columns(self, view: View) -> dict[str, Kind]:
-        """Return the kind of each column of a stored view; see `ViewTask.rows`."""
+        """Return the kind of each column of a stored view; see `shard_arrays`."""
         kinds: dict[str, Kind] = {"index": "class"}
         for suffix in ("", *(f"@{space.name}" for space in self.other_spaces(view))):
             kinds |= {f"label{suffix}": "class", f"top1{suffix}": "class"}

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from quba_check.engine.half_precision import half_precisions
-from quba_check.engine.order import Executor
+from quba_check.engine.shard_request import Executor
 from quba_check.errors import StoreError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings

@@ -15,12 +15,12 @@ from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.ahead import Ahead
 from quba_check.engine.batching import Batching
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.claims import Claims, ShardJob
 from quba_check.engine.compute_choice import settle_compute
-from quba_check.engine.order import Executor, Predicted
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
+from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.shard_request import Executor, ShardId, ShardResult
 from quba_check.engine.shard_stream import ShardStream
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
@@ -158,7 +158,7 @@ class Engine:
                     self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
             elif not (outcome := self._run([job]))[0]:
                 if outcome[1] is None:
-                    job = ShardJob(job.views[:1], job.shard)
+                    job = ShardId(job.views[:1], job.shard)
                 else:
                     time.sleep(WAIT_SECONDS)
 
@@ -221,7 +221,7 @@ class Engine:
             self._ahead.take(requested, planned, shards)
             if not any(map(self._is_missing, self._ordered_jobs(requested, planned, shards))):
                 return
-        jobs: Iterable[ShardJob] | None = None
+        jobs: Iterable[ShardId] | None = None
         while True:
             if jobs is None:
                 jobs = self._ordered_jobs(requested, planned, shards)
@@ -233,7 +233,7 @@ class Engine:
 
     def _ordered_jobs(
         self, requested: Sequence[View], planned: Sequence[View], shards: range | None
-    ) -> Iterator[ShardJob]:
+    ) -> Iterator[ShardId]:
         """Yield the jobs of requested views.
 
         One view comes after another, so that the files of each are listed when needed. Generated corruptions
@@ -256,20 +256,20 @@ class Engine:
                         return True
         return False
 
-    def _is_missing(self, job: ShardJob) -> bool:
+    def _is_missing(self, job: ShardId) -> bool:
         """Return True if the store lacks a view of a job."""
         return not all(self.store.has(self.cache_keys.shard_key(view, job.shard)) for view in job.views)
 
     def _jobs(
         self, requested: Iterable[View], planned: Collection[View], shards: range | None = None
-    ) -> Iterator[ShardJob]:
+    ) -> Iterator[ShardId]:
         for view in requested:
             shares_pass = self._shares_pass(view, planned)
             views = (self.cache_keys.stored_view(CLEAN), FGSM) if shares_pass else (view,)
             if shards is None:
                 # Reads the digests of all files, so that unreadable ones are reported before the work begins.
                 self.cache_keys.shard_keys(view)
-            yield from (ShardJob(views, number) for number in self.cache_keys.shards(view, shards))
+            yield from (ShardId(views, number) for number in self.cache_keys.shards(view, shards))
 
     def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
         """Return True if a view is predicted together with the clean set or FGSM."""
@@ -293,11 +293,11 @@ class Engine:
             for view in stored
         )
 
-    def _stream(self, jobs: Iterable[ShardJob]) -> ShardStream:
-        claims = Claims(self.store, self.cache_keys, self.classifier)
-        return ShardStream(self._executor, claims, jobs, self._write)
+    def _stream(self, jobs: Iterable[ShardId]) -> ShardStream:
+        locks = ShardLocks(self.store, self.cache_keys, self.classifier)
+        return ShardStream(self._executor, locks, jobs, self._write)
 
-    def _run(self, jobs: Iterable[ShardJob]) -> tuple[int, list[ShardJob] | None]:
+    def _run(self, jobs: Iterable[ShardId]) -> tuple[int, list[ShardId] | None]:
         """Predict the missing views of jobs.
 
         Returns:
@@ -317,13 +317,13 @@ class Engine:
                 return stored, None
             return stored, stream.busy
 
-    def _write(self, predicted: Predicted) -> None:
+    def _write(self, result: ShardResult) -> None:
         """Store a predicted shard and report it."""
-        order = predicted.order
-        self.classifier.outputs = predicted.outputs
-        if predicted.passes:
-            images = len(order.examples) * len(order.keys)
-            self._reporter.add(tuple(order.keys), images, predicted.passes)
-        for view, content in predicted.files.items():
-            self.store.put(order.keys[view], content)
-        self._reporter.end(tuple(order.keys))
+        request = result.request
+        self.classifier.outputs = result.outputs
+        if result.passes:
+            images = len(request.examples) * len(request.keys)
+            self._reporter.add(request.id.views, images, result.passes)
+        for view, content in result.files.items():
+            self.store.put(request.keys[view], content)
+        self._reporter.end(request.id.views)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +20,9 @@ from quba_check.engine.loader import READ_AHEAD, ImageStream, default_threads
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.progress import Reporter
+from quba_check.engine.shard_arrays import ShardArrays, attack_arrays, shard_arrays
+from quba_check.engine.shard_request import ShardRequest
 from quba_check.engine.shard_task import Owner, ShardTask
-from quba_check.engine.view_columns import Rows, ViewColumns, attack_columns
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import check_finite, output_kind
 from quba_check.storage.image_cache import ImageCache
@@ -86,35 +87,38 @@ class ShardPredictor:
         """Return the function that prepares the images of a view."""
         return self._preparer.of(view, crop=self._cache_keys.is_cropped(view))
 
-    def task(self, views: Sequence[View], number: int) -> ShardTask:
-        """Return the task for a shard of a view, or of clean set and FGSM."""
-        images = views[0].images
-        examples = self._cache_keys.examples(images, number)
-        crop = self._cache_keys.is_cropped(images)
-        return ShardTask(views, number, examples, self._preparer.shard(images, number, examples, crop=crop))
-
-    def predict(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, dict[View, Rows]]]:
-        """Yield tasks with the columns of their views, as they are completed.
+    def predict(
+        self, requests: Iterable[ShardRequest]
+    ) -> Iterator[tuple[ShardRequest, dict[View, ShardArrays]]]:
+        """Yield shards with the columns of their views, as they are completed.
 
         Args:
-            tasks: the shards; the iterator is advanced as far as images are read ahead.
+            requests: the shards; the iterator is advanced as far as images are read ahead.
 
         Raises:
-            UnmeasurableError: a task has an attack, and the model passes no gradient.
+            UnmeasurableError: a shard has an attack, and the model passes no gradient.
             ModelError: the model's answers cannot be used, or memory runs out.
             SuiteError: an image cannot be used.
         """
-        tasks = iter(tasks)
+        tasks: Iterator[ShardTask] = map(self._task, requests)
         if (first := next(tasks, None)) is None:
             return
-        if self._classifier.outputs is None:  # the first task may have brought them along
+        if self._classifier.outputs is None:  # the first request may have brought them along
             self._determine_outputs(first)
-            yield first, self._columns(first)
+            yield first.request, self._columns(first)
         else:
             tasks = chain([first], tasks)
         for attacks, group in groupby(tasks, key=_attacks):
             for task in self._predicted(attacks, group):
-                yield task, self._columns(task)
+                yield task.request, self._columns(task)
+
+    def _task(self, request: ShardRequest) -> ShardTask:
+        """Return the task of a request, whose outputs are of the kind that it states."""
+        if request.outputs is not None:
+            self._classifier.outputs = request.outputs
+        images = next(iter(request.keys)).images
+        crop = self._cache_keys.is_cropped(images)
+        return ShardTask(request, self._preparer.shard(images, request.shard, request.examples, crop=crop))
 
     def _determine_outputs(self, task: ShardTask) -> None:
         """Predict the first shard, and determine the kind of the outputs from all its images."""
@@ -175,10 +179,10 @@ class ShardPredictor:
             return image
         return image, start_noise(tuple(image.shape), task.examples[position].index, self._seed)
 
-    def _columns(self, task: ShardTask) -> dict[View, Rows]:
+    def _columns(self, task: ShardTask) -> dict[View, ShardArrays]:
         """Return the columns of a complete task."""
         outputs = task.outputs
-        columns: dict[View, Rows] = {}
+        columns: dict[View, ShardArrays] = {}
         for view in task.views:
             name = "logits" if view.attack == "pgd" else "raw"
             raw = outputs[name] if view.attack is not None else _unattacked(outputs)
@@ -187,14 +191,10 @@ class ShardPredictor:
                 logits = self._passes.logits(raw, view)
             else:
                 logits = raw if name == "logits" else self._classifier.logits(raw)
-            rows = self._view_columns(view).rows(task.examples, logits)
-            columns[view] = rows if view.attack is None else rows | attack_columns(outputs, rows)
+            spaces = self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
+            arrays = shard_arrays(view, spaces, self._protocol, task.examples, logits)
+            columns[view] = arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)
         return columns
-
-    def _view_columns(self, view: View) -> ViewColumns:
-        return ViewColumns(
-            view, self._suite.space_of(view.set), self._cache_keys.other_spaces(view), self._protocol
-        )
 
 
 def _attacks(task: ShardTask) -> tuple[str | None, ...]:

@@ -1,45 +1,45 @@
-"""Shards in flight: jobs become orders of an executor, and results are stored."""
+"""Shards in flight: they are requested from an executor, and results are stored."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from quba_check.core.view import View
-from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.order import Executor, Predicted
+from quba_check.engine.shard_locks import ShardLocks
+from quba_check.engine.shard_request import Executor, ShardId, ShardResult
 
 
 class ShardStream:
-    """Jobs on their way through an executor; `close` drops those left.
+    """Shards on their way through an executor; `close` drops those left.
 
     Args:
         executor: predicts the shards.
-        claims: locks of the shards.
-        jobs: taken one by one, as the executor has room.
+        locks: locks of the shards.
+        shards: taken one by one, as the executor has room.
         write: stores a predicted shard.
     """
 
     def __init__(
         self,
         executor: Executor,
-        claims: Claims,
-        jobs: Iterable[ShardJob],
-        write: Callable[[Predicted], None],
+        locks: ShardLocks,
+        shards: Iterable[ShardId],
+        write: Callable[[ShardResult], None],
     ) -> None:
-        self._claims = claims
+        self._locks = locks
         self._write = write
         self._taken: set[tuple[View, int]] = set()
-        self._results = executor.run(claims.orders(self._noted(jobs)))
+        self._results = executor.run(locks.requests(self._noted(shards)))
 
     @property
-    def busy(self) -> list[ShardJob]:
-        """The jobs that other processes work on."""
-        return self._claims.busy
+    def busy(self) -> list[ShardId]:
+        """The shards that other processes work on."""
+        return self._locks.busy
 
     @property
     def views(self) -> list[tuple[View, ...]]:
         """The views of each shard in flight."""
-        return [views for views, _ in self._claims.in_flight]
+        return [views for views, _ in self._locks.in_flight]
 
     @property
     def has_shared_passes(self) -> bool:
@@ -52,25 +52,25 @@ class ShardStream:
         Raises:
             QubaError: a shard cannot be predicted or stored. Those in flight are dropped.
         """
-        predicted = next(self._results, None)
-        if predicted is None:
+        result = next(self._results, None)
+        if result is None:
             return False
-        self._write(predicted)
-        self._claims.release(predicted.order)
+        self._write(result)
+        self._locks.release(result.request)
         return True
 
     def is_over(self, view: View, shards: Collection[int]) -> bool:
         """Return True if shards of a view were taken, and none is in flight."""
         return all((view, number) in self._taken for number in shards) and not any(
-            view in views and number in shards for views, number in self._claims.in_flight
+            view in views and number in shards for views, number in self._locks.in_flight
         )
 
     def close(self) -> None:
         """Drop the shards in flight and free their locks."""
         self._results.close()
-        self._claims.close()
+        self._locks.close()
 
-    def _noted(self, jobs: Iterable[ShardJob]) -> Iterator[ShardJob]:
-        for job in jobs:
-            self._taken.update((view, job.shard) for view in job.views)
-            yield job
+    def _noted(self, shards: Iterable[ShardId]) -> Iterator[ShardId]:
+        for wanted in shards:
+            self._taken.update((view, wanted.shard) for view in wanted.views)
+            yield wanted

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 
 from quba_check.core.view import View
-from quba_check.suites.suite import Example
+from quba_check.engine.shard_request import ShardRequest
 
 Owner = tuple["ShardTask", int]
 """The shard of an image and the image's position in it."""
@@ -32,22 +32,14 @@ class ShardTask:
     Outputs stay on the device until all images are predicted, so that the device never waits for a copy.
 
     Args:
-        views: the views to predict: one, or the clean set and its FGSM points.
-        number: number of the shard.
-        examples: its images.
-        images: their pixels; closed once all were read.
+        request: the shard.
+        images: the pixels of its images; closed once all were read.
     """
 
-    def __init__(
-        self,
-        views: Sequence[View],
-        number: int,
-        examples: Sequence[Example],
-        images: Images,
-    ) -> None:
-        self.views = tuple(views)
-        self.number = number
-        self.examples = examples
+    def __init__(self, request: ShardRequest, images: Images) -> None:
+        self.request = request
+        self.views = request.id.views
+        self.examples = request.examples
         self.images = images
         self._positions: list[int] = []
         self._outputs: dict[str, list[torch.Tensor]] = {}

@@ -11,7 +11,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
-from quba_check.engine.view_columns import Rows
+from quba_check.engine.shard_arrays import ShardArrays
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.shard import Columns, DamagedShardError, Shard
 from quba_check.storage.store import Store
@@ -35,7 +35,7 @@ class TableReader:
         self.repair_notes: list[str] = []
         self._store = store
         self._cache_keys = cache_keys
-        self._clean: Rows | None = None
+        self._clean: ShardArrays | None = None
         self._copy_notes: dict[str, str] = {}
 
     def predictions(self, view: View, declared: str | None, shards: range | None = None) -> Predictions:
@@ -97,7 +97,7 @@ class TableReader:
         """Read the clean set again at the next request."""
         self._clean = None
 
-    def _table(self, stored: View, shards: range | None) -> Rows:
+    def _table(self, stored: View, shards: range | None) -> ShardArrays:
         """Return the rows of shards; cache the clean set, which all dimensions use."""
         is_clean = shards is None and stored == self._cache_keys.stored_view(CLEAN)
         if is_clean and self._clean is not None:

@@ -5,18 +5,17 @@ It is the executor of this process, and the far end of every other.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.half_precision import checked_settings, half_precisions
-from quba_check.engine.order import Order, Predicted
 from quba_check.engine.progress import Reporter
+from quba_check.engine.shard_arrays import ShardArrays
 from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
-from quba_check.engine.shard_task import ShardTask
-from quba_check.engine.view_columns import Rows
+from quba_check.engine.shard_request import ShardRequest, ShardResult
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
@@ -27,7 +26,7 @@ from quba_check.suites.suite import Suite
 
 
 class Worker:
-    """Predicts orders in this process.
+    """Predicts shards in this process.
 
     Args:
         classifier: the model; a guard checks that its parameters do not change.
@@ -69,32 +68,31 @@ class Worker:
             return self.classifier.compute
         return checked_settings(self.classifier, self._suite, self._predictor.preparation(CLEAN))
 
-    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
-        """Yield orders as they are predicted.
+    def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
+        """Yield results as shards are predicted.
 
-        They are pulled as far as images are read ahead.
+        Requests are pulled as far as images are read ahead.
 
         Raises:
-            UnmeasurableError: an order has an attack, and the model passes no gradient.
+            UnmeasurableError: a shard has an attack, and the model passes no gradient.
             InvariantError: the model changed, or its predictions have a defect.
             QubaError: an image or the model's outputs cannot be used, or memory runs out.
         """
-        opened: dict[ShardTask, Order] = {}
-        for task, columns in self._predictor.predict(self._tasks(orders, opened)):
-            yield self._predicted(opened.pop(task), columns)
+        for request, columns in self._predictor.predict(requests):
+            yield self._result(request, columns)
 
-    def verify(self, order: Order) -> None:
-        """Check that an order can be predicted here, and take its images.
+    def verify(self, request: ShardRequest) -> None:
+        """Check that a shard can be predicted here, and take its images.
 
         Raises:
-            ModelError: model, settings or images are others here than where the order was made.
+            ModelError: model, settings or images are others here than where the request was made.
         """
-        for view, key in order.keys.items():
-            self._cache_keys.give(view, order.shard, order.examples, order.fast_images)
+        for view, key in request.keys.items():
+            self._cache_keys.give(view, request.shard, request.examples, request.fast_images)
             if self._cache_keys.cache_entry(view) != key.cache_entry:
-                raise ModelError(f"{order}: the settings of the predictions differ.")
-            if self._cache_keys.shard_key(view, order.shard).content != key.content:
-                raise ModelError(f"{order}: the images in {self._suite.location} differ.")
+                raise ModelError(f"{request}: the settings of the predictions differ.")
+            if self._cache_keys.shard_key(view, request.shard).content != key.content:
+                raise ModelError(f"{request}: the images in {self._suite.location} differ.")
 
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call if the model's parameters or buffers changed."""
@@ -106,18 +104,9 @@ class Worker:
             return keys
         return []
 
-    def _tasks(self, orders: Iterable[Order], opened: dict[ShardTask, Order]) -> Iterator[ShardTask]:
-        """Yield the task of each order, and note the order."""
-        for order in orders:
-            if order.outputs is not None:
-                self.classifier.outputs = order.outputs
-            task = self._predictor.task(tuple(order.keys), order.shard)
-            opened[task] = order
-            yield task
-
-    def _predicted(self, order: Order, columns: dict[View, Rows]) -> Predicted:
+    def _result(self, request: ShardRequest, columns: dict[View, ShardArrays]) -> ShardResult:
         """Check columns; return them as files."""
-        self.classifier.guard().check(str(order.views[0]))
+        self.classifier.guard().check(str(next(iter(columns))))
         outputs = self.classifier.outputs
         if outputs is None:
             raise InvariantError(f"{self.classifier.spec}: the kind of its outputs was not determined.")
@@ -127,6 +116,6 @@ class Worker:
             if defect:  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
             about = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
-            files[view] = shard_file(order.keys[view], rows, about)
-            self._unchecked.append(order.keys[view])
-        return Predicted(order, files, outputs)
+            files[view] = shard_file(request.keys[view], rows, about)
+            self._unchecked.append(request.keys[view])
+        return ShardResult(request, files, outputs)

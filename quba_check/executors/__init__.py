@@ -1,1 +1,1 @@
-"""Executors on other processes and machines: Ray and SLURM."""
+"""Workers on other processes and machines, by Ray."""

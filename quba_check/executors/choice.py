@@ -7,7 +7,8 @@ from typing import Literal
 
 from quba_check.errors import OptionError, did_you_mean
 
-FORMS = ("inline", "ray", "ray:ADDRESS", "slurm", "slurm:local")
+FORMS = ("inline", "ray", "ray:ADDRESS")
+ON_SLURM = " On SLURM, start Ray: srun ray symmetric-run … -- pytest … --quba-executor=ray:auto."
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,11 @@ class ExecutorChoice:
 
     Attributes:
         kind: `inline` is this process.
-        address: of a Ray cluster, or `local` for SLURM's workers as processes of this machine; empty for the
-            default.
-        workers: largest number of workers; None for the executor's default.
+        address: of a Ray cluster; empty for the default.
+        workers: largest number of workers; None for one per GPU or core.
     """
 
-    kind: Literal["inline", "ray", "slurm"] = "inline"
+    kind: Literal["inline", "ray"] = "inline"
     address: str = ""
     workers: int | None = None
 
@@ -43,7 +43,5 @@ def parse_executor(text: str) -> ExecutorChoice:
         return INLINE
     if kind == "ray" and (address or not colon):
         return ExecutorChoice("ray", address)
-    if kind == "slurm" and (address == "local" or not colon):
-        return ExecutorChoice("slurm", address)
-    near = did_you_mean(text, FORMS)
-    raise OptionError(f"--quba-executor: got '{text}'. Allowed: {', '.join(FORMS)}.{near}")
+    hint = ON_SLURM if kind == "slurm" else did_you_mean(text, FORMS)
+    raise OptionError(f"--quba-executor: got '{text}'. Allowed: {', '.join(FORMS)}.{hint}")

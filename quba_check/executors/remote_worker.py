@@ -1,4 +1,4 @@
-"""A worker in another process, which predicts orders one by one."""
+"""A worker in another process, which predicts shards as requests arrive."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
-from quba_check.engine.order import Order, Predicted
 from quba_check.engine.progress import Step
+from quba_check.engine.shard_request import ShardRequest, ShardResult
 from quba_check.errors import QubaError
-from quba_check.executors.recipe import Recipe
+from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.models.compute import ComputeSettings
+from quba_check.storage.shard import ShardKey
 
-Answer = Future[Predicted]
+Answer = Future[ShardResult]
+Waiting = tuple[ShardRequest, Answer]
 
 
 class RemoteWorker:
     """The end of an executor on another process or machine.
 
-    Orders that wait are read ahead while one is predicted, so that the device is never idle between two.
+    Shards that wait are read ahead while one is predicted, so that the device is never idle between two.
 
     Args:
-        recipe: the model and its images.
+        spec: the model and its images.
         folder: a folder of this machine for digests and prepared images.
         cores: cores of this worker.
 
@@ -33,90 +35,100 @@ class RemoteWorker:
         QubaError: the model or the images cannot be used here, or are others here.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, cores: int) -> None:
-        self._engine = recipe.engine(folder, cores, self._count)
-        self._waiting: queue.SimpleQueue[tuple[Order, Answer] | None] = queue.SimpleQueue()
+    def __init__(self, spec: WorkerSpec, folder: Path, cores: int) -> None:
+        self._engine = spec.engine(folder, cores, self._count)
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._passes = 0
         self._thread = threading.Thread(target=self._serve, name="quba-worker", daemon=True)
         self._thread.start()
 
-    @property
-    def device(self) -> str:
-        """The device of the model."""
-        return str(self._engine.classifier.device)
+    def submit(self, request: ShardRequest) -> Answer:
+        """Queue a shard, and return its future result.
 
-    def predict(self, order: Order) -> Predicted:
-        """Predict an order; may be called from several threads.
-
-        Raises:
-            ModelError: settings or images are others here than where the order was made.
-            QubaError: the order, or one predicted at the same time, cannot be predicted.
+        The result raises a ModelError if settings or images are others here, and a QubaError if the shard
+        cannot be predicted.
         """
         answer: Answer = Future()
-        self._waiting.put((order, answer))
-        return answer.result()
+        self._waiting.put((request, answer))
+        return answer
 
     def choose_compute(self) -> ComputeSettings:
-        """Return the settings of passes chosen on this device, before the first order."""
+        """Return the settings of passes chosen on this device, before the first shard."""
         return self._engine.worker.choose_compute()
 
-    def is_changed(self) -> bool:
-        """Return True if the model changed since the last call."""
-        return bool(self._engine.worker.changed())
-
-    def close(self) -> None:
-        """Release the model after the orders that wait."""
+    def close(self) -> list[ShardKey]:
+        """Release the model after the shards that wait; see `changed`."""
         self._waiting.put(None)
         self._thread.join()
+        return self.changed()
+
+    def changed(self) -> list[ShardKey]:
+        """Return the shards since the last call if the model changed."""
+        return self._engine.worker.changed()
 
     def _count(self, step: Step) -> None:
         self._passes += step.passes
 
     def _serve(self) -> None:
-        """Predict orders until the end."""
+        """Predict shards until the end."""
         while (first := self._waiting.get()) is not None:
-            answers: dict[int, Answer] = {}
+            taken: list[Waiting] = []
             try:
-                for predicted in self._engine.worker.run(self._orders(first, answers)):
-                    passes, self._passes = self._passes, 0
-                    answers.pop(id(predicted.order)).set_result(replace(predicted, passes=max(passes, 1)))
+                self._predict(self._requests(first, taken), taken)
             except BaseException as error:  # noqa: BLE001  the caller in the other thread raises it
-                for answer in answers.values():
-                    answer.set_exception(error)
+                self._fail(taken, error)
 
-    def _orders(self, first: tuple[Order, Answer], answers: dict[int, Answer]) -> Iterator[Order]:
-        """Yield an order and those that wait, after checking them.
+    def _predict(self, requests: Iterator[ShardRequest], taken: list[Waiting]) -> None:
+        """Answer requests, and remove them from those taken."""
+        for result in self._engine.worker.run(requests):
+            passes, self._passes = self._passes, 0
+            (number,) = (number for number, (request, _) in enumerate(taken) if request is result.request)
+            taken.pop(number)[1].set_result(replace(result, passes=max(passes, 1)))
+
+    def _fail(self, taken: list[Waiting], error: BaseException) -> None:
+        """Answer requests one of which fails: each of several is predicted alone."""
+        if len(taken) == 1:
+            taken[0][1].set_exception(error)
+            return
+        for one in taken:
+            try:
+                self._predict(iter([one[0]]), [one])
+            except BaseException as own:  # noqa: BLE001  as above
+                one[1].set_exception(own)
+
+    def _requests(self, first: Waiting, taken: list[Waiting]) -> Iterator[ShardRequest]:
+        """Yield a request and those that wait, after checking them.
 
         Args:
-            first: the first order.
-            answers: filled with the answer of each order.
+            first: the first one.
+            taken: extended by each request.
         """
-        item: tuple[Order, Answer] | None = first
+        item: Waiting | None = first
         while item is not None:
-            order, answer = item
-            answers[id(order)] = answer
+            request, answer = item
             try:
-                self._take(order)
-            except Exception as error:  # noqa: BLE001  the caller in the other thread raises it
-                answers.pop(id(order)).set_exception(error)
+                self._take(request)
+            except BaseException as error:  # noqa: BLE001  the caller in the other thread raises it
+                answer.set_exception(error)
             else:
-                yield order
+                taken.append(item)
+                yield request
             try:
                 item = self._waiting.get_nowait()
             except queue.Empty:
                 return
         self._waiting.put(None)  # the end is found again by `_serve`
 
-    def _take(self, order: Order) -> None:
-        """Take the settings and the images of an order.
+    def _take(self, request: ShardRequest) -> None:
+        """Take the settings and the images of a request.
 
         Raises:
             ModelError: they are others here.
         """
         classifier, worker = self._engine.classifier, self._engine.worker
-        if classifier.compute != order.compute:
-            classifier.use(order.compute)
+        if classifier.compute != request.compute:
+            classifier.use(request.compute)
         try:
-            worker.verify(order)
+            worker.verify(request)
         except QubaError as error:
             raise type(error)(f"worker on {socket.gethostname()}: {error}") from None

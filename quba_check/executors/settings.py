@@ -36,36 +36,17 @@ class RaySettings(Strict):
         return value
 
 
-class SlurmSettings(Strict):
-    """Settings of SLURM's workers, each a task of a job array."""
-
-    partition: str | None = Field(default=None, description="Partition of the jobs.")
-    account: str | None = Field(default=None, description="Account of the jobs.")
-    qos: str | None = Field(default=None, description="Quality of service of the jobs.")
-    constraint: str | None = Field(default=None, description="Features that the nodes must have.")
-    minutes: int = Field(default=720, gt=0, description="Time limit of a job.")
-    cpus_per_worker: int = Field(default=4, gt=0, description="Cores of a job.")
-    gpus_per_worker: int = Field(default=0, ge=0, description="GPUs of a job.")
-    memory_gb: float | None = Field(default=None, gt=0, description="Memory of a job.")
-    setup: tuple[str, ...] = Field(default=(), description="Shell lines that a job runs first.")
-    folder: str | None = Field(
-        default=None, description="Folder of orders and logs that all nodes see; by default in the store."
-    )
-    sbatch: dict[str, Any] = Field(default_factory=dict, description="Further options of sbatch, by name.")
-
-
 class ExecutorSettings(Strict):
-    """Resources and environment of workers, for each executor."""
+    """Resources and environment of workers."""
 
     schema_version: SchemaVersion | None = Field(
         default=None, alias="schema", description="Version of this format."
     )
     ray: RaySettings = Field(default=RaySettings(), description="Settings of Ray's workers.")
-    slurm: SlurmSettings = Field(default=SlurmSettings(), description="Settings of SLURM's workers.")
 
 
-def read_settings(path: Path, shown: str) -> ExecutorSettings:
-    """Read a settings file.
+def read_settings(path: Path, shown: str) -> RaySettings:
+    """Return the settings in a file.
 
     Args:
         path: the file.
@@ -74,4 +55,4 @@ def read_settings(path: Path, shown: str) -> ExecutorSettings:
     Raises:
         OptionError: the file is invalid; the message has file and line of every error.
     """
-    return validate(read_yaml(path, shown, OptionError), ExecutorSettings)
+    return validate(read_yaml(path, shown, OptionError), ExecutorSettings).ray

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from quba_check.errors import OptionError
 from quba_check.fleet.model_list import MODEL_OPTIONS, ListedModel
-from quba_check.fleet.pytest_files import ini_files, stamped
-from quba_check.records.environment import installed_versions
 from quba_check.records.files import SUFFIX
 
 RECORD, LOG, PAGE, SUMMARY = "record", "log.txt", "page.html", "summary.md"
@@ -73,10 +71,17 @@ def check_further(words: Sequence[str], where: str) -> None:
 
 
 def settings(model: ListedModel, options: FleetOptions) -> tuple[str, ...]:
-    """Return the words that determine the verdict, apart from the contents of files.
+    """Return the words and variables that determine the verdict, apart from the contents of files.
 
     Executor, store and output files are not among them.
     """
+    variables = (WORDS_VARIABLE,) if options.data is not None else (DATA_VARIABLE, WORDS_VARIABLE)
+    set_here = (f"{name}={os.environ[name]}" for name in variables if os.environ.get(name))
+    return (*words_of(model, options), *set_here)
+
+
+def words_of(model: ListedModel, options: FleetOptions) -> tuple[str, ...]:
+    """Return the words of pytest's command line that determine the verdict of a model."""
     own = [f"{MODEL_OPTIONS[name]}={value}" for name, value in model.options.items()]
     shared = [f"--quba-thresholds={file}" for file in options.thresholds]
     if options.data is not None:
@@ -99,23 +104,5 @@ def arguments(model: ListedModel, options: FleetOptions, folder: Path) -> list[s
     return [
         *(f"{flag}={folder / name}" for flag, name in files.items()),
         *(f"{flag}={value}" for flag, value in shared.items() if value is not None),
-        *settings(model, options),
+        *words_of(model, options),
     ]
-
-
-def environment_settings(options: FleetOptions) -> tuple[str, ...]:
-    """Return the variables, ini files of pytest and versions that determine the verdict."""
-    names = (WORDS_VARIABLE,) if options.data is not None else (DATA_VARIABLE, WORDS_VARIABLE)
-    variables = {name: os.environ[name] for name in names if os.environ.get(name)}
-    files = ini_files(user_words(options))
-    versions = installed_versions()
-    return (
-        *(f"{name}={value}" for name, value in variables.items()),
-        *map(stamped, files),
-        *(f"{name} {version}" for name, version in versions.items()),
-    )
-
-
-def user_words(options: FleetOptions) -> tuple[str, ...]:
-    """Return the words of the environment and of the user for pytest's command line."""
-    return (*os.environ.get(WORDS_VARIABLE, "").split(), *options.further)

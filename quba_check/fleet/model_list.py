@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError, did_you_mean
 from quba_check.models.specs import (
     CHECKPOINT_SUFFIXES,
     HUB_PREFIX,
@@ -106,22 +106,18 @@ def unique_names(texts: Sequence[str]) -> list[str]:
     ['resnet50', 'a-best', 'b-best']
     """
     parts = [_parts(text) for text in texts]
-    depths = [1] * len(parts)
-    while True:
-        names = [_joined(part[-depth:]) for part, depth in zip(parts, depths, strict=True)]
+    names = [_joined(part[-1:]) for part in parts]
+    for depth in range(2, max(map(len, parts)) + 1):
         counts = Counter(map(str.casefold, names))
-        shared = [
-            place
-            for place, name in enumerate(names)
-            if counts[name.casefold()] > 1 and depths[place] < len(parts[place])
+        deeper = [_joined(part[-depth:]) for part in parts]
+        names = [
+            own if counts[own.casefold()] == 1 else long for own, long in zip(names, deeper, strict=True)
         ]
-        if not shared:
-            break
-        for place in shared:
-            depths[place] += 1
+    counts = Counter(map(str.casefold, names))
+    digests = [hashlib.sha256(text.encode()).hexdigest()[:_DIGITS] for text in texts]
     return [
-        name if counts[name.casefold()] == 1 else f"{name}-{_digest(text)}"
-        for name, text in zip(names, texts, strict=True)
+        name if counts[name.casefold()] == 1 else f"{name}-{digest}"
+        for name, digest in zip(names, digests, strict=True)
     ]
 
 
@@ -148,28 +144,19 @@ def _words(line: str, where: str) -> list[str]:
 def _options(words: Sequence[str], where: str) -> dict[str, str]:
     """Return the options of a line by name."""
     options: dict[str, str] = {}
+    allowed = ", ".join(f"{name}=VALUE" for name in MODEL_OPTIONS)
     for word in words:
-        name, equals, value = word.partition("=")
-        if not equals:
+        name, _, value = word.partition("=")
+        if name not in MODEL_OPTIONS or not value:
+            near = did_you_mean(name, MODEL_OPTIONS)
             raise OptionError(
-                f"{where}: got '{word}' after the model. Allowed: {_allowed()}. A model spec with blanks "
-                "stands in quotation marks."
+                f"{where}: got '{word}' after the model. Allowed: {allowed}.{near} "
+                "A model spec with blanks stands in quotation marks."
             )
-        if name not in MODEL_OPTIONS:
-            raise OptionError(
-                f"{where}: unknown option, got '{name}'. Allowed: {_allowed()}."
-                f"{did_you_mean(name, MODEL_OPTIONS)}"
-            )
-        if not value:
-            raise OptionError(f"{where}: {name}: got ''. Allowed: {name}=VALUE.")
         if name in options:
             raise OptionError(f"{where}: {name} is given twice. Allowed: once.")
         options[name] = value
     return options
-
-
-def _allowed() -> str:
-    return listed(f"{name}=VALUE" for name in MODEL_OPTIONS)
 
 
 def _parts(text: str) -> list[str]:
@@ -185,7 +172,3 @@ def _parts(text: str) -> list[str]:
 def _joined(parts: Sequence[str]) -> str:
     name = "-".join(part for part in (_AWKWARD.sub("-", part).strip("-.") for part in parts) if part)
     return name[-LONGEST_NAME:] or "model"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

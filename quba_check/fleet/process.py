@@ -34,9 +34,6 @@ class ModelProcess:
         folder: folder of the log; created if missing.
         environment: variables in addition to those of this process.
 
-    Attributes:
-        started: Unix time of the start in seconds.
-
     Raises:
         UserError: the log cannot be written.
     """
@@ -47,7 +44,6 @@ class ModelProcess:
         self._log = folder / LOG
         write_text("", self._log)
         inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        self.started = time.time()
         self._clock = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  the words are the user's own
@@ -69,6 +65,12 @@ class ModelProcess:
         """Exit code; negative for the signal that ended the process, None while it runs."""
         return self._process.poll()
 
+    def wait(self) -> None:
+        """Wait until the process ended."""
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
     def interrupt(self) -> None:
         """Ask the process to end, as Ctrl-C does."""
         if self.exit_code is None:
@@ -78,12 +80,7 @@ class ModelProcess:
         """End the process and its own children at once."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def close(self) -> None:
-        """Close the pipe to a process that ended."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self.wait()
 
     def progress(self) -> str:
         """Return the last line of progress in the log; empty if there is none."""

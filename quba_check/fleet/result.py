@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ from typing import Literal
 from quba_check.errors import UserError
 from quba_check.fleet.command import RECORD
 from quba_check.records.files import SUFFIX, read_record
+from quba_check.records.measurement import JsonRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, OverallVerdict, worst_verdict
 
@@ -20,6 +20,24 @@ NO_VERDICT: tuple[OverallVerdict, ...] = ("not judged", "incomplete", "interrupt
 """Verdicts of runs that did not judge every blocking demand; the next fleet judges the model again."""
 VERDICT_CODES = (0, 1, 5, 6)
 """Exit codes of pytest runs that ended with a verdict."""
+
+
+class ModelState(JsonRow):
+    """The end of a model's process.
+
+    Attributes:
+        schema_version: version of this format.
+        settings: the words of its command line that determine the verdict.
+        seconds: duration of the process.
+        exit_code: of pytest; negative for the signal that ended it.
+        problem: the last error of the process; empty if there is none.
+    """
+
+    schema_version: Literal[2] = 2
+    settings: tuple[str, ...]
+    seconds: float
+    exit_code: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +97,7 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def result_of(
-    name: str,
-    text: str,
-    folder: Path,
-    exit_code: int,
-    seconds: float,
-    problem: str,
-    *,
-    is_reused: bool = False,
+    name: str, text: str, folder: Path, state: ModelState, *, is_reused: bool = False
 ) -> ModelResult:
     """Return the result of a model whose process ended.
 
@@ -94,11 +105,10 @@ def result_of(
         name: name of the model.
         text: its spec.
         folder: the folder of its files.
-        exit_code: of pytest; negative for the signal that ended it.
-        seconds: duration of the process.
-        problem: the last error of the process; empty if there is none.
+        state: the end of its process.
         is_reused: an earlier fleet judged the model.
     """
+    exit_code, problem = state.exit_code, state.problem
     try:
         records = read_records(folder)
     except UserError as error:
@@ -117,9 +127,9 @@ def result_of(
         folder=folder,
         outcome=outcome,
         verdict="fail" if recorded == "pass" and outcome != "released" else recorded,
-        grades=_unique(sorted(grade.letter for record in records for grade in record.grades if grade.letter)),
-        failed=_unique(row.dimension for record in records for row in record.verdicts if row.blocks),
-        seconds=seconds,
+        grades=tuple(sorted({grade.letter for one in records for grade in one.grades if grade.letter})),
+        failed=tuple(dict.fromkeys(row.dimension for one in records for row in one.verdicts if row.blocks)),
+        seconds=state.seconds,
         exit_code=exit_code,
         problem=problem,
         is_reused=is_reused,
@@ -150,7 +160,3 @@ def signal_text(number: int) -> str:
     name = next((known.name for known in signal.Signals if known == number), str(number))
     hint = "; the system does so if memory runs out" if number == signal.SIGKILL else ""
     return f"its process was ended by signal {name}{hint}"
-
-
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))

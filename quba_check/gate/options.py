@@ -193,7 +193,7 @@ OPTIONS = (
     Option(
         "--quba-executor-workers",
         "N",
-        "most workers of an executor (default: ray one per GPU, else per core; slurm 4)",
+        "most workers of an executor (default: one per GPU, else one per core)",
         whole_number(1),
     ),
     Option(
@@ -246,8 +246,8 @@ OPTIONS = (
 
 NEEDED = {
     "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
-    "executor_workers": ("executor", "which starts them", "--quba-executor=ray or --quba-executor=slurm"),
-    "executor_settings": ("executor", "which reads it", "--quba-executor=ray or --quba-executor=slurm"),
+    "executor_workers": ("executor", "which starts them", "--quba-executor=ray"),
+    "executor_settings": ("executor", "which reads it", "--quba-executor=ray"),
 }
 """By the field of an option: the option that it needs, that option's role, and how to add it."""
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
     from quba_check.engine.progress import Finished, Progress
     from quba_check.evaluation import Evaluation
-    from quba_check.executors.pool import WorkerPool
+    from quba_check.executors.ray.pool import RayPool
     from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
 
@@ -252,13 +252,14 @@ class GateSession:
         return evaluation
 
     @cached_property
-    def worker_pool(self) -> WorkerPool | None:
+    def worker_pool(self) -> RayPool | None:
         """The workers of `--quba-executor`; None for this process."""
-        from quba_check.executors.opening import open_pool
+        choice = replace(self.options.executor, workers=self.options.executor_workers)
+        if choice.kind == "inline":
+            return None
+        from quba_check.executors.ray.pool import RayPool
 
-        options = self.options
-        choice = replace(options.executor, workers=options.executor_workers)
-        return open_pool(choice, options.store_place, self._executor_settings, self.callbacks.announce)
+        return RayPool(choice, self._executor_settings)
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.

@@ -10,7 +10,6 @@ network, with the same fingerprint, can be watched, killed and repeated:
 from __future__ import annotations
 
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -33,14 +32,14 @@ def trap(images: int) -> None:
 
     The flag is a file with the number of its parent process.
 
-    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `kill AFTER FLAG` for those of submitit,
-    `hang AFTER FLAG` for those of Ray, or `wait AFTER FLAG` for any process.
+    `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `hang AFTER FLAG` for those of Ray, or
+    `wait AFTER FLAG` for any process.
     """
     SEEN["images"] += images
     what, after, flag = os.environ.get("NETS_TRAP", "no 0 -").split()
     if what == "no" or SEEN["images"] < int(after):
         return
-    if {"exit": "PYTEST_XDIST_WORKER", "kill": "SUBMITIT_EXECUTOR"}.get(what, "PATH") not in os.environ:
+    if what == "exit" and "PYTEST_XDIST_WORKER" not in os.environ:
         return
     try:
         with Path(flag).open("x") as file:
@@ -49,8 +48,6 @@ def trap(images: int) -> None:
         return
     if what == "exit":
         os._exit(1)
-    if what == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
     parent = os.getppid()
     # Until a signal comes, or the test that would send it is gone. Ray ends workers without a parent.
     while what == "hang" or os.getppid() == parent:

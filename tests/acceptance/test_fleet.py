@@ -112,7 +112,3 @@ def test_a_fleet_survives_its_models_and_its_own_death(
         rows = fleets.record(name)["measurements"]
         values = {dimension: row["value"] for dimension, row in rows.items()}
         assert values == pytest.approx(measured.values, abs=1e-6)
-
-    code, results = fleets.run("fatal:net", "nets:net")
-    assert code == 0
-    assert [row["judged_before"] for row in results.values()] == [True, True]

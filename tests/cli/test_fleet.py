@@ -112,7 +112,7 @@ def test_options_reach_the_models(run: Run) -> None:
         "--html",
         "--markdown",
         "--executor",
-        "slurm:local",
+        "ray:local",
         "--",
         "--quba-limit=9",
         "-q",
@@ -123,7 +123,7 @@ def test_options_reach_the_models(run: Run) -> None:
         "--quba-html=fleet/good/page.html",
         "--quba-markdown=fleet/good/summary.md",
         "--quba-store=s3://b/store",
-        "--quba-executor=slurm:local",
+        "--quba-executor=ray:local",
         "--model=good.pt",
         "--quba-thresholds=t.yaml",
         "--quba-thresholds=mobile",
@@ -178,29 +178,11 @@ def test_shares_of_the_machine(
     assert environments(run, *words) == shares
 
 
-@pytest.mark.parametrize(
-    ("text", "variable", "words", "where"),
-    [
-        ("[pytest]\nquba_executor = ray\n", "", (), "{folder}/pytest.ini"),
-        ("", "-q --quba-executor=ray", (), "'--quba-executor=ray'"),
-        ("", "--quba-executor ray", (), "'--quba-executor'"),
-        ("", "", ("--", "-o", "quba_executor=ray"), "'quba_executor=ray'"),
-    ],
-    ids=["ini file", "variable", "variable without =", "override of the ini file"],
-)
-def test_an_executor_that_the_fleet_does_not_set(
-    run: Run, text: str, variable: str, words: tuple[str, ...], where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Path("pytest.ini").write_text(text, encoding="utf-8")
-    monkeypatch.setenv("PYTEST_ADDOPTS", variable)
-    assert run("models.txt", "--at-once", "2", *words) == (
-        4,
-        "",
-        f"{WHERE}--executor: is missing, but {where.format(folder=Path.cwd())} sets an executor, and 2 "
-        "models are judged at once. Allowed: --executor NAME, or --at-once 1.\n",
-    )
-    assert run("models.txt", "--at-once", "1", *words)[0] == 1
-    assert run("models.txt", "--at-once", "2", "--executor", "inline", *words)[0] == 1
+def test_an_executor_of_an_ini_file_is_for_a_single_model(run: Run) -> None:
+    run("models.txt", "--at-once", "1")
+    run("models.txt", "--at-once", "2", "--", "-q")
+    words = [[word for word in given if "executor" in word] for given, _ in starts(Path("good.pt"))]
+    assert words == [[], ["--quba-executor=inline"]]
 
 
 @pytest.fixture
@@ -290,8 +272,7 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
         ),
         (
             ["models.txt", "--executor", "rya"],
-            f"{WHERE}--executor: got 'rya'. Allowed: inline, ray, ray:ADDRESS, slurm, slurm:local. "
-            "Did you mean 'ray'?",
+            f"{WHERE}--executor: got 'rya'. Allowed: inline, ray, ray:ADDRESS. Did you mean 'ray'?",
         ),
         (["models.txt", "--at-once", "0"], f"{WHERE}--at-once: got '0'. Allowed: a whole number from 1."),
         (

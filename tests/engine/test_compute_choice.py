@@ -19,8 +19,8 @@ from quba_check.engine import half_precision
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
-from quba_check.executors.recipe import Recipe
 from quba_check.executors.remote_worker import RemoteWorker
+from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.models.compute import CHECKED, FLIPPED, NOT_CHECKED, RULE, TOO_FEW, ComputeSettings
 
 N = 3 * 11
@@ -103,22 +103,22 @@ class Elsewhere:
     name = "elsewhere, 1 worker"
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.choices, self.orders = folder, 0, 0
+        self.folder, self.choices, self.requests = folder, 0, 0
 
-    def executor(self, recipe: Recipe) -> Elsewhere:
-        self.recipe = recipe
+    def executor(self, spec: WorkerSpec) -> Elsewhere:
+        self.spec = spec
         return self
 
     def choose_compute(self) -> ComputeSettings:
         self.choices += 1
         return HALF
 
-    def run(self, orders):
+    def run(self, requests):
         worker = None
-        for order in orders:
-            self.orders += 1
-            worker = worker or RemoteWorker(self.recipe, self.folder, 1)
-            yield worker.predict(order)
+        for request in requests:
+            self.requests += 1
+            worker = worker or RemoteWorker(self.spec, self.folder, 1)
+            yield worker.submit(request).result()
 
     def changed(self) -> list[object]:
         return []
@@ -127,10 +127,10 @@ class Elsewhere:
 def test_the_choice_of_an_executor_is_stored_for_its_kind(evaluate, tmp_path) -> None:
     first, second = Elsewhere(tmp_path / "first"), Elsewhere(tmp_path / "second")
     value = accuracy(evaluate(workers=first))
-    assert (first.choices, first.orders) == (1, 1)
+    assert (first.choices, first.requests) == (1, 1)
     again = evaluate(workers=second)
     assert accuracy(again) == value
-    assert (second.choices, second.orders) == (0, 0)  # all is in the store
+    assert (second.choices, second.requests) == (0, 0)  # all is in the store
     assert again.engine.compute == HALF
     assert evaluate().engine.compute == RULE_SETTINGS  # this device has a rule
 
@@ -138,7 +138,7 @@ def test_the_choice_of_an_executor_is_stored_for_its_kind(evaluate, tmp_path) ->
 def test_a_stated_precision_asks_no_executor(evaluate, tmp_path) -> None:
     pool = Elsewhere(tmp_path / "worker")
     accuracy(evaluate(workers=pool, precision="fp32"))
-    assert (pool.choices, pool.orders) == (0, 1)
+    assert (pool.choices, pool.requests) == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from support.shard_requests import request
 from torch import nn
 
 from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
@@ -89,11 +90,10 @@ class Setting:
 
     def tasks(self, views: tuple[View, ...]) -> list[ShardTask]:
         starts = [0, SHARDS[0]]
+        examples = [SimpleNamespace(index=k, label=int(label)) for k, label in enumerate(self.labels)]
         return [
             ShardTask(
-                views,
-                number,
-                [SimpleNamespace(index=start + k, label=int(self.labels[start + k])) for k in range(size)],
+                request(dict.fromkeys(views), number, examples[start : start + size]),
                 SimpleNamespace(image=lambda position, start=start: self.images[start + position]),
             )
             for number, (start, size) in enumerate(zip(starts, SHARDS, strict=True))
@@ -114,7 +114,7 @@ class Setting:
             for position in range(len(task.examples))
         )
         complete = [task for batch in run(ImageStream(jobs, 32, None)) for task in batch]
-        assert sorted(task.number for task in complete) == [0, 1]
+        assert sorted(task.request.shard for task in complete) == [0, 1]
         assert all(task.is_complete for task in tasks)
         first, second = (task.outputs for task in tasks)
         return {name: torch.cat([first[name], second[name]]) for name in first}

@@ -13,7 +13,7 @@ from quba_check import Evaluation
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.engine import Engine
-from quba_check.engine.order import Order, Predicted
+from quba_check.engine.shard_request import ShardRequest, ShardResult
 from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
 from quba_check.models.compute import ComputeSettings
@@ -25,7 +25,7 @@ SKETCH, EDGE = View("sketch"), View("edge")
 
 
 class Elsewhere:
-    """An executor with room for three orders, which predicts them by the worker of another engine."""
+    """An executor with room for three shards, which predicts them by the worker of another engine."""
 
     name = "elsewhere, 1 worker"
 
@@ -38,13 +38,13 @@ class Elsewhere:
     def choose_compute(self) -> ComputeSettings:
         return self.worker.choose_compute()
 
-    def run(self, orders: Iterable[Order]) -> Generator[Predicted, None, None]:
-        orders, waiting = iter(orders), []
+    def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
+        requests, waiting = iter(requests), []
         try:
             while True:
-                for order in islice(orders, ROOM - len(waiting)):
-                    self.taken.append(str(order))
-                    waiting.append(order)
+                for request in islice(requests, ROOM - len(waiting)):
+                    self.taken.append(str(request))
+                    waiting.append(request)
                 if not waiting:
                     return
                 if str(waiting[0]) == self.failing:
@@ -149,11 +149,11 @@ def test_one_iterator_is_open_at_a_time(
     opened = []
     run = elsewhere.run
 
-    def counted(orders: Iterable[Order]) -> Generator[Predicted, None, None]:
+    def counted(requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
         opened.append(True)
         assert len(opened) == 1
         try:
-            yield from run(orders)
+            yield from run(requests)
         finally:
             opened.pop()
 

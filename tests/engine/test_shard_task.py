@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.shard_requests import request
 
 from quba_check.core.view import CLEAN, FGSM
 from quba_check.engine.shard_task import ShardTask, add_outputs, images_by_views
 
 
 def task(number: int, count: int, views=(CLEAN,)) -> ShardTask:
-    return ShardTask(views, number, [None] * count, None)
+    return ShardTask(request(dict.fromkeys(views), number, [None] * count), None)
 
 
 def test_a_batch_across_two_shards() -> None:
@@ -50,9 +51,11 @@ def test_any_order_of_images_gives_the_same_outputs(data: st.DataObject, sizes: 
     while start < len(shuffled):
         stop = start + data.draw(st.integers(1, 5))
         batch = shuffled[start:stop]
-        values = torch.tensor([100 * one.number + position for one, position in batch])
+        values = torch.tensor([100 * one.request.shard + position for one, position in batch])
         complete += add_outputs(batch, {"value": values})
         start = stop
-    assert sorted(one.number for one in complete) == list(range(len(sizes)))
+    assert sorted(one.request.shard for one in complete) == list(range(len(sizes)))
     for one, size in zip(tasks, sizes, strict=True):
-        assert one.outputs["value"].tolist() == [100 * one.number + position for position in range(size)]
+        assert one.outputs["value"].tolist() == [
+            100 * one.request.shard + position for position in range(size)
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quba_check.errors import OptionError
-from quba_check.executors.choice import INLINE, ExecutorChoice, parse_executor
+from quba_check.executors.choice import INLINE, ON_SLURM, ExecutorChoice, parse_executor
 
 
 @pytest.mark.parametrize(
@@ -14,8 +14,6 @@ from quba_check.executors.choice import INLINE, ExecutorChoice, parse_executor
         ("inline", INLINE),
         ("ray", ExecutorChoice("ray")),
         ("ray:ray://head:10001", ExecutorChoice("ray", "ray://head:10001")),
-        ("slurm", ExecutorChoice("slurm")),
-        ("slurm:local", ExecutorChoice("slurm", "local")),
     ],
 )
 def test_forms(text: str, choice: ExecutorChoice) -> None:
@@ -26,7 +24,8 @@ def test_forms(text: str, choice: ExecutorChoice) -> None:
     ("text", "near"),
     [
         ("rai", " Did you mean 'ray'?"),
-        ("slurm:remote", " Did you mean 'slurm:local'?"),
+        ("slurm", ON_SLURM),
+        ("slurm:local", ON_SLURM),
         ("ray:", " Did you mean 'ray'?"),
         ("inline:2", " Did you mean 'inline'?"),
     ],
@@ -34,5 +33,5 @@ def test_forms(text: str, choice: ExecutorChoice) -> None:
 def test_other_names_are_refused(text: str, near: str) -> None:
     with pytest.raises(OptionError) as error:
         parse_executor(text)
-    allowed = "inline, ray, ray:ADDRESS, slurm, slurm:local"
+    allowed = "inline, ray, ray:ADDRESS"
     assert str(error.value) == f"--quba-executor: got '{text}'. Allowed: {allowed}.{near}"

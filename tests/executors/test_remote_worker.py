@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,11 @@ from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
-from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.order import Order
+from quba_check.engine.shard_locks import ShardLocks
+from quba_check.engine.shard_request import ShardId, ShardRequest, ShardResult
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
-from quba_check.executors.recipe import Recipe
-from quba_check.executors.remote_worker import Answer, RemoteWorker
+from quba_check.executors.remote_worker import RemoteWorker
+from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.storage.remote.mirror import MirrorSettings
 from quba_check.storage.store import Store
 from quba_check.suites.opening import find_suite
@@ -32,24 +32,24 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
 
 
 @pytest.fixture(scope="module")
-def recipe(driver: Evaluation) -> Recipe:
+def spec(driver: Evaluation) -> WorkerSpec:
     settings = driver.engine._batch_settings
-    recipe = Recipe.of(driver.classifier, driver.suite, driver.protocol, driver.seed, settings)
-    sent: Recipe = pickle.loads(pickle.dumps(recipe))
-    assert sent == recipe
-    assert sent.key == recipe.key
+    spec = WorkerSpec.of(driver.classifier, driver.suite, driver.protocol, driver.seed, settings)
+    sent: WorkerSpec = pickle.loads(pickle.dumps(spec))
+    assert sent == spec
+    assert sent.key == spec.key
     return sent
 
 
 @pytest.fixture(scope="module")
-def worker(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> RemoteWorker:
-    return RemoteWorker(recipe, tmp_path_factory.mktemp("worker"), 1)
+def worker(spec: WorkerSpec, tmp_path_factory: pytest.TempPathFactory) -> RemoteWorker:
+    return RemoteWorker(spec, tmp_path_factory.mktemp("worker"), 1)
 
 
-def orders(driver: Evaluation, *jobs: ShardJob) -> list[Order]:
+def requests(driver: Evaluation, *wanted: ShardId) -> list[ShardRequest]:
     engine = driver.engine
-    with closing(Claims(engine.store, engine.cache_keys, driver.classifier)) as claims:
-        return [pickle.loads(pickle.dumps(order)) for order in claims.orders(jobs)]
+    with closing(ShardLocks(engine.store, engine.cache_keys, driver.classifier)) as locks:
+        return [pickle.loads(pickle.dumps(request)) for request in locks.requests(wanted)]
 
 
 def test_a_worker_gives_the_bytes_of_the_driver(
@@ -59,79 +59,95 @@ def test_a_worker_gives_the_bytes_of_the_driver(
     views = [CLEAN, PGD]
     serial.engine.predictions(views)
     driver.engine.determine_outputs(views)
-    jobs = [ShardJob((driver.engine.cache_keys.stored_view(view),), 1) for view in views]
-    for order in orders(driver, *jobs):
-        predicted = worker.predict(order)
-        assert predicted.passes >= len(order.examples)
-        for view, content in predicted.files.items():
-            store, key = Store(tmp_path / "sent"), order.keys[view]
+    wanted = [ShardId((driver.engine.cache_keys.stored_view(view),), 1) for view in views]
+    for request in requests(driver, *wanted):
+        result = worker.submit(request).result()
+        assert result.passes >= len(request.examples)
+        for view, content in result.files.items():
+            store, key = Store(tmp_path / "sent"), request.keys[view]
             store.put(key, content)
             shard, expected = store.read(key), serial.store.read(key)
             assert shard.about == expected.about
             assert all((shard.columns[name] == expected.columns[name]).all() for name in expected.columns)
-    assert not worker.is_changed()
+    assert worker.changed() == []
 
 
 def test_a_worker_lists_no_files(
-    driver: Evaluation, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    driver: Evaluation, spec: WorkerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (order,) = orders(driver, ShardJob((PGD,), 0))
-    worker = RemoteWorker(recipe, tmp_path, 1)
+    (request,) = requests(driver, ShardId((PGD,), 0))
+    worker = RemoteWorker(spec, tmp_path, 1)
     monkeypatch.setattr(worker._engine.suite, "_listing", lambda view: pytest.fail(f"listed {view}"))
-    assert set(worker.predict(order).files) == {PGD}
+    assert set(worker.submit(request).result().files) == {PGD}
 
 
 def test_a_worker_copies_remote_images_itself(driver: Evaluation, tmp_path: Path) -> None:
     url, limit = f"file://{driver.suite.root}", MirrorSettings(0.5, listed_since=7.0)
     suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(limit, announce=print))
     remote = Evaluation(driver.classifier, suite, store=tmp_path / "here")
-    recipe = Recipe.of(driver.classifier, suite, driver.protocol, 0, remote.engine._batch_settings)
-    sent: Recipe = pickle.loads(pickle.dumps(recipe))
-    assert (sent.source, sent.mirror, sent.key) == (url, limit, recipe.key)
-    (order,) = orders(remote, ShardJob((PGD,), 1))
+    spec = WorkerSpec.of(driver.classifier, suite, driver.protocol, 0, remote.engine._batch_settings)
+    sent: WorkerSpec = pickle.loads(pickle.dumps(spec))
+    assert (sent.source, sent.mirror, sent.key) == (url, limit, spec.key)
+    (request,) = requests(remote, ShardId((PGD,), 1))
     worker = RemoteWorker(sent, tmp_path / "there", 1)
-    assert set(worker.predict(order).files) == {PGD}
+    assert set(worker.submit(request).result().files) == {PGD}
     copies = (tmp_path / "there" / "mirror").glob("*/*/files/clean/*/*.png")
     assert len(list(copies)) == 400
-    (order,) = orders(driver, ShardJob((PGD,), 1))
-    other = replace(order, keys={PGD: replace(order.keys[PGD], content="0" * 32)})
+    (request,) = requests(driver, ShardId((PGD,), 1))
+    other = replace(request, keys={PGD: replace(request.keys[PGD], content="0" * 32)})
     with pytest.raises(ModelError, match=rf"shard 1: the images in {url} differ\.$"):
-        worker.predict(other)
+        worker.submit(other).result()
 
 
-def test_a_worker_reads_with_threads_for_its_cores(recipe: Recipe, tmp_path: Path) -> None:
-    recipe = replace(recipe, request=replace(recipe.request, device="cpu"))
-    assert [recipe.engine(tmp_path, cores)._batch_settings.threads for cores in (1, 6)] == [1, 3]
-    stated = replace(recipe, batch_settings=replace(recipe.batch_settings, threads=2))
+def test_a_worker_reads_with_threads_for_its_cores(spec: WorkerSpec, tmp_path: Path) -> None:
+    spec = replace(spec, request=replace(spec.request, device="cpu"))
+    assert [spec.engine(tmp_path, cores)._batch_settings.threads for cores in (1, 6)] == [1, 3]
+    stated = replace(spec, batch_settings=replace(spec.batch_settings, threads=2))
     assert stated.engine(tmp_path, 6)._batch_settings.threads == 2
 
 
 def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWorker) -> None:
-    (order,) = orders(driver, ShardJob((PGD,), 1))
-    key = order.keys[PGD]
-    other = replace(order, keys={PGD: replace(key, content="0" * 32)}, examples=order.examples[:-1])
+    (request,) = requests(driver, ShardId((PGD,), 1))
+    key = request.keys[PGD]
+    other = replace(request, keys={PGD: replace(key, content="0" * 32)}, examples=request.examples[:-1])
     with pytest.raises(ModelError, match=r"^worker on .*: clean\+pgd, shard 1: the images in .* differ\.$"):
-        worker.predict(other)
-    other = replace(order, keys={PGD: replace(key, cache_entry="0" * 32)})
+        worker.submit(other).result()
+    other = replace(request, keys={PGD: replace(key, cache_entry="0" * 32)})
     with pytest.raises(ModelError, match=r"shard 1: the settings of the predictions differ\.$"):
-        worker.predict(other)
+        worker.submit(other).result()
 
 
 @pytest.mark.parametrize("error", [OSError("no space left"), SystemExit(2)])
-def test_an_error_of_any_kind_in_taking_an_order_is_its_answer(
+def test_an_error_of_any_kind_in_taking_a_shard_is_its_answer(
     driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    (order,) = orders(driver, ShardJob((PGD,), 1))
+    (request,) = requests(driver, ShardId((PGD,), 1))
 
-    def fail(order: Order) -> None:
+    def fail(request: ShardRequest) -> None:
         raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(worker._engine.worker, "verify", fail)
-        answer: Answer = Future()
-        worker._waiting.put((order, answer))
-        assert answer.exception(timeout=60) is error
-    assert worker.predict(order).order is order
+        assert worker.submit(request).exception(timeout=60) is error
+    assert worker.submit(request).result().request is request
+
+
+def test_an_error_is_that_of_its_shard(
+    driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = requests(driver, ShardId((PGD,), 0), ShardId((PGD,), 1))
+    run = worker._engine.worker.run
+
+    def fail_together(given: Iterable[ShardRequest]) -> Iterator[ShardResult]:
+        taken = list(given)
+        if first in taken:
+            raise SuiteError("a.jpg: cut")
+        yield from run(taken)
+
+    monkeypatch.setattr(worker._engine.worker, "run", fail_together)
+    answers = [worker.submit(request) for request in (first, second)]
+    assert isinstance(answers[0].exception(timeout=60), SuiteError)
+    assert set(answers[1].result(timeout=60).files) == {PGD}
 
 
 @pytest.mark.parametrize(
@@ -150,9 +166,9 @@ def test_an_error_of_any_kind_in_taking_an_order_is_its_answer(
     ],
 )
 def test_another_model_is_refused_by_name(
-    recipe: Recipe, tmp_path: Path, difference: dict[str, object], message: str
+    spec: WorkerSpec, tmp_path: Path, difference: dict[str, object], message: str
 ) -> None:
-    other = replace(recipe, identity={**recipe.identity, **difference})
+    other = replace(spec, identity={**spec.identity, **difference})
     with pytest.raises(ModelError) as error:
         RemoteWorker(other, tmp_path, 1)
     assert message in str(error.value)
@@ -161,7 +177,7 @@ def test_another_model_is_refused_by_name(
 def test_a_model_of_this_process_cannot_be_sent(driver: Evaluation) -> None:
     module = replace(driver.classifier, request=None)
     with pytest.raises(OptionError, match="demo exists in this process alone; no worker can load it"):
-        Recipe.of(module, driver.suite, driver.protocol, 0, driver.engine._batch_settings)
+        WorkerSpec.of(module, driver.suite, driver.protocol, 0, driver.engine._batch_settings)
 
 
 @pytest.mark.parametrize(

@@ -203,9 +203,9 @@ def stopped(folder: Path) -> tuple[Fleet, list[ModelResult]]:
 def test_a_stopped_fleet_ends_its_processes(stopped: tuple[Fleet, list[ModelResult]]) -> None:
     judged, results = stopped
     assert [result.name for result in results] == ["a"]
-    [running] = judged.running
+    [running] = judged.running.values()
     assert running.process.exit_code == -signal.SIGINT
-    assert [model.name for model, _ in judged.waiting] == ["c"]
+    assert [model.name for model in judged.waiting] == ["c"]
 
 
 def test_a_later_fleet_continues(stopped: tuple[Fleet, list[ModelResult]], folder: Path) -> None:
@@ -232,7 +232,8 @@ def test_a_process_that_ignores_the_interrupt_is_killed(
 
     with pytest.raises(KeyboardInterrupt), closing(judged.run(watch=watch)) as ended:
         next(ended)
-    assert judged.running[0].process.exit_code == -signal.SIGKILL
+    [running] = judged.running.values()
+    assert running.process.exit_code == -signal.SIGKILL
 
 
 def test_what_could_not_be_judged_is_judged_again(folder: Path) -> None:

@@ -65,8 +65,8 @@ def test_a_comment_begins_outside_quotation_marks(line: str, text: str) -> None:
         ),
         (
             "a.pt arhc=r\n",
-            "models.txt:1: unknown option, got 'arhc'. Allowed: arch=VALUE, preprocessing=VALUE. "
-            "Did you mean 'arch'?",
+            "models.txt:1: got 'arhc=r' after the model. Allowed: arch=VALUE, preprocessing=VALUE. "
+            "Did you mean 'arch'? A model spec with blanks stands in quotation marks.",
         ),
         (
             "my model.pt\n",
@@ -83,7 +83,11 @@ def test_a_comment_begins_outside_quotation_marks(line: str, text: str) -> None:
             "models.txt:1: a quotation mark is not closed, got ''my models/v #2.pt # best'. "
             "Allowed: a model spec, in quotation marks if it has blanks.",
         ),
-        ("a.pt arch=\n", "models.txt:1: arch: got ''. Allowed: arch=VALUE."),
+        (
+            "a.pt arch=\n",
+            "models.txt:1: got 'arch=' after the model. Allowed: arch=VALUE, preprocessing=VALUE. "
+            "Did you mean 'arch'? A model spec with blanks stands in quotation marks.",
+        ),
         ("a.pt arch=a arch=b\n", "models.txt:1: arch is given twice. Allowed: once."),
         (
             "# nothing yet\n",

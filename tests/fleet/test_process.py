@@ -43,8 +43,7 @@ def wait_until(condition: Callable[[], object], exit_code: Callable[[], int | No
 
 def ended(process: ModelProcess) -> int | None:
     """Wait for the end of a process, and return its exit code."""
-    wait_until(lambda: process.exit_code is not None, lambda: process.exit_code)
-    process.close()
+    process.wait()
     return process.exit_code
 
 
@@ -83,7 +82,6 @@ def test_a_kill(here: Path) -> None:
     process = ModelProcess([*PLAIN, "test_blocking.py"], Path("out"))
     wait_until(Path("started").exists, lambda: process.exit_code)
     process.kill()
-    process.close()
     assert process.exit_code == -signal.SIGKILL
     process.kill()
 

@@ -192,13 +192,13 @@ def test_auto_is_a_batch_size() -> None:
             "quba_executor_workers",
             "2",
             "--quba-executor-workers: got 2 without --quba-executor, which starts them. "
-            "Add --quba-executor=ray or --quba-executor=slurm.",
+            "Add --quba-executor=ray.",
         ),
         (
             "quba_executor_settings",
             "ray.yaml",
             "--quba-executor-settings: got ray.yaml without --quba-executor, which reads it. "
-            "Add --quba-executor=ray or --quba-executor=slurm.",
+            "Add --quba-executor=ray.",
         ),
     ],
 )

@@ -16,6 +16,7 @@ from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UserError
 from quba_check.executors.choice import ExecutorChoice
+from quba_check.executors.ray import cluster
 from quba_check.gate.options import Options
 from quba_check.gate.session import Callbacks, GateSession
 from quba_check.gate.threshold_files import default_files
@@ -114,15 +115,15 @@ def test_selected_and_blocking_demands(new_gate: NewGate) -> None:
     [
         ({"store": "s4://x/y"}, "--quba-store: s4://x/y cannot be opened"),
         (
-            {"executor": ExecutorChoice("slurm")},
-            "--quba-executor: got 'slurm', but this machine has no command",
+            {"executor": ExecutorChoice("ray")},
+            "--quba-executor: 'ray' needs ray, which is not installed",
         ),
     ],
 )
 def test_store_and_executor_are_opened_before_a_model_is_loaded(
     new_gate: NewGate, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], error: str
 ) -> None:
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     gate = new_gate("dimensions:\n  accuracy: {min: 0.5}", "nowhere:net", **options)
     with pytest.raises(UserError, match=f"^{re.escape(error)}"):
         gate.evaluation("nowhere:net", "standard")

@@ -44,7 +44,7 @@ class Actor:
         answer = self._fake.behaviour(self, name, arguments)
         if answer is None and name == "machine":
             return Machine(self._fake.node_of(self.number), f"host{self.number}", 100 + self.number)
-        return False if answer is None else answer
+        return [] if answer is None else answer
 
 
 class Method:
@@ -60,7 +60,7 @@ class FakeRay:
 
     Args:
         behaviour: what a worker answers to a call: a value, an exception that Ray raises, `WAITING`, or None
-            for the default (a machine, a loaded model, an unchanged model).
+            for the default (a machine, an unchanged model).
         nodes: names of the machines; workers are started on them one after another.
 
     Attributes:
@@ -118,7 +118,7 @@ class _Kind:
     def __init__(self, fake: FakeRay) -> None:
         self._fake = fake
 
-    def remote(self, surroundings: Any) -> Actor:
+    def remote(self, environment: Any, cores: int) -> Actor:
         actor = Actor(self._fake, len(self._fake.actors))
         self._fake.actors.append(actor)
         return actor

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 from quba_check.errors import OptionError, did_you_mean, needs
 from quba_check.executors.settings import RaySettings
@@ -41,18 +41,6 @@ class WorkerResources:
         return f"{self.cpus:g} CPU{gpus}"
 
 
-class Connection(NamedTuple):
-    """A connection to a cluster.
-
-    Attributes:
-        ray: the module ray.
-        is_ours: False if this process was connected already; the connection then belongs to its other user.
-    """
-
-    ray: Any
-    is_ours: bool
-
-
 def check_installed() -> None:
     """Check that Ray is there, without importing it.
 
@@ -63,13 +51,16 @@ def check_installed() -> None:
         raise OptionError(f"--quba-executor: 'ray' {needs('ray', extra='ray')}")
 
 
-def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
+def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
     """Connect to a cluster, or start one on this machine.
 
     Args:
         address: `local` for a new one, `auto` for that of this machine, `HOST:PORT` or `ray://HOST:PORT` for
             another; empty for `$RAY_ADDRESS`, else a new one.
         runtime_env: packages and files for the workers.
+
+    Returns:
+        The module ray, and False if this process was connected already, by another user of Ray.
 
     Raises:
         OptionError: `runtime_env` has an unknown key, or the cluster cannot be used.
@@ -85,7 +76,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
                 f"{', '.join(fields)}.{did_you_mean(name, fields)}"
             )
     if ray.is_initialized():
-        return Connection(ray, is_ours=False)
+        return ray, False
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     where = f"--quba-executor=ray:{address}"
     _check_port(address, where)
@@ -102,7 +93,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> Connection:
         raise OptionError(f"{where}: cannot be used: {error!s}") from None
     # Ray would print the messages of all machines about lost workers, which this executor replaces.
     ray._private.worker._worker_logs_enabled = False
-    return Connection(ray, is_ours=True)
+    return ray, True
 
 
 def resources(

@@ -7,23 +7,26 @@ import importlib.metadata
 import os
 import socket
 import sys
+import threading
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from quba_check.errors import ModelError, QubaError
+from quba_check.errors import OptionError, QubaError
 from quba_check.executors.scratch import scratch_folder
 from quba_check.models.process_setup import set_up_process
 
 if TYPE_CHECKING:
-    from quba_check.engine.order import Order, Predicted
-    from quba_check.executors.recipe import Recipe
+    from quba_check.engine.shard_request import ShardRequest, ShardResult
     from quba_check.executors.remote_worker import RemoteWorker
+    from quba_check.executors.worker_spec import WorkerSpec
     from quba_check.models.compute import ComputeSettings
+    from quba_check.storage.shard import ShardKey
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class WorkerEnvironment:
     """The process of the run, as far as workers reproduce it.
 
     Attributes:
@@ -37,8 +40,8 @@ class Surroundings:
     import_paths: tuple[str, ...]
 
     @classmethod
-    def of_this_process(cls, *, has_working_dir: bool) -> Surroundings:
-        """Return the surroundings of this process.
+    def of_this_process(cls, *, has_working_dir: bool) -> WorkerEnvironment:
+        """Return the environment of this process.
 
         Args:
             has_working_dir: the `runtime_env` of the user sets the working folder.
@@ -50,9 +53,8 @@ class Surroundings:
         return cls(installed_version(), folder, tuple(dict.fromkeys(paths)))
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """The place of a worker.
+class Machine(NamedTuple):
+    """The machine and the process of a worker.
 
     Attributes:
         node: Ray's identifier of the machine.
@@ -64,101 +66,103 @@ class Machine:
     host: str
     pid: int
 
-    def __str__(self) -> str:
-        return f"{self.host}, process {self.pid}"
-
 
 class RayWorker:
-    """An actor of Ray, which predicts the orders of one recipe after another.
+    """An actor of Ray, which predicts shards with one model at a time.
 
     Errors for the user are returned, not raised, since Ray wraps raised ones with a traceback of the worker.
 
     Args:
-        surroundings: the process of the run.
+        environment: the process of the run.
+        cores: number of cores for this worker.
     """
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, environment: WorkerEnvironment, cores: int) -> None:
         set_up_process()
-        self._surroundings = surroundings
+        self._environment = environment
+        self._cores = cores
+        self._lock = threading.Lock()
+        self._key = ""
         self._worker: RemoteWorker | None = None
-        self._is_changed = False
-        if surroundings.folder and Path(surroundings.folder).is_dir():
-            os.chdir(surroundings.folder)
-        sys.path += [
-            path for path in surroundings.import_paths if path not in sys.path and Path(path).is_dir()
-        ]
+        self._refusal: QubaError | None = None
+        self._changed: defaultdict[str, list[ShardKey]] = defaultdict(list)
+        folder, paths = environment.folder, environment.import_paths
+        if folder and Path(folder).is_dir():
+            os.chdir(folder)
+        sys.path += [path for path in paths if path not in sys.path and Path(path).is_dir()]
 
     def machine(self) -> Machine | QubaError:
-        """Return the place of this worker, an error for another version of quba-check."""
+        """Return the machine of this worker, an error for another version of quba-check."""
         import ray
 
-        host, ours = socket.gethostname(), installed_version()
-        if ours != self._surroundings.version:
-            there = self._surroundings.version
-            return ModelError(
+        host, ours, there = socket.gethostname(), installed_version(), self._environment.version
+        if ours != there:
+            return OptionError(
                 f"worker on {host}: quba-check is {ours}, but {there} where the run was started. Install "
                 f"quba-check {there} there."
             )
         return Machine(ray.get_runtime_context().get_node_id(), host, os.getpid())
 
-    def load(self, recipe: Recipe, cores: int) -> bool | QubaError:
-        """Load a model in place of the present one.
+    def choose_compute(self, spec: WorkerSpec, _name: str) -> ComputeSettings | QubaError:
+        """Return the settings of passes chosen on this device."""
+        try:
+            with self._lock:
+                return self._loaded(spec).choose_compute()
+        except QubaError as error:
+            return error
+
+    def predict(self, spec: WorkerSpec, request: ShardRequest) -> ShardResult | QubaError:
+        """Predict a shard; the result leaves its examples out."""
+        try:
+            with self._lock:
+                answer = self._loaded(spec).submit(request)
+            result = answer.result()
+        except QubaError as error:
+            return error
+        return replace(result, request=replace(request, examples=(), fast_images=()))
+
+    def changed(self, key: str) -> list[ShardKey]:
+        """Return the shards of a model since the last call if the model changed.
 
         Args:
-            recipe: the model and its images.
-            cores: number of cores for this worker.
+            key: see `WorkerSpec.key`.
+        """
+        with self._lock:
+            if key == self._key and self._worker is not None:
+                self._changed[key] += self._worker.changed()
+            return self._changed.pop(key, [])
 
-        Returns:
-            True if the present model had changed; an error if the model cannot be loaded or is another one.
+    def _loaded(self, spec: WorkerSpec) -> RemoteWorker:
+        """Return the worker of a model, which is loaded in place of the present one if necessary.
+
+        Raises:
+            QubaError: the model cannot be loaded or is another one here.
         """
         from quba_check.executors.remote_worker import RemoteWorker
 
-        changed = self._worker is not None and self.is_changed()
-        self._release()
-        try:
-            self._worker = RemoteWorker(recipe, scratch_folder(), cores)
-        except QubaError as error:
-            return error
-        return changed
-
-    def choose_compute(self) -> ComputeSettings | QubaError:
-        """Return the settings of passes chosen on this device."""
-        try:
-            return self._loaded.choose_compute()
-        except QubaError as error:
-            return error
-
-    def predict(self, order: Order) -> Predicted | QubaError:
-        """Predict an order of the recipe; the answer leaves its examples out."""
-        try:
-            predicted = self._loaded.predict(order)
-        except QubaError as error:
-            return error
-        return replace(predicted, order=replace(order, examples=(), fast_images=()))
-
-    def is_changed(self) -> bool:
-        """Return True if the model changed since it was loaded."""
-        self._is_changed = self._loaded.is_changed() or self._is_changed
-        return self._is_changed
-
-    @property
-    def _loaded(self) -> RemoteWorker:
-        """The worker of the loaded model."""
+        if spec.key != self._key:
+            if self._worker is not None:
+                self._changed[self._key] += self._worker.close()
+            self._key, self._worker, self._refusal = spec.key, None, None
+            empty_memory()
+        if self._refusal is not None:
+            raise self._refusal
         if self._worker is None:
-            raise RuntimeError("no model was loaded")
+            try:
+                self._worker = RemoteWorker(spec, scratch_folder(), self._cores)
+            except QubaError as error:
+                self._refusal = error
+                raise
         return self._worker
 
-    def _release(self) -> None:
-        """Release the present model and its memory."""
-        import torch
 
-        if self._worker is None:
-            return
-        self._worker.close()
-        self._worker, self._is_changed = None, False
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+def empty_memory() -> None:
+    """Free the memory of a model that was released."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def installed_version() -> str:

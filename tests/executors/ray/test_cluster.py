@@ -10,9 +10,9 @@ import pytest
 
 from quba_check.errors import OptionError
 from quba_check.executors.choice import ExecutorChoice
-from quba_check.executors.opening import open_pool
 from quba_check.executors.ray import cluster
 from quba_check.executors.ray.cluster import WorkerResources, connect, resources
+from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings
 
 
@@ -54,7 +54,7 @@ def test_resources_in_words() -> None:
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(OptionError) as error:
-        open_pool(ExecutorChoice("ray"), "unused")
+        RayPool(ExecutorChoice("ray"))
     assert str(error.value) == (
         "--quba-executor: 'ray' needs ray, which is not installed. "
         'Install it: pip install "quba-check[ray]".'

@@ -19,9 +19,9 @@ from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
-from quba_check.engine.claims import Claims, ShardJob
+from quba_check.engine.shard_locks import ShardLocks
+from quba_check.engine.shard_request import ShardId
 from quba_check.executors.choice import ExecutorChoice
-from quba_check.executors.opening import open_pool
 from quba_check.executors.ray.pool import RayPool
 
 VIEWS = (CLEAN, *(View(name) for name in ("sketch", "edge", "silhouette", "negative")))
@@ -36,8 +36,7 @@ def pool() -> Iterator[RayPool]:
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
-    pool = open_pool(ExecutorChoice("ray", workers=2), Path("unused"))
-    assert isinstance(pool, RayPool)
+    pool = RayPool(ExecutorChoice("ray", workers=2))
     yield pool
     pool.close()
     assert ray.is_initialized()  # the connection was there before
@@ -65,13 +64,13 @@ def test_a_process_that_is_killed_is_replaced(pool: RayPool, tmp_path: Path) -> 
     evaluation = new_evaluation("demo", store=tmp_path, limit=300, workers=pool)
     engine = evaluation.engine
     engine.determine_outputs(VIEWS)  # predicts the first shard
-    jobs = [ShardJob((engine.cache_keys.stored_view(view),), int(view == CLEAN)) for view in VIEWS]
-    with closing(Claims(engine.store, engine.cache_keys, evaluation.classifier)) as claims:
-        run = engine._executor.run(claims.orders(jobs))
-        predicted = [str(next(run).order)]
-        busy = next(slot for slot in pool._workers.slots if slot.attempts)
+    wanted = [ShardId((engine.cache_keys.stored_view(view),), int(view == CLEAN)) for view in VIEWS]
+    with closing(ShardLocks(engine.store, engine.cache_keys, evaluation.classifier)) as locks:
+        run = engine._executor.run(locks.requests(wanted))
+        predicted = [str(next(run).request)]
+        busy = next(worker for worker in pool.workers if worker.calls)
         assert busy.machine
         os.kill(busy.machine.pid, signal.SIGKILL)
-        predicted += [str(answer.order) for answer in run]
-    assert sorted(predicted) == sorted(f"{job.views[0]}, shard {job.shard}" for job in jobs)
-    assert busy not in pool._workers.slots
+        predicted += [str(result.request) for result in run]
+    assert sorted(predicted) == sorted(f"{views[0]}, shard {number}" for views, number in wanted)
+    assert busy not in pool.workers

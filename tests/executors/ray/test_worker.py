@@ -21,20 +21,20 @@ from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
-from quba_check.engine.claims import Claims, ShardJob
-from quba_check.engine.order import Order, Predicted
-from quba_check.errors import ModelError
-from quba_check.executors.ray.worker import RayWorker, Surroundings, installed_version
-from quba_check.executors.recipe import Recipe
+from quba_check.engine.shard_locks import ShardLocks
+from quba_check.engine.shard_request import ShardId, ShardRequest, ShardResult
+from quba_check.errors import ModelError, OptionError
+from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment, installed_version
+from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.models.compute import ComputeSettings
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerEnvironment:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(Path.cwd())
-    return Surroundings(installed_version(), "", ())
+    return WorkerEnvironment(installed_version(), "", ())
 
 
 @pytest.fixture(scope="module")
@@ -43,58 +43,66 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
 
 
 @pytest.fixture(scope="module")
-def recipe(driver: Evaluation) -> Recipe:
+def spec(driver: Evaluation) -> WorkerSpec:
     settings = driver.engine._batch_settings
-    return Recipe.of(driver.classifier, driver.suite, driver.protocol, driver.seed, settings)
+    return WorkerSpec.of(driver.classifier, driver.suite, driver.protocol, driver.seed, settings)
 
 
 @pytest.fixture
-def order(driver: Evaluation) -> Iterator[Order]:
+def wanted(driver: Evaluation) -> Iterator[ShardRequest]:
     engine = driver.engine
-    with closing(Claims(engine.store, engine.cache_keys, driver.classifier)) as claims:
-        yield next(claims.orders([ShardJob((engine.cache_keys.stored_view(CLEAN),), 0)]))
+    with closing(ShardLocks(engine.store, engine.cache_keys, driver.classifier)) as locks:
+        yield next(locks.requests([ShardId((engine.cache_keys.stored_view(CLEAN),), 0)]))
 
 
-def test_one_model_after_another(surroundings: Surroundings, recipe: Recipe, order: Order) -> None:
-    worker = RayWorker(surroundings)
-    with pytest.raises(RuntimeError, match="no model was loaded"):
-        worker.is_changed()
-    assert worker.load(recipe, 2) is False
+def test_one_model_after_another(
+    environment: WorkerEnvironment, spec: WorkerSpec, wanted: ShardRequest
+) -> None:
+    worker = RayWorker(environment, 2)
+    assert isinstance(worker.choose_compute(spec, spec.spec), ComputeSettings)
     first = worker._worker
-    assert isinstance(worker.choose_compute(), ComputeSettings)
-    predicted = worker.predict(order)
-    assert isinstance(predicted, Predicted)
-    assert predicted.order.keys == order.keys
-    assert not predicted.order.examples  # the run has them
-    assert not worker.is_changed()
-    assert worker.load(replace(recipe, batch_settings=replace(recipe.batch_settings, threads=2)), 2) is False
+    result = worker.predict(spec, wanted)
+    assert isinstance(result, ShardResult)
+    assert result.request.keys == wanted.keys
+    assert not result.request.examples  # the run has them
+    assert worker._worker is first
+    assert worker.changed(spec.key) == []
+    first._engine.worker.changed = lambda: list(wanted.keys.values())
+    other = replace(spec, batch_settings=replace(spec.batch_settings, threads=2))
+    assert isinstance(worker.predict(other, wanted), ShardResult)
     assert worker._worker is not first
+    assert worker.changed(other.key) == []
+    assert worker.changed(spec.key) == list(wanted.keys.values())
 
 
-def test_errors_are_answers(surroundings: Surroundings, recipe: Recipe, order: Order) -> None:
-    worker = RayWorker(surroundings)
-    refused = worker.load(replace(recipe, identity={**recipe.identity, "fingerprint": "f" * 32}), 1)
-    assert isinstance(refused, ModelError)
-    assert "is another model there" in str(refused)
-    assert worker.load(recipe, 1) is False
-    keys = {view: replace(key, content="0" * 32) for view, key in order.keys.items()}
-    refused = worker.predict(replace(order, keys=keys))
-    assert isinstance(refused, ModelError)
+def test_errors_are_answers(
+    environment: WorkerEnvironment, spec: WorkerSpec, wanted: ShardRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = RayWorker(environment, 1)
+    other = replace(spec, identity={**spec.identity, "fingerprint": "f" * 32})
+    refusal = worker.predict(other, wanted)
+    assert isinstance(refusal, ModelError)
+    assert "is another model there" in str(refusal)
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkerSpec, "engine", lambda *_: pytest.fail("loaded again"))
+        assert worker.choose_compute(other, other.spec) is refusal
+    keys = {view: replace(key, content="0" * 32) for view, key in wanted.keys.items()}
+    assert isinstance(worker.predict(spec, replace(wanted, keys=keys)), ModelError)
 
 
-def test_another_version_is_refused(surroundings: Surroundings) -> None:
-    answer = RayWorker(replace(surroundings, version="9.9")).machine()
-    assert isinstance(answer, ModelError)
+def test_another_version_is_refused(environment: WorkerEnvironment) -> None:
+    answer = RayWorker(replace(environment, version="9.9"), 1).machine()
+    assert isinstance(answer, OptionError)
     assert str(answer).endswith(
         f"quba-check is {installed_version()}, but 9.9 where the run was started. Install quba-check 9.9 "
         "there."
     )
 
 
-def test_the_machine(surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine(environment: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     context: Any = SimpleNamespace(get_node_id=lambda: "n1")
     monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
-    machine: Any = RayWorker(surroundings).machine()
+    machine: Any = RayWorker(environment, 1).machine()
     assert (machine.node, machine.pid) == ("n1", os.getpid())
 
 
@@ -102,17 +110,17 @@ def test_folder_and_modules_of_the_run(tmp_path: Path, monkeypatch: pytest.Monke
     project, missing = tmp_path / "project", tmp_path / "missing"
     project.mkdir()
     paths = (str(project), str(missing), sys.path[0])
-    RayWorker(Surroundings("1", str(project), paths))
+    RayWorker(WorkerEnvironment("1", str(project), paths), 1)
     assert Path.cwd() == project
     assert sys.path[-1] == str(project)
     assert str(missing) not in sys.path
-    RayWorker(Surroundings("1", str(missing), ()))
+    RayWorker(WorkerEnvironment("1", str(missing), ()), 1)
     assert Path.cwd() == project
 
 
-def test_surroundings_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", "/code", *(path for path in sys.path if sys.prefix in path)])
-    surroundings = Surroundings.of_this_process(has_working_dir=False)
-    assert surroundings == Surroundings(installed_version(), str(tmp_path), (str(tmp_path), "/code"))
-    assert Surroundings.of_this_process(has_working_dir=True).folder == ""
+    environment = WorkerEnvironment.of_this_process(has_working_dir=False)
+    assert environment == WorkerEnvironment(installed_version(), str(tmp_path), (str(tmp_path), "/code"))
+    assert WorkerEnvironment.of_this_process(has_working_dir=True).folder == ""

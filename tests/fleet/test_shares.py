@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quba_check.fleet.places import shares
+from quba_check.fleet.shares import machine_shares
 
 
 @pytest.fixture(autouse=True)
@@ -13,22 +13,22 @@ def _without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_single_process_has_the_machine() -> None:
-    assert shares(None, [], 8) == [{}]
-    assert shares(1, ["0", "1"], 8) == [{}]
+    assert machine_shares(None, [], 8) == [{}]
+    assert machine_shares(1, ["0", "1"], 8) == [{}]
 
 
 def test_one_process_for_each_gpu() -> None:
-    assert shares(None, ["0", "3"], 8) == [
+    assert machine_shares(None, ["0", "3"], 8) == [
         {"OMP_NUM_THREADS": "4", "CUDA_VISIBLE_DEVICES": "0"},
         {"OMP_NUM_THREADS": "4", "CUDA_VISIBLE_DEVICES": "3"},
     ]
 
 
 def test_more_processes_than_gpus_share_them() -> None:
-    assert [share["CUDA_VISIBLE_DEVICES"] for share in shares(3, ["0", "1"], 2)] == ["0", "1", "0"]
-    assert shares(3, [], 2) == [{"OMP_NUM_THREADS": "1"}] * 3
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in machine_shares(3, ["0", "1"], 2)] == ["0", "1", "0"]
+    assert machine_shares(3, [], 2) == [{"OMP_NUM_THREADS": "1"}] * 3
 
 
 def test_the_users_number_of_threads_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert shares(2, [], 8) == [{}, {}]
+    assert machine_shares(2, [], 8) == [{}, {}]

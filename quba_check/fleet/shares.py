@@ -11,7 +11,7 @@ THREADS = "OMP_NUM_THREADS"
 """Variable of the threads of torch."""
 
 
-def shares(at_once: int | None, gpus: Sequence[str], cores: int) -> list[dict[str, str]]:
+def machine_shares(at_once: int | None, gpus: Sequence[str], cores: int) -> list[dict[str, str]]:
     """Return variables of the environment for each process that runs at once.
 
     A single process gets the whole machine. Of several, each gets a GPU, and torch in it a share of the
@@ -23,11 +23,11 @@ def shares(at_once: int | None, gpus: Sequence[str], cores: int) -> list[dict[st
         gpus: the GPUs, as CUDA_VISIBLE_DEVICES names them; empty to assign none.
         cores: number of cores.
 
-    >>> shares(2, ["0", "1"], 8)[1]["CUDA_VISIBLE_DEVICES"]
+    >>> machine_shares(2, ["0", "1"], 8)[1]["CUDA_VISIBLE_DEVICES"]
     '1'
     """
-    number = at_once or max(1, len(gpus))
-    if number == 1:
+    count = at_once or max(1, len(gpus))
+    if count == 1:
         return [{}]
-    threads = {} if THREADS in os.environ else {THREADS: str(max(1, cores // number))}
-    return [threads | ({GPUS: gpus[place % len(gpus)]} if gpus else {}) for place in range(number)]
+    threads = {} if THREADS in os.environ else {THREADS: str(max(1, cores // count))}
+    return [threads | ({GPUS: gpus[number % len(gpus)]} if gpus else {}) for number in range(count)]

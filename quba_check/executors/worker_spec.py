@@ -28,7 +28,7 @@ from quba_check.suites.suite import Suite
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class WorkerSpec:
     """A model with its images and settings; it can be sent to other machines.
 
     Attributes:
@@ -55,14 +55,9 @@ class Recipe:
 
     @classmethod
     def of(
-        cls,
-        classifier: Classifier,
-        suite: Suite,
-        protocol: Protocol,
-        seed: int,
-        batch_settings: BatchSettings,
-    ) -> Recipe:
-        """Return the recipe of a loaded model.
+        cls, classifier: Classifier, suite: Suite, protocol: Protocol, seed: int, settings: BatchSettings
+    ) -> WorkerSpec:
+        """Return the values of a loaded model.
 
         Raises:
             OptionError: the model was not loaded from a spec.
@@ -73,17 +68,9 @@ class Recipe:
                 "Allowed: a model spec, such as package.module:callable."
             )
         request = replace(classifier.request, progress=None, cache=None, worker=None)
-        identity = model_identity(classifier)
+        identity, mirror = model_identity(classifier), suite.folder.mirror
         return cls(
-            classifier.spec,
-            request,
-            suite.source,
-            suite.sampler,
-            protocol,
-            seed,
-            batch_settings,
-            identity,
-            suite.folder.mirror,
+            classifier.spec, request, suite.source, suite.sampler, protocol, seed, settings, identity, mirror
         )
 
     @property
@@ -122,7 +109,7 @@ class Recipe:
         )
 
     def _check(self, here: Mapping[str, Any]) -> None:
-        """Check that this is the model of the recipe.
+        """Check that this is the model of the run.
 
         Raises:
             ModelError: libraries, model or preprocessing differ, with both values.

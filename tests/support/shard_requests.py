@@ -1,0 +1,15 @@
+"""Requests for shards in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quba_check.core.view import View
+from quba_check.engine.shard_request import ShardRequest
+from quba_check.models.compute import PLAIN
+
+
+def request(keys: Mapping[View, Any], shard: int, examples: Sequence[Any] = ()) -> ShardRequest:
+    """Return a request in the plain settings."""
+    return ShardRequest(keys, shard, examples, (), PLAIN, None)
