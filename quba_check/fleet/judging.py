@@ -19,7 +19,7 @@ from quba_check.fleet.state import remove_results, reusable_result, write_state
 from quba_check.storage.user_files import reason
 
 WATCH_SECONDS = 0.1
-"""Time between two looks at the running models."""
+"""Longest time between two calls of `watch`."""
 GRACE_SECONDS = 20.0
 """Time that interrupted processes have to write what they know."""
 LOCK = ".fleet.lock"
