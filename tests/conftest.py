@@ -60,7 +60,7 @@ SLOW = (
 SERVERS = {"s3", "s3_of_session"}
 """Fixtures that start a server. Tests that use one are slow."""
 SEED = os.environ.get("QUBA_TEST_SEED", "")
-"""With a seed, tests run in an order drawn with it: module by module, each shuffled."""
+"""With a seed, which `scripts/check` draws and prints, tests run in an order drawn with it, file by file."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers
@@ -75,10 +75,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
     if SEED:
         items.sort(key=lambda item: (drawn(item.path), drawn(item.nodeid)))
-
-
-def pytest_report_header() -> list[str]:
-    return [f"order of the tests: QUBA_TEST_SEED={SEED}"] if SEED else []
 
 
 def drawn(name: object) -> bytes:
