@@ -32,10 +32,10 @@ def status(as_json: bool, store: str | Path | None) -> None:
 
     opened = opened_store(store, "quba-check status")
     now = time.time()
-    runs = active_runs(opened)
-    text = status_json(opened.shown, runs, now) if as_json else status_text(opened.shown, runs, now)
+    runs = active_runs(opened.objects)
+    text = status_json(opened.label, runs, now) if as_json else status_text(opened.label, runs, now)
     sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
-    remove_forgotten(opened, runs, now)
+    remove_forgotten(opened.objects, runs, now)
 
 
 def status_text(place: str, runs: Sequence[ActiveRun], now: float) -> str:

@@ -92,7 +92,7 @@ def _cached_findings(
     store = evaluation.store
     cache = FindingsCache(store.root, ContentDigests(digests_file(store.root)))
     key = _cache_key(subject, evaluation, checks)
-    store.local_file(f"doctor/{key}.json")
+    store.fetch(f"doctor/{key}.json")
     while True:
         with store.try_lock(f"doctor/{key}") as is_locked:
             entry = cache.load(key)

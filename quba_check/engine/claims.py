@@ -56,7 +56,7 @@ class Claims:
                 if not lock.enter_context(self._store.try_lock(self._name(job))):
                     self.busy.append(job)
                     continue
-                missing = {view: key for view, key in keys.items() if not self._store.has_now(key)}
+                missing = {view: key for view, key in keys.items() if not self._store.has(key)}
                 claim = tuple(missing), job.shard
                 if not missing or claim in self._locks:
                     continue

@@ -99,7 +99,7 @@ def probe_elsewhere(classifier: Classifier, views: Sequence[View], executor: Exe
 def fetch_choice(classifier: Classifier, store: Store, executor: Executor) -> None:
     """Copy the choice that other machines made to this one, if the store is elsewhere."""
     if classifier.requested is not None:
-        store.local_file(_name(classifier, executor))
+        store.fetch(_name(classifier, executor))
 
 
 def adopt_choice(classifier: Classifier, store: Path, executor: Executor) -> ComputeSettings:
@@ -233,7 +233,10 @@ def _share(
         "planned": planned.total,
     }
     path, own = store.root / name, json.dumps(content, indent=1).encode()
-    stored = store.publish_once(name, own)
+    stored = own
+    if store.is_remote:
+        store.objects.create(name, own)
+        stored = store.objects.get(name)
     _write(path, stored)
     if stored == own:
         return None

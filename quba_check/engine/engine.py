@@ -252,7 +252,8 @@ class Engine:
         groups = [[view] for view in requested if view not in together] + ([together] if together else [])
         for group in groups:
             jobs = self._jobs(group, {*requested, *planned}, shards)
-            yield from sorted(dict.fromkeys(jobs), key=lambda job: job.shard)
+            first = self.store.first_shard(self.cache_keys.cache_entry(group[0]))
+            yield from _rotated(sorted(dict.fromkeys(jobs), key=lambda job: job.shard), first)
 
     def _run_planned(self, planned: Sequence[View], shards: range | None) -> bool:
         """Predict one shard of a later request; return False if there is none."""
@@ -337,3 +338,11 @@ class Engine:
         for view, content in predicted.files.items():
             self.store.put(order.keys[view], content)
         self._reporter.end(tuple(order.keys))
+
+
+def _rotated(jobs: Sequence[ShardJob], first: int) -> Iterator[ShardJob]:
+    """Yield jobs in the order of their shards, beginning at another shard than other machines."""
+    numbers = list(dict.fromkeys(job.shard for job in jobs))
+    start = numbers[first % len(numbers)] if numbers else 0
+    yield from (job for job in jobs if job.shard >= start)
+    yield from (job for job in jobs if job.shard < start)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import Any, Protocol
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from quba_check.core.view import CORRUPTIONS, View
 from quba_check.engine.cache_keys import library_versions
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
-from quba_check.storage.image_cache import ImageCache, Pixels
+from quba_check.storage.image_cache import ImageCache, KeptImages, Pixels
 from quba_check.storage.store import content_hash
 from quba_check.suites.corruptions import corrupt, reencode
 from quba_check.suites.suite import Example, Suite
@@ -89,12 +89,14 @@ class Preparer:
         key = self._key(view, number, crop)
         self._close_unused(key)
         originals = self._originals.get(key)
+        shape = (len(examples), *self._preprocessing.input_size[1:], 3)
         if originals is None:
-            shape = (len(examples), *self._preprocessing.input_size[1:], 3)
             kept = None if self._cache is None else self._cache.open(key, shape)
-            originals = self._originals[key] = _Originals(lambda example: self._prepared(example, crop), kept)
+            keep = None if self._cache is None else partial(self._cache.keep, key)
+            prepare = partial(self._prepared, crop=crop)
+            originals = self._originals[key] = _Originals(prepare, kept, keep)
         if is_generated and originals.kept is None:  # all 75 corruptions start from these images
-            originals.kept = _Memory()
+            originals.kept = KeptImages.empty(shape)
         originals.users += 1
         if not is_generated:
             return ShardImages(originals, examples, lambda _, pixels: _tensor(pixels))
@@ -103,13 +105,10 @@ class Preparer:
         )
 
     def _close_unused(self, needed: str) -> None:
-        """Close originals without users, but intact ones of a key stay open."""
+        """Close originals without users, but those of a key stay open."""
         for key, originals in list(self._originals.items()):
-            is_needed = key == needed and originals.kept is not None and originals.kept.is_intact
-            if not originals.users and not is_needed:
+            if not originals.users and (key != needed or originals.kept is None):
                 del self._originals[key]
-                if originals.kept is not None:
-                    originals.kept.close()
 
     def _key(self, view: View, number: int, crop: bool) -> str:
         if self._files_key is None:
@@ -187,50 +186,23 @@ class ShardImages:
             self._originals.release()
 
 
-class _Kept(Protocol):
-    """Images of a shard that were read before, by position."""
-
-    is_intact: bool
-
-    def read(self, position: int) -> Pixels | None: ...
-    def write(self, position: int, pixels: Pixels) -> None: ...
-    def publish(self) -> None: ...
-    def close(self) -> None: ...
-
-
-class _Memory:
-    """Images in memory, for generated corruptions if no file may keep their originals."""
-
-    def __init__(self) -> None:
-        self.is_intact = True
-        self._images: dict[int, Pixels] = {}
-
-    def read(self, position: int) -> Pixels | None:
-        return self._images.get(position)
-
-    def write(self, position: int, pixels: Pixels) -> None:
-        self._images[position] = pixels
-
-    def publish(self) -> None:
-        """Do nothing: other processes cannot see them."""
-
-    def close(self) -> None:
-        self._images.clear()
-
-
 class _Originals:
     """The preprocessed originals of a shard, each decoded once if they are kept.
 
     Args:
         prepare: decodes and preprocesses an example.
         kept: images that were read before; None if they are not kept.
+        keep: writes all images to disk; None if they stay in memory.
 
     Attributes:
         users: number of open `ShardImages`. Without any they stay open until another shard is opened.
     """
 
-    def __init__(self, prepare: Prepare, kept: _Kept | None) -> None:
+    def __init__(
+        self, prepare: Prepare, kept: KeptImages | None, keep: Callable[[Pixels], None] | None
+    ) -> None:
         self.kept = kept
+        self._keep = keep
         self.users = 0
         self._prepare = prepare
 
@@ -246,8 +218,10 @@ class _Originals:
     def release(self) -> None:
         """End one use."""
         self.users -= 1
-        if not self.users and self.kept is not None:
-            self.kept.publish()
+        if not self.users and self.kept is not None and self._keep is not None:
+            images = self.kept.completed()
+            if images is not None:
+                self._keep(images)
 
 
 def _pixels(image: torch.Tensor) -> Pixels:

@@ -21,7 +21,7 @@ from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings, PlannedPasses
 from quba_check.storage.image_cache import ImageCache
-from quba_check.storage.shard import ShardKey, shard_file
+from quba_check.storage.shard import ShardKey, encode_shards
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Suite
 
@@ -140,6 +140,6 @@ class Worker:
             if defect:  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
             about = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
-            files[view] = shard_file(order.keys[view], rows, about)
+            files[view] = encode_shards([order.keys[view]], rows, about)
             self._unchecked.append(order.keys[view])
         return Predicted(order, files, outputs)

@@ -160,7 +160,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The labelled image sets; no image is read yet."""
-        from quba_check.storage.remote.mirror import MirrorSettings
+        from quba_check.storage.data_copies import CopySettings
         from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
@@ -171,13 +171,12 @@ class GateSession:
                 self.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
-        mirror = MirrorSettings(
-            options.mirror_gb,
+        copies = CopySettings(
             self.started,
             announce=lambda text: self.announce(text),
             show_step=lambda text: self.show_step(text),
         )
-        return find_suite("demo" if self.is_demo else options.data, self.store, sampler, mirror)
+        return find_suite("demo" if self.is_demo else options.data, self.store, sampler, copies)
 
     def select(self, demands: Iterable[PlannedDemand]) -> None:
         """Set the demands to judge, so that views needed by several are predicted once."""

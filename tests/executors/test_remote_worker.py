@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.s3 import S3Server
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
@@ -18,8 +19,8 @@ from quba_check.engine.order import Order
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.recipe import Recipe
 from quba_check.executors.remote_worker import Answer, RemoteWorker
-from quba_check.storage.remote.mirror import MirrorSettings
-from quba_check.storage.store import Store
+from quba_check.storage.data_copies import CopySettings
+from quba_check.storage.opening import open_store
 from quba_check.suites.opening import find_suite
 
 PGD = View("clean", attack="pgd")
@@ -63,9 +64,9 @@ def test_a_worker_gives_the_bytes_of_the_driver(
         predicted = worker.predict(order)
         assert predicted.passes >= len(order.examples)
         for view, content in predicted.files.items():
-            store, key = Store(tmp_path / "sent"), order.keys[view]
+            store, key = open_store(tmp_path / "sent"), order.keys[view]
             store.put(key, content)
-            shard, expected = store.read(key), serial.store.read(key)
+            shard, expected = store.read([key]), serial.store.read([key])
             assert shard.about == expected.about
             assert all((shard.columns[name] == expected.columns[name]).all() for name in expected.columns)
     assert not worker.is_changed()
@@ -80,17 +81,17 @@ def test_a_worker_lists_no_files(
     assert set(worker.predict(order).files) == {PGD}
 
 
-def test_a_worker_copies_remote_images_itself(driver: Evaluation, tmp_path: Path) -> None:
-    url, limit = f"file://{driver.suite.root}", MirrorSettings(0.5, listed_since=7.0)
-    suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(limit, announce=print))
+def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Path, s3: S3Server) -> None:
+    url, settings = s3.upload(driver.suite.root), CopySettings(listed_since=7.0)
+    suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(settings, announce=print))
     remote = Evaluation(driver.classifier, suite, store=tmp_path / "here")
     recipe = Recipe.of(driver.classifier, suite, driver.protocol, 0, remote.engine._batch_settings)
     sent: Recipe = pickle.loads(pickle.dumps(recipe))
-    assert (sent.source, sent.mirror, sent.key) == (url, limit, recipe.key)
+    assert (sent.source, sent.copies, sent.key) == (url, settings, recipe.key)
     (order,) = orders(remote, ShardJob((PGD,), 1))
     worker = RemoteWorker(sent, tmp_path / "there", 1)
     assert set(worker.predict(order).files) == {PGD}
-    copies = (tmp_path / "there" / "mirror").glob("*/*/files/clean/*/*.png")
+    copies = (tmp_path / "there" / "mirror").glob("*/files/clean/*/*.png")
     assert len(list(copies)) == 400
     (order,) = orders(driver, ShardJob((PGD,), 1))
     other = replace(order, keys={PGD: replace(order.keys[PGD], content="0" * 32)})

@@ -18,7 +18,6 @@ PAGES: Mapping[str, str] = {
     "--model": "[models](models.md)",
     "--quba-thresholds": "[thresholds](thresholds.md)",
     "--quba-data": "[data](data.md)",
-    "--quba-mirror-gb": "[copies](data.md#how-much-space-do-the-copies-take)",
     "--quba-preprocessing": "[preprocessing](models.md#how-do-i-override-the-preprocessing)",
     "--quba-exact-preprocessing": "[resizing](models.md#which-code-resizes-the-images)",
     "--quba-protocol": "[protocols](protocols.md)",
