@@ -11,7 +11,9 @@ from benchmarks.measuring import cpu_of, cpu_seconds
 from benchmarks.row import Row
 from benchmarks.work import Work
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.store import SHARD_SIZE, ShardKey, Store, content_hash
+from quba_check.storage.opening import open_store
+from quba_check.storage.shard import ShardKey, encode_shards
+from quba_check.storage.store import SHARD_SIZE, content_hash
 
 FILES = 50_000
 IMAGES, CLASSES, VIEWS = 50_000, 1000, 90
@@ -72,12 +74,12 @@ def store_rows(work: Work) -> list[Row]:
 
 
 def written(work: Work, name: str, *, with_probabilities: bool) -> tuple[int, int, float]:
-    """Write all shards of a view into an empty store, and pack them if this version can.
+    """Write all shards of a view into an empty store, and pack them.
 
     Returns:
         Files, bytes, and CPU seconds of writing and packing.
     """
-    store = Store(work.new_folder())
+    store = open_store(work.new_folder())
     spent = 0.0
     rng = np.random.default_rng(0)
     entry = content_hash(name)
@@ -95,10 +97,9 @@ def written(work: Work, name: str, *, with_probabilities: bool) -> tuple[int, in
         if with_probabilities:
             columns["probabilities"] = rng.random((len(indices), CLASSES), np.float32)
         begin = cpu_seconds()
-        store.write(key, columns, {"model": "m", "view": name, "outputs": "logits"})
+        store.put(key, encode_shards([key], columns, {"model": "m", "view": name, "outputs": "logits"}))
         spent += cpu_seconds() - begin
         keys.append(key)
-    if hasattr(store, "pack"):
-        spent += cpu_of(lambda: store.pack(keys))
+    spent += cpu_of(lambda: store.pack(keys))
     files = [path for path in (store.root / "predictions" / entry).rglob("*") if path.is_file()]
     return len(files), sum(path.stat().st_size for path in files), spent

@@ -110,9 +110,6 @@ def s3_of_session() -> Iterator[S3Server]:
 @pytest.fixture
 def s3(s3_of_session: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     """An S3 server on loopback that this process and its children reach by `s3://`."""
-    from s3fs import S3FileSystem
-
     for name, value in s3_of_session.settings.items():
         monkeypatch.setenv(name, value)
-    S3FileSystem.clear_instance_cache()
     return s3_of_session

@@ -24,6 +24,6 @@ def status(as_json: bool, store: str | Path | None) -> None:
     """
     opened = opened_store(store, "quba-check status")
     now = time.time()
-    runs = active_runs(opened)
-    write_output((status_json if as_json else status_text)(opened.shown, runs, now))
-    remove_forgotten(opened, runs, now)
+    runs = active_runs(opened.objects)
+    write_output((status_json if as_json else status_text)(opened.label, runs, now))
+    remove_forgotten(opened.objects, runs, now)

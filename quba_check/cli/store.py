@@ -74,7 +74,7 @@ def list_models(as_json: bool, store: str | Path | None) -> None:
 
     opened = opened_store(store, "quba-check store list")
     write = inventory_json if as_json else inventory_table
-    _print(write(opened.shown, read_inventory(opened), time.time()))
+    _print(write(opened.label, read_inventory(opened), time.time()))
 
 
 @store.command(
@@ -91,7 +91,6 @@ def verify(remove: bool, store: str | Path | None) -> int:
     """
     from quba_check.cli.store_checks import checked_files
     from quba_check.storage.inventory import kind_of
-    from quba_check.storage.verification import remove_damages
 
     opened = opened_store(store, "quba-check store verify")
     checked = checked_files(opened)
@@ -100,7 +99,7 @@ def verify(remove: bool, store: str | Path | None) -> int:
     _print(checked.summary())
     removable = [damage for damage in checked.damages if kind_of(damage.name) == "predictions"]
     if removable and remove:
-        remove_damages(opened, removable)
+        opened.delete_files(damage.name for damage in removable)
         _print("Damaged predictions were removed. The next run predicts them again.\n")
     elif removable:
         _print("--remove removes damaged predictions. The next run predicts them again.\n")
@@ -127,7 +126,9 @@ def verify(remove: bool, store: str | Path | None) -> int:
     metavar="GB",
     help="only until the store is no larger, oldest first; prepared images go before predictions",
 )
-@click.option("--images", is_flag=True, help="also prepared images, which are made again from the data")
+@click.option(
+    "--images", is_flag=True, help="also prepared images and copies of data at URLs, which are made again"
+)
 @click.option("--records", is_flag=True, help="also records of the models, with their per-image results")
 @click.option("--yes", is_flag=True, help="remove; without it nothing is removed")
 @folder_option
@@ -167,18 +168,18 @@ def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dr
     """Print what the conditions select, and remove it unless it is a dry run."""
     from quba_check.reports.store import prune_text
     from quba_check.storage.active_runs import active_runs, remove_forgotten
-    from quba_check.storage.pruning import removals, remove_files, remove_free_locks
+    from quba_check.storage.pruning import removals, remove_free_locks
 
     now = time.time()
-    runs = active_runs(opened)
+    runs = active_runs(opened.objects)
     running = [run for run in runs if not run.is_dead(now)]
     selected = removals(inventory, conditions, running, now)
     if not is_dry:
-        remove_forgotten(opened, runs, now)
-        remove_files(opened, [file for each in selected for file in each.files])
+        remove_forgotten(opened.objects, runs, now)
+        opened.delete_files(file.name for each in selected for file in each.files)
         if not running:
             remove_free_locks(opened, inventory, now)
-    _print(prune_text(opened.shown, inventory, selected, conditions, running, now, is_dry=is_dry))
+    _print(prune_text(opened.label, inventory, selected, conditions, running, now, is_dry=is_dry))
 
 
 def opened_store(place: str | Path | None, command: str) -> Store:
@@ -210,16 +211,16 @@ def opened_store(place: str | Path | None, command: str) -> Store:
 
 def _check_url(url: str, where: str) -> None:
     """Raise `OptionError` for a URL without a store, which would become an empty one."""
-    from quba_check.storage.remote.files import RemoteFiles
-    from quba_check.storage.store_format import FORMAT_NAME
+    from quba_check.storage.opening import FORMAT_NAME
+    from quba_check.storage.url_objects import UrlObjects
 
-    files = RemoteFiles(url, where, OptionError)
+    objects = UrlObjects(url, where, OptionError)
     try:
-        files.read(FORMAT_NAME)
+        objects.get(FORMAT_NAME, 1)
     except FileNotFoundError:
-        if not files.listing("predictions/"):
+        if next(objects.list("predictions"), None) is None:
             raise OptionError(
-                f"{where}: {files.shown} is not a store: it has neither 'format.json' nor 'predictions/'. "
+                f"{where}: {objects.label} is not a store: it has neither 'format.json' nor 'predictions/'. "
                 "Allowed: the URL that a run got by --quba-store or $QUBA_STORE."
             ) from None
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from quba_check.errors import UserError
 from quba_check.number_format import format_bytes
 from quba_check.storage.inventory import kind_of, total_size
-from quba_check.storage.store_files import StoredFile, StoreFiles
+from quba_check.storage.objects import FolderObjects, StoredFile
+from quba_check.storage.store import Store
 from quba_check.storage.verification import Damage, prediction_damages
 
 READERS = 4
@@ -42,7 +46,7 @@ class Checked:
         )
 
 
-def checked_files(store: StoreFiles) -> Checked:
+def checked_files(store: Store) -> Checked:
     """Check all predictions and records of a store, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
@@ -61,9 +65,9 @@ def checked_files(store: StoreFiles) -> Checked:
 
 
 def _damages(
-    store: StoreFiles,
+    store: Store,
     files: Iterable[StoredFile],
-    check: Callable[[StoreFiles, StoredFile], list[Damage]],
+    check: Callable[[Store, StoredFile], list[Damage]],
     done: Callable[[int], None],
 ) -> list[Damage]:
     """Return the damages of files; `done` is called with the size of each."""
@@ -77,12 +81,11 @@ def _damages(
         return [damage for damages in pool.map(checked, files) for damage in damages]
 
 
-def _prediction_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
-    with store.folder_with(file.name) as folder:
-        return prediction_damages(folder / file.name, file.name, f"{store.shown}/{file.name}")
+def _prediction_damages(store: Store, file: StoredFile) -> list[Damage]:
+    return prediction_damages(store, file.name)
 
 
-def _record_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
+def _record_damages(store: Store, file: StoredFile) -> list[Damage]:
     """Check that a record, or a per-image file with its record, can be read."""
     from quba_check.comparison.stored_run import stored_run
     from quba_check.records.files import IMAGES_SUFFIX, SUFFIX, is_newer, read_record
@@ -90,8 +93,12 @@ def _record_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
     if not file.name.endswith(SUFFIX):
         return []
     images = f"{file.name.removesuffix(SUFFIX)}{IMAGES_SUFFIX}"
-    with store.folder_with(file.name, images) as folder:
-        path, shown = folder / file.name, f"{store.shown}/{file.name}"
+    with TemporaryDirectory(prefix="quba-check-") as temporary:
+        copies = FolderObjects(Path(temporary))
+        for name in (file.name, images):
+            with suppress(FileNotFoundError):
+                copies.set(name, store.objects.get(name))
+        path, shown = copies.path(file.name), f"{store.label}/{file.name}"
         if not path.exists():
             return []
         try:
@@ -101,7 +108,7 @@ def _record_damages(store: StoreFiles, file: StoredFile) -> list[Damage]:
         except UserError as error:
             return [Damage(file.name, str(error))]
         try:
-            stored_run(path, shown, record, folder)
+            stored_run(path, shown, record, copies.root)
         except UserError as error:
             return [Damage(images, str(error))]
     return []

@@ -261,8 +261,8 @@ class CacheKeys:
             shards = [self.examples(images, number) for number in missing]
             root = str(self._suite.root)
             paths = [os.path.join(root, example.name) for shard in shards for example in shard]  # noqa: PTH118
-            with self._suite.hold(images):
-                digests = iter(self._digests.digests(paths))
+            self._suite.fetch(images)
+            digests = iter(self._digests.digests(paths))
             for number, shard in zip(missing, shards, strict=True):
                 files = [(example, next(digests)) for example in shard]
                 contents[number] = _Contents(

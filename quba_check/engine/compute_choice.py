@@ -44,7 +44,7 @@ def settle_compute(
         if settings is None and may_choose:
             settings = executor.choose_compute()
             with suppress(StoreError):  # it is then chosen again
-                store.publish(name, json.dumps(settings.as_dict(), indent=1).encode())
+                store.objects.set(name, json.dumps(settings.as_dict(), indent=1).encode())
     if settings is not None:
         classifier.use(replace(settings, compiled=classifier.compute.compiled))
 
@@ -67,5 +67,5 @@ def _name(classifier: Classifier, executor: Executor) -> str:
 def _read(store: Store, name: str) -> ComputeSettings | None:
     """Return a stored choice; None if it is missing or damaged."""
     with suppress(OSError, StoreError, ValueError, TypeError):
-        return ComputeSettings.from_dict(parse_json(store.local_file(name).read_bytes()))
+        return ComputeSettings.from_dict(parse_json(store.objects.get(name)))
     return None

@@ -20,7 +20,7 @@ from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_predictor import BatchSettings
-from quba_check.engine.shard_request import Executor, ShardId, ShardResult
+from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
 from quba_check.engine.shard_stream import ShardStream
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
@@ -158,7 +158,7 @@ class Engine:
                     self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
             elif not (outcome := self._run([job]))[0]:
                 if outcome[1] is None:
-                    job = ShardId(job.views[:1], job.shard)
+                    job = PlannedShard(job.views[:1], job.shard)
                 else:
                     time.sleep(WAIT_SECONDS)
 
@@ -221,7 +221,7 @@ class Engine:
             self._ahead.take(requested, planned, shards)
             if not any(map(self._is_missing, self._ordered_jobs(requested, planned, shards))):
                 return
-        jobs: Iterable[ShardId] | None = None
+        jobs: Iterable[PlannedShard] | None = None
         while True:
             if jobs is None:
                 jobs = self._ordered_jobs(requested, planned, shards)
@@ -233,7 +233,7 @@ class Engine:
 
     def _ordered_jobs(
         self, requested: Sequence[View], planned: Sequence[View], shards: range | None
-    ) -> Iterator[ShardId]:
+    ) -> Iterator[PlannedShard]:
         """Yield the jobs of requested views.
 
         One view comes after another, so that the files of each are listed when needed. Generated corruptions
@@ -244,7 +244,8 @@ class Engine:
         groups = [[view] for view in requested if view not in together] + ([together] if together else [])
         for group in groups:
             jobs = self._jobs(group, {*requested, *planned}, shards)
-            yield from sorted(dict.fromkeys(jobs), key=lambda job: job.shard)
+            first = self.store.first_shard(self.cache_keys.cache_entry(group[0]))
+            yield from _rotated(sorted(dict.fromkeys(jobs), key=lambda job: job.shard), first)
 
     def _run_planned(self, planned: Sequence[View], shards: range | None) -> bool:
         """Predict one shard of a later request; return False if there is none."""
@@ -256,20 +257,20 @@ class Engine:
                         return True
         return False
 
-    def _is_missing(self, job: ShardId) -> bool:
+    def _is_missing(self, job: PlannedShard) -> bool:
         """Return True if the store lacks a view of a job."""
         return not all(self.store.has(self.cache_keys.shard_key(view, job.shard)) for view in job.views)
 
     def _jobs(
         self, requested: Iterable[View], planned: Collection[View], shards: range | None = None
-    ) -> Iterator[ShardId]:
+    ) -> Iterator[PlannedShard]:
         for view in requested:
             shares_pass = self._shares_pass(view, planned)
             views = (self.cache_keys.stored_view(CLEAN), FGSM) if shares_pass else (view,)
             if shards is None:
                 # Reads the digests of all files, so that unreadable ones are reported before the work begins.
                 self.cache_keys.shard_keys(view)
-            yield from (ShardId(views, number) for number in self.cache_keys.shards(view, shards))
+            yield from (PlannedShard(views, number) for number in self.cache_keys.shards(view, shards))
 
     def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
         """Return True if a view is predicted together with the clean set or FGSM."""
@@ -293,11 +294,11 @@ class Engine:
             for view in stored
         )
 
-    def _stream(self, jobs: Iterable[ShardId]) -> ShardStream:
+    def _stream(self, jobs: Iterable[PlannedShard]) -> ShardStream:
         locks = ShardLocks(self.store, self.cache_keys, self.classifier)
         return ShardStream(self._executor, locks, jobs, self._write)
 
-    def _run(self, jobs: Iterable[ShardId]) -> tuple[int, list[ShardId] | None]:
+    def _run(self, jobs: Iterable[PlannedShard]) -> tuple[int, list[PlannedShard] | None]:
         """Predict the missing views of jobs.
 
         Returns:
@@ -327,3 +328,11 @@ class Engine:
         for view, content in result.files.items():
             self.store.put(request.keys[view], content)
         self._reporter.end(request.id.views)
+
+
+def _rotated(shards: Sequence[PlannedShard], first: int) -> Iterator[PlannedShard]:
+    """Yield shards in the order of their numbers, beginning at another one than other machines."""
+    numbers = list(dict.fromkeys(shard.shard for shard in shards))
+    start = numbers[first % len(numbers)] if numbers else 0
+    yield from (shard for shard in shards if shard.shard >= start)
+    yield from (shard for shard in shards if shard.shard < start)

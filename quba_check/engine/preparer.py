@@ -13,7 +13,7 @@ from quba_check.core.view import CORRUPTIONS, View
 from quba_check.engine.cache_keys import library_versions
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
-from quba_check.storage.image_cache import ImageCache, ImageFile, Pixels
+from quba_check.storage.image_cache import ImageCache, KeptImages, Pixels
 from quba_check.storage.store import content_hash
 from quba_check.suites.corruptions import corrupt, reencode
 from quba_check.suites.suite import Example, Suite
@@ -89,24 +89,24 @@ class Preparer:
         is_generated = self._suite.is_generated(view)
         key = self._key(view, number, crop)
         self._close_unused(key)
-        if key not in self._originals:
-            shape = (len(examples), *self._preprocessing.input_size[1:], 3)
+        originals = self._originals.get(key)
+        shape = (len(examples), *self._preprocessing.input_size[1:], 3)
+        if originals is None:
             kept = None if self._cache is None else self._cache.open(key, shape)
-            self._originals[key] = _Originals(partial(self._prepared, crop=crop), kept)
-        originals = self._originals[key]
+            keep = None if self._cache is None else partial(self._cache.keep, key)
+            prepare = partial(self._prepared, crop=crop)
+            originals = self._originals[key] = _Originals(prepare, kept, keep)
         if is_generated and originals.kept is None:  # all 75 corruptions start from these images
-            originals.is_in_memory = True
+            originals.kept = KeptImages.empty(shape)
         originals.users += 1
         finish = partial(self._corrupted, view) if is_generated else None
         return ShardImages(originals, examples, finish)
 
     def _close_unused(self, needed: str) -> None:
-        """Close originals without users, but intact ones of a key stay open."""
+        """Close originals without users, but those of a key stay open."""
         for key, originals in list(self._originals.items()):
-            if not originals.users and not (key == needed and originals.is_intact):
+            if not originals.users and (key != needed or originals.kept is None):
                 del self._originals[key]
-                if originals.kept is not None:
-                    originals.kept.close()
 
     def _key(self, view: View, number: int, crop: bool) -> str:
         if self._files_key is None:
@@ -190,42 +190,37 @@ class _Originals:
 
     Args:
         prepare: decodes and preprocesses an example.
-        kept: images that were read before, in a file; None without a file.
+        kept: images that were read before; None if they are not kept.
+        keep: writes all images to disk; None if they stay in memory.
 
     Attributes:
         users: number of open `ShardImages`. Without any they stay open until another shard is opened.
-        is_in_memory: keep images in memory, for generated corruptions if no file may keep their originals.
     """
 
-    def __init__(self, prepare: Prepare, kept: ImageFile | None) -> None:
+    def __init__(
+        self, prepare: Prepare, kept: KeptImages | None, keep: Callable[[Pixels], None] | None
+    ) -> None:
         self.kept = kept
+        self._keep = keep
         self.users = 0
-        self.is_in_memory = False
         self._prepare = prepare
-        self._memory: dict[int, Pixels] = {}
-
-    @property
-    def is_intact(self) -> bool:
-        """True if images are kept, and their file has no defect."""
-        return self.is_in_memory if self.kept is None else self.kept.is_intact
 
     def pixels(self, position: int, example: Example) -> Pixels:
         """Return an image (H, W, 3)."""
-        kept = self.kept
-        pixels = self._memory.get(position) if kept is None else kept.read(position)
+        pixels = None if self.kept is None else self.kept.read(position)
         if pixels is None:
             pixels = _pixels(self._prepare(example))
-            if kept is not None:
-                kept.write(position, pixels)
-            elif self.is_in_memory:
-                self._memory[position] = pixels
+            if self.kept is not None:
+                self.kept.write(position, pixels)
         return pixels
 
     def release(self) -> None:
         """End one use."""
         self.users -= 1
-        if not self.users and self.kept is not None:
-            self.kept.publish()
+        if not self.users and self.kept is not None and self._keep is not None:
+            images = self.kept.completed()
+            if images is not None:
+                self._keep(images)
 
 
 def _pixels(image: torch.Tensor) -> Pixels:

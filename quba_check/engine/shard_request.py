@@ -13,7 +13,7 @@ from quba_check.storage.shard import ShardKey
 from quba_check.suites.example import Example
 
 
-class ShardId(NamedTuple):
+class PlannedShard(NamedTuple):
     """One shard of one view, or of the clean set and its FGSM points together."""
 
     views: tuple[View, ...]
@@ -46,9 +46,9 @@ class ShardRequest:
         return f"{' and '.join(map(str, self.keys))}, shard {self.shard}"
 
     @property
-    def id(self) -> ShardId:
+    def id(self) -> PlannedShard:
         """The views to predict and the number of the shard."""
-        return ShardId(tuple(self.keys), self.shard)
+        return PlannedShard(tuple(self.keys), self.shard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from quba_check.core.view import View
 from quba_check.engine.shard_locks import ShardLocks
-from quba_check.engine.shard_request import Executor, ShardId, ShardResult
+from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
 
 
 class ShardStream:
@@ -23,7 +23,7 @@ class ShardStream:
         self,
         executor: Executor,
         locks: ShardLocks,
-        shards: Iterable[ShardId],
+        shards: Iterable[PlannedShard],
         write: Callable[[ShardResult], None],
     ) -> None:
         self._locks = locks
@@ -32,7 +32,7 @@ class ShardStream:
         self._results = executor.run(locks.requests(self._noted(shards)))
 
     @property
-    def busy(self) -> list[ShardId]:
+    def busy(self) -> list[PlannedShard]:
         """The shards that other processes work on."""
         return self._locks.busy
 
@@ -70,7 +70,7 @@ class ShardStream:
         self._results.close()
         self._locks.close()
 
-    def _noted(self, shards: Iterable[ShardId]) -> Iterator[ShardId]:
+    def _noted(self, shards: Iterable[PlannedShard]) -> Iterator[PlannedShard]:
         for wanted in shards:
             self._taken.update((view, wanted.shard) for view in wanted.views)
             yield wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.shard_arrays import ShardArrays
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.shard import Columns, DamagedShardError, Shard
+from quba_check.storage.shard import Columns, DamagedShardError, Shard, ShardKey
 from quba_check.storage.store import Store
 
 _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities", "group")
@@ -76,7 +77,7 @@ class TableReader:
         """
         key = self._cache_keys.shard_key(stored, number)
         try:
-            shard = self._store.read(key)
+            shard = self._store.read([key])
             self._check(stored, shard)
         except DamagedShardError as error:
             if not self._store.has(key):  # another process removed it first
@@ -91,7 +92,7 @@ class TableReader:
         if defect is None and shard.about.get("outputs") not in OUTPUT_KINDS:
             defect = "the kind of the outputs is missing"
         if defect is not None:
-            raise DamagedShardError(f"{shard.place}: {defect}")
+            raise DamagedShardError(f"{shard.label}: {defect}")
 
     def forget(self) -> None:
         """Read the clean set again at the next request."""
@@ -127,13 +128,15 @@ class TableReader:
 
     def _columns(self, stored: View, shards: range | None) -> Columns:
         """Return the columns of shards, joined in their order."""
+        numbers = self._cache_keys.shards(stored, shards)
         if shards is None:
-            with contextlib.suppress(
-                DamagedShardError
-            ):  # the shards are read one by one to find the damaged one
-                packed = self._store.read_packed(self._cache_keys.shard_keys(stored))
-                if packed is not None:
-                    self._check(stored, packed)
-                    return packed.columns
-        parts = [self.shard(stored, number).columns for number in self._cache_keys.shards(stored, shards)]
+            keys: Sequence[ShardKey] = self._cache_keys.shard_keys(stored)
+        else:
+            keys = [self._cache_keys.shard_key(stored, number) for number in numbers]
+        with contextlib.suppress(DamagedShardError):
+            whole = self._store.read(keys)
+            self._check(stored, whole)
+            return whole.columns
+        # The shards are read one by one to find the damaged one.
+        parts = [self.shard(stored, number).columns for number in numbers]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -20,7 +20,7 @@ from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
 from quba_check.storage.image_cache import ImageCache
-from quba_check.storage.shard import ShardKey, shard_file
+from quba_check.storage.shard import ShardKey, encode_shards
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Suite
 
@@ -116,6 +116,6 @@ class Worker:
             if defect:  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
             about = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
-            files[view] = shard_file(request.keys[view], rows, about)
+            files[view] = encode_shards([request.keys[view]], rows, about)
             self._unchecked.append(request.keys[view])
         return ShardResult(request, files, outputs)

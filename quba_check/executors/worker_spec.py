@@ -18,9 +18,9 @@ from quba_check.errors import ModelError, OptionError
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
+from quba_check.storage.data_copies import CopySettings
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.machine_folder import digests_file
-from quba_check.storage.remote.mirror import MirrorSettings
 from quba_check.storage.store import Store, content_hash
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
@@ -40,7 +40,7 @@ class WorkerSpec:
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         identity: settings that identify the model where the run was started, see `model_identity`.
-        mirror: settings for copies of a remote data folder; None if it is not remote.
+        copies: settings for copies of a data folder at a URL; None for other folders.
     """
 
     spec: str
@@ -51,7 +51,7 @@ class WorkerSpec:
     seed: int
     batch_settings: BatchSettings
     identity: Mapping[str, Any]
-    mirror: MirrorSettings | None = None
+    copies: CopySettings | None = None
 
     @classmethod
     def of(
@@ -68,9 +68,9 @@ class WorkerSpec:
                 "Allowed: a model spec, such as package.module:callable."
             )
         request = replace(classifier.request, progress=None, cache=None, worker=None)
-        identity, mirror = model_identity(classifier), suite.folder.mirror
+        identity, copies = model_identity(classifier), suite.folder.copies
         return cls(
-            classifier.spec, request, suite.source, suite.sampler, protocol, seed, settings, identity, mirror
+            classifier.spec, request, suite.source, suite.sampler, protocol, seed, settings, identity, copies
         )
 
     @property
@@ -91,7 +91,7 @@ class WorkerSpec:
             QubaError: the model or the suite cannot be used.
         """
         store = Store(folder)
-        suite = find_suite(self.source, folder, self.sampler, self.mirror)
+        suite = find_suite(self.source, folder, self.sampler, self.copies)
         classifier = load_classifier(self.spec, replace(self.request, cache=folder))
         self._check(model_identity(classifier))
         settings = self.batch_settings

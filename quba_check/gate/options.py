@@ -99,12 +99,6 @@ OPTIONS = (
         "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)",
         parse_place,
     ),
-    Option(
-        "--quba-mirror-gb",
-        "N",
-        "gigabytes of a remote data folder to keep on this machine (default: 100)",
-        parse_gigabytes,
-    ),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
         "--quba-preprocessing",
@@ -267,7 +261,6 @@ class Options:
     thresholds: tuple[str, ...] = ()
     data: str | Path | None = None
     data_is_default: bool = False
-    mirror_gb: float = 100.0
     preprocessing: Path | None = None
     protocol: ProtocolName | None = None
     request: LoadRequest = LoadRequest()  # noqa: RUF009  frozen

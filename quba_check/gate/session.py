@@ -148,7 +148,7 @@ class GateSession:
     @cached_property
     def suite(self) -> Suite:
         """The labelled image sets; no image is read yet."""
-        from quba_check.storage.remote.mirror import MirrorSettings
+        from quba_check.storage.data_copies import CopySettings
         from quba_check.suites.opening import find_suite
         from quba_check.suites.sampling import SubsetSampler
 
@@ -160,8 +160,8 @@ class GateSession:
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
         announce, show_step = self.callbacks.announce, self.callbacks.show_step
-        mirror = MirrorSettings(options.mirror_gb, self.started, announce=announce, show_step=show_step)
-        return find_suite("demo" if self.is_demo else options.data, self.store, sampler, mirror)
+        copies = CopySettings(self.started, announce=announce, show_step=show_step)
+        return find_suite("demo" if self.is_demo else options.data, self.store, sampler, copies)
 
     def select(self, demands: Iterable[PlannedDemand]) -> None:
         """Set the demands to judge, so that views needed by several are predicted once."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,7 +21,9 @@ from quba_check.gate.progress import (
     work_text,
 )
 from quba_check.storage.active_runs import BEAT_SECONDS, ActiveRun, new_run
-from quba_check.storage.store_files import StoreFiles
+
+if TYPE_CHECKING:
+    from quba_check.storage.store import Store
 
 _CLOSE_SECONDS = 5.0
 """Longest wait for a store that does not answer when the run ends."""
@@ -41,7 +44,7 @@ class ActiveRunFile:
     def __init__(
         self,
         models: Iterable[str],
-        open_store: Callable[[], StoreFiles],
+        open_store: Callable[[], Store],
         states: Callable[[], list[ProcessState]],
         seconds: float = BEAT_SECONDS,
     ) -> None:
@@ -76,10 +79,10 @@ class ActiveRunFile:
                 is_at_end = self._end.is_set()
                 while not is_at_end:
                     with suppress(Exception):  # the next one may succeed
-                        store.publish(self._run.name, self._present().encode())
+                        store.objects.set(self._run.name, self._present().encode())
                     is_at_end = self._end.wait(self._seconds)
             finally:
-                store.withdraw(self._run.name)
+                store.objects.delete(self._run.name)
 
     def _present(self) -> ActiveRun:
         """Return the run with its present progress."""

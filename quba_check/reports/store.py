@@ -16,7 +16,7 @@ UNKNOWN = "(damaged)"
 """Model of files whose header cannot be read."""
 _HEADINGS = ("model", "views", "images", "size", "records", "last change")
 _REMOVALS = ("kind", "model", "files", "size", "last change")
-_KINDS = {"images": "prepared images", "leftovers": "leftovers"}
+_KINDS = {"images": "prepared images", "copies": "copies of data"}
 
 
 def inventory_table(place: str, inventory: Inventory, now: float) -> str:
@@ -129,6 +129,7 @@ def _sizes(inventory: Inventory) -> dict[str, int]:
         "predictions": total_size(each.file for each in inventory.predictions),
         "records": total_size(each.file for each in inventory.records),
         "prepared images": total_size(inventory.images),
+        **({"copies of data": total_size(inventory.copies)} if inventory.copies else {}),
         "other": total_size(inventory.others),
     }
 

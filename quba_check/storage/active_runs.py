@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from quba_check.errors import StoreError
 from quba_check.outside_text import printable
 from quba_check.storage.json_text import parse_json
+from quba_check.storage.objects import Objects
 from quba_check.storage.processes import has_ended, this_machine
-from quba_check.storage.store_files import StoreFiles
 
 FOLDER = "active"
 FORMAT = 1
@@ -103,19 +103,19 @@ def new_run(models: Iterable[str]) -> ActiveRun:
     )
 
 
-def active_runs(store: StoreFiles) -> list[ActiveRun]:
+def active_runs(objects: Objects) -> list[ActiveRun]:
     """Return the runs of a store, dead ones included, in the order of their start.
 
     Files of other versions and damaged ones are left out.
     """
     runs = []
-    for content in store.published(FOLDER).values():
-        with suppress(ValueError, TypeError, KeyError):
-            runs.append(_decode(content))
+    for file in objects.list(FOLDER):
+        with suppress(ValueError, TypeError, KeyError, FileNotFoundError, StoreError):
+            runs.append(_decode(objects.get(file.name)))
     return sorted(runs, key=lambda run: (run.started, run.run))
 
 
-def remove_forgotten(store: StoreFiles, runs: Iterable[ActiveRun], now: float) -> None:
+def remove_forgotten(objects: Objects, runs: Iterable[ActiveRun], now: float) -> None:
     """Remove the files of dead runs that `ActiveRun.is_forgotten` names.
 
     A store that cannot be written keeps them.
@@ -123,7 +123,7 @@ def remove_forgotten(store: StoreFiles, runs: Iterable[ActiveRun], now: float) -
     for run in runs:
         if run.is_forgotten(now):
             with suppress(StoreError):
-                store.withdraw(run.name)
+                objects.delete(run.name)
 
 
 def _decode(content: bytes) -> ActiveRun:

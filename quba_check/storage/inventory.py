@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 from quba_check.errors import StoreError
 from quba_check.outside_text import one_line
 from quba_check.storage.json_text import parse_json
-from quba_check.storage.packs import is_pack
-from quba_check.storage.store_files import StoredFile, StoreFiles
+from quba_check.storage.objects import StoredFile
+from quba_check.storage.shard import DamagedShardError
+from quba_check.storage.store import Store, is_predictions, stored_header
 
-Kind = Literal["predictions", "images", "records", "locks", "active", "other"]
+Kind = Literal["predictions", "images", "copies", "records", "locks", "active", "other"]
 READERS = 16
 """Files read at once. Most of the time goes into waiting for a network or a disk."""
-FIRST_READ = 2**15
-"""Bytes of the first read of a file. The header of a pack of 196 shards takes 20,000."""
-LARGEST_HEADER = 10**8
 LARGEST_RECORD = 2**28
-ENTRY = r"[0-9a-f]{32}"
-_SHARD = re.compile(r"\d{5,}-[0-9a-f]{1,16}\.safetensors")
-_PREDICTIONS = re.compile(rf"predictions/({ENTRY})/([^/]+)")
 _RECORD_SUFFIXES = (".json", ".npz")
 
 
@@ -72,18 +66,20 @@ class Inventory:
         predictions: files with predictions.
         records: records and their per-image files.
         images: prepared images.
+        copies: copies of data at URLs.
         others: all other files.
     """
 
     predictions: tuple[PredictionFile, ...]
     records: tuple[RecordFile, ...]
     images: tuple[StoredFile, ...]
+    copies: tuple[StoredFile, ...]
     others: tuple[StoredFile, ...]
 
     @property
     def size(self) -> int:
         """Size of all files in bytes."""
-        return total_size([*(each.file for each in self.of_models), *self.images, *self.others])
+        return total_size([*(each.file for each in self.of_models), *self.images, *self.copies, *self.others])
 
     @property
     def of_models(self) -> tuple[PredictionFile | RecordFile, ...]:
@@ -105,13 +101,14 @@ def kind_of(name: str) -> Kind:
     folder, _, rest = name.partition("/")
     if PurePosixPath(name).name.startswith("."):
         return "other"
-    match = _PREDICTIONS.fullmatch(name)
-    if match is not None and (is_pack(match[2]) or _SHARD.fullmatch(match[2])):
+    if is_predictions(name):
         return "predictions"
+    if folder == "mirror":
+        return "copies"
     if "/" not in rest and rest:
         if folder == "runs" and rest.endswith(_RECORD_SUFFIXES):
             return "records"
-        if folder == "images" and rest.endswith(".images"):
+        if folder == "images" and rest.endswith(".npy"):
             return "images"
         if folder == "locks" and rest.endswith(".lock"):
             return "locks"
@@ -120,7 +117,7 @@ def kind_of(name: str) -> Kind:
     return "other"
 
 
-def read_inventory(store: StoreFiles) -> Inventory:
+def read_inventory(store: Store) -> Inventory:
     """Return the contents of a store.
 
     Only the start of each file with predictions is read. Files that are removed meanwhile are left out.
@@ -131,56 +128,25 @@ def read_inventory(store: StoreFiles) -> Inventory:
     with ThreadPoolExecutor(READERS) as pool:
         predictions = pool.map(partial(_prediction_file, store), by_kind.pop("predictions", ()))
         records = _records(store, by_kind.pop("records", ()), pool)
-        images = tuple(by_kind.pop("images", ()))
+        images, copies = (tuple(by_kind.pop(kind, ())) for kind in ("images", "copies"))
         others = tuple(file for files in by_kind.values() for file in files)
-        return Inventory(tuple(each for each in predictions if each is not None), records, images, others)
+        known = tuple(each for each in predictions if each is not None)
+        return Inventory(known, records, images, copies, others)
 
 
-def _prediction_file(store: StoreFiles, file: StoredFile) -> PredictionFile | None:
+def _prediction_file(store: Store, file: StoredFile) -> PredictionFile | None:
     """Return a file with the values of its header; None if it is gone."""
     try:
-        header = _header(store, file)
-    except StoreError:
-        return None if not _exists(store, file.name) else PredictionFile(file, None, None, 0)
-    except (ValueError, LookupError, TypeError, AttributeError):
+        header = stored_header(store.objects, file.name, file.size)
+        model, view = one_line(header.about["model"]), one_line(header.about["view"])
+    except FileNotFoundError:
+        return None
+    except (DamagedShardError, KeyError):
         return PredictionFile(file, None, None, 0)
-    about = header["__metadata__"]
-    return PredictionFile(
-        file, one_line(about["model"]), one_line(about["view"]), header["index"]["shape"][0]
-    )
+    return PredictionFile(file, model, view, header.images)
 
 
-def _header(store: StoreFiles, file: StoredFile) -> dict[str, Any]:
-    """Return the header of a safetensors file with predictions.
-
-    Raises:
-        StoreError: the file cannot be read.
-        ValueError, LookupError, TypeError, AttributeError: it is damaged.
-    """
-    start = store.start_of(file.name, FIRST_READ)
-    end = 8 + int.from_bytes(start[:8], "little")
-    if not 8 < end <= min(file.size, LARGEST_HEADER):
-        raise ValueError("its header is cut off")
-    if end > len(start):
-        start = store.start_of(file.name, end)
-    header: dict[str, Any] = parse_json(start[8:end])
-    about, (images,) = header["__metadata__"], header["index"]["shape"]
-    if not (isinstance(about["model"], str) and isinstance(about["view"], str) and isinstance(images, int)):
-        raise TypeError("its header has values of other types")
-    stated = max(tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__")
-    if end + stated != file.size or images < 0:
-        raise ValueError("it is cut off")
-    return header
-
-
-def _exists(store: StoreFiles, name: str) -> bool:
-    with store.folder_with(name) as folder:
-        return (folder / name).exists()
-
-
-def _records(
-    store: StoreFiles, files: Sequence[StoredFile], pool: ThreadPoolExecutor
-) -> tuple[RecordFile, ...]:
+def _records(store: Store, files: Sequence[StoredFile], pool: ThreadPoolExecutor) -> tuple[RecordFile, ...]:
     """Return records and per-image files, with the model that the record names."""
     records = [file for file in files if file.name.endswith(".json")]
     models = dict(
@@ -197,11 +163,11 @@ def _stem(file: StoredFile) -> str:
     return str(PurePosixPath(file.name).with_suffix(""))
 
 
-def _model_of_record(store: StoreFiles, file: StoredFile) -> str | None:
+def _model_of_record(store: Store, file: StoredFile) -> str | None:
     """Return the name of the model in a record, None if it cannot be read."""
     try:
-        name = parse_json(store.start_of(file.name, LARGEST_RECORD))["model"]["name"]
-    except (StoreError, ValueError, KeyError, TypeError):
+        name = parse_json(store.objects.get(file.name, LARGEST_RECORD))["model"]["name"]
+    except (StoreError, FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     return one_line(name) if isinstance(name, str) else None
 

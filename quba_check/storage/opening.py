@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
 
+from quba_check.errors import StoreError
+from quba_check.storage.json_text import parse_json
+from quba_check.storage.objects import FolderObjects, Objects
 from quba_check.storage.places import default_place, folder_of, local_folder
-from quba_check.storage.remote.shared_store import SharedStore
 from quba_check.storage.store import Store
-from quba_check.storage.user_files import user_place
+from quba_check.storage.url_objects import UrlObjects
+from quba_check.storage.user_files import reason, user_place
+
+FORMAT = 2
+FORMAT_NAME = "format.json"
+_CONTENT = json.dumps({"format": FORMAT}).encode()
 
 
 def open_store(place: str | Path) -> Store:
@@ -17,10 +26,22 @@ def open_store(place: str | Path) -> Store:
         place: a folder, or a URL as text.
 
     Raises:
-        StoreError: it cannot be used, or was written by a later version.
+        StoreError: it cannot be used, or was written by another version.
     """
-    folder = folder_of(place)
-    return SharedStore(str(place), local_folder(place)) if folder is None else Store(folder)
+    folder = local_folder(place)
+    try:
+        for name in ("predictions", "locks", "runs"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StoreError(
+            f"--quba-store: {folder} cannot be written ({reason(error)}). Allowed: a folder that you may "
+            "write to. Name another with --quba-store DIR."
+        ) from None
+    objects = UrlObjects(str(place)) if folder_of(place) is None else None
+    _check_format(objects or FolderObjects(folder))
+    return Store(folder, objects)
 
 
 def named_store(place: str | Path | None) -> Store:
@@ -48,12 +69,45 @@ def stored_files(place: str | Path, prefix: str) -> list[Path]:
     Raises:
         StoreError: a file cannot be read.
     """
+    local = FolderObjects(local_folder(place))
+    folder = prefix.partition("/")[0]
     if folder_of(place) is None:
-        open_store(place).fetch(prefix)
-    folder, _, start = prefix.rpartition("/")
-    path = local_folder(place) / folder
+        shared = UrlObjects(str(place))
+        for file in shared.list(folder):
+            if file.name.startswith(prefix) and not local.path(file.name).exists():
+                local.set(file.name, shared.get(file.name))
+    names = sorted(file.name for file in local.list(folder))
+    return [local.path(name) for name in names if name.startswith(prefix)]
+
+
+def _check_format(objects: Objects) -> None:
+    """Refuse a store of another version; write the format of a new one.
+
+    Raises:
+        StoreError: the store is of another version, or its format is damaged.
+    """
+    label = objects.label
     try:
-        names = sorted(file.name for file in path.iterdir())
-    except OSError:
-        return []
-    return [path / name for name in names if name.startswith(start)]
+        content = objects.get(FORMAT_NAME)
+    except FileNotFoundError:
+        content = b'{"format": 0}'
+        if next(objects.list("predictions"), None) is None:
+            objects.create(FORMAT_NAME, content := _CONTENT)
+    try:
+        number = int(parse_json(content)["format"])
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(
+            f"--quba-store: {label}/{FORMAT_NAME} is damaged. Allowed: a JSON object with the key 'format'. "
+            "Remove the file and the folder 'predictions' next to it; records stay."
+        ) from None
+    if number > FORMAT:
+        raise StoreError(
+            f"--quba-store: {label} has format {number} of a later version of quba-check. Allowed: format "
+            f"{FORMAT}. Update quba-check, or name another store."
+        )
+    if number < FORMAT:
+        raise StoreError(
+            f"--quba-store: {label} was written by an earlier version of quba-check. Allowed: a store of "
+            f"this version. Remove its folder 'predictions' and its file '{FORMAT_NAME}', which are a cache, "
+            "or name another store; records stay."
+        )

@@ -9,8 +9,6 @@ from pathlib import Path
 from quba_check.storage.machine_folder import machine_folder, user_cache
 from quba_check.storage.user_files import user_place
 
-_FILE = "file://"
-
 
 def default_place() -> str | Path:
     """Return `$QUBA_STORE`, by default a folder in the user's cache.
@@ -25,12 +23,10 @@ def default_place() -> str | Path:
 def folder_of(place: str | Path) -> Path | None:
     """Return the folder of a store on this machine; None for a store elsewhere.
 
-    >>> folder_of("file:///data/store").as_posix(), folder_of("s3://bucket/store")
-    ('/data/store', None)
+    >>> folder_of("s3://bucket/store") is None
+    True
     """
-    if isinstance(place, Path):
-        return place
-    return Path(place.removeprefix(_FILE)) if place.startswith(_FILE) else None
+    return place if isinstance(place, Path) else None
 
 
 def local_folder(place: str | Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,11 +12,11 @@ from pathlib import PurePosixPath
 from filelock import FileLock, Timeout
 
 from quba_check.storage.active_runs import ActiveRun
+from quba_check.storage.eviction import least_recently_used
 from quba_check.storage.inventory import Inventory, PredictionFile, kind_of, total_size
-from quba_check.storage.store_files import StoredFile, StoreFiles
+from quba_check.storage.objects import StoredFile
+from quba_check.storage.store import Store
 
-REMOVERS = 16
-"""Files removed at once. Most of the time goes into waiting for a network or a disk."""
 ABANDONED_SECONDS = 3600.0
 """Age of an unfinished file whose process must have died. A shard takes minutes."""
 FREE_LOCK_SECONDS = 86400.0
@@ -33,7 +32,7 @@ class Conditions:
         before: Unix time of the last change at the latest; None for any.
         larger_than: size in bytes. The oldest files are removed until the store is no larger; None removes
             all.
-        images: True to remove prepared images too.
+        images: True to remove prepared images, and copies of data at URLs, too.
         records: True to remove records too.
     """
 
@@ -58,8 +57,8 @@ class Removal:
     """Files that are removed together.
 
     Attributes:
-        kind: `predictions`, `records`, `images` or `leftovers`.
-        model: name of the model, empty for images and leftovers.
+        kind: `predictions`, `records`, `images`, `copies` (of data at a URL) or `leftovers`.
+        model: name of the model, empty for other kinds.
         files: the files.
     """
 
@@ -83,25 +82,26 @@ def removals(
 ) -> list[Removal]:
     """Return the files to remove, in that order.
 
-    Leftovers of killed runs come first, then prepared images, then predictions and records, the oldest first.
+    Leftovers of killed runs come first, then prepared images and copies of data, then predictions and
+    records, each with the oldest first.
 
     Args:
         inventory: the contents of the store.
         conditions: select predictions, images and records.
-        running: evaluations that run. Predictions of their models, and prepared images that were used since
-            they started, are kept.
+        running: evaluations that run. Predictions of their models, and images that were used since they
+            started, are kept.
         now: Unix time.
     """
     leftovers = [Removal("leftovers", "", (file,)) for file in _leftovers(inventory.others, now)]
     if conditions.is_empty:
         return leftovers
-    size = inventory.size - sum(each.size for each in leftovers)
-    selected = []
-    for each in [*_images(inventory, conditions, running), *_of_models(inventory, conditions, running)]:
-        if conditions.larger_than is None or size > conditions.larger_than:
-            selected.append(each)
-            size -= each.size
-    return [*leftovers, *selected]
+    excess = float("inf")
+    if conditions.larger_than is not None:
+        excess = inventory.size - sum(each.size for each in leftovers) - conditions.larger_than
+    made_again = least_recently_used(_images(inventory, conditions, running), excess)
+    excess -= sum(each.size for each in made_again)
+    of_models = least_recently_used(_of_models(inventory, conditions, running), excess)
+    return [*leftovers, *made_again, *of_models]
 
 
 def _leftovers(files: Iterable[StoredFile], now: float) -> Iterator[StoredFile]:
@@ -114,12 +114,17 @@ def _leftovers(files: Iterable[StoredFile], now: float) -> Iterator[StoredFile]:
 
 
 def _images(inventory: Inventory, conditions: Conditions, running: Sequence[ActiveRun]) -> Iterator[Removal]:
-    """Yield prepared images, each file alone; they belong to no model."""
-    is_wanted = conditions.images or (conditions.larger_than is not None and not conditions.models)
+    """Yield each file of prepared images, and the copies of each URL; they belong to no model."""
+    if not conditions.images and (conditions.larger_than is None or conditions.models):
+        return
     used_since = min((run.started for run in running), default=float("inf"))
-    for file in sorted(inventory.images, key=attrgetter("modified", "name")):
-        if is_wanted and conditions.covers([file]) and file.modified < used_since:
-            yield Removal("images", "", (file,))
+    url_of = lambda file: file.name.split("/")[1]  # noqa: E731
+    copies = groupby(sorted(inventory.copies, key=url_of), url_of)
+    groups = [
+        *(Removal("images", "", (file,)) for file in sorted(inventory.images, key=attrgetter("name"))),
+        *(Removal("copies", "", tuple(files)) for _, files in copies),
+    ]
+    yield from (each for each in groups if each.modified < used_since and conditions.covers(each.files))
 
 
 def _of_models(inventory: Inventory, conditions: Conditions, running: Sequence[ActiveRun]) -> list[Removal]:
@@ -150,26 +155,13 @@ def _of_entry(files: list[PredictionFile]) -> Removal:
     return Removal("predictions", model, tuple(each.file for each in files))
 
 
-def remove_files(store: StoreFiles, files: Iterable[StoredFile]) -> None:
-    """Remove files of a store, several at once.
-
-    Empty folders stay, since another process may be about to write into them.
-
-    Raises:
-        StoreError: one cannot be removed.
-    """
-    with ThreadPoolExecutor(REMOVERS) as pool:
-        for _ in pool.map(store.withdraw, [file.name for file in files]):
-            pass
-
-
-def remove_free_locks(store: StoreFiles, inventory: Inventory, now: float) -> int:
+def remove_free_locks(store: Store, inventory: Inventory, now: float) -> int:
     """Remove old lock files that no process holds; return their number."""
     count = 0
     for file in inventory.others:
         if kind_of(file.name) != "locks" or now - file.modified < FREE_LOCK_SECONDS:
             continue
-        path = store.local_file(file.name)
+        path = store.local.path(file.name)
         with suppress(OSError, NotImplementedError, Timeout), FileLock(path, timeout=0):
             path.unlink(missing_ok=True)
             count += 1

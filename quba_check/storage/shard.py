@@ -1,29 +1,31 @@
-"""A stored shard: its key, its columns and its checksum.
+"""Stored shards: keys, and the content of objects with the rows of one shard or of a whole view.
 
-The metadata of a shard state the key that it belongs to, so that the shard of another model, copied over it,
-is not taken for it.
+An object is a safetensors file of columns. Its metadata state the cache entry, the names of its shards with
+their numbers of rows, and a checksum, so that the object of another model, copied over it, is not taken for
+it. Integers take four bytes where they fit, and are read as int64.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from quba_check.errors import StoreError
+from quba_check.storage.json_text import parse_json
+from quba_check.storage.user_files import reason
 
 Columns = Mapping[str, NDArray[Any]]
 ShardId = tuple[int, str]
 """Number of a shard and the first 16 digits of its content: its name within a cache entry."""
-ENTRY, SHARD = "entry", "shard"
-"""Keys of the metadata that state the cache entry and the name of a shard."""
-OTHER_ENTRY = "it is of another model, view or settings"
+OWN_METADATA = ENTRY, SHARDS, CHECKSUM = "entry", "shards", "checksum"
+_LARGEST_HEADER = 10**8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,6 @@ class ShardKey:
         """Name of the shard within its cache entry."""
         return self.shard, self.content[:16]
 
-    @property
-    def name(self) -> str:
-        """Its name in files."""
-        return f"{self.shard:05d}-{self.content[:16]}"
-
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -59,43 +56,144 @@ class Shard:
 
     Attributes:
         columns: the columns, all of one length.
-        about: the metadata; of several shards, the entries that are the same in all.
-        place: the file, and the shard in it, for messages.
+        about: the metadata; of several objects, those of the first.
+        label: the object, for messages.
     """
 
     columns: Columns
     about: Mapping[str, str]
-    place: str
+    label: str
 
 
 class DamagedShardError(StoreError):
     """A shard is missing or cannot be trusted."""
 
 
-def shard_file(key: ShardKey, columns: Columns, about: Mapping[str, str]) -> bytes:
-    """Return the content of a shard's own file.
+@dataclass(frozen=True, slots=True)
+class ShardsHeader:
+    """The header of an object.
 
-    It is a safetensors file with key and checksum in its metadata.
+    Attributes:
+        about: the metadata.
+        rows: the rows of each shard.
     """
-    arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
-    return save(arrays, {**about, ENTRY: key.cache_entry, SHARD: key.name, "checksum": checksum(arrays)})
+
+    about: Mapping[str, str]
+    rows: Mapping[ShardId, range]
+
+    @property
+    def images(self) -> int:
+        """Number of rows."""
+        return sum(map(len, self.rows.values()))
 
 
-def check_stated_key(about: Mapping[str, str], path: Path) -> None:
-    """Check that a shard's own file states the key that its path stands for.
+def object_name(entry: str, shards: Sequence[ShardId]) -> str:
+    """Return the name of the object of some shards of a cache entry."""
+    if len(shards) == 1:
+        name = f"{shards[0][0]:05d}-{shards[0][1]}"
+    else:
+        digest = hashlib.blake2b(json.dumps(shards).encode(), digest_size=8).hexdigest()
+        name = f"{shards[0][0]:05d}-{shards[-1][0]:05d}-{digest}"
+    return f"predictions/{entry}/{name}.safetensors"
+
+
+def encode_shards(keys: Sequence[ShardKey], columns: Columns, about: Mapping[str, str]) -> bytes:
+    """Return the content of the object of some shards of a view.
+
+    Args:
+        keys: the shards.
+        columns: their rows, in the order of the keys.
+        about: further metadata.
+    """
+    arrays = {name: _narrow(np.ascontiguousarray(column)) for name, column in columns.items()}
+    shards = json.dumps([[*key.id, len(key.indices)] for key in keys], separators=(",", ":"))
+    stated = {ENTRY: keys[0].cache_entry, SHARDS: shards}
+    return save(arrays, {**about, **stated, CHECKSUM: _checksum(arrays, stated)})
+
+
+def header_end(start: bytes, size: int) -> int:
+    """Return the number of bytes up to the end of a header.
+
+    Args:
+        start: at least the first 8 bytes of an object.
+        size: size of the object.
 
     Raises:
-        DamagedShardError: it is a copy of another shard.
+        DamagedShardError: the header is cut off.
     """
-    if about.get(ENTRY) != path.parent.name:
-        raise DamagedShardError(f"{path}: {OTHER_ENTRY}")
-    if about.get(SHARD) != path.stem:
-        raise DamagedShardError(f"{path}: it is of other images")
+    end = 8 + int.from_bytes(start[:8], "little")
+    if not 8 < end <= min(size, _LARGEST_HEADER):
+        raise DamagedShardError("its header is cut off")
+    return end
 
 
-def checksum(columns: Columns) -> str:
-    """Return a 128-bit hexadecimal hash of names, types, shapes and values of columns."""
-    digest = hashlib.blake2b(digest_size=16)
+def read_header(start: bytes, size: int, name: str) -> ShardsHeader:
+    """Return the header of an object.
+
+    Args:
+        start: the start of the object, at least up to `header_end`.
+        size: size of the object.
+        name: name of the object.
+
+    Raises:
+        DamagedShardError: it is damaged, or that of another object.
+    """
+    end = header_end(start, size)
+    try:
+        tensors = parse_json(start[8:end])
+        about = dict(tensors.pop("__metadata__"))
+        stated = end + max(tensor["data_offsets"][1] for tensor in tensors.values())
+        rows, first = {}, 0
+        for number, content, count in parse_json(about[SHARDS]):
+            rows[int(number), str(content)] = range(first, first := first + count)
+        lengths = {tensor["shape"][0] for tensor in tensors.values()}
+        is_same = name == object_name(about[ENTRY], list(rows))
+    except Exception as error:  # noqa: BLE001  a damaged header raises errors of many types
+        raise DamagedShardError(reason(error)) from None
+    if stated != size:
+        raise DamagedShardError(f"it has {size:,} bytes, but its header states {stated:,}")
+    if not is_same:
+        raise DamagedShardError("it is of another model, view, settings or images")
+    if lengths != {first}:
+        raise DamagedShardError("its columns differ in length")
+    return ShardsHeader(about, rows)
+
+
+def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, Columns]:
+    """Return the header and the columns of an object, after checking its checksum.
+
+    Args:
+        content: the object.
+        name: its name.
+        label: its name in messages.
+
+    Raises:
+        DamagedShardError: it is damaged, or another object.
+    """
+    try:
+        header = read_header(content, len(content), name)
+        columns = load(content)
+        stated = {key: header.about[key] for key in (ENTRY, SHARDS)}
+        is_sound = header.about.get(CHECKSUM) == _checksum(columns, stated)
+    except Exception as error:  # noqa: BLE001  of any damage
+        raise DamagedShardError(f"{label}: cannot be read ({reason(error)})") from None
+    if not is_sound:
+        raise DamagedShardError(f"{label}: its checksum does not fit its columns")
+    return header, {
+        name: column.astype(np.int64) if column.dtype == np.int32 else column
+        for name, column in columns.items()
+    }
+
+
+def _narrow(column: NDArray[Any]) -> NDArray[Any]:
+    """Return int64 as int32 if all values fit."""
+    narrow = column.astype(np.int32) if column.dtype == np.int64 else column
+    return narrow if np.array_equal(narrow, column) else column
+
+
+def _checksum(columns: Columns, stated: Mapping[str, str]) -> str:
+    """Return a 128-bit hexadecimal hash of columns, with names, types and shapes, and of stated texts."""
+    digest = hashlib.blake2b(json.dumps(stated).encode(), digest_size=16)
     for name in sorted(columns):
         column = np.ascontiguousarray(columns[name])
         digest.update(f"{name}:{column.dtype.str}:{column.shape};".encode())

@@ -1,204 +1,244 @@
-"""Predictions on disk, in shards named by hashes of all that determines them."""
+"""Predictions in shards named by hashes of all that determines them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from quba_check.errors import StoreError
-from quba_check.storage.atomic import replacing, write_atomically
-from quba_check.storage.packs import (
-    PackIndex,
-    PackListing,
-    can_be_packed,
-    is_pack,
-    open_pack,
-    pack_name,
-    write_pack,
-)
+from quba_check.storage.local_copies import LocalCopies
+from quba_check.storage.objects import FolderObjects, Objects, StoredFile
 from quba_check.storage.shard import (
-    SHARD,
-    Columns,
+    OWN_METADATA,
     DamagedShardError,
     Shard,
     ShardId,
     ShardKey,
-    check_stated_key,
-    checksum,
-    shard_file,
+    ShardsHeader,
+    decode_shards,
+    encode_shards,
+    header_end,
+    object_name,
+    read_header,
 )
-from quba_check.storage.store_files import StoreFiles
-from quba_check.storage.store_format import FORMAT_CONTENT, FORMAT_NAME, check_format
-from quba_check.storage.tensor_file import tensor_file
-from quba_check.storage.user_files import reason, remove
+from quba_check.storage.user_files import reason
 
 SHARD_SIZE = 256
-"""Images of a shard: the unit of work, locks and checksums, whatever the batch size."""
+"""Images of a shard: the unit of work and locks, whatever the batch size."""
+FIRST_READ = 2**15
+"""Bytes of the first read of a header. That of a view of 196 shards takes 6,000."""
+SHARED = ("predictions", "runs", "active", "compute", "doctor", "format.json")
+"""Folders and files of a store at a URL; all others belong to one machine."""
+COPIES = "copies"
 _LOCKS = 1024
-_HEX = 32
+_NAME = re.compile(r"predictions/[^/]+/(\d{5,})-(?:([0-9a-f]{16})|(\d{5,})-[0-9a-f]{16})\.safetensors")
 
 
 def content_hash(content: Any) -> str:
     """Return a 128-bit hexadecimal hash of a JSON-like value."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=_HEX // 2).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-class Store(StoreFiles):
-    """A folder of predictions, shared by any number of processes.
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The objects of a cache entry.
 
-    Layout: `predictions/<cache entry>/<shard>-<content>.safetensors` is a shard, and
-    `predictions/<cache entry>/<first shard>-<last shard>-<hash>.safetensors` the pack of a complete view, see
-    `quba_check.storage.packs`. Next to `predictions` are `locks/`, `runs/` (records), `texts/` (class
-    embeddings of zero-shot models), `images/` (preprocessed images), `digests.sqlite` (content digests of
-    image files) and `demo/` (the embedded suite).
-
-    Args:
-        root: the folder; created if missing.
-
-    Raises:
-        StoreError: the folder cannot be created or written.
+    Attributes:
+        listed: monotonic time of the listing.
+        sizes: bytes by name.
     """
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self._pack_index = PackIndex()
-        try:
-            for folder in ("predictions", "locks", "runs"):
-                (root / folder).mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=root):
-                pass
-            self._check_format_here()
-        except OSError as error:
-            raise self._unwritable(root, error) from None
+    listed: float
+    sizes: dict[str, int]
 
-    def _check_format_here(self) -> None:
-        """Refuse the folder of a later version; write the format of a new one."""
-        path = self.root / FORMAT_NAME
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            write_atomically(path, FORMAT_CONTENT)
-        else:
-            check_format(content, str(self.root))
+    @property
+    def packs(self) -> list[str]:
+        """Names of the objects of several shards."""
+        return [name for name in self.sizes if name.count("-") == 2]
 
-    def path(self, key: ShardKey) -> Path:
-        """Return the path of a shard's own file, which it has until it is packed."""
-        return self._folder(key.cache_entry) / shard_file_name(key)
+
+class Store:
+    """Predictions and records, shared by any number of processes, and a folder of this machine.
+
+    Layout: `predictions/<cache entry>/<shard>-<content>.safetensors` holds a shard, and
+    `predictions/<cache entry>/<first>-<last shard>-<hash>.safetensors` all shards of a complete view. Next to
+    `predictions` are `runs/` (records) and `active/` (running evaluations). The folder of this machine, in a
+    folder store the same, has `locks/`, `texts/` (class embeddings of zero-shot models), `images/`
+    (preprocessed images), `mirror/` (copies of data at URLs), `digests.sqlite` (content digests of image
+    files) and `demo/` (the embedded suite).
+
+    Open one with `quba_check.storage.opening.open_store`.
+
+    Args:
+        root: the folder of this machine.
+        objects: the objects at a URL; None for those in the folder.
+
+    Attributes:
+        root: the folder of this machine.
+        objects: the shared objects.
+        label: folder or URL, for messages.
+    """
+
+    def __init__(self, root: Path, objects: Objects | None = None) -> None:
+        self.root = root
+        self.local = FolderObjects(root)
+        self.objects: Objects = objects or self.local
+        self.label = self.objects.label
+        self._predictions = LocalCopies(objects, root / COPIES) if objects else self.local
+        self._listings: dict[str, _Listing] = {}
+        self._shards: dict[str, frozenset[ShardId]] = {}
+        self._owner = uuid4().hex
+
+    @property
+    def is_remote(self) -> bool:
+        """True for a store at a URL."""
+        return self.objects is not self.local
+
+    def first_shard(self, cache_entry: str) -> int:
+        """Return the shard that this process predicts first, so that machines begin at different ones."""
+        return Random(self._owner + cache_entry).getrandbits(20) if self.is_remote else 0  # noqa: S311
 
     def has(self, key: ShardKey) -> bool:
         """Return True if the shard is stored; it may still be damaged."""
-        path = self.path(key)
-        # The last look finds a shard that another process took out of a pack meanwhile.
-        return os.path.lexists(path) or bool(self._packs_of([key])) or os.path.lexists(path)
-
-    def has_now(self, key: ShardKey) -> bool:
-        """Return True if the shard is stored by now; requires its lock."""
-        return self.has(key)
+        return not self.missing([key])
 
     def has_entry(self, cache_entry: str) -> bool:
         """Return True if there is a shard with this cache entry, of any images."""
-        try:
-            return any((self.root / "predictions" / cache_entry).iterdir())
-        except OSError:
-            return False
+        return bool(
+            self._listing(cache_entry).sizes
+            or (self._list_again(cache_entry) and self._listing(cache_entry).sizes)
+        )
 
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
-        """Return the keys that are not stored; all keys must have one cache entry."""
+        """Return the keys that are not stored; all keys must have one cache entry.
+
+        A listing of the cache entry is used again for names that it has, and briefly for others.
+        """
         if not keys:
             return []
-        names = self._names(keys[0].cache_entry)
-        packs = self._packs(keys[0].cache_entry, names)
-        return [
-            key
-            for key in keys
-            if shard_file_name(key) not in names and not any(pack.may_hold(key.id) for pack in packs)
-        ]
+        self._recognize(keys)
+        missing = [key for key in keys if not self._holders(key)]
+        if missing and self._list_again(keys[0].cache_entry):
+            return [key for key in missing if not self._holders(key)]
+        return missing
 
-    def read(self, key: ShardKey) -> Shard:
-        """Return a shard after checking its key, checksum, indices and lengths.
+    def read(self, keys: Sequence[ShardKey]) -> Shard:
+        """Return the rows of shards of one view after checking keys, checksums and indices.
 
         Raises:
-            DamagedShardError: it is missing, truncated, altered, or another shard.
+            DamagedShardError: one is missing, truncated, altered, or another shard.
         """
-        for _ in range(2):  # another process may pack the shard after it was found, and remove its file
-            with suppress(FileNotFoundError):
-                if os.path.lexists(self.path(key)):
-                    return self._read_file(key)
-                for path in self._packs_of([key]):
-                    return _read_pack(path, [key])
-        raise DamagedShardError(f"{self.path(key)}: is not a file")
-
-    def read_packed(self, keys: Sequence[ShardKey]) -> Shard | None:
-        """Return the rows of shards that one pack holds undamaged, else None."""
-        for path in self._packs_of(keys):
-            with suppress(FileNotFoundError, DamagedShardError):
-                return _read_pack(path, keys)
-        return None
-
-    def write(self, key: ShardKey, columns: Columns, about: Mapping[str, str]) -> None:
-        """Write a shard atomically, into a file of its own; see `put`."""
-        self.put(key, shard_file(key, columns, about))
+        with suppress(FileNotFoundError):
+            return self._read(keys)
+        self._listings.pop(keys[0].cache_entry, None)  # another process wrote the shards as one object
+        with suppress(FileNotFoundError):
+            return self._read(keys)
+        raise _missing(f"{self.label}/{_own_name(keys[0])}")
 
     def put(self, key: ShardKey, content: bytes) -> None:
-        """Write a shard's own file atomically.
+        """Write a shard as an object of its own.
 
         Args:
             key: the shard.
-            content: see `shard_file`.
+            content: see `encode_shards`.
 
         Raises:
-            StoreError: the disk is full or the folder is gone.
+            StoreError: it, or an earlier one, cannot be written.
         """
-        path = self.path(key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-        except OSError as error:
-            raise StoreError(f"--quba-store: {path} cannot be written ({error.strerror}).") from None
+        self._predictions.create(_own_name(key), content)
+        self._listing(key.cache_entry).sizes[_own_name(key)] = len(content)
 
     def pack(self, keys: Sequence[ShardKey]) -> None:
-        """Move the shards of a view into one file, if all of them are stored.
+        """Write all shards of a view as one object in place of their own, if all of them are stored.
 
-        Packs that hold some of the shards are merged into the new one. Nothing changes if a shard is damaged,
-        the file cannot be written, or another process packs or removes shards of the cache entry.
-
-        Args:
-            keys: the keys of all shards of a view.
+        Nothing changes if a shard is damaged, or the object cannot be written.
         """
-        if len(keys) < 2 or self._is_packed(keys):
-            return
+        self._predictions.flush()
         entry = keys[0].cache_entry
-        if os.access(self._folder(entry), os.W_OK):  # the folder may belong to another user
-            with suppress(StoreError, OSError), self._pack_lock(entry, timeout=0) as is_held:
-                if is_held and not self._is_packed(keys):
-                    self._merge(entry, keys)
+        own = self._listing(entry).sizes.keys() & set(map(_own_name, keys))
+        if len(keys) < 2 or not own:
+            return
+        with suppress(StoreError):
+            shard = self.read(keys)
+            name, content = (
+                object_name(entry, [key.id for key in keys]),
+                encode_shards(keys, shard.columns, shard.about),
+            )
+            self._predictions.set(name, content)
+            self._listing(entry).sizes[name] = len(content)
+            self._delete(entry, own)
 
     def remove(self, *keys: ShardKey) -> None:
-        """Remove shards if they exist; the other shards of their packs stay.
+        """Remove the objects that hold any of these shards.
 
         Raises:
             StoreError: one cannot be removed.
         """
-        for entry in dict.fromkeys(key.cache_entry for key in keys):
-            removed = [key for key in keys if key.cache_entry == entry]
-            with self._pack_lock(entry, timeout=-1):
-                self._remove_from_packs(entry, {key.id for key in removed})
-                for key in removed:
-                    _remove(self.path(key))
+        for key in keys:
+            self._list_again(key.cache_entry)
+            self._delete(key.cache_entry, self._holders(key))
+
+    def files(self) -> Iterator[StoredFile]:
+        """Yield all objects, and the other files of this machine's folder, hidden ones included."""
+        yield from self.objects.list()
+        if self.is_remote:
+            yield from (file for file in self.local.list() if not _is_shared(file.name))
+
+    def delete_files(self, names: Iterable[str]) -> None:
+        """Remove files by their names, as `files` yields them.
+
+        Raises:
+            StoreError: one cannot be removed.
+        """
+        names = list(names)
+        self.objects.delete(*filter(_is_shared, names))
+        self.local.delete(*(name for name in names if not _is_shared(name)))
+        self._listings.clear()
+
+    def upload(self, name: str) -> None:
+        """Copy a file of this machine to the store, if the store is at a URL.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if self.is_remote:
+            with suppress(FileNotFoundError):
+                self.objects.set(name, self.local.get(name))
+
+    def fetch(self, *names: str) -> None:
+        """Copy files to this machine, if the store is at a URL; missing ones are skipped.
+
+        Raises:
+            StoreError: one cannot be read, or its copy cannot be written.
+        """
+        for name in names if self.is_remote else ():
+            with suppress(FileNotFoundError):
+                self.local.set(name, self.objects.get(name))
+
+    def close(self) -> None:
+        """Complete all writes. The store can still be used.
+
+        Raises:
+            StoreError: a shard cannot be written.
+        """
+        self._predictions.flush()
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Hold the lock of that name, without waiting; yield False if another process holds it.
+        """Hold a lock of this machine, without waiting; yield False if another process holds it.
 
         The operating system frees the lock of a process that died. Names share a fixed number of lock files,
         so another name's lock may appear as held: callers may wait and try again, no more. A thread gets a
@@ -207,20 +247,11 @@ class Store(StoreFiles):
         Raises:
             StoreError: the lock file cannot be opened.
         """
-        with self._lock(_slot(name), timeout=0) as is_held:
-            yield is_held
-
-    def _pack_lock(self, entry: str, timeout: float) -> AbstractContextManager[bool]:
-        """Hold the lock of a cache entry's packs, always for a short time."""
-        return self._lock(f"pack-{_slot(entry)}", timeout)
-
-    @contextmanager
-    def _lock(self, name: str, timeout: float) -> Iterator[bool]:
-        """Hold a lock file; a timeout of -1 waits for it."""
-        path = self.root / "locks" / f"{name}.lock"
+        slot = int(hashlib.blake2b(name.encode(), digest_size=4).hexdigest(), 16) % _LOCKS
+        path = self.root / "locks" / f"{slot:04d}.lock"
         lock = FileLock(path, is_singleton=True)  # counts how often this thread has it
         try:
-            lock.acquire(timeout=timeout)
+            lock.acquire(timeout=0)
         except Timeout:
             yield False
             return
@@ -234,117 +265,115 @@ class Store(StoreFiles):
         finally:
             lock.release()
 
-    def _folder(self, entry: str) -> Path:
-        return self.root / "predictions" / entry
+    def _listing(self, entry: str) -> _Listing:
+        """Return the listed objects of a cache entry."""
+        if entry not in self._listings:
+            now = time.monotonic()
+            files = self._predictions.list(f"predictions/{entry}")
+            sizes = {file.name: file.size for file in files if is_predictions(file.name)}
+            self._listings[entry] = _Listing(now, sizes)
+        return self._listings[entry]
 
-    def _names(self, entry: str) -> set[str]:
-        try:
-            with os.scandir(self._folder(entry)) as files:
-                return {file.name for file in files}
-        except OSError:
-            return set()
+    def _list_again(self, entry: str) -> bool:
+        """List a cache entry again, unless its listing is young; return True if it is to be listed."""
+        is_old = time.monotonic() - self._listing(entry).listed >= self.objects.listing_seconds
+        if is_old:
+            del self._listings[entry]
+        return is_old
 
-    def _packs(self, entry: str, names: Collection[str]) -> list[PackListing]:
-        """Return the packs among the files of a cache entry, readable ones first."""
-        packs = [self._pack_index.listing(self._folder(entry) / name) for name in names if is_pack(name)]
-        return sorted(packs, key=lambda pack: (pack.shards is None, pack.path))
+    def _recognize(self, keys: Sequence[ShardKey]) -> None:
+        """Note the shards of the object of exactly these, by its name, without reading it."""
+        shards = [key.id for key in keys]
+        self._shards[object_name(keys[0].cache_entry, shards)] = frozenset(shards)
 
-    def _packs_of(self, keys: Sequence[ShardKey]) -> list[Path]:
-        """Return the packs that may hold all of these shards."""
-        packs = self._packs(keys[0].cache_entry, self._names(keys[0].cache_entry))
-        return [pack.path for pack in packs if all(pack.may_hold(key.id) for key in keys)]
+    def _holders(self, key: ShardKey) -> list[str]:
+        """Return the listed objects that hold a shard."""
+        listing, own = self._listing(key.cache_entry), _own_name(key)
+        held = [name for name in listing.packs if self._may_hold(name, listing.sizes[name], key.id)]
+        return [*held, own] if own in listing.sizes else held
 
-    def _is_packed(self, keys: Sequence[ShardKey]) -> bool:
-        """Return True if one pack holds all of these shards, and no other file does."""
-        names = self._names(keys[0].cache_entry)
-        return not any(shard_file_name(key) in names for key in keys) and bool(self._packs_of(keys))
-
-    def _read_file(self, key: ShardKey) -> Shard:
-        path = self.path(key)
-        with tensor_file(path) as file:
-            check_stated_key(file.metadata, path)
-            columns = {name: file.rows(name, [range(shape[0])]) for name, shape in file.shapes.items()}
-        if file.metadata.get("checksum") != checksum(columns):
-            raise DamagedShardError(f"{path}: its checksum does not fit its columns")
-        about = {name: text for name, text in file.metadata.items() if name != SHARD}  # a pack states it, too
-        shard = Shard(columns, about, str(path))
-        _check_rows(shard, [key])
-        if any(len(column) != len(key.indices) for column in columns.values()):
-            raise DamagedShardError(f"{path}: its columns differ in length")
-        return shard
-
-    def _merge(self, entry: str, keys: Sequence[ShardKey]) -> None:
-        """Write one pack of these shards and of all packs that hold some of them."""
-        names, ids = self._names(entry), {key.id for key in keys}
-        files = [key for key in keys if shard_file_name(key) in names]
-        old = [pack for pack in self._packs(entry, names) if pack.shards and ids & pack.shards]
-        if not ids <= {key.id for key in files}.union(*(pack.shards or () for pack in old)):
-            return
-        shards: dict[ShardId, Shard] = {}
-        for listing in old:
-            with open_pack(listing.path) as pack:
-                shards |= {shard: pack.unchecked(shard) for shard in pack.shards}
-        shards |= {key.id: self._read_file(key) for key in files}
-        if can_be_packed(shards.values()):
-            self._replace(entry, shards, [pack.path for pack in old])
-            for key in files:
-                remove(self.path(key))
-
-    def _remove_from_packs(self, entry: str, removed: Collection[ShardId]) -> None:
-        for listing in self._packs(entry, self._names(entry)):
-            if not any(map(listing.may_hold, removed)):
-                continue
-            left: dict[ShardId, Shard] = {}
-            with suppress(FileNotFoundError, DamagedShardError), open_pack(listing.path) as pack:
-                left = {shard: pack.unchecked(shard) for shard in pack.shards if shard not in removed}
+    def _may_hold(self, name: str, size: int, shard: ShardId) -> bool:
+        """Return True if the object of several shards holds one, or cannot be read and may hold it."""
+        first, last = map(int, name.rpartition("/")[2].split("-")[:2])
+        if not first <= shard[0] <= last:
+            return False
+        if name not in self._shards:
             try:
-                self._replace(entry, left, [listing.path])
-            except OSError as error:
-                raise _not_removed(listing.path, error) from None
+                self._shards[name] = frozenset(stored_header(self._predictions, name, size).rows)
+            except (FileNotFoundError, DamagedShardError):
+                return True
+        return shard in self._shards[name]
 
-    def _replace(self, entry: str, shards: Mapping[ShardId, Shard], old: Collection[Path]) -> None:
-        """Write a pack of some shards, if any, and remove old packs."""
-        for unfinished in self._folder(entry).glob(".pack-*.tmp"):  # of a process that was killed
-            remove(unfinished)
-        shards = dict(sorted(shards.items()))
-        path = self._folder(entry) / pack_name(shards) if shards else None
-        if path is not None:
-            with replacing(path, prefix=".pack-") as temporary:
-                write_pack(temporary, shards)
-        for each in old:
-            if each != path:
-                remove(each)
+    def _read(self, keys: Sequence[ShardKey]) -> Shard:
+        """Return the rows of shards by the present listing.
 
+        Raises:
+            FileNotFoundError: an object is gone.
+            DamagedShardError: one is missing or damaged.
+        """
+        self._recognize(keys)
+        holders = [next(iter(self._holders(key)), "") for key in keys]
+        if "" in holders:
+            raise FileNotFoundError
+        opened = {name: self._open(name) for name in dict.fromkeys(holders)}
+        first, columns = opened[holders[0]]
+        label = f"{self.label}/{holders[0]}"
+        if len(opened) > 1 or [key.id for key in keys] != list(first.rows):
+            parts = []
+            for key, name in zip(keys, holders, strict=True):
+                header, whole = opened[name]
+                rows = header.rows.get(key.id, range(0))
+                parts.append({column: values[rows.start : rows.stop] for column, values in whole.items()})
+            kinds = [{name: (part[name].dtype, part[name].shape[1:]) for name in part} for part in parts]
+            if any(kind != kinds[0] for kind in kinds):
+                raise DamagedShardError(f"{label}: its columns differ from those of other shards")
+            columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        expected = np.concatenate([np.asarray(key.indices) for key in keys])
+        if not np.array_equal(columns.get("index", ()), expected):
+            raise DamagedShardError(f"{label}: it does not hold the {len(expected)} rows of its range")
+        about = {name: text for name, text in first.about.items() if name not in OWN_METADATA}
+        return Shard(columns, about, label)
 
-def shard_file_name(key: ShardKey) -> str:
-    """Return the name of a shard's own file in the folder of its cache entry."""
-    return f"{key.name}.safetensors"
+    def _open(self, name: str) -> tuple[ShardsHeader, Any]:
+        return decode_shards(self._predictions.get(name), name, f"{self.label}/{name}")
 
-
-def _slot(name: str) -> str:
-    """Return the name of the lock file that serves a lock of that name."""
-    return f"{int(hashlib.blake2b(name.encode(), digest_size=4).hexdigest(), 16) % _LOCKS:04d}"
-
-
-def _read_pack(path: Path, keys: Sequence[ShardKey]) -> Shard:
-    with open_pack(path) as pack:
-        shard = pack.read([key.id for key in keys])
-    _check_rows(shard, keys)
-    return shard
-
-
-def _check_rows(shard: Shard, keys: Sequence[ShardKey]) -> None:
-    expected = np.concatenate([np.asarray(key.indices) for key in keys])
-    if not np.array_equal(shard.columns.get("index", ()), expected):
-        raise DamagedShardError(f"{shard.place}: it does not hold the {len(expected)} rows of its range")
-
-
-def _remove(path: Path) -> None:
-    try:
-        remove(path)
-    except OSError as error:
-        raise _not_removed(path, error) from None
+    def _delete(self, entry: str, names: Iterable[str]) -> None:
+        names = list(names)
+        self._predictions.delete(*names)
+        for name in names:
+            self._listing(entry).sizes.pop(name, None)
 
 
-def _not_removed(path: Path, error: OSError) -> StoreError:
-    return StoreError(f"--quba-store: {path} cannot be removed ({reason(error)}).")
+def stored_header(objects: Objects, name: str, size: int) -> ShardsHeader:
+    """Return the header of an object with predictions, in one read if it is not very long.
+
+    Args:
+        objects: the store.
+        name: name of the object.
+        size: its size.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        DamagedShardError: it is damaged.
+    """
+    start = objects.get(name, FIRST_READ)
+    if (end := header_end(start, size)) > len(start):
+        start = objects.get(name, end)
+    return read_header(start, size, name)
+
+
+def is_predictions(name: str) -> bool:
+    """Return True if a name is that of an object with predictions."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _own_name(key: ShardKey) -> str:
+    return object_name(key.cache_entry, [key.id])
+
+
+def _missing(label: str) -> DamagedShardError:
+    return DamagedShardError(f"{label}: is not a file")
+
+
+def _is_shared(name: str) -> bool:
+    return name.partition("/")[0] in (*SHARED, COPIES)

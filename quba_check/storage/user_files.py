@@ -21,6 +21,7 @@ Kind = Literal["file", "folder", "other"]
 MIB = 2**20
 _ONE_SLASH = re.compile(r"(s3a?|gc?s|az|abfss?|adl|file|https?|s?ftp):/(?!/)", re.IGNORECASE)
 """Start of a URL that lacks a slash, and would name a folder."""
+_URL = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
 LARGEST_JSON = 256 * MIB
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -49,14 +50,21 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
     return path
 
 
+def is_url(text: str | Path) -> bool:
+    """Return True for a URL such as `s3://bucket/folder`, False for a path.
+
+    >>> is_url("s3://bucket/folder"), is_url("folder"), is_url("C:/folder")
+    (True, False, False)
+    """
+    return _URL.match(str(text)) is not None
+
+
 def user_place(text: str | Path, where: str = "", base: Path = Path()) -> str | Path:
     """Return a URL as given, or a path as `user_path` does.
 
     Raises:
         OptionError: see `user_path`.
     """
-    from quba_check.storage.remote.files import is_url  # most runs name no place
-
     return str(text) if is_url(text) else user_path(text, where, base)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
-from quba_check.storage.remote.mirror import FileSet, Mirror, MirrorSettings
+from quba_check.storage.data_copies import CopySettings, DataCopies
 from quba_check.suites.readers import READERS
 from quba_check.suites.readers.paths import expand_braces
 
@@ -40,23 +39,19 @@ class DataFolder(Protocol):
     Attributes:
         root: absolute path on this machine.
         location: path or URL, for messages and records.
-        mirror: settings of the copies on this machine; None if the folder is on it.
+        copies: settings of the copies on this machine; None if the folder is on it.
     """
 
     root: Path
     location: str
-    mirror: MirrorSettings | None
+    copies: CopySettings | None
 
     def has(self, path: Path, reader: str) -> bool:
         """Return True if there is something to read at a path."""
         ...
 
-    def hold(self, places: Sequence[Place]) -> AbstractContextManager[None]:
-        """Keep the files of places on this machine within the block; copy missing ones first."""
-        ...
-
-    def restored(self, name: str) -> AbstractContextManager[bool]:
-        """Copy a removed file again for the block; False if nothing removes files."""
+    def fetch(self, places: Sequence[Place]) -> None:
+        """Copy the files of places that are not on this machine."""
         ...
 
     def shown(self, text: str) -> str:
@@ -70,19 +65,14 @@ class LocalFolder:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.location = str(self.root)
-        self.mirror: MirrorSettings | None = None
+        self.copies: CopySettings | None = None
 
     def has(self, path: Path, reader: str) -> bool:
         """Return True if there is something to read at a path."""
         return READERS[reader].is_there(path)
 
-    def hold(self, places: Sequence[Place]) -> AbstractContextManager[None]:  # noqa: ARG002  of the protocol
+    def fetch(self, places: Sequence[Place]) -> None:
         """Do nothing: the files are on this machine."""
-        return nullcontext()
-
-    def restored(self, name: str) -> AbstractContextManager[bool]:  # noqa: ARG002  of the protocol
-        """Return False: nothing removes files here."""
-        return nullcontext(False)
 
     def shown(self, text: str) -> str:
         """Return the text."""
@@ -93,69 +83,56 @@ class RemoteFolder:
     """A folder behind a URL.
 
     Args:
-        mirror: the copies of its files.
+        copies: the copies of its files.
 
     Attributes:
         listing: all files, by their names relative to the URL.
     """
 
-    def __init__(self, mirror: Mirror) -> None:
-        self.root = mirror.root
-        self.location = mirror.shown
-        self.mirror: MirrorSettings | None = mirror.settings.silent()
-        self.listing = mirror.listing
-        self._mirror = mirror
-        self._sets: dict[tuple[Path, ...], FileSet] = {}
+    def __init__(self, copies: DataCopies) -> None:
+        self.root = copies.root
+        self.location = copies.label
+        self.copies: CopySettings | None = copies.settings.silent()
+        self.listing = copies.listing
+        self._copies = copies
+        self._names: dict[tuple[Path, ...], list[str]] = {}
 
     def has(self, path: Path, reader: str) -> bool:  # noqa: ARG002  of the protocol
         """Return True if the URL has files at a path; nothing is copied."""
         return next(self._names_at(path), None) is not None
 
-    @contextmanager
-    def hold(self, places: Sequence[Place]) -> Iterator[None]:
-        """Keep the files of places on this machine within the block; copy missing ones first.
+    def fetch(self, places: Sequence[Place]) -> None:
+        """Copy the files of places that are not on this machine.
 
         Raises:
-            SuiteError: they are larger than the limit, or cannot be read.
-            StoreError: they cannot be written.
+            SuiteError: one cannot be read.
+            StoreError: one cannot be written.
         """
-        with self._mirror.exclusive():
-            self._mirror.fetch(*(self._file_set(place) for place in places))
-            yield
+        for place in places:
+            self._copies.fetch(place.title, self._files_of(place))
 
     def fetch_files(self, title: str, names: Sequence[str]) -> None:
         """Copy single files to this machine; names without a file are skipped.
 
         Raises:
-            UserError: see `hold`.
+            UserError: see `fetch`.
         """
-        self._mirror.fetch(self._mirror.file_set(title, names))
-
-    @contextmanager
-    def restored(self, name: str) -> Iterator[bool]:
-        """Copy a file again if it was removed, and keep it within the block.
-
-        Raises:
-            UserError: see `hold`.
-        """
-        with self._mirror.exclusive():
-            self._mirror.restore(name)
-            yield True
+        self._copies.fetch(title, names)
 
     def shown(self, text: str) -> str:
         """Return a text with the URL in place of the path on this machine."""
         return text.replace(str(self.root), self.location)
 
-    def _file_set(self, place: Place) -> FileSet:
+    def _files_of(self, place: Place) -> list[str]:
         key = (place.path, *place.files.values())
-        if key not in self._sets:
+        if key not in self._names:
             names = [name for path in key for name in self._names_at(path)]
             list_paths = READERS[place.reader].listed_paths
             if list_paths is not None:  # a list of images elsewhere: it comes first
-                self._mirror.fetch(self._mirror.file_set(f"the list of {place.title}", names))
+                self._copies.fetch(f"the list of {place.title}", names)
                 names += map(self._name, list_paths(place.path, **place.options))
-            self._sets[key] = self._mirror.file_set(place.title, names)
-        return self._sets[key]
+            self._names[key] = names
+        return self._names[key]
 
     def _names_at(self, path: Path) -> Iterator[str]:
         """Yield the files at a path, in a folder, or of a pattern."""

@@ -9,12 +9,10 @@ from pathlib import Path
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import View
 from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.storage.data_copies import FOLDER, CopySettings, DataCopies
 from quba_check.storage.machine_folder import is_on_network, machine_folder
 from quba_check.storage.places import default_place, local_folder
-from quba_check.storage.remote.files import is_url
-from quba_check.storage.remote.mirror import Mirror, MirrorSettings
-from quba_check.storage.store_files import MIRROR
-from quba_check.storage.user_files import file_kind, reason, user_path
+from quba_check.storage.user_files import file_kind, is_url, reason, user_path
 from quba_check.suites.data_folder import RemoteFolder
 from quba_check.suites.manifest.reading import class_files, read_manifest
 from quba_check.suites.sampling import WHOLE, SubsetSampler
@@ -34,7 +32,7 @@ def find_suite(
     where: str | Path | None,
     store: Path,
     sampler: SubsetSampler = WHOLE,
-    mirror: MirrorSettings | None = None,
+    copies: CopySettings | None = None,
 ) -> Suite:
     """Open the suite of a data folder, `"demo"` or `$QUBA_DATA`.
 
@@ -43,7 +41,7 @@ def find_suite(
         store: folder on this machine for the demo's images, which are drawn on first use, and for copies of
             remote data.
         sampler: selects the images of each set.
-        mirror: settings of the copies of remote data; None for the defaults.
+        copies: settings of the copies of data at a URL; None for the defaults.
 
     Raises:
         SuiteError: there is no folder, or it holds no suite.
@@ -63,7 +61,7 @@ def find_suite(
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
     if is_url(folder):
-        return open_remote_suite(str(folder), _copies_folder(store), sampler, mirror or MirrorSettings())
+        return open_remote_suite(str(folder), _copies_folder(store), sampler, copies or CopySettings())
     return open_suite(user_path(folder, "--quba-data"), sampler)
 
 
@@ -81,7 +79,7 @@ def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
     """
     if is_url(root):
         return open_remote_suite(
-            str(root), _copies_folder(local_folder(default_place())), sampler, MirrorSettings()
+            str(root), _copies_folder(local_folder(default_place())), sampler, CopySettings()
         )
     root = data_folder(Path(root))
     manifest = root / MANIFEST_NAME
@@ -105,27 +103,27 @@ def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
     return suite
 
 
-def open_remote_suite(url: str, copies: Path, sampler: SubsetSampler, mirror: MirrorSettings) -> Suite:
+def open_remote_suite(url: str, folder: Path, sampler: SubsetSampler, settings: CopySettings) -> Suite:
     """Open the suite in a remote data folder; only its manifest is copied now.
 
     Args:
         url: the data folder, such as `s3://bucket/folder`.
-        copies: folder of this machine for copies of the files.
+        folder: folder of this machine for copies of the files.
         sampler: selects the images of each set.
-        mirror: settings of the copies.
+        settings: settings of the copies.
 
     Raises:
         SuiteError: the URL cannot be listed, it holds no suite, or its manifest has an error.
         StoreError: the copies cannot be written.
     """
-    suite = _remote_suite(RemoteFolder(Mirror(url, copies, mirror)), sampler)
+    suite = _remote_suite(RemoteFolder(DataCopies(url, folder, settings)), sampler)
     suite.source = url  # the location shows no password
     return suite
 
 
 def _copies_folder(store: Path) -> Path:
     """Return the folder for copies of remote data, always on this machine."""
-    return machine_folder(MIRROR) if is_on_network(store) else store / MIRROR
+    return machine_folder(FOLDER) if is_on_network(store) else store / FOLDER
 
 
 def _remote_suite(folder: RemoteFolder, sampler: SubsetSampler) -> Suite:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -185,20 +184,15 @@ class Suite:
         """
         return self._listing(self.listing_view(view))
 
-    def hold(self, view: View) -> AbstractContextManager[None]:
-        """Keep the files of a view on this machine within a block.
-
-        Use it to read files by their paths. Remote files may have been removed since `examples`, to make room
-        for other views.
+    def fetch(self, view: View) -> None:
+        """Copy the files of a view to this machine, if the data are at a URL; `examples` does that, too.
 
         Raises:
-            SuiteError: they are larger than the limit, or cannot be read.
-            StoreError: they cannot be written.
+            SuiteError: one cannot be read.
+            StoreError: one cannot be written.
         """
         source = self.listing_view(view)
-        return self.folder.hold(
-            [self._place(one) for one in (CONDITIONS if source == SAMPLED else (source,))]
-        )
+        self.folder.fetch([self._place(one) for one in (CONDITIONS if source == SAMPLED else (source,))])
 
     def labels(self, view: View) -> SetLabels:
         """Return the labels of the images of a view.
@@ -225,13 +219,7 @@ class Suite:
         Raises:
             OSError, SyntaxError, ValueError, SuiteError: it is missing, or not an image.
         """
-        try:
-            return open_example(self.path(example), example)
-        except (OSError, SuiteError):
-            with self.folder.restored(example.name) as is_restored:
-                if not is_restored:
-                    raise
-                return open_example(self.path(example), example)
+        return open_example(self.path(example), example)
 
     def shown(self, example: Example) -> str:
         """Return an example's name for messages: its path, with the container's member in brackets."""
@@ -317,8 +305,7 @@ class Suite:
 
     def _list_examples(self, source: View) -> tuple[Example, ...]:
         if source == SAMPLED:
-            with self.hold(SAMPLED):  # together: their images are read in one pass
-                sampled = sampled_examples(self.examples, self.place, self.sampler)
+            sampled = sampled_examples(self.examples, self.place, self.sampler)
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
             return sampled
         declared = self._entry(source.set)
@@ -328,7 +315,8 @@ class Suite:
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
         place = self._place(source)
         try:
-            with self.folder.hold([place]), each_folder_once():
+            self.folder.fetch([place])
+            with each_folder_once():
                 images = READERS[place.reader].images(place.path, classes, **place.options, **place.files)
                 unread = sorted(READERS[place.reader].unread_files(place.path))
         except SuiteError as error:

@@ -15,7 +15,7 @@ from support.tiny import write_suite
 
 from quba_check.cli.main import main
 from quba_check.storage.inventory import read_inventory
-from quba_check.storage.store import Store
+from quba_check.storage.opening import open_store
 
 THRESHOLDS = """\
 schema: 1
@@ -34,11 +34,11 @@ def test_a_run_is_listed_until_it_is_killed(tmp_path: Path, capsys: pytest.Captu
     running = state_of(project, "running", process, capsys)
     assert (running["models"], running["pid"]) == (["nets:net"], process.pid)
     assert running["last_sign"] >= running["started"]
-    stored = len(read_inventory(Store(project.store)).predictions)
+    stored = len(read_inventory(open_store(project.store)).predictions)
     assert stored
     assert command(project, "store", "prune", "--older-than=0h", "--yes") == 0
     assert "running, and kept: nets:net" in capsys.readouterr().out
-    assert len(read_inventory(Store(project.store)).predictions) == stored
+    assert len(read_inventory(open_store(project.store)).predictions) == stored
 
     process.send_signal(signal.SIGKILL)
     ended(process)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.runs_compared import stored
+from support.s3 import S3Server
 from support.tiny import CLASSES, write_suite
 
 from quba_check.cli.picture_sources import picture_sources
@@ -28,9 +29,8 @@ def test_the_folder_of_the_run(tmp_path: Path, own_store: Path) -> None:
         assert image.size[0] > 0
 
 
-def test_the_url_of_the_run(tmp_path: Path, own_store: Path) -> None:
-    write_suite(tmp_path / "data")
-    url = f"file://{tmp_path}/data"
+def test_the_url_of_the_run(tmp_path: Path, own_store: Path, s3: S3Server) -> None:
+    url = s3.upload(write_suite(tmp_path / "data"))
     run = run_on(tmp_path)
     suite = run.record.suite.model_copy(update={"root": url})
     (source,) = picture_sources(

@@ -13,7 +13,7 @@ import pytest
 from quba_check.cli.main import main
 from quba_check.reports.status import status_json, status_text
 from quba_check.storage.active_runs import FORGOTTEN_SECONDS, ActiveRun, active_runs, new_run
-from quba_check.storage.store import Store
+from quba_check.storage.opening import open_store
 
 NOON = datetime(2026, 3, 4, 12, 0).timestamp()
 RUN = ActiveRun("run", ("r50",), "gpu1", 4242, NOON - 1260, NOON - 3)
@@ -29,7 +29,7 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Store(tmp_path)
+    open_store(tmp_path)
     assert main(["status", "--store", str(tmp_path)]) == 0
     assert capsys.readouterr().out.split() == f"{tmp_path}: no evaluation is running".split()
 
@@ -77,16 +77,16 @@ def test_evaluations_as_json() -> None:
 
 
 def test_forgotten_evaluations_are_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store = Store(tmp_path)
+    store = open_store(tmp_path)
     now = time.time()
     alive = new_run(["alive"])
     silent = replace(RUN, run="silent", at=now - 120)
     forgotten = replace(RUN, run="forgotten", at=now - FORGOTTEN_SECONDS - 1)
     for run in (alive, silent, forgotten):
-        store.publish(run.name, run.encode())
+        store.objects.set(run.name, run.encode())
     assert main(["status", "--store", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("pid ") == 3
-    assert {run.run for run in active_runs(store)} == {alive.run, "silent"}
+    assert {run.run for run in active_runs(store.objects)} == {alive.run, "silent"}
 
 
 def test_a_folder_that_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

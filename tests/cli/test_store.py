@@ -14,6 +14,7 @@ from support.stored import age, flip_last_bit, predict, prediction_files
 from quba_check.cli.main import main
 from quba_check.storage.active_runs import active_runs, new_run
 from quba_check.storage.inventory import read_inventory
+from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
 
 DAY = 86400
@@ -25,11 +26,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("QUBA_STORE", "store")
-    store = Store(Path("store"))
+    store = open_store(Path("store"))
     predict(store, "r50", "clean", "clean+pgd")
     predict(store, "vit", "clean")
     record = stored("a.json", [0, 1, 2]).record
-    store.publish("runs/a.json", record.to_json().encode())
+    store.objects.set("runs/a.json", record.to_json().encode())
     now = time.time()
     age(
         *(path for view in ("clean", "clean+pgd") for path in prediction_files(store, "r50", view)),
@@ -98,7 +99,7 @@ def test_the_list_as_json(store: Store, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_an_empty_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Store(tmp_path / "s")
+    open_store(tmp_path / "s")
     assert main(["store", "list", "--store", str(tmp_path / "s")]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{tmp_path / 's'}: ")
@@ -116,7 +117,7 @@ def test_an_intact_store(store: Store, capsys: pytest.CaptureFixture[str]) -> No
 def test_damaged_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     (path,) = prediction_files(store, "vit", "clean")
     flip_last_bit(path)
-    damaged = f"damaged: {path}: shard 1: its checksum does not fit its columns\n"
+    damaged = f"damaged: {path}: its checksum does not fit its columns\n"
     summary = "3 files with predictions and 1 of records checked (SIZE): 1 damaged\n"
     assert run(capsys, "store verify") == (
         1,
@@ -129,13 +130,13 @@ def test_damaged_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -
         "",
     )
     assert run(capsys, "store verify")[0] == 0
-    assert len(read_inventory(store).predictions) == 3  # the other shard of the pack is left
+    assert len(read_inventory(store).predictions) == 2
 
 
 def test_damaged_records_stay(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    store.publish("runs/b.json", b"{")
-    store.publish("runs/a.npz", b"no answers")
-    store.publish("runs/newer.json", b'{"schema": 2}')
+    store.objects.set("runs/b.json", b"{")
+    store.objects.set("runs/a.npz", b"no answers")
+    store.objects.set("runs/newer.json", b'{"schema": 2}')
     code, out, _ = run(capsys, "store verify --remove")
     assert code == 1
     assert re.sub(r"\(.*?\)", "(...)", out).splitlines()[1:] == [
@@ -147,7 +148,10 @@ def test_damaged_records_stay(store: Store, capsys: pytest.CaptureFixture[str]) 
     assert (store.root / "runs" / "b.json").exists()
 
 
-def test_a_dry_run_removes_nothing(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_removes_nothing(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     before = sorted(file.name for file in store.files())
     code, out, err = run(capsys, "store prune --older-than 1d")
     assert (code, err) == (0, "")
@@ -178,11 +182,11 @@ def test_a_size_that_cannot_be_reached(store: Store, capsys: pytest.CaptureFixtu
 
 def test_a_running_evaluation_keeps_its_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     run_of_r50 = new_run(["r50"])
-    store.publish(run_of_r50.name, run_of_r50.encode())
+    store.objects.set(run_of_r50.name, run_of_r50.encode())
     _, out, _ = run(capsys, "store prune --older-than 1d --yes")
     assert out == "store: nothing to remove\nrunning, and kept: r50\n"
-    assert active_runs(store) == [run_of_r50]
-    store.withdraw(run_of_r50.name)
+    assert active_runs(store.objects) == [run_of_r50]
+    store.objects.delete(run_of_r50.name)
     assert (
         run(capsys, "store prune --model r50 --yes")[1].splitlines()[-1] == "store: removed SIZE; SIZE left"
     )
@@ -228,11 +232,11 @@ def test_ages_that_are_none(store: Store, capsys: pytest.CaptureFixture[str], ag
 @pytest.mark.parametrize(("age_text", "n_views"), [("49h", 0), ("47h", 2), ("2d", 2), ("1w", 0), ("1h", 3)])
 def test_units_of_ages(store: Store, capsys: pytest.CaptureFixture[str], age_text: str, n_views: int) -> None:
     assert main(["store", "prune", "--older-than", age_text, "--yes"]) == 0
-    assert len(read_inventory(store).predictions) == 3 - n_views
+    assert len(read_inventory(store).predictions) == 2 - n_views
 
 
 def test_a_store_without_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Store(tmp_path)
+    open_store(tmp_path)
     assert main(["store", "prune", "--model", "r50", "--store", str(tmp_path)]) == 4
     assert capsys.readouterr().err == (
         "ERROR: quba-check store prune: --model: got 'r50'. The store has no models.\n"

@@ -41,17 +41,6 @@ def output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
-def damage_pack(s3: S3Server, url: str, model: str) -> str:
-    """Flip the last bit of a pack at the URL; return its name."""
-    folder = f"predictions/{keys_of(model, 'clean')[0].cache_entry}"
-    (file,) = s3.names(f"{url}/{folder}")
-    content = bytearray(open_store(url).remote.read(f"{folder}/{file}"))
-    content[-1] ^= 1
-    bucket, _, start = url.removeprefix("s3://").partition("/")
-    s3.client().put_object(Bucket=bucket, Key=f"{start}/{folder}/{file}", Body=bytes(content))
-    return f"{folder}/{file}"
-
-
 def test_the_list_reads_the_start_of_each_file(
     url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,33 +58,12 @@ def test_the_list_reads_the_start_of_each_file(
 def test_a_file_that_is_removed_meanwhile_is_left_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(url)
     (key, _) = keys_of("vit", "clean")
-    store.read(key)  # copied to this machine
+    store.read(keys_of("vit", "clean"))  # copied to this machine
     files = list(store.files())
-    store.remote.remove_all([file.name for file in files if key.cache_entry in file.name])
+    store.objects.delete(*(file.name for file in files if key.cache_entry in file.name))
     monkeypatch.setattr(store, "files", lambda: files)
     assert read_inventory(store).models == ["r50"]
     assert len(read_inventory(store).predictions) == 2
-
-
-def test_a_damaged_shard_alone_is_removed_from_a_pack_at_the_url(
-    url: str,
-    s3: S3Server,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    first, last = keys_of("vit", "clean")
-    name = damage_pack(s3, url, "vit")
-    assert main(["store", "verify"]) == 1
-    assert capsys.readouterr().out.startswith(
-        f"damaged: {url}/{name}: shard 1: its checksum does not fit its columns\n"
-    )
-    output(capsys, "store", "verify", "--remove")
-    assert ": none damaged" in output(capsys, "store", "verify")
-    on_machine(monkeypatch, tmp_path / "third")
-    store = open_store(url)
-    assert store.missing([first, last]) == [last]
-    assert store.read(first).columns["index"].tolist() == [0, 1, 2]
 
 
 def test_a_url_without_a_store_stays_empty(
@@ -110,11 +78,6 @@ def test_a_url_without_a_store_stays_empty(
         )
     assert s3.names(bucket) == []
     output(capsys, "store", "list", "--store", url)
-
-
-def test_a_store_of_an_earlier_version_is_opened(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    open_store(url).remote.remove("format.json")
-    assert "r50" in output(capsys, "store", "list", "--store", url)
 
 
 def test_damage_at_the_url_is_removed_there(
@@ -137,10 +100,10 @@ def test_damage_at_the_url_is_removed_there(
 
 def test_damaged_records_are_named_by_their_url(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     store = open_store(url)
-    store.publish("runs/a.json", record().to_json().encode())
-    store.publish("runs/a.npz", b"no answers")
-    store.publish("runs/b.json", b"{")
-    store.publish("runs/c.json", b"{}")
+    store.objects.set("runs/a.json", record().to_json().encode())
+    store.objects.set("runs/a.npz", b"no answers")
+    store.objects.set("runs/b.json", b"{")
+    store.objects.set("runs/c.json", b"{}")
     for _ in range(2):
         assert main(["store", "verify"]) == 1
         assert capsys.readouterr().out.splitlines()[:3] == [
@@ -160,9 +123,9 @@ def test_a_model_is_removed_at_the_url(url: str, s3: S3Server, capsys: pytest.Ca
 
 def test_evaluations_of_other_machines(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     run = new_run(["r50"])
-    open_store(url).publish(run.name, run.encode())
+    open_store(url).objects.set(run.name, run.encode())
     assert output(capsys, "status").startswith(f"r50 on {run.host}, pid {run.pid}: running\n")
     assert "running, and kept: r50" in output(capsys, "store", "prune", "--model", "r50", "--yes")
-    assert active_runs(open_store(url)) == [run]
-    open_store(url).withdraw(run.name)
+    assert active_runs(open_store(url).objects) == [run]
+    open_store(url).objects.delete(run.name)
     assert output(capsys, "status") == f"{url}: no evaluation is running\n"

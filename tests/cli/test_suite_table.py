@@ -72,16 +72,16 @@ def test_rows(tmp_path):
     ]
 
 
-def test_a_folder_behind_a_url_has_the_rows_of_the_folder(tmp_path, capsys):
+def test_a_folder_behind_a_url_has_the_rows_of_the_folder(tmp_path, capsys, s3):
     write(
         tmp_path / "data", **{"val/apple": 3, "val/pear": 2, "val/fig": 2, "night/pip": 2, "night/no_pip": 1}
     )
     (tmp_path / "data" / "quba-data.yaml").write_text(MANIFEST)
     assert main(["suite", "describe", str(tmp_path / "data")]) == 0
     here = capsys.readouterr().out
-    assert main(["suite", "describe", f"file://{tmp_path}/data"]) == 0
+    assert main(["suite", "describe", s3.upload(tmp_path / "data")]) == 0
     there = capsys.readouterr().out
-    assert "file:///" in there
+    assert "s3://" in there
     assert there.split("set  ", 1)[1] == here.split("set  ", 1)[1]
 
 

@@ -196,10 +196,10 @@ def test_a_moved_label_is_predicted_again(evaluate, models, suite: Path) -> None
     assert models.COUNTS["forward"] == N
 
 
-def test_a_moved_data_folder_and_its_copy_at_a_url_are_not(evaluate, models, suite, tmp_path) -> None:
+def test_a_moved_data_folder_and_its_copy_at_a_url_are_not(evaluate, models, suite, tmp_path, s3) -> None:
     evaluate().outcome("accuracy")
     moved = suite.rename(tmp_path / "moved")
-    for data in (moved, f"file://{moved}"):
+    for data in (moved, s3.upload(moved)):
         evaluate(data=data).outcome("accuracy")
         assert models.COUNTS["forward"] == 0
 

@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from support.evaluations import new_evaluation
+from support.stored import path_of, write
 from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -55,7 +56,7 @@ def evaluate(
 
 
 def files_of(evaluation: Evaluation, view: View) -> list[Path]:
-    return sorted(evaluation.store.path(evaluation.engine.cache_keys.shard_key(view, 0)).parent.iterdir())
+    return sorted(path_of(evaluation.store, evaluation.engine.cache_keys.shard_key(view, 0)).parent.iterdir())
 
 
 def same(first: Predictions, second: Predictions) -> bool:
@@ -67,7 +68,7 @@ def same(first: Predictions, second: Predictions) -> bool:
 def unpacked(
     evaluate: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[View, Predictions]:
-    """Predictions of a store as earlier versions left it, whose shards are files of their own."""
+    """Predictions whose shards are still files of their own."""
     with monkeypatch.context() as patch:
         patch.setattr(Store, "pack", lambda *_: None)
         evaluation = evaluate()
@@ -89,7 +90,7 @@ def test_every_view_is_one_file(evaluate, models) -> None:
     assert models.COUNTS == {"forward": 0, "backward": 0}
 
 
-def test_a_store_of_an_earlier_version_is_read_and_packed(evaluate, models, unpacked) -> None:
+def test_shards_of_a_complete_view_are_packed_by_its_reader(evaluate, models, unpacked) -> None:
     for _ in range(2):
         evaluation = evaluate()
         predictions = evaluation.engine.predictions(VIEWS)
@@ -123,32 +124,29 @@ def test_some_shards_of_a_packed_view(evaluate, models, unpacked) -> None:
     assert models.COUNTS["forward"] == 0
 
 
-def test_a_damaged_shard_of_a_pack_is_predicted_again_alone(evaluate, models, unpacked) -> None:
+@pytest.mark.parametrize("damage", ["value", "cut"])
+def test_a_damaged_view_is_predicted_again(evaluate, models, unpacked, damage: str) -> None:
     evaluate().engine.predictions(VIEWS)
     evaluation = evaluate()
     (path,) = files_of(evaluation, CLEAN)
-    needle = unpacked[CLEAN].probabilities[SIZE : SIZE + 1].tobytes()
     payload = bytearray(path.read_bytes())
-    payload[payload.index(needle)] ^= 1
-    path.write_bytes(payload)
-    assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
-    assert models.COUNTS["forward"] == SIZE
-    assert evaluation.engine.pop_repairs() == [
-        f"damaged shard predicted again: {path}: shard 1: its checksum does not fit its columns"
-    ]
-    assert files_of(evaluation, CLEAN) == [path]
-
-
-def test_a_pack_that_is_cut_off_is_predicted_again(evaluate, models, unpacked) -> None:
-    evaluate().engine.predictions(VIEWS)
-    evaluation = evaluate()
-    (path,) = files_of(evaluation, CLEAN)
-    path.write_bytes(path.read_bytes()[:-1])
+    payload[payload.index(unpacked[CLEAN].probabilities[SIZE : SIZE + 1].tobytes())] ^= 1
+    path.write_bytes(payload if damage == "value" else payload[:-1])
     assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
     assert models.COUNTS["forward"] == N
+    problem = "its checksum does not fit its columns" if damage == "value" else "cannot be read (it has "
     (note,) = evaluation.engine.pop_repairs()
-    assert note.startswith(f"damaged shard predicted again: {path}: cannot be read (it has ")
+    assert note.startswith(f"damaged shard predicted again: {path}: {problem}")
     assert files_of(evaluation, CLEAN) == [path]
+
+
+def test_a_damaged_shard_of_its_own_is_predicted_again_alone(evaluate, models, unpacked) -> None:
+    evaluation = evaluate()
+    path = files_of(evaluation, CLEAN)[1]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
+    assert models.COUNTS["forward"] == SIZE
+    assert len(evaluation.engine.pop_repairs()) == 1
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -158,10 +156,10 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
     for one in (other, evaluation):
         one.engine.predictions([CLEAN])
         keys = one.engine.cache_keys.shard_keys(CLEAN)
-        shards = [one.store.read(key) for key in keys]
+        shards = [one.store.read([key]) for key in keys]
         one.store.remove(*keys)
         for key, shard in zip(keys, shards, strict=True):
-            one.store.write(key, shard.columns, shard.about)
+            write(one.store, key, shard.columns, shard.about)
         if packed:
             one.store.pack(keys)
     for target, source in zip(files_of(evaluation, CLEAN), files_of(other, CLEAN), strict=True):
@@ -169,8 +167,7 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
     evaluation = evaluate()
     assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
     assert models.COUNTS["forward"] == N
-    problem = "it is of another model, view or settings"
-    problem = f"cannot be read ({problem})" if packed else problem
+    problem = "cannot be read (it is of another model, view, settings or images)"
     notes = evaluation.engine.pop_repairs()
     assert len(notes) == (1 if packed else N // SIZE + 1)
     assert all(
@@ -180,16 +177,18 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
 
 def test_a_packed_shard_that_cannot_be_of_the_view(evaluate, models, unpacked) -> None:
     evaluation = evaluate()
-    for key in evaluation.engine.cache_keys.shard_keys(CLEAN):
-        shard = evaluation.store.read(key)
+    keys = evaluation.engine.cache_keys.shard_keys(CLEAN)
+    shards = [evaluation.store.read([key]) for key in keys]
+    evaluation.store.remove(*keys)
+    for key, shard in zip(keys, shards, strict=True):
         label = shard.columns["label"] - 9 * (key.shard == 2)
-        evaluation.store.write(key, {**shard.columns, "label": label}, shard.about)
+        write(evaluation.store, key, {**shard.columns, "label": label}, shard.about)
     evaluation.store.pack(evaluation.engine.cache_keys.shard_keys(CLEAN))
     (path,) = files_of(evaluation, CLEAN)
     assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
-    assert models.COUNTS["forward"] == N - 2 * SIZE
+    assert models.COUNTS["forward"] == N
     assert evaluation.engine.pop_repairs() == [
-        f"damaged shard predicted again: {path}: shard 2: its column 'label' has numbers that are not classes"
+        f"damaged shard predicted again: {path}: its column 'label' has numbers that are not classes"
     ]
 
 
@@ -208,4 +207,4 @@ def test_packs_of_two_suites_under_the_same_settings(evaluate, tmp_path: Path) -
     second = evaluate()
     predictions = second.engine.predictions([CLEAN])[CLEAN]
     assert predictions.predicted[0] == predictions.predicted[4]
-    assert len(files_of(second, CLEAN)) == 1
+    assert len(files_of(second, CLEAN)) == 2  # that of the other images stays

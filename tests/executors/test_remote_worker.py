@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 from support.evaluations import new_evaluation
+from support.s3 import S3Server
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.shard_locks import ShardLocks
-from quba_check.engine.shard_request import ShardId, ShardRequest, ShardResult
+from quba_check.engine.shard_request import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.remote_worker import RemoteWorker
 from quba_check.executors.worker_spec import WorkerSpec
-from quba_check.storage.remote.mirror import MirrorSettings
-from quba_check.storage.store import Store
+from quba_check.storage.data_copies import CopySettings
+from quba_check.storage.opening import open_store
 from quba_check.suites.opening import find_suite
 
 PGD = View("clean", attack="pgd")
@@ -46,7 +47,7 @@ def worker(spec: WorkerSpec, tmp_path_factory: pytest.TempPathFactory) -> Remote
     return RemoteWorker(spec, tmp_path_factory.mktemp("worker"), 1)
 
 
-def requests(driver: Evaluation, *wanted: ShardId) -> list[ShardRequest]:
+def requests(driver: Evaluation, *wanted: PlannedShard) -> list[ShardRequest]:
     engine = driver.engine
     with closing(ShardLocks(engine.store, engine.cache_keys, driver.classifier)) as locks:
         return [pickle.loads(pickle.dumps(request)) for request in locks.requests(wanted)]
@@ -59,14 +60,14 @@ def test_a_worker_gives_the_bytes_of_the_driver(
     views = [CLEAN, PGD]
     serial.engine.predictions(views)
     driver.engine.determine_outputs(views)
-    wanted = [ShardId((driver.engine.cache_keys.stored_view(view),), 1) for view in views]
+    wanted = [PlannedShard((driver.engine.cache_keys.stored_view(view),), 1) for view in views]
     for request in requests(driver, *wanted):
         result = worker.submit(request).result()
         assert result.passes >= len(request.examples)
         for view, content in result.files.items():
-            store, key = Store(tmp_path / "sent"), request.keys[view]
+            store, key = open_store(tmp_path / "sent"), request.keys[view]
             store.put(key, content)
-            shard, expected = store.read(key), serial.store.read(key)
+            shard, expected = store.read([key]), serial.store.read([key])
             assert shard.about == expected.about
             assert all((shard.columns[name] == expected.columns[name]).all() for name in expected.columns)
     assert worker.changed() == []
@@ -75,25 +76,25 @@ def test_a_worker_gives_the_bytes_of_the_driver(
 def test_a_worker_lists_no_files(
     driver: Evaluation, spec: WorkerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (request,) = requests(driver, ShardId((PGD,), 0))
+    (request,) = requests(driver, PlannedShard((PGD,), 0))
     worker = RemoteWorker(spec, tmp_path, 1)
     monkeypatch.setattr(worker._engine.suite, "_listing", lambda view: pytest.fail(f"listed {view}"))
     assert set(worker.submit(request).result().files) == {PGD}
 
 
-def test_a_worker_copies_remote_images_itself(driver: Evaluation, tmp_path: Path) -> None:
-    url, limit = f"file://{driver.suite.root}", MirrorSettings(0.5, listed_since=7.0)
-    suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(limit, announce=print))
+def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Path, s3: S3Server) -> None:
+    url, settings = s3.upload(driver.suite.root), CopySettings(listed_since=7.0)
+    suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(settings, announce=print))
     remote = Evaluation(driver.classifier, suite, store=tmp_path / "here")
     spec = WorkerSpec.of(driver.classifier, suite, driver.protocol, 0, remote.engine._batch_settings)
     sent: WorkerSpec = pickle.loads(pickle.dumps(spec))
-    assert (sent.source, sent.mirror, sent.key) == (url, limit, spec.key)
-    (request,) = requests(remote, ShardId((PGD,), 1))
+    assert (sent.source, sent.copies, sent.key) == (url, settings, spec.key)
+    (request,) = requests(remote, PlannedShard((PGD,), 1))
     worker = RemoteWorker(sent, tmp_path / "there", 1)
     assert set(worker.submit(request).result().files) == {PGD}
-    copies = (tmp_path / "there" / "mirror").glob("*/*/files/clean/*/*.png")
+    copies = (tmp_path / "there" / "mirror").glob("*/files/clean/*/*.png")
     assert len(list(copies)) == 400
-    (request,) = requests(driver, ShardId((PGD,), 1))
+    (request,) = requests(driver, PlannedShard((PGD,), 1))
     other = replace(request, keys={PGD: replace(request.keys[PGD], content="0" * 32)})
     with pytest.raises(ModelError, match=rf"shard 1: the images in {url} differ\.$"):
         worker.submit(other).result()
@@ -107,7 +108,7 @@ def test_a_worker_reads_with_threads_for_its_cores(spec: WorkerSpec, tmp_path: P
 
 
 def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWorker) -> None:
-    (request,) = requests(driver, ShardId((PGD,), 1))
+    (request,) = requests(driver, PlannedShard((PGD,), 1))
     key = request.keys[PGD]
     other = replace(request, keys={PGD: replace(key, content="0" * 32)}, examples=request.examples[:-1])
     with pytest.raises(ModelError, match=r"^worker on .*: clean\+pgd, shard 1: the images in .* differ\.$"):
@@ -121,7 +122,7 @@ def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWork
 def test_an_error_of_any_kind_in_taking_a_shard_is_its_answer(
     driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    (request,) = requests(driver, ShardId((PGD,), 1))
+    (request,) = requests(driver, PlannedShard((PGD,), 1))
 
     def fail(request: ShardRequest) -> None:
         raise error
@@ -135,7 +136,7 @@ def test_an_error_of_any_kind_in_taking_a_shard_is_its_answer(
 def test_an_error_is_that_of_its_shard(
     driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = requests(driver, ShardId((PGD,), 0), ShardId((PGD,), 1))
+    first, second = requests(driver, PlannedShard((PGD,), 0), PlannedShard((PGD,), 1))
     run = worker._engine.worker.run
 
     def fail_together(given: Iterable[ShardRequest]) -> Iterator[ShardResult]:

@@ -15,6 +15,7 @@ from quba_check.cli.main import main
 from quba_check.outside_text import visible
 from quba_check.reports.status import status_json, status_text
 from quba_check.storage.active_runs import ActiveRun, active_runs
+from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
 
 Changes = list[tuple[int, int]]
@@ -29,7 +30,7 @@ CUTS = st.integers(0, 10**6)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    store = Store(tmp_path_factory.mktemp("fuzz") / "store")
+    store = open_store(tmp_path_factory.mktemp("fuzz") / "store")
     predict(store, "r50", "clean")
     return store
 
@@ -48,7 +49,7 @@ def test_predictions_with_other_bytes(store: Store, changes: Changes, place: int
     damaged = store.root.parent / "damaged"
     shutil.rmtree(damaged, ignore_errors=True)
     path = damaged / source.relative_to(store.root)
-    Store(damaged)
+    open_store(damaged)
     path.parent.mkdir(parents=True)
     content = changed(source.read_bytes(), changes)
     path.write_bytes(content[: place % len(content)] if is_cut else content)
@@ -62,8 +63,8 @@ def test_predictions_with_other_bytes(store: Store, changes: Changes, place: int
 @given(content=json_files(RUN))
 @FUZZ
 def test_files_of_running_evaluations(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    store = Store(tmp_path_factory.getbasetemp() / "active-store")
-    store.publish("active/run.json", content)
-    runs = active_runs(store)
+    store = open_store(tmp_path_factory.getbasetemp() / "active-store")
+    store.objects.set("active/run.json", content)
+    runs = active_runs(store.objects)
     assert all(visible(line) == line for line in status_text("store", runs, NOW).splitlines())
     json.loads(status_json("store", runs, NOW))

@@ -68,8 +68,8 @@ def test_given_values() -> None:
 
 
 def test_a_data_folder_behind_a_url() -> None:
-    options = Options.parse({"quba_data": "s3://bucket/data", "quba_mirror_gb": "12.5"}, BASE)
-    assert (options.data, options.mirror_gb) == ("s3://bucket/data", 12.5)
+    options = Options.parse({"quba_data": "s3://bucket/data", "quba_cache_gb": "12.5"}, BASE)
+    assert (options.data, options.cache_gb) == ("s3://bucket/data", 12.5)
 
 
 def test_a_store_behind_a_url() -> None:
@@ -117,9 +117,9 @@ def test_auto_is_a_batch_size() -> None:
             "--quba-cache-gb: got '-1'. Allowed: gigabytes from 0 to 1,000,000.",
         ),
         (
-            "quba_mirror_gb",
+            "quba_cache_gb",
             "all",
-            "--quba-mirror-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000.",
+            "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000.",
         ),
         (
             "quba_cache_gb",

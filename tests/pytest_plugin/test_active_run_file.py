@@ -12,6 +12,7 @@ from quba_check.errors import StoreError
 from quba_check.gate.progress import ProcessState
 from quba_check.pytest_plugin.active_run_file import ActiveRunFile
 from quba_check.storage.active_runs import ActiveRun, active_runs
+from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
 
 GENEROUS = 60.0
@@ -20,7 +21,7 @@ GENEROUS = 60.0
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+    return open_store(tmp_path / "store")
 
 
 def wait_for(is_true: Callable[[], object]) -> None:
@@ -36,18 +37,18 @@ def planner(done: float) -> ProcessState:
 
 
 def only_run(store: Store) -> ActiveRun:
-    (run,) = active_runs(store)
+    (run,) = active_runs(store.objects)
     return run
 
 
 def test_a_run_is_shown_until_it_ends(store: Store) -> None:
     run_file = ActiveRunFile(["r50"], lambda: store, list)
     run_file.pytest_sessionstart()
-    wait_for(lambda: active_runs(store))
+    wait_for(lambda: active_runs(store.objects))
     run = only_run(store)
     assert (run.models, run.work, run.images, run.done, run.left) == (("r50",), "", 0, None, "")
     run_file.pytest_sessionfinish()
-    assert active_runs(store) == []
+    assert active_runs(store.objects) == []
     run_file.close()
 
 
@@ -55,7 +56,7 @@ def test_progress_is_shown(store: Store) -> None:
     states = [planner(0)]
     run_file = ActiveRunFile(["r50"], lambda: store, lambda: states, seconds=0.01)
     run_file.pytest_sessionstart()
-    wait_for(lambda: active_runs(store))
+    wait_for(lambda: active_runs(store.objects))
     first = only_run(store)
     assert (first.work, first.images, first.done) == ("measuring clean", 400, 0.0)
     assert (first.left, first.left_seconds) == ("about 2 min", 120.0)
@@ -95,16 +96,16 @@ def test_errors_stop_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> N
 
     run_file = ActiveRunFile(["r50"], lambda: store, states, seconds=0.01)
     run_file.pytest_sessionstart()
-    wait_for(lambda: active_runs(store))
+    wait_for(lambda: active_runs(store.objects))
     assert errors == []
     run_file.close()
-    assert active_runs(store) == []
+    assert active_runs(store.objects) == []
 
 
 def test_a_file_that_someone_removed_comes_back(store: Store) -> None:
     run_file = ActiveRunFile(["r50"], lambda: store, list, seconds=0.01)
     run_file.pytest_sessionstart()
-    wait_for(lambda: active_runs(store))
-    store.withdraw(only_run(store).name)
-    wait_for(lambda: active_runs(store))
+    wait_for(lambda: active_runs(store.objects))
+    store.objects.delete(only_run(store).name)
+    wait_for(lambda: active_runs(store.objects))
     run_file.close()

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.runs_compared import CLASSES, stored
+from support.s3 import S3Server
 from support.tuned import record
 
 from quba_check.comparison.stored_run import stored_run
@@ -309,7 +310,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_the_places_of_per_image_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_places_of_per_image_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> None:
     """Next to the record first, then next to its copy in the store, never of another run."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path, store = tmp_path / "a.json", tmp_path / "store"
@@ -325,10 +326,10 @@ def test_the_places_of_per_image_files(tmp_path: Path, monkeypatch: pytest.Monke
     assert found() is None
     kept.write_bytes(PerImage({"stored": {"clean": np.zeros(1)}}).to_bytes(record()))
     assert found() == ["stored"]
-    shared = open_store("memory://per-image")
-    shared.publish(f"runs/{record().stem}-1.json", b"{}")
-    shared.publish(f"runs/{record().stem}-1.npz", kept.read_bytes())
-    assert stored_run(path, "a.json", record(), "memory://per-image").images is not None
+    shared = open_store(url := f"{s3.new_bucket()}/store")
+    shared.objects.set(f"runs/{record().stem}-1.json", b"{}")
+    shared.objects.set(f"runs/{record().stem}-1.npz", kept.read_bytes())
+    assert stored_run(path, "a.json", record(), url).images is not None
     path.with_suffix(".npz").write_bytes(PerImage({"next to it": {"clean": np.zeros(1)}}).to_bytes(record()))
     assert found() == ["next to it"]
 

@@ -20,12 +20,13 @@ from quba_check.storage.active_runs import (
     new_run,
     remove_forgotten,
 )
+from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+    return open_store(tmp_path / "store")
 
 
 def ended_process() -> int:
@@ -43,8 +44,8 @@ def test_a_run_comes_back_as_it_was(store: Store) -> None:
     assert first.models == ("r50", "vit")
     assert (first.host, first.pid) == (socket.gethostname(), os.getpid())
     for run in (first, second):
-        store.publish(run.name, run.encode())
-    assert active_runs(store) == [second, first]
+        store.objects.set(run.name, run.encode())
+    assert active_runs(store.objects) == [second, first]
 
 
 def test_runs_of_one_process_have_files_of_their_own() -> None:
@@ -87,15 +88,15 @@ def test_forgotten_runs_are_removed(store: Store) -> None:
     silent = replace(new_run(["silent"]), machine="elsewhere", at=now - 2 * SILENT_SECONDS)
     gone = replace(new_run(["gone"]), machine="elsewhere", at=now - 2 * FORGOTTEN_SECONDS)
     for run in (alive, silent, gone):
-        store.publish(run.name, run.encode())
-    remove_forgotten(store, active_runs(store), now)
-    assert {run.models for run in active_runs(store)} == {("alive",), ("silent",)}
+        store.objects.set(run.name, run.encode())
+    remove_forgotten(store.objects, active_runs(store.objects), now)
+    assert {run.models for run in active_runs(store.objects)} == {("alive",), ("silent",)}
 
 
 def test_a_store_that_cannot_be_written_keeps_them(store: Store) -> None:
     run = replace(new_run(["r50"]), at=0.0)
     (store.root / "active").write_text("")
-    remove_forgotten(store, [run], time.time())
+    remove_forgotten(store.objects, [run], time.time())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_a_store_that_cannot_be_written_keeps_them(store: Store) -> None:
 )
 def test_other_contents_are_left_out(store: Store, change: dict[str, object]) -> None:
     run = new_run(["r50"])
-    store.publish("active/other.json", json.dumps(json.loads(run.encode()) | change).encode())
+    store.objects.set("active/other.json", json.dumps(json.loads(run.encode()) | change).encode())
     for name, content in (("a", b""), ("b", b"[]"), ("c", b"\xff"), ("d", b"{}"), ("e", b"[" * 100_000)):
-        store.publish(f"active/{name}.json", content)
-    assert active_runs(store) == []
+        store.objects.set(f"active/{name}.json", content)
+    assert active_runs(store.objects) == []

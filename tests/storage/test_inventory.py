@@ -10,24 +10,24 @@ import pytest
 from support.stored import OLD, age, keys_of, predict, prediction_files
 
 from quba_check.storage.inventory import (
-    FIRST_READ,
     ModelRow,
     kind_of,
     model_rows,
     read_inventory,
 )
-from quba_check.storage.shard import ShardKey
-from quba_check.storage.store import Store
+from quba_check.storage.opening import open_store
+from quba_check.storage.shard import ShardKey, encode_shards, header_end, object_name
+from quba_check.storage.store import FIRST_READ, Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+    return open_store(tmp_path / "store")
 
 
 def write_record(store: Store, name: str, model: str) -> None:
-    store.publish(f"runs/{name}.json", json.dumps({"model": {"name": model}}).encode())
-    store.publish(f"runs/{name}.npz", b"answers")
+    store.objects.set(f"runs/{name}.json", json.dumps({"model": {"name": model}}).encode())
+    store.objects.set(f"runs/{name}.npz", b"answers")
 
 
 def test_an_empty_store(store: Store) -> None:
@@ -56,14 +56,13 @@ def test_models_with_the_last_changed_one_first(store: Store) -> None:
 
 
 def test_a_header_longer_than_the_first_read(store: Store) -> None:
-    keys = [ShardKey("c" * 32, number, f"{number:032x}", range(number, number + 1)) for number in range(600)]
-    for key in keys:
-        columns = {"index": np.array([key.shard]), "top1": np.array([1])}
-        store.write(key, columns, {"model": "m", "view": "clean", "outputs": "logits"})
-    store.pack(keys)
+    keys = [ShardKey("c" * 32, number, f"{number:032x}", range(number, number + 1)) for number in range(1500)]
+    columns = {"index": np.arange(1500), "top1": np.ones(1500)}
+    content = encode_shards(keys, columns, {"model": "m", "view": "clean", "outputs": "logits"})
+    store.objects.set(object_name("c" * 32, [key.id for key in keys]), content)
     (file,) = read_inventory(store).predictions
-    assert file.file.size > FIRST_READ
-    assert (file.model, file.view, file.images, file.entry) == ("m", "clean", 600, "c" * 32)
+    assert header_end(content, len(content)) > FIRST_READ
+    assert (file.model, file.view, file.images, file.entry) == ("m", "clean", 1500, "c" * 32)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +92,9 @@ def test_a_file_that_is_removed_meanwhile(store: Store, monkeypatch: pytest.Monk
 
 
 def test_a_record_that_is_not_one(store: Store) -> None:
-    store.publish("runs/a.json", b"[]")
-    store.publish("runs/b.json", b'{"model": {"name": 3}}')
-    store.publish("runs/c.npz", b"without a record")
+    store.objects.set("runs/a.json", b"[]")
+    store.objects.set("runs/b.json", b'{"model": {"name": 3}}')
+    store.objects.set("runs/c.npz", b"without a record")
     assert [record.model for record in read_inventory(store).records] == [None] * 3
 
 
@@ -105,12 +104,13 @@ def test_a_record_that_is_not_one(store: Store) -> None:
         (f"predictions/{'a' * 32}/00000-{'b' * 16}.safetensors", "predictions"),
         (f"predictions/{'a' * 32}/00000-00195-{'b' * 16}.safetensors", "predictions"),
         (f"predictions/{'a' * 32}/.0123.tmp", "other"),
-        (f"predictions/{'A' * 32}/00000-{'b' * 16}.safetensors", "other"),
+        ("predictions/00000-0123456789abcdef.safetensors", "other"),
         ("predictions/readme.txt", "other"),
         ("runs/a.json", "records"),
         ("runs/a.npz", "records"),
         ("runs/more/a.json", "other"),
-        ("images/a.images", "images"),
+        ("images/a.npy", "images"),
+        ("mirror/a/files/x.png", "copies"),
         ("images/.a.tmp", "other"),
         ("locks/0001.lock", "locks"),
         ("active/a.json", "active"),

@@ -11,11 +11,8 @@ from quba_check.errors import StoreError
 from quba_check.gate.progress import read_states
 from quba_check.storage.active_runs import active_runs
 from quba_check.storage.json_text import parse_json
-from quba_check.storage.remote.leases import _time_of
-from quba_check.storage.remote.listing import earlier_listing
-from quba_check.storage.store import Store
-from quba_check.storage.store_format import check_format
-from quba_check.storage.tensor_file import tensor_file
+from quba_check.storage.opening import open_store
+from quba_check.storage.shard import DamagedShardError, decode_shards
 
 HOSTILE = {
     b"[" * 100_000: "it is nested too deeply",
@@ -41,19 +38,13 @@ def states(folder: Path, content: bytes) -> object:
 
 
 def running(folder: Path, content: bytes) -> object:
-    store = Store(folder)
-    store.publish("active/x.json", content)
-    return active_runs(store)
-
-
-def listing(folder: Path, content: bytes) -> object:
-    (folder / "v").mkdir()
-    (folder / "v" / "listing.json").write_bytes(content)
-    return earlier_listing(folder, "other")
+    store = open_store(folder)
+    store.objects.set("active/x.json", content)
+    return active_runs(store.objects)
 
 
 @pytest.mark.parametrize("content", HOSTILE)
-@pytest.mark.parametrize("read", [states, running, listing])
+@pytest.mark.parametrize("read", [states, running])
 def test_a_damaged_file_counts_as_missing(
     read: Callable[[Path, bytes], object], content: bytes, tmp_path: Path
 ) -> None:
@@ -61,20 +52,16 @@ def test_a_damaged_file_counts_as_missing(
 
 
 @pytest.mark.parametrize("content", HOSTILE)
-def test_a_damaged_format_file_is_one_line(content: bytes) -> None:
+def test_a_damaged_format_file_is_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "format.json").write_bytes(content)
     with pytest.raises(StoreError) as caught:
-        check_format(content, "store")
-    assert str(caught.value).startswith("--quba-store: store/format.json is damaged. Allowed: a JSON object")
+        open_store(tmp_path)
+    assert str(caught.value).startswith(
+        f"--quba-store: {tmp_path}/format.json is damaged. Allowed: a JSON object"
+    )
 
 
 @pytest.mark.parametrize("content", HOSTILE)
-def test_a_lease_without_a_time_is_new(content: bytes) -> None:
-    assert _time_of(content) > 0
-
-
-@pytest.mark.parametrize("content", HOSTILE)
-def test_a_damaged_header_is_a_damaged_shard(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "x.safetensors"
-    path.write_bytes(len(content).to_bytes(8, "little") + content)
-    with pytest.raises(Exception, match="cannot be read"), tensor_file(path):
-        pass
+def test_a_damaged_header_is_a_damaged_shard(content: bytes) -> None:
+    with pytest.raises(DamagedShardError, match="cannot be read"):
+        decode_shards(len(content).to_bytes(8, "little") + content, "x", "x")

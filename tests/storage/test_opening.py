@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fsspec
 import pytest
+from support.s3 import S3Server
 
 from quba_check.errors import StoreError
+from quba_check.storage.objects import FolderObjects, Objects
 from quba_check.storage.opening import open_store, stored_files
-from quba_check.storage.remote.shared_store import SharedStore
-from quba_check.storage.store import Store
+from quba_check.storage.url_objects import UrlObjects
 
 
 @pytest.fixture(autouse=True)
@@ -16,62 +16,86 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def test_the_place_decides(tmp_path: Path) -> None:
-    store = open_store(tmp_path / "store")
-    assert type(store) is Store
-    assert store.root == tmp_path / "store"
-    assert open_store(f"file://{tmp_path}/store").root == tmp_path / "store"
-    shared = open_store("memory://store")
-    assert isinstance(shared, SharedStore)
-    assert shared.root.parent == tmp_path / "cache" / "quba-check" / "stores"
-    fsspec.filesystem("memory").store.clear()
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    if request.param == "folder":
+        return tmp_path / "store"
+    return f"{request.getfixturevalue('s3').new_bucket()}/store"
+
+
+@pytest.fixture
+def objects(place: str | Path) -> Objects:
+    return FolderObjects(place) if isinstance(place, Path) else UrlObjects(place)
+
+
+def test_the_place_decides(place: str | Path, tmp_path: Path) -> None:
+    store = open_store(place)
+    assert (store.label, store.is_remote) == (str(place), isinstance(place, str))
+    folder = place if isinstance(place, Path) else tmp_path / "cache" / "quba-check" / "stores"
+    assert store.root == folder or store.root.parent == folder
 
 
 def test_files_of_a_folder_are_listed(tmp_path: Path) -> None:
     assert stored_files(tmp_path / "none", "runs/demo-") == []
     assert not (tmp_path / "none").exists()
-    (tmp_path / "runs").mkdir()
-    for name in ("demo-2.json", "demo-1.json", "other.json"):
-        (tmp_path / "runs" / name).write_text("{}")
-    assert [path.name for path in stored_files(tmp_path, "runs/demo-")] == ["demo-1.json", "demo-2.json"]
 
 
-def test_files_of_a_url_are_copied() -> None:
-    open_store("memory://store").publish("runs/demo-1.json", b"{}")
-    open_store("memory://store").publish("runs/other.json", b"{}")
-    (path,) = stored_files("memory://store", "runs/demo-")
-    assert path.read_bytes() == b"{}"
-    fsspec.filesystem("memory").store.clear()
+def test_files_are_found_by_their_start(place: str | Path, objects: Objects) -> None:
+    for name in ("demo-2", "demo-1", "other"):
+        objects.set(f"runs/{name}.json", b"{}")
+    files = stored_files(place, "runs/demo-")
+    assert [(path.name, path.read_bytes()) for path in files] == [
+        ("demo-1.json", b"{}"),
+        ("demo-2.json", b"{}"),
+    ]
 
 
-def test_a_folder_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    store = open_store(tmp_path / "store")
-    assert (store.root / "format.json").read_bytes() == b'{"format": 1}'
-    (store.root / "format.json").write_text('{"format": 2}')
+def message(place: str | Path) -> str:
     with pytest.raises(StoreError) as caught:
-        open_store(tmp_path / "store")
-    assert str(caught.value) == (
-        f"--quba-store: {tmp_path / 'store'} has format 2 of a later version of quba-check. Allowed: up to "
-        "format 1. Update quba-check, or name another store."
+        open_store(place)
+    return str(caught.value)
+
+
+def test_a_store_of_a_later_version_is_refused(place: str | Path, objects: Objects) -> None:
+    open_store(place)
+    assert objects.get("format.json") == b'{"format": 2}'
+    objects.set("format.json", b'{"format": 3}')
+    assert message(place) == (
+        f"--quba-store: {place} has format 3 of a later version of quba-check. Allowed: format 2. Update "
+        "quba-check, or name another store."
     )
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{", "[]", "{}", '{"format": "1"}', '{"format": true}', '{"format": 0}']
-)
-def test_a_damaged_format_is_refused(tmp_path: Path, content: str) -> None:
-    open_store(tmp_path)
-    (tmp_path / "format.json").write_text(content)
-    with pytest.raises(StoreError) as caught:
-        open_store(tmp_path)
-    assert str(caught.value) == (
-        f"--quba-store: {tmp_path}/format.json is damaged. Allowed: a JSON object with the key 'format'. "
-        "Remove the file if this version wrote the store."
+@pytest.mark.parametrize("content", [None, b'{"format": 1}'])
+def test_a_store_of_an_earlier_version_is_refused(
+    place: str | Path, objects: Objects, content: bytes | None
+) -> None:
+    objects.set("predictions/entry/00000-0.safetensors", b"")
+    objects.set("runs/record.json", b"{}")
+    if content is not None:
+        objects.set("format.json", content)
+    assert message(place) == (
+        f"--quba-store: {place} was written by an earlier version of quba-check. Allowed: a store of this "
+        "version. Remove its folder 'predictions' and its file 'format.json', which are a cache, or name "
+        "another store; records stay."
+    )
+    objects.delete("predictions/entry/00000-0.safetensors", "format.json")
+    open_store(place)
+    assert [path.name for path in stored_files(place, "runs/")] == ["record.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "x"}'])
+def test_a_damaged_format_is_refused(place: str | Path, objects: Objects, content: str) -> None:
+    objects.set("format.json", content.encode())
+    assert message(place) == (
+        f"--quba-store: {place}/format.json is damaged. Allowed: a JSON object with the key 'format'. Remove "
+        "the file and the folder 'predictions' next to it; records stay."
     )
 
 
-def test_a_store_of_an_earlier_version_gets_the_file(tmp_path: Path) -> None:
-    open_store(tmp_path)
-    (tmp_path / "format.json").unlink()
-    open_store(tmp_path)
-    assert (tmp_path / "format.json").exists()
+def test_a_folder_for_copies_that_cannot_be_written(s3: S3Server, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    assert message(f"{s3.new_bucket()}/store").endswith(
+        " cannot be written (Not a directory). Allowed: a folder that you may write to. Name another with "
+        "--quba-store DIR."
+    )

@@ -43,7 +43,6 @@ def test_a_url_with_one_slash_is_no_folder(scheme: str, monkeypatch: pytest.Monk
 
 def test_a_folder_is_its_own(tmp_path: Path) -> None:
     assert folder_of(tmp_path) == local_folder(tmp_path) == tmp_path
-    assert folder_of(f"file://{tmp_path}") == local_folder(f"file://{tmp_path}") == tmp_path
 
 
 def test_each_url_has_a_folder_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

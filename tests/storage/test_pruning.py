@@ -12,13 +12,13 @@ from support.stored import OLD, age, predict, prediction_files
 
 from quba_check.storage.active_runs import ActiveRun
 from quba_check.storage.inventory import read_inventory
+from quba_check.storage.opening import open_store
 from quba_check.storage.pruning import (
     ABANDONED_SECONDS,
     FREE_LOCK_SECONDS,
     Conditions,
     Removal,
     removals,
-    remove_files,
     remove_free_locks,
 )
 from quba_check.storage.store import Store
@@ -29,18 +29,18 @@ NOW = OLD + 1000
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A store with two views of an old model, one of a new one, records and prepared images."""
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     predict(store, "old", "clean", "clean+pgd")
     predict(store, "new", "clean")
     age(*prediction_files(store, "old", "clean"), at=OLD)
     age(*prediction_files(store, "old", "clean+pgd"), at=OLD + 1)
     age(*prediction_files(store, "new", "clean"), at=OLD + 2)
     for number, model in enumerate(("old", "new")):
-        store.publish(f"runs/{model}.json", f'{{"model": {{"name": "{model}"}}}}'.encode())
+        store.objects.set(f"runs/{model}.json", f'{{"model": {{"name": "{model}"}}}}'.encode())
         age(store.root / "runs" / f"{model}.json", at=OLD + number)
     for number in range(2):
-        store.publish(f"images/{number}.images", bytes(1000))
-        age(store.root / "images" / f"{number}.images", at=OLD + 500 + number)
+        store.objects.set(f"images/{number}.npy", bytes(1000))
+        age(store.root / "images" / f"{number}.npy", at=OLD + 500 + number)
     return store
 
 
@@ -118,14 +118,14 @@ def test_damaged_files_are_of_no_model(store: Store) -> None:
 
 def test_leftovers_of_killed_runs(store: Store) -> None:
     for name in ("predictions/.pack-1.tmp", "images/.1.tmp", "progress/7-8/main.json"):
-        store.publish(name, b"left")
+        store.objects.set(name, b"left")
         age(store.root / name, at=NOW - ABANDONED_SECONDS - 1)
     for name in ("predictions/.2.tmp", "progress/9-10/main.json"):
-        store.publish(name, b"in work")
+        store.objects.set(name, b"in work")
         age(store.root / name, at=NOW - ABANDONED_SECONDS)
     chosen = removals(read_inventory(store), Conditions(), [], NOW)
     assert {each.kind for each in chosen} == {"leftovers"}
-    remove_files(store, [file for each in chosen for file in each.files])
+    store.delete_files(file.name for each in chosen for file in each.files)
     assert {path.name for path in store.root.rglob("*") if path.is_file()} >= {".2.tmp", "main.json"}
     assert not list(store.root.glob("progress/7-8/*"))
     assert not list(store.root.rglob(".*1.tmp"))
@@ -135,7 +135,7 @@ def test_removed_predictions_are_gone(store: Store) -> None:
     chosen = removals(read_inventory(store), Conditions(["old"]), [], NOW)
     assert sum(each.size for each in chosen) > 0
     for each in chosen:
-        remove_files(store, each.files)
+        store.delete_files(file.name for file in each.files)
     assert read_inventory(store).models == ["new", "old"]  # a record of the old one is left
     assert {each.model for each in read_inventory(store).predictions} == {"new"}
 
@@ -152,6 +152,23 @@ def test_old_locks_that_nobody_holds(store: Store) -> None:
     with FileLock(held):
         assert remove_free_locks(store, read_inventory(store), now) == 1
     assert sorted((store.root / "locks").iterdir()) == [held, young]
+
+
+def test_copies_of_data_are_removed_together(store: Store) -> None:
+    for url, used in (("a", OLD + 600), ("b", OLD + 400)):
+        for name, at in (("listing.json", used), ("files/x.png", OLD - 9), (".1.tmp", OLD)):
+            store.objects.set(f"mirror/{url}/{name}", bytes(100))
+            age(store.root / "mirror" / url / name, at=at)
+    assert selected(store, Conditions(images=True)) == [
+        ("copies", "", 400),
+        ("images", "", 500),
+        ("images", "", 501),
+        ("copies", "", 600),
+    ]
+    running = [run_of("other", started=OLD + 501)]
+    kinds = [kind for kind, *_ in selected(store, Conditions(images=True), running)]
+    assert kinds == ["copies", "images"]
+    assert selected(store, Conditions(before=OLD + 450, images=True))[0] == ("copies", "", 400)
 
 
 def test_a_removal_knows_its_size_and_age(store: Store) -> None:

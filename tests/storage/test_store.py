@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
+from support.stored import path_of, write
 
 from quba_check.errors import StoreError
-from quba_check.storage.shard import DamagedShardError, ShardKey, checksum
+from quba_check.storage.opening import open_store
+from quba_check.storage.shard import DamagedShardError, ShardKey
 from quba_check.storage.store import Store, content_hash
 from quba_check.storage.verification import prediction_damages
 
@@ -30,119 +32,96 @@ COLUMNS = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+    return open_store(tmp_path / "store")
 
 
 def test_a_shard_comes_back_as_it_was(store: Store) -> None:
     assert not store.has(KEY)
-    store.write(KEY, COLUMNS, {"view": "clean", "outputs": "logits"})
-    shard = store.read(KEY)
+    write(store, KEY, COLUMNS, {"view": "clean", "outputs": "logits"})
+    shard = store.read([KEY])
     assert shard.columns.keys() == COLUMNS.keys()
     for name, column in COLUMNS.items():
         np.testing.assert_array_equal(shard.columns[name], column)
         assert shard.columns[name].dtype == column.dtype
     assert (shard.about["view"], shard.about["outputs"]) == ("clean", "logits")
-    assert [file.name for file in store.path(KEY).parent.iterdir()] == ["00003-bbbbbbbbbbbbbbbb.safetensors"]
+    assert [file.name for file in path_of(store, KEY).parent.iterdir()] == [
+        "00003-bbbbbbbbbbbbbbbb.safetensors"
+    ]
 
 
 def test_a_flipped_bit_is_found(store: Store) -> None:
-    store.write(KEY, COLUMNS, {})
-    path = store.path(KEY)
+    write(store, KEY, COLUMNS, {})
+    path = path_of(store, KEY)
     payload = bytearray(path.read_bytes())
     payload[-1] ^= 1
     path.write_bytes(payload)
     with pytest.raises(DamagedShardError) as caught:
-        store.read(KEY)
+        store.read([KEY])
     assert str(caught.value) == f"{path}: its checksum does not fit its columns"
 
 
-def test_a_cut_file_is_found(store: Store) -> None:
-    store.write(KEY, COLUMNS, {})
-    path = store.path(KEY)
-    path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(DamagedShardError, match="cannot be read"):
-        store.read(KEY)
-
-
 @pytest.mark.parametrize(
-    ("other", "problem"),
+    "other",
     [
-        (ShardKey("c" * 32, 3, "b" * 32, KEY.indices), "it is of another model, view or settings"),
-        (ShardKey("a" * 32, 3, "d" * 32, KEY.indices), "it is of other images"),
-        (ShardKey("a" * 32, 4, "b" * 32, KEY.indices), "it is of other images"),
+        ShardKey("c" * 32, 3, "b" * 32, KEY.indices),
+        ShardKey("a" * 32, 3, "d" * 32, KEY.indices),
+        ShardKey("a" * 32, 4, "b" * 32, KEY.indices),
     ],
 )
-def test_a_copy_of_another_shard_is_found(store: Store, other: ShardKey, problem: str) -> None:
-    store.write(KEY, COLUMNS, {})
-    store.write(other, COLUMNS, {})
-    path = shutil.copy(store.path(other), store.path(KEY))
+def test_a_copy_of_another_shard_is_found(store: Store, other: ShardKey) -> None:
+    write(store, KEY, COLUMNS, {})
+    write(store, other, COLUMNS, {})
+    path = shutil.copy(path_of(store, other), path_of(store, KEY))
     with pytest.raises(DamagedShardError) as caught:
-        store.read(KEY)
-    assert str(caught.value) == f"{path}: {problem}"
-    (damage,) = prediction_damages(path, path.relative_to(store.root).as_posix(), str(path))
-    assert damage.problem == f"{path}: {problem}"
-    store.pack([KEY, other])
-    assert path.exists()
+        store.read([KEY])
+    problem = f"{path}: cannot be read (it is of another model, view, settings or images)"
+    assert str(caught.value) == problem
+    (damage,) = prediction_damages(store, path.relative_to(store.root).as_posix())
+    assert damage.problem == problem
 
 
-def test_a_shard_of_an_earlier_version_is_not_read(store: Store) -> None:
-    path = store.path(KEY)
+def test_a_shard_without_the_values_of_its_key_is_not_read(store: Store) -> None:
+    path = path_of(store, KEY)
     path.parent.mkdir(parents=True)
-    path.write_bytes(save(COLUMNS, {"checksum": checksum(COLUMNS)}))
-    with pytest.raises(DamagedShardError):
-        store.read(KEY)
+    path.write_bytes(save(COLUMNS, {"checksum": "0"}))
+    with pytest.raises(DamagedShardError, match="cannot be read"):
+        store.read([KEY])
 
 
 def test_other_rows_than_the_range_are_found(store: Store) -> None:
-    for indices in ([768, 769, 769], [768, 769], [769, 768, 770], [0, 1, 2]):
-        rows = len(indices)
-        store.write(KEY, {"index": np.array(indices), "top1": np.zeros(rows)}, {})
+    for indices in ([768, 769, 769], [769, 768, 770], [0, 1, 2]):
+        write(store, KEY, {"index": np.array(indices), "top1": np.zeros(3)}, {})
         with pytest.raises(DamagedShardError) as caught:
-            store.read(KEY)
-        assert str(caught.value) == f"{store.path(KEY)}: it does not hold the 3 rows of its range"
+            store.read([KEY])
+        assert str(caught.value) == f"{path_of(store, KEY)}: it does not hold the 3 rows of its range"
+        store.remove(KEY)
 
 
 def test_columns_of_another_length_are_found(store: Store) -> None:
-    store.write(KEY, {"index": np.array([768, 769, 770]), "top1": np.array([1])}, {})
+    write(store, KEY, {"index": np.array([768, 769, 770]), "top1": np.array([1])}, {})
     with pytest.raises(DamagedShardError) as caught:
-        store.read(KEY)
-    assert str(caught.value) == f"{store.path(KEY)}: its columns differ in length"
+        store.read([KEY])
+    assert str(caught.value) == f"{path_of(store, KEY)}: cannot be read (its columns differ in length)"
 
 
-def test_a_failed_write_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(StoreError) as caught:
-        store.write(KEY, COLUMNS, {})
-    assert str(caught.value) == (
-        f"--quba-store: {store.path(KEY)} cannot be written (No space left on device)."
-    )
-    assert list(store.path(KEY).parent.iterdir()) == []
+def test_a_write_does_not_replace_another(store: Store) -> None:
+    write(store, KEY, COLUMNS, {"view": "first"})
+    write(store, KEY, COLUMNS, {"view": "second"})
+    assert store.read([KEY]).about["view"] == "first"
 
 
-@pytest.mark.parametrize("what", ["folder", "pipe", "dangling link"])
-def test_a_path_that_is_no_file_is_no_shard(store: Store, what: str) -> None:
-    path = store.path(KEY)
+@pytest.mark.parametrize("kind", ["pipe", "dangling link"])
+def test_a_path_that_is_no_file_is_replaced(store: Store, kind: str) -> None:
+    path = path_of(store, KEY)
     path.parent.mkdir(parents=True)
-    match what:
-        case "folder":
-            (path / "below").mkdir(parents=True)
-        case "pipe":
-            os.mkfifo(path)
-        case "dangling link":
-            path.symlink_to("nowhere")
-    assert store.has(KEY)
-    with pytest.raises(DamagedShardError) as caught:
-        store.read(KEY)
-    assert str(caught.value) == f"{path}: is not a file"
-    store.remove(KEY)
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("nowhere")
     assert not store.has(KEY)
+    write(store, KEY, COLUMNS, {})
+    assert store.read([KEY]).columns.keys() == COLUMNS.keys()
 
 
 def test_a_shard_that_cannot_be_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write(KEY, COLUMNS, {})
+    write(store, KEY, COLUMNS, {})
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -150,7 +129,7 @@ def test_a_shard_that_cannot_be_removed(store: Store, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(StoreError) as caught:
         store.remove(KEY)
-    assert str(caught.value) == f"--quba-store: {store.path(KEY)} cannot be removed (Permission denied)."
+    assert str(caught.value) == f"--quba-store: {path_of(store, KEY)} cannot be removed (Permission denied)."
 
 
 def test_a_lock_that_is_a_folder(store: Store) -> None:
@@ -168,7 +147,7 @@ def test_a_lock_that_is_a_folder(store: Store) -> None:
 
 
 def test_a_removed_shard_is_gone(store: Store) -> None:
-    store.write(KEY, COLUMNS, {})
+    write(store, KEY, COLUMNS, {})
     store.remove(KEY)
     store.remove(KEY)
     assert not store.has(KEY)
@@ -177,7 +156,7 @@ def test_a_removed_shard_is_gone(store: Store) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path / "file")
+        open_store(tmp_path / "file")
     assert str(caught.value) == (
         f"--quba-store: {tmp_path / 'file'} cannot be written (Not a directory). Allowed: a folder that you "
         "may write to. Name another with --quba-store DIR."
@@ -195,7 +174,7 @@ def test_a_thread_never_waits_for_its_own_locks(store: Store) -> None:
     """Names share lock files: with two thousand names, some share one for sure."""
     names = [f"clean/{number}" for number in range(2000)]
     with contextlib.ExitStack() as locks:
-        for one in (store, Store(store.root)):
+        for one in (store, open_store(store.root)):
             assert all(locks.enter_context(one.try_lock(name)) for name in names)
         assert len(list((store.root / "locks").iterdir())) < len(names)
         with store.try_lock("clean/0"):
@@ -208,7 +187,7 @@ def is_free(store: Store) -> bool:
     """True if another thread gets a lock of the store."""
 
     def try_lock() -> bool:
-        with Store(store.root).try_lock("clean/0") as is_held:
+        with open_store(store.root).try_lock("clean/0") as is_held:
             return is_held
 
     with ThreadPoolExecutor(1) as pool:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quba_check.storage.tensor_file import TensorFile, tensor_file
 from safetensors.numpy import save
 
 from quba_check.storage.shard import DamagedShardError
-from quba_check.storage.tensor_file import TensorFile, tensor_file
 
 TABLE = np.arange(12, dtype=np.float32).reshape(6, 2)
 PAYLOAD = save(

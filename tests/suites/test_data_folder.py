@@ -5,25 +5,21 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import datasets
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from support.s3 import S3Server
 
 from quba_check.core.view import CLEAN, CORRUPTIONS, SAMPLED, SEVERITIES, View
 from quba_check.errors import SuiteError
-from quba_check.storage.remote.mirror import MirrorSettings
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.opening import find_suite
-from quba_check.suites.sampling import WHOLE
 
 MANIFEST = """\
 schema: 1
@@ -46,8 +42,6 @@ sets:
   cue_conflict: {reader: cue-conflict, path: cc}
 """
 SETS = (CLEAN, *map(View, ("listed", "table", "stored", "braces", "wild", "pair", "saved", "cue_conflict")))
-MB = 1e-3
-"""In gigabytes."""
 
 
 def png(shade: int) -> bytes:
@@ -96,16 +90,18 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def local_url(local: Path, s3_of_session: S3Server) -> str:
+    return s3_of_session.upload(local)
+
+
 Open = Callable[..., Suite]
 
 
 @pytest.fixture
-def remote(local: Path, tmp_path: Path) -> Open:
-    """Opens the suite through a URL, with a limit in megabytes."""
-    store = tmp_path / "store"
-    return lambda megabytes=1000.0, root=local: find_suite(
-        f"file://{root}", store, WHOLE, MirrorSettings(megabytes * MB)
-    )
+def remote(local_url: str, tmp_path: Path, s3: S3Server) -> Open:
+    """Opens the suite through its URL, or that of another bucket."""
+    return lambda url=local_url: find_suite(url, tmp_path / "store")
 
 
 def read(suite: Suite, view: View) -> list[tuple[str, int, int, bytes]]:
@@ -145,8 +141,8 @@ def test_a_set_takes_the_files_that_it_needs(local: Path, remote: Open) -> None:
         SAMPLED: {f"c/{name}.npy" for name in CORRUPTIONS if name != "fog"},
     }
     for view, names in expected.items():
-        with suite.hold(view):
-            assert copied() == names, view
+        suite.fetch(view)
+        assert copied() == names, view
         suite.examples(view)
         assert copied() == names, view
         before |= copied()
@@ -156,8 +152,8 @@ def test_views_with_images_are_those_of_the_folder(local: Path, remote: Open) ->
     assert remote().views() == open_suite(local).views()
 
 
-def test_missing_sets_are_named_by_the_url(local: Path, remote: Open) -> None:
-    suite, url = remote(), f"file://{local}"
+def test_missing_sets_are_named_by_the_url(local_url: str, remote: Open) -> None:
+    suite, url = remote(), local_url
     assert suite.location == suite.source == url
     reasons = {name: suite.missing(View(name)) for name in ("absent", "no_shards", "half", "other")}
     assert reasons == {
@@ -171,103 +167,54 @@ def test_missing_sets_are_named_by_the_url(local: Path, remote: Open) -> None:
     assert str(error.value) == (f"{url}: the set 'absent' is missing: looked for {url}/lists/absent.csv.")
 
 
-def test_small_copies_make_room_for_each_other(local: Path, remote: Open) -> None:
-    suite, folder, largest = remote(0.021), open_suite(local), 0
-    for _ in range(2):
-        for view in SETS:
-            assert read(suite, view) == read(folder, view)
-            files = [path for path in suite.root.rglob("*") if path.is_file()]
-            largest = max(largest, sum(path.stat().st_size for path in files))
-    assert 20_000 < largest <= 21_000
-
-
-def test_threads_do_not_take_files_from_each_other(local: Path, remote: Open) -> None:
-    suite = remote(0.021)  # for one of the two sets
-    shards, tables = (suite.examples(view) for view in (View("braces"), View("stored")))
-    is_done = threading.Event()
-
-    def read_images() -> int:
-        count = 0
-        while not is_done.is_set() or not count:
-            count += sum(suite.image(example).width for example in shards)
-        return count
-
-    with ThreadPoolExecutor(3) as pool:
-        reading = [pool.submit(read_images) for _ in range(3)]
-        try:
-            for _ in range(100):
-                with suite.hold(View("stored")):
-                    assert all(suite.path(example).is_file() for example in tables)
-                    assert not any(suite.path(example).is_file() for example in shards)
-        finally:
-            is_done.set()
-        assert min(one.result() for one in reading) > 0
-
-
-def test_an_image_whose_set_was_removed_is_copied_again(local: Path, remote: Open) -> None:
-    suite = remote()
-    examples = {view: suite.examples(view) for view in SETS}
-    shutil.rmtree(suite.root)
-    for view, listed in examples.items():
-        expected = [pixels for *_, pixels in read(open_suite(local), view)]
-        assert [suite.image(example).tobytes() for example in listed] == expected, view
-
-
-def test_a_damaged_image_is_named_by_the_url(local: Path, remote: Open, tmp_path: Path) -> None:
+def test_a_damaged_image_is_named_by_the_url(local: Path, remote: Open, tmp_path: Path, s3: S3Server) -> None:
     root = tmp_path / "data"
     shutil.copytree(local, root)
     (root / "val/a/0.png").write_bytes(b"no image")
     (root / "val/c").mkdir()
     (root / "val/b/2.jpg.txt").write_bytes(b"")
-    suite = remote(root=root)
+    url = s3.upload(root)
+    suite = remote(url)
     with pytest.raises(SuiteError) as error:
         suite.image(suite.examples(CLEAN)[0])
     assert str(error.value) == (
-        f"file://{root}/val/a/0.png: cannot be decoded as an image (no image format recognises it). Replace "
+        f"{url}/val/a/0.png: cannot be decoded as an image (no image format recognises it). Replace "
         "or remove the file."
     )
     (root / "val/c/0.png").write_bytes(png(0))
     with pytest.raises(SuiteError) as error:
-        remote(root=root).examples(CLEAN)
-    assert str(error.value) == (f"file://{root}/val/c: unknown class folder 'c'. Allowed: a, b.")
+        remote(url := s3.upload(root)).examples(CLEAN)
+    assert str(error.value) == (f"{url}/val/c: unknown class folder 'c'. Allowed: a, b.")
 
 
-def test_a_listed_image_that_is_not_behind_the_url(local: Path, remote: Open, tmp_path: Path) -> None:
+def test_a_listed_image_that_is_not_behind_the_url(
+    local: Path, remote: Open, tmp_path: Path, s3: S3Server
+) -> None:
     root = tmp_path / "data"
     shutil.copytree(local, root)
     (root / "lists/listed.csv").write_text("path,label\n../pool/x.png,a\n")
     with pytest.raises(SuiteError) as error:
-        remote(root=root).examples(View("listed"))
-    url = f"file://{root}"
+        remote(url := s3.upload(root)).examples(View("listed"))
     assert str(error.value) == (f"{url}/lists/listed.csv:2: there is no file {url}/lists/../pool/x.png.")
 
 
-def test_a_set_above_the_limit(remote: Open, local: Path) -> None:
-    suite = remote(0.001)
-    with pytest.raises(SuiteError) as error:
-        suite.examples(View("braces"))
-    assert str(error.value) == (
-        f"file://{local}: the set 'braces' takes 2.048e-05 GB, more than this machine may keep (1e-06 GB). "
-        "Allowed: --quba-mirror-gb 0.1 or more, or fewer images."
-    )
-    with pytest.raises(
-        SuiteError, match=r"the set 'corruptions/gaussian_noise/1' and 14 others together take"
-    ):
-        suite.examples(SAMPLED)
+@pytest.fixture
+def bucket(s3: S3Server) -> str:
+    return s3.new_bucket()
 
 
 @pytest.fixture
-def memory() -> Iterator[Callable[[str, str], None]]:
-    """Writes files of fsspec's memory."""
-    system = fsspec.filesystem("memory")
-    yield lambda path, text: system.pipe(path, text.encode())
-    system.store.clear()
+def put(s3: S3Server, bucket: str) -> Callable[[str, str], None]:
+    """Writes files of the bucket."""
+    return lambda key, text: s3.client().put_object(
+        Bucket=bucket.removeprefix("s3://"), Key=key, Body=text.encode()
+    )
 
 
 def test_errors_of_a_manifest_behind_a_url(
-    memory: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: str, put: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("QUBA_DATA", "memory://data/")
+    monkeypatch.setenv("QUBA_DATA", f"{bucket}/")
 
     def message() -> str:
         with pytest.raises(SuiteError) as error:
@@ -278,31 +225,31 @@ def test_errors_of_a_manifest_behind_a_url(
         "Expected in it: quba-data.yaml, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
         "modelvshuman, bg_challenge)."
     )
-    assert message() == f"memory://data: there are no files. {expected} Name another folder."
-    memory("/data/photos/a.png", "")
-    memory("/data/x.txt", "")
-    assert message() == f"memory://data: the data folder holds no suite, got photos, x.txt. {expected}"
-    memory("/data/quba-data.yaml", MANIFEST)
+    assert message() == f"{bucket}: there are no files. {expected} Name another folder."
+    put("photos/a.png", "")
+    put("x.txt", "")
+    assert message() == f"{bucket}: the data folder holds no suite, got photos, x.txt. {expected}"
+    put("quba-data.yaml", MANIFEST)
     assert message() == (
-        "memory://data/quba-data.yaml:3: classes: memory://data/lists/classes.txt: there is no such file."
+        f"{bucket}/quba-data.yaml:3: classes: {bucket}/lists/classes.txt: there is no such file."
     )
-    memory("/data/lists/classes.txt", "a\na\n")
-    assert message() == "memory://data/lists/classes.txt:2: 'a' is listed twice, first in line 1."
-    memory("/data/lists/classes.txt", "a\nb\n")
+    put("lists/classes.txt", "a\na\n")
+    assert message() == f"{bucket}/lists/classes.txt:2: 'a' is listed twice, first in line 1."
+    put("lists/classes.txt", "a\nb\n")
     assert message() == (
-        "memory://data/quba-data.yaml: none of its sets exists: the set 'clean' is missing: looked for "
-        "memory://data/val, the set 'corruptions' is missing: looked for memory://data/c and 11 more. "
+        f"{bucket}/quba-data.yaml: none of its sets exists: the set 'clean' is missing: looked for "
+        f"{bucket}/val, the set 'corruptions' is missing: looked for {bucket}/c and 11 more. "
         "Correct the paths, or name another folder."
     )
-    memory("/data/quba-data.yaml", "schema: 1\n")
-    assert message() == "memory://data/quba-data.yaml:1: the key 'name' is missing."
+    put("quba-data.yaml", "schema: 1\n")
+    assert message() == f"{bucket}/quba-data.yaml:1: the key 'name' is missing."
 
 
-def test_the_published_layout_behind_a_url(memory: Callable[[str, str], None]) -> None:
-    memory("/data/imagenet-r/n01443537/0.png", "")
-    suite = open_suite("memory://data")
-    assert (suite.name, suite.location) == ("imagenet", "memory://data")
+def test_the_published_layout_behind_a_url(bucket: str, put: Callable[[str, str], None]) -> None:
+    put("imagenet-r/n01443537/0.png", "")
+    suite = open_suite(bucket)
+    assert (suite.name, suite.location) == ("imagenet", bucket)
     assert [view.set for view in suite.views()] == ["imagenet_r"]
-    assert suite.missing(CLEAN) == ("the set 'clean' is missing: looked for memory://data/imagenet/val")
+    assert suite.missing(CLEAN) == (f"the set 'clean' is missing: looked for {bucket}/imagenet/val")
     with pytest.raises(SuiteError, match=r"without a quba-data\.yaml\.$"):
         suite.examples(suite.views()[0])

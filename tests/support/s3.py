@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -65,6 +66,15 @@ class S3Server:
         name = f"bucket-{next(self._names)}"
         self.client().create_bucket(Bucket=name)
         return f"s3://{name}"
+
+    def upload(self, folder: Path) -> str:
+        """Copy a folder into a new bucket; return its URL."""
+        url, client = self.new_bucket(), self.client()
+        for path in folder.rglob("*"):
+            if path.is_file():
+                key = path.relative_to(folder).as_posix()
+                client.put_object(Bucket=url.removeprefix("s3://"), Key=key, Body=path.read_bytes())
+        return url
 
     def names(self, url: str) -> list[str]:
         """The names of all objects below a URL."""

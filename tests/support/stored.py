@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from quba_check.storage.shard import ShardKey
+from quba_check.storage.shard import Columns, ShardKey, encode_shards, object_name
 from quba_check.storage.store import Store
 
 OLD = 1_000_000_000.0
@@ -34,14 +35,24 @@ def predict(store: Store, model: str, *views: str, packed: bool = True) -> None:
                 "top1": np.array([0, 1, 2]),
                 "confidence": np.linspace(0, 1, 3, dtype=np.float32),
             }
-            store.write(key, columns, {"model": model, "view": view, "outputs": "logits"})
+            write(store, key, columns, {"model": model, "view": view, "outputs": "logits"})
         if packed:
             store.pack(keys)
 
 
+def write(store: Store, key: ShardKey, columns: Columns, about: Mapping[str, str]) -> None:
+    """Store a shard as an object of its own."""
+    store.put(key, encode_shards([key], columns, about))
+
+
+def path_of(store: Store, key: ShardKey) -> Path:
+    """The file of a shard that is not packed."""
+    return store.local.path(object_name(key.cache_entry, [key.id]))
+
+
 def prediction_files(store: Store, model: str, view: str) -> list[Path]:
     """The files of a view."""
-    return sorted(store.path(keys_of(model, view)[0]).parent.glob("*.safetensors"))
+    return sorted(path_of(store, keys_of(model, view)[0]).parent.glob("*.safetensors"))
 
 
 def age(*paths: Path, at: float = OLD) -> None:

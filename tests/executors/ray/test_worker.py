@@ -22,7 +22,7 @@ from support.evaluations import new_evaluation
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
 from quba_check.engine.shard_locks import ShardLocks
-from quba_check.engine.shard_request import ShardId, ShardRequest, ShardResult
+from quba_check.engine.shard_request import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment, installed_version
 from quba_check.executors.worker_spec import WorkerSpec
@@ -52,7 +52,7 @@ def spec(driver: Evaluation) -> WorkerSpec:
 def wanted(driver: Evaluation) -> Iterator[ShardRequest]:
     engine = driver.engine
     with closing(ShardLocks(engine.store, engine.cache_keys, driver.classifier)) as locks:
-        yield next(locks.requests([ShardId((engine.cache_keys.stored_view(CLEAN),), 0)]))
+        yield next(locks.requests([PlannedShard((engine.cache_keys.stored_view(CLEAN),), 0)]))
 
 
 def test_one_model_after_another(

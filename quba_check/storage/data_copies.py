@@ -1,0 +1,215 @@
+"""Copies of a data folder at a URL: each file is copied once, when a set that has it is used."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock
+
+from quba_check.errors import StoreError, SuiteError
+from quba_check.storage.atomic import replacing, write_atomically
+from quba_check.storage.json_text import parse_json
+from quba_check.storage.store import content_hash
+from quba_check.storage.url_objects import UrlObjects
+from quba_check.storage.user_files import reason, remove
+
+FOLDER = "mirror"
+"""Folder in a store for the copies."""
+GIGABYTE, MEGABYTE = 10**9, 10**6
+ANNOUNCED_BYTES = MEGABYTE
+"""Copying less takes no noticeable time."""
+DOWNLOADS = 16
+"""Files that are copied at the same time. A request takes longer than a small file."""
+_ADVICE = (
+    "Allowed: a larger disk. Name another store with --quba-store DIR, or another TMPDIR for workers, or "
+    "free some space."
+)
+
+
+def _ignore(text: str) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopySettings:
+    """Listing of the files, and progress of the copies.
+
+    Attributes:
+        listed_since: time in seconds since 1970; an older listing of the files is not used. The processes of
+            a run share its start.
+        announce: called with each step before predictions.
+        show_step: called with the progress of such a step.
+    """
+
+    listed_since: float = math.inf
+    announce: Callable[[str], None] = field(default=_ignore, repr=False)
+    show_step: Callable[[str], None] = field(default=_ignore, repr=False)
+
+    def silent(self) -> CopySettings:
+        """Return the settings without functions, for other processes."""
+        return CopySettings(self.listed_since)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files at a URL at one time.
+
+    Attributes:
+        files: size and version by name, in sorted order.
+    """
+
+    files: Mapping[str, tuple[int, str]]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return list(self.files)
+
+    def below(self, folder: str) -> list[str]:
+        """Return the names of all files below a folder; `""` is the whole listing.
+
+        >>> Listing({name: (1, "") for name in ("a", "a-b/x", "a/b/x", "a/y", "b")}).below("a")
+        ['a/b/x', 'a/y']
+        """
+        if not folder:
+            return self._names
+        start, end = f"{folder}/", f"{folder}0"  # the character after the slash
+        return self._names[bisect_left(self._names, start) : bisect_left(self._names, end)]
+
+
+class DataCopies:
+    """The files at a URL, copied to this machine when they are needed.
+
+    Layout: `<folder>/<hash of the URL>/files/` has the copies, next to `listing.json`. A listing removes the
+    copies of files that changed at the URL. Any number of processes and threads may use one folder. Nothing
+    else is removed; see `quba-check store prune`.
+
+    Args:
+        url: the URL.
+        folder: folder of all copies on this machine; created if missing.
+        settings: listing of the files, and progress.
+
+    Attributes:
+        settings: the settings.
+        label: the URL for messages and records.
+        root: folder of the copies.
+        listing: the files at the URL.
+
+    Raises:
+        SuiteError: the URL cannot be listed.
+        StoreError: the folder cannot be written.
+    """
+
+    def __init__(self, url: str, folder: Path, settings: CopySettings) -> None:
+        self._objects = UrlObjects(url, "--quba-data", SuiteError)
+        self._home = folder.absolute() / content_hash(url.rstrip("/"))[:16]
+        self._lock = threading.Lock()
+        self._complete: set[tuple[str, ...]] = set()
+        self.settings = settings
+        self.label = self._objects.label
+        self.root = self._home / "files"
+        settings.announce(f"listing {self.label}")
+        with self._writing():
+            self.listing = self._current_listing()
+
+    def fetch(self, title: str, names: Iterable[str]) -> None:
+        """Copy the files that are not on this machine; names without a file are skipped.
+
+        Args:
+            title: name of the files in messages, such as `the set 'clean'`.
+            names: the files, relative to the URL.
+
+        Raises:
+            SuiteError: one cannot be read.
+            StoreError: one cannot be written.
+        """
+        listed = tuple(sorted({name for name in names if name in self.listing.files}))
+        with self._lock, self._writing():
+            if listed not in self._complete:
+                with FileLock(self._home / "copy.lock"):
+                    self._download(title, [name for name in listed if not (self.root / name).exists()])
+                self._complete.add(listed)
+
+    def _current_listing(self) -> Listing:
+        """Return the listing by another process of the run, or a new one."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        path = self._home / "listing.json"
+        with FileLock(self._home / "listing.lock"):
+            try:
+                stored = parse_json(path.read_bytes())
+                old = {name: (int(size), str(version)) for name, (size, version) in stored["files"].items()}
+                if stored["listed_at"] >= self.settings.listed_since:
+                    return Listing(old)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or damaged
+                old = {}
+                remove(self.root)
+            now = time.time()
+            objects = sorted(self._objects.list(), key=lambda file: file.name)
+            files = {file.name: (file.size, file.version) for file in objects}
+            with FileLock(self._home / "copy.lock"):
+                for name in old:
+                    if files.get(name) != old[name]:
+                        (self.root / name).unlink(missing_ok=True)
+                content = {"url": self.label, "listed_at": now, "files": files}
+                write_atomically(path, json.dumps(content).encode())
+        return Listing(files)
+
+    def _download(self, title: str, names: list[str]) -> None:
+        total = sum(self.listing.files[name][0] for name in names)
+        free = shutil.disk_usage(self._home).free
+        if total > free:
+            raise StoreError(
+                f"{self._home.parent}: {title} of {self.label} takes {total / GIGABYTE:.4g} GB, and "
+                f"{free / GIGABYTE:.4g} GB are free on this disk. {_ADVICE}"
+            )
+        if total >= ANNOUNCED_BYTES:
+            amount = "1 file" if len(names) == 1 else f"{len(names):,} files"
+            size = f"{total / GIGABYTE:.1f} GB" if total >= GIGABYTE else f"{total / MEGABYTE:.0f} MB"
+            self.settings.announce(f"copying {title} from {self.label}: {amount}, {size}")
+        copied = percent = 0
+        pool = ThreadPoolExecutor(DOWNLOADS)
+        try:
+            for job in as_completed([pool.submit(self._copy, name) for name in names]):
+                copied += job.result()
+                if total and (done := 100 * copied // total) > percent:
+                    percent = done
+                    self.settings.show_step(f"{title}, {percent} % copied")
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _copy(self, name: str) -> int:
+        """Copy a file; return its size."""
+        path, size = self.root / name, self.listing.files[name][0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as unfinished:
+            try:
+                copied = self._objects.download(name, unfinished)
+            except FileNotFoundError:
+                raise SuiteError(
+                    f"{self.label}/{name}: was removed since it was listed. Start the run again."
+                ) from None
+            if copied != size:
+                raise SuiteError(
+                    f"{self.label}/{name}: changed since it was listed, from {size:,} to {copied:,} bytes. "
+                    "Start the run again."
+                )
+        return size
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"{self._home.parent}: copies of {self.label} cannot be written ({reason(error)}). {_ADVICE}"
+            ) from None

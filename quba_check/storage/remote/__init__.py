@@ -1,1 +1,0 @@
-"""Files at URLs: listings, copies on this machine, leases, and the shared store."""

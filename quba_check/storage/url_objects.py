@@ -1,0 +1,217 @@
+"""Objects at a URL of S3, Google Cloud Storage or Azure, through obstore."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+from quba_check.errors import StoreError, UserError, needs
+from quba_check.outside_text import one_line, without_credentials
+from quba_check.storage.objects import Objects, StoredFile
+
+SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
+_EXAMPLES = "s3://bucket/folder, gs://bucket/folder or az://container/folder"
+_NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|specified (bucket|container) does not exist")
+_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
+_QUERY = re.compile(r"\?\S+")
+"""Queries of requests may hold a signature."""
+WAIT_SECONDS = 5.0
+"""Time after which a line names the awaited server."""
+SILENT_SECONDS = 30.0
+"""Time without an answer after which a request has failed."""
+RETRY_SECONDS = 90.0
+"""Time from the first try of a request after which it is not tried again."""
+_LONGEST_REQUEST = "1h"
+
+
+class UrlObjects(Objects):
+    """The objects below a URL.
+
+    Args:
+        url: the URL: `s3://bucket/folder`, `gs://bucket/folder` or `az://container/folder`.
+        option: start of messages, for example `--quba-store`.
+        error: class of the errors to raise.
+
+    Raises:
+        UserError: the URL is of another kind, obstore is not installed, or its settings are incomplete.
+    """
+
+    listing_seconds = 2.0
+
+    def __init__(self, url: str, option: str = "--quba-store", error: type[UserError] = StoreError) -> None:
+        self.label = without_credentials(url.rstrip("/"))
+        self._url = url.rstrip("/")
+        self._option = option
+        self._error = error
+        self._is_new = True
+        self._store = self._opened()
+
+    def get(self, name: str, size: int | None = None) -> bytes:
+        """Return the content of an object, or its first `size` bytes, in one request."""
+        import obstore
+
+        with self._errors(name):
+            options: Any = None if size is None else {"range": (0, size)}
+            return bytes(obstore.get(self._store, name, options=options).bytes())
+
+    def download(self, name: str, path: Path) -> int:
+        """Copy an object to a file, without holding it in memory; return its size.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            OSError: the file cannot be written.
+            UserError: the object cannot be read.
+        """
+        import obstore
+
+        with self._errors(name), path.open("wb") as file:
+            return sum(file.write(chunk) for chunk in obstore.get(self._store, name))
+
+    def create(self, name: str, content: bytes) -> None:
+        """Write an object that does not exist; the server checks that in the same step."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        with self._errors(name, can_be_missing=False), suppress(AlreadyExistsError):
+            obstore.put(self._store, name, content, mode="create", use_multipart=False)
+
+    def set(self, name: str, content: bytes) -> None:
+        """Write an object, a large one in parts at once."""
+        import obstore
+
+        with self._errors(name, can_be_missing=False):
+            obstore.put(self._store, name, content)
+
+    def list(self, folder: str = "") -> Iterator[StoredFile]:
+        """Yield the objects below a folder, with one request for 1,000; markers of folders are left out."""
+        import obstore
+
+        with self._errors("", can_be_missing=False):
+            objects = [each for chunk in obstore.list(self._store, folder or None) for each in chunk]
+        for each in objects:
+            if not each["path"]:  # the marker of the folder itself
+                continue
+            parts = each["path"].split("/")
+            if {"", ".", ".."} & set(parts) or "\0" in each["path"] or "\\" in each["path"]:
+                raise self._error(
+                    f"{self._option}: {self.label} has a file with the name {each['path']!r}. Allowed: names "
+                    "that are paths below a folder, without empty parts, '.', '..' and '\\'. Rename it."
+                )
+            modified, version = each["last_modified"].timestamp(), str(each["e_tag"])
+            yield StoredFile(each["path"], each["size"], modified, version)
+
+    def delete(self, *names: str) -> None:
+        """Remove objects, if they exist, on S3 and Azure many in one request."""
+        import obstore
+
+        if not names:
+            return
+        with self._errors(names[0], can_be_missing=False):
+            try:
+                obstore.delete(self._store, names)
+            except FileNotFoundError as error:
+                self._check_bucket(error)
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        obstore.delete(self._store, name)
+
+    def _opened(self) -> Any:
+        scheme, _, path = self._url.partition("://")
+        bucket, _, prefix = path.partition("/")
+        if scheme not in SCHEMES or "@" in path:
+            problem = (
+                "credentials in a URL are not read" if scheme in SCHEMES else f"{scheme}:// is not supported"
+            )
+            raise self._error(
+                f"{self._option}: {self.label} cannot be opened: {problem}. Allowed: a folder, or a URL "
+                f"such as {_EXAMPLES}."
+            )
+        if not bucket:
+            raise self._error(
+                f"{self._option}: {self.label} names no bucket. Allowed: a URL such as {_EXAMPLES}."
+            )
+        try:
+            import obstore.store
+        except ImportError:
+            raise self._error(f"{self._option}: {self.label} {needs('obstore', extra='cloud')}") from None
+        silent = timedelta(seconds=SILENT_SECONDS)
+        options: dict[str, Any] = {
+            "client_options": {
+                "allow_http": True,
+                "connect_timeout": silent,
+                "read_timeout": silent,
+                "timeout": _LONGEST_REQUEST,
+            },
+            "retry_config": {"max_retries": 5, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+        }
+        try:
+            if scheme == "s3":
+                options |= _profile()
+            return getattr(obstore.store, SCHEMES[scheme])(bucket, prefix=prefix or None, **options)
+        except Exception as error:  # noqa: BLE001  of missing or wrong settings, also of boto3
+            raise self._error(
+                f"{self._option}: {self.label} cannot be opened: {self._message(error)}. Allowed: a "
+                f"folder, or a URL such as {_EXAMPLES}."
+            ) from None
+
+    @contextmanager
+    def _errors(self, name: str, *, can_be_missing: bool = True) -> Iterator[None]:
+        """Raise errors of the server as `UserError`, except for missing objects that are read."""
+        timer = Timer(WAIT_SECONDS if self._is_new else 1e6, _print_waiting, [self.label])
+        timer.daemon = True
+        try:
+            if self._is_new:
+                timer.start()
+            yield
+            self._is_new = False
+        except FileNotFoundError as error:
+            self._check_bucket(error)
+            if not can_be_missing:
+                raise self._failure(name, self._message(error)) from None
+            raise FileNotFoundError(f"{self.label}/{name}") from None
+        except (UserError, OSError):  # of the disk
+            raise
+        except Exception as error:
+            self._check_bucket(error)
+            raise self._failure(name, self._message(error)) from error
+        finally:
+            timer.cancel()
+
+    def _check_bucket(self, error: Exception) -> None:
+        if _NO_BUCKET.search(str(error)):
+            raise self._failure("", "there is no such bucket") from None
+
+    def _message(self, error: Exception) -> str:
+        text = str(error).partition("\n\nDebug source")[0]
+        details = _MESSAGE.search(text)
+        text = text.partition("<?xml")[0] + (details[1] if details else "")
+        text = without_credentials(_QUERY.sub("", text), self._url)
+        return one_line(" ".join(text.split()).rstrip(".: ")) or type(error).__name__
+
+    def _failure(self, name: str, problem: str) -> UserError:
+        return self._error(
+            f"{self._option}: {self.label}{'/' if name else ''}{name} cannot be used: {problem}. Allowed: a "
+            "place that exists and that this machine's credentials may read and write."
+        )
+
+
+def _profile() -> dict[str, Any]:
+    """Return the credentials in `~/.aws` by boto3, since obstore reads none of its files."""
+    has_profile = "AWS_PROFILE" in os.environ or (Path.home() / ".aws" / "credentials").exists()
+    if "AWS_ACCESS_KEY_ID" in os.environ or not has_profile or find_spec("boto3") is None:
+        return {}
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    return {"credential_provider": Boto3CredentialProvider()}
+
+
+def _print_waiting(label: str) -> None:
+    sys.stderr.write(f"quba-check: waiting for an answer of {label}, at most two minutes\n")

@@ -1,0 +1,151 @@
+"""Copies of a data folder at a URL: each file once, for any number of processes and threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from collections import namedtuple
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.s3 import S3Server
+
+from quba_check.errors import StoreError, SuiteError
+from quba_check.storage.data_copies import CopySettings, DataCopies
+from quba_check.storage.url_objects import UrlObjects
+
+FILES = {"a/1": b"one", "a/2": b"two", "b/1": b"three"}
+
+
+@pytest.fixture
+def remote(s3: S3Server) -> UrlObjects:
+    objects = UrlObjects(f"{s3.new_bucket()}/data")
+    for name, content in FILES.items():
+        objects.set(name, content)
+    return objects
+
+
+@pytest.fixture
+def opened(remote: UrlObjects, tmp_path: Path) -> Callable[..., DataCopies]:
+    return lambda **settings: DataCopies(remote.label, tmp_path / "copies", CopySettings(**settings))
+
+
+def contents(copies: DataCopies) -> dict[str, bytes]:
+    files = [path for path in copies.root.rglob("*") if path.is_file()]
+    return {path.relative_to(copies.root).as_posix(): path.read_bytes() for path in files}
+
+
+def test_files_are_copied_once_when_they_are_used(opened, s3: S3Server) -> None:
+    copies = opened()
+    assert list(copies.listing.files) == sorted(FILES)
+    with s3.counted() as requests:
+        copies.fetch("the set", ["a/1", "a/2", "a/none"])
+        copies.fetch("the set", ["a/2", "a/1"])
+        copies.fetch("another", ["a/2", "b/1"])
+    assert requests == {"GET": 3}
+    assert contents(copies) == FILES
+    with s3.counted() as requests:
+        opened().fetch("the set", FILES)
+    assert requests == {"LIST": 1}
+
+
+def fetch_all(url: str, folder: Path) -> None:
+    DataCopies(url, folder, CopySettings(listed_since=0.0)).fetch("the set", FILES)
+
+
+def test_processes_and_threads_share_copies_and_listing(
+    opened, remote: UrlObjects, s3: S3Server, tmp_path: Path
+) -> None:
+    with s3.counted() as requests:
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(target=fetch_all, args=(remote.label, tmp_path / "copies"))
+        process.start()
+        copies = opened(listed_since=0.0)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: copies.fetch("the set", FILES), range(8)))
+        process.join()
+    assert process.exitcode == 0
+    assert requests == {"LIST": 1, "GET": 3}
+
+
+def test_a_changed_file_alone_is_copied_again(opened, remote: UrlObjects, s3: S3Server) -> None:
+    opened().fetch("the set", FILES)
+    remote.set("a/1", b"changed")
+    copies = opened()
+    with s3.counted() as requests:
+        copies.fetch("the set", FILES)
+    assert requests == {"GET": 1}
+    assert contents(copies) == FILES | {"a/1": b"changed"}
+
+
+def test_a_file_of_the_same_size_and_a_lost_copy_are_copied_again(opened, remote: UrlObjects) -> None:
+    copies = opened()
+    copies.fetch("the set", FILES)
+    remote.set("a/1", b"ONE")
+    remote.delete("b/1")
+    (copies.root / "a" / "2").unlink()
+    copies = opened()
+    assert contents(copies) == {}
+    copies.fetch("the set", FILES)
+    assert contents(copies) == {"a/1": b"ONE", "a/2": b"two"}
+
+
+def test_files_that_changed_after_the_listing(opened, remote: UrlObjects) -> None:
+    copies = opened()
+    remote.delete("a/1")
+    remote.set("a/2", b"longer")
+    with pytest.raises(SuiteError) as caught:
+        copies.fetch("the set", ["a/1"])
+    assert str(caught.value) == (f"{remote.label}/a/1: was removed since it was listed. Start the run again.")
+    with pytest.raises(SuiteError) as caught:
+        copies.fetch("the set", ["a/2"])
+    assert str(caught.value) == (
+        f"{remote.label}/a/2: changed since it was listed, from 3 to 6 bytes. Start the run again."
+    )
+    assert contents(copies) == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"listed_at": 1e12, "files": [1]}'])
+def test_a_damaged_listing_is_made_again(opened, content: bytes) -> None:
+    copies = opened()
+    copies.fetch("the set", FILES)
+    (copies.root.parent / "listing.json").write_bytes(content)
+    copies = opened(listed_since=0.0)
+    assert list(copies.listing.files) == sorted(FILES)
+    assert contents(copies) == {}
+
+
+def test_a_folder_that_cannot_be_written(opened, remote: UrlObjects, tmp_path: Path) -> None:
+    (tmp_path / "copies").write_text("")
+    with pytest.raises(StoreError) as caught:
+        opened()
+    assert str(caught.value).startswith(
+        f"{tmp_path}/copies: copies of {remote.label} cannot be written (Not a directory). Allowed: "
+    )
+
+
+def test_a_disk_without_room(
+    opened, remote: UrlObjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 0, 10))
+    with pytest.raises(StoreError) as caught:
+        opened().fetch("the set 'a'", FILES)
+    assert str(caught.value).startswith(
+        f"{tmp_path}/copies: the set 'a' of {remote.label} takes 1.1e-08 GB, and 1e-08 GB are free on this "
+        "disk. Allowed: "
+    )
+
+
+def test_long_copies_are_announced(opened, remote: UrlObjects) -> None:
+    remote.set("large", bytes(2_000_000))
+    lines: list[str] = []
+    copies = opened(announce=lines.append, show_step=lines.append)
+    copies.fetch("the set 'a'", ["large"])
+    assert lines == [
+        f"listing {remote.label}",
+        f"copying the set 'a' from {remote.label}: 1 file, 2 MB",
+        "the set 'a', 100 % copied",
+    ]

@@ -1,0 +1,224 @@
+"""A store at a URL: several machines see the same predictions, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.s3 import S3Server
+from support.stored import write
+
+from quba_check.errors import StoreError
+from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.store import Store
+from quba_check.storage.url_objects import UrlObjects
+
+ENTRY = "e" * 32
+ROWS = 4
+Machine = Callable[[str], Store]
+KEYS = [ShardKey(ENTRY, number, "a" * 32, range(number * ROWS, (number + 1) * ROWS)) for number in range(5)]
+
+
+def columns_of(key: ShardKey) -> dict[str, np.ndarray]:
+    return {"index": np.array(key.indices), "top1": np.arange(ROWS) + key.shard}
+
+
+def fill(store: Store, keys: Sequence[ShardKey] = KEYS) -> None:
+    for key in keys:
+        write(store, key, columns_of(key), {"model": "net", "view": "fog-3", "outputs": "logits"})
+
+
+def check(store: Store, keys: Sequence[ShardKey] = KEYS) -> None:
+    shard = store.read(keys)
+    for name in ("index", "top1"):
+        np.testing.assert_array_equal(
+            shard.columns[name], np.concatenate([columns_of(key)[name] for key in keys])
+        )
+
+
+@pytest.fixture
+def url(s3: S3Server) -> str:
+    return f"{s3.new_bucket()}/store"
+
+
+@pytest.fixture
+def machine(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """Open the store as another machine or process does, with a folder of its own."""
+    monkeypatch.setattr(UrlObjects, "listing_seconds", 0.0)
+    opened: list[Store] = []
+
+    def open_as(name: str) -> Store:
+        opened.append(Store(tmp_path / name, UrlObjects(url)))
+        return opened[-1]
+
+    yield open_as
+    for store in opened:
+        store.close()
+
+
+def predictions(s3: S3Server, url: str) -> list[str]:
+    return sorted(s3.names(f"{url}/predictions/{ENTRY}"))
+
+
+def test_machines_read_what_others_wrote_before_and_after_packing(
+    machine: Machine, s3: S3Server, url: str
+) -> None:
+    first, second = machine("first"), machine("second")
+    assert not first.has_entry(ENTRY)
+    fill(first, KEYS[:3])
+    fill(second, KEYS[3:])
+    first.close()
+    second.close()
+    assert first.missing(KEYS) == second.missing(KEYS) == []
+    check(second)
+    assert len(predictions(s3, url)) == 5
+    machine("third").pack(KEYS)
+    (name,) = predictions(s3, url)
+    assert name.startswith("00000-00004-")
+    for store in (first, second, machine("fourth")):
+        check(store)
+        check(store, KEYS[2:3])
+    first.remove(KEYS[1])
+    assert predictions(s3, url) == []
+    assert machine("fifth").missing(KEYS) == KEYS
+
+
+def test_requests_of_a_reader(machine: Machine, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = machine("first")
+    fill(first)
+    first.pack(KEYS)
+    monkeypatch.setattr(UrlObjects, "listing_seconds", 60.0)
+    second = machine("second")
+    with s3.counted() as requests:
+        assert second.has_entry(ENTRY)
+        assert second.missing(KEYS) == []
+        assert all(map(second.has, KEYS))
+        second.read(KEYS)
+        second.pack(KEYS)
+        Store(second.root, UrlObjects(first.label)).read(KEYS)
+    assert requests == {"LIST": 2, "GET": 1}
+
+
+def test_requests_of_a_writer(machine: Machine, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UrlObjects, "listing_seconds", 60.0)
+    store = machine("first")
+    with s3.counted() as requests:
+        for key in KEYS:
+            assert not store.has(key)
+            fill(store, [key])
+        store.pack(KEYS)
+        check(store)
+    assert requests == {"LIST": 1, "PUT": len(KEYS) + 1, "POST": 1}
+
+
+def test_shards_of_another_machine_are_seen_after_a_while(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = machine("first"), machine("second")
+    monkeypatch.setattr(UrlObjects, "listing_seconds", 60.0)
+    assert not second.has(KEYS[0])
+    fill(first)
+    first.close()
+    second.objects.listing_seconds = 60.0
+    assert not second.has(KEYS[0])
+    second.objects.listing_seconds = 0.0
+    assert second.has(KEYS[0])
+
+
+def test_machines_begin_at_different_shards(machine: Machine, tmp_path: Path) -> None:
+    store = machine("first")
+    assert store.first_shard(ENTRY) == store.first_shard(ENTRY) != store.first_shard("f" * 32)
+    assert len({machine("first").first_shard(ENTRY) % 196 for _ in range(10)}) > 1
+    assert Store(tmp_path).first_shard(ENTRY) == 0
+
+
+def test_machines_at_once_complete_a_view(machine: Machine, s3: S3Server, url: str) -> None:
+    machines = [machine(f"machine-{number}") for number in range(3)]
+
+    def work(store: Store) -> None:
+        for key in KEYS:
+            if not store.has(key):
+                fill(store, [key])
+        store.pack(KEYS)
+        check(store)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, machines))
+    machines[0].pack(KEYS)
+    assert len(predictions(s3, url)) == 1
+    check(machine("last"))
+
+
+def test_a_damaged_object_is_removed_and_written_again(machine: Machine, s3: S3Server, url: str) -> None:
+    first = machine("first")
+    fill(first)
+    first.pack(KEYS)
+    (name,) = predictions(s3, url)
+    key = f"store/predictions/{ENTRY}/{name}"
+    s3.client().put_object(Bucket=url.split("/")[2], Key=key, Body=b"cut")
+    second = machine("second")
+    for _ in range(2):
+        with pytest.raises(DamagedShardError, match="its header is cut off"):
+            second.read(KEYS)
+    second.remove(KEYS[0])
+    assert predictions(s3, url) == []
+    fill(second, second.missing(KEYS))
+    second.pack(KEYS)
+    assert predictions(s3, url) == [name]
+    check(machine("third"))
+
+
+def test_a_write_that_fails_stops_the_run(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = machine("first")
+    store.has(KEYS[0])
+
+    def refuse(*_: object) -> None:
+        raise StoreError("refused")
+
+    monkeypatch.setattr(UrlObjects, "create", refuse)
+    with pytest.raises(StoreError, match="refused"):  # noqa: PT012  an early error is raised by the first
+        fill(store, KEYS[:1])
+        store.pack(KEYS)
+
+
+def test_shards_stay_if_their_view_cannot_be_written(
+    machine: Machine, s3: S3Server, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = machine("first")
+    fill(store)
+
+    def refuse(*_: object) -> None:
+        raise StoreError("refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UrlObjects, "set", refuse)
+        store.pack(KEYS)
+    assert len(predictions(s3, url)) == 5
+    check(machine("second"))
+
+
+def test_records_are_copied_both_ways(machine: Machine) -> None:
+    first, second = machine("first"), machine("second")
+    first.local.set("runs/a.json", b"{}")
+    first.upload("runs/a.json")
+    first.upload("runs/none.json")
+    second.fetch("runs/a.json", "runs/none.json")
+    assert [file.name for file in second.local.list()] == ["runs/a.json"]
+
+
+def test_files_are_those_at_the_url_and_of_this_machine(machine: Machine) -> None:
+    store = machine("first")
+    fill(store, KEYS[:1])
+    store.close()
+    store.local.set("runs/copy.json", b"")
+    store.local.set("images/a.npy", b"")
+    store.objects.set("active/a.json", b"")
+    names = {file.name for file in store.files()}
+    own = f"predictions/{ENTRY}/00000-{'a' * 16}.safetensors"
+    assert names == {own, "active/a.json", "images/a.npy"}
+    store.delete_files(names)
+    assert list(store.files()) == []
+    assert not store.has(KEYS[0])
