@@ -77,7 +77,7 @@ class TableReader:
         """
         key = self._cache_keys.shard_key(stored, number)
         try:
-            shard = self._store.read([key])
+            shard = self._store.read(key)
             self._check(stored, shard)
         except DamagedShardError as error:
             if not self._store.has(key):  # another process removed it first
@@ -134,7 +134,7 @@ class TableReader:
         else:
             keys = [self._cache_keys.shard_key(stored, number) for number in numbers]
         with contextlib.suppress(DamagedShardError):
-            whole = self._store.read(keys)
+            whole = self._store.read(*keys)
             self._check(stored, whole)
             return whole.columns
         # The shards are read one by one to find the damaged one.

@@ -135,7 +135,7 @@ class Store:
             return [key for key in missing if not self._holders(key)]
         return missing
 
-    def read(self, keys: Sequence[ShardKey]) -> Shard:
+    def read(self, *keys: ShardKey) -> Shard:
         """Return the rows of shards of one view after checking keys, checksums and indices.
 
         Raises:
@@ -172,7 +172,7 @@ class Store:
         if len(keys) < 2 or not own:
             return
         with suppress(StoreError):
-            shard = self.read(keys)
+            shard = self.read(*keys)
             name, content = (
                 object_name(entry, [key.id for key in keys]),
                 encode_shards(keys, shard.columns, shard.about),

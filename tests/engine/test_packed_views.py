@@ -156,7 +156,7 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
     for one in (other, evaluation):
         one.engine.predictions([CLEAN])
         keys = one.engine.cache_keys.shard_keys(CLEAN)
-        shards = [one.store.read([key]) for key in keys]
+        shards = [one.store.read(key) for key in keys]
         one.store.remove(*keys)
         for key, shard in zip(keys, shards, strict=True):
             write(one.store, key, shard.columns, shard.about)
@@ -178,7 +178,7 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
 def test_a_packed_shard_that_cannot_be_of_the_view(evaluate, models, unpacked) -> None:
     evaluation = evaluate()
     keys = evaluation.engine.cache_keys.shard_keys(CLEAN)
-    shards = [evaluation.store.read([key]) for key in keys]
+    shards = [evaluation.store.read(key) for key in keys]
     evaluation.store.remove(*keys)
     for key, shard in zip(keys, shards, strict=True):
         label = shard.columns["label"] - 9 * (key.shard == 2)

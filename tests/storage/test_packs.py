@@ -76,7 +76,7 @@ def own_files(store: Store, keys: Sequence[ShardKey] = KEYS) -> list[Path]:
 
 def check(store: Store, keys: Sequence[ShardKey] = KEYS) -> Shard:
     """Check that the store has exactly the rows that were written, whole and shard by shard."""
-    shard = store.read(keys)
+    shard = store.read(*keys)
     parts = [columns_of(key) for key in keys]
     assert shard.columns.keys() == parts[0].keys()
     for name, column in shard.columns.items():
@@ -131,7 +131,7 @@ def test_the_file_of_a_view_is_recognised_by_its_name(store: Store, monkeypatch:
     assert all(map(store.has, KEYS))
     store.pack(KEYS)
     assert not read
-    store.read(KEYS)
+    store.read(*KEYS)
     assert read == {"00000- None": 1}
     other = open_store(store.root)
     read.clear()
@@ -156,7 +156,7 @@ def test_a_damaged_shard_stays_where_it_is_found(store: Store) -> None:
     store.pack(KEYS)
     assert len(files(store)) == 5
     with pytest.raises(DamagedShardError):
-        store.read([KEYS[3]])
+        store.read(KEYS[3])
 
 
 def test_shards_with_other_columns_are_not_packed(store: Store) -> None:
@@ -298,7 +298,7 @@ def test_a_damaged_file_of_a_view_is_removed_whole(
     assert store.missing(KEYS) == []
     for keys in (KEYS, KEYS[:1]):
         with pytest.raises(DamagedShardError) as caught:
-            store.read(keys)
+            store.read(*keys)
         assert str(caught.value).startswith(f"{path}: {text}")
     store.remove(KEYS[0])
     assert files(store) == []
@@ -311,7 +311,7 @@ def test_other_rows_than_the_range_are_found(store: Store) -> None:
     path = packed(store)
     moved = [ShardKey(ENTRY, key.shard, key.content, range(1, 1 + ROWS)) for key in KEYS]
     with pytest.raises(DamagedShardError) as caught:
-        store.read(moved[1:2])
+        store.read(moved[1])
     assert str(caught.value) == f"{path}: it does not hold the 4 rows of its range"
 
 
@@ -365,7 +365,7 @@ def test_a_reader_of_a_view_that_is_removed_under_its_hands(
 
     monkeypatch.setattr(FolderObjects, "get", removed_just_before)
     with pytest.raises(DamagedShardError, match="is not a file"):
-        store.read(KEYS)
+        store.read(*KEYS)
     assert store.missing(KEYS) == KEYS
 
 
@@ -477,7 +477,7 @@ def test_any_shards_come_back_as_they_were(
     keys = list(view)
     for _ in range(2):
         for key in keys:
-            shard = store.read([key])
+            shard = store.read(key)
             assert shard.about.items() >= about.items()
             assert exact(shard.columns) == exact(view[key])
         store.pack(keys)

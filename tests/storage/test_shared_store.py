@@ -32,7 +32,7 @@ def fill(store: Store, keys: Sequence[ShardKey] = KEYS) -> None:
 
 
 def check(store: Store, keys: Sequence[ShardKey] = KEYS) -> None:
-    shard = store.read(keys)
+    shard = store.read(*keys)
     for name in ("index", "top1"):
         np.testing.assert_array_equal(
             shard.columns[name], np.concatenate([columns_of(key)[name] for key in keys])
@@ -96,9 +96,9 @@ def test_requests_of_a_reader(machine: Machine, s3: S3Server, monkeypatch: pytes
         assert second.has_entry(ENTRY)
         assert second.missing(KEYS) == []
         assert all(map(second.has, KEYS))
-        second.read(KEYS)
+        second.read(*KEYS)
         second.pack(KEYS)
-        Store(second.root, UrlObjects(first.label)).read(KEYS)
+        Store(second.root, UrlObjects(first.label)).read(*KEYS)
     assert requests == {"LIST": 2, "GET": 1}
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_object_is_removed_and_written_again(machine: Machine, s3: S3S
     second = machine("second")
     for _ in range(2):
         with pytest.raises(DamagedShardError, match="its header is cut off"):
-            second.read(KEYS)
+            second.read(*KEYS)
     second.remove(KEYS[0])
     assert predictions(s3, url) == []
     fill(second, second.missing(KEYS))

@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Store:
 def test_a_shard_comes_back_as_it_was(store: Store) -> None:
     assert not store.has(KEY)
     write(store, KEY, COLUMNS, {"view": "clean", "outputs": "logits"})
-    shard = store.read([KEY])
+    shard = store.read(KEY)
     assert shard.columns.keys() == COLUMNS.keys()
     for name, column in COLUMNS.items():
         np.testing.assert_array_equal(shard.columns[name], column)
@@ -56,7 +56,7 @@ def test_a_flipped_bit_is_found(store: Store) -> None:
     payload[-1] ^= 1
     path.write_bytes(payload)
     with pytest.raises(DamagedShardError) as caught:
-        store.read([KEY])
+        store.read(KEY)
     assert str(caught.value) == f"{path}: its checksum does not fit its columns"
 
 
@@ -73,7 +73,7 @@ def test_a_copy_of_another_shard_is_found(store: Store, other: ShardKey) -> None
     write(store, other, COLUMNS, {})
     path = shutil.copy(path_of(store, other), path_of(store, KEY))
     with pytest.raises(DamagedShardError) as caught:
-        store.read([KEY])
+        store.read(KEY)
     problem = f"{path}: cannot be read (it is of another model, view, settings or images)"
     assert str(caught.value) == problem
     (damage,) = prediction_damages(store, path.relative_to(store.root).as_posix())
@@ -85,14 +85,14 @@ def test_a_shard_without_the_values_of_its_key_is_not_read(store: Store) -> None
     path.parent.mkdir(parents=True)
     path.write_bytes(save(COLUMNS, {"checksum": "0"}))
     with pytest.raises(DamagedShardError, match="cannot be read"):
-        store.read([KEY])
+        store.read(KEY)
 
 
 def test_other_rows_than_the_range_are_found(store: Store) -> None:
     for indices in ([768, 769, 769], [769, 768, 770], [0, 1, 2]):
         write(store, KEY, {"index": np.array(indices), "top1": np.zeros(3)}, {})
         with pytest.raises(DamagedShardError) as caught:
-            store.read([KEY])
+            store.read(KEY)
         assert str(caught.value) == f"{path_of(store, KEY)}: it does not hold the 3 rows of its range"
         store.remove(KEY)
 
@@ -100,14 +100,14 @@ def test_other_rows_than_the_range_are_found(store: Store) -> None:
 def test_columns_of_another_length_are_found(store: Store) -> None:
     write(store, KEY, {"index": np.array([768, 769, 770]), "top1": np.array([1])}, {})
     with pytest.raises(DamagedShardError) as caught:
-        store.read([KEY])
+        store.read(KEY)
     assert str(caught.value) == f"{path_of(store, KEY)}: cannot be read (its columns differ in length)"
 
 
 def test_a_write_does_not_replace_another(store: Store) -> None:
     write(store, KEY, COLUMNS, {"view": "first"})
     write(store, KEY, COLUMNS, {"view": "second"})
-    assert store.read([KEY]).about["view"] == "first"
+    assert store.read(KEY).about["view"] == "first"
 
 
 @pytest.mark.parametrize("kind", ["pipe", "dangling link"])
@@ -117,7 +117,7 @@ def test_a_path_that_is_no_file_is_replaced(store: Store, kind: str) -> None:
     os.mkfifo(path) if kind == "pipe" else path.symlink_to("nowhere")
     assert not store.has(KEY)
     write(store, KEY, COLUMNS, {})
-    assert store.read([KEY]).columns.keys() == COLUMNS.keys()
+    assert store.read(KEY).columns.keys() == COLUMNS.keys()
 
 
 def test_a_shard_that_cannot_be_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
