@@ -13,7 +13,7 @@ from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, record_argument
 from quba_check.errors import OptionError
 from quba_check.exports.attestation import checksums as checksums_of
 from quba_check.exports.attestation import statement as statement_of
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.records.files import read_record_and_digest, write_text
 from quba_check.reports.tables import json_text
 

@@ -15,7 +15,7 @@ from quba_check.comparison.misclassified import failures as failures_of
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import short_class_names
 from quba_check.errors import OptionError
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.reports.tables import shorten, table_text, terminal_width
 
 LIMIT = 20

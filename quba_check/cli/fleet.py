@@ -18,7 +18,7 @@ import click
 
 from quba_check.cli.parser import INPUT, PLACE, WholeNumber
 from quba_check.demands.profiles import find_thresholds
-from quba_check.errors import OptionError, UserError, did_you_mean
+from quba_check.errors import OptionError, UserError
 from quba_check.executors.choice import parse_executor
 from quba_check.fleet.command import FleetOptions, check_further
 from quba_check.fleet.display import LiveTable, PlainLines
@@ -27,6 +27,7 @@ from quba_check.fleet.model_list import read_models
 from quba_check.fleet.report import exit_code, fleet_json, fleet_table
 from quba_check.fleet.result import ModelResult
 from quba_check.fleet.shares import machine_shares
+from quba_check.messages import did_you_mean
 from quba_check.models.visible_gpus import visible_gpus
 from quba_check.reports.tables import fit_encoding
 from quba_check.suites.opening import data_folder

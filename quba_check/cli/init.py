@@ -13,7 +13,8 @@ import click
 
 from quba_check.cli.parser import INPUT
 from quba_check.core.view import CLEAN, CLEAN_SET, View
-from quba_check.errors import OptionError, SuiteError, listed
+from quba_check.errors import OptionError, SuiteError
+from quba_check.messages import listed
 from quba_check.records.files import write_text
 from quba_check.suites.detection import Layout, detect_layout
 from quba_check.suites.label_spaces import imagenet_classes

@@ -12,9 +12,10 @@ from quba_check.cli.files import read_run, write_output
 from quba_check.cli.parser import INPUT, Command, WholeNumber, format_option, store_option
 from quba_check.cli.populations import population_option
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
-from quba_check.errors import OptionError, UserError, did_you_mean, listed
+from quba_check.errors import OptionError, UserError
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import LARGEST, possible_values
+from quba_check.messages import did_you_mean, listed
 from quba_check.reports.ranking import Ranking, ranking_csv, ranking_json, ranking_table
 from quba_check.reports.tables import terminal_width
 from quba_check.study.ranking import GROUPS, Constraints, Group, check_groups

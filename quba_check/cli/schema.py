@@ -11,8 +11,9 @@ import click
 from quba_check.cli.files import write_output
 from quba_check.demands import threshold_schema
 from quba_check.dimensions import registry
-from quba_check.errors import OptionError, did_you_mean
+from quba_check.errors import OptionError
 from quba_check.grading import population_schema
+from quba_check.messages import did_you_mean
 from quba_check.models.preprocessing.file import preprocessing_schema
 from quba_check.records.record import Record
 from quba_check.reports.tables import json_text

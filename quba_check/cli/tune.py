@@ -17,11 +17,12 @@ from quba_check.comparison.compatibility import differences
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
-from quba_check.errors import OptionError, ThresholdError, listed
+from quba_check.errors import OptionError, ThresholdError
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_population
+from quba_check.messages import listed
 from quba_check.records.files import read_record, write_text
 from quba_check.records.per_image import identity
 from quba_check.records.record import Record

@@ -12,10 +12,10 @@ import click
 
 from quba_check.cli.parser import INPUT, records_argument, store_option
 from quba_check.comparison.stored_run import stored_run
-from quba_check.errors import OptionError, UserError, listed
+from quba_check.errors import OptionError, UserError
 from quba_check.gate.threshold_files import thresholds_at
+from quba_check.messages import listed, one_line
 from quba_check.models.specs import ModelSpec, parse_spec
-from quba_check.outside_text import one_line
 from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict

@@ -8,8 +8,9 @@ import click
 
 from quba_check.cli.files import facts_of, read_run, write_output
 from quba_check.cli.parser import INPUT, store_option
-from quba_check.errors import OptionError, listed
+from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
+from quba_check.messages import listed
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.what_if import what_if_text
 from quba_check.tuning.what_if import what_if as judge_run

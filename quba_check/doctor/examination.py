@@ -14,8 +14,9 @@ from quba_check.doctor import accuracy, determinism, gradients, image_files, mis
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, OutOfTimeError, TimeBudget
-from quba_check.errors import SuiteError, UserError, listed
+from quba_check.errors import SuiteError, UserError
 from quba_check.evaluation import Evaluation
+from quba_check.messages import listed
 from quba_check.models.classifier import is_out_of_memory
 
 TIME = "time"

@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from quba_check.demands.demand import Demand
-from quba_check.errors import HeadError, listed
+from quba_check.errors import HeadError
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.session import GateSession
+from quba_check.messages import listed
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination

@@ -62,7 +62,7 @@ class ProcessState:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class TimeLeft:
     """The time that work takes.
 
     Attributes:
@@ -248,7 +248,7 @@ def words_left(states: list[ProcessState]) -> list[str]:
     return [] if estimate is None or not estimate.seconds else [f"{time_text(estimate)} left"]
 
 
-def run_time_left(states: list[ProcessState]) -> Estimate | None:
+def run_time_left(states: list[ProcessState]) -> TimeLeft | None:
     """Return the passes left divided by the passes a second of late.
 
     It is None before both are known.
@@ -260,7 +260,7 @@ def run_time_left(states: list[ProcessState]) -> Estimate | None:
         return None
     timed = {kind for state in states for kind in state.kinds}
     is_bound = any(not timed.issuperset(state.planned_kinds) for state in states)
-    return Estimate(left / speed if left else 0.0, "at least" if is_bound else "about")
+    return TimeLeft(left / speed if left else 0.0, "at least" if is_bound else "about")
 
 
 def passes_left(states: list[ProcessState]) -> float | None:
@@ -274,12 +274,12 @@ def planned_passes(states: list[ProcessState]) -> float | None:
     return next((state.plan for state in states if state.plan is not None), None)
 
 
-def time_text(estimate: Estimate) -> str:
+def time_text(estimate: TimeLeft) -> str:
     """Return a duration, rounded to what an estimate can tell.
 
-    >>> [time_text(Estimate(seconds)) for seconds in (4, 44, 100, 700, 4000, 20000)]
+    >>> [time_text(TimeLeft(seconds)) for seconds in (4, 44, 100, 700, 4000, 20000)]
     ['under 10 s', 'about 40 s', 'about 2 min', 'about 12 min', 'about 65 min', 'about 5.5 h']
-    >>> time_text(Estimate(250, "at least"))
+    >>> time_text(TimeLeft(250, "at least"))
     'at least 4 min'
     """
     seconds = estimate.seconds

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.core.view import CORRUPTIONS_SET
-from quba_check.gate.progress import Estimate, time_text
+from quba_check.gate.progress import TimeLeft, time_text
 from quba_check.gate.run_plan import ModelPlan, RunPlan
 from quba_check.number_format import format_bytes
 from quba_check.reports.tables import table_text
@@ -19,7 +19,7 @@ NUMBERS = ("images", "in store", "forward", "backward", "to store")
 NOTHING_RUN = "Nothing was run, and no record was written."
 
 
-def plan_lines(plan: RunPlan, estimate: Estimate | None) -> list[str]:
+def plan_lines(plan: RunPlan, estimate: TimeLeft | None) -> list[str]:
     """Return the plan in two lines.
 
     Args:
@@ -92,7 +92,7 @@ def _passes(plan: RunPlan) -> str:
     return f"{'at most ' if is_bound else ''}{counts} {'pass' if forward + backward == 1 else 'passes'}"
 
 
-def _time(plan: RunPlan, estimate: Estimate | None) -> str:
+def _time(plan: RunPlan, estimate: TimeLeft | None) -> str:
     devices = ", ".join(dict.fromkeys(model.device for model in plan.models))
     if estimate is None:
         return f"time on {devices} not known yet"

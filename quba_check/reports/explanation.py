@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from quba_check.core.grade import Grade
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.number_format import format_value, interval_text, ordinal
 from quba_check.reports.notes import record_notes
 from quba_check.reports.tables import table_text, wrapped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.number_format import format_age
 from quba_check.reports.store import iso_time
 from quba_check.reports.tables import json_text, terminal_width, wrapped

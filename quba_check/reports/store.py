@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.inventory import Inventory, ModelRow, model_rows, total_size
+from quba_check.storage.inventory import Inventory, ModelSummary, model_rows, total_size
 from quba_check.storage.pruning import Conditions, Removal
 
 UNKNOWN = "(damaged)"
@@ -96,7 +96,7 @@ def iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _cells(row: ModelRow, now: float) -> tuple[str, ...]:
+def _cells(row: ModelSummary, now: float) -> tuple[str, ...]:
     """Return the cells of a model."""
     return (
         row.model if row.model is not None else UNKNOWN,

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 
 from quba_check.errors import StoreError
-from quba_check.outside_text import printable
+from quba_check.messages import printable
 from quba_check.storage.json_text import parse_json
-from quba_check.storage.objects import Objects
+from quba_check.storage.objects import ObjectStore
 from quba_check.storage.processes import has_ended, this_machine
 
 FOLDER = "active"
@@ -103,7 +103,7 @@ def new_run(models: Iterable[str]) -> ActiveRun:
     )
 
 
-def active_runs(objects: Objects) -> list[ActiveRun]:
+def active_runs(objects: ObjectStore) -> list[ActiveRun]:
     """Return the runs of a store, dead ones included, in the order of their start.
 
     Files of other versions and damaged ones are left out.
@@ -115,7 +115,7 @@ def active_runs(objects: Objects) -> list[ActiveRun]:
     return sorted(runs, key=lambda run: (run.started, run.run))
 
 
-def remove_forgotten(objects: Objects, runs: Iterable[ActiveRun], now: float) -> None:
+def remove_forgotten(objects: ObjectStore, runs: Iterable[ActiveRun], now: float) -> None:
     """Remove the files of dead runs that `ActiveRun.is_forgotten` names.
 
     A store that cannot be written keeps them.

@@ -1,4 +1,7 @@
-"""Copies of a data folder at a URL: each file is copied once, when a set that has it is used."""
+"""Copies of a data folder at a URL.
+
+Each file is copied once, when a set that has it is used.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _MOST_HEADER = 256
 
 
 class KeptImages:
-    """The images of one shard in memory, all of a file, or filled while they are read.
+    """The images of one shard: all from a file, or filled while they are read.
 
     All methods may be called from any thread.
 
@@ -95,7 +95,7 @@ class ImageCache:
         self._is_stopped = False
 
     def open(self, key: str, shape: tuple[int, int, int, int]) -> KeptImages | None:
-        """Return the images of a key, without any if there is no file; None if none can be kept.
+        """Return the kept images of a key; None if none can be kept.
 
         Args:
             key: hash of all that determines the pixels, as a file name.

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from quba_check.errors import StoreError
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.objects import StoredFile
 from quba_check.storage.shard import DamagedShardError
@@ -173,7 +173,7 @@ def _model_of_record(store: Store, file: StoredFile) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelSummary:
     """The files of one model in a store.
 
     Attributes:
@@ -195,7 +195,7 @@ class ModelRow:
     modified: float
 
 
-def model_rows(inventory: Inventory) -> list[ModelRow]:
+def model_rows(inventory: Inventory) -> list[ModelSummary]:
     """Return a row for each model, the last changed one first."""
     by_model: dict[str | None, list[PredictionFile | RecordFile]] = {}
     for each in inventory.of_models:
@@ -204,9 +204,9 @@ def model_rows(inventory: Inventory) -> list[ModelRow]:
     return sorted(rows, key=lambda row: (-row.modified, str(row.model)))
 
 
-def _model_row(model: str | None, files: Sequence[PredictionFile | RecordFile]) -> ModelRow:
+def _model_row(model: str | None, files: Sequence[PredictionFile | RecordFile]) -> ModelSummary:
     predictions = [each for each in files if isinstance(each, PredictionFile)]
-    return ModelRow(
+    return ModelSummary(
         model,
         tuple(sorted({each.view for each in predictions if each.view is not None})),
         len({each.entry for each in predictions}),

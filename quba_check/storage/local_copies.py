@@ -1,4 +1,7 @@
-"""Copies on this machine of objects that never change, written to their store in the background."""
+"""Copies on this machine of objects that never change.
+
+They are written to their store in the background.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.eviction import least_recently_used
-from quba_check.storage.objects import FolderObjects, Objects, StoredFile
+from quba_check.storage.objects import FolderObjects, ObjectStore, StoredFile
 
 COPIES_BYTES = 20 * 10**9
 """Bytes of predictions that stay on a machine: those of 70 models on 50,000 images under 90 views."""
@@ -26,8 +29,8 @@ _SUM_BYTES = 4
 _STARTED = time.time()
 
 
-class LocalCopies(Objects):
-    """Objects of which this machine keeps copies.
+class LocalCopies(ObjectStore):
+    """ObjectStore of which this machine keeps copies.
 
     A copy ends with a checksum, and a damaged one is read again from the store. Copies that were unused
     longest are removed; those used since this process started stay. An error of a write is raised by a later
@@ -39,7 +42,7 @@ class LocalCopies(Objects):
         limit_bytes: total size of the copies beyond which some are removed.
     """
 
-    def __init__(self, objects: Objects, folder: Path, limit_bytes: int = COPIES_BYTES) -> None:
+    def __init__(self, objects: ObjectStore, folder: Path, limit_bytes: int = COPIES_BYTES) -> None:
         self.label = objects.label
         self.listing_seconds = objects.listing_seconds
         self._objects = objects

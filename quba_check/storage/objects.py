@@ -31,8 +31,8 @@ class StoredFile:
     version: str = ""
 
 
-class Objects(ABC):
-    """Objects by name. Readers see an object whole: the old content or the new.
+class ObjectStore(ABC):
+    """ObjectStore by name. Readers see an object whole: the old content or the new.
 
     Instances may be used from any thread.
 
@@ -93,7 +93,7 @@ class Objects(ABC):
         """
 
 
-class FolderObjects(Objects):
+class FolderObjects(ObjectStore):
     """Objects as files below a folder.
 
     Args:
@@ -116,7 +116,7 @@ class FolderObjects(Objects):
             raise StoreError(f"--quba-store: {path} cannot be read ({reason(error)}).") from None
 
     def create(self, name: str, content: bytes) -> None:
-        """Write a file that does not exist; of two writers at once, either may come last."""
+        """Write a file unless it exists. Of two writers at once, either may come last."""
         if not self.path(name).is_file():
             self.set(name, content)
 
@@ -144,7 +144,7 @@ class FolderObjects(Objects):
                             yield StoredFile(name, status.st_size, status.st_mtime)
 
     def delete(self, *names: str) -> None:
-        """Remove files, if they exist; empty folders stay, since another process may be about to write."""
+        """Remove files, if they exist. Empty folders stay: another process may be about to write."""
         for path in map(self.path, names):
             try:
                 path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quba_check.errors import StoreError
 from quba_check.storage.json_text import parse_json
-from quba_check.storage.objects import FolderObjects, Objects
+from quba_check.storage.objects import FolderObjects, ObjectStore
 from quba_check.storage.places import default_place, folder_of, local_folder
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
@@ -80,7 +80,7 @@ def stored_files(place: str | Path, prefix: str) -> list[Path]:
     return [local.path(name) for name in names if name.startswith(prefix)]
 
 
-def _check_format(objects: Objects) -> None:
+def _check_format(objects: ObjectStore) -> None:
     """Refuse a store of another version; write the format of a new one.
 
     Raises:

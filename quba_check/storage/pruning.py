@@ -114,7 +114,7 @@ def _leftovers(files: Iterable[StoredFile], now: float) -> Iterator[StoredFile]:
 
 
 def _images(inventory: Inventory, conditions: Conditions, running: Sequence[ActiveRun]) -> Iterator[Removal]:
-    """Yield each file of prepared images, and the copies of each URL; they belong to no model."""
+    """Yield prepared images and copies of URLs, which belong to no model."""
     if not conditions.images and (conditions.larger_than is None or conditions.models):
         return
     used_since = min((run.started for run in running), default=float("inf"))

@@ -1,4 +1,4 @@
-"""Stored shards: keys, and the content of objects with the rows of one shard or of a whole view.
+"""Stored shards: their keys, and the content of objects with their rows.
 
 An object is a safetensors file of columns. Its metadata state the cache entry, the names of its shards with
 their numbers of rows, and a checksum, so that the object of another model, copied over it, is not taken for
@@ -192,7 +192,10 @@ def _narrow(column: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checksum(columns: Columns, stated: Mapping[str, str]) -> str:
-    """Return a 128-bit hexadecimal hash of columns, with names, types and shapes, and of stated texts."""
+    """Return a 128-bit hexadecimal hash of columns and stated texts.
+
+    Names, types and shapes of the columns are part of it.
+    """
     digest = hashlib.blake2b(json.dumps(stated).encode(), digest_size=16)
     for name in sorted(columns):
         column = np.ascontiguousarray(columns[name])

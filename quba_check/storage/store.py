@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from quba_check.errors import StoreError
 from quba_check.storage.local_copies import LocalCopies
-from quba_check.storage.objects import FolderObjects, Objects, StoredFile
+from quba_check.storage.objects import FolderObjects, ObjectStore, StoredFile
 from quba_check.storage.shard import (
     OWN_METADATA,
     DamagedShardError,
@@ -92,10 +92,10 @@ class Store:
         label: folder or URL, for messages.
     """
 
-    def __init__(self, root: Path, objects: Objects | None = None) -> None:
+    def __init__(self, root: Path, objects: ObjectStore | None = None) -> None:
         self.root = root
         self.local = FolderObjects(root)
-        self.objects: Objects = objects or self.local
+        self.objects: ObjectStore = objects or self.local
         self.label = self.objects.label
         self._predictions = LocalCopies(objects, root / COPIES) if objects else self.local
         self._listings: dict[str, _Listing] = {}
@@ -162,7 +162,7 @@ class Store:
         self._listing(key.cache_entry).sizes[_own_name(key)] = len(content)
 
     def pack(self, keys: Sequence[ShardKey]) -> None:
-        """Write all shards of a view as one object in place of their own, if all of them are stored.
+        """Write all shards of a view as one object, if all of them are stored.
 
         Nothing changes if a shard is damaged, or the object cannot be written.
         """
@@ -209,7 +209,7 @@ class Store:
         self._listings.clear()
 
     def upload(self, name: str) -> None:
-        """Copy a file of this machine to the store, if the store is at a URL.
+        """Copy a file of this machine to a store at a URL.
 
         Raises:
             StoreError: it cannot be written.
@@ -219,7 +219,7 @@ class Store:
                 self.objects.set(name, self.local.get(name))
 
     def fetch(self, *names: str) -> None:
-        """Copy files to this machine, if the store is at a URL; missing ones are skipped.
+        """Copy files from a store at a URL to this machine. Missing ones are skipped.
 
         Raises:
             StoreError: one cannot be read, or its copy cannot be written.
@@ -275,7 +275,7 @@ class Store:
         return self._listings[entry]
 
     def _list_again(self, entry: str) -> bool:
-        """List a cache entry again, unless its listing is young; return True if it is to be listed."""
+        """Drop an old listing of a cache entry; return True if it was old."""
         is_old = time.monotonic() - self._listing(entry).listed >= self.objects.listing_seconds
         if is_old:
             del self._listings[entry]
@@ -293,7 +293,7 @@ class Store:
         return [*held, own] if own in listing.sizes else held
 
     def _may_hold(self, name: str, size: int, shard: ShardId) -> bool:
-        """Return True if the object of several shards holds one, or cannot be read and may hold it."""
+        """Return True if a pack holds a shard, or cannot be read."""
         first, last = map(int, name.rpartition("/")[2].split("-")[:2])
         if not first <= shard[0] <= last:
             return False
@@ -344,8 +344,8 @@ class Store:
             self._listing(entry).sizes.pop(name, None)
 
 
-def stored_header(objects: Objects, name: str, size: int) -> ShardsHeader:
-    """Return the header of an object with predictions, in one read if it is not very long.
+def stored_header(objects: ObjectStore, name: str, size: int) -> ShardsHeader:
+    """Return the header of an object with predictions, usually in one read.
 
     Args:
         objects: the store.

@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from quba_check.errors import StoreError, UserError, needs
-from quba_check.outside_text import one_line, without_credentials
-from quba_check.storage.objects import Objects, StoredFile
+from quba_check.errors import StoreError, UserError
+from quba_check.messages import needs, one_line, without_credentials
+from quba_check.storage.objects import ObjectStore, StoredFile
 
 SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 _EXAMPLES = "s3://bucket/folder, gs://bucket/folder or az://container/folder"
@@ -32,7 +32,7 @@ RETRY_SECONDS = 90.0
 _LONGEST_REQUEST = "1h"
 
 
-class UrlObjects(Objects):
+class UrlObjects(ObjectStore):
     """The objects below a URL.
 
     Args:
@@ -91,7 +91,7 @@ class UrlObjects(Objects):
             obstore.put(self._store, name, content)
 
     def list(self, folder: str = "") -> Iterator[StoredFile]:
-        """Yield the objects below a folder, with one request for 1,000; markers of folders are left out."""
+        """Yield the objects below a folder, without markers of folders: one request for 1,000."""
         import obstore
 
         with self._errors("", can_be_missing=False):

@@ -12,7 +12,7 @@ from support.hostile import FUZZ, json_files
 from support.stored import predict, prediction_files
 
 from quba_check.cli.main import main
-from quba_check.outside_text import visible
+from quba_check.messages import visible
 from quba_check.reports.status import status_json, status_text
 from quba_check.storage.active_runs import ActiveRun, active_runs
 from quba_check.storage.opening import open_store

@@ -11,9 +11,9 @@ import pytest
 from quba_check.engine.progress import Step
 from quba_check.gate.progress import (
     STEADY_SECONDS,
-    Estimate,
     ProcessState,
     ProgressWriter,
+    TimeLeft,
     progress_text,
     read_states,
     run_time_left,
@@ -139,15 +139,15 @@ def test_time_left_is_unknown_without_a_plan_and_before_a_speed_is_known() -> No
     assert run_time_left([]) is None
     assert run_time_left([state("clean", 100, 10.0, at=1.0, speed=10.0)]) is None
     assert run_time_left([planner(500)]) is None
-    assert run_time_left([planner(500, speed=10.0)]) == Estimate(50.0)
-    assert run_time_left([planner(500, done=500)]) == Estimate(0.0)
+    assert run_time_left([planner(500, speed=10.0)]) == TimeLeft(50.0)
+    assert run_time_left([planner(500, done=500)]) == TimeLeft(0.0)
 
 
 def test_time_left_is_a_bound_until_each_kind_of_work_was_timed() -> None:
     plan = planner(500, speed=10.0, planned_kinds=("read", "generated"), kinds=("read", "attack"))
-    assert run_time_left([plan]) == Estimate(50.0, "at least")
+    assert run_time_left([plan]) == TimeLeft(50.0, "at least")
     worker = state("corruptions/fog/3", 100, 10.0, at=1.0, speed=20.0, done=100, kinds=("generated",))
-    assert run_time_left([plan, worker]) == Estimate(20.0)
+    assert run_time_left([plan, worker]) == TimeLeft(20.0)
 
 
 def test_a_first_batch_of_an_attack_has_no_finished_image() -> None:
@@ -177,12 +177,12 @@ def test_work_before_the_images_is_named_until_a_view_runs() -> None:
     ],
 )
 def test_time_in_words(seconds: float, words: str) -> None:
-    assert time_text(Estimate(seconds)) == words
+    assert time_text(TimeLeft(seconds)) == words
 
 
 def test_the_bounds_of_a_time_in_words() -> None:
-    assert time_text(Estimate(2, "at least")) == "at least 10 s"
-    assert time_text(Estimate(200, "at least")) == "at least 3 min"
+    assert time_text(TimeLeft(2, "at least")) == "at least 10 s"
+    assert time_text(TimeLeft(200, "at least")) == "at least 3 min"
 
 
 def test_the_line_fits_its_width() -> None:

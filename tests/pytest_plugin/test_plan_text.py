@@ -7,7 +7,7 @@ from typing import Any
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.plan import PlannedView
-from quba_check.gate.progress import Estimate
+from quba_check.gate.progress import TimeLeft
 from quba_check.gate.run_plan import ModelPlan, RunPlan
 from quba_check.pytest_plugin.plan_text import plan_lines, plan_table
 
@@ -28,7 +28,7 @@ VIT = ModelPlan("vit", "released", "cpu", (CLEAN_WORK,), 2, 800, 9)
 
 
 def test_two_lines_before_a_run() -> None:
-    assert plan_lines(RunPlan([RESNET], "photos", False), Estimate(250)) == [
+    assert plan_lines(RunPlan([RESNET], "photos", False), TimeLeft(250)) == [
         "plan: 6 views, 6,000 images (2,500 in the store), 140 kB to store",
         "at most 14,500 forward and 11,000 backward passes, about 4 min on cpu",
     ]

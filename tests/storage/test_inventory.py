@@ -10,7 +10,7 @@ import pytest
 from support.stored import OLD, age, keys_of, predict, prediction_files
 
 from quba_check.storage.inventory import (
-    ModelRow,
+    ModelSummary,
     kind_of,
     model_rows,
     read_inventory,
@@ -50,8 +50,8 @@ def test_models_with_the_last_changed_one_first(store: Store) -> None:
     }
     records = sum(path.stat().st_size for path in (store.root / "runs").iterdir())
     assert rows == [
-        ModelRow("new", ("clean",), 1, 6, sizes["new"], 0, OLD + 60),
-        ModelRow("old", ("clean", "clean+pgd"), 2, 12, sizes["old"] + records, 1, OLD + 30),
+        ModelSummary("new", ("clean",), 1, 6, sizes["new"], 0, OLD + 60),
+        ModelSummary("old", ("clean", "clean+pgd"), 2, 12, sizes["old"] + records, 1, OLD + 30),
     ]
 
 

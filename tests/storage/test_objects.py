@@ -13,7 +13,7 @@ from support.s3 import S3Server
 
 from quba_check.errors import StoreError
 from quba_check.storage.local_copies import LocalCopies
-from quba_check.storage.objects import FolderObjects, Objects, StoredFile
+from quba_check.storage.objects import FolderObjects, ObjectStore, StoredFile
 from quba_check.storage.url_objects import UrlObjects
 
 NUMBERS = count()
@@ -34,7 +34,7 @@ def google_settings() -> Iterator[dict[str, str]]:
 @pytest.fixture(params=["folder", "s3", "az", "gs", "copies"])
 def opened(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], Objects]:
+) -> Callable[[], ObjectStore]:
     """Opens the same empty store, as each process or machine does."""
     folder = f"folder-{next(NUMBERS)}"
     if request.param in ("az", "gs"):
@@ -51,9 +51,9 @@ def opened(
 
 
 class TestObjects:
-    """The behaviour of `Objects`; an implementation passes all of it."""
+    """The behaviour of `ObjectStore`; an implementation passes all of it."""
 
-    def test_objects_are_written_listed_read_and_removed(self, opened: Callable[[], Objects]) -> None:
+    def test_objects_are_written_listed_read_and_removed(self, opened: Callable[[], ObjectStore]) -> None:
         objects, other = opened(), opened()
         assert list(objects.list()) == list(objects.list("a")) == []
         objects.set("a/b.txt", b"old")
@@ -75,13 +75,13 @@ class TestObjects:
         objects.delete("ab/none", "ab/c", "ab/d")
         assert list(other.list()) == []
 
-    def test_the_start_of_an_object(self, opened: Callable[[], Objects]) -> None:
+    def test_the_start_of_an_object(self, opened: Callable[[], ObjectStore]) -> None:
         opened().set("a", b"content")
         objects = opened()
         for size, content in ((4, b"cont"), (40, b"content"), (None, b"content"), (3, b"con")):
             assert objects.get("a", size) == content
 
-    def test_an_object_is_created_once(self, opened: Callable[[], Objects]) -> None:
+    def test_an_object_is_created_once(self, opened: Callable[[], ObjectStore]) -> None:
         objects = opened()
         for content in (b"first", b"second"):
             objects.create("a/b", content)
@@ -89,21 +89,21 @@ class TestObjects:
         assert objects.get("a/b") == opened().get("a/b") == b"first"
 
     def test_a_missing_object_is_an_error_that_the_caller_can_tell(
-        self, opened: Callable[[], Objects]
+        self, opened: Callable[[], ObjectStore]
     ) -> None:
         objects = opened()
         for size in (None, 10):
             with pytest.raises(FileNotFoundError):
                 objects.get("a/b", size)
 
-    def test_large_objects(self, opened: Callable[[], Objects]) -> None:
+    def test_large_objects(self, opened: Callable[[], ObjectStore]) -> None:
         content = bytes(range(256)) * 50_000
         objects = opened()
         objects.set("large", content)
         objects.flush()
         assert opened().get("large") == content
 
-    def test_many_objects(self, opened: Callable[[], Objects]) -> None:
+    def test_many_objects(self, opened: Callable[[], ObjectStore]) -> None:
         objects = opened()
         names = [f"a/{number}" for number in range(1200 if isinstance(objects, FolderObjects) else 40)]
         with ThreadPoolExecutor(4) as pool:

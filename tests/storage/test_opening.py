@@ -6,7 +6,7 @@ import pytest
 from support.s3 import S3Server
 
 from quba_check.errors import StoreError
-from quba_check.storage.objects import FolderObjects, Objects
+from quba_check.storage.objects import FolderObjects, ObjectStore
 from quba_check.storage.opening import open_store, stored_files
 from quba_check.storage.url_objects import UrlObjects
 
@@ -24,7 +24,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
 
 
 @pytest.fixture
-def objects(place: str | Path) -> Objects:
+def objects(place: str | Path) -> ObjectStore:
     return FolderObjects(place) if isinstance(place, Path) else UrlObjects(place)
 
 
@@ -40,7 +40,7 @@ def test_files_of_a_folder_are_listed(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_files_are_found_by_their_start(place: str | Path, objects: Objects) -> None:
+def test_files_are_found_by_their_start(place: str | Path, objects: ObjectStore) -> None:
     for name in ("demo-2", "demo-1", "other"):
         objects.set(f"runs/{name}.json", b"{}")
     files = stored_files(place, "runs/demo-")
@@ -56,7 +56,7 @@ def message(place: str | Path) -> str:
     return str(caught.value)
 
 
-def test_a_store_of_a_later_version_is_refused(place: str | Path, objects: Objects) -> None:
+def test_a_store_of_a_later_version_is_refused(place: str | Path, objects: ObjectStore) -> None:
     open_store(place)
     assert objects.get("format.json") == b'{"format": 2}'
     objects.set("format.json", b'{"format": 3}')
@@ -68,7 +68,7 @@ def test_a_store_of_a_later_version_is_refused(place: str | Path, objects: Objec
 
 @pytest.mark.parametrize("content", [None, b'{"format": 1}'])
 def test_a_store_of_an_earlier_version_is_refused(
-    place: str | Path, objects: Objects, content: bytes | None
+    place: str | Path, objects: ObjectStore, content: bytes | None
 ) -> None:
     objects.set("predictions/entry/00000-0.safetensors", b"")
     objects.set("runs/record.json", b"{}")
@@ -85,7 +85,7 @@ def test_a_store_of_an_earlier_version_is_refused(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "x"}'])
-def test_a_damaged_format_is_refused(place: str | Path, objects: Objects, content: str) -> None:
+def test_a_damaged_format_is_refused(place: str | Path, objects: ObjectStore, content: str) -> None:
     objects.set("format.json", content.encode())
     assert message(place) == (
         f"--quba-store: {place}/format.json is damaged. Allowed: a JSON object with the key 'format'. Remove "

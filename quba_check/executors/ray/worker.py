@@ -133,7 +133,7 @@ class RayWorker:
             return self._changed.pop(key, [])
 
     def _loaded(self, spec: WorkerSpec) -> RemoteWorker:
-        """Return the worker of a model, which is loaded in place of the present one if necessary.
+        """Return the worker of a model, loaded in place of the present one if necessary.
 
         Raises:
             QubaError: the model cannot be loaded or is another one here.

@@ -1,4 +1,4 @@
-"""A worker of Ray as the run sees it, with its calls and the reason for its death."""
+"""The state of a worker of Ray: its calls, and the reason for its death."""
 
 from __future__ import annotations
 
