@@ -22,14 +22,12 @@ Any other exception that reaches pytest or the command line is a bug of quba-che
 
 from __future__ import annotations
 
-import difflib
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterable
 from typing import Any
 
-from quba_check.outside_text import one_line, without_credentials
+from quba_check.messages import one_line, without_credentials
 
 BUG_EXIT_CODE = 3
 """Exit code of a bug in quba-check, in pytest runs and commands."""
@@ -123,57 +121,6 @@ class UnmeasurableError(QubaError):
 
 class InvariantError(QubaError):
     """A guard detected that a number would be wrong."""
-
-
-def nearest(word: str, allowed: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Return the most similar allowed word, ignoring case; None if none is similar.
-
-    Args:
-        word: the word.
-        allowed: the allowed words.
-        cutoff: least share of common letters, in [0, 1].
-
-    >>> nearest("RESNET50", ["clip-resnet50", "ResNet50"])
-    'ResNet50'
-    """
-    names = list(allowed)
-    same = [name for name in names if name.casefold() == word.casefold()]
-    return next(iter(same or difflib.get_close_matches(word, names, n=1, cutoff=cutoff)), None)
-
-
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Return the suggestion of a similar word for the end of a message.
-
-    Returns:
-        `" Did you mean 'accuracy'?"`, or an empty string if no word is similar.
-
-    >>> did_you_mean("acuracy", ["accuracy", "parameters"])
-    " Did you mean 'accuracy'?"
-    >>> did_you_mean("zzz", ["accuracy"])
-    ''
-    """
-    near = nearest(word, allowed)
-    return f" Did you mean '{near}'?" if near else ""
-
-
-def needs(package: str, *, extra: str) -> str:
-    """Return the end of a message about a package that needs an extra of quba-check.
-
-    >>> needs("onnxruntime", extra="onnx")
-    'needs onnxruntime, which is not installed. Install it: pip install "quba-check[onnx]".'
-    """
-    return f'needs {package}, which is not installed. Install it: pip install "quba-check[{extra}]".'
-
-
-def listed(names: Iterable[str], at_most: int = 20) -> str:
-    """Join names by commas, with a count of those after the first `at_most`.
-
-    >>> listed(["a", "b", "c"], at_most=2)
-    'a, b and 1 more'
-    """
-    names = list(names)
-    shown = ", ".join(names[:at_most])
-    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
 
 
 def describe_bug(error: BaseException) -> str:

@@ -22,8 +22,8 @@ JUDGING = {*VALUES, "metrics", "dimensions", "demands", "grading", "comparison",
 SHOWING = {"reports", "study", "page", "exports"}
 PREDICTING = {*VALUES, "demo", "suites", "models", "engine", "executors"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "outside_text": set(),
-    "errors": {"outside_text"},
+    "messages": set(),
+    "errors": {"messages"},
     "number_format": set(),
     "stats": set(),
     "storage": {"errors"},
@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 """For each folder or module, what it may import: only what stands above it."""
-OPEN_TO_ALL = {"errors", "number_format", "outside_text"}
+OPEN_TO_ALL = {"errors", "number_format", "messages"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -83,7 +83,7 @@ def test_imports_go_downwards(name: str, path: Path) -> None:
     if folder == "__init__":
         return
     ours = {module.split(".")[1] for module in imported(path) if module.startswith("quba_check.")}
-    forbidden = ours - MAY_IMPORT[folder] - {folder, "outside_text"}
+    forbidden = ours - MAY_IMPORT[folder] - {folder, "messages"}
     assert not forbidden, f"{name} must not import {forbidden}"
     if folder != "pytest_plugin":
         assert "pytest" not in set(imported(path))

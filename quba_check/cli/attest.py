@@ -11,7 +11,7 @@ import click
 
 from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, check_web_address
 from quba_check.errors import OptionError
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 
 
 @click.command(

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from quba_check.cli.parser import INPUT, OUTPUT, check_not_read, store_option
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError
+from quba_check.messages import did_you_mean, listed
 
 FORMATS = ("table", "json", "markdown")
 

@@ -12,7 +12,7 @@ import click
 
 from quba_check.cli.parser import INPUT, store_option
 from quba_check.cli.study_options import named_population
-from quba_check.errors import listed
+from quba_check.messages import listed
 
 if TYPE_CHECKING:
     from quba_check.core.grade import Grade

@@ -12,7 +12,7 @@ import click
 
 from quba_check.cli.parser import INPUT, OUTPUT, WholeNumber, check_not_read, store_option
 from quba_check.errors import OptionError
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 
 if TYPE_CHECKING:
     from quba_check.comparison.misclassified import Failure

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quba_check.cli.parser import INPUT, PLACE, WholeNumber
-from quba_check.errors import OptionError, UserError, did_you_mean
+from quba_check.errors import OptionError, UserError
+from quba_check.messages import did_you_mean
 
 if TYPE_CHECKING:
     from quba_check.fleet.command import FleetOptions

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from quba_check.cli.parser import INPUT
-from quba_check.errors import OptionError, SuiteError, listed
+from quba_check.errors import OptionError, SuiteError
+from quba_check.messages import listed
 
 if TYPE_CHECKING:
     from quba_check.suites import Suite

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError
 from quba_check.gate.option_values import LARGEST_NUMBER
-from quba_check.outside_text import one_line
+from quba_check.messages import did_you_mean, listed, one_line
 from quba_check.storage.remote.files import is_url
 from quba_check.storage.user_files import user_path, user_place
 

@@ -13,7 +13,8 @@ import click
 
 from quba_check.cli.parser import INPUT, WholeNumber, check_choice, store_option
 from quba_check.cli.study_options import named_population
-from quba_check.errors import OptionError, UserError, did_you_mean, listed
+from quba_check.errors import OptionError, UserError
+from quba_check.messages import did_you_mean, listed
 
 if TYPE_CHECKING:
     from quba_check.grading.population import Population

@@ -10,10 +10,10 @@ from typing import Any
 from rich.cells import cell_len
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.errors import listed
 from quba_check.grading.population import Population
 from quba_check.grading.published import Suspect
 from quba_check.grading.score import full_weights
+from quba_check.messages import listed
 from quba_check.reports.tables import table_text, wrap_line
 from quba_check.storage.csv_text import Cell, csv_text
 from quba_check.study.dimension_ranks import value_text

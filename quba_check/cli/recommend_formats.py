@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from quba_check.demands.demand import Demand
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.number_format import format_distinct
 from quba_check.reports.tables import table_text, wrap_line
 from quba_check.storage.csv_text import Cell, csv_text

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from quba_check.errors import OptionError, did_you_mean
+from quba_check.errors import OptionError
+from quba_check.messages import did_you_mean
 
 
 @click.command(

@@ -75,7 +75,7 @@ def status_json(place: str, runs: Sequence[ActiveRun], now: float) -> str:
 
 def _lines(run: ActiveRun, now: float) -> list[str]:
     """Return place and progress of an evaluation, then its work and times."""
-    from quba_check.errors import listed
+    from quba_check.messages import listed
     from quba_check.number_format import format_age
 
     is_dead = run.is_dead(now)

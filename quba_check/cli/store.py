@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from quba_check.cli.parser import PLACE, Group, NumberWithin
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError
+from quba_check.messages import did_you_mean, listed
 from quba_check.storage.user_files import file_kind
 
 if TYPE_CHECKING:

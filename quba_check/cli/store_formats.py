@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from quba_check.cli.suite_table import shorten
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import table_text, wrap_text
 from quba_check.storage.active_runs import ActiveRun

@@ -20,8 +20,7 @@ from quba_check.core.view import (
     SEVERITIES,
     View,
 )
-from quba_check.errors import listed
-from quba_check.outside_text import one_line
+from quba_check.messages import listed, one_line
 
 if TYPE_CHECKING:
     from quba_check.suites import Suite

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quba_check.cli.parser import INPUT, NumberWithin
-from quba_check.errors import OptionError, PopulationError, ThresholdError, listed
+from quba_check.errors import OptionError, PopulationError, ThresholdError
+from quba_check.messages import listed
 
 if TYPE_CHECKING:
     from quba_check.core.facts import SuiteFacts

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from quba_check.cli.parser import INPUT, store_option
-from quba_check.errors import OptionError, UserError, listed
-from quba_check.outside_text import one_line
+from quba_check.errors import OptionError, UserError
+from quba_check.messages import listed, one_line
 
 if TYPE_CHECKING:
     from quba_check.models.specs import ModelSpec

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from quba_check.cli.parser import INPUT, store_option
-from quba_check.errors import OptionError, listed
+from quba_check.errors import OptionError
+from quba_check.messages import listed
 
 if TYPE_CHECKING:
     from quba_check.tuning.what_if import WhatIf

@@ -10,7 +10,7 @@ from quba_check.core.dimension import Better
 from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.core.protocols import ProtocolName
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import SuiteRow
 

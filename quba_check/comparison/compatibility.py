@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from quba_check.core.protocols import ProtocolName
-from quba_check.errors import UserError, listed
+from quba_check.errors import UserError
+from quba_check.messages import listed
 from quba_check.records.record import Record, SuiteRow
 
 NAMED = 3

@@ -10,8 +10,8 @@ from typing import Any
 from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import Measurement
 from quba_check.core.view import CLEAN_SET
-from quba_check.errors import UserError, listed
-from quba_check.outside_text import one_line
+from quba_check.errors import UserError
+from quba_check.messages import listed, one_line
 from quba_check.records.conversion import measurements_of
 from quba_check.records.files import IMAGES_SUFFIX
 from quba_check.records.measurement import MeasurementRow, QuantityRow

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.protocols import ProtocolName
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.number_format import format_value, ordinal
 
 LETTERS = ("F", "D", "C", "B", "A")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError
+from quba_check.messages import did_you_mean, listed
 
 ProtocolName = Literal["standard", "released"]
 PROTOCOLS: tuple[ProtocolName, ...] = ("standard", "released")

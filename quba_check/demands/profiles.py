@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from quba_check.errors import ThresholdError, listed, nearest
+from quba_check.errors import ThresholdError
+from quba_check.messages import listed, nearest
 from quba_check.storage.user_files import file_kind
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -10,7 +10,8 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dim
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
-from quba_check.errors import ThresholdError, UserError, did_you_mean, listed
+from quba_check.errors import ThresholdError, UserError
+from quba_check.messages import did_you_mean, listed
 from quba_check.records.verdict import DROPS
 from quba_check.storage.user_files import file_kind
 from quba_check.strict_yaml import Document, Location

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from quba_check.demo import CLASSES, DEMO_MODELS, IMAGE_SIZE
-from quba_check.errors import ModelError, did_you_mean
+from quba_check.errors import ModelError
+from quba_check.messages import did_you_mean
 
 PREPARATION: dict[str, Any] = {
     "input_size": (3, IMAGE_SIZE, IMAGE_SIZE),

@@ -13,7 +13,8 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import View
 from quba_check.dimensions._validation import origin, validated_dimension
-from quba_check.errors import DimensionError, QubaError, UserError, did_you_mean, listed
+from quba_check.errors import DimensionError, QubaError, UserError
+from quba_check.messages import did_you_mean, listed
 
 Measure = Callable[[Mapping[View, Predictions], Facts], Measurement]
 T = TypeVar("T")

@@ -25,7 +25,8 @@ from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
 from quba_check.dimensions._table_validation import checked_tables
-from quba_check.errors import DimensionError, QubaError, did_you_mean, listed
+from quba_check.errors import DimensionError, QubaError
+from quba_check.messages import did_you_mean, listed
 
 RESERVED = ("quba",)
 """Names with another meaning in threshold files."""

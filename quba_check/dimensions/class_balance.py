@@ -16,7 +16,8 @@ from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._ratios import Z, accuracy_on
 from quba_check.dimensions._registry import dimension
-from quba_check.errors import UnmeasurableError, listed
+from quba_check.errors import UnmeasurableError
+from quba_check.messages import listed
 from quba_check.metrics.class_balance import (
     LEAST_IMAGES,
     accuracy_evenness,

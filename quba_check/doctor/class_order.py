@@ -20,7 +20,7 @@ from quba_check.doctor.class_order_candidates import (
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, mcnemar_p
 from quba_check.doctor.subject import ModelUnderTest, Variant
-from quba_check.errors import did_you_mean, listed
+from quba_check.messages import did_you_mean, listed
 from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classes
 from quba_check.suites.suite import Example
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from quba_check.core.predictions import most_frequent_class
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, binomial_tail
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.number_format import format_distinct
 
 _SHOWN = 3

@@ -13,7 +13,8 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.layer_diagnosis import first_differing_layer
 from quba_check.doctor.model_failures import failure_finding
 from quba_check.doctor.subject import ModelUnderTest
-from quba_check.errors import ModelError, listed
+from quba_check.errors import ModelError
+from quba_check.messages import listed
 from quba_check.models.fingerprint import state_digest
 from quba_check.models.guard import Version
 

@@ -12,7 +12,8 @@ from quba_check.doctor import accuracy, determinism, gradients, image_files, mis
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import SECONDS, OutOfTimeError
-from quba_check.errors import UserError, listed
+from quba_check.errors import UserError
+from quba_check.messages import listed
 
 TIME = "time"
 """The check of the finding on what the time budget left out."""

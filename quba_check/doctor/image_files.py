@@ -10,7 +10,8 @@ from PIL import ExifTags, Image
 from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import BATCH, ModelUnderTest
-from quba_check.errors import SuiteError, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import listed
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
 from quba_check.suites.unread import unread_notes

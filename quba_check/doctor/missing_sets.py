@@ -20,7 +20,8 @@ from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.engine.obstacle import obstacle
-from quba_check.errors import SuiteError, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import listed
 from quba_check.suites.suite import Suite
 
 SHOWN = 3

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.engine.decisions import probabilities
-from quba_check.errors import UserError, listed
+from quba_check.errors import UserError
+from quba_check.messages import listed
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform
 from quba_check.models.preprocessing.pillow_transform import pixels_of

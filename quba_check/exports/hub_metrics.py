@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from quba_check.errors import needs
+from quba_check.messages import needs
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from quba_check.errors import OptionError, UserError, did_you_mean, listed
+from quba_check.errors import OptionError, UserError
 from quba_check.exports.hub_metrics import (
     MISSING,
     TOOL,
@@ -16,6 +16,7 @@ from quba_check.exports.hub_metrics import (
     slug,
     worst_verdict,
 )
+from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quba_check.errors import UserError, needs
+from quba_check.errors import UserError
 from quba_check.exports.tables import export_rows, utc_time
+from quba_check.messages import needs
 from quba_check.records.files import IMAGES_SUFFIX
 from quba_check.records.record import Record
 from quba_check.records.verdict import QUBA

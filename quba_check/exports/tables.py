@@ -8,8 +8,9 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from quba_check.errors import UserError, needs
+from quba_check.errors import UserError
 from quba_check.exports.hub_metrics import demand_text
+from quba_check.messages import needs
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import QUBA, GradeRow, VerdictRow

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError
+from quba_check.messages import did_you_mean, listed
 from quba_check.models.specs import (
     CHECKPOINT_SUFFIXES,
     HUB_PREFIX,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from quba_check.fleet.command import LOG
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.records.files import write_text
 
 CHILD = Path(__file__).with_name("child.py")

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from quba_check.errors import listed
 from quba_check.fleet.command import LOG
 from quba_check.fleet.result import OUTCOMES, ModelResult
-from quba_check.outside_text import one_line
+from quba_check.messages import listed, one_line
 from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.tables import table_text, wrap_line
 

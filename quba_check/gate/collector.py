@@ -13,12 +13,12 @@ from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.doctor.clean_answers import answer_findings
-from quba_check.errors import listed
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
 from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
+from quba_check.messages import listed
 from quba_check.records.conversion import measurements_of
 from quba_check.records.environment import environment
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quba_check.core.protocols import PROTOCOLS
-from quba_check.errors import OptionError, did_you_mean, listed
+from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
+from quba_check.messages import did_you_mean, listed
 from quba_check.models.request import check_compile, check_device, check_precision
 from quba_check.storage.user_files import user_path, user_place
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.demands.demand import Demand
-from quba_check.errors import HeadError, listed
+from quba_check.errors import HeadError
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.session import GateSession
+from quba_check.messages import listed
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.gate.options import OPTIONS
-from quba_check.outside_text import HIDDEN, without_credentials
+from quba_check.messages import HIDDEN, without_credentials
 from quba_check.records.provenance import FindingRow, InputRow, yaml_input
 from quba_check.storage.store import content_hash
 

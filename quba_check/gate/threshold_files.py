@@ -20,7 +20,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import OptionError, ThresholdError
 from quba_check.gate.named_files import SUFFIXES, named_path
 from quba_check.gate.options import Options
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.storage.user_files import file_kind
 from quba_check.verdicts.derived import population_of
 

@@ -14,7 +14,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import LETTERS, Grade
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import ProtocolName
-from quba_check.errors import UserError, listed
+from quba_check.errors import UserError
 from quba_check.grading.notes import (
     ALLOWED_SUITES,
     comparison_notes,
@@ -28,6 +28,7 @@ from quba_check.grading.notes import (
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
+from quba_check.messages import listed
 from quba_check.stats.estimate import Estimate, delta_method
 
 _Z = np.array(SCORES)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
-from quba_check.errors import PopulationError, listed
+from quba_check.errors import PopulationError
 from quba_check.grading.score import (
     LEAST_MODELS,
     Normalisation,
@@ -18,6 +18,7 @@ from quba_check.grading.score import (
     score_slopes,
     weighted_score,
 )
+from quba_check.messages import listed
 
 
 @dataclass(frozen=True, slots=True)

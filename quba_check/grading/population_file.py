@@ -13,9 +13,10 @@ from pydantic import Field, ValidationError, model_validator
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError, did_you_mean
+from quba_check.errors import PopulationError
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.grading.score import LEAST_MODELS, has_spread
+from quba_check.messages import did_you_mean
 from quba_check.records.conversion import measurements_of
 from quba_check.records.measurement import JsonRow, Number
 from quba_check.records.record import Record

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from quba_check.errors import PopulationError, did_you_mean
+from quba_check.errors import PopulationError
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import read_population
 from quba_check.grading.published import published_population, screened_population
+from quba_check.messages import did_you_mean
 from quba_check.storage.user_files import file_kind
 
 DEMO_FILE = Path(__file__).parents[1] / "demo" / "population.json"

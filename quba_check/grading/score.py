@@ -10,7 +10,8 @@ import numpy as np
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError, UserError, did_you_mean, listed
+from quba_check.errors import PopulationError, UserError
+from quba_check.messages import did_you_mean, listed
 
 LEAST_SPREAD = 1e-9
 """Largest difference of values that counts as rounding."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError, QubaError
+from quba_check.messages import one_line
 from quba_check.models.compute import PLAIN, ComputeRequest, ComputeSettings
 from quba_check.models.guard import Guard
 from quba_check.models.memory_format import ConvolutionWeights
@@ -19,7 +20,6 @@ from quba_check.models.outputs import OutputKind, check_finite, check_outputs, t
 from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.request import LoadRequest, Precision
-from quba_check.outside_text import one_line
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _OUT_OF_MEMORY = (

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from quba_check.core.head import Head
-from quba_check.errors import HeadError, ModelError, listed
+from quba_check.errors import HeadError, ModelError
+from quba_check.messages import listed
 from quba_check.models.fingerprint import unusual_form
 from quba_check.models.preprocessing.config import OUTPUT_KINDS as OUTPUT_KINDS
 from quba_check.models.preprocessing.config import OutputKind as OutputKind

@@ -10,7 +10,8 @@ from typing import Literal
 
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
-from quba_check.errors import OptionError, did_you_mean
+from quba_check.errors import OptionError
+from quba_check.messages import did_you_mean
 from quba_check.models.preprocessing.config import PreprocessingConfig
 
 Precision = Literal["fp32", "bf16", "fp16"]

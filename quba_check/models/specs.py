@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from quba_check.demo import DEMO_MODELS
-from quba_check.errors import ModelError, OptionError, did_you_mean
+from quba_check.errors import ModelError, OptionError
+from quba_check.messages import did_you_mean, one_line
 from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
-from quba_check.outside_text import one_line
 
 Kind = Literal[
     "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"

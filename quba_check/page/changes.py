@@ -10,7 +10,8 @@ from shlex import quote
 from quba_check.comparison.compare import compare
 from quba_check.comparison.misclassified import Flip, flips
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import UserError, listed
+from quba_check.errors import UserError
+from quba_check.messages import listed
 from quba_check.number_format import format_distinct, interval_text
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart

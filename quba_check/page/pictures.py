@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import QubaError, UserError
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.page.chosen_images import Choice, ChosenImage, choose_images
 from quba_check.records.verdict import VerdictRow
 from quba_check.storage.atomic import write_atomically

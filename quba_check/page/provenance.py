@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import listed
-from quba_check.outside_text import one_line, visible
+from quba_check.messages import listed, one_line, visible
 from quba_check.page.columns import Column
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import FindingRow, InputRow

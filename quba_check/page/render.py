@@ -15,7 +15,7 @@ from markupsafe import Markup
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
-from quba_check.outside_text import visible
+from quba_check.messages import visible
 from quba_check.page.changes import changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import KINDS, demands

@@ -12,9 +12,10 @@ from typing import Any
 from markupsafe import Markup
 
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError, listed
+from quba_check.errors import PopulationError
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_population, screened_population
+from quba_check.messages import listed
 from quba_check.page.columns import Column, shorten
 from quba_check.page.drawing import Chart
 from quba_check.page.reference import Reference

@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from quba_check.errors import OptionError, UserError, nearest
+from quba_check.errors import OptionError, UserError
+from quba_check.messages import nearest
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, read_bytes, read_json

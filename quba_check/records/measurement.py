@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import MASKED
-from quba_check.outside_text import printable, printable_lines
+from quba_check.messages import printable, printable_lines
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 """A finite number. Strings are rejected."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.records.record import Record
 from quba_check.records.verdict import Tier, VerdictRow
 from quba_check.reports.verdict_labels import LABELS, label, release_line

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 
 LONGEST = 80
 """Largest number of characters of a text inside a line; longer ones are cut in the middle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.number_format import format_distinct, format_value, ordinal
 from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
 from quba_check.records.record import Record

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 

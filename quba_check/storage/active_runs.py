@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 
 from quba_check.errors import StoreError
-from quba_check.outside_text import printable
+from quba_check.messages import printable
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.processes import has_ended, this_machine
 from quba_check.storage.store_files import StoreFiles

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from quba_check.errors import StoreError
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.packs import is_pack
 from quba_check.storage.store_files import StoredFile, StoreFiles

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from quba_check.errors import did_you_mean, listed
+from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 
 Model = TypeVar("Model", bound=BaseModel)

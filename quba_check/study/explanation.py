@@ -13,12 +13,13 @@ from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.view import CORRUPTIONS
 from quba_check.demands.demand import QubaSettings
 from quba_check.dimensions import registry
-from quba_check.errors import PopulationError, listed
+from quba_check.errors import PopulationError
 from quba_check.grading import Population, grade
 from quba_check.grading.notes import suite_difference
 from quba_check.grading.published import published_models
 from quba_check.grading.reference import BUILT_IN
 from quba_check.grading.score import full_weights
+from quba_check.messages import listed
 from quba_check.number_format import format_value
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow

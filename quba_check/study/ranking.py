@@ -12,7 +12,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Unmeasurable
 from quba_check.dimensions import registry
-from quba_check.errors import UserError, did_you_mean, listed
+from quba_check.errors import UserError
 from quba_check.grading.grade import grade
 from quba_check.grading.population import Population
 from quba_check.grading.published import (
@@ -23,6 +23,7 @@ from quba_check.grading.published import (
     screened_population,
 )
 from quba_check.grading.score import full_weights
+from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import format_distinct
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import NotMeasuredRow

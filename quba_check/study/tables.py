@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.errors import listed
 from quba_check.grading import Population
+from quba_check.messages import listed
 from quba_check.study.screening import (
     Finding,
     Outcome,

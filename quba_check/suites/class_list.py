@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import describe
 
 SHOWN = 10

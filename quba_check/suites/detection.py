@@ -10,7 +10,8 @@ from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from quba_check.core.view import CORRUPTIONS, MIXED_RAND_SET, MIXED_SAME_SET, SEVERITIES
-from quba_check.errors import SuiteError, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import listed
 from quba_check.suites.class_list import normal_form
 from quba_check.suites.manifest.reading import is_shift_name
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names

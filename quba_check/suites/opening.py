@@ -8,7 +8,8 @@ from pathlib import Path
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import View
-from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import did_you_mean, listed
 from quba_check.storage.machine_folder import is_on_network, machine_folder
 from quba_check.storage.places import default_place, local_folder
 from quba_check.storage.remote.files import is_url

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from quba_check.core.head import Head
-from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Document
 from quba_check.suites.class_list import SHOWN, ClassList
 from quba_check.suites.label_spaces import imagenet_classes, imagenet_titles

@@ -14,7 +14,8 @@ from quba_check.core.facts import SetLabels, SuiteFacts
 from quba_check.core.head import Head
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
-from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import did_you_mean, listed
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder, LocalFolder, Place
 from quba_check.suites.decoding import Content, decode_image, open_example

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.core.view import CORRUPTIONS
-from quba_check.errors import UserError, did_you_mean, listed
+from quba_check.errors import UserError
+from quba_check.messages import did_you_mean, listed
 from quba_check.suites.corruptions import corrupt
 
 Pixels = NDArray[np.uint8]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quba_check.core.view import CLEAN_SET
-from quba_check.errors import UserError, listed
+from quba_check.errors import UserError
+from quba_check.messages import listed
 from quba_check.stats.intervals import wilson_limits
 from quba_check.testing.images import Pictures
 from quba_check.testing.perturbations import Pixels

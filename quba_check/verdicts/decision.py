@@ -12,7 +12,7 @@ from quba_check.core.grade import LETTERS, Grade
 from quba_check.core.measurement import NO_EVIDENCE, Measurement, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy, is_demonstrated
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.records.measurement import StoppedRow
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 

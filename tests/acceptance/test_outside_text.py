@@ -11,7 +11,7 @@ import torch
 from acceptance.runs import Judge
 from PIL import Image
 
-from quba_check.outside_text import visible
+from quba_check.messages import visible
 
 OBEYED = "::error::a\u202e\u200f ::add-mask::b##[error]c|`<b>&\"'"
 """Without characters that a model file may not have in its name."""

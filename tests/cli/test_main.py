@@ -12,8 +12,8 @@ from PIL import Image
 from quba_check.cli import main as cli
 from quba_check.cli.main import COMMANDS, main
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.errors import listed
 from quba_check.grading import grade, population
+from quba_check.messages import listed
 
 
 def record(k, **changes):

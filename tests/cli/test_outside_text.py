@@ -20,7 +20,7 @@ from support.sample_records import sample, write_samples
 
 from quba_check.cli.main import main, quba_check
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.outside_text import visible
+from quba_check.messages import visible
 from quba_check.records.record import Record
 from quba_check.storage.active_runs import new_run
 

@@ -14,7 +14,7 @@ from quba_check.dimensions import registry
 from quba_check.dimensions._table_validation import checked_tables
 from quba_check.dimensions._validation import validated_dimension
 from quba_check.errors import DimensionError
-from quba_check.outside_text import printable
+from quba_check.messages import printable
 from quba_check.records.conversion import outcome_of, row_of
 from quba_check.records.measurement import MeasurementRow
 

@@ -13,7 +13,7 @@ from support.tuned import record
 
 from quba_check.errors import UserError
 from quba_check.exports.model_card import card_with_results
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.records.record import Record
 
 hub = pytest.importorskip("huggingface_hub")

@@ -24,7 +24,7 @@ from quba_check.gate.named_files import named_files, threshold_files
 from quba_check.gate.options import OPTIONS
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import default_files, with_shipped_files
-from quba_check.outside_text import visible
+from quba_check.messages import visible
 from quba_check.pytest_plugin.options import options_of
 from quba_check.suites import open_suite
 

@@ -13,7 +13,7 @@ from support.stored import predict, prediction_files
 
 from quba_check.cli.main import main
 from quba_check.cli.status import status_json, status_text
-from quba_check.outside_text import visible
+from quba_check.messages import visible
 from quba_check.storage.active_runs import ActiveRun, active_runs
 from quba_check.storage.store import Store
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from quba_check.outside_text import one_line
+from quba_check.messages import one_line
 from quba_check.reports.github_markdown import code, code_block, table_row
 
 HOSTILE = [

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from quba_check.errors import OptionError, did_you_mean, needs
+from quba_check.errors import OptionError
 from quba_check.executors.settings import RaySettings
+from quba_check.messages import did_you_mean, needs
 
 CONNECT_SECONDS = 5
 """Longest wait for the first answer of a cluster's port. Ray itself waits for minutes and logs meanwhile."""

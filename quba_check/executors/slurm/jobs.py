@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quba_check.errors import OptionError, needs
+from quba_check.errors import OptionError
 from quba_check.executors.settings import SlurmSettings
 from quba_check.executors.slurm.worker import SlurmWorker
+from quba_check.messages import needs
 from quba_check.models.visible_gpus import GPUS, visible_gpus
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from timm.models import is_model
 from torch import Tensor, nn
 
 from quba_check.core.head import Head
-from quba_check.errors import HeadError, ModelError, listed
+from quba_check.errors import HeadError, ModelError
+from quba_check.messages import listed
 from quba_check.models.checkpoints.architecture_choice import (
     OPTION,
     BuildSpec,

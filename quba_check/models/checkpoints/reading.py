@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from quba_check.errors import ModelError, listed
+from quba_check.errors import ModelError
+from quba_check.messages import listed
 from quba_check.models.classifier import error_summary
 from quba_check.models.fingerprint import unusual_form
 from quba_check.models.preprocessing.config import key_text

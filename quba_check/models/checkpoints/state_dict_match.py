@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from torch import Size, Tensor, nn
 
-from quba_check.errors import listed
+from quba_check.messages import listed
 
 INFIXES = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 """Names that torch's compiler, FSDP and activation checkpointing insert anywhere; no network has its own."""

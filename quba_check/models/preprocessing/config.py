@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from quba_check.errors import ModelError, did_you_mean
+from quba_check.errors import ModelError
+from quba_check.messages import did_you_mean
 
 OutputKind = Literal["logits", "probabilities", "sigmoids"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from quba_check.errors import ModelError, did_you_mean
+from quba_check.errors import ModelError
+from quba_check.messages import did_you_mean
 from quba_check.models.preprocessing.config import (
     KEYS,
     CropMode,

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from quba_check.errors import ModelError, did_you_mean
+from quba_check.errors import ModelError
+from quba_check.messages import did_you_mean
 from quba_check.models.classifier import model_errors
 from quba_check.models.fingerprint import own_sources
 from quba_check.models.loaded_module import LoadedModule

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quba_check.errors import ModelError, needs
+from quba_check.errors import ModelError
+from quba_check.messages import needs
 from quba_check.models.model_files import ModelFile, model_files
 
 _WEIGHT_TYPES = frozenset({1, 2, 3, 10, 11, *range(14, 27)})

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from quba_check.errors import ModelError, listed, needs
+from quba_check.errors import ModelError
+from quba_check.messages import listed, needs
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.model_files import check_in_place
 from quba_check.models.preprocessing.config import PreprocessingConfig

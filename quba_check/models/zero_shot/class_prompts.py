@@ -10,7 +10,7 @@ from open_clip import IMAGENET_CLASSNAMES, OPENAI_IMAGENET_TEMPLATES
 from timm.data import ImageNetInfo
 
 from quba_check.core.prompts import PLACE, Prompts
-from quba_check.errors import listed
+from quba_check.messages import listed
 
 PLAIN_TEMPLATE = f"a photo of a {PLACE}."
 _SHOWN = 5

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quba_check.errors import ModelError, did_you_mean, listed, needs
+from quba_check.errors import ModelError
+from quba_check.messages import did_you_mean, listed, needs
 from quba_check.models.classifier import error_summary
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest

@@ -6,7 +6,8 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-from quba_check.errors import ModelError, did_you_mean
+from quba_check.errors import ModelError
+from quba_check.messages import did_you_mean
 from quba_check.storage.user_files import expand_home, file_kind
 
 OPEN_CLIP_PREFIX = "open_clip:"

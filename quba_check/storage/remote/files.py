@@ -12,8 +12,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from quba_check.errors import StoreError, UserError, needs
-from quba_check.outside_text import without_credentials
+from quba_check.errors import StoreError, UserError
+from quba_check.messages import needs, without_credentials
 from quba_check.storage.atomic import replacing
 from quba_check.storage.remote.remote_file import RemoteFile, remote_file
 from quba_check.storage.remote.server_files import write_whole

@@ -16,7 +16,8 @@ from collections.abc import Callable
 import numpy as np
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
-from quba_check.errors import UserError, did_you_mean
+from quba_check.errors import UserError
+from quba_check.messages import did_you_mean
 from quba_check.suites.corruptions import blur, digital, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.prompts import PLACE, Prompts
-from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import did_you_mean, listed
 from quba_check.storage.user_files import read_text
 from quba_check.strict_yaml import Document, Location, describe, dotted_path
 from quba_check.suites.class_list import SHOWN, ClassList, normal_form

@@ -18,8 +18,8 @@ from quba_check.core.view import (
     MIXED_RAND_SET,
     MIXED_SAME_SET,
 )
-from quba_check.errors import SuiteError, listed
-from quba_check.outside_text import one_line
+from quba_check.errors import SuiteError
+from quba_check.messages import listed, one_line
 from quba_check.strict_yaml import Document, read_yaml, validate
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest.definitions import (

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from quba_check.core.view import SEVERITIES, View
-from quba_check.errors import listed
+from quba_check.messages import listed
 from quba_check.strict_yaml import Strict
 
 

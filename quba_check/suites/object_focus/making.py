@@ -17,7 +17,8 @@ from pathlib import Path
 from PIL import Image
 
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
-from quba_check.errors import FewObjectsError, SuiteError, listed
+from quba_check.errors import FewObjectsError, SuiteError
+from quba_check.messages import listed
 from quba_check.suites.object_focus.mixing import composite, without_object
 from quba_check.suites.object_focus.objects import Cutout, Objects, SkipReason, image_name, read_pixels
 from quba_check.suites.object_focus.output import ORIGINS, replace_folder

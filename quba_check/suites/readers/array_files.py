@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.errors import SuiteError, did_you_mean, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import did_you_mean, listed
 from quba_check.storage.packed_arrays import array_header, check_unpacked, unpacked_array
 from quba_check.storage.user_files import reason
 from quba_check.suites.readers.file_cache import FileCache

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from quba_check.errors import SuiteError, listed
+from quba_check.errors import SuiteError
+from quba_check.messages import listed
 from quba_check.suites.class_list import SHOWN, ClassList
 from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names, image_names

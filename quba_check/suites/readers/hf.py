@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from quba_check.errors import SuiteError, did_you_mean, listed, needs
+from quba_check.errors import SuiteError
+from quba_check.messages import did_you_mean, listed, needs
 from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache

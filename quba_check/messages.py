@@ -1,13 +1,16 @@
-"""Text from outside, such as names of models, classes and files, made safe to show.
+"""Parts of messages: similar words, lists, and text from outside made safe to show.
 
-Names in records are made safe when a record is built or read, and messages when an error is raised. Reports
-only add what their format asks for: Markdown, XML, HTML, YAML or workflow commands.
+Text from outside: names of models, classes and files, and words of libraries. Names in records are made safe
+when a record is built or read, and messages when an error is raised. Reports only add what their format asks
+for: Markdown, XML, HTML, YAML or workflow commands.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import TypeVar, cast
 from urllib.parse import unquote
 
@@ -27,6 +30,57 @@ _CREDENTIALS = re.compile(
 
 A password may hold `@`, and by mistake `/`.
 """
+
+
+def nearest(word: str, allowed: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the most similar allowed word, ignoring case; None if none is similar.
+
+    Args:
+        word: the word.
+        allowed: the allowed words.
+        cutoff: least share of common letters, in [0, 1].
+
+    >>> nearest("RESNET50", ["clip-resnet50", "ResNet50"])
+    'ResNet50'
+    """
+    names = list(allowed)
+    same = [name for name in names if name.casefold() == word.casefold()]
+    return next(iter(same or difflib.get_close_matches(word, names, n=1, cutoff=cutoff)), None)
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Return the suggestion of a similar word for the end of a message.
+
+    Returns:
+        `" Did you mean 'accuracy'?"`, or an empty string if no word is similar.
+
+    >>> did_you_mean("acuracy", ["accuracy", "parameters"])
+    " Did you mean 'accuracy'?"
+    >>> did_you_mean("zzz", ["accuracy"])
+    ''
+    """
+    near = nearest(word, allowed)
+    return f" Did you mean '{near}'?" if near else ""
+
+
+def needs(package: str, *, extra: str) -> str:
+    """Return the end of a message about a package that needs an extra of quba-check.
+
+    >>> needs("onnxruntime", extra="onnx")
+    'needs onnxruntime, which is not installed. Install it: pip install "quba-check[onnx]".'
+    """
+    return f'needs {package}, which is not installed. Install it: pip install "quba-check[{extra}]".'
+
+
+def listed(names: Iterable[str], at_most: int = 20) -> str:
+    """Join names by commas, with a count of those after the first `at_most`.
+
+    >>> listed(["a", "b", "c"], at_most=2)
+    'a, b and 1 more'
+    """
+    names = list(names)
+    shown = ", ".join(names[:at_most])
+    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
 
 
 def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
