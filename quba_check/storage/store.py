@@ -146,7 +146,7 @@ class Store:
         self._listings.pop(keys[0].cache_entry, None)  # another process wrote the shards as one object
         with suppress(FileNotFoundError):
             return self._read(keys)
-        raise _missing(f"{self.label}/{_own_name(keys[0])}")
+        raise DamagedShardError(f"{self.label}/{_own_name(keys[0])}: is not a file")
 
     def put(self, key: ShardKey, content: bytes) -> None:
         """Write a shard as an object of its own.
@@ -369,10 +369,6 @@ def is_predictions(name: str) -> bool:
 
 def _own_name(key: ShardKey) -> str:
     return object_name(key.cache_entry, [key.id])
-
-
-def _missing(label: str) -> DamagedShardError:
-    return DamagedShardError(f"{label}: is not a file")
 
 
 def _is_shared(name: str) -> bool:
