@@ -45,6 +45,7 @@ def test_rows_of_two_shards() -> None:
         (CONTENT + b"?", NAME, f"it has {len(CONTENT) + 1} bytes, but its header states {len(CONTENT)}"),
         (CONTENT, object_name("f" * 32, [KEYS[0].id]), "it is of another model, view, settings or images"),
     ],
+    ids=["empty", "cut header", "shorter", "longer", "another"],
 )
 def test_a_header_that_does_not_fit(content: bytes, name: str, text: str) -> None:
     with pytest.raises(DamagedShardError) as raised:
