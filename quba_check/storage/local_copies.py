@@ -30,7 +30,7 @@ _STARTED = time.time()
 
 
 class LocalCopies(ObjectStore):
-    """ObjectStore of which this machine keeps copies.
+    """An object store of which this machine keeps copies.
 
     A copy ends with a checksum, and a damaged one is read again from the store. Copies that were unused
     longest are removed; those used since this process started stay. An error of a write is raised by a later

@@ -32,7 +32,7 @@ class StoredFile:
 
 
 class ObjectStore(ABC):
-    """ObjectStore by name. Readers see an object whole: the old content or the new.
+    """Objects by name. Readers see an object whole: the old content or the new.
 
     Instances may be used from any thread.
 
