@@ -13,7 +13,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
 from quba_check.records.per_image import CleanAnswers
 from quba_check.stats import intervals
 from quba_check.stats.differences import mcnemar, unpaired_difference_limits, unpaired_ratio_limits
-from quba_check.stats.estimate import InfluenceBounds, Estimate, Sample
+from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
 Z = np.array(SCORES)

@@ -175,7 +175,7 @@ def grade(
 
 
 def unreachable_grade(
-    obstacles: Mapping[str, str],
+    unmeasurable: Mapping[str, str],
     *,
     population: str | Path | Population = "published",
     allow_missing: Collection[str] = (),
@@ -186,7 +186,7 @@ def unreachable_grade(
     """Return a grade without letter if no values could get one, else None.
 
     Args:
-        obstacles: reasons why dimensions cannot have a value, by name.
+        unmeasurable: reasons why dimensions cannot have a value, by name.
         population: see `grade`.
         allow_missing: see `grade`.
         suite: see `grade`.
@@ -194,9 +194,11 @@ def unreachable_grade(
         allow_other_suite: see `grade`.
     """
     reference = _population(population)
-    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in obstacles)
+    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasurable)
     if not set(missing) <= set(allow_missing):
-        return ungraded(reference, missing=missing, notes=[f"{name}: {obstacles[name]}" for name in missing])
+        return ungraded(
+            reference, missing=missing, notes=[f"{name}: {unmeasurable[name]}" for name in missing]
+        )
     other_suite = suite_difference(reference, suite, classes)
     if not other_suite or allow_other_suite:
         return None

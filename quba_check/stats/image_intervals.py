@@ -23,7 +23,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from quba_check.stats.estimate import InfluenceBounds, Influences, Estimate
+from quba_check.stats.estimate import Estimate, InfluenceBounds, Influences
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
 
 _ROUNDING = 1e-9

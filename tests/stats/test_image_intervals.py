@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from quba_check.core.confidence import SCORES
-from quba_check.stats.estimate import InfluenceBounds, Estimate, delta_method
+from quba_check.stats.estimate import Estimate, InfluenceBounds, delta_method
 from quba_check.stats.image_intervals import (
     additive_limits,
     is_near_zero,
