@@ -19,10 +19,10 @@ from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, registry
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.engine import Engine
-from quba_check.engine.obstacle import obstacle
 from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
 from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.unmeasurable import unmeasurable_reason
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
@@ -154,16 +154,16 @@ class Evaluation:
         )
         self.engine.tables.repair_notes += self.suite.notes
         self._outcomes: dict[str, Outcome] = {}
-        self._obstacles: dict[str, Unmeasurable | None] = {}
+        self._unmeasurable: dict[str, Unmeasurable | None] = {}
 
     def __repr__(self) -> str:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
 
     def plan(self, names: Iterable[str]) -> None:
-        """Plan dimensions without an obstacle, for shared passes."""
+        """Plan dimensions that can be measured, for shared passes."""
         names = list(names)
-        obstacles = self.obstacles(names)
-        views = (view for name in names if name not in obstacles for view in self._views(name))
+        unmeasurable = self.unmeasurable_reasons(names)
+        views = (view for name in names if name not in unmeasurable for view in self._views(name))
         self.engine.run_views = tuple(dict.fromkeys(views))
 
     def planned_work(self) -> tuple[PlannedView, ...]:
@@ -192,7 +192,7 @@ class Evaluation:
         self.engine.determine_outputs(self.engine.run_views, always=True)
 
     def outcome(self, name: str) -> Outcome:
-        """Return the measurement of a dimension, or its obstacle; it is computed once.
+        """Return the measurement of a dimension, or the reason why it has none; it is computed once.
 
         Raises:
             UserError: unknown dimension, or an image or the store cannot be used.
@@ -205,27 +205,29 @@ class Evaluation:
                 self._outcomes[name] = Unmeasurable(name, error.reason, error.missing_data)
         return self._outcomes[name]
 
-    def obstacle(self, name: str) -> Unmeasurable | None:
-        """Return the obstacle to measuring a dimension (see `engine.obstacle`), None if there is none.
+    def unmeasurable_reason(self, name: str) -> Unmeasurable | None:
+        """Return why a dimension cannot be measured, None if it can; see `engine.unmeasurable`.
 
         Raises:
             UserError: unknown dimension, or the files of a set have the wrong layout.
         """
-        if name not in self._obstacles:
-            self._obstacles[name] = obstacle(registry[name], self.suite, self.classifier.no_gradient)
-        return self._obstacles[name]
+        if name not in self._unmeasurable:
+            self._unmeasurable[name] = unmeasurable_reason(
+                registry[name], self.suite, self.classifier.no_gradient
+            )
+        return self._unmeasurable[name]
 
-    def obstacles(self, names: Iterable[str]) -> dict[str, Unmeasurable]:
-        """Return the obstacles of dimensions by name; dimensions without one are left out.
+    def unmeasurable_reasons(self, names: Iterable[str]) -> dict[str, Unmeasurable]:
+        """Return the reasons of dimensions that cannot be measured, by name.
 
         Errors, such as a set with the wrong layout, are left for the measurement to report.
         """
-        obstacles: dict[str, Unmeasurable] = {}
+        unmeasurable: dict[str, Unmeasurable] = {}
         for name in names:
             with contextlib.suppress(QubaError):
-                if (reason := self.obstacle(name)) is not None:
-                    obstacles[name] = reason
-        return obstacles
+                if (reason := self.unmeasurable_reason(name)) is not None:
+                    unmeasurable[name] = reason
+        return unmeasurable
 
     def is_measured(self, name: str) -> bool:
         """Return True if the outcome of a dimension was computed."""
@@ -256,7 +258,7 @@ class Evaluation:
     ) -> Grade:
         """Measure all nine dimensions; return their QUBA score and its place in a population.
 
-        Nothing is measured if a dimension has an obstacle and may not be missing.
+        Nothing is measured if a dimension cannot be measured and may not be missing.
 
         Args:
             weights: see `quba_score`.
@@ -270,8 +272,8 @@ class Evaluation:
             The grade. Without a letter, `not_graded` states the reason: a dimension without a value, a masked
             value, or a population of another suite.
         """
-        obstacles = self.obstacles(PUBLISHED_DIMENSIONS)
-        reasons = {name: unmeasurable.reason for name, unmeasurable in obstacles.items()}
+        unmeasurable = self.unmeasurable_reasons(PUBLISHED_DIMENSIONS)
+        reasons = {name: outcome.reason for name, outcome in unmeasurable.items()}
         if unreachable := unreachable_grade(reasons, population=population, allow_missing=allow_missing):
             return unreachable
         outcomes = {name: self.outcome(name) for name in PUBLISHED_DIMENSIONS}
@@ -328,7 +330,7 @@ class Evaluation:
         return registry[name].views(self.facts.suite)
 
     def _measure(self, name: str) -> Outcome:
-        if (reason := self.obstacle(name)) is not None:
+        if (reason := self.unmeasurable_reason(name)) is not None:
             return reason
         views = self._views(name)
         predictions = self.engine.predictions(views, self.engine.run_views) if views else {}

@@ -76,9 +76,9 @@ def run_value(
         return None
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"
     limits = None if quantity.curve is None else quantity.curve.limits
-    deviations = PerImage.of(measured).deviations.get(name, {})
+    influences = PerImage.of(measured).influences.get(name, {})
     n = quantity.images or quantity.n
-    return RunValue(quantity.value, n, limits, deviations, fingerprint, answers)
+    return RunValue(quantity.value, n, limits, influences, fingerprint, answers)
 
 
 def incompatibility(

@@ -13,13 +13,13 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
 from quba_check.records.per_image import CleanAnswers
 from quba_check.stats import intervals
 from quba_check.stats.differences import mcnemar, unpaired_difference_limits, unpaired_ratio_limits
-from quba_check.stats.estimate import DeviationBounds, Estimate, Sample
+from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
 Z = np.array(SCORES)
 _EXACT = 1e-6
 _STORED = 1 / 64
-"""Part of their range by which stored deviations may differ from exact ones; see `per_image.encode`."""
+"""Part of their range by which stored influences may differ from exact ones; see `per_image.encode`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class RunValue:
         value: the value.
         n: number of different images behind it.
         limits: its limits at `SCORES`; None if it is not a sample or they are unknown.
-        deviations: (n,) contribution of each image to the value, by set of images; empty if unknown.
+        influences: (n,) contribution of each image to the value, by set of images; empty if unknown.
         fingerprint: of the model; empty if unknown.
         answers: the model's predictions on the clean set; None if unknown.
     """
@@ -38,22 +38,22 @@ class RunValue:
     value: float
     n: int | None = None
     limits: tuple[float, ...] | None = None
-    deviations: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    influences: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fingerprint: str = ""
     answers: CleanAnswers | None = None
 
     @property
     def estimate(self) -> Estimate:
         """The value with the contribution of each image."""
-        return Estimate(self.value, dict(self.deviations.items()))
+        return Estimate(self.value, dict(self.influences.items()))
 
     @property
     def correct(self) -> NDArray[np.bool_] | None:
         """Correctness (n,) of each image, if the value is a share of images; else None."""
-        if len(self.deviations) != 1:
+        if len(self.influences) != 1:
             return None
-        (deviations,) = self.deviations.values()
-        contributions = deviations + self.value
+        (influences,) = self.influences.values()
+        contributions = influences + self.value
         is_correct: NDArray[np.bool_] = contributions > 0.5
         return is_correct if np.abs(contributions - is_correct).max() < _EXACT else None
 
@@ -96,7 +96,7 @@ class Change:
 def difference(before: RunValue, after: RunValue) -> Change:
     """Return the change after − before.
 
-    Limits are paired for values of the same images with known deviations; else they are made of both values'
+    Limits are paired for values of the same images with known influences; else they are made of both values'
     limits. The same predictions have a change of exactly 0.
     """
     if is_same(before, after):
@@ -145,18 +145,18 @@ def _ranges(
 ) -> dict[str, float]:
     """Return the largest change by one image, for each set of images.
 
-    It is the larger range of both values' deviations. A range of 0 means unknown: no image deviates.
+    It is the larger range of both values' influences. A range of 0 means unknown: no image deviates.
     """
     return {
-        sample: max(scale * float(np.ptp(deviations)), other_scale * float(np.ptp(after.deviations[sample])))
-        for sample, deviations in before.deviations.items()
+        sample: max(scale * float(np.ptp(influences)), other_scale * float(np.ptp(after.influences[sample])))
+        for sample, influences in before.influences.items()
     }
 
 
 def _with_bounds(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
-    counts = {sample: len(deviations) for sample, deviations in estimate.deviations.items()}
-    bounds: dict[Sample, DeviationBounds] = {
-        sample: DeviationBounds(size, size, counts[sample], counts[sample]) for sample, size in ranges.items()
+    counts = {sample: len(influences) for sample, influences in estimate.influences.items()}
+    bounds: dict[Sample, InfluenceBounds] = {
+        sample: InfluenceBounds(size, size, counts[sample], counts[sample]) for sample, size in ranges.items()
     }
     return replace(estimate, bounds=bounds)
 
@@ -177,14 +177,14 @@ def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> in
 def is_same(before: RunValue, after: RunValue) -> bool:
     """True if two values come from the same predictions.
 
-    The models then have equal fingerprints, or equal outputs for all clean images; values and deviations are
+    The models then have equal fingerprints, or equal outputs for all clean images; values and influences are
     equal too.
     """
     if before.value != after.value:
         return False
     if is_paired(before, after) and not all(
-        np.allclose(deviations, after.deviations[sample], rtol=0, atol=_STORED * float(np.ptp(deviations)))
-        for sample, deviations in before.deviations.items()
+        np.allclose(influences, after.influences[sample], rtol=0, atol=_STORED * float(np.ptp(influences)))
+        for sample, influences in before.influences.items()
     ):
         return False
     if before.fingerprint and before.fingerprint == after.fingerprint:
@@ -209,8 +209,8 @@ def discordance(before: RunValue, after: RunValue) -> Discordance | None:
 
 
 def is_paired(before: RunValue, after: RunValue) -> bool:
-    """True if both values have deviations on the same images."""
-    first, second = before.deviations, after.deviations
+    """True if both values have influences on the same images."""
+    first, second = before.influences, after.influences
     return (
         bool(first)
         and first.keys() == second.keys()

@@ -47,17 +47,17 @@ class StoredRun:
         if quantity is None:
             return None
         target = dimension if part is None else f"{dimension}.{part}"
-        deviations = {} if self.images is None else self.images.deviations.get(target, {})
+        influences = {} if self.images is None else self.images.influences.get(target, {})
         answers = None if self.images is None else self.images.clean
         fingerprint = self.record.model.fingerprint
         n = quantity.images or quantity.n
-        return RunValue(quantity.value, n, quantity.limits, deviations, fingerprint, answers)
+        return RunValue(quantity.value, n, quantity.limits, influences, fingerprint, answers)
 
     def measurements(self) -> dict[str, Measurement]:
-        """Return the dimensions with a value over all images, with deviations if stored."""
-        per_image: Mapping[str, Any] = {} if self.images is None else self.images.deviations
+        """Return the dimensions with a value over all images, with influences if stored."""
+        per_image: Mapping[str, Any] = {} if self.images is None else self.images.influences
         return {
-            name: replace(measurement, deviations=per_image.get(name, {}))
+            name: replace(measurement, influences=per_image.get(name, {}))
             for name, measurement in measurements_of(self.record.measurements).items()
         }
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.number_format import format_value
 
-Deviations = Mapping[Hashable, NDArray[np.float64]]
-"""For each set of images (n,) deviations of mean 0 in the unit of the value (`stats.estimate`)."""
+Influences = Mapping[Hashable, NDArray[np.float64]]
+"""For each set of images (n,) influences of mean 0 in the unit of the value (`stats.estimate`)."""
 
 MASKED = "masked: "
 """Prefix of the notes with the reasons in `Measurement.masked`."""
@@ -33,7 +33,7 @@ class Quantity:
             None if unknown.
         debiased: the value expected on infinitely many images; None if the statistic is unbiased.
         debiased_limit: one-sided 95 % limit of `debiased` on the bad side; None if unknown.
-        deviations: deviation of each image, for the sampling error of functions of several values; not stored
+        influences: influence of each image, for the sampling error of functions of several values; not stored
             in records.
         images: number of different images behind n, if they are shown in several versions; else None.
     """
@@ -44,7 +44,7 @@ class Quantity:
     curve: ConfidenceCurve | None = None
     debiased: float | None = None
     debiased_limit: float | None = None
-    deviations: Deviations = field(default_factory=dict, repr=False, compare=False)
+    influences: Influences = field(default_factory=dict, repr=False, compare=False)
     images: int | None = None
 
     @property
@@ -81,7 +81,7 @@ class Measurement:
 
     Attributes:
         dimension: its name.
-        value: see `Quantity`, also for unit, n, curve, debiased, debiased_limit, deviations and images.
+        value: see `Quantity`, also for unit, n, curve, debiased, debiased_limit, influences and images.
         parts: named parts, in the order of reports.
         notes: short notes that reports show next to the value, for example `masked: …`.
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
@@ -97,7 +97,7 @@ class Measurement:
     debiased_limit: float | None = None
     parts: Mapping[str, Quantity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    deviations: Deviations = field(default_factory=dict, repr=False, compare=False)
+    influences: Influences = field(default_factory=dict, repr=False, compare=False)
     masked: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
     images: int | None = None

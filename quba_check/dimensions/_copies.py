@@ -43,9 +43,9 @@ def _with_groups(quantity: AnyQuantity, groups: Groups) -> AnyQuantity:
     over the variance without. Groups of a sample under another name, or of some of its images, are unknown;
     the effect of the sizes in the set with the largest groups then holds.
     """
-    deviations, variances, effects = {}, [], []
+    influences, variances, effects = {}, [], []
     largest = max(size_effect(group) for group in groups.values() if group is not None)
-    for sample, plain in quantity.deviations.items():
+    for sample, plain in quantity.influences.items():
         group = groups.get(sample)
         if sample in groups and (group is None or len(group) == len(plain)):
             summed = plain if group is None else cluster_sums(plain, group)
@@ -55,7 +55,7 @@ def _with_groups(quantity: AnyQuantity, groups: Groups) -> AnyQuantity:
         else:
             summed, effect = plain * math.sqrt(largest), largest
             variance = float(plain @ plain)
-        deviations[sample] = summed
+        influences[sample] = summed
         variances.append(variance / len(plain) ** 2)
         effects.append(effect)
     total = sum(variances)
@@ -66,4 +66,4 @@ def _with_groups(quantity: AnyQuantity, groups: Groups) -> AnyQuantity:
     if curve is not None:
         is_share = quantity.unit in ("fraction", "ratio")
         curve = curve.widen(quantity.value, math.sqrt(effect), (0.0, 1.0) if is_share else None)
-    return replace(quantity, curve=curve, deviations=deviations, debiased_limit=None)
+    return replace(quantity, curve=curve, influences=influences, debiased_limit=None)

@@ -98,7 +98,7 @@ class Ratio:
     def quantity(self) -> Quantity:
         """Return the ratio with its confidence curve."""
         curve = bounded_curve(self.limits(Z), 0.0, self.upper_bounds(Z))
-        return Quantity(self.value, "ratio", len(self.correct), curve, deviations=self.estimate.deviations)
+        return Quantity(self.value, "ratio", len(self.correct), curve, influences=self.estimate.influences)
 
 
 def accuracy_on(predictions: Tables, view: View) -> Quantity:
@@ -128,7 +128,7 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
     curve = bounded_curve(intervals.wilson_limits(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
-    return Quantity(estimate.value, "fraction", n, curve, deviations=estimate.deviations)
+    return Quantity(estimate.value, "fraction", n, curve, influences=estimate.influences)
 
 
 def clean_accuracy(predictions: Tables) -> float:
@@ -223,8 +223,8 @@ def _mean_quantity(value: float, parts: Sequence[Ratio], limits: Limits, estimat
     n = sum(len(part.correct) for part in parts)
     images = sum({part.sample: len(part.correct) for part in parts}.values())
     curve = bounded_curve(limits, 0.0, bounds)
-    deviations = estimate.deviations
-    return Quantity(value, "ratio", n, curve, deviations=deviations, images=images if images < n else None)
+    influences = estimate.influences
+    return Quantity(value, "ratio", n, curve, influences=influences, images=images if images < n else None)
 
 
 def _simultaneous_limits(parts: Sequence[Ratio]) -> list[Limits]:

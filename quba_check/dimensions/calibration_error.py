@@ -96,4 +96,4 @@ def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
     curve = bounded_curve(log_normal_limits(estimate, Z), 0.0, 1.0)
     # A single image has neither an interval nor a limit.
     limit = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 and curve else None
-    return Quantity(value, "fraction", n, curve, debiased, limit, estimate.deviations)
+    return Quantity(value, "fraction", n, curve, debiased, limit, estimate.influences)

@@ -90,7 +90,7 @@ def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:
 def _quantity(estimate: Estimate, n: int | None, debiased: float, hidden_error: float) -> Quantity:
     """Return a value with limits; `hidden_error` is an error that the images do not show."""
     curve = bounded_curve(normal_limits(estimate, Z, hidden_error=hidden_error), 0.0, 1.0)
-    return Quantity(estimate.value, "fraction", n, curve, debiased, deviations=estimate.deviations)
+    return Quantity(estimate.value, "fraction", n, curve, debiased, influences=estimate.influences)
 
 
 def _check_classes(label: NDArray[np.int64], suite: SuiteFacts) -> None:

@@ -71,7 +71,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "fraction",
         len(same.correct) + len(random.correct),
         bounded_curve(1 + additive_limits(gain, Z), 1 - 1 / mean_clean.value, 1 + 1 / mean_clean.value),
-        deviations=gain.deviations,
+        influences=gain.influences,
         images=len(same.correct) if same.sample == random.sample else None,
         notes=reference_notes(predictions),
         parts={"mixed_same": accuracy_on(predictions, SAME), "mixed_rand": accuracy_on(predictions, RANDOM)},

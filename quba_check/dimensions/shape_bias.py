@@ -135,7 +135,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
             "texture_hits": Quantity(float(n_texture), "images", n),
             "either": share(either, CUE_CONFLICT),
         },
-        deviations=bias.deviations,
+        influences=bias.influences,
         tables={"categories": _category_table(table.label, hits, facts.suite)},
     )
 

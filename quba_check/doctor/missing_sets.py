@@ -19,7 +19,7 @@ from quba_check.core.view import (
 from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
-from quba_check.engine.obstacle import obstacle
+from quba_check.engine.unmeasurable import unmeasurable_reason
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.suites.suite import Suite
@@ -48,11 +48,11 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 
 
 def _dimension_findings(subject: ModelUnderTest, name: str, places: Sequence[str]) -> Iterator[Finding]:
-    """Report the obstacle to measuring a dimension with complete sets."""
+    """Report why a dimension cannot be measured with complete sets."""
     suite, dimension = subject.suite, registry[name]
     if any(suite.missing(view) for view in dimension.views(suite.facts)):
         return  # reported by set
-    reason = obstacle(dimension, suite, subject.classifier.no_gradient)
+    reason = unmeasurable_reason(dimension, suite, subject.classifier.no_gradient)
     if reason is not None:
         fix = "remove the demand"
         if reason.missing_data:

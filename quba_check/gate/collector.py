@@ -68,7 +68,7 @@ class ResultCollector:
     def images_of(self, record: Record) -> bytes | None:
         """Return the content of a record's per-image file, None without images."""
         images = self.images.get((record.model.name, record.protocol), PerImage())
-        return images.to_bytes(record) if images.deviations else None
+        return images.to_bytes(record) if images.influences else None
 
     def records(
         self,

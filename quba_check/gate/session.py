@@ -192,8 +192,8 @@ class GateSession:
         key = planned.model, planned.thresholds.path
         if key not in self._unreachable:
             evaluation = self.evaluation(planned.model, planned.protocol)
-            obstacles = evaluation.obstacles(PUBLISHED_DIMENSIONS)
-            reasons = {name: unmeasurable.reason for name, unmeasurable in obstacles.items()}
+            unmeasurable = evaluation.unmeasurable_reasons(PUBLISHED_DIMENSIONS)
+            reasons = {name: outcome.reason for name, outcome in unmeasurable.items()}
             facts = self.suite.facts
             self._unreachable[key] = unreachable_grade_of(
                 planned.thresholds, reasons, suite=facts.name, classes=facts.class_count

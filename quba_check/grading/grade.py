@@ -175,7 +175,7 @@ def grade(
 
 
 def unreachable_grade(
-    obstacles: Mapping[str, str],
+    unmeasurable: Mapping[str, str],
     *,
     population: str | Path | Population = "published",
     allow_missing: Collection[str] = (),
@@ -186,7 +186,7 @@ def unreachable_grade(
     """Return a grade without letter if no values could get one, else None.
 
     Args:
-        obstacles: reasons why dimensions cannot have a value, by name.
+        unmeasurable: reasons why dimensions cannot have a value, by name.
         population: see `grade`.
         allow_missing: see `grade`.
         suite: see `grade`.
@@ -194,9 +194,11 @@ def unreachable_grade(
         allow_other_suite: see `grade`.
     """
     reference = _population(population)
-    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in obstacles)
+    missing = tuple(name for name in PUBLISHED_DIMENSIONS if name in unmeasurable)
     if not set(missing) <= set(allow_missing):
-        return ungraded(reference, missing=missing, notes=[f"{name}: {obstacles[name]}" for name in missing])
+        return ungraded(
+            reference, missing=missing, notes=[f"{name}: {unmeasurable[name]}" for name in missing]
+        )
     other_suite = suite_difference(reference, suite, classes)
     if not other_suite or allow_other_suite:
         return None
@@ -235,17 +237,17 @@ def letter(percentile: float) -> str:
 def _curve(
     score: float, slopes: Mapping[str, float], measured: Mapping[str, Measurement]
 ) -> ConfidenceCurve | None:
-    """Return normal limits of the score from the deviations behind each dimension.
+    """Return normal limits of the score from the influences behind each dimension.
 
-    None if a dimension with a slope has limits, but no deviations.
+    None if a dimension with a slope has limits, but no influences.
     """
     terms = [(slope, measured[name]) for name, slope in slopes.items() if name in measured]
-    if len(terms) < len(slopes) or any(row.curve is not None and not row.deviations for _, row in terms):
+    if len(terms) < len(slopes) or any(row.curve is not None and not row.influences for _, row in terms):
         return None
     error = delta_method(
-        score, [(slope, Estimate(0.0, row.deviations)) for slope, row in terms]
+        score, [(slope, Estimate(0.0, row.influences)) for slope, row in terms]
     ).standard_error
-    # Limits can be wider than the deviations imply, for example if the model is correct on all images.
+    # Limits can be wider than the influences imply, for example if the model is correct on all images.
     excess = sum((slope * _excess_error(row)) ** 2 for slope, row in terms)
     limits = score + _Z * math.sqrt(error**2 + excess)
     return ConfidenceCurve(tuple(limits.tolist())) if np.isfinite(limits).all() else None
@@ -256,7 +258,7 @@ def _excess_error(row: Measurement) -> float:
     if row.curve is None:
         return 0.0
     of_limits = (row.curve.at(1) - row.curve.at(-1)) / 2
-    of_images = Estimate(row.value, row.deviations).standard_error
+    of_images = Estimate(row.value, row.influences).standard_error
     return math.sqrt(max(of_limits**2 - of_images**2, 0.0)) if math.isfinite(of_images) else 0.0
 
 

@@ -79,7 +79,7 @@ def accuracy_evenness(
     ```
 
     The variance of the observed accuracies is that of the true ones plus the mean binomial variance.
-    `debiased` subtracts the latter; the deviations count its share once instead of twice.
+    `debiased` subtracts the latter; the influences count its share once instead of twice.
 
     Args:
         label: (N,) class of each image, 0 to classes − 1.
@@ -109,12 +109,12 @@ def accuracy_evenness(
     slope = -1 / max(2 * spread, math.sqrt(standard_error)) if standard_error > 0 else 0.0
     correction = standard_error / math.sqrt(first_order) if first_order > 0 else 0.0
     per_class = slope * correction * 2 * off / (classes - 1) / np.sqrt(counts * (counts - 1.0))
-    deviations = len(label) * per_class[label] * (correct - accuracy[label])
+    influences = len(label) * per_class[label] * (correct - accuracy[label])
     excess = variance - float(binomial.mean())
     # The root of a noisy number is too small on average.
     true_spread = math.sqrt((excess + math.hypot(excess, ROOT_CORRECTION * standard_error)) / 2)
     hidden = 0.0 if binomial.any() else _hidden_error_of_accuracy(counts, accuracy)
-    return Evenness(Estimate(1 - spread, {sample: deviations}), 1 - true_spread, hidden)
+    return Evenness(Estimate(1 - spread, {sample: influences}), 1 - true_spread, hidden)
 
 
 def _error_of_variance(counts: NDArray[np.int64], accuracy: Column, binomial: Column) -> tuple[float, float]:
@@ -182,7 +182,7 @@ def confidence_evenness(
     1 - \frac{1}{C} \sum_{k=1}^{C} \sqrt{\frac{1}{n_k} \sum_{i \in k} (p_i - \bar{p}_k)^2}
     ```
 
-    Deviations and `debiased` come from the jackknife within each class: probabilities are so skewed that the
+    Influences and `debiased` come from the jackknife within each class: probabilities are so skewed that the
     first order understates the error of twenty images a class by a sixth. If a class has fewer than
     `LEAST_FOR_MOMENTS` images, the error comes from the variation of the spread between classes, which
     rather overstates it.
@@ -215,15 +215,15 @@ def confidence_evenness(
     mean_without = _class_means(label, spread_without, counts)
     if counts.min() < LEAST_FOR_MOMENTS:
         off_mean = (spread.mean() - spread) / np.sqrt(counts) * math.sqrt(classes / (classes - 1))
-        deviations = len(label) / classes * off_mean[label]
+        influences = len(label) / classes * off_mean[label]
     else:
-        deviations = len(label) / classes * (n - 1) / n * (spread_without - mean_without[label])
+        influences = len(label) / classes * (n - 1) / n * (spread_without - mean_without[label])
     jackknife = counts * spread - (counts - 1) * mean_without
     hidden = 0.0
     if spread.max() < NO_SPREAD:  # allow for one more image, which is as far off as a probability can be
         share = 1 / (len(label) + 1)
         hidden = math.sqrt(share * (1 - share)) * float(np.maximum(p, 1 - p).mean())
-    estimate = Estimate(float(1 - spread.mean()), {sample: deviations})
+    estimate = Estimate(float(1 - spread.mean()), {sample: influences})
     return Evenness(estimate, float(1 - jackknife.mean()), hidden)
 
 

@@ -173,7 +173,7 @@ def _harm(run: StoredRun, target: str, row: MeasurementRow) -> dict[str, NDArray
     if run.images is None:
         return {}
     sign = 1.0 if _better(target, row) == "low" else -1.0
-    return {name: sign * values for name, values in run.images.deviations.get(target, {}).items()}
+    return {name: sign * values for name, values in run.images.influences.get(target, {}).items()}
 
 
 def _better(target: str, row: MeasurementRow) -> Better | None:

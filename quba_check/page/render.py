@@ -23,19 +23,19 @@ from quba_check.page.dimensions import dimension_views, documentation
 from quba_check.page.header import cards
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import set_rows, sources
+from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
 from quba_check.page.reference import reference
-from quba_check.page.standing import HIGHEST_WEIGHT, WEIGHT_STEP, standing
 
 SECTIONS = (
     ("demands", "Demands"),
     ("changes", "Since the baseline"),
     ("dimensions", "Dimensions"),
-    ("standing", "Where it stands"),
+    ("ranking", "Where it stands"),
     ("data", "Data and doctor"),
     ("provenance", "Provenance"),
 )
 """Address and heading of each section, in the order of the page."""
-SCRIPTS = ("page.js", "standing.js")
+SCRIPTS = ("page.js", "ranking.js")
 STYLE = "page.css"
 
 
@@ -99,7 +99,7 @@ def _view(
         "sets": set_rows(records),
         "sources": sources(records, baseline),
         "pictures": pictures,
-        "standing": standing(records, compared_with),
+        "ranking": ranking(records, compared_with),
         "highest_weight": HIGHEST_WEIGHT,
         "weight_step": WEIGHT_STEP,
     }

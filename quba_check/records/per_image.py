@@ -76,29 +76,29 @@ class PerImage:
     """The contribution of each image to each value, and the predictions on the clean set.
 
     Attributes:
-        deviations: (n,) contributions by dimension or part (`corruption_robustness.fog`), then by set.
+        influences: (n,) contributions by dimension or part (`corruption_robustness.fog`), then by set.
         clean: predictions on the clean set; None if no dimension used it.
     """
 
-    deviations: Mapping[str, OfSamples] = field(default_factory=dict)
+    influences: Mapping[str, OfSamples] = field(default_factory=dict)
     clean: CleanAnswers | None = None
 
     @classmethod
     def of(cls, measurement: Measurement, clean: CleanAnswers | None = None) -> PerImage:
         """Return the results of one dimension and its parts."""
-        deviations = {measurement.dimension: measurement.deviations}
+        influences = {measurement.dimension: measurement.influences}
         for name, part in measurement.parts.items():
-            deviations[f"{measurement.dimension}.{name}"] = part.deviations
+            influences[f"{measurement.dimension}.{name}"] = part.influences
         by_name = {
             target: {str(sample): array for sample, array in samples.items() if len(array)}
-            for target, samples in deviations.items()
+            for target, samples in influences.items()
         }
         return cls({target: samples for target, samples in by_name.items() if samples}, clean)
 
     def merged(self, other: PerImage) -> PerImage:
         """Merge with further results of the same run."""
         return replace(
-            self, deviations={**self.deviations, **other.deviations}, clean=self.clean or other.clean
+            self, influences={**self.influences, **other.influences}, clean=self.clean or other.clean
         )
 
     def to_bytes(self, record: Record | None = None) -> bytes:
@@ -109,7 +109,7 @@ class PerImage:
         """
         arrays: dict[str, NDArray[Any]] = {}
         entries: list[dict[str, Any]] = []
-        for target, samples in self.deviations.items():
+        for target, samples in self.influences.items():
             for sample, array in samples.items():
                 encoded = encode(array)
                 arrays[f"deviations/{len(entries)}"] = encoded.codes
@@ -142,7 +142,7 @@ class PerImage:
             arrays = _arrays(content)
             about = json.loads(bytes(arrays[_ABOUT]))
             _check_belongs(about, where, record)
-            return cls(_deviations(about, arrays), _clean(about, arrays))
+            return cls(_influences(about, arrays), _clean(about, arrays))
         except UserError:
             raise
         except Exception as why:  # of zipfile, numpy and JSON, for damaged or foreign files
@@ -175,14 +175,14 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
         return {entry.filename.removesuffix(".npy"): unpacked_array(file, entry) for entry in file.infolist()}
 
 
-def _deviations(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
-    deviations: dict[str, dict[str, NDArray[np.float64]]] = {}
+def _influences(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
+    influences: dict[str, dict[str, NDArray[np.float64]]] = {}
     for number, entry in enumerate(about["deviations"]):
         array = decode(arrays[f"deviations/{number}"], entry)
         if not isinstance(entry["target"], str) or not isinstance(entry["sample"], str):
             raise TypeError("names that are not strings")
-        deviations.setdefault(entry["target"], {})[entry["sample"]] = array
-    return dict(deviations)
+        influences.setdefault(entry["target"], {})[entry["sample"]] = array
+    return dict(influences)
 
 
 def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAnswers | None:
@@ -262,7 +262,7 @@ def _bytes(text: str) -> NDArray[np.uint8]:
 
 _LEVELS, _STEPS = 256, 128
 _DIGITS = 11
-"""Digits of the largest deviation that distinguish two; smaller differences come from the order of sums."""
+"""Digits of the largest influence that distinguish two; smaller differences come from the order of sums."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,28 +278,28 @@ class EncodedArray:
     about: dict[str, Any]
 
 
-def encode(deviations: NDArray[np.float64]) -> EncodedArray:
+def encode(influences: NDArray[np.float64]) -> EncodedArray:
     """Encode an array in few bytes, exactly for at most 256 different values.
 
     Others are rounded to 128 steps, which increases a standard error by 0.3 % for a range of 30 standard
-    deviations.
+    influences.
 
     Args:
-        deviations: (n,), n at least 1.
+        influences: (n,), n at least 1.
     """
-    scale = float(np.abs(deviations).max()) or 1.0
-    rounded = np.round(deviations / scale, _DIGITS)
+    scale = float(np.abs(influences).max()) or 1.0
+    rounded = np.round(influences / scale, _DIGITS)
     values, places = np.unique(rounded, return_inverse=True)
-    about: dict[str, Any] = {"n": len(deviations)}
+    about: dict[str, Any] = {"n": len(influences)}
     if len(values) <= _LEVELS:
         first = np.zeros(len(values))
-        first[places] = deviations
+        first[places] = influences
         about["values"] = first.tolist()
         codes = places.astype(np.uint8)
         return EncodedArray(np.packbits(codes) if len(values) <= 2 else codes, about)
-    low, high = float(deviations.min()), float(deviations.max())
+    low, high = float(influences.min()), float(influences.max())
     step = (high - low) / (_STEPS - 1)
-    codes = np.round((deviations - low) / step).astype(np.uint8)
+    codes = np.round((influences - low) / step).astype(np.uint8)
     return EncodedArray(codes, about | {"low": low, "step": step})
 
 
@@ -321,12 +321,12 @@ def decode(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float6
         raise ValueError(f"codes of shape {codes.shape} for {n} numbers")
     if is_packed:
         codes = np.unpackbits(codes, count=n)
-    deviations: NDArray[np.float64]
+    influences: NDArray[np.float64]
     if "values" in about:
-        deviations = np.array(about["values"], np.float64)[codes]
+        influences = np.array(about["values"], np.float64)[codes]
     else:
-        deviations = about["low"] + about["step"] * codes.astype(np.float64)
-        deviations = deviations - deviations.mean()
-    if deviations.shape != (n,) or not np.isfinite(deviations).all():
-        raise ValueError(f"{deviations.shape} numbers for {n} images, or one that is not finite")
-    return deviations
+        influences = about["low"] + about["step"] * codes.astype(np.float64)
+        influences = influences - influences.mean()
+    if influences.shape != (n,) or not np.isfinite(influences).all():
+        raise ValueError(f"{influences.shape} numbers for {n} images, or one that is not finite")
+    return influences

@@ -1,6 +1,6 @@
 """Samples whose images come in groups, such as copies of one image.
 
-The images of a group are one observation. Its deviation is the sum over the group (cluster-robust variance,
+The images of a group are one observation. Its influence is the sum over the group (cluster-robust variance,
 Liang and Zeger, Biometrika 1986).
 """
 
@@ -9,19 +9,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.stats.estimate import Deviations
+from quba_check.stats.estimate import Influences
 
 Group = NDArray[np.intp]
 """(n,) number of the group of each image, from 0 without gaps."""
 
 
-def cluster_sums(deviations: Deviations, group: Group) -> Deviations:
-    """Sum deviations over groups.
+def cluster_sums(influences: Influences, group: Group) -> Influences:
+    """Sum influences over groups.
 
     The first image of a group has the sum, the others 0: one observation, in the place of one.
 
     Args:
-        deviations: (n,) in the unit of the number.
+        influences: (n,) in the unit of the number.
         group: (n,) index of the group of each image, from 0 without gaps.
 
     Returns:
@@ -31,8 +31,8 @@ def cluster_sums(deviations: Deviations, group: Group) -> Deviations:
     [1.0, -1.0, 0.0]
     """
     _, first = np.unique(group, return_index=True)
-    sums: Deviations = np.zeros_like(deviations)
-    sums[first] = np.bincount(group, weights=deviations)
+    sums: Influences = np.zeros_like(influences)
+    sums[first] = np.bincount(group, weights=influences)
     return sums
 
 

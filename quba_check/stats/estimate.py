@@ -1,7 +1,7 @@
 """Numbers with their sampling error, image by image (delta method by influence functions).
 
 Most dimensions are smooth functions of shares: ratios, means of ratios, geometric means. To first order each
-image adds its own deviation to such a number, and two numbers from the same images share these deviations.
+image adds its own influence to such a number, and two numbers from the same images share these influences.
 Their sum gives the standard error of any such function, covariances included, without a formula for each.
 
 Source: Hampel, JASA 1974; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 21.
@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 Sample = Hashable
 """Names a set of images. Numbers from one sample are paired image by image; samples are independent."""
-Deviations = NDArray[np.float64]
+Influences = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class DeviationBounds:
-    """The largest possible deviations of an image.
+class InfluenceBounds:
+    """The largest possible influences of an image.
 
     Attributes:
-        down: largest deviation below 0, as a positive number.
-        up: largest deviation above 0.
-        down_images: number of images that could have the deviation `down`.
-        up_images: number of images that could have the deviation `up`.
+        down: largest influence below 0, as a positive number.
+        up: largest influence above 0.
+        down_images: number of images that could have the influence `down`.
+        up_images: number of images that could have the influence `up`.
     """
 
     down: float
@@ -37,14 +37,14 @@ class DeviationBounds:
     down_images: int
     up_images: int
 
-    def scale(self, slope: float) -> DeviationBounds:
+    def scale(self, slope: float) -> InfluenceBounds:
         """Return the bounds of a number times a constant; the constant may be negative."""
         if slope < 0:
-            return DeviationBounds(-slope * self.up, -slope * self.down, self.up_images, self.down_images)
-        return DeviationBounds(slope * self.down, slope * self.up, self.down_images, self.up_images)
+            return InfluenceBounds(-slope * self.up, -slope * self.down, self.up_images, self.down_images)
+        return InfluenceBounds(slope * self.down, slope * self.up, self.down_images, self.up_images)
 
-    def __add__(self, other: DeviationBounds) -> DeviationBounds:
-        return DeviationBounds(
+    def __add__(self, other: InfluenceBounds) -> InfluenceBounds:
+        return InfluenceBounds(
             self.down + other.down,
             self.up + other.up,
             min(self.down_images, other.down_images),
@@ -58,9 +58,9 @@ class Estimate:
 
     Attributes:
         value: the number.
-        deviations: for each sample, (n,) float64 with mean 0, in the unit of the number: the influence of
-            each image. The error of `value` is about the mean deviation of n images drawn at random.
-        bounds: for each sample the largest possible deviations; missing if they are unknown.
+        influences: for each sample, (n,) float64 with mean 0, in the unit of the number: the influence of
+            each image. The error of `value` is about the mean influence of n images drawn at random.
+        bounds: for each sample the largest possible influences; missing if they are unknown.
 
     >>> clean = Estimate.mean(np.array([1.0, 1.0, 1.0, 0.0]), "clean")
     >>> fog = Estimate.mean(np.array([1.0, 1.0, 0.0, 0.0]), "clean")
@@ -71,8 +71,8 @@ class Estimate:
     """
 
     value: float
-    deviations: Mapping[Sample, Deviations] = field(default_factory=dict)
-    bounds: Mapping[Sample, DeviationBounds] = field(default_factory=dict)
+    influences: Mapping[Sample, Influences] = field(default_factory=dict)
+    bounds: Mapping[Sample, InfluenceBounds] = field(default_factory=dict)
 
     @classmethod
     def mean(cls, values: NDArray[np.generic], sample: Sample, *, is_reference: bool = False) -> Estimate:
@@ -81,7 +81,7 @@ class Estimate:
         Args:
             values: (n,) in [0, 1], n at least 1; booleans count as 0 and 1.
             sample: name of these images.
-            is_reference: other numbers are compared with this one on the same images. A deviation of an
+            is_reference: other numbers are compared with this one on the same images. An influence of an
                 image with the value 0 (or 1) can then only occur on images that have this value.
 
         Returns:
@@ -91,15 +91,15 @@ class Estimate:
         n, mean = len(numbers), float(numbers.mean())
         ones = int(np.count_nonzero(numbers > 0.5))
         images = (n - ones, ones) if is_reference else (n, n)
-        return cls(mean, {sample: numbers - mean}, {sample: DeviationBounds(mean, 1 - mean, *images)})
+        return cls(mean, {sample: numbers - mean}, {sample: InfluenceBounds(mean, 1 - mean, *images)})
 
     @property
     def standard_error(self) -> float:
         """Standard error of the number; infinite if a sample has a single image."""
         variance = 0.0
-        for deviations in self.deviations.values():
-            n = len(deviations)
-            variance += float(deviations @ deviations) / (n * (n - 1)) if n > 1 else math.inf
+        for influences in self.influences.values():
+            n = len(influences)
+            variance += float(influences @ influences) / (n * (n - 1)) if n > 1 else math.inf
         return math.sqrt(variance)
 
     def log(self) -> Estimate:
@@ -130,23 +130,23 @@ def delta_method(value: float, terms: Iterable[tuple[float, Estimate]]) -> Estim
     Raises:
         ValueError: two estimates from one sample have different numbers of images.
     """
-    deviations: dict[Sample, Deviations] = {}
-    bounds: dict[Sample, DeviationBounds] = {}
+    influences: dict[Sample, Influences] = {}
+    bounds: dict[Sample, InfluenceBounds] = {}
     for slope, term in terms:
         for sample, bound in term.bounds.items():
             scaled = bound.scale(slope)
             bounds[sample] = bounds[sample] + scaled if sample in bounds else scaled
-        for sample, influence in term.deviations.items():
-            if sample not in deviations:
-                deviations[sample] = slope * influence
-            elif len(deviations[sample]) == len(influence):
-                deviations[sample] = deviations[sample] + slope * influence
+        for sample, influence in term.influences.items():
+            if sample not in influences:
+                influences[sample] = slope * influence
+            elif len(influences[sample]) == len(influence):
+                influences[sample] = influences[sample] + slope * influence
             else:
                 raise ValueError(
-                    f"sample {sample!r}: {len(deviations[sample])} and {len(influence)} images. "
+                    f"sample {sample!r}: {len(influences[sample])} and {len(influence)} images. "
                     "Allowed: the same images in the same order."
                 )
-    return Estimate(value, deviations, bounds)
+    return Estimate(value, influences, bounds)
 
 
 def mean_of(estimates: Iterable[Estimate]) -> Estimate:

@@ -3,11 +3,11 @@
 A ratio of two accuracies on the same images varies with the discordant images: right in one, wrong in the
 other. With few of them its standard error is too small, and 0 with none. The limits here stay valid:
 
-1. The deviations of a sample are split into those above 0 and those below. If all deviations on one side are
-   equal, their mean has Clopper–Pearson limits. Unequal ones count as the number of equal deviations with the
+1. The influences of a sample are split into those above 0 and those below. If all influences on one side are
+   equal, their mean has Clopper–Pearson limits. Unequal ones count as the number of equal influences with the
    same mean and variance (the effective number of Fay and Feuer, Statistics in Medicine 1997).
-2. For the limit away from 0, one further image is added. Its deviation is the largest possible one; with many
-   deviating images it shrinks to the largest observed one: after k equal deviations, the next one is the
+2. For the limit away from 0, one further image is added. Its influence is the largest possible one; with many
+   deviating images it shrinks to the largest observed one: after k equal influences, the next one is the
    largest with a probability of 1 / (k + 1).
 3. The distances from the mean on both sides are combined in squares with their correlation (Zou and Donner,
    Statistics in Medicine 2008), and so are those of independent samples.
@@ -23,11 +23,11 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from quba_check.stats.estimate import DeviationBounds, Deviations, Estimate
+from quba_check.stats.estimate import Estimate, InfluenceBounds, Influences
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
 
 _ROUNDING = 1e-9
-"""Part of the largest possible deviation below which a deviation is a rounding error."""
+"""Part of the largest possible influence below which an influence is a rounding error."""
 
 
 def additive_limits(estimate: Estimate, z: Scores) -> Limits:
@@ -47,8 +47,8 @@ def additive_limits(estimate: Estimate, z: Scores) -> Limits:
     """
     level, opposite = scipy.special.ndtr(np.abs(z)), scipy.special.ndtr(-np.abs(z))
     up, down = np.zeros_like(z), np.zeros_like(z)
-    for sample, deviations in estimate.deviations.items():
-        above, below = _sides(deviations, estimate.bounds[sample], level, opposite)
+    for sample, influences in estimate.influences.items():
+        above, below = _sides(influences, estimate.bounds[sample], level, opposite)
         correlation = _correlation(above, below)
         up += _squared_distance(above.outer, below.inner, correlation)
         down += _squared_distance(above.inner, below.outer, correlation)
@@ -93,7 +93,7 @@ def is_near_zero(estimate: Estimate) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The deviations on one side of 0, as positive numbers.
+    """The influences on one side of 0, as positive numbers.
 
     Attributes:
         mean: over all images; 0 for images on the other side.
@@ -109,30 +109,30 @@ class _Side:
 
 
 def _sides(
-    deviations: Deviations, bounds: DeviationBounds, level: Limits, opposite: Limits
+    influences: Influences, bounds: InfluenceBounds, level: Limits, opposite: Limits
 ) -> tuple[_Side, _Side]:
-    """Return the deviations above 0 and below 0."""
+    """Return the influences above 0 and below 0."""
     possible = max(bounds.up, bounds.down)
-    rounded = np.where(np.abs(deviations) > _ROUNDING * possible, deviations, 0.0)
+    rounded = np.where(np.abs(influences) > _ROUNDING * possible, influences, 0.0)
     squares = rounded * rounded
     total = float(squares.sum())
     effective = total**2 / float(squares @ squares) if total else 0.0  # number of deviating images
     largest = float(np.abs(rounded).max())
-    up = _next_deviation(bounds.up, largest, min(effective, bounds.up_images))
-    down = _next_deviation(bounds.down, largest, min(effective, bounds.down_images))
+    up = _next_influence(bounds.up, largest, min(effective, bounds.up_images))
+    down = _next_influence(bounds.down, largest, min(effective, bounds.down_images))
     return (
         _side(np.maximum(rounded, 0.0), up, level, opposite),
         _side(np.maximum(-rounded, 0.0), down, level, opposite),
     )
 
 
-def _next_deviation(possible: float, largest: float, count: float) -> float:
-    """Return the deviation assumed for one further image."""
+def _next_influence(possible: float, largest: float, count: float) -> float:
+    """Return the influence assumed for one further image."""
     return min(possible, (count * largest + possible) / (count + 1))
 
 
-def _side(deviations: Deviations, further: float, level: Limits, opposite: Limits) -> _Side:
-    n, total, squares = len(deviations), float(deviations.sum()), float(deviations @ deviations)
+def _side(influences: Influences, further: float, level: Limits, opposite: Limits) -> _Side:
+    n, total, squares = len(influences), float(influences.sum()), float(influences @ influences)
     mean = total / n
     outer = _upper_limit(n, total + further, squares + further**2, level) - mean
     inner = mean - _lower_limit(n, total, squares, opposite)

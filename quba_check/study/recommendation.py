@@ -168,7 +168,9 @@ def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
     """
     protocol = thresholds.protocol or "standard"
     not_decidable = {
-        demand: reason for demand in thresholds.demands if (reason := _obstacle(demand, population, protocol))
+        demand: reason
+        for demand in thresholds.demands
+        if (reason := _unmeasurable_reason(demand, population, protocol))
     }
     grades = {row.id: _grade(row, thresholds, population) for row in population.rows}
     if not any(isinstance(one, Grade) and one.letter is not None for one in grades.values()):
@@ -194,7 +196,7 @@ def _order(candidate: CheckedModel) -> tuple[int, bool, float, float, str]:
     return STATUSES.index(status), is_last, candidate.distance, score, candidate.id
 
 
-def _obstacle(demand: Demand, population: Population, protocol: ProtocolName) -> str:
+def _unmeasurable_reason(demand: Demand, population: Population, protocol: ProtocolName) -> str:
     """Return the reason against a demand for all models; empty if there is none."""
     if demand.is_on_grade:
         return ""

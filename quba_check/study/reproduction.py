@@ -25,7 +25,7 @@ class Reproduction:
         dimension: its name.
         published: the published value.
         is_suspect: the published value is suspect.
-        outcomes: measurement or obstacle by protocol.
+        outcomes: measurement or the reason for none by protocol.
     """
 
     dimension: str

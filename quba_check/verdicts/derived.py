@@ -69,18 +69,18 @@ def population_of(thresholds: Thresholds) -> Population:
 
 
 def unreachable_grade_of(
-    thresholds: Thresholds, obstacles: Mapping[str, str], *, suite: str, classes: int
+    thresholds: Thresholds, unmeasurable: Mapping[str, str], *, suite: str, classes: int
 ) -> Grade | None:
     """Return a grade without letter if no values could get one, else None.
 
     Args:
         thresholds: the file.
-        obstacles: reasons why dimensions cannot be measured on the suite, by name.
+        unmeasurable: reasons why dimensions cannot be measured on the suite, by name.
         suite: the suite's name.
         classes: the number of its classes.
     """
     return unreachable_grade(
-        obstacles,
+        unmeasurable,
         population=population_of(thresholds),
         allow_missing=thresholds.quba.allow_missing,
         suite=suite,

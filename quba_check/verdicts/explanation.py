@@ -54,10 +54,10 @@ def _headline(verdict: Verdict) -> str:
         return f"{target} {_formatted(verdict, value)} is {verdict.reason}"
     relation = _relation(verdict)
     if verdict.outcome == "uncertain":
-        bound = f"{_formatted(verdict, threshold)}{_standing(verdict)}"
+        bound = f"{_formatted(verdict, threshold)}{_score_and_percentile(verdict)}"
         return f"{target} {_formatted(verdict, value)} {relation} {bound}"
     if isinstance(value, str) or isinstance(threshold, str):
-        return f"{target} {value} {relation} {threshold}{_standing(verdict)}"
+        return f"{target} {value} {relation} {threshold}{_score_and_percentile(verdict)}"
     unit = verdict.unit or ""
     value_text, bound_text = format_distinct(value, threshold, unit)
     if verdict.outcome == "pass":
@@ -78,7 +78,7 @@ def _formatted(verdict: Verdict, number: float | str) -> str:
     return number if isinstance(number, str) else format_value(number, verdict.unit or "")
 
 
-def _standing(verdict: Verdict) -> str:
+def _score_and_percentile(verdict: Verdict) -> str:
     grade = verdict.evidence
     if not isinstance(grade, Grade) or grade.score is None or grade.percentile is None:
         return ""

@@ -36,10 +36,10 @@ def of_another_model(record: Path) -> None:
     """Turn a run into that of another model with the same right answers."""
     run = Record.model_validate_json(record.read_text(encoding="utf-8"))
     file = record.with_suffix(".npz")
-    deviations = PerImage.from_bytes(file.read_bytes(), file.name).deviations
+    influences = PerImage.from_bytes(file.read_bytes(), file.name).influences
     run = run.model_copy(update={"model": run.model.model_copy(update={"fingerprint": "0" * 32})})
     record.write_text(run.to_json(), encoding="utf-8")
-    file.write_bytes(PerImage(deviations).to_bytes(run))
+    file.write_bytes(PerImage(influences).to_bytes(run))
 
 
 def messages(judge: Judge) -> list[str]:

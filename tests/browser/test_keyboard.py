@@ -30,15 +30,15 @@ def test_the_way_by_keyboard(open_page: OpenPage) -> None:
     opened.wait_for(state="detached")
     page.keyboard.press("Enter")
     opened.wait_for()
-    tab_to(page, "#standing [role=listbox]")
-    before = page.locator("#standing [role=option]").inner_text()
+    tab_to(page, "#ranking [role=listbox]")
+    before = page.locator("#ranking [role=option]").inner_text()
     page.keyboard.press("End")
-    assert page.locator("#standing [role=option]").inner_text() != before
-    shown = page.locator("#standing [data-part=shown]").inner_text()
-    tab_to(page, "#standing [data-name=family]", "Shift+Tab")
+    assert page.locator("#ranking [role=option]").inner_text() != before
+    shown = page.locator("#ranking [data-part=shown]").inner_text()
+    tab_to(page, "#ranking [data-name=family]", "Shift+Tab")
     page.keyboard.press("ArrowDown")
     page.wait_for_function("() => location.hash.includes('family=')", timeout=5_000)
-    assert page.locator("#standing [data-part=shown]").inner_text() != shown
+    assert page.locator("#ranking [data-part=shown]").inner_text() != shown
 
 
 def tab_to(page: Page, selector: str, key: str = "Tab") -> None:

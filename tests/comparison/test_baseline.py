@@ -25,7 +25,7 @@ RIGHT = [0, 1, 2] * 10
 def measured(value: float, dimension: str = "accuracy") -> Measurement:
     hits = np.arange(len(RIGHT)) < round(value * len(RIGHT))
     return Measurement(
-        dimension, value, "fraction", len(hits), deviations=Estimate.mean(hits, "clean").deviations
+        dimension, value, "fraction", len(hits), influences=Estimate.mean(hits, "clean").influences
     )
 
 

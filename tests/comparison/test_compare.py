@@ -181,7 +181,7 @@ def test_copies_are_no_evidence_of_a_change() -> None:
         estimate = Estimate.mean(np.repeat(correct, copies), "clean")
         group = np.arange(len(correct)).repeat(copies)
         return RunValue(
-            estimate.value, deviations={"clean": cluster_sums(estimate.deviations["clean"], group)}
+            estimate.value, influences={"clean": cluster_sums(estimate.influences["clean"], group)}
         )
 
     before, after = [True] * 9 + [False], [True] * 6 + [False] * 4
@@ -253,7 +253,7 @@ def test_paired_ratios_know_what_they_share() -> None:
     hard = draw.random(4000)
     clean, fog, other = (Estimate.mean(hard < share, "clean") for share in (0.9, 0.6, 0.58))
     before, after = fog / clean, other / clean
-    sides = [RunValue(found.value, 4000, None, dict(found.deviations)) for found in (before, after)]  # type: ignore[arg-type]
+    sides = [RunValue(found.value, 4000, None, dict(found.influences)) for found in (before, after)]  # type: ignore[arg-type]
     change = difference(*sides)
     assert change.curve is not None
     low, high = change.curve.interval(0.95)
@@ -270,11 +270,11 @@ def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
     draw = np.random.default_rng(0)
     n, runs, passed = 1000, 500, 0
     answers = Estimate.mean(np.arange(n) < 900, "clean")
-    before = RunValue(answers.value, n, None, answers.deviations)  # type: ignore[arg-type]
+    before = RunValue(answers.value, n, None, answers.influences)  # type: ignore[arg-type]
     for lost, gained in zip(draw.binomial(900, 0.06 / 0.9, runs), draw.binomial(100, 0.4, runs), strict=True):
         right = (np.arange(n) >= lost) & (np.arange(n) < 900 + gained)
         found = Estimate.mean(right, "clean")
-        curve = difference(before, RunValue(found.value, n, None, found.deviations)).curve  # type: ignore[arg-type]
+        curve = difference(before, RunValue(found.value, n, None, found.influences)).curve  # type: ignore[arg-type]
         assert curve is not None
         passed += -curve.interval(0.95)[0] <= 0.02
     assert passed <= binom.ppf(0.99, runs, 0.025)
@@ -283,9 +283,9 @@ def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
 def test_a_change_of_shares_is_at_most_1() -> None:
     right, wrong = (Estimate.mean(np.full(5, hit), "clean") for hit in (True, False))
     one = np.array(SCORES)
-    before = RunValue(1.0, 5, tuple(clopper_pearson_limits(5, 5, one).tolist()), right.deviations)  # type: ignore[arg-type]
-    after = RunValue(0.0, 5, tuple(clopper_pearson_limits(0, 5, one).tolist()), wrong.deviations)  # type: ignore[arg-type]
-    for change in (difference(before, after), difference(replace(before, deviations={}), after)):
+    before = RunValue(1.0, 5, tuple(clopper_pearson_limits(5, 5, one).tolist()), right.influences)  # type: ignore[arg-type]
+    after = RunValue(0.0, 5, tuple(clopper_pearson_limits(0, 5, one).tolist()), wrong.influences)  # type: ignore[arg-type]
+    for change in (difference(before, after), difference(replace(before, influences={}), after)):
         assert change.curve is not None
         assert change.curve.limits[0] >= -1
         assert change.curve.limits[-1] <= 1
@@ -295,7 +295,7 @@ def few(hits: int, n: int = 1000) -> RunValue:
     """A share with its exact limits, as a set with few hits has it."""
     found = Estimate.mean(np.arange(n) < hits, "clean")
     return RunValue(
-        hits / n, n, tuple(clopper_pearson_limits(hits, n, np.array(SCORES)).tolist()), found.deviations
+        hits / n, n, tuple(clopper_pearson_limits(hits, n, np.array(SCORES)).tolist()), found.influences
     )  # type: ignore[arg-type]
 
 

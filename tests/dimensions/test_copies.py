@@ -75,8 +75,8 @@ def test_intervals_of_copies_are_those_of_the_images(name: str) -> None:
         if one.interval is not None and other.interval is not None:
             assert one.value == pytest.approx(other.value, rel=0.1)
             assert np.ptp(one.interval) == pytest.approx(np.ptp(other.interval), rel=tolerance)
-    error = Estimate(0.0, ours.deviations).standard_error
-    assert error == pytest.approx(Estimate(0.0, expected.deviations).standard_error, rel=tolerance)
+    error = Estimate(0.0, ours.influences).standard_error
+    assert error == pytest.approx(Estimate(0.0, expected.influences).standard_error, rel=tolerance)
     assert ours.debiased_limit is None
 
 

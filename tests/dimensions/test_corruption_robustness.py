@@ -96,7 +96,7 @@ def test_sampled_corruptions_are_paired_with_their_clean_images():
         {CLEAN: table(40, 50), SAMPLED: table(20, 50)}, Facts(suite, ModelFacts(10, 10))
     )
     assert (measured.value, measured.n, measured.parts) == (0.5, 50, {})
-    assert list(measured.deviations) == [CLEAN]
+    assert list(measured.influences) == [CLEAN]
     assert measured.notes == (
         "gate run: each image was shown under one of the 75 corruptions and severities, all equally often; "
         "sample: all in the suite's manifest shows each under all",

@@ -116,7 +116,7 @@ def test_planning_predicts_nothing_and_reads_no_image(evaluate, monkeypatch: pyt
     assert work["clean+fgsm"].bytes == N * (3 * 8 + 2 * 4 + 1)
 
 
-def test_dimensions_with_an_obstacle_are_left_out(evaluate, tmp_path: Path) -> None:
+def test_dimensions_that_cannot_be_measured_are_left_out(evaluate, tmp_path: Path) -> None:
     (tmp_path / "data" / "cc").rename(tmp_path / "data" / "elsewhere")
     evaluation = evaluate()
     evaluation.plan(["accuracy", "shape_bias"])

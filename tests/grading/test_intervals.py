@@ -28,10 +28,10 @@ def measured(**changed):
     found = {}
     for name, value in SWIN.items():
         sample, scale = ("clean", 0.1) if name in ("accuracy", "class_balance") else (name, 0.05)
-        deviations = {sample: scale * (SHARED if sample == "clean" else RNG.standard_normal(500))}
+        influences = {sample: scale * (SHARED if sample == "clean" else RNG.standard_normal(500))}
         error = scale / 500**0.5
         curve = ConfidenceCurve(tuple(value + error * score for score in SCORES))
-        found[name] = Measurement(name, value, "x", 500, curve, deviations=deviations)
+        found[name] = Measurement(name, value, "x", 500, curve, influences=influences)
     found["parameters"] = Measurement("parameters", 87.8, "millions", None)
     return found | changed
 
@@ -46,7 +46,7 @@ def test_is_the_spread_of_redrawn_scores():
     for _ in range(800):
         rows = RNG.integers(0, 500, 500)
         moved = {
-            name: of.value + sum(float(column[rows].mean()) for column in of.deviations.values())
+            name: of.value + sum(float(column[rows].mean()) for column in of.influences.values())
             for name, of in found.items()
         }
         draws.append(population.score(moved, full_weights()))
@@ -56,9 +56,9 @@ def test_is_the_spread_of_redrawn_scores():
 
 
 def test_limits_wider_than_the_deviations_imply_count():
-    """All images are correct: deviations are 0, and only the exact limits are known."""
+    """All images are correct: influences are 0, and only the exact limits are known."""
     curve = ConfidenceCurve(tuple(0.8358 + 0.02 * score for score in SCORES))
-    alike = Measurement("accuracy", 0.8358, "x", 500, curve, deviations={"clean": np.zeros(500)})
+    alike = Measurement("accuracy", 0.8358, "x", 500, curve, influences={"clean": np.zeros(500)})
     known, flat = grade(SWIN, measured=measured()), grade(SWIN, measured=measured(accuracy=alike))
     assert flat.interval[1] - flat.interval[0] > 1.1 * (known.interval[1] - known.interval[0])
 

@@ -43,7 +43,7 @@ def listing(name: str) -> Sequence[tuple[str, str, str]]:
 
 def run(
     dimension: str,
-    deviations: dict[str, dict[str, list[float]]],
+    influences: dict[str, dict[str, list[float]]],
     better: str = "high",
     parts: dict[str, float] | None = None,
 ) -> StoredRun:
@@ -57,7 +57,7 @@ def run(
     content = record(measurements={dimension: row}, suite=SUITE)
     label = np.arange(6) % 3
     answers = CleanAnswers(NAMES, label, label, CLASSES)
-    arrays = {target: {s: np.array(v) for s, v in sets.items()} for target, sets in deviations.items()}
+    arrays = {target: {s: np.array(v) for s, v in sets.items()} for target, sets in influences.items()}
     return StoredRun("a.json", content, PerImage(arrays, answers))
 
 

@@ -66,7 +66,7 @@ def published_size() -> PerImage:
             for target in (name, f"{name}.a", f"{name}.b")
         }
     label = np.repeat(np.arange(1000), 50)
-    right = clean.deviations["clean"] > 0
+    right = clean.influences["clean"] > 0
     places = draw.permutation(n).reshape(1000, 50)
     wnids = [f"n{number:08d}" for number in sorted(draw.choice(15_000_000, 1000, replace=False))]
     names = [
@@ -79,7 +79,7 @@ def published_size() -> PerImage:
     confidence = 1 / (1 + np.exp(draw.normal(-0.3, 1.2, wrong)))
     loss = 0.7 + draw.gamma(2, 1.2, wrong)
     answers = CleanAnswers(names, label, top1, wnids, np.arange(n), confidence, loss)
-    return PerImage({target: dict(found[target].deviations) for target in found}, answers)  # type: ignore[misc]
+    return PerImage({target: dict(found[target].influences) for target in found}, answers)  # type: ignore[misc]
 
 
 def test_a_baseline_of_fifty_thousand_images_is_below_a_megabyte() -> None:
@@ -87,10 +87,10 @@ def test_a_baseline_of_fifty_thousand_images_is_below_a_megabyte() -> None:
     content = found.to_bytes(record())
     assert len(content) + RECORD < ONE_MB
     back = PerImage.from_bytes(content, "a.npz", record())
-    assert back.deviations.keys() == found.deviations.keys()
-    for target, samples in found.deviations.items():
+    assert back.influences.keys() == found.influences.keys()
+    for target, samples in found.influences.items():
         for sample, array in samples.items():
-            assert back.deviations[target][sample].std() == pytest.approx(array.std(), rel=0.01), target
+            assert back.influences[target][sample].std() == pytest.approx(array.std(), rel=0.01), target
     assert back.clean is not None
     assert found.clean is not None
     assert back.clean.names == found.clean.names
@@ -105,7 +105,7 @@ def test_the_pieces_of_a_run_make_one() -> None:
     assert answers is not None
     more = PerImage({"fog": {"clean": np.array([0.5, -0.5])}})
     whole = PerImage().merged(PerImage.from_bytes(more.to_bytes(), "x")).merged(answers)
-    assert list(whole.deviations) == ["fog", "accuracy"]
+    assert list(whole.influences) == ["fog", "accuracy"]
     assert whole.clean is not None
     assert tuple(whole.clean.classes) == CLASSES
 
@@ -319,7 +319,7 @@ def test_the_places_of_per_image_files(tmp_path: Path, monkeypatch: pytest.Monke
 
     def found() -> list[str] | None:
         run = stored_run(path, "a.json", record(), store)
-        return None if run.images is None else list(run.images.deviations)
+        return None if run.images is None else list(run.images.influences)
 
     assert found() is None
     kept.write_bytes(PerImage().to_bytes(record(suite={"name": "x", "root": "", "fingerprint": "2"})))

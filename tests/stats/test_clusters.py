@@ -13,7 +13,7 @@ def test_the_standard_error_of_copies_is_that_of_the_images() -> None:
     values = np.array([1.0, 0.0, 0.25, 0.5] * 50)
     single = Estimate.mean(values, "clean")
     copied = Estimate.mean(np.repeat(values, 3), "clean")
-    sums = cluster_sums(copied.deviations["clean"], np.repeat(np.arange(200), 3))
+    sums = cluster_sums(copied.influences["clean"], np.repeat(np.arange(200), 3))
     assert sums.sum() == pytest.approx(0, abs=1e-9)
     error = Estimate(copied.value, {"clean": sums}).standard_error
     assert error == pytest.approx(single.standard_error, rel=0.005)

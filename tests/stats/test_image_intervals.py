@@ -1,4 +1,4 @@
-"""Limits from the deviation of each image."""
+"""Limits from the influence of each image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from quba_check.core.confidence import SCORES
-from quba_check.stats.estimate import DeviationBounds, Estimate, delta_method
+from quba_check.stats.estimate import Estimate, InfluenceBounds, delta_method
 from quba_check.stats.image_intervals import (
     additive_limits,
     is_near_zero,
@@ -116,4 +116,4 @@ def test_the_bounds_of_a_ratio_are_its_largest_deviations():
     room = ratio(right, clean).bounds["clean"]
     assert (room.down, room.up) == pytest.approx((2 / 3 / 0.75, 1 / 0.75))
     assert (room.down_images, room.up_images) == (3, 1)
-    assert room.scale(-2) == DeviationBounds(2 * room.up, 2 * room.down, 1, 3)
+    assert room.scale(-2) == InfluenceBounds(2 * room.up, 2 * room.down, 1, 3)

@@ -107,7 +107,7 @@ def test_screened_models_with_missing_values_are_not_ranked() -> None:
     )
 
 
-def test_a_missing_value_without_weight_is_no_obstacle() -> None:
+def test_a_missing_value_without_weight_is_no_unmeasurable_reason() -> None:
     suspect = ("adversarial_robustness", "calibration_error", "class_balance")
     models = {model.id: model for model in rank(population("screened"), dict.fromkeys(suspect, 0.0))}
     assert models["Hiera-B"].rank is not None

@@ -59,7 +59,7 @@ def own_run(
     )
     images = None
     if error is not None:
-        # The mean of n deviations ± e √n has the standard error e.
-        deviations = np.tile([1.0, -1.0], IMAGES // 2) * error * math.sqrt(IMAGES)
-        images = PerImage({"accuracy": {"clean": deviations}})
+        # The mean of n influences ± e √n has the standard error e.
+        influences = np.tile([1.0, -1.0], IMAGES // 2) * error * math.sqrt(IMAGES)
+        images = PerImage({"accuracy": {"clean": influences}})
     return StoredRun(file or f"{name}.json", changed, images)

@@ -23,7 +23,7 @@ def stored(
     clean = Estimate.mean(chosen == label, "clean")
     content = record(clean.value, **changed)
     names = names or [f"{CLASSES[k]}/{place}.png" for place, k in enumerate(label)]
-    found = PerImage({"accuracy": dict(clean.deviations)}, CleanAnswers(names, label, chosen, CLASSES))  # type: ignore[arg-type]
+    found = PerImage({"accuracy": dict(clean.influences)}, CleanAnswers(names, label, chosen, CLASSES))  # type: ignore[arg-type]
     row = content.measurements["accuracy"].model_copy(update={"n": len(chosen)})
     content = content.model_copy(update={"measurements": {**content.measurements, "accuracy": row}})
     return StoredRun(file, content, found if images else None)

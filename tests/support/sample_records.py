@@ -71,13 +71,13 @@ def run_of_1000_classes(classes: int = 1_000, images: int = 5_000) -> StoredRun:
     )
     facts = Facts(suite, ModelFacts(25_557_032, 25_557_032))
     tables: dict[View, Predictions] = {}
-    rows, deviations = {}, PerImage()
+    rows, influences = {}, PerImage()
     for name in PUBLISHED_DIMENSIONS:
         views = registry[name].views(suite)
         tables |= {view: _answers(view, classes, images) for view in views if view not in tables}
         measured = registry[name].measure({view: tables[view] for view in views}, facts)
         rows[name] = row_of(measured, registry[name], suite)
-        deviations = deviations.merged(PerImage.of(measured))
+        influences = influences.merged(PerImage.of(measured))
     files = [f"imagenet/val/n{k % classes:08}/ILSVRC2012_val_{k:08}.JPEG" for k in range(images)]
     sets = {view.set: {"images": images, "expected": 50_000} for view in tables}
     content = {
@@ -105,7 +105,7 @@ def run_of_1000_classes(classes: int = 1_000, images: int = 5_000) -> StoredRun:
     }
     answers = CleanAnswers.of(tables[CLEAN], files, names)
     return judged(
-        StoredRun("imagenet.json", Record.model_validate(content), PerImage(deviations.deviations, answers))
+        StoredRun("imagenet.json", Record.model_validate(content), PerImage(influences.influences, answers))
     )
 
 
@@ -159,7 +159,7 @@ def with_hostile_names(run: StoredRun) -> StoredRun:
         named = [f"{HOSTILE}/{number}" for number in range(len(clean.names))]
         classes = [f"{HOSTILE} {number}" for number in range(len(clean.classes))]
         images = PerImage(
-            images.deviations,
+            images.influences,
             CleanAnswers(
                 named, clean.label, clean.predicted, classes, clean.index, clean.confidence, clean.loss
             ),

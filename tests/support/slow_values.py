@@ -38,7 +38,7 @@ POPULATION = {
     "shape_bias": (1 / 2, 0.30548520497464765, 0.08354531823072534),
     "parameters": (-1, 55.28778625954198, 42.8890536095964),
 }
-"""Signed weight, mean and deviation of each dimension in the published table; arXiv 2503.17110."""
+"""Signed weight, mean and influence of each dimension in the published table; arXiv 2503.17110."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class SlowValues:
         self._measure_cues()
         self._measure_parameters()
         self.score = sum(
-            weight * (self.values[name] - mean) / deviation
-            for name, (weight, mean, deviation) in POPULATION.items()
+            weight * (self.values[name] - mean) / influence
+            for name, (weight, mean, influence) in POPULATION.items()
         ) / sum(abs(weight) for weight, _, _ in POPULATION.values())
 
     # Images and answers

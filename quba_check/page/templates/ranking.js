@@ -1,9 +1,9 @@
 /* "Where it stands": ranks, chart and table of a population under chosen weights. */
 (() => {
-  const source = document.getElementById("standing-data");
+  const source = document.getElementById("ranking-data");
   if (!source) return;
   const data = JSON.parse(source.textContent);
-  const section = document.getElementById("standing");
+  const section = document.getElementById("ranking");
   const part = (name) => section.querySelector(`[data-part=${name}]`);
   const controls = [...section.querySelectorAll("[data-name]")];
   const dimensions = data.dimensions;
@@ -187,7 +187,7 @@
     for (const [name, at] of Object.entries({ cx: dot.x, cy: dot.y, r: model.own ? 17 : 10 })) ring.setAttribute(name, at);
     near.replaceChildren(...(model.own ? [] : [label(dot)]));
     option.textContent = describe(model);
-    option.id = option.id === "standing-a" ? "standing-b" : "standing-a"; // a new id is announced
+    option.id = option.id === "ranking-a" ? "ranking-b" : "ranking-a"; // a new id is announced
     option.setAttribute("aria-posinset", readable.indexOf(model) + 1);
     option.setAttribute("aria-setsize", readable.length);
     chart.setAttribute("aria-activedescendant", option.id);

@@ -77,7 +77,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RankingView:
     """The section.
 
     Attributes:
@@ -111,18 +111,18 @@ class Standing:
     data: Markup | None = None
 
 
-def standing(records: Sequence[Column], reference: Reference) -> Standing:
+def ranking(records: Sequence[Column], reference: Reference) -> RankingView:
     """Return the section about records in a population."""
     population = reference.population
     if population is None:
-        return Standing(
+        return RankingView(
             problem="No known population has the suite of this run. Make one of your models with "
             "quba-check population, and name it with --population."
         )
     try:
         models = _models(records, population)
     except PopulationError as problem:
-        return Standing(problem=f"{problem}")
+        return RankingView(problem=f"{problem}")
     return _section(population, models, [column.name for column in records])
 
 
@@ -145,7 +145,7 @@ def _models(records: Sequence[Column], population: Population) -> list[RankedMod
     )
 
 
-def _section(population: Population, models: Sequence[RankedModel], names: Sequence[str]) -> Standing:
+def _section(population: Population, models: Sequence[RankedModel], names: Sequence[str]) -> RankingView:
     details = published_details(population)
     dimensions = tuple(population.mu)
     ranked = [model for model in models if model.rank is not None]
@@ -155,12 +155,12 @@ def _section(population: Population, models: Sequence[RankedModel], names: Seque
     titles = {"score": "QUBA score", **{name: _title(name) for name in dimensions}}
     filters = tuple(_filters(details.values()))
     choices = _choices(population)
-    return Standing(
+    return RankingView(
         population=population.name,
         models=count,
         status=_status(ranked, own, names),
         sentences=tuple(
-            (name, _standing_text(model, population, count), model.notes)
+            (name, _ranking_text(model, population, count), model.notes)
             for name, model in zip(names, own, strict=True)
         ),
         titles=titles,
@@ -233,7 +233,7 @@ def _status(ranked: Sequence[RankedModel], own: Sequence[RankedModel], names: Se
     return "; ".join([f"{len(theirs)} models ranked", *first, *places])
 
 
-def _standing_text(model: RankedModel, population: Population, count: int) -> str:
+def _ranking_text(model: RankedModel, population: Population, count: int) -> str:
     if model.rank is None:
         return f"not ranked: {model.reason}"
     text = (

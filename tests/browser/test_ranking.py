@@ -36,7 +36,7 @@ def own_swin() -> StoredRun:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a record and its page: Swin-B with a better accuracy, next to the published models."""
-    folder = tmp_path_factory.mktemp("standing")
+    folder = tmp_path_factory.mktemp("ranking")
     run = own_swin()
     (folder / "swin.json").write_text(run.record.to_json(), encoding="utf-8")
     (folder / "swin.html").write_text(render_page([run], population="published"), encoding="utf-8")
@@ -56,11 +56,11 @@ def fragment(weights: Mapping[str, float], **state: str) -> str:
 
 def rows(page: Page) -> dict[str, tuple[str, float | None]]:
     """Rank and score of each model, all of them shown."""
-    more = page.locator("#standing [data-part=more]")
+    more = page.locator("#ranking [data-part=more]")
     if more.is_visible():
         more.click()
     cells = page.evaluate(
-        """[...document.querySelectorAll("#standing [data-part=table] tbody tr")].map(
+        """[...document.querySelectorAll("#ranking [data-part=table] tbody tr")].map(
           (row) => [row.cells[1].textContent, row.cells[0].textContent, row.dataset.score])"""
     )
     return {name: (rank, None if score == "null" else float(score)) for name, rank, score in cells}
@@ -131,7 +131,7 @@ def test_back_restores_axes_and_filters(open_section: Any) -> None:
     page.go_forward()
     page.reload()
     assert page.get_by_label("Architecture").input_value() == "b-cos"
-    assert page.locator("#standing svg text", has_text="shape bias").count() == 1
+    assert page.locator("#ranking svg text", has_text="shape bias").count() == 1
 
 
 def test_the_address_of_a_section_keeps_the_state(open_section: Any) -> None:
@@ -152,7 +152,7 @@ def test_the_chart_is_read_by_keyboard(open_section: Any) -> None:
     chart.focus()
     assert "my <b>swin</b>: rank 104 of 327" in page.get_by_role("option", selected=True).last.inner_text()
     page.keyboard.press("Home")
-    option = page.locator("#standing [data-part=option]")
+    option = page.locator("#ranking [data-part=option]")
     assert option.inner_text().startswith(
         "EVA02-b-21k: rank 1 of 326, parameters 87.1 M, score 1.074, transformer"
     )
@@ -179,14 +179,14 @@ def test_the_chart_is_one_tab_stop(open_section: Any) -> None:
 
 def test_a_model_under_the_pointer_is_named(open_section: Any) -> None:
     page = open_section("#y=accuracy&x=class_balance")
-    option = page.locator("#standing [data-part=option]")
-    ring = page.locator("#standing .ring")
+    option = page.locator("#ranking [data-part=option]")
+    ring = page.locator("#ranking .ring")
     page.get_by_role("listbox").press("End")
     last = option.inner_text()
     place = [float(ring.get_attribute(name)) for name in ("cx", "cy")]
     page.get_by_role("listbox").press("Home")
     assert option.inner_text() != last
-    svg = page.locator("#standing .scatter svg")
+    svg = page.locator("#ranking .scatter svg")
     svg.scroll_into_view_if_needed()
     box = svg.bounding_box()
     unit = box["width"] / 720
@@ -205,17 +205,17 @@ def test_the_first_status_is_that_of_the_page_without_javascript(open_section: A
 
 def test_the_table_is_sorted_by_its_headings(open_section: Any) -> None:
     page = open_section()
-    heading = page.locator("#standing [data-part=table] thead th", has_text="accuracy")
+    heading = page.locator("#ranking [data-part=table] thead th", has_text="accuracy")
     heading.get_by_role("button").click()
     assert heading.get_attribute("aria-sort") == "descending"
-    best = page.locator("#standing [data-part=table] tbody tr").first
+    best = page.locator("#ranking [data-part=table] tbody tr").first
     assert best.locator("th").inner_text() == "EVA02-b-21k"
     heading.get_by_role("button").click()
     assert heading.get_attribute("aria-sort") == "ascending"
     assert best.locator("th").inner_text() == "BagNet9"
-    page.locator("#standing [data-part=table] thead th", has_text="parameters").get_by_role("button").click()
+    page.locator("#ranking [data-part=table] thead th", has_text="parameters").get_by_role("button").click()
     assert best.locator("th").inner_text() == "SqueezeNet"
-    page.locator("#standing [data-part=table] thead th", has_text="model").get_by_role("button").click()
+    page.locator("#ranking [data-part=table] thead th", has_text="model").get_by_role("button").click()
     assert best.locator("th").inner_text() == "AlexNet"
 
 
@@ -227,9 +227,9 @@ def test_no_weight_gives_no_rank(open_section: Any) -> None:
 
 def test_without_javascript_the_table_is_there(open_section: Any) -> None:
     page = open_section(java_script_enabled=False)
-    assert page.locator("#standing .controls").is_hidden()
-    assert page.locator("#standing .scatter").is_hidden()
-    names = page.locator("#standing [data-part=table] tbody th").all_inner_texts()
+    assert page.locator("#ranking .controls").is_hidden()
+    assert page.locator("#ranking .scatter").is_hidden()
+    names = page.locator("#ranking [data-part=table] tbody th").all_inner_texts()
     assert names[0] == "EVA02-b-21k"
     assert "my <b>swin</b>" in names
     assert len(names) == 23
@@ -237,7 +237,7 @@ def test_without_javascript_the_table_is_there(open_section: Any) -> None:
 
 def test_the_front_is_what_no_model_dominates(open_section: Any) -> None:
     page = open_section("#x=accuracy&y=shape_bias")
-    path = page.locator("#standing .scatter .front").get_attribute("d")
+    path = page.locator("#ranking .scatter .front").get_attribute("d")
     values = {(row.values["accuracy"], row.values["shape_bias"]) for row in population("published").rows}
     front = [
         one
@@ -249,14 +249,14 @@ def test_the_front_is_what_no_model_dominates(open_section: Any) -> None:
 
 def test_points_lie_within_the_axes(open_section: Any) -> None:
     page = open_section("#x=parameters&y=accuracy")
-    assert page.locator("#standing svg text", has_text="parameters, millions (lower is better)").count() == 1
-    dots = page.locator("#standing .scatter path.f0").get_attribute("d").split("M")[1:]
+    assert page.locator("#ranking svg text", has_text="parameters, millions (lower is better)").count() == 1
+    dots = page.locator("#ranking .scatter path.f0").get_attribute("d").split("M")[1:]
     assert len(dots) == 170
     for dot in dots:
         x, y = map(float, dot.removesuffix("h0").split())
         assert 64 <= x <= 704
         assert 16 <= y <= 380
-    assert page.locator("#standing .scatter text.own").first.text_content() == "my <b>swin</b>"
+    assert page.locator("#ranking .scatter text.own").first.text_content() == "my <b>swin</b>"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,4 +1,4 @@
-"""Obstacles to measuring a dimension, from the suite's folders and the model's kind alone."""
+"""Reasons why a dimension cannot be measured, from folders and the kind of model alone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from quba_check.errors import UnmeasurableError
 from quba_check.suites.suite import Suite
 
 
-def obstacle(dimension: Dimension, suite: Suite, no_gradient: str = "") -> Unmeasurable | None:
-    """Return the obstacle to measuring a dimension on a suite, None if there is none.
+def unmeasurable_reason(dimension: Dimension, suite: Suite, no_gradient: str = "") -> Unmeasurable | None:
+    """Return the reason why a dimension cannot be measured on a suite, None if there is none.
 
     No image is read to find it.
 

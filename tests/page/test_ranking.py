@@ -18,17 +18,17 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population, PopulationRow, population, published_models
 from quba_check.page.columns import columns
+from quba_check.page.ranking import RankingView, compact, ranking, script_json
 from quba_check.page.reference import Reference
 from quba_check.page.render import render_page
-from quba_check.page.standing import Standing, compact, script_json, standing
 from quba_check.study.dimension_ranks import value_text
 from quba_check.study.tables import study_tables
 
 PUBLISHED = population("published")
 
 
-def section(*runs: StoredRun, reference: Population | None = PUBLISHED) -> Standing:
-    return standing(columns(runs), Reference(reference))
+def section(*runs: StoredRun, reference: Population | None = PUBLISHED) -> RankingView:
+    return ranking(columns(runs), Reference(reference))
 
 
 def fleet(size: int, seed: int = 0) -> Population:
