@@ -134,6 +134,8 @@ class ReportHooks:
 
 def text_width(config: pytest.Config) -> int:
     """Return the largest width of printed text."""
+    if not config.pluginmanager.has_plugin("terminalreporter"):
+        return WIDEST
     return min(config.get_terminal_writer().fullwidth, WIDEST)
 
 

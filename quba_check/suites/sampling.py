@@ -47,8 +47,9 @@ class SubsetSampler:
         Returns:
             (n,) positions, n at most `max_images`.
 
-        >>> SubsetSampler(max_images=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
-        [1, 3, 4, 7]
+        Examples:
+            >>> SubsetSampler(max_images=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
+            [1, 3, 4, 7]
         """
         positions = self._limit(labels)
         if not self.shuffled or len(positions) < LEAST_STOPPED:

@@ -12,6 +12,7 @@ from acceptance.runs import HERE, Judge, Project, ended
 from support.tuned import record
 
 from quba_check.cli.main import main
+from quba_check.gate import threshold_files
 from quba_check.gate.collector import ResultCollector
 from quba_check.gate.judge import Judge as DemandJudge
 from quba_check.gate.session import GateSession
@@ -283,7 +284,7 @@ def test_a_bug_in_judging_is_one_line(judge: Judge, monkeypatch: pytest.MonkeyPa
         (GateSession, "thresholds"),
         (GateSession, "check"),
         (GateSession, "select"),
-        (GateSession, "default_files"),
+        (threshold_files, "default_files"),
         (ResultCollector, "records"),
     ],
 )
@@ -302,7 +303,7 @@ def test_a_bug_in_a_hook_is_one_line(
 def test_a_bug_in_a_command_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("quba_check.records.files.read_record", raised)
+    monkeypatch.setattr("quba_check.cli.verdict.read_record", raised)
     assert main(["verdict", "r.json"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
@@ -314,7 +315,7 @@ def test_ctrl_c_ends_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     def interrupt(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("quba_check.records.files.read_record", interrupt)
+    monkeypatch.setattr("quba_check.cli.verdict.read_record", interrupt)
     assert main(["verdict", "r.json"]) == 2
     assert capsys.readouterr().err == "interrupted\n"
 

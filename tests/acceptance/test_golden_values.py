@@ -112,8 +112,10 @@ def test_columns_values_and_keys(
         keys, expected_keys = golden.keys(measured, view), FACTS["keys"][name]
         got, expected = golden.columns(measured, view), columns_of(arrays, name)
         stops_when_fooled = view == PGD and protocol == "standard"
-        # An image leaves this attack at the iterate that fooled it: other columns, and so another key.
-        assert (keys[0] == expected_keys[0]) is not stops_when_fooled, name
+        # An image leaves this attack at the iterate that fooled it: other columns, and so another key. The
+        # source of the demo's network is part of its keys, and has other imports than in 0.2.
+        if model == CELLS:
+            assert (keys[0] == expected_keys[0]) is not stops_when_fooled, name
         if model == CELLS or DRAWS_SAME_FILES:
             assert keys[1:] == expected_keys[1:], name
         if stops_when_fooled:

@@ -66,6 +66,7 @@ def write_store(folder: Path, origin: Path) -> None:
     """A store with predictions of the demo."""
     for name in ("predictions", "runs"):
         shutil.copytree(origin / name, folder / "store" / name)
+    shutil.copy(origin / "format.json", folder / "store")
 
 
 def write_fleet(folder: Path, origin: Path) -> None:

@@ -232,7 +232,7 @@ def test_ages_that_are_none(store: Store, capsys: pytest.CaptureFixture[str], ag
 @pytest.mark.parametrize(("age_text", "n_views"), [("49h", 0), ("47h", 2), ("2d", 2), ("1w", 0), ("1h", 3)])
 def test_units_of_ages(store: Store, capsys: pytest.CaptureFixture[str], age_text: str, n_views: int) -> None:
     assert main(["store", "prune", "--older-than", age_text, "--yes"]) == 0
-    assert len(read_inventory(store).predictions) == 2 - n_views
+    assert len(read_inventory(store).predictions) == 3 - n_views
 
 
 def test_a_store_without_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

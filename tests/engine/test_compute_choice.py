@@ -91,7 +91,7 @@ def test_a_network_without_overlapping_windows_has_the_cache_keys_of_a_stated_pr
 ) -> None:
     for options in ({}, {"precision": "fp32"}):
         models.COUNTS.update(forward=0)
-        evaluation = Evaluation(f"{NAME}:net", data, store=tmp_path / "store", **options)
+        evaluation = new_evaluation(f"{NAME}:net", data, store=tmp_path / "store", **options)
         accuracy(evaluation)
         assert models.COUNTS["forward"] == (0 if options else N)
         assert not evaluation.classifier.compute.channels_last

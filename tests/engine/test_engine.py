@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from support.evaluations import new_evaluation
+from support.stored import path_of
 from support.tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, write_suite
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -20,8 +21,9 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.shard_task import ShardTask
-from quba_check.errors import InvariantError, ModelError, SuiteError, UnmeasurableError
+from quba_check.errors import InvariantError, ModelError, StoreError, SuiteError, UnmeasurableError
 from quba_check.evaluation import Evaluation
+from quba_check.storage.shard import encode_shards
 
 N = PER_CLASS * len(CLASSES)
 OTHER_IMAGES = 75 * 3 + 6 * (len(SHIFTS) + 2) + 9
@@ -221,7 +223,7 @@ def test_a_damaged_shard_is_named_and_predicted_again(evaluate, models) -> None:
     evaluate().outcome("accuracy")
     evaluation = evaluate()
     (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
-    path = evaluation.store.path(key)
+    path = path_of(evaluation.store, key)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert evaluation.outcome("accuracy").n == N
     assert models.COUNTS["forward"] == N
@@ -280,25 +282,26 @@ def test_a_shard_that_cannot_be_of_the_view(evaluate, models, spoil, damage: str
     shard = evaluation.store.read(key)
     columns, about = dict(shard.columns), dict(shard.about)
     spoil(columns, about)
-    evaluation.store.write(key, columns, about)
+    path_of(evaluation.store, key).write_bytes(encode_shards([key], columns, about))
     evaluation = evaluate()
     assert evaluation.outcome("accuracy") == before
     assert models.COUNTS["forward"] == N
-    path = evaluation.store.path(key)
+    path = path_of(evaluation.store, key)
     assert evaluation.engine.pop_repairs() == [f"damaged shard predicted again: {path}: {damage}"]
     assert evaluation.engine.pop_repairs() == []
 
 
-@pytest.mark.parametrize("what", ["folder", "pipe"])
-def test_a_path_that_is_no_shard_is_predicted_again(evaluate, models, what: str) -> None:
+def test_a_path_that_is_no_shard_is_predicted_again(evaluate, models) -> None:
     before = evaluate().outcome("accuracy")
     evaluation = evaluate()
-    path = evaluation.store.path(evaluation.engine.cache_keys.shard_keys(CLEAN)[0])
+    path = path_of(evaluation.store, evaluation.engine.cache_keys.shard_keys(CLEAN)[0])
     path.unlink()
-    path.mkdir() if what == "folder" else os.mkfifo(path)
-    evaluation = evaluate()
-    assert evaluation.outcome("accuracy") == before
-    assert evaluation.engine.pop_repairs() == [f"damaged shard predicted again: {path}: is not a file"]
+    os.mkfifo(path)
+    assert evaluate().outcome("accuracy") == before
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        evaluate().outcome("accuracy")
 
 
 def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
@@ -315,7 +318,7 @@ def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
 def test_a_truncated_first_shard_is_predicted_again(evaluate, models) -> None:
     evaluate().outcome("accuracy")
     evaluation = evaluate()
-    path = evaluation.store.path(evaluation.engine.cache_keys.shard_keys(CLEAN)[0])
+    path = path_of(evaluation.store, evaluation.engine.cache_keys.shard_keys(CLEAN)[0])
     path.write_bytes(path.read_bytes()[:100])
     evaluation.plan(["accuracy"])
     evaluation.check()
