@@ -180,6 +180,14 @@ def test_demo_models(monkeypatch):
     assert (classifier.compute.reason, classifier.is_open) == ("the demo runs on the plain path", False)
 
 
+@pytest.mark.parametrize("outputs", ["sigmoids", None])
+def test_a_module_may_state_the_kind_of_its_outputs(monkeypatch, outputs):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
+    module.quba_config = {"input_size": (3, 2, 2)} | ({"outputs": outputs} if outputs else {})
+    monkeypatch.setattr("quba_check.demo.network.demo_module", lambda _: module)
+    assert load("demo").outputs == outputs
+
+
 def test_timm_models(monkeypatch):
     torch.manual_seed(0)
     module = timm.create_model(ARCH, num_classes=10)
