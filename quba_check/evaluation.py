@@ -192,7 +192,7 @@ class Evaluation:
         self.engine.determine_outputs(self.engine.run_views, always=True)
 
     def outcome(self, name: str) -> Outcome:
-        """Return the measurement of a dimension, or the reason why it has none; it is computed once.
+        """Return the measurement of a dimension, or the reason for none; computed once.
 
         Raises:
             UserError: unknown dimension, or an image or the store cannot be used.

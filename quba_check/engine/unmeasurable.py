@@ -9,7 +9,7 @@ from quba_check.suites.suite import Suite
 
 
 def unmeasurable_reason(dimension: Dimension, suite: Suite, no_gradient: str = "") -> Unmeasurable | None:
-    """Return the reason why a dimension cannot be measured on a suite, None if there is none.
+    """Return why a dimension cannot be measured on a suite, None if it can.
 
     No image is read to find it.
 

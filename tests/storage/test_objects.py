@@ -76,7 +76,9 @@ class TestObjects:
         assert list(other.list()) == []
 
     def test_the_start_of_an_object(self, opened: Callable[[], ObjectStore]) -> None:
-        opened().set("a", b"content")
+        first = opened()
+        first.set("a", b"content")
+        first.flush()
         objects = opened()
         for size, content in ((4, b"cont"), (40, b"content"), (None, b"content"), (3, b"con")):
             assert objects.get("a", size) == content
