@@ -39,7 +39,7 @@ SHARD_SIZE = 256
 """Images of a shard: the unit of work and locks, whatever the batch size."""
 FIRST_READ = 2**15
 """Bytes of the first read of a header. That of a view of 196 shards takes 6,000."""
-SHARED = ("predictions", "runs", "active", "compute", "doctor", "format.json")
+SHARED = ("predictions", "runs", "active", "compute", "format.json")
 """Folders and files of a store at a URL; all others belong to one machine."""
 COPIES = "copies"
 _LOCKS = 1024
@@ -217,16 +217,6 @@ class Store:
         if self.is_remote:
             with suppress(FileNotFoundError):
                 self.objects.set(name, self.local.get(name))
-
-    def fetch(self, *names: str) -> None:
-        """Copy files from a store at a URL to this machine. Missing ones are skipped.
-
-        Raises:
-            StoreError: one cannot be read, or its copy cannot be written.
-        """
-        for name in names if self.is_remote else ():
-            with suppress(FileNotFoundError):
-                self.local.set(name, self.objects.get(name))
 
     def close(self) -> None:
         """Complete all writes. The store can still be used.
