@@ -47,8 +47,9 @@ class UrlObjects(ObjectStore):
     listing_seconds = 2.0
 
     def __init__(self, url: str, option: str = "--quba-store", error: type[UserError] = StoreError) -> None:
-        self.label = without_credentials(url.rstrip("/"))
-        self._url = url.rstrip("/")
+        scheme, _, path = url.partition("://")
+        self._url = f"{scheme}://{path.rstrip('/')}"
+        self.label = without_credentials(self._url)
         self._option = option
         self._error = error
         self._is_new = True

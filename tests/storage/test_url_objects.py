@@ -139,9 +139,10 @@ def test_other_protocols_are_refused(scheme: str) -> None:
     )
 
 
-def test_a_url_without_a_bucket_is_refused() -> None:
-    assert message(lambda: UrlObjects("s3:///folder")) == (
-        "--quba-store: s3:///folder names no bucket. Allowed: a URL such as s3://bucket/folder, "
+@pytest.mark.parametrize("url", ["s3:///folder", "s3://"])
+def test_a_url_without_a_bucket_is_refused(url: str) -> None:
+    assert message(lambda: UrlObjects(url)) == (
+        f"--quba-store: {url} names no bucket. Allowed: a URL such as s3://bucket/folder, "
         "gs://bucket/folder or az://container/folder."
     )
 
