@@ -91,7 +91,7 @@ def answers(
 
 def _transform(classifier: Classifier, *, crop: bool, fast: bool) -> Callable[[Image.Image], torch.Tensor]:
     if not fast:
-        return classifier.preprocessing.transform(crop=crop, exact=classifier.exact_preprocessing)
+        return classifier.preprocessing.transform(crop=crop)
     transform = fast_transform(classifier.preprocessing, crop=crop)
     return lambda picture: transform(pixels_of(picture))
 

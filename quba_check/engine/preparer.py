@@ -47,10 +47,7 @@ class Preparer:
         self._suite = suite
         self._seed = seed
         self._preprocessing = classifier.preprocessing
-        exact = classifier.exact_preprocessing
-        self._transforms = {
-            crop: self._preprocessing.transform(crop=crop, exact=exact) for crop in (True, False)
-        }
+        self._transforms = {crop: self._preprocessing.transform(crop=crop) for crop in (True, False)}
         self._fast = (
             {crop: fast_transform(self._preprocessing, crop=crop) for crop in (True, False)}
             if classifier.is_prepared_fast

@@ -129,7 +129,7 @@ OPTIONS = (
     Option(
         "--quba-exact-preprocessing",
         None,
-        "prepare images with Pillow and timm's transform as they are, in place of faster code that differs "
+        "prepare every image with Pillow, as timm's transform does, in place of faster code that differs "
         "by at most 2 of 255 levels",
         parse_switch,
         has_ini=False,

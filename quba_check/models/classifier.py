@@ -61,7 +61,7 @@ class Classifier:
         head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
             one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
-        exact_preprocessing: prepare images with Pillow and timm's transform as they are.
+        exact_preprocessing: prepare every image with Pillow, as timm's transform does.
         request: settings that it was loaded with; None for a module of this process.
     """
 

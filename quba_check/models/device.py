@@ -27,23 +27,15 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
     Raises:
         OptionError: the name is unknown or the device does not exist.
     """
-    gpus = _gpu_count()
-    numbered = check_device(text).startswith("cuda:")
-    if text.startswith("cuda") and not gpus:
-        raise _missing_device(
-            f"{text} was asked for, but torch {torch.__version__} finds no CUDA device here"
-        )
-    if numbered and int(text.partition(":")[2]) >= gpus:
-        raise _missing_device(f"there is no {text} here")
-    if text == "mps" and not torch.backends.mps.is_available():
-        raise _missing_device(f"mps was asked for, but torch {torch.__version__} finds no Apple GPU here")
-    if numbered:
-        return torch.device(text)
-    if text == "cuda" or (text == "auto" and gpus):
-        return torch.device("cuda", (worker or 0) % gpus)
-    if text == "mps" or (text == "auto" and torch.backends.mps.is_available()):
-        return torch.device("mps")
-    return torch.device("cpu")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    cuda = ["cuda", *(f"cuda:{number}" for number in range(gpus))] if gpus else []
+    available = [*cuda, *mps, "cpu"]
+    if check_device(text) not in ("auto", *available):
+        names = ", ".join(["auto", *available])
+        raise OptionError(f"--quba-device: torch {torch.__version__} finds no {text} here. Allowed: {names}.")
+    name = available[0] if text == "auto" else text
+    return torch.device("cuda", (worker or 0) % gpus) if name == "cuda" else torch.device(name)
 
 
 def resolve_precision(text: str, device: torch.device) -> Precision:
@@ -86,14 +78,3 @@ def device_name(device: torch.device) -> str:
     model = re.search("^model name\\s*: (.*)$", names, re.MULTILINE)
     cpu = model[1] if model else platform.processor() or platform.machine()
     return cpu if device.type == "cpu" else f"{device.type} of {cpu}"
-
-
-def _gpu_count() -> int:
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def _missing_device(problem: str) -> OptionError:
-    gpus = _gpu_count()
-    cuda = ["cuda", *(f"cuda:{k}" for k in range(gpus))] if gpus else []
-    mps = ["mps"] if torch.backends.mps.is_available() else []
-    return OptionError(f"--quba-device: {problem}. Allowed: {', '.join(['auto', 'cpu', *cuda, *mps])}.")

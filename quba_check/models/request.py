@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
@@ -14,6 +14,7 @@ from quba_check.errors import OptionError
 from quba_check.messages import did_you_mean
 from quba_check.models.preprocessing.config import PreprocessingConfig
 
+Word = TypeVar("Word", bound=str)
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
 COMPILE = ("on", "off")
@@ -37,7 +38,7 @@ class LoadRequest:
         device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
         precision: one of `PRECISIONS`. `auto` takes half precision on GPUs if it keeps the answers.
         compile: one of `COMPILE`, for `torch.compile`.
-        exact_preprocessing: prepare images with Pillow and timm's transform as they are.
+        exact_preprocessing: prepare every image with Pillow, as timm's transform does.
         trust_pickle: accept files that run code while they are read.
         worker: number of this process among parallel ones; worker k takes GPU k mod n.
         cache: folder for the text weights of zero-shot models; None stores nothing.
@@ -71,12 +72,9 @@ def check_device(text: str) -> str:
     Raises:
         OptionError: it is not one of `DEVICES`.
     """
-    names = [name.replace("N", "0") for name in DEVICES]
-    if text not in names and not re.fullmatch("cuda:[0-9]{1,3}", text):
-        raise OptionError(
-            f"--quba-device: unknown device '{text}'. Allowed: {', '.join(DEVICES)}."
-            f"{did_you_mean(text, names)}"
-        )
+    if not re.fullmatch("cuda:[0-9]{1,3}", text):
+        names = [name.replace("N", "0") for name in DEVICES]
+        _check_word(text, "--quba-device: unknown device", names, shown=DEVICES)
     return text
 
 
@@ -86,10 +84,7 @@ def check_compile(text: str) -> str:
     Raises:
         OptionError: it is not one of `COMPILE`.
     """
-    if text not in COMPILE:
-        near = did_you_mean(text, COMPILE)
-        raise OptionError(f"--quba-compile: got '{text}'. Allowed: {', '.join(COMPILE)}.{near}")
-    return text
+    return _check_word(text, "--quba-compile: got", COMPILE)
 
 
 def check_precision(text: str) -> Literal["auto"] | Precision:
@@ -98,9 +93,11 @@ def check_precision(text: str) -> Literal["auto"] | Precision:
     Raises:
         OptionError: it is not one of `PRECISIONS`.
     """
-    if text not in PRECISIONS:
-        raise OptionError(
-            f"--quba-precision: unknown precision '{text}'. Allowed: {', '.join(PRECISIONS)}."
-            f"{did_you_mean(text, PRECISIONS)}"
-        )
-    return text
+    return _check_word(text, "--quba-precision: unknown precision", PRECISIONS)
+
+
+def _check_word(text: str, problem: str, allowed: Sequence[Word], shown: Sequence[str] = ()) -> Word:
+    if text not in allowed:
+        names = ", ".join(shown or allowed)
+        raise OptionError(f"{problem} '{text}'. Allowed: {names}.{did_you_mean(text, allowed)}")
+    return cast(Word, text)

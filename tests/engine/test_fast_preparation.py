@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import timm.data
 import torch
 from PIL import Image
 from support.evaluations import new_evaluation
@@ -190,15 +189,3 @@ def test_answers_for_the_clean_images_equal_the_stored_ones(evaluate, exact: boo
     stored = quba.engine.predictions([CLEAN])[CLEAN]
     pictures = [quba.suite.image(example) for example in quba.suite.examples(CLEAN)]
     np.testing.assert_array_equal(quba.answers(pictures).probabilities, stored.probabilities)
-
-
-@pytest.mark.parametrize("exact", [False, True])
-def test_timms_own_transform_is_taken_if_asked_for(
-    evaluate, monkeypatch: pytest.MonkeyPatch, exact: bool
-) -> None:
-    calls = []
-    create = timm.data.create_transform
-    monkeypatch.setattr(timm.data, "create_transform", lambda **keys: calls.append(keys) or create(**keys))
-    evaluation = evaluate(exact_preprocessing=exact)
-    evaluation.engine.predictions([SKETCH])
-    assert len(calls) == exact

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
-from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.preprocessing.config import (
@@ -65,41 +64,22 @@ class Preprocessing:
         mean, std = (" ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
         return f"{height} × {width}, {self.interpolation}, crop {self.crop_pct:g}, mean {mean}, std {std}"
 
-    def transform(self, *, crop: bool, exact: bool = False) -> Callable[[Image.Image], Tensor]:
+    def transform(self, *, crop: bool) -> PillowTransform:
         """Return the evaluation transform, without scaling to [0, 1] and normalisation.
 
         Args:
             crop: resize and crop as timm does for evaluation. False for images stored at their final size,
                 which are resized to the input size if theirs differs, and not cropped.
-            exact: take timm's own transform, whose import takes seconds. The result is the same.
 
         Returns:
             A function from an RGB image to a uint8 tensor of shape (3, height, width). Divided by 255 and
             normalised, the tensor equals the result of timm's transform bit for bit.
         """
-        return self._timm_transform(crop) if exact else self.pillow_transform(crop=crop)
-
-    def pillow_transform(self, *, crop: bool) -> PillowTransform:
-        """Return the transform of `transform` by Pillow alone."""
         border = self.mean if self.crop_mode == "border" else (0.0, 0.0, 0.0)
         red, green, blue = (round(255 * share) for share in border)
         return PillowTransform(
             self.input_size[1:], self.interpolation, self.crop_pct, self.crop_mode, (red, green, blue), crop
         )
-
-    def _timm_transform(self, crop: bool) -> Callable[[Image.Image], Tensor]:
-        from timm.data import create_transform
-        from timm.data.transforms import str_to_interp_mode
-        from torchvision import transforms
-
-        if crop:
-            settings = asdict(self)
-            del settings["source"]
-            transform = create_transform(**settings, is_training=False, normalize=False)
-        else:
-            resize = transforms.Resize(self.input_size[1:], str_to_interp_mode(self.interpolation))
-            transform = transforms.Compose([resize, transforms.PILToTensor()])
-        return cast(Callable[[Image.Image], Tensor], transform)
 
 
 def suite_defaults(image_size: int | None) -> Preprocessing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,8 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: onnx is not installed, the file cannot be read or is not an ONNX file, or a file with
-            external weights is missing or lies outside of its folder.
+        ModelError: onnx is not installed, a file cannot be read, it is not an ONNX file, or its external
+            weights lie outside of its folder.
     """
     try:
         import onnx
@@ -65,11 +65,10 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         raise ModelError(f"{spec}: is not an ONNX file, or is damaged.") from error
     if not model.graph.output:
         raise ModelError(f"{spec}: is not an ONNX file, or is damaged.")
-    values = [*_of_graph(model.graph)]
-    for function in model.functions:
-        values += [*_of_nodes(function.node), *_of_attributes(function.attribute_proto)]
-    is_dynamic = [value.startswith(_DYNAMIC) for value in values if isinstance(value, str)]
-    tensors = [value for value in values if not isinstance(value, int | str)]
+    parts = [part for root in (model.graph, *model.functions) for part in _parts(root)]
+    tensors = [part for part in parts if isinstance(part, onnx.TensorProto)]
+    counts = [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
+    counts += [len(part.floats) for part in parts if isinstance(part, onnx.AttributeProto)]
     names = sorted(
         {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     )
@@ -79,48 +78,19 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
                 f"{spec}: keeps weights outside of its folder, got {name!r}. "
                 "Allowed: files in the folder of the ONNX file. Save it again with onnx.save."
             )
-    external = [path.parent / name for name in names]
-    for file in external:
-        if not file.is_file():
-            raise ModelError(
-                f"{spec}: the file that holds its weights is missing: looked for {file}. "
-                "Put it next to the ONNX file, as it was when the file was written."
-            )
-    files = (*first, *model_files(*external))
-    weights = [value for value in values if isinstance(value, int)]
-    weights += [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
+    files = (*first, *model_files(*(path.parent / name for name in names)))
     return OnnxGraph(
-        sum(elements for elements in weights if elements > 1),
+        sum(count for count in counts if count > 1),
         hashlib.sha256("".join(file.sha256 for file in files).encode()).digest(),
         files,
-        any(is_dynamic),
+        any(isinstance(part, onnx.NodeProto) and part.op_type.startswith(_DYNAMIC) for part in parts),
     )
 
 
-def _of_graph(graph: Any) -> Iterator[Any]:
-    """Yield the tensors stored in a graph."""
-    yield from graph.initializer
-    yield from (sparse.values for sparse in graph.sparse_initializer)
-    yield from _of_nodes(graph.node)
-
-
-def _of_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
-    """Yield operators of nodes, their tensors, and the lengths of their lists of floats."""
-    for node in nodes:
-        yield str(node.op_type)
-        yield from _of_attributes(node.attribute)
-
-
-def _of_attributes(attributes: Iterable[Any]) -> Iterator[Any]:
-    for attribute in attributes:
-        if attribute.HasField("t"):
-            yield attribute.t
-        if attribute.HasField("sparse_tensor"):
-            yield attribute.sparse_tensor.values
-        if attribute.HasField("g"):
-            yield from _of_graph(attribute.g)
-        yield from attribute.tensors
-        yield from (sparse.values for sparse in attribute.sparse_tensors)
-        yield len(attribute.floats)
-        for graph in attribute.graphs:
-            yield from _of_graph(graph)
+def _parts(message: Any) -> Iterator[Any]:
+    """Yield a message of protobuf and all messages in it, such as nodes, tensors and subgraphs."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                yield from _parts(part)

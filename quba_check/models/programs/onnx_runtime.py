@@ -203,35 +203,18 @@ def _session(spec: ModelSpec, device: torch.device) -> Any:
 
 
 def _image_input(inputs: Sequence[Any], spec: str) -> OnnxInput:
-    allowed = "Allowed: one input of float numbers, shaped (images, 3, height, width)."
-    if len(inputs) != 1:
-        names = listed(entry.name for entry in inputs)
-        raise ModelError(f"{spec}: the graph takes {len(inputs)} inputs ({names}). {allowed}")
-    (images,) = inputs
-    if images.type not in _DTYPES:
-        raise ModelError(
-            f"{spec}: its input '{images.name}' does not take float numbers, got {images.type}. {allowed}"
-        )
+    described = ", ".join(f"'{entry.name}' of {entry.type} {tuple(entry.shape)}" for entry in inputs)
     # A graph without a declared shape has an empty one; running it shows which images it takes.
-    shape = images.shape or [None] * 4
+    shape = inputs[0].shape or [None] * 4 if len(inputs) == 1 else []
     fixed = [side if isinstance(side, int) else None for side in shape]
-    if len(shape) == 4 and fixed[3] == 3 and fixed[1] != 3:
+    if len(fixed) != 4 or fixed[1] not in (3, None) or inputs[0].type not in _DTYPES:
         raise ModelError(
-            f"{spec}: its input '{images.name}' has the channels last, got {_shape(shape)}. "
-            "Allowed: channels first, (images, 3, height, width). Export it that way, or put a Transpose "
-            "before it."
-        )
-    if len(shape) != 4 or fixed[1] not in (3, None):
-        raise ModelError(
-            f"{spec}: its input '{images.name}' does not take images, got {_shape(shape)}. {allowed}"
+            f"{spec}: the graph does not take a batch of images, got the input {described}. "
+            "Allowed: one input of float numbers, shaped (images, 3, height, width)."
         )
     batch, _, height, width = fixed
     size = (height, width) if height is not None and width is not None else None
-    return OnnxInput(images.name, _DTYPES[images.type], batch, size)
-
-
-def _shape(shape: Sequence[Any]) -> str:
-    return f"({', '.join(str(side) for side in shape)})"
+    return OnnxInput(inputs[0].name, _DTYPES[inputs[0].type], batch, size)
 
 
 def _on_one_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from support.pairwise import pairwise
+from support.timm_transform import timm_transform
 from torchvision.transforms.functional import pil_to_tensor
 
 from quba_check.models.preprocessing import fast
@@ -198,8 +199,8 @@ def test_images_that_need_no_resize_are_cropped_exactly() -> None:
 @pytest.mark.parametrize("crop_mode", fast.CROP_MODES)
 def test_the_size_before_the_crop_is_timms(size, crop_mode: str) -> None:
     settings = preprocessing(input_size=size, crop_mode=crop_mode)
-    resize = settings.transform(crop=True, exact=True).transforms[0]
-    ours = settings.pillow_transform(crop=True)
+    resize = timm_transform(settings).transforms[0]
+    ours = settings.transform(crop=True)
     rng = np.random.default_rng(0)
     for height, width in rng.integers(1, 300, (100, 2)).tolist():
         expected = resize(Image.new("L", (width, height))).size

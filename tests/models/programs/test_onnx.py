@@ -18,6 +18,7 @@ from quba_check.models.request import LoadRequest
 
 THREE = ("red", "green", "blue")
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
+NO_IMAGES = "the graph does not take a batch of images, got the input"
 ALLOWED = "Allowed: one input of float numbers, shaped (images, 3, height, width)."
 
 
@@ -118,10 +119,7 @@ def test_weights_may_be_stored_in_another_file(tmp_path):
     (tmp_path / "x.data").write_bytes(contents[:-1] + b"\x01")
     assert load(path).fingerprint != parted.fingerprint
     (tmp_path / "x.data").unlink()
-    assert refusal(path) == (
-        f"{path}: the file that holds its weights is missing: looked for {tmp_path / 'x.data'}. "
-        "Put it next to the ONNX file, as it was when the file was written."
-    )
+    assert refusal(path) == f"{tmp_path / 'x.data'}: cannot be read (No such file or directory)."
 
 
 def test_weights_are_counted_wherever_they_are_stored(tmp_path):
@@ -257,37 +255,24 @@ def identity(path: Path, kind: int, shape: list[object], domain: str = "") -> Pa
     return path
 
 
-MISFITS = {
-    "of integers": (
-        (TensorProto.UINT8, ["n", 3, 8, 8]),
-        f"its input 'x' does not take float numbers, got tensor(uint8). {ALLOWED}",
-    ),
-    "of another rank": (
-        (TensorProto.FLOAT, ["n", 192]),
-        f"its input 'x' does not take images, got (n, 192). {ALLOWED}",
-    ),
-    "of one channel": (
-        (TensorProto.FLOAT, ["n", 1, 8, 8]),
-        f"its input 'x' does not take images, got (n, 1, 8, 8). {ALLOWED}",
-    ),
-    "with the channels last": (
-        (TensorProto.FLOAT, ["n", 8, 8, 3]),
-        "its input 'x' has the channels last, got (n, 8, 8, 3). Allowed: channels first, "
-        "(images, 3, height, width). Export it that way, or put a Transpose before it.",
-    ),
-}
-
-
-@pytest.mark.parametrize("which", MISFITS)
-def test_inputs_that_take_no_images(tmp_path, which):
-    (kind, shape), message = MISFITS[which]
+@pytest.mark.parametrize(
+    ("kind", "shape", "described"),
+    [
+        (TensorProto.UINT8, ["n", 3, 8, 8], "'x' of tensor(uint8) ('n', 3, 8, 8)"),
+        (TensorProto.FLOAT, ["n", 192], "'x' of tensor(float) ('n', 192)"),
+        (TensorProto.FLOAT, ["n", 1, 8, 8], "'x' of tensor(float) ('n', 1, 8, 8)"),
+        (TensorProto.FLOAT, ["n", 8, 8, 3], "'x' of tensor(float) ('n', 8, 8, 3)"),
+    ],
+)
+def test_inputs_that_take_no_images(tmp_path, kind, shape, described):
     path = identity(tmp_path / "x.onnx", kind, shape)
-    assert refusal(path) == f"{path}: {message}"
+    assert refusal(path) == f"{path}: {NO_IMAGES} {described}. {ALLOWED}"
 
 
 def test_two_inputs(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx", extra_inputs=["mask"])
-    assert refusal(path) == f"{path}: the graph takes 2 inputs (images, mask). {ALLOWED}"
+    assert refusal(path).startswith(f"{path}: {NO_IMAGES} 'images' of tensor(float) (")
+    assert "), 'mask' of tensor(float) (" in refusal(path)
 
 
 def test_an_operator_that_onnxruntime_does_not_know(tmp_path):
