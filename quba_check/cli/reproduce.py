@@ -106,7 +106,7 @@ def _outcomes(
         except ModelError as error:
             if spec is not None:
                 raise
-            raise ModelError(f"{error} Here: --model=FILE.") from error
+            raise ModelError(f"{error} (here: --model=FILE)") from error
         subject = evaluation.classifier
         evaluation.plan(PUBLISHED_DIMENSIONS)
         evaluation.check()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from quba_check.errors import ModelError
 from quba_check.models.model_files import ModelFile
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import Precision
@@ -21,6 +25,7 @@ class LoadedModule:
     Attributes:
         module: the module that classifies.
         architecture: its timm name, or empty.
+        config_source: name of its own preprocessing config in reports; empty for `pretrained_cfg`.
         sources: the user's files that define the module, apart from its tensors.
         configs: preprocessing and outputs stated outside of the module; the last one wins.
         notes: notes for the record.
@@ -39,6 +44,7 @@ class LoadedModule:
 
     module: nn.Module
     architecture: str = ""
+    config_source: str = ""
     sources: tuple[Path, ...] = ()
     configs: tuple[PreprocessingConfig, ...] = ()
     notes: tuple[str, ...] = ()
@@ -54,6 +60,19 @@ class LoadedModule:
     takes_single_images: bool = False
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hide warnings and log messages of libraries; errors and notes cover what matters of them."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
 def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
     """Return the number of a program's weights, and a note on those outside its parameters.
 
@@ -62,17 +81,25 @@ def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> 
         values: further values used by the program, such as constants and buffers: tensors, numbers, and lists
             and dicts of them. Integers wider than 8 bits are indices and do not count, nor do single numbers.
         spec: the model's spec, for the note.
+
+    Raises:
+        ModelError: it has no weights.
     """
-    own = {_memory(parameter): parameter.numel() for parameter in module.parameters()}
+    own = {memory_key(parameter): parameter.numel() for parameter in module.parameters()}
     others: dict[object, int] = {}
     for value in values:
         if isinstance(value, (list, tuple)) and all(isinstance(number, float) for number in value):
             others[tuple(value)] = len(value) if len(value) > 1 else 0
         for tensor in _tensors(value):
-            if _memory(tensor) not in own and is_weight(tensor):
-                others[_memory(tensor)] = tensor.numel()
+            if memory_key(tensor) not in own and is_weight(tensor):
+                others[memory_key(tensor)] = tensor.numel()
     extra = sum(others.values())
     total = sum(own.values()) + extra
+    if not total:
+        raise ModelError(
+            f"{spec}: holds no weights that can be counted. Give the original model, by its file or "
+            "package.module:callable."
+        )
     if not own:
         return total, (f"{spec} is frozen: parameters counts the {total:,} numbers of its constants",)
     note = f"parameters counts {extra:,} numbers that {spec} holds as constants or buffers, too"
@@ -97,6 +124,6 @@ def is_weight(tensor: Tensor) -> bool:
     return is_number and tensor.numel() > 1
 
 
-def _memory(tensor: Tensor) -> object:
-    """Return a key that is equal for tensors with the same memory, shape and dtype."""
-    return tensor.data_ptr(), tuple(tensor.shape), tensor.dtype
+def memory_key(tensor: Tensor) -> tuple[object, ...]:
+    """Return a key that is equal for tensors of the same numbers, also transposed."""
+    return tensor.data_ptr(), tensor.numel(), tensor.dtype

@@ -13,7 +13,7 @@ from typing import Literal
 
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError
-from quba_check.messages import did_you_mean, one_line
+from quba_check.messages import did_you_mean, nearest, one_line
 from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
 
 Kind = Literal[
@@ -178,12 +178,10 @@ def _suggestion(text: str) -> str:
     if demo or not _NAME.fullmatch(text):
         return demo
     # timm takes seconds to import, but here the run ends anyway.
-    from timm.models import is_model
+    from timm import list_models
 
-    from quba_check.models.checkpoints.timm_architectures import nearest_architectures
-
-    names = [text] if is_model(text) else nearest_architectures(text, 1)
-    return f" Did you mean '{TIMM_PREFIX}{names[0]}'?" if names else ""
+    near = nearest(text.partition(".")[0], list_models())
+    return f" Did you mean '{TIMM_PREFIX}{near}'?" if near else ""
 
 
 def _check_file(text: str, path: Path) -> None:

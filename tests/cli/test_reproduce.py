@@ -152,9 +152,9 @@ def test_weights_that_cannot_be_downloaded(
     assert run(capsys, "DeiT-b", "--data", tree) == (
         4,
         "",
-        "ERROR: timm:deit_base_patch16_224.fb_in1k: its pretrained weights could not be loaded (OSError: no "
-        "route to host). Without a network give a checkpoint file and --quba-arch=deit_base_patch16_224. "
-        "Here: --model=FILE.\n",
+        "ERROR: timm:deit_base_patch16_224.fb_in1k: its pretrained weights could not be loaded (without a "
+        "network give a checkpoint file and --quba-arch=deit_base_patch16_224): OSError: no route to host "
+        "(here: --model=FILE)\n",
     )
 
 

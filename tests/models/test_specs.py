@@ -84,7 +84,7 @@ def test_kinds_and_names(text, kind, name):
         ("resnet50", f"resnet50: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
         (
             "resnet50.a1_in1k",
-            f"resnet50.a1_in1k: not a model spec. {ALLOWED} Did you mean 'timm:resnet50.a1_in1k'?",
+            f"resnet50.a1_in1k: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?",
         ),
         ("ResNet50", f"ResNet50: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
         ("zzzzzzzzz", f"zzzzzzzzz: not a model spec. {ALLOWED}"),

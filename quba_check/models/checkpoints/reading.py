@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.classifier import error_summary
 from quba_check.models.fingerprint import unusual_form
+from quba_check.models.loaded_module import quiet
 from quba_check.models.preprocessing.config import key_text
 from quba_check.models.specs import WITH_CODE
 
@@ -46,7 +46,6 @@ SAFE: dict[str, Any] = {
 }
 """Types that training scripts save next to weights; creating them runs no code."""
 _PLAIN = ("torch.", "collections.", "_codecs.", "numpy.", "builtins.", "__builtin__.")
-_LFS_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +76,6 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
     Raises:
         ModelError: the file is damaged, is not a checkpoint, would run code, or holds no state dict.
     """
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(len(_LFS_POINTER))
-    except OSError as error:
-        raise ModelError(f"{spec}: cannot be read ({error.strerror}).") from error
-    if not beginning:
-        raise ModelError(f"{spec}: not a checkpoint: the file is empty.")
-    if beginning == _LFS_POINTER:
-        raise ModelError(f"{spec}: not a checkpoint but a Git LFS pointer to one. Fetch it: git lfs pull.")
     if path.suffix.lower() == ".safetensors":
         try:
             return checkpoint_of(load_file(path), spec)
@@ -97,31 +87,22 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
 def _unpickle(path: Path, spec: str, trust: bool) -> Any:
     safe: list[Any] = [(kind, name) for name, kind in SAFE.items()]
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(safe):
-            warnings.simplefilter("ignore")  # about pickle protocols; errors are handled below
+        with quiet(), torch.serialization.safe_globals(safe):
             return torch.load(path, map_location="cpu", weights_only=not trust)
     except Exception as error:  # torch raises a dozen types for files that are not a checkpoint
         if trust:
             raise ModelError(f"{spec}: cannot be read as a checkpoint ({error_summary(error)}).") from error
         with torch.serialization.safe_globals(safe):
             names = _foreign_names(path, error)
-        _raise_refusal(names, spec, error)
-
-
-def _raise_refusal(names: list[str], spec: str, error: Exception) -> NoReturn:
-    foreign = [name for name in names if not name.startswith(_PLAIN)]
-    if any(name.startswith("torch.nn.modules.") for name in names):
-        which = f" ({foreign[0]})" if foreign else ""
-        raise ModelError(
-            f"{spec}: holds a whole pickled model{which}, not a state dict; nothing of it was run. "
-            f"{HOW_TO_SAVE}, or {WITH_CODE}."
-        ) from error
-    if names:
-        raise ModelError(
-            f"{spec}: would run code when it is read ({listed(foreign or names, 3)}); nothing of it was run. "
-            f"{HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
-        ) from error
-    raise ModelError(f"{spec}: not a checkpoint that torch.save wrote, or a damaged one.") from error
+        foreign = [name for name in names if not name.startswith(_PLAIN)] or names
+        problem, way_out = "not a checkpoint that torch.save wrote, or a damaged one", ""
+        if names:
+            problem = f"would run code when it is read ({listed(foreign, 3)}); nothing of it was run"
+            way_out = f" {HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
+        if any(name.startswith("torch.nn.modules.") for name in names):
+            problem = "holds a whole pickled model, not a state dict; nothing of it was run"
+            way_out = f" {HOW_TO_SAVE}, or {WITH_CODE}."
+        raise ModelError(f"{spec}: {problem}.{way_out}") from error
 
 
 def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:

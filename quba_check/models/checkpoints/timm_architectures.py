@@ -1,4 +1,4 @@
-"""timm's architectures: build one, suggest names, find the one that fits a checkpoint."""
+"""timm's architectures: build one, find the one that fits a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import difflib
 import re
 import sys
 import time
-import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import timm
@@ -16,9 +16,12 @@ from timm.models import get_pretrained_cfg, is_model
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
+from quba_check.messages import did_you_mean
 from quba_check.models.checkpoints.state_dict_match import match_prefix
-from quba_check.models.classifier import error_summary
-from quba_check.models.preprocessing.config import key_text
+from quba_check.models.classifier import model_errors
+from quba_check.models.loaded_module import quiet
+from quba_check.models.model_files import ModelFile
+from quba_check.models.preprocessing.config import PreprocessingConfig, key_text
 
 SEARCH_SECONDS = 8.0
 MAX_LENGTH = 100
@@ -36,15 +39,38 @@ POPULAR = (
     *("mobilenetv2_100", "mobilenetv3_large_100", "mobilenetv3_small_100", "mobilenetv4_conv_small"),
     *("swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224", "swin_base_patch4_window7_224"),
     *("regnety_016", "regnety_032", "densenet121", "densenet201", "vgg16", "vgg16_bn", "inception_v3"),
-    *(
-        "mixer_b16_224",
-        "eva02_base_patch14_448",
-        "beit_base_patch16_224",
-        "maxvit_tiny_tf_224",
-        "ghostnet_100",
-    ),
+    *("mixer_b16_224", "eva02_base_patch14_448", "beit_base_patch16_224", "maxvit_tiny_tf_224"),
 )
 """Architectures that are tried after those with similar names."""
+OPTION = "--quba-arch"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSpec:
+    """An architecture and the settings that a module is built with.
+
+    Attributes:
+        architecture: timm name.
+        where: origin of the name, for messages.
+        arguments: arguments of the architecture, such as `img_size`. Those that name weights are ignored.
+        config: preprocessing that overrides the architecture's own.
+        pretrained_cfg: description of the weights that replaces the architecture's own.
+        notes: notes for the record.
+        file: the `config.json` with these settings; None if they have another origin.
+    """
+
+    architecture: str
+    where: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    config: PreprocessingConfig | None = None
+    pretrained_cfg: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+    file: ModelFile | None = None
+
+    @property
+    def source(self) -> str:
+        """Origin of the module's own preprocessing, for reports."""
+        return f"timm's {self.architecture}" if self.pretrained_cfg is None else self.where
 
 
 def check_architecture(name: str, *, where: str) -> None:
@@ -58,12 +84,9 @@ def check_architecture(name: str, *, where: str) -> None:
         ModelError: timm knows no such architecture, or not with this tag; the message has the nearest names.
     """
     if not is_model(name):
-        shown = f"'{name}'" if name == key_text(name) else key_text(name)
-        *others, last = [f"'{near}'" for near in nearest_architectures(name)] or [""]
-        question = f" Did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else ""
         raise ModelError(
-            f"{where}: unknown architecture {shown}. Allowed: the models of timm {timm.__version__}."
-            f"{question}"
+            f"{where}: unknown architecture '{key_text(name)}'. Allowed: the models of timm "
+            f"{timm.__version__}.{did_you_mean(name.partition('.')[0], timm.list_models())}"
         )
     base, _, tag = name.partition(".")
     tags = [pretrained.partition(".")[2] for pretrained in timm.list_pretrained(f"{base}.*")]
@@ -72,53 +95,19 @@ def check_architecture(name: str, *, where: str) -> None:
         raise ModelError(f"{where}: '{base}' has no pretrained tag '{tag}'. {allowed}")
 
 
-def nearest_architectures(name: str, count: int = 3) -> list[str]:
-    """Return up to `count` timm names similar to a word, the most similar first."""
-    return difflib.get_close_matches(
-        name.partition(".")[0][:MAX_LENGTH].lower(), timm.list_models(), n=count, cutoff=0.6
-    )
-
-
-def siblings(name: str) -> list[str]:
-    """Return timm's names that differ from a name only in numbers and size words.
-
-    >>> "swin_base_patch4_window12_384" in siblings("swin_tiny_patch4_window7_224")
-    True
-    """
-    family = _SIZE.sub("#", name.partition(".")[0].lower())
-    return [other for other in timm.list_models() if _SIZE.sub("#", other) == family]
-
-
-def build_architecture(
-    name: str,
-    *,
-    classes: int,
-    where: str = "--quba-arch",
-    pretrained_cfg: Mapping[str, Any] | None = None,
-    arguments: Mapping[str, Any] | None = None,
-) -> nn.Module:
-    """Build a timm architecture without pretrained weights.
-
-    Args:
-        name: timm name.
-        classes: number C of classes.
-        where: origin of the name, for messages.
-        pretrained_cfg: description of the weights that replaces timm's own for this name.
-        arguments: further arguments, such as `img_size`. Those that name weights are ignored.
+def build_architecture(spec: BuildSpec, classes: int) -> nn.Module:
+    """Build a timm architecture for a number of classes, without pretrained weights.
 
     Raises:
         ModelError: timm cannot build it here, for example for lack of a package.
     """
-    options: dict[str, Any] = {
-        name: value for name, value in (arguments or {}).items() if name not in _WEIGHT_ARGUMENTS
-    }
-    options["num_classes"] = classes
-    if pretrained_cfg is not None:
-        options["pretrained_cfg"] = dict(pretrained_cfg)
-    try:
-        return cast(nn.Module, timm.create_model(name, pretrained=False, **options))
-    except Exception as error:
-        raise ModelError(f"{where}: timm cannot build '{name}' ({error_summary(error)}).") from error
+    options = {name: value for name, value in spec.arguments.items() if name not in _WEIGHT_ARGUMENTS}
+    options |= {"pretrained": False, "num_classes": classes}
+    if spec.pretrained_cfg is not None:
+        options["pretrained_cfg"] = dict(spec.pretrained_cfg)
+    with model_errors(f"{spec.where}: timm cannot build '{spec.architecture}':"):
+        module = timm.create_model(spec.architecture, **options)
+    return cast(nn.Module, module)
 
 
 def pretrained_config(name: str) -> dict[str, Any]:
@@ -162,7 +151,8 @@ def fitting_architecture(
 ) -> str | None:
     """Return the first timm architecture that a state dict fits, whatever its number of classes.
 
-    The search covers siblings of `near` and similar names, then `POPULAR`. All of timm would take minutes.
+    The search covers names that differ from `near` in numbers and size words, similar names, then `POPULAR`.
+    All of timm would take minutes.
 
     Args:
         state: tensors by name.
@@ -173,10 +163,16 @@ def fitting_architecture(
         A timm name, or None.
     """
     deadline = time.monotonic() + seconds
-    candidates = [name for word in near for name in (*siblings(word), *nearest_architectures(word, 12))]
+    known: list[str] = timm.list_models()
+    candidates: list[str] = []
+    for word in near:
+        name = word.partition(".")[0][:MAX_LENGTH].lower()
+        family = _SIZE.sub("#", name)
+        candidates += [other for other in known if _SIZE.sub("#", other) == family]
+        candidates += difflib.get_close_matches(name, known, n=12)
     for name in dict.fromkeys([*candidates, *POPULAR]):
         if time.monotonic() > deadline:
-            return None
+            break
         module = _meta_module(name)
         if module is not None and match_prefix(state, module, classifier_layers(module)).is_fitting:
             return name
@@ -192,8 +188,7 @@ def base_name(name: str) -> str:
 def _meta_module(name: str) -> nn.Module | None:
     """Return an architecture on the meta device, None if it cannot be built there."""
     try:
-        with warnings.catch_warnings(), torch.device("meta"):
-            warnings.simplefilter("ignore")
+        with quiet(), torch.device("meta"):
             return cast(nn.Module, timm.create_model(name))
     except Exception:  # noqa: BLE001  a candidate that cannot be built is skipped
         return None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from timm.data import resolve_data_config
@@ -26,25 +25,25 @@ NAMES = ("architecture", "arch", "model_name", "model", "backbone", "encoder_nam
 _TIMM = ("input_size", "img_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
 
 
-@dataclass(frozen=True, slots=True)
-class NamedArchitecture:
-    """The name of an architecture in a checkpoint, and its place there."""
+def named_architectures(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the architectures named in a checkpoint and their places there.
 
-    architecture: str
-    where: str
-
-
-def named_architectures(about: Mapping[str, Any]) -> tuple[NamedArchitecture, ...]:
-    """Return the architectures named in a checkpoint, the most specific name first.
+    The most specific name comes first.
 
     Args:
         about: the content of the checkpoint apart from its weights, by key.
     """
-    return tuple(
-        NamedArchitecture(name, f"'{where}'")
-        for where, name in _names(about)
+    config = about.get("pretrained_cfg")
+    places = {name: about.get(name) for name in ("architecture", "arch")}
+    places["pretrained_cfg"] = config.get("architecture") if isinstance(config, Mapping) else None
+    for where in ARGUMENTS:
+        arguments = _arguments(about, where)
+        places |= {f"{where}.{name}": arguments.get(name) for name in NAMES}
+    return [
+        (name, f"'{place}'")
+        for place, name in places.items()
         if isinstance(name, str) and name and name == key_text(name)
-    )
+    ]
 
 
 def model_arguments(about: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,21 +52,10 @@ def model_arguments(about: Mapping[str, Any]) -> dict[str, Any]:
     return {str(key): value for key, value in arguments.items()} if isinstance(arguments, Mapping) else {}
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFromCheckpoint:
-    """The preprocessing stated in a checkpoint.
-
-    Attributes:
-        config: its usable part; None if there is none.
-        notes: notes on values that cannot be used.
-    """
-
-    config: PreprocessingConfig | None = None
-    notes: tuple[str, ...] = ()
-
-
-def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFromCheckpoint:
-    """Return the evaluation preprocessing stated in a checkpoint.
+def config_from_checkpoint(
+    about: Mapping[str, Any], *, spec: str
+) -> tuple[PreprocessingConfig | None, list[str]]:
+    """Return the evaluation preprocessing stated in a checkpoint, and notes on unusable values.
 
     The sources are a `pretrained_cfg`, else the arguments of torchvision's reference scripts or of timm's
     `train.py`. Values that timm's script left to the architecture are left to it here too.
@@ -90,15 +78,13 @@ def config_from_checkpoint(about: Mapping[str, Any], *, spec: str) -> ConfigFrom
         settings = _torchvision_config(arguments) or _timm_config(arguments)
         source = f"args in {spec}"
     usable = {name: value for name, value in settings.items() if name in KEYS and _is_usable(name, settings)}
-    notes = tuple(
+    notes = [
         f"{name} of {source} cannot be used and is ignored, got {short_repr(value)}"
         for name, value in settings.items()
         if name not in usable
-    )
-    if not usable:
-        return ConfigFromCheckpoint(None, notes)
-    config = preprocessing_config(usable, where=source, source=source, departs=True)
-    return ConfigFromCheckpoint(config, notes)
+    ]
+    stated = preprocessing_config(usable, where=source, source=source, departs=True) if usable else None
+    return stated, notes
 
 
 def _is_usable(key: str, values: Mapping[str, Any]) -> bool:
@@ -132,17 +118,6 @@ def _torchvision_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "std": IMAGENET_STD,
         "crop_pct": share,
     }
-
-
-def _names(about: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name in ("architecture", "arch"):
-        yield name, about.get(name)
-    config = about.get("pretrained_cfg")
-    if isinstance(config, Mapping):
-        yield "pretrained_cfg", config.get("architecture")
-    for where in ARGUMENTS:
-        arguments = _arguments(about, where)
-        yield from ((f"{where}.{name}", arguments.get(name)) for name in NAMES)
 
 
 def _arguments(about: Mapping[str, Any], where: str) -> Mapping[str, Any]:

@@ -158,13 +158,13 @@ def timm_config(config: Mapping[str, Any], *, where: str, source: str) -> Prepro
     return preprocessing_config(resolved, where=where, source=source)
 
 
-def configs_of_module(module: nn.Module, *, spec: str, architecture: str = "") -> list[PreprocessingConfig]:
+def configs_of_module(module: nn.Module, *, spec: str, source: str = "") -> list[PreprocessingConfig]:
     """Return the config of a module itself: its `quba_config`, else its `pretrained_cfg`; none without both.
 
     Args:
         module: the module that classifies.
         spec: its spec, for messages and sources.
-        architecture: the timm name, if timm built the module.
+        source: name of its `pretrained_cfg` in reports, if not by its spec.
 
     Raises:
         ModelError: the config has an unknown key or an invalid value.
@@ -176,8 +176,7 @@ def configs_of_module(module: nn.Module, *, spec: str, architecture: str = "") -
     config, where = getattr(module, "pretrained_cfg", None), f"{spec}: pretrained_cfg"
     if config and not isinstance(config, Mapping):
         raise ModelError(f"{where}: is not a dict, got {type(config).__name__}.")
-    source = f"timm's {architecture}" if architecture else f"pretrained_cfg of {spec}"
-    return [timm_config(config, where=where, source=source)] if config else []
+    return [timm_config(config, where=where, source=source or f"pretrained_cfg of {spec}")] if config else []
 
 
 def _source(sources: Mapping[str, str], configs: Sequence[PreprocessingConfig]) -> str:

@@ -40,17 +40,12 @@ def load_callable(spec: ModelSpec) -> LoadedModule:
                     f"{spec.text}: '{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}"
                 )
             value = getattr(value, name)
-    if isinstance(value, nn.Module) or not callable(value):
-        raise ModelError(
-            f"{spec.text}: is not a callable, got a value of type {type(value).__name__}. "
-            "Allowed: a function or class that takes no arguments and returns a torch.nn.Module."
-        )
     with model_errors(f"{spec.text}: calling it raised"):
-        module = value()
+        module = value() if callable(value) and not isinstance(value, nn.Module) else None
     if not isinstance(module, nn.Module):
         raise ModelError(
-            f"{spec.text}: did not return a model, got a value of type {type(module).__name__}. "
-            "Allowed: a torch.nn.Module."
+            f"{spec.text}: got a value of type {type(value if module is None else module).__name__}. "
+            "Allowed: a function or class that takes no arguments and returns a torch.nn.Module."
         )
     weights = hidden_weights(module)
     parameters, notes = None, []

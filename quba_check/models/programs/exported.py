@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
-from quba_check.models.classifier import error_summary
-from quba_check.models.loaded_module import LoadedModule, count_weights
+from quba_check.models.classifier import model_errors
+from quba_check.models.loaded_module import LoadedModule, count_weights, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
@@ -29,21 +26,6 @@ STATISTICS |= {f"_native_batch_norm_legit{form}": (3, 4) for form in ("", "_no_t
 
 DYNAMIC = ("choose_qparams", "choose_qparams_symmetric")
 """Operators that choose the scale of quantised values from those of the whole batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramInput:
-    """The input of a program.
-
-    Attributes:
-        least: smallest number of images at a time.
-        most: largest number; None if there is no limit.
-        size: (channels, height, width) if fixed.
-    """
-
-    least: int
-    most: int | None
-    size: tuple[int, int, int] | None
 
 
 class ExportedNetwork(nn.Module):
@@ -122,59 +104,38 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
             "trust whoever made the file: --quba-trust-pickle."
         )
     files = model_files(spec.path)
-    try:
-        with _without_logs():
-            program = torch.export.load(spec.path)
+    version = torch.__version__
+    with quiet(), model_errors(f"{spec.text}: cannot be read as an exported program of torch {version}:"):
+        program = torch.export.load(spec.path)
         if device.type != "cpu":
             from torch.export.passes import move_to_device_pass
 
             program = move_to_device_pass(program, device)
         module = program.module()
-    except Exception as error:
-        raise ModelError(
-            f"{spec.text}: cannot be read as an exported program ({error_summary(error)}). "
-            f"Export it with the torch version that reads it, {torch.__version__}."
-        ) from error
     training = next((str(node.target) for node in program.graph.nodes if _is_in_train_mode(node)), None)
     if training is not None:
         raise ModelError(
             f"{spec.text}: was exported in train mode ({training}), which cannot be changed. "
             "Export it again after model.eval()."
         )
-    images = _image_input(program, spec.text)
+    least, most, size = _image_input(program, spec.text)
     notes = []
-    if images.least == images.most:
+    if least == most:
         notes.append(
-            f"{spec.text} was exported for {images.most} images at a time, so batches have that size; "
+            f"{spec.text} was exported for {most} images at a time, so batches have that size; "
             "exported with a dynamic batch it would be faster"
         )
     parameters, weight_notes = count_weights(module, _values(program), spec=spec.text)
-    if not parameters:
-        raise ModelError(
-            f"{spec.text}: holds no weights that can be counted. "
-            "Give the original model, or package.module:callable."
-        )
     return LoadedModule(
-        ExportedNetwork(module, images.least, images.most),
+        ExportedNetwork(module, least, most),
         sources=(spec.path,),
-        configs=(PreprocessingConfig({"input_size": images.size}, spec.text),) if images.size else (),
+        configs=(PreprocessingConfig({"input_size": size}, spec.text),) if size else (),
         notes=(*notes, *weight_notes),
         parameters=parameters,
         files=files,
         is_program=True,
         takes_single_images=any(_operator(node) in DYNAMIC for node in program.graph.nodes),
     )
-
-
-@contextlib.contextmanager
-def _without_logs() -> Iterator[None]:
-    """Silence torch's reader: one of its warnings has a broken format, on which pytest raises."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _operator(node: Any) -> str:
@@ -203,7 +164,8 @@ def _is_in_train_mode(node: Any) -> bool:
     return position is not None and len(node.args) > position and node.args[position] is True
 
 
-def _image_input(program: Any, spec: str) -> ProgramInput:
+def _image_input(program: Any, spec: str) -> tuple[int, int | None, tuple[int, ...] | None]:
+    """Return smallest and largest number of images at a time, and their fixed size."""
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     shape: Any = getattr(inputs[0].meta.get("val"), "shape", ()) if inputs else ()
     if len(inputs) != 1 or len(shape) != 4:
@@ -211,18 +173,12 @@ def _image_input(program: Any, spec: str) -> ProgramInput:
             f"{spec}: takes {len(inputs)} inputs, the first of shape {tuple(shape)}. "
             "Allowed: one batch of images of shape (images, 3, height, width)."
         )
-    least, most = _bounds(program, shape[0])
-    _, channels, height, width = shape
-    fixed = all(isinstance(side, int) for side in (channels, height, width))
-    return ProgramInput(least, most, (channels, height, width) if fixed else None)
-
-
-def _bounds(program: Any, batch: Any) -> tuple[int, int | None]:
-    """Return the smallest and largest number of images at a time."""
+    batch, *sides = shape
+    size = tuple(sides) if all(isinstance(side, int) for side in sides) else None
     if isinstance(batch, int):
-        return batch, batch
+        return batch, batch, size
     limits = program.range_constraints.get(batch.node.expr)
     if limits is None:
-        return 1, None
+        return 1, None, size
     # sympy's infinity stands for no limit.
-    return max(1, int(limits.lower)), int(limits.upper) if limits.upper.is_Integer else None
+    return max(1, int(limits.lower)), int(limits.upper) if limits.upper.is_Integer else None, size

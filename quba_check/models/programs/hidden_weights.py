@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.models.fingerprint import named_tensors, unusual_form
-from quba_check.models.loaded_module import is_weight
+from quba_check.models.loaded_module import is_weight, memory_key
 from quba_check.models.programs.torchscript import program_nodes, program_values
 
 NONE = "the model has no parameters or weights that can be counted"
@@ -45,15 +45,15 @@ def hidden_weights(module: nn.Module) -> HiddenWeights:
     Args:
         module: the module as loaded.
     """
-    known = {_memory(tensor) for tensor in named_tensors(module).values() if not unusual_form(tensor)}
+    known = {memory_key(tensor) for tensor in named_tensors(module).values() if not unusual_form(tensor)}
     tensors: dict[tuple[object, ...], tuple[str, Tensor]] = {}
     uncounted = ""
     for name, value in _values("", module, {}):
         form = unusual_form(value) if isinstance(value, Tensor) else "packed"
         if form not in ("", "quantised"):
             uncounted = uncounted or f"its '{name}' is {form}, so its weights cannot be counted"
-        elif isinstance(value, Tensor) and is_weight(value) and _memory(value) not in known:
-            tensors.setdefault(_memory(value), (name, value))
+        elif isinstance(value, Tensor) and is_weight(value) and memory_key(value) not in known:
+            tensors.setdefault(memory_key(value), (name, value))
     small = (buffer for buffer in module.buffers() if not buffer.is_floating_point() and is_weight(buffer))
     count = sum(value.numel() for _, value in tensors.values()) + sum(buffer.numel() for buffer in small)
     if not count and not uncounted and not any(parameter.numel() for parameter in module.parameters()):
@@ -102,8 +102,3 @@ def _unpacked(packed: Any) -> object:
         if packed._has_method(method):
             return cast(object, getattr(packed, method)())
     return None
-
-
-def _memory(tensor: Tensor) -> tuple[object, ...]:
-    """Return a key that is equal for tensors of the same numbers, also transposed."""
-    return tensor.data_ptr(), tensor.numel(), tensor.dtype

@@ -88,7 +88,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
 
 
 def _parts(message: Any) -> Iterator[Any]:
-    """Yield a message of protobuf and all messages in it, such as nodes, tensors and subgraphs."""
+    """Yield a message of protobuf and all messages in it, such as nodes and tensors."""
     yield message
     for field, value in message.ListFields():
         if field.message_type is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.messages import listed, needs
-from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import check_in_place
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.exported import in_portions
@@ -195,8 +194,7 @@ def _session(spec: ModelSpec, device: torch.device) -> Any:
     # For deterministic results: float32 without TF32, and convolution algorithms chosen without timing them.
     exact = {"device_id": device.index or 0, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"}
     providers = [(CUDA, exact)] if device.type == "cuda" else []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about a missing provider, which `runs_on` reports
+    with quiet():  # about a missing provider, which `runs_on` reports
         return onnxruntime.InferenceSession(
             spec.path, options, providers=[*providers, "CPUExecutionProvider"]
         )

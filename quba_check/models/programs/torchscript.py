@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -13,21 +12,13 @@ import torch
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.classifier import error_summary
-from quba_check.models.loaded_module import LoadedModule, count_weights
+from quba_check.models.classifier import model_errors
+from quba_check.models.loaded_module import LoadedModule, count_weights, quiet
 from quba_check.models.model_files import model_files
+from quba_check.models.programs.exported import STATISTICS, TRAIN_FLAGS
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
-TRAIN_FLAGS = {
-    "aten::batch_norm": 5,
-    "aten::dropout": 2,
-    "aten::feature_dropout": 2,
-    "aten::alpha_dropout": 2,
-}
-"""Operators that behave differently in train mode, with the position of the input that sets it."""
-STATISTICS = {"aten::batch_norm": (3, 4), "aten::instance_norm": (3, 4)}
-"""Operators with running statistics, and the positions of the statistics among their inputs."""
 NAMESPACES = ("aten", "prim", "quantized", "torchvision")
 """Their operators compute on tensors, except for `NEVER` and those with an argument that names a file."""
 NEVER = ("save", "from_file", "rpc_async", "rpc_remote", "rpc_sync", "PythonOp", "IgnoredPythonOp")
@@ -62,16 +53,10 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """
     files = model_files(spec.path)
     check_program(spec.path, spec=spec.text, trusted=request.trust_pickle)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that TorchScript is deprecated
-            module = cast(nn.Module, torch.jit.load(spec.path, map_location="cpu"))  # type: ignore[no-untyped-call]
-            module.eval()
-            nodes = list(program_nodes(module))
-    except Exception as error:  # C++ errors of any type
-        raise ModelError(
-            f"{spec.text}: cannot be read as a TorchScript program ({error_summary(error)})."
-        ) from error
+    with quiet(), model_errors(f"{spec.text}: cannot be read as a TorchScript program:"):
+        module = cast(nn.Module, torch.jit.load(spec.path, map_location="cpu"))  # type: ignore[no-untyped-call]
+        module.eval()
+        nodes = list(program_nodes(module))
     training = next((node.kind() for node in nodes if _is_in_train_mode(node)), None)
     if training is not None:
         raise ModelError(
@@ -79,11 +64,6 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             "Trace it again after model.eval()."
         )
     parameters, notes = count_weights(module, program_values(module), spec=spec.text)
-    if not parameters:
-        raise ModelError(
-            f"{spec.text}: holds no weights that can be counted. "
-            "Give the model that it was made from, by its file or package.module:callable."
-        )
     return LoadedModule(
         module, sources=(spec.path,), notes=notes, parameters=parameters, files=files, is_program=True
     )
@@ -107,9 +87,13 @@ def _nodes(block: Any) -> Iterator[Any]:
                 yield from _nodes(node.g(name))
 
 
+def _operator(node: Any) -> str:
+    return str(node.kind()).removeprefix("aten::")
+
+
 def _is_in_train_mode(node: Any) -> bool:
     """True if a node behaves as in training in every mode of the program."""
-    position = TRAIN_FLAGS.get(node.kind())
+    position = TRAIN_FLAGS.get(_operator(node))
     return position is not None and list(node.inputs())[position].toIValue() is True
 
 
@@ -124,7 +108,7 @@ def program_values(module: nn.Module) -> Iterator[object]:
             yield [number for number in numbers if isinstance(number, float)]
         elif node.kind() in ("prim::Constant", "prim::GetAttr"):
             uses = node.output().uses()
-            if not all(use.offset in STATISTICS.get(use.user.kind(), ()) for use in uses):
+            if not all(use.offset in STATISTICS.get(_operator(use.user), ()) for use in uses):
                 yield _value(node, module)
 
 

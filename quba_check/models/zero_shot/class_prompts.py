@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from open_clip import IMAGENET_CLASSNAMES, OPENAI_IMAGENET_TEMPLATES
 from timm.data import ImageNetInfo
@@ -16,21 +15,8 @@ PLAIN_TEMPLATE = f"a photo of a {PLACE}."
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class ClassPrompts:
-    """The texts of all classes, and their origin.
-
-    Attributes:
-        texts: for each class, in order, the same number of texts.
-        notes: notes for the record.
-    """
-
-    texts: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-
-
-def class_prompts(classes: Sequence[str], prompts: Prompts) -> ClassPrompts:
-    """Return the texts of the suite's classes.
+def class_prompts(classes: Sequence[str], prompts: Prompts) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Return the same number of texts for each class, and notes for the record.
 
     The name of a class is the one in the suite, else open_clip's name for its ImageNet synset, else the class
     itself with blanks for `_`. If the suite has no templates, ImageNet's classes get the templates published
@@ -66,7 +52,7 @@ def class_prompts(classes: Sequence[str], prompts: Prompts) -> ClassPrompts:
     if shared := [name for name, times in Counter(names).items() if times > 1]:
         notes.append(f"classes of the same name cannot be distinguished: {listed(shared, _SHOWN)}")
     texts = Prompts(templates).texts
-    return ClassPrompts(tuple(texts(name) for name in names), tuple(notes))
+    return [texts(name) for name in names], notes
 
 
 def _counted(templates: Sequence[str]) -> str:

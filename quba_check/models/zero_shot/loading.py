@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import pickle
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +12,10 @@ from torch import Tensor
 
 from quba_check.errors import ModelError
 from quba_check.messages import did_you_mean, listed, needs
-from quba_check.models.classifier import error_summary
+from quba_check.models.classifier import model_errors
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
-from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
@@ -50,19 +46,21 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
     files = model_files(*_files(open_clip, zero_shot))
     model, notes = _model(open_clip, zero_shot, spec, trust_pickle=request.trust_pickle)
     model.eval()
-    prompts = class_prompts(request.classes, request.prompts)
-    tokens = _tokens(open_clip, zero_shot, spec, prompts.texts)
+    texts, text_notes = class_prompts(request.classes, request.prompts)
+    with quiet(), model_errors(f"{spec.text}: its text tokenizer cannot be loaded:"):
+        tokens: Tensor = open_clip.get_tokenizer(zero_shot.model)([text for row in texts for text in row])
+        tokens = tokens.reshape(len(texts), len(texts[0]), -1)
     runtime = f"open_clip {open_clip.__version__}"
     text_tower = {
         name: tensor for name, tensor in named_tensors(model).items() if not name.startswith("visual.")
     }
-    texts = state_digest(text_tower | {f"tokens of {runtime}": tokens})
+    digest = state_digest(text_tower | {f"tokens of {runtime}": tokens})
 
     def compute(tokens: Tensor) -> Tensor:
         pin_arithmetic(device)
         return text_weights(model.to(device), tokens, device=device)
 
-    folder = request.cache and request.cache / "texts" / texts
+    folder = request.cache and request.cache / "texts" / digest
     weights = cached_text_weights(folder, tokens, compute, request.progress)
     bias = getattr(model, "logit_bias", None)
     module = ZeroShotClassifier(
@@ -71,13 +69,13 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
         scale=model.logit_scale.detach().float().exp().reshape(()),
         bias=torch.zeros(()) if bias is None else bias.detach().float().reshape(()),
         runtime=runtime,
-        texts=texts,
+        texts=digest,
     )
     config, config_notes = config_of_open_clip(open_clip.get_model_preprocess_cfg(model))
     return LoadedModule(
         module.cpu(),
         configs=(PreprocessingConfig(config, f"open_clip's {spec.name}"),),
-        notes=(PARAMETERS, *prompts.notes, *notes, *config_notes),
+        notes=(PARAMETERS, *text_notes, *notes, *config_notes),
         derived=DERIVED,
         files=files,
     )
@@ -100,7 +98,7 @@ def _files(open_clip: Any, zero_shot: ZeroShotSpec) -> tuple[Path, ...]:
 
 def _open_clip(spec: ModelSpec) -> Any:
     try:
-        with _quiet():
+        with quiet():
             import open_clip
     except ImportError as error:
         raise ModelError(
@@ -125,10 +123,15 @@ def _model(
             activation = {"quick_gelu": not own}
             which = "exact GELU" if own else "QuickGELU"
             notes = (f"{spec.name} computes with {which}, as its weights were trained",)
-    try:
-        with _quiet():
-            if zero_shot.weights is None and not trust_pickle:
-                _check_config(open_clip.get_model_config(zero_shot.model), spec)
+    with (
+        quiet(),
+        model_errors(
+            f"{spec.text}: open_clip cannot load it (without a network give open_clip:NAME/WEIGHTS_FILE):"
+        ),
+    ):
+        if zero_shot.weights is None and not trust_pickle:
+            _check_config(open_clip.get_model_config(zero_shot.model), spec)
+        try:
             model = open_clip.create_model(
                 zero_shot.model,
                 pretrained=str(zero_shot.file or zero_shot.weights) if zero_shot.weights else None,
@@ -137,19 +140,11 @@ def _model(
                 weights_only=not trust_pickle,
                 **activation,
             )
-    except ModelError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{spec.text}: would run code when it is read; nothing of it was run. "
-            "If you trust whoever made the file: --quba-trust-pickle."
-        ) from error
-    except Exception as error:  # the hub's, the network's and the file system's errors share no base
-        is_download = zero_shot.weights is not None and zero_shot.file is None
-        advice = f" Without a network give a weights file: open_clip:{zero_shot.model}/FILE."
-        raise ModelError(
-            f"{spec.text}: open_clip cannot load it ({_reason(error)}).{advice if is_download else ''}"
-        ) from error
+        except pickle.UnpicklingError as error:
+            raise ModelError(
+                f"{spec.text}: would run code when it is read; nothing of it was run. "
+                "If you trust whoever made the file: --quba-trust-pickle."
+            ) from error
     return model, notes
 
 
@@ -184,42 +179,3 @@ def _check_names(open_clip: Any, zero_shot: ZeroShotSpec, spec: ModelSpec) -> No
             f"{spec.text}: {zero_shot.model} has no weights '{zero_shot.weights}'. Allowed: {allowed}."
             f"{did_you_mean(str(zero_shot.weights), tags)}"
         )
-
-
-def _tokens(
-    open_clip: Any, zero_shot: ZeroShotSpec, spec: ModelSpec, texts: tuple[tuple[str, ...], ...]
-) -> Tensor:
-    """Return the tokens of the texts, (C, T, L) int64."""
-    try:
-        with _quiet():
-            tokenizer = open_clip.get_tokenizer(zero_shot.model)
-            tokens: Tensor = tokenizer([text for of_class in texts for text in of_class])
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            f"{spec.text}: its text tokenizer needs {error.name}, which is not installed. "
-            f"Install it: pip install {error.name}."
-        ) from error
-    except Exception as error:
-        raise ModelError(f"{spec.text}: its text tokenizer cannot be loaded ({_reason(error)}).") from error
-    return tokens.reshape(len(texts), len(texts[0]), -1)
-
-
-def _reason(error: Exception) -> str:
-    """Return an error on one line; torch lists mismatches of a state dict on many."""
-    text = " ".join(error_summary(error).split())
-    if isinstance(error, RuntimeError) and "loading state_dict" in text:
-        return " ".join(str(error).split())[:300]
-    return text
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide open_clip's own messages; errors and notes cover what matters of them."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

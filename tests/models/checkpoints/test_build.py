@@ -15,9 +15,7 @@ from timm.utils import CheckpointSaver, ModelEmaV3
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from quba_check.core.head import Head
-from quba_check.errors import HeadError, ModelError
-from quba_check.models.checkpoints.build import check_head
+from quba_check.errors import ModelError
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 
@@ -183,8 +181,8 @@ def test_a_checkpoint_cannot_name_other_weights(model, argument):
 def test_an_architecture_that_timm_does_not_have(model):
     torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
     assert message(f"{ARCH}.pt") == (
-        f"{ARCH}.pt: 'arch' in it says 'my_own_net', which is not a model of timm {timm.__version__}; "
-        "name one of timm's, --quba-arch=NAME, or give --model=package.module:callable (docs/models.md). "
+        f"{ARCH}.pt: holds weights of 'my_own_net', which timm {timm.__version__} lacks, so name their "
+        "architecture in timm, --quba-arch=NAME, or give --model=package.module:callable (docs/models.md). "
         f"Its keys fit --quba-arch={ARCH}."
     )
 
@@ -335,27 +333,3 @@ def test_weights_that_are_no_numbers(model):
         torch.save(state | {"classifier.weight": weights}, "net.pt")
         with pytest.raises(ModelError, match=r"output is not finite, got NaN or infinity"):
             load("net.pt", arch=ARCH).raw(torch.ones(2, 3, 32, 32))
-
-
-@pytest.mark.parametrize(
-    ("head", "text"),
-    [
-        (Head(3), "net: the model has 1000 classes, the suite has 3."),
-        (
-            Head(3, is_in_imagenet=True),
-            "net: the model has 1000 classes, the suite has 3. The suite's classes are 3 of ImageNet's "
-            "1,000. Score only their logits with restrict: true in quba-data.yaml, or keep all as possible "
-            "answers with classes: imagenet and partial: true in its sets (folders named by synset).",
-        ),
-        (
-            Head(3, columns=(4, 0, 1), of=5),
-            "net: the model has 1000 classes, the suite is restricted to 3 of 5. Give a model of 5 classes, "
-            "or remove restrict from quba-data.yaml.",
-        ),
-    ],
-)
-def test_a_model_of_another_size(head: Head, text: str) -> None:
-    check_head(head.size, head, "net: the model")
-    with pytest.raises(HeadError) as raised:
-        check_head(1000, head, "net: the model")
-    assert str(raised.value) == text

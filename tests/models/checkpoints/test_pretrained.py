@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 
 import pytest
 import timm
 import torch
-from huggingface_hub import errors
 from safetensors.torch import save_file
 from support.hub_cache import snapshot
 from timm.models import save_for_hf
@@ -79,68 +77,17 @@ def test_other_classes(owned):
     assert message("hf-hub:owner/net", classes=TEN[:3]) == "the model has 10 classes, the suite has 3."
 
 
+NO_NETWORK = "could not be loaded (without a network give a folder with config.json and the weights): "
+
+
 def test_no_weights(cache, owned):
     for file in cache.rglob("model.safetensors"):
         file.unlink()
-    text = message("hf-hub:owner/net")
-    assert text.startswith("its weights could not be loaded (")
-    assert text.endswith("). Without a network give a folder with config.json and the weights.")
-
-
-def test_a_model_of_transformers(cache):
-    config = {"architectures": ["ViTForImageClassification"], "model_type": "vit"}
-    (snapshot(cache, "owner/net") / "config.json").write_text(json.dumps(config))
-    assert message("hf-hub:owner/net") == (
-        "its config.json is that of a transformers model (ViTForImageClassification), and timm's is needed. "
-        "Write a function that returns the model's logits, and give package.module:callable."
-    )
+    assert message("hf-hub:owner/net").startswith(f"its weights {NO_NETWORK}")
 
 
 def test_no_network(cache):
-    shutil.rmtree(cache, ignore_errors=True)
-    assert message("hf-hub:owner/net") == (
-        "it is not in the cache of the Hugging Face Hub, and the Hub cannot be reached. "
-        "Without a network give a folder with config.json and the weights."
-    )
-
-
-class Answer:
-    """The part of a Hub response that its errors read."""
-
-    def __init__(self):
-        self.headers = {}
-        self.request = None
-
-
-def refusing(kind):
-    def download(*_args, **_how):
-        if not issubclass(kind, errors.HfHubHTTPError):
-            raise kind("long\nstory")
-        raise kind("long\nstory", response=Answer())
-
-    return download
-
-
-@pytest.mark.parametrize(
-    ("kind", "text"),
-    [
-        (
-            errors.RepositoryNotFoundError,
-            "there is no owner/net on the Hub, or you may not read it (hf auth login).",
-        ),
-        (errors.RevisionNotFoundError, "there is no revision 'v1' of owner/net on the Hub."),
-        (errors.RemoteEntryNotFoundError, "has no config.json, so it is not a timm model."),
-        (errors.HFValidationError, "not the name of a model on the Hub. Allowed: hf-hub:OWNER/NAME."),
-        (
-            ConnectionError,
-            "the Hub did not answer (ConnectionError: long). "
-            "Without a network give a folder with config.json and the weights.",
-        ),
-    ],
-)
-def test_answers_of_the_hub(monkeypatch, kind, text):
-    monkeypatch.setattr("quba_check.models.checkpoints.pretrained.hf_hub_download", refusing(kind))
-    assert message("hf-hub:owner/net@v1") == text
+    assert message("hf-hub:owner/net").startswith(f"its config.json {NO_NETWORK}LocalEntryNotFoundError: ")
 
 
 def test_pretrained_without_a_network(monkeypatch):
@@ -149,20 +96,9 @@ def test_pretrained_without_a_network(monkeypatch):
 
     monkeypatch.setattr(timm, "create_model", offline)
     assert message("timm:resnet18.a1_in1k") == (
-        "its pretrained weights could not be loaded (OSError: cannot reach the hub). "
-        "Without a network give a checkpoint file and --quba-arch=resnet18."
+        "its pretrained weights could not be loaded (without a network give a checkpoint file and "
+        "--quba-arch=resnet18): OSError: cannot reach the hub"
     )
-
-
-def test_pretrained_asks_for_weights(monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        timm,
-        "create_model",
-        lambda *args, **options: asked.append((args, options)) or torch.nn.Linear(1, 1).eval(),
-    )
-    load("timm:resnet18", classes=("a",))
-    assert asked == [(("resnet18",), {"pretrained": True})]
 
 
 def test_pretrained_without_weights():

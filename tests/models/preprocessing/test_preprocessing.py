@@ -102,8 +102,8 @@ def module(**attributes):
     return module
 
 
-def of(module, image_size=64, architecture=""):
-    configs = configs_of_module(module, spec="zoo:net", architecture=architecture)
+def of(module, image_size=64, source=""):
+    configs = configs_of_module(module, spec="zoo:net", source=source)
     return preprocessing_of(configs, spec="zoo:net", image_size=image_size)
 
 
@@ -143,74 +143,63 @@ def test_pretrained_cfg_is_read_as_timm_reads_it():
     assert preprocessing.input_size == (3, 96, 96)
     assert (preprocessing.interpolation, preprocessing.crop_pct) == ("bicubic", 0.875)
     assert preprocessing.source == "pretrained_cfg of zoo:net"
-    assert of(module(pretrained_cfg=config), architecture="resnet18").source == "timm's resnet18"
+    assert of(module(pretrained_cfg=config), source="timm's resnet18").source == "timm's resnet18"
+
+
+KEYS = "input_size, interpolation, mean, std, crop_pct, crop_mode, outputs"
+ALLOWED = {
+    "input_size": "three whole numbers (3, height, width)",
+    "mean": "three numbers, for values in [0, 1]",
+    "std": "three numbers above 0, for values in [0, 1]",
+    "interpolation": "nearest, bilinear, bicubic, box, hamming, lanczos",
+    "crop_pct": "a number above 0",
+    "crop_mode": "center, squash, border",
+    "outputs": "logits, probabilities, sigmoids",
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("input_size", value) for value in (224, "224", (3, 224), (1, 28, 28), (3, 0, 28))),
+        ("input_size", [3, True, 224.5]),
+        *(("mean", value) for value in (0.5, [0.5], (0.5, 0.5, float("nan")), [1e308, 0, 0])),
+        *(("std", value) for value in ((0, 1, 1), [1e-320, 1, 1])),
+        *(("interpolation", value) for value in ("cubic", {})),
+        *(("crop_pct", value) for value in (0, -1, True, float("nan"), "all")),
+        ("crop_mode", "centre"),
+        ("outputs", "log"),
+    ],
+)
+def test_values_that_cannot_be_used(key, value):
+    for attribute in ("quba_config", "pretrained_cfg"):
+        with pytest.raises(ModelError) as caught:
+            of(module(**{attribute: {key: value}}))
+        assert str(caught.value) == (
+            f"zoo:net: {attribute}: {key} cannot be used, got {value!r}. Allowed: {ALLOWED[key]}."
+        )
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        ({"men": (0, 0, 0)}, f"unknown key 'men'. Allowed: {KEYS}. Did you mean 'mean'?"),
+        ([1], f"is not a dict, got list. Allowed keys: {KEYS}."),
         (
-            {"men": (0, 0, 0)},
-            (
-                "unknown key 'men'. "
-                "Allowed: input_size, interpolation, mean, std, crop_pct, crop_mode, outputs. "
-                "Did you mean 'mean'?"
-            ),
+            {"mean": [[[]] * 99]},
+            f"mean cannot be used, got [[[], [], [], [], [], [], ...]]. Allowed: {ALLOWED['mean']}.",
         ),
         (
-            [1],
-            (
-                "is not a dict, got list. "
-                "Allowed keys: input_size, interpolation, mean, std, crop_pct, crop_mode, outputs."
-            ),
+            {"crop_pct": 10**400},
+            "crop_pct cannot be used, got 100000000000000000...0000000000000000000. "
+            f"Allowed: {ALLOWED['crop_pct']}.",
         ),
-        (
-            {"input_size": 224},
-            "input_size cannot be used, got 224. Allowed: three whole numbers (3, height, width).",
-        ),
-        (
-            {"input_size": (1, 28, 28)},
-            "input_size cannot be used, got (1, 28, 28). Allowed: three whole numbers (3, height, width).",
-        ),
-        (
-            {"input_size": (3, 0, 28)},
-            "input_size cannot be used, got (3, 0, 28). Allowed: three whole numbers (3, height, width).",
-        ),
-        ({"mean": 0.5}, "mean cannot be used, got 0.5. Allowed: three numbers, for values in [0, 1]."),
-        (
-            {"mean": (0.5, 0.5, float("nan"))},
-            "mean cannot be used, got (0.5, 0.5, nan). Allowed: three numbers, for values in [0, 1].",
-        ),
-        (
-            {"std": (0, 1, 1)},
-            "std cannot be used, got (0, 1, 1). Allowed: three numbers above 0, for values in [0, 1].",
-        ),
-        (
-            {"interpolation": "cubic"},
-            (
-                "interpolation cannot be used, got 'cubic'. "
-                "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos."
-            ),
-        ),
-        ({"crop_pct": 0}, "crop_pct cannot be used, got 0. Allowed: a number above 0."),
-        ({"crop_pct": True}, "crop_pct cannot be used, got True. Allowed: a number above 0."),
-        ({"crop_mode": "centre"}, "crop_mode cannot be used, got 'centre'. Allowed: center, squash, border."),
-        ({"outputs": "log"}, "outputs cannot be used, got 'log'. Allowed: logits, probabilities, sigmoids."),
     ],
 )
 def test_messages(config, message):
     with pytest.raises(ModelError) as caught:
         of(module(quba_config=config))
     assert str(caught.value) == f"zoo:net: quba_config: {message}"
-
-
-def test_message_of_a_pretrained_cfg_that_is_not_for_colour_images():
-    with pytest.raises(ModelError) as caught:
-        of(module(pretrained_cfg={"input_size": (1, 28, 28), "mean": (0.1,), "std": (0.3,)}))
-    assert str(caught.value) == (
-        "zoo:net: pretrained_cfg: input_size cannot be used, got (1, 28, 28). "
-        "Allowed: three whole numbers (3, height, width)."
-    )
 
 
 @pytest.mark.parametrize(

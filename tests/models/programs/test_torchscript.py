@@ -119,7 +119,7 @@ def test_a_program_without_weights(tmp_path):
         load(tmp_path / "net.pt")
     assert str(caught.value) == (
         f"{tmp_path}/net.pt: holds no weights that can be counted. "
-        "Give the model that it was made from, by its file or package.module:callable."
+        "Give the original model, by its file or package.module:callable."
     )
 
 

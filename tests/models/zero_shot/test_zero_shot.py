@@ -24,6 +24,7 @@ THREE = ("apple", "red_brick", "cloud")
 PROMPTS = Prompts(("a photo of a {}.", "{} in the rain"), {"cloud": "small cloud"})
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
 VERSION = open_clip.__version__
+CANNOT_LOAD = "open_clip cannot load it (without a network give open_clip:NAME/WEIGHTS_FILE): "
 
 
 def load(spec, classes=THREE, image_size=16, **options):
@@ -252,17 +253,10 @@ def test_a_model_of_the_hub(offline_hub, folder):
     assert classifier.fingerprint == load(f"open_clip:local-dir:{folder}").fingerprint
 
 
-def test_a_model_that_the_hub_does_not_give(offline_hub):
-    text = refusal("open_clip:hf-hub:someone/else")
-    assert text.startswith("open_clip:hf-hub:someone/else: open_clip cannot load it (")
-    assert "\n" not in text
-
-
-def test_a_tag_that_cannot_be_downloaded(offline_hub, tagged):
-    text = refusal("open_clip:Tiny-1/lost")
-    assert text.startswith("open_clip:Tiny-1/lost: open_clip cannot load it (")
-    assert text.endswith(" Without a network give a weights file: open_clip:Tiny-1/FILE.")
-    assert "\n" not in text
+@pytest.mark.parametrize("model", ["hf-hub:someone/else", "Tiny-1/lost"])
+def test_a_model_that_cannot_be_downloaded(offline_hub, tagged, model):
+    spec = f"open_clip:{model}"
+    assert refusal(spec).startswith(f"{spec}: {CANNOT_LOAD}")
 
 
 def test_unknown_names(tagged):
@@ -279,11 +273,7 @@ def test_unknown_names(tagged):
 def test_weights_of_another_model(tiny_architecture):
     write_weights(made("coca"), tiny_architecture)
     spec = f"open_clip:Tiny-1/{tiny_architecture}"
-    text = refusal(spec)
-    assert text.startswith(
-        f"{spec}: open_clip cannot load it (Error(s) in loading state_dict for CLIP: Missing key(s) in "
-    )
-    assert "\n" not in text
+    assert refusal(spec) == f"{spec}: {CANNOT_LOAD}RuntimeError: Error(s) in loading state_dict for CLIP:"
 
 
 class Harmful:
@@ -376,8 +366,8 @@ def test_a_tokenizer_without_its_package(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     spec = f"open_clip:local-dir:{tmp_path / 'tiny'}"
     assert refusal(spec) == (
-        f"{spec}: its text tokenizer needs transformers, which is not installed. "
-        "Install it: pip install transformers."
+        f"{spec}: its text tokenizer cannot be loaded: ModuleNotFoundError: import of transformers halted; "
+        "None in sys.modules"
     )
 
 
