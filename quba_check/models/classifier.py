@@ -29,8 +29,9 @@ _OUT_OF_MEMORY = (
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
+    "Failed to allocate memory",
 )
-"""Parts of torch's out-of-memory messages without a type of their own."""
+"""Parts of out-of-memory messages of torch and onnxruntime without a type of their own."""
 _MAX_LENGTH = 300
 
 
@@ -61,7 +62,6 @@ class Classifier:
         head: outputs of `module` expected by the suite, some of them perhaps outside its classes; by default
             one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
-        exact_preprocessing: prepare every image with Pillow, as timm's transform does.
         request: settings that it was loaded with; None for a module of this process.
     """
 
@@ -85,7 +85,6 @@ class Classifier:
     notes: tuple[str, ...] = ()
     head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
-    exact_preprocessing: bool = False
     request: LoadRequest | None = field(repr=False, default=None)
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
@@ -112,7 +111,8 @@ class Classifier:
     @property
     def is_prepared_fast(self) -> bool:
         """True if JPEG files are prepared by `preprocessing.fast`."""
-        return not self.exact_preprocessing and can_be_fast(self.preprocessing)
+        is_exact = self.request is not None and self.request.exact_preprocessing
+        return not is_exact and can_be_fast(self.preprocessing)
 
     def rule(self, precision: Precision) -> ComputeSettings:
         """Return the settings for a precision, by device and kind of network."""
@@ -302,10 +302,9 @@ def model_errors(beginning: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for out-of-memory errors of Python and torch, on any device."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
+    """True for out-of-memory errors of Python, torch and onnxruntime, on any device."""
+    is_typed = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return is_typed or any(text in error_summary(error) for text in _OUT_OF_MEMORY)
 
 
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from torch import Tensor, nn
 
 from quba_check.errors import InvariantError
@@ -15,11 +13,8 @@ STATE_CHANGED = (
 )
 
 
-class Version(NamedTuple):
-    """Storage address and in-place counter of a tensor, which reveal most changes without reading it."""
-
-    address: int
-    counter: int
+Version = tuple[int, int]
+"""Storage address and in-place counter of a tensor, which reveal most changes without reading it."""
 
 
 class Guard:
@@ -53,22 +48,19 @@ class Guard:
             InvariantError: a tensor changed or is missing, or a part is in train mode. New tensors are
                 allowed: some models cache position tables as buffers.
         """
-        # Parts of frozen TorchScript programs have no mode.
-        training = next(
-            (name for name, part in self._module.named_modules() if getattr(part, "training", False)), None
-        )
-        if training is not None:
-            part = f"its part '{training}'" if training else "it"
-            raise InvariantError(
-                f"{view}: the model must be measured in eval mode, but {part} is in train mode."
-            )
+        for name, part in self._module.named_modules():
+            if getattr(part, "training", False):  # parts of frozen TorchScript programs have no mode
+                shown = f"its part '{name}'" if name else "it"
+                raise InvariantError(
+                    f"{view}: the model must be measured in eval mode, but {shown} is in train mode."
+                )
         now = self.versions()
-        changed = next((name for name, version in self._before.items() if now.get(name) != version), None)
-        if changed is not None:
-            raise InvariantError(
-                f"{view}: the model's tensor '{changed}' changed while the model was measured. "
-                "A forward pass in eval mode must not write to the model."
-            )
+        for name, version in self._before.items():
+            if now.get(name) != version:
+                raise InvariantError(
+                    f"{view}: the model's tensor '{name}' changed while the model was measured. "
+                    "A forward pass in eval mode must not write to the model."
+                )
 
     def check_state(self) -> None:
         """Check all contents, once at the end of a run.
@@ -84,4 +76,4 @@ class Guard:
 def _version(tensor: Tensor) -> Version:
     # Tensors created under inference_mode have no counter; the checksum covers them.
     counter = -1 if tensor.is_inference() else tensor._version
-    return Version(tensor.data_ptr(), counter)
+    return tensor.data_ptr(), counter

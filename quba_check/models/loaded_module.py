@@ -24,7 +24,7 @@ class LoadedModule:
 
     Attributes:
         module: the module that classifies.
-        architecture: its timm name, or empty.
+        architecture: its timm name without a tag, or empty.
         config_source: name of its own preprocessing config in reports; empty for `pretrained_cfg`.
         sources: the user's files that define the module, apart from its tensors.
         configs: preprocessing and outputs stated outside of the module; the last one wins.

@@ -110,7 +110,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         fingerprint=fingerprint(
             module,
             state_digest(original) if loaded.derived or loaded.hidden else checksum,
-            architecture=_base_name(loaded.architecture),
+            architecture=loaded.architecture,
             sources=loaded.sources,
             columns=head.columns,
         ),
@@ -131,7 +131,6 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         ),
         notes=tuple(notes),
         files=file_digests(loaded.files),
-        exact_preprocessing=request.exact_preprocessing,
         request=request,
     )
     if request.precision == "auto" and compute.reason == STATED:
@@ -198,15 +197,6 @@ def _compute_settings(
     return ComputeSettings(
         loaded.precision or precision, compiled=is_compiled, requested=request.precision, reason=reason
     )
-
-
-def _base_name(architecture: str) -> str:
-    """Return timm's own name of an architecture; empty if there is none."""
-    if not architecture:
-        return ""
-    from quba_check.models.checkpoints.timm_architectures import base_name
-
-    return base_name(architecture)
 
 
 def _convert_to_float32(module: nn.Module) -> list[str]:

@@ -129,25 +129,20 @@ def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
         return tuple(path for path in [Path(config["file"])] if path.is_file())
     repository = config.get("hf_hub_id")
     if repository:
-        name, _, revision = str(repository).partition("@")
-        return cached_hub_file(name, _weight_names(config.get("hf_hub_filename")), revision or None)
+        from huggingface_hub import try_to_load_from_cache
+
+        repository, _, revision = str(repository).partition("@")
+        for name in _weight_names(config.get("hf_hub_filename")):
+            path = try_to_load_from_cache(repository, name, revision=revision or None)
+            if isinstance(path, str):
+                return (Path(path),)
+        return ()
     if config.get("url"):
         import torch
 
         name = os.path.basename(urlparse(str(config["url"])).path)  # noqa: PTH119  of an address
-        path = Path(torch.hub.get_dir()) / "checkpoints" / name
-        return (path,) if name and path.is_file() else ()
-    return ()
-
-
-def cached_hub_file(repository: str, names: Iterable[str], revision: str | None = None) -> tuple[Path, ...]:
-    """Return the first of several Hub files that is in the local cache."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for name in names:
-        path = try_to_load_from_cache(repository, name, revision=revision)
-        if isinstance(path, str):
-            return (Path(path),)
+        file = Path(torch.hub.get_dir()) / "checkpoints" / name
+        return (file,) if name and file.is_file() else ()
     return ()
 
 

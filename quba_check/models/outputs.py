@@ -138,6 +138,4 @@ def _type_of(value: object) -> str:
     kind = type(value).__name__
     if isinstance(value, dict):
         return f"a {kind} with the keys {listed((key_text(key) for key in value), 5)}"
-    if isinstance(value, (tuple, list)):
-        return f"a {kind} of {len(value)}"
     return f"a value of type {kind}"

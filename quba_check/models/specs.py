@@ -21,7 +21,6 @@ Kind = Literal[
 ]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".th", ".ckpt", ".bin", ".safetensors")
-MAX_LENGTH = 4096
 CONFIG = "config.json"
 PROGRAM_SUFFIX = ".pt2"
 ONNX_SUFFIX = ".onnx"
@@ -86,8 +85,6 @@ def parse_spec(text: str) -> ModelSpec:
     """
     if not text:
         raise ModelError(f"--model: is empty. Allowed: {ALLOWED}.")
-    if len(text) > MAX_LENGTH:
-        raise ModelError(f"--model: is a text of {len(text):,} characters, which is not a model spec.")
     kind, name = _kind_and_name(text) if _is_printable(text) else ("file", text)
     if not _is_printable(name):
         raise ModelError(
@@ -162,14 +159,16 @@ def _kind_and_name(text: str) -> tuple[Kind, str]:
         return "callable", text
     if (path / CONFIG).is_file():
         return "folder", path.resolve().name
+    problem, suggestion = "not a model spec", ""
     if path.is_dir():
-        raise ModelError(f"{text}: is a folder without {CONFIG}, which is not a model. Allowed: {ALLOWED}.")
-    if path.is_file():
-        raise ModelError(
-            f"{text}: is not a model file that quba-check reads, got suffix '{path.suffix}'. Write a "
-            f"function that returns a module around it, and {WITH_CODE}. Allowed: {ALLOWED}."
+        problem = f"is a folder without {CONFIG}, which is not a model"
+    elif path.is_file():
+        problem = (
+            f"is not a model file that quba-check reads; write a function that returns it, and {WITH_CODE}"
         )
-    raise ModelError(f"{text}: not a model spec. Allowed: {ALLOWED}.{_suggestion(text)}")
+    else:
+        suggestion = _suggestion(text)
+    raise ModelError(f"{text}: {problem}. Allowed: {ALLOWED}.{suggestion}")
 
 
 def _suggestion(text: str) -> str:

@@ -92,7 +92,7 @@ WRAPPERS = {
         "f7259dca398606945d073004c6f64d7f",
     ),
     "quba_check.models.onnx_program.OnnxProgram": (
-        OnnxProgram(None, ONNX_INPUT, "scores", OnnxGraph(1, b"x"), "onnxruntime 1", "net.onnx"),
+        OnnxProgram(None, ONNX_INPUT, "scores", OnnxGraph(1, b"x"), "onnxruntime 1"),
         "7ac3fe7e6c6008be0fded176743a4989",
     ),
     "quba_check.models.zero_shot.ZeroShotClassifier": (

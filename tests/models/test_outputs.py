@@ -115,7 +115,10 @@ WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ((NORMAL[:4], NORMAL[:4]), f"m.pt: the model does not return a tensor, got a tuple of 2. {WANTED}"),
+        (
+            (NORMAL[:4], NORMAL[:4]),
+            f"m.pt: the model does not return a tensor, got a value of type tuple. {WANTED}",
+        ),
         (
             {"logits": NORMAL[:4], "aux": NORMAL[:4]},
             f"m.pt: the model does not return a tensor, got a dict with the keys logits, aux. {WANTED}",
@@ -127,7 +130,7 @@ WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 
             "more. "
             f"{WANTED}",
         ),
-        ([], f"m.pt: the model does not return a tensor, got a list of 0. {WANTED}"),
+        ([], f"m.pt: the model does not return a tensor, got a value of type list. {WANTED}"),
         (NORMAL[:4].to_sparse(), f"m.pt: the model returns a sparse tensor. {WANTED}"),
         (quiet(NORMAL[:4].to_sparse_csr), f"m.pt: the model returns a sparse tensor. {WANTED}"),
         (NORMAL[:4].to("meta"), f"m.pt: the model returns a meta tensor. {WANTED}"),

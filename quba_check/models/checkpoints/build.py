@@ -17,6 +17,7 @@ from quba_check.models.checkpoints.hub_config import check_head
 from quba_check.models.checkpoints.state_dict_match import PrefixMatch, match_prefix
 from quba_check.models.checkpoints.timm_architectures import (
     OPTION,
+    base_name,
     build_architecture,
     check_architecture,
     classifier_layers,
@@ -48,7 +49,7 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     module.load_state_dict(dict(match.state), strict=False)
     return LoadedModule(
         module,
-        chosen.architecture,
+        base_name(chosen.architecture),
         chosen.source,
         configs=(chosen.config,) if chosen.config else (),
         notes=(*chosen.notes, *notes),

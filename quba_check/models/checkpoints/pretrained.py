@@ -11,7 +11,7 @@ from timm.models import is_model_pretrained
 
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.hub_config import NAME, check_head, read_config
-from quba_check.models.checkpoints.timm_architectures import check_architecture, pretrained_config
+from quba_check.models.checkpoints.timm_architectures import base_name, check_architecture, pretrained_config
 from quba_check.models.classifier import model_errors
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.model_files import load_cached
@@ -46,7 +46,7 @@ def load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         module, files = load_cached(create, pretrained_config(name))
     head = request.expected_head
     check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
-    return LoadedModule(module, name, f"timm's {name}", files=files)
+    return LoadedModule(module, base_name(name), f"timm's {name}", files=files)
 
 
 def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
@@ -70,5 +70,8 @@ def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     with model_errors(f"{spec.text}: its weights {_OFFLINE}"):
         module, weights = load_cached(load, {"hf_hub_id": spec.name})
     return LoadedModule(
-        module, config.architecture, config.source, files=(*weights, config.file) if config.file else weights
+        module,
+        base_name(config.architecture),
+        config.source,
+        files=(*weights, config.file) if config.file else weights,
     )

@@ -82,25 +82,6 @@ class Preprocessing:
         )
 
 
-def suite_defaults(image_size: int | None) -> Preprocessing:
-    """Return the preprocessing for a model that brings none.
-
-    Args:
-        image_size: side in pixels stated in the suite's manifest; images are resized to it and not cropped.
-            None: 224, the middle of 256 pixels.
-    """
-    size = image_size or DEFAULT_SIZE
-    return Preprocessing(
-        input_size=(3, size, size),
-        interpolation="bicubic",
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        crop_pct=1.0 if image_size else DEFAULT_CROP,
-        crop_mode="center",
-        source=SUITE_DEFAULTS,
-    )
-
-
 def preprocessing_of(
     configs: Sequence[PreprocessingConfig], *, spec: str, image_size: int | None
 ) -> Preprocessing:
@@ -111,7 +92,8 @@ def preprocessing_of(
     Args:
         configs: of the module itself, its checkpoint and a preprocessing file, as far as there are any.
         spec: the model's spec, for messages.
-        image_size: side in pixels stated in the suite's manifest.
+        image_size: side in pixels stated in the suite's manifest; images are resized to it and not cropped.
+            None: 224, the middle of 256 pixels.
 
     Returns:
         The preprocessing. `source` names the keys that come from another source than the rest.
@@ -119,8 +101,15 @@ def preprocessing_of(
     Raises:
         ModelError: images would be resized to more pixels than memory holds.
     """
-    values = asdict(suite_defaults(image_size))
-    del values["source"]
+    size = image_size or DEFAULT_SIZE
+    values: dict[str, Any] = {
+        "input_size": (3, size, size),
+        "interpolation": "bicubic",
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "crop_pct": 1.0 if image_size else DEFAULT_CROP,
+        "crop_mode": "center",
+    }
     sources = dict.fromkeys(values, SUITE_DEFAULTS)
     for config in configs:
         overrides = {key: value for key, value in config.values.items() if key in values}
@@ -149,9 +138,9 @@ def timm_config(config: Mapping[str, Any], *, where: str, source: str) -> Prepro
         ModelError: a value is invalid.
     """
     own = {key: config[key] for key in KEYS if config.get(key) is not None}
-    preprocessing_config(own, where=where, source=source)
+    checked = preprocessing_config(own, where=where, source=source)
     if not config:
-        return preprocessing_config({}, where=where, source=source)
+        return checked
     from timm.data import resolve_data_config
 
     resolved = resolve_data_config(pretrained_cfg=dict(config))

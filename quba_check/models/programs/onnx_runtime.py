@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.messages import listed, needs
+from quba_check.models.classifier import model_errors
 from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import check_in_place
 from quba_check.models.preprocessing.config import PreprocessingConfig
@@ -30,7 +30,6 @@ _DTYPES = {
     "tensor(float16)": torch.float16,
     "tensor(double)": torch.float64,
 }
-_PREAMBLE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +63,12 @@ class OnnxProgram(nn.Module):
         graph: the content of the file; its digest is a buffer, so that it enters the fingerprint and the
             guard's checks like any tensor.
         runtime: name and version of onnxruntime; another version may round differently.
-        spec: the model's spec, for messages.
     """
 
     fingerprint_name: ClassVar[str] = "quba_check.models.onnx_program.OnnxProgram"
     contents: Tensor
 
-    def __init__(
-        self, session: Any, takes: OnnxInput, answers: str, graph: OnnxGraph, runtime: str, spec: str
-    ) -> None:
+    def __init__(self, session: Any, takes: OnnxInput, answers: str, graph: OnnxGraph, runtime: str) -> None:
         super().__init__()
         self.runtime = runtime
         self.answers = answers
@@ -80,36 +76,15 @@ class OnnxProgram(nn.Module):
         self.register_buffer("contents", torch.tensor(list(graph.contents), dtype=torch.uint8))
         self._session = session
         self._external = graph.files[1:]  # onnxruntime maps these files into memory
-        self._spec = spec
 
     def forward(self, images: Tensor) -> Any:
         """Return the outputs of the graph for normalised images."""
-        size = tuple(images.shape[2:])
-        fixed = self.takes.size
-        if fixed is not None and size != fixed:
-            raise ModelError(
-                f"{self._spec}: its input is fixed to {fixed[0]} × {fixed[1]}, got images of "
-                f"{size[0]} × {size[1]}. Allowed: input_size: [3, {fixed[0]}, {fixed[1]}]."
-            )
         pixels = images.detach().to("cpu", self.takes.dtype)
         answers = in_portions(self._run, pixels, self.takes.batch or 1, self.takes.batch)
         return answers.to(images.device) if isinstance(answers, Tensor) else answers
 
-    def runs_on(self, device: torch.device) -> torch.device:
-        """Return the device that the graph runs on: the given one, or the CPU."""
-        return device if CUDA in self._session.get_providers() else torch.device("cpu")
-
     def _run(self, pixels: Tensor) -> Any:
-        try:
-            (answer,) = self._session.run([self.answers], {self.takes.name: pixels.numpy()})
-        except Exception as error:  # onnxruntime's errors share no base
-            text = _on_one_line(error)
-            if "Failed to allocate memory" in text:
-                raise torch.OutOfMemoryError(text) from error
-            shape = "×".join(map(str, pixels.shape[1:]))
-            raise ModelError(
-                f"{self._spec}: onnxruntime fails on a batch of {len(pixels)} images of {shape}: {text}"
-            ) from error
+        (answer,) = self._session.run([self.answers], {self.takes.name: pixels.numpy()})
         check_in_place(self._external)
         return torch.from_numpy(answer) if isinstance(answer, np.ndarray) else answer
 
@@ -129,23 +104,38 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
             images as (N, 3, H, W), or the device requested by name cannot run it.
     """
     graph = read_graph(spec.path, spec=spec.text)
-    module, program_notes = _program(spec, graph, request.expected_head.size, device)
-    notes = [PARAMETERS, *program_notes]
-    actual_device = module.runs_on(device)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(f"{spec.text}: an ONNX model {needs('onnxruntime', extra='onnx')}") from error
+    runtime = f"onnxruntime {onnxruntime.__version__}"
+    with quiet(), model_errors(f"{spec.text}: {runtime} cannot load it:"):
+        session = _session(spec, device)
+    takes = _image_input(session.get_inputs(), spec.text)
+    outputs = session.get_outputs()
+    classes = request.expected_head.size
+    tables = [out.name for out in outputs if len(out.shape) == 2 and out.shape[1] == classes]
+    answers = next(iter(tables), outputs[0].name)
+    module = OnnxProgram(session, takes, answers, graph, runtime)
+    notes = [PARAMETERS]
+    if len(outputs) > 1:
+        notes.append(f"the output '{answers}' is used, of {listed(out.name for out in outputs)}")
+    if takes.batch is not None:
+        notes.append(f"its batch size is fixed to {takes.batch}: images are given in batches of that size")
+    actual_device = device if CUDA in session.get_providers() else torch.device("cpu")
     if actual_device != device:
         if request.device != "auto":
             raise ModelError(
-                f"{spec.text}: {module.runtime} cannot run it on {request.device}. "
+                f"{spec.text}: {runtime} cannot run it on {request.device}. "
                 "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
             )
-        notes.append(f"{spec.text} runs on the CPU: {module.runtime} has no CUDA provider that works here")
+        notes.append(f"{spec.text} runs on the CPU: {runtime} has no CUDA provider that works here")
     if request.precision not in ("auto", "fp32"):
         notes.append(f"{spec.text} computes in the precision of its file, not in {request.precision}")
-    size = module.takes.size
-    config = PreprocessingConfig({"input_size": (3, *size)} if size else {}, f"the input of {spec.text}")
+    config = {"input_size": (3, *takes.size)} if takes.size else {}
     return LoadedModule(
         module,
-        configs=(config,) if size else (),
+        configs=(PreprocessingConfig(config, f"the input of {spec.text}"),),
         notes=tuple(notes),
         parameters=graph.parameters,
         device=actual_device,
@@ -155,31 +145,6 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         is_program=True,
         takes_single_images=graph.depends_on_batch,
     )
-
-
-def _program(
-    spec: ModelSpec, graph: OnnxGraph, classes: int, device: torch.device
-) -> tuple[OnnxProgram, list[str]]:
-    """Return the graph in onnxruntime, and notes on its outputs and its batch."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError(f"{spec.text}: an ONNX model {needs('onnxruntime', extra='onnx')}") from error
-    runtime = f"onnxruntime {onnxruntime.__version__}"
-    try:
-        session = _session(spec, device)
-    except Exception as error:
-        raise ModelError(f"{spec.text}: {runtime} cannot load it: {_on_one_line(error)}") from error
-    takes = _image_input(session.get_inputs(), spec.text)
-    outputs = session.get_outputs()
-    tables = [out.name for out in outputs if len(out.shape) == 2 and out.shape[1] == classes]
-    answers = next(iter(tables), outputs[0].name)
-    notes = []
-    if len(outputs) > 1:
-        notes.append(f"the output '{answers}' is used, of {listed(out.name for out in outputs)}")
-    if takes.batch is not None:
-        notes.append(f"its batch size is fixed to {takes.batch}: images are given in batches of that size")
-    return OnnxProgram(session, takes, answers, graph, runtime, spec.text), notes
 
 
 def _session(spec: ModelSpec, device: torch.device) -> Any:
@@ -194,10 +159,7 @@ def _session(spec: ModelSpec, device: torch.device) -> Any:
     # For deterministic results: float32 without TF32, and convolution algorithms chosen without timing them.
     exact = {"device_id": device.index or 0, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"}
     providers = [(CUDA, exact)] if device.type == "cuda" else []
-    with quiet():  # about a missing provider, which `runs_on` reports
-        return onnxruntime.InferenceSession(
-            spec.path, options, providers=[*providers, "CPUExecutionProvider"]
-        )
+    return onnxruntime.InferenceSession(spec.path, options, providers=[*providers, "CPUExecutionProvider"])
 
 
 def _image_input(inputs: Sequence[Any], spec: str) -> OnnxInput:
@@ -213,9 +175,3 @@ def _image_input(inputs: Sequence[Any], spec: str) -> OnnxInput:
     batch, _, height, width = fixed
     size = (height, width) if height is not None and width is not None else None
     return OnnxInput(inputs[0].name, _DTYPES[inputs[0].type], batch, size)
-
-
-def _on_one_line(error: Exception) -> str:
-    """Return the message of an onnxruntime error on one line, without its leading codes."""
-    text = _PREAMBLE.sub("", str(error).strip())
-    return " ".join(text.split()) or type(error).__name__

@@ -97,15 +97,12 @@ def neighbours(path: Path) -> list[Path]:
 
 
 def _check_folder(text: str, folder: Path) -> None:
-    if not folder.is_dir():
-        raise ModelError(f"{text}: there is no folder {folder}.")
-    if not (folder / CONFIG).is_file():
-        raise ModelError(f"{text}: the folder holds no {CONFIG}, which names the architecture.")
-    files = list(folder.iterdir())
+    files = list(folder.iterdir()) if folder.is_dir() else []
     odd = next(
         (path.name for path in files if file_kind(path, f"{text}: {path.name}", ModelError) == "other"), None
     )
     if odd is not None:  # reading it could block forever
         raise ModelError(f"{text}: the folder holds '{odd}', which is a pipe, a socket or a device.")
-    if not any(path.suffix in _FOLDER_SUFFIXES for path in files):
-        raise ModelError(f"{text}: the folder holds no weights. Allowed: {', '.join(_FOLDER_SUFFIXES)}.")
+    if not (folder / CONFIG).is_file() or not any(path.suffix in _FOLDER_SUFFIXES for path in files):
+        files_of = f"{CONFIG} and a file of {', '.join(_FOLDER_SUFFIXES)}"
+        raise ModelError(f"{text}: there is no model in {folder}. Allowed: a folder with {files_of}.")

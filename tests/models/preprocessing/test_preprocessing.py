@@ -13,7 +13,6 @@ from quba_check.models.preprocessing.preprocessing import (
     Preprocessing,
     configs_of_module,
     preprocessing_of,
-    suite_defaults,
 )
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -88,10 +87,10 @@ def test_as_dict_is_plain():
 
 
 def test_suite_defaults():
-    assert suite_defaults(None) == Preprocessing(
+    assert of(module(), None) == Preprocessing(
         (3, 224, 224), "bicubic", IMAGENET_MEAN, IMAGENET_STD, 0.875, "center", "the suite's defaults"
     )
-    small = suite_defaults(64)
+    small = of(module())
     assert (small.input_size, small.crop_pct) == ((3, 64, 64), 1.0)
 
 
@@ -108,8 +107,7 @@ def of(module, image_size=64, source=""):
 
 
 def test_a_module_without_a_config_gets_the_suites_defaults():
-    assert of(module()) == suite_defaults(64)
-    assert of(module(pretrained_cfg={})) == suite_defaults(64)
+    assert of(module(pretrained_cfg={})) == of(module())
 
 
 FULL = {

@@ -292,13 +292,6 @@ def test_weights_that_would_run_code(tiny_architecture, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_folder_without_weights(folder, tmp_path):
-    shutil.copy(folder / "open_clip_config.json", tmp_path)
-    assert refusal(f"open_clip:local-dir:{tmp_path}") == (
-        f"open_clip:local-dir:{tmp_path}: the folder holds no weights. Allowed: .safetensors, .bin, .pth."
-    )
-
-
 @pytest.mark.parametrize(
     "spec",
     ["open_clip:ViT-B-32", "open_clip:/openai", "open_clip:local-dir:", "open_clip:hf-hub:tiny"],
@@ -320,14 +313,18 @@ def test_files_and_folders_that_are_not_there(tmp_path):
         f"open_clip:ViT-B-32/{tmp_path}/bets.pt: there is no weights file {tmp_path}/bets.pt. "
         "Did you mean 'best.pt'?"
     )
+
+
+@pytest.mark.parametrize("name", ["none", "empty", "without weights"])
+def test_folders_without_a_model(folder, tmp_path, name):
+    for created in ("empty", "without weights"):
+        (tmp_path / created).mkdir()
+    shutil.copy(folder / "open_clip_config.json", tmp_path / "without weights")
     with pytest.raises(ModelError) as raised:
-        parse_spec(f"open_clip:local-dir:{tmp_path}/none")
-    assert str(raised.value) == f"open_clip:local-dir:{tmp_path}/none: there is no folder {tmp_path}/none."
-    with pytest.raises(ModelError) as raised:
-        parse_spec(f"open_clip:local-dir:{tmp_path}")
+        parse_spec(f"open_clip:local-dir:{tmp_path / name}")
     assert str(raised.value) == (
-        f"open_clip:local-dir:{tmp_path}: the folder holds no open_clip_config.json, "
-        "which names the architecture."
+        f"open_clip:local-dir:{tmp_path / name}: there is no model in {tmp_path / name}. "
+        "Allowed: a folder with open_clip_config.json and a file of .safetensors, .bin, .pth."
     )
 
 
