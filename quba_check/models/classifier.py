@@ -179,7 +179,9 @@ class Classifier:
             return self._mean, self._std
         size = pixels.shape[2:]
         if size not in self._dense:
-            self._dense[size] = (_dense(self._mean, size), _dense(self._std, size))
+            mean, std = (values.expand(1, 3, *size) for values in (self._mean, self._std))
+            last = torch.channels_last
+            self._dense[size] = mean.contiguous(memory_format=last), std.contiguous(memory_format=last)
         return self._dense[size]
 
     def raw(self, inputs: Tensor, *, exact: bool = False, is_checked: bool = True) -> Tensor:
@@ -208,7 +210,8 @@ class Classifier:
         shape = "×".join(str(side) for side in inputs.shape[1:])
         batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
         with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
-            outputs = self._compiled_outputs(inputs) if self._runs_compiled(exact) else self.module(inputs)
+            is_compiled = self.compute.compiled and not exact and not torch.is_grad_enabled()
+            outputs = self._compiled_outputs(inputs) if is_compiled else self.module(inputs)
             raw = check_outputs(outputs, batch=len(inputs), head=self._head, spec=self.spec)
             return check_finite(raw, spec=self.spec) if is_checked else raw
 
@@ -247,10 +250,6 @@ class Classifier:
             self._weights = ConvolutionWeights(self.module)
         return self._weights
 
-    def _runs_compiled(self, exact: bool) -> bool:
-        """True for passes without gradients under compiled settings."""
-        return self.compute.compiled and not exact and not torch.is_grad_enabled()
-
     def _compiled_outputs(self, inputs: Tensor) -> Any:
         """Return the outputs of the compiled module, which is compiled once for all batch sizes.
 
@@ -260,21 +259,10 @@ class Classifier:
             self._compiled = torch.compile(self.module)
         batch = inputs.repeat(2, 1, 1, 1) if len(inputs) == 1 else inputs
         torch._dynamo.maybe_mark_dynamic(batch, 0)
-        try:
+        with model_errors(f"{self.spec}: torch.compile fails (without it: --quba-compile=off):"):
             outputs = self._compiled(batch)
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            raise ModelError(
-                f"{self.spec}: torch.compile fails: {error_summary(error)}. Give --quba-compile=off."
-            ) from error
         is_doubled = len(batch) != len(inputs) and isinstance(outputs, Tensor)
         return outputs[: len(inputs)] if is_doubled else outputs
-
-
-def _dense(values: Tensor, size: torch.Size) -> Tensor:
-    """Return values (3, 1, 1) repeated to (1, 3, H, W), with the channels last."""
-    return values.expand(1, 3, *size).contiguous(memory_format=torch.channels_last)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from quba_check.storage.user_files import is_utf8, reason, sha256
 if TYPE_CHECKING:
     from torch import nn
 
+CHANGED = "{}: changed while the model was loaded or read from it. Run the gate again when nothing writes it."
 _DEFAULT_WEIGHTS = "pytorch_model.bin"
 _SAFE_WEIGHTS = "model.safetensors"
 
@@ -59,10 +60,7 @@ def file_digests(files: Iterable[ModelFile]) -> dict[str, str]:
     digests: dict[str, str] = {}
     for file in files:
         if _state(file.path) != (file.sha256, file.identity):
-            raise ModelError(
-                f"{file.path}: changed while the model was loaded from it. "
-                "Run the gate again when nothing writes the file."
-            )
+            raise ModelError(CHANGED.format(file.path))
         folder = files[0].path.parent
         is_below = file.path.is_relative_to(folder)
         name = file.path.relative_to(folder).as_posix() if is_below else file.path.name
@@ -79,10 +77,7 @@ def check_in_place(files: Iterable[ModelFile]) -> None:
     """
     for file in files:
         if _identity(file.path) != file.identity:
-            raise ModelError(
-                f"{file.path}: changed during the run, and the model reads from it while it runs. "
-                "Run the gate again when nothing writes the file."
-            )
+            raise ModelError(CHANGED.format(file.path))
 
 
 def _state(path: Path) -> tuple[str, tuple[int, ...]]:

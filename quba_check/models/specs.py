@@ -186,8 +186,6 @@ def _suggestion(text: str) -> str:
 def _check_file(text: str, path: Path) -> None:
     if path.is_file():
         return
-    if not path.parent.is_dir():
-        raise ModelError(f"{text}: no such file; the folder {path.parent.resolve()} does not exist either.")
     if path.exists():  # opening it could block forever
         raise ModelError(f"{text}: is a pipe, a socket or a device. Allowed: a regular file.")
     names = [str(file) for file in neighbours(path)]

@@ -279,5 +279,5 @@ def test_a_failing_compilation_names_the_option(monkeypatch):
     with torch.no_grad(), pytest.raises(ModelError) as raised:
         loaded.raw(PIXELS)
     assert str(raised.value) == (
-        "zoo:net: torch.compile fails: RuntimeError: no C++ compiler. Give --quba-compile=off."
+        "zoo:net: torch.compile fails (without it: --quba-compile=off): RuntimeError: no C++ compiler"
     )

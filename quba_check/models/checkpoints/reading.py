@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from quba_check.errors import ModelError
 from quba_check.messages import listed
@@ -28,8 +28,6 @@ HOW_TO_SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
 PREFERRED = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict")
 """Keys of weights, in order of preference. Averaged weights come first, as in timm."""
 MAX_NAME_LENGTH = 500
-PACKED = "_packed_params"
-"""Part of the keys of torch's quantised layers, whose weights are no plain tensors."""
 COUNTERS = ("n_averaged",)
 """Entries of torch's `AveragedModel` that are not weights."""
 _scalar = np.float64().__reduce__()[0]
@@ -113,30 +111,21 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         spec: the model's spec, for messages.
 
     Raises:
-        ModelError: it is a whole model or not a mapping, has no weights, or several sets without a usual key.
+        ModelError: it is not a mapping, has no plain weights, or several sets without a usual key.
     """
-    if isinstance(loaded, nn.Module):
-        kind = f"{type(loaded).__module__}.{type(loaded).__qualname__}"
-        raise ModelError(
-            f"{spec}: holds a whole pickled model ({kind}), not a state dict. {HOW_TO_SAVE}, or {WITH_CODE}."
-        )
     if not isinstance(loaded, Mapping):
         raise ModelError(
-            f"{spec}: holds a value of type {type(loaded).__name__}, not a state dict. {HOW_TO_SAVE}."
+            f"{spec}: holds a value of type {type(loaded).__name__}, not a state dict. {HOW_TO_SAVE}, or "
+            f"{WITH_CODE}."
         )
     if _is_state(loaded):
         return Checkpoint(_usable_weights(loaded, spec))
-    parts = [part for part in (loaded, *loaded.values()) if isinstance(part, Mapping)]
-    packed = next((str(key) for part in parts for key in part if PACKED in str(key)), None)
-    if packed is not None:
-        raise ModelError(
-            f"{spec}: holds the packed weights of a quantised model, got the key {key_text(packed)}. Write a "
-            f"function that quantises the model and loads them, and {WITH_CODE}."
-        )
     states = dict(_states(loaded))
     if not states:
         contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
-        raise ModelError(f"{spec}: holds a dict without weights, got {contents}. {HOW_TO_SAVE}.")
+        raise ModelError(
+            f"{spec}: holds a dict without weights, got {contents}. {HOW_TO_SAVE}, or {WITH_CODE}."
+        )
     by_first_part = {key.partition(".")[0]: key for key in reversed(states)}
     key = next((by_first_part[name] for name in PREFERRED if name in by_first_part), None)
     if key is None and len(states) > 1:

@@ -67,8 +67,8 @@ def config_from_checkpoint(
     config = about.get("pretrained_cfg")
     if isinstance(config, Mapping) and config:
         # timm replaces zeros by its defaults, and fails on other unusable values.
-        stated_keys = [key for key in KEYS if config.get(key) is not None]
-        unusable = {key: config[key] for key in stated_keys if not _is_usable(key, config)}
+        own = {key: config[key] for key in KEYS if config.get(key) is not None}
+        unusable = {key: value for key, value in own.items() if not KEYS[key][0](value)}
         usable_rest = {key: value for key, value in config.items() if key not in unusable}
         # timm rejects an empty config.
         settings = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
@@ -77,7 +77,7 @@ def config_from_checkpoint(
         arguments = _arguments(about, "args")
         settings = _torchvision_config(arguments) or _timm_config(arguments)
         source = f"args in {spec}"
-    usable = {name: value for name, value in settings.items() if name in KEYS and _is_usable(name, settings)}
+    usable = {name: value for name, value in settings.items() if name in KEYS and KEYS[name][0](value)}
     notes = [
         f"{name} of {source} cannot be used and is ignored, got {short_repr(value)}"
         for name, value in settings.items()
@@ -85,10 +85,6 @@ def config_from_checkpoint(
     ]
     stated = preprocessing_config(usable, where=source, source=source, departs=True) if usable else None
     return stated, notes
-
-
-def _is_usable(key: str, values: Mapping[str, Any]) -> bool:
-    return KEYS[key][0](values[key])
 
 
 def _timm_config(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,9 +74,6 @@ def _import_module(name: str, spec: str) -> Any:
         missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
         if not missing or not (name == missing or name.startswith(f"{missing}.")):
             raise
-        modules = [path.stem for path in Path.cwd().glob("*.py")]
-        modules += [path.parent.name for path in Path.cwd().glob("*/__init__.py")]
-        near = did_you_mean(name, modules) if name == missing and "." not in name else ""
         raise ModelError(
-            f"{spec}: there is no module '{missing}', neither in {here} nor installed.{near}"
+            f"{spec}: there is no module '{missing}', neither in {here} nor installed."
         ) from error

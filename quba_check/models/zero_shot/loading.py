@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from quba_check.errors import ModelError
-from quba_check.messages import did_you_mean, listed, needs
+from quba_check.messages import needs
 from quba_check.models.classifier import model_errors
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
@@ -113,12 +113,9 @@ def _model(
     """Return the model with its weights, and a note if the weights change its activation."""
     activation: dict[str, bool] = {}
     notes: tuple[str, ...] = ()
-    if zero_shot.weights is not None:
-        _check_names(open_clip, zero_shot, spec)
-        own = bool(open_clip.get_model_config(zero_shot.model).get("quick_gelu", False))
-        tagged = (
-            open_clip.get_pretrained_cfg(zero_shot.model, zero_shot.weights) if zero_shot.file is None else {}
-        )
+    if zero_shot.weights is not None and zero_shot.file is None:
+        tagged = open_clip.get_pretrained_cfg(zero_shot.model, zero_shot.weights)
+        own = bool((open_clip.get_model_config(zero_shot.model) or {}).get("quick_gelu", False))
         if tagged and bool(tagged.get("quick_gelu", False)) != own:
             activation = {"quick_gelu": not own}
             which = "exact GELU" if own else "QuickGELU"
@@ -162,20 +159,4 @@ def _check_config(config: Any, spec: ModelSpec) -> None:
             f"{spec.text}: its {CONFIG} asks for code from elsewhere, got "
             f"'{foreign or 'trust_remote_code'}'; nothing of it was run. "
             "If you trust whoever made it: --quba-trust-pickle."
-        )
-
-
-def _check_names(open_clip: Any, zero_shot: ZeroShotSpec, spec: ModelSpec) -> None:
-    models = open_clip.list_models()
-    if zero_shot.model not in models:
-        raise ModelError(
-            f"{spec.text}: unknown model '{zero_shot.model}'. Allowed: the models of open_clip "
-            f"{open_clip.__version__}.{did_you_mean(zero_shot.model, models)}"
-        )
-    tags = open_clip.list_pretrained_tags_by_model(zero_shot.model)
-    if zero_shot.file is None and not open_clip.is_pretrained_cfg(zero_shot.model, zero_shot.weights):
-        allowed = f"{listed(tags)}, or a weights file" if tags else "a weights file"
-        raise ModelError(
-            f"{spec.text}: {zero_shot.model} has no weights '{zero_shot.weights}'. Allowed: {allowed}."
-            f"{did_you_mean(str(zero_shot.weights), tags)}"
         )

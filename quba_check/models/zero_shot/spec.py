@@ -97,12 +97,11 @@ def neighbours(path: Path) -> list[Path]:
 
 
 def _check_folder(text: str, folder: Path) -> None:
-    files = list(folder.iterdir()) if folder.is_dir() else []
-    odd = next(
-        (path.name for path in files if file_kind(path, f"{text}: {path.name}", ModelError) == "other"), None
-    )
-    if odd is not None:  # reading it could block forever
-        raise ModelError(f"{text}: the folder holds '{odd}', which is a pipe, a socket or a device.")
-    if not (folder / CONFIG).is_file() or not any(path.suffix in _FOLDER_SUFFIXES for path in files):
-        files_of = f"{CONFIG} and a file of {', '.join(_FOLDER_SUFFIXES)}"
-        raise ModelError(f"{text}: there is no model in {folder}. Allowed: a folder with {files_of}.")
+    """Check that a folder holds a config and weights, all of them regular files, since a pipe could block."""
+    files = folder.iterdir() if folder.is_dir() else []
+    needed = [folder / CONFIG, *(path for path in files if path.suffix in _FOLDER_SUFFIXES)]
+    if len(needed) == 1 or not all(path.is_file() for path in needed):
+        suffixes = ", ".join(_FOLDER_SUFFIXES)
+        raise ModelError(
+            f"{text}: there is no model in {folder}. Allowed: a folder with {CONFIG} and a {suffixes} file."
+        )

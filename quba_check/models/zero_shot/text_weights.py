@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from quba_check.models.fingerprint import state_digest
 from quba_check.storage.atomic import write_atomically
 
 TEXTS_AT_ONCE = 256
@@ -87,7 +87,12 @@ def _cached_part(path: Path | None, compute: Callable[[], Tensor]) -> Tensor:
             if weights is None:
                 weights = compute()
                 with contextlib.suppress(OSError):  # for example a full disk
-                    write_atomically(path, save({"text_weights": weights}, {"checksum": _checksum(weights)}))
+                    write_atomically(
+                        path,
+                        save(
+                            {"text_weights": weights}, {"checksum": state_digest({"text_weights": weights})}
+                        ),
+                    )
             return weights
     except OSError:  # the folder is not writable
         return compute()
@@ -101,11 +106,6 @@ def _read(path: Path) -> Tensor | None:
         with safe_open(path, framework="pt") as file:
             weights: Tensor = file.get_tensor("text_weights")
             checksum = (file.metadata() or {}).get("checksum")
-            return weights if checksum == _checksum(weights) else None
+            return weights if checksum == state_digest({"text_weights": weights}) else None
     except (OSError, SafetensorError, TypeError):  # TypeError: dtypes that numpy does not have
         return None
-
-
-def _checksum(weights: Tensor) -> str:
-    content = f"{weights.dtype}:{tuple(weights.shape)}".encode() + weights.contiguous().numpy().tobytes()
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

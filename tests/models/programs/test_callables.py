@@ -84,7 +84,7 @@ def test_callables_of_the_current_folder(spec, kind):
     [
         (
             "zoo_her:small",
-            "there is no module 'zoo_her', neither in {here} nor installed. Did you mean 'zoo_here'?",
+            "there is no module 'zoo_her', neither in {here} nor installed.",
         ),
         ("zoo_package.net:small", "there is no module 'zoo_package.net', neither in {here} nor installed."),
         (

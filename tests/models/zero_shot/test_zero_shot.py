@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 
@@ -23,7 +24,6 @@ from quba_check.models.specs import parse_spec
 THREE = ("apple", "red_brick", "cloud")
 PROMPTS = Prompts(("a photo of a {}.", "{} in the rain"), {"cloud": "small cloud"})
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
-VERSION = open_clip.__version__
 CANNOT_LOAD = "open_clip cannot load it (without a network give open_clip:NAME/WEIGHTS_FILE): "
 
 
@@ -259,15 +259,9 @@ def test_a_model_that_cannot_be_downloaded(offline_hub, tagged, model):
     assert refusal(spec).startswith(f"{spec}: {CANNOT_LOAD}")
 
 
-def test_unknown_names(tagged):
-    assert refusal("open_clip:Tiny-2/mine") == (
-        f"open_clip:Tiny-2/mine: unknown model 'Tiny-2'. Allowed: the models of open_clip {VERSION}. "
-        "Did you mean 'Tiny-1'?"
-    )
-    assert refusal("open_clip:Tiny-1/mime") == (
-        "open_clip:Tiny-1/mime: Tiny-1 has no weights 'mime'. Allowed: mine, lost, or a weights file. "
-        "Did you mean 'mine'?"
-    )
+@pytest.mark.parametrize("name", ["Tiny-2/mine", "Tiny-1/mime"])
+def test_unknown_names(tagged, name):
+    assert refusal(f"open_clip:{name}").startswith(f"open_clip:{name}: {CANNOT_LOAD}RuntimeError: ")
 
 
 def test_weights_of_another_model(tiny_architecture):
@@ -315,16 +309,18 @@ def test_files_and_folders_that_are_not_there(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["none", "empty", "without weights"])
+@pytest.mark.parametrize("name", ["none", "empty", "without weights", "with a pipe"])
 def test_folders_without_a_model(folder, tmp_path, name):
     for created in ("empty", "without weights"):
         (tmp_path / created).mkdir()
     shutil.copy(folder / "open_clip_config.json", tmp_path / "without weights")
+    shutil.copytree(folder, tmp_path / "with a pipe")
+    os.mkfifo(tmp_path / "with a pipe" / "other.bin")
     with pytest.raises(ModelError) as raised:
         parse_spec(f"open_clip:local-dir:{tmp_path / name}")
     assert str(raised.value) == (
         f"open_clip:local-dir:{tmp_path / name}: there is no model in {tmp_path / name}. "
-        "Allowed: a folder with open_clip_config.json and a file of .safetensors, .bin, .pth."
+        "Allowed: a folder with open_clip_config.json and a .safetensors, .bin, .pth file."
     )
 
 
