@@ -11,8 +11,6 @@ STATE_CHANGED = (
     "end of run: the model's parameters or buffers are not those of the start (checksums differ). "
     "A forward pass in eval mode must not write to the model."
 )
-
-
 Version = tuple[int, int]
 """Storage address and in-place counter of a tensor, which reveal most changes without reading it."""
 

@@ -147,10 +147,10 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
             files = model_files(demo_weights(spec.text))
             demo = demo_module(spec.text)
             loaded = LoadedModule(demo, sources=own_sources(demo), files=files)
-        case "timm":
-            from quba_check.models.checkpoints.pretrained import load_timm
+        case "timm" | "hub":
+            from quba_check.models.checkpoints.pretrained import load_hub, load_timm
 
-            loaded = load_timm(spec, request)
+            loaded = load_timm(spec, request) if spec.kind == "timm" else load_hub(spec, request)
         case "callable":
             from quba_check.models.programs.callables import load_callable
 
@@ -159,10 +159,6 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
             from quba_check.models.checkpoints.build import load_checkpoint
 
             loaded = load_checkpoint(spec, request)
-        case "hub":
-            from quba_check.models.checkpoints.pretrained import load_hub
-
-            loaded = load_hub(spec, request)
         case "torchscript":
             from quba_check.models.programs.torchscript import load_torchscript
 

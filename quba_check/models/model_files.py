@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,8 +127,10 @@ def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
         from huggingface_hub import try_to_load_from_cache
 
         repository, _, revision = str(repository).partition("@")
-        for name in _weight_names(config.get("hf_hub_filename")):
-            path = try_to_load_from_cache(repository, name, revision=revision or None)
+        name = str(config.get("hf_hub_filename") or _DEFAULT_WEIGHTS)
+        safe = _SAFE_WEIGHTS if name == _DEFAULT_WEIGHTS else str(Path(name).with_suffix(".safetensors"))
+        for candidate in (safe, name):  # in timm's order
+            path = try_to_load_from_cache(repository, candidate, revision=revision or None)
             if isinstance(path, str):
                 return (Path(path),)
         return ()
@@ -139,13 +141,3 @@ def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
         file = Path(torch.hub.get_dir()) / "checkpoints" / name
         return (file,) if name and file.is_file() else ()
     return ()
-
-
-def _weight_names(name: str | None) -> Iterator[str]:
-    """Yield names of weights in the order in which timm looks for them."""
-    name = name or _DEFAULT_WEIGHTS
-    if name == _DEFAULT_WEIGHTS:
-        yield _SAFE_WEIGHTS
-    elif name.endswith(".bin"):
-        yield f"{name.removesuffix('.bin')}.safetensors"
-    yield name

@@ -104,10 +104,8 @@ def models_by_name(texts: Iterable[str]) -> dict[str, ModelSpec]:
     """
     models: dict[str, ModelSpec] = {}
     for text in texts:
-        same = next((spec.text for spec in models.values() if _plain(spec.text) == _plain(text)), None)
-        if same is not None:
-            first = "" if same == text else f", first as '{same}'"
-            raise OptionError(f"--model: '{text}' is given twice{first}. Name each model once.")
+        if any(_plain(spec.text) == _plain(text) for spec in models.values()):
+            raise OptionError(f"--model: '{text}' is given twice. Name each model once.")
         spec = parse_spec(text)
         used = {name.casefold() for name in models}
         candidates = (spec.name, *(f"{spec.name}~{number}" for number in range(2, len(models) + 2)))
@@ -153,8 +151,7 @@ def _kind_and_name(text: str) -> tuple[Kind, str]:
     suffixes = (*CHECKPOINT_SUFFIXES, PROGRAM_SUFFIX, ONNX_SUFFIX)
     suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
     if suffix is not None and not path.is_dir():
-        _check_file(text, path)
-        return _kind_of_file(path, suffix), path.name[: -len(suffix)]
+        return _kind_of_file(text, path, suffix), path.name[: -len(suffix)]
     if _CALLABLE.fullmatch(text):
         return "callable", text
     if (path / CONFIG).is_file():
@@ -183,17 +180,13 @@ def _suggestion(text: str) -> str:
     return f" Did you mean '{TIMM_PREFIX}{near}'?" if near else ""
 
 
-def _check_file(text: str, path: Path) -> None:
-    if path.is_file():
-        return
-    if path.exists():  # opening it could block forever
+def _kind_of_file(text: str, path: Path, suffix: str) -> Kind:
+    """Return the kind of an existing model file, by its suffix and archive members."""
+    if not path.exists():
+        near = did_you_mean(str(path), [str(file) for file in neighbours(path)])
+        raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{near}")
+    if not path.is_file():  # opening it could block forever
         raise ModelError(f"{text}: is a pipe, a socket or a device. Allowed: a regular file.")
-    names = [str(file) for file in neighbours(path)]
-    raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{did_you_mean(str(path), names)}")
-
-
-def _kind_of_file(path: Path, suffix: str) -> Kind:
-    """Return the kind of a model file, by its suffix and archive members."""
     if suffix in (ONNX_SUFFIX, PROGRAM_SUFFIX):
         return "onnx" if suffix == ONNX_SUFFIX else "exported"
     try:

@@ -14,7 +14,7 @@ from quba_check.messages import listed
 from quba_check.models.checkpoints.architecture_choice import choose_architecture
 from quba_check.models.checkpoints.facts import CheckpointFacts, read_facts
 from quba_check.models.checkpoints.hub_config import check_head
-from quba_check.models.checkpoints.state_dict_match import PrefixMatch, match_prefix
+from quba_check.models.checkpoints.state_dict_match import StateDictMatch, match_prefix
 from quba_check.models.checkpoints.timm_architectures import (
     OPTION,
     base_name,
@@ -57,7 +57,7 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     )
 
 
-def _match(facts: CheckpointFacts, module: nn.Module, architecture: str) -> tuple[PrefixMatch, list[str]]:
+def _match(facts: CheckpointFacts, module: nn.Module, architecture: str) -> tuple[StateDictMatch, list[str]]:
     """Return the weights under the module's names, and notes on changes."""
     checkpoint, layers, notes = facts.checkpoint, classifier_layers(module), []
     match = match_prefix(checkpoint.state, module, layers)
@@ -78,7 +78,7 @@ def _match(facts: CheckpointFacts, module: nn.Module, architecture: str) -> tupl
 
 
 def _check_fit(
-    facts: CheckpointFacts, match: PrefixMatch, module: nn.Module, architecture: str, head: Head
+    facts: CheckpointFacts, match: StateDictMatch, module: nn.Module, architecture: str, head: Head
 ) -> None:
     """Check that the weights fit the architecture by name, shape and dtype.
 
@@ -92,14 +92,14 @@ def _check_fit(
             f"{facts.where}: holds several models, under {prefixes}. "
             "Save the one to judge in a file of its own."
         )
-    if (theirs := match.diff.head(classifier_layers(module))) is not None:
-        check_head(theirs, head, f"{facts.where}: the checkpoint's head")
-    if match.diff.count:
+    if match.classes is not None:
+        check_head(match.classes, head, f"{facts.where}: the checkpoint's head")
+    if match.differences:
         other = fitting_architecture(facts.checkpoint.state, near=[architecture, facts.stem])
         hint = f"Did you mean {OPTION}={other}?" if other else f"For a model that timm lacks, {WITH_CODE}."
         without = f" without {_quoted(match.removed)}" if match.removed else ""
         raise ModelError(
-            f"{facts.where}: its keys{without} do not fit {architecture}: {match.diff.describe()}. {hint}"
+            f"{facts.where}: its keys{without} do not fit {architecture}: {match.describe()}. {hint}"
         )
     for name, ours in module.state_dict().items():
         tensor = match.state.get(name, ours)

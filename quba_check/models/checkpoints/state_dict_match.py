@@ -24,39 +24,38 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class StateDictDiff:
-    """Differences between the tensors of a checkpoint and of a module, by name and shape.
+class StateDictMatch:
+    """A state dict under the names of a module, and its differences from the module.
 
     Attributes:
+        state: the tensors by the module's names.
+        removed: parts removed from the names, in their order.
+        left_out: names of tensors that do not belong to the model.
         missing: names that only the module has, in its order.
         unexpected: names that only the checkpoint has, in its order.
         reshaped: name to (shape in the checkpoint, shape in the module) where they differ.
+        classes: number of classes of the checkpoint's head if nothing else differs; None otherwise.
+        rivals: other prefixes under which a model fits equally well.
     """
 
+    state: Mapping[str, Tensor]
+    removed: tuple[str, ...]
+    left_out: tuple[str, ...]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     reshaped: Mapping[str, tuple[Size, Size]]
+    classes: int | None
+    rivals: tuple[str, ...] = ()
 
     @property
-    def count(self) -> int:
+    def differences(self) -> int:
         """Number of tensors that do not match."""
         return len(self.missing) + len(self.unexpected) + len(self.reshaped)
 
-    def head(self, classifier: tuple[str, ...]) -> int | None:
-        """Return the number of classes of the checkpoint's head if nothing else differs, else None.
-
-        Args:
-            classifier: names of the module's last layers, as timm states them.
-        """
-        if self.missing or self.unexpected or not self.reshaped:
-            return None
-        sizes = set()
-        for name, (theirs, ours) in self.reshaped.items():
-            is_head = name.rpartition(".")[0] in classifier and len(theirs) == len(ours) > 0
-            if not is_head or theirs[1:] != ours[1:]:
-                return None
-            sizes.add(theirs[0])
-        return int(sizes.pop()) if len(sizes) == 1 else None
+    @property
+    def is_fitting(self) -> bool:
+        """True if nothing differs but the number of classes."""
+        return not self.differences or self.classes is not None
 
     def describe(self) -> str:
         """Return the counts of differences, with the first few of each kind."""
@@ -68,48 +67,9 @@ class StateDictDiff:
         return "; ".join(f"{len(names)} {kind} ({listed(names, SHOWN)})" for names, kind in kinds if names)
 
 
-@dataclass(frozen=True, slots=True)
-class PrefixMatch:
-    """A state dict under the names of a module.
-
-    Attributes:
-        state: the tensors by the module's names.
-        removed: parts removed from the names, in their order.
-        left_out: names of tensors that do not belong to the model.
-        diff: differences of the others from the module.
-        rivals: other prefixes under which a model fits equally well.
-        is_fitting: True if nothing differs but the number of classes.
-    """
-
-    state: Mapping[str, Tensor]
-    removed: tuple[str, ...]
-    left_out: tuple[str, ...]
-    diff: StateDictDiff
-    rivals: tuple[str, ...] = ()
-    is_fitting: bool = False
-
-
-def state_dict_diff(state: Mapping[str, Tensor], module: nn.Module) -> StateDictDiff:
-    """Compare a state dict with a module by names and shapes.
-
-    Args:
-        state: tensors by name.
-        module: the module, which may be on the meta device.
-    """
-    theirs = {name: tensor.shape for name, tensor in state.items()}
-    ours = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    return StateDictDiff(
-        missing=tuple(name for name in ours if name not in theirs and not name.endswith(COUNTERS)),
-        unexpected=tuple(name for name in theirs if name not in ours and not name.endswith(COUNTERS)),
-        reshaped={
-            name: (theirs[name], shape)
-            for name, shape in ours.items()
-            if name in theirs and theirs[name] != shape
-        },
-    )
-
-
-def match_prefix(state: Mapping[str, Tensor], module: nn.Module, classifier: tuple[str, ...]) -> PrefixMatch:
+def match_prefix(
+    state: Mapping[str, Tensor], module: nn.Module, classifier: tuple[str, ...]
+) -> StateDictMatch:
     """Find the prefix without which a state dict fits a module.
 
     Wrappers add prefixes such as `module.`, `model.`, `_orig_mod.` or the attribute of a Lightning module.
@@ -130,22 +90,18 @@ def match_prefix(state: Mapping[str, Tensor], module: nn.Module, classifier: tup
         bare = {name.replace(infix, ""): tensor for name, tensor in bare.items()}
     if len(bare) < len(state):  # two names became one
         infixes, bare = (), dict(state)
-    prefixes = ["", *_prefixes(bare, module)][:MAX_PREFIXES]
-    matches = {prefix: _match_without(bare, prefix, infixes, module) for prefix in prefixes}
-    fitting = {
-        prefix: match
-        for prefix, match in matches.items()
-        if not match.diff.count or match.diff.head(classifier) is not None
-    }
-    if fitting:
-        first, *others = fitting
-        return replace(fitting[first], is_fitting=True, rivals=tuple(others))
-    return min(matches.values(), key=lambda match: match.diff.count)
+    ours = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    prefixes = ["", *_prefixes(bare, ours)][:MAX_PREFIXES]
+    matches = {prefix: _match_without(prefix, bare, ours, classifier) for prefix in prefixes}
+    first, *others = [prefix for prefix in prefixes if matches[prefix].is_fitting] or [
+        min(prefixes, key=lambda prefix: matches[prefix].differences)
+    ]
+    removed = tuple(filter(None, (first, *infixes)))
+    return replace(matches[first], removed=removed, rivals=tuple(others))
 
 
-def _prefixes(state: Mapping[str, Tensor], module: nn.Module) -> list[str]:
+def _prefixes(state: Mapping[str, Tensor], ours: Mapping[str, Size]) -> list[str]:
     """Return prefixes of the module's names in a state dict, the most frequent first."""
-    ours = set(module.state_dict())
     counts: Counter[str] = Counter()
     for name in state:
         parts = name.split(".")
@@ -156,13 +112,27 @@ def _prefixes(state: Mapping[str, Tensor], module: nn.Module) -> list[str]:
 
 
 def _match_without(
-    state: Mapping[str, Tensor], prefix: str, infixes: tuple[str, ...], module: nn.Module
-) -> PrefixMatch:
+    prefix: str, state: Mapping[str, Tensor], ours: Mapping[str, Size], classifier: tuple[str, ...]
+) -> StateDictMatch:
     inside = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
     outside = [name for name in state if not name.startswith(prefix)]
     left_out = tuple(name for name in outside if OTHER_PARTS.search(name.partition(".")[0]))
-    diff = state_dict_diff(inside, module)
-    # These might be part of the model, even if the module has the same names.
-    strays = tuple(name for name in outside if name not in left_out)
-    diff = replace(diff, unexpected=diff.unexpected + strays)
-    return PrefixMatch(inside, tuple(filter(None, (prefix, *infixes))), left_out, diff)
+    missing = tuple(name for name in ours if name not in inside and not name.endswith(COUNTERS))
+    # Those outside might be part of the model, even if the module has the same names.
+    unexpected = (
+        *(name for name in inside if name not in ours and not name.endswith(COUNTERS)),
+        *(name for name in outside if name not in left_out),
+    )
+    shapes = {name: (inside[name].shape, ours[name]) for name in ours if name in inside}
+    reshaped = {name: pair for name, pair in shapes.items() if pair[0] != pair[1]}
+    is_head = (
+        not missing
+        and not unexpected
+        and all(
+            name.rpartition(".")[0] in classifier and len(theirs) == len(mine) > 0 and theirs[1:] == mine[1:]
+            for name, (theirs, mine) in reshaped.items()
+        )
+    )
+    sizes = {theirs[0] for theirs, _ in reshaped.values()} if is_head else set()
+    classes = int(sizes.pop()) if len(sizes) == 1 else None
+    return StateDictMatch(inside, (), left_out, missing, unexpected, reshaped, classes)

@@ -126,27 +126,6 @@ def preprocessing_of(
     return preprocessing
 
 
-def timm_config(config: Mapping[str, Any], *, where: str, source: str) -> PreprocessingConfig:
-    """Return the preprocessing of a timm `pretrained_cfg`, with timm's defaults.
-
-    Args:
-        config: the config. It is checked first, since timm replaces zeros by its defaults.
-        where: beginning of messages.
-        source: its name in records and reports.
-
-    Raises:
-        ModelError: a value is invalid.
-    """
-    own = {key: config[key] for key in KEYS if config.get(key) is not None}
-    checked = preprocessing_config(own, where=where, source=source)
-    if not config:
-        return checked
-    from timm.data import resolve_data_config
-
-    resolved = resolve_data_config(pretrained_cfg=dict(config))
-    return preprocessing_config(resolved, where=where, source=source)
-
-
 def configs_of_module(module: nn.Module, *, spec: str, source: str = "") -> list[PreprocessingConfig]:
     """Return the config of a module itself: its `quba_config`, else its `pretrained_cfg`; none without both.
 
@@ -163,9 +142,17 @@ def configs_of_module(module: nn.Module, *, spec: str, source: str = "") -> list
         own = preprocessing_config(config, where=f"{spec}: quba_config", source=f"quba_config of {spec}")
         return [own]
     config, where = getattr(module, "pretrained_cfg", None), f"{spec}: pretrained_cfg"
-    if config and not isinstance(config, Mapping):
-        raise ModelError(f"{where}: is not a dict, got {type(config).__name__}.")
-    return [timm_config(config, where=where, source=source or f"pretrained_cfg of {spec}")] if config else []
+    if not config:
+        return []
+    source = source or f"pretrained_cfg of {spec}"
+    if isinstance(config, Mapping):
+        # Checked before timm replaces zeros by its defaults.
+        stated = {key: config[key] for key in KEYS if config.get(key) is not None}
+        preprocessing_config(stated, where=where, source=source)
+        from timm.data import resolve_data_config
+
+        config = resolve_data_config(pretrained_cfg=dict(config))
+    return [preprocessing_config(config, where=where, source=source)]
 
 
 def _source(sources: Mapping[str, str], configs: Sequence[PreprocessingConfig]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -30,9 +30,9 @@ class HiddenWeights:
         uncounted: reason why the weights cannot be counted; empty if they can.
     """
 
-    tensors: Mapping[str, Tensor] = field(default_factory=dict)
-    count: int = 0
-    uncounted: str = ""
+    tensors: Mapping[str, Tensor]
+    count: int
+    uncounted: str
 
 
 def hidden_weights(module: nn.Module) -> HiddenWeights:

@@ -19,9 +19,8 @@ _FOLDER_SUFFIXES = (".safetensors", ".bin", ".pth")
 """Suffixes of the weights that open_clip looks for in a folder."""
 NEIGHBOURS = 1000
 """Largest number of files searched for suggestions."""
-_ALLOWED = ", ".join(
-    f"{OPEN_CLIP_PREFIX}{form}"
-    for form in ("NAME/TAG", "NAME/WEIGHTS_FILE", f"{HUB}OWNER/NAME", f"{FOLDER}FOLDER")
+_ALLOWED = (
+    "open_clip:NAME/TAG, open_clip:NAME/WEIGHTS_FILE, open_clip:hf-hub:OWNER/NAME, open_clip:local-dir:FOLDER"
 )
 
 
@@ -97,7 +96,7 @@ def neighbours(path: Path) -> list[Path]:
 
 
 def _check_folder(text: str, folder: Path) -> None:
-    """Check that a folder holds a config and weights, all of them regular files, since a pipe could block."""
+    """Check that config and weights are regular files, since a pipe could block."""
     files = folder.iterdir() if folder.is_dir() else []
     needed = [folder / CONFIG, *(path for path in files if path.suffix in _FOLDER_SUFFIXES)]
     if len(needed) == 1 or not all(path.is_file() for path in needed):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from quba_check.models.fingerprint import state_digest
 from quba_check.storage.atomic import write_atomically
 
+NAME = "text_weights"
 TEXTS_AT_ONCE = 256
 CLASSES_PER_PART = 50
 """ImageNet's 80,000 texts take one CPU core two hours with ViT-B-32: a killed run loses at most a part."""
@@ -87,12 +88,7 @@ def _cached_part(path: Path | None, compute: Callable[[], Tensor]) -> Tensor:
             if weights is None:
                 weights = compute()
                 with contextlib.suppress(OSError):  # for example a full disk
-                    write_atomically(
-                        path,
-                        save(
-                            {"text_weights": weights}, {"checksum": state_digest({"text_weights": weights})}
-                        ),
-                    )
+                    write_atomically(path, save({NAME: weights}, {"checksum": _checksum(weights)}))
             return weights
     except OSError:  # the folder is not writable
         return compute()
@@ -104,8 +100,12 @@ def _read(path: Path) -> Tensor | None:
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            weights: Tensor = file.get_tensor("text_weights")
+            weights: Tensor = file.get_tensor(NAME)
             checksum = (file.metadata() or {}).get("checksum")
-            return weights if checksum == state_digest({"text_weights": weights}) else None
+            return weights if checksum == _checksum(weights) else None
     except (OSError, SafetensorError, TypeError):  # TypeError: dtypes that numpy does not have
         return None
+
+
+def _checksum(weights: Tensor) -> str:
+    return state_digest({NAME: weights})
