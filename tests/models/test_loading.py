@@ -7,14 +7,12 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from support.loaded_models import TEN, load, refusal
 from torch import nn
 
-from quba_check.errors import ModelError, OptionError
+from quba_check.errors import OptionError
 from quba_check.models.compute import PLAIN, RULE, ComputeSettings
-from quba_check.models.loading import load_classifier
-from quba_check.models.request import LoadRequest
 
-TEN = tuple("abcdefghij")
 ARCH = "mobilenetv3_small_050"
 
 
@@ -31,18 +29,8 @@ def checkpoint(state, tmp_path, monkeypatch):
     return tmp_path / "net.pt"
 
 
-def load(spec="net.pt", classes=TEN, image_size=None, **options):
-    return load_classifier(spec, LoadRequest(classes=classes, image_size=image_size, device="cpu", **options))
-
-
-def message(*args, **options):
-    with pytest.raises(ModelError) as caught:
-        load(*args, **options)
-    return str(caught.value)
-
-
 def test_a_state_dict_becomes_a_classifier(checkpoint, state):
-    classifier = load(arch=ARCH)
+    classifier = load("net.pt", arch=ARCH)
     assert (classifier.spec, classifier.name, classifier.classes) == ("net.pt", "net", 10)
     assert (str(classifier.device), classifier.precision, classifier.outputs) == ("cpu", "fp32", None)
     assert classifier.preprocessing.source == f"timm's {ARCH}"
@@ -56,10 +44,10 @@ def test_a_state_dict_becomes_a_classifier(checkpoint, state):
 
 
 def test_equal_weights_have_equal_fingerprints_wherever_they_are_stored(checkpoint, state, tmp_path):
-    first = load(arch=ARCH)
+    first = load("net.pt", arch=ARCH)
     save_file(state, tmp_path / "other.safetensors")
     assert load("other.safetensors", arch=ARCH).fingerprint == first.fingerprint
-    assert load(arch=f"{ARCH}.lamb_in1k").fingerprint == first.fingerprint
+    assert load("net.pt", arch=f"{ARCH}.lamb_in1k").fingerprint == first.fingerprint
     changed = {name: tensor.clone() for name, tensor in state.items()}
     changed["classifier.bias"][0] += 1e-3
     torch.save(changed, tmp_path / "changed.pt")
@@ -67,7 +55,7 @@ def test_equal_weights_have_equal_fingerprints_wherever_they_are_stored(checkpoi
 
 
 def test_no_architecture(checkpoint):
-    assert message() == (
+    assert refusal("net.pt") == (
         "net.pt: holds weights alone, so name their architecture in timm, --quba-arch=NAME, or "
         "give --model=package.module:callable (docs/models.md)."
     )
@@ -75,7 +63,7 @@ def test_no_architecture(checkpoint):
 
 def test_no_architecture_but_one_that_fits(checkpoint, tmp_path):
     checkpoint.rename(tmp_path / f"{ARCH}.pt")
-    assert message(f"{ARCH}.pt") == (
+    assert refusal(f"{ARCH}.pt") == (
         f"{ARCH}.pt: holds weights alone, so name their architecture in timm, --quba-arch=NAME, or "
         "give --model=package.module:callable (docs/models.md). "
         f"Its keys fit --quba-arch={ARCH}."
@@ -89,7 +77,7 @@ def _short_search(monkeypatch):
 
 
 def test_keys_that_do_not_fit(checkpoint):
-    assert message(arch="mobilenetv3_small_075") == (
+    assert refusal("net.pt", arch="mobilenetv3_small_075") == (
         "net.pt: its keys do not fit mobilenetv3_small_075: 192 of another shape "
         "(blocks.0.0.conv_pw.weight (8, 16, 1, 1) instead of (16, 16, 1, 1), "
         "blocks.0.0.bn2.weight (8,) instead of (16,), blocks.0.0.bn2.bias (8,) instead of (16,) "
@@ -101,7 +89,7 @@ def test_keys_that_do_not_fit(checkpoint):
 def test_keys_that_fit_nothing_near(state, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({f"module.{name}": tensor for name, tensor in state.items() if "bn" not in name}, "net.pt")
-    text = message(arch=ARCH)
+    text = refusal("net.pt", arch=ARCH)
     assert text.startswith(f"net.pt: its keys without 'module.' do not fit {ARCH}: ")
     assert "missing (bn1.weight, bn1.bias, bn1.running_mean and " in text
     assert text.endswith(
@@ -110,7 +98,7 @@ def test_keys_that_fit_nothing_near(state, tmp_path, monkeypatch):
 
 
 def test_head_of_another_number_of_classes(checkpoint):
-    assert message(arch=ARCH, classes=tuple(map(str, range(1000)))) == (
+    assert refusal("net.pt", arch=ARCH, classes=tuple(map(str, range(1000)))) == (
         "net.pt: the checkpoint's head has 10 classes, the suite has 1000."
     )
 
@@ -118,14 +106,14 @@ def test_head_of_another_number_of_classes(checkpoint):
 def test_unknown_architecture_is_reported_before_the_file_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pt").write_bytes(b"not read")
-    assert message(arch="qqqqqqqqqq") == (
+    assert refusal("net.pt", arch="qqqqqqqqqq") == (
         f"--quba-arch: unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {timm.__version__}."
     )
 
 
 def test_another_image_size_than_the_suites_is_noted(checkpoint):
-    assert load(arch=ARCH, image_size=224).notes == ()
-    assert load(arch=ARCH, image_size=64).notes == (
+    assert load("net.pt", arch=ARCH, image_size=224).notes == ()
+    assert load("net.pt", arch=ARCH, image_size=64).notes == (
         f"images are prepared at 224 × 224 as timm's {ARCH} states, not at the suite's 64 × 64",
     )
 
@@ -199,7 +187,7 @@ def test_timm_models(monkeypatch):
         f"{ARCH}.lamb_in1k",
         f"timm's {ARCH}.lamb_in1k",
     )
-    assert message(f"timm:{ARCH}", classes=TEN[:4]) == (
+    assert refusal(f"timm:{ARCH}", classes=TEN[:4]) == (
         f"timm:{ARCH}: the model has 10 classes, the suite has 4."
     )
 
@@ -208,9 +196,9 @@ def test_device_and_precision_are_checked_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pt").write_bytes(b"not read")
     with pytest.raises(OptionError, match=r"^--quba-device: unknown device 'tpu'\."):
-        load_classifier("net.pt", LoadRequest(classes=TEN, device="tpu"))
+        load("net.pt", device="tpu")
     with pytest.raises(OptionError, match=r"^--quba-precision: unknown precision 'fp8'\."):
-        load(precision="fp8")
+        load("net.pt", precision="fp8")
 
 
 class Odd(nn.Module):
@@ -232,7 +220,7 @@ def test_tensors_of_a_module_that_cannot_be_computed_with(form, monkeypatch):
         "quba_check.models.programs.callables._import_module",
         lambda *_: SimpleNamespace(net=lambda: Odd(ODD[form])),
     )
-    assert message("zoo:net") == f"zoo:net: its tensor 'weight' is {form}. Allowed: dense tensors of numbers."
+    assert refusal("zoo:net") == f"zoo:net: its tensor 'weight' is {form}. Allowed: dense tensors of numbers."
 
 
 class Leaving(nn.Linear):
@@ -262,14 +250,14 @@ def test_whatever_a_module_raises_while_it_is_loaded(kind, text, monkeypatch):
         "quba_check.models.programs.callables._import_module",
         lambda *_: SimpleNamespace(net=lambda: kind(2, 2)),
     )
-    assert message("zoo:net") == f"zoo:net: {text}"
+    assert refusal("zoo:net") == f"zoo:net: {text}"
 
 
 def test_compute_settings_follow_the_rule_unless_they_are_stated(checkpoint):
-    auto = load(arch=ARCH)
+    auto = load("net.pt", arch=ARCH)
     rule = ComputeSettings(channels_last=True, requested="auto", reason=RULE)
     assert (auto.compute, auto.is_open) == (rule, True)
-    stated = load(arch=ARCH, precision="fp32")
+    stated = load("net.pt", arch=ARCH, precision="fp32")
     assert (stated.compute, stated.is_open) == (PLAIN, False)
-    compiled = load(arch=ARCH, precision="bf16", compile="on")
+    compiled = load("net.pt", arch=ARCH, precision="bf16", compile="on")
     assert compiled.compute == ComputeSettings("bf16", compiled=True, requested="bf16")

@@ -103,6 +103,12 @@ def test_check_outputs_gives_float32_and_keeps_the_graph():
     assert out.requires_grad
 
 
+def refused(raw):
+    with pytest.raises(ModelError) as caught:
+        check_outputs(raw, batch=4, head=Head(10), spec="m.pt")
+    return str(caught.value)
+
+
 def quiet(call, *args):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns that some tensors will change
@@ -110,70 +116,44 @@ def quiet(call, *args):
 
 
 WANTED = "Allowed: a floating-point tensor of shape (images, classes), here (4, 10)."
+NO_TENSOR, NO_SCORES = "does not return a tensor, got a", "does not return class scores, got a tensor of"
 
 
 @pytest.mark.parametrize(
-    ("raw", "message"),
+    ("raw", "problem"),
     [
-        (
-            (NORMAL[:4], NORMAL[:4]),
-            f"m.pt: the model does not return a tensor, got a value of type tuple. {WANTED}",
-        ),
-        (
-            {"logits": NORMAL[:4], "aux": NORMAL[:4]},
-            f"m.pt: the model does not return a tensor, got a dict with the keys logits, aux. {WANTED}",
-        ),
-        (None, f"m.pt: the model does not return a tensor, got a value of type NoneType. {WANTED}"),
+        ((NORMAL[:4], NORMAL[:4]), f"{NO_TENSOR} value of type tuple"),
+        ({"logits": NORMAL[:4], "aux": NORMAL[:4]}, f"{NO_TENSOR} dict with the keys logits, aux"),
+        (None, f"{NO_TENSOR} value of type NoneType"),
         (
             {"a\n": 1, **dict.fromkeys(range(9), 1)},
-            "m.pt: the model does not return a tensor, got a dict with the keys 'a\\n', 0, 1, 2, 3 and 5 "
-            "more. "
-            f"{WANTED}",
+            f"{NO_TENSOR} dict with the keys 'a\\n', 0, 1, 2, 3 and 5 more",
         ),
-        ([], f"m.pt: the model does not return a tensor, got a value of type list. {WANTED}"),
-        (NORMAL[:4].to_sparse(), f"m.pt: the model returns a sparse tensor. {WANTED}"),
-        (quiet(NORMAL[:4].to_sparse_csr), f"m.pt: the model returns a sparse tensor. {WANTED}"),
-        (NORMAL[:4].to("meta"), f"m.pt: the model returns a meta tensor. {WANTED}"),
-        (
-            quiet(torch.quantize_per_tensor, NORMAL[:4], 0.1, 0, torch.qint8),
-            f"m.pt: the model returns a quantised tensor. {WANTED}",
-        ),
-        (
-            quiet(torch.nested.nested_tensor, list(NORMAL[:4])),
-            f"m.pt: the model returns a nested tensor. {WANTED}",
-        ),
-        (
-            NORMAL[:4].to(torch.complex64),
-            f"m.pt: the model does not return class scores, got a tensor of torch.complex64. {WANTED}",
-        ),
-        (
-            NORMAL[:4, :0],
-            "m.pt: the model gives 0 numbers per image, the suite has 10 classes. "
-            "Give a model of 10 classes, or the suite of this model's classes.",
-        ),
-        (
-            torch.zeros(4, 10, dtype=torch.int64),
-            f"m.pt: the model does not return class scores, got a tensor of torch.int64. {WANTED}",
-        ),
-        (
-            torch.zeros(4, 10, 7, 7),
-            f"m.pt: the model's output has the wrong shape, got (4, 10, 7, 7). {WANTED}",
-        ),
-        (torch.zeros(10), f"m.pt: the model's output has the wrong shape, got (10,). {WANTED}"),
-        (torch.zeros(2, 10), f"m.pt: the model's output has the wrong shape, got (2, 10). {WANTED}"),
-        (
-            torch.zeros(4, 1000),
-            (
-                "m.pt: the model gives 1000 numbers per image, the suite has 10 classes. "
-                "Give a model of 10 classes, or the suite of this model's classes."
-            ),
-        ),
+        (NORMAL[:4].to_sparse(), "returns a sparse tensor"),
+        (quiet(NORMAL[:4].to_sparse_csr), "returns a sparse tensor"),
+        (NORMAL[:4].to("meta"), "returns a meta tensor"),
+        (quiet(torch.quantize_per_tensor, NORMAL[:4], 0.1, 0, torch.qint8), "returns a quantised tensor"),
+        (quiet(torch.nested.nested_tensor, list(NORMAL[:4])), "returns a nested tensor"),
+        (NORMAL[:4].to(torch.complex64), f"{NO_SCORES} torch.complex64"),
+        (torch.zeros(4, 10, dtype=torch.int64), f"{NO_SCORES} torch.int64"),
     ],
 )
-def test_messages(raw, message):
-    with pytest.raises(ModelError) as caught:
-        check_outputs(raw, batch=4, head=Head(10), spec="m.pt")
-    assert str(caught.value) == message
+def test_messages(raw, problem):
+    assert refused(raw) == f"m.pt: the model {problem}. {WANTED}"
+
+
+@pytest.mark.parametrize("shape", [(4, 10, 7, 7), (10,), (2, 10)])
+def test_messages_of_shapes(shape):
+    problem = f"the model's output has the wrong shape, got {shape}"
+    assert refused(torch.zeros(shape)) == f"m.pt: {problem}. {WANTED}"
+
+
+@pytest.mark.parametrize("classes", [0, 1000])
+def test_messages_of_classes(classes):
+    assert refused(torch.zeros(4, classes)) == (
+        f"m.pt: the model gives {classes} numbers per image, the suite has 10 classes. "
+        "Give a model of 10 classes, or the suite of this model's classes."
+    )
 
 
 def test_outputs_that_are_not_finite():

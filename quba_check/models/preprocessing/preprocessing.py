@@ -157,11 +157,10 @@ def configs_of_module(module: nn.Module, *, spec: str, source: str = "") -> list
 
 def _source(sources: Mapping[str, str], configs: Sequence[PreprocessingConfig]) -> str:
     """Return the first source in use, with the others and their keys in brackets."""
+    if sources["crop_mode"] == SUITE_DEFAULTS:  # not worth a mention
+        sources = {key: source for key, source in sources.items() if key != "crop_mode"}
     order = dict.fromkeys([*(config.source for config in configs), SUITE_DEFAULTS])
     keys = {source: [key for key in sources if sources[key] == source] for source in order}
-    if any(names and source != SUITE_DEFAULTS for source, names in keys.items()):
-        # The default crop_mode is not worth a mention.
-        keys[SUITE_DEFAULTS] = [key for key in keys[SUITE_DEFAULTS] if key != "crop_mode"]
     main, *others = [source for source, names in keys.items() if names]
     rest = "; ".join(f"{', '.join(keys[source])}: {source}" for source in others)
     return f"{main} ({rest})" if rest else main

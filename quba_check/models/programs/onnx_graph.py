@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.errors import ModelError
-from quba_check.messages import needs
+from quba_check.models.loaded_module import extra_needed
 from quba_check.models.model_files import ModelFile, model_files
 
 _WEIGHT_TYPES = frozenset({1, 2, 3, 10, 11, *range(14, 27)})
@@ -54,10 +54,8 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         ModelError: onnx is not installed, a file cannot be read, it is not an ONNX file, or its external
             weights lie outside of its folder.
     """
-    try:
+    with extra_needed(f"{spec}: an ONNX model", "onnx", extra="onnx"):
         import onnx
-    except ImportError as error:
-        raise ModelError(f"{spec}: an ONNX model {needs('onnx', extra='onnx')}") from error
     first = model_files(path)
     try:
         model = onnx.load(path, load_external_data=False)

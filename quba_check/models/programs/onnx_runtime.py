@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
-from quba_check.messages import listed, needs
+from quba_check.messages import listed
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, quiet
+from quba_check.models.loaded_module import LoadedModule, extra_needed, quiet
 from quba_check.models.model_files import check_in_place
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.exported import in_portions
@@ -104,10 +104,8 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
             images as (N, 3, H, W), or the device requested by name cannot run it.
     """
     graph = read_graph(spec.path, spec=spec.text)
-    try:
+    with extra_needed(f"{spec.text}: an ONNX model", "onnxruntime", extra="onnx"):
         import onnxruntime
-    except ImportError as error:
-        raise ModelError(f"{spec.text}: an ONNX model {needs('onnxruntime', extra='onnx')}") from error
     runtime = f"onnxruntime {onnxruntime.__version__}"
     with quiet(), model_errors(f"{spec.text}: {runtime} cannot load it:"):
         session = _session(spec, device)

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from quba_check.errors import ModelError
-from quba_check.messages import needs
 from quba_check.models.classifier import model_errors
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
-from quba_check.models.loaded_module import LoadedModule, quiet
+from quba_check.models.loaded_module import LoadedModule, extra_needed, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
@@ -39,7 +38,8 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
         ModelError: open_clip is not installed, does not know the model, or cannot load its weights or its
             tokenizer.
     """
-    open_clip = _open_clip(spec)
+    with quiet(), extra_needed(f"{spec.text}: a zero-shot model", "open_clip_torch", extra="clip"):
+        import open_clip
     from quba_check.models.zero_shot.class_prompts import class_prompts
 
     zero_shot = zero_shot_spec(spec.text)
@@ -94,17 +94,6 @@ def _files(open_clip: Any, zero_shot: ZeroShotSpec) -> tuple[Path, ...]:
     folder = Path(zero_shot.model.removeprefix(FOLDER))
     weights = find(folder)
     return () if weights is None else (Path(weights), folder / CONFIG)
-
-
-def _open_clip(spec: ModelSpec) -> Any:
-    try:
-        with quiet():
-            import open_clip
-    except ImportError as error:
-        raise ModelError(
-            f"{spec.text}: a zero-shot model {needs('open_clip_torch', extra='clip')}"
-        ) from error
-    return open_clip
 
 
 def _model(

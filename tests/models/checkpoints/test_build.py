@@ -10,16 +10,14 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from support.loaded_models import load, refusal
 from timm.models import save_for_hf
 from timm.utils import CheckpointSaver, ModelEmaV3
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from quba_check.errors import ModelError
-from quba_check.models.loading import load_classifier
-from quba_check.models.request import LoadRequest
 
-TEN = tuple("abcdefghij")
 ARCH = "mobilenetv3_small_050"
 
 
@@ -33,16 +31,6 @@ def _here(tmp_path, monkeypatch):
 def model():
     torch.manual_seed(0)
     return timm.create_model(ARCH, num_classes=10)
-
-
-def load(spec, **options):
-    return load_classifier(spec, LoadRequest(classes=TEN, device="cpu", **options))
-
-
-def message(spec, **options):
-    with pytest.raises(ModelError) as caught:
-        load(spec, **options)
-    return str(caught.value)
 
 
 def compiled(model):
@@ -156,7 +144,7 @@ def test_a_checkpoint_of_lightning(model):
 def test_two_models_in_one_checkpoint(model):
     state = model.state_dict().items()
     torch.save({f"ema_{k}.{name}": tensor for k in (1, 2) for name, tensor in state}, "net.pt")
-    assert message("net.pt", arch=ARCH) == (
+    assert refusal("net.pt", arch=ARCH) == (
         "net.pt: holds several models, under 'ema_1.', 'ema_2.'. Save the one to judge in a file of its own."
     )
 
@@ -180,7 +168,7 @@ def test_a_checkpoint_cannot_name_other_weights(model, argument):
 
 def test_an_architecture_that_timm_does_not_have(model):
     torch.save({"arch": "my_own_net", "state_dict": model.state_dict()}, f"{ARCH}.pt")
-    assert message(f"{ARCH}.pt") == (
+    assert refusal(f"{ARCH}.pt") == (
         f"{ARCH}.pt: holds weights of 'my_own_net', which timm {timm.__version__} lacks, so name their "
         "architecture in timm, --quba-arch=NAME, or give --model=package.module:callable (docs/models.md). "
         f"Its keys fit --quba-arch={ARCH}."
@@ -233,27 +221,21 @@ def test_a_file_with_a_config_next_to_it(hub, model):
 def test_a_foreign_config_next_to_a_file_is_ignored(model, tmp_path):
     save_file(model.state_dict(), "net.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
-    assert message("net.safetensors").startswith("net.safetensors: holds weights alone, so name")
+    assert refusal("net.safetensors").startswith("net.safetensors: holds weights alone, so name")
 
 
 def test_messages_of_folders(hub, model):
-    assert message_of_classes("hub") == "hub: the model has 10 classes, the suite has 3."
+    assert refusal("hub", classes="abc") == "hub: the model has 10 classes, the suite has 3."
     (hub / "model.safetensors").unlink()
-    assert message("hub") == (
+    assert refusal("hub") == (
         "hub: holds no weights. Allowed: model.safetensors, pytorch_model.bin, pytorch_model.pth, model.pth."
     )
     config = json.loads((hub / "config.json").read_text())
     (hub / "config.json").write_text(json.dumps(config | {"architecture": "qqqqqqqqqq"}))
-    assert message("hub") == (
+    assert refusal("hub") == (
         "hub: config.json: unknown architecture 'qqqqqqqqqq'. "
         f"Allowed: the models of timm {timm.__version__}."
     )
-
-
-def message_of_classes(spec):
-    with pytest.raises(ModelError) as caught:
-        load_classifier(spec, LoadRequest(classes=("a", "b", "c"), device="cpu"))
-    return str(caught.value)
 
 
 FIRST_RELEASE = (
@@ -287,7 +269,7 @@ def test_names_of_a_first_release_are_converted_as_timm_does():
 
 def test_position_embeddings_are_not_resampled(monkeypatch):
     torch.save(timm.create_model("test_vit", num_classes=10, img_size=96).state_dict(), "net.pt")
-    assert message("net.pt", arch="test_vit") == (
+    assert refusal("net.pt", arch="test_vit") == (
         "net.pt: its keys do not fit test_vit: 1 of another shape "
         "(pos_embed (1, 37, 64) instead of (1, 101, 64)). "
         "For a model that timm lacks, give --model=package.module:callable (docs/models.md)."
@@ -298,7 +280,7 @@ def test_weights_of_another_kind_of_number(model):
     state = model.state_dict()
     for dtype in (torch.int8, torch.complex64, torch.bool):
         torch.save(state | {"classifier.weight": state["classifier.weight"].to(dtype)}, "net.pt")
-        assert message("net.pt", arch=ARCH) == (
+        assert refusal("net.pt", arch=ARCH) == (
             f"net.pt: its tensor 'classifier.weight' is of {dtype}, but {ARCH} takes torch.float32. "
             "Save the weights as floating-point numbers, or "
             "give --model=package.module:callable (docs/models.md)."
@@ -310,7 +292,7 @@ def test_weights_of_another_kind_of_number(model):
 @pytest.mark.parametrize("shape", [(), (0,), (10, 1), (10, 1024, 1)])
 def test_a_head_of_an_odd_shape(model, shape):
     torch.save(model.state_dict() | {"classifier.bias": torch.zeros(shape)}, "net.pt")
-    text = message("net.pt", arch=ARCH)
+    text = refusal("net.pt", arch=ARCH)
     if shape == (0,):
         assert text == "net.pt: the checkpoint's head has 0 classes, the suite has 10."
     else:
@@ -323,7 +305,7 @@ def test_a_head_of_an_odd_shape(model, shape):
 
 def test_a_name_of_very_many_parts(model):
     torch.save(model.state_dict() | {"a." * 240 + "b": torch.zeros(1)}, "net.pt")
-    assert message("net.pt", arch=ARCH).startswith(f"net.pt: its keys do not fit {ARCH}: 1 unexpected (a.a.")
+    assert refusal("net.pt", arch=ARCH).startswith(f"net.pt: its keys do not fit {ARCH}: 1 unexpected (a.a.")
 
 
 def test_weights_that_are_no_numbers(model):

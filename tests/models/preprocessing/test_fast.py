@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from support.pairwise import pairwise
-from support.timm_transform import timm_transform
+from support.preprocessings import prepared, timm_transform
 from torchvision.transforms.functional import pil_to_tensor
 
 from quba_check.models.preprocessing import fast
@@ -32,17 +33,7 @@ def jpeg(image: Image.Image, **options) -> bytes:
     return file.getvalue()
 
 
-def preprocessing(**changes) -> Preprocessing:
-    fields = {
-        "input_size": (3, 56, 56),
-        "interpolation": "bicubic",
-        "mean": (0.5, 0.4, 0.3),
-        "std": (0.2, 0.3, 0.25),
-        "crop_pct": 0.875,
-        "crop_mode": "center",
-        "source": "a test",
-    }
-    return Preprocessing(**{**fields, **changes})
+preprocessing = partial(prepared, input_size=(3, 56, 56), interpolation="bicubic")
 
 
 @pytest.fixture

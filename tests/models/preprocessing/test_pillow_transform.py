@@ -9,12 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from support.timm_transform import timm_transform
+from support.preprocessings import prepared, timm_transform
 
 from quba_check.models.preprocessing import constants
 from quba_check.models.preprocessing.config import CROP_MODES, INTERPOLATIONS
 from quba_check.models.preprocessing.pillow_transform import PillowTransform
-from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 SIDES = st.integers(1, 60)
 
@@ -35,15 +34,8 @@ def noise(height: int, width: int) -> Image.Image:
 def test_it_equals_timms_transform(mode, is_square, data, image, interpolation, crop_pct):
     height = data.draw(st.integers(8, 40))
     width = height if is_square else data.draw(st.integers(8, 40))
-    preprocessing = Preprocessing(
-        input_size=(3, height, width),
-        interpolation=interpolation,
-        mean=constants.IMAGENET_MEAN,
-        std=constants.IMAGENET_STD,
-        crop_pct=crop_pct,
-        crop_mode=mode,
-        source="a test",
-    )
+    size = (3, height, width)
+    preprocessing = prepared(input_size=size, interpolation=interpolation, crop_pct=crop_pct, crop_mode=mode)
     picture = noise(*image)
     for crop in (True, False):
         expected = outcome(timm_transform(preprocessing, crop=crop), picture)

@@ -3,18 +3,16 @@ from __future__ import annotations
 import importlib
 import io
 import zipfile
+from functools import partial
 
 import pytest
 import timm
 import torch
+from support.loaded_models import load as load_model
+from support.loaded_models import refusal
 from torch import nn
 from torch.export import Dim
 
-from quba_check.errors import ModelError
-from quba_check.models.loading import load_classifier
-from quba_check.models.request import LoadRequest
-
-TEN = tuple("abcdefghij")
 IMAGES = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 DYNAMIC = ({0: Dim.DYNAMIC},)
 DEFAULTS = "interpolation, mean, std, crop_pct: the suite's defaults"
@@ -41,15 +39,11 @@ def program(tmp_path_factory):
     return export(tmp_path_factory.mktemp("program") / "net.pt2", Small().eval(), IMAGES)
 
 
-def load(path, **options):
-    options = {"trust_pickle": True} | options
-    return load_classifier(str(path), LoadRequest(classes=TEN, image_size=32, device="cpu", **options))
+load = partial(load_model, image_size=32, trust_pickle=True)
 
 
-def message(path, **options):
-    with pytest.raises(ModelError) as caught:
-        load(path, **options)
-    return str(caught.value).removeprefix(f"{path}: ")
+def message(path, trust_pickle=True):
+    return refusal(path, trust_pickle=trust_pickle).removeprefix(f"{path}: ")
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])

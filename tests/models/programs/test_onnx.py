@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from support.loaded_models import load as load_model
+from support.loaded_models import refusal
 from support.onnx_files import colours, export, mean_of_colours
 
 from quba_check.errors import ModelError
-from quba_check.models.loading import load_classifier
 from quba_check.models.programs.onnx_graph import read_graph
-from quba_check.models.request import LoadRequest
 
 THREE = ("red", "green", "blue")
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
@@ -22,16 +23,7 @@ NO_IMAGES = "the graph does not take a batch of images, got the input"
 ALLOWED = "Allowed: one input of float numbers, shaped (images, 3, height, width)."
 
 
-def load(spec: object, classes=THREE, image_size=8, **options):
-    return load_classifier(
-        str(spec), LoadRequest(classes=classes, image_size=image_size, **{"device": "cpu"} | options)
-    )
-
-
-def refusal(*arguments, **options) -> str:
-    with pytest.raises(ModelError) as raised:
-        load(*arguments, **options)
-    return str(raised.value)
+load = partial(load_model, classes=THREE, image_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +310,7 @@ def test_a_graph_that_fails_on_images(tmp_path):
 def test_another_number_of_classes(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
     with pytest.raises(ModelError) as raised:
-        load(path, classes=("a", "b")).raw(images(2))
+        load(path, classes="ab").raw(images(2))
     assert str(raised.value) == (
         f"{path}: the model gives 3 numbers per image, the suite has 2 classes. "
         "Give a model of 2 classes, or the suite of this model's classes."
@@ -334,7 +326,7 @@ def test_a_gpu_that_onnxruntime_cannot_use(tmp_path, monkeypatch):
     assert classifier.device == torch.device("cpu")
     runtime = f"onnxruntime {onnxruntime.__version__}"
     assert f"{path} runs on the CPU: {runtime} has no CUDA provider that works here" in classifier.notes
-    assert refusal(path, device="cuda") == (
+    assert refusal(path, THREE, device="cuda") == (
         f"{path}: {runtime} cannot run it on cuda. "
         "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
     )

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from functools import partial
 
 import pytest
 import timm
 import torch
+from support.loaded_models import load as load_model
+from support.loaded_models import refusal
 
-from quba_check.errors import ModelError
-from quba_check.models.loading import load_classifier
-from quba_check.models.request import LoadRequest
-
-TEN = tuple("abcdefghij")
 IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
@@ -42,8 +40,7 @@ def frozen(model):
     return torch.jit.freeze(torch.jit.script(model.eval()))
 
 
-def load(path, **options):
-    return load_classifier(str(path), LoadRequest(classes=TEN, image_size=64, device="cpu", **options))
+load = partial(load_model, image_size=64)
 
 
 def quiet(call, *args):
@@ -105,9 +102,7 @@ def test_the_fingerprint_sees_the_program(tmp_path):
 def test_a_trace_in_train_mode_is_refused(model, tmp_path):
     path = tmp_path / "net.pt"
     quiet(lambda: torch.jit.trace(model.train(), torch.rand(2, 3, 64, 64), check_trace=False)).save(path)
-    with pytest.raises(ModelError) as caught:
-        load(path)
-    assert str(caught.value) == (
+    assert refusal(path) == (
         f"{path}: was traced in train mode (aten::batch_norm), which eval mode cannot change. "
         "Trace it again after model.eval()."
     )
@@ -115,9 +110,7 @@ def test_a_trace_in_train_mode_is_refused(model, tmp_path):
 
 def test_a_program_without_weights(tmp_path):
     quiet(torch.jit.trace, torch.nn.Flatten(), torch.zeros(1, 3, 2, 2)).save(tmp_path / "net.pt")
-    with pytest.raises(ModelError) as caught:
-        load(tmp_path / "net.pt")
-    assert str(caught.value) == (
+    assert refusal(tmp_path / "net.pt") == (
         f"{tmp_path}/net.pt: holds no weights that can be counted. "
         "Give the original model, by its file or package.module:callable."
     )
@@ -126,9 +119,7 @@ def test_a_program_without_weights(tmp_path):
 def test_a_damaged_program(tmp_path):
     with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
         archive.writestr("net/constants.pkl", "x")
-    with pytest.raises(ModelError) as caught:
-        load(tmp_path / "net.pt")
-    assert str(caught.value) == f"{tmp_path}/net.pt: is not a TorchScript program, or is damaged."
+    assert refusal(tmp_path / "net.pt") == f"{tmp_path}/net.pt: is not a TorchScript program, or is damaged."
 
 
 def edited(path, target, edit):
@@ -186,9 +177,7 @@ def argument(value):
 def test_operators_that_reach_files_are_refused(small, tmp_path, monkeypatch, edit, word):
     monkeypatch.chdir(tmp_path)
     path = edited(small, tmp_path / "net.pt", edit)
-    with pytest.raises(ModelError) as caught:
-        load(path)
-    assert str(caught.value) == (
+    assert refusal(path) == (
         f"{path}: its program could reach files, got '{word}'; nothing of it was run. "
         "Allowed: operators of aten, prim, quantized, torchvision that only compute. Save the model without "
         "it, or, if you trust whoever made the file: --quba-trust-pickle."
@@ -223,8 +212,7 @@ class Outer(torch.nn.Module):
 def test_an_operator_in_a_branch_of_a_submodule(tmp_path):
     path = tmp_path / "net.pt"
     quiet(lambda: torch.jit.script(Outer())).save(path)
-    with pytest.raises(ModelError, match="could reach files, got 'save'"):
-        load(path)
+    assert "could reach files, got 'save'" in refusal(path)
 
 
 def test_names_of_torchvisions_modules_are_no_operators(small, tmp_path):
@@ -250,18 +238,14 @@ def test_a_program_of_an_old_torch(small, tmp_path):
     path = edited(small, tmp_path / "net.pt", lambda text: text)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("net/model.json", "{}")
-    with pytest.raises(ModelError) as caught:
-        load(path)
-    assert str(caught.value) == (
+    assert refusal(path) == (
         f"{path}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."
     )
 
 
 def test_packed_weights(small, tmp_path):
     path = edited(small, tmp_path / "net.pt", statement("y : __torch__.torch.classes.quantized.Packed = x"))
-    with pytest.raises(ModelError) as caught:
-        load(path)
-    assert str(caught.value) == (
+    assert refusal(path) == (
         f"{path}: holds packed weights, as quantised programs do, which are not counted in a file. "
         "Give package.module:callable, a function that quantises the model: there they are counted."
     )

@@ -6,20 +6,19 @@ import json
 import os
 import shutil
 import sys
+from functools import partial
 
 import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
 from support.clip_files import CLIP, made, write_folder, write_weights
+from support.loaded_models import load as load_model
+from support.loaded_models import refusal
 from torch.nn.functional import normalize
 
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
-from quba_check.errors import ModelError
-from quba_check.models.loading import load_classifier
-from quba_check.models.request import LoadRequest
-from quba_check.models.specs import parse_spec
 
 THREE = ("apple", "red_brick", "cloud")
 PROMPTS = Prompts(("a photo of a {}.", "{} in the rain"), {"cloud": "small cloud"})
@@ -27,16 +26,7 @@ PARAMETERS = "parameters: image tower alone; text weights are fixed"
 CANNOT_LOAD = "open_clip cannot load it (without a network give open_clip:NAME/WEIGHTS_FILE): "
 
 
-def load(spec, classes=THREE, image_size=16, **options):
-    return load_classifier(
-        str(spec), LoadRequest(classes=classes, image_size=image_size, device="cpu", **options)
-    )
-
-
-def refusal(spec, **options) -> str:
-    with pytest.raises(ModelError) as raised:
-        load(spec, **options)
-    return str(raised.value)
+load = partial(load_model, classes=THREE, image_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +35,11 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("zero-shot") / "tiny"
     write_folder(root)
     return root
+
+
+@pytest.fixture
+def tiny(folder):
+    return f"open_clip:local-dir:{folder}"
 
 
 def images(count: int = 4, side: int = 16) -> torch.Tensor:
@@ -87,8 +82,8 @@ def test_text_weights_are_those_that_open_clip_builds(folder, tmp_path):
     )
 
 
-def test_what_is_known_of_it(folder):
-    classifier = load(f"open_clip:local-dir:{folder}")
+def test_what_is_known_of_it(tiny):
+    classifier = load(tiny)
     tower = made("clip").visual
     assert classifier.name == "tiny"
     assert classifier.parameters == sum(parameter.numel() for parameter in tower.parameters())
@@ -110,26 +105,25 @@ def test_what_is_known_of_it(folder):
     )
 
 
-def test_the_texts_are_noted(folder):
-    notes = load(f"open_clip:local-dir:{folder}", prompts=PROMPTS).notes
+def test_the_texts_are_noted(tiny):
+    notes = load(tiny, prompts=PROMPTS).notes
     assert notes[1] == (
         "zero-shot texts: the classes' own names (2), the suite's names (1) in the suite's 2 templates"
     )
-    same = load(f"open_clip:local-dir:{folder}", prompts=Prompts(names={"cloud": "apple"})).notes
+    same = load(tiny, prompts=Prompts(names={"cloud": "apple"})).notes
     assert same[2] == "classes of the same name cannot be distinguished: apple"
 
 
-def test_gradients_reach_the_images(folder):
-    classifier = load(f"open_clip:local-dir:{folder}")
+def test_gradients_reach_the_images(tiny):
+    classifier = load(tiny)
     pixels = images().requires_grad_(True)
     torch.nn.functional.cross_entropy(classifier.raw(pixels), torch.tensor([0, 1, 2, 0])).backward()
     assert (pixels.grad.flatten(1) != 0).any(dim=1).all()
     assert not any(parameter.requires_grad for parameter in classifier.module.parameters())
 
 
-def test_half_precision_does_not_reach_the_scaled_product(folder):
-    spec = f"open_clip:local-dir:{folder}"
-    whole, half = load(spec), load(spec, precision="bf16")
+def test_half_precision_does_not_reach_the_scaled_product(tiny):
+    whole, half = load(tiny), load(tiny, precision="bf16")
     answers = half.raw(images())
     torch.testing.assert_close(answers, whole.raw(images()), atol=0.5, rtol=0)
     assert (answers.bfloat16().float() != answers).any()
@@ -291,9 +285,7 @@ def test_weights_that_would_run_code(tiny_architecture, capsys):
     ["open_clip:ViT-B-32", "open_clip:/openai", "open_clip:local-dir:", "open_clip:hf-hub:tiny"],
 )
 def test_specs_that_do_not_say_enough(spec):
-    with pytest.raises(ModelError) as raised:
-        parse_spec(spec)
-    assert str(raised.value) == (
+    assert refusal(spec) == (
         f"{spec}: does not name model and weights. Allowed: open_clip:NAME/TAG, open_clip:NAME/WEIGHTS_FILE, "
         "open_clip:hf-hub:OWNER/NAME, open_clip:local-dir:FOLDER."
     )
@@ -301,9 +293,7 @@ def test_specs_that_do_not_say_enough(spec):
 
 def test_files_and_folders_that_are_not_there(tmp_path):
     (tmp_path / "best.pt").write_bytes(b"")
-    with pytest.raises(ModelError) as raised:
-        parse_spec(f"open_clip:ViT-B-32/{tmp_path}/bets.pt")
-    assert str(raised.value) == (
+    assert refusal(f"open_clip:ViT-B-32/{tmp_path}/bets.pt") == (
         f"open_clip:ViT-B-32/{tmp_path}/bets.pt: there is no weights file {tmp_path}/bets.pt. "
         "Did you mean 'best.pt'?"
     )
@@ -316,9 +306,7 @@ def test_folders_without_a_model(folder, tmp_path, name):
     shutil.copy(folder / "open_clip_config.json", tmp_path / "without weights")
     shutil.copytree(folder, tmp_path / "with a pipe")
     os.mkfifo(tmp_path / "with a pipe" / "other.bin")
-    with pytest.raises(ModelError) as raised:
-        parse_spec(f"open_clip:local-dir:{tmp_path / name}")
-    assert str(raised.value) == (
+    assert refusal(f"open_clip:local-dir:{tmp_path / name}") == (
         f"open_clip:local-dir:{tmp_path / name}: there is no model in {tmp_path / name}. "
         "Allowed: a folder with open_clip_config.json and a .safetensors, .bin, .pth file."
     )
@@ -332,6 +320,20 @@ def test_without_open_clip(folder, monkeypatch):
     )
 
 
+@pytest.fixture
+def changed(folder, tmp_path):
+    """Return a function that copies the tiny CLIP and changes a part of its config."""
+
+    def change(part, value):
+        shutil.copytree(folder, tmp_path / "tiny")
+        config = json.loads((tmp_path / "tiny" / "open_clip_config.json").read_text(encoding="utf-8"))
+        config["model_cfg"][part] |= value
+        (tmp_path / "tiny" / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
+        return f"open_clip:local-dir:{tmp_path / 'tiny'}"
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("part", "value", "got"),
     [
@@ -339,29 +341,18 @@ def test_without_open_clip(folder, monkeypatch):
         ("vision_cfg", {"timm_model_name": "hf-hub:someone/net"}, "hf-hub:someone/net"),
     ],
 )
-def test_a_config_that_asks_for_code(folder, tmp_path, part, value, got):
-    shutil.copytree(folder, tmp_path / "tiny")
-    config = json.loads((tmp_path / "tiny" / "open_clip_config.json").read_text(encoding="utf-8"))
-    config["model_cfg"][part] = config["model_cfg"][part] | value
-    (tmp_path / "tiny" / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
-    spec = f"open_clip:local-dir:{tmp_path / 'tiny'}"
+def test_a_config_that_asks_for_code(changed, part, value, got):
+    spec = changed(part, value)
     assert refusal(spec) == (
         f"{spec}: its open_clip_config.json asks for code from elsewhere, got '{got}'; nothing of it was "
         "run. If you trust whoever made it: --quba-trust-pickle."
     )
 
 
-def test_a_tokenizer_without_its_package(folder, tmp_path, monkeypatch):
-    shutil.copytree(folder, tmp_path / "tiny")
-    config = json.loads((tmp_path / "tiny" / "open_clip_config.json").read_text(encoding="utf-8"))
-    config["model_cfg"]["text_cfg"] = config["model_cfg"]["text_cfg"] | {"hf_tokenizer_name": "someone/words"}
-    (tmp_path / "tiny" / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
+def test_a_tokenizer_without_its_package(changed, monkeypatch):
+    spec = changed("text_cfg", {"hf_tokenizer_name": "someone/words"})
     monkeypatch.setitem(sys.modules, "transformers", None)
-    spec = f"open_clip:local-dir:{tmp_path / 'tiny'}"
-    assert refusal(spec) == (
-        f"{spec}: its text tokenizer cannot be loaded: ModuleNotFoundError: import of transformers halted; "
-        "None in sys.modules"
-    )
+    assert refusal(spec).startswith(f"{spec}: its text tokenizer cannot be loaded: ModuleNotFoundError: ")
 
 
 def test_it_answers_in_the_classes_of_a_restricted_suite(folder):

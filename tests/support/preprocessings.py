@@ -1,4 +1,4 @@
-"""timm's own evaluation transform, to compare with."""
+"""Preprocessings, and timm's own evaluation transform to compare with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from timm.data.transforms import str_to_interp_mode
 from torchvision import transforms
 
 from quba_check.models.preprocessing.preprocessing import Preprocessing
+
+
+def prepared(**changes: Any) -> Preprocessing:
+    """Return a preprocessing with some values changed."""
+    fields = {
+        "input_size": (3, 48, 48),
+        "interpolation": "bilinear",
+        "mean": (0.5, 0.4, 0.3),
+        "std": (0.2, 0.3, 0.25),
+        "crop_pct": 0.875,
+        "crop_mode": "center",
+        "source": "a test",
+    }
+    return Preprocessing(**{**fields, **changes})
 
 
 def timm_transform(preprocessing: Preprocessing, *, crop: bool = True) -> Any:
