@@ -7,7 +7,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
-from support.loaded_models import TEN, load, refusal
+from support.loaded_models import load, refusal
 from torch import nn
 
 from quba_check.errors import OptionError
@@ -97,12 +97,6 @@ def test_keys_that_fit_nothing_near(state, tmp_path, monkeypatch):
     )
 
 
-def test_head_of_another_number_of_classes(checkpoint):
-    assert refusal("net.pt", arch=ARCH, classes=tuple(map(str, range(1000)))) == (
-        "net.pt: the checkpoint's head has 10 classes, the suite has 1000."
-    )
-
-
 def test_unknown_architecture_is_reported_before_the_file_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pt").write_bytes(b"not read")
@@ -157,39 +151,17 @@ def test_source_files_of_callables_are_part_of_the_fingerprint(tmp_path, monkeyp
     )
 
 
-def test_demo_models(monkeypatch):
+@pytest.mark.parametrize("outputs", [{"outputs": "sigmoids"}, {}])
+def test_demo_models_and_the_outputs_that_a_module_states(monkeypatch, outputs):
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
-    module.quba_config = {"input_size": (3, 2, 2), "mean": (0, 0, 0), "std": (1, 1, 1), "crop_pct": 1.0}
+    module.quba_config = {"input_size": (3, 2, 2), "mean": (0, 0, 0), "std": (1, 1, 1)} | outputs
     asked = []
     monkeypatch.setattr("quba_check.demo.network.demo_module", lambda name: asked.append(name) or module)
     classifier = load("demo-textured")
     assert asked == ["demo-textured"]
     assert (classifier.name, classifier.parameters) == ("demo-textured", 130)
     assert (classifier.compute.reason, classifier.is_open) == ("the demo runs on the plain path", False)
-
-
-@pytest.mark.parametrize("outputs", ["sigmoids", None])
-def test_a_module_may_state_the_kind_of_its_outputs(monkeypatch, outputs):
-    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
-    module.quba_config = {"input_size": (3, 2, 2)} | ({"outputs": outputs} if outputs else {})
-    monkeypatch.setattr("quba_check.demo.network.demo_module", lambda _: module)
-    assert load("demo").outputs == outputs
-
-
-def test_timm_models(monkeypatch):
-    torch.manual_seed(0)
-    module = timm.create_model(ARCH, num_classes=10)
-    monkeypatch.setattr(
-        "quba_check.models.checkpoints.timm_architectures.timm.create_model", lambda *_args, **_how: module
-    )
-    classifier = load(f"timm:{ARCH}.lamb_in1k")
-    assert (classifier.name, classifier.preprocessing.source) == (
-        f"{ARCH}.lamb_in1k",
-        f"timm's {ARCH}.lamb_in1k",
-    )
-    assert refusal(f"timm:{ARCH}", classes=TEN[:4]) == (
-        f"timm:{ARCH}: the model has 10 classes, the suite has 4."
-    )
+    assert classifier.outputs == outputs.get("outputs")
 
 
 def test_device_and_precision_are_checked_first(tmp_path, monkeypatch):

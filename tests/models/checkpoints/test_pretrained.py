@@ -60,6 +60,7 @@ def test_a_model_of_timms_own(cache):
     classifier = load("timm:test_vit.r160_in1k", classes=tuple(map(str, range(1000))))
     assert torch.equal(classifier.module.head.weight, model.head.weight)
     assert classifier.preprocessing.source == "timm's test_vit.r160_in1k"
+    assert message("timm:test_vit.r160_in1k") == "the model has 1000 classes, the suite has 10."
 
 
 def test_other_classes(owned):

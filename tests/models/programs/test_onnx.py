@@ -307,16 +307,6 @@ def test_a_graph_that_fails_on_images(tmp_path):
         load(path).raw(images(2))
 
 
-def test_another_number_of_classes(tmp_path):
-    path = mean_of_colours(tmp_path / "x.onnx")
-    with pytest.raises(ModelError) as raised:
-        load(path, classes="ab").raw(images(2))
-    assert str(raised.value) == (
-        f"{path}: the model gives 3 numbers per image, the suite has 2 classes. "
-        "Give a model of 2 classes, or the suite of this model's classes."
-    )
-
-
 def test_a_gpu_that_onnxruntime_cannot_use(tmp_path, monkeypatch):
     import onnxruntime
 

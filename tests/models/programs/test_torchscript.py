@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 import zipfile
 from functools import partial
 
@@ -10,14 +9,8 @@ import torch
 from support.loaded_models import load as load_model
 from support.loaded_models import refusal
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated, and warns of traces
 IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _deprecated():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +36,10 @@ def frozen(model):
 load = partial(load_model, image_size=64)
 
 
-def quiet(call, *args):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return call(*args)
-
-
 @pytest.mark.parametrize("make", [scripted, traced, frozen])
 def test_programs_answer_as_their_model_does(make, model, tmp_path):
     path = tmp_path / "net.pt"
-    quiet(make, model).save(path)
+    make(model).save(path)
     expected = model.eval()(IMAGES)
     classifier = load(path)
     images = IMAGES.clone().requires_grad_()
@@ -69,9 +56,9 @@ def test_programs_answer_as_their_model_does(make, model, tmp_path):
 
 def test_parameters_are_counted(model, tmp_path):
     count = sum(parameter.numel() for parameter in model.parameters())
-    quiet(traced, model).save(tmp_path / "net.pt")
+    traced(model).save(tmp_path / "net.pt")
     assert load(tmp_path / "net.pt").parameters == count
-    quiet(frozen, model).save(tmp_path / "frozen.pt")
+    frozen(model).save(tmp_path / "frozen.pt")
     classifier = load(tmp_path / "frozen.pt")
     assert 0.9 * count < classifier.parameters < 1.1 * count
     assert classifier.notes[0] == (
@@ -94,32 +81,30 @@ class Scaled(torch.nn.Module):
 def test_the_fingerprint_sees_the_program(tmp_path):
     prints = {}
     for name, scale in (("a", 1.0), ("b", 2.0)):
-        quiet(torch.jit.trace, Scaled(scale), torch.zeros(1, 3, 2, 2)).save(tmp_path / f"{name}.pt")
+        torch.jit.trace(Scaled(scale), torch.zeros(1, 3, 2, 2)).save(tmp_path / f"{name}.pt")
         prints[name] = [load(tmp_path / f"{name}.pt").fingerprint for _ in range(2)]
     assert prints["a"][0] == prints["a"][1] != prints["b"][0]
 
 
 def test_a_trace_in_train_mode_is_refused(model, tmp_path):
     path = tmp_path / "net.pt"
-    quiet(lambda: torch.jit.trace(model.train(), torch.rand(2, 3, 64, 64), check_trace=False)).save(path)
+    torch.jit.trace(model.train(), torch.rand(2, 3, 64, 64), check_trace=False).save(path)
     assert refusal(path) == (
         f"{path}: was traced in train mode (aten::batch_norm), which eval mode cannot change. "
         "Trace it again after model.eval()."
     )
 
 
-def test_a_program_without_weights(tmp_path):
-    quiet(torch.jit.trace, torch.nn.Flatten(), torch.zeros(1, 3, 2, 2)).save(tmp_path / "net.pt")
-    assert refusal(tmp_path / "net.pt") == (
-        f"{tmp_path}/net.pt: holds no weights that can be counted. "
+def test_programs_that_hold_no_model(tmp_path):
+    path = tmp_path / "net.pt"
+    torch.jit.trace(torch.nn.Flatten(), torch.zeros(1, 3, 2, 2)).save(path)
+    assert refusal(path) == (
+        f"{path}: holds no weights that can be counted. "
         "Give the original model, by its file or package.module:callable."
     )
-
-
-def test_a_damaged_program(tmp_path):
-    with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/constants.pkl", "x")
-    assert refusal(tmp_path / "net.pt") == f"{tmp_path}/net.pt: is not a TorchScript program, or is damaged."
+    assert refusal(path) == f"{path}: is not a TorchScript program, or is damaged."
 
 
 def edited(path, target, edit):
@@ -136,7 +121,7 @@ def edited(path, target, edit):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("small") / "net.pt"
-    quiet(lambda: torch.jit.script(Scaled(1.0))).save(path)
+    torch.jit.script(Scaled(1.0)).save(path)
     return path
 
 
@@ -211,7 +196,7 @@ class Outer(torch.nn.Module):
 
 def test_an_operator_in_a_branch_of_a_submodule(tmp_path):
     path = tmp_path / "net.pt"
-    quiet(lambda: torch.jit.script(Outer())).save(path)
+    torch.jit.script(Outer()).save(path)
     assert "could reach files, got 'save'" in refusal(path)
 
 
@@ -234,19 +219,16 @@ def test_names_of_torchvisions_modules_are_no_operators(small, tmp_path):
     assert load(path).parameters == 130
 
 
-def test_a_program_of_an_old_torch(small, tmp_path):
-    path = edited(small, tmp_path / "net.pt", lambda text: text)
-    with zipfile.ZipFile(path, "a") as archive:
+def test_programs_that_torch_would_misread(small, tmp_path):
+    old = edited(small, tmp_path / "old.pt", lambda text: text)
+    with zipfile.ZipFile(old, "a") as archive:
         archive.writestr("net/model.json", "{}")
-    assert refusal(path) == (
-        f"{path}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."
+    assert refusal(old) == (
+        f"{old}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."
     )
-
-
-def test_packed_weights(small, tmp_path):
-    path = edited(small, tmp_path / "net.pt", statement("y : __torch__.torch.classes.quantized.Packed = x"))
-    assert refusal(path) == (
-        f"{path}: holds packed weights, as quantised programs do, which are not counted in a file. "
+    packed = edited(small, tmp_path / "net.pt", statement("y : __torch__.torch.classes.quantized.Packed = x"))
+    assert refusal(packed) == (
+        f"{packed}: holds packed weights, as quantised programs do, which are not counted in a file. "
         "Give package.module:callable, a function that quantises the model: there they are counted."
     )
 
@@ -278,14 +260,14 @@ class Listed(torch.nn.Module):
 def test_weights_outside_of_the_parameters_are_counted(tmp_path):
     path = tmp_path / "net.pt"
     model = Hidden().eval()
-    quiet(torch.jit.trace, model, torch.zeros(2, 3, 2, 2)).save(path)
+    torch.jit.trace(model, torch.zeros(2, 3, 2, 2)).save(path)
     classifier = load(path)
     others = 60 + 100 + 50 + 100 + 10
     assert classifier.parameters == 6 + others
     assert classifier.notes[0] == (
         f"parameters counts {others} numbers that {path} holds as constants or buffers, too"
     )
-    quiet(lambda: torch.jit.script(model)).save(path)
+    torch.jit.script(model).save(path)
     assert load(path).parameters >= 6 + 60 + 100 + 50 + 100
-    quiet(lambda: torch.jit.script(Listed())).save(path)
+    torch.jit.script(Listed()).save(path)
     assert load(path).parameters == 10
