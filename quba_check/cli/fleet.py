@@ -26,9 +26,8 @@ from quba_check.fleet.judging import Fleet, locked
 from quba_check.fleet.model_list import read_models
 from quba_check.fleet.report import exit_code, fleet_json, fleet_table
 from quba_check.fleet.result import ModelResult
-from quba_check.fleet.shares import machine_shares
+from quba_check.fleet.shares import machine_shares, visible_gpus
 from quba_check.messages import did_you_mean
-from quba_check.models.visible_gpus import visible_gpus
 from quba_check.reports.tables import fit_encoding
 from quba_check.suites.opening import data_folder
 

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from quba_check.models.visible_gpus import GPUS
-
+GPUS = "CUDA_VISIBLE_DEVICES"
+"""Variable of CUDA."""
 THREADS = "OMP_NUM_THREADS"
 """Variable of the threads of torch."""
+
+
+def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the GPUs of CUDA that this process may use.
+
+    torch is imported only if no variable names them.
+
+    Args:
+        environment: the variables of the process.
+    """
+    named = environment.get(GPUS)
+    if named is not None:
+        return [gpu.strip() for gpu in named.split(",") if gpu.strip()]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
 
 
 def machine_shares(at_once: int | None, gpus: Sequence[str], cores: int) -> list[dict[str, str]]:

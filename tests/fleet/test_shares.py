@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from quba_check.fleet.shares import machine_shares
+from quba_check.fleet.shares import machine_shares, visible_gpus
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,13 @@ def test_more_processes_than_gpus_share_them() -> None:
 def test_the_users_number_of_threads_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert machine_shares(2, [], 8) == [{}, {}]
+
+
+def test_gpus_that_the_environment_names() -> None:
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2, GPU-8932f937"}) == ["2", "GPU-8932f937"]
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
+
+
+def test_gpus_that_torch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert visible_gpus({}) == ["0", "1"]

@@ -57,25 +57,11 @@ def test_messages(tmp_path, content, message):
     assert str(caught.value) == f"hub: {message}"
 
 
-@pytest.mark.parametrize(
-    ("head", "text"),
-    [
-        (Head(3), "net: the model has 1000 classes, the suite has 3."),
-        (
-            Head(3, is_in_imagenet=True),
-            "net: the model has 1000 classes, the suite has 3. The suite's classes are 3 of ImageNet's "
-            "1,000. Score only their logits with restrict: true in quba-data.yaml, or keep all as possible "
-            "answers with classes: imagenet and partial: true in its sets (folders named by synset).",
-        ),
-        (
-            Head(3, columns=(4, 0, 1), of=5),
-            "net: the model has 1000 classes, the suite is restricted to 3 of 5. Give a model of 5 classes, "
-            "or remove restrict from quba-data.yaml.",
-        ),
-    ],
-)
-def test_a_model_of_another_size(head, text):
-    check_head(head.size, head, "net: the model")
-    with pytest.raises(HeadError) as raised:
-        check_head(1000, head, "net: the model")
-    assert str(raised.value) == text
+def test_a_model_of_another_size():
+    check_head(3, Head(3), "net: the model")
+    with pytest.raises(HeadError, match=r"^net: the model has 1000 classes, the suite has 3\.$"):
+        check_head(1000, Head(3), "net: the model")
+    with pytest.raises(
+        HeadError, match=r"restricted to 3 of 5\. Give a model of 5 classes, or "
+    ):
+        check_head(1000, Head(3, columns=(4, 0, 1), of=5), "net: the model")

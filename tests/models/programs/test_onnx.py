@@ -75,12 +75,10 @@ def test_a_fixed_batch_is_noted(exported):
     )
 
 
-def test_the_size_that_the_input_is_fixed_to_wins_over_the_suites(exported):
+def test_a_fixed_size_wins_over_the_suites(exported, tmp_path):
     assert load(exported[1], image_size=16).preprocessing.input_size == (3, 8, 8)
-
-
-def test_a_free_size_is_the_suites(tmp_path):
-    assert load(mean_of_colours(tmp_path / "x.onnx"), image_size=16).preprocessing.input_size == (3, 16, 16)
+    free = mean_of_colours(tmp_path / "x.onnx")
+    assert load(free, image_size=16).preprocessing.input_size == (3, 16, 16)
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path):
@@ -219,17 +217,12 @@ def test_of_several_outputs_the_table_is_read(tmp_path):
     assert "the output 'logits' is used, of features, logits" in classifier.notes
 
 
-def test_a_half_precision_is_not_claimed(tmp_path):
-    path = mean_of_colours(tmp_path / "x.onnx")
-    classifier = load(path, precision="bf16")
-    assert classifier.precision == "fp32"
-    assert f"{path} computes in the precision of its file, not in bf16" in classifier.notes
-
-
 def test_a_program_runs_as_it_is(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
-    classifier = load(path, compile="on")
+    classifier = load(path, precision="bf16", compile="on")
     assert (classifier.compute.reason, classifier.is_open) == ("exported programs run as they are", False)
+    assert classifier.precision == "fp32"
+    assert f"{path} computes in the precision of its file, not in bf16" in classifier.notes
     assert (
         f"{path} is an exported program and runs as it is: --quba-compile has no effect" in classifier.notes
     )
