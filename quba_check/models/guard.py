@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from quba_check.errors import InvariantError
 from quba_check.models.fingerprint import named_tensors, state_digest
@@ -34,7 +34,11 @@ class Guard:
 
     def versions(self) -> dict[str, Version]:
         """Return the address and in-place counter of each parameter and buffer, by name."""
-        return {name: _version(tensor) for name, tensor in named_tensors(self._module).items()}
+        # Tensors created under inference_mode have no counter; the checksum covers them.
+        return {
+            name: (tensor.data_ptr(), -1 if tensor.is_inference() else tensor._version)
+            for name, tensor in named_tensors(self._module).items()
+        }
 
     def check(self, view: str) -> None:
         """Check that the module has not changed.
@@ -69,9 +73,3 @@ class Guard:
         now = named_tensors(self._module)
         if state_digest({name: now[name] for name in self._before if name in now}) != self._checksum:
             raise InvariantError(STATE_CHANGED)
-
-
-def _version(tensor: Tensor) -> Version:
-    # Tensors created under inference_mode have no counter; the checksum covers them.
-    counter = -1 if tensor.is_inference() else tensor._version
-    return tensor.data_ptr(), counter

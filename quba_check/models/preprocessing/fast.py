@@ -5,6 +5,7 @@ Both release the interpreter's lock and use one thread, so that several images a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import IO, cast
 
@@ -30,21 +31,13 @@ def rgb_pixels(image: Image.Image) -> Tensor:
     Pillow parses the headers. torchvision decodes JPEG files; what it rejects, and every other format, is
     decoded by Pillow, whose errors pass unchanged. As in Pillow, the orientation in EXIF data is not applied.
     """
-    pixels = _jpeg_pixels(image)
-    return pixels_of(image.convert("RGB")) if pixels is None else pixels
-
-
-def _jpeg_pixels(image: Image.Image) -> Tensor | None:
-    """Return the pixels of a JPEG file in grey or RGB, None if torchvision fails."""
-    if image.format != "JPEG" or image.mode not in ("L", "RGB"):
-        return None
-    file = cast(IO[bytes], cast(ImageFile.ImageFile, image).fp)
-    file.seek(0)
-    content = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
-    try:
-        return decode_jpeg(content)
-    except RuntimeError:  # truncated, damaged, or with a feature that it lacks
-        return None
+    if image.format == "JPEG" and image.mode in ("L", "RGB"):
+        file = cast(IO[bytes], cast(ImageFile.ImageFile, image).fp)
+        file.seek(0)
+        content = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
+        with contextlib.suppress(RuntimeError):  # truncated, damaged, or with a feature that it lacks
+            return decode_jpeg(content)
+    return pixels_of(image.convert("RGB"))
 
 
 def decode_jpeg(content: Tensor) -> Tensor:
