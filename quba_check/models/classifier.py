@@ -292,7 +292,7 @@ def model_errors(beginning: str) -> Iterator[None]:
 def is_out_of_memory(error: BaseException) -> bool:
     """True for out-of-memory errors of Python, torch and onnxruntime, on any device."""
     is_typed = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    return is_typed or any(text in error_summary(error) for text in _OUT_OF_MEMORY)
+    return is_typed or any(text in _text_of(error) for text in _OUT_OF_MEMORY)
 
 
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
@@ -316,10 +316,12 @@ def error_summary(error: BaseException) -> str:
     >>> error_summary(ValueError("no such layer\nsecond line"))
     'ValueError: no such layer'
     """
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001  the user's own error type may fail too
-        text = ""
-    line = next(iter(text.strip().splitlines()), "")
-    line = one_line(line, _MAX_LENGTH)
+    line = one_line(next(iter(_text_of(error).strip().splitlines()), ""), _MAX_LENGTH)
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  the user's own error type may fail too
+        return ""

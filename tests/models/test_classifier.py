@@ -149,6 +149,7 @@ def test_ctrl_c_stays_ctrl_c():
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: …"),
         RuntimeError("MPS backend out of memory"),
+        RuntimeError("The following operation failed in the TorchScript interpreter.\nCUDA out of memory"),
         RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported asynchronously"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from quba_check.errors import ModelError
 from quba_check.messages import listed
-from quba_check.models.classifier import error_summary
+from quba_check.models.classifier import error_summary, model_errors
 from quba_check.models.fingerprint import unusual_form
 from quba_check.models.loaded_module import quiet
 from quba_check.models.preprocessing.config import key_text
@@ -75,10 +75,8 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
         ModelError: the file is damaged, is not a checkpoint, would run code, or holds no state dict.
     """
     if path.suffix.lower() == ".safetensors":
-        try:
+        with model_errors(f"{spec}: not a safetensors file, or a damaged one:"):
             return checkpoint_of(load_file(path), spec)
-        except Exception as error:  # errors of safetensors, and of types missing in torch
-            raise ModelError(f"{spec}: not a safetensors file, or a damaged one.") from error
     return checkpoint_of(_unpickle(path, spec, trust_pickle), spec)
 
 

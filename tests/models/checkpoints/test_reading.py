@@ -212,7 +212,11 @@ def test_a_trusted_file_that_is_none(tmp_path):
 
 
 def test_a_damaged_safetensors_file(tmp_path):
-    assert refusal(b"xx" * 50, tmp_path, "net.safetensors") == "not a safetensors file, or a damaged one."
+    text = refusal(b"xx" * 50, tmp_path, "net.safetensors")
+    assert text.startswith("not a safetensors file, or a damaged one: SafetensorError: ")
+    save_file({"a\nb": torch.ones(1)}, tmp_path / "odd.safetensors")
+    with pytest.raises(ModelError, match="holds a tensor with a name that cannot be shown"):
+        read_checkpoint(tmp_path / "odd.safetensors", spec="odd")
 
 
 def test_arguments_of_training_scripts_are_read_without_running_code(tmp_path):
