@@ -62,12 +62,12 @@ def test_the_lists_for_imagenet_are_of_its_thousand_classes():
     from quba_check.models.zero_shot.class_prompts import class_prompts
     from quba_check.suites.label_spaces import imagenet_classes
 
-    read = class_prompts(imagenet_classes(), Prompts())
-    assert len(read.texts) == 1000
-    assert {len(texts) for texts in read.texts} == {80} == {len(open_clip.OPENAI_IMAGENET_TEMPLATES)}
-    assert read.texts[0][0] == "a bad photo of a tench."
-    assert read.texts[999][-1] == "a tattoo of the toilet paper."
-    assert read.notes == (
+    texts, notes = class_prompts(imagenet_classes(), Prompts())
+    assert len(texts) == 1000
+    assert {len(of_class) for of_class in texts} == {80} == {len(open_clip.OPENAI_IMAGENET_TEMPLATES)}
+    assert texts[0][0] == "a bad photo of a tench."
+    assert texts[999][-1] == "a tattoo of the toilet paper."
+    assert notes == [
         "zero-shot texts: open_clip's names for ImageNet in open_clip's 80 templates for ImageNet",
         "classes of the same name cannot be distinguished: missile, sunglasses",
-    )
+    ]
