@@ -128,18 +128,11 @@ def _check_cycle(extends: LocatedValue, parent: _File, extending: tuple[_File, .
     paths = [file.path for file in extending]
     resolved = Path(os.path.realpath(parent.path))
     where = extends.document.at(extends.location)
-    if resolved not in paths:
-        if len(paths) >= MOST_FILES:
-            raise ThresholdError(f"{where}: more than {MOST_FILES} files extend each other.")
-        return
-    if resolved == paths[-1]:
-        name = os.path.basename(extends.value)  # noqa: PTH119  text as typed
-        raise ThresholdError(
-            f"{where}: the file extends itself. For a shipped profile of that name write "
-            f"'extends: quba_check/thresholds/{name}'."
-        )
-    cycle = [file.shown for file in extending[paths.index(resolved) :]]
-    raise ThresholdError(f"{where}: the files extend each other: {' → '.join([*cycle, cycle[0]])}.")
+    if resolved in paths:
+        cycle = [file.shown for file in extending[paths.index(resolved) :]]
+        raise ThresholdError(f"{where}: the files extend each other: {' → '.join([*cycle, cycle[0]])}.")
+    if len(paths) >= MOST_FILES:
+        raise ThresholdError(f"{where}: more than {MOST_FILES} files extend each other.")
 
 
 def _check_version(document: Document) -> None:

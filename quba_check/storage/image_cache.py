@@ -21,12 +21,10 @@ from quba_check.storage.objects import FolderObjects
 from quba_check.storage.user_files import file_kind, reason, remove
 
 Pixels = NDArray[np.uint8]
-SUFFIX, UNFINISHED = ".npy", ".tmp"
+SUFFIX = ".npy"
 LARGEST_RESERVE = 10**10
 """Most bytes of the disk that stay free. Predictions, records and other programs need them more."""
 LOCK_SECONDS = 10.0
-ABANDONED_SECONDS = 3600.0
-"""Age of an unfinished file whose process must have died."""
 _STARTED = time.time()
 _SUM_BYTES = 4
 _MOST_HEADER = 256
@@ -158,11 +156,7 @@ class ImageCache:
         """Remove files until another one fits; return False, and remove none, if it cannot."""
         disk = shutil.disk_usage(self.folder)
         reserve = min(disk.total // 10, LARGEST_RESERVE)
-        files = list(FolderObjects(self.folder).list())
-        for file in files:
-            if file.name.endswith(UNFINISHED) and time.time() - file.modified > ABANDONED_SECONDS:
-                (self.folder / file.name).unlink(missing_ok=True)
-        kept = [file for file in files if file.name.endswith(SUFFIX)]
+        kept = [file for file in FolderObjects(self.folder).list() if file.name.endswith(SUFFIX)]
         excess = max(sum(file.size for file in kept) + size - self.limit_bytes, reserve + size - disk.free)
         unused = least_recently_used(kept, excess, _STARTED)
         if sum(file.size for file in unused) < excess:

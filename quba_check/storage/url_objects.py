@@ -127,18 +127,12 @@ class UrlObjects(ObjectStore):
     def _opened(self) -> Any:
         scheme, _, path = self._url.partition("://")
         bucket, _, prefix = path.partition("/")
-        if scheme not in SCHEMES or "@" in path:
-            problem = (
-                "credentials in a URL are not read" if scheme in SCHEMES else f"{scheme}:// is not supported"
-            )
-            raise self._error(
-                f"{self._option}: {self.label} cannot be opened: {problem}. Allowed: a folder, or a URL "
-                f"such as {_EXAMPLES}."
-            )
+        if scheme not in SCHEMES:
+            raise self._not_opened(f"{scheme}:// is not supported")
+        if "@" in path:
+            raise self._not_opened("credentials in a URL are not read")
         if not bucket:
-            raise self._error(
-                f"{self._option}: {self.label} names no bucket. Allowed: a URL such as {_EXAMPLES}."
-            )
+            raise self._not_opened("it names no bucket")
         try:
             import obstore.store
         except ImportError:
@@ -158,10 +152,13 @@ class UrlObjects(ObjectStore):
                 options |= _profile()
             return getattr(obstore.store, SCHEMES[scheme])(bucket, prefix=prefix or None, **options)
         except Exception as error:  # noqa: BLE001  of missing or wrong settings, also of boto3
-            raise self._error(
-                f"{self._option}: {self.label} cannot be opened: {self._message(error)}. Allowed: a "
-                f"folder, or a URL such as {_EXAMPLES}."
-            ) from None
+            raise self._not_opened(self._message(error)) from None
+
+    def _not_opened(self, problem: str) -> UserError:
+        return self._error(
+            f"{self._option}: {self.label} cannot be opened: {problem}. Allowed: a folder, or a URL such as "
+            f"{_EXAMPLES}."
+        )
 
     @contextmanager
     def _errors(self, name: str, *, can_be_missing: bool = True) -> Iterator[None]:

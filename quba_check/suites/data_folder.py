@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Protocol
 
+from quba_check.errors import SuiteError
 from quba_check.storage.data_copies import CopySettings, DataCopies
+from quba_check.storage.user_files import reason
+from quba_check.suites.manifest.reading import class_files
 from quba_check.suites.readers import READERS
 from quba_check.suites.readers.paths import expand_braces
 
@@ -33,8 +35,11 @@ class Place:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
-class DataFolder(Protocol):
-    """The folder of a suite.
+class DataFolder:
+    """The folder of a suite, on this machine.
+
+    Args:
+        root: the folder.
 
     Attributes:
         root: absolute path on this machine.
@@ -42,62 +47,57 @@ class DataFolder(Protocol):
         copies: settings of the copies on this machine; None if the folder is on it.
     """
 
-    root: Path
-    location: str
-    copies: CopySettings | None
-
-    def has(self, path: Path, reader: str) -> bool:
-        """Return True if there is something to read at a path."""
-        ...
-
-    def fetch(self, places: Sequence[Place]) -> None:
-        """Copy the files of places that are not on this machine."""
-        ...
-
-    def shown(self, text: str) -> str:
-        """Return a text with the location in place of the path on this machine."""
-        ...
-
-
-class LocalFolder:
-    """A folder of this machine."""
+    copies: CopySettings | None = None
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.location = str(self.root)
-        self.copies: CopySettings | None = None
+
+    def names(self) -> list[str]:
+        """Return the names of its files and folders, sorted.
+
+        Raises:
+            SuiteError: it cannot be read.
+        """
+        try:
+            return sorted(path.name for path in self.root.iterdir())
+        except OSError as error:
+            raise SuiteError(f"{self.root}: the data folder cannot be read ({reason(error)}).") from None
 
     def has(self, path: Path, reader: str) -> bool:
         """Return True if there is something to read at a path."""
         return READERS[reader].is_there(path)
 
     def fetch(self, places: Sequence[Place]) -> None:
-        """Do nothing: the files are on this machine."""
+        """Copy the files of places that are not on this machine."""
+
+    def fetch_manifest(self, name: str) -> None:
+        """Copy the manifest and its lists of classes, if they are not on this machine."""
 
     def shown(self, text: str) -> str:
-        """Return the text."""
-        return text
+        """Return a text with the location in place of the path on this machine."""
+        return text.replace(str(self.root), self.location)
 
 
-class RemoteFolder:
+class RemoteFolder(DataFolder):
     """A folder behind a URL.
 
     Args:
         copies: the copies of its files.
-
-    Attributes:
-        listing: all files, by their names relative to the URL.
     """
 
     def __init__(self, copies: DataCopies) -> None:
         self.root = copies.root
         self.location = copies.label
-        self.copies: CopySettings | None = copies.settings.silent()
-        self.listing = copies.listing
+        self.copies = copies.settings.silent()
         self._copies = copies
         self._names: dict[tuple[Path, ...], list[str]] = {}
 
-    def has(self, path: Path, reader: str) -> bool:  # noqa: ARG002  of the protocol
+    def names(self) -> list[str]:
+        """Return the names of its files and folders, sorted."""
+        return list(dict.fromkeys(name.partition("/")[0] for name in self._copies.files))
+
+    def has(self, path: Path, reader: str) -> bool:  # noqa: ARG002  of the base class
         """Return True if the URL has files at a path; nothing is copied."""
         return next(self._names_at(path), None) is not None
 
@@ -111,17 +111,15 @@ class RemoteFolder:
         for place in places:
             self._copies.fetch(place.title, self._files_of(place))
 
-    def fetch_files(self, title: str, names: Sequence[str]) -> None:
-        """Copy single files to this machine; names without a file are skipped.
+    def fetch_manifest(self, name: str) -> None:
+        """Copy the manifest and its lists of classes.
 
         Raises:
             UserError: see `fetch`.
         """
-        self._copies.fetch(title, names)
-
-    def shown(self, text: str) -> str:
-        """Return a text with the URL in place of the path on this machine."""
-        return text.replace(str(self.root), self.location)
+        self._copies.fetch("the manifest", [name])
+        lists = class_files(self.root / name, f"{self.location}/{name}")
+        self._copies.fetch("the lists of classes", lists)
 
     def _files_of(self, place: Place) -> list[str]:
         key = (place.path, *place.files.values())
@@ -139,17 +137,17 @@ class RemoteFolder:
         name = self._name(path)
         # As of local files, a name with braces or wildcards is first that of a file.
         for one in [name] if self._is_there(name) else expand_braces(name):
-            if one in self.listing.files:
+            if one in self._copies.files:
                 yield one
-            yield from self.listing.below("" if one == "." else one)
+            yield from self._copies.below("" if one == "." else one)
             folder, _, pattern = one.rpartition("/")
-            for inside in self.listing.below(folder) if _is_wild(pattern) else ():
+            for inside in self._copies.below(folder) if _is_wild(pattern) else ():
                 rest = inside.removeprefix(f"{folder}/") if folder else inside
                 if "/" not in rest and fnmatchcase(rest, pattern):
                     yield inside
 
     def _is_there(self, name: str) -> bool:
-        return name in self.listing.files or bool(self.listing.below(name))
+        return name in self._copies.files or bool(self._copies.below(name))
 
     def _name(self, path: Path) -> str:
         """Return the name of a path relative to the URL; `.` for the root."""

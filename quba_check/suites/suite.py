@@ -16,7 +16,7 @@ from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLE
 from quba_check.errors import SuiteError
 from quba_check.messages import did_you_mean, listed
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.data_folder import DataFolder, LocalFolder, Place
+from quba_check.suites.data_folder import DataFolder, Place
 from quba_check.suites.decoding import Content, decode_image, open_example
 from quba_check.suites.example import Example, SetCount
 from quba_check.suites.label_spaces import (
@@ -63,7 +63,7 @@ class Suite:
     """
 
     def __init__(self, folder: Path | DataFolder, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
-        self.folder = LocalFolder(folder) if isinstance(folder, Path) else folder
+        self.folder = DataFolder(folder) if isinstance(folder, Path) else folder
         self.name = manifest.name
         self.root = self.folder.root
         self.location = self.folder.location

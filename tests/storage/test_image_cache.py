@@ -177,15 +177,6 @@ def test_room_on_the_disk_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert names(folder) == ["b.npy"]
 
 
-def test_abandoned_files_are_removed(folder: Path) -> None:
-    keep(cache(folder), "a")
-    for name in (".old.tmp", ".new.tmp"):
-        (folder / name).write_bytes(bytes(1000))
-    use(folder / ".old.tmp", LONG_AGO)
-    keep(cache(folder), "b")
-    assert names(folder) == [".new.tmp", "a.npy", "b.npy"]
-
-
 def test_a_full_disk_is_noted_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = cache(folder)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from support.stored import OLD, age, predict, prediction_files
 
 from quba_check.storage.active_runs import ActiveRun
@@ -15,11 +13,9 @@ from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
 from quba_check.storage.pruning import (
     ABANDONED_SECONDS,
-    FREE_LOCK_SECONDS,
     Conditions,
     Removal,
     removals,
-    remove_free_locks,
 )
 from quba_check.storage.store import Store
 
@@ -84,7 +80,7 @@ def test_prepared_images_alone(store: Store) -> None:
 
 
 def test_a_size_takes_images_first_and_the_oldest_predictions_next(store: Store) -> None:
-    size = read_inventory(store).size
+    size = read_inventory(store).size()
     assert selected(store, Conditions(larger_than=size)) == []
     images = [("images", "", 500), ("images", "", 501)]
     assert selected(store, Conditions(larger_than=size - 1)) == images[:1]
@@ -94,7 +90,7 @@ def test_a_size_takes_images_first_and_the_oldest_predictions_next(store: Store)
 
 
 def test_a_size_with_a_model_takes_no_images(store: Store) -> None:
-    size = read_inventory(store).size
+    size = read_inventory(store).size()
     assert selected(store, Conditions(["new"], larger_than=size - 1)) == [("predictions", "new", 2)]
 
 
@@ -137,21 +133,7 @@ def test_removed_predictions_are_gone(store: Store) -> None:
     for each in chosen:
         store.delete_files(file.name for file in each.files)
     assert read_inventory(store).models == ["new", "old"]  # a record of the old one is left
-    assert {each.model for each in read_inventory(store).predictions} == {"new"}
-
-
-def test_old_locks_that_nobody_holds(store: Store) -> None:
-    now = time.time()
-    for path in (store.root / "locks").iterdir():
-        path.unlink()
-    for number in range(3):
-        with store.try_lock(f"view/{number}"):
-            pass
-    old, held, young = sorted((store.root / "locks").iterdir())
-    age(old, held, at=now - FREE_LOCK_SECONDS - 1)
-    with FileLock(held):
-        assert remove_free_locks(store, read_inventory(store), now) == 1
-    assert sorted((store.root / "locks").iterdir()) == [held, young]
+    assert {each.model for each in read_inventory(store).of("predictions")} == {"new"}
 
 
 def test_copies_of_data_are_removed_together(store: Store) -> None:
@@ -172,5 +154,5 @@ def test_copies_of_data_are_removed_together(store: Store) -> None:
 
 
 def test_a_removal_knows_its_size_and_age(store: Store) -> None:
-    files = tuple(read_inventory(store).images)
+    files = tuple(each.file for each in read_inventory(store).of("images"))
     assert (Removal("images", "", files).size, Removal("images", "", files).modified) == (2000, OLD + 501)

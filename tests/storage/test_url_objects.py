@@ -142,8 +142,7 @@ def test_other_protocols_are_refused(scheme: str) -> None:
 @pytest.mark.parametrize("url", ["s3:///folder", "s3://"])
 def test_a_url_without_a_bucket_is_refused(url: str) -> None:
     assert message(lambda: UrlObjects(url)) == (
-        f"--quba-store: {url} names no bucket. Allowed: a URL such as s3://bucket/folder, "
-        "gs://bucket/folder or az://container/folder."
+        f"--quba-store: {url} cannot be opened: it names no bucket. {ALLOWED}"
     )
 
 

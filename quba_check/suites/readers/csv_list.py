@@ -30,10 +30,10 @@ def csv_images(path: Path, classes: ClassList) -> list[LabelledImage]:
     def listed_row(row: CsvRow) -> ListedRow:
         where = f"{path}:{row.line}"
         label = classes.position(row.cells["label"], where)
-        return ListedRow(where, f"line {row.line}", row.cells["path"], label)
+        return ListedRow(where, row.cells["path"], label)
 
     with closing(csv_rows(path, _COLUMNS)) as rows:
-        images = list_files(map(listed_row, rows), path.parent)
+        images = list_files(map(listed_row, rows), path.parent, {})
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images

@@ -66,13 +66,13 @@ def test_a_full_manifest(tmp_path: Path) -> None:
     ]
     clean = FolderEntry(reader="folder", path="val", expected=30, prepared=False, partial=False, space=None)
     assert manifest.sets["clean"] == clean
-    assert clean.source == ReaderInput("val", {"partial": False})
+    assert clean.source_of(View("clean")) == ReaderInput("val", {"partial": False})
     corruptions = CorruptionsEntry(reader="folder", path="c", expected=None, prepared=True, partial=True)
     assert manifest.sets["corruptions"] == manifest.corruptions == corruptions
     assert corruptions.source_of(View("corruptions")) == ReaderInput("c", {"partial": True})
     sketch = CsvEntry(reader="csv", path="sketch.csv", expected=None, prepared=False, space="coarse")
     assert manifest.sets["sketch"] == sketch
-    assert sketch.source == ReaderInput("sketch.csv")
+    assert sketch.source_of(View("clean")) == ReaderInput("sketch.csv")
     assert manifest.spaces == {
         "coarse": LabelSpace("coarse", ("round", "long"), ((0, 2), (1,)), "mean"),
         "best": LabelSpace("best", ("long", "round"), ((1,), (0,)), "argmax"),
@@ -107,7 +107,7 @@ def test_options_of_readers(tmp_path: Path) -> None:
             e: {reader: webdataset, path: "val-{00..04}.tar"}
         """.replace("        ", ""),
     ).sets
-    assert {name: one.source for name, one in sets.items()} == {
+    assert {name: one.source_of(View("clean")) for name, one in sets.items()} == {
         "a": ReaderInput("x.npz", {"images": "x_test", "labels": "labels"}, {}),
         "b": ReaderInput("t10k-images.gz", {}, {"labels": "t10k-labels.gz"}),
         "c": ReaderInput("cifar", {"split": "test", "image": "img", "label": "label"}, {}),
@@ -308,20 +308,14 @@ MISTAKES = {
         "sets:\n  corruptions: {generate: from clean}\n",
         "5: sets.corruptions.generate: there is no set 'clean' to make them from.",
     ),
-    "shift named as a set": (
-        "sets:\n  shifts:\n    clean: {reader: folder, path: val}\n",
-        "6: sets.shifts: got the name 'clean'. Allowed: names that no other set has.",
-    ),
-    "shift with a blank": (
-        "sets:\n  shifts:\n    My sketches: {reader: folder, path: val}\n",
-        "6: sets.shifts: got the name 'My sketches'. "
-        "Allowed: lower-case letters, digits and _, with a letter first.",
-    ),
-    "shift named as a part": (
-        "sets:\n  shifts:\n    sketch_accuracy: {reader: folder, path: val}\n",
-        "6: sets.shifts: got the name 'sketch_accuracy'. "
-        "Allowed: names that do not end in _accuracy or _matched.",
-    ),
+    **{
+        f"shift named {name}": (
+            f"sets:\n  shifts:\n    {name}: {{reader: folder, path: val}}\n",
+            f"6: sets.shifts: got the name '{name}'. Allowed: lower-case letters, digits and _, with a "
+            "letter first, that no other set has, and that do not end in _accuracy or _matched.",
+        )
+        for name in ("clean", "My sketches", "sketch_accuracy")
+    },
 }
 
 

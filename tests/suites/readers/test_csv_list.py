@@ -49,10 +49,10 @@ def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:
         ),
         ("path,label\na.png,3\n", "SET:2: unknown class '3'. Allowed: apple, pear, kiwi."),
         ("path,label\na.png\n", "SET:2: unknown class ''. Allowed: apple, pear, kiwi."),
-        ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in line 2 as a.png."),
+        ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in SET:2."),
         (
             "path,label\na.png,pear\n./a.png,kiwi\n",
-            "SET:3: ./a.png is listed twice, first in line 2 as a.png.",
+            "SET:3: ./a.png is listed twice, first in SET:2.",
         ),
         ("path,path,label\na.png,b.png,pear\n", "SET:1: the header names path twice."),
         (
@@ -87,7 +87,7 @@ def test_a_link_to_an_image_is_the_same(tmp_path: Path, other: str) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "link.png").symlink_to("a.png")
     (tmp_path / "folder").symlink_to(".")
-    assert message(csv_images, path) == f"SET:3: {other} is listed twice, first in line 2 as a.png."
+    assert message(csv_images, path) == f"SET:3: {other} is listed twice, first in SET:2."
 
 
 def test_a_csv_file_that_is_a_pipe(tmp_path: Path) -> None:

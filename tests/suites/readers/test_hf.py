@@ -89,10 +89,10 @@ def test_wrong_labels(tmp_path: Path, label: Any, labels: list[object], text: st
 def test_wrong_columns_and_splits(tmp_path: Path) -> None:
     path = saved(tmp_path, classes("pear"), [0], fine_label=classes("pear"))
     assert message(hf_images, path, image="img") == (
-        "SET: image: there is no column 'img'. Did you mean 'image'? Allowed: image, label, fine_label."
+        "SET: there is no column 'img'. Did you mean 'image'? Allowed: image, label, fine_label."
     )
     assert message(hf_images, path, label="lable") == (
-        "SET: label: there is no column 'lable'. Did you mean 'label'? Allowed: image, label, fine_label."
+        "SET: there is no column 'lable'. Did you mean 'label'? Allowed: image, label, fine_label."
     )
     assert message(hf_images, path, image="label") == (
         "SET: image: the column 'label' holds no images. Allowed: image."

@@ -56,7 +56,7 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
         ({"path": ["c.png"], "label": [0]}, "SET[0]: there is no file FOLDER/c.png."),
         (
             {"path": ["a.png", "b.png", "a.png"], "label": [0, 0, 0]},
-            "SET[2]: a.png is listed twice, first in row 0 as a.png.",
+            "SET[2]: a.png is listed twice, first in SET[0].",
         ),
         (
             {"path": ["a.png", "b.png"], "label": ["pear", "peer"]},
@@ -113,5 +113,5 @@ def test_an_image_that_two_files_list(tmp_path: Path) -> None:
         columns = {"path": images, "label": [0] * len(images)}
         pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
     assert message(parquet_images, tmp_path) == (
-        "SET/2.parquet[0]: ./b.png is listed twice, first in row 1 of 1.parquet as b.png."
+        "SET/2.parquet[0]: ./b.png is listed twice, first in SET/1.parquet[1]."
     )
