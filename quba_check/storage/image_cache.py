@@ -14,11 +14,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from quba_check.errors import StoreError
 from quba_check.storage.atomic import replacing
 from quba_check.storage.eviction import least_recently_used
 from quba_check.storage.objects import FolderObjects
-from quba_check.storage.user_files import file_kind, reason, remove
+from quba_check.storage.user_files import reason
 
 Pixels = NDArray[np.uint8]
 SUFFIX = ".npy"
@@ -83,7 +82,7 @@ class ImageCache:
         limit_bytes: largest total size of its files; 0 keeps none.
 
     Attributes:
-        notes: notes on damaged files that were removed, and on a folder that cannot be written.
+        notes: a note on a folder that cannot be read or written.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -103,16 +102,14 @@ class ImageCache:
         if math.prod(shape) + _MOST_HEADER > self.limit_bytes:
             return None
         try:
-            if file_kind(path, str(path), StoreError) is not None:
-                images = _read(path, shape)
+            images = _read(path, shape)
+            if images is not None:
                 with contextlib.suppress(OSError):  # a folder that may only be read
                     os.utime(path)
                 return KeptImages(images, is_complete=True)
-        except ValueError as error:
-            self._discard(path, str(error))
         except FileNotFoundError:  # another process removed it
             pass
-        except (OSError, StoreError) as error:
+        except OSError as error:
             self._stop(reason(error))
         return None if self._is_stopped else KeptImages.empty(shape)
 
@@ -137,15 +134,6 @@ class ImageCache:
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{SUFFIX}"
 
-    def _discard(self, path: Path, damage: str) -> None:
-        """Remove a damaged file."""
-        try:
-            remove(path)
-        except OSError as error:
-            self._stop(reason(error))
-            return
-        self.notes.append(f"{path}: these prepared images were damaged ({damage}) and are made again.")
-
     def _stop(self, problem: str) -> None:
         """Keep no further images after an error of the disk."""
         if not self._is_stopped:
@@ -166,15 +154,14 @@ class ImageCache:
         return True
 
 
-def _read(path: Path, shape: tuple[int, int, int, int]) -> Pixels:
-    """Return the images of a file.
+def _read(path: Path, shape: tuple[int, int, int, int]) -> Pixels | None:
+    """Return the images of a file; None if it is missing or damaged, and written again.
 
     Raises:
-        ValueError: it is damaged.
         OSError: it cannot be read.
     """
     if not path.is_file():
-        raise ValueError("it is not a file")
+        return None
     with path.open("rb") as file:
         try:
             images: Pixels = np.load(file, allow_pickle=False)
@@ -182,12 +169,9 @@ def _read(path: Path, shape: tuple[int, int, int, int]) -> Pixels:
         except OSError:
             raise
         except Exception:  # noqa: BLE001  a damaged header raises errors of many types
-            raise ValueError("its header is damaged") from None
-    if images.shape != shape or images.dtype != np.uint8:
-        raise ValueError(f"it has the shape {images.shape}, not {shape}")
-    if _sum(path, images) != expected:
-        raise ValueError("its checksum does not fit its images")
-    return images
+            return None
+    is_whole = images.shape == shape and images.dtype == np.uint8 and _sum(path, images) == expected
+    return images if is_whole else None
 
 
 def _sum(path: Path, images: Pixels) -> bytes:

@@ -96,13 +96,3 @@ def test_blocks_of_rows_join_without_a_seam(monkeypatch):
     whole = top_k_accuracy(table, label, 3)
     monkeypatch.setattr(accuracy, "ROW_BLOCK", 33)
     assert top_k_accuracy(table, label, 3) == whole
-
-
-@pytest.mark.parametrize(("rows", "labels"), [(0, 0), (2, 3)])
-def test_columns_that_do_not_fit_are_refused(rows, labels):
-    with pytest.raises(ValueError) as caught:
-        top_k_accuracy(np.zeros((rows, 2), np.float32), np.zeros(labels, np.int64), 1)
-    assert str(caught.value) == (
-        f"top-k accuracy: {rows} rows of probabilities for {labels} labels. "
-        "Allowed: the same number of rows and labels, at least one."
-    )
