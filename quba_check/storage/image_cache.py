@@ -155,7 +155,7 @@ class ImageCache:
 
 
 def _read(path: Path, shape: tuple[int, int, int, int]) -> Pixels | None:
-    """Return the images of a file; None if it is missing or damaged, and written again.
+    """Return the images of a file; None if it is missing or damaged.
 
     Raises:
         OSError: it cannot be read.
