@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
@@ -16,7 +17,6 @@ from pydantic.dataclasses import dataclass
 from quba_check.errors import StoreError
 from quba_check.messages import printable
 from quba_check.storage.objects import ObjectStore
-from quba_check.storage.processes import has_ended, this_machine
 
 FOLDER = "active"
 BEAT_SECONDS = 5.0
@@ -88,11 +88,29 @@ class ActiveRun:
         return self.silence(now) > FORGOTTEN_SECONDS or self.has_ended()
 
     def has_ended(self) -> bool:
-        """Return True if this machine knows that the process ended."""
-        return has_ended(self.machine, self.pid)
+        """Return True if the process was one of this machine and ended."""
+        # On Windows, signal 0 would end the process.
+        if self.machine != this_machine() or os.name == "nt" or self.pid < 1:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):  # a process of another user
+            return False
+        return False
 
 
 _FILE = TypeAdapter(ActiveRun)
+
+
+def this_machine() -> str:
+    """Return a name of this machine, or container, since it was started."""
+    names = [socket.gethostname()]
+    with suppress(OSError):
+        names.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+        names.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(names)
 
 
 def new_run(models: Iterable[str]) -> ActiveRun:

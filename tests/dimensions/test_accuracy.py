@@ -45,10 +45,6 @@ def test_five_classes_or_fewer_have_no_top5():
     assert ACCURACY.parts(facts(5).suite) == ()
 
 
-def test_accuracy_zero_is_a_value():
-    assert ACCURACY.measure({CLEAN: clean([1, 2], classes=3)}, facts(3)).value == 0.0
-
-
 def test_an_empty_clean_set_has_no_accuracy():
     none = np.zeros(0, np.int64)
     empty = Predictions(none, none, none, none.astype(np.float32), none.astype(np.float32))
@@ -79,11 +75,6 @@ def test_equals_a_stable_sort(table, k):
     ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     expected = np.mean([label[i] in ranked[i] for i in range(len(label))])
     assert top_k_accuracy(probabilities, label, k) == pytest.approx(expected)
-
-
-def test_of_equal_probabilities_the_lower_class_ranks_first():
-    table = np.full((2, 3), 1 / 3, dtype=np.float32)
-    assert top_k_accuracy(table, np.array([0, 1]), 1) == 0.5
 
 
 def test_a_label_outside_the_table_is_never_among_the_first():

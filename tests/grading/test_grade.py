@@ -59,12 +59,6 @@ def test_missing_dimensions_are_not_graded():
     assert grade({}).missing == PUBLISHED_DIMENSIONS
 
 
-def test_one_missing_that_is_allowed_and_one_that_is_not():
-    graded = grade(without("shape_bias", "accuracy"), allow_missing=["shape_bias"])
-    assert graded.score is None
-    assert graded.missing == ("accuracy", "shape_bias")
-
-
 def test_partial_grade_scores_the_population_over_the_same_dimensions():
     graded = grade(without("shape_bias"), allow_missing=["shape_bias"], protocol="released")
     weights = {"shape_bias": 0}
@@ -106,12 +100,6 @@ def test_dimension_that_the_population_lacks_weighs_nothing():
     assert (graded.complete, graded.missing) == (False, ("shape_bias",))
     assert graded.notes == ("partial: without shape_bias",)
     assert quba_score(SWIN, population=lacking) == graded.score
-
-
-def test_own_fleet():
-    best = fleet().rows[-1].values
-    graded = grade(best, population=fleet(), suite="mine")
-    assert (graded.percentile, graded.letter, graded.notes) == (100 * 11 / 12, "A", ())
 
 
 def test_same_size_everywhere_needs_the_weight_zero():

@@ -7,7 +7,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -43,11 +42,6 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "store" / "digests.sqlite"
 
 
-def test_a_digest_is_blake2b_of_the_content(tmp_path: Path, cache: Path) -> None:
-    path = written(tmp_path / "a.png", b"content")
-    assert ContentDigests(cache).digests([path])[0] == hashlib.blake2b(b"content", digest_size=16).hexdigest()
-
-
 def test_a_second_run_reads_no_file(tmp_path: Path, cache: Path) -> None:
     paths = files(tmp_path, 1100)
     first, second = ContentDigests(cache), ContentDigests(cache)
@@ -75,15 +69,6 @@ def test_unchanged_files_cost_one_stat_each_and_one_query(
     assert sorted(path for path in stats if isinstance(path, str) and path.endswith(".png")) == sorted(names)
     assert len([query for query in queries if query.startswith("SELECT")]) == 1
     assert opened == []
-
-
-@pytest.mark.parametrize("step", [1, 3, 400, 1300])
-def test_some_files_of_many_have_the_same_digests(tmp_path: Path, cache: Path, step: int) -> None:
-    paths = files(tmp_path, 1300)
-    before = ContentDigests(cache).digests(paths)
-    digests = ContentDigests(cache)
-    assert digests.digests(paths[::step]) == before[::step]
-    assert digests.files_read == 0
 
 
 def test_a_link_has_the_digest_of_its_file(tmp_path: Path, cache: Path) -> None:
@@ -119,14 +104,6 @@ def test_digests_come_in_the_order_asked_for(tmp_path: Path, cache: Path) -> Non
     assert len(set(forward)) == 5
 
 
-def test_a_changed_file_gets_another_digest(tmp_path: Path, cache: Path) -> None:
-    path = written(tmp_path / "a.png", b"old")
-    digests = ContentDigests(cache)
-    before = digests.digests([path])[0]
-    written(path, b"new", LONG_AGO + 1)
-    assert digests.digests([path])[0] == hashlib.blake2b(b"new", digest_size=16).hexdigest() != before
-
-
 def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path, cache: Path) -> None:
     path, other = written(tmp_path / "a.png", b"old"), written(tmp_path / "b.png", b"new")
     digests = ContentDigests(cache)
@@ -151,22 +128,6 @@ def test_the_time_of_creation_on_windows_is_left_out(monkeypatch: pytest.MonkeyP
     assert file_digests.stamp_of(status)[2] == status.st_ctime_ns
     monkeypatch.setattr(file_digests, "HAS_CHANGE_TIME", False)
     assert file_digests.stamp_of(status)[2] == 0
-
-
-def test_digests_of_an_earlier_version_are_computed_again(tmp_path: Path, cache: Path) -> None:
-    path = written(tmp_path / "a.png", b"x")
-    stat = path.stat()
-    cache.parent.mkdir()
-    with closing(sqlite3.connect(cache)) as connection, connection:
-        connection.execute(
-            "CREATE TABLE digests_1 (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, "
-            "digest TEXT) WITHOUT ROWID"
-        )
-        row = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, "0" * 32)
-        connection.execute("INSERT INTO digests_1 VALUES (?, ?, ?, ?, ?)", row)
-    digests = ContentDigests(cache)
-    assert digests.digests([path])[0] == hashlib.blake2b(b"x", digest_size=16).hexdigest()
-    assert digests.note is None
 
 
 def test_a_touched_file_is_read_again_and_keeps_its_digest(tmp_path: Path, cache: Path) -> None:
@@ -299,20 +260,6 @@ def test_a_path_that_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> No
     with pytest.raises(SuiteError) as raised:
         ContentDigests(cache).digests([tmp_path / "a.png"])[0]
     assert str(raised.value) == f"{tmp_path}/a.png: is not a file."
-
-
-def test_threads_share_a_cache(tmp_path: Path, cache: Path) -> None:
-    paths = files(tmp_path, 200)
-    expected = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in paths]
-    found: list[list[str]] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(ContentDigests(cache).digests(paths))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [expected] * 4
 
 
 def test_processes_share_a_cache(tmp_path: Path, cache: Path) -> None:

@@ -307,22 +307,6 @@ def test_a_damaged_file_of_a_view_is_removed_whole(
     check(store)
 
 
-def test_other_rows_than_the_range_are_found(store: Store) -> None:
-    path = packed(store)
-    moved = [ShardKey(ENTRY, key.shard, key.content, range(1, 1 + ROWS)) for key in KEYS]
-    with pytest.raises(DamagedShardError) as caught:
-        store.read(moved[1])
-    assert str(caught.value) == f"{path}: it does not hold the 4 rows of its range"
-
-
-def test_a_removed_shard_is_gone_from_view_and_folder(store: Store) -> None:
-    packed(store)
-    path_of(store, KEYS[1]).write_bytes(b"as after a crash")
-    store.remove(KEYS[1])
-    assert files(store) == []
-    assert store.missing(KEYS) == KEYS
-
-
 def test_a_view_that_cannot_be_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     path = packed(store)
 

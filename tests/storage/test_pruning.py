@@ -14,7 +14,6 @@ from quba_check.storage.opening import open_store
 from quba_check.storage.pruning import (
     ABANDONED_SECONDS,
     Conditions,
-    Removal,
     removals,
 )
 from quba_check.storage.store import Store
@@ -52,10 +51,6 @@ def run_of(model: str, started: float = NOW) -> ActiveRun:
     return ActiveRun("run", (model,), "host", 1, started, NOW)
 
 
-def test_nothing_without_conditions(store: Store) -> None:
-    assert selected(store, Conditions()) == []
-
-
 def test_a_model(store: Store) -> None:
     views = [("predictions", "old", 0), ("predictions", "old", 1)]
     assert selected(store, Conditions(["old"])) == views
@@ -73,10 +68,6 @@ def test_an_age(store: Store) -> None:
     ]
     assert selected(store, Conditions(["new"], before=OLD + 1)) == []
     assert selected(store, Conditions(before=OLD + 500, images=True))[0] == ("images", "", 500)
-
-
-def test_prepared_images_alone(store: Store) -> None:
-    assert selected(store, Conditions(images=True)) == [("images", "", 500), ("images", "", 501)]
 
 
 def test_a_size_takes_images_first_and_the_oldest_predictions_next(store: Store) -> None:
@@ -151,8 +142,3 @@ def test_copies_of_data_are_removed_together(store: Store) -> None:
     kinds = [kind for kind, *_ in selected(store, Conditions(images=True), running)]
     assert kinds == ["copies", "images"]
     assert selected(store, Conditions(before=OLD + 450, images=True))[0] == ("copies", "", 400)
-
-
-def test_a_removal_knows_its_size_and_age(store: Store) -> None:
-    files = tuple(each.file for each in read_inventory(store).of("images"))
-    assert (Removal("images", "", files).size, Removal("images", "", files).modified) == (2000, OLD + 501)

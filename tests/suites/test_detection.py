@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -88,12 +87,6 @@ def test_links_back_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "same_night").symlink_to(tmp_path / "night")
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     assert detect_layout(tmp_path) == Layout("val", ("ant", "bee"), shifts={"night": "night"})
-
-
-def test_names_that_are_not_utf8(tmp_path: Path) -> None:
-    strange = os.fsdecode(b"b\xff")
-    write(tmp_path, *classes("val"), *classes("night", names=("ant", strange)))
-    assert message(tmp_path) == f"{tmp_path}/night/b\\udcff: the name is not UTF-8 text. Rename it."
 
 
 def test_shifts_get_names_that_manifests_allow(tmp_path: Path) -> None:

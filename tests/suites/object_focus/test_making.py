@@ -132,12 +132,6 @@ def test_images_in_an_array(suite, masks, tmp_path):
         assert (pixels(out / "mixed_rand" / name)[mask] == images[row][mask]).all()
 
 
-def test_another_seed_gives_other_backgrounds(suite, masks, tmp_path):
-    for seed in (0, 1):
-        make_object_focus(suite, MaskFolder(masks), tmp_path / str(seed), seed=seed)
-    assert content(tmp_path / "0") != content(tmp_path / "1")
-
-
 def test_at_most_so_many_of_a_class_that_can_be_used(suite, masks, tmp_path):
     Image.new("L", (10, 8)).save(masks / "apple" / "2.png")
     sets = make_object_focus(suite, MaskFolder(masks), tmp_path / "made", per_class=2)
@@ -188,15 +182,6 @@ def test_too_few_objects(suite, masks, tmp_path):
     )
     assert not (tmp_path / "made").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"data", "masks"}
-
-
-def test_no_clean_images(suite, masks, tmp_path):
-    (suite.root / "val").rename(suite.root / "elsewhere")
-    with pytest.raises(SuiteError) as raised:
-        make_object_focus(suite, MaskFolder(masks), tmp_path / "made")
-    assert str(raised.value) == (
-        f"{suite.root}: the set 'clean' is missing: looked for {suite.root / 'val'}."
-    )
 
 
 def test_a_class_that_is_no_folder(suite, masks, tmp_path):

@@ -66,16 +66,6 @@ def test_other_labels_are_positions_or_names(tmp_path: Path, kind: str, labels: 
             "SET/data-00000-of-00001.arrow[1]: unknown class '-1'. Allowed: apple, pear, kiwi.",
         ),
         (
-            datasets.Value("int64"),
-            [0, 3],
-            "SET/data-00000-of-00001.arrow[1]: unknown class number 3. Allowed: 0 to 2 (apple, pear, kiwi).",
-        ),
-        (
-            datasets.Value("float32"),
-            [0.5],
-            "SET/data-00000-of-00001.arrow[0]: label: got 0.5. Allowed: a class name or number.",
-        ),
-        (
             datasets.Value("string"),
             [None],
             "SET/data-00000-of-00001.arrow[0]: label: got nothing. Allowed: a class name or number.",
