@@ -15,8 +15,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from quba_check.storage.atomic import replacing
-from quba_check.storage.eviction import least_recently_used
-from quba_check.storage.objects import FolderObjects
+from quba_check.storage.objects import FolderObjects, least_recently_used
 from quba_check.storage.user_files import reason
 
 Pixels = NDArray[np.uint8]

@@ -8,9 +8,8 @@ from operator import attrgetter
 from pathlib import PurePosixPath
 
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.eviction import least_recently_used
 from quba_check.storage.inventory import Inventory, InventoryFile, Kind, total_size
-from quba_check.storage.objects import StoredFile
+from quba_check.storage.objects import StoredFile, least_recently_used
 
 ABANDONED_SECONDS = 3600.0
 """Age of an unfinished file whose process must have died. A shard takes minutes."""

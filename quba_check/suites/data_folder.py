@@ -13,7 +13,7 @@ from quba_check.storage.user_files import reason
 from quba_check.suites.manifest.reading import class_files
 from quba_check.suites.manifest.set_schema import ReaderInput
 from quba_check.suites.readers import READERS
-from quba_check.suites.readers.paths import expand_braces
+from quba_check.suites.readers.paths import expand_braces, has_files
 
 
 class DataFolder:
@@ -45,9 +45,9 @@ class DataFolder:
         except OSError as error:
             raise SuiteError(f"{self.root}: the data folder cannot be read ({reason(error)}).") from None
 
-    def has(self, path: str, reader: str) -> bool:
-        """Return True if there is something to read at a relative path."""
-        return READERS[reader].is_there(self.root / path)
+    def has(self, path: str) -> bool:
+        """Return True if there is a file, or a folder, at a relative path."""
+        return has_files(self.root / path)
 
     def fetch(self, title: str, reader: str, source: ReaderInput) -> None:
         """Copy the input of a reader to this machine, if it is elsewhere.
@@ -88,7 +88,7 @@ class RemoteFolder(DataFolder):
         """Return the names of its files and folders, sorted."""
         return list(dict.fromkeys(name.partition("/")[0] for name in self._copies.files))
 
-    def has(self, path: str, reader: str) -> bool:  # noqa: ARG002  of the base class
+    def has(self, path: str) -> bool:
         """Return True if the URL has files at a relative path; nothing is copied."""
         return next(self._names_at(path), None) is not None
 

@@ -152,10 +152,9 @@ class Suite:
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
             return next(filter(None, map(self.missing, CONDITIONS)), None)
-        entry = self._entry(view.set)
-        source = entry.source_of(view)
+        source = self._entry(view.set).source_of(view)
         for path in (source.path, *source.files.values()):
-            if not self.folder.has(path, str(entry.reader)):
+            if not self.folder.has(path):
                 place = self.folder.shown(str(self.root / path))
                 return f"the set '{view.images}' is missing: looked for {place}"
         return None
@@ -205,9 +204,8 @@ class Suite:
             SuiteError: see `examples`.
         """
         examples = self.examples(view)
-        textures = [example.texture for example in examples if example.texture is not None]
-        label = np.array([example.label for example in examples], dtype=np.int64)
-        return SetLabels(label, np.array(textures, dtype=np.int64))
+        label, texture = ([getattr(one, name) for one in examples] for name in ("label", "texture"))
+        return SetLabels(np.array(label, dtype=np.int64), np.array(texture, dtype=np.int64))
 
     def listing_view(self, view: View) -> View:
         """Return the view with the same examples as stored, or the sampled view."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -419,50 +419,3 @@ def test_processes_that_write_pack_read_and_remove_at_once(store: Store) -> None
     assert [process.exitcode for process in processes] == [0, 0, 0]
     work(store.root, 9, 1)
     assert [path.name[:12] for path in files(store)] == ["00000-00004-"]
-
-
-def exact(columns: Mapping[str, NDArray[Any]]) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
-    return {name: (column.dtype.str, column.shape, column.tobytes()) for name, column in columns.items()}
-
-
-TYPES = st.sampled_from(["int64", "uint8", "float32", "float64", "bool"])
-VALUES = st.integers(-(2**63), 2**63 - 1) | st.integers(-200, 200)
-
-
-@st.composite
-def views(draw: st.DrawFn) -> dict[ShardKey, dict[str, NDArray[Any]]]:
-    """Shards of one view with arbitrary columns, sizes and contents."""
-    names = draw(st.lists(st.text(min_size=1, max_size=5).filter("index".__ne__), max_size=3, unique=True))
-    kinds = {name: (draw(TYPES), draw(st.sampled_from([(), (2,), (0,)]))) for name in names}
-    sizes = draw(st.lists(st.integers(1, 5), min_size=2, max_size=4))
-    contents = draw(st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), min_size=4, max_size=4))
-    shards = {}
-    for number, (rows, content) in enumerate(zip(sizes, contents, strict=False)):
-        indices = draw(st.lists(VALUES, min_size=rows, max_size=rows))
-        columns = {"index": np.array(indices, np.int64)}
-        for name, (kind, shape) in kinds.items():
-            size = int(rows * np.prod(shape, dtype=int))
-            values = draw(st.lists(VALUES, min_size=size, max_size=size))
-            columns[name] = np.array(values, np.int64).astype(kind).reshape(rows, *shape)
-        shards[ShardKey(ENTRY, number, content, tuple(indices))] = columns
-    return shards
-
-
-@given(view=views(), about=st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2))
-@settings(deadline=None, derandomize=True, max_examples=40)
-def test_any_shards_come_back_as_they_were(
-    tmp_path_factory: pytest.TempPathFactory,
-    view: dict[ShardKey, dict[str, NDArray[Any]]],
-    about: dict[str, str],
-) -> None:
-    store = open_store(tmp_path_factory.mktemp("any"))
-    for key, columns in view.items():
-        write(store, key, columns, about)
-    keys = list(view)
-    for _ in range(2):
-        for key in keys:
-            shard = store.read(key)
-            assert shard.about.items() >= about.items()
-            assert exact(shard.columns) == exact(view[key])
-        store.pack(keys)
-    assert len(files(store)) == 1
