@@ -118,8 +118,7 @@ class UrlObjects(ObjectStore):
         with self._errors(names[0], can_be_missing=False):
             try:
                 obstore.delete(self._store, names)
-            except FileNotFoundError as error:
-                self._check_bucket(error)
+            except FileNotFoundError:
                 for name in names:
                     with suppress(FileNotFoundError):
                         obstore.delete(self._store, name)
@@ -170,24 +169,21 @@ class UrlObjects(ObjectStore):
                 timer.start()
             yield
             self._is_new = False
-        except FileNotFoundError as error:
-            self._check_bucket(error)
-            if not can_be_missing:
-                raise self._failure(name, self._message(error)) from None
-            raise FileNotFoundError(f"{self.label}/{name}") from None
-        except (UserError, OSError):  # of the disk
+        except UserError:
             raise
         except Exception as error:
-            self._check_bucket(error)
+            is_missing = isinstance(error, FileNotFoundError)
+            if is_missing and can_be_missing and not _NO_BUCKET.search(str(error)):
+                raise FileNotFoundError(f"{self.label}/{name}") from None
+            if isinstance(error, OSError) and not is_missing:  # of the disk
+                raise
             raise self._failure(name, self._message(error)) from error
         finally:
             timer.cancel()
 
-    def _check_bucket(self, error: Exception) -> None:
-        if _NO_BUCKET.search(str(error)):
-            raise self._failure("", "there is no such bucket") from None
-
     def _message(self, error: Exception) -> str:
+        if _NO_BUCKET.search(str(error)):
+            return "there is no such bucket"
         text = str(error).partition("\n\nDebug source")[0]
         details = _MESSAGE.search(text)
         text = text.partition("<?xml")[0] + (details[1] if details else "")

