@@ -264,24 +264,18 @@ def test_shipped_profiles_are_valid(name):
         ("dimensions: {}\n", "1: the key 'schema' is missing."),
         (
             "schema: 1\ndimension:\n  accuracy: {min: 0.5}\n",
-            (
-                "2: unknown key 'dimension'. Did you mean 'dimensions'? "
-                "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, quba."
-            ),
+            "2: unknown key 'dimension'. Did you mean 'dimensions'? "
+            "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, quba.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    min: 0.5\n    tiers: warn\n",
-            (
-                "5: dimensions.accuracy: unknown key 'tiers'. Did you mean 'tier'? "
-                "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts."
-            ),
+            "5: dimensions.accuracy: unknown key 'tiers'. Did you mean 'tier'? "
+            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts.",
         ),
         (
             "schema: 1\ndimensions:\n  adversarial_robustness: {allow_masked: true}\n",
-            (
-                "3: dimensions.adversarial_robustness.allow_masked: it applies to no demand. "
-                "Allowed: together with min or max or parts."
-            ),
+            "3: dimensions.adversarial_robustness.allow_masked: it applies to no demand. "
+            "Allowed: together with min or max or parts.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {min: abc}\n",
@@ -295,24 +289,18 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\ndimensions:\n  ood_robustness:\n    parts:\n      sketsch: {min: 0.5}\n",
-            (
-                "5: ood_robustness has no part 'sketsch'. Did you mean 'sketch'? "
-                "Allowed on the suite 'toys': imagenet_r, sketch."
-            ),
+            "5: ood_robustness has no part 'sketsch'. Did you mean 'sketch'? "
+            "Allowed on the suite 'toys': imagenet_r, sketch.",
         ),
         (
             "schema: 1\ndimensions:\n  ood_robustness: {parts: {sketch_accuracy: {min: 0.5}}}\n",
-            (
-                "3: ood_robustness.sketch_accuracy is for reports only, not for demands. "
-                "Allowed on the suite 'toys': imagenet_r, sketch."
-            ),
+            "3: ood_robustness.sketch_accuracy is for reports only, not for demands. "
+            "Allowed on the suite 'toys': imagenet_r, sketch.",
         ),
         (
             "schema: 1\ndimensions:\n  parameters: {parts: {trainable: {max: 3}}}\n",
-            (
-                "3: parameters.trainable is for reports only, not for demands. "
-                "Allowed on the suite 'toys': demands on parameters itself."
-            ),
+            "3: parameters.trainable is for reports only, not for demands. "
+            "Allowed on the suite 'toys': demands on parameters itself.",
         ),
         (
             "schema: 1\ndimensions:\n  calibration_error: {min: 0.01}\n",
@@ -368,17 +356,13 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\nquba:\n  allow_missing:\n    - shapebias\n",
-            (
-                "4: quba.allow_missing: 'shapebias' is not in the QUBA score. Did you mean 'shape_bias'? "
-                f"Allowed: {DIMENSIONS}."
-            ),
+            "4: quba.allow_missing: 'shapebias' is not in the QUBA score. Did you mean 'shape_bias'? "
+            f"Allowed: {DIMENSIONS}.",
         ),
         (
             "schema: 1\nquba: {min_score: 0, population: publisched}\n",
-            (
-                "2: quba.population: no such name or file, got 'publisched'. Did you mean 'published'? "
-                "Allowed: published, screened, demo, or a population file next to this one."
-            ),
+            "2: quba.population: no such name or file, got 'publisched'. Did you mean 'published'? "
+            "Allowed: published, screened, demo, or a population file next to this one.",
         ),
         (
             f"schema: 1\nquba:\n  weights: {{{WEIGHTLESS}}}\n  min_score: 0\n",
@@ -388,10 +372,8 @@ def test_shipped_profiles_are_valid(name):
         ("", "1: the file is empty. Allowed: keys with values."),
         (
             "schema: 1\nname: empty\n",
-            (
-                "1: the file demands nothing. "
-                "Allowed: a min, max or drop under dimensions, quba.min_score, quba.min_grade."
-            ),
+            "1: the file demands nothing. "
+            "Allowed: a min, max or drop under dimensions, quba.min_score, quba.min_grade.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {}\n",
@@ -403,17 +385,13 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    tier: warn\n",
-            (
-                "4: dimensions.accuracy.tier: it applies to no demand. "
-                "Allowed: together with min or max or parts."
-            ),
+            "4: dimensions.accuracy.tier: it applies to no demand. "
+            "Allowed: together with min or max or parts.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {min: 0.5, parts: {top5: {optional: true}}}\n",
-            (
-                "3: dimensions.accuracy.parts.top5.optional: it applies to no demand. "
-                "Allowed: together with min or max."
-            ),
+            "3: dimensions.accuracy.parts.top5.optional: it applies to no demand. "
+            "Allowed: together with min or max.",
         ),
         (
             "schema: 1\nquba: {tier: warn}\n",
@@ -422,10 +400,8 @@ def test_shipped_profiles_are_valid(name):
         # extends
         (
             "schema: 1\nextends: moble.yaml\n",
-            (
-                "2: extends: moble.yaml: there is no such threshold file, and no shipped profile of that "
-                f"name. Did you mean 'mobile'? Shipped: {SHIPPED}."
-            ),
+            "2: extends: moble.yaml: there is no such threshold file, and no shipped profile of that "
+            f"name. Did you mean 'mobile'? Shipped: {SHIPPED}.",
         ),
         (
             "schema: 1\nextends: gate.yaml\n",

@@ -53,10 +53,8 @@ def test_one_cue_alone_is_a_value(rows, value):
         ),
         (
             [(2, 0, 1), (NO_CLASS, 0, NO_CLASS)],
-            (
-                "none of the 2 cue-conflict images is decided for its shape or its texture; "
-                "check the label space of the set cue_conflict"
-            ),
+            "none of the 2 cue-conflict images is decided for its shape or its texture; "
+            "check the label space of the set cue_conflict",
             False,
         ),
     ],

@@ -96,10 +96,8 @@ MADE = "Allowed: a file that 'quba-check population' made."
         ),
         (
             content(rows=[{"id": "a", "values": {"acuracy": 1}}]),
-            (
-                "not a population: rows.0: unknown dimension 'acuracy' in the values of 'a'. Did you mean "
-                f"'accuracy'? {MADE}"
-            ),
+            "not a population: rows.0: unknown dimension 'acuracy' in the values of 'a'. Did you mean "
+            f"'accuracy'? {MADE}",
         ),
         (
             content(rows=[{"id": "a", "values": {}}] * 2),
@@ -116,10 +114,8 @@ MADE = "Allowed: a file that 'quba-check population' made."
         ),
         (
             content(rows=[{"id": "a", "values": {"calibration_error": 80}}]),
-            (
-                "not a population: rows.0: calibration_error of 'a' cannot be 80: it is a number from 0 to "
-                f"1. {MADE}"
-            ),
+            "not a population: rows.0: calibration_error of 'a' cannot be 80: it is a number from 0 to "
+            f"1. {MADE}",
         ),
         (
             content(rows=[{"id": "a", "values": {"parameters": -1}}]),

@@ -118,10 +118,7 @@ def test_images_without_one_box(suite, boxes):
         ),
         (
             "path,x0,y0,x1,y1\nfig/1.jpg,0,0,1,1\n",
-            (
-                ": no box for any of the 5 clean images. "
-                "Expected: paths such as val/apple/1.jpg or apple/1.jpg."
-            ),
+            ": no box for any of the 5 clean images. Expected: paths such as val/apple/1.jpg or apple/1.jpg.",
         ),
         ('path,x0,y0,x1,y1\n"apple,1\n', ":2: not a CSV file (unexpected end of data)."),
     ],
