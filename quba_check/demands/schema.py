@@ -62,8 +62,7 @@ class PartEntry(Strict):
         },
     )
     tier: Tier | None = Field(
-        None,
-        description="block (default): no release unless the demand is met; warn and info only report.",
+        None, description="block (default): no release unless the demand is met; warn and info only report."
     )
     optional: bool | None = Field(
         None,
@@ -83,8 +82,7 @@ class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
     allow_masked: bool | None = Field(
-        None,
-        description="Judge a masked value by its threshold; else it fails as no evidence of robustness.",
+        None, description="Judge a masked value by its threshold; else it fails as no evidence of robustness."
     )
 
 

@@ -10,13 +10,7 @@ from itertools import groupby
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population
 from quba_check.messages import listed
-from quba_check.study.screening import (
-    PaperFinding,
-    correlation_changes,
-    findings,
-    outcome,
-    selection_effect,
-)
+from quba_check.study.screening import PaperFinding, correlation_changes, findings, outcome, selection_effect
 from quba_check.study.statistics import (
     PUBLISHED,
     SIGNIFICANT,

@@ -30,10 +30,7 @@ _EXPECTED = (
 
 
 def find_suite(
-    where: str | Path | None,
-    store: Path,
-    sampler: SubsetSampler = WHOLE,
-    copies: CopySettings | None = None,
+    where: str | Path | None, store: Path, sampler: SubsetSampler = WHOLE, copies: CopySettings | None = None
 ) -> Suite:
     """Open the suite of a data folder, `"demo"` or `$QUBA_DATA`.
 

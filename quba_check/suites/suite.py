@@ -19,12 +19,7 @@ from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder
 from quba_check.suites.decoding import Content, decode_image
 from quba_check.suites.example import Example, SetCount
-from quba_check.suites.label_spaces import (
-    BUILT_IN_SPACES,
-    built_in_space,
-    imagenet_classes,
-    imagenet_titles,
-)
+from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imagenet_classes, imagenet_titles
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
 from quba_check.suites.readers import READERS, LabelledImage

@@ -446,10 +446,7 @@ def test_a_missing_file(tmp_path):
     ("entry", "message"),
     [
         ("max_drop: -0.1", "max_drop: got -0.1. Allowed: at least 0."),
-        (
-            "max_drop: 2%",
-            "max_drop: got text '2%'. Allowed: a number.",
-        ),
+        ("max_drop: 2%", "max_drop: got text '2%'. Allowed: a number."),
         (
             "max_relative_drop: 2 percent",
             "max_relative_drop: got text '2 percent'. Allowed: a number from 0, or a percentage such as 2%.",

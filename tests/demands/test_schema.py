@@ -26,10 +26,7 @@ def test_the_schema_knows_tiers_letters_and_protocols():
 def test_only_adversarial_robustness_knows_masking():
     schema = threshold_schema()
     entries = schema["properties"]["dimensions"]["anyOf"][0]["properties"]
-    assert entries["adversarial_robustness"]["anyOf"] == [
-        {"$ref": "#/$defs/AttackedEntry"},
-        {"type": "null"},
-    ]
+    assert entries["adversarial_robustness"]["anyOf"] == [{"$ref": "#/$defs/AttackedEntry"}, {"type": "null"}]
     assert entries["accuracy"]["anyOf"][0] == {"$ref": "#/$defs/DimensionEntry"}
     parts = schema["$defs"]["AttackedEntry"]["properties"]["parts"]["anyOf"][0]["additionalProperties"]
     assert parts["anyOf"][0] == {"$ref": "#/$defs/AttackedPartEntry"}

@@ -95,10 +95,7 @@ def test_a_match_without_clean_images_is_left_out_with_a_note():
 @pytest.mark.parametrize(
     ("views", "reason"),
     [
-        (
-            {CLEAN: table([0], [0])},
-            "the suite has no shifted sets; declare at least one under 'shifts'",
-        ),
+        ({CLEAN: table([0], [0])}, "the suite has no shifted sets; declare at least one under 'shifts'"),
         (
             {CLEAN: table([0], [0]), SKETCH: table([], [])},
             "the set sketch has no images; add some or leave it out of the suite",

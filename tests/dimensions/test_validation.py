@@ -64,10 +64,7 @@ def test_names(name: str) -> None:
         ({"better": "hihg"}, "better, got 'hihg'. Allowed: 'high', 'low'. Did you mean 'high'?"),
         ({"better": None}, "better, got None. Allowed: 'high', 'low'."),
         ({"unit": ""}, "unit is empty. Allowed: fraction, ratio, millions, or another word."),
-        (
-            {"weight": 2.0},
-            "weight, got 2. Allowed: 0; the QUBA score is over the nine published dimensions.",
-        ),
+        ({"weight": 2.0}, "weight, got 2. Allowed: 0; the QUBA score is over the nine published dimensions."),
     ],
 )
 def test_declarations(words: dict[str, Any], message: str) -> None:
@@ -87,10 +84,7 @@ def test_declarations(words: dict[str, Any], message: str) -> None:
             "impulse_noise, defocus_blur, glass_blur, motion_blur, zoom_blur, snow, frost, fog, brightness, "
             "contrast, elastic_transform, pixelate, jpeg_compression.",
         ),
-        (
-            [View("corruptions", "fog", 6)],
-            "views: unknown severity, got 6. Allowed: 1, 2, 3, 4, 5.",
-        ),
+        ([View("corruptions", "fog", 6)], "views: unknown severity, got 6. Allowed: 1, 2, 3, 4, 5."),
         (
             [View("sketch", "fog", 1)],
             "views: a corruption of the set 'sketch'. Allowed: of the set 'corruptions'.",

@@ -111,11 +111,7 @@ NAMES = (
             {},
             "values: parameters cannot be scored, got inf. Allowed: a finite number.",
         ),
-        (
-            MEAN,
-            {"weights": {"speed": 1}},
-            f"weights: unknown dimension 'speed'. Allowed: {NAMES}.",
-        ),
+        (MEAN, {"weights": {"speed": 1}}, f"weights: unknown dimension 'speed'. Allowed: {NAMES}."),
         (
             MEAN,
             {"weights": {"accuracy": -1}},

@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 from support.stored import OLD, age, keys_of, predict, prediction_files
 
-from quba_check.storage.inventory import (
-    ModelSummary,
-    kind_of,
-    model_rows,
-    read_inventory,
-)
+from quba_check.storage.inventory import ModelSummary, kind_of, model_rows, read_inventory
 from quba_check.storage.opening import open_store
 from quba_check.storage.shard import ShardKey, encode_shards, header_end, object_name
 from quba_check.storage.store import FIRST_READ, Store

@@ -175,10 +175,7 @@ def test_markers_of_folders_are_no_files(s3: S3Server) -> None:
 
 @pytest.mark.parametrize(
     ("url", "label"),
-    [
-        ("s3://me:secret@host/x", "s3://***@host/x"),
-        ("sftp://me@host/x:y@z", "sftp://***@host/x:y@z"),
-    ],
+    [("s3://me:secret@host/x", "s3://***@host/x"), ("sftp://me@host/x:y@z", "sftp://***@host/x:y@z")],
 )
 def test_passwords_are_not_shown(url: str, label: str) -> None:
     text = message(lambda: UrlObjects(url))

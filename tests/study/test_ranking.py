@@ -161,10 +161,7 @@ def test_group_names_begin_with_the_most_frequent() -> None:
 # Own models. Twenty models with accuracy 0.50, 0.51, … and equal trimmed spread in nothing else.
 
 FLEET = Population(
-    "fleet",
-    "standard",
-    "tiny",
-    tuple(PopulationRow(f"m{k}", {"accuracy": 0.5 + k / 100}) for k in range(20)),
+    "fleet", "standard", "tiny", tuple(PopulationRow(f"m{k}", {"accuracy": 0.5 + k / 100}) for k in range(20))
 )
 
 

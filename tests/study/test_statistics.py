@@ -8,13 +8,7 @@ import pytest
 from scipy import stats
 
 from quba_check.grading import Population, PopulationRow, population, published_models
-from quba_check.study.screening import (
-    NEVER_SUSPECT,
-    correlation_changes,
-    findings,
-    outcome,
-    selection_effect,
-)
+from quba_check.study.screening import NEVER_SUSPECT, correlation_changes, findings, outcome, selection_effect
 from quba_check.study.statistics import (
     CONTRASTS,
     ZERO_SHOT,

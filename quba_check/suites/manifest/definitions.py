@@ -120,11 +120,7 @@ def own_classes(classes: ClassList | None) -> Sequence[str]:
 
 
 def check_reference(
-    document: Document,
-    location: Location,
-    name: str,
-    entry: ManifestEntry,
-    defined: Mapping[str, LabelSpace],
+    document: Document, location: Location, name: str, entry: ManifestEntry, defined: Mapping[str, LabelSpace]
 ) -> None:
     """Check that a label space is defined, or built in for these classes.
 

@@ -11,13 +11,7 @@ from posixpath import normpath
 from quba_check.core.head import Head
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.prompts import Prompts
-from quba_check.core.view import (
-    CLEAN_SET,
-    CORRUPTIONS_SET,
-    CUE_CONFLICT_SET,
-    MIXED_RAND_SET,
-    MIXED_SAME_SET,
-)
+from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import SuiteError
 from quba_check.messages import listed, one_line
 from quba_check.strict_yaml import Document, read_yaml, validate

@@ -100,14 +100,8 @@ def test_images_without_one_box(suite, boxes):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            "path,x0,y0\n",
-            ":1: the header must name path, x0, y0, x1 and y1, got path, x0, y0.",
-        ),
-        (
-            "path,x0,y0,x1,y1\n\napple/1.jpg,1,1,a,3\n",
-            ":3: x1 must be a number of pixels, got 'a'.",
-        ),
+        ("path,x0,y0\n", ":1: the header must name path, x0, y0, x1 and y1, got path, x0, y0."),
+        ("path,x0,y0,x1,y1\n\napple/1.jpg,1,1,a,3\n", ":3: x1 must be a number of pixels, got 'a'."),
         (
             "path,x0,y0,x1,y1\napple/1.jpg,3,1,3,4\n",
             ":2: the box is empty, got 3,1,3,4. Allowed: x0 < x1 and y0 < y1.",

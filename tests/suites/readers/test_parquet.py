@@ -45,10 +45,7 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "text"),
     [
-        (
-            {"file": ["a.png"], "label": [0]},
-            "SET: there is no column 'image'. Allowed: file, label.",
-        ),
+        ({"file": ["a.png"], "label": [0]}, "SET: there is no column 'image'. Allowed: file, label."),
         (
             {"path": ["a.png"], "lable": [0]},
             "SET: there is no column 'label'. Did you mean 'lable'? Allowed: path, lable.",
@@ -58,14 +55,8 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
             {"path": ["a.png", "b.png", "a.png"], "label": [0, 0, 0]},
             "SET[2]: a.png is listed twice, first in SET[0].",
         ),
-        (
-            {"path": ["a.png"], "label": [True]},
-            "SET[0]: label: got true. Allowed: a class name or number.",
-        ),
-        (
-            {"path": pa.array([], "string"), "label": pa.array([], "string")},
-            "SET: lists no images.",
-        ),
+        ({"path": ["a.png"], "label": [True]}, "SET[0]: label: got true. Allowed: a class name or number."),
+        ({"path": pa.array([], "string"), "label": pa.array([], "string")}, "SET: lists no images."),
     ],
 )
 def test_wrong_tables(tmp_path: Path, columns: dict[str, list[object]], text: str) -> None:
