@@ -104,15 +104,8 @@ def segment(picture: Pixels, box: Box) -> Mask | None:
     rectangle = (box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0)
     cv2.setRNGSeed(0)  # of this thread
     try:
-        cv2.grabCut(
-            np.ascontiguousarray(picture),
-            mask,
-            rectangle,
-            np.zeros((1, 65)),
-            np.zeros((1, 65)),
-            ITERATIONS,
-            cv2.GC_INIT_WITH_RECT,
-        )
+        pixels, models = np.ascontiguousarray(picture), np.zeros((2, 1, 65))
+        cv2.grabCut(pixels, mask, rectangle, models[0], models[1], ITERATIONS, cv2.GC_INIT_WITH_RECT)
     except cv2.error:
         return None
     is_object: Mask = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
