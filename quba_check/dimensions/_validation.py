@@ -116,8 +116,8 @@ def _check_view(where: str, view: View) -> None:
         is_possible = view.corruption is None and view.severity is None
     if not is_possible:
         raise DimensionError(
-            f"{where}, got {(view.set, view.corruption, view.severity)}. Allowed: the name of a set alone, or "
-            f"the set '{CORRUPTIONS_SET}' with a corruption ({listed(CORRUPTIONS)}) and a severity (1 to 5)."
+            f"{where}, got {(view.set, view.corruption, view.severity)}. Allowed: the name of a set alone, "
+            f"or '{CORRUPTIONS_SET}' with a corruption ({listed(CORRUPTIONS)}) and a severity (1 to 5)."
         )
 
 

@@ -315,10 +315,8 @@ class Suite:
         reader = READERS[str(declared.reader)]
         try:
             given = self._fetch(source)
-            path, files = (
-                self.root / given.path,
-                {name: self.root / file for name, file in given.files.items()},
-            )
+            path = self.root / given.path
+            files = {name: self.root / file for name, file in given.files.items()}
             with each_folder_once():
                 images = reader.images(path, classes, **given.options, **files)
                 unread = sorted(reader.unread_files(path))

@@ -86,8 +86,8 @@ def test_declarations(words: dict[str, Any], message: str) -> None:
         *(
             (
                 [View(*view)],
-                f"views, got {view}. Allowed: the name of a set alone, or the set 'corruptions' with a "
-                f"corruption ({', '.join(CORRUPTIONS)}) and a severity (1 to 5).",
+                f"views, got {view}. Allowed: the name of a set alone, or 'corruptions' with a corruption "
+                f"({', '.join(CORRUPTIONS)}) and a severity (1 to 5).",
             )
             for view in (
                 ("corruptions", "fogg", 1),

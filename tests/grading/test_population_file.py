@@ -6,7 +6,7 @@ import pytest
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError
-from quba_check.grading import population, population_from_records, population_schema, read_population
+from quba_check.grading import population, population_from_records, read_population
 from quba_check.records.record import Record
 
 
@@ -74,12 +74,6 @@ def test_names_that_models_share_get_their_fingerprint():
 
 def test_later_keys_are_ignored(tmp_path):
     assert read_population(write(tmp_path / "p.json", content(colour="green"))).name == "fleet"
-
-
-def test_schema_names_the_keys():
-    schema = population_schema()
-    assert set(schema["properties"]) == {"schema", "name", "protocol", "suite", "source", "rows"}
-    assert schema["required"] == ["schema", "name", "protocol", "rows"]
 
 
 MADE = "Allowed: a file that 'quba-check population' made."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -199,14 +198,3 @@ def test_a_lock_that_another_process_holds_long(folder: Path, monkeypatch: pytes
     with FileLock(folder / ".lock"):
         kept.keep("a", images())
     assert (names(folder), kept.notes) == ([], [])
-
-
-def test_threads_fill_one_file(folder: Path) -> None:
-    kept = cache(folder).open("a", SHAPE)
-    assert kept is not None
-    threads = [threading.Thread(target=kept.write, args=(k, images()[k])) for k in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    np.testing.assert_array_equal(kept.completed(), images())

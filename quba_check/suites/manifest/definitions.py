@@ -70,10 +70,9 @@ def read_classes(document: Document, name: str, key: str) -> ClassList:
     return ClassList(tuple(names), tuple(titles))
 
 
-def _check_count(where: str, count: int, singular: str = "name", plural: str = "names") -> None:
+def _check_count(where: str, count: int) -> None:
     if count < 2:
-        noun = singular if count == 1 else plural
-        raise SuiteError(f"{where}: got {count} {noun}. Allowed: two or more.")
+        raise SuiteError(f"{where}: got {'one class' if count else 'no classes'}. Allowed: two or more.")
 
 
 def _check_repeated(names: Iterable[tuple[str, int]], shown: str, path: str) -> None:
@@ -155,8 +154,7 @@ def _space(
             if member in owner:
                 raise SuiteError(f"{where}: '{member}' already belongs to '{owner[member]}'.")
             owner[member] = label
-    where = f"{document.at(location)}: {dotted_path(location)}"
-    _check_count(where, len(definition.members), "class", "classes")
+    _check_count(f"{document.at(location)}: {dotted_path(location)}", len(definition.members))
     return LabelSpace(
         name=location[1],
         classes=tuple(definition.members),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -120,11 +119,9 @@ def _mask_of(image: Image.Image) -> Mask:
 def _files_by_stem(folder: Path) -> dict[str, list[Path]]:
     """Return the image files under a folder, by relative path without suffix."""
     paths: dict[str, list[Path]] = {}
-    for where, _, files in os.walk(folder):
-        for name in sorted(files):
-            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
-                path = Path(where, name)
-                paths.setdefault(_stem(path.relative_to(folder).as_posix()), []).append(path)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            paths.setdefault(_stem(path.relative_to(folder).as_posix()), []).append(path)
     return paths
 
 

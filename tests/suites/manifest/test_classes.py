@@ -48,7 +48,7 @@ def test_a_class_file_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"eel\n", ": got 1 name. Allowed: two or more."),
+        (b"eel\n", ": got one class. Allowed: two or more."),
         (b"eel\ncod\n\neel\tagain\n", ":4: 'eel' is listed twice, first in line 1."),
     ],
 )
