@@ -10,14 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.stored import path_of, write
 
 from quba_check.errors import StoreError
 from quba_check.storage.opening import open_store
 from quba_check.storage.shard import DamagedShardError, ShardKey
-from quba_check.storage.store import Store, content_hash
+from quba_check.storage.store import Store
 
 KEY = ShardKey("a" * 32, 3, "b" * 32, range(768, 771))
 COLUMNS = {
@@ -142,19 +140,3 @@ def is_free(store: Store) -> bool:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(try_lock).result()
-
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(first=values, second=values)
-@settings(deadline=None, derandomize=True)
-def test_equal_content_has_an_equal_hash(first: object, second: object) -> None:
-    import json
-
-    same = json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
-    assert (content_hash(first) == content_hash(second)) is same

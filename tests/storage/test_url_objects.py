@@ -96,15 +96,6 @@ def test_errors_of_the_server_are_shown_after_a_colon(s3: S3Server, monkeypatch:
     assert "Debug" not in text
 
 
-def test_anonymous_readers_of_a_public_bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = s3.new_bucket()
-    s3.client().put_object(Bucket=url.removeprefix("s3://"), Key="a", Body=b"x", ACL="public-read")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
-    assert UrlObjects(url).get("a") == b"x"
-
-
 def test_credentials_of_a_profile(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = s3.new_bucket()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

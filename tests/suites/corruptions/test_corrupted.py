@@ -127,12 +127,6 @@ def test_the_side_decides_between_the_two_tables() -> None:
             1,
             "fog: not an RGB image, got uint8 of shape (48, 48). Allowed: uint8 of shape (H, W, 3).",
         ),
-        (
-            PHOTOS[0] / 255,
-            "fog",
-            1,
-            "fog: not an RGB image, got float64 of shape (48, 48, 3). Allowed: uint8 of shape (H, W, 3).",
-        ),
     ],
 )
 def test_messages_about_wrong_arguments(image: np.ndarray, name: str, severity: int, message: str) -> None:
