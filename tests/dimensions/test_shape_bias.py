@@ -84,12 +84,3 @@ def test_equals_a_count_image_by_image(rows):
         sum(decision == shape != texture and decision >= 0 for decision, shape, texture in rows),
         sum(decision == texture != shape and decision >= 0 for decision, shape, texture in rows),
     )
-
-
-@given(triples)
-@examples
-def test_exchanging_the_cues_exchanges_the_hits(rows):
-    decision, shape, texture = np.array(rows).T
-    conflicts, shape_hits, texture_hits = counts(decision, shape, texture)
-    assert counts(decision, texture, shape) == (conflicts, texture_hits, shape_hits)
-    assert shape_hits + texture_hits <= conflicts

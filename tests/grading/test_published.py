@@ -79,19 +79,6 @@ def test_letters_of_the_published_models():
     assert letters == {"A": 32, "B": 65, "C": 98, "D": 82, "F": 49}
 
 
-@pytest.mark.parametrize(
-    ("percentile", "expected"),
-    [
-        (100, "A"),
-        (90, "A"),
-        (89.99, "B"),
-        (70, "B"),
-        (69.99, "C"),
-        (40, "C"),
-        (39.99, "D"),
-        (15, "D"),
-        (14.99, "F"),
-    ],
-)
-def test_letters(percentile, expected):
-    assert letter(percentile) == expected
+def test_letters():
+    percentiles = (100, 90, 89.99, 70, 69.99, 40, 39.99, 15, 14.99)
+    assert "".join(map(letter, percentiles)) == "AABBCCDDF"

@@ -106,21 +106,11 @@ NAMES = (
             {},
             "values: accuracy cannot be scored, got nan. Allowed: a finite number.",
         ),
-        (
-            {**MEAN, "parameters": math.inf},
-            {},
-            "values: parameters cannot be scored, got inf. Allowed: a finite number.",
-        ),
         (MEAN, {"weights": {"speed": 1}}, f"weights: unknown dimension 'speed'. Allowed: {NAMES}."),
         (
             MEAN,
             {"weights": {"accuracy": -1}},
             f"weights: accuracy is not a valid weight, got -1. Allowed: {WEIGHTS}.",
-        ),
-        (
-            MEAN,
-            {"weights": {"accuracy": math.nan}},
-            f"weights: accuracy is not a valid weight, got nan. Allowed: {WEIGHTS}.",
         ),
         (
             MEAN,

@@ -71,13 +71,6 @@ def test_a_damaged_header(store: Store, content: bytes) -> None:
     assert (file.model, file.view, file.images) == (None, None, 0)
 
 
-def test_a_file_that_was_cut(store: Store) -> None:
-    predict(store, "r50", "clean")
-    (path,) = prediction_files(store, "r50", "clean")
-    path.write_bytes(path.read_bytes()[:-1])
-    assert [file.model for file in read_inventory(store).of("predictions")] == [None]
-
-
 def test_a_file_that_is_removed_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     predict(store, "r50", "clean")
     files = list(store.files())

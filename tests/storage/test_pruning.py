@@ -114,15 +114,6 @@ def test_leftovers_of_killed_runs(store: Store) -> None:
     assert not list(store.root.rglob(".*1.tmp"))
 
 
-def test_removed_predictions_are_gone(store: Store) -> None:
-    chosen = removals(read_inventory(store), Conditions(["old"]), [], NOW)
-    assert sum(each.size for each in chosen) > 0
-    for each in chosen:
-        store.delete_files(file.name for file in each.files)
-    assert read_inventory(store).models == ["new", "old"]  # a record of the old one is left
-    assert {each.model for each in read_inventory(store).of("predictions")} == {"new"}
-
-
 def test_copies_of_data_are_removed_together(store: Store) -> None:
     for url, used in (("a", OLD + 600), ("b", OLD + 400)):
         for name, at in (("listing.json", used), ("files/x.png", OLD - 9), (".1.tmp", OLD)):

@@ -76,11 +76,6 @@ def test_classes_may_have_names_of_sets(tmp_path: Path) -> None:
     assert detect_layout(tmp_path / "val") == Layout(".", ("bus", "mask", "train", "tram"))
 
 
-def test_folders_of_images_that_are_not_sorted_are_no_classes(tmp_path: Path) -> None:
-    write(tmp_path, "train/1.png", "test/1.png", "masks/1.png")
-    assert message(tmp_path).startswith(f"{tmp_path}: no test images in folders of two or more classes")
-
-
 def test_links_back_are_not_followed(tmp_path: Path) -> None:
     write(tmp_path, *classes("val", "night"))
     (tmp_path / "a_link").symlink_to(tmp_path)
