@@ -209,23 +209,17 @@ def test_an_own_model_of_another_suite_can_be_ranked_with_a_note() -> None:
     )
 
 
-def test_an_own_model_that_violates_a_bound() -> None:
-    run = own_run({"accuracy": 0.7, "parameters": 87.8})
-    models = rank(FLEET, constraints=Constraints(most={"accuracy": 0.65}), own=[run])
-    (model,) = [model for model in models if model.is_own]
-    assert (model.rank, model.reason) == (None, "accuracy 0.700 is above 0.650")
-
-
-def test_an_own_model_without_a_weighted_value() -> None:
-    run = own_run({"parameters": 1.0})
-    (model,) = [model for model in rank(FLEET, own=[run]) if model.is_own]
-    assert (model.score, model.reason) == (None, "missing accuracy (not measured)")
-
-
-def test_an_own_model_without_a_bounded_value() -> None:
-    run = own_run({"accuracy": 0.6})
-    models = rank(FLEET, constraints=Constraints(most={"parameters": 30}), own=[run])
-    assert [model.reason for model in models if model.is_own] == ["missing parameters"]
+@pytest.mark.parametrize(
+    ("values", "most", "reason"),
+    [
+        ({"accuracy": 0.7}, {"accuracy": 0.65}, "accuracy 0.700 is above 0.650"),
+        ({"parameters": 1.0}, {}, "missing accuracy (not measured)"),
+        ({"accuracy": 0.6}, {"parameters": 30.0}, "missing parameters"),
+    ],
+)
+def test_an_own_model_without_a_rank(values: dict[str, float], most: dict[str, float], reason: str) -> None:
+    models = rank(FLEET, constraints=Constraints(most=most), own=[own_run(values)])
+    assert [(model.rank, model.reason) for model in models if model.is_own] == [(None, reason)]
 
 
 def test_masked_values_are_no_evidence() -> None:
