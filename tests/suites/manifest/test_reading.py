@@ -79,17 +79,10 @@ def test_a_full_manifest(tmp_path: Path) -> None:
     }
 
 
-def test_every_set_may_be_left_out(tmp_path: Path) -> None:
-    assert read(tmp_path, HEAD + "sets: {}\n").sets == {}
-
-
 def test_corruptions_may_be_generated(tmp_path: Path) -> None:
-    manifest = read(
-        tmp_path,
-        HEAD + "sets:\n  clean: {reader: folder, path: val}\n  corruptions: {generate: from clean}\n",
-    )
-    corruptions = manifest.sets["corruptions"]
-    assert (corruptions.reader, corruptions.expected, corruptions.prepared) == (None, None, False)
+    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg85}\n"
+    corruptions = read(tmp_path, text).sets["corruptions"]
+    assert (corruptions.reader, corruptions.expected, corruptions.encode) == (None, None, "jpeg85")
     assert corruptions.source_of(View("corruptions")) == ReaderInput("")
 
 
@@ -114,11 +107,6 @@ def test_options_of_readers(tmp_path: Path) -> None:
         "d": ReaderInput("d.parquet", {"image": None, "label": "label"}, {}),
         "e": ReaderInput("val-{00..04}.tar", {}, {}),
     }
-
-
-def test_generated_corruptions_may_be_encoded(tmp_path: Path) -> None:
-    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg85}\n"
-    assert read(tmp_path, text).sets["corruptions"].encode == "jpeg85"
 
 
 def test_built_in_spaces_go_by_their_own_name_or_another(tmp_path: Path) -> None:
