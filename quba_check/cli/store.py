@@ -169,7 +169,7 @@ def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dr
     """Print what the conditions select, and remove it unless it is a dry run."""
     from quba_check.reports.store import prune_text
     from quba_check.storage.active_runs import active_runs, remove_forgotten
-    from quba_check.storage.pruning import removals, remove_free_locks
+    from quba_check.storage.pruning import removals
 
     now = time.time()
     runs = active_runs(opened.objects)
@@ -178,8 +178,6 @@ def _prune(opened: Store, inventory: Inventory, conditions: Conditions, *, is_dr
     if not is_dry:
         remove_forgotten(opened.objects, runs, now)
         opened.delete_files(file.name for each in selected for file in each.files)
-        if not running:
-            remove_free_locks(opened, inventory, now)
     _print(prune_text(opened.label, inventory, selected, conditions, running, now, is_dry=is_dry))
 
 

@@ -15,11 +15,24 @@ from quba_check.errors import UserError
 from quba_check.number_format import format_bytes
 from quba_check.storage.inventory import kind_of, total_size
 from quba_check.storage.objects import FolderObjects, StoredFile
+from quba_check.storage.shard import DamagedShardError, decode_shards
 from quba_check.storage.store import Store
-from quba_check.storage.verification import Damage, prediction_damages
 
 READERS = 4
 """Files checked at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A damaged file of a store.
+
+    Attributes:
+        name: the file, relative to the store.
+        problem: one line with file and reason.
+    """
+
+    name: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ def checked_files(store: Store) -> Checked:
         bar = bars.add_task("checking", total=total_size([*predictions, *records]))
         done = partial(bars.advance, bar)
         damages = [
-            *_damages(store, predictions, _prediction_damages, done),
+            *_damages(store, predictions, prediction_damages, done),
             *_damages(store, records, _record_damages, done),
         ]
     return Checked(predictions, records, damages)
@@ -81,8 +94,15 @@ def _damages(
         return [damage for damages in pool.map(checked, files) for damage in damages]
 
 
-def _prediction_damages(store: Store, file: StoredFile) -> list[Damage]:
-    return prediction_damages(store, file.name)
+def prediction_damages(store: Store, file: StoredFile) -> list[Damage]:
+    """Return the damage of a file with predictions, if any; none if it is gone."""
+    try:
+        decode_shards(store.objects.get(file.name), file.name, f"{store.label}/{file.name}")
+    except FileNotFoundError:
+        pass
+    except DamagedShardError as error:
+        return [Damage(file.name, str(error))]
+    return []
 
 
 def _record_damages(store: Store, file: StoredFile) -> list[Damage]:

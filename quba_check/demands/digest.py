@@ -31,14 +31,7 @@ def demands_digest(
     demands = list(demands)
     content = {
         "demands": sorted(
-            [
-                demand.target,
-                demand.bound,
-                demand.threshold,
-                demand.tier,
-                demand.optional,
-                demand.allow_masked,
-            ]
+            [demand.target, demand.bound, demand.threshold, demand.tier, demand.optional, demand.allow_masked]
             for demand in demands
         ),
         **asdict(policy),

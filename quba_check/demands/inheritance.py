@@ -36,14 +36,14 @@ class LocatedValue:
 Tree: TypeAlias = "dict[str, Tree | LocatedValue]"
 
 
-def merged_tree(path: Path, shown: str, check: Check, extending: tuple[_File, ...] = ()) -> Tree:
+def merged_tree(path: Path, shown: str, check: Check, extending: Mapping[Path, str] | None = None) -> Tree:
     """Return the content of a threshold file merged over its extended files.
 
     Args:
         path: the file.
         shown: its name in messages.
         check: called with each file by itself; raises an error on invalid content.
-        extending: the files that extend it, outermost first; empty for the file of a user.
+        extending: names of the files that extend it, outermost first; None for the file of a user.
 
     Returns:
         Keys of the extended file first, in its order, with the file's own values, without the keys that it
@@ -57,13 +57,13 @@ def merged_tree(path: Path, shown: str, check: Check, extending: tuple[_File, ..
     validate(document, ThresholdFile)
     check(document)
     own = tree_of(document)
-    extending = (*extending, _File(Path(os.path.realpath(path)), shown))
+    extending = {**(extending or {}), Path(os.path.realpath(path)): shown}
     extends = own.pop("extends", None)
     if not isinstance(extends, LocatedValue) or extends.value is None:
         return merge({}, own)
-    parent = _parent(extends)
+    parent, parent_shown = _parent(extends)
     _check_cycle(extends, parent, extending)
-    return merge(merged_tree(parent.path, parent.shown, check, extending), own)
+    return merge(merged_tree(parent, parent_shown, check, extending), own)
 
 
 def tree_of(document: Document) -> Tree:
@@ -105,13 +105,7 @@ def merge(parent: Tree, child: Tree) -> Tree:
     return merged
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
-    shown: str
-
-
-def _parent(extends: LocatedValue) -> _File:
+def _parent(extends: LocatedValue) -> tuple[Path, str]:
     document = extends.document
     folder = document.path.parent
     try:
@@ -119,27 +113,19 @@ def _parent(extends: LocatedValue) -> _File:
     except ThresholdError as error:
         raise ThresholdError(f"{document.at(extends.location)}: extends: {error}") from None
     if path != folder / extends.value or Path(extends.value).is_absolute():
-        return _File(path, display_name(path))
+        return path, display_name(path)
     text = Path(extends.value).as_posix()
-    return _File(path, posixpath.normpath(posixpath.join(posixpath.dirname(document.shown), text)))
+    return path, posixpath.normpath(posixpath.join(posixpath.dirname(document.shown), text))
 
 
-def _check_cycle(extends: LocatedValue, parent: _File, extending: tuple[_File, ...]) -> None:
-    paths = [file.path for file in extending]
-    resolved = Path(os.path.realpath(parent.path))
+def _check_cycle(extends: LocatedValue, parent: Path, extending: Mapping[Path, str]) -> None:
+    resolved = Path(os.path.realpath(parent))
     where = extends.document.at(extends.location)
-    if resolved not in paths:
-        if len(paths) >= MOST_FILES:
-            raise ThresholdError(f"{where}: more than {MOST_FILES} files extend each other.")
-        return
-    if resolved == paths[-1]:
-        name = os.path.basename(extends.value)  # noqa: PTH119  text as typed
-        raise ThresholdError(
-            f"{where}: the file extends itself. For a shipped profile of that name write "
-            f"'extends: quba_check/thresholds/{name}'."
-        )
-    cycle = [file.shown for file in extending[paths.index(resolved) :]]
-    raise ThresholdError(f"{where}: the files extend each other: {' → '.join([*cycle, cycle[0]])}.")
+    if resolved in extending:
+        cycle = list(extending.values())[list(extending).index(resolved) :]
+        raise ThresholdError(f"{where}: the files extend each other: {' → '.join([*cycle, cycle[0]])}.")
+    if len(extending) >= MOST_FILES:
+        raise ThresholdError(f"{where}: more than {MOST_FILES} files extend each other.")
 
 
 def _check_version(document: Document) -> None:

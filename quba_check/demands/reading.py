@@ -78,55 +78,36 @@ def _demands(tree: Tree, suite: SuiteFacts) -> Iterator[Demand]:
     for key in tree:
         if key == "dimensions":
             for name in _branch(tree, key):
-                yield from _dimension_demands(registry[name], _branch(tree, key, name), suite)
+                yield from _entry_demands(registry[name], None, _branch(tree, key, name), suite, _DEFAULTS)
         elif key == QUBA:
             yield from _grade_demands(_branch(tree, key))
 
 
-def _dimension_demands(dimension: Dimension, entry: Tree, suite: SuiteFacts) -> Iterator[Demand]:
-    _check_effect(entry, ("min", "max", "parts"))
-    parts = {part.name: part for part in dimension.parts(suite) if part.better is not None}
-    settings = _with_defaults(entry, _DEFAULTS)
-    for key in entry:
+def _entry_demands(
+    dimension: Dimension, part: Part | None, entry: Tree, suite: SuiteFacts, defaults: Mapping[str, Any]
+) -> Iterator[Demand]:
+    """Yield the demands on a dimension and its parts, or on a part."""
+    _check_effect(entry, ("min", "max") if part else ("min", "max", "parts"))
+    settings = {key: _value(entry, key, default) for key, default in defaults.items()}
+    parts = {each.name: each for each in dimension.parts(suite) if each.better is not None}
+    for key, located in entry.items():
         if key == "parts":
             for name in _branch(entry, key):
-                yield from _part_demands(dimension, parts[name], _branch(entry, key, name), settings)
-        else:
-            yield from _bound_demands(entry, key, dimension, None, parts=tuple(parts.values()), **settings)
-
-
-def _part_demands(
-    dimension: Dimension, part: Part, entry: Tree, defaults: Mapping[str, Any]
-) -> Iterator[Demand]:
-    _check_effect(entry, ("min", "max"))
-    settings = _with_defaults(entry, defaults)
-    for key in entry:
-        yield from _bound_demands(entry, key, dimension, part, **settings)
-
-
-def _with_defaults(entry: Tree, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _value(entry, key, default) for key, default in defaults.items()}
-
-
-def _bound_demands(
-    entry: Tree, key: str, dimension: Dimension, part: Part | None, **settings: Any
-) -> Iterator[Demand]:
-    """Yield the demand under a key of an entry, if the key is a bound."""
-    located = entry[key]
-    if key not in _BOUNDS or not isinstance(located, LocatedValue):
-        return
-    yield Demand(
-        dimension=dimension.name,
-        part=part.name if part else None,
-        bound=_BOUNDS[key],
-        threshold=float(as_share(located.value) if key in DROPS else located.value),
-        unit=part.unit if part else dimension.unit,
-        better=part.better or dimension.better if part else dimension.better,
-        file=located.document.shown,
-        line=located.line,
-        path=located.document.path,
-        **settings,
-    )
+                yield from _entry_demands(dimension, parts[name], _branch(entry, key, name), suite, settings)
+        elif key in _BOUNDS and isinstance(located, LocatedValue):
+            yield Demand(
+                dimension=dimension.name,
+                part=part.name if part else None,
+                bound=_BOUNDS[key],
+                threshold=float(as_share(located.value) if key in DROPS else located.value),
+                unit=part.unit if part else dimension.unit,
+                better=part.better or dimension.better if part else dimension.better,
+                file=located.document.shown,
+                line=located.line,
+                parts=() if part else tuple(parts.values()),
+                path=located.document.path,
+                **settings,
+            )
 
 
 def _grade_demands(entry: Tree) -> Iterator[Demand]:

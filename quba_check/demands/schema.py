@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
@@ -35,12 +35,6 @@ def as_share(value: Any) -> Any:
     return value
 
 
-def _not_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    raise ValueError(f"got text '{value}'. Allowed: a number; max_relative_drop takes a percentage.")
-
-
 def _share(value: Any) -> Any:
     share = as_share(value)
     if not isinstance(share, str):
@@ -53,7 +47,7 @@ class PartEntry(Strict):
 
     min: float | None = Field(None, description="The value must be at least this (higher is better).")
     max: float | None = Field(None, description="The value must be at most this (lower is better).")
-    max_drop: Annotated[float, BeforeValidator(_not_text), Field(ge=0)] | None = Field(
+    max_drop: Annotated[float, Field(ge=0)] | None = Field(
         None, description="At most this much worse than the baseline's value (--quba-baseline)."
     )
     max_relative_drop: Annotated[float, BeforeValidator(_share), Field(ge=0)] | None = Field(
@@ -68,8 +62,7 @@ class PartEntry(Strict):
         },
     )
     tier: Tier | None = Field(
-        None,
-        description="block (default): no release unless the demand is met; warn and info only report.",
+        None, description="block (default): no release unless the demand is met; warn and info only report."
     )
     optional: bool | None = Field(
         None,
@@ -89,8 +82,7 @@ class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
     allow_masked: bool | None = Field(
-        None,
-        description="Judge a masked value by its threshold; else it fails as no evidence of robustness.",
+        None, description="Judge a masked value by its threshold; else it fails as no evidence of robustness."
     )
 
 
@@ -134,9 +126,6 @@ class QubaEntry(Strict):
     )
 
 
-LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.9999
-
-
 class ThresholdFile(Strict):
     """A threshold file of quba-check: the demands on a model."""
 
@@ -151,34 +140,11 @@ class ThresholdFile(Strict):
         description="How a bound within the noise is judged: point (default): by the value alone; "
         "fail: only values shown to meet the bound pass; allow: only values shown to miss it fail.",
     )
-    confidence: float | None = Field(
-        None,
-        description="Level of the two-sided intervals of verdicts (default 0.95).",
-        json_schema_extra={"minimum": LEAST_CONFIDENCE, "maximum": MOST_CONFIDENCE},
+    confidence: Annotated[float, Field(ge=0.5, le=0.9999)] | None = Field(
+        None, description="Level of the two-sided intervals of verdicts (default 0.95)."
     )
     dimensions: Dimensions | None = Field(None, description="Demands by dimension.")
     quba: QubaEntry | None = None
-
-    @field_validator("confidence", mode="before")
-    @classmethod
-    def _not_text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        share = as_share(value)
-        hint = f"; {value.strip()} is {share:g}" if isinstance(share, float) else ""
-        raise ValueError(
-            f"got text '{value}'. Allowed: a number from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}{hint}."
-        )
-
-    @field_validator("confidence")
-    @classmethod
-    def _level(cls, value: float | None) -> float | None:
-        if value is not None and not LEAST_CONFIDENCE <= value <= MOST_CONFIDENCE:
-            hint = f"; {value:g} % is {value / 100:g}" if 50 <= value < 100 else ""
-            raise ValueError(
-                f"got {value:g}. Allowed: a number from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}{hint}."
-            )
-        return value
 
 
 def threshold_schema() -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dimension, Part, is_weight
@@ -29,10 +28,8 @@ def check_entries(document: Document, suite: SuiteFacts) -> None:
         ThresholdError: an unknown dimension, part or population, a bound in the wrong direction or out of
             reach, or a negative weight; with the line.
     """
-    checks = {"dimensions": _check_dimensions, "quba": _check_quba}
-    for key, entry in document.data.items():
-        if key in checks and entry is not None:
-            checks[key](document, entry, suite)
+    _check_dimensions(document, document.data.get("dimensions") or {}, suite)
+    _check_quba(document, document.data.get("quba") or {})
 
 
 def _check_dimensions(document: Document, entries: Mapping[str, Any], suite: SuiteFacts) -> None:
@@ -58,16 +55,9 @@ def _part(document: Document, location: Location, dimension: Dimension, suite: S
     parts = {part.name: part for part in dimension.parts(suite)}
     allowed = [part.name for part in parts.values() if part.better is not None]
     choice = (
-        f"Allowed on the suite '{suite.name}': {listed(allowed)}."
-        if allowed
-        else f"Allowed: demands on {dimension.name} itself."
+        f"Allowed on the suite '{suite.name}': {listed(allowed) or f'demands on {dimension.name} itself'}."
     )
     where = document.at_key(location)
-    if name not in parts and suite.samples_corruptions and _has_part(dimension, name, suite):
-        raise ThresholdError(
-            f"{where}: {dimension.name}.{name} is not measured if the suite's manifest states sample: one. "
-            f"Allowed: demands on {dimension.name} itself, or sample: all in the manifest."
-        )
     if name not in parts:
         raise ThresholdError(
             f"{where}: {dimension.name} has no part '{name}'.{did_you_mean(name, allowed)} {choice}"
@@ -77,12 +67,6 @@ def _part(document: Document, location: Location, dimension: Dimension, suite: S
             f"{where}: {dimension.name}.{name} is for reports only, not for demands. {choice}"
         )
     return parts[name]
-
-
-def _has_part(dimension: Dimension, name: str, suite: SuiteFacts) -> bool:
-    """True if the part exists without sampling of corruptions."""
-    unsampled = replace(suite, samples_corruptions=False)
-    return any(part.name == name for part in dimension.parts(unsampled))
 
 
 def _check_entry(
@@ -134,7 +118,7 @@ def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
     return None
 
 
-def _check_quba(document: Document, entry: Mapping[str, Any], _suite: SuiteFacts) -> None:
+def _check_quba(document: Document, entry: Mapping[str, Any]) -> None:
     for name, weight in (entry.get("weights") or {}).items():
         location = ("quba", "weights", name)
         _check_published(document.at_key(location), "quba.weights", name)
@@ -144,8 +128,14 @@ def _check_quba(document: Document, entry: Mapping[str, Any], _suite: SuiteFacts
     for position, name in enumerate(entry.get("allow_missing") or ()):
         _check_published(document.at(("quba", "allow_missing", position)), "quba.allow_missing", name)
     population = entry.get("population")
-    if population is not None and population not in POPULATIONS:
-        _check_population(document, population)
+    if population is None or population in POPULATIONS:
+        return
+    where = f"{document.at(('quba', 'population'))}: quba.population"
+    if file_kind(document.path.parent / population, where, ThresholdError) != "file":
+        raise ThresholdError(
+            f"{where}: no such name or file, got '{population}'.{did_you_mean(population, POPULATIONS)} "
+            f"Allowed: {listed(POPULATIONS)}, or a population file next to this one."
+        )
 
 
 def _check_published(where: str, path: str, name: str) -> None:
@@ -153,13 +143,4 @@ def _check_published(where: str, path: str, name: str) -> None:
         raise ThresholdError(
             f"{where}: {path}: '{name}' is not in the QUBA score.{did_you_mean(name, PUBLISHED_DIMENSIONS)} "
             f"Allowed: {listed(PUBLISHED_DIMENSIONS)}."
-        )
-
-
-def _check_population(document: Document, text: str) -> None:
-    where = f"{document.at(('quba', 'population'))}: quba.population"
-    if file_kind(document.path.parent / text, where, ThresholdError) != "file":
-        raise ThresholdError(
-            f"{where}: no such name or file, got '{text}'.{did_you_mean(text, POPULATIONS)} "
-            f"Allowed: {listed(POPULATIONS)}, or a population file next to this one."
         )

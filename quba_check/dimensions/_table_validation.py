@@ -27,48 +27,44 @@ def checked_tables(tables: object, where: str) -> dict[str, Table]:
     Raises:
         DimensionError: a name, a table, or a cell cannot be stored.
     """
-    if not isinstance(tables, Mapping):
-        raise DimensionError(f"{where}: tables, got {_shown(tables)}. Allowed: a dict of name and Table.")
-    for name in tables:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise DimensionError(
-                f"{where}: the table {_shown(name)}: the name cannot be used. Allowed: small letters, digits "
-                "and underscores, beginning with a letter."
-            )
+    if not isinstance(tables, Mapping) or not all(
+        isinstance(name, str) and _NAME.fullmatch(name) for name in tables
+    ):
+        raise DimensionError(
+            f"{where}: tables, got {_shown(tables)}. Allowed: a dict of names "
+            "(small letters, digits and underscores, beginning with a letter) and tables."
+        )
     return {name: _checked_table(table, f"{where}: the table '{name}'") for name, table in tables.items()}
 
 
 def _checked_table(table: object, where: str) -> Table:
-    if not isinstance(table, Table):
-        raise DimensionError(f"{where}, got {_shown(table)}. Allowed: a quba_check.Table.")
-    columns, rows = table.columns, table.rows
-    if not _is_list(columns) or not columns or not all(isinstance(name, str) for name in columns):
-        raise DimensionError(f"{where}: columns, got {_shown(columns)}. Allowed: a tuple of names.")
-    if len(set(columns)) < len(columns):
-        raise DimensionError(f"{where}: columns, got {_shown(columns)}. Allowed: each name once.")
-    if not _is_list(rows) or not all(map(_is_list, rows)):
-        raise DimensionError(f"{where}: rows, got {_shown(rows)}. Allowed: a tuple of tuples.")
-    if len(columns) * len(rows) > MOST_CELLS:
+    if not isinstance(table, Table) or not _is_well_formed(table):
         raise DimensionError(
-            f"{where} has {len(columns) * len(rows):,} cells. Allowed: at most {MOST_CELLS:,}."
+            f"{where}, got {_shown(table)}. Allowed: a quba_check.Table with different column names, rows "
+            f"with one cell for each column, at most {MOST_CELLS:,} cells, and text as the note."
         )
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(columns):
-            raise DimensionError(
-                f"{where}: row {number} has {len(row)} cells. Allowed: {len(columns)}, one for each column."
-            )
-    if not isinstance(table.note, str):
-        raise DimensionError(f"{where}: note, got {_shown(table.note)}. Allowed: text.")
     return Table(
-        tuple(_text(name, f"{where}: a column name") for name in columns),
+        tuple(_text(name, f"{where}: a column name") for name in table.columns),
         tuple(
             tuple(
                 _cell(cell, f"{where}: row {number}, column '{name}'")
-                for name, cell in zip(columns, row, strict=True)
+                for name, cell in zip(table.columns, row, strict=True)
             )
-            for number, row in enumerate(rows, start=1)
+            for number, row in enumerate(table.rows, start=1)
         ),
         _text(table.note, f"{where}: the note"),
+    )
+
+
+def _is_well_formed(table: Table) -> bool:
+    columns, rows = table.columns, table.rows
+    return (
+        _is_list(columns)
+        and all(isinstance(name, str) for name in (*columns, table.note))
+        and 0 < len(columns) == len(set(columns))
+        and _is_list(rows)
+        and all(_is_list(row) and len(row) == len(columns) for row in rows)
+        and len(columns) * len(rows) <= MOST_CELLS
     )
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import operator
 import re
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -111,19 +110,14 @@ def _with_check(
 
 
 def _check_view(where: str, view: View) -> None:
-    if view == SAMPLED:
-        return
     if view.set == CORRUPTIONS_SET:
-        if view.corruption not in CORRUPTIONS:
-            near = did_you_mean(str(view.corruption), CORRUPTIONS)
-            raise DimensionError(
-                f"{where}: unknown corruption, got {view.corruption!r}.{near} Allowed: {listed(CORRUPTIONS)}."
-            )
-        if view.severity not in SEVERITIES:
-            raise DimensionError(f"{where}: unknown severity, got {view.severity!r}. Allowed: 1, 2, 3, 4, 5.")
-    elif view.corruption is not None or view.severity is not None:
+        is_possible = (view.corruption in CORRUPTIONS and view.severity in SEVERITIES) or view == SAMPLED
+    else:
+        is_possible = view.corruption is None and view.severity is None
+    if not is_possible:
         raise DimensionError(
-            f"{where}: a corruption of the set '{view.set}'. Allowed: of the set '{CORRUPTIONS_SET}'."
+            f"{where}, got {(view.set, view.corruption, view.severity)}. Allowed: the name of a set alone, "
+            f"or '{CORRUPTIONS_SET}' with a corruption ({listed(CORRUPTIONS)}) and a severity (1 to 5)."
         )
 
 
@@ -176,23 +170,17 @@ def _checked_quantity(quantity: Number, unit: str, where: str, *, check_range: b
         )
     if quantity.unit != unit:
         raise DimensionError(f"{where} is in '{quantity.unit}', but '{unit}' is declared.")
-    if not isinstance(quantity.curve, ConfidenceCurve | None):
+    if not isinstance(quantity.curve, ConfidenceCurve | None) or not isinstance(quantity.n, Integral | None):
         raise DimensionError(
-            f"{where} has the curve {quantity.curve!r}. Allowed: a ConfidenceCurve (quba_check.core."
-            "confidence), as from quba_check.dimensions.share."
+            f"{where} has n = {quantity.n!r} and the curve {quantity.curve!r}. Allowed: a whole number of "
+            "images, and a ConfidenceCurve as from quba_check.dimensions.share, or None."
         )
-    try:
-        n = None if quantity.n is None else operator.index(quantity.n)
-    except TypeError:
-        raise DimensionError(
-            f"{where} is of n = {quantity.n!r}. Allowed: a whole number of images, or None."
-        ) from None
     value = float(quantity.value)
     if check_range and unit == "fraction" and not -ROUNDING <= value <= 1 + ROUNDING:  # such as a percentage
         raise DimensionError(
             f"{where} is not a fraction, got {value:g}. Allowed: a number from 0 to 1, or another unit."
         )
-    return replace(quantity, value=value, n=n)
+    return replace(quantity, value=value, n=None if quantity.n is None else int(quantity.n))
 
 
 def _call(where: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -17,7 +17,6 @@ from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.dimensions._ratios import (
     Ratio,
     accuracy_on,
-    clean_accuracy,
     geometric_mean_ratio,
     ratios,
     reference_notes,
@@ -85,7 +84,6 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         InvariantError: the three tables show different images.
     """
     clean, fgsm, pgd = predictions[CLEAN], predictions[FGSM], predictions[PGD]
-    clean_accuracy(predictions)
     if not (np.array_equal(clean.index, fgsm.index) and np.array_equal(clean.index, pgd.index)):
         raise InvariantError(
             "adversarial_robustness: clean, FGSM and PGD predictions are of different images"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,13 +137,8 @@ def grade(
     other_suite = suite_difference(reference, suite, classes)
     score = reference.score(values, effective)
     if other_suite and not allow_other_suite:
-        without_letter = ungraded(
-            reference,
-            missing=missing,
-            not_graded=f"{other_suite}. {ALLOWED_SUITES}",
-            notes=[*comparison_notes(missing, (), reference, protocol), *masking_notes(masked, left_out)],
-        )
-        return replace(without_letter, score=score, other_suite=other_suite)
+        notes = [*comparison_notes(missing, (), reference, protocol), *masking_notes(masked, left_out)]
+        return ungraded(reference, missing=missing, notes=notes, score=score, other_suite=other_suite)
     percentile = reference.percentile(score, effective)
     crossed = crossed_dimensions(effective, reference, protocol)
     slopes = reference.slopes(effective)
@@ -202,16 +196,21 @@ def unreachable_grade(
     other_suite = suite_difference(reference, suite, classes)
     if not other_suite or allow_other_suite:
         return None
-    without_letter = ungraded(reference, not_graded=f"{other_suite}. {ALLOWED_SUITES}")
-    return replace(without_letter, other_suite=other_suite)
+    return ungraded(reference, other_suite=other_suite)
 
 
 def ungraded(
-    reference: Population, *, missing: Sequence[str] = (), not_graded: str = "", notes: Sequence[str] = ()
+    reference: Population,
+    *,
+    missing: Sequence[str] = (),
+    not_graded: str = "",
+    notes: Sequence[str] = (),
+    score: float | None = None,
+    other_suite: str = "",
 ) -> Grade:
     """Return a grade without letter, with the reason."""
     return Grade(
-        score=None,
+        score,
         percentile=None,
         letter=None,
         population=reference.name,
@@ -219,7 +218,8 @@ def ungraded(
         complete=False,
         missing=tuple(missing),
         notes=tuple(notes),
-        not_graded=not_graded,
+        not_graded=f"{other_suite}. {ALLOWED_SUITES}" if other_suite else not_graded,
+        other_suite=other_suite,
     )
 
 

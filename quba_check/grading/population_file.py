@@ -85,19 +85,15 @@ class PopulationFile(JsonRow):
     source: str = ""
     rows: tuple[FileRow, ...]
 
-    @model_validator(mode="after")
-    def _check_unique(self) -> PopulationFile:
-        name, times = Counter(row.id for row in self.rows).most_common(1)[0] if self.rows else ("", 0)
-        if times > 1:
-            raise ValueError(f"the model '{name}' is listed {times} times")
-        return self
-
     def to_json(self) -> str:
         """Return the population as indented JSON text, numbers at full precision."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
     @model_validator(mode="after")
-    def _check_spread(self) -> PopulationFile:
+    def _check_rows(self) -> PopulationFile:
+        for name, times in Counter(row.id for row in self.rows).items():
+            if times > 1:
+                raise ValueError(f"the model '{name}' is listed {times} times")
         for name in PUBLISHED_DIMENSIONS:
             values = [row.values[name] for row in self.rows if name in row.values]
             if name != CONSTANT_DIMENSION and len(values) >= LEAST_MODELS and not has_spread(values):

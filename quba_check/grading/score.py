@@ -111,9 +111,7 @@ def check_names(where: str, names: Iterable[str]) -> None:
 
 
 def weighted_score(
-    values: Mapping[str, float],
-    normalisations: Mapping[str, Normalisation],
-    weights: Mapping[str, float],
+    values: Mapping[str, float], normalisations: Mapping[str, Normalisation], weights: Mapping[str, float]
 ) -> float:
     """Return the weighted mean of the normalised values; higher is better.
 

@@ -9,7 +9,7 @@ from quba_check.messages import listed
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.inventory import Inventory, ModelSummary, model_rows, total_size
+from quba_check.storage.inventory import Inventory, ModelSummary, model_rows
 from quba_check.storage.pruning import Conditions, Removal
 
 UNKNOWN = "(damaged)"
@@ -24,8 +24,8 @@ def inventory_table(place: str, inventory: Inventory, now: float) -> str:
     rows = [_cells(row, now) for row in model_rows(inventory)]
     table = table_text(_HEADINGS, rows, _HEADINGS[1:], cut=["model"], width=terminal_width()) if rows else ""
     sizes = ", ".join(f"{name} {format_bytes(size)}" for name, size in _sizes(inventory).items())
-    lines = [f"{place}: {format_bytes(inventory.size)} ({sizes})"]
-    damaged = sum(each.model is None for each in inventory.predictions)
+    lines = [f"{place}: {format_bytes(inventory.size())} ({sizes})"]
+    damaged = sum(each.model is None for each in inventory.of("predictions"))
     if damaged:
         files = "1 file is" if damaged == 1 else f"{damaged:,} files are"
         lines.append(f"{files} damaged; see quba-check store verify")
@@ -36,7 +36,7 @@ def inventory_json(place: str, inventory: Inventory, now: float) -> str:  # noqa
     """Return the models of a store as JSON."""
     content = {
         "store": place,
-        "bytes": {"total": inventory.size}
+        "bytes": {"total": inventory.size()}
         | {name.replace(" ", "_"): size for name, size in _sizes(inventory).items()},
         "models": [
             {
@@ -68,13 +68,13 @@ def prune_text(
     rows = list(_removal_rows(selected, now))
     table = table_text(_REMOVALS, rows, _REMOVALS[2:], cut=["model"], width=terminal_width()) if rows else ""
     size = sum(each.size for each in selected)
-    left = inventory.size - size
+    left = inventory.size() - size
     lines = []
     if not selected:
         lines.append(f"{place}: nothing to remove")
     elif is_dry:
         lines.append(
-            f"{place}: {format_bytes(size)} of {format_bytes(inventory.size)} can be removed. "
+            f"{place}: {format_bytes(size)} of {format_bytes(inventory.size())} can be removed. "
             "Nothing was removed; --yes removes it."
         )
     else:
@@ -126,11 +126,11 @@ def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str
 def _sizes(inventory: Inventory) -> dict[str, int]:
     """Return the bytes of a store by kind."""
     return {
-        "predictions": total_size(each.file for each in inventory.predictions),
-        "records": total_size(each.file for each in inventory.records),
-        "prepared images": total_size(inventory.images),
-        **({"copies of data": total_size(inventory.copies)} if inventory.copies else {}),
-        "other": total_size(inventory.others),
+        "predictions": inventory.size("predictions"),
+        "records": inventory.size("records"),
+        "prepared images": inventory.size("images"),
+        **({"copies of data": inventory.size("copies")} if inventory.of("copies") else {}),
+        "other": inventory.size("other"),
     }
 
 

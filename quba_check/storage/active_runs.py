@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from quba_check.errors import StoreError
 from quba_check.messages import printable
-from quba_check.storage.json_text import parse_json
 from quba_check.storage.objects import ObjectStore
-from quba_check.storage.processes import has_ended, this_machine
 
 FOLDER = "active"
-FORMAT = 1
 BEAT_SECONDS = 5.0
 """Time between two signs of life."""
 SILENT_SECONDS = 60.0
@@ -27,10 +27,12 @@ FORGOTTEN_SECONDS = 3600.0
 """Silence after which a run of another machine is removed from the list."""
 LARGEST = 10**11
 """Largest number in a file. As a Unix time it is in the year 5138."""
-_TEXTS = ("run", "host", "work", "left", "machine")
+Text = Annotated[str, AfterValidator(printable)]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Seconds = Annotated[float, Field(ge=0, le=LARGEST)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(strict=True, allow_inf_nan=False))
 class ActiveRun:
     """A running evaluation.
 
@@ -47,20 +49,22 @@ class ActiveRun:
         left: time left in words, such as `about 12 min`; empty if unknown.
         left_seconds: the same in seconds; None if unknown.
         machine: name of the machine or container since its start, by `this_machine`; empty if unknown.
+        format: version of the file.
     """
 
-    run: str
-    models: tuple[str, ...]
-    host: str
-    pid: int
-    started: float
-    at: float
-    work: str = ""
-    images: int = 0
-    done: float | None = None
-    left: str = ""
-    left_seconds: float | None = None
-    machine: str = ""
+    run: Annotated[str, Field(pattern="^[^/]*$"), AfterValidator(printable)]
+    models: tuple[Text, ...]
+    host: Text
+    pid: Count
+    started: Seconds
+    at: Seconds
+    work: Text = ""
+    images: Count = 0
+    done: Seconds | None = None
+    left: Text = ""
+    left_seconds: Seconds | None = None
+    machine: Text = ""
+    format: Literal[1] = 1
 
     @property
     def name(self) -> str:
@@ -69,7 +73,7 @@ class ActiveRun:
 
     def encode(self) -> bytes:
         """Return the content of its file."""
-        return json.dumps({"format": FORMAT, **asdict(self)}).encode()
+        return _FILE.dump_json(self)
 
     def silence(self, now: float) -> float:
         """Return the seconds since the last sign of life, not negative."""
@@ -84,8 +88,29 @@ class ActiveRun:
         return self.silence(now) > FORGOTTEN_SECONDS or self.has_ended()
 
     def has_ended(self) -> bool:
-        """Return True if this machine knows that the process ended."""
-        return has_ended(self.machine, self.pid)
+        """Return True if the process was one of this machine and ended."""
+        # On Windows, signal 0 would end the process.
+        if self.machine != this_machine() or os.name == "nt" or self.pid < 1:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):  # a process of another user
+            return False
+        return False
+
+
+_FILE = TypeAdapter(ActiveRun)
+
+
+def this_machine() -> str:
+    """Return a name of this machine, or container, since it was started."""
+    names = [socket.gethostname()]
+    with suppress(OSError):
+        names.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+        names.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(names)
 
 
 def new_run(models: Iterable[str]) -> ActiveRun:
@@ -93,7 +118,7 @@ def new_run(models: Iterable[str]) -> ActiveRun:
     now = time.time()
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:8]}"
     return ActiveRun(
-        run,
+        run=run,
         models=tuple(dict.fromkeys(models)),
         host=socket.gethostname(),
         pid=os.getpid(),
@@ -110,8 +135,8 @@ def active_runs(objects: ObjectStore) -> list[ActiveRun]:
     """
     runs = []
     for file in objects.list(FOLDER):
-        with suppress(ValueError, TypeError, KeyError, FileNotFoundError, StoreError):
-            runs.append(_decode(objects.get(file.name)))
+        with suppress(ValueError, FileNotFoundError, StoreError):
+            runs.append(_FILE.validate_json(objects.get(file.name)))
     return sorted(runs, key=lambda run: (run.started, run.run))
 
 
@@ -124,28 +149,3 @@ def remove_forgotten(objects: ObjectStore, runs: Iterable[ActiveRun], now: float
         if run.is_forgotten(now):
             with suppress(StoreError):
                 objects.delete(run.name)
-
-
-def _decode(content: bytes) -> ActiveRun:
-    """Return the run in a file.
-
-    Raises:
-        ValueError, TypeError, KeyError: it has another format or other types of values.
-    """
-    values = parse_json(content)
-    if values["format"] != FORMAT:
-        raise ValueError("another format")
-    run = ActiveRun(**{field.name: values[field.name] for field in fields(ActiveRun)})
-    optional = [number for number in (run.done, run.left_seconds) if number is not None]
-    numbers = [run.pid, run.images, run.started, run.at, *optional]
-    is_fit = (
-        all(isinstance(getattr(run, name), str) for name in _TEXTS)
-        and all(isinstance(number, int | float) and 0 <= number <= LARGEST for number in numbers)
-        and all(isinstance(number, int) for number in (run.pid, run.images))
-        and isinstance(values["models"], list)
-        and all(isinstance(model, str) for model in values["models"])
-        and "/" not in run.run
-    )
-    if not is_fit:
-        raise TypeError("values of other types")
-    return ActiveRun(**{**printable(asdict(run)), "models": tuple(printable(values["models"]))})

@@ -11,11 +11,10 @@ import shutil
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock
@@ -64,32 +63,6 @@ class CopySettings:
         return CopySettings(self.listed_since)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """The files at a URL at one time.
-
-    Attributes:
-        files: size and version by name, in sorted order.
-    """
-
-    files: Mapping[str, tuple[int, str]]
-
-    @cached_property
-    def _names(self) -> list[str]:
-        return list(self.files)
-
-    def below(self, folder: str) -> list[str]:
-        """Return the names of all files below a folder; `""` is the whole listing.
-
-        >>> Listing({name: (1, "") for name in ("a", "a-b/x", "a/b/x", "a/y", "b")}).below("a")
-        ['a/b/x', 'a/y']
-        """
-        if not folder:
-            return self._names
-        start, end = f"{folder}/", f"{folder}0"  # the character after the slash
-        return self._names[bisect_left(self._names, start) : bisect_left(self._names, end)]
-
-
 class DataCopies:
     """The files at a URL, copied to this machine when they are needed.
 
@@ -106,7 +79,7 @@ class DataCopies:
         settings: the settings.
         label: the URL for messages and records.
         root: folder of the copies.
-        listing: the files at the URL.
+        files: size and version of the files at the URL by name, in sorted order.
 
     Raises:
         SuiteError: the URL cannot be listed.
@@ -123,7 +96,15 @@ class DataCopies:
         self.root = self._home / "files"
         settings.announce(f"listing {self.label}")
         with self._writing():
-            self.listing = self._current_listing()
+            self.files = self._current_listing()
+        self._names = list(self.files)
+
+    def below(self, folder: str) -> list[str]:
+        """Return the names of all files below a folder; `""` is the whole URL."""
+        if not folder:
+            return self._names
+        start, end = f"{folder}/", f"{folder}0"  # the character after the slash
+        return self._names[bisect_left(self._names, start) : bisect_left(self._names, end)]
 
     def fetch(self, title: str, names: Iterable[str]) -> None:
         """Copy the files that are not on this machine; names without a file are skipped.
@@ -136,14 +117,14 @@ class DataCopies:
             SuiteError: one cannot be read.
             StoreError: one cannot be written.
         """
-        listed = tuple(sorted({name for name in names if name in self.listing.files}))
+        listed = tuple(sorted({name for name in names if name in self.files}))
         with self._lock, self._writing():
             if listed not in self._complete:
                 with FileLock(self._home / "copy.lock"):
                     self._download(title, [name for name in listed if not (self.root / name).exists()])
                 self._complete.add(listed)
 
-    def _current_listing(self) -> Listing:
+    def _current_listing(self) -> dict[str, tuple[int, str]]:
         """Return the listing by another process of the run, or a new one."""
         self._home.mkdir(parents=True, exist_ok=True)
         path = self._home / "listing.json"
@@ -152,7 +133,7 @@ class DataCopies:
                 stored = parse_json(path.read_bytes())
                 old = {name: (int(size), str(version)) for name, (size, version) in stored["files"].items()}
                 if stored["listed_at"] >= self.settings.listed_since:
-                    return Listing(old)
+                    return old
             except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or damaged
                 old = {}
                 remove(self.root)
@@ -165,10 +146,10 @@ class DataCopies:
                         (self.root / name).unlink(missing_ok=True)
                 content = {"url": self.label, "listed_at": now, "files": files}
                 write_atomically(path, json.dumps(content).encode())
-        return Listing(files)
+        return files
 
     def _download(self, title: str, names: list[str]) -> None:
-        total = sum(self.listing.files[name][0] for name in names)
+        total = sum(self.files[name][0] for name in names)
         free = shutil.disk_usage(self._home).free
         if total > free:
             raise StoreError(
@@ -192,7 +173,7 @@ class DataCopies:
 
     def _copy(self, name: str) -> int:
         """Copy a file; return its size."""
-        path, size = self.root / name, self.listing.files[name][0]
+        path, size = self.root / name, self.files[name][0]
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as unfinished:
             try:

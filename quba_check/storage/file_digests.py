@@ -33,10 +33,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS digests_2 (
 ) WITHOUT ROWID"""
 
 
-_COUNT = "SELECT count(*) FROM (SELECT 1 FROM digests_2 WHERE path BETWEEN ? AND ? LIMIT ?)"
-_BY_RANGE = """SELECT path, size, mtime_ns, ctime_ns, inode, digest FROM digests_2
-    WHERE path BETWEEN ? AND ? AND typeof(digest) = 'text' AND length(digest) = 32"""
-_BY_NAME = """SELECT digests_2.path, size, mtime_ns, ctime_ns, inode, digest
+_STORED = """SELECT digests_2.path, size, mtime_ns, ctime_ns, inode, digest
     FROM json_each(?) CROSS JOIN digests_2 ON digests_2.path = value
     WHERE typeof(digest) = 'text' AND length(digest) = 32"""
 Stamp = tuple[int, int, int, int]
@@ -68,17 +65,10 @@ class ContentDigests:
         self.note: str | None = None
         self._is_set_up = False
 
-    def digest(self, path: Path) -> str:
-        """Return the digest of a file's content: 32 hexadecimal digits.
-
-        Raises:
-            SuiteError: the file cannot be read.
-            StoreError: the cache cannot be written.
-        """
-        return self.digests([path])[0]
-
     def digests(self, paths: Iterable[Path | str]) -> list[str]:
-        """Return the digests of files in order; read only new or changed files.
+        """Return the digests of files in order, 32 hexadecimal digits each.
+
+        Only new or changed files are read.
 
         Args:
             paths: the files; strings are absolute paths.
@@ -93,17 +83,11 @@ class ContentDigests:
         try:
             digests = self._current(dict.fromkeys(names))
         except sqlite3.DatabaseError as error:
-            if _is_access_error(error):
-                raise self._unusable(error) from None
+            if _is_access_error(error) or self.note is not None:  # a new cache fails too
+                raise StoreError(f"{self.path}: file digests cannot be kept here ({error}).") from None
             self._discard(str(error))
-            try:
-                digests = self._current(dict.fromkeys(names))
-            except sqlite3.DatabaseError as again:
-                raise self._unusable(again) from None
+            return self.digests(names)
         return [digests[name] for name in names]
-
-    def _unusable(self, error: sqlite3.DatabaseError) -> StoreError:
-        return StoreError(f"{self.path}: file digests cannot be kept here ({error}).")
 
     def _current(self, names: Collection[str]) -> dict[str, str]:
         with self._connection() as connection:
@@ -215,20 +199,12 @@ def _content_digests(names: Iterable[str]) -> dict[str, str]:
 def _cached_digests(connection: sqlite3.Connection, names: Collection[str]) -> dict[str, str]:
     """Return the stored digests of unchanged files.
 
-    Rows are read as one range of paths, at half the cost of looking each up, unless most of it are other
-    files. They are not collected first: many tuples at once would make Python's garbage collector run.
+    Rows are not collected first: many tuples at once would make Python's garbage collector run.
     """
-    ends = min(names), max(names)
-    at_most = 2 * len(names) + BATCH
-    (n_rows,) = connection.execute(_COUNT, (*ends, at_most)).fetchone()
-    if n_rows < at_most:
-        rows = connection.execute(_BY_RANGE, ends)
-    else:
-        rows = connection.execute(_BY_NAME, (json.dumps([*names]),))
     return {
         name: digest
-        for name, size, mtime_ns, ctime_ns, inode, digest in rows
-        if name in names and _stamp(name) == (size, mtime_ns, ctime_ns, inode)
+        for name, *stamp, digest in connection.execute(_STORED, (json.dumps([*names]),))
+        if _stamp(name) == tuple(stamp)
     }
 
 

@@ -14,19 +14,15 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from quba_check.errors import StoreError
 from quba_check.storage.atomic import replacing
-from quba_check.storage.eviction import least_recently_used
-from quba_check.storage.objects import FolderObjects
-from quba_check.storage.user_files import file_kind, reason, remove
+from quba_check.storage.objects import FolderObjects, least_recently_used
+from quba_check.storage.user_files import reason
 
 Pixels = NDArray[np.uint8]
-SUFFIX, UNFINISHED = ".npy", ".tmp"
+SUFFIX = ".npy"
 LARGEST_RESERVE = 10**10
 """Most bytes of the disk that stay free. Predictions, records and other programs need them more."""
 LOCK_SECONDS = 10.0
-ABANDONED_SECONDS = 3600.0
-"""Age of an unfinished file whose process must have died."""
 _STARTED = time.time()
 _SUM_BYTES = 4
 _MOST_HEADER = 256
@@ -85,7 +81,7 @@ class ImageCache:
         limit_bytes: largest total size of its files; 0 keeps none.
 
     Attributes:
-        notes: notes on damaged files that were removed, and on a folder that cannot be written.
+        notes: a note on a folder that cannot be read or written.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -105,16 +101,14 @@ class ImageCache:
         if math.prod(shape) + _MOST_HEADER > self.limit_bytes:
             return None
         try:
-            if file_kind(path, str(path), StoreError) is not None:
-                images = _read(path, shape)
+            images = _read(path, shape)
+            if images is not None:
                 with contextlib.suppress(OSError):  # a folder that may only be read
                     os.utime(path)
                 return KeptImages(images, is_complete=True)
-        except ValueError as error:
-            self._discard(path, str(error))
         except FileNotFoundError:  # another process removed it
             pass
-        except (OSError, StoreError) as error:
+        except OSError as error:
             self._stop(reason(error))
         return None if self._is_stopped else KeptImages.empty(shape)
 
@@ -139,15 +133,6 @@ class ImageCache:
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{SUFFIX}"
 
-    def _discard(self, path: Path, damage: str) -> None:
-        """Remove a damaged file."""
-        try:
-            remove(path)
-        except OSError as error:
-            self._stop(reason(error))
-            return
-        self.notes.append(f"{path}: these prepared images were damaged ({damage}) and are made again.")
-
     def _stop(self, problem: str) -> None:
         """Keep no further images after an error of the disk."""
         if not self._is_stopped:
@@ -158,11 +143,7 @@ class ImageCache:
         """Remove files until another one fits; return False, and remove none, if it cannot."""
         disk = shutil.disk_usage(self.folder)
         reserve = min(disk.total // 10, LARGEST_RESERVE)
-        files = list(FolderObjects(self.folder).list())
-        for file in files:
-            if file.name.endswith(UNFINISHED) and time.time() - file.modified > ABANDONED_SECONDS:
-                (self.folder / file.name).unlink(missing_ok=True)
-        kept = [file for file in files if file.name.endswith(SUFFIX)]
+        kept = [file for file in FolderObjects(self.folder).list() if file.name.endswith(SUFFIX)]
         excess = max(sum(file.size for file in kept) + size - self.limit_bytes, reserve + size - disk.free)
         unused = least_recently_used(kept, excess, _STARTED)
         if sum(file.size for file in unused) < excess:
@@ -172,15 +153,14 @@ class ImageCache:
         return True
 
 
-def _read(path: Path, shape: tuple[int, int, int, int]) -> Pixels:
-    """Return the images of a file.
+def _read(path: Path, shape: tuple[int, int, int, int]) -> Pixels | None:
+    """Return the images of a file; None if it is missing or damaged.
 
     Raises:
-        ValueError: it is damaged.
         OSError: it cannot be read.
     """
     if not path.is_file():
-        raise ValueError("it is not a file")
+        return None
     with path.open("rb") as file:
         try:
             images: Pixels = np.load(file, allow_pickle=False)
@@ -188,12 +168,9 @@ def _read(path: Path, shape: tuple[int, int, int, int]) -> Pixels:
         except OSError:
             raise
         except Exception:  # noqa: BLE001  a damaged header raises errors of many types
-            raise ValueError("its header is damaged") from None
-    if images.shape != shape or images.dtype != np.uint8:
-        raise ValueError(f"it has the shape {images.shape}, not {shape}")
-    if _sum(path, images) != expected:
-        raise ValueError("its checksum does not fit its images")
-    return images
+            return None
+    is_whole = images.shape == shape and images.dtype == np.uint8 and _sum(path, images) == expected
+    return images if is_whole else None
 
 
 def _sum(path: Path, images: Pixels) -> bytes:

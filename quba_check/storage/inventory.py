@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -16,80 +16,62 @@ from quba_check.storage.objects import StoredFile
 from quba_check.storage.shard import DamagedShardError
 from quba_check.storage.store import Store, is_predictions, stored_header
 
-Kind = Literal["predictions", "images", "copies", "records", "locks", "active", "other"]
+Kind = Literal["predictions", "images", "copies", "records", "other"]
 READERS = 16
 """Files read at once. Most of the time goes into waiting for a network or a disk."""
 LARGEST_RECORD = 2**28
-_RECORD_SUFFIXES = (".json", ".npz")
+_KINDS: dict[tuple[str, str], Kind] = {
+    ("runs", ".json"): "records",
+    ("runs", ".npz"): "records",
+    ("images", ".npy"): "images",
+}
+"""Kinds by folder and suffix."""
 
 
 @dataclass(frozen=True, slots=True)
-class PredictionFile:
-    """A file with predictions: one shard, or a pack of shards.
+class InventoryFile:
+    """A file of a store.
 
     Attributes:
         file: the file.
-        model: name of the model; None if the file is damaged.
-        view: name of the view; None if the file is damaged.
-        images: number of predicted images; 0 if the file is damaged.
+        kind: its kind: predictions of one or several shards, prepared images of a shard, copies of data at
+            URLs, or a record with its per-image file.
+        model: name of the model of predictions and records; None if they are damaged.
+        view: name of the view of predictions; None if they are damaged.
+        images: number of predicted images; 0 if they are damaged.
     """
 
     file: StoredFile
-    model: str | None
-    view: str | None
-    images: int
+    kind: Kind
+    model: str | None = None
+    view: str | None = None
+    images: int = 0
 
     @property
-    def entry(self) -> str:
-        """Name of the cache entry."""
-        return self.file.name.split("/")[1]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordFile:
-    """A record of a gate run, or the per-image file next to it.
-
-    Attributes:
-        file: the file.
-        model: name of the model; None if the record is damaged or missing.
-    """
-
-    file: StoredFile
-    model: str | None
+    def group(self) -> str:
+        """Cache entry of predictions, and URL of copies; the name of any other file."""
+        is_one_of_many = self.kind in ("predictions", "copies")
+        return self.file.name.split("/")[1] if is_one_of_many else self.file.name
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The files of a store by kind.
+    """The files of a store."""
 
-    Attributes:
-        predictions: files with predictions.
-        records: records and their per-image files.
-        images: prepared images.
-        copies: copies of data at URLs.
-        others: all other files.
-    """
+    files: tuple[InventoryFile, ...]
 
-    predictions: tuple[PredictionFile, ...]
-    records: tuple[RecordFile, ...]
-    images: tuple[StoredFile, ...]
-    copies: tuple[StoredFile, ...]
-    others: tuple[StoredFile, ...]
+    def of(self, *kinds: Kind) -> list[InventoryFile]:
+        """Return the files of some kinds."""
+        return [each for each in self.files if each.kind in kinds]
 
-    @property
-    def size(self) -> int:
-        """Size of all files in bytes."""
-        return total_size([*(each.file for each in self.of_models), *self.images, *self.copies, *self.others])
-
-    @property
-    def of_models(self) -> tuple[PredictionFile | RecordFile, ...]:
-        """The predictions and records."""
-        return (*self.predictions, *self.records)
+    def size(self, *kinds: Kind) -> int:
+        """Return the size of the files of some kinds in bytes, by default of all."""
+        return total_size(each.file for each in (self.of(*kinds) if kinds else self.files))
 
     @property
     def models(self) -> list[str]:
         """Names of the models with predictions or records, in alphabetical order."""
-        return sorted({each.model for each in self.of_models if each.model is not None})
+        return sorted({each.model for each in self.files if each.model is not None})
 
 
 def kind_of(name: str) -> Kind:
@@ -98,23 +80,14 @@ def kind_of(name: str) -> Kind:
     >>> kind_of("runs/20260101T000000-0123abcd-standard-1.json"), kind_of("images/.lock")
     ('records', 'other')
     """
-    folder, _, rest = name.partition("/")
-    if PurePosixPath(name).name.startswith("."):
+    path = PurePosixPath(name)
+    if path.name.startswith("."):
         return "other"
     if is_predictions(name):
         return "predictions"
-    if folder == "mirror":
+    if path.parts[0] == "mirror":
         return "copies"
-    if "/" not in rest and rest:
-        if folder == "runs" and rest.endswith(_RECORD_SUFFIXES):
-            return "records"
-        if folder == "images" and rest.endswith(".npy"):
-            return "images"
-        if folder == "locks" and rest.endswith(".lock"):
-            return "locks"
-        if folder == "active" and rest.endswith(".json"):
-            return "active"
-    return "other"
+    return _KINDS.get((str(path.parent), path.suffix), "other")
 
 
 def read_inventory(store: Store) -> Inventory:
@@ -122,54 +95,37 @@ def read_inventory(store: Store) -> Inventory:
 
     Only the start of each file with predictions is read. Files that are removed meanwhile are left out.
     """
-    by_kind: dict[Kind, list[StoredFile]] = {}
-    for file in store.files():
-        by_kind.setdefault(kind_of(file.name), []).append(file)
+    read = partial(_inventory_file, store, cache(partial(_model_of_record, store)))
     with ThreadPoolExecutor(READERS) as pool:
-        predictions = pool.map(partial(_prediction_file, store), by_kind.pop("predictions", ()))
-        records = _records(store, by_kind.pop("records", ()), pool)
-        images, copies = (tuple(by_kind.pop(kind, ())) for kind in ("images", "copies"))
-        others = tuple(file for files in by_kind.values() for file in files)
-        known = tuple(each for each in predictions if each is not None)
-        return Inventory(known, records, images, copies, others)
+        return Inventory(tuple(each for each in pool.map(read, store.files()) if each is not None))
 
 
-def _prediction_file(store: Store, file: StoredFile) -> PredictionFile | None:
-    """Return a file with the values of its header; None if it is gone."""
+def _inventory_file(
+    store: Store, model_of_record: Callable[[str], str | None], file: StoredFile
+) -> InventoryFile | None:
+    """Return a file with the model that it states; None if it is gone."""
+    kind = kind_of(file.name)
+    if kind == "records":
+        return InventoryFile(file, kind, model_of_record(str(PurePosixPath(file.name).with_suffix(".json"))))
+    if kind != "predictions":
+        return InventoryFile(file, kind)
     try:
         header = stored_header(store.objects, file.name, file.size)
         model, view = one_line(header.about["model"]), one_line(header.about["view"])
     except FileNotFoundError:
         return None
     except (DamagedShardError, KeyError):
-        return PredictionFile(file, None, None, 0)
-    return PredictionFile(file, model, view, header.images)
+        return InventoryFile(file, kind)
+    return InventoryFile(file, kind, model, view, header.images)
 
 
-def _records(store: Store, files: Sequence[StoredFile], pool: ThreadPoolExecutor) -> tuple[RecordFile, ...]:
-    """Return records and per-image files, with the model that the record names."""
-    records = [file for file in files if file.name.endswith(".json")]
-    models = dict(
-        zip(
-            (_stem(file) for file in records),
-            pool.map(partial(_model_of_record, store), records),
-            strict=True,
-        )
-    )
-    return tuple(RecordFile(file, models.get(_stem(file))) for file in files)
-
-
-def _stem(file: StoredFile) -> str:
-    return str(PurePosixPath(file.name).with_suffix(""))
-
-
-def _model_of_record(store: Store, file: StoredFile) -> str | None:
+def _model_of_record(store: Store, name: str) -> str | None:
     """Return the name of the model in a record, None if it cannot be read."""
     try:
-        name = parse_json(store.objects.get(file.name, LARGEST_RECORD))["model"]["name"]
+        model = parse_json(store.objects.get(name, LARGEST_RECORD))["model"]["name"]
     except (StoreError, FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return one_line(name) if isinstance(name, str) else None
+    return one_line(model) if isinstance(model, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,24 +153,22 @@ class ModelSummary:
 
 def model_rows(inventory: Inventory) -> list[ModelSummary]:
     """Return a row for each model, the last changed one first."""
-    by_model: dict[str | None, list[PredictionFile | RecordFile]] = {}
-    for each in inventory.of_models:
+    by_model: dict[str | None, list[InventoryFile]] = {}
+    for each in inventory.of("predictions", "records"):
         by_model.setdefault(each.model, []).append(each)
-    rows = [_model_row(model, files) for model, files in by_model.items()]
+    rows = [
+        ModelSummary(
+            model,
+            tuple(sorted({each.view for each in files if each.view is not None})),
+            len({each.group for each in files if each.kind == "predictions"}),
+            sum(each.images for each in files),
+            total_size(each.file for each in files),
+            sum(each.file.name.endswith(".json") for each in files),
+            max(each.file.modified for each in files),
+        )
+        for model, files in by_model.items()
+    ]
     return sorted(rows, key=lambda row: (-row.modified, str(row.model)))
-
-
-def _model_row(model: str | None, files: Sequence[PredictionFile | RecordFile]) -> ModelSummary:
-    predictions = [each for each in files if isinstance(each, PredictionFile)]
-    return ModelSummary(
-        model,
-        tuple(sorted({each.view for each in predictions if each.view is not None})),
-        len({each.entry for each in predictions}),
-        sum(each.images for each in predictions),
-        total_size(each.file for each in files),
-        sum(each.file.name.endswith(".json") for each in files),
-        max(each.file.modified for each in files),
-    )
 
 
 def total_size(files: Iterable[StoredFile]) -> int:

@@ -15,8 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.eviction import least_recently_used
-from quba_check.storage.objects import FolderObjects, ObjectStore, StoredFile
+from quba_check.storage.objects import FolderObjects, ObjectStore, StoredFile, least_recently_used
 
 COPIES_BYTES = 20 * 10**9
 """Bytes of predictions that stay on a machine: those of 70 models on 50,000 images under 90 views."""

@@ -1,13 +1,14 @@
-"""A store of bytes by name: the abstract class, and the one in a folder."""
+"""Stores of bytes by name: the abstract class, and the one in a folder."""
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol, TypeVar
 
 from quba_check.errors import StoreError
 from quba_check.storage.atomic import write_atomically
@@ -161,3 +162,37 @@ class FolderObjects(ObjectStore):
         if not parts or ".." in parts or PurePosixPath(name).is_absolute():
             raise StoreError(f"--quba-store: '{name}' is no name of a file in {self.root}.")
         return self.root.joinpath(*parts)
+
+
+class Evictable(Protocol):
+    """A file, or several that are removed together."""
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+
+    @property
+    def modified(self) -> float:
+        """Unix time of the last use."""
+
+
+Candidate = TypeVar("Candidate", bound=Evictable)
+
+
+def least_recently_used(
+    candidates: Iterable[Candidate], excess: float, before: float = float("inf")
+) -> list[Candidate]:
+    """Return the candidates to remove, those that were unused longest first.
+
+    Args:
+        candidates: files that may be removed.
+        excess: bytes that are too many; all candidates together may have fewer.
+        before: Unix time; what was used since then stays.
+    """
+    selected = []
+    for candidate in sorted(candidates, key=lambda each: each.modified):
+        if excess <= 0 or candidate.modified >= before:
+            break
+        selected.append(candidate)
+        excess -= candidate.size
+    return selected

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
 from quba_check.errors import StoreError
-from quba_check.storage.json_text import parse_json
 from quba_check.storage.objects import FolderObjects, ObjectStore
 from quba_check.storage.places import default_place, folder_of, local_folder
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
 from quba_check.storage.user_files import reason, user_place
 
-FORMAT = 2
 FORMAT_NAME = "format.json"
-_CONTENT = json.dumps({"format": FORMAT}).encode()
+_CONTENT = b'{"format": 2}'
 
 
 def open_store(place: str | Path) -> Store:
@@ -86,28 +83,15 @@ def _check_format(objects: ObjectStore) -> None:
     Raises:
         StoreError: the store is of another version, or its format is damaged.
     """
-    label = objects.label
     try:
         content = objects.get(FORMAT_NAME)
     except FileNotFoundError:
-        content = b'{"format": 0}'
+        content = b""
         if next(objects.list("predictions"), None) is None:
             objects.create(FORMAT_NAME, content := _CONTENT)
-    try:
-        number = int(parse_json(content)["format"])
-    except (ValueError, KeyError, TypeError):
+    if content != _CONTENT:
         raise StoreError(
-            f"--quba-store: {label}/{FORMAT_NAME} is damaged. Allowed: a JSON object with the key 'format'. "
-            "Remove the file and the folder 'predictions' next to it; records stay."
-        ) from None
-    if number > FORMAT:
-        raise StoreError(
-            f"--quba-store: {label} has format {number} of a later version of quba-check. Allowed: format "
-            f"{FORMAT}. Update quba-check, or name another store."
-        )
-    if number < FORMAT:
-        raise StoreError(
-            f"--quba-store: {label} was written by an earlier version of quba-check. Allowed: a store of "
-            f"this version. Remove its folder 'predictions' and its file '{FORMAT_NAME}', which are a cache, "
-            "or name another store; records stay."
+            f"--quba-store: {objects.label} was written by another version of quba-check, or its file "
+            f"'{FORMAT_NAME}' is damaged. Allowed: a store of this version. Remove that file and the folder "
+            "'predictions', which are a cache, or name another store; records stay."
         )

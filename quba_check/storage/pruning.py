@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
 from operator import attrgetter
 from pathlib import PurePosixPath
 
-from filelock import FileLock, Timeout
-
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.eviction import least_recently_used
-from quba_check.storage.inventory import Inventory, PredictionFile, kind_of, total_size
-from quba_check.storage.objects import StoredFile
-from quba_check.storage.store import Store
+from quba_check.storage.inventory import Inventory, InventoryFile, Kind, total_size
+from quba_check.storage.objects import StoredFile, least_recently_used
 
 ABANDONED_SECONDS = 3600.0
 """Age of an unfinished file whose process must have died. A shard takes minutes."""
-FREE_LOCK_SECONDS = 86400.0
-"""Age of a lock file that is removed if no process holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +38,6 @@ class Conditions:
     def is_empty(self) -> bool:
         """True without any condition: then only leftovers are removed."""
         return not (self.models or self.images or self.records) and self.before is self.larger_than is None
-
-    def covers(self, files: Iterable[StoredFile]) -> bool:
-        """Return True if the last change of files is old enough."""
-        return self.before is None or max(file.modified for file in files) <= self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +80,34 @@ def removals(
             started, are kept.
         now: Unix time.
     """
-    leftovers = [Removal("leftovers", "", (file,)) for file in _leftovers(inventory.others, now)]
+    others = (each.file for each in inventory.of("other"))
+    leftovers = [Removal("leftovers", "", (file,)) for file in _leftovers(others, now)]
     if conditions.is_empty:
         return leftovers
-    excess = float("inf")
+    excess = before = float("inf")
+    if conditions.before is not None:
+        before = conditions.before
     if conditions.larger_than is not None:
-        excess = inventory.size - sum(each.size for each in leftovers) - conditions.larger_than
-    made_again = least_recently_used(_images(inventory, conditions, running), excess)
-    excess -= sum(each.size for each in made_again)
-    of_models = least_recently_used(_of_models(inventory, conditions, running), excess)
-    return [*leftovers, *made_again, *of_models]
+        excess = inventory.size() - sum(each.size for each in leftovers) - conditions.larger_than
+    used_since = min((run.started for run in running), default=float("inf"))
+    made_again = []
+    if conditions.images or (conditions.larger_than is not None and not conditions.models):
+        images = _groups(inventory, "images", "copies")
+        unused = [each for each in images if each.modified < used_since and each.modified <= before]
+        made_again = least_recently_used(unused, excess)
+        excess -= sum(each.size for each in made_again)
+    busy = {model for run in running for model in run.models}
+    is_about_models = conditions.models or conditions.before is not None or conditions.larger_than is not None
+    kinds: list[Kind] = ["predictions"] if is_about_models else []
+    kinds += ["records"] if conditions.records else []
+    of_models = [
+        each
+        for each in _groups(inventory, *kinds)
+        if each.model not in busy
+        and (not conditions.models or each.model in conditions.models)
+        and each.modified <= before
+    ]
+    return [*leftovers, *made_again, *least_recently_used(of_models, excess)]
 
 
 def _leftovers(files: Iterable[StoredFile], now: float) -> Iterator[StoredFile]:
@@ -113,56 +119,15 @@ def _leftovers(files: Iterable[StoredFile], now: float) -> Iterator[StoredFile]:
             yield file
 
 
-def _images(inventory: Inventory, conditions: Conditions, running: Sequence[ActiveRun]) -> Iterator[Removal]:
-    """Yield prepared images and copies of URLs, which belong to no model."""
-    if not conditions.images and (conditions.larger_than is None or conditions.models):
-        return
-    used_since = min((run.started for run in running), default=float("inf"))
-    url_of = lambda file: file.name.split("/")[1]  # noqa: E731
-    copies = groupby(sorted(inventory.copies, key=url_of), url_of)
-    groups = [
-        *(Removal("images", "", (file,)) for file in sorted(inventory.images, key=attrgetter("name"))),
-        *(Removal("copies", "", tuple(files)) for _, files in copies),
-    ]
-    yield from (each for each in groups if each.modified < used_since and conditions.covers(each.files))
-
-
-def _of_models(inventory: Inventory, conditions: Conditions, running: Sequence[ActiveRun]) -> list[Removal]:
-    """Return the predictions of each cache entry and the records of models, oldest first."""
-    busy = {model for run in running for model in run.models}
-    candidates: list[Removal] = []
-    if conditions.models or conditions.before is not None or conditions.larger_than is not None:
-        entry_of = attrgetter("entry")
-        for _, group in groupby(sorted(inventory.predictions, key=entry_of), entry_of):
-            candidates.append(_of_entry(list(group)))
-    if conditions.records:
-        candidates += [Removal("records", each.model or "", (each.file,)) for each in inventory.records]
-    return sorted(
-        (
-            each
-            for each in candidates
-            if each.model not in busy
-            and (not conditions.models or each.model in conditions.models)
-            and conditions.covers(each.files)
-        ),
-        key=attrgetter("modified", "kind", "model"),
+def _groups(inventory: Inventory, *kinds: Kind) -> list[Removal]:
+    """Return the files of some kinds, grouped by cache entry or URL, oldest first."""
+    groups: dict[tuple[Kind, str], list[InventoryFile]] = {}
+    for each in inventory.of(*kinds):
+        groups.setdefault((each.kind, each.group), []).append(each)
+    removals = (
+        Removal(
+            kind, next((each.model for each in files if each.model), ""), tuple(each.file for each in files)
+        )
+        for (kind, _), files in groups.items()
     )
-
-
-def _of_entry(files: list[PredictionFile]) -> Removal:
-    """Return the predictions of a cache entry: one view of one model."""
-    model = next((each.model for each in files if each.model is not None), "")
-    return Removal("predictions", model, tuple(each.file for each in files))
-
-
-def remove_free_locks(store: Store, inventory: Inventory, now: float) -> int:
-    """Remove old lock files that no process holds; return their number."""
-    count = 0
-    for file in inventory.others:
-        if kind_of(file.name) != "locks" or now - file.modified < FREE_LOCK_SECONDS:
-            continue
-        path = store.local.path(file.name)
-        with suppress(OSError, NotImplementedError, Timeout), FileLock(path, timeout=0):
-            path.unlink(missing_ok=True)
-            count += 1
-    return count
+    return sorted(removals, key=attrgetter("modified", "kind", "model"))

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -52,24 +51,6 @@ def content_hash(content: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """The objects of a cache entry.
-
-    Attributes:
-        listed: monotonic time of the listing.
-        sizes: bytes by name.
-    """
-
-    listed: float
-    sizes: dict[str, int]
-
-    @property
-    def packs(self) -> list[str]:
-        """Names of the objects of several shards."""
-        return [name for name in self.sizes if name.count("-") == 2]
-
-
 class Store:
     """Predictions and records, shared by any number of processes, and a folder of this machine.
 
@@ -98,7 +79,8 @@ class Store:
         self.objects: ObjectStore = objects or self.local
         self.label = self.objects.label
         self._predictions = LocalCopies(objects, root / COPIES) if objects else self.local
-        self._listings: dict[str, _Listing] = {}
+        self._sizes: dict[str, dict[str, int]] = {}  # of the objects of cache entries, as listed
+        self._listed: dict[str, float] = {}
         self._shards: dict[str, frozenset[ShardId]] = {}
         self._owner = uuid4().hex
 
@@ -118,8 +100,7 @@ class Store:
     def has_entry(self, cache_entry: str) -> bool:
         """Return True if there is a shard with this cache entry, of any images."""
         return bool(
-            self._listing(cache_entry).sizes
-            or (self._list_again(cache_entry) and self._listing(cache_entry).sizes)
+            self._listing(cache_entry) or (self._drop_old_listing(cache_entry) and self._listing(cache_entry))
         )
 
     def missing(self, keys: Sequence[ShardKey]) -> list[ShardKey]:
@@ -131,7 +112,7 @@ class Store:
             return []
         self._recognize(keys)
         missing = [key for key in keys if not self._holders(key)]
-        if missing and self._list_again(keys[0].cache_entry):
+        if missing and self._drop_old_listing(keys[0].cache_entry):
             return [key for key in missing if not self._holders(key)]
         return missing
 
@@ -143,7 +124,7 @@ class Store:
         """
         with suppress(FileNotFoundError):
             return self._read(keys)
-        self._listings.pop(keys[0].cache_entry, None)  # another process wrote the shards as one object
+        self._sizes.pop(keys[0].cache_entry, None)  # another process wrote the shards as one object
         with suppress(FileNotFoundError):
             return self._read(keys)
         raise DamagedShardError(f"{self.label}/{_own_name(keys[0])}: is not a file")
@@ -159,7 +140,7 @@ class Store:
             StoreError: it, or an earlier one, cannot be written.
         """
         self._predictions.create(_own_name(key), content)
-        self._listing(key.cache_entry).sizes[_own_name(key)] = len(content)
+        self._listing(key.cache_entry)[_own_name(key)] = len(content)
 
     def pack(self, keys: Sequence[ShardKey]) -> None:
         """Write all shards of a view as one object, if all of them are stored.
@@ -168,17 +149,14 @@ class Store:
         """
         self._predictions.flush()
         entry = keys[0].cache_entry
-        own = self._listing(entry).sizes.keys() & set(map(_own_name, keys))
+        own = self._listing(entry).keys() & set(map(_own_name, keys))
         if len(keys) < 2 or not own:
             return
         with suppress(StoreError):
-            shard = self.read(*keys)
-            name, content = (
-                object_name(entry, [key.id for key in keys]),
-                encode_shards(keys, shard.columns, shard.about),
-            )
+            shard, name = self.read(*keys), object_name(entry, [key.id for key in keys])
+            content = encode_shards(keys, shard.columns, shard.about)
             self._predictions.set(name, content)
-            self._listing(entry).sizes[name] = len(content)
+            self._listing(entry)[name] = len(content)
             self._delete(entry, own)
 
     def remove(self, *keys: ShardKey) -> None:
@@ -188,7 +166,7 @@ class Store:
             StoreError: one cannot be removed.
         """
         for key in keys:
-            self._list_again(key.cache_entry)
+            self._drop_old_listing(key.cache_entry)
             self._delete(key.cache_entry, self._holders(key))
 
     def files(self) -> Iterator[StoredFile]:
@@ -206,7 +184,7 @@ class Store:
         names = list(names)
         self.objects.delete(*filter(_is_shared, names))
         self.local.delete(*(name for name in names if not _is_shared(name)))
-        self._listings.clear()
+        self._sizes.clear()
 
     def upload(self, name: str) -> None:
         """Copy a file of this machine to a store at a URL.
@@ -255,20 +233,20 @@ class Store:
         finally:
             lock.release()
 
-    def _listing(self, entry: str) -> _Listing:
-        """Return the listed objects of a cache entry."""
-        if entry not in self._listings:
-            now = time.monotonic()
+    def _listing(self, entry: str) -> dict[str, int]:
+        """Return the sizes of the objects of a cache entry by name."""
+        if entry not in self._sizes:
+            self._listed[entry] = time.monotonic()
             files = self._predictions.list(f"predictions/{entry}")
-            sizes = {file.name: file.size for file in files if is_predictions(file.name)}
-            self._listings[entry] = _Listing(now, sizes)
-        return self._listings[entry]
+            self._sizes[entry] = {file.name: file.size for file in files if is_predictions(file.name)}
+        return self._sizes[entry]
 
-    def _list_again(self, entry: str) -> bool:
+    def _drop_old_listing(self, entry: str) -> bool:
         """Drop an old listing of a cache entry; return True if it was old."""
-        is_old = time.monotonic() - self._listing(entry).listed >= self.objects.listing_seconds
+        self._listing(entry)
+        is_old = time.monotonic() - self._listed[entry] >= self.objects.listing_seconds
         if is_old:
-            del self._listings[entry]
+            del self._sizes[entry]
         return is_old
 
     def _recognize(self, keys: Sequence[ShardKey]) -> None:
@@ -278,9 +256,10 @@ class Store:
 
     def _holders(self, key: ShardKey) -> list[str]:
         """Return the listed objects that hold a shard."""
-        listing, own = self._listing(key.cache_entry), _own_name(key)
-        held = [name for name in listing.packs if self._may_hold(name, listing.sizes[name], key.id)]
-        return [*held, own] if own in listing.sizes else held
+        sizes, own = self._listing(key.cache_entry), _own_name(key)
+        packs = (name for name in sizes if name.count("-") == 2)
+        held = [name for name in packs if self._may_hold(name, sizes[name], key.id)]
+        return [*held, own] if own in sizes else held
 
     def _may_hold(self, name: str, size: int, shard: ShardId) -> bool:
         """Return True if a pack holds a shard, or cannot be read."""
@@ -331,7 +310,7 @@ class Store:
         names = list(names)
         self._predictions.delete(*names)
         for name in names:
-            self._listing(entry).sizes.pop(name, None)
+            self._listing(entry).pop(name, None)
 
 
 def stored_header(objects: ObjectStore, name: str, size: int) -> ShardsHeader:

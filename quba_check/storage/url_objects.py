@@ -118,8 +118,7 @@ class UrlObjects(ObjectStore):
         with self._errors(names[0], can_be_missing=False):
             try:
                 obstore.delete(self._store, names)
-            except FileNotFoundError as error:
-                self._check_bucket(error)
+            except FileNotFoundError:
                 for name in names:
                     with suppress(FileNotFoundError):
                         obstore.delete(self._store, name)
@@ -127,18 +126,12 @@ class UrlObjects(ObjectStore):
     def _opened(self) -> Any:
         scheme, _, path = self._url.partition("://")
         bucket, _, prefix = path.partition("/")
-        if scheme not in SCHEMES or "@" in path:
-            problem = (
-                "credentials in a URL are not read" if scheme in SCHEMES else f"{scheme}:// is not supported"
-            )
-            raise self._error(
-                f"{self._option}: {self.label} cannot be opened: {problem}. Allowed: a folder, or a URL "
-                f"such as {_EXAMPLES}."
-            )
+        if scheme not in SCHEMES:
+            raise self._not_opened(f"{scheme}:// is not supported")
+        if "@" in path:
+            raise self._not_opened("credentials in a URL are not read")
         if not bucket:
-            raise self._error(
-                f"{self._option}: {self.label} names no bucket. Allowed: a URL such as {_EXAMPLES}."
-            )
+            raise self._not_opened("it names no bucket")
         try:
             import obstore.store
         except ImportError:
@@ -158,10 +151,13 @@ class UrlObjects(ObjectStore):
                 options |= _profile()
             return getattr(obstore.store, SCHEMES[scheme])(bucket, prefix=prefix or None, **options)
         except Exception as error:  # noqa: BLE001  of missing or wrong settings, also of boto3
-            raise self._error(
-                f"{self._option}: {self.label} cannot be opened: {self._message(error)}. Allowed: a "
-                f"folder, or a URL such as {_EXAMPLES}."
-            ) from None
+            raise self._not_opened(self._message(error)) from None
+
+    def _not_opened(self, problem: str) -> UserError:
+        return self._error(
+            f"{self._option}: {self.label} cannot be opened: {problem}. Allowed: a folder, or a URL such as "
+            f"{_EXAMPLES}."
+        )
 
     @contextmanager
     def _errors(self, name: str, *, can_be_missing: bool = True) -> Iterator[None]:
@@ -173,24 +169,21 @@ class UrlObjects(ObjectStore):
                 timer.start()
             yield
             self._is_new = False
-        except FileNotFoundError as error:
-            self._check_bucket(error)
-            if not can_be_missing:
-                raise self._failure(name, self._message(error)) from None
-            raise FileNotFoundError(f"{self.label}/{name}") from None
-        except (UserError, OSError):  # of the disk
+        except UserError:
             raise
         except Exception as error:
-            self._check_bucket(error)
+            is_missing = isinstance(error, FileNotFoundError)
+            if is_missing and can_be_missing and not _NO_BUCKET.search(str(error)):
+                raise FileNotFoundError(f"{self.label}/{name}") from None
+            if isinstance(error, OSError) and not is_missing:  # of the disk
+                raise
             raise self._failure(name, self._message(error)) from error
         finally:
             timer.cancel()
 
-    def _check_bucket(self, error: Exception) -> None:
-        if _NO_BUCKET.search(str(error)):
-            raise self._failure("", "there is no such bucket") from None
-
     def _message(self, error: Exception) -> str:
+        if _NO_BUCKET.search(str(error)):
+            return "there is no such bucket"
         text = str(error).partition("\n\nDebug source")[0]
         details = _MESSAGE.search(text)
         text = text.partition("<?xml")[0] + (details[1] if details else "")

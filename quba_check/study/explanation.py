@@ -15,16 +15,16 @@ from quba_check.demands.demand import QubaSettings
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
 from quba_check.grading import Population
+from quba_check.grading.grade import ungraded
 from quba_check.grading.notes import suite_difference
 from quba_check.grading.published import published_models
 from quba_check.grading.reference import BUILT_IN
 from quba_check.grading.score import full_weights
 from quba_check.messages import listed
 from quba_check.number_format import format_value
-from quba_check.records.conversion import outcome_of
-from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
+from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow
 from quba_check.records.record import Record
-from quba_check.study.ranking import grade_run
+from quba_check.study.ranking import grade_run, reason_for_none
 
 STRONG, WEAK = 70.0, 30.0
 """Shares of the population, in percent, that a strength exceeds and a weakness does not reach."""
@@ -135,20 +135,11 @@ def explain(run: StoredRun, population: Population, settings: QubaSettings | Non
         exceptions = {name: getattr(settings, name) for name in allowed if settings is not None}
         result = grade_run(run, population, weights, **exceptions)
     except PopulationError as error:
-        slopes, result = {}, _ungraded(population, str(error))
+        slopes, result = {}, ungraded(population, not_graded=str(error))
         caveats.append(str(error))
-    names = [
-        *PUBLISHED_DIMENSIONS,
-        *(name for name in record.measurements if name not in PUBLISHED_DIMENSIONS),
-    ]
+    names = dict.fromkeys((*PUBLISHED_DIMENSIONS, *record.measurements))
     positions = tuple(
-        _position(
-            name,
-            record.measurements.get(name, NotMeasuredRow(not_measured=True)),
-            measured.get(name),
-            population,
-            slopes.get(name),
-        )
+        _position(name, record.measurements.get(name), measured.get(name), population, slopes.get(name))
         for name in names
     )
     return Explanation(
@@ -163,20 +154,17 @@ def default_population(record: Record) -> str:
     return [*(name for name in graded if name in of_suite), *of_suite, *graded, "published"][0]
 
 
-def _ungraded(population: Population, reason: str) -> Grade:
-    return Grade(None, None, None, population.name, population.protocol, complete=False, not_graded=reason)
-
-
 def _position(
     name: str,
-    row: AnyMeasurementRow,
+    row: AnyMeasurementRow | None,
     measured: Measurement | None,
     population: Population,
     slope: float | None,
 ) -> Position:
     point = None if slope is None else abs(slope) * POINT.get(registry[name].unit, 0.01)
-    if measured is None:
-        return Position(name, None, _state(name, row), point=point)
+    if measured is None or row is None:
+        stopped = "stopped early" if isinstance(row, MeasurementRow) else ""
+        return Position(name, None, stopped or reason_for_none(name, row, "unmeasurable: "), point=point)
     if measured.masked:
         return Position(name, measured, "masked", point=point)
     values = [model.values[name] for model in population.rows if name in model.values]
@@ -190,15 +178,6 @@ def _position(
         costs=part_costs(name, measured, row),
         detail=_detail(name, measured),
     )
-
-
-def _state(name: str, row: AnyMeasurementRow) -> str:
-    if isinstance(row, NotMeasuredRow):
-        return "not measured"
-    if isinstance(row, MeasurementRow):
-        return "stopped early"
-    outcome = outcome_of(name, row)
-    return f"unmeasurable: {outcome.reason}" if not isinstance(outcome, Measurement) else "unmeasurable"
 
 
 def part_costs(name: str, measured: Measurement, row: AnyMeasurementRow) -> tuple[PartCost, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -26,7 +26,7 @@ from quba_check.grading.score import full_weights
 from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import format_distinct
 from quba_check.records.conversion import outcome_of
-from quba_check.records.measurement import NotMeasuredRow
+from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 
 Group = Literal["architecture", "pretraining", "training"]
 GROUPS: tuple[Group, ...] = ("architecture", "pretraining", "training")
@@ -122,32 +122,6 @@ class RankedModel:
         return self.file is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Scores:
-    """Ascending scores of the models behind the ranks.
-
-    Attributes:
-        ranked: scores of the models that meet the constraints.
-        all: scores of all models.
-    """
-
-    ranked: Sequence[float]
-    all: Sequence[float]
-
-    def rank(self, score: float) -> int:
-        return _rank(score, self.ranked)
-
-    def overall_rank(self, score: float) -> int:
-        return _rank(score, self.all)
-
-    def percentile(self, score: float) -> float:
-        return 100 * bisect_left(self.all, score) / len(self.all)
-
-
-def _rank(score: float, scores: Sequence[float]) -> int:
-    return len(scores) - bisect_right(scores, score) + 1
-
-
 def rank(
     population: Population,
     weights: Mapping[str, float] | None = None,
@@ -191,13 +165,27 @@ def rank(
         for model in candidates
         if constraints.admits(model.groups) and (model.reason or not constraints.violation(model.values))
     ]
-    scores = _Scores(
-        sorted(model.score for model in listed_models if model.score is not None and not model.reason),
-        population.scores(full),
-    )
-    own_models = [_own_model(run, population, full, constraints, scores, allow_other_suite) for run in own]
-    models = [_with_ranks(model, scores) for model in listed_models] + own_models
+    scores = population.scores(full)
+    ranked = sorted(model.score for model in listed_models if model.score is not None and not model.reason)
+
+    def with_ranks(model: RankedModel) -> RankedModel:
+        if model.reason or model.score is None:
+            return model
+        return replace(
+            model,
+            rank=_rank(model.score, ranked),
+            overall_rank=_rank(model.score, scores),
+            percentile=population.percentile(model.score, full),
+        )
+
+    own_models = [_own_model(run, population, full, constraints, ranked, allow_other_suite) for run in own]
+    models = map(with_ranks, (*listed_models, *own_models))
     return sorted(models, key=lambda model: (bool(model.reason), -(model.score or 0.0), not model.is_own))
+
+
+def _rank(score: float, scores: Sequence[float]) -> int:
+    """Return the rank of a score among ascending ones."""
+    return len(scores) - bisect_right(scores, score) + 1
 
 
 def published_details(population: Population) -> dict[str, PublishedModel]:
@@ -271,18 +259,6 @@ def _missing_reason(values: Mapping[str, float], needed: Iterable[str], suspect:
     return f"missing {', '.join(missing)}{cause}" if missing else ""
 
 
-def _with_ranks(model: RankedModel, scores: _Scores) -> RankedModel:
-    """Return a model with its ranks; unchanged if it cannot be ranked."""
-    if model.reason or model.score is None:
-        return model
-    return replace(
-        model,
-        rank=scores.rank(model.score),
-        overall_rank=scores.overall_rank(model.score),
-        percentile=scores.percentile(model.score),
-    )
-
-
 def published_measurements(run: StoredRun) -> dict[str, Measurement]:
     """Return the measurements of a run in the nine dimensions."""
     return {name: row for name, row in run.measurements().items() if name in PUBLISHED_DIMENSIONS}
@@ -316,7 +292,7 @@ def _own_model(
     population: Population,
     weights: Mapping[str, float],
     constraints: Constraints,
-    scores: _Scores,
+    ranked: Sequence[float],
     allow_other_suite: bool,
 ) -> RankedModel:
     measured = published_measurements(run)
@@ -326,21 +302,22 @@ def _own_model(
         run, population, weights, allow_missing=unweighted, allow_other_suite=allow_other_suite
     )
     values = {name: row.value for name, row in measured.items() if not row.masked}
-    reason = _own_reason(
-        run, result, [name for name in weighted if name not in measured]
-    ) or _constraint_reason(values, constraints)
+    reason = (
+        _own_reason(run, result, [name for name in weighted if name not in measured])
+        or _missing_reason(values, constraints.dimensions, ())
+        or constraints.violation(values)
+    )
     low, high = result.interval or (0.0, 0.0)
-    model = RankedModel(
+    return RankedModel(
         id=run.record.model.name,
         values=values,
         score=result.score,
         reason=reason,
         file=run.file,
-        rank_interval=(scores.rank(high), scores.rank(low)) if low < high and not reason else None,
+        rank_interval=(_rank(high, ranked), _rank(low, ranked)) if low < high and not reason else None,
         is_of_other_suite=result.score is not None and result.percentile is None,
         notes=(*((result.other_suite,) if result.other_suite and not reason else ()), *result.notes),
     )
-    return _with_ranks(model, scores)
 
 
 def _own_reason(run: StoredRun, result: Grade, missing: Sequence[str]) -> str:
@@ -350,20 +327,23 @@ def _own_reason(run: StoredRun, result: Grade, missing: Sequence[str]) -> str:
             return result.not_graded
         causes: dict[str, list[str]] = {}
         for name in missing:
-            causes.setdefault(_absence(run, name), []).append(name)
+            row = run.record.measurements.get(name)
+            causes.setdefault(reason_for_none(name, row), []).append(name)
         return "; ".join(f"missing {', '.join(names)} ({cause})" for cause, names in causes.items())
     if result.percentile is None:
         return f"{result.other_suite}: scores compare models on the same images"
     return ""
 
 
-def _absence(run: StoredRun, name: str) -> str:
-    row = run.record.measurements.get(name)
+def reason_for_none(name: str, row: AnyMeasurementRow | None, prefix: str = "") -> str:
+    """Return the reason for a missing value of a dimension; empty if it is there.
+
+    Args:
+        name: the dimension.
+        row: its row in the record.
+        prefix: start of the reason why it cannot be measured.
+    """
     if row is None or isinstance(row, NotMeasuredRow):
         return "not measured"
     outcome = outcome_of(name, row)
-    return outcome.reason if isinstance(outcome, Unmeasurable) else ""
-
-
-def _constraint_reason(values: Mapping[str, float], constraints: Constraints) -> str:
-    return _missing_reason(values, constraints.dimensions, ()) or constraints.violation(values)
+    return f"{prefix}{outcome.reason}" if isinstance(outcome, Unmeasurable) else ""

@@ -15,7 +15,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.grading import Population, PopulationRow, PublishedModel, grade, published_models
 from quba_check.grading.notes import CROSS_PROTOCOL
-from quba_check.records.verdict import QUBA
+from quba_check.records.verdict import QUBA, Tier
 from quba_check.study.statistics import PUBLISHED
 from quba_check.verdicts import judge
 
@@ -74,18 +74,17 @@ class CheckedModel:
 
         `undecided`: it misses none, but some depend on suspect or missing values.
         """
-        decisions = {check.decision for check in self._blocking}
-        return "misses" if "missed" in decisions else "undecided" if "undecided" in decisions else "meets"
+        return "misses" if self.misses else "undecided" if self.undecided else "meets"
 
     @property
     def misses(self) -> tuple[DemandCheck, ...]:
         """The blocking demands that it misses."""
-        return tuple(check for check in self._blocking if check.decision == "missed")
+        return self._checks("block", "missed")
 
     @property
     def undecided(self) -> tuple[DemandCheck, ...]:
         """The blocking demands without a trustworthy value."""
-        return tuple(check for check in self._blocking if check.decision == "undecided")
+        return self._checks("block", "undecided")
 
     @property
     def meets_as_published(self) -> bool | None:
@@ -96,9 +95,7 @@ class CheckedModel:
     @property
     def warned(self) -> tuple[DemandCheck, ...]:
         """The demands of tier `warn` that it misses."""
-        return tuple(
-            check for check in self.checks if check.demand.tier == "warn" and check.decision == "missed"
-        )
+        return self._checks("warn", "missed")
 
     @property
     def distance(self) -> float:
@@ -108,16 +105,11 @@ class CheckedModel:
     @property
     def closest(self) -> DemandCheck | None:
         """The decided blocking demand with the smallest margin; None if there is none."""
-        decided = [check for check in self._blocking if check.decision != "undecided"]
-        return min(
-            (check for check in decided if check.margin is not None),
-            key=lambda check: check.margin or 0.0,
-            default=None,
-        )
+        decided = [check for check in self._checks("block", "met", "missed") if check.margin is not None]
+        return min(decided, key=lambda check: check.margin or 0.0, default=None)
 
-    @property
-    def _blocking(self) -> tuple[DemandCheck, ...]:
-        return tuple(check for check in self.checks if check.demand.tier == "block")
+    def _checks(self, tier: Tier, *decisions: Decision) -> tuple[DemandCheck, ...]:
+        return tuple(one for one in self.checks if one.demand.tier == tier and one.decision in decisions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import combinations
 from typing import Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
-from quba_check.grading import population, published_models
-from quba_check.stats.rank_statistics import rank_correlation
+from quba_check.grading import Population, published_models
+from quba_check.grading.published import published_population, screened_population
 from quba_check.study.statistics import (
     CONTRASTS,
     ZERO_SHOT,
@@ -84,41 +83,43 @@ _CLAIMS: tuple[tuple[str, tuple[GroupContrast, ...], tuple[str, ...]], ...] = (
 
 def correlation_changes() -> tuple[CorrelationChange, ...]:
     """Return the correlations of both populations, the largest changes first."""
-    screened = {(one.first, one.second): one for one in _correlations("screened")}
-    changes = [
-        CorrelationChange(one, screened[one.first, one.second])
-        for one in _correlations("published")
-        if (one.first, one.second) in screened
-    ]
+    changes = _changes(published_population(), screened_population())
     return tuple(sorted(changes, key=lambda change: -abs(change.difference)))
 
 
-@cache
+def _changes(published: Population, screened: Population) -> list[CorrelationChange]:
+    by_pair = {(one.first, one.second): one for one in correlations(screened)}
+    return [
+        CorrelationChange(one, by_pair[one.first, one.second])
+        for one in correlations(published)
+        if (one.first, one.second) in by_pair
+    ]
+
+
 def selection_effect() -> float:
     """Return the largest change of a correlation by the selection of models alone.
 
     Suspect values are removed together with their models. The correlations of dimensions that are never
     suspect, over the models without any suspect value, show the effect of that.
     """
-    clean = [model for model in published_models() if not model.suspect]
-    changes = []
-    for first, second in combinations(NEVER_SUSPECT, 2):
-        rhos = [
-            result.rho
-            for models in (published_models(), clean)
-            if (
-                result := rank_correlation(
-                    [model.values[first] for model in models], [model.values[second] for model in models]
-                )
-            )
-        ]
-        changes.append(abs(rhos[1] - rhos[0]))
-    return max(changes)
+    changes = _changes(published_population(), _without_suspects())
+    return max(
+        abs(change.difference)
+        for change in changes
+        if {change.published.first, change.published.second} <= set(NEVER_SUSPECT)
+    )
+
+
+@cache
+def _without_suspects() -> Population:
+    names = {model.id for model in published_models() if not model.suspect}
+    population = published_population()
+    return replace(population, rows=tuple(row for row in population.rows if row.id in names))
 
 
 def findings() -> tuple[PaperFinding, ...]:
     """Return the findings of the paper's abstract with both populations' comparisons."""
-    both = _comparisons("published"), _comparisons("screened")
+    both = [group_comparisons(each) for each in (published_population(), screened_population())]
     return tuple(
         PaperFinding(
             claim,
@@ -140,13 +141,3 @@ def outcome(row: GroupComparison) -> GroupOutcome:
     if not row.is_significant:
         return "open"
     return "better" if (row.result.delta > 0) == (registry[row.dimension].better == "high") else "worse"
-
-
-@cache
-def _correlations(name: str) -> tuple[Correlation, ...]:
-    return correlations(population(name))
-
-
-@cache
-def _comparisons(name: str) -> tuple[GroupComparison, ...]:
-    return group_comparisons(population(name))

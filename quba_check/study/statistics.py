@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -90,7 +91,6 @@ def is_zero_shot(model: PublishedModel) -> bool:
 
 
 ZERO_SHOT, OTHERS = "zero-shot", "all others"
-_WITH_HEAD = "zero-shot models left out"
 _ATTRIBUTES: Mapping[str, Callable[[PublishedModel], str]] = {
     "architecture": lambda model: model.family,
     "pretraining": lambda model: model.pretraining,
@@ -115,6 +115,7 @@ training and their parameters differ from those of all other models at once.
 """
 
 
+@cache
 def correlations(population: Population) -> tuple[Correlation, ...]:
     """Return the rank correlations of all pairs of dimensions with ten common models or more."""
     pairs: list[tuple[str, str, RankCorrelation]] = []
@@ -127,6 +128,7 @@ def correlations(population: Population) -> tuple[Correlation, ...]:
     return tuple(Correlation(*pair, p) for pair, p in zip(pairs, adjusted, strict=True))
 
 
+@cache
 def group_comparisons(population: Population) -> tuple[GroupComparison, ...]:
     """Return all contrasts in all dimensions; none for other populations than the published ones."""
     if population.name not in PUBLISHED:

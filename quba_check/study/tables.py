@@ -10,13 +10,7 @@ from itertools import groupby
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population
 from quba_check.messages import listed
-from quba_check.study.screening import (
-    PaperFinding,
-    correlation_changes,
-    findings,
-    outcome,
-    selection_effect,
-)
+from quba_check.study.screening import PaperFinding, correlation_changes, findings, outcome, selection_effect
 from quba_check.study.statistics import (
     PUBLISHED,
     SIGNIFICANT,
@@ -119,7 +113,7 @@ def _correlation_table(population: Population) -> StudyTable:
     return StudyTable(
         "correlations",
         f"Spearman rank correlations, {population.name}",
-        ("dimension", *(_short(name) for name in names[:-1])),
+        ("dimension", *(SHORT[PUBLISHED_DIMENSIONS.index(name)] for name in names[:-1])),
         rows,
         (*notes, NOT_INDEPENDENT),
     )
@@ -130,10 +124,6 @@ def _models(counts: Sequence[int]) -> str:
         return "No pair of dimensions has ten models with both values."
     low, high = min(counts), max(counts)
     return f"{low} models." if low == high else f"{low} to {high} models a pair."
-
-
-def _short(name: str) -> str:
-    return SHORT[PUBLISHED_DIMENSIONS.index(name)]
 
 
 def _rho(one: Correlation | None) -> str:

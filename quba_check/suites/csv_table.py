@@ -5,24 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import regular_file
 
-
-@dataclass(frozen=True, slots=True)
-class CsvRow:
-    """A row that is not empty.
-
-    Attributes:
-        line: number of its last line in the file, from 1.
-        cells: text by column; empty if the row is too short.
-    """
-
-    line: int
-    cells: dict[str, str]
+CsvRow = tuple[int, dict[str, str]]
+"""Last line of a row that is not empty, from 1, and its text by column; empty if the row is too short."""
 
 
 def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None]:
@@ -49,7 +38,7 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None
                 required = f"{', '.join(columns[:-1])} and {columns[-1]}"
                 raise SuiteError(f"{path}:1: the header must name {required}, got {got}.")
             for row in rows:
-                yield CsvRow(rows.line_num, {column: row[column] for column in columns})
+                yield rows.line_num, {column: row[column] for column in columns}
     except UnicodeDecodeError:
         raise SuiteError(f"{path}: not a text file in UTF-8.") from None
     except csv.Error as error:

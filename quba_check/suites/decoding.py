@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
 from quba_check.errors import SuiteError, UserError
 from quba_check.storage.user_files import reason
-from quba_check.suites.example import Example
-from quba_check.suites.readers import READERS
 
 Content = TypeVar("Content")
-
-
-def open_example(path: Path, example: Example) -> Image.Image:
-    """Open the image of an example without decoding it.
-
-    Args:
-        path: its file or container.
-        example: the example.
-
-    Raises:
-        OSError, SyntaxError, ValueError, SuiteError: it is missing, or not an image.
-    """
-    member = None if example.reader is None else READERS[example.reader].member
-    if member is None or example.member is None:
-        return Image.open(path)
-    return member(path, example.member)
 
 
 def decode_image(

@@ -14,7 +14,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.suites.class_list import normal_form
 from quba_check.suites.manifest.reading import is_shift_name
-from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names
+from quba_check.suites.readers.paths import folder_names, image_names
 
 SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
 """Names of the folder of clean images, in order of preference; others are splits of the same images."""
@@ -170,25 +170,14 @@ def _shift_name(folder: str, taken: Container[str]) -> str:
 
 
 def _class_folders(folder: Path, names: Iterable[str]) -> list[str]:
-    """Return the class folders in a folder.
+    """Return the class folders in a folder: those that hold images and no folders.
 
     At least two must have other names than splits, masks and other known folders.
     """
-    classes = [name for name in names if _is_class_folder(folder / name)]
+    classes = [name for name in names if image_names(folder / name) and not folder_names(folder / name)]
     other_names = [
         name
         for name in map(str.lower, classes)
         if name not in (*SPLITS, *_CUES) and not name.startswith(tuple(_NO_SETS))
     ]
     return classes if len(other_names) > 1 else []
-
-
-def _is_class_folder(folder: Path) -> bool:
-    """Return True if a folder holds images and no folders."""
-    try:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-            has_images = any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in visible)
-            return has_images and not any(entry.is_dir() for entry in visible)
-    except OSError as error:
-        raise SuiteError(f"{folder}: cannot be read as a folder ({error.strerror}).") from None

@@ -13,9 +13,9 @@ from quba_check.messages import did_you_mean, listed
 from quba_check.storage.data_copies import FOLDER, CopySettings, DataCopies
 from quba_check.storage.machine_folder import is_on_network, machine_folder
 from quba_check.storage.places import default_place, local_folder
-from quba_check.storage.user_files import file_kind, is_url, reason, user_path
-from quba_check.suites.data_folder import RemoteFolder
-from quba_check.suites.manifest.reading import class_files, read_manifest
+from quba_check.storage.user_files import file_kind, is_url, user_path
+from quba_check.suites.data_folder import DataFolder, RemoteFolder
+from quba_check.suites.manifest.reading import read_manifest
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.suite import Suite
 
@@ -30,10 +30,7 @@ _EXPECTED = (
 
 
 def find_suite(
-    where: str | Path | None,
-    store: Path,
-    sampler: SubsetSampler = WHOLE,
-    copies: CopySettings | None = None,
+    where: str | Path | None, store: Path, sampler: SubsetSampler = WHOLE, copies: CopySettings | None = None
 ) -> Suite:
     """Open the suite of a data folder, `"demo"` or `$QUBA_DATA`.
 
@@ -62,7 +59,7 @@ def find_suite(
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data."
         )
     if is_url(folder):
-        return open_remote_suite(str(folder), _copies_folder(store), sampler, copies or CopySettings())
+        return _open_remote_suite(str(folder), store, sampler, copies or CopySettings())
     return open_suite(user_path(folder, "--quba-data"), sampler)
 
 
@@ -79,74 +76,43 @@ def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
         SuiteError: there is no such folder, it holds no suite, or its manifest has an error.
     """
     if is_url(root):
-        return open_remote_suite(
-            str(root), _copies_folder(local_folder(default_place())), sampler, CopySettings()
-        )
-    root = data_folder(Path(root))
-    manifest = root / MANIFEST_NAME
-    if file_kind(manifest, str(manifest), SuiteError) is not None:
-        suite = Suite(root, read_manifest(manifest, str(manifest)), sampler)
-        _check_holds_a_set(suite, str(manifest))
-        return suite
-    names = _names_in(root)
-    if not names:
-        raise SuiteError(f"{root}: the data folder is empty. {_EXPECTED} Name another folder.")
-    assumed = (
-        f"The published layout is assumed, without a {MANIFEST_NAME}; quba-check init {root} writes one."
-    )
-    published = replace(read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), assumed=assumed)
-    suite = Suite(root, published, sampler)
-    if not suite.views():
-        raise SuiteError(
-            f"{root}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED} "
-            f"For folders of images, quba-check init {root} writes a {MANIFEST_NAME}."
-        )
-    return suite
+        return _open_remote_suite(str(root), local_folder(default_place()), sampler, CopySettings())
+    return _suite_in(DataFolder(data_folder(Path(root))), sampler)
 
 
-def open_remote_suite(url: str, folder: Path, sampler: SubsetSampler, settings: CopySettings) -> Suite:
+def _open_remote_suite(url: str, store: Path, sampler: SubsetSampler, settings: CopySettings) -> Suite:
     """Open the suite in a remote data folder; only its manifest is copied now.
 
-    Args:
-        url: the data folder, such as `s3://bucket/folder`.
-        folder: folder of this machine for copies of the files.
-        sampler: selects the images of each set.
-        settings: settings of the copies.
-
-    Raises:
-        SuiteError: the URL cannot be listed, it holds no suite, or its manifest has an error.
-        StoreError: the copies cannot be written.
+    Copies are always on this machine, also those of a store on a network file system.
     """
-    suite = _remote_suite(RemoteFolder(DataCopies(url, folder, settings)), sampler)
+    copies = machine_folder(FOLDER) if is_on_network(store) else store / FOLDER
+    suite = _suite_in(RemoteFolder(DataCopies(url, copies, settings)), sampler)
     suite.source = url  # the location shows no password
     return suite
 
 
-def _copies_folder(store: Path) -> Path:
-    """Return the folder for copies of remote data, always on this machine."""
-    return machine_folder(FOLDER) if is_on_network(store) else store / FOLDER
-
-
-def _remote_suite(folder: RemoteFolder, sampler: SubsetSampler) -> Suite:
-    files, manifest = folder.listing.files, folder.root / MANIFEST_NAME
-    shown = f"{folder.location}/{MANIFEST_NAME}"
-    if not files:
-        raise SuiteError(f"{folder.location}: there are no files. {_EXPECTED} Name another folder.")
-    if MANIFEST_NAME in files:
-        folder.fetch_files("the manifest", [MANIFEST_NAME])
-        folder.fetch_files("the lists of classes", class_files(manifest, shown))
+def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
+    shown, names, is_local = f"{folder.location}/{MANIFEST_NAME}", folder.names(), folder.copies is None
+    if not names:
+        raise SuiteError(f"{folder.location}: the data folder is empty. {_EXPECTED} Name another folder.")
+    if MANIFEST_NAME in names:
+        folder.fetch_manifest(MANIFEST_NAME)
         try:
-            suite = Suite(folder, read_manifest(manifest, shown), sampler)
+            suite = Suite(folder, read_manifest(folder.root / MANIFEST_NAME, shown), sampler)
         except SuiteError as error:
             raise SuiteError(folder.shown(str(error))) from None
         _check_holds_a_set(suite, shown)
         return suite
-    assumed = f"The published layout is assumed, without a {MANIFEST_NAME}."
+    init = f"; quba-check init {folder.root} writes one" if is_local else ""
+    assumed = f"The published layout is assumed, without a {MANIFEST_NAME}{init}."
     published = replace(read_manifest(_IMAGENET_MANIFEST, _IMAGENET_SHOWN), assumed=assumed)
     suite = Suite(folder, published, sampler)
     if not suite.views():
-        got = listed(dict.fromkeys(name.partition("/")[0] for name in files), 5)
-        raise SuiteError(f"{folder.location}: the data folder holds no suite, got {got}. {_EXPECTED}")
+        init = f" For folders of images, quba-check init {folder.root} writes a {MANIFEST_NAME}."
+        raise SuiteError(
+            f"{folder.location}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}"
+            f"{init if is_local else ''}"
+        )
     return suite
 
 
@@ -188,13 +154,6 @@ def _check_holds_a_set(suite: Suite, manifest: str) -> None:
             f"{manifest}: none of its sets exists: {listed(reasons, 2)}. Correct the paths, or name "
             "another folder."
         )
-
-
-def _names_in(folder: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in folder.iterdir())
-    except OSError as error:
-        raise SuiteError(f"{folder}: the data folder cannot be read ({reason(error)}).") from None
 
 
 def _siblings(path: Path) -> list[str]:

@@ -16,17 +16,12 @@ from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLE
 from quba_check.errors import SuiteError
 from quba_check.messages import did_you_mean, listed
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.data_folder import DataFolder, LocalFolder, Place
-from quba_check.suites.decoding import Content, decode_image, open_example
+from quba_check.suites.data_folder import DataFolder
+from quba_check.suites.decoding import Content, decode_image
 from quba_check.suites.example import Example, SetCount
-from quba_check.suites.label_spaces import (
-    BUILT_IN_SPACES,
-    built_in_space,
-    imagenet_classes,
-    imagenet_titles,
-)
+from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imagenet_classes, imagenet_titles
 from quba_check.suites.manifest.reading import Manifest
-from quba_check.suites.manifest.set_schema import AnySet
+from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
 from quba_check.suites.readers import READERS, LabelledImage
 from quba_check.suites.readers.paths import each_folder_once
 from quba_check.suites.restriction import is_subset_of_imagenet
@@ -63,7 +58,7 @@ class Suite:
     """
 
     def __init__(self, folder: Path | DataFolder, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
-        self.folder = LocalFolder(folder) if isinstance(folder, Path) else folder
+        self.folder = DataFolder(folder) if isinstance(folder, Path) else folder
         self.name = manifest.name
         self.root = self.folder.root
         self.location = self.folder.location
@@ -152,10 +147,11 @@ class Suite:
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
             return next(filter(None, map(self.missing, CONDITIONS)), None)
-        place = self._place(view)
-        for path in (place.path, *place.files.values()):
-            if not self.folder.has(path, place.reader):
-                return self.folder.shown(f"the set '{view.images}' is missing: looked for {path}")
+        source = self._entry(view.set).source_of(view)
+        for path in (source.path, *source.files.values()):
+            if not self.folder.has(path):
+                place = self.folder.shown(str(self.root / path))
+                return f"the set '{view.images}' is missing: looked for {place}"
         return None
 
     @property
@@ -193,7 +189,8 @@ class Suite:
             StoreError: one cannot be written.
         """
         source = self.listing_view(view)
-        self.folder.fetch([self._place(one) for one in (CONDITIONS if source == SAMPLED else (source,))])
+        for one in CONDITIONS if source == SAMPLED else (source,):
+            self._fetch(one)
 
     def labels(self, view: View) -> SetLabels:
         """Return the labels of the images of a view.
@@ -202,9 +199,8 @@ class Suite:
             SuiteError: see `examples`.
         """
         examples = self.examples(view)
-        textures = [example.texture for example in examples if example.texture is not None]
-        label = np.array([example.label for example in examples], dtype=np.int64)
-        return SetLabels(label, np.array(textures, dtype=np.int64))
+        label, texture = ([getattr(one, name) for one in examples] for name in ("label", "texture"))
+        return SetLabels(np.array(label, dtype=np.int64), np.array(texture, dtype=np.int64))
 
     def listing_view(self, view: View) -> View:
         """Return the view with the same examples as stored, or the sampled view."""
@@ -220,7 +216,10 @@ class Suite:
         Raises:
             OSError, SyntaxError, ValueError, SuiteError: it is missing, or not an image.
         """
-        return open_example(self.path(example), example)
+        member = None if example.reader is None else READERS[example.reader].member
+        if member is None or example.member is None:
+            return Image.open(self.path(example))
+        return member(self.path(example), example.member)
 
     def shown(self, example: Example) -> str:
         """Return an example's name for messages: its path, with the container's member in brackets."""
@@ -292,13 +291,12 @@ class Suite:
             raise SuiteError(f"{self._manifest.shown}: unknown set '{set_name}'.{near} Allowed: {allowed}.")
         return self._manifest.sets[set_name]
 
-    def _place(self, view: View) -> Place:
-        """Return where the files of a stored view lie."""
+    def _fetch(self, view: View) -> ReaderInput:
+        """Return the reader's input of a stored view, once its files are on this machine."""
         entry = self._entry(view.set)
         source = entry.source_of(view)
-        files = {name: self.root / path for name, path in source.files.items()}
-        title = f"the set '{view.images}'"
-        return Place(title, str(entry.reader), self.root / source.path, files, source.options)
+        self.folder.fetch(f"the set '{view.images}'", str(entry.reader), source)
+        return source
 
     def _source(self, view: View) -> View:
         """Return the view that the images are read from."""
@@ -314,12 +312,14 @@ class Suite:
             raise SuiteError(f"{self.location}: {reason}.")
         space = declared.space
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
-        place = self._place(source)
+        reader = READERS[str(declared.reader)]
         try:
-            self.folder.fetch([place])
+            given = self._fetch(source)
+            path = self.root / given.path
+            files = {name: self.root / file for name, file in given.files.items()}
             with each_folder_once():
-                images = READERS[place.reader].images(place.path, classes, **place.options, **place.files)
-                unread = sorted(READERS[place.reader].unread_files(place.path))
+                images = reader.images(path, classes, **given.options, **files)
+                unread = sorted(reader.unread_files(path))
         except SuiteError as error:
             shown = self.folder.shown(str(error))
             raise SuiteError(f"{shown} {self._manifest.assumed}".rstrip()) from None
@@ -330,7 +330,8 @@ class Suite:
         prefix = f"{self.root.as_posix()}/"
 
         def example(index: int, image: LabelledImage) -> Example:
-            reader, name = None if image.member is None else place.reader, image.path.removeprefix(prefix)
-            return Example(index, name, image.label, image.texture, image.member, reader)
+            container = None if image.member is None else declared.reader
+            name = image.path.removeprefix(prefix)
+            return Example(index, name, image.label, image.texture, image.member, container)
 
         return tuple(example(position, images[position]) for position in positions)

@@ -34,11 +34,11 @@ def test_a_run_is_listed_until_it_is_killed(tmp_path: Path, capsys: pytest.Captu
     running = state_of(project, "running", process, capsys)
     assert (running["models"], running["pid"]) == (["nets:net"], process.pid)
     assert running["last_sign"] >= running["started"]
-    stored = len(read_inventory(open_store(project.store)).predictions)
+    stored = len(read_inventory(open_store(project.store)).of("predictions"))
     assert stored
     assert command(project, "store", "prune", "--older-than=0h", "--yes") == 0
     assert "running, and kept: nets:net" in capsys.readouterr().out
-    assert len(read_inventory(open_store(project.store)).predictions) == stored
+    assert len(read_inventory(open_store(project.store)).of("predictions")) == stored
 
     process.send_signal(signal.SIGKILL)
     ended(process)

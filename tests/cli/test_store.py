@@ -130,7 +130,7 @@ def test_damaged_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -
         "",
     )
     assert run(capsys, "store verify")[0] == 0
-    assert len(read_inventory(store).predictions) == 2
+    assert len(read_inventory(store).of("predictions")) == 2
 
 
 def test_damaged_records_stay(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +177,7 @@ def test_a_size_that_cannot_be_reached(store: Store, capsys: pytest.CaptureFixtu
         "store: removed SIZE; SIZE left",
         "SIZE left are more than --larger-than: the other conditions keep them",
     ]
-    assert read_inventory(store).predictions == ()
+    assert read_inventory(store).of("predictions") == []
 
 
 def test_a_running_evaluation_keeps_its_predictions(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,7 +232,7 @@ def test_ages_that_are_none(store: Store, capsys: pytest.CaptureFixture[str], ag
 @pytest.mark.parametrize(("age_text", "n_views"), [("49h", 0), ("47h", 2), ("2d", 2), ("1w", 0), ("1h", 3)])
 def test_units_of_ages(store: Store, capsys: pytest.CaptureFixture[str], age_text: str, n_views: int) -> None:
     assert main(["store", "prune", "--older-than", age_text, "--yes"]) == 0
-    assert len(read_inventory(store).predictions) == 3 - n_views
+    assert len(read_inventory(store).of("predictions")) == 3 - n_views
 
 
 def test_a_store_without_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,7 @@ def test_a_file_that_is_removed_meanwhile_is_left_out(url: str, monkeypatch: pyt
     store.objects.delete(*(file.name for file in files if key.cache_entry in file.name))
     monkeypatch.setattr(store, "files", lambda: files)
     assert read_inventory(store).models == ["r50"]
-    assert len(read_inventory(store).predictions) == 2
+    assert len(read_inventory(store).of("predictions")) == 2
 
 
 def test_a_url_without_a_store_stays_empty(

@@ -29,10 +29,3 @@ def test_is_holms_procedure(p, error):
     rejected = holm(p, error)
     for i, own in enumerate(p):
         assert is_demonstrated(own, p[:i] + p[i + 1 :], error) == (i in rejected)
-
-
-@given(p_values, st.lists(p_values, max_size=5))
-@examples
-def test_more_demands_never_make_a_failure_easier_to_show(own, others):
-    if is_demonstrated(own, [*others, 1.0], 0.025):
-        assert is_demonstrated(own, others, 0.025)

@@ -14,22 +14,10 @@ def test_the_schema_names_dimensions_and_refuses_others():
     assert schema["required"] == ["schema"]
 
 
-def test_the_schema_knows_tiers_letters_and_protocols():
-    schema = threshold_schema()
-    quba = schema["$defs"]["QubaEntry"]["properties"]
-    assert quba["min_grade"]["anyOf"][0]["enum"] == ["A", "B", "C", "D", "F"]
-    assert quba["tier"]["anyOf"][0]["enum"] == ["block", "warn", "info"]
-    assert schema["properties"]["protocol"]["anyOf"][0]["enum"] == ["standard", "released"]
-    assert "accuracy" in quba["weights"]["anyOf"][0]["propertyNames"]["enum"]
-
-
 def test_only_adversarial_robustness_knows_masking():
     schema = threshold_schema()
     entries = schema["properties"]["dimensions"]["anyOf"][0]["properties"]
-    assert entries["adversarial_robustness"]["anyOf"] == [
-        {"$ref": "#/$defs/AttackedEntry"},
-        {"type": "null"},
-    ]
+    assert entries["adversarial_robustness"]["anyOf"] == [{"$ref": "#/$defs/AttackedEntry"}, {"type": "null"}]
     assert entries["accuracy"]["anyOf"][0] == {"$ref": "#/$defs/DimensionEntry"}
     parts = schema["$defs"]["AttackedEntry"]["properties"]["parts"]["anyOf"][0]["additionalProperties"]
     assert parts["anyOf"][0] == {"$ref": "#/$defs/AttackedPartEntry"}

@@ -9,7 +9,7 @@ from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
-from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.errors import InvariantError
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
 
 CALIBRATION = registry["calibration_error"]
@@ -54,12 +54,6 @@ def test_is_the_geometric_mean_of_both_errors(seed):
     ace = adaptive_calibration_error(table.probabilities, table.label, bins=15).value
     assert measured.value == pytest.approx((ece * ace) ** 0.5)
     assert (measured.parts["ece"].value, measured.parts["ace"].value) == (ece, ace)
-
-
-def test_an_empty_clean_set_has_no_calibration():
-    with pytest.raises(UnmeasurableError) as caught:
-        CALIBRATION.measure({CLEAN: clean(np.zeros((0, 2)), [])}, FACTS)
-    assert caught.value.reason == "the set clean has no images; add some or leave it out of the suite"
 
 
 def test_predictions_without_probabilities_are_refused():

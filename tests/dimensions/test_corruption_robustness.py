@@ -68,26 +68,6 @@ def test_a_suite_without_corruptions_lacks_data():
     assert caught.value.missing_data
 
 
-def test_an_empty_folder_is_named():
-    views = corrupted(fog=(10, 8, 6, 4, 2))
-    views[View("corruptions", corruption="fog", severity=3)] = table(0, 0)
-    with pytest.raises(UnmeasurableError) as caught:
-        CORRUPTION.measure(views, facts(("fog",)))
-    assert caught.value.reason == (
-        "the set corruptions/fog/3 has no images; add some or leave it out of the suite"
-    )
-
-
-def test_nothing_is_relative_to_a_clean_accuracy_of_zero():
-    views = corrupted(fog=(10, 8, 6, 4, 2)) | {CLEAN: table(0, 20)}
-    with pytest.raises(UnmeasurableError) as caught:
-        CORRUPTION.measure(views, facts(("fog",)))
-    assert caught.value.reason == (
-        "none of the 20 clean images is classified right, and nothing is relative to 0; "
-        "check that class list and preprocessing are the model's own"
-    )
-
-
 def test_sampled_corruptions_are_paired_with_their_clean_images():
     suite = SuiteFacts("tiny", 2, (), ("fog", "snow"), {}, samples_corruptions=True)
     assert CORRUPTION.views(suite) == (CLEAN, SAMPLED)

@@ -44,15 +44,6 @@ def test_a_model_helped_by_other_backgrounds_is_above_one():
     [
         ([0], [], [0], "the set mixed_same has no images; add some or leave it out of the suite"),
         ([0], [0], [], "the set mixed_rand has no images; add some or leave it out of the suite"),
-        (
-            [1, 1],
-            [0],
-            [0],
-            (
-                "none of the 2 clean images is classified right, and nothing is relative to 0; "
-                "check that class list and preprocessing are the model's own"
-            ),
-        ),
     ],
 )
 def test_reasons(clean, same, random, reason):

@@ -46,11 +46,6 @@ def test_value_and_parts_by_hand():
     assert (measured.unit, measured.n, measured.notes) == ("ratio", 10, ())
 
 
-def test_each_view_is_named_once():
-    suite = facts(sketch="coarse", edge="coarse", imagenet_r=None).suite
-    assert OOD.views(suite) == (CLEAN, SKETCH, COARSE, View("edge"), RENDITIONS)
-
-
 def test_parts_are_named_after_the_suite_s_shifts():
     parts = OOD.parts(facts(night="coarse", rain=None).suite)
     assert [(part.name, part.better) for part in parts] == [
@@ -98,33 +93,20 @@ def test_a_match_without_clean_images_is_left_out_with_a_note():
 
 
 @pytest.mark.parametrize(
-    ("views", "reason", "missing_data"),
+    ("views", "reason"),
     [
-        (
-            {CLEAN: table([0], [0])},
-            "the suite has no shifted sets; declare at least one under 'shifts'",
-            True,
-        ),
+        ({CLEAN: table([0], [0])}, "the suite has no shifted sets; declare at least one under 'shifts'"),
         (
             {CLEAN: table([0], [0]), SKETCH: table([], [])},
             "the set sketch has no images; add some or leave it out of the suite",
-            True,
-        ),
-        (
-            {CLEAN: table([0], [1]), SKETCH: table([0], [0])},
-            (
-                "none of the 1 clean images is classified right, and nothing is relative to 0; "
-                "check that class list and preprocessing are the model's own"
-            ),
-            False,
         ),
     ],
 )
-def test_reasons(views, reason, missing_data):
+def test_reasons(views, reason):
     shifts = {view.set: None for view in views if view != CLEAN}
     with pytest.raises(UnmeasurableError) as caught:
         OOD.measure(views, facts(**shifts))
-    assert (caught.value.reason, caught.value.missing_data) == (reason, missing_data)
+    assert (caught.value.reason, caught.value.missing_data) == (reason, True)
 
 
 def test_sets_without_an_error_have_an_interval():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
+from quba_check.core.dimension import Dimension
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.dimensions import Registry, registry
@@ -24,10 +24,6 @@ def declared(name: str, measure: Callable[..., Measurement] | None = None) -> Di
         return Measurement(name, 1.0, "fraction", 1)
 
     return Dimension(name, "title", "fraction", "high", 0.0, "", lambda _: (), lambda _: (), measure or made)
-
-
-def test_the_nine_come_in_the_order_of_the_paper() -> None:
-    assert registry.names[:9] == PUBLISHED_DIMENSIONS
 
 
 def test_others_come_after_the_published_ones() -> None:

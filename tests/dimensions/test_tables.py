@@ -157,56 +157,46 @@ def test_lists_become_tuples_and_text_can_be_encoded():
 
 
 ROWS = ((1, 2),)
+NAMES = (
+    "Allowed: a dict of names (small letters, digits and underscores, beginning with a letter) and tables."
+)
+FORM = (
+    "Allowed: a quba_check.Table with different column names, rows with one cell for each column, at most "
+    "1,000,000 cells, and text as the note."
+)
 
 
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ([], "tables, got []. Allowed: a dict of name and Table."),
-        (
-            {"My table": Table(("a",), ())},
-            "the table 'My table': the name cannot be used. Allowed: small letters, digits and underscores, "
-            "beginning with a letter.",
+        ([], f"tables, got []. {NAMES}"),
+        ({"My table": 1}, f"tables, got {{'My table': 1}}. {NAMES}"),
+        ({7: 1}, f"tables, got {{7: 1}}. {NAMES}"),
+        ({"t": [[1]]}, f"the table 't', got [[1]]. {FORM}"),
+        *(
+            ({"t": table}, f"the table 't', got {repr(table)[:60]}{'…' * (len(repr(table)) > 60)}. {FORM}")
+            for table in (
+                Table((), ()),
+                Table("ab", ROWS),
+                Table((1, 2), ROWS),
+                Table(("a", "a"), ROWS),
+                Table(("a", "b"), (1,)),
+                Table(("a", "b"), (*ROWS, (1,))),
+                Table(("a",), (), 5),
+                Table(("a", "b"), ROWS * 500_001),
+            )
         ),
-        (
-            {7: Table(("a",), ())},
-            "the table 7: the name cannot be used. Allowed: small letters, digits and underscores, beginning "
-            "with a letter.",
-        ),
-        ({"t": [[1]]}, "the table 't', got [[1]]. Allowed: a quba_check.Table."),
-        ({"t": Table((), ())}, "the table 't': columns, got (). Allowed: a tuple of names."),
-        ({"t": Table("ab", ROWS)}, "the table 't': columns, got 'ab'. Allowed: a tuple of names."),
-        ({"t": Table((1, 2), ROWS)}, "the table 't': columns, got (1, 2). Allowed: a tuple of names."),
-        ({"t": Table(("a", "a"), ROWS)}, "the table 't': columns, got ('a', 'a'). Allowed: each name once."),
-        ({"t": Table(("a", "b"), (1,))}, "the table 't': rows, got (1,). Allowed: a tuple of tuples."),
-        (
-            {"t": Table(("a", "b"), (*ROWS, (1,)))},
-            "the table 't': row 2 has 1 cells. Allowed: 2, one for each column.",
-        ),
-        (
-            {"t": Table(("a", "b"), ((1, float("nan")),))},
-            "the table 't': row 1, column 'b', got nan. Allowed: text, a whole number, or a finite number.",
-        ),
-        (
-            {"t": Table(("a", "b"), ((np.inf, 1),))},
-            "the table 't': row 1, column 'a', got inf. Allowed: text, a whole number, or a finite number.",
-        ),
-        (
-            {"t": Table(("a", "b"), ((True, None),))},
-            "the table 't': row 1, column 'a', got True. Allowed: text, a whole number, or a finite number.",
-        ),
-        (
-            {"t": Table(("a", "b"), ((1, None),))},
-            "the table 't': row 1, column 'b', got None. Allowed: text, a whole number, or a finite number.",
+        *(
+            (
+                {"t": Table(("a", "b"), ((1, cell),))},
+                f"the table 't': row 1, column 'b', got {cell}. Allowed: text, a whole number, or a finite "
+                "number.",
+            )
+            for cell in (float("nan"), np.inf, True, None)
         ),
         (
             {"t": Table(("a",), (("x" * 1001,),))},
             "the table 't': row 1, column 'a' has 1,001 characters. Allowed: text of at most 1,000.",
-        ),
-        ({"t": Table(("a",), (), 5)}, "the table 't': note, got 5. Allowed: text."),
-        (
-            {"t": Table(("a", "b"), ROWS * 500_001)},
-            "the table 't' has 1,000,002 cells. Allowed: at most 1,000,000.",
         ),
     ],
 )

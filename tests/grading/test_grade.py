@@ -59,12 +59,6 @@ def test_missing_dimensions_are_not_graded():
     assert grade({}).missing == PUBLISHED_DIMENSIONS
 
 
-def test_one_missing_that_is_allowed_and_one_that_is_not():
-    graded = grade(without("shape_bias", "accuracy"), allow_missing=["shape_bias"])
-    assert graded.score is None
-    assert graded.missing == ("accuracy", "shape_bias")
-
-
 def test_partial_grade_scores_the_population_over_the_same_dimensions():
     graded = grade(without("shape_bias"), allow_missing=["shape_bias"], protocol="released")
     weights = {"shape_bias": 0}
@@ -108,69 +102,48 @@ def test_dimension_that_the_population_lacks_weighs_nothing():
     assert quba_score(SWIN, population=lacking) == graded.score
 
 
-def test_own_fleet():
-    best = fleet().rows[-1].values
-    graded = grade(best, population=fleet(), suite="mine")
-    assert (graded.percentile, graded.letter, graded.notes) == (100 * 11 / 12, "A", ())
+ALIKE = tuple(PopulationRow(row.id, {**row.values, "parameters": 5.0}) for row in fleet().rows)
+WEIGHTLESS = "To grade without it, give it the weight 0."
+OTHERS = (
+    "adversarial_robustness, corruption_robustness, ood_robustness, calibration_error, class_balance, "
+    "object_focus, shape_bias, parameters"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "weights", "message"),
+    [
+        ("alike", ALIKE, {}, f"parameters: no spread to compare with: 10 of 12 models have 5. {WEIGHTLESS}"),
+        (
+            "small",
+            fleet().rows[:3],
+            {},
+            f"accuracy: too few models to compare with, got 3. Allowed: 10 or more. {WEIGHTLESS}",
+        ),
+        ("empty", (), {}, "it has no models. Allowed: 10 or more."),
+        (
+            "gaps",
+            fleet(3, ["accuracy"]).rows + fleet().rows[3:] + fleet(13, ["shape_bias"]).rows[12:],
+            {},
+            f"too few models have all of accuracy, {OTHERS}, got 9. Allowed: 10 or more.",
+        ),
+        (
+            "without",
+            fleet(without=["accuracy"]).rows,
+            dict.fromkeys(PUBLISHED_DIMENSIONS, 0) | {"accuracy": 1},
+            f"it has none of the dimensions with a weight above 0. It has values of {OTHERS}.",
+        ),
+    ],
+)
+def test_populations_that_values_cannot_be_compared_with(name, rows, weights, message):
+    with pytest.raises(PopulationError) as raised:
+        grade(SWIN, population=Population(name, "standard", "mine", rows), weights=weights)
+    assert str(raised.value) == f"population '{name}': {message}"
 
 
 def test_same_size_everywhere_needs_the_weight_zero():
-    rows = tuple(PopulationRow(row.id, {**row.values, "parameters": 5.0}) for row in fleet().rows)
-    alike = Population("alike", "standard", "mine", rows)
-    with pytest.raises(PopulationError) as raised:
-        grade(SWIN, population=alike)
-    assert str(raised.value) == (
-        "population 'alike': parameters: no spread to compare with: 10 of 12 models have 5. "
-        "To grade without it, give it the weight 0."
-    )
+    alike = Population("alike", "standard", "mine", ALIKE)
     assert grade(SWIN, population=alike, weights={"parameters": 0}).score is not None
-
-
-def test_too_few_models_with_a_dimension():
-    small = Population("small", "standard", "mine", fleet().rows[:3])
-    with pytest.raises(PopulationError) as raised:
-        grade(SWIN, population=small)
-    assert str(raised.value) == (
-        "population 'small': accuracy: too few models to compare with, got 3. Allowed: 10 or more. "
-        "To grade without it, give it the weight 0."
-    )
-
-
-def test_a_population_without_models():
-    with pytest.raises(PopulationError) as raised:
-        grade(SWIN, population=Population("empty", "standard", "mine", ()))
-    assert str(raised.value) == "population 'empty': it has no models. Allowed: 10 or more."
-
-
-def test_too_few_complete_models():
-    rows = tuple(
-        PopulationRow(row.id, {n: v for n, v in row.values.items() if k > 2 or n != "accuracy"})
-        for k, row in enumerate(fleet(13).rows)
-    )
-    rows = tuple(
-        PopulationRow(row.id, {n: v for n, v in row.values.items() if k < 12 or n != "shape_bias"})
-        for k, row in enumerate(rows)
-    )
-    with pytest.raises(PopulationError) as raised:
-        grade(SWIN, population=Population("gaps", "standard", "mine", rows))
-    assert str(raised.value) == (
-        "population 'gaps': too few models have all of accuracy, adversarial_robustness, "
-        "corruption_robustness, ood_robustness, calibration_error, class_balance, object_focus, "
-        "shape_bias, parameters, got 9. "
-        "Allowed: 10 or more."
-    )
-
-
-def test_population_that_shares_nothing_with_the_weights():
-    lacking = fleet(without=["accuracy"])
-    only_accuracy = dict.fromkeys(PUBLISHED_DIMENSIONS, 0) | {"accuracy": 1}
-    with pytest.raises(PopulationError) as raised:
-        grade(SWIN, population=lacking, weights=only_accuracy)
-    assert str(raised.value) == (
-        "population 'fleet': it has none of the dimensions with a weight above 0. It has values of "
-        "adversarial_robustness, corruption_robustness, ood_robustness, calibration_error, class_balance, "
-        "object_focus, shape_bias, parameters."
-    )
 
 
 def test_unknown_name_in_allow_missing():

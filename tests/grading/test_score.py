@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS
 from quba_check.errors import PopulationError, UserError
-from quba_check.grading import Normalisation, normalisation, population, published_models, quba_score
+from quba_check.grading import normalisation, population, published_models, quba_score
 
 PUBLISHED_SCORES = json.loads((Path(__file__).parent / "published_scores.json").read_text(encoding="utf-8"))
 LOWER_IS_BETTER = ("calibration_error", "parameters")
@@ -106,25 +106,11 @@ NAMES = (
             {},
             "values: accuracy cannot be scored, got nan. Allowed: a finite number.",
         ),
-        (
-            {**MEAN, "parameters": math.inf},
-            {},
-            "values: parameters cannot be scored, got inf. Allowed: a finite number.",
-        ),
-        (
-            MEAN,
-            {"weights": {"speed": 1}},
-            f"weights: unknown dimension 'speed'. Allowed: {NAMES}.",
-        ),
+        (MEAN, {"weights": {"speed": 1}}, f"weights: unknown dimension 'speed'. Allowed: {NAMES}."),
         (
             MEAN,
             {"weights": {"accuracy": -1}},
             f"weights: accuracy is not a valid weight, got -1. Allowed: {WEIGHTS}.",
-        ),
-        (
-            MEAN,
-            {"weights": {"accuracy": math.nan}},
-            f"weights: accuracy is not a valid weight, got nan. Allowed: {WEIGHTS}.",
         ),
         (
             MEAN,
@@ -146,18 +132,6 @@ def test_unknown_population_is_named():
         "population: no such name or file, got 'publishd'. Allowed: published, screened, demo, or a file "
         "that 'quba-check population' made. Did you mean 'published'?"
     )
-
-
-def test_drops_a_tenth_at_either_end():
-    assert normalisation([*range(1, 10), 1000]) == Normalisation(5.5, math.sqrt(5.25))
-
-
-@pytest.mark.parametrize(("m", "kept"), [(10, 8), (19, 17), (20, 16), (29, 25)])
-def test_number_dropped_is_rounded_down(m, kept):
-    lowest = (m - kept) // 2
-    middle = range(lowest, m - lowest)
-    assert normalisation(range(m)).sigma == pytest.approx(statistics.pstdev(middle))
-    assert len(middle) == kept
 
 
 @settings(deadline=None, derandomize=True)

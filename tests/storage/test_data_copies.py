@@ -39,7 +39,7 @@ def contents(copies: DataCopies) -> dict[str, bytes]:
 
 def test_files_are_copied_once_when_they_are_used(opened, s3: S3Server) -> None:
     copies = opened()
-    assert list(copies.listing.files) == sorted(FILES)
+    assert list(copies.files) == sorted(FILES)
     with s3.counted() as requests:
         copies.fetch("the set", ["a/1", "a/2", "a/none"])
         copies.fetch("the set", ["a/2", "a/1"])
@@ -113,7 +113,7 @@ def test_a_damaged_listing_is_made_again(opened, content: bytes) -> None:
     copies.fetch("the set", FILES)
     (copies.root.parent / "listing.json").write_bytes(content)
     copies = opened(listed_since=0.0)
-    assert list(copies.listing.files) == sorted(FILES)
+    assert list(copies.files) == sorted(FILES)
     assert contents(copies) == {}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from quba_check.errors import StoreError
 from quba_check.gate.progress import read_states
 from quba_check.storage.active_runs import active_runs
 from quba_check.storage.json_text import parse_json
@@ -49,16 +48,6 @@ def test_a_damaged_file_counts_as_missing(
     read: Callable[[Path, bytes], object], content: bytes, tmp_path: Path
 ) -> None:
     assert not read(tmp_path, content)
-
-
-@pytest.mark.parametrize("content", HOSTILE)
-def test_a_damaged_format_file_is_one_line(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "format.json").write_bytes(content)
-    with pytest.raises(StoreError) as caught:
-        open_store(tmp_path)
-    assert str(caught.value).startswith(
-        f"--quba-store: {tmp_path}/format.json is damaged. Allowed: a JSON object"
-    )
 
 
 @pytest.mark.parametrize("content", HOSTILE)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from support.object_servers import CONTAINER, azurite, google
-from support.s3 import S3Server
 
 from quba_check.errors import StoreError
 from quba_check.storage.local_copies import LocalCopies
@@ -216,11 +215,3 @@ class TestLocalCopies:
         for number in range(30):
             copies.get(str(number))
         assert len(list(FolderObjects(tmp_path / "copies").list())) == 30  # used by this process
-
-
-def test_objects_at_a_url_are_not_read_to_be_listed(s3: S3Server) -> None:
-    objects = UrlObjects(f"{s3.new_bucket()}/folder")
-    objects.set("a/b", b"x")
-    with s3.counted() as requests:
-        list(objects.list("a"))
-    assert requests == {"LIST": 1}

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from support.stored import OLD, age, predict, prediction_files
 
 from quba_check.storage.active_runs import ActiveRun
 from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
-from quba_check.storage.pruning import (
-    ABANDONED_SECONDS,
-    FREE_LOCK_SECONDS,
-    Conditions,
-    Removal,
-    removals,
-    remove_free_locks,
-)
+from quba_check.storage.pruning import ABANDONED_SECONDS, Conditions, removals
 from quba_check.storage.store import Store
 
 NOW = OLD + 1000
@@ -56,10 +47,6 @@ def run_of(model: str, started: float = NOW) -> ActiveRun:
     return ActiveRun("run", (model,), "host", 1, started, NOW)
 
 
-def test_nothing_without_conditions(store: Store) -> None:
-    assert selected(store, Conditions()) == []
-
-
 def test_a_model(store: Store) -> None:
     views = [("predictions", "old", 0), ("predictions", "old", 1)]
     assert selected(store, Conditions(["old"])) == views
@@ -79,12 +66,8 @@ def test_an_age(store: Store) -> None:
     assert selected(store, Conditions(before=OLD + 500, images=True))[0] == ("images", "", 500)
 
 
-def test_prepared_images_alone(store: Store) -> None:
-    assert selected(store, Conditions(images=True)) == [("images", "", 500), ("images", "", 501)]
-
-
 def test_a_size_takes_images_first_and_the_oldest_predictions_next(store: Store) -> None:
-    size = read_inventory(store).size
+    size = read_inventory(store).size()
     assert selected(store, Conditions(larger_than=size)) == []
     images = [("images", "", 500), ("images", "", 501)]
     assert selected(store, Conditions(larger_than=size - 1)) == images[:1]
@@ -94,7 +77,7 @@ def test_a_size_takes_images_first_and_the_oldest_predictions_next(store: Store)
 
 
 def test_a_size_with_a_model_takes_no_images(store: Store) -> None:
-    size = read_inventory(store).size
+    size = read_inventory(store).size()
     assert selected(store, Conditions(["new"], larger_than=size - 1)) == [("predictions", "new", 2)]
 
 
@@ -131,29 +114,6 @@ def test_leftovers_of_killed_runs(store: Store) -> None:
     assert not list(store.root.rglob(".*1.tmp"))
 
 
-def test_removed_predictions_are_gone(store: Store) -> None:
-    chosen = removals(read_inventory(store), Conditions(["old"]), [], NOW)
-    assert sum(each.size for each in chosen) > 0
-    for each in chosen:
-        store.delete_files(file.name for file in each.files)
-    assert read_inventory(store).models == ["new", "old"]  # a record of the old one is left
-    assert {each.model for each in read_inventory(store).predictions} == {"new"}
-
-
-def test_old_locks_that_nobody_holds(store: Store) -> None:
-    now = time.time()
-    for path in (store.root / "locks").iterdir():
-        path.unlink()
-    for number in range(3):
-        with store.try_lock(f"view/{number}"):
-            pass
-    old, held, young = sorted((store.root / "locks").iterdir())
-    age(old, held, at=now - FREE_LOCK_SECONDS - 1)
-    with FileLock(held):
-        assert remove_free_locks(store, read_inventory(store), now) == 1
-    assert sorted((store.root / "locks").iterdir()) == [held, young]
-
-
 def test_copies_of_data_are_removed_together(store: Store) -> None:
     for url, used in (("a", OLD + 600), ("b", OLD + 400)):
         for name, at in (("listing.json", used), ("files/x.png", OLD - 9), (".1.tmp", OLD)):
@@ -169,8 +129,3 @@ def test_copies_of_data_are_removed_together(store: Store) -> None:
     kinds = [kind for kind, *_ in selected(store, Conditions(images=True), running)]
     assert kinds == ["copies", "images"]
     assert selected(store, Conditions(before=OLD + 450, images=True))[0] == ("copies", "", 400)
-
-
-def test_a_removal_knows_its_size_and_age(store: Store) -> None:
-    files = tuple(read_inventory(store).images)
-    assert (Removal("images", "", files).size, Removal("images", "", files).modified) == (2000, OLD + 501)

@@ -11,7 +11,6 @@ import pytest
 from support.s3 import S3Server
 from support.stored import write
 
-from quba_check.errors import StoreError
 from quba_check.storage.shard import DamagedShardError, ShardKey
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
@@ -169,35 +168,6 @@ def test_a_damaged_object_is_removed_and_written_again(machine: Machine, s3: S3S
     second.pack(KEYS)
     assert predictions(s3, url) == [name]
     check(machine("third"))
-
-
-def test_a_write_that_fails_stops_the_run(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = machine("first")
-    store.has(KEYS[0])
-
-    def refuse(*_: object) -> None:
-        raise StoreError("refused")
-
-    monkeypatch.setattr(UrlObjects, "create", refuse)
-    with pytest.raises(StoreError, match="refused"):  # noqa: PT012  an early error is raised by the first
-        fill(store, KEYS[:1])
-        store.pack(KEYS)
-
-
-def test_shards_stay_if_their_view_cannot_be_written(
-    machine: Machine, s3: S3Server, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = machine("first")
-    fill(store)
-
-    def refuse(*_: object) -> None:
-        raise StoreError("refused")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(UrlObjects, "set", refuse)
-        store.pack(KEYS)
-    assert len(predictions(s3, url)) == 5
-    check(machine("second"))
 
 
 def test_records_are_copied_to_the_url(machine: Machine) -> None:

@@ -63,14 +63,6 @@ def test_a_character_that_no_path_has() -> None:
         user_path("a\0b")
 
 
-def test_links_in_a_circle(tmp_path: Path) -> None:
-    (tmp_path / "a").symlink_to("b")
-    (tmp_path / "b").symlink_to("a")
-    with pytest.raises(UserError) as raised:
-        file_kind(tmp_path / "a", "a", UserError)
-    assert str(raised.value) == "a: cannot be read (Too many levels of symbolic links)."
-
-
 def test_kinds_of_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
@@ -117,12 +109,7 @@ def test_text(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "x: it is not JSON."),
-        ("{]", "x: it is not JSON."),
-        ("[" * 100_000, "x: it is nested too deeply."),
-        ('[{"a": 1, "a": 2}]', "x: the key 'a' appears twice."),
-        ("1" * 5000, "x: it has a whole number of more than 18 digits."),
         ('["\\ud800"]', "x: it has an escape that is half a character, such as \\ud800."),
-        ("[-1e999]", "x: it has a number too large to hold."),
     ],
 )
 def test_json_that_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -97,11 +97,6 @@ def test_the_costs_of_corruptions_by_hand() -> None:
     assert fog.cost == pytest.approx((15 * mean - 0.4) / 14 - mean)
 
 
-def test_the_cost_of_a_part_of_a_geometric_mean() -> None:
-    one = with_parts("adversarial_robustness", (0.2 * 0.05) ** 0.5, {"fgsm": 0.2, "pgd": 0.05})
-    assert [(part.name, part.cost) for part in one.costs] == [("pgd", pytest.approx(0.2 - 0.1))]
-
-
 def test_the_high_part_costs_where_low_is_better() -> None:
     one = with_parts("calibration_error", (0.09 * 0.01) ** 0.5, {"ece": 0.09, "ace": 0.01}, "fraction")
     assert [(part.name, part.cost) for part in one.costs] == [("ece", pytest.approx(0.02))]

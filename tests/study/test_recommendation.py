@@ -145,11 +145,6 @@ def test_the_default_profile_by_a_plain_loop() -> None:
     } == expected
 
 
-def test_the_shipped_comment_about_safety_critical() -> None:
-    recommendation = recommend(thresholds("extends: safety-critical.yaml"), population("published"))
-    assert len(recommendation.with_status("meets")) == 54  # as its comment states
-
-
 def test_scores_have_the_weights_of_the_file() -> None:
     file = thresholds("quba: {min_score: 0.5, weights: {accuracy: 3, parameters: 0}}")
     models = by_id(recommend(file, population("published")))

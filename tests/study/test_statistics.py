@@ -8,13 +8,7 @@ import pytest
 from scipy import stats
 
 from quba_check.grading import Population, PopulationRow, population, published_models
-from quba_check.study.screening import (
-    NEVER_SUSPECT,
-    correlation_changes,
-    findings,
-    outcome,
-    selection_effect,
-)
+from quba_check.study.screening import NEVER_SUSPECT, correlation_changes, findings, outcome, selection_effect
 from quba_check.study.statistics import (
     CONTRASTS,
     ZERO_SHOT,
@@ -23,7 +17,7 @@ from quba_check.study.statistics import (
     is_zero_shot,
     members,
 )
-from quba_check.study.tables import OBSERVATIONAL, signed, study_tables
+from quba_check.study.tables import OBSERVATIONAL, study_tables
 
 MODELS = published_models()
 
@@ -153,14 +147,6 @@ def test_the_note_about_groups_holds_in_the_table() -> None:
     assert "all a1-a2-a3 models are CNNs" in OBSERVATIONAL
     assert {model.family for model in MODELS if model.training == "a1-a2-a3"} == {"cnn"}
     assert "supervised" not in {model.training for model in MODELS if model.pretraining == "large"}
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.414, "+.41"), (-0.08, "-.08"), (1.0, "+1.0"), (-0.999, "-1.0"), (0.0049, ".00"), (0.05, "+.05")],
-)
-def test_signed(value: float, text: str) -> None:
-    assert signed(value) == text
 
 
 @pytest.mark.parametrize("name", ["published", "screened"])

@@ -225,7 +225,7 @@ def test_errors_of_a_manifest_behind_a_url(
         "Expected in it: quba-data.yaml, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
         "modelvshuman, bg_challenge)."
     )
-    assert message() == f"{bucket}: there are no files. {expected} Name another folder."
+    assert message() == f"{bucket}: the data folder is empty. {expected} Name another folder."
     put("photos/a.png", "")
     put("x.txt", "")
     assert message() == f"{bucket}: the data folder holds no suite, got photos, x.txt. {expected}"

@@ -137,9 +137,3 @@ def test_a_subset_of_imagenet_is_recognised(tmp_path: Path, classes: str, is_sub
 )
 def test_mistakes(tmp_path: Path, classes: str, restrict: str, text: str) -> None:
     assert message(tmp_path, classes, restrict) == text
-
-
-def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
-    assert message(tmp_path, "[pear, apple]", "no.txt") == (
-        f"quba-data.yaml:4: restrict: {tmp_path}/no.txt: there is no such file."
-    )

@@ -68,14 +68,6 @@ def test_read_from_files(data: Path) -> None:
         assert (same.name, same.label) == (example.name, example.label)
 
 
-def test_a_missing_condition_is_named(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "c").mkdir()
-    stored = suite(tmp_path, "reader: folder, path: c", SubsetSampler())
-    assert stored.missing(SAMPLED) == (
-        f"the set 'corruptions/gaussian_noise/1' is missing: looked for {tmp_path}/c/gaussian_noise/1"
-    )
-
-
 def test_other_images_under_a_corruption(data: Path, tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     for name in CORRUPTIONS:

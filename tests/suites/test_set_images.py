@@ -70,11 +70,3 @@ def test_only_images_of_the_set_are_opened(root: Path, own_store: Path, name: st
     with pytest.raises(SuiteError) as caught:
         images.open_image("clean", name)
     assert str(caught.value) == f"{root}: the set 'clean' has no image {name}."
-
-
-def test_an_unknown_set(root: Path, own_store: Path) -> None:
-    with pytest.raises(SuiteError) as caught:
-        SetImages.of_run(root, WHOLE, own_store).labelled_names("sketchy")
-    assert str(caught.value).startswith(
-        f"{root}/quba-data.yaml: unknown set 'sketchy'. Did you mean 'sketch'?"
-    )

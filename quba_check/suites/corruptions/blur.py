@@ -104,8 +104,7 @@ def pixel_sources(height: int, width: int, reach: int, moves: NDArray[np.integer
 def motion_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     """A camera that moves while the shutter is open, within 45 degrees of the horizontal."""
     radius, sigma = strength.parameters(
-        ((6, 1), (6, 1.5), (6, 2), (8, 2.5), (9, 3)),
-        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+        ((6, 1), (6, 1.5), (6, 2), (8, 2.5), (9, 3)), ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
     )
     blurred = motion_filter(image.astype(np.float64), radius, sigma, rng.uniform(-45, 45))
     return np.clip(blurred, 0, 255).astype(np.uint8)

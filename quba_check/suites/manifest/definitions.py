@@ -11,7 +11,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import did_you_mean, listed
 from quba_check.storage.user_files import read_text
 from quba_check.strict_yaml import Document, Location, describe, dotted_path
-from quba_check.suites.class_list import SHOWN, ClassList, normal_form
+from quba_check.suites.class_list import ClassList, normal_form
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space, imagenet_classes
 from quba_check.suites.manifest.schema import ManifestEntry, SpaceEntry
 
@@ -70,10 +70,9 @@ def read_classes(document: Document, name: str, key: str) -> ClassList:
     return ClassList(tuple(names), tuple(titles))
 
 
-def _check_count(where: str, count: int, singular: str = "name", plural: str = "names") -> None:
+def _check_count(where: str, count: int) -> None:
     if count < 2:
-        noun = singular if count == 1 else plural
-        raise SuiteError(f"{where}: got {count} {noun}. Allowed: two or more.")
+        raise SuiteError(f"{where}: got {'one class' if count else 'no classes'}. Allowed: two or more.")
 
 
 def _check_repeated(names: Iterable[tuple[str, int]], shown: str, path: str) -> None:
@@ -120,11 +119,7 @@ def own_classes(classes: ClassList | None) -> Sequence[str]:
 
 
 def check_reference(
-    document: Document,
-    location: Location,
-    name: str,
-    entry: ManifestEntry,
-    defined: Mapping[str, LabelSpace],
+    document: Document, location: Location, name: str, entry: ManifestEntry, defined: Mapping[str, LabelSpace]
 ) -> None:
     """Check that a label space is defined, or built in for these classes.
 
@@ -146,7 +141,7 @@ def check_reference(
 def _space(
     document: Document, location: tuple[str, str], definition: SpaceEntry, classes: Sequence[str]
 ) -> LabelSpace:
-    numbers = ClassList.plain(classes).numbers
+    known = ClassList.plain(classes)
     owner: dict[str, str] = {}
     for label, members in definition.members.items():
         path = (*location, label)
@@ -154,21 +149,18 @@ def _space(
             raise error_at(document, path, "got no classes. Allowed: one or more.")
         for position, member in enumerate(map(normal_form, members)):
             where = f"{document.at((*path, position))}: {dotted_path(path)}"
-            if member not in numbers:
-                near = did_you_mean(member, classes)
-                raise SuiteError(
-                    f"{where}: unknown class '{member}'.{near} Allowed: {listed(classes, SHOWN)}."
-                )
+            if member not in known.numbers:
+                raise SuiteError(f"{where}: {known.unknown_text('class', member)}")
             if member in owner:
                 raise SuiteError(f"{where}: '{member}' already belongs to '{owner[member]}'.")
             owner[member] = label
-    where = f"{document.at(location)}: {dotted_path(location)}"
-    _check_count(where, len(definition.members), "class", "classes")
+    _check_count(f"{document.at(location)}: {dotted_path(location)}", len(definition.members))
     return LabelSpace(
         name=location[1],
         classes=tuple(definition.members),
         members=tuple(
-            tuple(numbers[normal_form(name)] for name in members) for members in definition.members.values()
+            tuple(known.numbers[normal_form(name)] for name in members)
+            for members in definition.members.values()
         ),
         by=definition.by,
     )
@@ -214,10 +206,8 @@ def _check_names(document: Document, names: dict[str, str], classes: Sequence[st
     for key, name in names.items():
         location: Location = ("prompts", "names", key)
         if key not in allowed:
-            raise SuiteError(
-                f"{document.at_key(location)}: prompts.names: unknown class '{key}'."
-                f"{did_you_mean(key, classes)} Allowed: {listed(classes, SHOWN)}."
-            )
+            unknown = ClassList.plain(classes).unknown_text("class", key)
+            raise SuiteError(f"{document.at_key(location)}: prompts.names: {unknown}")
         if not name.strip():
             raise error_at(document, location, "got an empty name. Allowed: text.")
         if name in owner:

@@ -11,13 +11,7 @@ from posixpath import normpath
 from quba_check.core.head import Head
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.prompts import Prompts
-from quba_check.core.view import (
-    CLEAN_SET,
-    CORRUPTIONS_SET,
-    CUE_CONFLICT_SET,
-    MIXED_RAND_SET,
-    MIXED_SAME_SET,
-)
+from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import SuiteError
 from quba_check.messages import listed, one_line
 from quba_check.strict_yaml import Document, read_yaml, validate
@@ -91,7 +85,9 @@ def read_manifest(path: Path, shown: str) -> Manifest:
     prompts = define_prompts(document, entry, classes)
     head, classes = restriction(document, entry, classes)
     _check_shift_names(document, entry.sets)
-    _check_clean(document, entry.sets)
+    if entry.sets.clean is not None and (space := entry.sets.clean.space) is not None:
+        text = f"clean images are labelled in the model's own classes, got '{space}'. Remove the key."
+        raise error_at(document, ("sets", CLEAN_SET, "space"), text)
     _check_corruptions(document, entry.sets)
     spaces = define_spaces(document, entry, classes)
     sets = _declared_sets(entry.sets)
@@ -143,24 +139,12 @@ def is_shift_name(name: str) -> bool:
 def _check_shift_names(document: Document, sets: SetEntries) -> None:
     # A shift's name is a part of ood_robustness, next to `<name>_accuracy` and `<name>_matched`.
     for name in sets.shifts:
-        if is_shift_name(name):
-            continue
-        if name in (*_SINGLE_SETS, CORRUPTIONS_SET):
-            allowed = "names that no other set has"
-        elif not _SHIFT_NAME.fullmatch(name):
-            allowed = "lower-case letters, digits and _, with a letter first"
-        else:
-            allowed = f"names that do not end in {' or '.join(_PART_ENDINGS)}"
-        where = document.at_key(("sets", "shifts", name))
-        raise SuiteError(f"{where}: sets.shifts: got the name '{name}'. Allowed: {allowed}.")
-
-
-def _check_clean(document: Document, sets: SetEntries) -> None:
-    if sets.clean is not None and sets.clean.space is not None:
-        text = (
-            f"clean images are labelled in the model's own classes, got '{sets.clean.space}'. Remove the key."
-        )
-        raise error_at(document, ("sets", CLEAN_SET, "space"), text)
+        if not is_shift_name(name):
+            raise SuiteError(
+                f"{document.at_key(('sets', 'shifts', name))}: sets.shifts: got the name '{name}'. Allowed: "
+                "lower-case letters, digits and _, with a letter first, that no other set has, and that do "
+                f"not end in {' or '.join(_PART_ENDINGS)}."
+            )
 
 
 def _check_corruptions(document: Document, sets: SetEntries) -> None:

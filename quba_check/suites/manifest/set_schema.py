@@ -45,15 +45,10 @@ class _Entry(Strict):
     prepared: bool = False
     space: str | None = None
 
-    @property
-    def source(self) -> ReaderInput:
-        """Input of the reader: its path, and the keys that other readers do not have."""
+    def source_of(self, _view: View) -> ReaderInput:
+        """Return the reader's input: the path, and the keys that other readers do not have."""
         own = [key for key in type(self).model_fields if key not in _Entry.model_fields]
         return ReaderInput(self.path or "", {key: getattr(self, key) for key in own})
-
-    def source_of(self, _view: View) -> ReaderInput:
-        """Return the reader's input for a view of the set."""
-        return self.source
 
 
 class FolderEntry(_Entry):
@@ -153,9 +148,8 @@ class ArraysEntry(_Entry):
             raise ValueError(f"got {got or 'no file'}. Allowed: path of an .npz file, or images and labels.")
         return self
 
-    @property
-    def source(self) -> ReaderInput:
-        """Input of the reader."""
+    def source_of(self, _view: View) -> ReaderInput:
+        """Return the reader's input for a view of the set."""
         if self.path is None:
             return ReaderInput(self.images or "", files={"labels": self.labels or ""})
         return ReaderInput(self.path, {"images": self.images or "images", "labels": self.labels or "labels"})

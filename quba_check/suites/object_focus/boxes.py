@@ -13,7 +13,8 @@ from quba_check.errors import SuiteError
 from quba_check.suites.csv_table import csv_rows
 from quba_check.suites.object_focus.mixing import Box, Mask, Pixels
 from quba_check.suites.object_focus.objects import (
-    LocatedObject,
+    Cutout,
+    Objects,
     SkipReason,
     alternative_names,
     is_too_large,
@@ -27,7 +28,7 @@ SMALLEST_SHARE = 0.1
 """Smallest share of the box for an object; GrabCut has failed if it finds less. Both numbers as published."""
 
 
-class BoxFile:
+class BoxFile(Objects):
     """Boxes by image, from the columns `path,x0,y0,x1,y1` of a CSV file; other columns are skipped.
 
     Coordinates are pixels from the upper left corner, `x1` and `y1` excluded; fractions are rounded outwards.
@@ -37,14 +38,11 @@ class BoxFile:
         path: the CSV file. Its paths are relative to the data folder or to the set's own folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._boxes: dict[int, list[tuple[int, Box]]] = {}
+    kind = "boxes"
 
-    @property
-    def shown(self) -> str:
-        """`boxes FILE`."""
-        return f"boxes {self.path.absolute()}"
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._boxes: dict[int, list[tuple[int, Box]]] = {}
 
     def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:
         """Read the boxes of the images.
@@ -58,10 +56,10 @@ class BoxFile:
             name: example.index for example, names_ in zip(examples, names, strict=True) for name in names_
         }
         with closing(csv_rows(self.path, COLUMNS)) as rows:
-            for row in rows:
-                box = _box(f"{self.path}:{row.line}", row.cells)
-                if (index := indices.get(row.cells["path"])) is not None:
-                    self._boxes.setdefault(index, []).append((row.line, box))
+            for line, cells in rows:
+                box = _box(f"{self.path}:{line}", cells)
+                if (index := indices.get(cells["path"])) is not None:
+                    self._boxes.setdefault(index, []).append((line, box))
         if not self._boxes:
             expected = " or ".join(names[0])
             raise SuiteError(
@@ -69,7 +67,7 @@ class BoxFile:
                 f"Expected: paths such as {expected}."
             )
 
-    def locate(self, suite: Suite, example: Example) -> LocatedObject | SkipReason:
+    def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:
         """Segment the object in an image's box.
 
         Raises:
@@ -89,7 +87,7 @@ class BoxFile:
         if is_too_large(box, picture):
             return SkipReason.FILLS
         mask = segment(picture, box)
-        return SkipReason.NOT_FOUND if mask is None else LocatedObject(mask, box)
+        return SkipReason.NOT_FOUND if mask is None else Cutout.compress(example, mask, box)
 
 
 def segment(picture: Pixels, box: Box) -> Mask | None:
@@ -106,15 +104,8 @@ def segment(picture: Pixels, box: Box) -> Mask | None:
     rectangle = (box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0)
     cv2.setRNGSeed(0)  # of this thread
     try:
-        cv2.grabCut(
-            np.ascontiguousarray(picture),
-            mask,
-            rectangle,
-            np.zeros((1, 65)),
-            np.zeros((1, 65)),
-            ITERATIONS,
-            cv2.GC_INIT_WITH_RECT,
-        )
+        pixels, models = np.ascontiguousarray(picture), np.zeros((2, 1, 65))
+        cv2.grabCut(pixels, mask, rectangle, models[0], models[1], ITERATIONS, cv2.GC_INIT_WITH_RECT)
     except cv2.error:
         return None
     is_object: Mask = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)

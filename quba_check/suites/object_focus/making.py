@@ -133,7 +133,14 @@ def make_object_focus(
             for _ in pool.map(write, numbered, numbered.values()):
                 advance(1)
             pictures |= numbered
-        write_origins(folder, settings, search.left_out, pictures)
+        origins = {
+            "schema": _SCHEMA,
+            "made_with": settings,
+            "left_out": search.left_out,
+            "pictures": {name: asdict(pair) for name, pair in pictures.items()},
+        }
+        text = json.dumps(origins, indent=1, ensure_ascii=False) + "\n"
+        (folder / ORIGINS).write_text(text, encoding="utf-8", newline="\n")
     return MadeSets(len(pictures), tuple(pairs), len(examples), search.reasons())
 
 
@@ -170,7 +177,8 @@ class _Search:
         remaining, searched = iter(examples), 0
         cutouts: dict[str, Cutout] = {}
         while batch := list(islice(remaining, limit - len(cutouts))):
-            for example, result in zip(batch, self.pool.map(self._cut_out, batch), strict=True):
+            results = self.pool.map(partial(self.objects.locate, self.suite), batch)
+            for example, result in zip(batch, results, strict=True):
                 if isinstance(result, SkipReason):
                     self._leave_out(result, image_name(example))
                 else:
@@ -215,10 +223,6 @@ class _Search:
 
     def _leave_out(self, reason: SkipReason, name: str) -> None:
         insort(self.left_out.setdefault(str(reason), []), name)
-
-    def _cut_out(self, example: Example) -> Cutout | SkipReason:
-        located = self.objects.locate(self.suite, example)
-        return located if isinstance(located, SkipReason) else Cutout.compress(example, located)
 
 
 def seeded_number(seed: int, *words: str) -> int:
@@ -267,27 +271,3 @@ def _write_pictures(
         background = without_object(read_pixels(suite, behind.example), behind.box)
         picture = composite(foreground, mask, background)
         Image.fromarray(picture).save(folder / set_name / name, compress_level=1)
-
-
-def write_origins(
-    folder: Path,
-    settings: Mapping[str, object],
-    left_out: Mapping[str, list[str]],
-    pairs: Mapping[str, Pairing],
-) -> None:
-    """Write `object-focus.json`.
-
-    Args:
-        folder: of the two sets.
-        settings: of the sets.
-        left_out: names of unused clean images, by reason.
-        pairs: sources of each picture, by its name in both sets.
-    """
-    content = {
-        "schema": _SCHEMA,
-        "made_with": dict(settings),
-        "left_out": dict(left_out),
-        "pictures": {name: asdict(pair) for name, pair in pairs.items()},
-    }
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    (folder / ORIGINS).write_text(text, encoding="utf-8", newline="\n")

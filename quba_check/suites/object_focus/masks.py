@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +14,8 @@ from quba_check.errors import SuiteError
 from quba_check.suites.decoding import decode_image
 from quba_check.suites.object_focus.mixing import Mask, bounding_box
 from quba_check.suites.object_focus.objects import (
-    LocatedObject,
+    Cutout,
+    Objects,
     SkipReason,
     alternative_names,
     image_name,
@@ -26,22 +26,19 @@ from quba_check.suites.readers.paths import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
 
 
-class MaskFolder:
+class MaskFolder(Objects):
     """Masks with the names of the clean images and any image suffix.
 
     Args:
-        folder: the folder. `<folder>/apple/1.png` or `<folder>/val/apple/1.png` is the mask of
+        path: the folder. `<folder>/apple/1.png` or `<folder>/val/apple/1.png` is the mask of
             `val/apple/1.jpg`, and `<folder>/x.npz/images/17.png` that of row 17 of `images` in `x.npz`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._paths: dict[int, Path] = {}
+    kind = "masks"
 
-    @property
-    def shown(self) -> str:
-        """`masks FOLDER`."""
-        return f"masks {self.folder.absolute()}"
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._paths: dict[int, Path] = {}
 
     def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:
         """Find the masks of the images.
@@ -49,26 +46,26 @@ class MaskFolder:
         Raises:
             SuiteError: the folder cannot be read, has masks for none of the images, or two for one.
         """
-        if not self.folder.is_dir():
-            reason = "is a file, not a folder" if self.folder.exists() else "there is no such folder"
-            raise SuiteError(f"{self.folder}: {reason} of masks.")
-        files = _files_by_stem(self.folder)
+        if not self.path.is_dir():
+            reason = "is a file, not a folder" if self.path.exists() else "there is no such folder"
+            raise SuiteError(f"{self.path}: {reason} of masks.")
+        files = _files_by_stem(self.path)
         names = alternative_names(suite, examples)
         for example, names_of_image in zip(examples, names, strict=True):
             paths = [path for name in names_of_image for path in files.get(_stem(name), ())]
             if len(paths) > 1:
-                both = " and ".join(str(path.relative_to(self.folder)) for path in paths[:2])
-                raise SuiteError(f"{self.folder}: two masks for {image_name(example)}: {both}. Remove one.")
+                both = " and ".join(str(path.relative_to(self.path)) for path in paths[:2])
+                raise SuiteError(f"{self.path}: two masks for {image_name(example)}: {both}. Remove one.")
             if paths:
                 self._paths[example.index] = paths[0]
         if not self._paths:
             expected = " or ".join(_stem(name) + ".png" for name in names[0])
             raise SuiteError(
-                f"{self.folder}: no mask for any of the {len(examples):,} clean images. "
+                f"{self.path}: no mask for any of the {len(examples):,} clean images. "
                 f"Expected: {expected}, and so on."
             )
 
-    def locate(self, suite: Suite, example: Example) -> LocatedObject | SkipReason:
+    def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:
         """Read the object of an image from its mask.
 
         Raises:
@@ -86,7 +83,7 @@ class MaskFolder:
         box = bounding_box(mask)
         if box is None:
             return SkipReason.EMPTY
-        return SkipReason.FILLS if is_too_large(box, picture) else LocatedObject(mask, box)
+        return SkipReason.FILLS if is_too_large(box, picture) else Cutout.compress(example, mask, box)
 
 
 def read_mask(path: Path) -> Mask:
@@ -122,11 +119,9 @@ def _mask_of(image: Image.Image) -> Mask:
 def _files_by_stem(folder: Path) -> dict[str, list[Path]]:
     """Return the image files under a folder, by relative path without suffix."""
     paths: dict[str, list[Path]] = {}
-    for where, _, files in os.walk(folder):
-        for name in sorted(files):
-            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
-                path = Path(where, name)
-                paths.setdefault(_stem(path.relative_to(folder).as_posix()), []).append(path)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            paths.setdefault(_stem(path.relative_to(folder).as_posix()), []).append(path)
     return paths
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from pathlib import Path
 
 import numpy as np
 
@@ -30,26 +31,24 @@ class SkipReason(StrEnum):
     ALONE = "alone in its class"
 
 
-@dataclass(frozen=True, slots=True)
-class LocatedObject:
-    """An object in an image.
+class Objects(ABC):
+    """A source of objects. Used from several threads.
 
-    Attributes:
-        mask: its pixels.
-        box: the region removed from backgrounds.
+    Args:
+        path: its file or folder.
     """
 
-    mask: Mask
-    box: Box
+    kind: str
 
-
-class Objects(Protocol):
-    """A source of objects. Used from several threads."""
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @property
     def shown(self) -> str:
         """Kind and absolute path of the source."""
+        return f"{self.kind} {self.path.absolute()}"
 
+    @abstractmethod
     def prepare(self, suite: Suite, examples: Sequence[Example]) -> None:
         """Match the source to the images, before the first `locate`.
 
@@ -57,7 +56,8 @@ class Objects(Protocol):
             SuiteError: the source cannot be read, or has nothing for any of the images.
         """
 
-    def locate(self, suite: Suite, example: Example) -> LocatedObject | SkipReason:
+    @abstractmethod
+    def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:
         """Return the object of an image, or the reason to skip the image.
 
         Raises:
@@ -82,11 +82,11 @@ class Cutout:
     packed: bytes
 
     @classmethod
-    def compress(cls, example: Example, located: LocatedObject) -> Cutout:
+    def compress(cls, example: Example, mask: Mask, box: Box) -> Cutout:
         """Compress the object of an image."""
-        height, width = located.mask.shape
-        packed = zlib.compress(np.packbits(located.mask).tobytes(), level=1)
-        return cls(example, located.box, (height, width), packed)
+        height, width = mask.shape
+        packed = zlib.compress(np.packbits(mask).tobytes(), level=1)
+        return cls(example, box, (height, width), packed)
 
     @property
     def mask(self) -> Mask:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from quba_check.errors import SuiteError
-from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.arrays import array_images, array_member
 from quba_check.suites.readers.csv_list import csv_images, csv_paths
@@ -19,14 +17,10 @@ from quba_check.suites.readers.hf import hf_images, hf_member
 from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.model_vs_human import model_vs_human_images
 from quba_check.suites.readers.parquet import parquet_images, parquet_member, parquet_paths
-from quba_check.suites.readers.paths import has_files, unread_files
+from quba_check.suites.readers.paths import unread_files
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
 
 __all__ = ["READERS", "ClassList", "LabelledImage", "Reader"]
-
-
-def _is_there(path: Path) -> bool:
-    return file_kind(path, str(path), SuiteError) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,6 @@ class Reader:
             an order that depends only on the data. Decodes no image.
         member: opens an image of a container, given the container's path and `LabelledImage.member`. Called
             from several threads. None for readers that list files.
-        is_there: returns True if there is something to read at a path.
         listed_paths: returns the paths of images that a list names, given its path and the reader's own keys.
             None for readers whose images lie at the path itself.
         hides_formats: True if members are image files without a name that states their format.
@@ -47,7 +40,6 @@ class Reader:
 
     images: Callable[..., list[LabelledImage]]
     member: Callable[[Path, str], Image.Image] | None = None
-    is_there: Callable[[Path], bool] = _is_there
     listed_paths: Callable[..., Iterable[Path]] | None = None
     hides_formats: bool = False
     deepest: int | None = None
@@ -62,10 +54,8 @@ READERS: dict[str, Reader] = {
     "csv": Reader(csv_images, listed_paths=csv_paths),
     "cue-conflict": Reader(cue_conflict_images, deepest=1),
     "model-vs-human": Reader(model_vs_human_images, deepest=0),
-    "parquet": Reader(
-        parquet_images, parquet_member, has_files, listed_paths=parquet_paths, hides_formats=True
-    ),
-    "webdataset": Reader(webdataset_images, webdataset_member, has_files),
+    "parquet": Reader(parquet_images, parquet_member, listed_paths=parquet_paths, hides_formats=True),
+    "webdataset": Reader(webdataset_images, webdataset_member),
     "hf": Reader(hf_images, hf_member, hides_formats=True),
     "arrays": Reader(array_images, array_member),
 }

@@ -28,12 +28,11 @@ def csv_images(path: Path, classes: ClassList) -> list[LabelledImage]:
     """
 
     def listed_row(row: CsvRow) -> ListedRow:
-        where = f"{path}:{row.line}"
-        label = classes.position(row.cells["label"], where)
-        return ListedRow(where, f"line {row.line}", row.cells["path"], label)
+        where, cells = f"{path}:{row[0]}", row[1]
+        return ListedRow(where, cells["path"], classes.position(cells["label"], where))
 
     with closing(csv_rows(path, _COLUMNS)) as rows:
-        images = list_files(map(listed_row, rows), path.parent)
+        images = list_files(map(listed_row, rows), path.parent, {})
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images
@@ -46,4 +45,4 @@ def csv_paths(path: Path) -> list[Path]:
         SuiteError: the file cannot be read, or lacks a column.
     """
     with closing(csv_rows(path, _COLUMNS)) as rows:
-        return [path.parent / row.cells["path"] for row in rows]
+        return [path.parent / cells["path"] for _, cells in rows]

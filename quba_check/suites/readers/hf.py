@@ -14,7 +14,7 @@ from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage
-from quba_check.suites.readers.table_rows import label_positions, open_cell
+from quba_check.suites.readers.table_rows import check_columns, label_positions, open_cell
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -113,12 +113,7 @@ def _check_files(path: Path) -> None:
 def _check_columns(path: Path, dataset: Dataset, image: str, label: str) -> None:
     datasets = _library(path)
     features = dataset.features
-    for key, column in (("image", image), ("label", label)):
-        if column not in features:
-            raise SuiteError(
-                f"{path}: {key}: there is no column '{column}'.{did_you_mean(column, features)} "
-                f"Allowed: {listed(features)}."
-            )
+    check_columns(path, (image, label), features)
     if not isinstance(features[image], datasets.Image):
         of_images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
         allowed = listed(of_images) or "none here"

@@ -35,32 +35,27 @@ class ListedRow:
     """A row in a list of images.
 
     Attributes:
-        where: beginning of a message about it.
-        place: its line or row, for messages.
+        where: the file with its line or row, for messages.
         path: of the image, relative to the folder of the list.
         label: position of its class.
     """
 
     where: str
-    place: str
     path: str
     label: int
 
 
-def list_files(
-    rows: Iterable[ListedRow], folder: Path, places: dict[Path, str] | None = None
-) -> list[LabelledImage]:
+def list_files(rows: Iterable[ListedRow], folder: Path, listed: dict[Path, str]) -> list[LabelledImage]:
     """Return the images of a list in order.
 
     Args:
         rows: of the list.
         folder: folder of the list.
-        places: by image the place in an earlier list; the images of `rows` are added.
+        listed: by image its row in an earlier list of the set; the images of `rows` are added.
 
     Raises:
         SuiteError: an image is missing, or is listed twice, also by another spelling of its path or a link.
     """
-    places = {} if places is None else places
     real_folder = cache(os.path.realpath)  # few folders hold many images
     images = []
     for row in rows:
@@ -70,8 +65,8 @@ def list_files(
         real = Path(
             os.path.realpath(file) if file.is_symlink() else f"{real_folder(file.parent)}/{file.name}"
         )
-        if real in places:
-            raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {places[real]}.")
-        places[real] = f"{row.place} as {row.path}"
+        if real in listed:
+            raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {listed[real]}.")
+        listed[real] = row.where
         images.append(LabelledImage(file.as_posix(), row.label))
     return images

@@ -11,12 +11,12 @@ from typing import Any
 from PIL import Image
 
 from quba_check.errors import SuiteError
-from quba_check.messages import did_you_mean, listed, needs
+from quba_check.messages import needs
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage, ListedRow, list_files
 from quba_check.suites.readers.paths import files_at
-from quba_check.suites.readers.table_rows import label_positions, open_cell
+from quba_check.suites.readers.table_rows import check_columns, label_positions, open_cell
 
 PATH, IMAGE, LABEL = "path", "image", "label"
 _FILES_CACHED, _GROUPS_CACHED = 64, 4
@@ -42,11 +42,10 @@ def parquet_images(
         SuiteError: `pyarrow` is not installed, a column is missing, a label is unknown, or an image is
             missing or listed twice.
     """
-    files = files_at(path, ".parquet")
-    places: dict[Path, str] | None = {} if len(files) > 1 else None
+    listed: dict[Path, str] = {}
     images = []
-    for file in files:
-        images += _images_of_file(file, classes, image, label, places)
+    for file in files_at(path, ".parquet"):
+        images += _images_of_file(file, classes, image, label, listed)
     if not images:
         raise SuiteError(f"{path}: lists no images.")
     return images
@@ -106,15 +105,12 @@ def _read_column(path: Path, file: Any, column: str) -> list[Any]:
 
 
 def _images_of_file(
-    path: Path, classes: ClassList, image: str | None, label: str, places: dict[Path, str] | None
+    path: Path, classes: ClassList, image: str | None, label: str, listed: dict[Path, str]
 ) -> list[LabelledImage]:
     file = _open_file(path)
     columns = file.schema_arrow.names
     source = image or (PATH if PATH in columns else IMAGE)
-    for column in (source, label):
-        if column not in columns:
-            near = did_you_mean(column, columns)
-            raise SuiteError(f"{path}: there is no column '{column}'.{near} Allowed: {listed(columns)}.")
+    check_columns(path, (source, label), columns)
     labels = _read_column(path, file, label)
     names = _class_names(file.schema_arrow.metadata, label)
     positions = label_positions(str(path), labels, names, classes)
@@ -123,12 +119,11 @@ def _images_of_file(
             LabelledImage(path.as_posix(), position, member=f"{source}/{row}")
             for row, position in enumerate(positions)
         ]
-    of_file = "" if places is None else f" of {path.name}"
     rows = (
-        ListedRow(f"{path}[{row}]", f"row {row}{of_file}", str(name), position)
+        ListedRow(f"{path}[{row}]", str(name), position)
         for row, (name, position) in enumerate(zip(_read_column(path, file, PATH), positions, strict=True))
     )
-    return list_files(rows, path.parent, places)
+    return list_files(rows, path.parent, listed)
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> list[str] | None:

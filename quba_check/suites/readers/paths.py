@@ -76,13 +76,9 @@ def _is_file(folder: Path, entry: os.DirEntry[str]) -> bool:
 
     Anything else is an error: skipped silently, it would be one image less.
     """
-    try:
-        if entry.is_file():
-            return True
-        if entry.is_dir():
-            return False
-    except OSError as error:
-        raise SuiteError(f"{folder / entry.name}: cannot be read ({reason(error)}).") from None
+    is_folder = _is_folder(folder, entry)
+    if is_folder or entry.is_file():
+        return not is_folder
     what = "a link to nothing" if entry.is_symlink() else "a pipe or a device"
     raise SuiteError(f"{folder / entry.name}: is {what}, not a file. Remove it.")
 

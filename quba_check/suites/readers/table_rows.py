@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from quba_check.errors import SuiteError
+from quba_check.messages import did_you_mean, listed
 from quba_check.suites.class_list import ClassList
+
+
+def check_columns(path: Path, columns: Iterable[str], existing: Iterable[str]) -> None:
+    """Raise `SuiteError` if a table lacks a column."""
+    existing = list(existing)
+    for column in columns:
+        if column not in existing:
+            near = did_you_mean(column, existing)
+            raise SuiteError(f"{path}: there is no column '{column}'.{near} Allowed: {listed(existing)}.")
 
 
 def label_positions(

@@ -53,14 +53,6 @@ def test_chains_of_pixels_are_followed_to_their_end(height: int, width: int, rea
     assert np.array_equal(pixel_sources(height, width, reach, moves), one_by_one(height, width, reach, moves))
 
 
-def test_a_long_chain() -> None:
-    still = np.zeros((16, 16, 2), dtype=np.int8)
-    assert np.array_equal(pixel_sources(20, 20, 2, still), np.arange(400))
-    # Each pixel shows its right neighbour, which has been given the colour of the last of its row.
-    shown = pixel_sources(20, 20, 2, still + np.array([1, 0], dtype=np.int8)).reshape(20, 20)
-    assert np.array_equal(shown[3:19, 3:], np.broadcast_to(np.arange(3, 19)[:, None] * 20 + 19, (16, 17)))
-
-
 def test_an_image_too_small_to_be_shattered_is_only_blurred() -> None:
     image = np.random.default_rng(0).integers(0, 256, (2, 5, 3), dtype=np.uint8)
     moves = np.zeros((1, 0, 3, 2), dtype=np.int8)
@@ -71,18 +63,6 @@ def test_the_middle_is_shown() -> None:
     assert middle_slice(224, 1.0) == slice(0, 224)
     assert middle_slice(224, 2.0) == slice(56, 168)
     assert middle_slice(7, 2.0) == slice(1, 5)
-
-
-def test_a_ramp_is_stretched_between_its_ends() -> None:
-    ramp = np.broadcast_to(np.arange(40.0), (30, 40))
-    wide = enlarge(np.ascontiguousarray(ramp), 1.25)
-    assert wide.shape == (38, 50)
-    assert wide[17] == pytest.approx(np.linspace(0, 39, 50))
-
-
-def test_a_zoom_of_one_changes_nothing() -> None:
-    image = np.random.default_rng(0).random((20, 30, 3)).astype(np.float32)
-    assert np.array_equal(enlarge(image, 1.0), image)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)

@@ -30,12 +30,6 @@ def test_classes_may_have_readable_names(tmp_path: Path) -> None:
     assert read(tmp_path, "{n01440764: tench, n01443537: goldfish}").classes == SYNSETS
 
 
-def test_without_them_the_names_serve(tmp_path: Path) -> None:
-    assert read(tmp_path, "[tench, goldfish]").classes == ClassList(
-        ("tench", "goldfish"), ("tench", "goldfish")
-    )
-
-
 def test_classes_may_be_in_a_file_next_to_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "fish.txt").write_text("n01440764\ttench\nn01443537\tgoldfish\n\n", encoding="utf-8-sig")
     assert read(tmp_path, "fish.txt").classes == SYNSETS
@@ -54,7 +48,7 @@ def test_a_class_file_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"eel\n", ": got 1 name. Allowed: two or more."),
+        (b"eel\n", ": got one class. Allowed: two or more."),
         (b"eel\ncod\n\neel\tagain\n", ":4: 'eel' is listed twice, first in line 1."),
     ],
 )
@@ -78,10 +72,3 @@ def test_names_of_imagenet_on_hugging_face_are_its_synsets() -> None:
     names[517] = "crane2"
     assert classes.positions_of(names) == list(range(1000))
     assert classes.positions_of(["goldfish, Carassius auratus", "n01440764", "goldfish"]) == [1, 0, None]
-
-
-def test_a_class_file_that_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "fish.txt").write_bytes(b"eel\ncod\xff\n")
-    assert message(tmp_path, "fish.txt") == (
-        f"quba-data.yaml:3: classes: {tmp_path}/fish.txt:2: the file is not UTF-8 text, got the byte 0xff."
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from quba_check.core.view import CLEAN
 from quba_check.errors import SuiteError
 from quba_check.suites.manifest.editing import add_sets, manifest_line
 from quba_check.suites.manifest.reading import read_manifest
@@ -20,9 +21,10 @@ def add(tmp_path, text, entries=ENTRIES):
     add_sets(path, entries)
     assert [file.name for file in tmp_path.iterdir()] == ["quba-data.yaml"]
     sets = read_manifest(path, "m").sets
-    assert {name: (sets[name].source.path, sets[name].source.options["partial"]) for name in entries} == {
-        name: (entry["path"], entry.get("partial", False)) for name, entry in entries.items()
-    }
+    assert {
+        name: (sets[name].source_of(CLEAN).path, sets[name].source_of(CLEAN).options["partial"])
+        for name in entries
+    } == {name: (entry["path"], entry.get("partial", False)) for name, entry in entries.items()}
     return path.read_bytes().decode()
 
 

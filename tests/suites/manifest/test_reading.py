@@ -66,30 +66,23 @@ def test_a_full_manifest(tmp_path: Path) -> None:
     ]
     clean = FolderEntry(reader="folder", path="val", expected=30, prepared=False, partial=False, space=None)
     assert manifest.sets["clean"] == clean
-    assert clean.source == ReaderInput("val", {"partial": False})
+    assert clean.source_of(View("clean")) == ReaderInput("val", {"partial": False})
     corruptions = CorruptionsEntry(reader="folder", path="c", expected=None, prepared=True, partial=True)
     assert manifest.sets["corruptions"] == manifest.corruptions == corruptions
     assert corruptions.source_of(View("corruptions")) == ReaderInput("c", {"partial": True})
     sketch = CsvEntry(reader="csv", path="sketch.csv", expected=None, prepared=False, space="coarse")
     assert manifest.sets["sketch"] == sketch
-    assert sketch.source == ReaderInput("sketch.csv")
+    assert sketch.source_of(View("clean")) == ReaderInput("sketch.csv")
     assert manifest.spaces == {
         "coarse": LabelSpace("coarse", ("round", "long"), ((0, 2), (1,)), "mean"),
         "best": LabelSpace("best", ("long", "round"), ((1,), (0,)), "argmax"),
     }
 
 
-def test_every_set_may_be_left_out(tmp_path: Path) -> None:
-    assert read(tmp_path, HEAD + "sets: {}\n").sets == {}
-
-
 def test_corruptions_may_be_generated(tmp_path: Path) -> None:
-    manifest = read(
-        tmp_path,
-        HEAD + "sets:\n  clean: {reader: folder, path: val}\n  corruptions: {generate: from clean}\n",
-    )
-    corruptions = manifest.sets["corruptions"]
-    assert (corruptions.reader, corruptions.expected, corruptions.prepared) == (None, None, False)
+    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg85}\n"
+    corruptions = read(tmp_path, text).sets["corruptions"]
+    assert (corruptions.reader, corruptions.expected, corruptions.encode) == (None, None, "jpeg85")
     assert corruptions.source_of(View("corruptions")) == ReaderInput("")
 
 
@@ -107,23 +100,13 @@ def test_options_of_readers(tmp_path: Path) -> None:
             e: {reader: webdataset, path: "val-{00..04}.tar"}
         """.replace("        ", ""),
     ).sets
-    assert {name: one.source for name, one in sets.items()} == {
+    assert {name: one.source_of(View("clean")) for name, one in sets.items()} == {
         "a": ReaderInput("x.npz", {"images": "x_test", "labels": "labels"}, {}),
         "b": ReaderInput("t10k-images.gz", {}, {"labels": "t10k-labels.gz"}),
         "c": ReaderInput("cifar", {"split": "test", "image": "img", "label": "label"}, {}),
         "d": ReaderInput("d.parquet", {"image": None, "label": "label"}, {}),
         "e": ReaderInput("val-{00..04}.tar", {}, {}),
     }
-
-
-def test_corruptions_may_be_sampled(tmp_path: Path) -> None:
-    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: one}\n"
-    assert read(tmp_path, text).sets["corruptions"].sample == "one"
-
-
-def test_generated_corruptions_may_be_encoded(tmp_path: Path) -> None:
-    text = HEAD + "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg85}\n"
-    assert read(tmp_path, text).sets["corruptions"].encode == "jpeg85"
 
 
 def test_built_in_spaces_go_by_their_own_name_or_another(tmp_path: Path) -> None:
@@ -157,19 +140,10 @@ MISTAKES = {
         "5: sets.clean.space: clean images are labelled in the model's own classes, got 'coarse'. "
         "Remove the key.",
     ),
-    "unknown key of a set": (
-        "sets:\n  clean: {reader: folder, path: val, partail: true}\n",
-        "5: sets.clean: unknown key 'partail'. Did you mean 'partial'? "
-        "Allowed: reader, path, expected, prepared, space, partial.",
-    ),
     "key of another reader": (
         "sets:\n  shifts:\n    sketch: {reader: csv, path: s.csv, partial: true}\n",
         "6: sets.shifts.sketch: 'partial' belongs to reader: folder, got reader: csv. "
         "Allowed: reader, path, expected, prepared, space.",
-    ),
-    "no reader": (
-        "sets:\n  clean: {path: val}\n",
-        "5: sets.clean: the key 'reader' is missing.",
     ),
     "reader misspelt": (
         "sets:\n  clean: {raeder: folder, path: val}\n",
@@ -185,34 +159,10 @@ MISTAKES = {
         "sets:\n  clean: {reader: arrays, expected: 3}\n",
         "5: sets.clean: got no file. Allowed: path of an .npz file, or images and labels.",
     ),
-    "arrays without labels": (
-        "sets:\n  clean: {reader: arrays, images: x.npy}\n",
-        "5: sets.clean: got images. Allowed: path of an .npz file, or images and labels.",
-    ),
-    "a set that is text": (
-        "sets:\n  clean: val\n",
-        "5: sets.clean: got text 'val'. Allowed: keys with values.",
-    ),
-    "reader that is a number": (
-        "sets:\n  clean: {reader: 5, path: val}\n",
-        "5: sets.clean.reader: got 5. Allowed: folder, csv, parquet, webdataset, hf, arrays, model-vs-human.",
-    ),
     "unknown reader": (
         "sets:\n  clean: {reader: foldr, path: val}\n",
         "5: sets.clean.reader: got text 'foldr'. "
         "Allowed: folder, csv, parquet, webdataset, hf, arrays, model-vs-human. Did you mean 'folder'?",
-    ),
-    "no path": (
-        "sets:\n  clean: {reader: folder}\n",
-        "5: sets.clean: the key 'path' is missing.",
-    ),
-    "reader without textures": (
-        "sets:\n  cue_conflict: {reader: folder, path: val}\n",
-        "5: sets.cue_conflict.reader: got text 'folder'. Allowed: cue-conflict.",
-    ),
-    "expected nothing": (
-        "sets:\n  clean: {reader: folder, path: val, expected: 0}\n",
-        "5: sets.clean.expected: got 0. Allowed: at least 1.",
     ),
     "unknown space": (
         "sets:\n  shifts:\n    sketch: {reader: csv, path: s.csv, space: corse}\n"
@@ -248,13 +198,9 @@ MISTAKES = {
         SETS + "spaces:\n  coarse:\n    round: []\n    long: [pear, apple]\n",
         "7: spaces.coarse.round: got no classes. Allowed: one or more.",
     ),
-    "members that are not a list": (
-        SETS + "spaces:\n  coarse: {round: apple, long: [pear]}\n",
-        "6: spaces.coarse.round: got text 'apple'. Allowed: a list.",
-    ),
     "space of one class": (
         SETS + "spaces:\n  coarse: {round: [apple, kiwi]}\n",
-        "6: spaces.coarse: got 1 class. Allowed: two or more.",
+        "6: spaces.coarse: got one class. Allowed: two or more.",
     ),
     "unknown rule": (
         SETS + "spaces:\n  coarse: {by: median, round: [apple], long: [pear]}\n",
@@ -280,48 +226,22 @@ MISTAKES = {
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, path: c}\n",
         "6: sets.corruptions.path: only encode and sample go with generate, got path.",
     ),
-    "a sample of another set": (
-        "sets:\n  clean: {reader: folder, path: val, sample: one}\n",
-        "5: sets.clean: unknown key 'sample'. Allowed: reader, path, expected, prepared, space, partial.",
-    ),
-    "a sample of nothing": (
-        "sets:\n" + CLEAN + "  corruptions: {sample: one}\n",
-        "6: sets.corruptions: got sample. Allowed: reader and path, or generate: from clean.",
-    ),
-    "a sample that is a number": (
-        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: 1}\n",
-        "6: sets.corruptions.sample: got 1. Allowed: one, all.",
-    ),
-    "an unknown sample": (
-        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, sample: on}\n",
-        "6: sets.corruptions.sample: got text 'on'. Allowed: one, all. Did you mean 'one'?",
-    ),
     "stored and encoded": (
         "sets:\n" + CLEAN + "  corruptions: {reader: folder, path: c, encode: jpeg85}\n",
         "6: sets.corruptions.encode: stored images are not encoded again, got it together with reader.",
-    ),
-    "unknown encoding": (
-        "sets:\n" + CLEAN + "  corruptions: {generate: from clean, encode: jpeg58}\n",
-        "6: sets.corruptions.encode: got text 'jpeg58'. Allowed: jpeg85. Did you mean 'jpeg85'?",
     ),
     "generated from nothing": (
         "sets:\n  corruptions: {generate: from clean}\n",
         "5: sets.corruptions.generate: there is no set 'clean' to make them from.",
     ),
-    "shift named as a set": (
-        "sets:\n  shifts:\n    clean: {reader: folder, path: val}\n",
-        "6: sets.shifts: got the name 'clean'. Allowed: names that no other set has.",
-    ),
-    "shift with a blank": (
-        "sets:\n  shifts:\n    My sketches: {reader: folder, path: val}\n",
-        "6: sets.shifts: got the name 'My sketches'. "
-        "Allowed: lower-case letters, digits and _, with a letter first.",
-    ),
-    "shift named as a part": (
-        "sets:\n  shifts:\n    sketch_accuracy: {reader: folder, path: val}\n",
-        "6: sets.shifts: got the name 'sketch_accuracy'. "
-        "Allowed: names that do not end in _accuracy or _matched.",
-    ),
+    **{
+        f"shift named {name}": (
+            f"sets:\n  shifts:\n    {name}: {{reader: folder, path: val}}\n",
+            f"6: sets.shifts: got the name '{name}'. Allowed: lower-case letters, digits and _, with a "
+            "letter first, that no other set has, and that do not end in _accuracy or _matched.",
+        )
+        for name in ("clean", "My sketches", "sketch_accuracy")
+    },
 }
 
 
@@ -341,9 +261,9 @@ CLASS_MISTAKES = {
     "imagenets": f"3: classes: got text 'imagenets'. {ALLOWED_CLASSES}",
     "10": f"3: classes: got 10. {ALLOWED_CLASSES}",
     "{a: ant, b: 1}": "3: classes.b: got 1. Allowed: text.",
-    "{a: ant}": "3: classes: got 1 name. Allowed: two or more.",
+    "{a: ant}": "3: classes: got one class. Allowed: two or more.",
     "[a, 1]": "3: classes[1]: got 1. Allowed: text.",
-    "[a]": "3: classes: got 1 name. Allowed: two or more.",
+    "[a]": "3: classes: got one class. Allowed: two or more.",
     "\n  - café\n  - cafe\u0301": "5: classes: 'cafe\u0301' is listed twice, first in line 4.",
     "{café: a, b: b, cafe\u0301: c}": "3: classes: 'cafe\u0301' is listed twice, first in line 3.",
     "\n  - a\n  - b\n  - a": "6: classes: 'a' is listed twice, first in line 4.",
@@ -387,19 +307,3 @@ def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
         name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in READERS
     }
     assert all(model["additionalProperties"] is False for model in readers.values())
-
-
-def test_the_json_schema_names_every_key() -> None:
-    schema = suite_schema()
-    assert set(schema["properties"]) == {
-        "schema",
-        "name",
-        "classes",
-        "image_size",
-        "restrict",
-        "sets",
-        "spaces",
-        "prompts",
-    }
-    assert set(schema["required"]) == {"schema", "name", "classes", "sets"}
-    assert schema["additionalProperties"] is False

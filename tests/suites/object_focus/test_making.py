@@ -69,34 +69,6 @@ def test_every_picture_is_one_object_before_another_image(suite, masks, tmp_path
             assert (mixed[~mask] == background[~mask]).all()
 
 
-def test_nothing_of_the_background_s_object_and_of_the_object_s_background_is_left(suite, masks, tmp_path):
-    """Objects are white on black in images of one class, black on white in the other."""
-    for name in ("apple/2.png", "apple/3.png", "pear/1.png", "pear/2.png"):
-        mask = pixels((masks / name).with_suffix(".png"))
-        Image.fromarray(mask if name.startswith("apple") else 255 - mask).save(suite.root / "val" / name)
-    (suite.root / "val/apple/1.jpg").unlink()
-    out = tmp_path / "made"
-    make_object_focus(open_suite(suite.root), MaskFolder(masks), out, seed=1)
-    mask = read_mask(masks / "apple/1.png")
-    for name, of in origins(out)["pictures"].items():
-        mixed = pixels(out / "mixed_rand" / name)
-        assert (mixed[mask] == (255 if name.startswith("apple") else 0)).all()
-        assert (mixed[~mask] == (0 if of["rand"].startswith("val/apple") else 255)).all()
-
-
-def test_backgrounds_of_another_size(suite, masks, tmp_path):
-    big = np.full((40, 50, 3), 77, np.uint8)
-    Image.fromarray(big).save(suite.root / "val/pear/2.png")
-    Image.new("L", (50, 40)).save(masks / "pear/2.png")
-    Image.fromarray(np.pad(np.full((4, 4), 255, np.uint8), ((0, 36), (0, 46)))).save(masks / "pear/2.png")
-    out = tmp_path / "made"
-    make_object_focus(suite, MaskFolder(masks), out)
-    mixed, mask = pixels(out / "mixed_same/pear/00000.png"), read_mask(masks / "pear/1.png")
-    assert mixed.shape == (8, 10, 3)
-    assert (mixed[~mask] == 77).all()
-    assert pixels(out / "mixed_same/pear/00001.png").shape == (40, 50, 3)
-
-
 def test_the_same_again_whatever_order_the_clean_set_has(suite, masks, tmp_path):
     make_object_focus(suite, MaskFolder(masks), tmp_path / "one", seed=3)
     images = sorted((suite.root / "val").rglob("*.*"), reverse=True)
@@ -130,12 +102,6 @@ def test_images_in_an_array(suite, masks, tmp_path):
     for name, of in origins(out)["pictures"].items():
         row = int(of["foreground"].removeprefix("clean.npz/images/"))
         assert (pixels(out / "mixed_rand" / name)[mask] == images[row][mask]).all()
-
-
-def test_another_seed_gives_other_backgrounds(suite, masks, tmp_path):
-    for seed in (0, 1):
-        make_object_focus(suite, MaskFolder(masks), tmp_path / str(seed), seed=seed)
-    assert content(tmp_path / "0") != content(tmp_path / "1")
 
 
 def test_at_most_so_many_of_a_class_that_can_be_used(suite, masks, tmp_path):
@@ -188,15 +154,6 @@ def test_too_few_objects(suite, masks, tmp_path):
     )
     assert not (tmp_path / "made").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"data", "masks"}
-
-
-def test_no_clean_images(suite, masks, tmp_path):
-    (suite.root / "val").rename(suite.root / "elsewhere")
-    with pytest.raises(SuiteError) as raised:
-        make_object_focus(suite, MaskFolder(masks), tmp_path / "made")
-    assert str(raised.value) == (
-        f"{suite.root}: the set 'clean' is missing: looked for {suite.root / 'val'}."
-    )
 
 
 def test_a_class_that_is_no_folder(suite, masks, tmp_path):

@@ -24,12 +24,7 @@ def store_and_read(tmp_path, image, name="mask.png"):
 
 @pytest.mark.parametrize(
     "levels",
-    [
-        np.where(ON, 255, 0),
-        np.where(ON, 1, 0),
-        np.where(ON, 200, 100),
-        np.array([[0, 1, 3], [0, 0, 2]]),
-    ],
+    [np.where(ON, 255, 0), np.where(ON, 1, 0), np.where(ON, 200, 100), np.array([[0, 1, 3], [0, 0, 2]])],
     ids=["0 and 255", "0 and 1", "soft", "numbered objects"],
 )
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])

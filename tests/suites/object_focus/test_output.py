@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from quba_check.errors import SuiteError
-from quba_check.suites.object_focus.making import write_origins
-from quba_check.suites.object_focus.output import replace_folder
+from quba_check.suites.object_focus.output import ORIGINS, replace_folder
 
 SETTINGS = {"data": "/d", "seed": 0, "per class": None}
 
@@ -16,7 +16,7 @@ SETTINGS = {"data": "/d", "seed": 0, "per class": None}
 def make(out, settings=SETTINGS, name="a.png"):
     with replace_folder(out, settings) as folder:
         (folder / name).touch()
-        write_origins(folder, settings, {}, {})
+        (folder / ORIGINS).write_text(json.dumps({"made_with": settings}))
 
 
 def error_text(out, settings=SETTINGS):

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.suites.object_focus.making import Pairing, pair_backgrounds, seeded_number
+from quba_check.suites.object_focus.making import Pairing, pair_backgrounds
 
 classes = st.dictionaries(st.sampled_from("abcd"), st.integers(2, 5), min_size=2).map(
     lambda sizes: {name: [f"{name}/{k}.png" for k in range(size)] for name, size in sizes.items()}
@@ -46,8 +46,3 @@ def test_these_draws_stay_as_they_are():
         "b": [Pairing("b/1", "b/2", "a/3"), Pairing("b/2", "b/1", "a/1")],
     }
     assert pair_backgrounds(classes, 0) != pair_backgrounds(classes, 1)
-
-
-def test_words_are_distinguished():
-    assert seeded_number(0, "a", "bc") != seeded_number(0, "ab", "c")
-    assert seeded_number(0, "a") != seeded_number(1, "a")

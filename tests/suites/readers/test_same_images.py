@@ -86,12 +86,6 @@ def as_hf(root: Path) -> str:
     return "{reader: hf, path: saved}"
 
 
-def as_hf_split(root: Path) -> str:
-    whole = saved(["pear", "kiwi", "apple"])
-    datasets.DatasetDict(train=whole.select([0]), test=whole).save_to_disk(root / "saved")
-    return "{reader: hf, path: saved, split: test}"
-
-
 def as_hf_parquet(root: Path) -> str:
     saved(["pear", "kiwi", "apple"]).to_parquet(root / "x.parquet")
     return "{reader: parquet, path: x.parquet}"
@@ -146,7 +140,6 @@ WAYS: list[Callable[[Path], str]] = [
     as_parquet_list,
     as_parquet_images,
     as_hf,
-    as_hf_split,
     as_hf_parquet,
     as_webdataset,
     as_webdataset_json,

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from support.stored import flip_last_bit, keys_of, predict, prediction_files
 
+from quba_check.cli.store_checks import Damage, prediction_damages
+from quba_check.storage.objects import StoredFile
 from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
-from quba_check.storage.verification import Damage, prediction_damages
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def damages(store: Store, path: Path) -> list[Damage]:
-    return prediction_damages(store, path.relative_to(store.root).as_posix())
+    return prediction_damages(store, StoredFile(path.relative_to(store.root).as_posix(), 0, 0.0))
 
 
 @pytest.mark.parametrize("packed", [True, False])
