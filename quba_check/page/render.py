@@ -15,7 +15,7 @@ from markupsafe import Markup
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
-from quba_check.messages import visible
+from quba_check.messages import one_line, visible
 from quba_check.page.changes import changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import KINDS, demands
@@ -69,7 +69,7 @@ def render_page(
     return environment.get_template("page.html").render(
         **view,
         sections=sections,
-        policy=content_security_policy(style, script, view["pictures"]),
+        policy=content_security_policy(style, script),
         style=Markup(style),  # noqa: S704  a file of this package
         script=Markup(script),  # noqa: S704  files of this package
     )
@@ -98,23 +98,16 @@ def _view(
         "documentation": documentation(),
         "sets": set_rows(records),
         "sources": sources(records, baseline),
-        "pictures": pictures,
         "ranking": ranking(records, compared_with),
         "highest_weight": HIGHEST_WEIGHT,
         "weight_step": WEIGHT_STEP,
     }
 
 
-def content_security_policy(style: str, script: str, pictures: Pictures) -> str:
-    """Return a policy that allows exactly this style, this script and these pictures.
-
-    Pictures in files next to the page need the page's own origin.
-    """
-    shown = [picture for group in pictures.values() for picture in group.pictures]
-    has_files = any(picture.source and not picture.is_inline for picture in shown)
-    origins = "data: 'self' file:" if has_files else "data:"
+def content_security_policy(style: str, script: str) -> str:
+    """Return a policy that allows exactly this style, this script and pictures within the page."""
     return (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; img-src {origins}; "
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -127,7 +120,7 @@ def _digest(text: str) -> str:
 @cache
 def _environment() -> Environment:
     """Return the environment of the templates; unknown variables are errors."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("quba_check.page"),
         autoescape=True,
         trim_blocks=True,
@@ -135,6 +128,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=_visible,
     )
+    environment.filters["one_line"] = one_line
+    return environment
 
 
 def _visible(value: object) -> object:

@@ -12,7 +12,7 @@ from support.sample_records import run_of_1000_classes, sample, with_hostile_nam
 
 import quba_check.page
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.page.pictures import make_album
+from quba_check.page.pictures import make_pictures
 from quba_check.page.render import render_page
 
 WITHOUT_PICTURES, WITH_200_PICTURES = 250_000, 700_000
@@ -43,8 +43,7 @@ def test_pages_without_pictures(tmp_path: Path, thousand: StoredRun) -> None:
 def test_a_page_with_200_pictures(thousand: StoredRun) -> None:
     verdicts = [row for row in thousand.record.verdicts if row.dimension == "accuracy"]
     run = replace(thousand, record=thousand.record.model_copy(update={"verdicts": tuple(verdicts)}))
-    album = make_album([run], [Images(128)], 200)
-    page = render_page([run], pictures=album.demands)
+    page = render_page([run], pictures=make_pictures([run], [Images(128)], 200))
     assert page.count("<img") == 200
     assert len(page.encode()) <= WITH_200_PICTURES
 
