@@ -106,7 +106,7 @@ def _results(record: Record, url: str | None) -> list[EvalResult]:
             f"quba-check model-card: the run of {record.model.name} measured no dimension. "
             "Allowed: a record with at least one."
         )
-    for grade in dict.fromkeys(grade.model_copy(update={"file": ""}) for grade in record.grades):
+    for grade in record.files_by_grade():
         if grade.score is not None and grade.percentile is not None:
             details = {"letter": grade.letter, "interval": list(grade.interval or ()) or None}
             metrics.append(("quba_score", grade.score, _score_name(grade, grade.percentile), details))

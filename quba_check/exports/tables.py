@@ -13,7 +13,7 @@ from quba_check.exports.hub_metrics import demand_text
 from quba_check.messages import needs
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import QUBA, GradeRow, VerdictRow
+from quba_check.records.verdict import QUBA, VerdictRow
 from quba_check.reports.verdict_labels import most_severe
 from quba_check.storage.csv_text import csv_text
 
@@ -88,10 +88,7 @@ def export_rows(records: Iterable[Record]) -> Iterator[ExportRow]:
 
 def _grade_rows(record: Record) -> Iterator[ExportRow]:
     """Yield score and percentile of each grade, once if several files agree."""
-    files: dict[GradeRow, list[str]] = {}
-    for grade in record.grades:
-        files.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
-    for grade, names in files.items():
+    for grade, names in record.files_by_grade().items():
         if grade.score is None:
             continue
         verdicts = [

@@ -20,11 +20,13 @@ from quba_check.page.changes import changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import KINDS, demands
 from quba_check.page.dimensions import dimension_views, documentation
-from quba_check.page.header import cards
+from quba_check.page.header import WORDS, blocking, grade_words, meaning_of, readable_time
 from quba_check.page.pictures import Pictures
-from quba_check.page.provenance import set_rows, sources
+from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
 from quba_check.page.reference import reference
+from quba_check.reports.notes import record_notes
+from quba_check.reports.verdict_labels import summary_line
 
 SECTIONS = (
     ("demands", "Demands"),
@@ -37,6 +39,23 @@ SECTIONS = (
 """Address and heading of each section, in the order of the page."""
 SCRIPTS = ("page.js", "ranking.js")
 STYLE = "page.css"
+LONGEST_TEXT = 20_000
+"""Largest length of a file shown in full, in characters."""
+_FILTERS = {
+    "blocking": blocking,
+    "commands": commands,
+    "facts": facts,
+    "grade_words": grade_words,
+    "hashes": hashes,
+    "input_text": input_text,
+    "meaning": meaning_of,
+    "missing_values": missing_values,
+    "one_line": one_line,
+    "readable_time": readable_time,
+    "record_notes": record_notes,
+    "summary_line": summary_line,
+}
+"""Functions that the templates call."""
 
 
 def render_page(
@@ -84,20 +103,18 @@ def _view(
     """Return the variables of the templates."""
     records = columns(runs)
     compared_with = reference(runs, population)
-    changed = changes(records, baseline)
-    demanded = demands(records, baseline, compared_with, pictures)
     return {
         "columns": records,
         "baseline": baseline,
         "reference": compared_with,
-        "cards": cards(records, demanded, changed),
-        "demands": demanded,
+        "demands": demands(records, baseline, compared_with, pictures),
         "kinds": KINDS,
-        "changes": changed,
+        "changes": changes(records, baseline),
         "dimensions": dimension_views(records, compared_with),
         "documentation": documentation(),
         "sets": set_rows(records),
-        "sources": sources(records, baseline),
+        "longest_text": LONGEST_TEXT,
+        "verdict_words": WORDS,
         "ranking": ranking(records, compared_with),
         "highest_weight": HIGHEST_WEIGHT,
         "weight_step": WEIGHT_STEP,
@@ -128,7 +145,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=_visible,
     )
-    environment.filters["one_line"] = one_line
+    environment.filters |= _FILTERS
     return environment
 
 

@@ -179,6 +179,13 @@ class Record(JsonRow):
         """The verdict of the run, derived from its demands and never read from the file."""
         return overall_verdict(self.verdicts, interrupted=self.interrupted, unselected=self.unselected)
 
+    def files_by_grade(self) -> dict[GradeRow, list[str]]:
+        """Return the distinct grades without their file, each with the threshold files that share it."""
+        files: dict[GradeRow, list[str]] = {}
+        for grade in self.grades:
+            files.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
+        return files
+
     @property
     def stem(self) -> str:
         """Prefix of the file names of its copies in a store: time, model, protocol."""

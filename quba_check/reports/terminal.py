@@ -96,11 +96,12 @@ def _header(record: Record) -> str:
 
 
 def _grade_lines(record: Record) -> Iterator[str]:
-    same: dict[GradeRow, list[str]] = {}
     demanding = {verdict.id.partition("::")[0] for verdict in record.verdicts if verdict.is_on_grade}
-    for grade in record.grades:
-        if grade.score is not None or grade.file in demanding or _is_complete(grade, record):
-            same.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
+    same = {
+        grade: files
+        for grade, files in record.files_by_grade().items()
+        if grade.score is not None or demanding & {*files} or _is_complete(grade, record)
+    }
     for grade, files in same.items():
         origin = f"  ({', '.join(files)})" if len(same) > 1 else ""
         yield grade_line(grade, record) + origin

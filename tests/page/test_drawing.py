@@ -15,7 +15,7 @@ from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
 from quba_check.page.heatmap import LEVELS, heatmap
 from quba_check.page.plots import Bin, Cues, Point, class_curve, cue_bars, dot_plot, fit, reliability_diagram
 
-FINITE = st.floats(-1e6, 1e6)
+FINITE = st.floats(-1e6, 1e6).map(lambda number: round(number, 9))
 
 
 def elements(chart: Chart, tag: str, class_: str = "") -> list[Shape]:
