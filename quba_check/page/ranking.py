@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
@@ -30,7 +30,7 @@ from quba_check.study.ranking import (
     rank,
 )
 from quba_check.study.suspects import suspect_sentence
-from quba_check.study.tables import StudyTable, study_tables
+from quba_check.study.tables import study_tables
 
 ROWS = 20
 """Models in the table without JavaScript."""
@@ -46,84 +46,45 @@ FILTERS: Mapping[str, Group] = {
 """Groups by the name of their filter in the address."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelLine:
-    """A row of the table.
+def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
+    """Return the variables of the section about records in a population.
 
-    Attributes:
-        is_own: the model is a record's.
-        cells: rank, model, score, the values and the groups; suspect values end in `?`.
+    `problem` is the reason for a section without ranks, and then the only one.
     """
-
-    is_own: bool
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A filter of the chart and the table.
-
-    Attributes:
-        name: its name in the address.
-        group: the group that it selects by.
-        counts: number of models by value of the group, the most frequent first.
-        column: the value of each model of the population.
-    """
-
-    name: str
-    group: Group
-    counts: Mapping[str, int]
-    column: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RankingView:
-    """The section.
-
-    Attributes:
-        problem: the reason for a section without ranks; empty if there are ranks.
-        population: name of the population.
-        models: number of its ranked models.
-        status: number of ranked models, the first, and each record's rank; the script updates it.
-        sentences: rank of each record, or the reason for none, with notes.
-        titles: the qualities for the axes by name.
-        dimensions: the weighted dimensions, with the default weight as text.
-        filters: the filters; none for a population without groups.
-        populations: names of the populations to choose from.
-        rows: the first rows of the table; None for a gap.
-        doubts: explanations of suspect values.
-        study: correlations and groups of the population.
-        data: data for the script, as JSON.
-    """
-
-    problem: str = ""
-    population: str = ""
-    models: int = 0
-    status: str = ""
-    sentences: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
-    titles: Mapping[str, str] = field(default_factory=dict)
-    dimensions: tuple[tuple[str, str], ...] = ()
-    filters: tuple[Filter, ...] = ()
-    populations: tuple[str, ...] = ()
-    rows: tuple[ModelLine | None, ...] = ()
-    doubts: tuple[str, ...] = ()
-    study: tuple[StudyTable, ...] = ()
-    data: Markup | None = None
-
-
-def ranking(records: Sequence[Column], reference: Reference) -> RankingView:
-    """Return the section about records in a population."""
     population = reference.population
     if population is None:
-        return RankingView(
-            problem="No known population has the suite of this run. Make one of your models with "
+        return {
+            "problem": "No known population has the suite of this run. Make one of your models with "
             "quba-check population, and name it with --population."
-        )
+        }
     try:
         models = _models(records, population)
     except PopulationError as problem:
-        return RankingView(problem=f"{problem}")
-    return _section(population, models, [column.name for column in records])
+        return {"problem": str(problem)}
+    details = published_details(population)
+    dimensions = tuple(population.mu)
+    names = [column.name for column in records]
+    own = sorted((model for model in models if model.is_own), key=lambda model: int(model.file or 0))
+    ranked = [model for model in models if model.rank is not None]
+    count = sum(not model.is_own for model in ranked)
+    suspects = sorted({cause for model in models for cause in model.suspect})
+    view = {
+        "problem": "",
+        "population": population.name,
+        "models": count,
+        "sentences": [
+            (name, _ranking_text(model, population, count), model.notes)
+            for name, model in zip(names, own, strict=True)
+        ],
+        "titles": {"score": "QUBA score", **{name: _title(name) for name in dimensions}},
+        "weights": {name: f"{registry[name].weight:.2f}" for name in dimensions},
+        "filters": _filters(details.values()),
+        "populations": _choices(population),
+        "rows": [model and _cells(model, dimensions, names, details) for model in excerpt(ranked, ROWS)],
+        "doubts": list(map(suspect_sentence, suspects)),
+        "study": study_tables(population),
+    }
+    return {**view, "data": script_json(_script_data(view, names, own, details))}
 
 
 def _models(records: Sequence[Column], population: Population) -> list[RankedModel]:
@@ -145,66 +106,6 @@ def _models(records: Sequence[Column], population: Population) -> list[RankedMod
     )
 
 
-def _section(population: Population, models: Sequence[RankedModel], names: Sequence[str]) -> RankingView:
-    details = published_details(population)
-    dimensions = tuple(population.mu)
-    ranked = [model for model in models if model.rank is not None]
-    count = sum(not model.is_own for model in ranked)
-    suspects = sorted({cause for model in models for cause in model.suspect})
-    own = sorted((model for model in models if model.is_own), key=lambda model: int(model.file or 0))
-    titles = {"score": "QUBA score", **{name: _title(name) for name in dimensions}}
-    filters = tuple(_filters(details.values()))
-    choices = _choices(population)
-    return RankingView(
-        population=population.name,
-        models=count,
-        status=_status(ranked, own, names),
-        sentences=tuple(
-            (name, _ranking_text(model, population, count), model.notes)
-            for name, model in zip(names, own, strict=True)
-        ),
-        titles=titles,
-        dimensions=tuple((name, f"{registry[name].weight:.2f}") for name in dimensions),
-        filters=filters,
-        populations=tuple(choices),
-        rows=tuple(
-            None if model is None else _line(model, dimensions, names, details)
-            for model in excerpt(ranked, ROWS)
-        ),
-        doubts=tuple(map(suspect_sentence, suspects)),
-        study=study_tables(population),
-        data=script_json(
-            {
-                "x": DEFAULT_X if DEFAULT_X in dimensions else dimensions[0],
-                "y": "score",
-                "titles": titles,
-                "population": population.name,
-                "populations": {
-                    name: {key: list(getattr(twin, key).values()) for key in ("mu", "sigma")}
-                    for name, twin in choices.items()
-                },
-                "groups": [
-                    {
-                        "name": one.name,
-                        "values": list(one.counts),
-                        "of": "".join(str(list(one.counts).index(value)) for value in one.column),
-                    }
-                    for one in filters
-                ],
-                "own": [
-                    {
-                        "name": name,
-                        "values": [model.values.get(dimension) for dimension in dimensions],
-                        "drawn": not model.is_of_other_suite,
-                    }
-                    for name, model in zip(names, own, strict=True)
-                ],
-                **_model_data(next(iter(choices.values())), dimensions, details),
-            }
-        ),
-    )
-
-
 def _title(name: str) -> str:
     """Return a dimension in words, with the better direction if that is the lower one."""
     unit = ", millions" if name == "parameters" else ""
@@ -223,16 +124,6 @@ def _choices(population: Population) -> dict[str, Population]:
     return twins if population in twins.values() else {population.name: population}
 
 
-def _status(ranked: Sequence[RankedModel], own: Sequence[RankedModel], names: Sequence[str]) -> str:
-    theirs = [model for model in ranked if not model.is_own]
-    first = [f"first: {shorten(model.id, LONGEST_ID)}" for model in theirs if model.rank == 1]
-    places = [
-        f"{name}: {'not ranked' if model.rank is None else f'rank {model.rank} of {len(theirs) + 1}'}"
-        for name, model in zip(names, own, strict=True)
-    ]
-    return "; ".join([f"{len(theirs)} models ranked", *first, *places])
-
-
 def _ranking_text(model: RankedModel, population: Population, count: int) -> str:
     if model.rank is None:
         return f"not ranked: {model.reason}"
@@ -246,35 +137,68 @@ def _ranking_text(model: RankedModel, population: Population, count: int) -> str
     return f"{text}; 95 % interval: rank {best} to {worst}"
 
 
-def _filters(models: Collection[PublishedModel]) -> Iterator[Filter]:
-    """Yield the filters; none for a population without groups."""
+def _filters(models: Collection[PublishedModel]) -> list[dict[str, Any]]:
+    """Return name, group, models by value, and the value of each model; empty without groups."""
+    filters = []
     for name, group in FILTERS.items() if models else ():
-        column = tuple(groups_of(model)[group] for model in models)
-        counts = {value: column.count(value) for value in group_names(models, group)}
-        yield Filter(name, group, counts, column)
+        values = [groups_of(model)[group] for model in models]
+        counts = {value: values.count(value) for value in group_names(models, group)}
+        filters.append({"name": name, "group": group, "counts": counts, "values": values})
+    return filters
 
 
-def _line(
+def _cells(
     model: RankedModel, dimensions: Sequence[str], names: Sequence[str], details: Mapping[str, PublishedModel]
-) -> ModelLine:
+) -> tuple[bool, list[str]]:
+    """Return True for an own model, and the cells of its row; suspect values end in `?`."""
     doubtful = details[model.id].doubtful if model.id in details and not model.is_own else ()
-    values = (
+    values = [
         f"{value_text(name, model.values[name])}{' ?' if name in doubtful else ''}"
         if name in model.values
         else "–"
         for name in dimensions
-    )
+    ]
     name = names[int(model.file or 0)] if model.is_own else shorten(model.id, LONGEST_ID)
-    groups = (model.groups.get(group, "") for group in (GROUPS if details else ()))
-    return ModelLine(model.is_own, (str(model.rank), name, f"{model.score:.3f}", *values, *groups))
+    groups = [model.groups.get(group, "") for group in (GROUPS if details else ())]
+    return model.is_own, [str(model.rank), name, f"{model.score:.3f}", *values, *groups]
 
 
-def _model_data(
-    whole: Population, dimensions: Sequence[str], details: Mapping[str, PublishedModel]
+def _script_data(
+    view: Mapping[str, Any],
+    names: Sequence[str],
+    own: Sequence[RankedModel],
+    details: Mapping[str, PublishedModel],
 ) -> dict[str, Any]:
-    """Return the models of a population for the script, column by column."""
+    """Return the data of the script; the models of the population column by column."""
+    dimensions = list(view["weights"])
+    populations: Mapping[str, Population] = view["populations"]
+    whole = next(iter(populations.values()))
     return {
-        "dimensions": list(dimensions),
+        "x": DEFAULT_X if DEFAULT_X in dimensions else dimensions[0],
+        "y": "score",
+        "titles": view["titles"],
+        "population": view["population"],
+        "populations": {
+            name: {key: list(getattr(twin, key).values()) for key in ("mu", "sigma")}
+            for name, twin in populations.items()
+        },
+        "groups": [
+            {
+                "name": one["name"],
+                "values": list(one["counts"]),
+                "of": "".join(str(list(one["counts"]).index(value)) for value in one["values"]),
+            }
+            for one in view["filters"]
+        ],
+        "own": [
+            {
+                "name": name,
+                "values": [model.values.get(dimension) for dimension in dimensions],
+                "drawn": not model.is_of_other_suite,
+            }
+            for name, model in zip(names, own, strict=True)
+        ],
+        "dimensions": dimensions,
         "lower": [int(registry[name].better == "low") for name in dimensions],
         "weights": [registry[name].weight for name in dimensions],
         "ids": [shorten(row.id, LONGEST_ID) for row in whole.rows],
