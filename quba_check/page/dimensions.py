@@ -8,8 +8,6 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, metadata
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
@@ -207,14 +205,3 @@ def _population_figure(name: str, columns: Sequence[Column], population: Referen
     if any(population.crosses(name, column.record) for column in columns):
         caption += " Its protocol defines this dimension differently, so the values are not comparable."
     return Figure(caption, distribution(values, own, names, unit))
-
-
-@cache
-def documentation() -> str:
-    """Return the address of the documentation of the installed package; empty if it states none."""
-    try:
-        urls = metadata("quba-check").get_all("Project-URL") or []
-    except PackageNotFoundError:
-        return ""
-    pairs = (str(url).partition(",") for url in urls)
-    return next((url.strip() for kind, _, url in pairs if kind.strip().lower() == "documentation"), "")

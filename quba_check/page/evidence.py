@@ -6,18 +6,11 @@ from dataclasses import dataclass
 
 from quba_check.comparison.baseline import drop
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.confidence import ConfidenceCurve
-from quba_check.core.dimension import Part
 from quba_check.core.drop import Drop
-from quba_check.core.measurement import Measurement
-from quba_check.demands.demand import Demand
-from quba_check.demands.policy import Policy
-from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, GradeRow, VerdictRow
-from quba_check.verdicts.explanation import explanation
-from quba_check.verdicts.verdict import Verdict
+from quba_check.reports.table import worst_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +22,14 @@ class Evidence:
         unit: its unit.
         interval: its interval at the level of the demand.
         n: number of images.
-        message: explanation of a passed demand, which records leave out; else empty.
+        worst_part: name and value of a dimension's part that is worse than the dimension; else empty.
     """
 
     value: float | str | None = None
     unit: str = ""
     interval: tuple[float, float] | None = None
     n: int | None = None
-    message: str = ""
+    worst_part: str = ""
 
 
 def evidence_of(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Evidence:
@@ -51,10 +44,9 @@ def evidence_of(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> 
     quantity: QuantityRow | None = measured if row.part is None else measured.parts.get(row.part)
     if quantity is None:
         return Evidence()
-    curve = None if quantity.limits is None else ConfidenceCurve(quantity.limits)
-    interval = quantity.interval if curve is None else curve.interval(row.confidence)
-    message = "" if row.message else _explained(row, measured, quantity, curve)
-    return Evidence(quantity.value, quantity.unit, interval, quantity.images or quantity.n, message)
+    interval = quantity.interval_at(row.confidence)
+    worst = worst_part(measured) if row.part is None else ""
+    return Evidence(quantity.value, quantity.unit, interval, quantity.images or quantity.n, worst)
 
 
 def _of_grade(run: StoredRun, row: VerdictRow) -> Evidence:
@@ -62,9 +54,7 @@ def _of_grade(run: StoredRun, row: VerdictRow) -> Evidence:
     if grade is None or grade.score is None or grade.letter is None:
         return Evidence()
     value = grade.letter if isinstance(row.limit, str) else grade.score
-    text = grade.letter if isinstance(row.limit, str) else f"{grade.score:.3f}"
-    message = f"{row.target} {text} meets the bound {row.limit}" if row.outcome == "pass" else ""
-    return Evidence(value, "score", grade.interval, message=message)
+    return Evidence(value, "score", grade.interval)
 
 
 def _of_drop(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Evidence:
@@ -86,50 +76,7 @@ def _of_drop(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Evi
     if not isinstance(outcome, Drop):
         return Evidence()
     interval = None if outcome.curve is None else outcome.curve.interval(row.confidence)
-    message = "" if row.message else f"{row.target} drops by {outcome.value:.4f} from {outcome.baseline}"
-    return Evidence(outcome.value, outcome.unit, interval, outcome.n, message)
-
-
-def _explained(
-    row: VerdictRow, measured: MeasurementRow, quantity: QuantityRow, curve: ConfidenceCurve | None
-) -> str:
-    """Return the explanation of a passed demand, in the words of failed ones."""
-    if row.outcome != "pass":
-        return ""
-    evidence = outcome_of(row.dimension, measured)
-    if not isinstance(evidence, Measurement) or isinstance(row.limit, str) or quantity.better is None:
-        return ""
-    parts = tuple(
-        Part(name, part.unit, part.better, "")
-        for name, part in measured.parts.items()
-        if row.part is None and part.unit == measured.unit
-    )
-    demand = Demand(
-        row.dimension,
-        row.part,
-        row.bound,
-        row.limit,
-        row.tier,
-        False,
-        quantity.unit,
-        quantity.better,
-        row.file,
-        row.line,
-        parts,
-    )
-    verdict = Verdict(
-        demand,
-        "pass",
-        evidence,
-        quantity.value,
-        quantity.unit,
-        quantity.images or quantity.n,
-        curve,
-        within_noise=row.within_noise,
-        policy=Policy(row.policy, row.confidence),
-        stopped=row.stopped,
-    )
-    return explanation(verdict)
+    return Evidence(outcome.value, outcome.unit, interval, outcome.n)
 
 
 def grade_of(record: Record, row: VerdictRow) -> GradeRow | None:

@@ -19,12 +19,14 @@ from quba_check.messages import one_line, visible
 from quba_check.page.changes import changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import KINDS, demands
-from quba_check.page.dimensions import dimension_views, documentation
+from quba_check.page.dimensions import dimension_views
 from quba_check.page.header import WORDS, blocking, grade_words, meaning_of, readable_time
+from quba_check.page.interval_chart import change_chart
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
 from quba_check.page.reference import reference
+from quba_check.reports.comparison import change_cells
 from quba_check.reports.notes import record_notes
 from quba_check.reports.verdict_labels import summary_line
 
@@ -43,6 +45,8 @@ LONGEST_TEXT = 20_000
 """Largest length of a file shown in full, in characters."""
 _FILTERS = {
     "blocking": blocking,
+    "change_cells": change_cells,
+    "change_chart": change_chart,
     "commands": commands,
     "facts": facts,
     "grade_words": grade_words,
@@ -111,7 +115,6 @@ def _view(
         "kinds": KINDS,
         "changes": changes(records, baseline),
         "dimensions": dimension_views(records, compared_with),
-        "documentation": documentation(),
         "sets": set_rows(records),
         "longest_text": LONGEST_TEXT,
         "verdict_words": WORDS,

@@ -84,7 +84,7 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     for name, row in record.measurements.items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
-        yield [Text(name), *_cells(row, own, verdicts), Text(_worst_part(row))]
+        yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(row))]
         for verdict in verdicts:
             if verdict.part is not None and label(verdict) in UNMET:
                 part = row.parts.get(verdict.part) if isinstance(row, MeasurementRow) else row
@@ -123,7 +123,7 @@ def _interval(row: Cell) -> Text:
     return Text(interval_text(row.interval, row.unit, row.images or row.n))
 
 
-def _worst_part(row: AnyMeasurementRow) -> str:
+def worst_part(row: AnyMeasurementRow) -> str:
     """Return name and value of the worst part; empty if none is worse.
 
     Only parts with the unit and direction of the dimension count, and only values worse than the dimension's.

@@ -15,7 +15,7 @@ from quba_check.dimensions import registry
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.page import tables
 from quba_check.page.columns import Column, columns
-from quba_check.page.dimensions import READINGS, DimensionView, dimension_views, documentation
+from quba_check.page.dimensions import READINGS, DimensionView, dimension_views
 from quba_check.page.figures import figures
 from quba_check.page.reference import Reference, reference
 
@@ -212,10 +212,6 @@ def test_several_records_share_a_chart(tmp_path: Path) -> None:
         "shape_bias": 1,
         "parameters": 0,
     }
-
-
-def test_the_documentation_is_that_of_the_package() -> None:
-    assert documentation() == "" or documentation().startswith("https://")
 
 
 def test_the_population_is_that_of_the_grade_or_the_suite(tmp_path: Path) -> None:
