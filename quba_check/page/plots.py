@@ -59,31 +59,23 @@ class Point:
         return f"{self.text} ({' to '.join(format_value(end, self.unit) for end in self.interval)})"
 
 
-def dot_plot(
-    title: str,
-    rows: Mapping[str, Mapping[int, Point]],
-    *,
-    names: Sequence[str],
-    low: float = 0.0,
-    high: float = 1.0,
-) -> Chart:
-    """Return a chart with a row for each name and a mark for each record.
+def dot_plot(title: str, rows: Mapping[str, Mapping[int, Point]], *, names: Sequence[str]) -> Chart:
+    """Return a chart with a row for each name with values and a mark for each record; it shows 0 to 1.
 
     Args:
         title: name of the chart.
         rows: values by name of the row and number of the record.
         names: names of the records.
-        low: least end of the axis.
-        high: least upper end of the axis.
     """
     points = {
         name: {series: point for series, point in row.items() if math.isfinite(point.value)}
         for name, row in rows.items()
+        if row
     }
     values = [point.value for row in points.values() for point in row.values()]
-    scale = Scale(min([low, *values]), max([high, *values]), NAMES, WIDTH - 44)
+    scale = Scale(min([0.0, *values]), max([1.0, *values]), NAMES, WIDTH - 44)
     step = max(ROW, 10 + 9 * len(names)) if len(names) > 1 else ROW
-    bottom = step * len(rows)
+    bottom = step * len(points)
     shapes = _vertical_grid(scale, bottom)
     words = []
     for place, (name, row) in enumerate(points.items()):
