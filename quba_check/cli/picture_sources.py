@@ -16,7 +16,7 @@ from quba_check.suites.set_images import SetImages
 def picture_sources(
     runs: Sequence[StoredRun], data: str | Path | None, store: Path
 ) -> list[ImageSource | str]:
-    """Return access to the images of each run, or the reason why they cannot be found.
+    """Return the images of each run, or the reason why they are missing.
 
     Args:
         runs: the runs.

@@ -157,13 +157,14 @@ def run_metrics(record: Record) -> dict[str, float]:
     """
     metrics: dict[str, float] = {}
     for row in export_rows([record]):
-        part = "percentile" if (row.dimension, row.part) == (QUBA, "grade") else row.part
-        name = _name(f"{row.dimension}.{part}" if part else row.dimension)
-        if row.value is None or name in metrics:
+        dimension, part = row["dimension"], row["part"]
+        part = "percentile" if (dimension, part) == (QUBA, "grade") else part
+        name = _name(f"{dimension}.{part}" if part else dimension)
+        if row["value"] is None or name in metrics:
             continue
-        metrics[name] = row.value
-        if row.lower is not None and row.upper is not None:
-            metrics |= {f"{name}_lower": row.lower, f"{name}_upper": row.upper}
+        metrics[name] = row["value"]
+        if row["lower"] is not None:
+            metrics |= {f"{name}_lower": row["lower"], f"{name}_upper": row["upper"]}
     return metrics
 
 

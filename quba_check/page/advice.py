@@ -55,7 +55,7 @@ MASKED = (
 
 
 def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Iterator[tuple[str, str]]:
-    """Yield next steps for an unmet demand, the most useful first: sentences, and a command or nothing."""
+    """Yield next steps for an unmet demand, each with a command or an empty text."""
     record = shlex.quote(run.file)
     if row.outcome == "not run":
         yield "Run the gate again: this demand was not judged.", ""

@@ -180,7 +180,7 @@ def _cells(
 
 
 def _message(row: VerdictRow, evidence: Evidence) -> tuple[str, tuple[str, ...]]:
-    """Return headline and details: the record's, which explains only unmet demands, or those of a pass."""
+    """Return headline and details; those of a pass are not in its record."""
     text = row.message or f"{row.name}: {row.outcome}"
     if row.outcome == "pass" and not row.message and evidence.value is not None:
         text = f"{row.target} {_value_text(row, evidence)} meets the bound {_bound_text(row)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from quba_check.comparison.baseline import drop
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.drop import Drop
-from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, GradeRow, VerdictRow
 from quba_check.reports.table import worst_part
@@ -38,14 +38,11 @@ def evidence_of(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> 
         return _of_grade(run, row)
     if row.bound in DROPS:
         return _of_drop(run, row, baseline)
-    measured = run.record.measurements.get(row.dimension)
-    if not isinstance(measured, MeasurementRow):
-        return Evidence()
-    quantity: QuantityRow | None = measured if row.part is None else measured.parts.get(row.part)
+    quantity = run.record.quantity(row.dimension, row.part)
     if quantity is None:
         return Evidence()
     interval = quantity.interval_at(row.confidence)
-    worst = worst_part(measured) if row.part is None else ""
+    worst = worst_part(quantity) if isinstance(quantity, MeasurementRow) else ""
     return Evidence(quantity.value, quantity.unit, interval, quantity.images or quantity.n, worst)
 
 
@@ -61,8 +58,8 @@ def _of_drop(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Evi
     measured = run.record.measurements.get(row.dimension)
     if baseline is None or not isinstance(measured, MeasurementRow):
         return Evidence()
-    better = measured.better if row.part is None else getattr(measured.parts.get(row.part), "better", None)
-    if better is None:
+    quantity = run.record.quantity(row.dimension, row.part)
+    if quantity is None or quantity.better is None:
         return Evidence()
     outcome = drop(
         baseline,
@@ -70,7 +67,7 @@ def _of_drop(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Evi
         row.part,
         run.value_of(row.dimension, row.part),
         unit=measured.unit,
-        better=better,
+        better=quantity.better,
         relative=row.bound == "max_relative_drop",
     )
     if not isinstance(outcome, Drop):

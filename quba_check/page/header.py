@@ -1,4 +1,4 @@
-"""Words in the head of the page: verdict, blocking demands, grade and time of a record."""
+"""Words in the head of the page: verdict, grade and time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def blocking(demands: Sequence[DemandView], column: Column) -> list[DemandView]:
 
 
 def grade_words(grade: GradeRow) -> tuple[str, str, str]:
-    """Return letter, the letters that the interval spans, and the score, or the reason against a grade.
+    """Return letter, spanned letters, and score or reason against a grade.
 
     Letter and span are empty if not graded, and the span also for a single letter.
     """

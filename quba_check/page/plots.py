@@ -60,7 +60,7 @@ class Point:
 
 
 def dot_plot(title: str, rows: Mapping[str, Mapping[int, Point]], *, names: Sequence[str]) -> Chart:
-    """Return a chart with a row for each name with values and a mark for each record; it shows 0 to 1.
+    """Return a chart with a row for each name and a mark for each record.
 
     Args:
         title: name of the chart.

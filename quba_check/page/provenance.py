@@ -95,7 +95,7 @@ def _plain(value: Any) -> str:
 
 
 def hashes(record: Record) -> Iterator[tuple[str, str]]:
-    """Yield the content hashes of model files and image sets, each after the names that share it."""
+    """Yield the content hashes of model files and image sets after their names."""
     yield "model", record.model.fingerprint
     yield "suite", record.suite.fingerprint
     if record.suite.classes is not None:
@@ -115,7 +115,7 @@ def input_text(row: InputRow) -> str:
 
 
 def commands(column: Column, columns: Sequence[Column], baseline: StoredRun | None) -> dict[str, str]:
-    """Return the commands that measure again, judge again, and make the page of all records again."""
+    """Return the commands that measure, judge and show the record again."""
     files = [column.run.file for column in columns]
     words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
     return {

@@ -150,7 +150,7 @@ def _filters(models: Collection[PublishedModel]) -> list[dict[str, Any]]:
 def _cells(
     model: RankedModel, dimensions: Sequence[str], names: Sequence[str], details: Mapping[str, PublishedModel]
 ) -> tuple[bool, list[str]]:
-    """Return True for an own model, and the cells of its row; suspect values end in `?`."""
+    """Return True for an own model, and the cells of its row."""
     doubtful = details[model.id].doubtful if model.id in details and not model.is_own else ()
     values = [
         f"{value_text(name, model.values[name])}{' ?' if name in doubtful else ''}"

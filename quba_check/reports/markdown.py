@@ -80,7 +80,7 @@ def markdown_summary(runs: Sequence[Run], *, page: str = "", url: str = "") -> s
 
     Each run has a line with its verdict, a table of at most ten unmet demands, all demands folded, and the
     command that repeats it. A summary of more than `LARGEST` bytes leaves out the folded parts, and one that
-    is still too large all but the verdicts. The last line then says so.
+    is still too large all but the verdicts. The last line then states the cut.
 
     Args:
         runs: the runs, at least one.
@@ -156,7 +156,7 @@ def _unmet_demands(run: Run, url: str) -> Iterator[str]:
 
 
 def _table(run: Run, verdicts: Sequence[VerdictRow], url: str = "") -> str:
-    """Return a table of demands; their names link to those on the page at an address."""
+    """Return a table of demands, with links to the page."""
     levels = {f"{100 * row.confidence:g}" for row in run.record.verdicts}
     interval = f"{levels.pop()} % interval" if len(levels) == 1 else "interval"
     columns = ["verdict", "demand", "bound", "value", interval, "missed"]

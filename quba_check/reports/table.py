@@ -13,7 +13,7 @@ from quba_check.number_format import format_distinct, format_value, interval_tex
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
-from quba_check.reports.verdict_labels import STYLES, UNMET, label, limit_text, most_severe
+from quba_check.reports.verdict_labels import STYLES, UNMET, bound_text, label, most_severe
 
 NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
@@ -100,7 +100,7 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
         demand = f"{SIGNS['max_drop']} {100 * own.limit:.12g}%"  # shorter than 'relative'
     else:
         is_millions = isinstance(row, QuantityRow) and row.unit == "millions"
-        demand = f"{SIGNS[own.bound]} {limit_text(own.limit, millions=is_millions)}"
+        demand = bound_text(own, millions=is_millions)
     verdict = Text("-", style="dim")
     if decisive is not None:
         verdict = Text(label(decisive), style=STYLES[label(decisive)])

@@ -11,15 +11,15 @@ from rich.text import Text
 
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, GradeRow
+from quba_check.records.verdict import GradeRow
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import dimension_table
 from quba_check.reports.tables import wrap_line
 from quba_check.reports.verdict_labels import (
     STYLES,
     Label,
+    bound_text,
     label,
-    limit_text,
     most_severe,
     release_line,
     summary_line,
@@ -108,8 +108,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
         yield from (f"  {note}" for note in grade.notes)
         for verdict in record.verdicts:
             if verdict.is_on_grade and verdict.id.partition("::")[0] in files:
-                demand = f"{verdict.part} {SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
-                yield f"  {demand}: {label(verdict)}"
+                yield f"  {verdict.part} {bound_text(verdict)}: {label(verdict)}"
 
 
 def _is_complete(grade: GradeRow, record: Record) -> bool:

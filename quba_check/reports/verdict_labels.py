@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from quba_check.messages import listed
 from quba_check.records.record import Record
-from quba_check.records.verdict import VerdictRow
+from quba_check.records.verdict import SIGNS, VerdictRow
 
 Label = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -115,6 +115,11 @@ def release_line(record: Record) -> str:
         if (names := [row.name for row in record.verdicts if row.blocks and label(row) == outcome_label])
     ]
     return "; ".join(["released: no", *reasons])
+
+
+def bound_text(verdict: VerdictRow, *, millions: bool = False) -> str:
+    """Return the demand behind a verdict, such as `>= 0.93`."""
+    return f"{SIGNS[verdict.bound]} {limit_text(verdict.limit, millions=millions)}"
 
 
 def limit_text(limit: float | str, *, millions: bool = False) -> str:

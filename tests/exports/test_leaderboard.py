@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -11,7 +10,7 @@ from support.rows import VERDICT
 from support.tuned import record
 
 from quba_check.errors import OptionError, UserError
-from quba_check.exports.leaderboard import Benchmark, leaderboard_text, other_files
+from quba_check.exports.leaderboard import Benchmark, leaderboard_text
 
 hub = pytest.importorskip("huggingface_hub")
 
@@ -93,19 +92,6 @@ def test_mistakes(benchmark: Benchmark, value: str, percent: bool, message: str)
     with pytest.raises(OptionError) as caught:
         leaderboard_text(record(), benchmark, value, as_percentage=percent)
     assert str(caught.value) == message
-
-
-def test_other_files_with_the_same_task(tmp_path: Path) -> None:
-    text = leaderboard_text(record(), BENCHMARK, "accuracy")
-    for name, content in {
-        BENCHMARK.file_name: text,
-        "theirs.yaml": text,
-        "another.yaml": text.replace("default", "other"),
-        "broken.yaml": "- [",
-        "list.yaml": "3",
-    }.items():
-        (tmp_path / name).write_text(content, encoding="utf-8")
-    assert other_files(tmp_path, BENCHMARK) == [tmp_path / "theirs.yaml"]
 
 
 def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
