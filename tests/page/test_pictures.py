@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.generated_images import Images
+from support.rows import verdict
 from support.runs_compared import CLASSES, stored
 
 from quba_check.comparison.stored_run import StoredRun
@@ -36,9 +37,7 @@ class Files:
 
 
 def failed(demand: str, dimension: str = "accuracy", **changed: object) -> VerdictRow:
-    row = {"id": f"t.yaml::{demand}", "dimension": dimension, "part": None, "bound": "min", "limit": 0.9}
-    row |= {"tier": "block", "outcome": "fail", "file": "t.yaml", "line": 3}
-    return VerdictRow.model_validate(row | changed)
+    return VerdictRow.model_validate(verdict(dimension) | {"id": f"t.yaml::{demand}"} | changed)
 
 
 def wrong_run(n: int, *verdicts: VerdictRow) -> StoredRun:

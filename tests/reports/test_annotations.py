@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reports.test_markdown import row
+from support.rows import verdict as row
 from support.tuned import record
 
 from quba_check.records.record import Record
