@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.comparison.misclassified import Failure, failures
+from quba_check.comparison.misclassified import failures
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import Better
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET
@@ -102,19 +102,8 @@ def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choic
     further = [failure for failure in others if failure.is_lost][: n - n_lost]
     count = f"{len(wrong):,} of {len(run.clean_answers().names):,}"
     note = f"Wrong clean images, {count}, highest loss first.{problem}"
-    return Choice(tuple(map(_image_of, (*worst, *further))), note)
-
-
-def _image_of(failure: Failure) -> ChosenImage:
-    return ChosenImage(
-        CLEAN_SET,
-        failure.path,
-        failure.label,
-        failure.predicted,
-        failure.confidence,
-        failure.loss,
-        failure.is_lost,
-    )
+    chosen = (astuple(failure)[1:] for failure in (*worst, *further))
+    return Choice(tuple(ChosenImage(CLEAN_SET, *values) for values in chosen), note)
 
 
 def _choice_by_harm(

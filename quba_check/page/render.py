@@ -19,7 +19,7 @@ from quba_check.messages import one_line, visible
 from quba_check.page.changes import changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import KINDS, demands
-from quba_check.page.dimensions import dimension_views
+from quba_check.page.dimensions import dimension_views, formula, heading, paper
 from quba_check.page.header import WORDS, blocking, grade_words, meaning_of, readable_time
 from quba_check.page.interval_chart import change_chart
 from quba_check.page.pictures import Pictures
@@ -49,12 +49,15 @@ _FILTERS = {
     "change_chart": change_chart,
     "commands": commands,
     "facts": facts,
+    "formula": formula,
     "grade_words": grade_words,
     "hashes": hashes,
+    "heading": heading,
     "input_text": input_text,
     "meaning": meaning_of,
     "missing_values": missing_values,
     "one_line": one_line,
+    "paper": paper,
     "readable_time": readable_time,
     "record_notes": record_notes,
     "summary_line": summary_line,

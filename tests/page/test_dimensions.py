@@ -15,7 +15,7 @@ from quba_check.dimensions import registry
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.page import tables
 from quba_check.page.columns import Column, columns
-from quba_check.page.dimensions import READINGS, DimensionView, dimension_views
+from quba_check.page.dimensions import READINGS, DimensionView, dimension_views, formula, paper
 from quba_check.page.figures import figures
 from quba_check.page.reference import Reference, reference
 
@@ -44,9 +44,9 @@ def test_every_published_dimension_has_words(tmp_path: Path) -> None:
     sections = dimension_views(columns([demo]), reference([demo]))
     assert tuple(view.name for view in sections) == PUBLISHED_DIMENSIONS
     for view in sections:
-        assert view.meaning == registry[view.name].title
-        assert view.formula
-        assert view.link == "https://arxiv.org/abs/2503.17110"
+        assert view.registered == registry[view.name]
+        assert formula(view.registered)
+        assert paper(view.registered.source) == "https://arxiv.org/abs/2503.17110"
         assert view.figures
         assert view.parts
         assert view.reading.endswith(".") or view.name == "class_balance"
@@ -72,8 +72,7 @@ def test_values_as_sentences() -> None:
 def test_a_custom_dimension() -> None:
     parts = {f"part{number}": quantity(0.1, None, "fraction") for number in range(120)}
     (view,) = views(run(speed=quantity(0.5, 0.1, "fraction", better="low", parts=parts))).values()
-    assert (view.heading, view.better, view.formula) == ("Speed", "lower is better", "")
-    assert view.meaning == "A custom dimension of these records."
+    assert (view.registered, view.better) == (None, "lower is better")
     assert len(view.parts) == 101
     assert view.parts[-1] == ("20 more in the record", "")
     assert view.figures == ()
