@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
+from quba_check.records.measurement import MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import dimension_table
-from quba_check.reports.tables import wrap_line
+from quba_check.reports.tables import LEAST_WIDTH, wrap_line
 from quba_check.reports.verdict_labels import (
     STYLES,
     Label,
@@ -26,8 +26,6 @@ from quba_check.reports.verdict_labels import (
     warning_lines,
 )
 
-LEAST_WIDTH = 72
-"""Smallest width of the report; a narrower terminal wraps it."""
 _HEADINGS: dict[Label, str] = {
     "FAIL": "Failed",
     "UNCERTAIN": "Uncertain",
@@ -113,12 +111,9 @@ def _grade_lines(record: Record) -> Iterator[str]:
 
 def _is_complete(grade: GradeRow, record: Record) -> bool:
     """True unless the run left dimensions of a missing grade out on purpose."""
-    return not any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
-
-
-def _is_left_out(row: AnyMeasurementRow | None) -> bool:
-    """True if a dimension was not measured on purpose, or only on some images."""
-    return isinstance(row, NotMeasuredRow) or (isinstance(row, MeasurementRow) and row.stopped is not None)
+    rows = [record.measurements.get(name) for name in grade.missing]
+    is_stopped = any(isinstance(row, MeasurementRow) and row.stopped is not None for row in rows)
+    return not is_stopped and not any(isinstance(row, NotMeasuredRow) for row in rows)
 
 
 def _group(record: Record, group: Label, width: int) -> Iterator[Text]:
