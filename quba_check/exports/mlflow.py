@@ -113,11 +113,8 @@ def export_run(experiment: Experiment, record: Record, path: Path, page: bytes |
             return earlier[0].info.run_id, False
         time = _milliseconds(record)
         tags = {DIGEST_TAG: digest, VERDICT_TAG: record.overall_verdict, GRADE_TAG: _letters(record)}
-        run = (
-            earlier[0]
-            if earlier
-            else client.create_run(experiment.id, start_time=time, tags=tags, run_name=record.model.name)
-        )
+        name = record.model.name
+        run = earlier[0] if earlier else client.create_run(experiment.id, time, tags, name)
         _log(client, run, record, time)
         _attach(client, run.info.run_id, files | attached)
         client.set_terminated(run.info.run_id, FINISHED, end_time=time)

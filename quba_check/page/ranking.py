@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -202,26 +200,13 @@ def _script_data(
         "lower": [int(registry[name].better == "low") for name in dimensions],
         "weights": [registry[name].weight for name in dimensions],
         "ids": [shorten(row.id, LONGEST_ID) for row in whole.rows],
-        "values": [compact([row.values.get(name) for row in whole.rows]) for name in dimensions],
+        "values": [[row.values.get(name) for row in whole.rows] for name in dimensions],
         "doubtful": [
             sum(1 << k for k, name in enumerate(dimensions) if name in details[row.id].doubtful)
             for row in whole.rows
             if details
         ],
     }
-
-
-def compact(values: Sequence[float | None]) -> Sequence[float | None] | str:
-    """Return exact values in the shorter form: as numbers, or as text of base64-encoded float64.
-
-    In the text, NaN is a missing value and the bytes are little-endian.
-
-    >>> compact([0.25, None]), compact([0.1 + 0.2, 0.1 + 0.7])
-    ([0.25, None], 'NDMzMzMz0z+ZmZmZmZnpPw==')
-    """
-    numbers = [float("nan") if value is None else value for value in values]
-    text = base64.b64encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()
-    return text if len(text) + 2 < len(json.dumps(values, separators=(",", ":"))) else values
 
 
 def script_json(content: dict[str, Any]) -> Markup:
