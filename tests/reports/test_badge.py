@@ -6,7 +6,7 @@ from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
-from support.rows import VERDICT
+from support.rows import GRADE, VERDICT
 from support.tuned import record
 
 from quba_check.records.record import Record
@@ -14,11 +14,6 @@ from quba_check.records.verdict import OverallVerdict
 from quba_check.reports.badge import COLOURS, LABEL_COLOUR, badge_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def grade(letter: str | None, file: str = "x.yaml") -> dict[str, object]:
-    numbers = {"score": 0.5, "percentile": 81.25, "population": "demo", "protocol_of_population": "standard"}
-    return numbers | {"file": file, "letter": letter, "complete": True}
 
 
 def parsed(run: Record) -> ElementTree.Element:
@@ -40,7 +35,9 @@ def words(run: Record) -> list[str | None]:
     ],
 )
 def test_words(outcome: str, grades: list[str | None], message: str) -> None:
-    run = record(verdicts=[VERDICT | {"outcome": outcome}], grades=[grade(letter) for letter in grades])
+    run = record(
+        verdicts=[VERDICT | {"outcome": outcome}], grades=[GRADE | {"letter": letter} for letter in grades]
+    )
     assert words(run) == ["QUBA", message]
     title = f"QUBA: {message} (r50 on tiny, protocol standard)"
     assert parsed(run).findtext(f"{SVG}title") == parsed(run).get("aria-label") == title
@@ -63,7 +60,7 @@ def test_every_verdict_has_a_colour() -> None:
 
 
 def test_boxes_are_next_to_each_other() -> None:
-    root = parsed(record(verdicts=[VERDICT], grades=[grade("A")]))
+    root = parsed(record(verdicts=[VERDICT], grades=[GRADE]))
     first, second = root.iter(f"{SVG}text")
     assert float(first.attrib["x"]) + float(first.attrib["textLength"]) + 12 == float(second.attrib["x"])
     assert float(second.attrib["x"]) + float(second.attrib["textLength"]) + 6 == float(root.attrib["width"])
