@@ -57,41 +57,17 @@ def test_the_file_name_has_no_folders() -> None:
 
 
 @pytest.mark.parametrize(
-    ("benchmark", "value", "percent", "message"),
+    ("benchmark", "value", "message"),
     [
-        (
-            Benchmark("imagenet", "default"),
-            "accuracy",
-            False,
-            "quba-check model-card: --dataset: got 'imagenet'. Allowed: a dataset on the Hub as OWNER/NAME, "
-            "such as ILSVRC/imagenet-1k.",
-        ),
-        (
-            Benchmark("me/set", " "),
-            "accuracy",
-            False,
-            "quba-check model-card: --task: got ' '. Allowed: the id of a task in the dataset's eval.yaml.",
-        ),
-        (
-            BENCHMARK,
-            "acuracy",
-            False,
-            "quba-check model-card: --value: got 'acuracy'. Allowed: accuracy, corruption_robustness, "
-            "corruption_robustness.fog, calibration_error, parameters. Did you mean 'accuracy'?",
-        ),
-        (
-            BENCHMARK,
-            "parameters",
-            True,
-            "quba-check model-card: --percent: got parameters, which has the unit millions. Allowed: a "
-            "fraction or ratio.",
-        ),
+        (Benchmark("imagenet", "x"), "accuracy", "--dataset: got 'imagenet'. Allowed: a dataset on the Hub"),
+        (Benchmark("me/set", " "), "accuracy", "--task: got ' '. Allowed: the id of a task in the dataset's"),
+        (BENCHMARK, "acuracy", "--value: got 'acuracy'. Allowed: accuracy, corruption_robustness, "),
+        (BENCHMARK, "parameters", "--percent: got parameters, which has the unit millions. Allowed: a "),
     ],
 )
-def test_mistakes(benchmark: Benchmark, value: str, percent: bool, message: str) -> None:
-    with pytest.raises(OptionError) as caught:
-        leaderboard_text(record(), benchmark, value, as_percentage=percent)
-    assert str(caught.value) == message
+def test_mistakes(benchmark: Benchmark, value: str, message: str) -> None:
+    with pytest.raises(OptionError, match=f"^quba-check model-card: {message}"):
+        leaderboard_text(record(), benchmark, value, as_percentage=True)
 
 
 def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:

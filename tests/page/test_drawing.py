@@ -9,6 +9,7 @@ from importlib.resources import files
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.contrast import contrast, luminance
 
 from quba_check.page.distribution import distribution
 from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
@@ -71,19 +72,6 @@ def test_marks_differ_in_form_and_colour() -> None:
     }
     colours = {mark(series, 0, 0).attributes["class"] for series in range(len(MARKS))}
     assert len(forms) == len(colours) == len(MARKS) == 6
-
-
-def luminance(colour: str) -> float:
-    """The relative luminance of WCAG 2 of `#rgb` or `#rrggbb`."""
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
-    channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_numbers_are_readable_on_every_colour() -> None:

@@ -48,37 +48,27 @@ def test_blocking_demands_are_linked(tier: str, links: list[str]) -> None:
     assert [demand.link for demand in blocking(rows, column)] == links
 
 
+UNGRADED = {"score": None, "percentile": None, "letter": None, "complete": False, "missing": ("shape_bias",)}
+PLACE = "71st percentile of published (326 models)"
+
+
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({}, ("B", "", "score 0.51, 71st percentile of published (326 models)")),
+        ({}, ("B", "", f"score 0.51, {PLACE}")),
         (
             {"interval": (0.1, 0.9), "letters": ("A", "B", "C")},
-            ("B", "A to C", "score 0.51 (0.10 to 0.90), 71st percentile of published (326 models)"),
+            ("B", "A to C", f"score 0.51 (0.10 to 0.90), {PLACE}"),
         ),
-        (
-            {
-                "score": None,
-                "percentile": None,
-                "letter": None,
-                "missing": ("shape_bias",),
-                "complete": False,
-            },
-            ("", "", "not graded: missing shape_bias"),
-        ),
+        (UNGRADED, ("", "", "not graded: missing shape_bias")),
         (
             {"percentile": None, "letter": None, "not_graded": "another suite"},
             ("", "", "score 0.512, not graded: another suite"),
         ),
         ({"score": float("nan"), "not_graded": "no number"}, ("", "", "not graded: no number")),
         (
-            {"complete": False, "missing": ("shape_bias",), "cross_protocol": ("adversarial_robustness",)},
-            (
-                "B",
-                "",
-                "score 0.51, 71st percentile of published (326 models); partial, without shape_bias; "
-                "cross-protocol: adversarial_robustness",
-            ),
+            {"complete": False, "missing": ("shape_bias",), "cross_protocol": ("accuracy",)},
+            ("B", "", f"score 0.51, {PLACE}; partial, without shape_bias; cross-protocol: accuracy"),
         ),
     ],
 )
@@ -121,13 +111,8 @@ def test_changes_with_flipped_images() -> None:
     assert page.all("tr")[1].text.endswith("-0.467 to -0.209 worse 20 lost, 0 gained, p = 1.9e-06")
     assert (change.lost, change.gained, change.hidden) == (20, 0, 0)
     first = change.flipped[0]
-    assert (first.path, first.kind, first.label, first.before, first.after) == (
-        "cat/2.png",
-        "lost",
-        "cat",
-        "cat",
-        "bee",
-    )
+    lost = (first.path, first.kind, first.label, first.before, first.after)
+    assert lost == ("cat/2.png", "lost", "cat", "cat", "bee")
     assert flips(after, before)[0].kind == "gained"
     assert change.command == "quba-check compare a.json b.json --flips flips.csv"
 
@@ -150,9 +135,8 @@ def test_runs_that_cannot_be_compared() -> None:
     other = record().suite.model_dump() | {"name": "other"}
     change = changes_of(stored("a.json", [0, 1, 2]), StoredRun("b.json", record(suite=other)))
     assert change.rows == ()
-    assert change.problem.startswith(
-        "a.json and b.json cannot be compared: they differ in suite (tiny and other)"
-    )
+    problem = "a.json and b.json cannot be compared: they differ in suite (tiny and other)"
+    assert change.problem.startswith(problem)
     assert change.summary == "not comparable with r50 (a.json)"
 
 
@@ -242,21 +226,15 @@ def test_hashes_are_grouped() -> None:
 
 def test_sets_of_all_records() -> None:
     one = record().suite.model_dump() | {"sets": {"clean": {"images": 400, "expected": 500, "found": 500}}}
-    other = record().suite.model_dump() | {
-        "sets": {"fog": {"images": 9, "expected": 10, "generated": "generated@48"}}
-    }
+    fog = {"images": 9, "expected": 10, "generated": "generated@48"}
+    other = record().suite.model_dump() | {"sets": {"fog": fog}}
     shown = columns([StoredRun("a.json", record(suite=one)), StoredRun("b.json", record(suite=other))])
-    assert set_rows(shown) == (
-        ("clean", "400 of 500", "–"),
-        ("fog", "–", "9, 10 expected, generated@48"),
-    )
+    fog_cells = ("fog", "–", "9, 10 expected, generated@48")
+    assert set_rows(shown) == (("clean", "400 of 500", "–"), fog_cells)
 
 
 def test_sets_with_fast_preprocessing_are_named() -> None:
-    sets = {
-        "clean": {"images": 4, "preprocessing": "fast"},
-        "sketch": {"images": 4, "preprocessing": "exact"},
-    }
+    sets = {name: {"images": 4, "preprocessing": code} for name, code in (("clean", "fast"), ("x", "exact"))}
     fast = dict(facts(record(suite=record().suite.model_dump() | {"sets": sets})))
     assert fast["prepared by the faster code"] == "JPEG files of clean"
     assert "prepared by the faster code" not in dict(facts(record()))

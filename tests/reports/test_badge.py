@@ -6,6 +6,7 @@ from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
+from support.contrast import contrast
 from support.rows import GRADE, VERDICT
 from support.tuned import record
 
@@ -43,16 +44,9 @@ def test_words(outcome: str, grades: list[str | None], message: str) -> None:
     assert parsed(run).findtext(f"{SVG}title") == parsed(run).get("aria-label") == title
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance as WCAG 2.2 defines it."""
-    shares = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
 @pytest.mark.parametrize("colour", sorted({*COLOURS.values(), LABEL_COLOUR}))
 def test_contrast_of_white_text(colour: str) -> None:
-    assert 1.05 / (luminance(colour) + 0.05) >= 4.5
+    assert contrast(colour, "#ffffff") >= 4.5
 
 
 def test_every_verdict_has_a_colour() -> None:
