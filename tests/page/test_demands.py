@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any
 
 import pytest
+from support.rows import GRADE, verdict
 from support.runs_compared import stored
 from support.tuned import record, thresholds
 
@@ -17,7 +17,6 @@ from quba_check.page.drawing import Chart
 from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart, shared_range
 from quba_check.page.reference import Reference, reference
 from quba_check.records.record import Record
-from quba_check.records.verdict import GradeRow
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.explanation import verdict_row
 
@@ -49,11 +48,8 @@ FAILING = "dimensions: {accuracy: {min: 0.5}, corruption_robustness: {min: 0.7, 
 def test_failed_demands_come_first() -> None:
     first, second, third = rows_of(judged(run(), FAILING))
     assert [demand.worst.label for demand in (first, second, third)] == ["FAIL", "PASS", "PASS"]
-    assert [demand.row.target for demand in (first, second, third)] == [
-        "corruption_robustness",
-        "accuracy",
-        "corruption_robustness.fog",
-    ]
+    targets = [demand.row.target for demand in (first, second, third)]
+    assert targets == ["corruption_robustness", "accuracy", "corruption_robustness.fog"]
     assert first.bounds == ("≥ 0.7",)
     assert (first.row.file, first.row.line) == ("x.yaml", 2)
 
@@ -76,9 +72,8 @@ def test_a_passed_demand_has_a_headline() -> None:
 
 
 def test_next_steps_name_commands() -> None:
-    steps = rows_of(judged(stored("r 50.json", [0, 1, 1] * 20), "dimensions: {accuracy: {min: 0.99}}"))[
-        0
-    ].worst.advice
+    (failed,) = rows_of(judged(stored("r 50.json", [0, 1, 1] * 20), "dimensions: {accuracy: {min: 0.99}}"))
+    steps = failed.worst.advice
     assert [command for _, command in steps if command] == ["quba-check failures 'r 50.json'"]
     unmeasured = judged(run(), "dimensions: {shape_bias: {min: 0.5}}")
     (step,) = rows_of(unmeasured)[0].worst.advice
@@ -156,12 +151,9 @@ def test_the_baseline_and_the_population_have_ticks() -> None:
         run(), "dimensions: {accuracy: {min: 0.85}, corruption_robustness: {parts: {fog: {min: 0.1}}}}"
     )
     published = reference([after], "published")
-    imagenet = after.record.model_copy(
-        update={
-            "suite": after.record.suite.model_copy(update={"name": "imagenet"}),
-            "model": after.record.model.model_copy(update={"classes": 1000}),
-        }
-    )
+    suite = after.record.suite.model_copy(update={"name": "imagenet"})
+    model = after.record.model.model_copy(update={"classes": 1000})
+    imagenet = after.record.model_copy(update={"suite": suite, "model": model})
     accuracy, fog = rows_of(StoredRun("r.json", imagenet), baseline=before, population=published)
     assert accuracy.worst.chart is not None
     median = statistics.median(model.values["accuracy"] for model in published_models())
@@ -184,15 +176,9 @@ def test_a_drop_shows_the_loss() -> None:
 
 
 def test_a_grade_is_drawn_among_the_letters() -> None:
-    grade: dict[str, Any] = {"file": "x.yaml", "score": 0.3, "percentile": 75.0, "letter": "B"}
-    grade |= {"population": "published", "protocol_of_population": "released", "complete": True}
-    graded = GradeRow(**grade, interval=(-0.5, 1.1), letters=("A", "B", "C"))
-    content = record().model_copy(update={"grades": (graded,)})
-    row = judged(run(), "dimensions: {accuracy: {min: 0.5}}").record.verdicts[0]
-    row = row.model_copy(
-        update={"dimension": "quba", "part": "grade", "limit": "C", "id": "x.yaml::quba.grade[min]"}
-    )
-    (demand,) = rows_of(StoredRun("r.json", content.model_copy(update={"verdicts": (row,)})))
+    graded = GRADE | {"interval": (-0.5, 1.1), "letters": ("A", "B", "C")}
+    row = verdict("quba.grade", "C", "pass", id="x.yaml::quba.grade[min]")
+    (demand,) = rows_of(run(record(grades=[graded], verdicts=[row])))
     assert demand.row.is_on_grade
     assert demand.worst.value == "B"
     assert demand.worst.interval == "score -0.500 to 1.100"
