@@ -19,19 +19,8 @@ from quba_check.page.interval_chart import Bounded, interval_chart, letters_char
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
 from quba_check.records.verdict import SIGNS, VerdictRow
-from quba_check.reports.verdict_labels import LABELS, Label, label, limit_text
+from quba_check.reports.verdict_labels import LABELS, LOOKS, Label, label, limit_text
 
-KINDS: Mapping[Label, str] = {
-    "FAIL": "bad",
-    "UNCERTAIN": "warn",
-    "NOT RUN": "open",
-    "WARN": "warn",
-    "INFO": "open",
-    "ALLOWED": "warn",
-    "SKIP": "open",
-    "PASS": "good",
-}
-"""Kind of sign of each label."""
 _PLACE = re.compile("demanded by .*:[0-9]+")
 
 
@@ -167,7 +156,7 @@ def _cells(
             column=column,
             verdict=row,
             label=verdict_label,
-            kind=KINDS[verdict_label],
+            kind=LOOKS[verdict_label].sign,
             value=_value_text(row, known),
             interval=_interval_text(known),
             headline=headline,

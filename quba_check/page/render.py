@@ -18,7 +18,7 @@ from quba_check.grading.population import Population
 from quba_check.messages import one_line, visible
 from quba_check.page.changes import changes
 from quba_check.page.columns import columns
-from quba_check.page.demands import KINDS, demands
+from quba_check.page.demands import demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
 from quba_check.page.header import WORDS, blocking, grade_words, meaning_of, readable_time
 from quba_check.page.interval_chart import change_chart
@@ -28,7 +28,7 @@ from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
 from quba_check.page.reference import reference
 from quba_check.reports.comparison import change_cells
 from quba_check.reports.notes import record_notes
-from quba_check.reports.verdict_labels import summary_line
+from quba_check.reports.verdict_labels import LOOKS, summary_line
 
 SECTIONS = (
     ("demands", "Demands"),
@@ -115,7 +115,7 @@ def _view(
         "baseline": baseline,
         "reference": compared_with,
         "demands": demands(records, baseline, compared_with, pictures),
-        "kinds": KINDS,
+        "looks": LOOKS,
         "changes": changes(records, baseline),
         "dimensions": dimension_views(records, compared_with),
         "sets": set_rows(records),

@@ -18,7 +18,7 @@ from quba_check.reports.gate_command import gate_command
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import wrap_line
-from quba_check.reports.verdict_labels import LABELS, Label, label, limited_words, summary_line, warning_lines
+from quba_check.reports.verdict_labels import LABELS, LOOKS, label, limited_words, summary_line, warning_lines
 
 LARGEST = 60_000
 """Largest size of a summary in bytes; a comment on GitHub has at most 65,536 characters."""
@@ -39,15 +39,6 @@ _HEADLINES: Mapping[OverallVerdict, str] = {
     "not judged": "❌ NOT JUDGED",
     "interrupted": "❌ INTERRUPTED",
 }
-_MARKS: dict[Label, str] = {
-    "NOT RUN": "⚠️",
-    "WARN": "⚠️",
-    "INFO": "ℹ️",
-    "ALLOWED": "➖",
-    "SKIP": "➖",
-    "PASS": "✅",
-}
-"""Marks of demands that do not block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +157,7 @@ def _table(run: Run, verdicts: Sequence[VerdictRow], url: str = "") -> str:
         columns.append("change")
     lines = [columns, ["---"] * len(columns)]
     for row in verdicts:
-        mark = "❌" if row.blocks else _MARKS[label(row)]
+        mark = "❌" if row.blocks else LOOKS[label(row)].mark
         name = code(row.target)
         if url and "#" not in url:  # the page opens the demand that its address names
             name = markdown_link(name, f"{url}#d={quote(row.target, safe='')}")

@@ -13,7 +13,7 @@ from quba_check.number_format import format_distinct, format_value, interval_tex
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
-from quba_check.reports.verdict_labels import STYLES, UNMET, bound_text, label, most_severe
+from quba_check.reports.verdict_labels import LOOKS, UNMET, bound_text, label, most_severe
 
 NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
@@ -103,7 +103,7 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
         demand = bound_text(own, millions=is_millions)
     verdict = Text("-", style="dim")
     if decisive is not None:
-        verdict = Text(label(decisive), style=STYLES[label(decisive)])
+        verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
         if decisive.within_noise and decisive.policy == "point":
             verdict.append(f" {NOISE}", style="yellow")
     return [_value(row, own), _interval(row), Text(demand), verdict]

@@ -16,7 +16,7 @@ from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import dimension_table
 from quba_check.reports.tables import LEAST_WIDTH, wrap_line
 from quba_check.reports.verdict_labels import (
-    STYLES,
+    LOOKS,
     Label,
     bound_text,
     label,
@@ -25,16 +25,6 @@ from quba_check.reports.verdict_labels import (
     summary_line,
     warning_lines,
 )
-
-_HEADINGS: dict[Label, str] = {
-    "FAIL": "Failed",
-    "UNCERTAIN": "Uncertain",
-    "WARN": "Warned",
-    "INFO": "For information",
-    "ALLOWED": "Uncertain but allowed",
-    "SKIP": "Skipped",
-    "NOT RUN": "Not run",
-}
 
 
 def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> str:  # noqa: A002
@@ -76,11 +66,12 @@ def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | T
     notes = [_wrapped(line, width) for line in _grade_lines(record)]
     notes += [_wrapped(note, width, style="yellow") for note in record_notes(record)]
     yield from [Text(), *notes] if notes else []
-    for heading_label in _HEADINGS:
-        yield from _group(record, heading_label, width)
+    for group in LOOKS:
+        if group != "PASS":
+            yield from _group(record, group, width)
     yield Text()
     worst = most_severe(record.verdicts)
-    style = STYLES[label(worst)] if worst else ""
+    style = LOOKS[label(worst)].style if worst else ""
     yield _wrapped(summary_line(record), width, style=style)
     if record.verdicts:
         yield _wrapped(release_line(record), width, style=style)
@@ -120,7 +111,7 @@ def _group(record: Record, group: Label, width: int) -> Iterator[Text]:
     messages = [verdict.message or verdict.id for verdict in record.verdicts if label(verdict) == group]
     if messages:
         yield Text()
-        yield Text(f"{_HEADINGS[group]}:", style=STYLES[group])
+        yield Text(f"{LOOKS[group].heading}:", style=LOOKS[group].style)
     for message in _by_reason(messages) if group == "NOT RUN" else messages:
         for line in message.splitlines():
             yield _wrapped(f"  {line}", width)
