@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quba_check.number_format import format_value
+from quba_check.page.columns import shorten
 from quba_check.page.drawing import (
     Chart,
     Scale,
@@ -101,8 +102,7 @@ def _record_name(names: Sequence[str], series: int) -> str:
 
 def fit(name: str, room: float = NAMES - 8) -> str:
     """Return a name cut to a room in pixels, with an ellipsis."""
-    most = max(int(room / 6.4), 2)
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    return shorten(name, max(int(room / 6.4), 2))
 
 
 def _vertical_grid(scale: Scale, bottom: float) -> list[Shape]:

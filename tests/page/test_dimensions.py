@@ -170,7 +170,7 @@ def test_many_categories_are_cut() -> None:
     (figure,) = figures("shape_bias", [column("shape_bias", {"categories": CUES | {"rows": rows}})])
     assert figure.chart is not None
     assert figure.caption.endswith("The 24 of 60 categories that lean most to texture.")
-    assert figure.chart.count < 150
+    assert figure.chart.description.count("; ") == 23
 
 
 def test_many_sets_are_cut() -> None:
