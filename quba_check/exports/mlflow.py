@@ -111,7 +111,8 @@ def export_run(experiment: Experiment, record: Record, path: Path, page: bytes |
         if earlier and earlier[0].info.status == FINISHED:
             _attach(client, earlier[0].info.run_id, attached)
             return earlier[0].info.run_id, False
-        time = _milliseconds(record)
+        moment = utc_time(record.environment.time)
+        time = None if moment is None else round(moment.timestamp() * 1000)
         tags = {DIGEST_TAG: digest, VERDICT_TAG: record.overall_verdict, GRADE_TAG: _letters(record)}
         name = record.model.name
         run = earlier[0] if earlier else client.create_run(experiment.id, time, tags, name)
@@ -199,11 +200,6 @@ def _letters(record: Record) -> str:
 def _name(text: str) -> str:
     """Return a text as a name that MLflow accepts: letters, digits, and `_`, `.`, `-`."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", text)
-
-
-def _milliseconds(record: Record) -> int | None:
-    time = utc_time(record.environment.time)
-    return None if time is None else round(time.timestamp() * 1000)
 
 
 @contextmanager

@@ -128,11 +128,9 @@ def _choice_by_harm(
         )
     harmful = np.flatnonzero(harm > 0)
     lost = np.array([], np.intp)
-    if (
-        baseline is not None
-        and demand.dimension not in CHANGED_CLEAN
-        and _has_same_images(run, baseline, name)
-    ):
+    content = run.record.suite.contents.get(name)
+    is_same = baseline and content and baseline.record.suite.contents.get(name) == content
+    if baseline is not None and is_same and demand.dimension not in CHANGED_CLEAN:
         before = _harm(baseline, target, row).get(name)
         if before is not None and len(before) == len(harm):
             lost = harmful[before[harmful] <= 0]
@@ -184,11 +182,6 @@ def _images_of(run: StoredRun, name: str, listing: Listing) -> list[ChosenImage]
             if label != texture
         ]
     return [ChosenImage(name, path, label) for path, label, _ in listing(name)]
-
-
-def _has_same_images(run: StoredRun, baseline: StoredRun, name: str) -> bool:
-    content = run.record.suite.contents.get(name)
-    return content is not None and baseline.record.suite.contents.get(name) == content
 
 
 def _worst(places: NDArray[np.intp], harm: NDArray[np.float64], n: int) -> list[int]:

@@ -77,7 +77,7 @@ def dot_plot(title: str, rows: Mapping[str, Mapping[int, Point]], *, names: Sequ
     scale = Scale(min([0.0, *values]), max([1.0, *values]), NAMES, WIDTH - 44)
     step = max(ROW, 10 + 9 * len(names)) if len(names) > 1 else ROW
     bottom = step * len(points)
-    shapes = _vertical_grid(scale, bottom)
+    shapes = [vertical_lines(map(scale, scale.ticks()), 0, bottom), ticks(scale, scale.ticks(), bottom + 15)]
     words = []
     for place, (name, row) in enumerate(points.items()):
         middle = step * (place + 0.5)
@@ -91,22 +91,14 @@ def dot_plot(title: str, rows: Mapping[str, Mapping[int, Point]], *, names: Sequ
             shapes.append(mark(series, scale(point.value), y))
             if len(names) == 1:
                 shapes.append(label(WIDTH, middle + 4, point.text, "small", anchor="end"))
-            words.append(f"{name}{_record_name(names, series)} {point.words}")
+            of_record = f", {names[series]}:" if len(names) > 1 else ""
+            words.append(f"{name}{of_record} {point.words}")
     return Chart(WIDTH, round(bottom + AXIS), title, "; ".join(words), tuple(shapes))
-
-
-def _record_name(names: Sequence[str], series: int) -> str:
-    """Return the name of a record for a description; empty for a single one."""
-    return f", {names[series]}:" if len(names) > 1 else ""
 
 
 def fit(name: str, room: float = NAMES - 8) -> str:
     """Return a name cut to a room in pixels, with an ellipsis."""
     return shorten(name, max(int(room / 6.4), 2))
-
-
-def _vertical_grid(scale: Scale, bottom: float) -> list[Shape]:
-    return [vertical_lines(map(scale, scale.ticks()), 0, bottom), ticks(scale, scale.ticks(), bottom + 15)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
     ranked = [model for model in models if model.rank is not None]
     count = sum(not model.is_own for model in ranked)
     suspects = sorted({cause for model in models for cause in model.suspect})
+    twins = {twin.name: twin for twin in (published_population(), screened_population())}
     view = {
         "problem": "",
         "population": population.name,
@@ -77,7 +78,7 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
         "titles": {"score": "QUBA score", **{name: _title(name) for name in dimensions}},
         "weights": {name: f"{registry[name].weight:.2f}" for name in dimensions},
         "filters": _filters(details.values()),
-        "populations": _choices(population),
+        "populations": twins if population in twins.values() else {population.name: population},
         "rows": [model and _cells(model, dimensions, names, details) for model in excerpt(ranked, ROWS)],
         "doubts": list(map(suspect_sentence, suspects)),
         "study": study_tables(population),
@@ -96,11 +97,15 @@ def _models(records: Sequence[Column], population: Population) -> list[RankedMod
     if not population.mu:
         reasons = listed(dict.fromkeys(population.problems.values()), at_most=1)
         raise PopulationError(f"{population.name}: {reasons or 'it has no values of the nine dimensions'}")
+    grades = [grade for column in records for grade in column.record.grades]
     return rank(
         population,
         dict.fromkeys(population.problems, 0.0),
         own=[replace(column.run, file=str(column.number)) for column in records],
-        allow_other_suite=any(_allows_other_suite(column, population) for column in records),
+        # A record that this population graded in spite of another suite is ranked too.
+        allow_other_suite=any(
+            grade.population == population.name and grade.other_suite and grade.letter for grade in grades
+        ),
     )
 
 
@@ -108,18 +113,6 @@ def _title(name: str) -> str:
     """Return a dimension in words, with the better direction if that is the lower one."""
     unit = ", millions" if name == "parameters" else ""
     return f"{name.replace('_', ' ')}{unit}{' (lower is better)' if registry[name].better == 'low' else ''}"
-
-
-def _allows_other_suite(column: Column, population: Population) -> bool:
-    """True if the record was graded by this population in spite of another suite."""
-    grades = column.record.grades
-    return any(grade.population == population.name and grade.other_suite and grade.letter for grade in grades)
-
-
-def _choices(population: Population) -> dict[str, Population]:
-    """Return the populations of the same models, the whole one first."""
-    twins = {twin.name: twin for twin in (published_population(), screened_population())}
-    return twins if population in twins.values() else {population.name: population}
 
 
 def _ranking_text(model: RankedModel, population: Population, count: int) -> str:

@@ -60,7 +60,10 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> 
 
 
 def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | Table]:  # noqa: A002
-    yield _wrapped(_header(record), width, style="bold")
+    header = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
+    environment = record.environment
+    header += f", {environment.device}, {environment.precision}"
+    yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
     yield dimension_table(record, rule="-" if ascii else "─", width=width)
     notes = [_wrapped(line, width) for line in _grade_lines(record)]
@@ -75,13 +78,6 @@ def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | T
     yield _wrapped(summary_line(record), width, style=style)
     if record.verdicts:
         yield _wrapped(release_line(record), width, style=style)
-
-
-def _header(record: Record) -> str:
-    return (
-        f"{record.model.name} on {record.suite.name}, protocol {record.protocol}, "
-        f"{record.environment.device}, {record.environment.precision}"
-    )
 
 
 def _grade_lines(record: Record) -> Iterator[str]:
