@@ -26,15 +26,16 @@ def write_page(gate: GateSession, records: Sequence[Record], paths: Sequence[Pat
     html = gate.options.html
     if html is None or not records:
         return []
-    from quba_check.page.pictures import make_pictures
+    from quba_check.page.pictures import Pictures, make_pictures
     from quba_check.page.render import render_page
     from quba_check.suites.set_images import SetImages
 
     try:
         runs = stored_runs(gate, records, paths)
-        sources = [SetImages(gate.suite)] * len(runs)
-        n = gate.options.pictures
-        pictures = {} if n is None else make_pictures(runs, sources, n, baseline=gate.baseline)
+        pictures: Pictures = {}
+        if gate.options.pictures is not None:
+            sources = [SetImages(gate.suite)] * len(runs)
+            pictures = make_pictures(runs, sources, gate.options.pictures, baseline=gate.baseline)
         write_text(render_page(runs, baseline=gate.baseline, pictures=pictures), html)
     except UserError as error:
         return [str(error)]
