@@ -9,7 +9,7 @@ import click
 
 from quba_check.cli.parser import INPUT, WEB_ADDRESS, record_argument
 from quba_check.errors import OptionError, UserError
-from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text, other_files
+from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text
 from quba_check.exports.model_card import card_with_results
 from quba_check.records.files import read_record, write_text
 from quba_check.records.record import Record
@@ -104,5 +104,3 @@ def _write_value(
     file = card.parent / FOLDER / benchmark.file_name
     write_text(text, file)
     sys.stdout.write(f"{file}: {value} for the task {benchmark.task} of {benchmark.dataset}\n")
-    for other in other_files(file.parent, benchmark):
-        sys.stderr.write(f"WARNING: {other} also has a value for this task; the Hub expects one.\n")

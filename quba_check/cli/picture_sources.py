@@ -8,13 +8,15 @@ from pathlib import Path
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import UserError
-from quba_check.page.pictures import ImageSource, NoSource
+from quba_check.page.pictures import ImageSource
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.set_images import SetImages
 
 
-def picture_sources(runs: Sequence[StoredRun], data: str | Path | None, store: Path) -> list[ImageSource]:
-    """Return access to the images of each run.
+def picture_sources(
+    runs: Sequence[StoredRun], data: str | Path | None, store: Path
+) -> list[ImageSource | str]:
+    """Return the images of each run, or the reason why they are missing.
 
     Args:
         runs: the runs.
@@ -27,7 +29,7 @@ def picture_sources(runs: Sequence[StoredRun], data: str | Path | None, store: P
     return [_source(run, data, store) for run in runs]
 
 
-def _source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource:
+def _source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource | str:
     record = run.record
     sampler = SubsetSampler(record.limit, record.environment.seed)
     own = None if record.model.spec in DEMO_MODELS else record.suite.root
@@ -36,4 +38,4 @@ def _source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource
     except UserError as why:
         if data is not None:
             raise
-        return NoSource(f"{why} Another folder: --data DIR.")
+        return f"{why} Another folder: --data DIR."

@@ -14,7 +14,7 @@ from quba_check.cli.populations import POPULATION
 from quba_check.errors import OptionError
 from quba_check.gate.options import MOST_PICTURES
 from quba_check.grading.population import Population
-from quba_check.page.pictures import Album, make_album, pictures_folder, write_album
+from quba_check.page.pictures import Pictures, make_pictures
 from quba_check.page.render import render_page
 from quba_check.records.files import write_text
 from quba_check.storage.places import default_place, local_folder
@@ -57,7 +57,7 @@ def report(
     """Write one page on stored runs, with a column for each.
 
     The page is a single file that opens without a network: verdict, demands, changes, dimensions, data and
-    provenance. Pictures of more than 5 MB go into a folder next to it.
+    provenance.
     """
     if data is not None and n is None:
         raise OptionError("quba-check report: --data: got a folder without --pictures. Add --pictures N.")
@@ -65,11 +65,10 @@ def report(
     check_not_read(output, records)
     runs = [read_run(path, store) for path in records]
     shown, before = runs[: len(paths)], None if baseline is None else runs[-1]
-    album = Album()
+    pictures: Pictures = {}
     if n is not None:
         sources = picture_sources(shown, data, local_folder(store or default_place()))
-        album = make_album(shown, sources, n, baseline=before, folder=pictures_folder(output))
-    page = render_page(shown, baseline=before, pictures=album.demands, population=population)
-    write_album(album, output)
+        pictures = make_pictures(shown, sources, n, baseline=before)
+    page = render_page(shown, baseline=before, pictures=pictures, population=population)
     write_text(page, output)
     sys.stderr.write(f"{output}: {len(page.encode()) / 1000:,.0f} kB\n")

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
@@ -38,10 +37,7 @@ from quba_check.doctor.preprocessing_candidates import bgr_candidates, normalisa
 from quba_check.doctor.shuffled_labels import FIX, accurate_set, shuffled_sets
 from quba_check.doctor.significance import is_at_chance
 from quba_check.doctor.subject import ModelUnderTest, Variant
-from quba_check.doctor.time_budget import OutOfTimeError
 from quba_check.errors import ModelError
-
-T = TypeVar("T")
 
 _IMAGES, _CHANCE_IMAGES = 64, 512
 _COMPARED = 256
@@ -101,23 +97,19 @@ def _fixes(subject: ModelUnderTest, *, is_order_first: bool = False) -> Fixes:
     fixes = Fixes(subject.current, np.arange(len(subject.suite.classes)))
     if is_order_first:
         fixes = _with_order(subject, fixes)
-    better = _within_time(subject, STEP, lambda: _better_variant(subject, fixes))
-    if better is not None:
-        fixes = replace(fixes, variant=better.variant, better=better)
-    return fixes if is_order_first and better is None else _with_order(subject, fixes)
+    with subject.budget.step(STEP):
+        fixes = _with_variant(subject, fixes)
+    return fixes if is_order_first and fixes.better is None else _with_order(subject, fixes)
 
 
 def _with_order(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
     """Return the fixes with the class order examined again, under their preprocessing."""
     fixes = replace(fixes, columns=np.arange(len(fixes.columns)), order=None)
-    order = _within_time(
-        subject,
-        "class order",
-        lambda: better_order(subject, fixes.variant, many=_is_at_chance(subject, fixes)),
-    )
-    if order is None:
-        return fixes
-    return replace(fixes, columns=order.order.columns(subject.suite.classes), order=order)
+    with subject.budget.step("class order"):
+        order = better_order(subject, fixes.variant, many=_is_at_chance(subject, fixes))
+        if order is not None:
+            return replace(fixes, columns=order.order.columns(subject.suite.classes), order=order)
+    return fixes
 
 
 def _fixes_with_common_normalisations(subject: ModelUnderTest) -> Fixes | None:
@@ -129,28 +121,21 @@ def _fixes_with_common_normalisations(subject: ModelUnderTest) -> Fixes | None:
         except ModelError:
             continue
         if order is not None:
-            fixes = Fixes(current, order.order.columns(subject.suite.classes), order=order)
-            better = _better_variant(subject, fixes)
-            return fixes if better is None else replace(fixes, variant=better.variant, better=better)
+            return _with_variant(
+                subject, Fixes(current, order.order.columns(subject.suite.classes), order=order)
+            )
     return None
 
 
-def _better_variant(subject: ModelUnderTest, fixes: Fixes) -> BetterVariant | None:
+def _with_variant(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
+    """Return the fixes with a better preprocessing, under their class order."""
     better = better_normalisation(subject, fixes.columns, use_labels=not _is_at_chance(subject, fixes))
     if better is None and subject.short:
         n_correct, n = _n_correct(subject, fixes)
         if n_correct / n >= _POOR:
-            return None
-    return better or better_geometry(subject, fixes.columns)
-
-
-def _within_time(subject: ModelUnderTest, step: str, search: Callable[[], T]) -> T | None:
-    """Return the result of a search; None if the time budget ends."""
-    try:
-        return search()
-    except OutOfTimeError:
-        subject.budget.leave_out(step)
-        return None
+            return fixes
+    better = better or better_geometry(subject, fixes.columns)
+    return fixes if better is None else replace(fixes, variant=better.variant, better=better)
 
 
 def _order_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
@@ -225,7 +210,9 @@ def _chance_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]
 
 def _more_accurate(subject: ModelUnderTest, fixes: Fixes, search: Callable[[], Fixes | None]) -> Fixes:
     """Return the fixes of a further search if the model is more accurate with them."""
-    other = _within_time(subject, "class order", search)
+    other = None
+    with subject.budget.step("class order"):
+        other = search()
     if other is None:
         return fixes
     limit = _IMAGES if subject.short else _COMPARED

@@ -13,7 +13,7 @@ from quba_check.dimensions import registry
 from quba_check.doctor import accuracy, determinism, gradients, image_files, missing_sets, output_kinds
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
-from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, OutOfTimeError, TimeBudget
+from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, TimeBudget
 from quba_check.errors import SuiteError, UserError
 from quba_check.evaluation import Evaluation
 from quba_check.messages import listed
@@ -176,9 +176,8 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
             continue
         own: list[Finding] = []
         try:
-            own.extend(check.findings(subject))  # findings before an error are kept
-        except OutOfTimeError:
-            budget.leave_out(check.name)
+            with budget.step(check.name):
+                own.extend(check.findings(subject))  # findings before an error are kept
         except (UserError, torch.OutOfMemoryError) as error:
             if is_out_of_memory(error.__cause__ or error):
                 own.append(

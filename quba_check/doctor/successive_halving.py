@@ -14,7 +14,6 @@ from quba_check.doctor.class_order import labels
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.significance import mcnemar_p, sign_flip_p
 from quba_check.doctor.subject import ModelUnderTest, Variant
-from quba_check.doctor.time_budget import OutOfTimeError
 from quba_check.errors import ModelError
 
 ROUNDS = ((24, 4), (96, 2), (256, 1))
@@ -95,10 +94,8 @@ def successive_halving(
     scores: list[CandidateScore] = []
     for limit, n_left in SHORT_ROUNDS if subject.short else ROUNDS:
         candidate_scores: list[CandidateScore | None] = []
-        try:
+        with subject.budget.step(step):
             candidate_scores.extend(_score(subject, candidate, columns, limit) for candidate in remaining)
-        except OutOfTimeError:
-            subject.budget.leave_out(step)
         promising = [score for score in candidate_scores if score is not None and is_promising(score)]
         if len(candidate_scores) < len(remaining):
             promising = promising or scores

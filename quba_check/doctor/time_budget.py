@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from quba_check.errors import QubaError
 
@@ -41,6 +42,14 @@ class TimeBudget:
         """Raise `OutOfTimeError` if the budget is over."""
         if self.is_spent():
             raise OutOfTimeError
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Note a step during which the budget ends."""
+        try:
+            yield
+        except OutOfTimeError:
+            self.leave_out(name)
 
     def leave_out(self, step: str) -> None:
         """Note a step without time."""

@@ -38,7 +38,11 @@ def statement(record: Record, *, file: str, digest: str, url: str | None = None)
         UserError: the record has no digests of the model's files.
     """
     if not record.model.files:
-        raise UserError(f"{file}: {_reason_without_files(record)}")
+        raise UserError(
+            f"{file}: the record has no digests of files of the model '{record.model.spec}', which an "
+            "attestation is about. Allowed: a record of this version, of a checkpoint, an ONNX file, another "
+            "model file or folder, or a timm model. Save the model, and run the gate with --model=FILE."
+        )
     return {
         "_type": STATEMENT_TYPE,
         "subject": [
@@ -148,16 +152,3 @@ def _public(path: str) -> str:
     """Return a path without the folders of an absolute one, since statements may be public."""
     is_absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
     return PureWindowsPath(path).name if is_absolute else path
-
-
-def _reason_without_files(record: Record) -> str:
-    if "files" not in record.model.model_fields_set:
-        return (
-            "an earlier version wrote this record, without digests of the model's files, which an "
-            "attestation is about. Run the gate again."
-        )
-    return (
-        f"the model '{record.model.spec}' was not loaded from files with a known digest, which an "
-        "attestation is about. Allowed: a record of a checkpoint, an ONNX file, another model file or "
-        "folder, or a timm model. Save the model, and run the gate with --model=FILE."
-    )

@@ -8,8 +8,8 @@ from pathlib import PurePath
 from quba_check.messages import needs
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, VerdictRow
-from quba_check.reports.verdict_labels import limit_text, most_severe
+from quba_check.records.verdict import VerdictRow
+from quba_check.reports.verdict_labels import most_severe
 
 TOOL = "quba-check"
 """Name of this package where a result states its origin."""
@@ -30,11 +30,6 @@ def metric_name(name: str, quantity: QuantityRow) -> str:
         words += ["masked: no evidence of robustness"] if quantity.masked else []
         words += [str(quantity.stopped)] if quantity.stopped is not None else []
     return ", ".join(words)
-
-
-def demand_text(verdict: VerdictRow) -> str:
-    """Return the demand behind a verdict, such as `>= 0.93`."""
-    return f"{SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
 
 
 def demand_place(verdict: VerdictRow) -> str:

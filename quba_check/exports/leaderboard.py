@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from quba_check.errors import OptionError, UserError
 from quba_check.exports.hub_metrics import (
     MISSING,
     TOOL,
     demand_place,
-    demand_text,
     metric_name,
     slug,
     worst_verdict,
@@ -20,6 +18,7 @@ from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
+from quba_check.reports.verdict_labels import bound_text
 
 FOLDER = ".eval_results"
 """Folder of a model repository with results for leaderboards."""
@@ -128,23 +127,5 @@ def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
         notes.append(f"95 % interval {interval_text(quantity.interval, quantity.unit, quantity.n)}")
     verdict = worst_verdict(record, dimension, part or None)
     if verdict is not None:
-        notes.append(f"demand {demand_text(verdict)} in {demand_place(verdict)}: {verdict.outcome}")
+        notes.append(f"demand {bound_text(verdict)} in {demand_place(verdict)}: {verdict.outcome}")
     return ", ".join(notes)
-
-
-def other_files(folder: Path, benchmark: Benchmark) -> list[Path]:
-    """Return the other readable files of a folder with results for the same task."""
-    import yaml
-    from huggingface_hub import parse_eval_result_entries
-
-    files = []
-    for path in sorted(folder.glob("*.yaml")):
-        if path.name == benchmark.file_name:
-            continue
-        try:
-            entries = parse_eval_result_entries(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
-            continue
-        if any((entry.dataset_id, entry.task_id) == (benchmark.dataset, benchmark.task) for entry in entries):
-            files.append(path)
-    return files

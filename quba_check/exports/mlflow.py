@@ -111,13 +111,11 @@ def export_run(experiment: Experiment, record: Record, path: Path, page: bytes |
         if earlier and earlier[0].info.status == FINISHED:
             _attach(client, earlier[0].info.run_id, attached)
             return earlier[0].info.run_id, False
-        time = _milliseconds(record)
+        moment = utc_time(record.environment.time)
+        time = None if moment is None else round(moment.timestamp() * 1000)
         tags = {DIGEST_TAG: digest, VERDICT_TAG: record.overall_verdict, GRADE_TAG: _letters(record)}
-        run = (
-            earlier[0]
-            if earlier
-            else client.create_run(experiment.id, start_time=time, tags=tags, run_name=record.model.name)
-        )
+        name = record.model.name
+        run = earlier[0] if earlier else client.create_run(experiment.id, time, tags, name)
         _log(client, run, record, time)
         _attach(client, run.info.run_id, files | attached)
         client.set_terminated(run.info.run_id, FINISHED, end_time=time)
@@ -157,13 +155,14 @@ def run_metrics(record: Record) -> dict[str, float]:
     """
     metrics: dict[str, float] = {}
     for row in export_rows([record]):
-        part = "percentile" if (row.dimension, row.part) == (QUBA, "grade") else row.part
-        name = _name(f"{row.dimension}.{part}" if part else row.dimension)
-        if row.value is None or name in metrics:
+        dimension, part = row["dimension"], row["part"]
+        part = "percentile" if (dimension, part) == (QUBA, "grade") else part
+        name = _name(f"{dimension}.{part}" if part else dimension)
+        if row["value"] is None or name in metrics:
             continue
-        metrics[name] = row.value
-        if row.lower is not None and row.upper is not None:
-            metrics |= {f"{name}_lower": row.lower, f"{name}_upper": row.upper}
+        metrics[name] = row["value"]
+        if row["lower"] is not None:
+            metrics |= {f"{name}_lower": row["lower"], f"{name}_upper": row["upper"]}
     return metrics
 
 
@@ -201,11 +200,6 @@ def _letters(record: Record) -> str:
 def _name(text: str) -> str:
     """Return a text as a name that MLflow accepts: letters, digits, and `_`, `.`, `-`."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", text)
-
-
-def _milliseconds(record: Record) -> int | None:
-    time = utc_time(record.environment.time)
-    return None if time is None else round(time.timestamp() * 1000)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from quba_check.exports.hub_metrics import (
     MISSING,
     TOOL,
     demand_place,
-    demand_text,
     metric_name,
     slug,
     worst_verdict,
@@ -18,6 +17,7 @@ from quba_check.number_format import ordinal
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
+from quba_check.reports.verdict_labels import bound_text
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -106,7 +106,7 @@ def _results(record: Record, url: str | None) -> list[EvalResult]:
             f"quba-check model-card: the run of {record.model.name} measured no dimension. "
             "Allowed: a record with at least one."
         )
-    for grade in dict.fromkeys(grade.model_copy(update={"file": ""}) for grade in record.grades):
+    for grade in record.files_by_grade():
         if grade.score is not None and grade.percentile is not None:
             details = {"letter": grade.letter, "interval": list(grade.interval or ()) or None}
             metrics.append(("quba_score", grade.score, _score_name(grade, grade.percentile), details))
@@ -149,6 +149,6 @@ def _details(record: Record, name: str, row: MeasurementRow) -> dict[str, Any]:
     details["interval"] = None if row.interval is None else list(row.interval)
     verdict = worst_verdict(record, name)
     if verdict is not None:
-        details |= {"demand": demand_text(verdict), "verdict": verdict.outcome}
+        details |= {"demand": bound_text(verdict), "verdict": verdict.outcome}
         details["source"] = demand_place(verdict)
     return details

@@ -4,72 +4,35 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from quba_check.errors import UserError
-from quba_check.exports.hub_metrics import demand_text
 from quba_check.messages import needs
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import QUBA, GradeRow, VerdictRow
-from quba_check.reports.verdict_labels import most_severe
+from quba_check.records.verdict import QUBA, VerdictRow
+from quba_check.reports.verdict_labels import bound_text, most_severe
 from quba_check.storage.csv_text import csv_text
 
+COLUMNS = (
+    *("model", "fingerprint", "protocol", "suite", "time", "commit", "dimension", "part", "value"),
+    *("lower", "upper", "unit", "n", "demand", "bound", "outcome", "tier"),
+)
+"""Columns of every table.
 
-@dataclass(frozen=True, slots=True)
-class ExportRow:
-    """A dimension, part or grade of a record; the fields are the columns.
-
-    Attributes:
-        model: the model's name.
-        fingerprint: content hash of the model.
-        protocol: the protocol of the record.
-        suite: the suite's name.
-        time: time of the run, ISO 8601 with its offset from UTC.
-        commit: git commit of the run; None if unknown.
-        dimension: the dimension, or `quba` for score and grade.
-        part: the part; None for the dimension itself. For `quba`: `score` or `grade`.
-        value: the value; None if it could not be measured. For `quba.grade` the percentile.
-        lower: lower limit of the two-sided 95 % interval; None if unknown.
-        upper: upper limit, likewise.
-        unit: the value's unit.
-        n: number of images; None if the value depends on none.
-        demand: the demand as in reports, such as `>= 0.93`; None without one. Of several on the same quantity
-            the one with the most severe verdict, the first of equals.
-        bound: its threshold; None if that is a letter.
-        outcome: its outcome.
-        tier: its tier.
-    """
-
-    model: str
-    fingerprint: str
-    protocol: str
-    suite: str
-    time: str
-    commit: str | None
-    dimension: str
-    part: str | None
-    value: float | None
-    lower: float | None
-    upper: float | None
-    unit: str | None
-    n: int | None
-    demand: str | None
-    bound: float | None
-    outcome: str | None
-    tier: str | None
-
-
-COLUMNS = tuple(field.name for field in fields(ExportRow))
-"""Names of the columns of every table."""
+`dimension` is `quba` for score and grade, which `part` names; the value of `grade` is the percentile. `lower`
+and `upper` are the limits of the two-sided 95 % interval. Of several demands on a quantity the most severe
+verdict is shown, the first of equals; `bound` is its threshold unless that is a letter.
+"""
+Row = dict[str, Any]
+"""Values by column; None for an unknown one."""
 PERCENTILE = "percentile"
 """Unit of the value of `quba.grade`."""
 _NUMBERS = ("value", "lower", "upper", "bound")
 
 
-def export_rows(records: Iterable[Record]) -> Iterator[ExportRow]:
+def export_rows(records: Iterable[Record]) -> Iterator[Row]:
     """Yield the rows of each record: dimensions with their parts, then score and grade.
 
     A dimension or part without a value has a row only if it could not be measured.
@@ -86,12 +49,9 @@ def export_rows(records: Iterable[Record]) -> Iterator[ExportRow]:
         yield from _grade_rows(record)
 
 
-def _grade_rows(record: Record) -> Iterator[ExportRow]:
+def _grade_rows(record: Record) -> Iterator[Row]:
     """Yield score and percentile of each grade, once if several files agree."""
-    files: dict[GradeRow, list[str]] = {}
-    for grade in record.grades:
-        files.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
-    for grade, names in files.items():
+    for grade, names in record.files_by_grade().items():
         if grade.score is None:
             continue
         verdicts = [
@@ -112,34 +72,25 @@ def _row(
     part: str | None,
     quantity: QuantityRow | None,
     verdicts: Iterable[VerdictRow],
-) -> ExportRow:
+) -> Row:
     verdict = most_severe(verdict for verdict in verdicts if verdict.part == part)
-    columns: dict[str, Any] = dict.fromkeys(COLUMNS) | {
-        "model": record.model.name,
-        "fingerprint": record.model.fingerprint,
-        "protocol": record.protocol,
-        "suite": record.suite.name,
-        "time": record.environment.time,
-        "commit": record.environment.git,
-        "dimension": dimension,
-        "part": part,
-    }
+    columns: Row = dict.fromkeys(COLUMNS)
+    columns |= {"model": record.model.name, "fingerprint": record.model.fingerprint}
+    columns |= {"protocol": record.protocol, "suite": record.suite.name}
+    columns |= {"time": record.environment.time, "commit": record.environment.git}
+    columns |= {"dimension": dimension, "part": part}
     if quantity is not None:
         columns |= {"value": quantity.value, "unit": quantity.unit, "n": quantity.n}
         columns["lower"], columns["upper"] = quantity.interval or (None, None)
     if verdict is not None:
-        columns |= {
-            "demand": demand_text(verdict),
-            "bound": verdict.limit if isinstance(verdict.limit, float) else None,
-            "outcome": verdict.outcome,
-            "tier": verdict.tier,
-        }
-    return ExportRow(**columns)
+        columns |= {"demand": bound_text(verdict), "outcome": verdict.outcome, "tier": verdict.tier}
+        columns["bound"] = verdict.limit if isinstance(verdict.limit, float) else None
+    return columns
 
 
 def csv_table(records: Iterable[Record]) -> str:
     """Return the rows of records as CSV, without formulas; missing values are empty cells."""
-    return csv_text(COLUMNS, map(astuple, export_rows(records)))
+    return csv_text(COLUMNS, (row.values() for row in export_rows(records)))
 
 
 def parquet_table(records: Iterable[Record]) -> bytes:
@@ -161,7 +112,7 @@ def parquet_table(records: Iterable[Record]) -> bytes:
     types |= dict.fromkeys(_NUMBERS, pa.float64())
     types |= {"n": pa.int64(), "time": pa.timestamp("ms", tz="UTC")}
     rows = list(export_rows(records))
-    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    columns = {name: [row[name] for row in rows] for name in COLUMNS}
     columns["time"] = [utc_time(time) for time in columns["time"]]
     file = io.BytesIO()
     pq.write_table(pa.table(columns, schema=pa.schema(types.items())), file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.records.measurement import MeasurementRow
@@ -12,19 +11,6 @@ from quba_check.records.verdict import DROPS, VerdictRow
 
 ON_CLEAN_IMAGES = ("accuracy", "calibration_error", "class_balance")
 """Dimensions of clean images alone, whose errors `quba-check failures` lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class AdviceStep:
-    """A next step.
-
-    Attributes:
-        text: one or two sentences.
-        command: a command to copy; empty for none.
-    """
-
-    text: str
-    command: str = ""
 
 
 MEASURES: Mapping[str, str] = {
@@ -62,40 +48,32 @@ MEASURES: Mapping[str, str] = {
     "quba": "The grade weighs nine dimensions: the ones furthest below the population's median cost most.",
 }
 """What usually helps, by dimension."""
+MASKED = (
+    "The gradients mislead the attacks, so this value overstates robustness. Remove quantization, "
+    "non-differentiable preprocessing or saturated outputs, then measure again."
+)
 
 
-def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> tuple[AdviceStep, ...]:
-    """Return next steps for an unmet demand, the most useful first."""
-    return tuple(_steps(run, row, baseline))
-
-
-def _steps(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Iterator[AdviceStep]:
+def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Iterator[tuple[str, str]]:
+    """Yield next steps for an unmet demand, each with a command or an empty text."""
     record = shlex.quote(run.file)
     if row.outcome == "not run":
-        yield AdviceStep("Run the gate again: this demand was not judged.")
+        yield "Run the gate again: this demand was not judged.", ""
         return
     if row.outcome == "unmeasurable":
-        yield AdviceStep("List which sets the data folder has:", f"quba-check suite describe {_root(run)}")
+        folder = shlex.quote(run.record.suite.root)
+        yield "List which sets the data folder has:", f"quba-check suite describe {folder}"
         return
     if row.bound in DROPS and baseline is not None:
         before = shlex.quote(baseline.file)
-        yield AdviceStep(
-            "Write the images whose answers changed:",
-            f"quba-check compare {before} {record} --flips flips.csv",
-        )
+        command = f"quba-check compare {before} {record} --flips flips.csv"
+        yield "Write the images whose answers changed:", command
     measured = run.record.measurements.get(row.dimension)
     if isinstance(measured, MeasurementRow) and measured.masked:
-        yield AdviceStep(
-            "The gradients mislead the attacks, so this value overstates robustness. Remove quantization, "
-            "non-differentiable preprocessing or saturated outputs, then measure again."
-        )
+        yield MASKED, ""
     elif row.dimension in MEASURES:
-        yield AdviceStep(MEASURES[row.dimension])
+        yield MEASURES[row.dimension], ""
     if row.dimension in ON_CLEAN_IMAGES and run.images is not None:
-        yield AdviceStep("List the images that the model gets wrong:", f"quba-check failures {record}")
+        yield "List the images that the model gets wrong:", f"quba-check failures {record}"
     if row.within_noise:
-        yield AdviceStep("The bound lies within the noise: more images decide whether the model meets it.")
-
-
-def _root(run: StoredRun) -> str:
-    return shlex.quote(run.record.suite.root)
+        yield "The bound lies within the noise: more images decide whether the model meets it.", ""

@@ -13,37 +13,12 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.messages import listed
 from quba_check.page.columns import Column
-from quba_check.page.drawing import Chart
-from quba_check.page.interval_chart import change_chart
 from quba_check.records.comparison import ChangeRow
-from quba_check.reports.comparison import change_cells
 
 MOST_FLIPS = 60
 """Largest number of flipped images in the lists of all records."""
 MOST_WITH_PARTS = 2
 """Largest number of records with a table of the changes of parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeLine:
-    """The change of a dimension or part in words.
-
-    Attributes:
-        row: the change.
-        cells: value of the baseline, value of the record, signed difference, and its interval.
-        flips: `12 lost, 3 gained, p = 0.04` for shares of the same images; else empty.
-        chart: the interval drawn against no change; None for parts.
-    """
-
-    row: ChangeRow
-    cells: tuple[str, ...]
-    flips: str
-    chart: Chart | None
-
-    @property
-    def name(self) -> str:
-        """Name of the dimension or part."""
-        return self.row.part or self.row.dimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +29,7 @@ class Changes:
         column: the record.
         baseline: name and date of the baseline.
         problem: the reason why the two cannot be compared; else empty.
-        lines: changes of dimensions, each followed by those of its parts for few records.
+        rows: changes of dimensions, each followed by those of its parts for few records.
         notes: notes of the comparison.
         flipped: the flipped images, lost ones first; some of them if there are many.
         lost: number of images that only the baseline classifies correctly; None if unknown.
@@ -66,7 +41,7 @@ class Changes:
     column: Column
     baseline: str
     problem: str = ""
-    lines: tuple[ChangeLine, ...] = ()
+    rows: tuple[ChangeRow, ...] = ()
     notes: tuple[str, ...] = ()
     flipped: tuple[Flip, ...] = ()
     lost: int | None = None
@@ -79,8 +54,9 @@ class Changes:
         """The changes in a line."""
         if self.problem:
             return f"not comparable with {self.baseline}"
-        counts = Counter(line.row.finding for line in self.lines if line.row.part is None)
-        names = [line.name for line in self.lines if line.row.part is None and line.row.finding == "worse"]
+        rows = [row for row in self.rows if row.part is None]
+        counts = Counter(row.finding for row in rows)
+        names = [row.dimension for row in rows if row.finding == "worse"]
         parts = [f"worse: {listed(names, 3)}"] if names else []
         parts += [f"{counts['better']} better"] if counts["better"] else []
         if not parts:
@@ -116,24 +92,11 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     return Changes(
         column,
         name,
-        lines=tuple(
-            _line(row) for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS
-        ),
+        rows=tuple(row for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS),
         notes=tuple(note for note in comparison.notes if not note.startswith(own_failures)),
         flipped=tuple([*lost, *gained][: MOST_FLIPS // records]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),
         command=f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv",
         unknown=unknown,
-    )
-
-
-def _line(row: ChangeRow) -> ChangeLine:
-    _, *cells = change_cells(row, between=" to ")[:5]
-    has_flips = row.lost is not None and row.gained is not None and row.p is not None
-    return ChangeLine(
-        row,
-        tuple(cells),
-        f"{row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}" if has_flips else "",
-        None if row.interval is None or row.part is not None else change_chart(row),
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.comparison.misclassified import Failure, failures
+from quba_check.comparison.misclassified import failures
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import Better
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET
@@ -102,19 +102,8 @@ def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choic
     further = [failure for failure in others if failure.is_lost][: n - n_lost]
     count = f"{len(wrong):,} of {len(run.clean_answers().names):,}"
     note = f"Wrong clean images, {count}, highest loss first.{problem}"
-    return Choice(tuple(map(_image_of, (*worst, *further))), note)
-
-
-def _image_of(failure: Failure) -> ChosenImage:
-    return ChosenImage(
-        CLEAN_SET,
-        failure.path,
-        failure.label,
-        failure.predicted,
-        failure.confidence,
-        failure.loss,
-        failure.is_lost,
-    )
+    chosen = (astuple(failure)[1:] for failure in (*worst, *further))
+    return Choice(tuple(ChosenImage(CLEAN_SET, *values) for values in chosen), note)
 
 
 def _choice_by_harm(
@@ -139,11 +128,9 @@ def _choice_by_harm(
         )
     harmful = np.flatnonzero(harm > 0)
     lost = np.array([], np.intp)
-    if (
-        baseline is not None
-        and demand.dimension not in CHANGED_CLEAN
-        and _has_same_images(run, baseline, name)
-    ):
+    content = run.record.suite.contents.get(name)
+    is_same = baseline and content and baseline.record.suite.contents.get(name) == content
+    if baseline is not None and is_same and demand.dimension not in CHANGED_CLEAN:
         before = _harm(baseline, target, row).get(name)
         if before is not None and len(before) == len(harm):
             lost = harmful[before[harmful] <= 0]
@@ -195,11 +182,6 @@ def _images_of(run: StoredRun, name: str, listing: Listing) -> list[ChosenImage]
             if label != texture
         ]
     return [ChosenImage(name, path, label) for path, label, _ in listing(name)]
-
-
-def _has_same_images(run: StoredRun, baseline: StoredRun, name: str) -> bool:
-    content = run.record.suite.contents.get(name)
-    return content is not None and baseline.record.suite.contents.get(name) == content
 
 
 def _worst(places: NDArray[np.intp], harm: NDArray[np.float64], n: int) -> list[int]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.number_format import format_distinct, format_value, interval_text
-from quba_check.page.advice import AdviceStep, advice
+from quba_check.page.advice import advice
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
 from quba_check.page.evidence import Evidence, evidence_of, grade_of
@@ -19,19 +19,8 @@ from quba_check.page.interval_chart import Bounded, interval_chart, letters_char
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
 from quba_check.records.verdict import SIGNS, VerdictRow
-from quba_check.reports.verdict_labels import LABELS, Label, label, limit_text
+from quba_check.reports.verdict_labels import LABELS, LOOKS, Label, label, limit_text
 
-KINDS: Mapping[Label, str] = {
-    "FAIL": "bad",
-    "UNCERTAIN": "warn",
-    "NOT RUN": "open",
-    "WARN": "warn",
-    "INFO": "open",
-    "ALLOWED": "warn",
-    "SKIP": "open",
-    "PASS": "good",
-}
-"""Kind of sign of each label."""
 _PLACE = re.compile("demanded by .*:[0-9]+")
 
 
@@ -63,7 +52,7 @@ class Cell:
     details: tuple[str, ...]
     chart: Chart | None
     pictures: DemandPictures | None
-    advice: tuple[AdviceStep, ...]
+    advice: tuple[tuple[str, str], ...]
 
     @property
     def is_noisy(self) -> bool:
@@ -167,22 +156,26 @@ def _cells(
             column=column,
             verdict=row,
             label=verdict_label,
-            kind=KINDS[verdict_label],
+            kind=LOOKS[verdict_label].sign,
             value=_value_text(row, known),
             interval=_interval_text(known),
             headline=headline,
             details=details,
             chart=charts.get(number) or _letters(column, row, known),
             pictures=pictures.get((number, row.id)),
-            advice=() if row.is_met else advice(column.run, row, baseline),
+            advice=() if row.is_met else tuple(advice(column.run, row, baseline)),
         )
     return cells
 
 
 def _message(row: VerdictRow, evidence: Evidence) -> tuple[str, tuple[str, ...]]:
-    """Return headline and details, of the record if it has them."""
-    text = row.message or evidence.message
-    headline, *details = (line.strip() for line in (text or f"{row.name}: {row.outcome}").splitlines())
+    """Return headline and details; those of a pass are not in its record."""
+    text = row.message or f"{row.name}: {row.outcome}"
+    if row.outcome == "pass" and not row.message and evidence.value is not None:
+        text = f"{row.target} {_value_text(row, evidence)} meets the bound {_bound_text(row)}"
+        text += f"\nworst part: {evidence.worst_part}" if evidence.worst_part else ""
+        text += "" if evidence.n is None else f"\nn = {evidence.n:,} images"
+    headline, *details = map(str.strip, text.splitlines())
     return headline, tuple(line for line in details if line and not _PLACE.fullmatch(line))
 
 

@@ -8,10 +8,8 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, metadata
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
 from quba_check.dimensions import registry
 from quba_check.number_format import format_value, interval_text
 from quba_check.page.columns import Column
@@ -66,26 +64,18 @@ class DimensionView:
 
     Attributes:
         name: its name.
-        heading: its name in plain words.
-        meaning: its meaning in one sentence.
+        registered: the dimension; None for a custom one that is not registered.
         reading: the value as a sentence; empty for several records.
         better: `higher is better` or `lower is better`.
-        formula: its definition; empty if unknown.
-        source: paper or other source; empty if unknown.
-        link: address of the paper; empty if unknown.
         values: the values, one per record.
         figures: charts and small tables.
         parts: the parts: name, then a value for each record.
     """
 
     name: str
-    heading: str
-    meaning: str
+    registered: Dimension | None
     reading: str
     better: str
-    formula: str
-    source: str
-    link: str
     values: tuple[Value, ...]
     figures: tuple[Figure, ...]
     parts: tuple[tuple[str, ...], ...]
@@ -103,41 +93,40 @@ def _view(name: str, columns: Sequence[Column], population: Reference) -> Dimens
     registered = next((dimension for dimension in registry if dimension.name == name), None)
     measured = [row for column in columns if (row := column.measured(name)) is not None]
     better = registered.better if registered else next((row.better for row in measured), None)
-    source = registered.source if registered else ""
-    arxiv = _ARXIV.search(source)
     drawn = figures(name, columns)
     if (figure := _population_figure(name, columns, population)) is not None:
         drawn.append(figure)
     drawn.sort(key=lambda figure: figure.chart is None)
     return DimensionView(
         name=name,
-        heading=_heading(name),
-        meaning=registered.title if registered else "A custom dimension of these records.",
+        registered=registered,
         reading=_reading(name, columns[0]) if len(columns) == 1 else "",
         better={"high": "higher is better", "low": "lower is better"}.get(better or "", ""),
-        formula=_formula(name),
-        source=source,
-        link=f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else "",
         values=tuple(_value(name, column, population) for column in columns),
         figures=tuple(drawn),
         parts=parts_rows(columns, name),
     )
 
 
-def _heading(name: str) -> str:
+def heading(name: str) -> str:
     """Return the name of a dimension in plain words.
 
-    >>> _heading("ood_robustness"), _heading("shape_bias")
+    >>> heading("ood_robustness"), heading("shape_bias")
     ('OOD robustness', 'Shape bias')
     """
     words = name.replace("_", " ")
     return f"OOD{words[3:]}" if words.startswith("ood ") else f"{words[:1].upper()}{words[1:]}"
 
 
-def _formula(name: str) -> str:
+def formula(dimension: Dimension) -> str:
     """Return the definition from the documentation of the measure; empty if there is none."""
-    text = inspect.getdoc(registry[name].measure) if name in registry else None
-    return " ".join((text or "").partition("\n\n")[0].split())
+    return " ".join((inspect.getdoc(dimension.measure) or "").partition("\n\n")[0].split())
+
+
+def paper(source: str) -> str:
+    """Return the address of a source's paper; empty if unknown."""
+    arxiv = _ARXIV.search(source)
+    return f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else ""
 
 
 def _reading(name: str, column: Column) -> str:
@@ -162,7 +151,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
     if not isinstance(row, MeasurementRow):
         reason = f"unmeasurable: {row.unmeasurable}" if isinstance(row, UnmeasurableRow) else "not measured"
         return Value(column, "–", label=verdict_label, problem=reason)
-    problems = [str(row.stopped)] if row.stopped is not None else []
+    problems = [] if row.stopped is None else [str(row.stopped)]
     problems += [f"masked, no evidence of robustness: {sign}" for sign in row.masked]
     n = row.images or row.n
     return Value(
@@ -189,32 +178,18 @@ def _rank(name: str, row: MeasurementRow, column: Column, population: Reference)
 
 def _population_figure(name: str, columns: Sequence[Column], population: Reference) -> Figure | None:
     values = population.values(name)
-    own = {
-        column.number: row.value
+    differences = {column.number: population.difference(column.record) for column in columns}
+    rows = {
+        column.number: row
         for column in columns
-        if (row := column.measured(name)) is not None
-        and row.stopped is None
-        and not population.difference(column.record)
+        if (row := column.measured(name)) and row.stopped is None and not differences[column.number]
     }
-    differences = {population.difference(column.record) for column in columns} - {""}
-    if not values or not own:
-        if not population.name or not differences:
-            return None
-        return Figure(f"No comparison with a population: {'; '.join(sorted(differences))}.")
+    if not values or not rows:
+        reasons = sorted({*differences.values()} - {""})
+        return Figure(f"No comparison with a population: {'; '.join(reasons)}.") if reasons else None
     names = [column.short for column in columns]
-    unit = next(row.unit for column in columns if (row := column.measured(name)) is not None)
+    own, units = {series: row.value for series, row in rows.items()}, [row.unit for row in rows.values()]
     caption = f"{len(values):,} models of the population {population.name}, with their median."
     if any(population.crosses(name, column.record) for column in columns):
         caption += " Its protocol defines this dimension differently, so the values are not comparable."
-    return Figure(caption, distribution(values, own, names, unit))
-
-
-@cache
-def documentation() -> str:
-    """Return the address of the documentation of the installed package; empty if it states none."""
-    try:
-        urls = metadata("quba-check").get_all("Project-URL") or []
-    except PackageNotFoundError:
-        return ""
-    pairs = (str(url).partition(",") for url in urls)
-    return next((url.strip() for kind, _, url in pairs if kind.strip().lower() == "documentation"), "")
+    return Figure(caption, distribution(values, own, names, units[0]))

@@ -46,15 +46,6 @@ class Chart:
     shapes: tuple[Shape, ...]
     role: str = "img"
 
-    @property
-    def count(self) -> int:
-        """Number of its elements."""
-        return sum(map(_count, self.shapes))
-
-
-def _count(shape: Shape) -> int:
-    return 1 + sum(map(_count, shape.children))
-
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -77,8 +68,8 @@ class Scale:
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return self.start + min(max(share, 0.0), 1.0) * (self.end - self.start)
 
-    def ticks(self, most: int = 6) -> list[float]:
-        """Return round values within the scale, at most `most`.
+    def ticks(self) -> list[float]:
+        """Return round values within the scale, at most six or seven.
 
         >>> Scale(0, 1, 0, 100).ticks()
         [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -86,7 +77,7 @@ class Scale:
         span = self.high - self.low
         if not span > 0:
             return [self.low]
-        rough = span / max(most - 1, 1)
+        rough = span / 5
         power = 10 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
         first = math.ceil(self.low / step - 1e-9)

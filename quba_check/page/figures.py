@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from quba_check.page import tables
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
 from quba_check.page.heatmap import heatmap
-from quba_check.page.plots import Bin, Point, class_curve, cue_bars, dot_plot, reliability_diagram
-from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.page.plots import Point, class_curve, cue_bars, dot_plot, reliability_diagram
 
+T = TypeVar("T")
 WORST_CLASSES = 10
 """Number of classes in the table of the worst ones."""
 MOST_ROWS = 24
@@ -49,91 +50,74 @@ def _attacks(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure
     rows = {"clean images": _points(columns, "accuracy", None)}
     rows |= {name: _points(columns, "adversarial_robustness", part) for name, part in parts.items()}
     caption = "Accuracy on clean images and under two attacks that move no pixel by more than 8/255."
-    yield Figure(caption, dot_plot("Accuracy under attack", _rows_with_values(rows), names=names))
+    yield Figure(caption, dot_plot("Accuracy under attack", rows, names=names))
 
 
 def _corruptions(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    cells = _tables(columns, tables.severities)
+    yield from _missing("The heatmap of severities", columns, cells)
     for column in columns:
-        cells = tables.severities(column)
-        suffix = f" of {column.short}" if len(names) > 1 else ""
-        if not cells:
-            yield _missing(f"The heatmap of severities{suffix}", column)
-            continue
-        title = f"Relative accuracy{suffix} by corruption and severity"
-        caption = (
-            f"{title}: accuracy divided by clean accuracy, 1 is no loss. Cells that stand out lose more."
-        )
-        yield Figure(caption, heatmap(title, [str(severity) for severity in range(1, 6)], cells))
-    if len(names) > 1:
-        kinds = list(dict.fromkeys(name for column in columns for name in tables.severities(column)))
-        rows = {kind: _points(columns, "corruption_robustness", kind) for kind in kinds}
-        if any(rows.values()):
-            yield Figure(
-                "Relative accuracy under each corruption, all severities.",
-                dot_plot("Corruptions", rows, names=names),
+        if column.number in cells:
+            title = f"Relative accuracy{_of(column, names)} by corruption and severity"
+            caption = (
+                f"{title}: accuracy divided by clean accuracy, 1 is no loss. Cells that stand out lose more."
             )
+            severities = [str(severity) for severity in range(1, 6)]
+            yield Figure(caption, heatmap(title, severities, cells[column.number]))
+    if len(names) > 1 and cells:
+        kinds = dict.fromkeys(name for of_record in cells.values() for name in of_record)
+        rows = {kind: _points(columns, "corruption_robustness", kind) for kind in kinds}
+        caption = "Relative accuracy under each corruption, all severities."
+        yield Figure(caption, dot_plot("Corruptions", rows, names=names))
 
 
 def _shifts(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
     sets = dict.fromkeys(
         name
         for column in columns
-        for name, part in _measured(column, "ood_robustness").parts.items()
+        for name, part in column.parts("ood_robustness").items()
         if part.better is not None
     )
     rows = {name: _points(columns, "ood_robustness", name) for name in sets}
-    lowest, note = _lowest(_rows_with_values(rows), "sets")
+    lowest, note = _lowest(rows, "sets")
     caption = f"Accuracy on each set divided by the clean accuracy, with its interval; 1 is no loss.{note}"
     yield Figure(caption, dot_plot("Relative accuracy by set", lowest, names=names))
 
 
 def _calibration(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
-    bins: dict[int, list[Bin]] = {column.number: tables.reliability(column) for column in columns}
-    scaled = {column.number: tables.reliability(column, "reliability_scaled") for column in columns}
-    bins, scaled = ({key: value for key, value in one.items() if value} for one in (bins, scaled))
-    for column in columns:
-        if column.number not in bins:
-            yield _missing("The reliability diagram", column)
+    bins = _tables(columns, tables.reliability)
+    scaled = _tables(columns, lambda column: tables.reliability(column, "reliability_scaled"))
+    yield from _missing("The reliability diagram", columns, bins)
     if not bins:
         return
-    words = [
-        (
-            "Accuracy by confidence, in bins of equal width; a calibrated model is on the diagonal. "
-            "Bars count the images of each bin."
-        )
-    ]
+    caption = (
+        "Accuracy by confidence, in bins of equal width; a calibrated model is on the diagonal. "
+        "Bars count the images of each bin."
+    )
     for column in columns:
         if (fit := tables.temperature(column)) is not None:
-            suffix = f" of {column.short}" if len(names) > 1 else ""
-            words.append(
-                f"Dashed{suffix}: after temperature scaling with T = {fit[0]:.2f}, ECE {fit[1]:.4f} → "
-                f"{fit[2]:.4f}, fitted on these images and so optimistic."
+            caption += (
+                f" Dashed{_of(column, names)}: after temperature scaling with T = {fit[0]:.2f}, "
+                f"ECE {fit[1]:.4f} → {fit[2]:.4f}, fitted on these images and so optimistic."
             )
-    yield Figure(" ".join(words), reliability_diagram(bins, scaled, names))
+    yield Figure(caption, reliability_diagram(bins, scaled, names))
 
 
 def _classes(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
-    rows = {column.number: tables.classes(column) for column in columns}
+    rows = _tables(columns, tables.classes)
+    yield from _missing("The chart of single classes", columns, rows)
+    accuracies = {series: [row[2] for row in of_record] for series, of_record in rows.items()}
+    if rows:
+        caption = "Accuracy of each class, sorted from the worst to the best."
+        yield Figure(caption, class_curve(accuracies, names))
     for column in columns:
-        if not rows[column.number]:
-            yield _missing("The chart of single classes", column)
-    known = {series: [row[2] for row in of_record] for series, of_record in rows.items() if of_record}
-    if known:
-        yield Figure("Accuracy of each class, sorted from the worst to the best.", class_curve(known, names))
-    for column in columns:
-        if worst := sorted(rows[column.number], key=lambda row: row[2])[:WORST_CLASSES]:
-            suffix = f" of {column.short}" if len(names) > 1 else ""
+        if worst := sorted(rows.get(column.number, ()), key=lambda row: row[2])[:WORST_CLASSES]:
             yield Figure(
-                caption=f"The {len(worst)} classes{suffix} with the lowest accuracy",
+                caption=f"The {len(worst)} classes{_of(column, names)} with the lowest accuracy",
                 headings=("class", "images", "accuracy", "mean probability of the true class"),
                 rows=tuple(
-                    (
-                        name,
-                        f"{images:,}",
-                        f"{accuracy:.3f}",
-                        "–" if probability is None else f"{probability:.3f}",
-                    )
-                    for name, images, accuracy, probability in worst
+                    (name, f"{images:,}", f"{accuracy:.3f}", "–" if sureness is None else f"{sureness:.3f}")
+                    for name, images, accuracy, sureness in worst
                 ),
             )
 
@@ -145,16 +129,14 @@ def _focus(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
         "Accuracy on objects before a background of the same and of a random class. The gap is what the "
         "model takes from the background."
     )
-    yield Figure(caption, dot_plot("Accuracy by background", _rows_with_values(rows), names=names))
+    yield Figure(caption, dot_plot("Accuracy by background", rows, names=names))
 
 
 def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
-    by_record = {column.number: tables.cues(column) for column in columns}
-    for column in columns:
-        if not by_record[column.number]:
-            yield _missing("The chart of categories", column)
+    by_record = _tables(columns, tables.cues)
+    yield from _missing("The chart of categories", columns, by_record)
     if len(names) == 1:
-        for cues in filter(None, by_record.values()):
+        for cues in by_record.values():
             drawn = sorted(cues, key=lambda row: row.shape - row.texture)[:MOST_ROWS]
             caption = "Images decided by texture and by shape, out of those with the shape of each category."
             if len(drawn) < len(cues):
@@ -185,32 +167,32 @@ _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]
 }
 
 
-def _missing(what: str, column: Column) -> Figure:
-    return Figure(
-        f"{what} is missing: the record of {column.short} stores no such table. Run the gate again."
-    )
+def _tables(columns: Sequence[Column], read: Callable[[Column], T]) -> dict[int, T]:
+    """Return a table of each record that has it, by number of the record."""
+    return {column.number: table for column in columns if (table := read(column))}
 
 
-def _measured(column: Column, dimension: str) -> MeasurementRow:
-    row = column.measured(dimension)
-    assert row is not None  # noqa: S101  `figures` draws measured records only
-    return row
+def _missing(what: str, columns: Sequence[Column], known: Collection[int]) -> Iterator[Figure]:
+    """Yield a sentence for each record without a table."""
+    for column in columns:
+        if column.number not in known:
+            reason = f"the record of {column.short} stores no such table. Run the gate again."
+            yield Figure(f"{what} is missing: {reason}")
+
+
+def _of(column: Column, names: Sequence[str]) -> str:
+    """Return the name of a record after `of`; empty for a single one."""
+    return f" of {column.short}" if len(names) > 1 else ""
 
 
 def _points(columns: Sequence[Column], dimension: str, part: str | None) -> dict[int, Point]:
     """Return the known values of a dimension or part, by number of the record."""
     points = {}
     for column in columns:
-        row = column.measured(dimension)
-        quantity: QuantityRow | None = row if part is None or row is None else row.parts.get(part)
+        quantity = column.measured(dimension) if part is None else column.parts(dimension).get(part)
         if quantity is not None:
             points[column.number] = Point(quantity.value, quantity.interval, quantity.unit)
     return points
-
-
-def _rows_with_values(rows: Mapping[str, Mapping[int, Point]]) -> dict[str, Mapping[int, Point]]:
-    """Return the rows with a value, under names that can be shown."""
-    return {name: row for name, row in rows.items() if row}
 
 
 def _lowest(rows: Mapping[str, Mapping[int, Point]], kind: str) -> tuple[dict[str, Mapping[int, Point]], str]:
@@ -224,9 +206,7 @@ def _lowest(rows: Mapping[str, Mapping[int, Point]], kind: str) -> tuple[dict[st
 
 def parts_rows(columns: Sequence[Column], dimension: str) -> tuple[tuple[str, ...], ...]:
     """Return the parts of a dimension: name, then value with interval for each record."""
-    names = dict.fromkeys(
-        name for column in columns if (row := column.measured(dimension)) is not None for name in row.parts
-    )
+    names = dict.fromkeys(name for column in columns for name in column.parts(dimension))
     rows = []
     for name in list(names)[:MOST_PARTS]:
         points = _points(columns, dimension, name)

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import quote
 
 from PIL import Image, UnidentifiedImageError
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import QubaError, UserError
-from quba_check.messages import one_line
+from quba_check.errors import QubaError
 from quba_check.page.chosen_images import Choice, ChosenImage, choose_images
 from quba_check.records.verdict import VerdictRow
-from quba_check.storage.atomic import write_atomically
 from quba_check.storage.user_files import reason
 
 SIDE = 96
 """Largest side of a picture in pixels."""
-LARGEST_INLINE = 5_000_000
-"""Largest size in characters of all pictures within the page; more go into a folder next to it."""
 TOTAL, SMALLEST_LIMIT, LARGEST_LIMIT = 320_000, 1_600, 4_000
 """Bytes of all pictures, and bounds on the limit of one: 200 pictures take about 430 kB in base64."""
 QUALITIES = (80, 65, 50, 35, 25, 15, 5)
@@ -44,71 +37,25 @@ class ImageSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NoSource:
-    """Stands for images that cannot be found.
+class Thumbnail:
+    """A small picture of an image, as WebP.
 
     Attributes:
-        problem: the reason.
-    """
-
-    problem: str
-
-    def labelled_names(self, set_name: str) -> Sequence[tuple[str, str, str]]:  # noqa: ARG002
-        """Raise `UserError`."""
-        raise UserError(self.problem)
-
-    def open_image(self, set_name: str, name: str) -> Image.Image:  # noqa: ARG002
-        """Raise `UserError`."""
-        raise UserError(self.problem)
-
-
-@dataclass(frozen=True, slots=True)
-class PictureView:
-    """An image with its picture.
-
-    Attributes:
-        image: the image.
-        source: a data URL, or the URL of a file relative to the page; empty if there is no picture.
+        content: the bytes; empty if the image cannot be shown.
         width: in pixels.
         height: in pixels.
         note: difference between picture and image file, or the reason for a missing picture.
     """
 
-    image: ChosenImage
-    source: str = ""
+    content: bytes = b""
     width: int = SIDE
     height: int = SIDE
     note: str = ""
 
     @property
-    def is_inline(self) -> bool:
-        """True if the page holds the picture."""
-        return self.source.startswith("data:")
-
-    @property
-    def description(self) -> str:
-        """A description for readers who do not see it."""
-        return f"image of class {self.label}" if self.label else "image without a class"
-
-    @property
-    def label(self) -> str:
-        """The class of the image, on one line."""
-        return one_line(self.image.label)
-
-    @property
-    def answer(self) -> str | None:
-        """The class that the model chose, on one line; None if unknown."""
-        return None if self.image.predicted is None else one_line(self.image.predicted)
-
-    @property
-    def confidence(self) -> str:
-        """The probability of the answer as text; empty if unknown."""
-        return "" if self.image.confidence is None else f"{self.image.confidence:.3f}"
-
-    @property
-    def path(self) -> str:
-        """The file of the image, on one line."""
-        return one_line(self.image.path)
+    def source(self) -> str:
+        """A data URL."""
+        return f"data:image/webp;base64,{base64.b64encode(self.content).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +68,7 @@ class DemandPictures:
         same_as: name of an earlier demand of the run with the same pictures; empty if there is none.
     """
 
-    pictures: tuple[PictureView, ...] = ()
+    pictures: tuple[tuple[ChosenImage, Thumbnail], ...] = ()
     note: str = ""
     same_as: str = ""
 
@@ -130,104 +77,46 @@ Pictures = Mapping[tuple[int, str], DemandPictures]
 """Pictures of failed demands, by the number of the record (from 0) and the id of the verdict."""
 
 
-@dataclass(frozen=True, slots=True)
-class Album:
-    """All pictures of a page.
-
-    Attributes:
-        demands: the pictures of failed demands.
-        files: files next to the page, by path relative to it; empty if the pictures are within the page.
-    """
-
-    demands: Pictures = field(default_factory=dict)
-    files: Mapping[str, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A small picture as WebP.
-
-    Attributes:
-        content: the bytes; empty if the image cannot be shown.
-        width: in pixels.
-        height: in pixels.
-        note: see `PictureView`.
-    """
-
-    content: bytes = b""
-    width: int = SIDE
-    height: int = SIDE
-    note: str = ""
-
-
-def pictures_folder(page: Path) -> str:
-    """Return the name of the folder next to a page.
-
-    >>> pictures_folder(Path("out/report.html"))
-    'report-pictures'
-    """
-    return f"{page.stem}-pictures"
-
-
-def make_album(
+def make_pictures(
     runs: Sequence[StoredRun],
-    sources: Sequence[ImageSource],
+    sources: Sequence[ImageSource | str],
     n: int,
     *,
     baseline: StoredRun | None = None,
-    folder: str = "report-pictures",
-) -> Album:
+) -> Pictures:
     """Make the pictures of the failed demands of runs.
 
     Args:
         runs: the runs.
-        sources: the images of each run.
+        sources: the images of each run, or the reason why they cannot be found.
         n: largest number of images of each kind for a demand.
         baseline: an earlier run.
-        folder: name of the folder for pictures that are too large for the page.
     """
-    choices = [_choices(run, source, n, baseline) for run, source in zip(runs, sources, strict=True)]
-    images = {
-        (number, image)
-        for number, of_run in enumerate(choices)
-        for _, choice in of_run
-        for image in choice.images
+    choices = {
+        (number, row): Choice(note=f"No pictures: {source}")
+        if isinstance(source, str)
+        else choose_images(run, row, n, source.labelled_names, baseline)
+        for number, (run, source) in enumerate(zip(runs, sources, strict=True))
+        for row in run.record.verdicts
+        if not row.is_met and row.outcome != "not run"
     }
+    images = {(number, image) for (number, _), choice in choices.items() for image in choice.images}
     limit = min(max(TOTAL // max(len(images), 1), SMALLEST_LIMIT), LARGEST_LIMIT)
-    thumbnails = {(number, image): read_thumbnail(sources[number], image, limit) for number, image in images}
-    is_inline = sum(_length(one.content) for one in thumbnails.values()) <= LARGEST_INLINE
-    contents = {one.content for one in thumbnails.values() if one.content}
-    names = {content: f"{folder}/{_digest(content)}.webp" for content in contents}
-    urls = {content: _data_url(content) if is_inline else quote(names[content]) for content in contents}
-    files = {} if is_inline else {name: content for content, name in names.items()}
-    demands: dict[tuple[int, str], DemandPictures] = {}
-    for number, of_run in enumerate(choices):
-        pictures = {
-            image: PictureView(image, urls.get(one.content, ""), one.width, one.height, one.note)
-            for (record_number, image), one in thumbnails.items()
-            if record_number == number
-        }
-        shown = _demand_pictures(of_run, pictures)
-        demands |= {(number, name): one for name, one in shown.items()}
-    return Album(demands, dict(sorted(files.items())))
-
-
-def write_album(album: Album, page: Path) -> None:
-    """Write the files of an album next to its page.
-
-    Raises:
-        UserError: a file cannot be written.
-    """
-    for name, content in album.files.items():
-        path = page.parent / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-        except OSError as why:
-            raise UserError(
-                f"{path}: cannot be written ({why.strerror}). "
-                "Allowed: a page in a folder that you may write to."
-            ) from why
+    thumbnails = {
+        (number, image): read_thumbnail(source, image, limit)
+        for number, image in images
+        if not isinstance(source := sources[number], str)
+    }
+    first_rows: dict[tuple[int, Choice], VerdictRow] = {}
+    pictures = {}
+    for (number, row), choice in choices.items():
+        first = first_rows.setdefault((number, choice), row)
+        if choice.images and first != row:
+            pictures[number, row.id] = DemandPictures(note=choice.note, same_as=first.name)
+        else:
+            shown = tuple((image, thumbnails[number, image]) for image in choice.images)
+            pictures[number, row.id] = DemandPictures(shown, choice.note)
+    return pictures
 
 
 def read_thumbnail(source: ImageSource, image: ChosenImage, limit: int) -> Thumbnail:
@@ -285,42 +174,3 @@ def _webp(image: Image.Image, limit: int) -> bytes:
         if len(content) <= limit:
             break
     return content
-
-
-def _choices(
-    run: StoredRun, source: ImageSource, n: int, baseline: StoredRun | None
-) -> list[tuple[VerdictRow, Choice]]:
-    return [
-        (row, choose_images(run, row, n, source.labelled_names, baseline))
-        for row in run.record.verdicts
-        if not row.is_met and row.outcome != "not run"
-    ]
-
-
-def _demand_pictures(
-    choices: Iterable[tuple[VerdictRow, Choice]], pictures: Mapping[ChosenImage, PictureView]
-) -> dict[str, DemandPictures]:
-    """Return the pictures by id of the verdict, without those of earlier demands."""
-    names: dict[Choice, str] = {}
-    demands = {}
-    for row, choice in choices:
-        if choice.images and choice in names:
-            demands[row.id] = DemandPictures(note=choice.note, same_as=names[choice])
-        else:
-            names[choice] = row.name
-            shown = tuple(pictures[image] for image in choice.images)
-            demands[row.id] = DemandPictures(shown, choice.note)
-    return demands
-
-
-def _length(content: bytes) -> int:
-    """Return the length in base64."""
-    return -(-len(content) // 3) * 4
-
-
-def _data_url(content: bytes) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=8).hexdigest()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quba_check.number_format import format_value
+from quba_check.page.columns import shorten
 from quba_check.page.drawing import (
     Chart,
     Scale,
@@ -59,32 +60,24 @@ class Point:
         return f"{self.text} ({' to '.join(format_value(end, self.unit) for end in self.interval)})"
 
 
-def dot_plot(
-    title: str,
-    rows: Mapping[str, Mapping[int, Point]],
-    *,
-    names: Sequence[str],
-    low: float = 0.0,
-    high: float = 1.0,
-) -> Chart:
+def dot_plot(title: str, rows: Mapping[str, Mapping[int, Point]], *, names: Sequence[str]) -> Chart:
     """Return a chart with a row for each name and a mark for each record.
 
     Args:
         title: name of the chart.
         rows: values by name of the row and number of the record.
         names: names of the records.
-        low: least end of the axis.
-        high: least upper end of the axis.
     """
     points = {
         name: {series: point for series, point in row.items() if math.isfinite(point.value)}
         for name, row in rows.items()
+        if row
     }
     values = [point.value for row in points.values() for point in row.values()]
-    scale = Scale(min([low, *values]), max([high, *values]), NAMES, WIDTH - 44)
+    scale = Scale(min([0.0, *values]), max([1.0, *values]), NAMES, WIDTH - 44)
     step = max(ROW, 10 + 9 * len(names)) if len(names) > 1 else ROW
-    bottom = step * len(rows)
-    shapes = _vertical_grid(scale, bottom)
+    bottom = step * len(points)
+    shapes = [vertical_lines(map(scale, scale.ticks()), 0, bottom), ticks(scale, scale.ticks(), bottom + 15)]
     words = []
     for place, (name, row) in enumerate(points.items()):
         middle = step * (place + 0.5)
@@ -98,23 +91,14 @@ def dot_plot(
             shapes.append(mark(series, scale(point.value), y))
             if len(names) == 1:
                 shapes.append(label(WIDTH, middle + 4, point.text, "small", anchor="end"))
-            words.append(f"{name}{_record_name(names, series)} {point.words}")
+            of_record = f", {names[series]}:" if len(names) > 1 else ""
+            words.append(f"{name}{of_record} {point.words}")
     return Chart(WIDTH, round(bottom + AXIS), title, "; ".join(words), tuple(shapes))
-
-
-def _record_name(names: Sequence[str], series: int) -> str:
-    """Return the name of a record for a description; empty for a single one."""
-    return f", {names[series]}:" if len(names) > 1 else ""
 
 
 def fit(name: str, room: float = NAMES - 8) -> str:
     """Return a name cut to a room in pixels, with an ellipsis."""
-    most = max(int(room / 6.4), 2)
-    return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def _vertical_grid(scale: Scale, bottom: float) -> list[Shape]:
-    return [vertical_lines(map(scale, scale.ticks()), 0, bottom), ticks(scale, scale.ticks(), bottom + 15)]
+    return shorten(name, max(int(room / 6.4), 2))
 
 
 @dataclass(frozen=True, slots=True)

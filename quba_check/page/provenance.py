@@ -4,74 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.messages import listed, one_line, visible
 from quba_check.page.columns import Column
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
-from quba_check.records.provenance import FindingRow, InputRow
+from quba_check.records.provenance import InputRow
 from quba_check.records.record import ComputeRow, Record
 from quba_check.reports.gate_command import gate_command
-from quba_check.reports.notes import record_notes
 
 MOST_VIEWS = 4
 """Largest number of views named with their common hash."""
-LONGEST_TEXT = 20_000
-"""Largest length of a file shown in full, in characters."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file that the run read.
-
-    Attributes:
-        kind: its role, such as `threshold file`.
-        path: its path.
-        digest: its sha256; empty if unknown.
-        text: its text; empty if it is not stored.
-        cut: number of characters that are left out at the end.
-    """
-
-    kind: str
-    path: str
-    digest: str
-    text: str
-    cut: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SourceView:
-    """Data and provenance of a record.
-
-    Attributes:
-        column: the record.
-        missing: dimensions without a value, with the reasons.
-        notes: notes of the run.
-        findings: findings of the doctor; None if the record stores none.
-        facts: names and values of versions, settings and hashes.
-        hashes: content hashes of model files and image sets, each with the names that share it.
-        inputs: the files that the run read.
-        commands: commands that measure again, judge again and make this page again.
-    """
-
-    column: Column
-    missing: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
-    findings: Sequence[FindingRow] | None
-    facts: tuple[tuple[str, str], ...]
-    hashes: tuple[tuple[str, str], ...]
-    inputs: tuple[InputFile, ...]
-    commands: tuple[tuple[str, str], ...]
-
-
-def sources(columns: Sequence[Column], baseline: StoredRun | None = None) -> tuple[SourceView, ...]:
-    """Return data and provenance of each record."""
-    files = [column.run.file for column in columns]
-    words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
-    again = f"quba-check report {shlex.join(words)} -o report.html"
-    return tuple(_source(column, again) for column in columns)
 
 
 def set_rows(columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
@@ -93,22 +37,8 @@ def _images(record: Record, name: str) -> str:
     return text if row.generated is None else f"{text}, {row.generated}"
 
 
-def _source(column: Column, again: str) -> SourceView:
-    record = column.record
-    is_examined = "findings" in record.model_fields_set
-    return SourceView(
-        column=column,
-        missing=tuple(_missing(record)),
-        notes=record_notes(record),
-        findings=record.findings if is_examined else None,
-        facts=tuple((name, one_line(value)) for name, value in _facts(record)),
-        hashes=tuple((value, name) for name, value in _hashes(record)),
-        inputs=tuple(_input(one) for one in record.inputs),
-        commands=(*_commands(column), ("Make this page again", again)),
-    )
-
-
-def _missing(record: Record) -> Iterator[tuple[str, str]]:
+def missing_values(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield the dimensions without a value over all images, with the reasons."""
     for name, row in record.measurements.items():
         match row:
             case UnmeasurableRow():
@@ -119,7 +49,8 @@ def _missing(record: Record) -> Iterator[tuple[str, str]]:
                 yield name, str(stopped)
 
 
-def _facts(record: Record) -> Iterator[tuple[str, str]]:
+def facts(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield names and values of versions, settings and hashes."""
     model, suite, environment = record.model, record.suite, record.environment
     yield "model", model.spec
     yield "parameters", f"{model.parameters:,}"
@@ -163,7 +94,8 @@ def _plain(value: Any) -> str:
     return " ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _hashes(record: Record) -> Iterator[tuple[str, str]]:
+def hashes(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield the content hashes of model files and image sets after their names."""
     yield "model", record.model.fingerprint
     yield "suite", record.suite.fingerprint
     if record.suite.classes is not None:
@@ -177,18 +109,19 @@ def _hashes(record: Record) -> Iterator[tuple[str, str]]:
         yield f"images of {listed(names, MOST_VIEWS)}", digest
 
 
-def _input(row: InputRow) -> InputFile:
-    text = visible((row.text or "").replace("\t", "    "), "\n").rstrip("\n")
-    return InputFile(
-        kind=row.kind,
-        path=row.path,
-        digest=row.sha256,
-        text=text[:LONGEST_TEXT],
-        cut=max(len(text) - LONGEST_TEXT, 0),
-    )
+def input_text(row: InputRow) -> str:
+    """Return the stored text of a file that the run read."""
+    return visible((row.text or "").replace("\t", "    "), "\n").rstrip("\n")
 
 
-def _commands(column: Column) -> Iterator[tuple[str, str]]:
-    file = shlex.quote(column.run.file)
-    yield "Measure again", one_line(shlex.join(gate_command(column.record)))
-    yield "Print the verdict again, with the exit code of the gate", f"quba-check verdict {file}"
+def commands(column: Column, columns: Sequence[Column], baseline: StoredRun | None) -> dict[str, str]:
+    """Return the commands that measure, judge and show the record again."""
+    files = [column.run.file for column in columns]
+    words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
+    return {
+        "Measure again": one_line(shlex.join(gate_command(column.record))),
+        "Print the verdict again, with the exit code of the gate": (
+            f"quba-check verdict {shlex.quote(column.run.file)}"
+        ),
+        "Make this page again": f"quba-check report {shlex.join(words)} -o report.html",
+    }

@@ -15,16 +15,20 @@ from markupsafe import Markup
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
-from quba_check.messages import visible
+from quba_check.messages import one_line, visible
 from quba_check.page.changes import changes
 from quba_check.page.columns import columns
-from quba_check.page.demands import KINDS, demands
-from quba_check.page.dimensions import dimension_views, documentation
-from quba_check.page.header import cards
+from quba_check.page.demands import demands
+from quba_check.page.dimensions import dimension_views, formula, heading, paper
+from quba_check.page.header import WORDS, blocking, grade_words, meaning_of, readable_time
+from quba_check.page.interval_chart import change_chart
 from quba_check.page.pictures import Pictures
-from quba_check.page.provenance import set_rows, sources
+from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
 from quba_check.page.reference import reference
+from quba_check.reports.comparison import change_cells
+from quba_check.reports.notes import record_notes
+from quba_check.reports.verdict_labels import LOOKS, summary_line
 
 SECTIONS = (
     ("demands", "Demands"),
@@ -37,6 +41,28 @@ SECTIONS = (
 """Address and heading of each section, in the order of the page."""
 SCRIPTS = ("page.js", "ranking.js")
 STYLE = "page.css"
+LONGEST_TEXT = 20_000
+"""Largest length of a file shown in full, in characters."""
+_FILTERS = {
+    "blocking": blocking,
+    "change_cells": change_cells,
+    "change_chart": change_chart,
+    "commands": commands,
+    "facts": facts,
+    "formula": formula,
+    "grade_words": grade_words,
+    "hashes": hashes,
+    "heading": heading,
+    "input_text": input_text,
+    "meaning": meaning_of,
+    "missing_values": missing_values,
+    "one_line": one_line,
+    "paper": paper,
+    "readable_time": readable_time,
+    "record_notes": record_notes,
+    "summary_line": summary_line,
+}
+"""Functions that the templates call."""
 
 
 def render_page(
@@ -69,7 +95,7 @@ def render_page(
     return environment.get_template("page.html").render(
         **view,
         sections=sections,
-        policy=content_security_policy(style, script, view["pictures"]),
+        policy=content_security_policy(style, script),
         style=Markup(style),  # noqa: S704  a file of this package
         script=Markup(script),  # noqa: S704  files of this package
     )
@@ -84,37 +110,27 @@ def _view(
     """Return the variables of the templates."""
     records = columns(runs)
     compared_with = reference(runs, population)
-    changed = changes(records, baseline)
-    demanded = demands(records, baseline, compared_with, pictures)
     return {
         "columns": records,
         "baseline": baseline,
         "reference": compared_with,
-        "cards": cards(records, demanded, changed),
-        "demands": demanded,
-        "kinds": KINDS,
-        "changes": changed,
+        "demands": demands(records, baseline, compared_with, pictures),
+        "looks": LOOKS,
+        "changes": changes(records, baseline),
         "dimensions": dimension_views(records, compared_with),
-        "documentation": documentation(),
         "sets": set_rows(records),
-        "sources": sources(records, baseline),
-        "pictures": pictures,
+        "longest_text": LONGEST_TEXT,
+        "verdict_words": WORDS,
         "ranking": ranking(records, compared_with),
         "highest_weight": HIGHEST_WEIGHT,
         "weight_step": WEIGHT_STEP,
     }
 
 
-def content_security_policy(style: str, script: str, pictures: Pictures) -> str:
-    """Return a policy that allows exactly this style, this script and these pictures.
-
-    Pictures in files next to the page need the page's own origin.
-    """
-    shown = [picture for group in pictures.values() for picture in group.pictures]
-    has_files = any(picture.source and not picture.is_inline for picture in shown)
-    origins = "data: 'self' file:" if has_files else "data:"
+def content_security_policy(style: str, script: str) -> str:
+    """Return a policy that allows exactly this style, this script and pictures within the page."""
     return (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; img-src {origins}; "
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -127,7 +143,7 @@ def _digest(text: str) -> str:
 @cache
 def _environment() -> Environment:
     """Return the environment of the templates; unknown variables are errors."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("quba_check.page"),
         autoescape=True,
         trim_blocks=True,
@@ -135,6 +151,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=_visible,
     )
+    environment.filters |= _FILTERS
+    return environment
 
 
 def _visible(value: object) -> object:

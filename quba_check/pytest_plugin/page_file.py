@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.errors import UserError
 from quba_check.gate.session import GateSession
 from quba_check.records.files import write_text
 from quba_check.records.record import Record
-
-if TYPE_CHECKING:
-    from quba_check.page.pictures import Album
 
 
 def write_page(gate: GateSession, records: Sequence[Record], paths: Sequence[Path | None]) -> list[str]:
@@ -30,29 +26,20 @@ def write_page(gate: GateSession, records: Sequence[Record], paths: Sequence[Pat
     html = gate.options.html
     if html is None or not records:
         return []
-    from quba_check.page.pictures import write_album
+    from quba_check.page.pictures import Pictures, make_pictures
     from quba_check.page.render import render_page
+    from quba_check.suites.set_images import SetImages
 
     try:
         runs = stored_runs(gate, records, paths)
-        album = _album(gate, runs, html)
-        write_album(album, html)
-        write_text(render_page(runs, baseline=gate.baseline, pictures=album.demands), html)
+        pictures: Pictures = {}
+        if gate.options.pictures is not None:
+            sources = [SetImages(gate.suite)] * len(runs)
+            pictures = make_pictures(runs, sources, gate.options.pictures, baseline=gate.baseline)
+        write_text(render_page(runs, baseline=gate.baseline, pictures=pictures), html)
     except UserError as error:
         return [str(error)]
     return []
-
-
-def _album(gate: GateSession, runs: Sequence[StoredRun], html: Path) -> Album:
-    """Return the pictures of the page, none without `--quba-pictures`."""
-    from quba_check.page.pictures import Album, make_album, pictures_folder
-    from quba_check.suites.set_images import SetImages
-
-    n = gate.options.pictures
-    if n is None:
-        return Album()
-    sources = [SetImages(gate.suite)] * len(runs)
-    return make_album(runs, sources, n, baseline=gate.baseline, folder=pictures_folder(html))
 
 
 def stored_runs(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, computed_field
 
 from quba_check.core.protocols import ProtocolName
-from quba_check.records.measurement import AnyMeasurementRow, JsonRow
+from quba_check.records.measurement import AnyMeasurementRow, JsonRow, MeasurementRow, QuantityRow
 from quba_check.records.provenance import FindingRow, InputRow, Sha256
 from quba_check.records.verdict import GradeRow, OverallVerdict, VerdictRow, overall_verdict
 from quba_check.strict_yaml.schema import SchemaVersion
@@ -178,6 +178,20 @@ class Record(JsonRow):
     def overall_verdict(self) -> OverallVerdict:
         """The verdict of the run, derived from its demands and never read from the file."""
         return overall_verdict(self.verdicts, interrupted=self.interrupted, unselected=self.unselected)
+
+    def quantity(self, dimension: str, part: str | None = None) -> QuantityRow | None:
+        """Return the value of a dimension or part; None if the record has none."""
+        row = self.measurements.get(dimension)
+        if not isinstance(row, MeasurementRow):
+            return None
+        return row if part is None else row.parts.get(part)
+
+    def files_by_grade(self) -> dict[GradeRow, list[str]]:
+        """Return the distinct grades without their file, each with the threshold files that share it."""
+        files: dict[GradeRow, list[str]] = {}
+        for grade in self.grades:
+            files.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
+        return files
 
     @property
     def stem(self) -> str:

@@ -81,11 +81,6 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
         yield f"{_UNPAIRED}: unpaired, from the intervals of both values"
 
 
-def comparison_json(comparison: Comparison) -> str:
-    """Return the comparison as indented JSON in ASCII, numbers at full precision."""
-    return json_text(comparison.model_dump(mode="json"), is_ascii=True)
-
-
 def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
     """Return the comparison as a Markdown table."""
     lines = [f"### {_title(comparison, code)}", "", table_row(_HEADINGS), table_row(["---"] * len(_HEADINGS))]
@@ -99,7 +94,7 @@ def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
 def comparison_text(comparison: Comparison, kind: str, *, parts: bool) -> str:
     """Return the comparison as `table`, `json` or `markdown`."""
     if kind == "json":
-        return comparison_json(comparison)
+        return json_text(comparison.model_dump(mode="json"), is_ascii=True)
     if kind == "markdown":
         return comparison_markdown(comparison, parts=parts)
     return plain_text(comparison_table(comparison, parts=parts))

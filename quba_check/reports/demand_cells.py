@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 
 from quba_check.number_format import format_distinct, format_gap, format_value, interval_text
-from quba_check.records.comparison import ChangeRow, Comparison
-from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.comparison import Comparison
+from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, SIGNS, GradeRow, VerdictRow
+from quba_check.records.verdict import DROPS, GradeRow, VerdictRow
 from quba_check.reports.comparison import signed_value
-from quba_check.reports.verdict_labels import limit_text
+from quba_check.reports.verdict_labels import bound_text
 
 NONE = "-"
 _NUMBER = r"-?\d[\d.]*(?: M)?"
@@ -49,9 +49,9 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
         record: its record.
         comparison: the changes from a baseline to this record, if compared.
     """
-    quantity = _quantity(verdict, record)
+    quantity = record.quantity(verdict.dimension, verdict.part)
     is_millions = quantity is not None and quantity.unit == "millions"
-    bound = f"{SIGNS[verdict.bound]} {limit_text(verdict.limit, millions=is_millions)}"
+    bound = bound_text(verdict, millions=is_millions)
     change = _change(verdict, comparison)
     if verdict.outcome in ("unmeasurable", "skipped", "not run"):
         return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=True)
@@ -79,13 +79,6 @@ def _is_masked(verdict: VerdictRow, record: Record) -> bool:
         and verdict.outcome == "fail"
         and " by " not in verdict.message.partition("\n")[0]
     )
-
-
-def _quantity(verdict: VerdictRow, record: Record) -> QuantityRow | None:
-    row = record.measurements.get(verdict.dimension)
-    if not isinstance(row, MeasurementRow):
-        return None
-    return row if verdict.part is None else row.parts.get(verdict.part)
 
 
 def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
@@ -145,14 +138,9 @@ def _reason(verdict: VerdictRow) -> str:
     return headline or verdict.outcome
 
 
-def _change_row(verdict: VerdictRow, comparison: Comparison | None) -> ChangeRow | None:
-    """Return the change of a demand's value; None if it was not compared."""
-    rows = () if comparison is None else comparison.changes
-    return next((row for row in rows if (row.dimension, row.part) == (verdict.dimension, verdict.part)), None)
-
-
 def _change(verdict: VerdictRow, comparison: Comparison | None) -> str:
-    row = _change_row(verdict, comparison)
+    rows = () if comparison is None else comparison.changes
+    row = next((row for row in rows if (row.dimension, row.part) == (verdict.dimension, verdict.part)), None)
     if row is None:
         return NONE
     if row.finding == "same":

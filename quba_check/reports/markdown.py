@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from quba_check.comparison.compare import compare
@@ -19,14 +18,15 @@ from quba_check.reports.gate_command import gate_command
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import wrap_line
-from quba_check.reports.verdict_labels import LABELS, Label, label, limited_words, summary_line, warning_lines
+from quba_check.reports.verdict_labels import LABELS, LOOKS, label, limited_words, summary_line, warning_lines
 
 LARGEST = 60_000
 """Largest size of a summary in bytes; a comment on GitHub has at most 65,536 characters."""
 MOST_FAILED = 10
 """Largest number of unmet demands outside the folded part."""
-_RESERVE = 600
-"""Bytes kept free for the closing lines about the cut."""
+MOST_RUNS = 50
+"""Largest number of runs in a summary of verdicts alone."""
+_CUT = f"*Cut to {LARGEST // 1000} kB. The records have all demands, explanations and notes.*"
 _LONGEST_REASON = 160
 _WIDTH = 110
 """Width of explanations in columns; readers of Markdown do not wrap code."""
@@ -39,15 +39,6 @@ _HEADLINES: Mapping[OverallVerdict, str] = {
     "not judged": "❌ NOT JUDGED",
     "interrupted": "❌ INTERRUPTED",
 }
-_MARKS: dict[Label, str] = {
-    "NOT RUN": "⚠️",
-    "WARN": "⚠️",
-    "INFO": "ℹ️",
-    "ALLOWED": "➖",
-    "SKIP": "➖",
-    "PASS": "✅",
-}
-"""Marks of demands that do not block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +70,29 @@ def markdown_summary(runs: Sequence[Run], *, page: str = "", url: str = "") -> s
     """Return a summary for GitHub, GitLab and other readers of Markdown.
 
     Each run has a line with its verdict, a table of at most ten unmet demands, all demands folded, and the
-    command that repeats it. What does not fit into `LARGEST` bytes is cut from the end, and the last line
-    reports what was cut.
+    command that repeats it. A summary of more than `LARGEST` bytes leaves out the folded parts, and one that
+    is still too large all but the verdicts. The last line then states the cut.
 
     Args:
         runs: the runs, at least one.
         page: path of the report page, if written.
         url: address of the report page, if known.
     """
-    sections = [_Section(run, url) for run in runs]
-    beginning = _beginning(sections)
     link = _link(page, url)
-    room = LARGEST - _RESERVE - _size(beginning, link)
-    kept: list[_Section] = []
-    for section in sections:
-        room -= _size(section.head, section.command)
-        if room < 0:
+    is_single = len(runs) == 1
+    text = ""
+    for has_tables, has_details in ((True, True), (True, False), (False, False)):
+        paragraphs = [] if is_single else [_beginning(runs)]
+        for run in runs if has_tables else runs[:MOST_RUNS]:
+            paragraphs.append(_verdict_line(run.record))
+            paragraphs += _unmet_demands(run, url) if has_tables else ()
+            paragraphs += [link if is_single else "", _details(run) if has_details else ""]
+            paragraphs.append(_command(run.record) if has_tables else "")
+        paragraphs += ["" if is_single else link, "" if has_details else _CUT]
+        text = "\n\n".join(filter(None, paragraphs)) + "\n"
+        if len(text.encode()) <= LARGEST:
             break
-        kept.append(section)
-    room = max(room, 0) if len(kept) == len(sections) else 0
-    paragraphs, cuts = [beginning], []
-    for section in kept:
-        details, cut = section.folded(room)
-        room -= _size(details)
-        paragraphs += [section.head, link if section is kept[0] and len(runs) == 1 else "", details]
-        paragraphs.append(section.command)
-        cuts += [f"{code(section.record.model.name)}: {cut}"] if cut else []
-    if len(kept) < len(sections):
-        cuts.append(f"the last {len(sections) - len(kept)} of {len(sections)} runs")
-    paragraphs += [link if len(runs) > 1 else "", _closing(cuts)]
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
+    return text
 
 
 def markdown_link(text: str, url: str) -> str:
@@ -119,17 +103,11 @@ def markdown_link(text: str, url: str) -> str:
 _SAFE = ":/?#[]@!$&'*+,;=%~-._"
 
 
-def _size(*texts: str) -> int:
-    return sum(len(text.encode()) + 2 for text in texts)
-
-
-def _beginning(sections: Sequence[_Section]) -> str:
-    """Return the verdict of several runs in a line; empty for a single one."""
-    if len(sections) == 1:
-        return ""
-    passed = sum(section.record.overall_verdict == "pass" for section in sections)
-    mark = "✅" if passed == len(sections) else "❌"
-    return f"## {mark} quba-check: {passed} of {len(sections)} runs may be released"
+def _beginning(runs: Sequence[Run]) -> str:
+    """Return the verdict of several runs in a line."""
+    passed = sum(run.record.overall_verdict == "pass" for run in runs)
+    mark = "✅" if passed == len(runs) else "❌"
+    return f"## {mark} quba-check: {passed} of {len(runs)} runs may be released"
 
 
 def _link(page: str, url: str) -> str:
@@ -138,133 +116,80 @@ def _link(page: str, url: str) -> str:
     return f"Report page: {code(page, longest=_LONGEST_REASON)}" if page else ""
 
 
-def _closing(cuts: Sequence[str]) -> str:
-    """Return the last line, about what was cut; at most `_RESERVE` bytes."""
-    if not cuts:
-        return ""
-    line = f"*Cut to {LARGEST // 1000} kB. Missing here, but in the record: {'; '.join(cuts)}.*"
-    if _size(line) <= _RESERVE:
-        return line
-    return f"*Cut to {LARGEST // 1000} kB. Missing here, but in the record: parts of {len(cuts)} runs.*"
-
-
-@dataclass(slots=True)
-class _Section:
-    """The texts of one run.
-
-    Attributes:
-        run: the run.
-        url: address of the report page; empty if unknown.
-        head: verdict line and table of unmet demands.
-        command: the command that repeats the run, as a block.
-    """
-
-    run: Run
-    url: str
-    head: str = field(init=False)
-    command: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.head = "\n\n".join(filter(None, self._head()))
-        self.command = f"Repeat this run:\n\n{code_block([shlex.join(gate_command(self.record))], 'sh')}"
-
-    @property
-    def record(self) -> Record:
-        """The run's record."""
-        return self.run.record
-
-    def folded(self, room: int) -> tuple[str, str]:
-        """Return all demands, explanations and notes as a folded part of at most `room` bytes.
-
-        Returns:
-            The text, and in words what was cut from its end.
-        """
-        rows, lines = list(self._rows(self.record.verdicts)), list(self._lines())
-        text = self._fold(rows, lines)
-        if _size(text) <= room:
-            return text, ""
-        n_lines = bisect(range(len(lines)), room, key=lambda count: _size(self._fold(rows, lines[:count])))
-        if n_lines:
-            cut = f"{len(lines) - n_lines + 1} of {len(lines)} lines of explanations and notes"
-            return self._fold(rows, lines[: n_lines - 1]), cut
-        n_rows = bisect(range(len(rows)), room, key=lambda count: _size(self._fold(rows[:count], [])))
-        if n_rows > 1:
-            cut = f"{len(rows) - n_rows + 1} of {len(rows)} demands, and all explanations"
-            return self._fold(rows[: n_rows - 1], []), cut
-        return "", f"all {len(rows)} demands and explanations in the folded part"
-
-    def _head(self) -> Iterator[str]:
-        record = self.record
-        grades = [
-            f"grade {code(grade.letter + (f' ({spans})' if (spans := letters_text(grade)) else ''))}"
-            for grade in record.grades
-            if grade.letter is not None
+def _verdict_line(record: Record) -> str:
+    grades = [
+        f"grade {code(grade.letter + (f' ({spans})' if (spans := letters_text(grade)) else ''))}"
+        for grade in record.grades
+        if grade.letter is not None
+    ]
+    return " · ".join(
+        [
+            f"### {_HEADLINES[record.overall_verdict]}: {code(record.model.name)}",
+            summary_line(record),
+            *(limited_words(record) if record.overall_verdict == "pass" else ()),
+            *dict.fromkeys(grades),
         ]
-        yield " · ".join(
-            [
-                f"### {_HEADLINES[record.overall_verdict]}: {code(record.model.name)}",
-                summary_line(record),
-                *(limited_words(record) if record.overall_verdict == "pass" else ()),
-                *dict.fromkeys(grades),
-            ]
-        )
-        yield from (code(line, 300) for line in warning_lines(record))
-        unmet = sorted(
-            (row for row in record.verdicts if not row.is_met),
-            key=lambda row: (not row.blocks, LABELS.index(label(row))),
-        )
-        if unmet:
-            yield self._table(list(self._rows(unmet[:MOST_FAILED], links=True)))
-        if len(unmet) > MOST_FAILED:
-            yield f"… and {len(unmet) - MOST_FAILED} more, listed below."
-        yield from (f"Not compared with the baseline: {code(note, 300)}" for note in self.run.notes)
+    )
 
-    def _columns(self) -> list[str]:
-        verdicts = self.record.verdicts
-        levels = {f"{100 * row.confidence:g}" for row in verdicts}
-        interval = f"{levels.pop()} % interval" if len(levels) == 1 else "interval"
-        columns = ["verdict", "demand", "bound", "value", interval, "missed"]
-        if self.run.comparison is not None:
-            columns.append(f"change from {code(self.run.comparison.before.file, 40)}")
-        elif any(row.bound.endswith("drop") for row in verdicts):
-            columns.append("change")
-        return columns
 
-    def _table(self, rows: Sequence[str]) -> str:
-        columns = self._columns()
-        return "\n".join([table_row(columns), table_row(["---"] * len(columns)), *rows])
+def _unmet_demands(run: Run, url: str) -> Iterator[str]:
+    """Yield warnings, the table of unmet demands, and notes on the comparison."""
+    yield from (code(line, 300) for line in warning_lines(run.record))
+    unmet = sorted(
+        (row for row in run.record.verdicts if not row.is_met),
+        key=lambda row: (not row.blocks, LABELS.index(label(row))),
+    )
+    if unmet:
+        yield _table(run, unmet[:MOST_FAILED], url)
+    if len(unmet) > MOST_FAILED:
+        yield f"… and {len(unmet) - MOST_FAILED} more."
+    yield from (f"Not compared with the baseline: {code(note, 300)}" for note in run.notes)
 
-    def _rows(self, verdicts: Sequence[VerdictRow], *, links: bool = False) -> Iterator[str]:
-        width = len(self._columns())
-        for row in verdicts:
-            cells = demand_cells(row, self.record, self.run.comparison)
-            mark = "❌" if row.blocks else _MARKS[label(row)]
-            name = code(row.target)
-            if links and self.url and "#" not in self.url:  # the page opens the demand that its address names
-                name = markdown_link(name, f"{self.url}#d={quote(row.target, safe='')}")
-            yield table_row([f"{mark} {label(row)}", name, *_texts(cells)][:width])
 
-    def _lines(self) -> Iterator[str]:
-        """Yield explanations of unmet demands, grades and notes, as the terminal shows them."""
-        return (part for line in self._messages() for part in wrap_line(line, _WIDTH) or [""])
+def _table(run: Run, verdicts: Sequence[VerdictRow], url: str = "") -> str:
+    """Return a table of demands, with links to the page."""
+    levels = {f"{100 * row.confidence:g}" for row in run.record.verdicts}
+    interval = f"{levels.pop()} % interval" if len(levels) == 1 else "interval"
+    columns = ["verdict", "demand", "bound", "value", interval, "missed"]
+    if run.comparison is not None:
+        columns.append(f"change from {code(run.comparison.before.file, 40)}")
+    elif any(row.bound.endswith("drop") for row in run.record.verdicts):
+        columns.append("change")
+    lines = [columns, ["---"] * len(columns)]
+    for row in verdicts:
+        mark = "❌" if row.blocks else LOOKS[label(row)].mark
+        name = code(row.target)
+        if url and "#" not in url:  # the page opens the demand that its address names
+            name = markdown_link(name, f"{url}#d={quote(row.target, safe='')}")
+        cells = _texts(demand_cells(row, run.record, run.comparison))
+        lines.append([f"{mark} {label(row)}", name, *cells][: len(columns)])
+    return "\n".join(map(table_row, lines))
 
-    def _messages(self) -> Iterator[str]:
-        record = self.record
-        for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
-            if verdict.message:
-                yield from f"{label(verdict)}: {verdict.message}".splitlines()
-        yield from (grade_line(grade, record) for grade in record.grades)
-        yield from record_notes(record)
-        if self.run.comparison is not None:
-            yield from self.run.comparison.notes
 
-    def _fold(self, rows: Sequence[str], lines: Sequence[str]) -> str:
-        count = len(self.record.verdicts)
-        title = f"All {count} demands" if count != 1 else "The demand"
-        summary = f"<details><summary>{title}, explanations and notes</summary>"
-        table = self._table(rows) if rows else ""
-        block = code_block(lines) if lines else ""
-        return "\n\n".join(filter(None, [summary, table, block, "</details>"]))
+def _details(run: Run) -> str:
+    """Return all demands, explanations and notes as a folded part."""
+    count = len(run.record.verdicts)
+    title = f"All {count} demands" if count != 1 else "The demand"
+    summary = f"<details><summary>{title}, explanations and notes</summary>"
+    lines = [part for line in _messages(run) for part in wrap_line(line, _WIDTH) or [""]]
+    table = _table(run, run.record.verdicts) if count else ""
+    return "\n\n".join(filter(None, [summary, table, code_block(lines) if lines else "", "</details>"]))
+
+
+def _messages(run: Run) -> Iterator[str]:
+    """Yield explanations of unmet demands, grades and notes, as the terminal shows them."""
+    record = run.record
+    for verdict in sorted(record.verdicts, key=lambda row: LABELS.index(label(row))):
+        if verdict.message:
+            yield from f"{label(verdict)}: {verdict.message}".splitlines()
+    yield from (grade_line(grade, record) for grade in record.grades)
+    yield from record_notes(record)
+    if run.comparison is not None:
+        yield from run.comparison.notes
+
+
+def _command(record: Record) -> str:
+    return f"Repeat this run:\n\n{code_block([shlex.join(gate_command(record))], 'sh')}"
 
 
 def _texts(cells: DemandCells) -> list[str]:

@@ -82,24 +82,17 @@ def _table_lines(recommendation: Recommendation, limit: int | None, file: str) -
 
 def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) -> Iterator[str]:
     population, thresholds = recommendation.population, recommendation.thresholds
-    decidable = len(recommendation.decidable)
-    demands = "blocking demand" if decidable == 1 else "blocking demands"
-    total = len(population.rows)
+    decidable, undecidable = len(recommendation.decidable), len(recommendation.undecidable)
     if decidable:
-        yield from _wrap(
-            f"{thresholds.shown}: {len(meeting)} of {total} models of {population.name} "
-            f"meet the {decidable} {demands} that it can answer{_undecidable(recommendation)}"
-        )
-    elif recommendation.undecidable:
-        yield from _wrap(
-            f"{thresholds.shown}: {population.name} can answer none of its blocking "
-            "demands, so it recommends nothing"
-        )
+        demands = "blocking demand" if decidable == 1 else "blocking demands"
+        answer = f"{len(meeting)} of {len(population.rows)} models of {population.name} meet the {decidable} "
+        answer += f"{demands} that it can answer"
+        answer += f"; {undecidable} more cannot be decided" if undecidable else ""
+    elif undecidable:
+        answer = f"{population.name} can answer none of its blocking demands, so it recommends nothing"
     else:
-        yield from _wrap(
-            f"{thresholds.shown}: has no blocking demand, so every model passes; the order is that "
-            "of the score"
-        )
+        answer = "has no blocking demand, so every model passes; the order is that of the score"
+    yield from _wrap(f"{thresholds.shown}: {answer}")
     for demand, reason in recommendation.not_decidable.items():
         tier = "" if demand.tier == "block" else f" ({demand.tier})"
         yield from _wrap(f"not decidable: {demand.name} {demand.threshold_text}{tier}: {reason}")
@@ -114,31 +107,24 @@ def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) ->
     yield from _wrap(note)
 
 
-def _undecidable(recommendation: Recommendation) -> str:
-    count = len(recommendation.undecidable)
-    return f"; {count} more cannot be decided" if count else ""
-
-
 def _meeting_lines(shown: Sequence[CheckedModel]) -> list[str]:
-    rows: list[tuple[str, ...]] = []
-    for candidate in shown:
-        closest = candidate.closest
-        rows.append(
-            (
-                candidate.id,
-                _score(candidate),
-                "-" if closest is None or closest.margin is None else f"{closest.margin:.2f}",
-                "-" if closest is None else closest.demand.name,
-                listed(check.demand.target for check in candidate.warned) or "-",
-            )
-        )
-    headings = ["model", "score", "margin", "closest demand", "warns"]
-    if not any(candidate.warned for candidate in shown):
-        headings.pop()
-        rows = [row[:-1] for row in rows]
-    table = table_text(headings, rows, right=("score", "margin")).splitlines()
-    margin = _wrap(MARGIN) if any(candidate.closest for candidate in shown) else []
-    return [*table, *margin, *_suspect_score_note(shown)]
+    closest = [candidate.closest for candidate in shown]
+    table = _table(
+        {
+            "model": [one.id for one in shown],
+            "score": [_score(one) for one in shown],
+            "margin": ["-" if one is None or one.margin is None else f"{one.margin:.2f}" for one in closest],
+            "closest demand": ["-" if one is None else one.demand.name for one in closest],
+            "warns": [listed(check.demand.target for check in one.warned) or "-" for one in shown],
+        }
+    )
+    return [*table, *(_wrap(MARGIN) if any(closest) else []), *_suspect_score_note(shown)]
+
+
+def _table(columns: dict[str, list[str]]) -> list[str]:
+    """Return the lines of a table without the columns that have no value."""
+    shown = {heading: cells for heading, cells in columns.items() if set(cells) != {"-"}}
+    return table_text(list(shown), zip(*shown.values(), strict=True), right=("score", "margin")).splitlines()
 
 
 def _nearest_lines(shown: Sequence[CheckedModel]) -> list[str]:
@@ -156,13 +142,15 @@ def _nearest_lines(shown: Sequence[CheckedModel]) -> list[str]:
 
 def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
     words: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}
-    columns = {
-        "model": [one.id for one in undecided[:limit]],
-        "score": [_score(one) for one in undecided[:limit]],
-        "published": [words[one.meets_as_published] for one in undecided[:limit]],
-        "depends on": [_first_and_count(one.undecided) for one in undecided[:limit]],
-    }
-    columns = {heading: cells for heading, cells in columns.items() if set(cells) != {"-"}}
+    shown = undecided[:limit]
+    table = _table(
+        {
+            "model": [one.id for one in shown],
+            "score": [_score(one) for one in shown],
+            "published": [words[one.meets_as_published] for one in shown],
+            "depends on": [_first_and_count(one.undecided) for one in shown],
+        }
+    )
     count = len(undecided)
     models = "model misses" if count == 1 else "models miss"
     heading = (
@@ -170,11 +158,8 @@ def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> li
         "suspect or missing values (published: the outcome with those values). Suspect is inferred from "
         "patterns of the table, not proven"
     )
-    table = table_text(list(columns), zip(*columns.values(), strict=True), right=("score",))
-    lines = [*_wrap(heading), *table.splitlines(), *_suspect_score_note(undecided[:limit])]
-    if limit is not None and count > limit:
-        lines.append(f"shown: {limit} of {count}; --limit N shows more")
-    return lines
+    more = [f"shown: {limit} of {count}; --limit N shows more"] if len(shown) < count else []
+    return [*_wrap(heading), *table, *_suspect_score_note(shown), *more]
 
 
 def _first_and_count(checks: Sequence[DemandCheck]) -> str:

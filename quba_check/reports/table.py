@@ -13,7 +13,7 @@ from quba_check.number_format import format_distinct, format_value, interval_tex
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
-from quba_check.reports.verdict_labels import STYLES, UNMET, label, limit_text, most_severe
+from quba_check.reports.verdict_labels import LOOKS, UNMET, bound_text, label, most_severe
 
 NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
@@ -84,7 +84,7 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     for name, row in record.measurements.items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
-        yield [Text(name), *_cells(row, own, verdicts), Text(_worst_part(row))]
+        yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(row))]
         for verdict in verdicts:
             if verdict.part is not None and label(verdict) in UNMET:
                 part = row.parts.get(verdict.part) if isinstance(row, MeasurementRow) else row
@@ -100,10 +100,10 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
         demand = f"{SIGNS['max_drop']} {100 * own.limit:.12g}%"  # shorter than 'relative'
     else:
         is_millions = isinstance(row, QuantityRow) and row.unit == "millions"
-        demand = f"{SIGNS[own.bound]} {limit_text(own.limit, millions=is_millions)}"
+        demand = bound_text(own, millions=is_millions)
     verdict = Text("-", style="dim")
     if decisive is not None:
-        verdict = Text(label(decisive), style=STYLES[label(decisive)])
+        verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
         if decisive.within_noise and decisive.policy == "point":
             verdict.append(f" {NOISE}", style="yellow")
     return [_value(row, own), _interval(row), Text(demand), verdict]
@@ -123,7 +123,7 @@ def _interval(row: Cell) -> Text:
     return Text(interval_text(row.interval, row.unit, row.images or row.n))
 
 
-def _worst_part(row: AnyMeasurementRow) -> str:
+def worst_part(row: AnyMeasurementRow) -> str:
     """Return name and value of the worst part; empty if none is worse.
 
     Only parts with the unit and direction of the dimension count, and only values worse than the dimension's.

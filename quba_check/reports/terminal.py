@@ -9,34 +9,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, NotMeasuredRow
+from quba_check.records.measurement import MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, GradeRow
+from quba_check.records.verdict import GradeRow
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import dimension_table
-from quba_check.reports.tables import wrap_line
+from quba_check.reports.tables import LEAST_WIDTH, wrap_line
 from quba_check.reports.verdict_labels import (
-    STYLES,
+    LOOKS,
     Label,
+    bound_text,
     label,
-    limit_text,
     most_severe,
     release_line,
     summary_line,
     warning_lines,
 )
-
-LEAST_WIDTH = 72
-"""Smallest width of the report; a narrower terminal wraps it."""
-_HEADINGS: dict[Label, str] = {
-    "FAIL": "Failed",
-    "UNCERTAIN": "Uncertain",
-    "WARN": "Warned",
-    "INFO": "For information",
-    "ALLOWED": "Uncertain but allowed",
-    "SKIP": "Skipped",
-    "NOT RUN": "Not run",
-}
 
 
 def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> str:  # noqa: A002
@@ -72,60 +60,54 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> 
 
 
 def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | Table]:  # noqa: A002
-    yield _wrapped(_header(record), width, style="bold")
+    header = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
+    environment = record.environment
+    header += f", {environment.device}, {environment.precision}"
+    yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
     yield dimension_table(record, rule="-" if ascii else "─", width=width)
     notes = [_wrapped(line, width) for line in _grade_lines(record)]
     notes += [_wrapped(note, width, style="yellow") for note in record_notes(record)]
     yield from [Text(), *notes] if notes else []
-    for heading_label in _HEADINGS:
-        yield from _group(record, heading_label, width)
+    for group in LOOKS:
+        if group != "PASS":
+            yield from _group(record, group, width)
     yield Text()
     worst = most_severe(record.verdicts)
-    style = STYLES[label(worst)] if worst else ""
+    style = LOOKS[label(worst)].style if worst else ""
     yield _wrapped(summary_line(record), width, style=style)
     if record.verdicts:
         yield _wrapped(release_line(record), width, style=style)
 
 
-def _header(record: Record) -> str:
-    return (
-        f"{record.model.name} on {record.suite.name}, protocol {record.protocol}, "
-        f"{record.environment.device}, {record.environment.precision}"
-    )
-
-
 def _grade_lines(record: Record) -> Iterator[str]:
-    same: dict[GradeRow, list[str]] = {}
     demanding = {verdict.id.partition("::")[0] for verdict in record.verdicts if verdict.is_on_grade}
-    for grade in record.grades:
-        if grade.score is not None or grade.file in demanding or _is_complete(grade, record):
-            same.setdefault(grade.model_copy(update={"file": ""}), []).append(grade.file)
+    same = {
+        grade: files
+        for grade, files in record.files_by_grade().items()
+        if grade.score is not None or demanding & {*files} or _is_complete(grade, record)
+    }
     for grade, files in same.items():
         origin = f"  ({', '.join(files)})" if len(same) > 1 else ""
         yield grade_line(grade, record) + origin
         yield from (f"  {note}" for note in grade.notes)
         for verdict in record.verdicts:
             if verdict.is_on_grade and verdict.id.partition("::")[0] in files:
-                demand = f"{verdict.part} {SIGNS[verdict.bound]} {limit_text(verdict.limit)}"
-                yield f"  {demand}: {label(verdict)}"
+                yield f"  {verdict.part} {bound_text(verdict)}: {label(verdict)}"
 
 
 def _is_complete(grade: GradeRow, record: Record) -> bool:
     """True unless the run left dimensions of a missing grade out on purpose."""
-    return not any(_is_left_out(record.measurements.get(name)) for name in grade.missing)
-
-
-def _is_left_out(row: AnyMeasurementRow | None) -> bool:
-    """True if a dimension was not measured on purpose, or only on some images."""
-    return isinstance(row, NotMeasuredRow) or (isinstance(row, MeasurementRow) and row.stopped is not None)
+    rows = [record.measurements.get(name) for name in grade.missing]
+    is_stopped = any(isinstance(row, MeasurementRow) and row.stopped is not None for row in rows)
+    return not is_stopped and not any(isinstance(row, NotMeasuredRow) for row in rows)
 
 
 def _group(record: Record, group: Label, width: int) -> Iterator[Text]:
     messages = [verdict.message or verdict.id for verdict in record.verdicts if label(verdict) == group]
     if messages:
         yield Text()
-        yield Text(f"{_HEADINGS[group]}:", style=STYLES[group])
+        yield Text(f"{LOOKS[group].heading}:", style=LOOKS[group].style)
     for message in _by_reason(messages) if group == "NOT RUN" else messages:
         for line in message.splitlines():
             yield _wrapped(f"  {line}", width)

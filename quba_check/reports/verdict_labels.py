@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from quba_check.messages import listed
 from quba_check.records.record import Record
-from quba_check.records.verdict import VerdictRow
+from quba_check.records.verdict import SIGNS, VerdictRow
 
 Label = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -17,15 +17,37 @@ UNMET: tuple[Label, ...] = ("FAIL", "UNCERTAIN", "WARN", "INFO")
 """Labels of demands that were not met."""
 _BY_TIER: dict[str, Label] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
 _BY_OUTCOME: dict[str, Label] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
-_PHRASES: tuple[tuple[Label, str], ...] = (
-    ("FAIL", "failed"),
-    ("UNCERTAIN", "uncertain"),
-    ("WARN", "warned"),
-    ("INFO", "missed (info only)"),
-    ("ALLOWED", "uncertain but allowed"),
-    ("SKIP", "skipped"),
-    ("NOT RUN", "not run"),
-)
+
+
+class Look(NamedTuple):
+    """The looks of a label.
+
+    Attributes:
+        phrase: words after the number of its demands.
+        heading: heading of its demands in the terminal.
+        style: its style in the terminal.
+        mark: its mark in Markdown, if its demands do not block.
+        sign: kind of its sign on the page.
+    """
+
+    phrase: str
+    heading: str
+    style: str
+    mark: str
+    sign: str
+
+
+LOOKS: Mapping[Label, Look] = {
+    "FAIL": Look("failed", "Failed", "bold red", "❌", "bad"),
+    "UNCERTAIN": Look("uncertain", "Uncertain", "bold yellow", "❌", "warn"),
+    "WARN": Look("warned", "Warned", "yellow", "⚠️", "warn"),
+    "INFO": Look("missed (info only)", "For information", "cyan", "ℹ️", "open"),
+    "ALLOWED": Look("uncertain but allowed", "Uncertain but allowed", "yellow", "➖", "warn"),
+    "SKIP": Look("skipped", "Skipped", "dim", "➖", "open"),
+    "NOT RUN": Look("not run", "Not run", "magenta", "⚠️", "open"),
+    "PASS": Look("passed", "Passed", "green", "✅", "good"),
+}
+"""Looks of the labels, in the order of reports."""
 _REASONS: tuple[tuple[Label, str], ...] = (
     ("FAIL", "failed"),
     ("UNCERTAIN", "not shown to be met"),
@@ -63,10 +85,11 @@ def summary_line(record: Record) -> str:
     counts = Counter(label(verdict) for verdict in record.verdicts)
     total = len(record.verdicts)
     demands = "demand" if total == 1 else "demands"
-    others = [f"{counts[name]} {phrase}" for name, phrase in _PHRASES if counts[name]]
+    passed = counts.pop("PASS", 0)
+    others = [f"{counts[name]} {look.phrase}" for name, look in LOOKS.items() if counts[name]]
     if record.unselected:
         others.append(f"{record.unselected} not selected")
-    return ", ".join([f"{counts['PASS']} of {total} {demands} passed", *others])
+    return ", ".join([f"{passed} of {total} {demands} passed", *others])
 
 
 def limited_words(record: Record) -> list[str]:
@@ -117,6 +140,11 @@ def release_line(record: Record) -> str:
     return "; ".join(["released: no", *reasons])
 
 
+def bound_text(verdict: VerdictRow, *, millions: bool = False) -> str:
+    """Return the demand behind a verdict, such as `>= 0.93`."""
+    return f"{SIGNS[verdict.bound]} {limit_text(verdict.limit, millions=millions)}"
+
+
 def limit_text(limit: float | str, *, millions: bool = False) -> str:
     """Return a threshold as written in its file.
 
@@ -124,15 +152,3 @@ def limit_text(limit: float | str, *, millions: bool = False) -> str:
     ('0.45', '30 M', 'B')
     """
     return limit if isinstance(limit, str) else f"{limit:.15g}{' M' if millions else ''}"
-
-
-STYLES: Mapping[Label, str] = {
-    "PASS": "green",
-    "FAIL": "bold red",
-    "UNCERTAIN": "bold yellow",
-    "WARN": "yellow",
-    "INFO": "cyan",
-    "ALLOWED": "yellow",
-    "SKIP": "dim",
-    "NOT RUN": "magenta",
-}

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from quba_check.core.grade import Grade
 from quba_check.reports.tables import table_text, wrapped
-from quba_check.reports.verdict_labels import STYLES, label
+from quba_check.reports.verdict_labels import LOOKS, label
 from quba_check.tuning.what_if import WhatIf
 from quba_check.verdicts import Verdict
 
@@ -29,7 +29,9 @@ def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
             outcome = label(verdict_row)
             row = cells.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
             caveat = " (other suite)" if _other_suite(verdict) else ""
-            row[column] = Text(f"{outcome} {verdict.demand.threshold_text}{caveat}", style=STYLES[outcome])
+            row[column] = Text(
+                f"{outcome} {verdict.demand.threshold_text}{caveat}", style=LOOKS[outcome].style
+            )
     rows: list[Sequence[str | Text]] = [(name, *row) for name, row in cells.items()]
     released = ("yes" if one.record.overall_verdict == "pass" else "no" for one in judged)
     rows.append([Text(word, "bold") for word in ("released", *released)])

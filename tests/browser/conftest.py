@@ -23,7 +23,7 @@ from support.sample_records import (
 )
 from support.watched_page import OpenPage, quiet_pages
 
-from quba_check.page.pictures import make_album
+from quba_check.page.pictures import make_pictures
 from quba_check.page.render import render_page
 from quba_check.suites.sampling import WHOLE
 from quba_check.suites.set_images import SetImages
@@ -81,9 +81,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "passed": render_page([demo]),
         "failed": render_page([textured], baseline=demo),
         "both": render_page([textured, demo]),
-        "pictures": render_page(
-            [textured], pictures=make_album([textured], [images], 8, baseline=demo).demands
-        ),
+        "pictures": render_page([textured], pictures=make_pictures([textured], [images], 8, baseline=demo)),
         "hostile": render_page([hostile], baseline=hostile),
         "gaps": render_page([with_gaps(textured)]),
         "classes": render_page([run_of_1000_classes()]),

@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.generated_images import Images
-from support.sample_records import HOSTILE, run_of_1000_classes
-from support.watched_page import wait_for_address, watch
-
-from quba_check.page.pictures import make_album, pictures_folder, write_album
-from quba_check.page.render import render_page
+from support.sample_records import HOSTILE
+from support.watched_page import wait_for_address
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -78,17 +74,10 @@ def test_the_header_fits_a_phone(open_page: OpenPage, name: str) -> None:
     assert box["y"] + box["height"] <= 600
 
 
-@pytest.mark.parametrize(
-    ("name", "scheme"),
-    [
-        ("failed", "light"),
-        ("failed", "dark"),
-        ("pictures", "light"),
-        ("pictures", "dark"),
-        ("both", "dark"),
-        ("gaps", "light"),
-    ],
-)
+SCHEMES = [("failed", "light"), ("failed", "dark"), ("pictures", "light"), ("pictures", "dark")]
+
+
+@pytest.mark.parametrize(("name", "scheme"), [*SCHEMES, ("both", "dark"), ("gaps", "light")])
 def test_accessibility(browser: Browser, pages: dict[str, Path], name: str, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
@@ -128,22 +117,6 @@ def test_hostile_names_are_shown_and_not_run(open_page: OpenPage) -> None:
     assert "\u202e" not in page.content()
 
 
-def test_gaps_are_named(open_page: OpenPage) -> None:
-    page = open_page("gaps")
-    open_all(page)
-    text = "\n".join(page.locator("header, #demands, #dimensions, #data").all_inner_texts())
-    assert "the model gives no probabilities" in text
-    for word in ("undefined", "[object", "None", "Infinity"):
-        assert word not in text
-
-
-def test_a_thousand_classes(open_page: OpenPage) -> None:
-    page = open_page("classes")
-    worst = page.locator("#dimension-class_balance .figures tbody tr")
-    assert worst.count() == 10
-    assert "class" in worst.first.inner_text()
-
-
 def test_an_address_opens_its_demand(open_page: OpenPage) -> None:
     page = open_page("failed", "#d=object_focus")
     opened = page.locator("details.demand[open]")
@@ -179,29 +152,6 @@ def test_print_begins_with_the_verdict(open_page: OpenPage) -> None:
     assert "demo-textured" in first
     assert "of 11 demands passed, 3 failed" in " ".join(first.split())
     assert len(reader.pages) <= 20
-
-
-def test_pictures_in_a_folder_next_to_the_page(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The policy lets a page from a disk read them; its name needs quotes in addresses."""
-    monkeypatch.setattr("quba_check.page.pictures.LARGEST_INLINE", 0)
-    path = tmp_path / "50 % off#1.html"
-    run = run_of_1000_classes(classes=10, images=60)
-    album = make_album([run], [Images()], 4, folder=pictures_folder(path))
-    path.write_text(render_page([run], pictures=album.demands), encoding="utf-8")
-    write_album(album, path)
-    context = browser.new_context()
-    watched = watch(context, path.as_uri(), folder="50%20%25%20off%231-pictures")
-    watched.page.goto(path.as_uri())
-    open_all(watched.page)
-    pictures = watched.page.locator("#demands img")
-    for number in range(pictures.count()):
-        pictures.nth(number).scroll_into_view_if_needed()
-    watched.page.wait_for_function(LOADED, timeout=5_000)
-    assert pictures.count() >= 4
-    context.close()
-    assert (watched.messages, watched.requests) == ([], [])
 
 
 def test_pictures_are_shown(open_page: OpenPage) -> None:

@@ -194,15 +194,6 @@ def test_a_model_under_the_pointer_is_named(open_section: Any) -> None:
     assert option.inner_text() == last
 
 
-def test_the_first_status_is_that_of_the_page_without_javascript(open_section: Any) -> None:
-    page = open_section(java_script_enabled=False)
-    status = page.get_by_role("status").inner_text()
-    assert status == "326 models ranked; first: EVA02-b-21k; my <b>swin</b>: rank 104 of 327"
-    with_scripts = open_section()
-    with_scripts.wait_for_timeout(500)
-    assert with_scripts.get_by_role("status").inner_text() == status
-
-
 def test_the_table_is_sorted_by_its_headings(open_section: Any) -> None:
     page = open_section()
     heading = page.locator("#ranking [data-part=table] thead th", has_text="accuracy")

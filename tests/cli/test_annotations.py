@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from reports.test_markdown import row
+from support.rows import verdict as row
 from support.tuned import record
 
 from quba_check.cli.annotations import path_in

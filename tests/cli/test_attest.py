@@ -91,4 +91,4 @@ def test_a_model_of_a_callable(capsys: pytest.CaptureFixture[str]) -> None:
     Path("c.json").write_text(record().to_json(), encoding="utf-8")
     code, _, err = run(capsys, "c.json -o a.json")
     assert code == 4
-    assert err.startswith("ERROR: c.json: the model 'r50.pt' was not loaded from files with a known digest")
+    assert err.startswith("ERROR: c.json: the record has no digests of files of the model 'r50.pt'")

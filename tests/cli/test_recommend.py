@@ -135,7 +135,7 @@ def test_a_file_that_blocks_nothing(run) -> None:
         "values: protocol released on imagenet, without intervals; the file states no",
         "  protocol, so it is for protocol standard",
         "",
-        "model         score  margin  closest demand  warns",
+        "model         score  warns",
     ]
 
 

@@ -39,15 +39,6 @@ def test_pictures_of_failed_demands(folder: Path) -> None:
     assert "Wrong images of the set &#39;silhouette&#39;: 134 of 150." in page
     assert page.count("right in the baseline") == 12
     assert run(f"{COMMAND} --pictures 4") == page
-    assert not Path("report-pictures").exists()
-
-
-def test_large_pictures_go_into_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quba_check.page.pictures.LARGEST_INLINE", 1_000)
-    page = run(f"{COMMAND} --pictures 4")
-    sources = re.findall(r'<img src="([^"]*)"', page)
-    assert {f"report-pictures/{path.name}" for path in Path("report-pictures").iterdir()} == set(sources)
-    assert "img-src data: 'self' file:;" in html.unescape(page)
 
 
 def test_images_that_are_not_there(folder: Path) -> None:

@@ -14,6 +14,7 @@ from quba_check.demo import CLASSES as DEMO_CLASSES
 from quba_check.doctor import image_files
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import TimeBudget
+from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
@@ -26,6 +27,10 @@ image_size: 8
 sets:
   clean: {{reader: webdataset, path: shards}}
 """
+
+
+def demo() -> Classifier:
+    return load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -50,8 +55,7 @@ def test_a_broken_and_a_deep_member_are_reported(tmp_path: Path) -> None:
     images["01"] = images["01"][:60]
     images["04"] = png(np.full((8, 8), 40_000, np.uint16))
     write_shard(tmp_path, images)
-    classifier = load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
-    subject = ModelUnderTest(classifier, open_suite(tmp_path))
+    subject = ModelUnderTest(demo(), open_suite(tmp_path))
     assert [finding.text().splitlines()[:2] for finding in image_files.check(subject)] == [
         [
             "clean: 1 of 6 checked images cannot be decoded.",
@@ -70,15 +74,13 @@ def test_files_that_are_not_read_are_a_remark(tmp_path: Path) -> None:
     (tmp_path / "val" / CLASSES[1] / "0.gif").write_bytes(b"")
     manifest = MANIFEST.replace("webdataset, path: shards", "folder, path: val")
     (tmp_path / "quba-data.yaml").write_text(manifest)
-    classifier = load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
-    (finding,) = image_files.check(ModelUnderTest(classifier, open_suite(tmp_path)))
+    (finding,) = image_files.check(ModelUnderTest(demo(), open_suite(tmp_path)))
     assert (finding.problem, finding.severity) == ("clean: 1 file is not read: brick/0.gif.", "remark")
-    assert list(image_files.check(ModelUnderTest(classifier, open_suite(tmp_path), short=True))) == []
+    assert list(image_files.check(ModelUnderTest(demo(), open_suite(tmp_path), short=True))) == []
 
 
 def test_decoding_takes_a_third_of_the_time(demo_suite) -> None:
-    classifier = load_classifier("demo", LoadRequest(classes=DEMO_CLASSES, device="cpu"))
-    subject = ModelUnderTest(classifier, demo_suite)
+    subject = ModelUnderTest(demo(), demo_suite)
     subject.budget = TimeBudget(300, clock=lambda: subject.decoded)
     assert list(image_files.check(subject)) == []
     assert subject.decoded in range(100, 132)

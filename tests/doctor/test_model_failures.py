@@ -13,45 +13,36 @@ from quba_check.errors import HeadError
 FISH = ("tench", "goldfish", "cock")
 
 
+OF_IMAGENET = (
+    "The suite's classes are 3 of ImageNet's 1,000. Score only their logits with restrict: true in "
+    "quba-data.yaml, or keep all as possible answers with classes: imagenet and partial: true in its sets "
+    "(folders named by synset)."
+)
+
+
 @pytest.mark.parametrize(
-    ("head", "theirs", "lines"),
+    ("head", "theirs", "expected", "hint", "fix"),
     [
         (
-            Head(3),
-            1000,
-            [
-                "m.pt: the model has 1,000 classes, the suite has 3.",
-                "  evidence: 1,000 outputs per image; 3 classes in the suite (tench, goldfish, cock); 1,000 "
-                "is ImageNet's number: the head was never replaced",
-                "  fix: give a model of 3 classes, or the suite of this model's classes",
-            ],
+            *(Head(3), 1000, "3", "; 1,000 is ImageNet's number: the head was never replaced"),
+            "give a model of 3 classes, or the suite of this model's classes",
         ),
+        (Head(3, is_in_imagenet=True), 1000, "3", "", OF_IMAGENET),
         (
-            Head(3, is_in_imagenet=True),
-            1000,
-            [
-                "m.pt: the model has 1,000 classes, the suite has 3.",
-                "  evidence: 1,000 outputs per image; 3 classes in the suite (tench, goldfish, cock)",
-                "  fix: The suite's classes are 3 of ImageNet's 1,000. Score only their logits with restrict"
-                ": true in quba-data.yaml, or keep all as possible answers with classes: imagenet and "
-                "partial: true in its sets (folders named by synset).",
-            ],
-        ),
-        (
-            Head(3, columns=(0, 1, 7), of=1000),
-            3,
-            [
-                "m.pt: the model has 3 classes, the suite is restricted to 3 of 1000.",
-                "  evidence: 3 outputs per image; 3 classes in the suite (tench, goldfish, cock)",
-                "  fix: Give a model of 1,000 classes, or remove restrict from quba-data.yaml.",
-            ],
+            *(Head(3, columns=(0, 1, 7), of=1000), 3, None, ""),
+            "Give a model of 1,000 classes, or remove restrict from quba-data.yaml.",
         ),
     ],
 )
-def test_a_head_of_another_size(head: Head, theirs: int, lines: list[str]) -> None:
+def test_a_head_of_another_size(head: Head, theirs: int, expected: str | None, hint: str, fix: str) -> None:
     suite = SimpleNamespace(classes=FISH, head=head)
-    error = HeadError("unused", theirs=theirs, classes=head.size)
-    assert head_finding(error, "m.pt", suite).text().splitlines() == lines
+    finding = head_finding(HeadError("unused", theirs=theirs, classes=head.size), "m.pt", suite)
+    size = "the suite is restricted to 3 of 1000" if expected is None else f"the suite has {expected}"
+    assert finding.problem == f"m.pt: the model has {theirs:,} classes, {size}."
+    assert finding.evidence == (
+        f"{theirs:,} outputs per image; 3 classes in the suite (tench, goldfish, cock){hint}"
+    )
+    assert finding.fix == fix
 
 
 def test_names_of_classes_end_at_their_first_comma() -> None:

@@ -47,19 +47,20 @@ def findings_of(classifier: Classifier, suite: Suite, **options: object) -> tupl
     return examine(ModelUnderTest(classifier, suite, **options), CHECKS)
 
 
+def loaded(spec: str, suite: Suite) -> Classifier:
+    return load_classifier(
+        spec, LoadRequest(classes=suite.classes, image_size=suite.image_size, device="cpu")
+    )
+
+
 @pytest.fixture(scope="module")
 def healthy(demo_suite: Suite) -> Classifier:
-    return load_classifier(
-        "demo", LoadRequest(classes=demo_suite.classes, image_size=demo_suite.image_size, device="cpu")
-    )
+    return loaded("demo", demo_suite)
 
 
 @pytest.fixture(scope="module")
 def textured(demo_suite: Suite) -> Classifier:
-    return load_classifier(
-        "demo-textured",
-        LoadRequest(classes=demo_suite.classes, image_size=demo_suite.image_size, device="cpu"),
-    )
+    return loaded("demo-textured", demo_suite)
 
 
 @pytest.fixture
@@ -89,9 +90,9 @@ def test_the_shipped_models_are_healthy(
     assert findings_of(request.getfixturevalue(name), demo_suite, short=short) == ()
 
 
-@pytest.mark.parametrize("changes", [{"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}])
-def test_an_equally_good_normalisation_is_healthy(healthy, demo_suite, changes) -> None:
-    assert findings_of(prepared(healthy, **changes), demo_suite) == ()
+def test_an_equally_good_normalisation_is_healthy(healthy, demo_suite) -> None:
+    imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    assert findings_of(prepared(healthy, **imagenet), demo_suite) == ()
 
 
 def order_finding(words: str, accuracies: tuple[int, str, str], listed: Sequence[str]) -> Finding:
@@ -146,17 +147,15 @@ def test_numbers_sorted_as_text_by_the_model(healthy, copied) -> None:
     assert findings_of(healthy, suite) == ()
 
 
-def test_numbers_sorted_as_text_by_the_suite(healthy, copied) -> None:
-    as_text = sorted(NUMBERS)
-    (finding,) = findings_of(healthy, copied(NUMBERS, as_text))
-    assert finding.problem.endswith("in the order of the class names, sorted with their numbers as numbers.")
-    assert f"classes: [{', '.join(NUMBERS)}]" in finding.fix
+CAPITALS = [name.capitalize() if k % 2 else name for k, name in enumerate(CLASSES)]
 
 
-def test_class_names_sorted_with_capitals_first(healthy, copied) -> None:
-    names = [name.capitalize() if k % 2 else name for k, name in enumerate(CLASSES)]
+@pytest.mark.parametrize(
+    ("names", "rule"), [(NUMBERS, "with their numbers as numbers"), (CAPITALS, "ignoring case")]
+)
+def test_names_sorted_as_text_by_the_suite(healthy, copied, names, rule) -> None:
     (finding,) = findings_of(healthy, copied(names, sorted(names)))
-    assert finding.problem.endswith("in the order of the class names, sorted ignoring case.")
+    assert finding.problem.endswith(f"in the order of the class names, sorted {rule}.")
     assert f"classes: [{', '.join(names)}]" in finding.fix
 
 

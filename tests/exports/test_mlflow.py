@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.rows import GRADE, VERDICT
 from support.tuned import quantity, record
 
 from quba_check.errors import UserError
@@ -21,29 +22,7 @@ from quba_check.exports.mlflow import (
 )
 from quba_check.records.record import Record
 
-VERDICTS = [
-    {
-        "id": f"{file}::accuracy[min]",
-        "dimension": "accuracy",
-        "part": None,
-        "bound": "min",
-        "limit": limit,
-        "tier": "block",
-        "outcome": "pass",
-        "file": file,
-        "line": 3,
-    }
-    for file, limit in (("x.yaml", 0.85), ("y.yaml", 0.8))
-]
-GRADE = {
-    "file": "x.yaml",
-    "score": 0.5,
-    "percentile": 81.25,
-    "letter": "B",
-    "population": "demo",
-    "protocol_of_population": "standard",
-    "complete": True,
-}
+VERDICTS = [VERDICT, VERDICT | {"id": "y.yaml::accuracy[min]", "file": "y.yaml", "limit": 0.8}]
 
 
 @pytest.fixture
@@ -117,12 +96,9 @@ def test_an_interrupted_export_is_completed(uri: str, path: Path, monkeypatch: p
 
 
 def test_metrics_by_hand() -> None:
-    content = run()
     parts = {"a part (new)": quantity(0.5, None, "fraction")}
-    odd = content.model_copy(
-        update={"measurements": {"accuracy": record().measurements["accuracy"].model_copy()}}
-    )
-    assert run_metrics(odd) == {
+    accuracy = {"accuracy": record().measurements["accuracy"]}
+    assert run_metrics(record(measurements=accuracy, grades=[GRADE])) == {
         "accuracy": 0.9,
         "accuracy_lower": pytest.approx(0.8804),
         "accuracy_upper": pytest.approx(0.9196),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from support.rows import verdict
 from support.runs_compared import CLASSES, stored
 from support.tuned import record
 
@@ -19,18 +20,8 @@ SUITE = {"name": "tiny", "root": "/data", "fingerprint": "1", "contents": {"sket
 NAMES = [f"{k}.png" for k in range(6)]
 
 
-def demand(dimension: str, part: str | None = None) -> VerdictRow:
-    return VerdictRow(
-        id="t.yaml::x",
-        dimension=dimension,
-        part=part,
-        bound="min",
-        limit=0.9,
-        tier="block",
-        outcome="fail",
-        file="t.yaml",
-        line=3,
-    )
+def demand(target: str) -> VerdictRow:
+    return VerdictRow.model_validate(verdict(target))
 
 
 def listing(name: str) -> Sequence[tuple[str, str, str]]:
@@ -49,11 +40,8 @@ def run(
 ) -> StoredRun:
     """A run with per-image results of one dimension, and clean answers of six images."""
     quantity = {"unit": "ratio", "n": 6, "better": better}
-    row = {
-        "value": 0.5,
-        **quantity,
-        "parts": {name: {"value": v, **quantity} for name, v in (parts or {}).items()},
-    }
+    values = {name: {"value": value, **quantity} for name, value in (parts or {}).items()}
+    row = {"value": 0.5, **quantity, "parts": values}
     content = record(measurements={dimension: row}, suite=SUITE)
     label = np.arange(6) % 3
     answers = CleanAnswers(NAMES, label, label, CLASSES)
@@ -86,10 +74,11 @@ def test_images_lost_against_the_baseline_follow() -> None:
     # Wrong: 0 (loss 1, lost), 2 (loss 3), 3 (loss 2, lost); the baseline is wrong on 2 only.
     after = with_losses([1, 1, 0, 2, 1, 2], [1.0, 3.0, 2.0])
     before = stored("b.json", [0, 1, 1, 0, 1, 2])
-    choose = {n: choose_images(after, demand("accuracy"), n, listing, before).images for n in (1, 2, 3)}
-    assert paths(choose[1]) == ["cat/2.png", "ape/3.png!"]
-    assert paths(choose[2]) == ["cat/2.png", "ape/3.png!", "ape/0.png!"]
-    assert paths(choose[3]) == ["cat/2.png", "ape/3.png!", "ape/0.png!"]
+    one, two, three = (
+        paths(choose_images(after, demand("accuracy"), n, listing, before).images) for n in (1, 2, 3)
+    )
+    assert one == ["cat/2.png", "ape/3.png!"]
+    assert two == three == ["cat/2.png", "ape/3.png!", "ape/0.png!"]
 
 
 def test_a_baseline_on_other_images() -> None:
@@ -117,7 +106,7 @@ def test_answers_that_are_not_stored() -> None:
 def test_clean_images_under_a_corruption() -> None:
     target = {"corruption_robustness.fog": {"clean": [0.1, -0.2, -0.9, 0.4, -0.2, 0.8]}}
     fog = run("corruption_robustness", target, parts={"fog": 0.4})
-    choice = choose_images(fog, demand("corruption_robustness", "fog"), 2, listing, fog)
+    choice = choose_images(fog, demand("corruption_robustness.fog"), 2, listing, fog)
     assert choice.images == (ChosenImage("clean", "2.png", "cat"), ChosenImage("clean", "1.png", "bee"))
     assert choice.note == (
         "Clean images that lower corruption_robustness.fog most, shown before the corruption. "
@@ -139,7 +128,7 @@ def test_the_worst_shift_speaks_for_all() -> None:
     assert choice.note == (
         "Wrong images of the set 'sketch': 3 of 6. The run stored neither their answers nor losses."
     )
-    edge = choose_images(after, demand("ood_robustness", "edge"), 2, listing)
+    edge = choose_images(after, demand("ood_robustness.edge"), 2, listing)
     assert paths(edge.images) == ["edge/0.png", "edge/2.png"]  # evenly spread: 0 and 1 of three
     before = run(
         "ood_robustness", {**wrong, "ood_robustness.sketch_accuracy": {"sketch": [0.5] * 3 + [-0.5] * 3}}
@@ -151,10 +140,8 @@ def test_the_worst_shift_speaks_for_all() -> None:
 def test_object_focus_shows_the_mixed_rand_images() -> None:
     mixed = {"object_focus.mixed_rand": {"mixed_rand": [0.5, -0.5] * 3}, "object_focus": {"clean": [0.0] * 6}}
     after = run("object_focus", mixed, parts={"mixed_rand": 0.5})
-    assert paths(choose_images(after, demand("object_focus"), 2, listing).images) == [
-        "mixed_rand/1.png",
-        "mixed_rand/3.png",
-    ]
+    images = choose_images(after, demand("object_focus"), 2, listing).images
+    assert paths(images) == ["mixed_rand/1.png", "mixed_rand/3.png"]
 
 
 def test_images_decided_by_texture() -> None:
@@ -173,13 +160,13 @@ def test_a_custom_dimension_where_low_is_better() -> None:
 
 def test_demands_without_pictures() -> None:
     notes = [
-        choose_images(own, demand(own_name, part), 3, listing).note
-        for own, own_name, part in (
-            (stored("a.json", [0]), "quba", "grade"),
-            (stored("a.json", [0]), "shape_bias", None),
-            (stored("a.json", [0]), "parameters", None),
-            (run("own", {"own": {"other": [0.1]}}), "own", None),
-            (run("own", {"own": {"lost": [0.1]}}), "own", None),
+        choose_images(own, demand(target), 3, listing).note
+        for own, target in (
+            (stored("a.json", [0]), "quba.grade"),
+            (stored("a.json", [0]), "shape_bias"),
+            (stored("a.json", [0]), "parameters"),
+            (run("own", {"own": {"other": [0.1]}}), "own"),
+            (run("own", {"own": {"lost": [0.1]}}), "own"),
         )
     ]
     assert notes == [

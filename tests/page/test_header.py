@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.parsed_page import Element, parsed
+from support.rows import GRADE, VERDICT
 from support.runs_compared import stored
 from support.tuned import record
 
@@ -13,40 +15,14 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.page.changes import Changes, changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import demands
-from quba_check.page.header import WORDS, CardView, cards
-from quba_check.page.provenance import SourceView, set_rows, sources
+from quba_check.page.header import WORDS, blocking, grade_words, meaning_of, readable_time
+from quba_check.page.provenance import commands, compute_text, facts, hashes, missing_values, set_rows
 from quba_check.page.reference import Reference
-from quba_check.records.record import Record
-from quba_check.records.verdict import EXIT_CODES
+from quba_check.page.render import render_page
+from quba_check.records.record import ComputeRow
+from quba_check.records.verdict import EXIT_CODES, GradeRow
 
-VERDICT: dict[str, Any] = {
-    "id": "x.yaml::accuracy[min]",
-    "dimension": "accuracy",
-    "part": None,
-    "bound": "min",
-    "limit": 0.95,
-    "tier": "block",
-    "outcome": "fail",
-    "file": "x.yaml",
-    "line": 3,
-}
-GRADE: dict[str, Any] = {
-    "file": "x.yaml",
-    "score": 0.512,
-    "percentile": 71.2,
-    "letter": "B",
-    "population": "published",
-    "protocol_of_population": "released",
-    "complete": True,
-    "models": 326,
-}
-
-
-def card_of(content: Record, baseline: StoredRun | None = None) -> CardView:
-    shown = columns([StoredRun("r.json", content)])
-    rows = demands(shown, baseline, Reference(None), {})
-    (card,) = cards(shown, rows, changes(shown, baseline))
-    return card
+FAILED = VERDICT | {"outcome": "fail", "limit": 0.95}
 
 
 def test_every_verdict_has_words() -> None:
@@ -54,104 +30,60 @@ def test_every_verdict_has_words() -> None:
     assert len({word for word, _, _ in WORDS.values()}) == len(WORDS)
 
 
-@pytest.mark.parametrize(
-    ("changed", "word", "kind", "counts"),
-    [
-        ({"verdicts": [VERDICT]}, "FAIL", "bad", "0 of 1 demand passed, 1 failed"),
-        ({"verdicts": [VERDICT | {"tier": "warn"}]}, "PASS", "good", "0 of 1 demand passed, 1 warned"),
-        ({"verdicts": [VERDICT | {"outcome": "pass"}] * 2}, "PASS", "good", "2 of 2 demands passed"),
-        (
-            {"verdicts": [VERDICT | {"outcome": "pass"}], "unselected": 2},
-            "PARTIAL",
-            "open",
-            "1 of 1 demand passed, 2 not selected",
-        ),
-        (
-            {"verdicts": [VERDICT | {"outcome": "uncertain", "policy": "fail"}]},
-            "UNCERTAIN",
-            "warn",
-            "0 of 1 demand passed, 1 uncertain",
-        ),
-        (
-            {"verdicts": [VERDICT | {"outcome": "not run"}]},
-            "INCOMPLETE",
-            "open",
-            "0 of 1 demand passed, 1 not run",
-        ),
-        (
-            {"verdicts": [VERDICT], "interrupted": True},
-            "INTERRUPTED",
-            "open",
-            "0 of 1 demand passed, 1 failed",
-        ),
-        ({}, "NOT JUDGED", "open", "no demands"),
-    ],
-)
-def test_the_verdict_in_words(changed: dict[str, Any], word: str, kind: str, counts: str) -> None:
-    card = card_of(record(**changed))
-    assert (card.word, card.kind, card.counts) == (word, kind, counts)
-
-
 def test_reservations_follow_the_verdict() -> None:
     sets = {"clean": {"images": 1000, "found": 10_000}}
     suite = {"name": "tiny", "root": "/data", "fingerprint": "1", "sets": sets}
-    warnings = ["the baseline failed"]
-    passed = record(verdicts=[VERDICT | {"outcome": "pass"}], suite=suite, warnings=warnings)
-    assert card_of(passed).meaning == (
+    passed = record(verdicts=[VERDICT], suite=suite, warnings=["the baseline failed"])
+    assert meaning_of(passed) == (
         "This model may be released: it meets every blocking demand. Judged on 1,000 of 10,000 images. "
         "Warning: the baseline failed."
     )
-    failed = record(verdicts=[VERDICT], suite=suite)
-    assert card_of(failed).meaning == "This model must not be released."
+    assert meaning_of(record(verdicts=[FAILED], suite=suite)) == "This model must not be released."
 
 
-def test_blocking_demands_are_linked() -> None:
-    assert card_of(record(verdicts=[VERDICT])).blocking == (("accuracy", "d=accuracy"),)
-    assert card_of(record(verdicts=[VERDICT | {"tier": "info"}])).blocking == ()
+@pytest.mark.parametrize(("tier", "links"), [("block", ["d=accuracy"]), ("info", [])])
+def test_blocking_demands_are_linked(tier: str, links: list[str]) -> None:
+    (column,) = columns([StoredRun("r.json", record(verdicts=[FAILED | {"tier": tier}]))])
+    rows = demands([column], None, Reference(None), {})
+    assert [demand.link for demand in blocking(rows, column)] == links
+
+
+UNGRADED = {"score": None, "percentile": None, "letter": None, "complete": False, "missing": ("shape_bias",)}
+PLACE = "71st percentile of published (326 models)"
 
 
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({}, ("B", "", "score 0.51, 71st percentile of published (326 models)")),
+        ({}, ("B", "", f"score 0.51, {PLACE}")),
         (
             {"interval": (0.1, 0.9), "letters": ("A", "B", "C")},
-            ("B", "A to C", "score 0.51 (0.10 to 0.90), 71st percentile of published (326 models)"),
+            ("B", "A to C", f"score 0.51 (0.10 to 0.90), {PLACE}"),
         ),
-        (
-            {
-                "score": None,
-                "percentile": None,
-                "letter": None,
-                "missing": ("shape_bias",),
-                "complete": False,
-            },
-            ("", "", "not graded: missing shape_bias"),
-        ),
+        (UNGRADED, ("", "", "not graded: missing shape_bias")),
         (
             {"percentile": None, "letter": None, "not_graded": "another suite"},
             ("", "", "score 0.512, not graded: another suite"),
         ),
         ({"score": float("nan"), "not_graded": "no number"}, ("", "", "not graded: no number")),
         (
-            {"complete": False, "missing": ("shape_bias",), "cross_protocol": ("adversarial_robustness",)},
-            (
-                "B",
-                "",
-                "score 0.51, 71st percentile of published (326 models); partial, without shape_bias; "
-                "cross-protocol: adversarial_robustness",
-            ),
+            {"complete": False, "missing": ("shape_bias",), "cross_protocol": ("accuracy",)},
+            ("B", "", f"score 0.51, {PLACE}; partial, without shape_bias; cross-protocol: accuracy"),
         ),
     ],
 )
 def test_the_grade_in_words(changed: dict[str, Any], expected: tuple[str, str, str]) -> None:
-    (grade,) = card_of(record(grades=[GRADE | changed])).grades
-    assert (grade.letter, grade.spans, grade.text) == expected
+    graded = GRADE | {"score": 0.512, "percentile": 71.2, "population": "published", "models": 326}
+    assert grade_words(GradeRow.model_validate(graded | changed)) == expected
 
 
 def test_equal_grades_are_shown_once() -> None:
     both = [GRADE, GRADE | {"file": "y.yaml"}, GRADE | {"score": 0.4}]
-    assert [grade.text[:10] for grade in card_of(record(grades=both)).grades] == ["score 0.51", "score 0.40"]
+    files = record(grades=both).files_by_grade()
+    assert [(grade.score, names) for grade, names in files.items()] == [
+        (0.5, ["x.yaml", "y.yaml"]),
+        (0.4, ["x.yaml"]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +95,7 @@ def test_equal_grades_are_shown_once() -> None:
     ],
 )
 def test_dates(time: str, shown: str) -> None:
-    environment = record().environment.model_dump() | {"time": time}
-    assert card_of(record(environment=environment)).date == shown
+    assert readable_time(time) == shown
 
 
 def changes_of(before: StoredRun, after: StoredRun) -> Changes:
@@ -176,24 +107,12 @@ def test_changes_with_flipped_images() -> None:
     before, after = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
     change = changes_of(before, after)
     assert change.summary == "worse: accuracy; 20 images lost, 0 gained"
-    line = change.lines[0]
-    assert (line.name, *line.cells[:3], line.row.finding) == (
-        "accuracy",
-        "1.000",
-        "0.667",
-        "-0.333",
-        "worse",
-    )
-    assert line.flips == "20 lost, 0 gained, p = 1.9e-06"
+    page = parsed(render_page([after], baseline=before)).one(id="changes")
+    assert page.all("tr")[1].text.endswith("-0.467 to -0.209 worse 20 lost, 0 gained, p = 1.9e-06")
     assert (change.lost, change.gained, change.hidden) == (20, 0, 0)
     first = change.flipped[0]
-    assert (first.path, first.kind, first.label, first.before, first.after) == (
-        "cat/2.png",
-        "lost",
-        "cat",
-        "cat",
-        "bee",
-    )
+    lost = (first.path, first.kind, first.label, first.before, first.after)
+    assert lost == ("cat/2.png", "lost", "cat", "cat", "bee")
     assert flips(after, before)[0].kind == "gained"
     assert change.command == "quba-check compare a.json b.json --flips flips.csv"
 
@@ -215,113 +134,79 @@ def test_changes_without_predictions() -> None:
 def test_runs_that_cannot_be_compared() -> None:
     other = record().suite.model_dump() | {"name": "other"}
     change = changes_of(stored("a.json", [0, 1, 2]), StoredRun("b.json", record(suite=other)))
-    assert change.lines == ()
-    assert change.problem.startswith(
-        "a.json and b.json cannot be compared: they differ in suite (tiny and other)"
-    )
+    assert change.rows == ()
+    problem = "a.json and b.json cannot be compared: they differ in suite (tiny and other)"
+    assert change.problem.startswith(problem)
     assert change.summary == "not comparable with r50 (a.json)"
 
 
-def source_of(baseline: StoredRun | None = None, **changed: Any) -> SourceView:
-    (source,) = sources(columns([StoredRun("r.json", record(**changed))]), baseline)
-    return source
+def commands_of(baseline: StoredRun | None = None, **changed: Any) -> list[str]:
+    (column,) = columns([StoredRun("r.json", record(**changed))])
+    return list(commands(column, [column], baseline).values())
 
 
 def test_missing_dimensions_have_reasons() -> None:
     measurements = {"accuracy": {"unmeasurable": "no images"}, "shape_bias": {"not_measured": True}}
-    missing = source_of(measurements=measurements).missing
-    assert missing == (("accuracy", "no images"), ("shape_bias", "no selected demand needs it"))
+    assert dict(missing_values(record(measurements=measurements))) == {
+        "accuracy": "no images",
+        "shape_bias": "no selected demand needs it",
+    }
+
+
+def page_of(**changed: Any) -> Element:
+    return parsed(render_page([StoredRun("r.json", record(**changed))]))
 
 
 def test_findings_of_the_doctor() -> None:
-    assert source_of().findings is None
-    assert source_of(findings=[]).findings == ()
-    (finding,) = source_of(findings=[{"severity": "problem", "title": "a\nb", "text": "c\nd"}]).findings or ()
-    assert (finding.severity, finding.title, finding.text) == ("problem", "a\\nb", "c\nd")
+    assert "The doctor found no problem before the run." in page_of(findings=[]).one(id="data").text
+    finding = {"severity": "problem", "title": "a\nb", "text": "c\nd"}
+    (text,) = page_of(findings=[finding]).all("span", class_="text")
+    assert (text.children, text.text) == (["c\nd"], "c d")
+    assert "problem : a\\nb" in page_of(findings=[finding]).one(id="data").text
 
 
 def test_inputs_with_their_text() -> None:
-    inputs = [
-        {"kind": "threshold file", "path": "x.yaml", "sha256": "ab" * 32, "text": "schema: 1\n\tx: 2\n"},
-        {"kind": "manifest", "path": "q.yaml", "sha256": "cd" * 32, "text": "x" * 25_000},
-        {"kind": "baseline", "path": "b.json", "sha256": "ef" * 32, "text": None},
-    ]
-    first, second, third = source_of(inputs=inputs).inputs
-    assert (first.path, first.digest, first.text, first.cut) == (
-        "x.yaml",
-        "ab" * 32,
-        "schema: 1\n    x: 2",
-        0,
-    )
-    assert (len(second.text), second.cut) == (20_000, 5_000)
-    assert third.text == ""
+    row = {"kind": "threshold file", "path": "x.yaml", "sha256": "ab" * 32}
+    texts = ["schema: 1\n\tx: 2\n", "x" * 25_000, None]
+    provenance = page_of(inputs=[row | {"text": text} for text in texts]).one(id="provenance")
+    first, second, hashed = provenance.all("pre")
+    assert first.children == ["schema: 1\n    x: 2"]
+    assert len(second.text) == 20_000
+    assert provenance.text.count("5,000 more characters are left out.") == 1
+    assert provenance.text.count("ab" * 32) == 3
+    assert hashed.text.startswith("0" * 32)
 
 
 def test_commands_to_recompute() -> None:
     words = ["pytest", "--model=a b.pt", "-q"]
-    commands = dict(source_of(stored("old.json", [0, 1, 2]), command=words).commands)
-    assert commands == {
-        "Measure again": "pytest '--model=a b.pt' -q",
-        "Print the verdict again, with the exit code of the gate": "quba-check verdict r.json",
-        "Make this page again": "quba-check report r.json --baseline old.json -o report.html",
-    }
-
-
-def test_a_command_made_of_the_settings() -> None:
-    environment = record().environment.model_dump() | {"precision": "bf16"}
-    commands = dict(source_of(verdicts=[VERDICT], limit=50, environment=environment).commands)
-    assert commands["Measure again"] == (
-        "pytest --model=r50.pt --quba-data=/data --quba-limit=50 --quba-precision=bf16 "
-        "--quba-thresholds=x.yaml"
-    )
+    assert commands_of(stored("old.json", [0, 1, 2]), command=words) == [
+        "pytest '--model=a b.pt' -q",
+        "quba-check verdict r.json",
+        "quba-check report r.json --baseline old.json -o report.html",
+    ]
 
 
 def test_compute_settings_in_words() -> None:
-    chosen = {
-        "precision": "bf16",
-        "channels_last": True,
-        "compiled": False,
-        "batch_size": 16,
-        "requested": "auto",
-        "reason": "half precision flips no answer",
-        "images": 256,
-        "flipped": 0,
-        "gain": 1.9,
-    }
-    plain = {
-        "precision": "fp32",
-        "channels_last": False,
-        "compiled": True,
-        "requested": "fp32",
-        "reason": "x",
-    }
-    environment = record().environment.model_dump()
-    texts = [
-        dict(source_of(environment=environment | {"compute": compute}).facts)["compute settings"]
-        for compute in (chosen, plain)
-    ]
+    plain = {"precision": "fp32", "channels_last": False, "compiled": True, "requested": "fp32"}
+    chosen = {"precision": "bf16", "channels_last": True, "compiled": False, "requested": "auto"}
+    chosen |= {"batch_size": 16, "images": 256, "flipped": 0, "gain": 1.9}
+    texts = [compute_text(ComputeRow.model_validate(row | {"reason": "x"})) for row in (chosen, plain)]
     assert texts == [
-        "bf16, channels_last, batches of 16 (half precision flips no answer, 0 of 256 answers flipped)",
+        "bf16, channels_last, batches of 16 (x, 0 of 256 answers flipped)",
         "fp32, compiled (x)",
     ]
 
 
 @pytest.mark.parametrize(
     ("requested", "option"),
-    [("auto", ""), ("fp32", "--quba-precision=fp32 "), ("bf16", "--quba-precision=bf16 ")],
+    [("auto", ""), ("fp32", "--quba-precision=fp32 "), (None, "--quba-precision=bf16 ")],
 )
-def test_a_command_states_the_requested_precision(requested: str, option: str) -> None:
-    compute = {
-        "precision": "bf16",
-        "channels_last": False,
-        "compiled": False,
-        "requested": requested,
-        "reason": "a test",
-    }
-    environment = record().environment.model_dump() | {"precision": "bf16", "compute": compute}
-    commands = dict(source_of(verdicts=[VERDICT], environment=environment).commands)
-    assert commands["Measure again"] == (
-        f"pytest --model=r50.pt --quba-data=/data {option}--quba-thresholds=x.yaml"
+def test_a_command_made_of_the_settings(requested: str | None, option: str) -> None:
+    compute = {"precision": "bf16", "channels_last": False, "compiled": False, "reason": "a test"}
+    environment = record().environment.model_dump() | {"precision": "bf16"}
+    environment |= {} if requested is None else {"compute": compute | {"requested": requested}}
+    assert commands_of(verdicts=[VERDICT], limit=50, environment=environment)[0] == (
+        f"pytest --model=r50.pt --quba-data=/data --quba-limit=50 {option}--quba-thresholds=x.yaml"
     )
 
 
@@ -329,33 +214,27 @@ def test_hashes_are_grouped() -> None:
     contents = {"clean": "a" * 32, "sketch": "b" * 32, "fog/1": "a" * 32}
     suite = record().suite.model_dump() | {"contents": contents, "classes": "c" * 32}
     model = record().model.model_dump() | {"files": {"r50.pt": "d" * 64}}
-    assert source_of(suite=suite, model=model).hashes == (
-        ("0" * 32, "model"),
-        ("1" * 32, "suite"),
-        ("c" * 32, "class list"),
-        ("d" * 64, "file r50.pt (sha256)"),
-        ("a" * 32, "images of clean, fog/1"),
-        ("b" * 32, "images of sketch"),
-    )
+    assert dict(hashes(record(suite=suite, model=model))) == {
+        "model": "0" * 32,
+        "suite": "1" * 32,
+        "class list": "c" * 32,
+        "file r50.pt (sha256)": "d" * 64,
+        "images of clean, fog/1": "a" * 32,
+        "images of sketch": "b" * 32,
+    }
 
 
 def test_sets_of_all_records() -> None:
     one = record().suite.model_dump() | {"sets": {"clean": {"images": 400, "expected": 500, "found": 500}}}
-    other = record().suite.model_dump() | {
-        "sets": {"fog": {"images": 9, "expected": 10, "generated": "generated@48"}}
-    }
+    fog = {"images": 9, "expected": 10, "generated": "generated@48"}
+    other = record().suite.model_dump() | {"sets": {"fog": fog}}
     shown = columns([StoredRun("a.json", record(suite=one)), StoredRun("b.json", record(suite=other))])
-    assert set_rows(shown) == (
-        ("clean", "400 of 500", "–"),
-        ("fog", "–", "9, 10 expected, generated@48"),
-    )
+    fog_cells = ("fog", "–", "9, 10 expected, generated@48")
+    assert set_rows(shown) == (("clean", "400 of 500", "–"), fog_cells)
 
 
 def test_sets_with_fast_preprocessing_are_named() -> None:
-    sets = {
-        "clean": {"images": 4, "preprocessing": "fast"},
-        "sketch": {"images": 4, "preprocessing": "exact"},
-    }
-    facts = dict(source_of(suite=record().suite.model_dump() | {"sets": sets}).facts)
-    assert facts["prepared by the faster code"] == "JPEG files of clean"
-    assert "prepared by the faster code" not in dict(source_of().facts)
+    sets = {name: {"images": 4, "preprocessing": code} for name, code in (("clean", "fast"), ("x", "exact"))}
+    fast = dict(facts(record(suite=record().suite.model_dump() | {"sets": sets})))
+    assert fast["prepared by the faster code"] == "JPEG files of clean"
+    assert "prepared by the faster code" not in dict(facts(record()))

@@ -10,9 +10,8 @@ import pytest
 from support.generated_images import Images
 from support.sample_records import run_of_1000_classes, sample, with_hostile_names, write_samples
 
-import quba_check.page
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.page.pictures import make_album
+from quba_check.page.pictures import make_pictures
 from quba_check.page.render import render_page
 
 WITHOUT_PICTURES, WITH_200_PICTURES = 250_000, 700_000
@@ -43,18 +42,9 @@ def test_pages_without_pictures(tmp_path: Path, thousand: StoredRun) -> None:
 def test_a_page_with_200_pictures(thousand: StoredRun) -> None:
     verdicts = [row for row in thousand.record.verdicts if row.dimension == "accuracy"]
     run = replace(thousand, record=thousand.record.model_copy(update={"verdicts": tuple(verdicts)}))
-    album = make_album([run], [Images(128)], 200)
-    page = render_page([run], pictures=album.demands)
+    page = render_page([run], pictures=make_pictures([run], [Images(128)], 200))
     assert page.count("<img") == 200
     assert len(page.encode()) <= WITH_200_PICTURES
-
-
-def test_the_sources() -> None:
-    folder = Path(quba_check.page.__file__).parent / "templates"
-    texts = [path.read_text(encoding="utf-8") for path in folder.iterdir()]
-    assert len(texts) <= 12
-    assert sum(len(text.encode()) for text in texts) <= 60_000
-    assert max(len(text.splitlines()) for text in texts) < 300
 
 
 def test_the_time_to_make_a_page(thousand: StoredRun) -> None:

@@ -1,4 +1,4 @@
-"""Small pictures of images, in the page or next to it."""
+"""Small pictures of images in the page."""
 
 from __future__ import annotations
 
@@ -12,22 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.generated_images import Images
+from support.rows import verdict
 from support.runs_compared import CLASSES, stored
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.errors import UserError
 from quba_check.page.chosen_images import ChosenImage
-from quba_check.page.pictures import (
-    LARGEST_INLINE,
-    Album,
-    NoSource,
-    PictureView,
-    make_album,
-    make_thumbnail,
-    pictures_folder,
-    read_thumbnail,
-    write_album,
-)
+from quba_check.page.pictures import make_pictures, make_thumbnail, read_thumbnail
 from quba_check.records.verdict import VerdictRow
 
 IMAGE = ChosenImage("clean", "a.png", "ape")
@@ -47,9 +37,7 @@ class Files:
 
 
 def failed(demand: str, dimension: str = "accuracy", **changed: object) -> VerdictRow:
-    row = {"id": f"t.yaml::{demand}", "dimension": dimension, "part": None, "bound": "min", "limit": 0.9}
-    row |= {"tier": "block", "outcome": "fail", "file": "t.yaml", "line": 3}
-    return VerdictRow.model_validate(row | changed)
+    return VerdictRow.model_validate(verdict(dimension) | {"id": f"t.yaml::{demand}"} | changed)
 
 
 def wrong_run(n: int, *verdicts: VerdictRow) -> StoredRun:
@@ -62,36 +50,26 @@ def wrong_run(n: int, *verdicts: VerdictRow) -> StoredRun:
     return replace(run, record=record, images=replace(run.images, clean=clean))
 
 
-def decoded(picture: PictureView) -> Image.Image:
-    head, _, content = picture.source.partition(",")
-    assert head == "data:image/webp;base64"
-    return Image.open(io.BytesIO(base64.b64decode(content, validate=True)))
-
-
 def test_pictures_are_within_the_page() -> None:
-    album = make_album([wrong_run(3)], [Images(200)], 2)
-    assert album.files == {}
-    ((key, shown),) = album.demands.items()
+    ((key, shown),) = make_pictures([wrong_run(3)], [Images(200)], 2).items()
     assert key == (0, "t.yaml::accuracy[min]")
-    assert [picture.image.path for picture in shown.pictures] == ["ape/0.png", "bee/1.png"]
-    for picture in shown.pictures:
-        assert decoded(picture).size == (picture.width, picture.height) == (96, 96)
-        assert decoded(picture).format == "WEBP"
-        assert picture.note == ""
-    assert shown.pictures[0].source != shown.pictures[1].source
+    assert [image.path for image, _ in shown.pictures] == ["ape/0.png", "bee/1.png"]
+    for _, picture in shown.pictures:
+        head, _, content = picture.source.partition(",")
+        assert head == "data:image/webp;base64"
+        image = Image.open(io.BytesIO(base64.b64decode(content, validate=True)))
+        assert (image.format, image.size) == ("WEBP", (picture.width, picture.height))
+        assert (*image.size, picture.note) == (96, 96, "")
+    assert len({picture.source for _, picture in shown.pictures}) == 2
 
 
 def test_equal_bytes_for_equal_records() -> None:
-    assert make_album([wrong_run(9)], [Images()], 9) == make_album([wrong_run(9)], [Images()], 9)
+    assert make_pictures([wrong_run(9)], [Images()], 9) == make_pictures([wrong_run(9)], [Images()], 9)
 
 
 def test_a_demand_with_the_same_images_refers_to_the_first() -> None:
     rows = failed("accuracy[min]"), failed("calibration_error[max]", "calibration_error", bound="max")
-    run = wrong_run(3, *rows)
-    measured = run.record.measurements
-    record = run.record.model_copy(update={"measurements": measured, "verdicts": rows})
-    album = make_album([replace(run, record=record)], [Images()], 2)
-    first, second = album.demands.values()
+    first, second = make_pictures([wrong_run(3, *rows)], [Images()], 2).values()
     assert (len(first.pictures), first.same_as) == (2, "")
     assert (second.pictures, second.same_as, second.note) == ((), "accuracy[min]", first.note)
 
@@ -99,51 +77,15 @@ def test_a_demand_with_the_same_images_refers_to_the_first() -> None:
 @pytest.mark.parametrize("outcome", ["pass", "skipped", "not run"])
 def test_only_failed_demands_have_pictures(outcome: str) -> None:
     run = wrong_run(3, failed("accuracy[min]", outcome=outcome), failed("accuracy[max]", outcome="uncertain"))
-    album = make_album([run, run], [Images(), Images()], 2)
-    assert list(album.demands) == [(0, "t.yaml::accuracy[max]"), (1, "t.yaml::accuracy[max]")]
+    pictures = make_pictures([run, run], [Images(), Images()], 2)
+    assert list(pictures) == [(0, "t.yaml::accuracy[max]"), (1, "t.yaml::accuracy[max]")]
 
 
 def test_the_size_of_200_pictures() -> None:
-    album = make_album([wrong_run(200)], [Images()], 200)
-    (shown,) = album.demands.values()
-    assert len({picture.source for picture in shown.pictures}) == 200
-    assert sum(len(picture.source) for picture in shown.pictures) <= 430_000
-
-
-def test_more_than_5_mb_go_into_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quba_check.page.pictures.LARGEST_INLINE", 8_000)
-    album = make_album([wrong_run(4)], [Images(noise=True)], 4, folder="report-pictures")
-    (shown,) = album.demands.values()
-    assert sorted(picture.source for picture in shown.pictures) == list(album.files)
-    assert all(name.startswith("report-pictures/") and name.endswith(".webp") for name in album.files)
-    for _ in range(2):
-        write_album(album, tmp_path / "new" / "report.html")
-    written = {
-        f"report-pictures/{path.name}": path for path in (tmp_path / "new" / "report-pictures").iterdir()
-    }
-    assert {name: path.read_bytes() for name, path in written.items()} == album.files
-    assert LARGEST_INLINE == 5_000_000
-
-
-def test_names_of_folders_are_quoted_in_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quba_check.page.pictures.LARGEST_INLINE", 0)
-    folder = pictures_folder(Path("out/50 % off#1?.html"))
-    assert folder == "50 % off#1?-pictures"
-    album = make_album([wrong_run(1)], [Images()], 1, folder=folder)
-    ((name, _),) = album.files.items()
-    ((picture,),) = (shown.pictures for shown in album.demands.values())
-    assert name.startswith("50 % off#1?-pictures/")
-    assert picture.source == name.replace("50 % off#1?", "50%20%25%20off%231%3F")
-
-
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "report-pictures").write_text("a file", encoding="utf-8")
-    with pytest.raises(UserError) as caught:
-        write_album(Album(files={"report-pictures/0.webp": b"x"}), tmp_path / "report.html")
-    assert str(caught.value) == (
-        f"{tmp_path}/report-pictures/0.webp: cannot be written (File exists). "
-        "Allowed: a page in a folder that you may write to."
-    )
+    (shown,) = make_pictures([wrong_run(200)], [Images()], 200).values()
+    sources = {picture.source for _, picture in shown.pictures}
+    assert len(sources) == 200
+    assert sum(map(len, sources)) <= 430_000
 
 
 def test_the_shape_is_kept() -> None:
@@ -226,11 +168,5 @@ def test_a_cut_file_and_a_very_large_one(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_images_that_cannot_be_found() -> None:
-    album = make_album([wrong_run(2)], [NoSource("/data: there is no such data folder.")], 5)
-    (shown,) = album.demands.values()
-    assert [(one.source, one.note) for one in shown.pictures] == [
-        ("", "/data: there is no such data folder."),
-        ("", "/data: there is no such data folder."),
-    ]
-    with pytest.raises(UserError, match="no such data folder"):
-        NoSource("/data: there is no such data folder.").labelled_names("sketch")
+    (shown,) = make_pictures([wrong_run(2)], ["/data: there is no such data folder."], 5).values()
+    assert (shown.pictures, shown.note) == ((), "No pictures: /data: there is no such data folder.")

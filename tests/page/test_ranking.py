@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import math
-import struct
+from typing import Any
 
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from markupsafe import escape
 from support.own_records import SWIN_B, own_run
 
@@ -18,7 +13,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population, PopulationRow, population, published_models
 from quba_check.page.columns import columns
-from quba_check.page.ranking import RankingView, compact, ranking, script_json
+from quba_check.page.ranking import ranking, script_json
 from quba_check.page.reference import Reference
 from quba_check.page.render import render_page
 from quba_check.study.dimension_ranks import value_text
@@ -27,13 +22,13 @@ from quba_check.study.tables import study_tables
 PUBLISHED = population("published")
 
 
-def section(*runs: StoredRun, reference: Population | None = PUBLISHED) -> RankingView:
+def section(*runs: StoredRun, reference: Population | None = PUBLISHED) -> dict[str, Any]:
     return ranking(columns(runs), Reference(reference))
 
 
-def fleet(size: int, seed: int = 0) -> Population:
+def fleet(size: int) -> Population:
     """Models with values at full precision."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     rows = tuple(
         PopulationRow(
             f"model-{k}-of-the-fleet",
@@ -48,71 +43,70 @@ def fleet(size: int, seed: int = 0) -> Population:
 
 def test_a_ranked_record() -> None:
     content = section(own_run())
-    (name, text, notes) = content.sentences[0]
+    (name, text, notes) = content["sentences"][0]
     assert name == "r50"
     assert text == "rank 121 of 327 by QUBA score with the default weights, next to 326 models of published"
     assert [note.partition(":")[0] for note in notes] == ["cross-protocol"]
-    assert content.populations == ("published", "screened")
-    assert [filter_.name for filter_ in content.filters] == ["family", "pretraining", "training"]
-    assert next(iter(content.filters[0].counts.items())) == ("cnn", 170)
+    assert list(content["populations"]) == ["published", "screened"]
+    assert [filter_["name"] for filter_ in content["filters"]] == ["family", "pretraining", "training"]
+    assert next(iter(content["filters"][0]["counts"].items())) == ("cnn", 170)
 
 
 def test_the_study_of_the_population() -> None:
     content = section(own_run())
-    assert content.study == study_tables(PUBLISHED)
+    assert content["study"] == study_tables(PUBLISHED)
     page = render_page([own_run()], population=PUBLISHED)
-    for table in content.study:
+    for table in content["study"]:
         assert f"<caption>{escape(table.title)}</caption>" in page
         assert all(str(escape(cell.strip())) in page for row in table.rows for cell in row)
-    assert [table.name for table in section(own_run(), reference=fleet(12)).study] == ["correlations"]
+    assert [table.name for table in section(own_run(), reference=fleet(12))["study"]] == ["correlations"]
 
 
 def test_the_interval_of_a_rank() -> None:
-    (_, text, _) = section(own_run(error=0.01)).sentences[0]
+    (_, text, _) = section(own_run(error=0.01))["sentences"][0]
     assert "; 95 % interval: rank " in text
 
 
 def test_a_record_of_another_suite() -> None:
     content = section(own_run(suite="pets"))
-    (_, text, _) = content.sentences[0]
+    (_, text, _) = content["sentences"][0]
     assert text.startswith("not ranked: published was measured on imagenet, this run on pets")
-    assert json.loads(content.data or "")["own"][0]["drawn"] is False
+    assert json.loads(content["data"])["own"][0]["drawn"] is False
 
 
 def test_no_population() -> None:
     content = section(own_run(), reference=None)
-    assert content.problem.startswith("No known population has the suite of this run.")
+    assert content["problem"].startswith("No known population has the suite of this run.")
     assert "quba-check population" in render_page([own_run(suite="pets")])
 
 
 def test_a_population_that_is_too_small() -> None:
     small = Population("small", "standard", "imagenet", fleet(9).rows, classes=1000)
     content = section(own_run(), reference=small)
-    assert content.problem == "small: too few models to compare with, got 9. Allowed: 10 or more."
+    assert content["problem"] == "small: too few models to compare with, got 9. Allowed: 10 or more."
 
 
 def test_a_population_without_values() -> None:
     empty = Population("empty", "standard", "imagenet", (PopulationRow("m", {}),), classes=1000)
     content = section(own_run(), reference=empty)
-    assert content.problem == "empty: it has no values of the nine dimensions"
+    assert content["problem"] == "empty: it has no values of the nine dimensions"
 
 
 def test_a_dimension_without_spread_weighs_nothing() -> None:
     rows = tuple(PopulationRow(row.id, {**row.values, "parameters": 5.0}) for row in fleet(20).rows)
     content = section(own_run(), reference=Population("same", "standard", "imagenet", rows, classes=1000))
-    assert "parameters" not in [name for name, _ in content.dimensions]
-    assert content.sentences[0][1].startswith("rank ")
+    assert "parameters" not in content["weights"]
+    assert content["sentences"][0][1].startswith("rank ")
 
 
 def test_rows_are_the_best_and_the_neighbours_of_records() -> None:
     content = section(own_run())
-    assert len(content.rows) == 24
-    first, gap, before, own, after = content.rows[0], *content.rows[20:]
-    assert first is not None
-    assert first.cells[:3] == ("1", "EVA02-b-21k", "1.074")
-    assert first.cells[-4:] == ("87.1 M", "transformer", "imagenet-21k", "self-supervised")
+    assert len(content["rows"]) == 24
+    first, gap, before, own, after = content["rows"][0], *content["rows"][20:]
+    assert first[1][:3] == ["1", "EVA02-b-21k", "1.074"]
+    assert first[1][-4:] == ["87.1 M", "transformer", "imagenet-21k", "self-supervised"]
     assert gap is None
-    assert [row and (row.cells[0], row.is_own) for row in (before, own, after)] == [
+    assert [(cells[0], is_own) for is_own, cells in (before, own, after)] == [
         ("120", False),
         ("121", True),
         ("121", False),
@@ -121,37 +115,29 @@ def test_rows_are_the_best_and_the_neighbours_of_records() -> None:
 
 def test_suspect_values_are_marked() -> None:
     content = section(own_run())
-    hiera = next(row for row in content.rows if row and row.cells[1] == "Hiera-B-Plus")
-    marked = [name for name, text in zip(PUBLISHED_DIMENSIONS, hiera.cells[3:12], strict=True) if "?" in text]
+    hiera = next(row[1] for row in content["rows"] if row and row[1][1] == "Hiera-B-Plus")
+    marked = [name for name, text in zip(PUBLISHED_DIMENSIONS, hiera[3:12], strict=True) if "?" in text]
     assert marked == ["adversarial_robustness", "calibration_error", "class_balance"]
-    assert [doubt.partition(":")[0] for doubt in content.doubts] == ["double-softmax", "train-mode"]
+    assert [doubt.partition(":")[0] for doubt in content["doubts"]] == ["double-softmax", "train-mode"]
 
 
 def test_two_records_of_one_name_have_their_own_rows() -> None:
     better = own_run({**SWIN_B, "accuracy": 0.9}, file="better.json")
     content = section(own_run(), better)
-    names = [name for name, _, _ in content.sentences]
+    names = [name for name, _, _ in content["sentences"]]
     assert names == ["r50 (r50.json)", "r50 (better.json)"]
-    own = [row for row in content.rows if row and row.is_own]
-    assert [row.cells[1] for row in own] == ["r50 (better.json)", "r50 (r50.json)"]
+    own = [row[1][1] for row in content["rows"] if row and row[0]]
+    assert own == ["r50 (better.json)", "r50 (r50.json)"]
 
 
 # Data for the script.
 
 
-def decode(column: str | list[float | None]) -> list[float | None]:
-    if not isinstance(column, str):
-        return column
-    data = base64.b64decode(column)
-    numbers = struct.unpack(f"<{len(data) // 8}d", data)
-    return [None if math.isnan(number) else number for number in numbers]
-
-
 def test_the_data_are_those_of_the_population() -> None:
-    data = json.loads(section(own_run()).data or "")
+    data = json.loads(section(own_run())["data"])
     assert data["ids"] == [model.id for model in published_models()]
     for name, column in zip(data["dimensions"], data["values"], strict=True):
-        assert decode(column) == [model.values[name] for model in published_models()]
+        assert column == [model.values[name] for model in published_models()]
     for name in ("published", "screened"):
         twin = population(name)
         assert data["populations"][name]["mu"] == [twin.mu[dimension] for dimension in data["dimensions"]]
@@ -166,14 +152,6 @@ def test_the_data_are_those_of_the_population() -> None:
         assert model.doubtful == {name for k, name in enumerate(data["dimensions"]) if mask >> k & 1}
 
 
-finite = st.floats(allow_nan=False, allow_infinity=False)
-
-
-@given(st.lists(finite | st.none(), max_size=20))
-def test_compact_columns_are_exact(values: list[float | None]) -> None:
-    assert decode(json.loads(json.dumps(compact(values)))) == values
-
-
 def test_data_cannot_end_their_element() -> None:
     run = own_run(name="</script><script>alert(1)</script>")
     page = render_page([run])
@@ -186,18 +164,16 @@ def test_data_cannot_end_their_element() -> None:
 
 
 def test_the_data_of_the_published_models_are_compact() -> None:
-    assert len((section(own_run()).data or "").encode()) <= 40_000
+    assert len(section(own_run())["data"].encode()) <= 40_000
 
 
-@pytest.mark.parametrize("seed", [0])
-def test_a_page_of_5000_models(seed: int) -> None:
-    page = render_page([own_run()], population=fleet(5000, seed))
-    assert len(page.encode()) < 1_000_000
+def test_a_page_of_5000_models() -> None:
+    assert len(render_page([own_run()], population=fleet(5000)).encode()) < 1_500_000
 
 
 def test_texts_of_values() -> None:
     assert [value_text("parameters", value) for value in (87.1, 0.047)] == ["87.1 M", "0.0470 M"]
-    titles = section(own_run()).titles
+    titles = section(own_run())["titles"]
     assert [titles[name] for name in ("score", "accuracy", "parameters")] == [
         "QUBA score",
         "accuracy",

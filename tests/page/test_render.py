@@ -23,6 +23,7 @@ from support.tuned import record
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import PopulationError, UserError
+from quba_check.page.columns import columns
 from quba_check.page.render import render_page
 from quba_check.records.measurement import StoppedRow
 
@@ -31,16 +32,19 @@ MOST_FILES, MOST_BYTES, MOST_LINES = 12, 60_000, 300
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("samples")
     write_samples(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> StoredRun:
     return sample(folder, "demo")
 
 
 @pytest.fixture(scope="module")
-def textured(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
-    folder = tmp_path_factory.mktemp("samples")
-    write_samples(folder)
+def textured(folder: Path) -> StoredRun:
     return sample(folder, "textured")
 
 
@@ -169,12 +173,8 @@ def test_several_records_have_a_column_each(demo: StoredRun, textured: StoredRun
     page = parsed(render_page([demo, textured]))
     assert [card.text for card in page.all("h1")] == ["demo", "demo-textured"]
     (verdicts,) = (table for table in page.all("table") if table.one("caption").text.startswith("Verdicts"))
-    assert [head.text for head in verdicts.one("thead").all("th")] == [
-        "demand",
-        "bound",
-        "demo",
-        "demo-textured",
-    ]
+    heads = [head.text for head in verdicts.one("thead").all("th")]
+    assert heads == ["demand", "bound", "demo", "demo-textured"]
     rows = [
         [cell.text for cell in row.all() if cell.tag in ("th", "td")]
         for row in verdicts.one("tbody").all("tr")
@@ -189,12 +189,8 @@ def test_several_records_have_a_column_each(demo: StoredRun, textured: StoredRun
 
 def test_two_records_of_one_model_have_names_of_their_own(demo: StoredRun) -> None:
     other = StoredRun("later.json", demo.record, demo.images)
-    assert [head.text for head in parsed(render_page([demo, other])).all("h1")] == [
-        "demo (demo.json)",
-        "demo (later.json)",
-    ]
-    same = parsed(render_page([demo, demo]))
-    assert [head.text for head in same.all("h1")] == ["demo (1)", "demo (2)"]
+    assert [column.name for column in columns([demo, other])] == ["demo (demo.json)", "demo (later.json)"]
+    assert [column.name for column in columns([demo, demo])] == ["demo (1)", "demo (2)"]
 
 
 def test_a_record_of_measurements_only() -> None:

@@ -6,7 +6,8 @@ from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
-from support.rows import VERDICT
+from support.contrast import contrast
+from support.rows import GRADE, VERDICT
 from support.tuned import record
 
 from quba_check.records.record import Record
@@ -14,11 +15,6 @@ from quba_check.records.verdict import OverallVerdict
 from quba_check.reports.badge import COLOURS, LABEL_COLOUR, badge_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def grade(letter: str | None, file: str = "x.yaml") -> dict[str, object]:
-    numbers = {"score": 0.5, "percentile": 81.25, "population": "demo", "protocol_of_population": "standard"}
-    return numbers | {"file": file, "letter": letter, "complete": True}
 
 
 def parsed(run: Record) -> ElementTree.Element:
@@ -40,22 +36,17 @@ def words(run: Record) -> list[str | None]:
     ],
 )
 def test_words(outcome: str, grades: list[str | None], message: str) -> None:
-    run = record(verdicts=[VERDICT | {"outcome": outcome}], grades=[grade(letter) for letter in grades])
+    run = record(
+        verdicts=[VERDICT | {"outcome": outcome}], grades=[GRADE | {"letter": letter} for letter in grades]
+    )
     assert words(run) == ["QUBA", message]
     title = f"QUBA: {message} (r50 on tiny, protocol standard)"
     assert parsed(run).findtext(f"{SVG}title") == parsed(run).get("aria-label") == title
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance as WCAG 2.2 defines it."""
-    shares = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
 @pytest.mark.parametrize("colour", sorted({*COLOURS.values(), LABEL_COLOUR}))
 def test_contrast_of_white_text(colour: str) -> None:
-    assert 1.05 / (luminance(colour) + 0.05) >= 4.5
+    assert contrast(colour, "#ffffff") >= 4.5
 
 
 def test_every_verdict_has_a_colour() -> None:
@@ -63,7 +54,7 @@ def test_every_verdict_has_a_colour() -> None:
 
 
 def test_boxes_are_next_to_each_other() -> None:
-    root = parsed(record(verdicts=[VERDICT], grades=[grade("A")]))
+    root = parsed(record(verdicts=[VERDICT], grades=[GRADE]))
     first, second = root.iter(f"{SVG}text")
     assert float(first.attrib["x"]) + float(first.attrib["textLength"]) + 12 == float(second.attrib["x"])
     assert float(second.attrib["x"]) + float(second.attrib["textLength"]) + 6 == float(root.attrib["width"])

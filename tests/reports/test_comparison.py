@@ -51,24 +51,7 @@ def test_dimensions() -> None:
     )
 
 
-def test_parts() -> None:
-    assert comparison_text(compared(*ROWS), "table", parts=True) == (
-        "old → new on demo, protocol standard\n"
-        "dimension                  before   after   change interval         finding\n"
-        "accuracy                    0.975   0.960  -0.0150 -0.0460..+0.0160 within noise\n"
-        "adversarial_robustness      0.494   0.619   +0.125 +0.0940..+0.156  better\n"
-        "  worst_case                0.390   0.469  +0.0790 +0.0480..+0.110* better\n"
-        "  between_class_confidence  0.896   0.986  +0.0900 +0.0590..+0.121  -\n"
-        "parameters (M)             25.557 304.330 +278.773 -                worse\n"
-        "images that only one model classifies correctly, with McNemar's p:\n"
-        "  accuracy: 16 lost, 10 gained, p = 0.33\n"
-        "*: unpaired, from the intervals of both values\n"
-        "new.json: this run fails its own demands: ood_robustness[min],\n"
-        "  object_focus[min], shape_bias[min]\n"
-    )
-
-
-def test_a_long_name_has_a_line_of_its_own() -> None:
+def test_parts_with_a_long_name_on_a_line_of_its_own() -> None:
     rows = [*ROWS, row("ood_robustness", "photographs_of_the_other_side_of_the_street_accuracy", 0.5, 0.5)]
     assert comparison_text(compared(*rows, notes=()), "table", parts=True) == (
         "old → new on demo, protocol standard\n"
@@ -87,10 +70,7 @@ def test_a_long_name_has_a_line_of_its_own() -> None:
 
 
 def test_numbers_that_differ_by_little() -> None:
-    rows = [
-        row("accuracy", None, 0.4999996, 0.5),
-        row("shape_bias", None, 0.5, 0.5 + 1e-12),
-    ]
+    rows = [row("accuracy", None, 0.4999996, 0.5), row("shape_bias", None, 0.5, 0.5 + 1e-12)]
     assert comparison_text(compared(*rows, notes=()), "table", parts=False) == (
         "old → new on demo, protocol standard\n"
         "dimension      before      after  change  interval          finding\n"

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports.test_github_markdown import rendered
+from support.rows import GRADE
+from support.rows import verdict as row
 from support.tuned import record
 
 from quba_check.records.comparison import ChangeRow, Comparison, SideRow
@@ -22,44 +24,11 @@ FAILED = (
 LINKED = FAILED.replace("`accuracy`", "[`accuracy`](<https://ci.example/1#d=accuracy>)")
 
 
-def row(
-    target: str = "accuracy", limit: float | str = 0.95, outcome: str = "fail", **changes: object
-) -> dict:
-    dimension, _, part = target.partition(".")
-    bound = changes.get("bound", "min")
-    return {
-        "id": f"t.yaml::{target}[{bound}]",
-        "dimension": dimension,
-        "part": part or None,
-        "bound": bound,
-        "limit": limit,
-        "tier": "block",
-        "outcome": outcome,
-        "file": "t.yaml",
-        "line": 3,
-        **changes,
-    }
-
-
-def comparison(**changes: object) -> Comparison:
+def comparison() -> Comparison:
     side = SideRow(file="base.json", model="old", fingerprint="0", time="")
-    change = {
-        "dimension": "accuracy",
-        "part": None,
-        "unit": "fraction",
-        "better": "high",
-        "before": 0.93,
-        "after": 0.9,
-        "change": -0.03,
-        "finding": "worse",
-    }
-    return Comparison(
-        before=side,
-        after=side,
-        suite="tiny",
-        protocol="standard",
-        changes=(ChangeRow.model_validate(change | changes),),
-    )
+    change = {"dimension": "accuracy", "part": None, "unit": "fraction", "better": "high", "finding": "worse"}
+    row = ChangeRow.model_validate(change | {"before": 0.93, "after": 0.9, "change": -0.03})
+    return Comparison(before=side, after=side, suite="tiny", protocol="standard", changes=(row,))
 
 
 def summary(*records: Record, **options: str) -> str:
@@ -151,32 +120,18 @@ def test_cells_say_by_how_much(verdict: dict, expected: list[str]) -> None:
 
 
 def test_masked_values_name_the_reason() -> None:
-    measurement = {
-        "value": 0.5,
-        "unit": "fraction",
-        "n": 10,
-        "better": "high",
-        "parts": {},
-        "masked": ["zero gradients"],
-    }
-    message = "accuracy 0.500 is no evidence of robustness: zero gradients\n  n = 10 images"
-    text = summary(record(measurements={"accuracy": measurement}, verdicts=[row(limit=0.3, message=message)]))
-    assert cells(text, "accuracy")[3:] == [
-        "`0.500`",
-        "-",
-        "`accuracy 0.500 is no evidence of robustness: zero gradients`",
-    ]
+    measured = {"value": 0.5, "unit": "fraction", "n": 10, "better": "high", "masked": ["zero gradients"]}
+    reason = "accuracy 0.500 is no evidence of robustness: zero gradients"
+    verdicts = [row(limit=0.3, message=f"{reason}\n  n = 10 images")]
+    text = summary(record(measurements={"accuracy": measured}, verdicts=verdicts))
+    assert cells(text, "accuracy")[3:] == ["`0.500`", "-", f"`{reason}`"]
 
 
 def test_grades() -> None:
-    grade = {
+    grade = GRADE | {
         "file": "t.yaml",
         "score": -0.5,
-        "percentile": 20,
         "letter": "D",
-        "population": "published",
-        "protocol_of_population": "released",
-        "complete": True,
         "interval": [-0.7, -0.3],
         "letters": ["C", "D"],
     }
@@ -184,12 +139,8 @@ def test_grades() -> None:
     text = summary(record(verdicts=verdicts, grades=[grade]))
     assert text.startswith("### ❌ FAIL: `r50` · 0 of 2 demands passed, 2 failed · grade `D (C to D)`\n")
     assert cells(text, "quba.grade")[2:] == ["`>= B`", "`D`", "`C to D`", "**grade D, score -0.500**"]
-    assert cells(text, "quba.score")[2:] == [
-        "`>= 0`",
-        "`-0.500`",
-        "`-0.700..-0.300`",
-        "**short by 0.500**",
-    ]
+    score = ["`>= 0`", "`-0.500`", "`-0.700..-0.300`", "**short by 0.500**"]
+    assert cells(text, "quba.score")[2:] == score
 
 
 def test_blocking_demands_come_first_and_at_most_ten() -> None:
@@ -198,15 +149,11 @@ def test_blocking_demands_come_first_and_at_most_ten() -> None:
     head = summary(record(verdicts=[*warnings, *failed])).partition("<details>")[0]
     rows = [line for line in head.splitlines() if line.startswith(("| ❌", "| ⚠"))]
     assert [line.split()[2] for line in rows] == ["FAIL"] * 9 + ["WARN"]
-    assert "\n\n… and 2 more, listed below.\n" in head
+    assert "\n\n… and 2 more.\n" in head
 
 
-LIMITED = {
-    "name": "tiny",
-    "root": "/data",
-    "fingerprint": "1",
-    "sets": {"clean": {"images": 1000, "found": 10_000}},
-}
+SETS = {"clean": {"images": 1000, "found": 10_000}}
+LIMITED = {"name": "tiny", "root": "/data", "fingerprint": "1", "sets": SETS}
 
 
 @pytest.mark.parametrize(
@@ -257,43 +204,30 @@ def test_the_stored_command_is_repeated() -> None:
 
 
 NAMES = [
-    "<script>alert(1)</script>",
-    "a | b",
-    "`tick`",
-    "@someone #1",
-    "line\n\n# break",
-    "</details>",
-    "[x](y)",
+    *(
+        "<script>alert(1)</script>",
+        "a | b",
+        "`tick`",
+        "@someone #1",
+        "line\n\n# break",
+        "</details>",
+        "[x](y)",
+    )
 ]
+TAGS = {
+    *("h2", "h3", "p", "a", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "strong", "em"),
+    *("details", "summary"),
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_names_are_shown_not_run(name: str) -> None:
     model = record().model.model_copy(update={"name": name, "spec": name})
-    verdict = row(limit=0.95, message=f"{name} is bad") | {
-        "dimension": name,
-        "id": f"{name}::x",
-        "file": name,
-    }
-    ours = record(verdicts=[verdict]).model_copy(update={"model": model})
+    named = {"dimension": name, "id": f"{name}::x", "file": name}
+    ours = record(verdicts=[row(message=f"{name} is bad", **named)]).model_copy(update={"model": model})
     text = markdown_summary([Run(ours, comparison(), notes=(name,))], page=name)
     parts = rendered(text)
-    expected = {
-        "h3",
-        "code",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "strong",
-        "p",
-        "pre",
-        "details",
-        "summary",
-    }
-    assert set(parts.tags) <= expected
+    assert set(parts.tags) <= TAGS
     assert parts.tags.count("details") == 1
     assert len(parts.texts["td"]) == 2 * 7
     assert "".join(parts.texts["h3"]).replace("\\n", "\n").startswith(f"❌ FAIL: {name}")
@@ -306,40 +240,27 @@ def test_mentions_stand_in_code_only() -> None:
     assert "@" not in outside
 
 
-@pytest.mark.parametrize("count", [400, 3000])
-def test_a_long_summary_is_cut_from_the_end(count: int) -> None:
+def test_a_long_summary_has_no_folded_part() -> None:
     verdicts = [
-        row("corruption_robustness.fog", place / count, message=f"{place} " * 20) for place in range(count)
+        row("corruption_robustness.fog", place / 400, message=f"{place} " * 20) for place in range(400)
     ]
     text = summary(record(verdicts=verdicts))
-    assert LARGEST - 2500 < len(text.encode()) <= LARGEST
-    assert text.count("<details>") == text.count("</details>") == 1
-    assert "Repeat this run:" in text
-    last = text.rstrip().splitlines()[-1]
-    assert last.startswith("*Cut to 60 kB. Missing here, but in the record: `r50`: ")
-    shown = text.partition("<details>")[2].count("| ❌ FAIL")
-    if shown < count:
-        assert last.endswith(f"`r50`: {count - shown} of {count} demands, and all explanations.*")
-    else:
-        lines = text.partition("```text")[2].count("\nFAIL: ")
-        assert last.endswith(f"{count - lines} of {count} lines of explanations and notes.*")
-
-
-def test_many_runs_are_cut_from_the_end() -> None:
-    ours = record(verdicts=[row(message=MESSAGE) for _ in range(20)])
-    text = summary(*[ours] * 100)
     assert len(text.encode()) <= LARGEST
-    shown = text.count("### ❌ FAIL")
-    assert 0 < shown < 100
+    assert "<details>" not in text
+    assert "… and 390 more." in text
+    assert "Repeat this run:" in text
+    assert text.endswith("*Cut to 60 kB. The records have all demands, explanations and notes.*\n")
+
+
+def test_a_summary_of_many_runs_has_their_verdicts() -> None:
+    text = summary(*[record(verdicts=[row(message=MESSAGE) for _ in range(20)])] * 100)
+    assert text.startswith("## ❌ quba-check: 0 of 100 runs may be released")
+    assert text.count("### ❌ FAIL") == 50
+    assert "| ❌ FAIL" not in text
     assert text.rstrip().splitlines()[-1].startswith("*Cut to 60 kB.")
-    assert "parts of" in text or f"the last {100 - shown} of 100 runs" in text
 
 
 TEXTS = st.text(alphabet=st.sampled_from("ab`|\\<>&@#*_[]()!~$:\n\r\t\x1b\u202e é-"), max_size=40)
-TAGS = {
-    *("h2", "h3", "p", "a", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "strong", "em"),
-    *("details", "summary"),
-}
 
 
 @settings(max_examples=60)

@@ -1,10 +1,13 @@
 """The exact text of the terminal report."""
 
+import re
+
 import pytest
+from support.rows import GRADE, verdict
+from support.tuned import record as tuned
 
 from quba_check.core.view import CORRUPTIONS
-from quba_check.records.record import Record
-from quba_check.reports.notes import ordinal, record_notes
+from quba_check.reports.notes import record_notes
 from quba_check.reports.terminal import render
 
 DEFAULT = "thresholds/default.yaml"
@@ -14,56 +17,31 @@ def value(number, unit="ratio", **more):
     return {"value": number, "unit": unit, "better": "high", "n": 1000, **more}
 
 
-def demand(name, limit, outcome="pass", *, bound="min", part=None, tier="block", message="", file=DEFAULT):
-    called = f"{name}.{part}" if part else name
-    return {
-        "id": f"{file}::{called}[{bound}]",
-        "dimension": name,
-        "part": part,
-        "bound": bound,
-        "limit": limit,
-        "tier": tier,
-        "outcome": outcome,
-        "file": file,
-        "line": 3,
-        "message": message,
-    }
+def demand(name, limit, outcome="pass", *, part=None, file=DEFAULT, **changes):
+    target = f"{name}.{part}" if part else name
+    named = {"id": f"{file}::{target}[{changes.get('bound', 'min')}]", "file": file}
+    return verdict(target, limit, outcome, **named, **changes)
 
 
 def grade(score=0.412, **changes):
-    return {
-        "file": DEFAULT,
-        "score": score,
-        "percentile": 78.53,
-        "letter": "B",
-        "population": "published",
-        "protocol_of_population": "released",
-        "complete": True,
-        **changes,
-    }
+    return GRADE | {"file": DEFAULT, "score": score, "percentile": 78.53, "population": "published"} | changes
 
 
 def record(measurements, verdicts=(), grades=(), *, sets=None, **changes):
-    return Record.model_validate(
-        {
-            "schema": 1,
-            "model": {
-                "spec": "r50.pt",
-                "name": "r50",
-                "fingerprint": "f",
-                "parameters": 25557032,
-                "preparation": {},
-                "classes": 1000,
-            },
-            "suite": {"name": "imagenet", "root": "/data", "fingerprint": "s", "sets": sets or {}},
-            "protocol": "standard",
-            "measurements": measurements,
-            "verdicts": list(verdicts),
-            "grades": list(grades),
-            "environment": {"versions": {}, "device": "cuda", "precision": "fp32", "seed": 0, "time": "now"},
-            **changes,
-        }
-    )
+    base = tuned()
+    content = {
+        "model": base.model.model_dump() | {"parameters": 25557032, "classes": 1000},
+        "suite": {"name": "imagenet", "root": "/data", "fingerprint": "s", "sets": sets or {}},
+        "environment": base.environment.model_dump() | {"device": "cuda"},
+        "measurements": measurements,
+        "verdicts": list(verdicts),
+        "grades": list(grades),
+    }
+    return tuned(**content | changes)
+
+
+def text_of(measurements, verdicts=(), grades=(), *, width=80, **changes):
+    return render(record(measurements, verdicts, grades, **changes), width=width, colour=False)
 
 
 REASON = (
@@ -195,11 +173,10 @@ def test_everything_at_once():
 
 def test_generated_corruptions_are_distinguished_from_stored_ones():
     sets = {"corruptions": {"images": 30, "expected": 30, "generated": "generated@224+jpeg85"}}
-    shown = render(record({}, sets=sets), width=200, colour=False)
     assert (
         "corruptions: generated@224+jpeg85 from the clean images, not the stored ImageNet-C "
         "(whose motion_blur and snow come from ImageMagick)\n"
-    ) in shown
+    ) in text_of({}, sets=sets, width=200)
 
 
 def test_ascii_differs_in_the_rule_alone():
@@ -215,7 +192,7 @@ def test_other_characters_are_spelled_out_in_ascii():
 def test_passing_run_is_short():
     measurements = {"accuracy": value(0.9, "fraction"), "parameters": value(5.0, "millions")}
     verdicts = [demand("accuracy", 0.75), demand("parameters", 30, bound="max")]
-    assert render(record(measurements, verdicts), width=80, colour=False) == (
+    assert text_of(measurements, verdicts) == (
         "r50 on imagenet, protocol standard, cuda, fp32\n"
         "dimension     value  demand   verdict  worst part\n"
         "─────────────────────────────────────────────────\n"
@@ -232,7 +209,7 @@ def test_intervals_have_a_column_when_there_are_any():
         "accuracy": value(0.8123, "fraction", interval=[0.79, 0.83]),
         "corruption_robustness": value(0.412, parts={"elastic_transform": value(0.312)}),
     }
-    lines = render(record(measurements), width=80, colour=False).splitlines()
+    lines = text_of(measurements).splitlines()
     assert lines[1:5] == [
         "dimension             value interval     demand verdict worst part",
         "─" * 79,
@@ -254,7 +231,7 @@ def test_long_demands_are_wrapped_between_words():
         demand("adversarial_robustness", 0.021234567, bound="max_drop"),
         demand("parameters", 0.07, bound="max_relative_drop"),
     ]
-    assert render(record(measurements, verdicts), width=80, colour=False).splitlines()[1:6] == [
+    assert text_of(measurements, verdicts).splitlines()[1:6] == [
         "dimension                value interval       demand          verdict worst part",
         "─" * 80,
         "adversarial_robustness  0.0123 0.0101..0.0212 drop <=         PASS    pgd 0.0011",
@@ -268,7 +245,7 @@ def test_worst_parts_are_left_out_where_their_names_would_be_cut():
         "adversarial_robustness": wide(0.0812, 0.0791, 0.0855, parts={"projected_gradient": value(0.0123)})
     }
     verdicts = [demand("adversarial_robustness", 0.0812345678901234, "uncertain", bound="max")]
-    assert render(record(measurements, verdicts), width=72, colour=False).splitlines()[1:5] == [
+    assert text_of(measurements, verdicts, width=72).splitlines()[1:5] == [
         "dimension                value interval       demand             verdict",
         "─" * 74,  # the numbers alone are wider than 72 columns
         "adversarial_robustness 0.08120 0.0791..0.0855 <=                 UNCERTAIN",
@@ -277,25 +254,25 @@ def test_worst_parts_are_left_out_where_their_names_would_be_cut():
 
 
 def test_unmeasurable_without_a_demand_gives_its_reason():
-    shown = render(record({"object_focus": {"unmeasurable": "no set 'mixed_same'"}}), width=80, colour=False)
+    shown = text_of({"object_focus": {"unmeasurable": "no set 'mixed_same'"}})
     assert "\nobject_focus  unmeasurable  -       -\n" in shown
     assert "\nobject_focus: unmeasurable: no set 'mixed_same'\n" in shown
     assert shown.endswith("\nno demands\n")
 
 
+MISSING = grade(None, percentile=None, letter=None, complete=False, missing=["accuracy", "shape_bias"])
+
+
 def test_not_graded():
-    missing = grade(None, percentile=None, letter=None, complete=False, missing=["accuracy", "shape_bias"])
-    assert "\nQUBA not graded: missing accuracy, shape_bias  population published  protocol standard\n" in (
-        render(record({}, grades=[missing]), width=100, colour=False)
-    )
+    line = "\nQUBA not graded: missing accuracy, shape_bias  population published  protocol standard\n"
+    assert line in text_of({}, grades=[MISSING], width=100)
 
 
 def test_a_grade_that_nobody_asked_for_is_not_missed():
     narrow = {name: {"not_measured": True} for name in ("accuracy", "shape_bias")}
-    missing = grade(None, percentile=None, letter=None, complete=False, missing=["accuracy", "shape_bias"])
-    assert "QUBA" not in render(record(narrow, grades=[missing]), width=80, colour=False)
+    assert "QUBA" not in text_of(narrow, grades=[MISSING])
     asked = [demand("quba", "C", "unmeasurable", part="grade")]
-    assert "QUBA not graded" in render(record(narrow, asked, [missing]), width=80, colour=False)
+    assert "QUBA not graded" in text_of(narrow, asked, [MISSING])
 
 
 def test_demands_without_a_turn_share_a_line():
@@ -303,30 +280,28 @@ def test_demands_without_a_turn_share_a_line():
         demand(name, 0.5, "not run", message=f"{name}[min] was not judged: {reason}")
         for name, reason in (("accuracy", "stopped"), ("object_focus", "lost"), ("shape_bias", "stopped"))
     ]
-    shown = render(record({}, verdicts), width=80, colour=False)
+    shown = text_of({}, verdicts)
     assert "Not run:\n  accuracy[min], shape_bias[min]: stopped\n  object_focus[min]: lost\n" in shown
 
 
 def test_protocol_and_its_name_stay_on_one_line():
-    shown = render(record({}, grades=[grade(models=326)]), width=80, colour=False)
-    assert "\n  protocol standard\n" in shown
+    assert "\n  protocol standard\n" in text_of({}, grades=[grade(models=326)])
 
 
 @pytest.mark.parametrize(
     ("outputs", "notes"),
     [
-        ("logits", ()),
-        ("probabilities", ("outputs treated as probabilities p: class scores are log p",)),
+        ("logits", []),
+        ("probabilities", ["outputs treated as probabilities p: class scores are log p"]),
         (
             "sigmoids",
-            ("outputs treated as per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)",),
+            ["outputs treated as per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"],
         ),
     ],
 )
 def test_outputs_other_than_logits_have_a_note(outputs, notes):
-    made = record({"accuracy": value(0.5)})
-    shown = made.model_copy(update={"model": made.model.model_copy(update={"outputs": outputs})})
-    assert [line for line in record_notes(shown) if line.startswith("outputs")] == list(notes)
+    shown = record({}, model=tuned().model.model_dump() | {"outputs": outputs})
+    assert [line for line in record_notes(shown) if line.startswith("outputs")] == notes
 
 
 def test_several_threshold_files():
@@ -339,16 +314,16 @@ def test_several_threshold_files():
         demand("quba", 0.0, part="score"),
         demand("quba", "A", "fail", part="grade", message="quba.grade B is below A", file=strict),
     ]
-    same = record(measurements, verdicts, [grade(), grade(file=strict)])
-    shown = render(same, width=80, colour=False)
+    shown = text_of(measurements, verdicts, [grade(), grade(file=strict)])
     assert "\naccuracy   0.800  >= 0.9  FAIL\n" in shown
     assert shown.count("QUBA ") == 1
     assert "\n  score >= 0: PASS\n  grade >= A: FAIL\n" in shown
     assert (
         "\nFailed:\n  accuracy 0.800 is below 0.900 (short by 0.100)\n    demanded by thresholds/s" in shown
     )
-    other = record(measurements, verdicts, [grade(), grade(0.3, letter="C", percentile=52.1, file=strict)])
-    assert [line for line in render(other, width=120, colour=False).splitlines() if "QUBA" in line] == [
+    other = [grade(), grade(0.3, letter="C", percentile=52.1, file=strict)]
+    lines = text_of(measurements, verdicts, other, width=120).splitlines()
+    assert [line for line in lines if "QUBA" in line] == [
         "QUBA 0.412  grade B  78th percentile of published  protocol standard  (thresholds/default.yaml)",
         "QUBA 0.300  grade C  52nd percentile of published  protocol standard  (thresholds/strict.yaml)",
     ]
@@ -357,14 +332,13 @@ def test_several_threshold_files():
 def test_demands_of_an_extended_file_stay_with_the_grade_of_the_file_that_was_run():
     mine = "thresholds/mine.yaml"
     inherited = demand("quba", "C", part="grade", file=mine) | {"file": DEFAULT}
-    shown = render(record({}, [inherited], [grade(file=mine)]), width=80, colour=False)
-    assert "  grade >= C: PASS\n" in shown
+    assert "  grade >= C: PASS\n" in text_of({}, [inherited], [grade(file=mine)])
 
 
 def test_interrupted_run():
     verdicts = [demand("accuracy", 0.7, "not run"), demand("shape_bias", 0.2, "skipped", message="no data")]
     measurements = {"accuracy": {"not_measured": True}, "shape_bias": {"unmeasurable": "no data"}}
-    shown = render(record(measurements, verdicts, interrupted=True), width=80, colour=False)
+    shown = text_of(measurements, verdicts, interrupted=True)
     assert shown.partition("part\n")[2] == (
         "─────────────────────────────────────────────────────\n"
         "accuracy    not measured  >= 0.7  NOT RUN\n"
@@ -384,8 +358,6 @@ def test_interrupted_run():
 
 
 def test_colour_adds_only_escapes():
-    import re
-
     coloured = render(FULL, width=80, colour=True)
     assert "\x1b[1;31mFAIL" in coloured
     plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
@@ -399,8 +371,7 @@ def test_environment_changes_nothing(monkeypatch):
 
 
 def test_brackets_and_colons_are_text():
-    shown = render(record({}, notes=["[bold]not markup[/bold] :smile:"]), width=80, colour=False)
-    assert "\n[bold]not markup[/bold] :smile:\n" in shown
+    assert "\n[bold]not markup[/bold] :smile:\n" in text_of({}, notes=["[bold]not markup[/bold] :smile:"])
 
 
 @pytest.mark.parametrize("width", [20, 72, 80, 100, 200])
@@ -415,64 +386,46 @@ def test_no_name_or_number_is_cut(width):
 def test_long_paths_are_not_broken():
     path = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml:12"
     failed = demand("accuracy", 0.9, "fail", message=f"accuracy 0.1 is below 0.9\n  demanded by {path}")
-    assert path in render(record({"accuracy": value(0.1, "fraction")}, [failed]), width=80, colour=False)
+    assert path in text_of({"accuracy": value(0.1, "fraction")}, [failed])
 
 
 def test_dimension_of_a_users_own():
-    shown = render(
-        record({"speed_on_a_phone": value(12.5, "ms", parts={"slow": value(20)})}), width=80, colour=False
-    )
+    shown = text_of({"speed_on_a_phone": value(12.5, "ms", parts={"slow": value(20)})})
     assert "\nspeed_on_a_phone  12.500  -       -\n" in shown
 
 
-def test_ordinals_never_round_up():
-    percentiles = (0, 1.9, 2, 3, 11, 12.5, 13, 22, 89.999, 90, 100)
-    assert " ".join(ordinal(percentile) for percentile in percentiles) == (
-        "0th 1st 2nd 3rd 11th 12th 13th 22nd 89th 90th 100th"
-    )
+def biased(debiased, parts=None):
+    """The notes on a calibration error of 0.0242."""
+    row = value(0.0242, "fraction", interval=[0.02, 0.0294], better="low", parts=parts or {})
+    return record_notes(record({"calibration_error": row | {"debiased": debiased}}))
 
 
-def test_the_bias_of_few_images_has_a_note_if_larger_than_the_noise():
-    def shown(debiased):
-        row = value(0.0242, "fraction", interval=[0.02, 0.0294], better="low") | {"debiased": debiased}
-        return render(record({"calibration_error": row}), width=100, colour=False)
-
-    assert (
-        "calibration_error: 0.0242 is within what a perfectly calibrated model shows at this sample size\n"
-        in shown(0.0)
-    )
-    assert (
-        "calibration_error: 0.0242, about 0.0150 without small-sample bias: it looks worse than it is\n"
-    ) in shown(0.015)
-    assert "bias: it looks better than it is\n" in shown(0.035)
-    assert "sample" not in shown(0.022)
+WITHIN = "is within what a perfectly calibrated model shows at this sample size"
 
 
-def test_the_bias_of_a_part_has_a_note_on_the_part():
+@pytest.mark.parametrize(
+    ("debiased", "notes"),
+    [
+        (0.0, [f" {WITHIN}"]),
+        (0.015, [", about 0.0150 without small-sample bias: it looks worse than it is"]),
+        (0.035, [", about 0.0350 without small-sample bias: it looks better than it is"]),
+        (0.022, []),
+    ],
+)
+def test_the_bias_of_few_images_has_a_note_if_larger_than_the_noise(debiased, notes):
+    assert biased(debiased) == tuple(f"calibration_error: 0.0242{note}" for note in notes)
+
+
+@pytest.mark.parametrize(("ece", "note"), [(0.0667, ".ace: 0.0086"), (0.0, ": 0.0242")])
+def test_the_bias_of_a_part_has_a_note_on_the_part(ece, note):
     """A geometric mean is 0 with one of its parts."""
-    parts = {
-        "ece": value(0.0683, "fraction") | {"debiased": 0.0667},
-        "ace": value(0.0086, "fraction") | {"debiased": 0.0},
-    }
-    row = value(0.0242, "fraction", interval=[0.02, 0.0294], parts=parts) | {"debiased": 0.0}
-    text = render(record({"calibration_error": row}), width=100, colour=False)
-    assert (
-        "calibration_error.ace: 0.0086 is within what a perfectly calibrated model shows at this "
-        "sample size\n" in text
-    )
-    assert "calibration_error: " not in text
-    parts["ece"]["debiased"] = 0.0
-    text = render(record({"calibration_error": row}), width=100, colour=False)
-    assert (
-        "calibration_error: 0.0242 is within what a perfectly calibrated model shows at this sample size\n"
-        in text
-    )
-    assert "calibration_error.ace: " not in text
+    parts = {"ece": value(0.0683, "fraction", debiased=ece), "ace": value(0.0086, "fraction", debiased=0.0)}
+    assert biased(0.0, parts) == (f"calibration_error{note} {WITHIN}",)
 
 
 def test_verdicts_within_the_noise_are_marked_and_named():
-    noisy = demand("accuracy", 0.75) | {"within_noise": True}
-    text = render(record({"accuracy": value(0.76, "fraction")}, [noisy]), width=80, colour=False)
+    noisy = demand("accuracy", 0.75, within_noise=True)
+    text = text_of({"accuracy": value(0.76, "fraction")}, [noisy])
     assert "accuracy   0.760  >= 0.75  PASS ~\n" in text
     assert (
         "within noise (~): accuracy: another sample of this size could flip the verdict;\n"
@@ -481,7 +434,5 @@ def test_verdicts_within_the_noise_are_marked_and_named():
 
 
 def test_the_score_with_its_interval_and_the_letters_that_it_spans():
-    graded = grade(0.5) | {"interval": [0.1, 0.9], "letters": ["A", "B", "C"]}
-    text = render(record({"accuracy": value(0.9, "fraction")}, grades=[graded]), width=100, colour=False)
-    assert "QUBA 0.500 0.100..0.900  grade " in text
-    assert " (A to C)  " in text
+    graded = grade(0.5, interval=[0.1, 0.9], letters=["A", "B", "C"])
+    assert "QUBA 0.500 0.100..0.900  grade B (A to C)  " in text_of({}, grades=[graded], width=100)

@@ -1,6 +1,7 @@
 """Labels and counts of verdicts."""
 
 import pytest
+from support.rows import VERDICT
 
 from quba_check.records.record import Record, SetRow, SuiteRow
 from quba_check.records.verdict import VerdictRow
@@ -8,18 +9,7 @@ from quba_check.reports.verdict_labels import label, limit_text, most_severe, re
 
 
 def verdict(outcome, tier="block", **changes):
-    row = {
-        "id": "t.yaml::accuracy[min]",
-        "dimension": "accuracy",
-        "part": None,
-        "bound": "min",
-        "limit": 0.5,
-        "tier": tier,
-        "outcome": outcome,
-        "file": "t.yaml",
-        "line": 3,
-    }
-    return VerdictRow.model_validate(row | changes)
+    return VerdictRow.model_validate(VERDICT | {"outcome": outcome, "tier": tier} | changes)
 
 
 def record(*verdicts, interrupted=False, unselected=0, **sets):
@@ -75,12 +65,7 @@ def test_summary_line(verdicts, line):
 
 
 def test_limits_stand_as_in_the_file():
-    assert [limit_text(0.1), limit_text(1e-3), limit_text(75.0), limit_text("C")] == [
-        "0.1",
-        "0.001",
-        "75",
-        "C",
-    ]
+    assert list(map(limit_text, (0.1, 1e-3, 75.0, "C"))) == ["0.1", "0.001", "75", "C"]
 
 
 @pytest.mark.parametrize(

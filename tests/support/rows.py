@@ -1,4 +1,4 @@
-"""A verdict and a grade as records store them, for tests of reports and exports."""
+"""Verdicts and a grade as records store them, for tests of reports and exports."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ GRADE: dict[str, Any] = {
     "protocol_of_population": "standard",
     "complete": True,
 }
+
+
+def verdict(
+    target: str = "accuracy", limit: float | str = 0.95, outcome: str = "fail", **changed: Any
+) -> dict[str, Any]:
+    """A verdict on a dimension or part, of `t.yaml`."""
+    dimension, _, part = target.partition(".")
+    name = f"t.yaml::{target}[{changed.get('bound', 'min')}]"
+    row = {"id": name, "dimension": dimension, "part": part or None, "limit": limit, "outcome": outcome}
+    return VERDICT | {"file": "t.yaml"} | row | changed

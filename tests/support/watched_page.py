@@ -32,17 +32,14 @@ class WatchedPage:
     requests: list[str] = field(default_factory=list)
 
 
-def watch(
-    context: BrowserContext, address: str, *, scripts: bool = True, folder: str | None = None
-) -> WatchedPage:
-    """Return a new page that may load nothing but an address, and what a folder next to it holds."""
+def watch(context: BrowserContext, address: str, *, scripts: bool = True) -> WatchedPage:
+    """Return a new page that may load nothing but an address."""
     page = context.new_page()
     watched = WatchedPage(page)
 
     def check(route: Route) -> None:
         url = route.request.url
-        is_next_to_it = folder is not None and url.startswith(f"{address.rpartition('/')[0]}/{folder}/")
-        if url.partition("#")[0] == address or url.startswith("data:") or is_next_to_it:
+        if url.partition("#")[0] == address or url.startswith("data:"):
             route.continue_()
         else:
             watched.requests.append(url)

@@ -7,12 +7,9 @@
   const part = (name) => section.querySelector(`[data-part=${name}]`);
   const controls = [...section.querySelectorAll("[data-name]")];
   const dimensions = data.dimensions;
-  const decode = (text) => new Float64Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
-  const orNull = (number) => (Number.isNaN(number) ? null : number);
-  const columns = data.values.map((column) => (typeof column === "string" ? Array.from(decode(column), orNull) : column));
   const theirs = data.ids.map((name, row) => ({
     name,
-    values: columns.map((column) => column[row]),
+    values: data.values.map((column) => column[row]),
     doubtful: data.doubtful[row],
     groups: data.groups.map((group) => group.values[group.of[row]]),
   }));
