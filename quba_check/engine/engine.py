@@ -18,7 +18,6 @@ from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import settle_compute
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
-from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
 from quba_check.engine.shard_stream import ShardStream
@@ -295,8 +294,7 @@ class Engine:
         )
 
     def _stream(self, jobs: Iterable[PlannedShard]) -> ShardStream:
-        locks = ShardLocks(self.store, self.cache_keys, self.classifier)
-        return ShardStream(self._executor, locks, jobs, self._write)
+        return ShardStream(self._executor, self.store, self.cache_keys, self.classifier, jobs, self._write)
 
     def _run(self, jobs: Iterable[PlannedShard]) -> tuple[int, list[PlannedShard] | None]:
         """Predict the missing views of jobs.

@@ -156,6 +156,7 @@ class GateSession:
             from quba_check.demo.suite import is_drawn
 
             if not is_drawn(self.store):
+                self.opened_store.close()  # one that is refused ends the run before the images are drawn
                 self.callbacks.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)

@@ -15,7 +15,6 @@ from support.s3 import S3Server
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
-from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_request import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.remote_worker import RemoteWorker
@@ -51,8 +50,8 @@ def worker(spec: WorkerSpec, tmp_path_factory: pytest.TempPathFactory) -> Remote
 
 def requests(driver: Evaluation, *wanted: PlannedShard) -> list[ShardRequest]:
     engine = driver.engine
-    with closing(ShardLocks(engine.store, engine.cache_keys, driver.classifier)) as locks:
-        return [pickle.loads(pickle.dumps(request)) for request in locks.requests(wanted)]
+    with closing(engine._stream(())) as stream:
+        return [pickle.loads(pickle.dumps(request)) for request in stream.requests(wanted)]
 
 
 def test_a_worker_gives_the_bytes_of_the_driver(

@@ -21,7 +21,6 @@ from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
-from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_request import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment, installed_version
@@ -51,8 +50,8 @@ def spec(driver: Evaluation) -> WorkerSpec:
 @pytest.fixture
 def wanted(driver: Evaluation) -> Iterator[ShardRequest]:
     engine = driver.engine
-    with closing(ShardLocks(engine.store, engine.cache_keys, driver.classifier)) as locks:
-        yield next(locks.requests([PlannedShard((engine.cache_keys.stored_view(CLEAN),), 0)]))
+    with closing(engine._stream(())) as stream:
+        yield next(stream.requests([PlannedShard((engine.cache_keys.stored_view(CLEAN),), 0)]))
 
 
 def test_one_model_after_another(
