@@ -25,7 +25,13 @@ from quba_check.pytest_plugin.page_file import shown_path, write_page
 from quba_check.pytest_plugin.progress_line import ProgressLine
 from quba_check.pytest_plugin.run_plan import print_plan
 from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
-from quba_check.records.files import IMAGES_SUFFIX, record_paths, remove_records, write_images, write_record
+from quba_check.records.files import (
+    IMAGES_SUFFIX,
+    check_is_no_baseline,
+    record_paths,
+    write_images,
+    write_record,
+)
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.terminal import render
@@ -73,22 +79,16 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Check that the files can be written; remove those of an earlier run."""
+        """Check that the files can be written; remove page and summary of an earlier run."""
         if self._config.option.collectonly or self._gate.options.plan:
             return
         options = self._gate.options
-        report = options.report
         for path, flag in ((options.markdown, "--quba-markdown"), (options.html, "--quba-html")):
             if path is not None:
                 _check_writable(path, flag)
                 remove_earlier(path, flag)
-        if report is None:
-            return
-        _check_writable(report, "--quba-report")
-        demands = self._gate.demands(self._gate.files)
-        with one_line_errors():
-            runs = {planned.key for planned in demands}
-            remove_records(report, runs, options.baseline)
+        if options.report is not None:
+            _check_writable(options.report, "--quba-report")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -178,6 +178,7 @@ class Controller:
         images = [self._collector.images_of(record) for record in self.records]
         for path, number in self._destinations():
             try:
+                check_is_no_baseline(path, self._gate.options.baseline)
                 write_record(self.records[number], path)
                 write_images(images[number], path)
                 self._upload(path)
