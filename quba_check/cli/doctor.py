@@ -14,6 +14,7 @@ import click
 from quba_check.cli.parser import INPUT
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
+from quba_check.number_format import counted
 from quba_check.storage.user_files import read_text
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def _order(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
 
 @click.command(
     "doctor",
-    short_help="find errors in a model, its preprocessing and its suite",
     epilog="Example: quba-check doctor --model=demo",
 )
 @click.argument("files", nargs=-1, metavar="[FILE.yaml]...")
@@ -127,12 +127,8 @@ def _print(name: str, examination: Examination) -> None:
 def _summary(name: str, examination: Examination) -> str:
     counts = Counter(finding.severity for finding in examination.findings)
     healthy = "healthy" if examination.is_complete else "no problem found"
-    states = [_counted(counts["problem"], "problem") if counts["problem"] else healthy]
-    states += [_counted(counts["remark"], "note")] if counts["remark"] else []
-    checks = _counted(len(examination.checks), "check")
+    states = [counted(counts["problem"], "problem") if counts["problem"] else healthy]
+    states += [counted(counts["remark"], "note")] if counts["remark"] else []
+    checks = counted(len(examination.checks), "check")
     images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
     return f"{name} on {examination.suite}: {', '.join(states)} ({checks}; {images})"
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"

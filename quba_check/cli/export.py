@@ -13,6 +13,7 @@ from quba_check.cli.parser import INPUT, OUTPUT, records_argument
 from quba_check.errors import OptionError, UserError
 from quba_check.exports.mlflow import LARGEST_FILE, export_run, open_experiment
 from quba_check.exports.tables import csv_table, parquet_table
+from quba_check.number_format import counted
 from quba_check.records.files import read_record, write_bytes
 from quba_check.storage.user_files import read_bytes
 
@@ -80,8 +81,7 @@ def _write_table(paths: list[Path], form: str, output: Path | None) -> None:
     else:
         write_output(csv_table(records), output)
     if output is not None:
-        runs = "1 record" if len(records) == 1 else f"{len(records):,} records"
-        sys.stderr.write(f"{output}: {runs}\n")
+        sys.stderr.write(f"{output}: {counted(len(records), 'record')}\n")
 
 
 def _write_runs(

@@ -15,6 +15,7 @@ from quba_check.demands.profiles import find_thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import shown_path
+from quba_check.number_format import counted
 from quba_check.records.files import read_record
 from quba_check.reports.power import power_text
 from quba_check.suites.opening import manifest_facts
@@ -66,13 +67,9 @@ def lint(
         write_output(f"{severity}{finding.text}\n")
     write_output("".join(tables.values()))
     counts = Counter(finding.severity for finding in findings)
-    summary = f"{_counted(counts['error'], 'error')}, {_counted(counts['warning'], 'warning')}"
-    write_output(f"{_counted(len(files), 'file')}: {summary}\n")
+    summary = f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}"
+    write_output(f"{counted(len(files), 'file')}: {summary}\n")
     return 1 if counts["error"] or counts["warning"] else 0
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 from quba_check.fleet.command import LOG
 from quba_check.fleet.result import OUTCOMES, ModelResult
 from quba_check.messages import listed, one_line
+from quba_check.number_format import counted
 from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.tables import LEAST_WIDTH, json_text, table_text, wrapped
 
@@ -36,8 +37,7 @@ def fleet_table(results: Sequence[ModelResult], width: int) -> str:
         for result in results
     ]
     problems = [f"{result.name}: {problem_text(result)}" for result in results if result.problem]
-    models = "1 model" if len(results) == 1 else f"{len(results):,} models"
-    lines = ["", *problems, f"{models}: {counts(results)}"]
+    lines = ["", *problems, f"{counted(len(results), 'model')}: {counts(results)}"]
     return table_text(HEADINGS, rows, right=("time",)) + wrapped(lines, max(width, LEAST_WIDTH))
 
 

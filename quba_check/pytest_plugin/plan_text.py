@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from quba_check.core.view import CORRUPTIONS_SET
 from quba_check.gate.progress import TimeLeft, time_text
 from quba_check.gate.run_plan import ModelPlan, RunPlan
-from quba_check.number_format import format_bytes
+from quba_check.number_format import counted, format_bytes
 from quba_check.reports.tables import table_text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def plan_lines(plan: RunPlan, estimate: TimeLeft | None) -> list[str]:
     """
     views = plan.views
     images, missing = sum(view.images for view in views), sum(view.missing for view in views)
-    first = f"plan: {_count(len(views), 'view')}, {_count(images, 'image')}"
+    first = f"plan: {counted(len(views), 'view')}, {counted(images, 'image')}"
     if not missing:
         return [first, "all predictions are in the store"] if views else ["plan: nothing to predict"]
     stored = f" ({images - missing:,} in the store)" if missing < images else ""
@@ -46,7 +46,7 @@ def plan_table(plan: RunPlan, cache_gb: float) -> str:
     parts = []
     for model in plan.models:
         title = f"{model.model} on {plan.suite}, protocol {model.protocol}, {model.device}"
-        shared = f"{_count(model.shared, 'view')} shared with the protocol above" if model.shared else ""
+        shared = f"{counted(model.shared, 'view')} shared with the protocol above" if model.shared else ""
         rows = list(_rows(model.views))
         table = table_text(HEADINGS, rows, NUMBERS).rstrip() if rows else "no view to predict"
         parts.append("\n".join(line for line in (title, table, shared) if line))
@@ -119,7 +119,3 @@ def _prepared_bytes(model: ModelPlan) -> int:
             source = "clean" if view.kind == "generated" else str(view.view.images)
             images[source] = max(images.get(source, 0), view.images)
     return model.image_bytes * sum(images.values())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
