@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from quba_check.cli.parser import INPUT
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
 from quba_check.number_format import counted
+from quba_check.reports.tables import terminal_width, wrap_text
 from quba_check.storage.user_files import read_text
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ WITHOUT_EFFECT = ("--quba-report", "--quba-batch-size", "--quba-workers")
 """Options of the gate that are accepted, so that its command can be repeated, and ignored here."""
 ESTIMATE = ""
 """The value of `--order` without a file."""
-NARROWEST, WIDEST = 60, 120
+WIDEST = 120
 
 
 def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,20 +108,12 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
 
 
 def _print(name: str, examination: Examination) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    from quba_check.reports.tables import wrap_text
-
-    width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    width = terminal_width(WIDEST)
     for finding in examination.findings:
         first, *others = wrap_text(finding.text(), width)
-        console.print(Text(first, style="bold red" if finding.severity == "problem" else "bold yellow"))
-        for line in others:
-            console.print(Text(line))
-        console.print()
-    console.print(Text("\n".join(wrap_text(_summary(name, examination), width))))
+        click.secho(first, fg="red" if finding.severity == "problem" else "yellow", bold=True)
+        click.echo("\n".join([*others, ""]))
+    click.echo("\n".join(wrap_text(_summary(name, examination), width)))
 
 
 def _summary(name: str, examination: Examination) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import sys
@@ -16,9 +15,10 @@ from typing import Any
 
 import click
 
+from quba_check.cli.files import write_output
 from quba_check.cli.parser import INPUT, PLACE, WholeNumber
 from quba_check.demands.profiles import find_thresholds
-from quba_check.errors import OptionError, UserError
+from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
 from quba_check.fleet.command import FleetOptions, check_further
 from quba_check.fleet.display import LiveTable, PlainLines
@@ -29,7 +29,6 @@ from quba_check.fleet.result import ModelResult
 from quba_check.fleet.shares import machine_shares
 from quba_check.messages import did_you_mean
 from quba_check.models.visible_gpus import visible_gpus
-from quba_check.reports.tables import fit_encoding
 from quba_check.suites.opening import data_folder
 
 COMMAND = "quba-check fleet"
@@ -116,7 +115,7 @@ def fleet(
     code = exit_code(results) if is_complete else INTERRUPTED
     width = shutil.get_terminal_size().columns
     text = fleet_json(results, code) if as_json else fleet_table(results, width) if results else ""
-    sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
+    write_output(text)
     if not is_complete:
         sys.stderr.write(
             f"interrupted: {len(results)} of {len(models)} models are done. The same command continues.\n"
@@ -146,29 +145,15 @@ def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:
     """Check the options that are the same for all models.
 
     Raises:
-        OptionError: one of them is not allowed.
+        UserError: one of them is not allowed.
     """
     for text in given["thresholds"]:
-        with _naming("--thresholds"):
-            find_thresholds(text, Path.cwd())
+        find_thresholds(text, Path.cwd())
     if isinstance(given["data"], Path):  # not a URL
-        with _naming("--data"):
-            data_folder(given["data"])
-    if given["executor"] is not None:
-        with _naming("--executor"):
-            parse_executor(given["executor"])
+        data_folder(given["data"])
+    parse_executor(given["executor"] or "inline")
     check_further(further, COMMAND)
     return FleetOptions(**given, further=further)
-
-
-@contextmanager
-def _naming(option: str) -> Iterator[None]:
-    """Put this command and its option before messages on the options of pytest."""
-    try:
-        yield
-    except UserError as error:
-        words = re.sub(r"^--quba-[a-z]+: ", "", str(error))
-        raise OptionError(f"{COMMAND}: {option}: {words}") from None
 
 
 def _shares(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:

@@ -50,7 +50,7 @@ def checked_files(store: Store) -> tuple[list[Damage], str]:
 
 
 def _record_damages(store: Store, name: str) -> list[Damage]:
-    """Check that a record, or a per-image file with its record, can be read; none if it is gone."""
+    """Return the damage of a record, or of the per-image file next to it."""
     if not name.endswith(SUFFIX):
         return []
     checked = name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from quba_check.demo import DEMO_MODELS
-from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
+from quba_check.errors import BUG_EXIT_CODE, describe_bug
 from quba_check.gate.collector import ResultCollector
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
@@ -21,10 +20,14 @@ from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import USES_MODEL, text_width
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
-from quba_check.pytest_plugin.page_file import shown_path, write_page
 from quba_check.pytest_plugin.progress_line import ProgressLine
+from quba_check.pytest_plugin.result_files import (
+    check_writable,
+    collected_errors,
+    shown_path,
+    write_results,
+)
 from quba_check.pytest_plugin.run_plan import print_plan
-from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
 from quba_check.records.files import (
     IMAGES_SUFFIX,
     check_is_no_baseline,
@@ -85,10 +88,9 @@ class Controller:
         options = self._gate.options
         for path, flag in ((options.markdown, "--quba-markdown"), (options.html, "--quba-html")):
             if path is not None:
-                _check_writable(path, flag)
-                remove_earlier(path, flag)
+                check_writable(path, flag, removes=True)
         if options.report is not None:
-            _check_writable(options.report, "--quba-report")
+            check_writable(options.report, "--quba-report")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -146,10 +148,8 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End workers, write the records, and set the exit code by their verdicts."""
-        try:
+        with collected_errors(self.errors):
             self._gate.close()
-        except UserError as error:
-            self.errors.append(str(error))
         if self._stopped and session.testsfailed:  # pytest takes -x of xdist for an interrupt
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if not self._gate.files:
@@ -177,19 +177,13 @@ class Controller:
         self.paths = [None] * len(self.records)
         images = [self._collector.images_of(record) for record in self.records]
         for path, number in self._destinations():
-            try:
+            with collected_errors(self.errors):
                 check_is_no_baseline(path, self._gate.options.baseline)
                 write_record(self.records[number], path)
                 write_images(images[number], path)
                 self._upload(path)
-            except UserError as error:
-                self.errors.append(str(error))
-            else:
                 self.paths[number] = path
-        errors = write_page(self._gate, self.records, self.paths)
-        self.errors += errors
-        self.page = None if errors or not self.records else self._gate.options.html
-        errors, self.warnings = write_summaries(self._gate, self.records, self.paths, self.page)
+        self.page, errors, self.warnings = write_results(self._gate, self.records, self.paths)
         self.errors += errors
 
     def _upload(self, path: Path) -> None:
@@ -307,23 +301,6 @@ class InnerSummary:
     ) -> None:
         """Print the reports."""
         self._summary.print_reports(terminalreporter, config)
-
-
-def _check_writable(path: Path, flag: str) -> None:
-    """Refuse the file of an option that cannot be written; create its folder."""
-    if path.is_dir():
-        raise pytest.UsageError(
-            f"{flag}: {path} is a folder. Allowed: a file name that ends in {path.suffix}."
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise pytest.UsageError(
-            f"{flag}: {path} cannot be written ({error.strerror}). "
-            "Allowed: a file in a folder that you may write to."
-        ) from None
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

@@ -12,8 +12,8 @@ from quba_check.gate.run_plan import plan_run
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import text_width, write_lines
-from quba_check.pytest_plugin.plan_text import plan_lines, plan_table
 from quba_check.pytest_plugin.progress_line import ProgressLine
+from quba_check.reports.plan import plan_lines, plan_table
 from quba_check.reports.tables import wrap_text
 
 
@@ -40,7 +40,7 @@ def print_plan(
             raise
         return  # the demand that needs the broken set reports it
     if shows_table:
-        write_lines(config, progress, plan_table(plan, gate.options.cache_gb).splitlines())
+        write_lines(config, progress, plan_table(plan).splitlines())
         return
     missing = [view for view in plan.views if view.missing]
     progress.writer.plan(

@@ -257,24 +257,21 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
         ),
         (
             ["models.txt", "--thresholds", "moble"],
-            f"{WHERE}--thresholds: moble: there is no such threshold file, and no shipped profile of that "
+            "ERROR: moble: there is no such threshold file, and no shipped profile of that "
             "name. Did you mean 'mobile'? Shipped: default, mobile, safety-critical, server.",
         ),
         (
             ["models.txt", "--data", "/nowhere"],
-            f"{WHERE}--data: /nowhere: there is no such data folder. Allowed: an existing folder.",
+            "ERROR: /nowhere: there is no such data folder. Allowed: an existing folder.",
         ),
-        (["models.txt", "--data", ""], f"{WHERE}--data: got ''. Allowed: a path."),
-        (["models.txt", "--store", ""], f"{WHERE}--store: got ''. Allowed: a path."),
         (
             ["models.txt", "--out", "s3://b/out"],
             f"{WHERE}--out: got the URL 's3://b/out'. Allowed: a path on this machine.",
         ),
         (
             ["models.txt", "--executor", "rya"],
-            f"{WHERE}--executor: got 'rya'. Allowed: inline, ray, ray:ADDRESS. Did you mean 'ray'?",
+            "ERROR: --quba-executor: got 'rya'. Allowed: inline, ray, ray:ADDRESS. Did you mean 'ray'?",
         ),
-        (["models.txt", "--at-once", "0"], f"{WHERE}--at-once: got '0'. Allowed: a whole number from 1."),
         (
             ["models.txt", "--at-once", "999"],
             f"{WHERE}--at-once: got '999'. Allowed: a whole number from 1 to 256.",
@@ -285,7 +282,6 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
             "model may take all machines. Allowed: 1. Or add -- --quba-executor-workers=N, so that there is "
             "room for 2 times N workers.",
         ),
-        (["models.txt", "--out", ""], f"{WHERE}--out: got ''. Allowed: a path."),
         (
             ["models.txt", "--out", "t.yaml"],
             f"{WHERE}--out: 't.yaml' cannot be written (File exists). "

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from quba_check.errors import OptionError, QubaError
-from quba_check.executors.scratch import scratch_folder
 from quba_check.models.process_setup import set_up_process
+from quba_check.storage.machine_folder import temporary_folder
 
 if TYPE_CHECKING:
     from quba_check.engine.shard_request import ShardRequest, ShardResult
@@ -149,7 +149,7 @@ class RayWorker:
             raise self._refusal
         if self._worker is None:
             try:
-                self._worker = RemoteWorker(spec, scratch_folder(), self._cores)
+                self._worker = RemoteWorker(spec, temporary_folder(), self._cores)
             except QubaError as error:
                 self._refusal = error
                 raise
