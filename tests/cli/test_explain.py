@@ -121,17 +121,6 @@ def test_a_hostile_name_stays_on_its_line(run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "quba-check explain: RECORD.json: is missing. See 'quba-check explain --help'."),
-        (
-            "aa.json",
-            "aa.json: there is no such file. Allowed: a file that --quba-report wrote. "
-            "Did you mean 'a.json'?",
-        ),
-        (
-            "a.json --population demos",
-            "quba-check explain: --population: no such name or file, got 'demos'. Allowed: published, "
-            "screened, demo, or a file that 'quba-check population' made. Did you mean 'demo'?",
-        ),
         (
             "a.json --thresholds mobil",
             "mobil: there is no such threshold file, and no shipped profile of that name. "

@@ -179,8 +179,6 @@ NOT_RUN = {
     "reproduce": "takes models of the published table",
     "schema": "prints a constant",
     "suite make-object-focus": "prints numbers",
-    "store export": "writes a zip",
-    "store import": "reads a zip",
 }
 _OURS = re.compile(r"::(error|warning|notice) [^:]*::")
 

@@ -256,13 +256,6 @@ def test_csv_of_models_without_rank(run: Run) -> None:
             "--training: it is not known for the models of population 'fleet', got 'adversarial'. "
             "Allowed: only with the populations published and screened.",
         ),
-        (
-            "--population publishd",
-            "--population: no such name or file, got 'publishd'. Allowed: published, screened, demo, or a "
-            "file that 'quba-check population' made. Did you mean 'published'?",
-        ),
-        ("--format yaml", "--format: got 'yaml'. Allowed: table, json, csv."),
-        ("--limit 0", "--limit: got '0'. Allowed: a whole number from 1."),
     ],
 )
 def test_mistakes(run: Run, words: str, message: str) -> None:

@@ -182,25 +182,10 @@ def test_csv(run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "quba-check recommend: THRESHOLDS: is missing. See 'quba-check recommend --help'."),
         (
             "mobil",
             "mobil: there is no such threshold file, and no shipped profile of that name. "
             "Did you mean 'mobile'? Shipped: default, mobile, safety-critical, server.",
-        ),
-        (
-            "mobile --format jsn",
-            "quba-check recommend: --format: got 'jsn'. Allowed: table, json, csv. Did you mean 'json'?",
-        ),
-        (
-            "mobile --population publishd",
-            "quba-check recommend: --population: no such name or file, got 'publishd'. Allowed: published, "
-            "screened, demo, or a file that 'quba-check population' made. Did you mean 'published'?",
-        ),
-        ("mobile --limit 0", "quba-check recommend: --limit: got '0'. Allowed: a whole number from 1."),
-        (
-            "mobile --record x.json",
-            "x.json: there is no such file. Allowed: a file that --quba-report wrote.",
         ),
     ],
 )

@@ -203,15 +203,6 @@ def test_a_running_evaluation_keeps_its_predictions(store: Store, capsys: pytest
             "prune --model r5",
             "quba-check store prune: --model: got 'r5'. Allowed: r50, vit. Did you mean 'r50'?",
         ),
-        (
-            "prune --larger-than many",
-            "quba-check store prune: --larger-than: got 'many'. Allowed: a number from 0 to 1,000,000.",
-        ),
-        (
-            "prunes",
-            "quba-check store: unknown command, got 'prunes'. Allowed: list, verify, prune. "
-            "Did you mean 'prune'?",
-        ),
     ],
 )
 def test_mistakes(store: Store, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
