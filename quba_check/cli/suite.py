@@ -33,9 +33,7 @@ def suite() -> None:
     """Describe a data folder, or add sets to it."""
 
 
-@suite.command(
-    "describe", short_help="print the sets of a data folder", epilog="Example: quba-check suite describe data"
-)
+@suite.command("describe", epilog="Example: quba-check suite describe data")
 @click.argument("folder", type=PLACE, metavar="DIR")
 def describe(folder: str | Path) -> None:
     """Print the sets of a data folder with images, classes, and path or source.
@@ -52,7 +50,6 @@ def describe(folder: str | Path) -> None:
 
 @suite.command(
     _MAKE,
-    short_help="make mixed_same and mixed_rand from clean images and masks or boxes",
     epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus",
 )
 @click.argument("folder", type=INPUT, metavar="DIR")
