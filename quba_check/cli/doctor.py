@@ -59,10 +59,7 @@ def _order(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     return [line.strip() for line in lines if line.strip()]
 
 
-@click.command(
-    "doctor",
-    epilog="Example: quba-check doctor --model=demo",
-)
+@click.command("doctor", epilog="Example: quba-check doctor --model=demo")
 @click.argument("files", nargs=-1, metavar="[FILE.yaml]...")
 @_gate_options
 @click.option(

@@ -106,10 +106,10 @@ class InputPlace(click.ParamType[str | Path]):
 
 
 class OutputFile(InputPath):
-    """The path of a file to write, with a suffix if one is given."""
+    """The path of a file to write, with one of the given suffixes."""
 
-    def __init__(self, suffix: str = "") -> None:
-        self.suffix = suffix
+    def __init__(self, *suffixes: str) -> None:
+        self.suffixes = suffixes
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, or refuse one that names no file."""
@@ -117,8 +117,9 @@ class OutputFile(InputPath):
         if not path.name or path.is_dir():
             kind = ", a folder" if path.is_dir() else ""
             self.fail(f"got '{value}'{kind}. Allowed: a file name.", param, ctx)
-        if not path.name.endswith(self.suffix):
-            self.fail(f"got '{value}'. Allowed: a file name that ends in {self.suffix}.", param, ctx)
+        if self.suffixes and not path.name.endswith(self.suffixes):
+            allowed = " or ".join(self.suffixes)
+            self.fail(f"got '{value}'. Allowed: a file name that ends in {allowed}.", param, ctx)
         return path
 
 

@@ -48,10 +48,7 @@ def describe(folder: str | Path) -> None:
         console.print(note)
 
 
-@suite.command(
-    _MAKE,
-    epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus",
-)
+@suite.command(_MAKE, epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus")
 @click.argument("folder", type=INPUT, metavar="DIR")
 @click.option(
     "--masks", type=INPUT, metavar="DIR", help="folder of masks, named like the images; the object is bright"

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from quba_check.cli.parser import INPUT, NumberWithin
+from quba_check.cli.parser import INPUT, NumberWithin, OutputFile
 from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
 from quba_check.comparison.compatibility import differences
 from quba_check.core.facts import SuiteFacts
@@ -43,7 +43,6 @@ from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified
 
 LIST = "list"
 """Value of `--like` that prints the names of the published models."""
-SUFFIXES = (".yaml", ".yml")
 Z = 1.645
 """Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
 
@@ -58,7 +57,14 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 
 @click.command("tune", epilog="Example: quba-check tune demo.json -o tuned.yaml")
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
-@click.option("-o", "--output", required=True, type=INPUT, metavar="FILE.yaml", help="file to write or edit")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=OutputFile(".yaml", ".yml"),
+    metavar="FILE.yaml",
+    help="file to write or edit",
+)
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @click.option(
     "--z", type=NumberWithin(0, 4), help=f"standard errors between value and threshold (default: {Z})"
@@ -84,12 +90,6 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     RECORD.json: one run, or several of one model with different seeds. In an existing file, only the
     thresholds that it has are changed.
     """
-    if output.suffix not in SUFFIXES or output.is_dir():
-        kind = ", a folder" if output.is_dir() else ""
-        raise OptionError(
-            f"quba-check tune: --output: got '{output.name}'{kind}. "
-            f"Allowed: a file name that ends in {' or '.join(SUFFIXES)}."
-        )
     source = _source(**given)
     notes = list(source.notes)
     if useless := dimensions_without_effect(source.limits):

@@ -79,14 +79,7 @@ class Engine:
         self._batch_settings = batch_settings or BatchSettings()
         self._reporter = Reporter(self.cache_keys, store, suite, progress, finished)
         self.worker = Worker(
-            classifier,
-            suite,
-            store,
-            self.cache_keys,
-            protocol,
-            seed,
-            self._batch_settings,
-            self._reporter,
+            classifier, suite, store, self.cache_keys, protocol, seed, self._batch_settings, self._reporter
         )
         self._executor = executor or self.worker
         self._settle_compute()

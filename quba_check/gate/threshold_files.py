@@ -7,12 +7,7 @@ from pathlib import Path
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import Thresholds
-from quba_check.demands.profiles import (
-    DEMO_THRESHOLDS,
-    display_name,
-    find_thresholds,
-    shipped_profiles,
-)
+from quba_check.demands.profiles import DEMO_THRESHOLDS, display_name, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry

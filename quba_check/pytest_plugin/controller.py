@@ -21,12 +21,7 @@ from quba_check.pytest_plugin.hooks import USES_MODEL, text_width
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
 from quba_check.pytest_plugin.progress_line import ProgressLine
-from quba_check.pytest_plugin.result_files import (
-    check_writable,
-    collected_errors,
-    shown_path,
-    write_results,
-)
+from quba_check.pytest_plugin.result_files import check_writable, collected_errors, shown_path, write_results
 from quba_check.pytest_plugin.run_plan import print_plan
 from quba_check.records.files import (
     IMAGES_SUFFIX,
@@ -152,8 +147,10 @@ class Controller:
             self._gate.close()
         if self._stopped and session.testsfailed:  # pytest takes -x of xdist for an interrupt
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if not self._gate.files:
-            self.exit_code = session.exitstatus = self._exit_code_of_tests(session)
+        if not self._gate.files:  # tests are the demands
+            if session.exitstatus == pytest.ExitCode.OK and not self.is_model_tested:
+                session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+            self.exit_code = int(session.exitstatus)
             return
         try:
             if not (self._config.option.collectonly or self._gate.options.plan):
@@ -192,13 +189,6 @@ class Controller:
         if folder_of(self._gate.options.store_place) is None and path.is_relative_to(folder):
             for file in (path, path.with_suffix(IMAGES_SUFFIX)):
                 self._gate.opened_store.upload(file.relative_to(folder).as_posix())
-
-    def _exit_code_of_tests(self, session: pytest.Session) -> int:
-        """Return pytest's exit code in a run without threshold files, where tests are the demands."""
-        status = int(session.exitstatus)
-        if status == pytest.ExitCode.OK and not self.is_model_tested:
-            return int(pytest.ExitCode.NO_TESTS_COLLECTED)
-        return status
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.

@@ -44,17 +44,21 @@ CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 FILES = pytest.StashKey[tuple[Path, ...]]()
 
 
-def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add `--model` and the `--quba-…` options, and remove the record of an earlier run.
-
-    That comes first, so that no end of this run leaves a record that is not its own: an option that pytest
-    refuses, `--help`, or a conftest.py that ends the process.
-    """
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--model` and the `--quba-…` options."""
     add_options(parser)
-    config = pluginmanager.get_plugin("pytestconfig")
-    if config is None or "PYTEST_XDIST_WORKER" in os.environ:  # the controller has removed it
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Remove the record of an earlier run.
+
+    That comes first, so that no end of this run leaves a record that is not its own: an unknown option,
+    `--help`, or a conftest.py that ends the process.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the controller has removed it
         return
-    options = early_options(config)
+    options = early_options(early_config)
     if options["report"] is not None:
         from quba_check.records.files import remove_stale_records
 

@@ -93,7 +93,7 @@ def test_gitlab_in_a_job(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             ["r.json", "--format", "gitlab"],
             "quba-check annotations: --format gitlab: the address of the repository is unknown outside of a "
             "GitLab job. Allowed: --source-url URL, such as https://gitlab.example/group/project/-/blob/main.",
-        ),
+        )
     ],
 )
 def test_mistakes(run: Run, words: list[str], message: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -110,31 +108,3 @@ def test_the_threshold_file_gives_population_and_weights(run) -> None:
     assert "against screened" in out
     assert "accuracy                       0.900  0.880..0.920          100 %     +0.185\n" in out
     assert "against published" in run("a.json --thresholds own.yaml --population published")[1]
-
-
-def test_a_hostile_name_stays_on_its_line(run) -> None:
-    model = record().model.model_dump() | {"name": "a\x1b[31m\nb"}
-    Path("h.json").write_text(record(model=model).to_json(), encoding="utf-8")
-    assert run("h.json")[1].splitlines()[0] == r"a\x1b[31m\nb on tiny, protocol standard"
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (
-            "a.json --thresholds mobil",
-            "mobil: there is no such threshold file, and no shipped profile of that name. "
-            "Did you mean 'mobile'? Shipped: default, mobile, safety-critical, server.",
-        ),
-    ],
-)
-def test_wrong_command_lines(run, words: str, message: str) -> None:
-    assert run(words) == (4, "", f"ERROR: {message}\n")
-
-
-def test_it_loads_no_torch(run) -> None:
-    code = (
-        "import sys; from quba_check.cli.main import main; main(['explain', 'a.json']); "
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -106,17 +106,7 @@ def test_options_reach_the_models(run: Run) -> None:
         "--store",
         "s3://b/store",
     ]
-    run(
-        "models.txt",
-        *words,
-        "--html",
-        "--markdown",
-        "--executor",
-        "ray:local",
-        "--",
-        "--quba-limit=9",
-        "-q",
-    )
+    run("models.txt", *words, "--html", "--markdown", "--executor", "ray:local", "--", "--quba-limit=9", "-q")
     [(given, environment)] = starts(Path("good.pt"))
     assert given == [
         "--quba-report=fleet/good/record.json",

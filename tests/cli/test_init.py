@@ -203,10 +203,7 @@ def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
     ("folder", "text"),
     [
         ("no", "{here}/no: there is no such data folder. Allowed: an existing folder."),
-        (
-            "file",
-            "{here}/file: is a file, not a data folder. Allowed: a folder, such as {here}.",
-        ),
+        ("file", "{here}/file: is a file, not a data folder. Allowed: a folder, such as {here}."),
         (
             "empty",
             "{here}/empty: no test images in folders of two or more classes. Expected: val/<class>/<image>, "

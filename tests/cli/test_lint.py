@@ -119,7 +119,7 @@ def test_the_sizes_of_a_record(run: Run) -> None:
             ["none"],
             "quba-check lint: PATH: got 'none', a folder without YAML files. "
             "Allowed: threshold files, or folders that have some.",
-        ),
+        )
     ],
 )
 def test_mistakes(run: Run, words: list[str], message: str) -> None:

@@ -63,11 +63,11 @@ def test_a_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     [
         (
             "model-card a.json README.md",
-            "README.md: there is no such file. Allowed: a model card; it may be empty.",
+            "README.md: there is no such file.",
         ),
         (
             "model-card a.json card",
-            "quba-check model-card: README.md: got 'card'. Allowed: a model card, a file that ends in .md.",
+            "quba-check model-card: README.md: got 'card', a folder. Allowed: a file name.",
         ),
         (
             "model-card a.json card/README.md --dataset me/set",
@@ -91,5 +91,5 @@ def test_a_card_in_another_encoding(folder: Path, capsys: pytest.CaptureFixture[
     assert run(capsys, "model-card a.json card/README.md") == (
         4,
         "",
-        "ERROR: card/README.md:2: the file is not UTF-8 text.\n",
+        "ERROR: card/README.md:2: the file is not UTF-8 text, got the byte 0xff.\n",
     )

@@ -120,10 +120,7 @@ def write_suite(folder: Path) -> None:
 
 def write_population(path: Path) -> None:
     rows = [
-        {
-            "id": f"{HOSTILE}{LONG}{number}",
-            "values": dict.fromkeys(PUBLISHED_DIMENSIONS, 0.5 + number / 100),
-        }
+        {"id": f"{HOSTILE}{LONG}{number}", "values": dict.fromkeys(PUBLISHED_DIMENSIONS, 0.5 + number / 100)}
         for number in range(10)
     ]
     content = {

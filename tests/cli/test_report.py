@@ -57,7 +57,7 @@ def test_a_page_of_two_records_by_another_population(
         (
             "demo.json --data images -o page.html",
             "quba-check report: --data: got a folder without --pictures. Add --pictures N.",
-        ),
+        )
     ],
 )
 def test_wrong_command_lines(

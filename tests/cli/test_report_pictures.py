@@ -63,12 +63,7 @@ def test_images_that_are_not_there(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [
-        (
-            "--pictures 2 --data /gone",
-            "/gone: there is no such data folder. Allowed: an existing folder.",
-        ),
-    ],
+    [("--pictures 2 --data /gone", "/gone: there is no such data folder. Allowed: an existing folder.")],
 )
 def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
     assert main(f"{COMMAND} {words}".split()) == 4

@@ -185,10 +185,7 @@ def test_the_list_of_models(capsys: pytest.CaptureFixture[str]) -> None:
             "--quba-data: no data folder is named. Allowed: a folder with a quba-data.yaml, or with the "
             "ImageNet family's folders. Name it with --quba-data DIR, $QUBA_DATA or the ini value quba_data.",
         ),
-        (
-            "DeiT-b --data nowhere",
-            "CWD/nowhere: there is no such data folder. Allowed: an existing folder.",
-        ),
+        ("DeiT-b --data nowhere", "CWD/nowhere: there is no such data folder. Allowed: an existing folder."),
     ],
 )
 def test_wrong_command_lines(

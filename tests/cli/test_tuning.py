@@ -311,12 +311,11 @@ def test_power(run) -> None:
         ),
         (
             "tune a.json -o folder.yaml",
-            "quba-check tune: --output: got 'folder.yaml', a folder. "
-            "Allowed: a file name that ends in .yaml or .yml.",
+            "quba-check tune: -o/--output: got 'folder.yaml', a folder. Allowed: a file name.",
         ),
         (
             "tune a.json -o x.json",
-            "quba-check tune: --output: got 'x.json'. Allowed: a file name that ends in .yaml or .yml.",
+            "quba-check tune: -o/--output: got 'x.json'. Allowed: a file name that ends in .yaml or .yml.",
         ),
         (
             "tune empty.json a.json -o x.yaml",
@@ -343,12 +342,6 @@ def test_power(run) -> None:
             "tune --percentile 50 --z 1.645 -o x.yaml",
             "quba-check tune: --z: got 1.645, but no standard errors are taken off values of other models. "
             "Allowed: --z with a single run. Leave the option out.",
-        ),
-        (
-            "tune --like resnet50 -o x.yaml",  # capitals count
-            "quba-check tune: --like: there is no published model 'resnet50'. Allowed: one of the 326 "
-            "names in the published table, or the model's name in timm. Did you mean 'ResNet50', "
-            "'ResNet50d', 'ResNet50-A3', 'ResNet50-A2', 'ResNet50-A1'?",
         ),
         (
             "tune --like ResNet50 --population demo -o x.yaml",

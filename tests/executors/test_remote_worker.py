@@ -159,10 +159,7 @@ def test_an_error_is_that_of_its_shard(
             f": torch is {torch.__version__}, but 1.0 where the run was started. Predictions may differ. "
             "Install torch 1.0 there.",
         ),
-        (
-            {"fingerprint": "f" * 32},
-            "demo is another model there, with fingerprint",
-        ),
+        ({"fingerprint": "f" * 32}, "demo is another model there, with fingerprint"),
         ({"preparation": {}}, "demo has another preparation there."),
     ],
 )

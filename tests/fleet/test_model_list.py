@@ -89,10 +89,7 @@ def test_a_comment_begins_outside_quotation_marks(line: str, text: str) -> None:
             "Did you mean 'arch'? A model spec with blanks stands in quotation marks.",
         ),
         ("a.pt arch=a arch=b\n", "models.txt:1: arch is given twice. Allowed: once."),
-        (
-            "# nothing yet\n",
-            "models.txt: the file lists no model. Allowed: a model spec in each line.",
-        ),
+        ("# nothing yet\n", "models.txt: the file lists no model. Allowed: a model spec in each line."),
     ],
 )
 def test_a_mistake_in_a_list(text: str, message: str) -> None:

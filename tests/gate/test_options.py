@@ -96,21 +96,9 @@ def test_auto_is_a_batch_size() -> None:
             "gpu",
             "--quba-device: unknown device 'gpu'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cpu'?",
         ),
-        (
-            "quba_compile",
-            "yes",
-            "--quba-compile: got 'yes'. Allowed: on, off.",
-        ),
-        (
-            "quba_cache_gb",
-            "all",
-            "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000.",
-        ),
-        (
-            "quba_cache_gb",
-            "nan",
-            "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 to 1,000,000.",
-        ),
+        ("quba_compile", "yes", "--quba-compile: got 'yes'. Allowed: on, off."),
+        ("quba_cache_gb", "all", "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000."),
+        ("quba_cache_gb", "nan", "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 to 1,000,000."),
         (
             "quba_precision",
             "fp8",

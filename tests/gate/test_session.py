@@ -114,10 +114,7 @@ def test_selected_and_blocking_demands(new_gate: NewGate) -> None:
     ("options", "error"),
     [
         ({"store": "s4://x/y"}, "--quba-store: s4://x/y cannot be opened"),
-        (
-            {"executor": ExecutorChoice("ray")},
-            "--quba-executor: 'ray' needs ray, which is not installed",
-        ),
+        ({"executor": ExecutorChoice("ray")}, "--quba-executor: 'ray' needs ray, which is not installed"),
     ],
 )
 def test_store_and_executor_are_opened_before_a_model_is_loaded(

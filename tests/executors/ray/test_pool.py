@@ -29,11 +29,7 @@ VIEWS = (CLEAN, *(View(name) for name in ("sketch", "edge", "silhouette", "negat
 @pytest.fixture(scope="module")
 def pool() -> Iterator[RayPool]:
     ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
+        address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
     )
     pool = RayPool(ExecutorChoice("ray", workers=2))
     yield pool
