@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from quba_check.cli.files import write_output
-from quba_check.cli.parser import INPUT, PLACE, WholeNumber
+from quba_check.cli.parser import INPUT, PLACE, Checked
 from quba_check.demands.profiles import find_thresholds
 from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
@@ -27,6 +27,7 @@ from quba_check.fleet.model_list import read_models
 from quba_check.fleet.report import exit_code, fleet_json, fleet_table
 from quba_check.fleet.result import ModelResult
 from quba_check.fleet.shares import machine_shares
+from quba_check.gate.option_values import whole_number
 from quba_check.messages import did_you_mean
 from quba_check.models.visible_gpus import visible_gpus
 from quba_check.suites.opening import data_folder
@@ -80,7 +81,7 @@ class FleetCommand(click.Command):
 @click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, ray:ADDRESS")
 @click.option(
     "--at-once",
-    type=WholeNumber(1, MOST_AT_ONCE),
+    type=Checked(whole_number(1, MOST_AT_ONCE)),
     metavar="N",
     help="models judged at once (default: one per GPU, else 1)",
 )

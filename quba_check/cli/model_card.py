@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import WEB_ADDRESS, OutputFile, record_argument
+from quba_check.cli.parser import WEB_ADDRESS, Checked, record_argument
 from quba_check.errors import OptionError, UserError
 from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text, other_files
 from quba_check.exports.model_card import card_with_results
+from quba_check.gate.option_values import file_ending_in
 from quba_check.records.files import read_record, write_text
 from quba_check.records.record import Record
 from quba_check.storage.user_files import read_text
@@ -21,7 +22,7 @@ _VALUE = "accuracy"
 
 @click.command("model-card", epilog="Example: quba-check model-card demo.json README.md")
 @record_argument
-@click.argument("card", type=OutputFile(".md", ".MD"), metavar="README.md")
+@click.argument("card", type=Checked(file_ending_in(".md", ".MD")), metavar="README.md")
 @click.option("--url", type=WEB_ADDRESS, metavar="URL", help="page where readers find the record or a report")
 @click.option(
     "--dataset",

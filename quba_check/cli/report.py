@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, read_run
-from quba_check.cli.parser import INPUT, PLACE, OutputFile, WholeNumber, records_argument, store_option
+from quba_check.cli.parser import INPUT, PLACE, Checked, records_argument, store_option
 from quba_check.cli.populations import POPULATION
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import OptionError, UserError
+from quba_check.gate.option_values import file_ending_in, whole_number
 from quba_check.gate.options import MOST_PICTURES
 from quba_check.grading.population import Population
 from quba_check.page.pictures import Album, ImageSource, NoSource, make_album, pictures_folder, write_album
@@ -28,7 +29,12 @@ from quba_check.suites.set_images import SetImages
 )
 @records_argument
 @click.option(
-    "-o", "--output", required=True, type=OutputFile(".html"), metavar="FILE.html", help="file to write"
+    "-o",
+    "--output",
+    required=True,
+    type=Checked(file_ending_in(".html")),
+    metavar="FILE.html",
+    help="file to write",
 )
 @click.option("--baseline", type=INPUT, metavar="RECORD.json", help="show what changed since this run")
 @click.option(
@@ -40,7 +46,7 @@ from quba_check.suites.set_images import SetImages
 @click.option(
     "--pictures",
     "n",
-    type=WholeNumber(1, MOST_PICTURES),
+    type=Checked(whole_number(1, MOST_PICTURES)),
     metavar="N",
     help="show up to N images behind each failed demand (default: none)",
 )

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import write_output
-from quba_check.cli.parser import PLACE, Group, NumberWithin
+from quba_check.cli.parser import PLACE, Checked, Group
 from quba_check.cli.store_checks import checked_files
 from quba_check.errors import OptionError
+from quba_check.gate.option_values import Given, number_within
 from quba_check.messages import did_you_mean, listed
 from quba_check.reports.store import inventory_json, inventory_table, prune_text
 from quba_check.storage.active_runs import active_runs, remove_forgotten
@@ -38,24 +39,15 @@ folder_option = click.option(
 )
 
 
-class Age(click.ParamType[int]):
-    """A time span such as `30d`, in seconds."""
-
-    name = "age"
-
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the seconds, or raise `OptionError`."""
-        if isinstance(value, int):
-            return value
-        digits, unit = value[:-1], value[-1:]
-        if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > _LONGEST_AGE:
-            command = "" if ctx is None else f"{ctx.command_path}: "
-            option = "" if param is None else f"{param.opts[0]}: "
-            raise OptionError(
-                f"{command}{option}got '{value}'. Allowed: a whole number with h, d or w "
-                "(hours, days, weeks), such as 30d."
-            )
-        return int(digits) * UNITS[unit]
+def parse_age(given: Given) -> int:
+    """Return the seconds of a time span such as `30d`."""
+    digits, unit = given.value[:-1], given.value[-1:]
+    if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > _LONGEST_AGE:
+        raise OptionError(
+            f"{given.flag}: got '{given.value}'. Allowed: a whole number with h, d or w "
+            "(hours, days, weeks), such as 30d."
+        )
+    return int(digits) * UNITS[unit]
 
 
 @click.group("store", cls=Group)
@@ -106,11 +98,14 @@ def verify(remove: bool, store: str | Path | None) -> int:
     "--model", "models", multiple=True, metavar="NAME", help="only predictions of this model; repeatable"
 )
 @click.option(
-    "--older-than", type=Age(), metavar="AGE", help="only what did not change for this long, such as 30d"
+    "--older-than",
+    type=Checked(parse_age),
+    metavar="AGE",
+    help="only what is unchanged for this long, such as 30d",
 )
 @click.option(
     "--larger-than",
-    type=NumberWithin(0, MOST_GIGABYTES),
+    type=Checked(number_within(0, MOST_GIGABYTES)),
     metavar="GB",
     help="only until the store is no larger, oldest first; prepared images go before predictions",
 )

@@ -11,10 +11,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from quba_check.cli.parser import INPUT, PLACE, Group, WholeNumber
+from quba_check.cli.parser import INPUT, PLACE, Checked, Group
 from quba_check.cli.suite_table import sets_text
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, OptionError
+from quba_check.gate.option_values import whole_number
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
 from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
@@ -67,11 +68,15 @@ def describe(folder: str | Path) -> None:
     help="folder to write (default: object_focus in the data folder)",
 )
 @click.option(
-    "--seed", type=WholeNumber(0), default=0, metavar="N", help="seed of the backgrounds (default: 0)"
+    "--seed",
+    type=Checked(whole_number(0)),
+    default=0,
+    metavar="N",
+    help="seed of backgrounds (default: 0)",
 )
 @click.option(
     "--per-class",
-    type=WholeNumber(2),
+    type=Checked(whole_number(2)),
     metavar="N",
     help="at most N images per class, 2 or more (default: all)",
 )

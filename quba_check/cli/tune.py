@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from quba_check.cli.parser import INPUT, NumberWithin, OutputFile
+from quba_check.cli.parser import INPUT, Checked
 from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
 from quba_check.comparison.compatibility import differences
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError, ThresholdError
+from quba_check.gate.option_values import file_ending_in, number_within
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.grading.population import Population
@@ -61,17 +62,19 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
     "-o",
     "--output",
     required=True,
-    type=OutputFile(".yaml", ".yml"),
+    type=Checked(file_ending_in(".yaml", ".yml")),
     metavar="FILE.yaml",
     help="file to write or edit",
 )
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @click.option(
-    "--z", type=NumberWithin(0, 4), help=f"standard errors between value and threshold (default: {Z})"
+    "--z",
+    type=Checked(number_within(0, 4)),
+    help=f"standard errors up to the threshold (default: {Z})",
 )
 @click.option(
     "--percentile",
-    type=NumberWithin(0, 100),
+    type=Checked(number_within(0, 100)),
     metavar="P",
     help="the value that P % of a population do not reach, in place of records",
 )

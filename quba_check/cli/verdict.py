@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, records_argument, store_option
+from quba_check.cli.parser import INPUT, Checked, records_argument, store_option
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError
+from quba_check.gate.option_values import Given
 from quba_check.gate.provenance import is_record_of
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed, one_line
@@ -28,30 +29,20 @@ UNIX_TIME = re.compile(r"\d{9,11}(\.\d+)?")
 """Seconds since 1970; fewer or more digits are dates without separators, or milliseconds."""
 
 
-class Time(click.ParamType[datetime]):
-    """A time with its offset, or in seconds since 1970."""
-
-    name = "time"
-
-    def convert(
-        self,
-        value: str | datetime,
-        param: click.Parameter | None,  # noqa: ARG002  click's own signature
-        ctx: click.Context | None,  # noqa: ARG002
-    ) -> datetime:
-        """Return the time without fractions of a second, or raise `OptionError`."""
-        text = str(value)
-        try:
-            is_unix = UNIX_TIME.fullmatch(text)
-            time = datetime.fromtimestamp(float(text), UTC) if is_unix else datetime.fromisoformat(text)
-        except ValueError:
-            time = datetime.min
-        if time.tzinfo is None or (text.isdecimal() and not is_unix):
-            raise OptionError(
-                f"quba-check verdict: --since: got '{text}'. Allowed: seconds since 1970, as date +%s prints "
-                "them, or ISO 8601 with the offset from UTC, such as 2026-01-31T12:00:00Z."
-            )
-        return time.replace(microsecond=0)
+def parse_time(given: Given) -> datetime:
+    """Return a time with its offset, without fractions of a second."""
+    text = given.value
+    try:
+        is_unix = UNIX_TIME.fullmatch(text)
+        time = datetime.fromtimestamp(float(text), UTC) if is_unix else datetime.fromisoformat(text)
+    except ValueError:
+        time = datetime.min
+    if time.tzinfo is None or (text.isdecimal() and not is_unix):
+        raise OptionError(
+            f"{given.flag}: got '{text}'. Allowed: seconds since 1970, as date +%s prints them, or ISO 8601 "
+            "with the offset from UTC, such as 2026-01-31T12:00:00Z."
+        )
+    return time.replace(microsecond=0)
 
 
 @click.command("verdict", epilog="Example: quba-check verdict demo.json")
@@ -65,7 +56,7 @@ class Time(click.ParamType[datetime]):
 )
 @click.option(
     "--since",
-    type=Time(),
+    type=Checked(parse_time),
     metavar="TIME",
     help="refuse records of runs that ended before: ISO 8601, or seconds since 1970",
 )

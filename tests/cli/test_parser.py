@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 import pytest
 
 from quba_check.cli.main import main
-from quba_check.cli.parser import (
-    INPUT,
-    OUTPUT,
-    PLACE,
-    WEB_ADDRESS,
-    NumberWithin,
-    OutputFile,
-    WholeNumber,
-    usage_message,
+from quba_check.cli.parser import Checked, parse_web_address
+from quba_check.cli.populations import parse_population, parse_published_model
+from quba_check.errors import OptionError
+from quba_check.gate.option_values import (
+    Parse,
+    file_ending_in,
+    number_within,
+    one_of,
+    parse_path,
+    parse_place,
+    whole_number,
 )
-from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
 
 ADDRESS = "Allowed: an address that begins with https:// or http://."
 POPULATIONS = "Allowed: published, screened, demo, or a file that 'quba-check population' made."
@@ -26,56 +25,56 @@ PUBLISHED = "Allowed: one of the 326 names in the published table, or the model'
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "message"),
+    ("parse", "value", "message"),
     [
-        (INPUT, "", "got ''. Allowed: a path."),
-        (INPUT, "s3://b/out", "got the URL 's3://b/out'. Allowed: a path on this machine."),
+        (parse_path, "", "got ''. Allowed: a value that is not empty."),
+        (parse_path, "s3://b/out", "got the URL 's3://b/out'. Allowed: a path on this machine."),
         (
-            INPUT,
+            parse_path,
             "~nobody-here/a.json",
             "got '~nobody-here/a.json', but the home folder of '~nobody-here' is not known. "
             "Allowed: a path without ~, or with the name of a user of this machine.",
         ),
-        (OUTPUT, "/dev/null", "/dev/null is a pipe or a device. Allowed: a file or a folder."),
-        (INPUT, "x" * 300, f"{'x' * 300}: cannot be read (File name too long). See 'x --help'."),
-        (PLACE, "", "got ''. Allowed: a path."),
-        (OUTPUT, ".", "got '.', a folder. Allowed: a file name."),
-        (OutputFile(".svg"), "a.png", "got 'a.png'. Allowed: a file name that ends in .svg."),
-        (WEB_ADDRESS, "ci.example.org/7", f"got 'ci.example.org/7'. {ADDRESS}"),
-        (WEB_ADDRESS, "https://[x", f"got 'https://[x'. {ADDRESS}"),
-        (WEB_ADDRESS, "javascript:alert(1)", f"got 'javascript:alert(1)'. {ADDRESS}"),
-        (WholeNumber(1), "0", "got '0'. Allowed: a whole number from 1."),
-        (WholeNumber(1), "many", "got 'many'. Allowed: a whole number from 1."),
-        (WholeNumber(1, 256), "999", "got '999'. Allowed: a whole number from 1 to 256."),
+        (file_ending_in(), "/dev/null", "/dev/null is a pipe or a device. Allowed: a file or a folder."),
+        (parse_path, "x" * 300, f"{'x' * 300}: cannot be read (File name too long)."),
+        (parse_place, "", "got ''. Allowed: a value that is not empty."),
+        (file_ending_in(), ".", "got '.', a folder. Allowed: a file name."),
+        (file_ending_in(".svg"), "a.png", "got 'a.png'. Allowed: a file name that ends in .svg."),
+        (parse_web_address, "ci.example.org/7", f"got 'ci.example.org/7'. {ADDRESS}"),
+        (parse_web_address, "https://[x", f"got 'https://[x'. {ADDRESS}"),
+        (parse_web_address, "javascript:alert(1)", f"got 'javascript:alert(1)'. {ADDRESS}"),
+        (whole_number(1), "0", "got '0'. Allowed: a whole number from 1."),
+        (whole_number(1), "many", "got 'many'. Allowed: a whole number from 1."),
+        (whole_number(1, 256), "999", "got '999'. Allowed: a whole number from 1 to 256."),
         (
-            WholeNumber(1),
+            whole_number(1),
             "9" * 16,
             f"got '{'9' * 16}'. Allowed: a whole number from 1 to 999,999,999,999,999.",
         ),
-        (NumberWithin(0, 100), "101", "got '101'. Allowed: a number from 0 to 100."),
-        (NumberWithin(0, 10**6), "many", "got 'many'. Allowed: a number from 0 to 1,000,000."),
-        (NumberWithin(0, 4), "nan", "got 'nan'. Allowed: a number from 0 to 4."),
-        (click.Choice(["table", "json"]), "jsn", "got 'jsn'. Allowed: table, json. Did you mean 'json'?"),
+        (number_within(0, 100), "101", "got '101'. Allowed: a number from 0 to 100."),
+        (number_within(0, 10**6), "many", "got 'many'. Allowed: a number from 0 to 1,000,000."),
+        (number_within(0, 4), "nan", "got 'nan'. Allowed: a number from 0 to 4."),
+        (one_of("table", "json"), "jsn", "got 'jsn'. Allowed: table, json. Did you mean 'json'?"),
         (
-            POPULATION,
+            parse_population,
             "publishd",
             f"no such name or file, got 'publishd'. {POPULATIONS} Did you mean 'published'?",
         ),
-        (POPULATION, ".", f".: this is a folder, not a file. {POPULATIONS}"),
-        (PUBLISHED_MODEL, "zzzz", f"there is no published model 'zzzz'. {PUBLISHED}"),
+        (parse_population, ".", f".: this is a folder, not a file. {POPULATIONS}"),
+        (parse_published_model, "zzzz", f"there is no published model 'zzzz'. {PUBLISHED}"),
         (
-            PUBLISHED_MODEL,
+            parse_published_model,
             "DeiT-c",
             f"there is no published model 'DeiT-c'. {PUBLISHED} Did you mean 'DeiT-t', 'DeiT-s', 'DeiT-b', "
             "'DeiT3-s', 'DeiT3-m'?",
         ),
     ],
 )
-def test_values_that_are_refused(kind: click.ParamType[Any], value: str, message: str) -> None:
-    command = click.Command("x", params=[click.Option(["--of"], type=kind)])
-    with pytest.raises(click.UsageError) as raised:
+def test_values_that_are_refused(parse: Parse, value: str, message: str) -> None:
+    command = click.Command("x", params=[click.Option(["--of"], type=Checked(parse))])
+    with pytest.raises(OptionError) as raised:
         command.make_context("x", ["--of", value])
-    assert usage_message(raised.value) == f"x: --of: {message}"
+    assert str(raised.value) == f"x: --of: {message}"
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_mistakes(store: Store, capsys: pytest.CaptureFixture[str], words: str, 
     assert not Path("nowhere").exists()
 
 
-@pytest.mark.parametrize("age_text", ["30", "d", "-3d", "3.5d", "30m", "", "٣d", "1234567d"])
+@pytest.mark.parametrize("age_text", ["30", "d", "-3d", "3.5d", "30m", "٣d", "1234567d"])
 def test_ages_that_are_none(store: Store, capsys: pytest.CaptureFixture[str], age_text: str) -> None:
     assert main(["store", "prune", "--older-than", age_text]) == 4
     assert capsys.readouterr().err == (

@@ -107,8 +107,7 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_protocol",
             "standart",
-            "--quba-protocol: unknown protocol 'standart'. Allowed: standard, released. "
-            "Did you mean 'standard'?",
+            "--quba-protocol: got 'standart'. Allowed: standard, released. Did you mean 'standard'?",
         ),
         (
             "quba_batch_size",
