@@ -105,7 +105,7 @@ class Checked(click.ParamType[Any]):
 
 
 def parse_web_address(given: Given) -> str:
-    """Accept an address that leads to the web, and not to a script; or an empty text."""
+    """Accept an address on the web, not a script; or an empty text."""
     try:
         parts = urlsplit(given.value)
     except ValueError:  # brackets without an IPv6 address

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from quba_check.fleet.command import LOG
 from quba_check.fleet.result import OUTCOMES, ModelResult
@@ -98,26 +97,25 @@ def fleet_json(results: Sequence[ModelResult], code: int) -> str:
         "schema": 1,
         "counts": {outcome: sum(result.outcome == outcome for result in results) for outcome in OUTCOMES},
         "exit_code": code,
-        "models": [_json_row(result) for result in results],
+        "models": [
+            {
+                "name": result.name,
+                "model": result.text,
+                "outcome": result.outcome,
+                "verdict": result.verdict,
+                "grades": list(result.grades),
+                "failed": list(result.failed),
+                "problem": result.problem or None,
+                "exit_code": result.exit_code,
+                "seconds": round(result.seconds, 1),
+                "judged_before": result.is_reused,
+                "records": [str(path) for path in result.records],
+                "log": None if result.exit_code is None else str(result.folder / LOG),
+            }
+            for result in results
+        ],
     }
     return json_text(content)
-
-
-def _json_row(result: ModelResult) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "model": result.text,
-        "outcome": result.outcome,
-        "verdict": result.verdict,
-        "grades": list(result.grades),
-        "failed": list(result.failed),
-        "problem": result.problem or None,
-        "exit_code": result.exit_code,
-        "seconds": round(result.seconds, 1),
-        "judged_before": result.is_reused,
-        "records": [str(path) for path in result.records],
-        "log": None if result.exit_code is None else str(result.folder / LOG),
-    }
 
 
 def duration(seconds: float) -> str:

@@ -14,15 +14,17 @@ import pytest
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import BUG_EXIT_CODE, describe_bug
 from quba_check.gate.collector import ResultCollector
+from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.progress import run_time_left
 from quba_check.gate.result import DemandResult
+from quba_check.gate.run_plan import plan_run
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
-from quba_check.pytest_plugin.hooks import USES_MODEL, text_width
+from quba_check.pytest_plugin.hooks import USES_MODEL, text_width, write_lines
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
 from quba_check.pytest_plugin.progress_line import ProgressLine
 from quba_check.pytest_plugin.result_files import check_writable, collected_errors, shown_path, write_results
-from quba_check.pytest_plugin.run_plan import print_plan
 from quba_check.records.files import (
     IMAGES_SUFFIX,
     check_is_no_baseline,
@@ -32,6 +34,8 @@ from quba_check.records.files import (
 )
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
+from quba_check.reports.plan import plan_lines, plan_table
+from quba_check.reports.tables import wrap_text
 from quba_check.reports.terminal import render
 from quba_check.storage.places import folder_of
 
@@ -108,8 +112,32 @@ class Controller:
     def _select(self, node_ids: set[str]) -> None:
         demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
         if demands and not self._selected:
-            print_plan(self._config, self._gate, self._progress, demands)
+            self._print_plan(demands)
         self._selected |= node_ids
+
+    def _print_plan(self, demands: list[PlannedDemand]) -> None:
+        """Print the plan of the demands: two lines, or a table for `--quba-plan`."""
+        gate, progress, shows_table = self._gate, self._progress, self._gate.options.plan
+        if self._config.option.collectonly and not shows_table:
+            return
+        try:
+            with one_line_errors():
+                gate.select(demands)
+                plan = plan_run(gate)
+        except pytest.UsageError:
+            if shows_table:
+                raise
+            return  # the demand that needs the broken set reports it
+        if shows_table:
+            write_lines(self._config, progress, plan_table(plan).splitlines())
+            return
+        missing = [view for view in plan.views if view.missing]
+        passes = sum(view.forward + view.backward for view in missing)
+        progress.writer.plan(passes, {view.kind for view in missing})
+        # Without pytest's terminal there is no such option.
+        if getattr(self._config.option, "verbose", -1) >= 0:
+            text = "\n".join(plan_lines(plan, run_time_left(progress.states())))
+            write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
 
     def pytest_runtestloop(self) -> bool | None:
         """Run nothing for `--quba-plan`."""

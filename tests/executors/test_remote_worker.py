@@ -156,11 +156,10 @@ def test_an_error_is_that_of_its_shard(
     [
         (
             {"libraries": {"torch": "1.0", "timm": "1.0", "torchvision": "0", "pillow": "1"}},
-            f": torch is {torch.__version__}, but 1.0 where the run was started. Predictions may differ. "
-            "Install torch 1.0 there.",
+            f": demo: torch is {torch.__version__}, but 1.0 where the run was started, so predictions",
         ),
-        ({"fingerprint": "f" * 32}, "demo is another model there, with fingerprint"),
-        ({"preparation": {}}, "demo has another preparation there."),
+        ({"fingerprint": "f" * 32}, "demo: its fingerprint is another than where the run was started"),
+        ({"preparation": {}}, "demo: its preparation is another than where the run was started"),
     ],
 )
 def test_another_model_is_refused_by_name(

@@ -138,13 +138,16 @@ class RayWorker:
         Raises:
             QubaError: the model cannot be loaded or is another one here.
         """
+        import torch
+
         from quba_check.executors.remote_worker import RemoteWorker
 
         if spec.key != self._key:
             if self._worker is not None:
                 self._changed[self._key] += self._worker.close()
             self._key, self._worker, self._refusal = spec.key, None, None
-            empty_memory()
+            gc.collect()
+            torch.cuda.empty_cache()
         if self._refusal is not None:
             raise self._refusal
         if self._worker is None:
@@ -154,15 +157,6 @@ class RayWorker:
                 self._refusal = error
                 raise
         return self._worker
-
-
-def empty_memory() -> None:
-    """Free the memory of a model that was released."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def installed_version() -> str:
