@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from quba_check.fleet.display import LiveTable, PlainLines
 from quba_check.fleet.judging import Fleet, locked
 from quba_check.fleet.model_list import read_models
 from quba_check.fleet.report import exit_code, fleet_json, fleet_table
-from quba_check.fleet.result import ModelResult
 from quba_check.fleet.shares import machine_shares
 from quba_check.gate.option_values import whole_number
 from quba_check.messages import did_you_mean
@@ -109,8 +109,15 @@ def fleet(
     shares = _shares(at_once, options)
     if len(shares) > 1 and options.executor is None:
         options = replace(options, executor="inline")  # one from an ini file would be for a single model
-    with _termination_as_interrupt(), locked(out):
-        results, is_complete = _judge(Fleet(models, options, out, shares), len(models), len(shares))
+    total, at_once, is_terminal = len(models), len(shares), sys.stderr.isatty()
+    display = LiveTable(sys.stderr, total, at_once) if is_terminal else PlainLines(sys.stderr, total)
+    judging, is_complete = Fleet(models, options, out, shares), False
+    with _termination_as_interrupt(), locked(out), suppress(KeyboardInterrupt):
+        with display, closing(judging.run(display.started, display.watch)) as judged:
+            for result in chain(judging.known_results(), judged):
+                display.finished(result)
+        is_complete = True
+    results = display.results
     order = {model.name: number for number, model in enumerate(models)}
     results.sort(key=lambda result: order[result.name])
     code = exit_code(results) if is_complete else INTERRUPTED
@@ -122,24 +129,6 @@ def fleet(
             f"interrupted: {len(results)} of {len(models)} models are done. The same command continues.\n"
         )
     return code
-
-
-def _judge(fleet: Fleet, total: int, at_once: int) -> tuple[list[ModelResult], bool]:
-    """Judge the models and show the progress.
-
-    Returns:
-        The results, and False if the user stopped the fleet.
-    """
-    display = LiveTable(sys.stderr, total, at_once) if sys.stderr.isatty() else PlainLines(sys.stderr, total)
-    try:
-        with display, closing(fleet.run(display.started, display.watch)) as results:
-            for result in fleet.known_results():
-                display.finished(result)
-            for result in results:
-                display.finished(result)
-    except KeyboardInterrupt:
-        return display.results, False
-    return display.results, True
 
 
 def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:

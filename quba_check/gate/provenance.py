@@ -25,15 +25,8 @@ _OWN = {flag for option in OPTIONS for flag in (option.flag, option.alias) if fl
 _OF_PYTEST = {
     *("-k", "-m", "-n", "--numprocesses", "--dist", "-p", "-c", "--config-file", "--rootdir", "--maxfail"),
     *("--tb", "--color", "--durations", "--junitxml", "--junit-xml", "--deselect", "--ignore", "--basetemp"),
-    *(
-        "--ignore-glob",
-        "--confcutdir",
-        "-r",
-        "--verbosity",
-        "--import-mode",
-        "--lfnf",
-        "--last-failed-no-failures",
-    ),
+    *("--ignore-glob", "--confcutdir", "-r", "--verbosity", "--import-mode", "--lfnf"),
+    "--last-failed-no-failures",
 }
 """Options of pytest and xdist whose values are no secrets."""
 _KNOWN = {*_OWN, *_OF_PYTEST}
@@ -44,11 +37,8 @@ _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 
 def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[InputRow, ...]:
     """Return the files that the judgement of demands rests on, each once."""
-    suite, preprocessing, (baseline, digest) = (
-        gate.suite,
-        gate.request.preprocessing,
-        gate.baseline_and_digest,
-    )
+    suite, preprocessing = gate.suite, gate.request.preprocessing
+    baseline, digest = gate.baseline_and_digest
     rows = [row for planned in demands for row in planned.thresholds.inputs]
     rows.append(yaml_input("manifest", suite.manifest_shown, suite.manifest_content))
     if preprocessing is not None:

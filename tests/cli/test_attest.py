@@ -61,7 +61,7 @@ USER = "the address has a user or a password, which the statement would publish.
     [
         (
             "runs/run.json -o a.json --checksums ./a.json",
-            "--checksums: got 'a.json', which another option writes. Allowed: a file of its own.",
+            "--output: got 'a.json', which another option writes. Allowed: a file of its own.",
         ),
         ("runs/run.json -o a.json --url https://me:s3cret@host/7", f"quba-check attest: --url: {USER}"),
     ],
