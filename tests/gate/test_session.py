@@ -167,3 +167,12 @@ def test_progress_names_the_model_if_there_are_several(new_gate: NewGate, tmp_pa
     gate.check(gate.demands(gate.files))
     assert steps[-2:] == [f"loading model {NET}", f"loading model {OTHER}"]
     assert set(views) == {f"{NET}: clean", f"{OTHER}: clean"}
+
+
+def test_a_refused_store_ends_a_demo_before_its_images_are_drawn(tmp_path: Path) -> None:
+    steps: list[str] = []
+    options = Options(("demo",), store="foo://x")
+    gate = GateSession(options, tmp_path, callbacks=Callbacks(announce=steps.append))
+    with pytest.raises(UserError, match=r"^--quba-store: foo://x cannot be opened"):
+        assert gate.suite
+    assert steps == []

@@ -81,7 +81,7 @@ def test_errors_are_answers(
     other = replace(spec, identity={**spec.identity, "fingerprint": "f" * 32})
     refusal = worker.predict(other, wanted)
     assert isinstance(refusal, ModelError)
-    assert "is another model there" in str(refusal)
+    assert "its fingerprint is another than" in str(refusal)
     with monkeypatch.context() as patch:
         patch.setattr(WorkerSpec, "engine", lambda *_: pytest.fail("loaded again"))
         assert worker.choose_compute(other, other.spec) is refusal
