@@ -256,21 +256,14 @@ class Engine:
     def _jobs(
         self, requested: Iterable[View], planned: Collection[View], shards: range | None = None
     ) -> Iterator[PlannedShard]:
+        pair = self.cache_keys.stored_view(CLEAN), FGSM
+        shares_pass = self._carries_gradient and shares_clean_pass(planned, self.cache_keys)
         for view in requested:
-            shares_pass = self._shares_pass(view, planned)
-            views = (self.cache_keys.stored_view(CLEAN), FGSM) if shares_pass else (view,)
+            views = pair if shares_pass and view in pair else (view,)
             if shards is None:
                 # Reads the digests of all files, so that unreadable ones are reported before the work begins.
                 self.cache_keys.shard_keys(view)
             yield from (PlannedShard(views, number) for number in self.cache_keys.shards(view, shards))
-
-    def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
-        """Return True if a view is predicted together with the clean set or FGSM."""
-        return (
-            view in (self.cache_keys.stored_view(CLEAN), FGSM)
-            and self._carries_gradient
-            and shares_clean_pass(planned, self.cache_keys)
-        )
 
     def work(self, views: Collection[View]) -> tuple[PlannedView, ...]:
         """Return the work on the stored views behind requested ones; nothing is predicted.

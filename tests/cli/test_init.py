@@ -90,13 +90,6 @@ def test_files_and_output(here: Path, capsys) -> None:
     ]
 
 
-def test_a_url(here: Path, capsys) -> None:
-    assert main(["init", "s3://bucket/data"]) == 4
-    assert capsys.readouterr().err == (
-        "ERROR: quba-check init: DIR: got the URL 's3://bucket/data'. Allowed: a path on this machine.\n"
-    )
-
-
 def test_what_is_missing_is_written_and_the_rest_is_kept(here: Path, capsys) -> None:
     write(here / "data", "val/ant", "val/bee")
     manifest, thresholds = here / "data/quba-data.yaml", here / "thresholds/default.yaml"
