@@ -29,10 +29,6 @@ def check_writable(path: Path, flag: str, *, removes: bool = False) -> None:
         flag: the option.
         removes: remove the file of an earlier run, so that a killed run leaves none.
     """
-    if path.is_dir():
-        raise pytest.UsageError(
-            f"{flag}: {path} is a folder. Allowed: a file name that ends in {path.suffix}."
-        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
