@@ -27,7 +27,6 @@ class Cluster:
         place: `local` if each machine has the images; `url` if they are downloaded from an object store and
             kept; `shared` if they are read from a network file system at each use.
         network: bytes a second of the store or file system, for all machines together.
-        mirror: bytes of downloaded images that a machine keeps.
     """
 
     gpus: int
@@ -36,7 +35,6 @@ class Cluster:
     gpus_per_machine: int
     place: Place = "local"
     network: float = math.inf
-    mirror: float = math.inf
 
     @property
     def width(self) -> int:
@@ -179,15 +177,11 @@ def phases_of(
 def _download(stages: Sequence[Stage], costs: Costs, cluster: Cluster, *, is_first: bool) -> float:
     """Return the bytes that a slot downloads before a model.
 
-    Sets that fit into the mirrors are downloaded once by each machine. Otherwise each model downloads them
-    again, because the least recently used set is removed just before it is needed.
+    Each machine downloads the sets once.
     """
-    if cluster.place != "url" or math.isinf(cluster.network):
+    if cluster.place != "url" or math.isinf(cluster.network) or not is_first:
         return 0.0
-    size = data_bytes(stages, costs)
-    if size <= cluster.mirror:
-        return size * cluster.machines / cluster.at_once if is_first else 0.0
-    return size * max(1.0, cluster.width / cluster.gpus_per_machine)
+    return data_bytes(stages, costs) * cluster.machines / cluster.at_once
 
 
 def data_bytes(stages: Sequence[Stage], costs: Costs) -> float:

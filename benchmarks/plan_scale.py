@@ -192,7 +192,6 @@ def _cluster(options: argparse.Namespace, at_once: int, parser: argparse.Argumen
         options.gpus_per_machine,
         options.place,
         math.inf if options.network is None else 1e6 * options.network,
-        1e9 * options.mirror_gb,
     )
 
 
@@ -211,8 +210,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--place", choices=("local", "url", "shared"), default="local", help=place)
     network = "MB a second of the URL or file system, for all machines together"
     add("--network", type=_positive, metavar="MB", help=network)
-    mirror = "images of a URL that a machine keeps (default: all)"
-    add("--mirror-gb", type=_positive, default=math.inf, metavar="GB", help=mirror)
     manifest = "quba-data.yaml with `expected` numbers of images (default: the ImageNet family)"
     add("--manifest", type=Path, default=PUBLISHED_MANIFEST, metavar="FILE", help=manifest)
     add("--generate", action="store_true", help="generate the corruptions instead of reading ImageNet-C")

@@ -41,9 +41,6 @@ from quba_check.suites.suite import Suite
 if TYPE_CHECKING:
     from quba_check.executors.ray.pool import RayPool
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:

@@ -143,3 +143,12 @@ def ceil_to_two_digits(count: int) -> int:
     """
     step = int(10 ** max(0, len(str(count)) - 2))
     return -(-count // step) * step
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "view"), counted(1200, "view")
+    ('1 view', '1,200 views')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -59,7 +59,14 @@ def test_the_python_api_loads_what_a_plain_model_needs() -> None:
 
 
 def test_commands_on_stored_values_load_no_model_library() -> None:
-    commands = (["rank"], ["show", "EVA02-b-21k"], ["study"], ["population", "--help"])
+    commands = (
+        ["rank"],
+        ["show", "EVA02-b-21k"],
+        ["study"],
+        ["recommend", "mobile"],
+        ["explain", "--help"],
+        ["population", "--help"],
+    )
     code = "from quba_check.cli.main import main\n" + "\n".join(f"main({words})" for words in commands)
     assert loaded(code, "cv2", "timm", "torch", "torchvision") == []
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, write_output
-from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, records_argument
+from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, Checked, records_argument
 from quba_check.errors import OptionError
+from quba_check.gate.option_values import one_of
 from quba_check.records.files import read_record
 from quba_check.records.verdict import VerdictRow
 from quba_check.reports.annotations import github_commands, gitlab_report
@@ -27,7 +28,7 @@ _PLACE = re.compile(r"^ *demanded by (.+):\d+$", re.MULTILINE)
     "--format",
     "form",
     required=True,
-    type=click.Choice(["github", "gitlab"]),
+    type=Checked(one_of("github", "gitlab")),
     metavar="NAME",
     help="github, gitlab",
 )

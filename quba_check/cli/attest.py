@@ -43,15 +43,13 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
     allows the release. The exit code is 0 for a failed run too: a signed failure is worth as much.
     """
     outputs = {"--output": output, "--predicate": predicate, "--checksums": checksums}
-    used: list[Path] = [path]
+    written = [file.absolute() for file in outputs.values() if file is not None]
     for option, file in outputs.items():
-        if file is not None:
-            check_not_read(file, [path], option)
-            if file.absolute() in [other.absolute() for other in used]:
-                raise OptionError(
-                    f"{option}: got '{file}', which another option writes. Allowed: a file of its own."
-                )
-            used.append(file)
+        check_not_read(file, [path], option)
+        if file is not None and written.count(file.absolute()) > 1:
+            raise OptionError(
+                f"{option}: got '{file}', which another option writes. Allowed: a file of its own."
+            )
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise OptionError(

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, write_output
-from quba_check.cli.parser import OutputFile, record_argument
+from quba_check.cli.parser import Checked, record_argument
+from quba_check.gate.option_values import file_ending_in
 from quba_check.records.files import read_record
 from quba_check.reports.badge import badge_message, badge_svg
 
@@ -18,7 +19,7 @@ from quba_check.reports.badge import badge_message, badge_svg
 @click.option(
     "-o",
     "--output",
-    type=OutputFile(".svg"),
+    type=Checked(file_ending_in(".svg")),
     metavar="FILE.svg",
     help="file to write (default: standard output)",
 )

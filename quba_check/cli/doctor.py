@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +13,8 @@ import click
 from quba_check.cli.parser import INPUT
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
+from quba_check.number_format import counted
+from quba_check.reports.tables import terminal_width, wrap_text
 from quba_check.storage.user_files import read_text
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ WITHOUT_EFFECT = ("--quba-report", "--quba-batch-size", "--quba-workers")
 """Options of the gate that are accepted, so that its command can be repeated, and ignored here."""
 ESTIMATE = ""
 """The value of `--order` without a file."""
-NARROWEST, WIDEST = 60, 120
+WIDEST = 120
 
 
 def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,11 +59,7 @@ def _order(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     return [line.strip() for line in lines if line.strip()]
 
 
-@click.command(
-    "doctor",
-    short_help="find errors in a model, its preprocessing and its suite",
-    epilog="Example: quba-check doctor --model=demo",
-)
+@click.command("doctor", epilog="Example: quba-check doctor --model=demo")
 @click.argument("files", nargs=-1, metavar="[FILE.yaml]...")
 @_gate_options
 @click.option(
@@ -108,31 +105,19 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
 
 
 def _print(name: str, examination: Examination) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    from quba_check.reports.tables import wrap_text
-
-    width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    width = terminal_width(WIDEST)
     for finding in examination.findings:
         first, *others = wrap_text(finding.text(), width)
-        console.print(Text(first, style="bold red" if finding.severity == "problem" else "bold yellow"))
-        for line in others:
-            console.print(Text(line))
-        console.print()
-    console.print(Text("\n".join(wrap_text(_summary(name, examination), width))))
+        click.secho(first, fg="red" if finding.severity == "problem" else "yellow", bold=True)
+        click.echo("\n".join([*others, ""]))
+    click.echo("\n".join(wrap_text(_summary(name, examination), width)))
 
 
 def _summary(name: str, examination: Examination) -> str:
     counts = Counter(finding.severity for finding in examination.findings)
     healthy = "healthy" if examination.is_complete else "no problem found"
-    states = [_counted(counts["problem"], "problem") if counts["problem"] else healthy]
-    states += [_counted(counts["remark"], "note")] if counts["remark"] else []
-    checks = _counted(len(examination.checks), "check")
+    states = [counted(counts["problem"], "problem") if counts["problem"] else healthy]
+    states += [counted(counts["remark"], "note")] if counts["remark"] else []
+    checks = counted(len(examination.checks), "check")
     images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
     return f"{name} on {examination.suite}: {', '.join(states)} ({checks}; {images})"
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"

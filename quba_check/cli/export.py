@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, write_output
-from quba_check.cli.parser import INPUT, OUTPUT, records_argument
+from quba_check.cli.parser import INPUT, OUTPUT, Checked, records_argument
 from quba_check.errors import OptionError, UserError
 from quba_check.exports.mlflow import LARGEST_FILE, export_run, open_experiment
 from quba_check.exports.tables import csv_table, parquet_table
+from quba_check.gate.option_values import one_of
+from quba_check.number_format import counted
 from quba_check.records.files import read_record, write_bytes
 from quba_check.storage.user_files import read_bytes
 
@@ -27,7 +29,7 @@ _WHERE = "quba-check export"
 @click.command("export", epilog="Example: quba-check export demo.json textured.json --to csv -o runs.csv")
 @records_argument
 @click.option(
-    "--to", "form", required=True, type=click.Choice(FORMATS), metavar="NAME", help="csv, parquet, mlflow"
+    "--to", "form", required=True, type=Checked(one_of(*FORMATS)), metavar="NAME", help="csv, parquet, mlflow"
 )
 @click.option(
     "-o",
@@ -80,8 +82,7 @@ def _write_table(paths: list[Path], form: str, output: Path | None) -> None:
     else:
         write_output(csv_table(records), output)
     if output is not None:
-        runs = "1 record" if len(records) == 1 else f"{len(records):,} records"
-        sys.stderr.write(f"{output}: {runs}\n")
+        sys.stderr.write(f"{output}: {counted(len(records), 'record')}\n")
 
 
 def _write_runs(

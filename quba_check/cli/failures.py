@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, read_run, write_output
-from quba_check.cli.parser import INPUT, OUTPUT, WholeNumber, store_option
+from quba_check.cli.parser import COUNT, INPUT, OUTPUT, store_option
 from quba_check.comparison.misclassified import Failure, failures_csv
 from quba_check.comparison.misclassified import failures as failures_of
 from quba_check.comparison.stored_run import StoredRun
@@ -38,7 +38,7 @@ LONGEST_CLASS = 14
     metavar="FILE",
     help="write all of them as CSV, instead of the table; - is standard output",
 )
-@click.option("--limit", type=WholeNumber(1), metavar="N", help=f"images in the table (default: {LIMIT})")
+@click.option("--limit", type=COUNT, metavar="N", help=f"images in the table (default: {LIMIT})")
 @store_option
 def failures(
     record: Path, baseline: Path | None, output: Path | None, limit: int | None, store: str | Path | None

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 
-from quba_check.cli.parser import INPUT, PLACE, WholeNumber
+from quba_check.cli.files import write_output
+from quba_check.cli.parser import INPUT, PLACE, Checked
 from quba_check.demands.profiles import find_thresholds
-from quba_check.errors import OptionError, UserError
+from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
 from quba_check.fleet.command import FleetOptions, check_further
 from quba_check.fleet.display import LiveTable, PlainLines
 from quba_check.fleet.judging import Fleet, locked
 from quba_check.fleet.model_list import read_models
 from quba_check.fleet.report import exit_code, fleet_json, fleet_table
-from quba_check.fleet.result import ModelResult
 from quba_check.fleet.shares import machine_shares, visible_gpus
+from quba_check.gate.option_values import whole_number
 from quba_check.messages import did_you_mean
-from quba_check.reports.tables import fit_encoding
 from quba_check.suites.opening import data_folder
 
 COMMAND = "quba-check fleet"
@@ -80,7 +80,7 @@ class FleetCommand(click.Command):
 @click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, ray:ADDRESS")
 @click.option(
     "--at-once",
-    type=WholeNumber(1, MOST_AT_ONCE),
+    type=Checked(whole_number(1, MOST_AT_ONCE)),
     metavar="N",
     help="models judged at once (default: one per GPU, else 1)",
 )
@@ -108,14 +108,21 @@ def fleet(
     shares = _shares(at_once, options)
     if len(shares) > 1 and options.executor is None:
         options = replace(options, executor="inline")  # one from an ini file would be for a single model
-    with _termination_as_interrupt(), locked(out):
-        results, is_complete = _judge(Fleet(models, options, out, shares), len(models), len(shares))
+    total, at_once, is_terminal = len(models), len(shares), sys.stderr.isatty()
+    display = LiveTable(sys.stderr, total, at_once) if is_terminal else PlainLines(sys.stderr, total)
+    judging, is_complete = Fleet(models, options, out, shares), False
+    with _termination_as_interrupt(), locked(out), suppress(KeyboardInterrupt):
+        with display, closing(judging.run(display.started, display.watch)) as judged:
+            for result in chain(judging.known_results(), judged):
+                display.finished(result)
+        is_complete = True
+    results = display.results
     order = {model.name: number for number, model in enumerate(models)}
     results.sort(key=lambda result: order[result.name])
     code = exit_code(results) if is_complete else INTERRUPTED
     width = shutil.get_terminal_size().columns
     text = fleet_json(results, code) if as_json else fleet_table(results, width) if results else ""
-    sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
+    write_output(text)
     if not is_complete:
         sys.stderr.write(
             f"interrupted: {len(results)} of {len(models)} models are done. The same command continues.\n"
@@ -123,51 +130,19 @@ def fleet(
     return code
 
 
-def _judge(fleet: Fleet, total: int, at_once: int) -> tuple[list[ModelResult], bool]:
-    """Judge the models and show the progress.
-
-    Returns:
-        The results, and False if the user stopped the fleet.
-    """
-    display = LiveTable(sys.stderr, total, at_once) if sys.stderr.isatty() else PlainLines(sys.stderr, total)
-    try:
-        with display, closing(fleet.run(display.started, display.watch)) as results:
-            for result in fleet.known_results():
-                display.finished(result)
-            for result in results:
-                display.finished(result)
-    except KeyboardInterrupt:
-        return display.results, False
-    return display.results, True
-
-
 def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:
     """Check the options that are the same for all models.
 
     Raises:
-        OptionError: one of them is not allowed.
+        UserError: one of them is not allowed.
     """
     for text in given["thresholds"]:
-        with _naming("--thresholds"):
-            find_thresholds(text, Path.cwd())
+        find_thresholds(text, Path.cwd())
     if isinstance(given["data"], Path):  # not a URL
-        with _naming("--data"):
-            data_folder(given["data"])
-    if given["executor"] is not None:
-        with _naming("--executor"):
-            parse_executor(given["executor"])
+        data_folder(given["data"])
+    parse_executor(given["executor"] or "inline")
     check_further(further, COMMAND)
     return FleetOptions(**given, further=further)
-
-
-@contextmanager
-def _naming(option: str) -> Iterator[None]:
-    """Put this command and its option before messages on the options of pytest."""
-    try:
-        yield
-    except UserError as error:
-        words = re.sub(r"^--quba-[a-z]+: ", "", str(error))
-        raise OptionError(f"{COMMAND}: {option}: {words}") from None
 
 
 def _shares(at_once: int | None, options: FleetOptions) -> list[dict[str, str]]:

@@ -10,11 +10,13 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import INPUT, WholeNumber
+from quba_check.cli.parser import INPUT, Checked
 from quba_check.demands.profiles import find_thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
+from quba_check.gate.option_values import whole_number
 from quba_check.gate.threshold_files import shown_path
+from quba_check.number_format import counted
 from quba_check.records.files import read_record
 from quba_check.reports.power import power_text
 from quba_check.suites.opening import manifest_facts
@@ -26,7 +28,10 @@ SUFFIXES = (".yaml", ".yml")
 @click.command("lint", epilog="Example: quba-check lint thresholds --images 5000")
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="PATH...")
 @click.option(
-    "--images", type=WholeNumber(2), metavar="N", help="images of each set: also print what power prints"
+    "--images",
+    type=Checked(whole_number(2)),
+    metavar="N",
+    help="images of a set: also print what power does",
 )
 @click.option(
     "--record", "record_path", type=INPUT, metavar="RECORD.json", help="record with standard errors and sets"
@@ -66,13 +71,9 @@ def lint(
         write_output(f"{severity}{finding.text}\n")
     write_output("".join(tables.values()))
     counts = Counter(finding.severity for finding in findings)
-    summary = f"{_counted(counts['error'], 'error')}, {_counted(counts['warning'], 'warning')}"
-    write_output(f"{_counted(len(files), 'file')}: {summary}\n")
+    summary = f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}"
+    write_output(f"{counted(len(files), 'file')}: {summary}\n")
     return 1 if counts["error"] or counts["warning"] else 0
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -7,7 +7,6 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import click
@@ -66,26 +65,8 @@ INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
 
 
-def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
-    if not is_given:
-        return
-    try:
-        from quba_check import __version__ as number
-    except PackageNotFoundError:
-        number = "of an unknown version, not installed"
-    sys.stdout.write(f"quba-check {number}\n")
-    ctx.exit()
-
-
 @click.group(cls=SectionedGroup, sections=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_version,
-    help="print the version",
-)
+@click.version_option(package_name="quba-check", message="%(prog)s %(version)s", help="print the version")
 def quba_check() -> None:
     """Work with records and suites, and find errors before a long run.
 

@@ -7,23 +7,22 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, WEB_ADDRESS, record_argument
+from quba_check.cli.parser import WEB_ADDRESS, Checked, record_argument
 from quba_check.errors import OptionError, UserError
 from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text
 from quba_check.exports.model_card import card_with_results
+from quba_check.gate.option_values import file_ending_in
 from quba_check.records.files import read_record, write_text
 from quba_check.records.record import Record
-from quba_check.storage.user_files import file_kind, read_bytes
+from quba_check.storage.user_files import read_text
 
 _WHERE = "quba-check model-card"
 _VALUE = "accuracy"
-SUFFIX = ".md"
-"""Suffix of model cards; other files are never written over."""
 
 
 @click.command("model-card", epilog="Example: quba-check model-card demo.json README.md")
 @record_argument
-@click.argument("card", type=INPUT, metavar="README.md")
+@click.argument("card", type=Checked(file_ending_in(".md", ".MD")), metavar="README.md")
 @click.option("--url", type=WEB_ADDRESS, metavar="URL", help="page where readers find the record or a report")
 @click.option(
     "--dataset",
@@ -61,33 +60,13 @@ def model_card(
         if given and dataset is None:
             raise OptionError(f"{_WHERE}: {option}: is given without --dataset ID and --task ID. Add them.")
     record = read_record(path)
-    text = _card_text(card)
+    text = read_text(card, str(card), UserError, 2**26)
     if dataset is None or task is None:
         _write_card(record, card, text, url)
     else:
         _write_value(
             record, card, Benchmark(dataset, task, revision), value or _VALUE, percent=percent, url=url
         )
-
-
-def _card_text(card: Path) -> str:
-    """Return the text of a model card, with its own line breaks.
-
-    Raises:
-        UserError: it is no Markdown file, or cannot be read.
-    """
-    if card.suffix.casefold() != SUFFIX:
-        raise OptionError(
-            f"{_WHERE}: README.md: got '{card}'. Allowed: a model card, a file that ends in {SUFFIX}."
-        )
-    if file_kind(card, str(card), UserError) is None:
-        raise UserError(f"{card}: there is no such file. Allowed: a model card; it may be empty.")
-    content = read_bytes(card, str(card), UserError, 2**26)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        raise UserError(f"{card}:{line}: the file is not UTF-8 text.") from None
 
 
 def _write_card(record: Record, card: Path, text: str, url: str | None) -> None:

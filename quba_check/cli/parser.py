@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
-import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,9 +11,16 @@ from urllib.parse import urlsplit
 import click
 
 from quba_check.errors import OptionError
-from quba_check.gate.option_values import LARGEST_NUMBER
+from quba_check.gate.option_values import (
+    Given,
+    Parse,
+    file_ending_in,
+    one_of,
+    parse_path,
+    parse_place,
+    whole_number,
+)
 from quba_check.messages import did_you_mean, listed, one_line
-from quba_check.storage.user_files import is_url, user_path, user_place
 
 Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
 
@@ -76,86 +80,46 @@ class SectionedGroup(Group):
                 formatter.write_dl(list(commands.items()))
 
 
-class InputPath(click.ParamType[Path]):
-    """A path that the user names; `~` is expanded."""
+class Checked(click.ParamType[Any]):
+    """A value that a function checks, as those of the gate's options are.
 
-    name = "path"
+    Args:
+        parse: checks the text, and returns the value.
+        allows_empty: accept an empty text.
+    """
 
-    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path, or refuse the value."""
-        if not os.fspath(value):
-            self.fail("got ''. Allowed: a path.", param, ctx)
-        if is_url(value):
-            self.fail(f"got the URL '{value}'. Allowed: a path on this machine.", param, ctx)
-        try:
-            return user_path(os.fspath(value))
-        except OptionError as error:
-            self.fail(str(error), param, ctx)
+    name = "value"
 
+    def __init__(self, parse: Parse, *, allows_empty: bool = False) -> None:
+        self.parse = parse
+        self.allows_empty = allows_empty
 
-class InputPlace(click.ParamType[str | Path]):
-    """A URL or a path that the user names; `~` is expanded."""
-
-    name = "path or URL"
-
-    def convert(
-        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | Path:
-        """Return the URL as given or the path, or refuse the value."""
-        return user_place(value) if is_url(value) else INPUT.convert(value, param, ctx)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, or raise `OptionError`."""
+        if not isinstance(value, str):
+            return value
+        where = ": ".join([*([ctx.command_path] if ctx else []), *([_name(param)] if param else [])])
+        if not value and not self.allows_empty:
+            raise OptionError(f"{where}: got ''. Allowed: a value that is not empty.")
+        return self.parse(Given(where, value, Path()))
 
 
-class OutputFile(InputPath):
-    """The path of a file to write, with a suffix if one is given."""
-
-    def __init__(self, suffix: str = "") -> None:
-        self.suffix = suffix
-
-    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path, or refuse one that names no file."""
-        path = super().convert(value, param, ctx)
-        if not path.name or path.is_dir():
-            kind = ", a folder" if path.is_dir() else ""
-            self.fail(f"got '{value}'{kind}. Allowed: a file name.", param, ctx)
-        if not path.name.endswith(self.suffix):
-            self.fail(f"got '{value}'. Allowed: a file name that ends in {self.suffix}.", param, ctx)
-        return path
+def parse_web_address(given: Given) -> str:
+    """Accept an address on the web, not a script; or an empty text."""
+    try:
+        parts = urlsplit(given.value)
+    except ValueError:  # brackets without an IPv6 address
+        parts = urlsplit("")
+    is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    if given.value and not (is_address and given.value.isprintable() and " " not in given.value):
+        allowed = "an address that begins with https:// or http://"
+        raise OptionError(f"{given.flag}: got '{given.value}'. Allowed: {allowed}.")
+    return str(given.value)
 
 
-class WholeNumber(click.IntRange):
-    """A whole number from `least` to `most`."""
-
-    def __init__(self, least: int, most: int = LARGEST_NUMBER) -> None:
-        super().__init__(least, most)
-
-
-class NumberWithin(click.FloatRange):
-    """A number from `low` to `high`; click's range includes NaN."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number, or refuse it."""
-        number = float(super().convert(value, param, ctx))
-        return self.fail(f"{value!r} is not a valid float", param, ctx) if math.isnan(number) else number
-
-
-class WebAddress(click.ParamType[str]):
-    """An address that leads to the web, and not to a script."""
-
-    name = "URL"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the address, or refuse it; an empty one stands for none."""
-        try:
-            parts = urlsplit(value)
-        except ValueError:  # brackets without an IPv6 address
-            parts = urlsplit("")
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-        if value and not (is_address and value.isprintable() and " " not in value):
-            self.fail(f"got '{value}'. Allowed: an address that begins with https:// or http://.", param, ctx)
-        return value
-
-
-INPUT, PLACE, OUTPUT, WEB_ADDRESS = InputPath(), InputPlace(), OutputFile(), WebAddress()
+INPUT, PLACE, OUTPUT = Checked(parse_path), Checked(parse_place), Checked(file_ending_in())
+COUNT = Checked(whole_number(1))
+WEB_ADDRESS = Checked(parse_web_address, allows_empty=True)
 store_option = click.option(
     "--store",
     type=PLACE,
@@ -169,7 +133,7 @@ record_argument = click.argument("path", type=INPUT, metavar="RECORD.json")
 def format_option(*names: str) -> Callable[[Command], Command]:
     """Return the option `--format`; the first name is the default."""
     help_text = ", ".join([f"{names[0]} (default)", *names[1:]])
-    kind = click.Choice(names)
+    kind = Checked(one_of(*names))
     return click.option("--format", "form", default=names[0], type=kind, metavar="NAME", help=help_text)
 
 
@@ -184,8 +148,6 @@ def usage_message(error: click.UsageError) -> str:
             problem = f"unknown option, got '{error.option_name}'.{near}"
         case click.MissingParameter() if param is not None:
             problem = f"{_name(param)}: is missing."
-        case click.BadParameter() if param is not None:
-            problem = f"{_name(param)}: {_refusal(error.message, param.type)}"
         case click.BadOptionUsage():
             problem = f"{error.option_name}: its value is missing or not allowed."
         case _:
@@ -193,26 +155,6 @@ def usage_message(error: click.UsageError) -> str:
             problem = f"{words[:1].lower()}{words[1:]}."
     tail = "" if "Allowed: " in problem else f" See '{helped} --help'."
     return one_line(f"{command}: {problem}{tail}")
-
-
-_REFUSED = re.compile("(.*) is not (a valid|in the range|one of) ", re.DOTALL)
-"""How click begins its messages on values."""
-
-
-def _refusal(message: str, kind: click.ParamType[Any]) -> str:
-    """Return the message on a refused value with the allowed ones."""
-    refused = _REFUSED.match(message)
-    if refused is None:
-        return message
-    got = refused[1].strip("'")
-    if isinstance(kind, click.Choice):
-        return f"got '{got}'. Allowed: {listed(kind.choices)}.{did_you_mean(got, kind.choices)}"
-    if isinstance(kind, click.FloatRange):
-        got = f"{float(got):g}" if refused[2] == "in the range" else got
-        return f"got '{got}'. Allowed: a number from {kind.min:,.10g} to {kind.max:,.10g}."
-    least, most = (kind.min, kind.max or 0) if isinstance(kind, click.IntRange) else (0, 0)
-    end = f" to {most:,}" if refused[2] == "in the range" and int(got) > most else ""
-    return f"got '{got}'. Allowed: a whole number from {least}{end}."
 
 
 def _name(param: click.Parameter) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import INPUT, WholeNumber
+from quba_check.cli.parser import COUNT, INPUT
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.records.files import read_record
 from quba_check.reports.power import power_text
@@ -15,7 +15,7 @@ from quba_check.reports.power import power_text
 
 @click.command("power", epilog="Example: quba-check power release.yaml --images 1000 --record demo.json")
 @click.argument("file", type=INPUT, metavar="FILE.yaml")
-@click.option("--images", required=True, type=WholeNumber(1), metavar="N", help="images of each set")
+@click.option("--images", required=True, type=COUNT, metavar="N", help="images of each set")
 @click.option("--record", "path", type=INPUT, metavar="RECORD.json", help="record with the standard errors")
 def power(file: Path, images: int, path: Path | None) -> None:
     """Print the differences that a threshold file can detect.

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import read_run, write_output
-from quba_check.cli.parser import INPUT, Command, WholeNumber, format_option, store_option
+from quba_check.cli.parser import COUNT, INPUT, Checked, Command, format_option, store_option
 from quba_check.cli.populations import population_option
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.errors import OptionError, UserError
+from quba_check.gate.option_values import Given, Parse
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import LARGEST, possible_values
 from quba_check.messages import did_you_mean, listed
@@ -25,52 +26,45 @@ LIMIT = 20
 """Models in the table without --limit."""
 
 
-class DimensionNumber(click.ParamType[tuple[str, float]]):
-    """A dimension with a number, as `accuracy=2`."""
+def parse_dimension(given: Given) -> tuple[str, str]:
+    """Return dimension and number of text such as `accuracy=2`; the number is not checked."""
+    dimension, equals, text = given.value.partition("=")
+    if not equals:
+        raise OptionError(
+            f"{given.flag}: got '{given.value}'. Allowed: DIMENSION=NUMBER, such as accuracy=2."
+        )
+    if dimension not in PUBLISHED_DIMENSIONS:
+        allowed, near = listed(PUBLISHED_DIMENSIONS), did_you_mean(dimension, PUBLISHED_DIMENSIONS)
+        raise OptionError(f"{given.flag}: unknown dimension, got '{dimension}'. Allowed: {allowed}.{near}")
+    return dimension, text
 
-    name = "dimension=number"
 
-    def convert(
-        self, value: str | tuple[str, float], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float]:
-        """Return dimension and number, or refuse the value."""
-        if isinstance(value, tuple):
-            return value
-        dimension, equals, text = value.partition("=")
-        if not equals:
-            self.fail(f"got '{value}'. Allowed: DIMENSION=NUMBER, such as accuracy=2.", param, ctx)
-        if dimension not in PUBLISHED_DIMENSIONS:
-            near = did_you_mean(dimension, PUBLISHED_DIMENSIONS)
-            allowed = listed(PUBLISHED_DIMENSIONS)
-            self.fail(f"unknown dimension, got '{dimension}'. Allowed: {allowed}.{near}", param, ctx)
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not self._is_allowed(dimension, number):
-            self.fail(f"{dimension}: got '{text}'. Allowed: {self._allowed(dimension)}.", param, ctx)
-        return dimension, number
+def parse_weight(given: Given) -> tuple[str, float]:
+    """Return a dimension with its weight in the score."""
+    dimension, text = parse_dimension(given)
+    number = _number(text)
+    if not is_weight(number):
+        raise OptionError(f"{given.flag}: {dimension}: got '{text}'. Allowed: {WEIGHTS}.")
+    return dimension, number
 
-    def _is_allowed(self, dimension: str, number: float) -> bool:
-        least, most = possible_values(dimension)
-        return least <= number <= most
 
-    def _allowed(self, dimension: str) -> str:
-        least, most = possible_values(dimension)
-        if least == -LARGEST:
-            return "a finite number"
+def parse_bound(given: Given) -> tuple[str, float]:
+    """Return a dimension with a number that it can have."""
+    dimension, text = parse_dimension(given)
+    number, (least, most) = _number(text), possible_values(dimension)
+    if not least <= number <= most:
         unit = ", in millions" if dimension == "parameters" else ""
-        return f"a number from {least:g}" + (f" to {most:g}" if most < LARGEST else unit)
+        end = f" to {most:g}" if most < LARGEST else unit
+        allowed = "a finite number" if least == -LARGEST else f"a number from {least:g}{end}"
+        raise OptionError(f"{given.flag}: {dimension}: got '{text}'. Allowed: {allowed}.")
+    return dimension, number
 
 
-class DimensionWeight(DimensionNumber):
-    """A dimension with its weight in the score."""
-
-    def _is_allowed(self, dimension: str, number: float) -> bool:  # noqa: ARG002  as any dimension's
-        return is_weight(number)
-
-    def _allowed(self, dimension: str) -> str:  # noqa: ARG002
-        return WEIGHTS
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _unique(
@@ -81,24 +75,24 @@ def _unique(
     for name in numbers:
         given = [f"{number:g}" for other, number in pairs if other == name]
         if len(given) > 1:
-            text = (
-                f"{name} is given {len(given)} times, got {listed(given)}. Allowed: once for each dimension."
+            raise OptionError(
+                f"{ctx.command_path}: {param.opts[0]}: {name} is given {len(given)} times, got "
+                f"{listed(given)}. Allowed: once for each dimension."
             )
-            raise click.BadParameter(text, ctx, param)
     return numbers
 
 
 def _dimension_option(
-    flag: str, name: str, kind: DimensionNumber, metavar: str, help_text: str
+    flag: str, name: str, parse: Parse, metavar: str, text: str
 ) -> Callable[[Command], Command]:
     return click.option(
         flag,
         name,
         multiple=True,
-        type=kind,
+        type=Checked(parse),
         callback=_unique,
         metavar=metavar,
-        help=f"{help_text}; repeatable",
+        help=f"{text}; repeatable",
     )
 
 
@@ -109,16 +103,16 @@ _WEIGHT = "weight of a dimension in the score, in place of its default"
 @click.command("rank", epilog="Example: quba-check rank demo.json --population demo --weight accuracy=2")
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
 @population_option
-@_dimension_option("--weight", "weights", DimensionWeight(), "DIM=W", _WEIGHT)
-@_dimension_option("--min", "least", DimensionNumber(), "DIM=X", "rank only models with at least this value")
-@_dimension_option("--max", "most", DimensionNumber(), "DIM=X", _MOST)
+@_dimension_option("--weight", "weights", parse_weight, "DIM=W", _WEIGHT)
+@_dimension_option("--min", "least", parse_bound, "DIM=X", "rank only models with at least this value")
+@_dimension_option("--max", "most", parse_bound, "DIM=X", _MOST)
 @click.option("--architecture", multiple=True, metavar="NAME", help="rank only these, such as transformer")
 @click.option("--pretraining", multiple=True, metavar="NAME", help="rank only these, such as imagenet-21k")
 @click.option("--training", multiple=True, metavar="NAME", help="rank only these, such as adversarial")
 @click.option("--allow-other-suite", is_flag=True, help="also rank records of another suite, with a note")
 @click.option(
     "--limit",
-    type=WholeNumber(1),
+    type=COUNT,
     metavar="N",
     help=f"models to print next to yours (default: {LIMIT} in the table, else all)",
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import INPUT, WholeNumber, format_option
+from quba_check.cli.parser import COUNT, INPUT, format_option
 from quba_check.cli.populations import population_option
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
@@ -24,7 +24,10 @@ LIMIT = 10
 @population_option
 @format_option("table", "json", "csv")
 @click.option(
-    "--limit", type=WholeNumber(1), metavar="N", help=f"models of each list (table: {LIMIT}; else all)"
+    "--limit",
+    type=COUNT,
+    metavar="N",
+    help=f"models of each list (table: {LIMIT}; else all)",
 )
 @click.option(
     "--record", "path", type=INPUT, metavar="RECORD.json", help="record whose suite has the parts of the file"

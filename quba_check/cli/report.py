@@ -8,16 +8,20 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, read_run
-from quba_check.cli.parser import INPUT, PLACE, OutputFile, WholeNumber, records_argument, store_option
-from quba_check.cli.picture_sources import picture_sources
+from quba_check.cli.parser import INPUT, PLACE, Checked, records_argument, store_option
 from quba_check.cli.populations import POPULATION
-from quba_check.errors import OptionError
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.demo import DEMO_MODELS
+from quba_check.errors import OptionError, UserError
+from quba_check.gate.option_values import file_ending_in, whole_number
 from quba_check.gate.options import MOST_PICTURES
 from quba_check.grading.population import Population
-from quba_check.page.pictures import Pictures, make_pictures
+from quba_check.page.pictures import ImageSource, Pictures, make_pictures
 from quba_check.page.render import render_page
 from quba_check.records.files import write_text
 from quba_check.storage.places import default_place, local_folder
+from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.set_images import SetImages
 
 
 @click.command(
@@ -25,7 +29,12 @@ from quba_check.storage.places import default_place, local_folder
 )
 @records_argument
 @click.option(
-    "-o", "--output", required=True, type=OutputFile(".html"), metavar="FILE.html", help="file to write"
+    "-o",
+    "--output",
+    required=True,
+    type=Checked(file_ending_in(".html")),
+    metavar="FILE.html",
+    help="file to write",
 )
 @click.option("--baseline", type=INPUT, metavar="RECORD.json", help="show what changed since this run")
 @click.option(
@@ -37,7 +46,7 @@ from quba_check.storage.places import default_place, local_folder
 @click.option(
     "--pictures",
     "n",
-    type=WholeNumber(1, MOST_PICTURES),
+    type=Checked(whole_number(1, MOST_PICTURES)),
     metavar="N",
     help="show up to N images behind each failed demand (default: none)",
 )
@@ -67,8 +76,31 @@ def report(
     shown, before = runs[: len(paths)], None if baseline is None else runs[-1]
     pictures: Pictures = {}
     if n is not None:
-        sources = picture_sources(shown, data, local_folder(store or default_place()))
+        folder = local_folder(store or default_place())
+        sources = [picture_source(run, data, folder) for run in shown]
         pictures = make_pictures(shown, sources, n, baseline=before)
     page = render_page(shown, baseline=before, pictures=pictures, population=population)
     write_text(page, output)
     sys.stderr.write(f"{output}: {len(page.encode()) / 1000:,.0f} kB\n")
+
+
+def picture_source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource | str:
+    """Return the images of a run, or the reason why they are missing.
+
+    Args:
+        run: the run.
+        data: the data folder or its URL; None for the folder of the run.
+        store: folder of the demo's images, which are drawn if missing.
+
+    Raises:
+        UserError: the data folder is missing or holds no suite. A missing folder of a run is no error here.
+    """
+    record = run.record
+    sampler = SubsetSampler(record.limit, record.environment.seed)
+    own = None if record.model.spec in DEMO_MODELS else record.suite.root
+    try:
+        return SetImages.of_run(own if data is None else data, sampler, store)
+    except UserError as why:
+        if data is not None:
+            raise
+        return f"{why} Another folder: --data DIR."

@@ -11,10 +11,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from quba_check.cli.parser import INPUT, PLACE, Group, WholeNumber
+from quba_check.cli.parser import INPUT, PLACE, Checked, Group
 from quba_check.cli.suite_table import sets_text
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, OptionError
+from quba_check.gate.option_values import whole_number
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
 from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
@@ -33,9 +34,7 @@ def suite() -> None:
     """Describe a data folder, or add sets to it."""
 
 
-@suite.command(
-    "describe", short_help="print the sets of a data folder", epilog="Example: quba-check suite describe data"
-)
+@suite.command("describe", epilog="Example: quba-check suite describe data")
 @click.argument("folder", type=PLACE, metavar="DIR")
 def describe(folder: str | Path) -> None:
     """Print the sets of a data folder with images, classes, and path or source.
@@ -50,11 +49,7 @@ def describe(folder: str | Path) -> None:
         console.print(note)
 
 
-@suite.command(
-    _MAKE,
-    short_help="make mixed_same and mixed_rand from clean images and masks or boxes",
-    epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus",
-)
+@suite.command(_MAKE, epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus")
 @click.argument("folder", type=INPUT, metavar="DIR")
 @click.option(
     "--masks", type=INPUT, metavar="DIR", help="folder of masks, named like the images; the object is bright"
@@ -73,11 +68,15 @@ def describe(folder: str | Path) -> None:
     help="folder to write (default: object_focus in the data folder)",
 )
 @click.option(
-    "--seed", type=WholeNumber(0), default=0, metavar="N", help="seed of the backgrounds (default: 0)"
+    "--seed",
+    type=Checked(whole_number(0)),
+    default=0,
+    metavar="N",
+    help="seed of backgrounds (default: 0)",
 )
 @click.option(
     "--per-class",
-    type=WholeNumber(2),
+    type=Checked(whole_number(2)),
     metavar="N",
     help="at most N images per class, 2 or more (default: all)",
 )

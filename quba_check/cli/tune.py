@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from quba_check.cli.parser import INPUT, NumberWithin
+from quba_check.cli.parser import INPUT, Checked
 from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
 from quba_check.comparison.compatibility import differences
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError, ThresholdError
+from quba_check.gate.option_values import file_ending_in, number_within
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.grading.population import Population
@@ -43,7 +44,6 @@ from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified
 
 LIST = "list"
 """Value of `--like` that prints the names of the published models."""
-SUFFIXES = (".yaml", ".yml")
 Z = 1.645
 """Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
 
@@ -58,14 +58,23 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 
 @click.command("tune", epilog="Example: quba-check tune demo.json -o tuned.yaml")
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
-@click.option("-o", "--output", required=True, type=INPUT, metavar="FILE.yaml", help="file to write or edit")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=Checked(file_ending_in(".yaml", ".yml")),
+    metavar="FILE.yaml",
+    help="file to write or edit",
+)
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @click.option(
-    "--z", type=NumberWithin(0, 4), help=f"standard errors between value and threshold (default: {Z})"
+    "--z",
+    type=Checked(number_within(0, 4)),
+    help=f"standard errors up to the threshold (default: {Z})",
 )
 @click.option(
     "--percentile",
-    type=NumberWithin(0, 100),
+    type=Checked(number_within(0, 100)),
     metavar="P",
     help="the value that P % of a population do not reach, in place of records",
 )
@@ -84,12 +93,6 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     RECORD.json: one run, or several of one model with different seeds. In an existing file, only the
     thresholds that it has are changed.
     """
-    if output.suffix not in SUFFIXES or output.is_dir():
-        kind = ", a folder" if output.is_dir() else ""
-        raise OptionError(
-            f"quba-check tune: --output: got '{output.name}'{kind}. "
-            f"Allowed: a file name that ends in {' or '.join(SUFFIXES)}."
-        )
     source = _source(**given)
     notes = list(source.notes)
     if useless := dimensions_without_effect(source.limits):

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT, records_argument, store_option
+from quba_check.cli.parser import INPUT, Checked, records_argument, store_option
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError
+from quba_check.gate.option_values import Given
+from quba_check.gate.provenance import is_record_of
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed, one_line
-from quba_check.models.specs import ModelSpec, parse_spec
+from quba_check.models.specs import parse_spec
 from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
 from quba_check.storage.places import default_place
-from quba_check.storage.user_files import sha256
 from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.what_if import what_if
 
@@ -29,30 +29,20 @@ UNIX_TIME = re.compile(r"\d{9,11}(\.\d+)?")
 """Seconds since 1970; fewer or more digits are dates without separators, or milliseconds."""
 
 
-class Time(click.ParamType[datetime]):
-    """A time with its offset, or in seconds since 1970."""
-
-    name = "time"
-
-    def convert(
-        self,
-        value: str | datetime,
-        param: click.Parameter | None,  # noqa: ARG002  click's own signature
-        ctx: click.Context | None,  # noqa: ARG002
-    ) -> datetime:
-        """Return the time without fractions of a second, or raise `OptionError`."""
-        text = str(value)
-        try:
-            is_unix = UNIX_TIME.fullmatch(text)
-            time = datetime.fromtimestamp(float(text), UTC) if is_unix else datetime.fromisoformat(text)
-        except ValueError:
-            time = datetime.min
-        if time.tzinfo is None or (text.isdecimal() and not is_unix):
-            raise OptionError(
-                f"quba-check verdict: --since: got '{text}'. Allowed: seconds since 1970, as date +%s prints "
-                "them, or ISO 8601 with the offset from UTC, such as 2026-01-31T12:00:00Z."
-            )
-        return time.replace(microsecond=0)
+def parse_time(given: Given) -> datetime:
+    """Return a time with its offset, without fractions of a second."""
+    text = given.value
+    try:
+        is_unix = UNIX_TIME.fullmatch(text)
+        time = datetime.fromtimestamp(float(text), UTC) if is_unix else datetime.fromisoformat(text)
+    except ValueError:
+        time = datetime.min
+    if time.tzinfo is None or (text.isdecimal() and not is_unix):
+        raise OptionError(
+            f"{given.flag}: got '{text}'. Allowed: seconds since 1970, as date +%s prints them, or ISO 8601 "
+            "with the offset from UTC, such as 2026-01-31T12:00:00Z."
+        )
+    return time.replace(microsecond=0)
 
 
 @click.command("verdict", epilog="Example: quba-check verdict demo.json")
@@ -66,7 +56,7 @@ class Time(click.ParamType[datetime]):
 )
 @click.option(
     "--since",
-    type=Time(),
+    type=Checked(parse_time),
     metavar="TIME",
     help="refuse records of runs that ended before: ISO 8601, or seconds since 1970",
 )
@@ -95,15 +85,16 @@ def verdict(
     for path, stored in records.items():
         record = stored
         if thresholds is not None:
-            record = _judge_again(record, path, thresholds, store)
+            run = stored_run(path, str(path), stored, store or default_place())
+            record = what_if(run, thresholds_at(thresholds, suite_facts(stored))).record
         elif "unselected" not in record.model_fields_set:
             raise UserError(
                 f"{path}: an earlier version wrote this record, without the number of demands that were not "
                 "selected. Run the gate again, or name a threshold file with --thresholds FILE.yaml."
             )
         heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
-        reasons = [f"  {line}" for line in _reasons(record)]
-        lines = [heading, origin_line(record), *warning_lines(record), *reasons]
+        reasons = (row.message.partition("\n")[0] or row.name for row in record.verdicts if row.blocks)
+        lines = [heading, origin_line(record), *warning_lines(record), *(f"  {text}" for text in reasons)]
         lines += [summary_line(record), release_line(record)]
         sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
         overall.append(record.overall_verdict)
@@ -118,36 +109,14 @@ def _check_models(records: dict[Path, Record], models: tuple[str, ...]) -> None:
     """
     specs = [parse_spec(text) for text in models]
     for path, record in records.items():
-        if specs and not any(_is_of(record, spec) for spec in specs):
+        if specs and not any(is_record_of(record, spec) for spec in specs):
             raise UserError(
                 f"{path}: is a record of another model, got '{record.model.spec}'. "
                 f"Allowed: a record of {listed(models)} as it is now. Run the gate again."
             )
     for spec in specs:
-        if not any(_is_of(record, spec) for record in records.values()):
+        if not any(is_record_of(record, spec) for record in records.values()):
             raise UserError(f"--model: there is no record of '{spec.text}'. Name all records of its run.")
-
-
-def _is_of(record: Record, spec: ModelSpec) -> bool:
-    """True if a record is of this model.
-
-    Files are compared by their digests, and other specs by their text.
-    """
-    if spec.kind in ("demo", "timm", "hub", "open_clip", "callable"):
-        return record.model.spec == spec.text
-    others, folder = dict(record.model.files), spec.path
-    if spec.kind != "folder":
-        digest, folder = sha256(spec.path, spec.text, UserError), spec.path.parent
-        if digest not in others.values():
-            return False
-        # Such as the data of an ONNX file; files from elsewhere have only their names in the record.
-        others = {
-            name: known for name, known in others.items() if known != digest and (folder / name).is_file()
-        }
-    return bool(record.model.files) and all(
-        (folder / name).is_file() and sha256(folder / name, name, UserError) == known
-        for name, known in others.items()
-    )
 
 
 def _check_time(record: Record, path: Path, since: datetime | None) -> None:
@@ -168,14 +137,3 @@ def _check_time(record: Record, path: Path, since: datetime | None) -> None:
             f"{path}: is of an earlier run, got the time {record.environment.time}. "
             f"Allowed: {since.isoformat()} or later. Run the gate again."
         )
-
-
-def _judge_again(record: Record, path: Path, file: Path, store: str | Path | None) -> Record:
-    """Return the record with the verdicts of another threshold file."""
-    run = stored_run(path, str(path), record, store or default_place())
-    return what_if(run, thresholds_at(file, suite_facts(record))).record
-
-
-def _reasons(record: Record) -> Iterator[str]:
-    """Return the first line of each blocking demand's message."""
-    return (row.message.partition("\n")[0] or row.name for row in record.verdicts if row.blocks)

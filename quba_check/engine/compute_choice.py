@@ -40,7 +40,9 @@ def settle_compute(
     settings: ComputeSettings | None = classifier.compute
     if executor.name or half_precisions(classifier.device):
         name = _name(classifier, executor)
-        settings = _read(store, name)
+        settings = None
+        with suppress(OSError, StoreError, ValueError, TypeError):  # missing or damaged
+            settings = ComputeSettings.from_dict(parse_json(store.objects.get(name)))
         if settings is None and may_choose:
             settings = executor.choose_compute()
             with suppress(StoreError):  # it is then chosen again
@@ -62,10 +64,3 @@ def _name(classifier: Classifier, executor: Executor) -> str:
         "torch": torch.__version__,
     }
     return f"compute/{content_hash(key)}.json"
-
-
-def _read(store: Store, name: str) -> ComputeSettings | None:
-    """Return a stored choice; None if it is missing or damaged."""
-    with suppress(OSError, StoreError, ValueError, TypeError):
-        return ComputeSettings.from_dict(parse_json(store.objects.get(name)))
-    return None

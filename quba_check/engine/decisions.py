@@ -85,9 +85,7 @@ def decision(
         confidence = probability[rows, best]
         true = _best_member(probability, label, space)
     return Decision(
-        predicted.astype(np.int64),
-        confidence,
-        np.where(label == NO_CLASS, np.float32("nan"), true),
+        predicted.astype(np.int64), confidence, np.where(label == NO_CLASS, np.float32("nan"), true)
     )
 
 

@@ -18,7 +18,6 @@ from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import settle_compute
 from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
 from quba_check.engine.progress import Finished, Progress, Reporter
-from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
 from quba_check.engine.shard_stream import ShardStream
@@ -80,14 +79,7 @@ class Engine:
         self._batch_settings = batch_settings or BatchSettings()
         self._reporter = Reporter(self.cache_keys, store, suite, progress, finished)
         self.worker = Worker(
-            classifier,
-            suite,
-            store,
-            self.cache_keys,
-            protocol,
-            seed,
-            self._batch_settings,
-            self._reporter,
+            classifier, suite, store, self.cache_keys, protocol, seed, self._batch_settings, self._reporter
         )
         self._executor = executor or self.worker
         self._settle_compute()
@@ -264,21 +256,14 @@ class Engine:
     def _jobs(
         self, requested: Iterable[View], planned: Collection[View], shards: range | None = None
     ) -> Iterator[PlannedShard]:
+        pair = self.cache_keys.stored_view(CLEAN), FGSM
+        shares_pass = self._carries_gradient and shares_clean_pass(planned, self.cache_keys)
         for view in requested:
-            shares_pass = self._shares_pass(view, planned)
-            views = (self.cache_keys.stored_view(CLEAN), FGSM) if shares_pass else (view,)
+            views = pair if shares_pass and view in pair else (view,)
             if shards is None:
                 # Reads the digests of all files, so that unreadable ones are reported before the work begins.
                 self.cache_keys.shard_keys(view)
             yield from (PlannedShard(views, number) for number in self.cache_keys.shards(view, shards))
-
-    def _shares_pass(self, view: View, planned: Collection[View]) -> bool:
-        """Return True if a view is predicted together with the clean set or FGSM."""
-        return (
-            view in (self.cache_keys.stored_view(CLEAN), FGSM)
-            and self._carries_gradient
-            and shares_clean_pass(planned, self.cache_keys)
-        )
 
     def work(self, views: Collection[View]) -> tuple[PlannedView, ...]:
         """Return the work on the stored views behind requested ones; nothing is predicted.
@@ -295,8 +280,7 @@ class Engine:
         )
 
     def _stream(self, jobs: Iterable[PlannedShard]) -> ShardStream:
-        locks = ShardLocks(self.store, self.cache_keys, self.classifier)
-        return ShardStream(self._executor, locks, jobs, self._write)
+        return ShardStream(self._executor, self.store, self.cache_keys, self.classifier, jobs, self._write)
 
     def _run(self, jobs: Iterable[PlannedShard]) -> tuple[int, list[PlannedShard] | None]:
         """Predict the missing views of jobs.

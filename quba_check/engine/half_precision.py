@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -47,13 +47,14 @@ def checked_settings(classifier: Classifier, suite: Suite, prepare: Prepare) -> 
     try:
         examples = sample(suite.examples(CLEAN))
         if len(examples) == CHECKED_IMAGES:
-            for precision in half_precisions(classifier.device):
-                half = classifier.rule(precision)
-                if not any(
-                    flips(classifier, half, images) for images in _images(classifier, examples, prepare)
-                ):
-                    return replace(half, reason=CHECKED, images=CHECKED_IMAGES)
-                reason = FLIPPED
+            size = Batching(classifier, None).size
+            with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
+                for precision in half_precisions(classifier.device):
+                    half = classifier.rule(precision)
+                    read = batches(examples, prepare, size, pool)
+                    if not any(flips(classifier, half, images) for _, images in read):
+                        return replace(half, reason=CHECKED, images=CHECKED_IMAGES)
+                    reason = FLIPPED
     except QubaError:  # the shard with the image reports it
         reason = NOT_CHECKED
     finally:
@@ -87,11 +88,3 @@ def flips(classifier: Classifier, half: ComputeSettings, images: torch.Tensor) -
         classifier.try_out(settings)
         answers.append(torch.cat(batching.run(top1, list(images))))
     return int((answers[0] != answers[1]).sum())
-
-
-def _images(classifier: Classifier, examples: Sequence[Example], prepare: Prepare) -> Iterator[torch.Tensor]:
-    """Yield batches of images, read ahead by threads."""
-    size = Batching(classifier, None).size
-    with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
-        for _, images in batches(examples, prepare, size, pool):
-            yield images

@@ -11,7 +11,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice, takewhile
 from typing import Generic, TypeVar
@@ -76,7 +75,7 @@ class ImageStream(Generic[Owner, Content]):
         self._ahead = ahead
         self._pool = pool
         self._group = group or (lambda _: None)
-        self._pending: deque[_Pending[Owner, Content]] = deque()
+        self._pending: deque[tuple[Owner, Callable[[], Content], Future[Content] | None]] = deque()
         self._error: Exception | None = None
 
     def take(
@@ -99,16 +98,16 @@ class ImageStream(Generic[Owner, Content]):
             raise self._error
         self._read_ahead()
         if self._pending:
-            group = self._group(self._pending[0].owner if like is None else like)
-            members = takewhile(lambda pending: self._group(pending.owner) == group, self._pending)
+            group = self._group(self._pending[0][0] if like is None else like)
+            members = takewhile(lambda pending: self._group(pending[0]) == group, self._pending)
             most = count + count // 2
             n_members = sum(1 for _ in islice(members, most + 1))
             count = n_members if joins_rest and n_members <= most else min(count, n_members)
         taken: list[tuple[Owner, Content]] = []
         while self._pending and len(taken) < count and self._error is None:
-            pending = self._pending.popleft()
+            owner, content, _ = self._pending.popleft()
             try:
-                taken.append((pending.owner, pending.result()))
+                taken.append((owner, content()))
             except Exception as error:
                 if not taken:
                     raise
@@ -118,27 +117,16 @@ class ImageStream(Generic[Owner, Content]):
 
     def close(self) -> None:
         """Cancel what is not read yet."""
-        for pending in self._pending:
-            if pending.future is not None:
-                pending.future.cancel()
+        for _, _, future in self._pending:
+            if future is not None:
+                future.cancel()
         self._pending.clear()
 
     def _read_ahead(self) -> None:
         while len(self._pending) < self._ahead and (job := next(self._jobs, None)) is not None:
-            future = None if self._pool is None else self._pool.submit(job[1])
-            self._pending.append(_Pending(*job, future))
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending(Generic[Owner, Content]):
-    """An image that is read by a thread, or read when it is needed."""
-
-    owner: Owner
-    read: Callable[[], Content]
-    future: Future[Content] | None
-
-    def result(self) -> Content:
-        return self.read() if self.future is None else self.future.result()
+            owner, read = job
+            future = None if self._pool is None else self._pool.submit(read)
+            self._pending.append((owner, read if future is None else future.result, future))
 
 
 def batches(

@@ -1,50 +1,56 @@
-"""Shards in flight: they are requested from an executor, and results are stored."""
+"""Shards in flight: they are locked, requested from an executor, and stored."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from quba_check.core.view import View
-from quba_check.engine.shard_locks import ShardLocks
-from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
+from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.shard_request import Executor, PlannedShard, ShardRequest, ShardResult
+from quba_check.models.classifier import Classifier
+from quba_check.storage.store import Store
 
 
 class ShardStream:
     """Shards on their way through an executor; `close` drops those left.
 
+    Each is locked until it is stored, so that processes on one store do not predict the same ones.
+
     Args:
         executor: predicts the shards.
-        locks: locks of the shards.
+        store: the store of shards and locks.
+        cache_keys: keys of the shards.
+        classifier: its compute settings and outputs go with the requests.
         shards: taken one by one, as the executor has room.
         write: stores a predicted shard.
+
+    Attributes:
+        busy: shards that other processes work on.
     """
 
     def __init__(
         self,
         executor: Executor,
-        locks: ShardLocks,
+        store: Store,
+        cache_keys: CacheKeys,
+        classifier: Classifier,
         shards: Iterable[PlannedShard],
         write: Callable[[ShardResult], None],
     ) -> None:
-        self._locks = locks
+        self.busy: list[PlannedShard] = []
+        self._store = store
+        self._cache_keys = cache_keys
+        self._classifier = classifier
         self._write = write
         self._taken: set[tuple[View, int]] = set()
-        self._results = executor.run(locks.requests(self._noted(shards)))
-
-    @property
-    def busy(self) -> list[PlannedShard]:
-        """The shards that other processes work on."""
-        return self._locks.busy
-
-    @property
-    def views(self) -> list[tuple[View, ...]]:
-        """The views of each shard in flight."""
-        return [views for views, _ in self._locks.in_flight]
+        self._locks: dict[PlannedShard, contextlib.ExitStack] = {}
+        self._results = executor.run(self.requests(shards))
 
     @property
     def has_shared_passes(self) -> bool:
         """True if one pass predicts several views of a shard in flight."""
-        return any(len(views) > 1 for views in self.views)
+        return any(len(shard.views) > 1 for shard in self._locks)
 
     def advance(self) -> bool:
         """Store the next predicted shard; return False at the end.
@@ -56,21 +62,47 @@ class ShardStream:
         if result is None:
             return False
         self._write(result)
-        self._locks.release(result.request)
+        self._locks.pop(result.request.id).close()
         return True
 
     def is_over(self, view: View, shards: Collection[int]) -> bool:
         """Return True if shards of a view were taken, and none is in flight."""
         return all((view, number) in self._taken for number in shards) and not any(
-            view in views and number in shards for views, number in self._locks.in_flight
+            view in views and number in shards for views, number in self._locks
         )
 
     def close(self) -> None:
         """Drop the shards in flight and free their locks."""
         self._results.close()
-        self._locks.close()
+        for lock in self._locks.values():
+            lock.close()
+        self._locks.clear()
 
-    def _noted(self, shards: Iterable[PlannedShard]) -> Iterator[PlannedShard]:
+    def requests(self, shards: Iterable[PlannedShard]) -> Iterator[ShardRequest]:
+        """Yield a request for each shard that is missing and that nobody works on."""
         for wanted in shards:
             self._taken.update((view, wanted.shard) for view in wanted.views)
-            yield wanted
+            keys = {view: self._cache_keys.shard_key(view, wanted.shard) for view in wanted.views}
+            if all(map(self._store.has, keys.values())):
+                continue
+            first = wanted.views[0]
+            # FGSM shares the lock of its clean images, since one pass may predict both.
+            locked_view = first if first.attack == "pgd" else first.images
+            name = f"{self._cache_keys.cache_entry(locked_view)}/{wanted.shard}"
+            with contextlib.ExitStack() as lock:
+                if not lock.enter_context(self._store.try_lock(name)):
+                    self.busy.append(wanted)
+                    continue
+                missing = {view: key for view, key in keys.items() if not self._store.has(key)}
+                if not missing or (tuple(missing), wanted.shard) in self._locks:
+                    continue
+                request = ShardRequest(
+                    missing,
+                    wanted.shard,
+                    self._cache_keys.examples(first, wanted.shard),
+                    self._cache_keys.fast_images(first),
+                    self._classifier.compute,
+                    self._classifier.outputs,
+                )
+                self._locks[request.id] = lock.pop_all()
+            yield request

@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Protocol
 
 import torch
 
 from quba_check.core.view import View
+from quba_check.engine.preparer import ShardImages
 from quba_check.engine.shard_request import ShardRequest
 
 Owner = tuple["ShardTask", int]
 """The shard of an image and the image's position in it."""
-
-
-class Images(Protocol):
-    """The images of a shard, read from several threads."""
-
-    def image(self, position: int) -> torch.Tensor:
-        """Return the image at a position, uint8 (3, H, W)."""
-
-    def close(self) -> None:
-        """End reading; further calls do nothing."""
 
 
 class ShardTask:
@@ -36,7 +26,7 @@ class ShardTask:
         images: the pixels of its images; closed once all were read.
     """
 
-    def __init__(self, request: ShardRequest, images: Images) -> None:
+    def __init__(self, request: ShardRequest, images: ShardImages) -> None:
         self.request = request
         self.views = request.id.views
         self.examples = request.examples
@@ -79,10 +69,12 @@ def add_outputs(owners: Sequence[Owner], outputs: dict[str, torch.Tensor]) -> li
         owners: shard and position of each image.
         outputs: by name, each with a row for every image.
     """
-    complete = []
-    for task, rows in _rows_by_task(owners):
-        part = {name: values[rows.start : rows.stop] for name, values in outputs.items()}
-        task.add([owners[row][1] for row in rows], part)
+    complete, start = [], 0
+    for task, group in groupby(owners, key=itemgetter(0)):
+        positions = [position for _, position in group]
+        stop = start + len(positions)
+        task.add(positions, {name: values[start:stop] for name, values in outputs.items()})
+        start = stop
         if task.is_complete:
             complete.append(task)
     return complete
@@ -92,11 +84,3 @@ def images_by_views(owners: Iterable[Owner]) -> Iterator[tuple[tuple[View, ...],
     """Yield the views in a batch, each with its number of images."""
     for views, group in groupby(owners, key=lambda owner: owner[0].views):
         yield views, sum(1 for _ in group)
-
-
-def _rows_by_task(owners: Sequence[Owner]) -> Iterator[tuple[ShardTask, range]]:
-    start = 0
-    for task, group in groupby(owners, key=itemgetter(0)):
-        stop = start + sum(1 for _ in group)
-        yield task, range(start, stop)
-        start = stop

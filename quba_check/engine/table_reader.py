@@ -63,10 +63,6 @@ class TableReader:
             group=table.get("group"),
         )
 
-    def defect(self, stored: View, columns: Columns) -> str | None:
-        """Return the defect of a stored view's columns; see `check_columns`."""
-        return check_columns(columns, self._cache_keys.columns(stored), classes=self._cache_keys.classes)
-
     def shard(self, stored: View, number: int) -> Shard:
         """Return a shard of a stored view.
 
@@ -88,7 +84,8 @@ class TableReader:
         return shard
 
     def _check(self, stored: View, shard: Shard) -> None:
-        defect = self.defect(stored, shard.columns)
+        kinds = self._cache_keys.columns(stored)
+        defect = check_columns(shard.columns, kinds, classes=self._cache_keys.classes)
         if defect is None and shard.about.get("outputs") not in OUTPUT_KINDS:
             defect = "the kind of the outputs is missing"
         if defect is not None:

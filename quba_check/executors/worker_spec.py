@@ -114,19 +114,13 @@ class WorkerSpec:
         Raises:
             ModelError: libraries, model or preprocessing differ, with both values.
         """
-        where = f"worker on {socket.gethostname()}"
-        for name, there in self.identity["libraries"].items():
-            if (version := here["libraries"][name]) != there:
-                raise ModelError(
-                    f"{where}: {name} is {version}, but {there} where the run was started. Predictions may "
-                    f"differ. Install {name} {there} there."
-                )
-        if here["fingerprint"] != self.identity["fingerprint"]:
-            ours, theirs = self.identity["fingerprint"][:16], here["fingerprint"][:16]
+        there, differences = self.identity, []
+        for name, version in here["libraries"].items():
+            if version != there["libraries"][name]:
+                differences.append(f"{name} is {version}, but {there['libraries'][name]}")
+        differences += [f"its {name} is another than" for name in here if here[name] != there[name]]
+        if differences:
             raise ModelError(
-                f"{where}: {self.spec} is another model there, with fingerprint {theirs}, but {ours} where "
-                "the run was started. Copy the same file."
+                f"worker on {socket.gethostname()}: {self.spec}: {differences[0]} where the run was started, "
+                "so predictions may differ. Install the same libraries, and copy the same files."
             )
-        if here != self.identity:
-            names = [name for name in here if here[name] != self.identity[name]]
-            raise ModelError(f"{where}: {self.spec} has another {' and '.join(names)} there.")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self, TextIO
 
 from quba_check.fleet.judging import Running
@@ -13,8 +12,6 @@ from quba_check.reports.tables import fit_encoding
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-REFRESH_SECONDS = 0.5
 
 
 class PlainLines:
@@ -63,19 +60,14 @@ class LiveTable(PlainLines):
         output: a terminal.
         total: number of models of the fleet.
         at_once: largest number of models that are judged at once.
-        clock: seconds of a monotonic clock.
     """
 
-    def __init__(
-        self, output: TextIO, total: int, at_once: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, output: TextIO, total: int, at_once: int) -> None:
         super().__init__(output, total)
         from rich.console import Console
         from rich.live import Live
 
         self._at_once = at_once
-        self._clock = clock
-        self._next_refresh = float("-inf")
         console = Console(file=output, highlight=False, markup=False, emoji=False)
         self._live = Live(
             console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
@@ -94,10 +86,7 @@ class LiveTable(PlainLines):
 
     def watch(self, running: Sequence[Running]) -> None:
         """Draw the table."""
-        now = self._clock()
-        if now >= self._next_refresh:
-            self._next_refresh = now + REFRESH_SECONDS
-            self._live.update(self._table(running), refresh=True)
+        self._live.update(self._table(running), refresh=True)
 
     def _table(self, running: Sequence[Running]) -> RenderableType:
         from rich.console import Group

@@ -18,7 +18,7 @@ from quba_check.fleet.result import ModelResult, ModelState, result_of
 from quba_check.fleet.state import remove_results, reusable_result, write_state
 from quba_check.storage.user_files import reason
 
-WATCH_SECONDS = 0.1
+WATCH_SECONDS = 0.5
 """Longest time between two calls of `watch`."""
 GRACE_SECONDS = 20.0
 """Time that interrupted processes have to write what they know."""
@@ -99,7 +99,7 @@ class Fleet:
 
         Args:
             started: called after the start of a process.
-            watch: called several times a second with the running models.
+            watch: called twice a second with the running models.
 
         Raises:
             UserError: a file in a model's folder cannot be written.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from quba_check.fleet.command import LOG
 from quba_check.fleet.result import OUTCOMES, ModelResult
 from quba_check.messages import listed, one_line
+from quba_check.number_format import counted
 from quba_check.records.verdict import EXIT_CODES
 from quba_check.reports.tables import LEAST_WIDTH, json_text, table_text, wrapped
 
@@ -36,8 +36,7 @@ def fleet_table(results: Sequence[ModelResult], width: int) -> str:
         for result in results
     ]
     problems = [f"{result.name}: {problem_text(result)}" for result in results if result.problem]
-    models = "1 model" if len(results) == 1 else f"{len(results):,} models"
-    lines = ["", *problems, f"{models}: {counts(results)}"]
+    lines = ["", *problems, f"{counted(len(results), 'model')}: {counts(results)}"]
     return table_text(HEADINGS, rows, right=("time",)) + wrapped(lines, max(width, LEAST_WIDTH))
 
 
@@ -98,26 +97,25 @@ def fleet_json(results: Sequence[ModelResult], code: int) -> str:
         "schema": 1,
         "counts": {outcome: sum(result.outcome == outcome for result in results) for outcome in OUTCOMES},
         "exit_code": code,
-        "models": [_json_row(result) for result in results],
+        "models": [
+            {
+                "name": result.name,
+                "model": result.text,
+                "outcome": result.outcome,
+                "verdict": result.verdict,
+                "grades": list(result.grades),
+                "failed": list(result.failed),
+                "problem": result.problem or None,
+                "exit_code": result.exit_code,
+                "seconds": round(result.seconds, 1),
+                "judged_before": result.is_reused,
+                "records": [str(path) for path in result.records],
+                "log": None if result.exit_code is None else str(result.folder / LOG),
+            }
+            for result in results
+        ],
     }
     return json_text(content)
-
-
-def _json_row(result: ModelResult) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "model": result.text,
-        "outcome": result.outcome,
-        "verdict": result.verdict,
-        "grades": list(result.grades),
-        "failed": list(result.failed),
-        "problem": result.problem or None,
-        "exit_code": result.exit_code,
-        "seconds": round(result.seconds, 1),
-        "judged_before": result.is_reused,
-        "records": [str(path) for path in result.records],
-        "log": None if result.exit_code is None else str(result.folder / LOG),
-    }
 
 
 def duration(seconds: float) -> str:

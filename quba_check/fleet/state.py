@@ -11,17 +11,15 @@ from quba_check.demands.profiles import find_thresholds
 from quba_check.errors import ThresholdError, UserError
 from quba_check.fleet.command import PAGE, RECORD, SUMMARY
 from quba_check.fleet.result import ModelResult, ModelState, read_records, record_files, result_of
+from quba_check.gate.provenance import is_record_of
 from quba_check.models.specs import ModelSpec
 from quba_check.records.files import IMAGES_SUFFIX, write_text
 from quba_check.records.provenance import InputRow
-from quba_check.records.record import Record
 from quba_check.storage.user_files import read_bytes, sha256
 
 STATE = "result.json"
 """File in the folder of a model, written when its process ended."""
 LARGEST = 2**20
-_WITHOUT_FILES = ("demo", "timm", "hub", "open_clip")
-"""Kinds of models whose spec determines the weights."""
 
 
 def write_state(state: ModelState, folder: Path) -> None:
@@ -67,30 +65,20 @@ def reusable_result(
     path = folder / STATE
     try:
         state = ModelState.model_validate_json(read_bytes(path, str(path), UserError, LARGEST))
-        is_current = state.settings == settings and all(
-            _has_files(spec, record) and all(map(_is_unchanged, record.inputs))
-            for record in read_records(folder)
+        # The code of a callable is not in the record.
+        is_current = (
+            spec.kind != "callable"
+            and state.settings == settings
+            and all(
+                is_record_of(record, spec) and all(map(_is_unchanged, record.inputs))
+                for record in read_records(folder)
+            )
         )
     except (UserError, ValidationError):
         return None
     result = result_of(name, spec.text, folder, state, is_reused=True)
     has_files = all((folder / file).is_file() for file in files)
     return result if is_current and has_files and result.has_verdict else None
-
-
-def _has_files(spec: ModelSpec, record: Record) -> bool:
-    """Return True if a model is loaded from the files of a record.
-
-    Raises:
-        UserError: one of them cannot be read.
-    """
-    if spec.kind in _WITHOUT_FILES:
-        return True
-    base = spec.path if spec.kind == "folder" else spec.path.parent
-    files = record.model.files
-    return bool(files) and all(
-        sha256(base / name, name, UserError) == digest for name, digest in files.items()
-    )
 
 
 def _is_unchanged(row: InputRow) -> bool:

@@ -132,11 +132,9 @@ class ResultCollector:
                 self.crashed[planned.node_id] = CHANGED
         results = [self.results[planned.node_id] for planned in demands if planned.node_id in self.results]
         clean = self.images.get((model, protocol), PerImage()).clean
-        findings = (
-            []
-            if clean is None
-            else [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
-        )
+        findings = []
+        if clean is not None:
+            findings = [*answer_findings(classifier.spec, clean.label, clean.predicted, clean.classes)]
         examination = gate.examinations.get(model)
         examined = () if examination is None else examination.findings
         measurements: dict[str, AnyMeasurementRow] = {}

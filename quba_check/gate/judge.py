@@ -80,10 +80,7 @@ class Judge:
             demand,
             gate.baseline,
             run_value(
-                outcome,
-                demand.part,
-                evaluation.classifier.fingerprint,
-                per_image(evaluation, outcome).clean,
+                outcome, demand.part, evaluation.classifier.fingerprint, per_image(evaluation, outcome).clean
             ),
             protocol=planned.protocol,
             suite=suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {}),

@@ -23,7 +23,7 @@ def named_files(arguments: Sequence[str], base: Path) -> list[str]:
     return [
         argument
         for argument, path in paths.items()
-        if path.suffix in SUFFIXES or (path.name == FOLDER and _is_folder(path))
+        if path.suffix in SUFFIXES or (path.name == FOLDER and os.path.isdir(path))  # noqa: PTH112  Path.is_dir raises for long names
     ]
 
 
@@ -38,7 +38,7 @@ def threshold_files(arguments: Sequence[str], base: Path) -> tuple[Path, ...]:
         path = named_path(argument, base)
         if path.suffix in SUFFIXES:
             files[path] = None
-        elif _is_folder(path):
+        elif os.path.isdir(path):  # noqa: PTH112
             files |= dict.fromkeys(_files_below(path))
     for path in files:
         if not is_utf8(str(path)):
@@ -49,11 +49,6 @@ def threshold_files(arguments: Sequence[str], base: Path) -> tuple[Path, ...]:
 def named_path(argument: str, base: Path) -> Path:
     """Return the absolute path in an argument such as `FILE::ITEM`; links are kept."""
     return Path(os.path.abspath(base / argument.partition("::")[0]))  # noqa: PTH100  keep links, as pytest does
-
-
-def _is_folder(path: Path) -> bool:
-    """Return True for a folder; False if it cannot be read, as pytest reports that."""
-    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for names that are too long
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

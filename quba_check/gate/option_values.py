@@ -12,7 +12,7 @@ from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
 from quba_check.messages import did_you_mean, listed
 from quba_check.models.request import check_compile, check_device, check_precision
-from quba_check.storage.user_files import user_path, user_place
+from quba_check.storage.user_files import is_url, user_path, user_place
 
 MOST_GIGABYTES = 1_000_000
 MOST_DIGITS = 15
@@ -54,6 +54,8 @@ def parse_switch(given: Given) -> bool:
 
 def parse_path(given: Given) -> Path | None:
     """Accept a path; a relative one starts at the base folder."""
+    if given.value and is_url(given.value):
+        raise OptionError(f"{given.flag}: got the URL '{given.value}'. Allowed: a path on this machine.")
     return user_path(given.value, given.flag, given.base) if given.value else None
 
 
@@ -62,25 +64,35 @@ def parse_place(given: Given) -> str | Path | None:
     return user_place(given.value, given.flag, given.base) if given.value else None
 
 
-def file_ending_in(suffix: str) -> Parse:
-    """Accept the paths of files with a suffix."""
+def file_ending_in(*suffixes: str) -> Parse:
+    """Accept the paths of files, with one of the suffixes if any are given."""
 
     def parse(given: Given) -> Path | None:
         path = parse_path(given)
-        if path is not None and path.suffix != suffix:
-            raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: a file name that ends in {suffix}.")
+        if path is not None and (not path.name or path.is_dir()):
+            kind = ", a folder" if path.is_dir() else ""
+            raise OptionError(f"{given.flag}: got '{given.value}'{kind}. Allowed: a file name.")
+        if path is not None and suffixes and not path.name.endswith(suffixes):
+            allowed = f"a file name that ends in {' or '.join(suffixes)}"
+            raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: {allowed}.")
         return path
 
     return parse
 
 
-def parse_protocol(given: Given) -> str | None:
-    """Accept the name of a protocol."""
-    value = given.value
-    if value and value not in PROTOCOLS:
-        near = did_you_mean(value, PROTOCOLS)
-        raise OptionError(f"{given.flag}: unknown protocol '{value}'. Allowed: {listed(PROTOCOLS)}.{near}")
-    return value or None
+def one_of(*names: str) -> Parse:
+    """Accept one of several names."""
+
+    def parse(given: Given) -> str | None:
+        if given.value and given.value not in names:
+            near = did_you_mean(given.value, names)
+            raise OptionError(f"{given.flag}: got '{given.value}'. Allowed: {listed(names)}.{near}")
+        return given.value or None
+
+    return parse
+
+
+parse_protocol = one_of(*PROTOCOLS)
 
 
 def _checked_by(check: Callable[[str], Any]) -> Parse:
@@ -94,18 +106,25 @@ parse_precision = _checked_by(check_precision)
 parse_executor_choice = _checked_by(parse_executor)
 
 
-def parse_gigabytes(given: Given) -> float | None:
-    """Accept a size in gigabytes."""
-    if given.value in (None, ""):
-        return None
-    text = str(given.value)
-    try:
-        size = float(text)
-    except ValueError:
-        size = math.nan
-    if not 0 <= size <= MOST_GIGABYTES:
-        raise OptionError(f"{given.flag}: got '{text}'. Allowed: gigabytes from 0 to {MOST_GIGABYTES:,}.")
-    return size
+def number_within(low: int, high: int, words: str = "a number") -> Parse:
+    """Accept the numbers within bounds."""
+
+    def parse(given: Given) -> float | None:
+        if given.value in (None, ""):
+            return None
+        try:
+            number = float(given.value)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            allowed = f"{words} from {low:,} to {high:,}"
+            raise OptionError(f"{given.flag}: got '{given.value}'. Allowed: {allowed}.")
+        return number
+
+    return parse
+
+
+parse_gigabytes = number_within(0, MOST_GIGABYTES, "gigabytes")
 
 
 def whole_number(least: int, most: int = LARGEST_NUMBER, *, auto: bool = False) -> Parse:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from quba_check.demands.demand import Demand
 from quba_check.errors import HeadError
@@ -15,7 +14,6 @@ from quba_check.messages import listed
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
     from quba_check.doctor.finding import Finding
-    from quba_check.evaluation import Evaluation
 
 SHOWN = 3
 """Largest number of places or demands in a finding."""
@@ -48,52 +46,38 @@ def examinations(
     by_model: dict[str, list[PlannedDemand]] = {}
     for planned in demands:
         by_model.setdefault(planned.model, []).append(planned)
-    from quba_check.doctor.examination import examine_model
-
-    examine = partial(examine_model, short=short, order=order, estimate_order=estimate_order)
-    for model, model_demands in by_model.items():
-        gate.examinations[model] = _examination(gate, model_demands, examine, "short" if short else "full")
-        yield model, gate.examinations[model]
-
-
-def _examination(
-    gate: GateSession,
-    demands: Sequence[PlannedDemand],
-    examine: Callable[[Evaluation, Mapping[str, Sequence[str]]], Examination],
-    form: Literal["full", "short"],
-) -> Examination:
-    from quba_check.doctor.examination import Examination
+    from quba_check.doctor.examination import Examination, examine_model
     from quba_check.doctor.model_failures import head_finding
 
-    # Of a protocol's settings, only the crop affects the doctor: the first protocol is enough.
-    model, protocol = demands[0].model, demands[0].protocol
-    try:
-        evaluation = gate.evaluation(model, protocol)
-    except HeadError as error:
-        suite = gate.suite
-        finding = head_finding(error, gate.models[model].text, suite)
-        return Examination(
-            model=gate.models[model].text,
-            suite=suite.name,
-            root=suite.location,
-            form=form,
-            checks=(finding.check,),
-            findings=(finding,),
-        )
-    needs: dict[str, list[str]] = {}
-    for planned in demands:
-        for dimension in _needed_dimensions(gate, planned):
-            places = needs.setdefault(dimension, [])
-            if planned.demand.place not in places:
-                places.append(planned.demand.place)
-    gate.callbacks.announce(f"doctor: examining {model}")
-    examination = examine(evaluation, needs)
-    findings = (
-        *_unreachable_grades(gate, demands),
-        *_drops_without_baseline(gate, demands),
-        *_relevant_findings(examination.findings, demands),
-    )
-    return examination.model_copy(update={"findings": findings})
+    for model, model_demands in by_model.items():
+        text, suite = gate.models[model].text, gate.suite
+        try:
+            # Of a protocol's settings, only the crop affects the doctor: the first protocol is enough.
+            evaluation = gate.evaluation(model, model_demands[0].protocol)
+        except HeadError as error:
+            finding = head_finding(error, text, suite)
+            examination = Examination(
+                model=text,
+                suite=suite.name,
+                root=suite.location,
+                form="short" if short else "full",
+                checks=(finding.check,),
+                findings=(finding,),
+            )
+        else:
+            needs = _needed_dimensions(gate, model_demands)
+            gate.callbacks.announce(f"doctor: examining {model}")
+            examination = examine_model(
+                evaluation, needs, short=short, order=order, estimate_order=estimate_order
+            )
+            findings = (
+                *_unreachable_grades(gate, model_demands),
+                *_drops_without_baseline(gate, model_demands),
+                *_relevant_findings(examination.findings, model_demands),
+            )
+            examination = examination.model_copy(update={"findings": findings})
+        gate.examinations[model] = examination
+        yield model, examination
 
 
 def _relevant_findings(findings: Iterable[Finding], demands: Sequence[PlannedDemand]) -> Iterator[Finding]:
@@ -118,14 +102,16 @@ def _relevant_findings(findings: Iterable[Finding], demands: Sequence[PlannedDem
             yield finding if blocks else finding.model_copy(update={"severity": "remark"})
 
 
-def _needed_dimensions(gate: GateSession, planned: PlannedDemand) -> Sequence[str]:
-    """Return the dimensions without which a demand cannot be met."""
-    if planned.demand.optional:
-        return ()
-    names = gate.dimensions_of(planned)
-    if not planned.demand.is_on_grade:
-        return names
-    return [name for name in names if name not in planned.thresholds.quba.allow_missing]
+def _needed_dimensions(gate: GateSession, demands: Iterable[PlannedDemand]) -> dict[str, list[str]]:
+    """Return the dimensions that demands cannot go without, with the places of these demands."""
+    needs: dict[str, list[str]] = {}
+    for planned in demands:
+        demand = planned.demand
+        allowed = planned.thresholds.quba.allow_missing if demand.is_on_grade else ()
+        for name in () if demand.optional else gate.dimensions_of(planned):
+            if name not in allowed and demand.place not in needs.setdefault(name, []):
+                needs[name].append(demand.place)
+    return needs
 
 
 def _unreachable_grades(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[Finding]:

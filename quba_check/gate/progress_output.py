@@ -34,7 +34,7 @@ _DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\
 
 
 class ProgressOutput:
-    """Shows the states of all processes, from a thread once it watches.
+    """Output of the states of all processes, from a thread once it watches; here nothing.
 
     Args:
         folder: of the processes' states.
@@ -118,7 +118,7 @@ class TerminalLine(ProgressOutput):
             self._is_hidden = False
 
     def close(self) -> None:
-        """Erase the line and stop."""
+        """Erase the line and stop; a second call does nothing."""
         super().close()
         with self._lock:
             self._erase()
@@ -185,10 +185,11 @@ class LogLines(ProgressOutput):
                 self._print(text)
 
     def close(self) -> None:
-        """Stop watching, and print what is new."""
-        super().close()
+        """Print what is new, and nothing afterwards."""
         self.update()
+        super().close()
 
     def _print(self, text: str) -> None:
-        self._last_print = self._clock()
-        self._write(f"quba-check: {text}")
+        if not self._end.is_set():
+            self._last_print = self._clock()
+            self._write(f"quba-check: {text}")

@@ -6,10 +6,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from quba_check.errors import UserError
 from quba_check.gate.options import OPTIONS
 from quba_check.messages import HIDDEN, without_credentials
+from quba_check.models.specs import ModelSpec
 from quba_check.records.provenance import FindingRow, InputRow, yaml_input
+from quba_check.records.record import Record
 from quba_check.storage.store import content_hash
+from quba_check.storage.user_files import sha256
 
 if TYPE_CHECKING:
     from quba_check.doctor.finding import Finding
@@ -21,15 +25,8 @@ _OWN = {flag for option in OPTIONS for flag in (option.flag, option.alias) if fl
 _OF_PYTEST = {
     *("-k", "-m", "-n", "--numprocesses", "--dist", "-p", "-c", "--config-file", "--rootdir", "--maxfail"),
     *("--tb", "--color", "--durations", "--junitxml", "--junit-xml", "--deselect", "--ignore", "--basetemp"),
-    *(
-        "--ignore-glob",
-        "--confcutdir",
-        "-r",
-        "--verbosity",
-        "--import-mode",
-        "--lfnf",
-        "--last-failed-no-failures",
-    ),
+    *("--ignore-glob", "--confcutdir", "-r", "--verbosity", "--import-mode", "--lfnf"),
+    "--last-failed-no-failures",
 }
 """Options of pytest and xdist whose values are no secrets."""
 _KNOWN = {*_OWN, *_OF_PYTEST}
@@ -40,11 +37,8 @@ _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 
 def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[InputRow, ...]:
     """Return the files that the judgement of demands rests on, each once."""
-    suite, preprocessing, (baseline, digest) = (
-        gate.suite,
-        gate.request.preprocessing,
-        gate.baseline_and_digest,
-    )
+    suite, preprocessing = gate.suite, gate.request.preprocessing
+    baseline, digest = gate.baseline_and_digest
     rows = [row for planned in demands for row in planned.thresholds.inputs]
     rows.append(yaml_input("manifest", suite.manifest_shown, suite.manifest_content))
     if preprocessing is not None:
@@ -62,6 +56,28 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
     classifier = gate.evaluations[planned.key].classifier
     rows = input_rows(gate, [planned])
     return content_hash([classifier.fingerprint, dict(classifier.files), *(row.sha256 for row in rows)])
+
+
+def is_record_of(record: Record, spec: ModelSpec) -> bool:
+    """True if a record is of this model.
+
+    Files are compared by their digests, and other specs by their text.
+    """
+    if spec.kind in ("demo", "timm", "hub", "open_clip", "callable"):
+        return record.model.spec == spec.text
+    others, folder = dict(record.model.files), spec.path
+    if spec.kind != "folder":
+        digest, folder = sha256(spec.path, spec.text, UserError), spec.path.parent
+        if digest not in others.values():
+            return False
+        # Such as the data of an ONNX file; files from elsewhere have only their names in the record.
+        others = {
+            name: known for name, known in others.items() if known != digest and (folder / name).is_file()
+        }
+    return bool(record.model.files) and all(
+        (folder / name).is_file() and sha256(folder / name, name, UserError) == known
+        for name, known in others.items()
+    )
 
 
 def finding_rows(findings: Iterable[Finding]) -> tuple[FindingRow, ...]:

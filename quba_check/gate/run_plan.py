@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,6 @@ class ModelPlan:
         device: the device that runs the model.
         views: stored views to predict, without those that an earlier protocol of the model predicts already.
         shared: number of views left out for that reason.
-        model_bytes: memory of parameters and buffers.
-        image_bytes: memory of one prepared image.
     """
 
     model: str
@@ -32,8 +30,6 @@ class ModelPlan:
     device: str
     views: tuple[PlannedView, ...]
     shared: int
-    model_bytes: int
-    image_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +68,6 @@ def plan_run(gate: GateSession) -> RunPlan:
         views = evaluation.planned_work()
         new = tuple(view for view in views if view.cache_entry not in seen)
         seen |= {view.cache_entry for view in new}
-        classifier = evaluation.classifier
-        _, height, width = classifier.preprocessing.input_size
-        plans.append(
-            ModelPlan(
-                model,
-                protocol,
-                str(classifier.device),
-                new,
-                len(views) - len(new),
-                _bytes((*classifier.module.parameters(), *classifier.module.buffers())),
-                3 * height * width,
-            )
-        )
+        device = str(evaluation.classifier.device)
+        plans.append(ModelPlan(model, protocol, device, new, len(views) - len(new)))
     return RunPlan(plans, gate.suite.name, gate.options.early_stop)
-
-
-def _bytes(tensors: Iterable[object]) -> int:
-    return sum(int(getattr(tensor, "nbytes", 0)) for tensor in tensors)

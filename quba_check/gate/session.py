@@ -48,8 +48,8 @@ class Callbacks:
         show_step: called with the parts of such a step, which a log does not print.
     """
 
-    progress: Progress | None = None
-    finished: Finished | None = None
+    progress: Progress = lambda _: None
+    finished: Finished = lambda *_: None
     announce: Callable[[str], None] = lambda _: None
     show_step: Callable[[str], None] = lambda _: None
 
@@ -156,6 +156,7 @@ class GateSession:
             from quba_check.demo.suite import is_drawn
 
             if not is_drawn(self.store):
+                self.opened_store.close()  # one that is refused ends the run before the images are drawn
                 self.callbacks.announce("drawing the images of the demo")
         options = self.options
         sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
@@ -243,8 +244,7 @@ class GateSession:
             store=store,
             run=RunSettings(
                 BatchSettings(options.batch_size, options.workers, options.cache_gb),
-                self._labelled_progress(key),
-                self._labelled_finished(key),
+                *self._labelled(key),
                 workers,
             ),
         )
@@ -282,22 +282,15 @@ class GateSession:
         needed = map(self.dimensions_of, self.selected(model, protocol))
         return list(dict.fromkeys(name for names in needed for name in names))
 
-    def _label(self, key: tuple[str, ProtocolName]) -> str:
-        """Return model and protocol for the beginning of names, if there are several."""
+    def _labelled(self, key: tuple[str, ProtocolName]) -> tuple[Progress, Finished]:
+        """Return the callbacks of an evaluation; with several, names begin with model and protocol."""
         choices = zip(*self.models_and_protocols(), strict=True)  # all models, then all protocols
-        return "".join(f"{name}: " for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
-
-    def _labelled_progress(self, key: tuple[str, ProtocolName]) -> Progress | None:
-        progress, label = self.callbacks.progress, self._label(key)
-        if progress is None or not label:
-            return progress
-        return lambda step: progress(replace(step, view=f"{label}{step.view}"))
-
-    def _labelled_finished(self, key: tuple[str, ProtocolName]) -> Finished | None:
-        finished, label = self.callbacks.finished, self._label(key)
-        if finished is None or not label:
-            return finished
-        return lambda name, images: finished(f"{label}{name}", images)
+        parts = (name for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
+        label, callbacks = "".join(f"{part}: " for part in parts), self.callbacks
+        return (
+            lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}")),
+            lambda name, images: callbacks.finished(f"{label}{name}", images),
+        )
 
     @property
     def baseline(self) -> StoredRun | None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import Thresholds
-from quba_check.demands.profiles import (
-    DEMO_THRESHOLDS,
-    display_name,
-    find_thresholds,
-    shipped_profiles,
-)
+from quba_check.demands.profiles import DEMO_THRESHOLDS, display_name, find_thresholds, shipped_profiles
 from quba_check.demands.reading import read_thresholds
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import registry
@@ -25,15 +19,19 @@ from quba_check.storage.user_files import file_kind
 from quba_check.verdicts.derived import population_of
 
 
-def with_shipped_files(arguments: Sequence[str], base: Path) -> list[str]:
-    """Return the arguments, with names of shipped threshold files replaced by their paths.
+def with_shipped_file(argument: str, base: Path) -> str:
+    """Return an argument, with the name of a shipped threshold file replaced by its path.
 
     Printed node ids are accepted: `quba_check/thresholds/default.yaml::accuracy[min]`.
 
     Raises:
         ThresholdError: a YAML file is missing.
     """
-    return [_with_shipped_file(argument, base) for argument in arguments]
+    name, mark, item = argument.partition("::")
+    path = named_path(argument, base)
+    if path.suffix not in SUFFIXES or file_kind(path, name, ThresholdError) is not None:
+        return argument
+    return f"{find_thresholds(name, base)}{mark}{item}"
 
 
 def default_files(options: Options, root: Path) -> list[Path]:
@@ -141,11 +139,3 @@ def _check_early_stop(thresholds: Thresholds) -> None:
                 "counted from a baseline, image by image. Leave the option out, or keep drops in a file of "
                 "their own."
             )
-
-
-def _with_shipped_file(argument: str, base: Path) -> str:
-    name, mark, item = argument.partition("::")
-    path = named_path(argument, base)
-    if path.suffix not in SUFFIXES or file_kind(path, name, ThresholdError) is not None:
-        return argument
-    return f"{find_thresholds(name, base)}{mark}{item}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,30 @@ from typing import Any
 import pytest
 
 from quba_check.demo import DEMO_MODELS
-from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
+from quba_check.errors import BUG_EXIT_CODE, describe_bug
 from quba_check.gate.collector import ResultCollector
+from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.progress import run_time_left
 from quba_check.gate.result import DemandResult
+from quba_check.gate.run_plan import plan_run
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
-from quba_check.pytest_plugin.hooks import USES_MODEL, text_width
+from quba_check.pytest_plugin.hooks import USES_MODEL, text_width, write_lines
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
-from quba_check.pytest_plugin.page_file import shown_path, write_page
 from quba_check.pytest_plugin.progress_line import ProgressLine
-from quba_check.pytest_plugin.run_plan import print_plan
-from quba_check.pytest_plugin.summary_files import remove_earlier, write_summaries
-from quba_check.records.files import IMAGES_SUFFIX, record_paths, remove_records, write_images, write_record
+from quba_check.pytest_plugin.result_files import check_writable, collected_errors, shown_path, write_results
+from quba_check.records.files import (
+    IMAGES_SUFFIX,
+    check_is_no_baseline,
+    record_paths,
+    write_images,
+    write_record,
+)
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
+from quba_check.reports.plan import plan_lines, plan_table
+from quba_check.reports.tables import wrap_text
 from quba_check.reports.terminal import render
 from quba_check.storage.places import folder_of
 
@@ -73,22 +81,15 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Check that the files can be written; remove those of an earlier run."""
+        """Check that the files can be written; remove page and summary of an earlier run."""
         if self._config.option.collectonly or self._gate.options.plan:
             return
         options = self._gate.options
-        report = options.report
         for path, flag in ((options.markdown, "--quba-markdown"), (options.html, "--quba-html")):
             if path is not None:
-                _check_writable(path, flag)
-                remove_earlier(path, flag)
-        if report is None:
-            return
-        _check_writable(report, "--quba-report")
-        demands = self._gate.demands(self._gate.files)
-        with one_line_errors():
-            runs = {planned.key for planned in demands}
-            remove_records(report, runs, options.baseline)
+                check_writable(path, flag, removes=True)
+        if options.report is not None:
+            check_writable(options.report, "--quba-report")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -111,8 +112,32 @@ class Controller:
     def _select(self, node_ids: set[str]) -> None:
         demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
         if demands and not self._selected:
-            print_plan(self._config, self._gate, self._progress, demands)
+            self._print_plan(demands)
         self._selected |= node_ids
+
+    def _print_plan(self, demands: list[PlannedDemand]) -> None:
+        """Print the plan of the demands: two lines, or a table for `--quba-plan`."""
+        gate, progress, shows_table = self._gate, self._progress, self._gate.options.plan
+        if self._config.option.collectonly and not shows_table:
+            return
+        try:
+            with one_line_errors():
+                gate.select(demands)
+                plan = plan_run(gate)
+        except pytest.UsageError:
+            if shows_table:
+                raise
+            return  # the demand that needs the broken set reports it
+        if shows_table:
+            write_lines(self._config, progress, plan_table(plan).splitlines())
+            return
+        missing = [view for view in plan.views if view.missing]
+        passes = sum(view.forward + view.backward for view in missing)
+        progress.writer.plan(passes, {view.kind for view in missing})
+        # Without pytest's terminal there is no such option.
+        if getattr(self._config.option, "verbose", -1) >= 0:
+            text = "\n".join(plan_lines(plan, run_time_left(progress.states())))
+            write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
 
     def pytest_runtestloop(self) -> bool | None:
         """Run nothing for `--quba-plan`."""
@@ -146,14 +171,14 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End workers, write the records, and set the exit code by their verdicts."""
-        try:
+        with collected_errors(self.errors):
             self._gate.close()
-        except UserError as error:
-            self.errors.append(str(error))
         if self._stopped and session.testsfailed:  # pytest takes -x of xdist for an interrupt
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if not self._gate.files:
-            self.exit_code = session.exitstatus = self._exit_code_of_tests(session)
+        if not self._gate.files:  # tests are the demands
+            if session.exitstatus == pytest.ExitCode.OK and not self.is_model_tested:
+                session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+            self.exit_code = int(session.exitstatus)
             return
         try:
             if not (self._config.option.collectonly or self._gate.options.plan):
@@ -177,18 +202,13 @@ class Controller:
         self.paths = [None] * len(self.records)
         images = [self._collector.images_of(record) for record in self.records]
         for path, number in self._destinations():
-            try:
+            with collected_errors(self.errors):
+                check_is_no_baseline(path, self._gate.options.baseline)
                 write_record(self.records[number], path)
                 write_images(images[number], path)
                 self._upload(path)
-            except UserError as error:
-                self.errors.append(str(error))
-            else:
                 self.paths[number] = path
-        errors = write_page(self._gate, self.records, self.paths)
-        self.errors += errors
-        self.page = None if errors or not self.records else self._gate.options.html
-        errors, self.warnings = write_summaries(self._gate, self.records, self.paths, self.page)
+        self.page, errors, self.warnings = write_results(self._gate, self.records, self.paths)
         self.errors += errors
 
     def _upload(self, path: Path) -> None:
@@ -197,13 +217,6 @@ class Controller:
         if folder_of(self._gate.options.store_place) is None and path.is_relative_to(folder):
             for file in (path, path.with_suffix(IMAGES_SUFFIX)):
                 self._gate.opened_store.upload(file.relative_to(folder).as_posix())
-
-    def _exit_code_of_tests(self, session: pytest.Session) -> int:
-        """Return pytest's exit code in a run without threshold files, where tests are the demands."""
-        status = int(session.exitstatus)
-        if status == pytest.ExitCode.OK and not self.is_model_tested:
-            return int(pytest.ExitCode.NO_TESTS_COLLECTED)
-        return status
 
     def _exit_code(self, session: pytest.Session) -> int:
         """Return pytest's exit code for its own errors, else that of the verdicts.
@@ -306,23 +319,6 @@ class InnerSummary:
     ) -> None:
         """Print the reports."""
         self._summary.print_reports(terminalreporter, config)
-
-
-def _check_writable(path: Path, flag: str) -> None:
-    """Refuse the file of an option that cannot be written; create its folder."""
-    if path.is_dir():
-        raise pytest.UsageError(
-            f"{flag}: {path} is a folder. Allowed: a file name that ends in {path.suffix}."
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise pytest.UsageError(
-            f"{flag}: {path} cannot be written ({error.strerror}). "
-            "Allowed: a file in a folder that you may write to."
-        ) from None
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,33 +63,18 @@ def device_of(config: pytest.Config) -> str:
 
 
 def early_options(config: pytest.Config) -> dict[str, Any]:
-    """Return report, baseline and models, before pytest has read its command line.
+    """Return report, baseline and models, before pytest has checked its command line.
 
     Other options may be wrong. Wrong values of these are None: they are refused later. A report that only the
     ini file names is left out of runs without a model, which are no runs of the gate.
     """
-    wanted = [option for option in OPTIONS if option.key in ("model", "quba_report", "quba_baseline")]
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, fromfile_prefix_chars="@")
-    for option in wanted:
-        action = "append" if option.repeatable else "store"
-        parser.add_argument(option.flag, nargs="?", action=action, dest=option.key)
-    try:
-        addopts = config.getini("addopts")
-    except ValueError:  # pytest.main(plugins=…) registers plugins before the ini file is read
-        addopts = []
-    words = [
-        *addopts,
-        *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
-        *config.invocation_params.args,
-    ]
-    given = vars(parser.parse_known_args(words)[0])
-    values: dict[str, Any] = {}
-    for option in wanted:
-        try:
+    given = vars(config.known_args_namespace)
+    values: dict[str, Any] = {"models": None, "report": None, "baseline": None}
+    for option in OPTIONS:
+        if option.field in values:
             value = Given(option.flag, _value(config, option, given), config.invocation_params.dir)
-            values[option.field] = option.parse(value)
-        except OptionError:
-            values[option.field] = None
+            with suppress(OptionError):
+                values[option.field] = option.parse(value)
     if not (values["models"] or given["quba_report"]):
         values["report"] = None
     return values

@@ -44,17 +44,21 @@ CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 FILES = pytest.StashKey[tuple[Path, ...]]()
 
 
-def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add `--model` and the `--quba-…` options, and remove the record of an earlier run.
-
-    That comes first, so that no end of this run leaves a record that is not its own: an option that pytest
-    refuses, `--help`, or a conftest.py that ends the process.
-    """
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--model` and the `--quba-…` options."""
     add_options(parser)
-    config = pluginmanager.get_plugin("pytestconfig")
-    if config is None or "PYTEST_XDIST_WORKER" in os.environ:  # the controller has removed it
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Remove the record of an earlier run.
+
+    That comes first, so that no end of this run leaves a record that is not its own: an unknown option,
+    `--help`, or a conftest.py that ends the process.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the controller has removed it
         return
-    options = early_options(config)
+    options = early_options(early_config)
     if options["report"] is not None:
         from quba_check.records.files import remove_stale_records
 
@@ -105,7 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from quba_check.dimensions import registry
     from quba_check.gate.judge import Judge
-    from quba_check.gate.threshold_files import default_files, with_shipped_files
+    from quba_check.gate.threshold_files import default_files, with_shipped_file
     from quba_check.models.process_setup import set_up_process
     from quba_check.pytest_plugin.items import GATE, JUDGE
 
@@ -114,7 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
         registry.load_entry_points()
         options = _checked_options(config)
         has_paths = config.args_source is pytest.Config.ArgsSource.ARGS
-        given = with_shipped_files(config.args, base) if has_paths else []
+        given = [with_shipped_file(word, base) for word in config.args] if has_paths else []
         if not has_paths or config.option.quba_thresholds:
             given += map(str, default_files(options, config.rootpath))
         config.args = given
@@ -208,10 +212,12 @@ def _checked_options(config: pytest.Config) -> Options:
 def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) -> GateSession:
     """Return the session, which writes its progress to a folder shared by all processes."""
     from quba_check.gate.progress import ProgressWriter
+    from quba_check.gate.provenance import shown_command
     from quba_check.gate.session import Callbacks, GateSession
     from quba_check.pytest_plugin.progress_line import FOLDER, ProgressLine
     from quba_check.storage.places import local_folder
 
+    arguments = [str(argument) for argument in config.invocation_params.args]
     worker = _worker(config)
     if worker is None:
         folder = local_folder(options.store_place) / "progress" / f"{os.getpid()}-{time.time_ns()}"
@@ -225,19 +231,12 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
         options,
         config.rootpath,
         files=files,
-        command=_command(config),
+        # Parsed with the options of all plugins: what follows an option is its value, not a path.
+        command=shown_command(arguments, config.option.file_or_dir or ()),
         callbacks=Callbacks(writer.add, writer.finish, announce, writer.measure),
         worker=None if worker is None else int(worker.removeprefix("gw")),
         started=_worker_input(config).get(STARTED),
     )
-
-
-def _command(config: pytest.Config) -> tuple[str, ...]:
-    from quba_check.gate.provenance import shown_command
-
-    arguments = [str(argument) for argument in config.invocation_params.args]
-    # Parsed with the options of all plugins: what follows an option is its value, not a path.
-    return shown_command(arguments, config.option.file_or_dir or ())
 
 
 def _register_controller(config: pytest.Config, gate: GateSession) -> None:

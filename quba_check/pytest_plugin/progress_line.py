@@ -32,7 +32,7 @@ class ProgressLine:
     def __init__(self, folder: Path, config: pytest.Config) -> None:
         self._folder = folder
         self._config = config
-        self._output: ProgressOutput | None = None
+        self._output = ProgressOutput(folder)
         option = config.option
         has_terminal = config.pluginmanager.hasplugin("terminal")
         is_silent = not has_terminal or option.verbose < 0 or option.collectonly
@@ -46,22 +46,19 @@ class ProgressLine:
 
     def announce(self, words: str) -> None:
         """Show a step that precedes predictions."""
-        if self._output is not None:
-            self._output.announce(words)
+        self._output.announce(words)
         self.writer.announce(words)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Send the folder of the states to a worker."""
         node.workerinput[FOLDER] = str(self._folder)
-        if self._output is not None:
-            self._output.watch()
+        self._output.watch()
 
     def pytest_sessionstart(self) -> None:
         """Erase the line before pytest writes its header and collects."""
         self.writer.announce("")
-        if self._output is not None:
-            self._output.hide()
+        self._output.hide()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self) -> Generator[None, Any, Any]:
@@ -89,13 +86,11 @@ class ProgressLine:
 
     def pause(self) -> AbstractContextManager[None]:
         """Print no progress while other code writes to the terminal."""
-        return nullcontext() if self._output is None else self._output.pause()
+        return self._output.pause()
 
     def close(self) -> None:
         """End progress, and remove the states."""
-        if self._output is not None:
-            self._output.close()
-        self._output = None
+        self._output.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write(self, text: str) -> None:

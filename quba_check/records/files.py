@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from quba_check.errors import OptionError, UserError
 from quba_check.messages import nearest
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, read_bytes, read_json
-from quba_check.strict_yaml.schema import locate
+from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, read_bytes
 
 SCHEMA = 1
 SUFFIX = ".json"
-_ALLOWED = {
-    "finite_number": "a finite number",
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "greater_than_equal": "a number of at least 0",
-}
-"""Allowed values in words, by pydantic's type of error."""
-LONGEST_VALUE = 40
-"""Largest number of characters of a wrong value in a message."""
 LONGEST = 100
 """Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
 IMAGES_SUFFIX = ".npz"
@@ -63,31 +51,6 @@ def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
     return tuple(path.with_name(f"{path.stem}-{name}{path.suffix}") for name in unique.values())
 
 
-def remove_records(path: Path, runs: Collection[tuple[str, str]], baseline: Path | None = None) -> None:
-    """Remove earlier records at all paths of `record_paths` for this run.
-
-    A killed run then leaves no record at all.
-
-    Args:
-        path: see `record_paths`.
-        runs: model name and protocol of each future record.
-        baseline: record that the run compares with.
-
-    Raises:
-        UserError: one of them cannot be removed, or is the baseline.
-    """
-    earlier = [path]
-    if len(runs) > 1:
-        patterns = [_pattern(path, name, protocol) for name, protocol in runs]
-        files = path.parent.glob(f"*{path.suffix}")
-        earlier += [file for file in files if any(pattern.fullmatch(file.name) for pattern in patterns)]
-    for file in earlier:
-        check_is_no_baseline(file, baseline)
-    for file in earlier:
-        if file_kind(file, str(file), UserError) == "file":
-            _remove_record(file)
-
-
 def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | None = None) -> None:
     """Remove records of earlier runs, before the options of this one are read.
 
@@ -100,19 +63,20 @@ def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | No
         baseline: record that the run compares with; kept.
 
     Raises:
-        UserError: one of them cannot be removed, or the baseline is at `path`.
+        UserError: one of them cannot be removed, or the run would replace the baseline.
     """
     check_is_no_baseline(path, baseline)
-    for file in (path, *path.parent.glob(f"*{path.suffix}")):
-        if file != path and (not file.name.startswith(f"{path.stem}-") or _is_same(file, baseline)):
-            continue
+    for file in (path, *path.parent.glob(f"{glob.escape(path.stem)}-*{path.suffix}")):
         try:
             record = read_record(file)
         except UserError:
             continue
         is_named_after = _pattern(path, record.model.name, record.protocol).fullmatch(file.name)
         if file == path or (is_named_after and record.model.spec in specs):
-            _remove_record(file)
+            if len(specs) > 1:
+                check_is_no_baseline(file, baseline)
+            if not _is_same(file, baseline):
+                _remove_record(file)
 
 
 def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
@@ -206,21 +170,6 @@ def write_bytes(content: bytes, path: Path) -> None:
         ) from why
 
 
-def is_newer(path: Path, shown: str) -> bool:
-    """Return True for a record with a schema that only later versions read.
-
-    Args:
-        path: the file.
-        shown: its name in messages.
-
-    Raises:
-        UserError: the file cannot be read, or is not JSON.
-    """
-    content = read_json(path, shown, UserError)
-    schema = content.get("schema") if isinstance(content, dict) else None
-    return isinstance(schema, int) and schema > SCHEMA
-
-
 def read_record(path: Path, shown: str | None = None) -> Record:
     """Read a record of this or an earlier version.
 
@@ -239,41 +188,23 @@ def read_record_and_digest(path: Path, shown: str | None = None) -> tuple[Record
     where = shown or str(path)
     try:
         data = read_bytes(path, where, UserError, LARGEST_JSON)
-        content = decode_json(data, where, UserError)
+        return parse_record(data, where), hashlib.sha256(data).hexdigest()
     except UserError as why:
         raise UserError(f"{why} {_allowed(path)}") from why
+
+
+def parse_record(data: bytes, where: str) -> Record:
+    """Return the record in the content of a file; see `read_record`."""
+    content = decode_json(data, where, UserError)
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
-        raise UserError(f"{where}: schema {schema} is newer than this version reads. Allowed: {SCHEMA}.")
+        raise UserError(f"{where}: schema {schema} is newer than this version reads.")
     try:
-        return Record.model_validate(content), hashlib.sha256(data).hexdigest()
+        return Record.model_validate(content)
     except ValidationError as why:
         error = why.errors()[0]
-        allowed = error.get("ctx", {}).get("allowed") or _ALLOWED.get(error["type"])
-        raise UserError(
-            f"{where}: not a record: {_problem(error, content)}. "
-            + (f"Allowed: {allowed}." if allowed else _allowed(path))
-        ) from why
-
-
-def _problem(error: ErrorDetails, content: Any) -> str:
-    """Return place and value of an error in a record, in words."""
-    location, value = locate(content, error["loc"])
-    place = f"{'.'.join(map(str, location))}: " if location else ""
-    if error["type"] == "missing":
-        return f"{place}the key '{error['loc'][-1]}' is missing"
-    if not location:
-        return "it is not a JSON object"
-    if got := error.get("ctx", {}).get("got"):
-        return f"{place}got {got}"
-    match value:
-        case dict():
-            return f"{place}got keys with values"
-        case list():
-            return f"{place}got a list"
-        case None | bool() | float():
-            return f"{place}got {json.dumps(value)}"
-    return f"{place}got {repr(value)[:LONGEST_VALUE]}"
+        problem = ": ".join(filter(None, [".".join(map(str, error["loc"])), error["msg"]]))
+        raise UserError(f"{where}: not a record: {problem}.") from why
 
 
 def _allowed(path: Path) -> str:

@@ -21,12 +21,7 @@ NO_BASELINE = (
 )
 
 
-def judge(
-    demand: Demand,
-    evidence: Judged,
-    policy: Policy = POINT,
-    others: Iterable[float] = (),
-) -> Verdict:
+def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iterable[float] = ()) -> Verdict:
     """Return the verdict on a demand. A value equal to the threshold meets it.
 
     Args:

@@ -57,10 +57,7 @@ def measured(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Measu
 
 @pytest.fixture
 def judge_cold(
-    pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
-    tiny_data: Path,
-    measured: Measured,
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tiny_data: Path, measured: Measured
 ) -> Judge:
     """Runs in a fresh folder that holds `thresholds/x.yaml`, with an empty store."""
     judge = Judge(pytester, pytester.path / "store")

@@ -76,7 +76,7 @@ def data(folder: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path
         (
             "nets:net",
             ["--quba-report=runs.json"],
-            "--quba-report: HERE/runs.json is a folder. Allowed: a file name that ends in .json.",
+            "--quba-report: got 'runs.json', a folder. Allowed: a file name.",
         ),
         (
             "nets:net",

@@ -127,7 +127,6 @@ def test_without_a_threshold_file_tests_with_the_fixture_are_the_demands(
         (("--collect-only",), {}, 5),
         (("--quba-plan",), {}, 0),
         (("--fixtures",), {}, 1),
-        (("--quba-seed",), {}, 4),
         (("--unknown",), {}, 4),
         (("no.yaml",), {}, 4),
         ((), {"conftest.py": "1 / 0\n"}, 4),
@@ -247,10 +246,7 @@ def test_a_selection_passes_and_its_record_is_no_release(
 
 
 def test_optional_demands_alone_with_nothing_there_are_no_pass(judge: Judge) -> None:
-    judge.write(
-        "thresholds/x.yaml",
-        "schema: 1\ndimensions:\n  accuracy: {max_drop: 0.01, optional: true}\n",
-    )
+    judge.write("thresholds/x.yaml", "schema: 1\ndimensions:\n  accuracy: {max_drop: 0.01, optional: true}\n")
     result = judge(FILE, "--quba-report=record.json")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     assert "released: no; no demand was judged" in result.outlines
@@ -328,7 +324,7 @@ def test_a_model_that_ends_the_process_leaves_no_record(tiny_data: Path, tmp_pat
         "    module.register_forward_pre_hook(lambda *_: os._exit(0))\n"
         "    return module\n"
     )
-    (project.root / "record.json").write_text("{}")
+    (project.root / "record.json").write_text(record().to_json())
     process = project.start("--model=ends:net", "--quba-report=record.json", "-k", "ends")
     assert ended(process).code == 0
     assert not list(project.root.glob("record*.json"))

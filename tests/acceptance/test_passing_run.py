@@ -168,9 +168,4 @@ def test_junit_carries_value_interval_bound_unit_and_protocol(run: Finished, pro
         "unit": "millions",
         "protocol": "standard",
     }
-    assert found["quba.grade[min]"] == {
-        "value": "F",
-        "min": "F",
-        "unit": "grade",
-        "protocol": "standard",
-    }
+    assert found["quba.grade[min]"] == {"value": "F", "min": "F", "unit": "grade", "protocol": "standard"}

@@ -22,8 +22,6 @@ total                      285                0      375        99     9.3 kB
 plan: 83 views, 285 images, 9.3 kB to store
 at most 375 forward and 99 backward passes, time on cpu not known yet
 PGD takes at most these passes: images that it fools leave early.
-memory: 144 bytes for the weights
-prepared images in the store: at most 51 kB
 Nothing was run, and no record was written."""
 
 

@@ -24,26 +24,3 @@ def test_file_and_standard_output(folder: Path, capsys: pytest.CaptureFixture[st
     assert main(["badge", "a.json"]) == 0
     svg = badge_svg(record())
     assert (Path("out/badge.svg").read_text(encoding="utf-8"), capsys.readouterr().out) == (svg, svg)
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("badge", "quba-check badge: RECORD.json: is missing. See 'quba-check badge --help'."),
-        (
-            "badge a.json -o a.png",
-            "quba-check badge: -o/--output: got 'a.png'. Allowed: a file name that ends in .svg.",
-        ),
-        (
-            "badge a.svg -o a.svg",
-            "--output: got 'a.svg', which this command reads. Allowed: another file.",
-        ),
-        (
-            "badge b.json",
-            "b.json: there is no such file. Allowed: a file that --quba-report wrote.",
-        ),
-    ],
-)
-def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
-    assert main(words.split()) == 4
-    assert capsys.readouterr() == ("", f"ERROR: {message}\n")

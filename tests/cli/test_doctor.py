@@ -153,18 +153,10 @@ def test_several_models_and_threshold_files(here, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "quba-check doctor: --model: is missing."),
-        (["--model=demmo"], "demmo: not a model spec. Allowed: "),
-        (["--model=demo", "--data=nowhere", "--device=cup"], "--quba-device: unknown device 'cup'."),
         (
             ["--model=demo-textured", "--data=data"],
             "--quba-data: got 'data', but 'demo-textured' brings its own images. Allowed: a data folder for "
             "any other model. Leave the option out, or name another model.",
-        ),
-        ([f"--model={NETS}:net", "--data=dat"], "there is no such data folder. Did you mean 'data'?"),
-        (
-            [f"--model={NETS}:nett", "--data=data"],
-            f"{NETS}:nett: '{NETS}' has no attribute 'nett'. Did you mean 'net'?",
         ),
         (
             [f"--model={NETS}:net", "--data=data", "--order=none.txt"],

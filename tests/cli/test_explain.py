@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -110,42 +108,3 @@ def test_the_threshold_file_gives_population_and_weights(run) -> None:
     assert "against screened" in out
     assert "accuracy                       0.900  0.880..0.920          100 %     +0.185\n" in out
     assert "against published" in run("a.json --thresholds own.yaml --population published")[1]
-
-
-def test_a_hostile_name_stays_on_its_line(run) -> None:
-    model = record().model.model_dump() | {"name": "a\x1b[31m\nb"}
-    Path("h.json").write_text(record(model=model).to_json(), encoding="utf-8")
-    assert run("h.json")[1].splitlines()[0] == r"a\x1b[31m\nb on tiny, protocol standard"
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("", "quba-check explain: RECORD.json: is missing. See 'quba-check explain --help'."),
-        (
-            "aa.json",
-            "aa.json: there is no such file. Allowed: a file that --quba-report wrote. "
-            "Did you mean 'a.json'?",
-        ),
-        (
-            "a.json --population demos",
-            "quba-check explain: --population: no such name or file, got 'demos'. Allowed: published, "
-            "screened, demo, or a file that 'quba-check population' made. Did you mean 'demo'?",
-        ),
-        (
-            "a.json --thresholds mobil",
-            "mobil: there is no such threshold file, and no shipped profile of that name. "
-            "Did you mean 'mobile'? Shipped: default, mobile, safety-critical, server.",
-        ),
-    ],
-)
-def test_wrong_command_lines(run, words: str, message: str) -> None:
-    assert run(words) == (4, "", f"ERROR: {message}\n")
-
-
-def test_it_loads_no_torch(run) -> None:
-    code = (
-        "import sys; from quba_check.cli.main import main; main(['explain', 'a.json']); "
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

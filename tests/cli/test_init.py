@@ -90,13 +90,6 @@ def test_files_and_output(here: Path, capsys) -> None:
     ]
 
 
-def test_a_url(here: Path, capsys) -> None:
-    assert main(["init", "s3://bucket/data"]) == 4
-    assert capsys.readouterr().err == (
-        "ERROR: quba-check init: DIR: got the URL 's3://bucket/data'. Allowed: a path on this machine.\n"
-    )
-
-
 def test_what_is_missing_is_written_and_the_rest_is_kept(here: Path, capsys) -> None:
     write(here / "data", "val/ant", "val/bee")
     manifest, thresholds = here / "data/quba-data.yaml", here / "thresholds/default.yaml"
@@ -203,10 +196,7 @@ def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
     ("folder", "text"),
     [
         ("no", "{here}/no: there is no such data folder. Allowed: an existing folder."),
-        (
-            "file",
-            "{here}/file: is a file, not a data folder. Allowed: a folder, such as {here}.",
-        ),
+        ("file", "{here}/file: is a file, not a data folder. Allowed: a folder, such as {here}."),
         (
             "empty",
             "{here}/empty: no test images in folders of two or more classes. Expected: val/<class>/<image>, "

@@ -61,24 +61,12 @@ def test_a_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     ("words", "message"),
     [
         (
-            "model-card a.json",
-            "quba-check model-card: README.md: is missing. See 'quba-check model-card --help'.",
-        ),
-        (
             "model-card a.json README.md",
-            "README.md: there is no such file. Allowed: a model card; it may be empty.",
+            "README.md: there is no such file.",
         ),
         (
             "model-card a.json card",
-            "quba-check model-card: README.md: got 'card'. Allowed: a model card, a file that ends in .md.",
-        ),
-        (
-            "model-card a.json a.json",
-            "quba-check model-card: README.md: got 'a.json'. Allowed: a model card, a file that ends in .md.",
-        ),
-        (
-            "model-card a.json folder.md",
-            "folder.md: this is a folder, not a file.",
+            "quba-check model-card: README.md: got 'card', a folder. Allowed: a file name.",
         ),
         (
             "model-card a.json card/README.md --dataset me/set",
@@ -86,22 +74,8 @@ def test_a_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
             "or neither.",
         ),
         (
-            "model-card a.json card/README.md --task test",
-            "quba-check model-card: --dataset: is missing. Allowed: both --dataset ID and --task ID, "
-            "or neither.",
-        ),
-        (
             "model-card a.json card/README.md --percent",
             "quba-check model-card: --percent: is given without --dataset ID and --task ID. Add them.",
-        ),
-        (
-            "model-card a.json card/README.md --url example.org",
-            "quba-check model-card: --url: got 'example.org'. Allowed: an address that begins with https:// "
-            "or http://.",
-        ),
-        (
-            "model-card card/README.md a.json",
-            "card/README.md: it is not JSON. Allowed: a file that --quba-report wrote.",
         ),
     ],
 )
@@ -116,5 +90,5 @@ def test_a_card_in_another_encoding(folder: Path, capsys: pytest.CaptureFixture[
     assert run(capsys, "model-card a.json card/README.md") == (
         4,
         "",
-        "ERROR: card/README.md:2: the file is not UTF-8 text.\n",
+        "ERROR: card/README.md:2: the file is not UTF-8 text, got the byte 0xff.\n",
     )

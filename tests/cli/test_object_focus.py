@@ -177,11 +177,6 @@ def test_mistakes(data, tmp_path, capsys):
         "",
         f"ERROR: {where}: needs masks or boxes, got both. Allowed: --masks DIR, or --boxes FILE.csv.\n",
     )
-    assert run(capsys, data, *masks, "--per-class", "1") == (
-        4,
-        "",
-        f"ERROR: {where}: --per-class: got '1'. Allowed: a whole number from 2.\n",
-    )
     assert run(capsys, data, *masks, "-o", data / "val") == (
         4,
         "",

@@ -97,8 +97,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "release.yaml").write_text(json.dumps(thresholds))
     (folder / "README.md").write_text("# A model\n")
     write_suite(folder / "data")
-    (folder / "store" / "predictions").mkdir(parents=True)
     (folder / "store" / "runs").mkdir(parents=True)
+    (folder / "store" / "format.json").write_text('{"format": 2}')
     shutil.copy(folder / "demo.json", folder / "store" / "runs" / "demo.json")
     (folder / "store" / "active").mkdir()
     run = replace(new_run([HOSTILE, LONG]), host=HOSTILE, work=HOSTILE, left=HOSTILE)
@@ -120,10 +120,7 @@ def write_suite(folder: Path) -> None:
 
 def write_population(path: Path) -> None:
     rows = [
-        {
-            "id": f"{HOSTILE}{LONG}{number}",
-            "values": dict.fromkeys(PUBLISHED_DIMENSIONS, 0.5 + number / 100),
-        }
+        {"id": f"{HOSTILE}{LONG}{number}", "values": dict.fromkeys(PUBLISHED_DIMENSIONS, 0.5 + number / 100)}
         for number in range(10)
     ]
     content = {
@@ -179,8 +176,6 @@ NOT_RUN = {
     "reproduce": "takes models of the published table",
     "schema": "prints a constant",
     "suite make-object-focus": "prints numbers",
-    "store export": "writes a zip",
-    "store import": "reads a zip",
 }
 _OURS = re.compile(r"::(error|warning|notice) [^:]*::")
 

@@ -9,7 +9,7 @@ from support.runs_compared import stored
 from support.s3 import S3Server
 from support.tiny import CLASSES, write_suite
 
-from quba_check.cli.picture_sources import picture_sources
+from quba_check.cli.report import picture_source
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import SuiteError
 
@@ -22,7 +22,7 @@ def run_on(root: Path, spec: str = "r50.pt") -> StoredRun:
 
 def test_the_folder_of_the_run(tmp_path: Path, own_store: Path) -> None:
     root = write_suite(tmp_path / "data")
-    (source,) = picture_sources([run_on(root)], None, own_store)
+    source = picture_source(run_on(root), None, own_store)
     names = source.labelled_names("clean")
     assert {label for _, label, _ in names} == set(CLASSES)
     with source.open_image("clean", names[0][0]) as image:
@@ -33,20 +33,18 @@ def test_the_url_of_the_run(tmp_path: Path, own_store: Path, s3: S3Server) -> No
     url = s3.upload(write_suite(tmp_path / "data"))
     run = run_on(tmp_path)
     suite = run.record.suite.model_copy(update={"root": url})
-    (source,) = picture_sources(
-        [StoredRun("a.json", run.record.model_copy(update={"suite": suite}), run.images)], None, own_store
-    )
+    run = StoredRun("a.json", run.record.model_copy(update={"suite": suite}), run.images)
+    source = picture_source(run, None, own_store)
     assert {label for _, label, _ in source.labelled_names("clean")} == set(CLASSES)
 
 
-def test_another_folder_for_all(tmp_path: Path, own_store: Path) -> None:
+def test_another_folder(tmp_path: Path, own_store: Path) -> None:
     root = write_suite(tmp_path / "data")
-    sources = picture_sources([run_on(tmp_path / "gone"), run_on(tmp_path / "gone")], root, own_store)
-    assert [bool(source.labelled_names("clean")) for source in sources] == [True, True]
+    assert picture_source(run_on(tmp_path / "gone"), root, own_store).labelled_names("clean")
 
 
 def test_a_missing_folder_is_a_reason(tmp_path: Path, own_store: Path) -> None:
-    (source,) = picture_sources([run_on(tmp_path / "gone")], None, own_store)
+    source = picture_source(run_on(tmp_path / "gone"), None, own_store)
     assert source == (
         f"{tmp_path}/gone: there is no such data folder. Allowed: an existing folder. "
         "Another folder: --data DIR."
@@ -55,9 +53,9 @@ def test_a_missing_folder_is_a_reason(tmp_path: Path, own_store: Path) -> None:
 
 def test_a_missing_folder_that_was_named_is_an_error(tmp_path: Path, own_store: Path) -> None:
     with pytest.raises(SuiteError, match="there is no such data folder"):
-        picture_sources([run_on(tmp_path)], tmp_path / "gone", own_store)
+        picture_source(run_on(tmp_path), tmp_path / "gone", own_store)
 
 
 def test_the_images_of_the_demo(own_store: Path) -> None:
-    (source,) = picture_sources([run_on(Path("/gone"), "demo-textured")], None, own_store)
+    source = picture_source(run_on(Path("/gone"), "demo-textured"), None, own_store)
     assert source.labelled_names("clean")[0] == ("clean/arrow/000.png", "arrow", "")

@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from support.tuned import record
 
 from quba_check.cli.main import main
-from quba_check.demands.profiles import find_thresholds
 
 HARD = """schema: 1
 protocol: released
@@ -177,45 +174,3 @@ def test_csv(run) -> None:
     assert rows[0]["command"] == (
         "pytest --model=timm:tf_efficientnet_b1.ns_jft_in1k --quba-thresholds=mobile"
     )
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("", "quba-check recommend: THRESHOLDS: is missing. See 'quba-check recommend --help'."),
-        (
-            "mobil",
-            "mobil: there is no such threshold file, and no shipped profile of that name. "
-            "Did you mean 'mobile'? Shipped: default, mobile, safety-critical, server.",
-        ),
-        (
-            "mobile --format jsn",
-            "quba-check recommend: --format: got 'jsn'. Allowed: table, json, csv. Did you mean 'json'?",
-        ),
-        (
-            "mobile --population publishd",
-            "quba-check recommend: --population: no such name or file, got 'publishd'. Allowed: published, "
-            "screened, demo, or a file that 'quba-check population' made. Did you mean 'published'?",
-        ),
-        ("mobile --limit 0", "quba-check recommend: --limit: got '0'. Allowed: a whole number from 1."),
-        (
-            "mobile --record x.json",
-            "x.json: there is no such file. Allowed: a file that --quba-report wrote.",
-        ),
-    ],
-)
-def test_wrong_command_lines(run, words: str, message: str) -> None:
-    assert run(words) == (4, "", f"ERROR: {message}\n")
-
-
-def test_the_printed_command_names_the_file_for_a_shell(run, tmp_path: Path) -> None:
-    Path("my file.yaml").write_text(find_thresholds("mobile", tmp_path).read_text("utf-8"), encoding="utf-8")
-    assert main(["recommend", "my file.yaml", "--format", "json", "--limit", "1"]) == 0
-
-
-def test_it_loads_no_torch(run) -> None:
-    code = (
-        "import sys; from quba_check.cli.main import main; main(['recommend', 'mobile']); "
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -54,35 +54,10 @@ def test_a_page_of_two_records_by_another_population(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "quba-check report: RECORD.json: is missing. See 'quba-check report --help'."),
-        ("demo.json", "quba-check report: -o/--output: is missing. See 'quba-check report --help'."),
-        (
-            "demo.json -o page.pdf",
-            "quba-check report: -o/--output: got 'page.pdf'. Allowed: a file name that ends in .html.",
-        ),
-        ("demo.json -o .", "quba-check report: -o/--output: got '.', a folder. Allowed: a file name."),
-        (
-            "no.json -o page.html",
-            "no.json: there is no such file. Allowed: a file that --quba-report wrote.",
-        ),
-        (
-            "demo.json --baseline textre.json -o page.html",
-            (
-                "textre.json: there is no such file. Allowed: a file that --quba-report wrote. "
-                "Did you mean 'textured.json'?"
-            ),
-        ),
-        (
-            "demo.json --population publishd -o page.html",
-            (
-                "quba-check report: --population: no such name or file, got 'publishd'. Allowed: published, "
-                "screened, demo, or a file that 'quba-check population' made. Did you mean 'published'?"
-            ),
-        ),
         (
             "demo.json --data images -o page.html",
             "quba-check report: --data: got a folder without --pictures. Add --pictures N.",
-        ),
+        )
     ],
 )
 def test_wrong_command_lines(
@@ -90,21 +65,3 @@ def test_wrong_command_lines(
 ) -> None:
     assert run(words, capsys) == (4, f"{START}{message}\n")
     assert not (folder / "page.html").exists()
-
-
-def test_a_record_is_not_overwritten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "demo.html").write_bytes((folder / "demo.json").read_bytes())
-    code, text = run("demo.html -o demo.html", capsys)
-    assert (code, text) == (
-        4,
-        f"{START}--output: got 'demo.html', which this command reads. Allowed: another file.\n",
-    )
-
-
-def test_a_page_that_cannot_be_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "file").write_text("", encoding="utf-8")
-    assert run("demo.json -o file/page.html", capsys) == (
-        4,
-        f"{START}file/page.html: cannot be written (File exists). "
-        "Allowed: a file in a folder that you may write to.\n",
-    )

@@ -54,18 +54,7 @@ def test_images_that_are_not_there(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [
-        ("--pictures 0", "quba-check report: --pictures: got '0'. Allowed: a whole number from 1."),
-        (
-            "--pictures 1001",
-            "quba-check report: --pictures: got '1001'. Allowed: a whole number from 1 to 1,000.",
-        ),
-        ("--data .", "quba-check report: --data: got a folder without --pictures. Add --pictures N."),
-        (
-            "--pictures 2 --data /gone",
-            "/gone: there is no such data folder. Allowed: an existing folder.",
-        ),
-    ],
+    [("--pictures 2 --data /gone", "/gone: there is no such data folder. Allowed: an existing folder.")],
 )
 def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
     assert main(f"{COMMAND} {words}".split()) == 4

@@ -87,11 +87,3 @@ def test_forgotten_evaluations_are_shown_once(tmp_path: Path, capsys: pytest.Cap
     assert main(["status", "--store", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("pid ") == 3
     assert {run.run for run in active_runs(store.objects)} == {alive.run, "silent"}
-
-
-def test_a_folder_that_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "--store", str(tmp_path)]) == 4
-    assert capsys.readouterr().err == (
-        f"ERROR: quba-check status: --store: {tmp_path} is not a store: it has no folder 'predictions'. "
-        "Allowed: the folder that a run got by --quba-store or $QUBA_STORE.\n"
-    )

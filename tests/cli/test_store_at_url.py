@@ -74,7 +74,7 @@ def test_a_url_without_a_store_stays_empty(
         assert main([*words.split(), "--store", f"{bucket}/typo"]) == 4
         assert capsys.readouterr().err == (
             f"ERROR: quba-check {words}: --store: {bucket}/typo is not a store: it has neither 'format.json' "
-            "nor 'predictions/'. Allowed: the URL that a run got by --quba-store or $QUBA_STORE.\n"
+            "nor 'predictions/'. Allowed: the folder or URL that a run got by --quba-store or $QUBA_STORE.\n"
         )
     assert s3.names(bucket) == []
     output(capsys, "store", "list", "--store", url)

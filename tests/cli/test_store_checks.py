@@ -8,7 +8,6 @@ import pytest
 from support.stored import flip_last_bit, keys_of, predict, prediction_files
 
 from quba_check.cli.store_checks import Damage, prediction_damages
-from quba_check.storage.objects import StoredFile
 from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
 
@@ -19,7 +18,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def damages(store: Store, path: Path) -> list[Damage]:
-    return prediction_damages(store, StoredFile(path.relative_to(store.root).as_posix(), 0, 0.0))
+    return prediction_damages(store, path.relative_to(store.root).as_posix())
 
 
 @pytest.mark.parametrize("packed", [True, False])

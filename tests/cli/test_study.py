@@ -65,30 +65,6 @@ def test_csv_has_every_number(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(untested) == 14
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("--format json", "quba-check study: --format: got 'json'. Allowed: table, csv."),
-        (
-            "--population screend",
-            "quba-check study: --population: no such name or file, got 'screend'. Allowed: published, "
-            "screened, demo, or a file that 'quba-check population' made. Did you mean 'screened'?",
-        ),
-        (
-            "--population .",
-            "quba-check study: --population: .: this is a folder, not a file. Allowed: published, screened, "
-            "demo, or a file that 'quba-check population' made.",
-        ),
-        (
-            "mobile",
-            "quba-check study: got unexpected extra argument (mobile). See 'quba-check study --help'.",
-        ),
-    ],
-)
-def test_wrong_command_lines(capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
-    assert run(capsys, words) == (4, "", f"ERROR: {message}\n")
-
-
 def test_it_loads_no_torch() -> None:
     code = (
         "import sys; from quba_check.cli.main import main; main(['study']); sys.exit('torch' in sys.modules)"

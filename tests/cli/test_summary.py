@@ -69,32 +69,3 @@ def test_a_baseline_of_another_suite_is_a_note(run: Run) -> None:
     assert (
         "Not compared with the baseline: `other.json and new.json cannot be compared: they differ in" in text
     )
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (
-            ["new.json", "--page-url", "javascript:alert(1)"],
-            "quba-check summary: --page-url: got 'javascript:alert(1)'. Allowed: an address that begins with "
-            "https:// or http://.",
-        ),
-        (
-            ["new.json", "--page-url", "https://[x"],
-            "quba-check summary: --page-url: got 'https://[x'. Allowed: an address that begins with "
-            "https:// or http://.",
-        ),
-        (
-            ["new.json", "-o", "new.json"],
-            "--output: got 'new.json', which this command reads. Allowed: another file.",
-        ),
-        ([], "quba-check summary: RECORD.json: is missing. See 'quba-check summary --help'."),
-        (
-            ["ne.json"],
-            "ne.json: there is no such file. Allowed: a file that --quba-report wrote. "
-            "Did you mean 'new.json'?",
-        ),
-    ],
-)
-def test_mistakes(run: Run, words: list[str], message: str) -> None:
-    assert run(*words) == (4, "", f"ERROR: {message}\n")

@@ -299,15 +299,6 @@ def test_power(run) -> None:
             "Allowed: records, --percentile P, or --like NAME.",
         ),
         (
-            "tune --percentile 101 -o x.yaml",
-            "quba-check tune: --percentile: got '101'. Allowed: a number from 0 to 100.",
-        ),
-        (
-            "tune --percentile 50 --population nope -o x.yaml",
-            "quba-check tune: --population: no such name or file, got 'nope'. Allowed: published, screened, "
-            "demo, or a file that 'quba-check population' made.",
-        ),
-        (
             "tune a.json released.json -o x.yaml",
             "quba-check tune: a.json and released.json differ in protocol (standard and released). "
             "Allowed: records of one protocol on the same images and classes.",
@@ -319,26 +310,12 @@ def test_power(run) -> None:
             "Allowed: a file with 'protocol: released', or a new file with -o.",
         ),
         (
-            "tune a.json --z x -o x.yaml",
-            "quba-check tune: --z: got 'x'. Allowed: a number from 0 to 4.",
-        ),
-        (
             "tune a.json -o folder.yaml",
-            "quba-check tune: --output: got 'folder.yaml', a folder. "
-            "Allowed: a file name that ends in .yaml or .yml.",
+            "quba-check tune: -o/--output: got 'folder.yaml', a folder. Allowed: a file name.",
         ),
         (
             "tune a.json -o x.json",
-            "quba-check tune: --output: got 'x.json'. Allowed: a file name that ends in .yaml or .yml.",
-        ),
-        (
-            "tune a.json -o gate.yaml/x.yaml",
-            "gate.yaml/x.yaml: cannot be written (File exists). "
-            "Allowed: a file in a folder that you may write to.",
-        ),
-        (
-            "tune a.json -o latin.yaml",
-            "latin.yaml:1: the file is not UTF-8 text, got the byte 0xfc.",
+            "quba-check tune: -o/--output: got 'x.json'. Allowed: a file name that ends in .yaml or .yml.",
         ),
         (
             "tune empty.json a.json -o x.yaml",
@@ -367,43 +344,9 @@ def test_power(run) -> None:
             "Allowed: --z with a single run. Leave the option out.",
         ),
         (
-            "tune --like resnet50 -o x.yaml",  # capitals count
-            "quba-check tune: --like: there is no published model 'resnet50'. Allowed: one of the 326 "
-            "names in the published table, or the model's name in timm. Did you mean 'ResNet50', "
-            "'ResNet50d', 'ResNet50-A3', 'ResNet50-A2', 'ResNet50-A1'?",
-        ),
-        (
-            "tune --like zzzz -o x.yaml",
-            "quba-check tune: --like: there is no published model 'zzzz'. Allowed: one of the 326 names in "
-            "the published table, or the model's name in timm.",
-        ),
-        (
-            "tune a.json --z nan -o x.yaml",
-            "quba-check tune: --z: got 'nan'. Allowed: a number from 0 to 4.",
-        ),
-        (
             "tune --like ResNet50 --population demo -o x.yaml",
             "quba-check tune: --population: got 'demo' without --percentile, the only source "
             "that uses a population. Leave the option out, or add --percentile P.",
-        ),
-        (
-            "power gate.yaml --images 9 --record releasd.json",
-            "releasd.json: there is no such file. Allowed: a file that --quba-report wrote. "
-            "Did you mean 'released.json'?",
-        ),
-        (
-            "what-if gate.yaml",
-            "quba-check what-if: needs records and threshold files, got only gate.yaml. Allowed: at "
-            "least one of each, such as quba-check what-if run.json thresholds/*.yaml.",
-        ),
-        (
-            "power gate.yaml --images 0",
-            "quba-check power: --images: got '0'. Allowed: a whole number from 1.",
-        ),
-        (
-            "what-if released.json hard.yaml nosuch.yaml",
-            "nosuch.yaml: there is no such threshold file, and no shipped profile of that name. "
-            "Shipped: default, mobile, safety-critical, server.",
         ),
     ],
 )

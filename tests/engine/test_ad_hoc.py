@@ -117,10 +117,7 @@ def test_it_costs_a_forward_pass_for_each_image(evaluate, models: ModuleType) ->
     ("images", "message"),
     [
         (["a.png"], f"answers: image 0 is a value of type str. {ALLOWED}"),
-        (
-            [GREY, GREY / 255],
-            f"answers: image 1 is an array of float64 and shape (8, 8, 3). {ALLOWED}",
-        ),
+        ([GREY, GREY / 255], f"answers: image 1 is an array of float64 and shape (8, 8, 3). {ALLOWED}"),
         ([GREY[..., 0]], f"answers: image 0 is an array of uint8 and shape (8, 8). {ALLOWED}"),
         ([GREY[:0]], f"answers: image 0 is an array of uint8 and shape (0, 8, 3). {ALLOWED}"),
         (torch.zeros(3, 8, 8), f"answers: got a tensor of torch.float32 and shape (3, 8, 8). {ALLOWED}"),

@@ -202,11 +202,7 @@ def test_models_with_a_border_in_the_colour_of_their_mean_share_none(evaluate, t
 
 
 def test_the_key_names_exactly_these_images(evaluate, tmp_path: Path) -> None:
-    evaluations = [
-        evaluate(),
-        evaluate(limit=5),
-        evaluate(limit=6),
-    ]
+    evaluations = [evaluate(), evaluate(limit=5), evaluate(limit=6)]
     keys = [one.engine.cache_keys.files_key(CLEAN, 0) for one in evaluations]
     assert len(set(keys)) == 3
     assert evaluations[0].engine.cache_keys.files_key(FOG, 0) == keys[0]

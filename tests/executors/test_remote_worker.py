@@ -15,7 +15,6 @@ from support.s3 import S3Server
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
-from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_request import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.remote_worker import RemoteWorker
@@ -51,8 +50,8 @@ def worker(spec: WorkerSpec, tmp_path_factory: pytest.TempPathFactory) -> Remote
 
 def requests(driver: Evaluation, *wanted: PlannedShard) -> list[ShardRequest]:
     engine = driver.engine
-    with closing(ShardLocks(engine.store, engine.cache_keys, driver.classifier)) as locks:
-        return [pickle.loads(pickle.dumps(request)) for request in locks.requests(wanted)]
+    with closing(engine._stream(())) as stream:
+        return [pickle.loads(pickle.dumps(request)) for request in stream.requests(wanted)]
 
 
 def test_a_worker_gives_the_bytes_of_the_driver(
@@ -157,14 +156,10 @@ def test_an_error_is_that_of_its_shard(
     [
         (
             {"libraries": {"torch": "1.0", "timm": "1.0", "torchvision": "0", "pillow": "1"}},
-            f": torch is {torch.__version__}, but 1.0 where the run was started. Predictions may differ. "
-            "Install torch 1.0 there.",
+            f": demo: torch is {torch.__version__}, but 1.0 where the run was started, so predictions",
         ),
-        (
-            {"fingerprint": "f" * 32},
-            "demo is another model there, with fingerprint",
-        ),
-        ({"preparation": {}}, "demo has another preparation there."),
+        ({"fingerprint": "f" * 32}, "demo: its fingerprint is another than where the run was started"),
+        ({"preparation": {}}, "demo: its preparation is another than where the run was started"),
     ],
 )
 def test_another_model_is_refused_by_name(

@@ -53,7 +53,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_a_terminal_has_a_table_of_running_models(terminal: Terminal) -> None:
-    with LiveTable(terminal, 5, 2, clock=iter([1.0, 2.0]).__next__) as table:
+    with LiveTable(terminal, 5, 2) as table:
         table.started(running("vit", 0))
         table.watch([running("vit", 30, "clean: 400 images, 100 images/s"), running("net", 5)])
         first = terminal.getvalue()
@@ -65,14 +65,6 @@ def test_a_terminal_has_a_table_of_running_models(terminal: Terminal) -> None:
     assert "[1/5] r50: released, grade B, 60 s\n" in terminal.getvalue()
     # 2 waiting, and 30 and 55 seconds of the running ones, by two processes.
     assert "1 of 5 models, 1 released, 2 running, about 2 min left" in terminal.getvalue()
-
-
-def test_the_table_is_drawn_twice_a_second(terminal: Terminal) -> None:
-    with LiveTable(terminal, 5, 2, clock=iter([1.0, 1.4, 1.6]).__next__) as table:
-        for seconds in (30, 31, 32):
-            table.watch([running("vit", seconds)])
-    shown = [seconds for seconds in (30, 31, 32) if f"{seconds} s" in terminal.getvalue()]
-    assert shown == [30, 32]
 
 
 def test_names_with_markup_are_shown_as_they_are(terminal: Terminal) -> None:

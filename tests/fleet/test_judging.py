@@ -161,7 +161,7 @@ def test_a_damaged_record(folder: Path) -> None:
     write_model(folder / "a.pt", records=[content("pass") | {"schema": 7}], code=0)
     [result] = judge("a.pt").values()
     assert result.outcome == "not judged"
-    assert result.problem == "out/a/record.json: schema 7 is newer than this version reads. Allowed: 1."
+    assert result.problem.startswith("out/a/record.json: schema 7 is newer than this version reads.")
 
 
 def test_several_at_once(folder: Path) -> None:

@@ -198,6 +198,7 @@ def reused(folder: Path) -> Callable[[str, dict[str, str]], bool]:
 
     def reuse(spec: str, files: dict[str, str]) -> bool:
         loaded = content("pass")
+        loaded["model"]["spec"] = spec
         loaded["model"]["files"] = {
             name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()
         }

@@ -23,7 +23,7 @@ from quba_check.errors import UserError
 from quba_check.gate.named_files import named_files, threshold_files
 from quba_check.gate.options import OPTIONS
 from quba_check.gate.session import GateSession
-from quba_check.gate.threshold_files import default_files, with_shipped_files
+from quba_check.gate.threshold_files import default_files, with_shipped_file
 from quba_check.messages import visible
 from quba_check.pytest_plugin.options import options_of
 from quba_check.suites import open_suite
@@ -300,7 +300,7 @@ def test_options(
 
     def prepare() -> None:
         run = GateSession(options_of(config(model=["nets:net"], **values)), folder)
-        named = threshold_files(with_shipped_files(arguments, folder), folder)
+        named = threshold_files([with_shipped_file(word, folder) for word in arguments], folder)
         for path in (*default_files(run.options, folder), *named):
             run.thresholds(path)
 

@@ -72,10 +72,6 @@ def test_a_data_folder_behind_a_url() -> None:
     assert (options.data, options.cache_gb) == ("s3://bucket/data", 12.5)
 
 
-def test_a_store_behind_a_url() -> None:
-    assert Options.parse({"quba_store": "s3://bucket/store"}, BASE).store == "s3://bucket/store"
-
-
 def test_a_default_data_folder() -> None:
     given = {"quba_data": "images"}
     assert not Options.parse(given, BASE).data_is_default
@@ -100,32 +96,9 @@ def test_auto_is_a_batch_size() -> None:
             "gpu",
             "--quba-device: unknown device 'gpu'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cpu'?",
         ),
-        (
-            "quba_device",
-            "cude",
-            "--quba-device: unknown device 'cude'. Allowed: auto, cpu, cuda, cuda:N, mps. "
-            "Did you mean 'cuda'?",
-        ),
-        (
-            "quba_compile",
-            "yes",
-            "--quba-compile: got 'yes'. Allowed: on, off.",
-        ),
-        (
-            "quba_cache_gb",
-            "-1",
-            "--quba-cache-gb: got '-1'. Allowed: gigabytes from 0 to 1,000,000.",
-        ),
-        (
-            "quba_cache_gb",
-            "all",
-            "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000.",
-        ),
-        (
-            "quba_cache_gb",
-            "nan",
-            "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 to 1,000,000.",
-        ),
+        ("quba_compile", "yes", "--quba-compile: got 'yes'. Allowed: on, off."),
+        ("quba_cache_gb", "all", "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000."),
+        ("quba_cache_gb", "nan", "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 to 1,000,000."),
         (
             "quba_precision",
             "fp8",
@@ -134,22 +107,14 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_protocol",
             "standart",
-            "--quba-protocol: unknown protocol 'standart'. Allowed: standard, released. "
-            "Did you mean 'standard'?",
+            "--quba-protocol: got 'standart'. Allowed: standard, released. Did you mean 'standard'?",
         ),
-        ("quba_batch_size", "0", "--quba-batch-size: got '0'. Allowed: auto, or a whole number from 1."),
         (
             "quba_batch_size",
             "many",
             "--quba-batch-size: got 'many'. Allowed: auto, or a whole number from 1.",
         ),
         ("quba_workers", "257", "--quba-workers: got '257'. Allowed: a whole number from 0 to 256."),
-        (
-            "quba_device",
-            "cuda:99999",
-            "--quba-device: unknown device 'cuda:99999'. Allowed: auto, cpu, cuda, cuda:N, mps. "
-            "Did you mean 'cuda:0'?",
-        ),
         (
             "quba_limit",
             "9" * 16,
@@ -166,22 +131,14 @@ def test_auto_is_a_batch_size() -> None:
             "/dev/null",
             "--quba-baseline: /dev/null is a pipe or a device. Allowed: a file or a folder.",
         ),
-        ("quba_workers", "-1", "--quba-workers: got '-1'. Allowed: a whole number from 0."),
-        ("quba_limit", "0", "--quba-limit: got '0'. Allowed: a whole number from 1."),
         ("quba_limit", "²", "--quba-limit: got '²'. Allowed: a whole number from 1."),
-        ("quba_seed", "-1", "--quba-seed: got '-1'. Allowed: a whole number from 0."),
         (
             "quba_device",
             "cuda:²",
             "--quba-device: unknown device 'cuda:²'. Allowed: auto, cpu, cuda, cuda:N, mps. "
             "Did you mean 'cuda:0'?",
         ),
-        ("quba_seed", "1.5", "--quba-seed: got '1.5'. Allowed: a whole number from 0."),
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
-        ("quba_markdown", "r.txt", "--quba-markdown: got 'r.txt'. Allowed: a file name that ends in .md."),
-        ("quba_html", "r.htm", "--quba-html: got 'r.htm'. Allowed: a file name that ends in .html."),
-        ("quba_pictures", "0", "--quba-pictures: got '0'. Allowed: a whole number from 1."),
-        ("quba_pictures", "1001", "--quba-pictures: got '1001'. Allowed: a whole number from 1 to 1,000."),
         (
             "quba_pictures",
             "5",
@@ -192,12 +149,6 @@ def test_auto_is_a_batch_size() -> None:
             "quba_executor_workers",
             "2",
             "--quba-executor-workers: got 2 without --quba-executor, which starts them. "
-            "Add --quba-executor=ray.",
-        ),
-        (
-            "quba_executor_settings",
-            "ray.yaml",
-            "--quba-executor-settings: got ray.yaml without --quba-executor, which reads it. "
             "Add --quba-executor=ray.",
         ),
     ],

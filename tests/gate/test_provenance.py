@@ -24,11 +24,7 @@ from quba_check.records.provenance import LARGEST_TEXT, FindingRow, yaml_input
         (["-o", "token=s3cret"], [], ["-o", "***"]),
         (["-otoken=s3cret"], [], ["-otoken=***"]),
         (["-password=s3cret"], [], ["-password=***"]),
-        (
-            ["--model=https://me:s3cret@host/net.pt"],
-            [],
-            ["--model=https://***@host/net.pt"],
-        ),
+        (["--model=https://me:s3cret@host/net.pt"], [], ["--model=https://***@host/net.pt"]),
         (["--model=\udcff.pt"], [], ["--model=\\udcff.pt"]),
         (["--model=" + "x" * 2000], [], ["--model=" + "x" * 992 + "…"]),
         (["a.yaml"] * 203, ["a.yaml"], ["a.yaml"] * 200 + ["… and 3 more"]),

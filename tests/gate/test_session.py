@@ -114,10 +114,7 @@ def test_selected_and_blocking_demands(new_gate: NewGate) -> None:
     ("options", "error"),
     [
         ({"store": "s4://x/y"}, "--quba-store: s4://x/y cannot be opened"),
-        (
-            {"executor": ExecutorChoice("ray")},
-            "--quba-executor: 'ray' needs ray, which is not installed",
-        ),
+        ({"executor": ExecutorChoice("ray")}, "--quba-executor: 'ray' needs ray, which is not installed"),
     ],
 )
 def test_store_and_executor_are_opened_before_a_model_is_loaded(
@@ -170,3 +167,12 @@ def test_progress_names_the_model_if_there_are_several(new_gate: NewGate, tmp_pa
     gate.check(gate.demands(gate.files))
     assert steps[-2:] == [f"loading model {NET}", f"loading model {OTHER}"]
     assert set(views) == {f"{NET}: clean", f"{OTHER}: clean"}
+
+
+def test_a_refused_store_ends_a_demo_before_its_images_are_drawn(tmp_path: Path) -> None:
+    steps: list[str] = []
+    options = Options(("demo",), store="foo://x")
+    gate = GateSession(options, tmp_path, callbacks=Callbacks(announce=steps.append))
+    with pytest.raises(UserError, match=r"^--quba-store: foo://x cannot be opened"):
+        assert gate.suite
+    assert steps == []

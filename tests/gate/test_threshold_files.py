@@ -18,7 +18,7 @@ from quba_check.gate.threshold_files import (
     is_shipped,
     shown_path,
     thresholds_at,
-    with_shipped_files,
+    with_shipped_file,
 )
 
 ACCURACY = "dimensions: {accuracy: {min: 0.5}}"
@@ -39,13 +39,13 @@ def project(tmp_path: Path) -> Path:
 
 def test_names_of_shipped_files_become_paths(project: Path) -> None:
     arguments = ["quba_check/thresholds/mobile.yaml::accuracy[min]", "other/x.yaml", "tests/test_x.py"]
-    assert with_shipped_files(arguments, project) == [
+    assert [with_shipped_file(word, project) for word in arguments] == [
         f"{shipped_profiles()['mobile']}::accuracy[min]",
         "other/x.yaml",
         "tests/test_x.py",
     ]
     with pytest.raises(ThresholdError, match=r"^other/y\.yaml: there is no such threshold file"):
-        with_shipped_files(["other/y.yaml"], project)
+        with_shipped_file("other/y.yaml", project)
 
 
 def test_shown_paths_can_be_given(project: Path) -> None:

@@ -113,17 +113,11 @@ def test_reports_carry_results() -> None:
 @pytest.mark.parametrize(
     ("attributes", "reason"),
     [
-        (
-            {"skipped": True, "longrepr": ("x.py", 1, "Skipped: too slow")},
-            "its item was skipped (too slow)",
-        ),
+        ({"skipped": True, "longrepr": ("x.py", 1, "Skipped: too slow")}, "its item was skipped (too slow)"),
         ({"skipped": True, "wasxfail": "known"}, "its item was skipped (known)"),
         ({"failed": True, "longrepr": "worker 'gw0' crashed\nmore"}, "worker 'gw0' crashed"),
         ({"failed": True, "longrepr": ""}, "its item failed"),
-        (
-            {"passed": True},
-            "its item ended without a verdict; a plugin or a conftest.py changed it",
-        ),
+        ({"passed": True}, "its item ended without a verdict; a plugin or a conftest.py changed it"),
     ],
 )
 def test_reasons_for_missing_results(attributes: dict[str, Any], reason: str) -> None:

@@ -13,16 +13,11 @@ from quba_check.pytest_plugin.options import device_of, early_options, options_o
 STARTED, INI = Path("/started"), Path("/project/pytest.ini")
 
 
-def config(
-    line: dict[str, object] | None = None, ini: dict[str, object] | None = None, words: str = ""
-) -> SimpleNamespace:
+def config(line: dict[str, object] | None = None, ini: dict[str, object] | None = None) -> SimpleNamespace:
     """Return pytest's configuration after it read command line and ini file."""
     option = SimpleNamespace(**dict.fromkeys(option.key for option in OPTIONS) | (line or {}))
     return SimpleNamespace(
-        option=option,
-        getini=(ini or {}).get,
-        inipath=INI,
-        invocation_params=SimpleNamespace(dir=STARTED, args=tuple(words.split())),
+        option=option, getini=(ini or {}).get, inipath=INI, invocation_params=SimpleNamespace(dir=STARTED)
     )
 
 
@@ -63,30 +58,17 @@ def test_the_device() -> None:
     assert device_of(config(ini={"quba_device": "cuda"})) == "cuda"
 
 
-MODEL = "--model=demo"
-
-
 @pytest.mark.parametrize(
-    ("words", "addopts", "environment", "report"),
+    ("line", "report"),
     [
-        (f"{MODEL} --quba-report=r.json", "", "", STARTED / "r.json"),
-        (f"--bogus --quba-limit {MODEL} --quba-report r.json", "", "", STARTED / "r.json"),
-        ("--quba-report=a.json --quba-report=b.json --help -n", "", "", STARTED / "b.json"),
-        (MODEL, "--quba-report=r.json", "", STARTED / "r.json"),
-        (MODEL, "", "--quba-report='r.json'", STARTED / "r.json"),
-        ("--quba-report=r.json", "--quba-report=a.json", "--quba-report=b.json", STARTED / "r.json"),
-        (MODEL, "", "", INI.parent / "ini.json"),
-        ("", "", "", None),  # a run without a model, which is no run of the gate
-        ("--quba-report=r.txt", "", "", None),
-        ("--quba-report", "", "", None),
-        ("-- --quba-report=r.json", "", "", None),
+        ({"model": ["demo"], "quba_report": "r.json"}, STARTED / "r.json"),
+        ({"model": ["demo"]}, INI.parent / "ini.json"),
+        ({}, None),  # a run without a model, which is no run of the gate
+        ({"quba_report": "r.json"}, STARTED / "r.json"),
+        ({"quba_report": "r.txt", "quba_limit": "no"}, None),
     ],
 )
-def test_options_before_pytest_has_read_them(
-    monkeypatch: pytest.MonkeyPatch, words: str, addopts: str, environment: str, report: Path | None
-) -> None:
-    monkeypatch.setenv("PYTEST_ADDOPTS", environment)
-    values = early_options(
-        config(ini={"addopts": addopts.split(), "quba_report": "ini.json"}, words=words)  # type: ignore[arg-type]
-    )
+def test_options_before_pytest_has_checked_them(line: dict[str, object], report: Path | None) -> None:
+    read = config(line, {"quba_report": "ini.json"})
+    values = early_options(SimpleNamespace(**vars(read), known_args_namespace=read.option))  # type: ignore[arg-type]
     assert (values["report"], values["baseline"]) == (report, None)

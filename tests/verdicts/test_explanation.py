@@ -157,13 +157,7 @@ def test_a_drop_without_baseline(optional):
 @pytest.mark.parametrize("demand", [LETTER, SCORE])
 def test_no_grade_is_no_pass(demand):
     evidence = Grade(
-        None,
-        None,
-        None,
-        "published",
-        "released",
-        complete=False,
-        missing=("object_focus", "shape_bias"),
+        None, None, None, "published", "released", complete=False, missing=("object_focus", "shape_bias")
     )
     verdict = judge(demand, evidence)
     assert verdict.outcome == "unmeasurable"

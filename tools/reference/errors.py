@@ -90,7 +90,7 @@ MESSAGES = (
         "[security](../security.md#why-is-a-torchscript-file-refused-although-it-writes-no-files).",
     ),
     Explained(
-        "is another model there",
+        "is another than",
         "A machine has an older file, or a callable draws its weights at random.",
         "Copy the file, or load the weights in the callable.",
     ),

@@ -19,6 +19,7 @@ from quba_check.executors.ray.worker_state import WorkerCall, WorkerState, check
 from quba_check.executors.settings import RaySettings
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.models.compute import ComputeSettings
+from quba_check.number_format import counted
 from quba_check.storage.shard import ShardKey
 
 TRIES = 3
@@ -288,7 +289,7 @@ class RayExecutor:
     def name(self) -> str:
         """Words for reports, such as `ray, 8 workers`."""
         count = len(self._pool.workers)
-        return f"ray, {count} worker{'s' * (count != 1)}" if count else "ray"
+        return f"ray, {counted(count, 'worker')}" if count else "ray"
 
     def choose_compute(self) -> ComputeSettings:
         """Return the settings of the passes that a worker chooses."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from quba_check.errors import OptionError, QubaError
-from quba_check.executors.scratch import scratch_folder
 from quba_check.models.process_setup import set_up_process
+from quba_check.storage.machine_folder import temporary_folder
 
 if TYPE_CHECKING:
     from quba_check.engine.shard_request import ShardRequest, ShardResult
@@ -138,31 +138,25 @@ class RayWorker:
         Raises:
             QubaError: the model cannot be loaded or is another one here.
         """
+        import torch
+
         from quba_check.executors.remote_worker import RemoteWorker
 
         if spec.key != self._key:
             if self._worker is not None:
                 self._changed[self._key] += self._worker.close()
             self._key, self._worker, self._refusal = spec.key, None, None
-            empty_memory()
+            gc.collect()
+            torch.cuda.empty_cache()
         if self._refusal is not None:
             raise self._refusal
         if self._worker is None:
             try:
-                self._worker = RemoteWorker(spec, scratch_folder(), self._cores)
+                self._worker = RemoteWorker(spec, temporary_folder(), self._cores)
             except QubaError as error:
                 self._refusal = error
                 raise
         return self._worker
-
-
-def empty_memory() -> None:
-    """Free the memory of a model that was released."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def installed_version() -> str:

@@ -19,7 +19,6 @@ from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
-from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_request import PlannedShard
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.pool import RayPool
@@ -30,11 +29,7 @@ VIEWS = (CLEAN, *(View(name) for name in ("sketch", "edge", "silhouette", "negat
 @pytest.fixture(scope="module")
 def pool() -> Iterator[RayPool]:
     ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
+        address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
     )
     pool = RayPool(ExecutorChoice("ray", workers=2))
     yield pool
@@ -65,8 +60,8 @@ def test_a_process_that_is_killed_is_replaced(pool: RayPool, tmp_path: Path) -> 
     engine = evaluation.engine
     engine.determine_outputs(VIEWS)  # predicts the first shard
     wanted = [PlannedShard((engine.cache_keys.stored_view(view),), int(view == CLEAN)) for view in VIEWS]
-    with closing(ShardLocks(engine.store, engine.cache_keys, evaluation.classifier)) as locks:
-        run = engine._executor.run(locks.requests(wanted))
+    with closing(engine._stream(())) as stream:
+        run = engine._executor.run(stream.requests(wanted))
         predicted = [str(next(run).request)]
         busy = next(worker for worker in pool.workers if worker.calls)
         assert busy.machine

@@ -21,7 +21,6 @@ from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
-from quba_check.engine.shard_locks import ShardLocks
 from quba_check.engine.shard_request import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment, installed_version
@@ -51,8 +50,8 @@ def spec(driver: Evaluation) -> WorkerSpec:
 @pytest.fixture
 def wanted(driver: Evaluation) -> Iterator[ShardRequest]:
     engine = driver.engine
-    with closing(ShardLocks(engine.store, engine.cache_keys, driver.classifier)) as locks:
-        yield next(locks.requests([PlannedShard((engine.cache_keys.stored_view(CLEAN),), 0)]))
+    with closing(engine._stream(())) as stream:
+        yield next(stream.requests([PlannedShard((engine.cache_keys.stored_view(CLEAN),), 0)]))
 
 
 def test_one_model_after_another(
@@ -82,7 +81,7 @@ def test_errors_are_answers(
     other = replace(spec, identity={**spec.identity, "fingerprint": "f" * 32})
     refusal = worker.predict(other, wanted)
     assert isinstance(refusal, ModelError)
-    assert "is another model there" in str(refusal)
+    assert "its fingerprint is another than" in str(refusal)
     with monkeypatch.context() as patch:
         patch.setattr(WorkerSpec, "engine", lambda *_: pytest.fail("loaded again"))
         assert worker.choose_compute(other, other.spec) is refusal

@@ -1,0 +1,124 @@
+"""Page and summaries of a run: the user's files, and the job's page on GitHub."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from quba_check.comparison.stored_run import StoredRun, stored_run
+from quba_check.errors import UserError
+from quba_check.gate.session import GateSession
+from quba_check.records.files import write_text
+from quba_check.records.record import Record
+from quba_check.reports.markdown import compared_run, markdown_summary
+
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""Environment variable with the path of the summary page of a job's step."""
+
+
+def check_writable(path: Path, flag: str, *, removes: bool = False) -> None:
+    """Refuse the file of an option that cannot be written; create its folder.
+
+    Args:
+        path: the file.
+        flag: the option.
+        removes: remove the file of an earlier run, so that a killed run leaves none.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        if removes:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(
+            f"{flag}: {path} cannot be written ({error.strerror}). "
+            "Allowed: a file in a folder that you may write to."
+        ) from None
+
+
+def write_results(
+    gate: GateSession, records: Sequence[Record], paths: Sequence[Path | None]
+) -> tuple[Path | None, list[str], list[str]]:
+    """Write page and summaries, as far as the options and the environment ask for them.
+
+    Args:
+        gate: options, suite and baseline of the run.
+        records: the records of the run.
+        paths: the file of each record; None if it was not written.
+
+    Returns:
+        The page, if written; errors about the user's files, and warnings about the page of the job.
+    """
+    page, errors, warnings = None, list[str](), list[str]()
+    html, markdown, job = gate.options.html, gate.options.markdown, os.environ.get(STEP_SUMMARY)
+    if not records or not (html or markdown or job):
+        return page, errors, warnings
+    with collected_errors(errors):
+        runs = stored_runs(gate, records, paths)
+        if html is not None:
+            with collected_errors(errors):
+                _write_page(gate, runs, html)
+                page = html
+        compared = [compared_run(run, gate.baseline) for run in runs]
+        text = markdown_summary(compared, page="" if page is None else shown_path(page))
+        if markdown is not None:
+            write_text(text, markdown)
+        if job:
+            _continue_job_page(Path(job), text, warnings)
+    return page, errors, warnings
+
+
+@contextmanager
+def collected_errors(errors: list[str]) -> Iterator[None]:
+    """Add the message of a user's error to a list, and continue."""
+    try:
+        yield
+    except UserError as error:
+        errors.append(str(error))
+
+
+def _continue_job_page(job: Path, text: str, warnings: list[str]) -> None:
+    try:
+        with job.open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    except OSError as why:
+        warnings.append(f"${STEP_SUMMARY}: the summary cannot be written ({why.strerror})")
+
+
+def _write_page(gate: GateSession, runs: Sequence[StoredRun], html: Path) -> None:
+    from quba_check.page.pictures import Pictures, make_pictures
+    from quba_check.page.render import render_page
+    from quba_check.suites.set_images import SetImages
+
+    pictures: Pictures = {}
+    if gate.options.pictures is not None:
+        sources = [SetImages(gate.suite)] * len(runs)
+        pictures = make_pictures(runs, sources, gate.options.pictures, baseline=gate.baseline)
+    write_text(render_page(runs, baseline=gate.baseline, pictures=pictures), html)
+
+
+def stored_runs(
+    gate: GateSession, records: Sequence[Record], paths: Sequence[Path | None]
+) -> list[StoredRun]:
+    """Return the records of the run with their per-image results, if they were written.
+
+    Raises:
+        UserError: the per-image results cannot be read.
+    """
+    return [
+        stored_run(path, shown_path(path), record, gate.options.store_place)
+        if path
+        else StoredRun("this run", record)
+        for record, path in zip(records, paths, strict=True)
+    ]
+
+
+def shown_path(path: Path) -> str:
+    """Return a path relative to the working folder, if it lies in it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
