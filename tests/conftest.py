@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +32,12 @@ set_up_process()
 # Workers of pytest-xdist share the cores, so that each of them and its children have one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Processes that tests start share the bytecode of this package. Else each of them compiles it again.
+# Processes share the bytecode of package and tests. Else each of them compiles it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 HERE = Path(__file__).parent
-UNMEASURED = (HERE / "acceptance", HERE / "fuzz")
+UNMEASURED = ("acceptance/", "fuzz/")
 """Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
 SLOW = (
     "acceptance/test_demo",
@@ -65,12 +67,13 @@ SEED = os.environ.get("QUBA_TEST_SEED", "")
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
-    for item in ours:
+    for item in items:
+        path = str(item.path).removeprefix(f"{HERE}{os.sep}")
+        if Path(path).is_absolute():
+            continue
         item.add_marker(pytest.mark.filterwarnings("error"), append=False)
-        if any(item.path.is_relative_to(folder) for folder in UNMEASURED):
+        if path.startswith(UNMEASURED):
             item.add_marker("no_cover")
-        path = item.path.relative_to(HERE).as_posix()
         if path.startswith(SLOW) or SERVERS & {*getattr(item, "fixturenames", ())}:
             item.add_marker("slow")
     if SEED:

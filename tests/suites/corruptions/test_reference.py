@@ -5,14 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-from support.reference_corruptions import (
-    GOLDEN,
-    GOLDEN_CASES,
-    ours,
-    reference,
-    scene,
-    theirs,
-)
+from support.reference_corruptions import GOLDEN, GOLDEN_CASES, ours, reference, scene, theirs
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import weather
