@@ -22,9 +22,13 @@ try:
 except ImportError:  # this file is also read when the demo runs from a checkout, without the tests' packages
     pass
 else:
-    # No test may depend on how busy the machine is.
+    # No test may depend on how busy the machine is. CI asks for more examples.
     settings.register_profile(
-        "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        "unhurried",
+        settings(),
+        deadline=None,
+        max_examples=min(100, int(os.environ.get("QUBA_FUZZ_EXAMPLES", "40"))),
+        suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("unhurried")
 

@@ -142,6 +142,7 @@ def test_corruptions_read_from_files(golden: ModuleType, arrays: dict[str, np.nd
         assert_equal(golden.columns(measured, view), columns_of(arrays, name), name, is_exact=is_exact)
 
 
+@pytest.mark.slow
 def test_the_command_gives_the_same_values(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, golden: ModuleType, store: Path
 ) -> None:
