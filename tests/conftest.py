@@ -55,7 +55,6 @@ SLOW = (
     "docs/test_property_tests",
     "docs/test_site",
     "docs/test_stored_runs",
-    "docs/test_study",
     "docs/test_ten_classes",
     "executors/ray/test_pool",
     "executors/ray/test_worker.py",
@@ -67,6 +66,13 @@ SERVERS = {"s3", "s3_of_session"}
 """Fixtures that start a server. Tests that use one are slow."""
 SEED = os.environ.get("QUBA_TEST_SEED", "")
 """With a seed, which `scripts/check` draws and prints, tests run in an order drawn with it, file by file."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all tests of a file to one worker of pytest-xdist: they share what they set up."""
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadfile"
+        config.option.loadscopereorder = False
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers

@@ -6,7 +6,6 @@ import copy
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -18,25 +17,10 @@ from quba_check.doctor import determinism
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
-from quba_check.models.loading import load_classifier
-from quba_check.models.request import LoadRequest, Precision
-from quba_check.suites.opening import open_suite
+from quba_check.models.request import Precision
 from quba_check.suites.suite import Suite
 
-ARCH = "tf_efficientnet_lite0"
 Plant = Callable[[nn.Module], nn.Module]
-
-
-@pytest.fixture(scope="module")
-def photos(photo_suite: Path) -> Suite:
-    return open_suite(photo_suite)
-
-
-@pytest.fixture(scope="module")
-def lite0(lite0_checkpoint: Path, photos: Suite) -> Classifier:
-    return load_classifier(
-        str(lite0_checkpoint), LoadRequest(classes=photos.classes, arch=ARCH, device="cpu")
-    )
 
 
 def statistics_of_the_batch(module: nn.Module) -> nn.Module:
@@ -215,7 +199,7 @@ TABLE = {
 def finding_texts(plant: Plant, precision: Precision, lite0: Classifier, photos: Suite) -> list[str]:
     torch.manual_seed(0)
     module = plant(copy.deepcopy(lite0.module))
-    classifier = replace(lite0, module=module, spec="lite0.pt", compute=ComputeSettings(precision))
+    classifier = replace(lite0, module=module, compute=ComputeSettings(precision))
     return [finding.text() for finding in determinism.check(ModelUnderTest(classifier, photos))]
 
 
