@@ -47,6 +47,7 @@ SLOW = (
     "acceptance/test_demo",
     "acceptance/test_fleet",
     "acceptance/test_interruptions",
+    "acceptance/test_published_values",
     "acceptance/test_ray_",
     "acceptance/test_status",
     "browser/",

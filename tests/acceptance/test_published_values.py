@@ -171,7 +171,6 @@ def test_slow_preparation_is_what_timm_does(tree: Path, slow) -> None:
         torch.testing.assert_close(ours, theirs(Image.open(path).convert("RGB")), rtol=0, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_the_whole_command_leaves_the_slow_values_in_its_record(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tree: Path, slow
 ) -> None:
