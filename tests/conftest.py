@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,13 @@ try:
 except ImportError:  # this file is also read when the demo runs from a checkout, without the tests' packages
     pass
 else:
-    # No test may depend on how busy the machine is.
+    # No test may depend on how busy the machine is. CI asks for more examples.
     settings.register_profile(
-        "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        "unhurried",
+        settings(),
+        deadline=None,
+        max_examples=min(100, int(os.environ.get("QUBA_FUZZ_EXAMPLES", "40"))),
+        suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("unhurried")
 
@@ -31,16 +36,18 @@ set_up_process()
 # Workers of pytest-xdist share the cores, so that each of them and its children have one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Processes that tests start share the bytecode of this package. Else each of them compiles it again.
+# Processes share the bytecode of package and tests. Else each of them compiles it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 HERE = Path(__file__).parent
-UNMEASURED = (HERE / "acceptance", HERE / "fuzz")
+UNMEASURED = ("acceptance/", "fuzz/")
 """Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
 SLOW = (
     "acceptance/test_demo",
     "acceptance/test_fleet",
     "acceptance/test_interruptions",
+    "acceptance/test_published_values",
     "acceptance/test_ray_",
     "acceptance/test_status",
     "browser/",
@@ -49,7 +56,6 @@ SLOW = (
     "docs/test_property_tests",
     "docs/test_site",
     "docs/test_stored_runs",
-    "docs/test_study",
     "docs/test_ten_classes",
     "executors/ray/test_pool",
     "executors/ray/test_worker.py",
@@ -63,14 +69,22 @@ SEED = os.environ.get("QUBA_TEST_SEED", "")
 """With a seed, which `scripts/check` draws and prints, tests run in an order drawn with it, file by file."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all tests of a file to one worker of pytest-xdist: they share what they set up."""
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadfile"
+        config.option.loadscopereorder = False
+
+
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
-    for item in ours:
+    for item in items:
+        path = str(item.path).removeprefix(f"{HERE}{os.sep}")
+        if Path(path).is_absolute():
+            continue
         item.add_marker(pytest.mark.filterwarnings("error"), append=False)
-        if any(item.path.is_relative_to(folder) for folder in UNMEASURED):
+        if path.startswith(UNMEASURED):
             item.add_marker("no_cover")
-        path = item.path.relative_to(HERE).as_posix()
         if path.startswith(SLOW) or SERVERS & {*getattr(item, "fixturenames", ())}:
             item.add_marker("slow")
     if SEED:

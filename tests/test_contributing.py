@@ -19,6 +19,7 @@ def block(text: str) -> str:
     return "\n".join(line.removeprefix("   ") for line in found.group(1).splitlines()) + "\n"
 
 
+@pytest.mark.slow
 def test_a_dimension_of_your_own_in_five_steps(pytester: pytest.Pytester) -> None:
     text = CONTRIBUTING.read_text(encoding="utf-8")
     write_suite(pytester.path / "data")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
+from pathlib import Path
 
 import quba_check
 
-MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(quba_check.__path__, "quba_check.")
-    if not module.name.endswith("__main__")
-)
+PACKAGE = Path(quba_check.__file__).parent
 
 
 def test_examples() -> None:
-    results = {name: doctest.testmod(importlib.import_module(name)) for name in MODULES}
+    names = [
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if ">>> " in path.read_text(encoding="utf-8")
+    ]
+    results = {name: doctest.testmod(importlib.import_module(name)) for name in names}
     assert [name for name, result in results.items() if result.failed] == []
     assert sum(result.attempted for result in results.values()) > 100

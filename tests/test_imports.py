@@ -10,29 +10,12 @@ from pathlib import Path
 import pytest
 
 LARGE = (
-    *(
-        "PIL",
-        "cv2",
-        "huggingface_hub",
-        "jinja2",
-        "numpy",
-        "pydantic",
-        "rich",
-        "ruamel",
-        "safetensors",
-        "scipy",
-    ),
-    *("timm", "torch", "torchvision"),
-)
+    "PIL", "cv2", "huggingface_hub", "jinja2", "numpy", "pydantic", "rich", "ruamel", "safetensors", "scipy",
+    "timm", "torch", "torchvision",
+)  # fmt: skip
 LAZY = (
-    "huggingface_hub",
-    "jinja2",
-    "scipy.optimize",
-    "scipy.special",
-    "timm",
-    "torchvision",
-    "torch._dynamo",
-)
+    "huggingface_hub", "jinja2", "scipy.optimize", "scipy.special", "timm", "torchvision", "torch._dynamo",
+)  # fmt: skip
 
 
 def loaded(code: str, *names: str) -> list[str]:
@@ -48,17 +31,12 @@ def test_light_starts_load_nothing_large() -> None:
     assert loaded(code + "main(['--help'])", *LARGE) == []
 
 
-def test_modules_of_a_run_load_no_torch() -> None:
-    names = ("gate.session", "models.request", "models.specs", "suites.suite")
-    code = "\n".join(f"import quba_check.{name}" for name in names)
-    assert loaded(code, "torch", "timm") == []
-
-
 def test_the_python_api_loads_what_a_plain_model_needs() -> None:
     assert loaded("import quba_check.evaluation", "torch", *LAZY) == ["torch"]
 
 
-def test_commands_on_stored_values_load_no_model_library() -> None:
+def test_modules_of_a_run_and_commands_on_stored_values_load_no_model_library() -> None:
+    names = ("gate.session", "models.request", "models.specs", "suites.suite")
     commands = (
         ["rank"],
         ["show", "EVA02-b-21k"],
@@ -67,7 +45,9 @@ def test_commands_on_stored_values_load_no_model_library() -> None:
         ["explain", "--help"],
         ["population", "--help"],
     )
-    code = "from quba_check.cli.main import main\n" + "\n".join(f"main({words})" for words in commands)
+    code = "from quba_check.cli.main import main\n"
+    code += "\n".join(f"import quba_check.{name}" for name in names)
+    code += "".join(f"\nmain({words})" for words in commands)
     assert loaded(code, "cv2", "timm", "torch", "torchvision") == []
 
 

@@ -67,16 +67,12 @@ def test_a_manifest_of_few_sets(tmp_path: Path) -> None:
 
 def test_passes_limit_a_model_alone() -> None:
     outcome = simulate([1e-3], [STAGE], FREE, ONE)
-    assert outcome.wall == pytest.approx(10 + 1.024)
     assert outcome.spent["passes"] == pytest.approx(1.024)
     assert outcome.spent["start"] == pytest.approx(10)
     assert outcome.durations == [pytest.approx(11.024)]
-
-
-def test_attacks_take_passes_of_their_own() -> None:
-    stage = Stage("clean+pgd", 1, 1000, "kept", forward=0, attack=21)
-    outcome = simulate([1e-3], [stage], replace(FREE, attack_ratio=2), ONE)
-    assert outcome.wall == pytest.approx(10 + 42)
+    assert outcome.wall == pytest.approx(11.024)
+    attack = Stage("clean+pgd", 1, 1000, "kept", forward=0, attack=21)
+    assert simulate([1e-3], [attack], replace(FREE, attack_ratio=2), ONE).wall == pytest.approx(10 + 42)
 
 
 @pytest.mark.parametrize(
@@ -190,38 +186,25 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     ]
 
 
+RATES = "expected are the columns infer_img_size and infer_samples_per_sec, as numbers."
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (GIVEN, "missing: --forward-ms. See the rows stages of python -m benchmarks, or give --measure."),
+        (["--at-once=3"], "--at-once: got 3. Allowed: divisors of --gpus 8."),
+        (["--cores=0"], "argument --cores: got '0'. Allowed: a number above 0."),
+        (["--models=1.5"], "argument --models: got '1.5'. Allowed: a whole number from 1."),
+        (["--pgd-passes=22"], "argument --pgd-passes: got '22'. Allowed: a number above 0, at most 21."),
+        (["--place=url"], "--network is missing, which --place url needs. Give MB a second."),
+        (["--rates=no.csv"], "--rates: no.csv: No such file or directory."),
+        (["--rates=other.csv"], f"--rates: other.csv: {RATES}"),
         (
-            [*NEEDED, *GIVEN],
-            "missing: --forward-ms. See the rows stages of python -m benchmarks, or give --measure.",
-        ),
-        ([*NEEDED, "--at-once=3"], "--at-once: got 3. Allowed: divisors of --gpus 8."),
-        ([*NEEDED, "--cores=0"], "argument --cores: got '0'. Allowed: a number above 0."),
-        ([*NEEDED, "--models=1.5"], "argument --models: got '1.5'. Allowed: a whole number from 1."),
-        (
-            [*NEEDED, "--pgd-passes=22"],
-            "argument --pgd-passes: got '22'. Allowed: a number above 0, at most 21.",
-        ),
-        (
-            [*NEEDED, "--place=url"],
-            "--network is missing, which --place url needs. Give MB a second.",
-        ),
-        ([*NEEDED, "--rates=no.csv"], "--rates: no.csv: No such file or directory."),
-        (
-            [*NEEDED, "--rates=other.csv"],
-            "--rates: other.csv: expected are the columns infer_img_size and infer_samples_per_sec, as "
-            "numbers.",
-        ),
-        (
-            [*NEEDED, "--rates=rates.csv", "--image-size=384"],
+            ["--rates=rates.csv", "--image-size=384"],
             "--rates: rates.csv: no model has images of 384 px and a rate above 0.",
         ),
-        (
-            [*NEEDED, "--rates=rates.csv", "--models=4"],
-            "--models: got 4. Allowed: 1 to 3, those of rates.csv.",
-        ),
+        (["--rates=rates.csv", "--models=4"], "--models: got 4. Allowed: 1 to 3, those of rates.csv."),
     ],
 )
 def test_arguments_that_cannot_be_used(
@@ -235,33 +218,22 @@ def test_arguments_that_cannot_be_used(
     write_rates(tmp_path / "rates.csv")
     Path("other.csv").write_text("model,rate\na,1\n", encoding="utf-8")
     with pytest.raises(SystemExit) as error:
-        plan(monkeypatch, *arguments)
+        plan(monkeypatch, *NEEDED, *arguments)
     assert error.value.code == 2
     assert capsys.readouterr().err.endswith(f"error: {message}\n")
 
 
 def write_rates(path: Path) -> None:
-    lines = [
-        "model,infer_img_size,infer_samples_per_sec",
-        "a,224,4000",
-        "a,288,2500",
-        "b,224,2000",
-        "c,224,500",
-    ]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    path.write_text(
+        "model,infer_img_size,infer_samples_per_sec\na,224,4000\na,288,2500\nb,224,2000\nc,224,500",
+        encoding="utf-8",
+    )
 
 
-def test_models_of_a_table_are_taken_evenly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_models_of_a_table_are_taken_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rates(tmp_path / "rates.csv")
     taken: list[float] = []
-
-    def remember(models: list[float], *_others: object) -> list[str]:
-        taken.extend(models)
-        return []
-
-    monkeypatch.setattr(plan_scale, "report", remember)
+    monkeypatch.setattr(plan_scale, "report", lambda models, *_: taken.extend(models) or [])
     plan(monkeypatch, *NEEDED, *GIVEN, f"--rates={tmp_path}/rates.csv")
     assert taken == [1 / 4000, 1 / 2000]
 

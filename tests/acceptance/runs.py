@@ -114,29 +114,9 @@ class Project:
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
         """Start `pytest PATHS --model=nets:net ARGUMENTS`; it may still be running."""
-        ours = ("PYTEST_", "NETS_", "QUBA_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "pytest", *QUICK, *self.paths, "--model=nets:net", *arguments],
-            cwd=self.root,
-            env=kept
-            | {
-                "PYTHONPATH": python_path(HERE),
-                "QUBA_DATA": str(self.data),
-                "QUBA_STORE": str(self.store),
-                "COLUMNS": "80",
-                "OMP_NUM_THREADS": "1",
-                "PYTHONUTF8": "1",
-            }
-            | self.settings
-            | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            # A job in the background of a shell ignores Ctrl-C, and so would its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        command = ["pytest", *QUICK, *self.paths, "--model=nets:net", *arguments]
+        ours = {"QUBA_DATA": str(self.data), "QUBA_STORE": str(self.store)}
+        return start(self.root, *command, **(ours | self.settings | settings))
 
     def run(self, *arguments: str, **settings: str) -> Finished:
         """Run it to its end."""
@@ -163,6 +143,24 @@ class Measured:
 def python_path(*folders: Path | str) -> str:
     """Return a `PYTHONPATH` with folders before those of this process."""
     return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def start(folder: Path, *command: str, **settings: str) -> subprocess.Popen[str]:
+    """Start `python -m COMMAND` in a folder, without settings of this process."""
+    ours = ("PYTEST_", "NETS_", "QUBA_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept |= {"PYTHONPATH": python_path(HERE), "COLUMNS": "80", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=kept | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        # A job in the background of a shell ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def ended(process: subprocess.Popen[str]) -> Finished:

@@ -11,6 +11,7 @@ import pytest
 from acceptance.runs import HERE, Judge, Project, ended
 from support.tuned import record
 
+from quba_check.cli import verdict
 from quba_check.cli.main import main
 from quba_check.gate import threshold_files
 from quba_check.gate.collector import ResultCollector
@@ -32,26 +33,29 @@ def text_of(result: pytest.RunResult) -> str:
     return re.sub(r"\n +", " ", result.stdout.str())
 
 
-def conftest(body: str) -> str:
-    return f"import pytest\n\n{body}"
+def hook(signature: str, *lines: str, options: str = "") -> str:
+    """Return a conftest.py with one hook."""
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"import pytest\n\n@pytest.hookimpl({options})\ndef {signature}:\n{body}"
 
 
-MARKED = "def pytest_collection_modifyitems(items):\n    for item in items:\n        item.add_marker({})\n"
+def marked(mark: str) -> str:
+    return hook(
+        "pytest_collection_modifyitems(items)", f"for item in items: item.add_marker(pytest.mark.{mark})"
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (MARKED.format("pytest.mark.skip(reason='slow')"), "accuracy[min]: its item was skipped (slow)"),
-        ("def pytest_runtest_protocol():\n    return True\n", NOT_CALLED),
+        (marked("skip(reason='slow')"), "accuracy[min]: its item was skipped (slow)"),
+        (hook("pytest_runtest_protocol()", "return True"), NOT_CALLED),
         (
-            "def pytest_collection_modifyitems(items):\n"
-            "    for item in items:\n"
-            "        item.runtest = lambda: None\n",
+            hook("pytest_collection_modifyitems(items)", "for item in items: item.runtest = lambda: None"),
             "accuracy[min]: its item ended without a verdict; a plugin or a conftest.py changed it",
         ),
         (
-            "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_call():\n    pytest.skip('later')\n",
+            hook("pytest_runtest_call()", "pytest.skip('later')", options="tryfirst=True"),
             "accuracy[min]: its item was skipped (later)",
         ),
     ],
@@ -59,7 +63,7 @@ MARKED = "def pytest_collection_modifyitems(items):\n    for item in items:\n   
 )
 def test_a_demand_without_a_verdict_blocks(judge: Judge, text: str, reason: str) -> None:
     judge.write("thresholds/x.yaml", MET)
-    judge.write("conftest.py", conftest(text))
+    judge.write("conftest.py", text)
     result = judge(FILE, "--quba-report=record.json")
     assert result.ret == 1
     assert f"Not run: {reason}\n" in text_of(result)
@@ -68,15 +72,38 @@ def test_a_demand_without_a_verdict_blocks(judge: Judge, text: str, reason: str)
     assert judge.record()["overall_verdict"] == "incomplete"
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n1"])
-def test_an_expected_failure_is_a_failure(judge: Judge, workers: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "arguments", "code"),
+    [
+        (marked("xfail"), ("-n0",), 1),
+        pytest.param(marked("xfail"), ("-n1", "-o", f"pythonpath={HERE}"), 1, marks=pytest.mark.slow),
+        (hook("pytest_sessionfinish(session)", "session.exitstatus = 0", options="trylast=True"), (), 1),
+        (hook("pytest_runtest_logfinish()", "pytest.exit('done', returncode=0)"), (), 1),
+        (hook("pytest_runtest_logreport(report)", "report.outcome = 'passed'"), (), 1),
+        (
+            hook(
+                *("pytest_runtest_makereport()", "report = yield", "report.outcome = 'passed'"),
+                *("return report",),
+                options="wrapper=True",
+            ),
+            (),
+            1,
+        ),
+        (hook("pytest_unconfigure()", "raise SystemExit(0)"), (), 1),
+        (hook("pytest_cmdline_main()", "return 0", options="tryfirst=True"), (), 5),
+        ("", ("-p", "no:terminal"), 1),
+    ],
+)
+def test_a_failed_demand_stays_failed(judge: Judge, text: str, arguments: tuple[str, ...], code: int) -> None:
     judge.write("thresholds/x.yaml", MISSED)
-    judge.write("conftest.py", conftest(MARKED.format("pytest.mark.xfail")))
-    result = judge(FILE, "--quba-report=record.json", workers, "-o", f"pythonpath={HERE}")
-    result.assert_outcomes(xfailed=1)
-    assert result.ret == 1
-    assert "released: no; failed: accuracy[min]" in result.outlines
-    assert judge.record()["overall_verdict"] == "fail"
+    judge.write("conftest.py", text)
+    result = judge(FILE, "--quba-report=record.json", *arguments)
+    assert result.ret == code
+    if "xfail" in text:
+        result.assert_outcomes(xfailed=1)
+        assert "released: no; failed: accuracy[min]" in result.outlines
+    if code == 1:
+        assert judge.record()["overall_verdict"] == "fail"
 
 
 @pytest.mark.parametrize("option", ["--setup-plan", "--fixtures"])
@@ -99,7 +126,7 @@ def test_options_that_judge_nothing(judge: Judge, option: str) -> None:
     ("text", "arguments", "code"),
     [
         ("def test_own(quba):\n    pass\n", (), 0),
-        ("def test_own(quba):\n    pass\n", ("-n1",), 0),
+        pytest.param("def test_own(quba):\n    pass\n", ("-n1",), 0, marks=pytest.mark.slow),
         ("def test_own(quba):\n    pass\n", ("--co",), 5),
         ("def test_own(quba):\n    assert False\n", (), 1),
         ("import pytest\ndef test_own(quba):\n    pytest.skip('later')\n", (), 5),
@@ -162,14 +189,17 @@ def test_help_needs_no_verdict(judge: Judge) -> None:
     assert judge("--version").ret == 0
 
 
+def without(name: str) -> str:
+    return hook(
+        "pytest_collection_modifyitems(items)",
+        f"items[:] = [item for item in items if {name!r} not in item.nodeid]",
+    )
+
+
 def test_removed_items_are_no_pass(judge: Judge) -> None:
     judge.write("test_other.py", PASSING_TEST)
-    removed = (
-        "def pytest_collection_modifyitems(items):\n"
-        "    items[:] = [item for item in items if 'yaml' not in item.nodeid]\n"
-    )
-    judge.write("conftest.py", conftest(removed))
-    result = judge("thresholds/x.yaml", "test_other.py")
+    judge.write("conftest.py", without("yaml"))
+    result = judge(FILE, "test_other.py")
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     assert "quba-check: no demand was judged" in result.outlines
@@ -177,54 +207,12 @@ def test_removed_items_are_no_pass(judge: Judge) -> None:
 
 def test_a_removed_item_is_a_demand_without_a_verdict(judge: Judge) -> None:
     judge.write("thresholds/x.yaml", f"{MISSED}  parameters: {{max: 1}}\n")
-    removed = (
-        "def pytest_collection_modifyitems(items):\n"
-        "    items[:] = [item for item in items if 'accuracy' not in item.nodeid]\n"
-    )
-    judge.write("conftest.py", conftest(removed))
+    judge.write("conftest.py", without("accuracy"))
     result = judge(FILE)
     result.assert_outcomes(passed=1)
     assert result.ret == 1
     assert f"Not run: {NOT_CALLED}\n" in text_of(result)
     assert "released: no; not judged: accuracy[min]" in result.outlines
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("def pytest_unconfigure():\n    raise SystemExit(0)\n", 1),
-        ("@pytest.hookimpl(tryfirst=True)\ndef pytest_cmdline_main():\n    return 0\n", 5),
-    ],
-    ids=["an end after the session", "a session that is left out"],
-)
-def test_an_end_of_the_process_with_code_0(judge: Judge, text: str, code: int) -> None:
-    judge.write("thresholds/x.yaml", MISSED)
-    judge.write("conftest.py", conftest(text))
-    assert judge(FILE).ret == code
-
-
-def test_a_run_without_a_terminal_plugin(judge: Judge) -> None:
-    judge.write("thresholds/x.yaml", MISSED)
-    assert judge(FILE, "-p", "no:terminal").ret == 1
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "@pytest.hookimpl(trylast=True)\ndef pytest_sessionfinish(session):\n    session.exitstatus = 0\n",
-        "def pytest_runtest_logfinish():\n    pytest.exit('done', returncode=0)\n",
-        "def pytest_runtest_logreport(report):\n    report.outcome = 'passed'\n",
-        "@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport():\n"
-        "    report = yield\n    report.outcome = 'passed'\n    return report\n",
-    ],
-    ids=["status", "exit", "report", "report made"],
-)
-def test_a_failed_demand_stays_failed(judge: Judge, text: str) -> None:
-    judge.write("thresholds/x.yaml", MISSED)
-    judge.write("conftest.py", conftest(text))
-    result = judge(FILE, "--quba-report=record.json")
-    assert result.ret == 1
-    assert judge.record()["overall_verdict"] == "fail"
 
 
 def test_a_selection_passes_and_its_record_is_no_release(
@@ -299,7 +287,7 @@ def test_a_bug_in_a_hook_is_one_line(
 def test_a_bug_in_a_command_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("quba_check.cli.verdict.read_record", raised)
+    monkeypatch.setattr(verdict, "read_record", raised)
     assert main(["verdict", "r.json"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
@@ -311,7 +299,7 @@ def test_ctrl_c_ends_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     def interrupt(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("quba_check.cli.verdict.read_record", interrupt)
+    monkeypatch.setattr(verdict, "read_record", interrupt)
     assert main(["verdict", "r.json"]) == 2
     assert capsys.readouterr().err == "interrupted\n"
 
@@ -329,5 +317,5 @@ def test_a_model_that_ends_the_process_leaves_no_record(tiny_data: Path, tmp_pat
     assert ended(process).code == 0
     assert not list(project.root.glob("record*.json"))
     command = [sys.executable, "-m", "quba_check", "verdict", "record.json"]
-    verdict = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
-    assert verdict.returncode == 4
+    judged = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    assert judged.returncode == 4

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.runs import GATE, HERE, Measured, ended, python_path, wait_for
+from acceptance.runs import GATE, QUICK, Measured, ended, start, wait_for
 
 FATAL = '''\
 """A network whose process is killed in its first pass, once."""
@@ -51,24 +49,8 @@ class Fleets:
     def start(self, *models: str, **settings: str) -> subprocess.Popen[str]:
         """Start the fleet of a list of models."""
         (self.root / "models.txt").write_text("\n".join(models), encoding="utf-8")
-        ours = ("PYTEST_", "NETS_", "QUBA_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "quba_check", "fleet", "models.txt", *self._words],
-            cwd=self.root,
-            env=kept
-            | {
-                "PYTHONPATH": python_path(HERE),
-                "QUBA_STORE": str(self.root / "store"),
-                "PYTEST_ADDOPTS": "-p no:hypothesispytest",
-                "OMP_NUM_THREADS": "1",
-            }
-            | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
+        settings |= {"QUBA_STORE": str(self.root / "store"), "PYTEST_ADDOPTS": " ".join(QUICK)}
+        return start(self.root, "quba_check", "fleet", "models.txt", *self._words, **settings)
 
     def run(self, *models: str) -> tuple[int, dict[str, dict[str, Any]]]:
         """Run a fleet to its end; return its exit code and its results by model."""

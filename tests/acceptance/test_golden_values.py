@@ -19,11 +19,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from support.demo_runs import link_demo_images
 
 from quba_check import Evaluation
 from quba_check.core.view import PGD
 from quba_check.engine import cache_keys
 from quba_check.engine.cache_keys import LIBRARIES
+from quba_check.suites.suite import Suite
 
 OLD = Path(__file__).parent / "written_by_0_2"
 FACTS = json.loads((OLD / "golden.json").read_text(encoding="utf-8"))
@@ -53,8 +55,8 @@ def arrays() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("store")
+def store(demo_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return link_demo_images(tmp_path_factory.mktemp("store"), demo_suite)
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +144,7 @@ def test_corruptions_read_from_files(golden: ModuleType, arrays: dict[str, np.nd
         assert_equal(golden.columns(measured, view), columns_of(arrays, name), name, is_exact=is_exact)
 
 
+@pytest.mark.slow
 def test_the_command_gives_the_same_values(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, golden: ModuleType, store: Path
 ) -> None:

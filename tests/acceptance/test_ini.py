@@ -44,13 +44,6 @@ quba_thresholds = gates/own.yaml mobile
     assert judge.passes() == {"forward": examined()}
 
 
-def test_the_command_line_comes_first(judge: Judge) -> None:
-    judge.write("pytest.ini", "[pytest]\nquba_seed = 5\nquba_device = cuda:77\n")
-    chosen = ("--quba-seed=3", "--quba-device=cpu", "--quba-report=record.json")
-    assert judge("thresholds/x.yaml::accuracy[min]", *chosen).ret == pytest.ExitCode.OK
-    assert judge.record()["environment"]["seed"] == 3
-
-
 def test_paths_are_relative_to_the_ini_file(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QUBA_DATA")
     judge.write("pytest.ini", "[pytest]\nquba_data = nowhere\n")

@@ -87,6 +87,7 @@ def made(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_the_demo_s_models_differ_on_made_sets(tmp_path: Path, own_store: Path) -> None:
     """On the demo's own mixed sets, where no background is of the own class, they have 1.007 and 0.521."""
     data = tmp_path / "data"

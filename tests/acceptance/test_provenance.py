@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from acceptance.runs import Judge
+from acceptance.runs import QUICK, Judge
 from torch import nn
 
 from quba_check.cli.main import main
@@ -28,62 +28,33 @@ def test_files_of_a_run(judge: Judge, tiny_data: Path) -> None:
     judge.write("parent.yaml", PARENT)
     judge.write("p.yaml", PREPROCESSING)
     assert judge("child.yaml", "--quba-report=old.json").ret == 0
-    result = judge(
-        "child.yaml", "--quba-preprocessing=p.yaml", "--quba-baseline=old.json", "--quba-report=record.json"
-    )
-    assert result.ret == 0
+    options = ("--quba-preprocessing=p.yaml", "--quba-baseline=old.json", "--quba-report=record.json")
+    assert judge("child.yaml", *options).ret == 0
     folder = judge.pytester.path
     manifest = tiny_data / "quba-data.yaml"
+    demands = hashlib.sha256(
+        b'{"confidence":0.95,"demands":[["accuracy","min",0.1,"block",false,false],'
+        b'["parameters","max",1.0,"block",false,false]],"protocol":null,"quba":null,"uncertain":"point"}'
+    ).hexdigest()
+    inputs = [
+        ("threshold file", folder / "child.yaml", CHILD, demands),
+        ("extended threshold file", folder / "parent.yaml", PARENT, None),
+        ("manifest", manifest, manifest.read_text(encoding="utf-8"), None),
+        ("preprocessing", folder / "p.yaml", PREPROCESSING, None),
+        ("baseline", folder / "old.json", None, None),
+    ]
     assert judge.record()["inputs"] == [
         {
-            "kind": "threshold file",
-            "path": "child.yaml",
-            "sha256": sha(folder / "child.yaml"),
-            "text": CHILD,
-            "demands": hashlib.sha256(
-                b'{"confidence":0.95,"demands":[["accuracy","min",0.1,"block",false,false],'
-                b'["parameters","max",1.0,"block",false,false]],"protocol":null,"quba":null,"uncertain":"point"}'
-            ).hexdigest(),
-        },
-        {
-            "kind": "extended threshold file",
-            "path": "parent.yaml",
-            "sha256": sha(folder / "parent.yaml"),
-            "text": PARENT,
-            "demands": None,
-        },
-        {
-            "kind": "manifest",
-            "path": str(manifest),
-            "sha256": sha(manifest),
-            "text": manifest.read_text(encoding="utf-8"),
-            "demands": None,
-        },
-        {
-            "kind": "preprocessing",
-            "path": "p.yaml",
-            "sha256": sha(folder / "p.yaml"),
-            "text": PREPROCESSING,
-            "demands": None,
-        },
-        {
-            "kind": "baseline",
-            "path": "old.json",
-            "sha256": sha(folder / "old.json"),
-            "text": None,
-            "demands": None,
-        },
+            "kind": kind,
+            "path": str(path).removeprefix(f"{folder}/"),
+            "sha256": sha(path),
+            "text": text,
+            "demands": digest,
+        }
+        for kind, path, text, digest in inputs
     ]
-    assert judge.record()["command"] == [
-        "pytest",
-        "-p",
-        "no:hypothesispytest",
-        "child.yaml",
-        "--quba-preprocessing=p.yaml",
-        "--quba-baseline=old.json",
-        "--quba-report=record.json",
-        "--model=nets:net",
-    ]
+    command = ["pytest", *QUICK, "child.yaml", *options, "--model=nets:net"]
+    assert judge.record()["command"] == command
     assert judge.record()["model"]["files"] == {}
     read_record(folder / "record.json")
 

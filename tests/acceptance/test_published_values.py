@@ -44,10 +44,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def slow(tree: Path) -> dict[str, SlowValues]:
-    return {
-        protocol: SlowValues(tree, network(), released=protocol == "released", seed=SEED)
-        for protocol in PROTOCOLS
-    }
+    standard = SlowValues(tree, network(), seed=SEED)
+    return {"standard": standard, "released": SlowValues(tree, network(), seed=SEED, standard=standard)}
 
 
 @pytest.fixture(scope="module")

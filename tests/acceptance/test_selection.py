@@ -94,6 +94,7 @@ def test_the_first_failure_stops_the_run(judge: Judge) -> None:
     assert "5 of 13 demands passed, 1 failed, 7 not run" in result.outlines
 
 
+@pytest.mark.slow
 def test_the_first_failure_stops_workers_and_is_no_interrupt(judge: Judge) -> None:
     judge.write("test_first.py", "def test_first():\n    raise ValueError\n")
     result = judge("test_first.py", "thresholds/x.yaml", "-x", "-n1", "--quba-report=record.json")

@@ -43,6 +43,7 @@ def test_the_first_step_is_announced_before_its_imports(project: Project) -> Non
     assert "torch is blocked" in run.err
 
 
+@pytest.mark.slow
 def test_a_plain_module_needs_neither_timm_nor_torchvision(project: Project) -> None:
     (project.root / "conftest.py").write_text(LIST)
     run = project.run()

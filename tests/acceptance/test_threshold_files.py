@@ -27,11 +27,6 @@ def collected(judge: Judge):
     return lambda *arguments: judge(*arguments, "--collect-only", "-q")
 
 
-def test_without_any_the_shipped_default(judge: Judge, collected) -> None:
-    (judge.pytester.path / "thresholds" / "x.yaml").unlink()
-    assert files(collected()) == {"quba_check/thresholds/default.yaml"}
-
-
 def test_what_is_printed_for_a_shipped_file_can_be_typed(judge: Judge, collected) -> None:
     assert files(collected("quba_check/thresholds/mobile.yaml")) == {"quba_check/thresholds/mobile.yaml"}
     result = judge("quba_check/thresholds/mobile.yaml::accuracy[min]", "--quba-report=record.json")
@@ -100,13 +95,6 @@ def test_files_of_two_protocols_make_two_records(judge_cold: Judge) -> None:
     assert measured in (13 * n, 14 * n)  # the clean set is the same under both
 
 
-def test_a_protocol_for_files_that_state_none(judge: Judge) -> None:
-    judge.write("thresholds/x.yaml", ACCURACY)
-    assert judge("thresholds/x.yaml", "--quba-protocol=released", "--quba-report=record.json").ret == 0
-    assert judge.record()["protocol"] == "released"
-    assert judge.passes() == {"forward": examined()}
-
-
-@pytest.mark.parametrize("plugin", ["no:xdist", "no:cacheprovider", "no:junitxml"])
-def test_without_another_plugin(judge: Judge, plugin: str) -> None:
-    assert judge("thresholds/x.yaml", "-p", plugin).ret == pytest.ExitCode.OK
+def test_without_other_plugins(judge: Judge) -> None:
+    without = (f"-pno:{name}" for name in ("xdist", "cacheprovider", "junitxml"))
+    assert judge("thresholds/x.yaml", *without).ret == pytest.ExitCode.OK

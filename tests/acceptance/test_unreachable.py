@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from acceptance.runs import CLEAN_IMAGES, HERE, Judge, Measured, examined
+from acceptance.runs import CLEAN_IMAGES, GATE, HERE, Judge, Measured, examined
 from acceptance.test_doctor import printed_findings
 from support.tiny import CLASSES
 
@@ -104,21 +104,16 @@ def test_no_image_is_measured_for_a_grade_among_models_of_another_suite(judge_co
 
 
 def test_an_allowed_suite_is_a_caveat_in_the_line_of_the_grade(judge: Judge) -> None:
-    result = run(judge, "schema: 1\nquba: {min_grade: F, allow_other_suite: true}\n")
+    result = run(judge, GRADE)
     assert result.ret == pytest.ExitCode.OK
+    caveat = "published was measured on imagenet, this run on tiny"
     shown = " ".join(" ".join(result.outlines).split())
-    assert (
-        "percentile of published (326 models) other suite: published was measured on imagenet, this run on "
-        "tiny protocol standard"
-    ) in shown
-    assert judge.record()["grades"][0]["other_suite"] == (
-        "published was measured on imagenet, this run on tiny"
-    )
+    assert f"percentile of published (326 models) other suite: {caveat} protocol standard" in shown
+    assert judge.record()["grades"][0]["other_suite"] == caveat
 
 
 def test_a_grade_that_nobody_demands_has_a_score_and_no_letter(judge: Judge) -> None:
-    text = judge.pytester.path.joinpath("thresholds/x.yaml").read_text(encoding="utf-8")
-    result = run(judge, text.partition("quba:")[0])
+    result = run(judge, GATE.partition("quba:")[0])
     assert result.ret == pytest.ExitCode.OK
     (grade,) = judge.record()["grades"]
     assert (grade["letter"], grade["percentile"]) == (None, None)
@@ -149,26 +144,24 @@ def test_optional_covers_images_that_do_not_allow_a_value(judge_cold: Judge, own
     )
 
 
-def test_optional_does_not_cover_a_model_without_gradients(judge_cold: Judge) -> None:
-    text = "schema: 1\ndimensions: {adversarial_robustness: {min: 0.1, optional: true}}\n"
-    judge_cold.write("thresholds/x.yaml", text)
-    result = judge_cold("thresholds/x.yaml", "--quba-report=record.json", model="nets:Detached")
+def unmeasurable(judge: Judge, dimension: str, model: str) -> bool:
+    text = f"schema: 1\ndimensions: {{{dimension}: {{min: 0.1, optional: true}}}}\n"
+    judge.write("thresholds/x.yaml", text)
+    result = judge("thresholds/x.yaml", "--quba-report=record.json", model=model)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert judge_cold.outcomes() == {"adversarial_robustness[min]": "unmeasurable"}
+    return judge.outcomes() == {f"{dimension}[min]": "unmeasurable"}
+
+
+def test_optional_does_not_cover_a_model_without_gradients(judge_cold: Judge) -> None:
+    assert unmeasurable(judge_cold, "adversarial_robustness", "nets:Detached")
 
 
 def test_optional_does_not_cover_a_model_that_is_never_right(judge_cold: Judge, own: Path) -> None:
-    order = (own / "val" / "apple", own / "val" / "brick", own / "val" / "cloud")
-    names = [path.with_name(f"{path.name}s") for path in order]
-    for path, name in zip(order, names, strict=True):
-        path.rename(name)
-    for path, name in zip((*order[1:], order[0]), names, strict=True):
-        name.rename(path)
-    text = "schema: 1\ndimensions: {object_focus: {min: 0.1, optional: true}}\n"
-    judge_cold.write("thresholds/x.yaml", text)
-    result = judge_cold("thresholds/x.yaml", "--quba-report=record.json", model="nets:NeverRight")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert judge_cold.outcomes() == {"object_focus[min]": "unmeasurable"}
+    for name in CLASSES:
+        (own / "val" / name).rename(own / "val" / f"{name}s")
+    for name, other in zip(CLASSES, (CLASSES[2], *CLASSES[:2]), strict=True):
+        (own / "val" / f"{name}s").rename(own / "val" / other)
+    assert unmeasurable(judge_cold, "object_focus", "nets:NeverRight")
 
 
 def test_a_drop_without_a_baseline_is_reported_before_the_run(judge_cold: Judge) -> None:

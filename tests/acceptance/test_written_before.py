@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from acceptance.runs import Judge
 
 from quba_check.cli.main import main
 from quba_check.evaluation import Evaluation
@@ -40,27 +40,18 @@ def test_a_record_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
         assert main(command) == 0, command
 
 
-def test_a_record_is_a_baseline(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(OLD, pytester.path / "old")
-    monkeypatch.setenv("QUBA_STORE", str(pytester.path / "store"))
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(OLD), *filter(None, [os.environ.get("PYTHONPATH")])])
-    )
-    result = pytester.runpytest_subprocess(
-        "--model=colours:network",
-        "--quba-data=old/data",
-        "--quba-baseline=old/record.json",
-        "--quba-report=new.json",
-        "old/thresholds.yaml",
-    )
-    assert result.ret == 0
+def test_a_record_is_a_baseline(judge_cold: Judge) -> None:
+    folder = judge_cold.pytester.path
+    shutil.copytree(OLD, folder / "old")
+    judge_cold.pytester.syspathinsert(OLD)
+    options = ("--quba-data=old/data", "--quba-baseline=old/record.json", "--quba-report=new.json")
+    assert judge_cold("old/thresholds.yaml", *options, model="colours:network").ret == 0
     old = json.loads((OLD / "record.json").read_text(encoding="utf-8"))
-    new = json.loads((pytester.path / "new.json").read_text(encoding="utf-8"))
+    new = judge_cold.record("new.json")
     # Later versions add keys; those of earlier ones stay, in their order.
     assert [key for key in new if key in old] == list(old)
     assert list(new["measurements"]) == list(old["measurements"])
     for name, row in old["measurements"].items():
         assert [key for key in new["measurements"][name] if key in row] == list(row)
-    with np.load(OLD / "record.npz") as before, np.load(pytester.path / "new.npz") as after:
+    with np.load(OLD / "record.npz") as before, np.load(folder / "new.npz") as after:
         assert set(after.files) == set(before.files)

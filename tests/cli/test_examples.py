@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +11,15 @@ import click
 import numpy as np
 import pytest
 from PIL import Image
-from support.demo_runs import demo_store, write_demo_records
-from support.tiny import CLASSES, write_suite
+from support.demo_runs import link_demo_images
+from support.sample_records import write_samples
+from support.stored import predict
+from support.tiny import write_suite
 
-from quba_check.cli.main import quba_check
+from quba_check.cli.main import main, quba_check
 from quba_check.records.files import read_record
+from quba_check.storage.opening import open_store
+from quba_check.suites.suite import Suite
 
 PROMPT = "Example: "
 THRESHOLDS = """\
@@ -40,11 +42,10 @@ def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with records, threshold files and images, as users have them."""
-    folder = tmp_path_factory.mktemp("examples") / "project"
-    folder.mkdir()
-    write_demo_records(folder, demo_store(tmp_path_factory))
+def project(tmp_path_factory: pytest.TempPathFactory, demo_suite: Suite) -> Path:
+    """A folder with records, threshold files, images and a store, as users have them."""
+    folder = tmp_path_factory.mktemp("examples")
+    write_samples(folder)
     for name in ("release.yaml", "thresholds/release.yaml"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(THRESHOLDS, encoding="utf-8")
@@ -57,16 +58,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target = folder / "masks" / path.relative_to(folder / "photos/val")
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(target)
+    (folder / "pytest.ini").write_text("[pytest]\nquba_thresholds = release.yaml\n", encoding="utf-8")
     write_fleet(folder / "runs", folder / "demo.json")
-    write_store(folder, demo_store(tmp_path_factory))
+    predict(open_store(link_demo_images(folder / "store", demo_suite)), "demo", "clean", "sketch")
     return folder
-
-
-def write_store(folder: Path, origin: Path) -> None:
-    """A store with predictions of the demo."""
-    for name in ("predictions", "runs"):
-        shutil.copytree(origin / name, folder / "store" / name)
-    shutil.copy(origin / "format.json", folder / "store")
 
 
 def write_fleet(folder: Path, origin: Path) -> None:
@@ -85,26 +80,25 @@ def write_fleet(folder: Path, origin: Path) -> None:
         (folder / f"{number}.json").write_text(changed.to_json(), encoding="utf-8")
 
 
-def test_the_classes_have_masks(project: Path) -> None:
-    assert sorted(path.name for path in (project / "masks").iterdir()) == sorted(CLASSES)
-
-
 @pytest.mark.parametrize(("name", "command"), list(commands(quba_check)))
-def test_the_example(name: str, command: click.Command, project: Path, tmp_path: Path) -> None:
+def test_the_example(
+    name: str,
+    command: click.Command,
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     example = str(command.epilog)
     assert example.startswith(f"{PROMPT}quba-check {name} "), f"{name} has no example in its help"
     help_text = " ".join(command.get_help(click.Context(command, info_name=name)).split())
     assert example in help_text
-    folder = tmp_path / "project"
-    shutil.copytree(project, folder)
-    python = f'quba-check() {{ "{sys.executable}" -m quba_check "$@"; }}; '
-    result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", python + example.removeprefix(PROMPT)],
-        cwd=folder,
-        env=os.environ | {"QUBA_STORE": str(folder / "store")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout or result.stderr
+    shutil.copytree(project, tmp_path, symlinks=True, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QUBA_STORE", "store")
+    words = shlex.split(example.removeprefix(f"{PROMPT}quba-check "))
+    files = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words]
+    code = main([word for words in files for word in words])
+    output = capsys.readouterr()
+    assert code == 0, output
+    assert output.out or output.err

@@ -88,20 +88,20 @@ def test_tables_equal_those_of_this_process(engine: Engine, demo_suite: Suite, t
 
 
 def test_shards_of_later_requests_are_in_flight(engine: Engine, elsewhere: Elsewhere) -> None:
-    plan = [SKETCH, EDGE, PGD]
+    plan = [SKETCH, EDGE, FGSM]
     engine.predictions([SKETCH], plan)
     assert "edge, shard 0" in elsewhere.taken
     engine.predictions([EDGE], plan)
-    engine.predictions([PGD], plan)
+    engine.predictions([FGSM], plan)
     assert len(elsewhere.taken) == len(set(elsewhere.taken))
     assert elsewhere.dropped == []
 
 
 def test_stopping_drops_them_and_frees_their_locks(engine: Engine, elsewhere: Elsewhere) -> None:
-    engine.predictions([SKETCH], [EDGE, PGD])
+    engine.predictions([SKETCH], [EDGE, FGSM])
     engine.stop()
     assert elsewhere.dropped
-    engine.predictions([EDGE, PGD])  # would wait for ever for a lock that is held
+    engine.predictions([EDGE, FGSM])  # would wait for ever for a lock that is held
     assert set(elsewhere.dropped) <= set(elsewhere.taken)
 
 
@@ -115,11 +115,11 @@ def test_two_engines_of_one_process_do_not_wait_for_each_other(engine: Engine, e
         Protocol.named("released"),
         executor=Elsewhere(elsewhere.worker),
     )
-    engine.predictions([SKETCH], [EDGE, PGD])
+    engine.predictions([SKETCH], [EDGE, FGSM])
     in_flight = set(elsewhere.taken) - {"sketch, shard 0"}
     assert "edge, shard 0" in in_flight
     assert len(other.predictions([EDGE])[EDGE].index) == 150
-    assert len(engine.predictions([EDGE, PGD])[PGD].index) == 400
+    assert len(engine.predictions([EDGE, FGSM])[FGSM].index) == 400
 
 
 def test_single_shards_come_in_their_order(engine: Engine, elsewhere: Elsewhere) -> None:
@@ -136,11 +136,11 @@ def test_single_shards_come_in_their_order(engine: Engine, elsewhere: Elsewhere)
 
 def test_a_faulty_view_is_reported_by_its_own_request(engine: Engine, elsewhere: Elsewhere) -> None:
     elsewhere.failing = "edge, shard 0"
-    plan = [SKETCH, EDGE, PGD]
+    plan = [SKETCH, EDGE, FGSM]
     assert len(engine.predictions([SKETCH], plan)[SKETCH].index) == 150
     with pytest.raises(ModelError, match=r"^edge, shard 0: cut$"):
         engine.predictions([EDGE], plan)
-    assert len(engine.predictions([PGD], plan)[PGD].index) == 400
+    assert len(engine.predictions([FGSM], plan)[FGSM].index) == 400
 
 
 def test_one_iterator_is_open_at_a_time(
@@ -158,9 +158,9 @@ def test_one_iterator_is_open_at_a_time(
             opened.pop()
 
     monkeypatch.setattr(elsewhere, "run", counted)
-    plan = [SKETCH, EDGE, PGD]
+    plan = [SKETCH, EDGE, FGSM]
     engine.predictions([SKETCH], plan)
     engine.store.remove(engine.cache_keys.shard_key(SKETCH, 0))
     engine.predictions([SKETCH], plan)  # predicts what was removed
     engine.predictions([EDGE], plan)
-    engine.predictions([PGD], plan)
+    engine.predictions([FGSM], plan)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.demo_runs import link_demo_images
 from support.evaluations import new_evaluation
 from support.s3 import S3Server
 
@@ -22,13 +23,21 @@ from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.storage.data_copies import CopySettings
 from quba_check.storage.opening import open_store
 from quba_check.suites.opening import find_suite
+from quba_check.suites.suite import Suite
 
 PGD = View("clean", attack="pgd")
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    driver = new_evaluation("demo", store=tmp_path_factory.mktemp("driver"), limit=300)
+def folder(demo_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a worker, which has the images."""
+    return link_demo_images(tmp_path_factory.mktemp("worker"), demo_suite)
+
+
+@pytest.fixture(scope="module")
+def driver(demo_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    store = link_demo_images(tmp_path_factory.mktemp("driver"), demo_suite)
+    driver = new_evaluation("demo", store=store, limit=300)
     driver.engine.determine_outputs([CLEAN])  # a run does so before it asks others for shards
     return driver
 
@@ -44,8 +53,8 @@ def spec(driver: Evaluation) -> WorkerSpec:
 
 
 @pytest.fixture(scope="module")
-def worker(spec: WorkerSpec, tmp_path_factory: pytest.TempPathFactory) -> RemoteWorker:
-    return RemoteWorker(spec, tmp_path_factory.mktemp("worker"), 1)
+def worker(spec: WorkerSpec, folder: Path) -> RemoteWorker:
+    return RemoteWorker(spec, folder, 1)
 
 
 def requests(driver: Evaluation, *wanted: PlannedShard) -> list[ShardRequest]:
@@ -74,10 +83,10 @@ def test_a_worker_gives_the_bytes_of_the_driver(
 
 
 def test_a_worker_lists_no_files(
-    driver: Evaluation, spec: WorkerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    driver: Evaluation, spec: WorkerSpec, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (request,) = requests(driver, PlannedShard((PGD,), 0))
-    worker = RemoteWorker(spec, tmp_path, 1)
+    worker = RemoteWorker(spec, folder, 1)
     monkeypatch.setattr(worker._engine.suite, "_listing", lambda view: pytest.fail(f"listed {view}"))
     assert set(worker.submit(request).result().files) == {PGD}
 
@@ -100,11 +109,11 @@ def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Pa
         worker.submit(other).result()
 
 
-def test_a_worker_reads_with_threads_for_its_cores(spec: WorkerSpec, tmp_path: Path) -> None:
+def test_a_worker_reads_with_threads_for_its_cores(spec: WorkerSpec, folder: Path) -> None:
     spec = replace(spec, request=replace(spec.request, device="cpu"))
-    assert [spec.engine(tmp_path, cores)._batch_settings.threads for cores in (1, 6)] == [1, 3]
+    assert [spec.engine(folder, cores)._batch_settings.threads for cores in (1, 6)] == [1, 3]
     stated = replace(spec, batch_settings=replace(spec.batch_settings, threads=2))
-    assert stated.engine(tmp_path, 6)._batch_settings.threads == 2
+    assert stated.engine(folder, 6)._batch_settings.threads == 2
 
 
 def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWorker) -> None:
@@ -163,11 +172,11 @@ def test_an_error_is_that_of_its_shard(
     ],
 )
 def test_another_model_is_refused_by_name(
-    spec: WorkerSpec, tmp_path: Path, difference: dict[str, object], message: str
+    spec: WorkerSpec, folder: Path, difference: dict[str, object], message: str
 ) -> None:
     other = replace(spec, identity={**spec.identity, **difference})
     with pytest.raises(ModelError) as error:
-        RemoteWorker(other, tmp_path, 1)
+        RemoteWorker(other, folder, 1)
     assert message in str(error.value)
 
 

@@ -9,12 +9,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
+from ruamel.yaml import YAML
 from support.hostile import FUZZ, ODD_NUMBERS, ODD_TEXT, json_files, yaml_files
 from support.tuned import record
 
@@ -30,118 +32,83 @@ from quba_check.suites import open_suite
 
 EXIT_CODES = {0, 1, 2, 4, 5, 6}
 REFUSED = 4
-MANIFEST = {
-    "schema": 1,
-    "name": "tiny",
-    "classes": ["apple", "brick", "cloud"],
-    "image_size": 8,
-    "sets": {
-        "clean": {"reader": "folder", "path": "val", "expected": 3},
-        "corruptions": {"generate": "from clean", "sample": "one", "encode": "jpeg85"},
-        "shifts": {
-            "sketch": {"reader": "csv", "path": "sketch.csv", "space": "coarse"},
-            "night": {"reader": "webdataset", "path": "night-{0..1}.tar"},
-            "dusk": {"reader": "arrays", "path": "dusk.npz", "images": "x", "labels": "y"},
-            "noon": {"reader": "parquet", "path": "noon.parquet", "label": "label"},
-        },
-        "mixed_same": {"reader": "folder", "path": "val", "prepared": True, "partial": True},
-        "mixed_rand": {"reader": "folder", "path": "val"},
-        "cue_conflict": {"reader": "cue-conflict", "path": "cues"},
-    },
-    "spaces": {"coarse": {"food": ["apple"], "other": ["brick", "cloud"], "by": "argmax"}},
-    "prompts": {"templates": ["a photo of a {}."], "names": {"brick": "red brick"}},
-}
-CIFAR = {
-    "schema": 1,
-    "name": "cifar",
-    "classes": "classes.txt",
-    "sets": {
-        "clean": {"reader": "folder", "path": "val"},
-        "corruptions": {"reader": "arrays", "path": "c", "expected": 3, "prepared": True},
-    },
-}
-THRESHOLDS = {
-    "schema": 1,
-    "name": "gate",
-    "extends": "mobile",
-    "protocol": "standard",
-    "uncertain": "fail",
-    "confidence": 0.9,
-    "dimensions": {
-        "accuracy": {"min": 0.5, "max_drop": 0.01, "tier": "warn", "optional": True},
-        "corruption_robustness": {"min": 0.4, "parts": {"fog": {"min": 0.5, "max_relative_drop": "2%"}}},
-        "calibration_error": {"max": 0.05},
-        "parameters": {"max": 30},
-    },
-    "quba": {
-        "min_score": -1,
-        "min_grade": "C",
-        "weights": {"accuracy": 2, "shape_bias": 0},
-        "population": "published",
-        "allow_missing": ["shape_bias", "class_balance", "object_focus"],
-    },
-}
+
+
+def tree(text: str) -> Any:
+    """The content of a YAML text."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
+MANIFEST = tree("""
+schema: 1
+name: tiny
+classes: [apple, brick, cloud]
+image_size: 8
+sets:
+  clean: {reader: folder, path: val, expected: 3}
+  corruptions: {generate: from clean, sample: one, encode: jpeg85}
+  shifts:
+    sketch: {reader: csv, path: sketch.csv, space: coarse}
+    night: {reader: webdataset, path: "night-{0..1}.tar"}
+    dusk: {reader: arrays, path: dusk.npz, images: x, labels: y}
+    noon: {reader: parquet, path: noon.parquet, label: label}
+  mixed_same: {reader: folder, path: val, prepared: true, partial: true}
+  mixed_rand: {reader: folder, path: val}
+  cue_conflict: {reader: cue-conflict, path: cues}
+spaces: {coarse: {food: [apple], other: [brick, cloud], by: argmax}}
+prompts: {templates: ["a photo of a {}."], names: {brick: red brick}}
+""")
+CIFAR = tree("""
+schema: 1
+name: cifar
+classes: classes.txt
+sets:
+  clean: {reader: folder, path: val}
+  corruptions: {reader: arrays, path: c, expected: 3, prepared: true}
+""")
+THRESHOLDS = tree("""
+schema: 1
+name: gate
+extends: mobile
+protocol: standard
+uncertain: fail
+confidence: 0.9
+dimensions:
+  accuracy: {min: 0.5, max_drop: 0.01, tier: warn, optional: true}
+  corruption_robustness: {min: 0.4, parts: {fog: {min: 0.5, max_relative_drop: "2%"}}}
+  calibration_error: {max: 0.05}
+  parameters: {max: 30}
+quba:
+  min_score: -1
+  min_grade: C
+  weights: {accuracy: 2, shape_bias: 0}
+  population: published
+  allow_missing: [shape_bias, class_balance, object_focus]
+""")
 PLAIN = {"schema": 1, "dimensions": {"accuracy": {"min": 0.5}}}
 RECORD = json.loads(record().to_json())
-BARE = RECORD | {
-    "suite": RECORD["suite"]
-    | {
-        "sets": {"clean": {"images": 1000, "expected": 5000}, "corruptions": {"images": 75}},
-        "contents": {"clean": "x"},
-    },
-    "measurements": {
-        "accuracy": {"value": 0.9, "unit": "fraction", "n": 1000, "better": "high", "notes": ["odd"]},
-        "corruption_robustness": {
-            "value": 0.6,
-            "unit": "ratio",
-            "n": 75,
-            "better": "high",
-            "parts": {"fog": {"value": 0.5, "unit": "ratio", "better": "high"}},
-        },
-        "ood_robustness": {
-            "value": 0.6,
-            "unit": "ratio",
-            "parts": {"sketch": {"value": 0.4, "unit": "ratio", "better": "high"}},
-        },
-        "calibration_error": {
-            "value": 0.02,
-            "unit": "fraction",
-            "n": 1000,
-            "debiased": 0.01,
-            "debiased_limit": 0.03,
-        },
-        "parameters": {"value": 25, "unit": "millions"},
-        "shape_bias": {"unmeasurable": "no images", "missing_data": True},
-        "adversarial_robustness": {"value": 0.1, "unit": "ratio", "interval": [0, 0.2]},
-    },
-    "verdicts": [
-        {
-            "id": "x",
-            "dimension": "accuracy",
-            "part": None,
-            "bound": "min",
-            "limit": 0.5,
-            "tier": "block",
-            "outcome": "fail",
-            "file": "x.yaml",
-            "line": 3,
-            "message": "too low",
-        }
-    ],
-    "grades": [
-        {
-            "file": "x.yaml",
-            "score": 0.1,
-            "percentile": 50,
-            "letter": "C",
-            "population": "published",
-            "protocol_of_population": "standard",
-            "complete": False,
-            "missing": ["shape_bias"],
-        }
-    ],
-    "limit": 100,
-}
+BARE = RECORD | tree("""
+measurements:
+  accuracy: {value: 0.9, unit: fraction, n: 1000, better: high, notes: [odd]}
+  corruption_robustness:
+    {value: 0.6, unit: ratio, n: 75, better: high, parts: {fog: {value: 0.5, unit: ratio, better: high}}}
+  ood_robustness: {value: 0.6, unit: ratio, parts: {sketch: {value: 0.4, unit: ratio, better: high}}}
+  calibration_error: {value: 0.02, unit: fraction, n: 1000, debiased: 0.01, debiased_limit: 0.03}
+  parameters: {value: 25, unit: millions}
+  shape_bias: {unmeasurable: no images, missing_data: true}
+  adversarial_robustness: {value: 0.1, unit: ratio, interval: [0, 0.2]}
+verdicts:
+- {id: x, dimension: accuracy, part: null, bound: min, limit: 0.5, tier: block, outcome: fail, file: x.yaml,
+   line: 3, message: too low}
+grades:
+- {file: x.yaml, score: 0.1, percentile: 50, letter: C, population: published,
+   protocol_of_population: standard, complete: false, missing: [shape_bias]}
+limit: 100
+""")
+BARE["suite"] = RECORD["suite"] | tree("""
+sets: {clean: {images: 1000, expected: 5000}, corruptions: {images: 75}}
+contents: {clean: x}
+""")
 
 
 @pytest.fixture(scope="module")
@@ -231,27 +198,17 @@ def test_records(folder: Path, content: bytes) -> None:
     command("tune", "x.json", "-o", "new.yaml")
 
 
-POPULATION = {
-    "schema": 1,
-    "name": "fleet",
-    "protocol": "standard",
-    "suite": "tiny",
-    "rows": [
-        {
-            "id": f"m{k}",
-            "values": {"accuracy": 0.8 + k / 100, "parameters": 5.0 + k, "calibration_error": 0.01 * k},
-        }
-        for k in range(10)
-    ],
-}
-WITH_FLEET = PLAIN | {
-    "quba": {
-        "min_score": 0,
-        "population": "fleet.json",
-        "allow_missing": ["shape_bias"],
-        "weights": {"accuracy": 1},
+POPULATION = {"schema": 1, "name": "fleet", "protocol": "standard", "suite": "tiny"}
+POPULATION["rows"] = [
+    {
+        "id": f"m{k}",
+        "values": {"accuracy": 0.8 + k / 100, "parameters": 5.0 + k, "calibration_error": 0.01 * k},
     }
-}
+    for k in range(10)
+]
+WITH_FLEET = PLAIN | tree("""
+quba: {min_score: 0, population: fleet.json, allow_missing: [shape_bias], weights: {accuracy: 1}}
+""")
 
 
 @given(content=json_files(POPULATION))

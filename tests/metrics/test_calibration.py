@@ -122,6 +122,7 @@ class TestAce:
     def test_by_hand(self):
         """Two bins a class: the edge is the upper value, so each image is a bin of its own."""
         table = np.array([[0.75, 0.25], [0.5, 0.5]], dtype=np.float32)
+        table.flags.writeable = False
         ace = adaptive_calibration_error(table, np.array([0, 1]), bins=2)
         assert ace == ((0.25 + 0.5) / 2 + (0.25 + 0.5) / 2) / 2
 
@@ -173,32 +174,14 @@ class TestAce:
         truth = np.eye(probabilities.shape[1], dtype=np.float32)[label]
         assert adaptive_calibration_error(truth, label, bins=15) == 0
 
-    def test_leaves_its_inputs_alone(self):
-        table, label = np.array([[0.3, 0.7], [0.9, 0.1]], dtype=np.float32), np.array([1, 0])
-        before = table.copy(), label.copy()
-        adaptive_calibration_error(table, label, bins=15)
-        assert np.array_equal(table, before[0])
-        assert np.array_equal(label, before[1])
 
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (
-            lambda: expected_calibration_error(np.zeros(0, np.float32), np.zeros(0, bool), bins=15),
-            "calibration: columns of 0 and 0 rows. Allowed: two of the same length, not empty.",
-        ),
-        (
-            lambda: adaptive_calibration_error(np.zeros((3, 2), np.float32), np.zeros(2, np.int64), bins=15),
-            "calibration: columns of 3 and 2 rows. Allowed: two of the same length, not empty.",
-        ),
-        (
-            lambda: adaptive_calibration_error(np.zeros((3, 0), np.float32), np.zeros(3, np.int64), bins=15),
-            "probabilities: a table of no classes, got shape (N, 0). Allowed: (N, C) with C >= 1.",
-        ),
-    ],
-)
-def test_columns_that_do_not_fit_are_refused(call, message):
+def test_columns_that_do_not_fit_are_refused():
+    zeros, lengths = np.zeros, "Allowed: two of the same length, not empty."
+    with pytest.raises(ValueError, match=f"^calibration: columns of 0 and 0 rows. {lengths}$"):
+        expected_calibration_error(zeros(0, np.float32), zeros(0, bool), bins=15)
+    with pytest.raises(ValueError, match=f"^calibration: columns of 3 and 2 rows. {lengths}$"):
+        adaptive_calibration_error(zeros((3, 2), np.float32), zeros(2, np.int64), bins=15)
     with pytest.raises(ValueError) as caught:
-        call()
-    assert str(caught.value) == message
+        adaptive_calibration_error(zeros((3, 0), np.float32), zeros(3, np.int64), bins=15)
+    expected = "probabilities: a table of no classes, got shape (N, 0). Allowed: (N, C) with C >= 1."
+    assert str(caught.value) == expected

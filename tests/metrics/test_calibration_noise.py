@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import stats
 
 from quba_check.metrics.calibration_noise import most_without_noise, total_without_noise
 
@@ -15,11 +15,11 @@ gaps_and_noise = st.lists(
 
 
 def mean_absolute(t):
-    """E |t + Z|, by a numerical integral."""
-    return integrate.quad(lambda z: abs(t + z) * stats.norm.pdf(z), -12, 12, points=[-t])[0]
+    """E |t + Z|."""
+    return stats.foldnorm.mean(abs(t))
 
 
-def mean_estimate(gaps, draws=4000):
+def mean_estimate(gaps, draws=1000):
     """Mean estimate of gaps with normal noise of 1."""
     rng = np.random.default_rng(0)
     noisy = gaps + rng.standard_normal((draws, len(gaps)))

@@ -23,22 +23,8 @@ def test_one_zero_makes_it_zero(values, position):
     assert geometric_mean([*values[:position], 0.0, *values[position:]]) == 0.0
 
 
-@given(positive, st.floats(0.1, 10))
-@examples
-def test_scales_with_its_values(values, factor):
-    assert geometric_mean(factor * value for value in values) == pytest.approx(
-        factor * geometric_mean(values)
-    )
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ([], "geometric mean: of []. Allowed: one or more values >= 0."),
-        ([0.5, -0.1], "geometric mean: of [0.5, -0.1]. Allowed: one or more values >= 0."),
-    ],
-)
-def test_none_and_negative_values_are_refused(values, message):
+@pytest.mark.parametrize("values", [[], [0.5, -0.1]])
+def test_none_and_negative_values_are_refused(values):
     with pytest.raises(ValueError) as caught:
         geometric_mean(values)
-    assert str(caught.value) == message
+    assert str(caught.value) == f"geometric mean: of {values}. Allowed: one or more values >= 0."

@@ -1,11 +1,10 @@
-"""Temperature scaling: cases by hand, two independent searches, and properties."""
+"""Temperature scaling: cases by hand, an independent search, and properties."""
 
 import math
 import tracemalloc
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
@@ -62,26 +61,6 @@ def test_equals_a_search_by_scipy(scale):
     assert result.nll == pytest.approx(likelihood(table, label, 1.0), abs=1e-9)
 
 
-def test_equals_lbfgs_on_the_logits():
-    """As in the code of Guo et al.: a parameter, cross-entropy and LBFGS."""
-    table, label = answers(2)
-    logits, target = torch.from_numpy(np.log(table)).double(), torch.from_numpy(label)
-    t = torch.ones(1, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([t], lr=0.1, max_iter=300, tolerance_grad=1e-12, tolerance_change=1e-14)
-
-    def loss():
-        optimizer.zero_grad()
-        value = torch.nn.functional.cross_entropy(logits / t, target)
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    result = fit(table, label)
-    assert result.temperature == pytest.approx(t.item(), abs=1e-5)
-    expected = torch.softmax(logits / t, dim=1).max(dim=1).values.detach().numpy()
-    assert result.confidence == pytest.approx(expected, abs=1e-6)
-
-
 @given(seed=st.integers(0, 10_000), scale=st.floats(0.05, 20), classes=st.integers(2, 12))
 @settings(max_examples=25, deadline=None)
 def test_no_other_temperature_is_better(seed, scale, classes):
@@ -103,18 +82,14 @@ def test_scaled_logits_scale_the_temperature(seed, factor):
         assert second.nll_scaled == pytest.approx(first.nll_scaled, abs=1e-5)
 
 
-def test_a_model_that_is_always_right_has_no_best_temperature():
-    result = fit([[0.9, 0.1], [0.2, 0.8]], [0, 1])
-    assert result.is_at_limit
-    assert result.temperature < 0.1
-    assert result.confidence.tolist() == [1, 1]
-
-
-def test_a_model_that_is_always_wrong_has_no_best_temperature():
-    result = fit([[0.9, 0.1], [0.2, 0.8]], [1, 0])
-    assert result.is_at_limit
-    assert result.temperature == pytest.approx(1000, rel=1e-5)
-    assert result.confidence == pytest.approx(0.5, abs=1e-3)
+def test_models_that_are_always_right_or_wrong_have_no_best_temperature():
+    right, wrong = (fit([[0.9, 0.1], [0.2, 0.8]], label) for label in ([0, 1], [1, 0]))
+    assert right.is_at_limit
+    assert right.temperature < 0.1
+    assert right.confidence.tolist() == [1, 1]
+    assert wrong.is_at_limit
+    assert wrong.temperature == pytest.approx(1000, rel=1e-5)
+    assert wrong.confidence == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("table", [[[0.5, 0.5]] * 3, [[1.0]] * 3, [[1.0, 0.0]] * 3])

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from quba_check.models.classifier import Classifier
+from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
+from quba_check.suites.opening import open_suite
+from quba_check.suites.suite import Suite
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 MANIFEST = """\
@@ -59,3 +66,14 @@ def photo_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.writerow([f"photos/{photo.name}", int(photo.stem.rpartition("_")[2])])
     (root / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
     return root
+
+
+@pytest.fixture(scope="session")
+def photos(photo_suite: Path) -> Suite:
+    return open_suite(photo_suite)
+
+
+@pytest.fixture(scope="session")
+def lite0(lite0_checkpoint: Path, photos: Suite) -> Classifier:
+    request = LoadRequest(classes=photos.classes, arch=ARCHITECTURE, device="cpu")
+    return replace(load_classifier(str(lite0_checkpoint), request), spec="lite0.pt")

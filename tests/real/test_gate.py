@@ -94,12 +94,9 @@ def test_one_demand_fails_and_one_warns(gate) -> None:
 
 def test_the_record_says_what_was_judged(gate) -> None:
     model = gate[1]["model"]
-    assert (model["name"], model["parameters"], model["classes"], model["outputs"]) == (
-        "lite0",
-        4_652_008,
-        1000,
-        "logits",
-    )
-    assert model["preparation"]["mean"] == [0.5, 0.5, 0.5]
+    facts = [model[key] for key in ("name", "parameters", "classes", "outputs")]
+    assert facts == ["lite0", 4_652_008, 1000, "logits"]
+    assert model["preparation"]["mean"] == model["preparation"]["std"] == [0.5, 0.5, 0.5]
+    assert model["preparation"]["source"] == "timm's tf_efficientnet_lite0"
     ((name, clean),) = gate[1]["suite"]["sets"].items()
     assert (name, clean["images"], clean["expected"]) == ("clean", 20, 20)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,19 +17,11 @@ from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.suites.opening import open_suite
 
-Change = Callable[[Path], None]
+Change = Callable[[Path], object]
 
 
 def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def text(path: Path) -> None:
-    path.write_text("<html>404</html>", encoding="utf-8")
 
 
 def stored(path: Path, image: Image.Image, form: str = "PNG", **options: object) -> None:
@@ -38,21 +29,17 @@ def stored(path: Path, image: Image.Image, form: str = "PNG", **options: object)
     image.save(path, format=form, **options)
 
 
-def opened(path: Path) -> Image.Image:
+def opened(path: Path, mode: str = "RGB") -> Image.Image:
     with Image.open(path) as image:
-        return image.convert("RGB")
+        return image.convert(mode)
 
 
 def half_transparent(path: Path) -> None:
-    image = opened(path).convert("RGBA")
+    image = opened(path, "RGBA")
     alpha = np.full((image.height, image.width), 255, np.uint8)
     alpha[: image.height // 2] = 0
     image.putalpha(Image.fromarray(alpha))
     stored(path, image)
-
-
-def opaque(path: Path) -> None:
-    stored(path, opened(path).convert("RGBA"))
 
 
 def transparent_colour(path: Path) -> None:
@@ -62,26 +49,8 @@ def transparent_colour(path: Path) -> None:
     stored(path, image, transparency=0)
 
 
-def sixteen_bits(path: Path) -> None:
-    grey = np.asarray(opened(path).convert("L"), dtype=np.uint16)
-    stored(path, Image.fromarray(grey * 257))
-
-
-def fractions(path: Path) -> None:
-    grey = np.asarray(opened(path).convert("L"), dtype=np.float32)
-    stored(path, Image.fromarray(grey / 510), "TIFF")
-
-
-def grey(path: Path) -> None:
-    stored(path, opened(path).convert("L"), "JPEG")
-
-
-def palette(path: Path) -> None:
-    stored(path, opened(path).quantize(16))
-
-
-def inked(path: Path) -> None:
-    stored(path, opened(path).convert("CMYK"), "JPEG")
+def grey_numbers(path: Path, scale: float, kind: type, form: str) -> None:
+    stored(path, Image.fromarray((np.asarray(opened(path, "L"), float) * scale).astype(kind)), form)
 
 
 def turned(path: Path) -> None:
@@ -91,121 +60,87 @@ def turned(path: Path) -> None:
     stored(path, image.rotate(90, expand=True), "JPEG", exif=exif)
 
 
-class Row(NamedTuple):
-    """A change to the first `count` photos, and the finding."""
-
-    name: str
-    change: Change
-    count: int
-    text: str = ""
-
-
-REPLACE = "replace or remove the files"
 FIRST, SECOND = "photos/imagenet_00_243.jpg", "photos/imagenet_01_559.jpg"
-PLANTED = (
-    Row(
-        "a truncated file",
-        truncated,
-        1,
-        "clean: 1 of 20 checked images cannot be decoded.\n"
-        f"  evidence: {FIRST} (image file is truncated (2 bytes not processed))\n"
-        f"  fix: {REPLACE}",
-    ),
-    Row(
-        "an empty file",
-        empty,
-        1,
-        "clean: 1 of 20 checked images cannot be decoded.\n"
-        f"  evidence: {FIRST} (the file is empty)\n"
-        f"  fix: {REPLACE}",
-    ),
-    Row(
-        "a web page",
-        text,
-        1,
-        "clean: 1 of 20 checked images cannot be decoded.\n"
-        f"  evidence: {FIRST} (no image format recognises it)\n"
-        f"  fix: {REPLACE}",
-    ),
-    Row(
-        "an alpha channel",
-        half_transparent,
-        2,
-        "clean: 2 of 20 checked images lose their transparency in RGB.\n"
-        f"  evidence: {FIRST} (RGBA, 50% of it), {SECOND} (RGBA, 50% of it)\n"
-        "  fix: store them as RGB on the background that the model was trained with",
-    ),
-    Row(
-        "a transparent colour",
-        transparent_colour,
-        1,
-        "clean: 1 of 20 checked images lose their transparency in RGB.\n"
-        f"  evidence: {FIRST} (P, 50% of it)\n"
-        "  fix: store them as RGB on the background that the model was trained with",
-    ),
-    Row(
-        "sixteen bits",
-        sixteen_bits,
-        2,
-        "clean: 2 of 20 checked images lose values in 8 bits.\n"
-        f"  evidence: {FIRST} (I;16, 0 to 65535), {SECOND} (I;16, 0 to 65535)\n"
-        "  fix: store them with 8 bits per channel, scaled as in training",
-    ),
-    Row(
-        "values below one",
-        fractions,
-        1,
-        "clean: 1 of 20 checked images lose values in 8 bits.\n"
-        f"  evidence: {FIRST} (F, 0 to 0.5)\n"
-        "  fix: store them with 8 bits per channel, scaled as in training",
-    ),
-    Row(
-        "CMYK",
-        inked,
-        5,
-        "clean: 5 of 20 checked images lose their CMYK colours in RGB.\n"
-        f"  evidence: {FIRST} (CMYK), {SECOND} (CMYK), photos/imagenet_02_438.jpg (CMYK) and 2 more\n"
-        "  fix: store them as RGB",
-    ),
-    Row(
-        "photos of a camera held upright",
-        turned,
-        6,
-        "clean: 6 of 20 checked images have an EXIF orientation, which is not applied.\n"
-        f"  evidence: {FIRST} (orientation 6), {SECOND} (orientation 6), photos/imagenet_02_438.jpg "
-        "(orientation 6) and 3 more\n"
-        "  fix: rotate the pixels and drop the tag, if training did so: PIL.ImageOps.exif_transpose",
-    ),
+UNREADABLE = "cannot be decoded", "replace or remove the files"
+TRANSPARENT = (
+    "lose their transparency in RGB",
+    "store them as RGB on the background that the model was trained with",
 )
-HEALTHY = (
-    Row("as they are", opaque, 0),
-    Row("opaque alpha channels", opaque, 20),
-    Row("grey photos", grey, 20),
-    Row("palettes", palette, 20),
-    Row("one that is turned", turned, 1),
+DEEP = "lose values in 8 bits", "store them with 8 bits per channel, scaled as in training"
+TURNED = (
+    "have an EXIF orientation, which is not applied",
+    "rotate the pixels and drop the tag, if training did so: PIL.ImageOps.exif_transpose",
 )
+PLANTED: dict[str, tuple[Change, tuple[str, str], list[str]]] = {
+    "a truncated file": (truncated, UNREADABLE, ["image file is truncated (2 bytes not processed)"]),
+    "an empty file": (lambda path: path.write_bytes(b""), UNREADABLE, ["the file is empty"]),
+    "a web page": (
+        lambda path: path.write_text("<html>404</html>"),
+        UNREADABLE,
+        ["no image format recognises it"],
+    ),
+    "an alpha channel": (half_transparent, TRANSPARENT, ["RGBA, 50% of it"] * 2),
+    "a transparent colour": (transparent_colour, TRANSPARENT, ["P, 50% of it"]),
+    "sixteen bits": (
+        lambda path: grey_numbers(path, 257, np.uint16, "PNG"),
+        DEEP,
+        ["I;16, 0 to 65535"] * 2,
+    ),
+    "values below one": (
+        lambda path: grey_numbers(path, 1 / 510, np.float32, "TIFF"),
+        DEEP,
+        ["F, 0 to 0.5"],
+    ),
+    "CMYK": (
+        lambda path: stored(path, opened(path, "CMYK"), "JPEG"),
+        ("lose their CMYK colours in RGB", "store them as RGB"),
+        ["CMYK"] * 5,
+    ),
+    "photos of a camera held upright": (turned, TURNED, ["orientation 6"] * 6),
+}
+"""A change to the first photos, the end of the problem and the fix, and what is wrong with each photo."""
+HEALTHY: dict[str, tuple[Change, int]] = {
+    "as they are": (turned, 0),
+    "opaque alpha channels": (lambda path: stored(path, opened(path, "RGBA")), 20),
+    "grey photos": (lambda path: stored(path, opened(path, "L"), "JPEG"), 20),
+    "palettes": (lambda path: stored(path, opened(path).quantize(16)), 20),
+    "one that is turned": (turned, 1),
+}
 
 
-@pytest.mark.parametrize("row", [*PLANTED, *HEALTHY], ids=lambda row: row.name)
-def test_a_loss_is_reported_and_nothing_else(row: Row, photo_suite: Path, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(photo_suite, tmp_path / "data"))
-    for path in sorted((root / "photos").iterdir())[: row.count]:
-        row.change(path)
-    subject = subject_on(root)
-    assert [finding.text() for finding in image_files.check(subject)] == ([row.text] if row.text else [])
+def changed(photo_suite: Path, folder: Path, change: Change, count: int) -> ModelUnderTest:
+    """The demo's model on the photos, of which the first are changed."""
+    root = Path(shutil.copytree(photo_suite, folder / "data"))
+    for path in sorted((root / "photos").iterdir())[:count]:
+        change(path)
+    classifier = load_classifier("demo", LoadRequest(classes=CLASSES, device="cpu"))
+    return ModelUnderTest(classifier, open_suite(root))
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_loss_is_reported_and_nothing_else(name: str, photo_suite: Path, tmp_path: Path) -> None:
+    change, (problem, fix), details = PLANTED[name]
+    subject = changed(photo_suite, tmp_path, change, len(details))
+    names = [FIRST, SECOND, "photos/imagenet_02_438.jpg"]
+    shown = ", ".join(f"{name} ({detail})" for name, detail in zip(names, details, strict=False))
+    more = f" and {len(details) - 3} more" if len(details) > 3 else ""
+    (finding,) = image_files.check(subject)
+    assert finding.text() == (
+        f"clean: {len(details)} of 20 checked images {problem}.\n  evidence: {shown}{more}\n  fix: {fix}"
+    )
+    assert subject.decoded == 20
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_photos(name: str, photo_suite: Path, tmp_path: Path) -> None:
+    subject = changed(photo_suite, tmp_path, *HEALTHY[name])
+    assert list(image_files.check(subject)) == []
     assert subject.decoded == 20
 
 
 def test_a_broken_image_is_excluded_from_later_checks(photo_suite: Path, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(photo_suite, tmp_path / "data"))
-    truncated(root / FIRST)
-    subject = subject_on(root)
+    subject = changed(photo_suite, tmp_path, truncated, 1)
     assert len(subject.sample()) == 20
     assert len(list(image_files.check(subject))) == 1
     assert FIRST not in [example.name for example in subject.sample()]
     assert len(subject.sample()) == 19
-
-
-def subject_on(root: Path) -> ModelUnderTest:
-    suite = open_suite(root)
-    return ModelUnderTest(load_classifier("demo", LoadRequest(classes=CLASSES, device="cpu")), suite)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from support.rows import GRADE, VERDICT
 from support.tuned import record
 
 CHILD = '''\
@@ -49,31 +50,13 @@ CODES = {"pass": 0, "fail": 1, "uncertain": 6, "not run": 1, "skipped": 5}
 
 def demand(outcome: str, dimension: str = "accuracy") -> dict[str, Any]:
     """A row of a verdict that blocks if unmet."""
-    return {
-        "id": f"t.yaml::{dimension}[min]",
-        "dimension": dimension,
-        "part": None,
-        "bound": "min",
-        "limit": 0.95,
-        "tier": "block",
-        "outcome": outcome,
-        "policy": "fail",
-        "file": "t.yaml",
-        "line": 3,
-    }
+    row = {"id": f"t.yaml::{dimension}[min]", "dimension": dimension, "file": "t.yaml", "outcome": outcome}
+    return VERDICT | row | {"limit": 0.95, "policy": "fail"}
 
 
 def grade(letter: str) -> dict[str, Any]:
     """A row of a grade."""
-    return {
-        "file": "t.yaml",
-        "score": 0.1,
-        "percentile": 50.0,
-        "letter": letter,
-        "population": "demo",
-        "protocol_of_population": "standard",
-        "complete": True,
-    }
+    return GRADE | {"file": "t.yaml", "score": 0.1, "percentile": 50.0, "letter": letter}
 
 
 def content(outcome: str, letter: str = "B", **changed: Any) -> dict[str, Any]:

@@ -27,9 +27,6 @@ from quba_check.suites.corruptions import corrupt, weather
 INSTALL = "pip install numba scikit-image && pip install --no-deps imagecorruptions-imaug"
 GOLDEN = Path(__file__).parents[1] / "suites" / "corruptions" / "golden.npz"
 GOLDEN_CASES = ((2, 66, 80), (5, 90, 65))
-SIXTH = 5
-"""The package draws from six photographs; ImageNet-C did from the first five."""
-SEEDS_APART = 1_000_000
 PANE = (400, 600)
 
 
@@ -51,18 +48,6 @@ def theirs(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDA
         mock.patch.object(functions, "_shuffle_pixels_njit_glass_blur", _one_by_one),
     ):
         return np.uint8(getattr(functions, name)(Image.fromarray(image), severity, **own))
-
-
-def theirs_at_random(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArray[np.uint8]:
-    """The package's answer as it stands, with its photographs; for frost one of the five of ImageNet-C."""
-    functions = reference()
-    own: dict[str, Any] = {"seed": seed} if name in ("impulse_noise", "glass_blur") else {}
-    state = np.random.RandomState(seed)
-    while name == "frost" and state.randint(6) == SIXTH:
-        seed += SEEDS_APART
-        state = np.random.RandomState(seed)
-    np.random.seed(seed)  # noqa: NPY002 - what it reads
-    return np.uint8(getattr(functions, name)(Image.fromarray(image), severity, **own))
 
 
 def ours(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArray[np.uint8]:

@@ -51,12 +51,18 @@ class Photo:
 
 
 class SlowValues:
-    """Values by `dimension` and `dimension.part`, and images by dimension, under one protocol."""
+    """Values by `dimension` and `dimension.part`, and images by dimension, under one protocol.
 
-    def __init__(self, root: Path, network: nn.Module, *, released: bool, seed: int) -> None:
+    Args:
+        standard: values under `standard`, given for those under `released`, which has the same clean images.
+    """
+
+    def __init__(
+        self, root: Path, network: nn.Module, *, seed: int, standard: SlowValues | None = None
+    ) -> None:
         self._root = root
         self._network = network.eval()
-        self._released = released
+        self._released = standard is not None
         self._seed = seed
         config = network.quba_config
         self._mean, self._std = (torch.tensor(config[name]).view(3, 1, 1) for name in ("mean", "std"))
@@ -71,7 +77,14 @@ class SlowValues:
         self._fit = transforms.Compose([transforms.Resize((side, side), bicubic), transforms.ToTensor()])
         self.values: dict[str, float] = {}
         self.images: dict[str, int | None] = {}
-        self._measure_clean()
+        if standard is None:
+            self._measure_clean()
+        else:
+            for name in ("accuracy", "calibration_error", "class_balance"):
+                self.images[name] = standard.images[name]
+                self.values |= {key: v for key, v in standard.values.items() if key.startswith(name)}
+            self.clean, self._accuracy = standard.clean, standard._accuracy
+            self._clean_answers, self._clean_right = standard._clean_answers, standard._clean_right
         self._measure_attacked()
         self._measure_corrupted()
         self._measure_shifted()

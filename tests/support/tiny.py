@@ -166,48 +166,11 @@ class Broken(Net):
         return z
 
 
-def not_finite():
-    return Broken("not finite")
-
-
-def not_a_table():
-    return Broken("not a table")
-
-
-def a_dict():
-    return Broken("a dict")
-
-
-def no_gradient():
-    return Broken("no gradient")
-
-
-def no_way_back():
-    return Broken("no way back")
-
-
-def an_end_on_the_way_back():
-    return Broken("an end on the way back")
-
-
-def no_memory():
-    return Broken("no memory")
-
-
-def a_cached_table():
-    return Broken("a cached table")
-
-
-def in_train_mode():
-    return Broken("in train mode")
-
-
-def a_buffer_that_counts():
-    return Broken("a buffer that counts")
-
-
-def a_buffer_that_counts_in_secret():
-    return Broken("a buffer that counts in secret")
+for _what in (
+    "not finite", "not a table", "a dict", "no gradient", "no way back", "an end on the way back",
+    "no memory", "a cached table", "in train mode", "a buffer that counts", "a buffer that counts in secret",
+):
+    globals()[_what.replace(" ", "_")] = lambda what=_what: Broken(what)
 '''
 
 
