@@ -12,7 +12,7 @@ from benchmarks.costs import Costs
 from benchmarks.workload import Stage
 
 Cause = Literal["passes", "reading", "driver", "network", "start", "idle"]
-Place = Literal["local", "url", "shared"]
+SetSource = Literal["local", "url", "shared"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Cluster:
     at_once: int
     cores: float
     gpus_per_machine: int
-    place: Place = "local"
+    place: SetSource = "local"
     network: float = math.inf
 
     @property

@@ -93,11 +93,7 @@ def run(work: Work, suite: Path, pool: RayPool | None) -> Times:
     """Predict all shards with an empty store."""
     spec = f"{__name__}:{linear_model.__name__}"
     evaluation = Evaluation(
-        spec,
-        suite,
-        request=LoadRequest(device="cpu"),
-        store=work.new_folder(),
-        run=RunSettings(workers=pool),
+        spec, suite, request=LoadRequest(device="cpu"), store=work.new_folder(), run=RunSettings(workers=pool)
     )
     begin = time.perf_counter()
     evaluation.engine.predictions([CLEAN], shards=range(1))

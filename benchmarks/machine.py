@@ -60,9 +60,7 @@ def rows(_work: Work) -> list[Row]:
     peak = multiplications()
     results = [
         Row(
-            "limit: decoding by libjpeg-turbo (torchvision)",
-            f"{1e3 * decoding(by_torchvision):.2f} ms",
-            what,
+            "limit: decoding by libjpeg-turbo (torchvision)", f"{1e3 * decoding(by_torchvision):.2f} ms", what
         ),
         Row("limit: decoding by Pillow", f"{1e3 * decoding(by_pillow):.2f} ms", what),
         Row("limit: copying memory", f"{copying() / 1e9:.1f} GB/s", f"one core, {COPIED_BYTES // 2**20} MiB"),

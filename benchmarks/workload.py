@@ -107,7 +107,7 @@ def _images(manifest: Manifest, name: str) -> int:
     if declared.expected is None and declared.reader is None:
         declared = manifest.sets[CLEAN_SET]
     if declared.expected is None:
-        raise SuiteError(f"{manifest.shown}: {name}: expected is missing. Add the number of its images.")
+        raise SuiteError(f"{manifest.label}: {name}: expected is missing. Add the number of its images.")
     return declared.expected
 
 

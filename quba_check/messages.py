@@ -79,8 +79,8 @@ def listed(names: Iterable[str], at_most: int = 20) -> str:
     'a, b and 1 more'
     """
     names = list(names)
-    shown = ", ".join(names[:at_most])
-    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
+    first_names = ", ".join(names[:at_most])
+    return first_names if len(names) <= at_most else f"{first_names} and {len(names) - at_most} more"
 
 
 def one_line(text: str, most: int = MOST_CHARACTERS) -> str:

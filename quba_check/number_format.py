@@ -91,9 +91,9 @@ def format_gap(value: float, limit: float, unit: str) -> str:
     gap = abs(value - limit)
     number = format_distinct(value, limit, unit)[0].removesuffix(" M")
     for digits in range(len(number.partition(".")[2]), 17):
-        shown = format_value(gap, unit, digits=digits)
-        if any(digit in "123456789" for digit in shown):
-            return shown
+        text = format_value(gap, unit, digits=digits)
+        if any(digit in "123456789" for digit in text):
+            return text
     return repr(gap)
 
 

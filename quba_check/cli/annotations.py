@@ -78,8 +78,8 @@ def path_in(workspace: Path, row: VerdictRow, folders: Iterable[Path] = ()) -> s
         row: the verdict.
         folders: where these folders may be.
     """
-    place = _PLACE.search(row.message)
-    names = (*([place[1]] if place else []), row.file)
+    match = _PLACE.search(row.message)
+    names = (*([match[1]] if match else []), row.file)
     for path in (folder / name for name in names for folder in folders or (workspace,)):
         real = Path(os.path.realpath(path))
         is_ours = "site-packages" not in real.parts and real.is_relative_to(workspace)

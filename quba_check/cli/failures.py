@@ -69,7 +69,7 @@ def failures(
 
 def _text(run: StoredRun, wrong: Sequence[Failure], baseline: StoredRun | None, limit: int) -> str:
     """Return the number of wrong images, and a table of the first ones."""
-    record, answers, shown = run.record, run.clean_answers(), wrong[:limit]
+    record, answers, listed = run.record, run.clean_answers(), wrong[:limit]
     text = (
         f"{record.model.name} on {record.suite.name}: {len(wrong):,} of {len(answers.names):,} clean images "
         f"{'is' if len(wrong) == 1 else 'are'} wrong{f', and right in {baseline.file}' if baseline else ''}\n"
@@ -82,10 +82,10 @@ def _text(run: StoredRun, wrong: Sequence[Failure], baseline: StoredRun | None, 
             *(shorten(short[name], LONGEST_CLASS) for name in (image.label, image.predicted)),
             one_line(image.path),
         )
-        for image in shown
+        for image in listed
     ]
     if rows:
         text += table_text(HEADINGS, rows, HEADINGS[:3], cut=["path"], width=terminal_width(WIDEST))
-    if len(shown) < len(wrong):
-        text += f"shown: {len(shown):,} of {len(wrong):,}; --limit N shows more, --csv FILE writes all\n"
+    if len(listed) < len(wrong):
+        text += f"shown: {len(listed):,} of {len(wrong):,}; --limit N shows more, --csv FILE writes all\n"
     return text

@@ -12,7 +12,7 @@ from quba_check.errors import OptionError
 from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
 from quba_check.records.record import Record
 from quba_check.reports.tables import fit_encoding
-from quba_check.storage.places import default_place
+from quba_check.storage.locations import default_location
 
 
 def read_run(path: Path, store: str | Path | None) -> StoredRun:
@@ -22,7 +22,7 @@ def read_run(path: Path, store: str | Path | None) -> StoredRun:
         path: the record.
         store: store to search for the per-image results; None for the default one.
     """
-    return stored_run(path, str(path), read_record(path), store or default_place())
+    return stored_run(path, str(path), read_record(path), store or default_location())
 
 
 def facts_of(record: Record | None) -> SuiteFacts:

@@ -48,8 +48,8 @@ class FleetCommand(click.Command):
         """Keep the words after `--` in the context, and parse those before."""
         own, further = list(args), []
         if END_OF_OPTIONS in own:
-            place = own.index(END_OF_OPTIONS)
-            own, further = own[:place], own[place + 1 :]
+            index = own.index(END_OF_OPTIONS)
+            own, further = own[:index], own[index + 1 :]
         ctx.meta[FURTHER] = tuple(further)
         try:
             return super().parse_args(ctx, own)

@@ -94,8 +94,8 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None) -> Suit
     write_text(text, manifest)
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
-    for place, reason in sorted(layout.left_out.items()):
-        sys.stdout.write(f"  left out: {place} ({reason})\n")
+    for path, reason in sorted(layout.left_out.items()):
+        sys.stdout.write(f"  left out: {path} ({reason})\n")
     for note in unread_notes(suite):
         sys.stdout.write(f"  {note}\n")
     return suite
@@ -181,10 +181,10 @@ def _manifest_text(root: Path, layout: Layout, suite: Suite | None) -> str:
 def _classes_lines(layout: Layout) -> list[str]:
     if layout.classes == tuple(sorted(imagenet_classes())):
         return ["classes: imagenet"]
-    about = "# In the order of the model's outputs; here sorted, as by torchvision's ImageFolder."
+    comment = "# In the order of the model's outputs; here sorted, as by torchvision's ImageFolder."
     restrict: list[str] = []
     if is_subset_of_imagenet(layout.classes):
-        about = f"# {len(layout.classes)} of ImageNet's 1,000 classes."
+        comment = f"# {len(layout.classes)} of ImageNet's 1,000 classes."
         if set(layout.classes) <= set(imagenet_classes()):
             restrict = [
                 "restrict: true  # models of all 1,000 classes answer in these alone. Other ways:",
@@ -193,7 +193,7 @@ def _classes_lines(layout: Layout) -> list[str]:
             ]
         else:
             restrict = ["# restrict: true  # for models of all 1,000 classes: they answer in these alone"]
-    return [about, f"classes: {_flow([yaml_scalar(name) for name in layout.classes])}", *restrict]
+    return [comment, f"classes: {_flow([yaml_scalar(name) for name in layout.classes])}", *restrict]
 
 
 def _flow(items: Sequence[str]) -> str:

@@ -28,10 +28,7 @@ SUFFIXES = (".yaml", ".yml")
 @click.command("lint", epilog="Example: quba-check lint thresholds --images 5000")
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="PATH...")
 @click.option(
-    "--images",
-    type=Checked(whole_number(2)),
-    metavar="N",
-    help="images of a set: also print what power does",
+    "--images", type=Checked(whole_number(2)), metavar="N", help="images of a set: also print what power does"
 )
 @click.option(
     "--record", "record_path", type=INPUT, metavar="RECORD.json", help="record with standard errors and sets"
@@ -61,8 +58,8 @@ def lint(
         str | None, str
     ] = {}  # by the digest of the demands, which files that extend the same one share
     for file in files:
-        shown = shown_path(Path(os.path.abspath(file)), Path.cwd())  # noqa: PTH100  links are kept
-        thresholds, of_file = lint_file(file, shown, facts, record, digest=digest)
+        label = shown_path(Path(os.path.abspath(file)), Path.cwd())  # noqa: PTH100  links are kept
+        thresholds, of_file = lint_file(file, label, facts, record, digest=digest)
         findings |= dict.fromkeys(of_file)
         if thresholds and (images or record):
             tables.setdefault(thresholds.inputs[0].demands, power_text(thresholds, images, record))

@@ -23,12 +23,7 @@ LIMIT = 10
 @click.argument("file", type=INPUT, metavar="THRESHOLDS")
 @population_option
 @format_option("table", "json", "csv")
-@click.option(
-    "--limit",
-    type=COUNT,
-    metavar="N",
-    help=f"models of each list (table: {LIMIT}; else all)",
-)
+@click.option("--limit", type=COUNT, metavar="N", help=f"models of each list (table: {LIMIT}; else all)")
 @click.option(
     "--record", "path", type=INPUT, metavar="RECORD.json", help="record whose suite has the parts of the file"
 )

@@ -19,7 +19,7 @@ from quba_check.grading.population import Population
 from quba_check.page.pictures import ImageSource, Pictures, make_pictures
 from quba_check.page.render import render_page
 from quba_check.records.files import write_text
-from quba_check.storage.places import default_place, local_folder
+from quba_check.storage.locations import default_location, local_folder
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.set_images import SetImages
 
@@ -73,13 +73,13 @@ def report(
     records = [*paths, *([] if baseline is None else [baseline])]
     check_not_read(output, records)
     runs = [read_run(path, store) for path in records]
-    shown, before = runs[: len(paths)], None if baseline is None else runs[-1]
+    stored_runs, before = runs[: len(paths)], None if baseline is None else runs[-1]
     pictures: Pictures = {}
     if n is not None:
-        folder = local_folder(store or default_place())
-        sources = [picture_source(run, data, folder) for run in shown]
-        pictures = make_pictures(shown, sources, n, baseline=before)
-    page = render_page(shown, baseline=before, pictures=pictures, population=population)
+        folder = local_folder(store or default_location())
+        sources = [picture_source(run, data, folder) for run in stored_runs]
+        pictures = make_pictures(stored_runs, sources, n, baseline=before)
+    page = render_page(stored_runs, baseline=before, pictures=pictures, population=population)
     write_text(page, output)
     sys.stderr.write(f"{output}: {len(page.encode()) / 1000:,.0f} kB\n")
 

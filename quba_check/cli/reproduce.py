@@ -20,7 +20,7 @@ from quba_check.grading.published import CLASSES, SUITE, PublishedModel, publish
 from quba_check.models.process_setup import set_up_process
 from quba_check.models.specs import parse_spec
 from quba_check.reports.reproduction import reproduction_json, reproduction_text
-from quba_check.storage.places import default_place, local_folder
+from quba_check.storage.locations import default_location, local_folder
 from quba_check.study.reproduction import ORDER, reproductions
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
@@ -88,7 +88,7 @@ def _outcomes(
     from quba_check.models.request import LoadRequest
 
     text = spec or f"timm:{model.timm}"
-    folder = store or default_place()
+    folder = store or default_location()
     suite = find_suite(data, local_folder(folder), SubsetSampler(limit, 0))
     _check_suite(suite)
     subject: str | Classifier = text

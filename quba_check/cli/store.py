@@ -16,9 +16,9 @@ from quba_check.messages import did_you_mean, listed
 from quba_check.reports.store import inventory_json, inventory_table, prune_text
 from quba_check.storage.active_runs import active_runs, remove_forgotten
 from quba_check.storage.inventory import kind_of, read_inventory
+from quba_check.storage.locations import default_location, folder_of
 from quba_check.storage.objects import FolderObjects
 from quba_check.storage.opening import FORMAT_NAME, open_store
-from quba_check.storage.places import default_place, folder_of
 from quba_check.storage.pruning import Conditions, removals
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
@@ -154,20 +154,20 @@ def prune(
     write_output(prune_text(opened.label, inventory, selected, conditions, running, now, is_dry=not yes))
 
 
-def opened_store(place: str | Path | None, command: str) -> Store:
+def opened_store(location: str | Path | None, command: str) -> Store:
     """Open a store that exists; another folder or URL would become an empty one.
 
     Args:
-        place: folder or URL of the store as given; None for the default one.
+        location: folder or URL of the store as given; None for the default one.
         command: the command in messages.
 
     Raises:
         OptionError: the named folder or URL is not a store.
         StoreError: it cannot be written.
     """
-    if place is not None:
-        where, folder = f"{command}: --store", folder_of(place)
-        objects = UrlObjects(str(place), where, OptionError) if folder is None else FolderObjects(folder)
+    if location is not None:
+        where, folder = f"{command}: --store", folder_of(location)
+        objects = UrlObjects(str(location), where, OptionError) if folder is None else FolderObjects(folder)
         try:
             objects.get(FORMAT_NAME, 1)
         except FileNotFoundError:
@@ -177,4 +177,4 @@ def opened_store(place: str | Path | None, command: str) -> Store:
                     "'predictions/'. Allowed: the folder or URL that a run got by --quba-store or "
                     "$QUBA_STORE."
                 ) from None
-    return open_store(place or default_place())
+    return open_store(location or default_location())

@@ -68,11 +68,7 @@ def describe(folder: str | Path) -> None:
     help="folder to write (default: object_focus in the data folder)",
 )
 @click.option(
-    "--seed",
-    type=Checked(whole_number(0)),
-    default=0,
-    metavar="N",
-    help="seed of backgrounds (default: 0)",
+    "--seed", type=Checked(whole_number(0)), default=0, metavar="N", help="seed of backgrounds (default: 0)"
 )
 @click.option(
     "--per-class",

@@ -39,19 +39,19 @@ def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
     cells = fitted_rows(COLUMNS[:-1], (row[:-1] for row in rows), ("set", "space"), width)
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     lines = []
-    for row, (*_, place) in zip(cells, rows, strict=True):
+    for row, (*_, relative) in zip(cells, rows, strict=True):
         padded = [
             " " * (size - cell_len(cell)) + cell if name in _RIGHT else cell + " " * (size - cell_len(cell))
             for name, cell, size in zip(COLUMNS, row, widths, strict=False)
         ]
-        line = "  ".join([*padded, place])
+        line = "  ".join([*padded, relative])
         if cell_len(line) > width:
             lines.append("  ".join(padded).rstrip())
-            line = "\n".join(shorten(part, width) for part in wrap_line(f"  {place}", width) if lines[1:])
+            line = "\n".join(shorten(part, width) for part in wrap_line(f"  {relative}", width) if lines[1:])
         lines += line.splitlines()
-    head, location = f"{suite.name}: {suite.facts.class_count:,} classes, in", one_line(suite.location)
-    is_short = cell_len(f"{head} {location}") <= width
-    heading = [f"{head} {location}"] if is_short else [head, f"  {shorten(location, width - 2)}"]
+    head, relative = f"{suite.name}: {suite.facts.class_count:,} classes, in", one_line(suite.location)
+    is_short = cell_len(f"{head} {relative}") <= width
+    heading = [f"{head} {relative}"] if is_short else [head, f"  {shorten(relative, width - 2)}"]
     return "\n".join([*heading, lines[0], rule * max(map(cell_len, lines)), *lines[1:]])
 
 
@@ -68,9 +68,9 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
         # Generated corruptions have the classes of the clean images.
         source = CLEAN_SET if suite.is_generated(View(name)) else name
         per_class = [images for view, images in present.items() if view.set == source]
-        shown = space or "own"
+        space_name = space or "own"
         if name not in counts or not per_class:
-            rows.append((name, "missing", _NOTHING, shown, _NOTHING, _NOTHING, _where(suite, name)))
+            rows.append((name, "missing", _NOTHING, space_name, _NOTHING, _NOTHING, _where(suite, name)))
             continue
         expected = counts[name].expected
         rows.append(
@@ -78,7 +78,7 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
                 name,
                 f"{counts[name].images:,}",
                 _NOTHING if expected is None else f"{expected:,}",
-                shown,
+                space_name,
                 f"{np.count_nonzero(sum(per_class)):,} of {len(per_class[0]):,}",
                 _range(np.concatenate(per_class)),
                 _where(suite, name),
@@ -114,11 +114,13 @@ def _where(suite: Suite, name: str) -> str:
         return reason.replace(f"{suite.location}/", "")
     if suite.is_generated(whole):
         return "made from clean"
-    path = suite.place(whole)
-    place = str(path.relative_to(suite.root) if path.is_relative_to(suite.root) else path)
+    path = suite.set_path(whole)
+    relative = str(path.relative_to(suite.root) if path.is_relative_to(suite.root) else path)
     if name != CORRUPTIONS_SET:
-        return place
+        return relative
     conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
     absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
-    shown = listed(absent, at_most=2)
-    return f"{place}; {len(absent)} of {len(conditions)} conditions missing: {shown}" if absent else place
+    names = listed(absent, at_most=2)
+    return (
+        f"{relative}; {len(absent)} of {len(conditions)} conditions missing: {names}" if absent else relative
+    )

@@ -68,9 +68,7 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 )
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @click.option(
-    "--z",
-    type=Checked(number_within(0, 4)),
-    help=f"standard errors up to the threshold (default: {Z})",
+    "--z", type=Checked(number_within(0, 4)), help=f"standard errors up to the threshold (default: {Z})"
 )
 @click.option(
     "--percentile",
@@ -100,7 +98,7 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     if output.exists():
         existing = thresholds_at(output, _facts(source.records))
         _check_protocol(existing, source.protocol)
-        edit = edit_limits(read_yaml(output, existing.shown, ThresholdError), source.limits, add=add)
+        edit = edit_limits(read_yaml(output, existing.label, ThresholdError), source.limits, add=add)
         text, change = edit.after, unified_diff(edit.before, edit.after, output)
         if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
@@ -141,7 +139,7 @@ def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
     stated = thresholds.protocol or "standard"
     if stated != protocol:
         raise OptionError(
-            f"{thresholds.shown}: its thresholds belong to protocol {stated}, the values to protocol "
+            f"{thresholds.label}: its thresholds belong to protocol {stated}, the values to protocol "
             f"{protocol}, which measures {listed(CROSS_PROTOCOL)} differently. "
             f"Allowed: a file with 'protocol: {protocol}', or a new file with -o."
         )

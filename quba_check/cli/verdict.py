@@ -21,7 +21,7 @@ from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
 from quba_check.reports.verdict_labels import origin_line, release_line, summary_line, warning_lines
-from quba_check.storage.places import default_place
+from quba_check.storage.locations import default_location
 from quba_check.tuning.record_facts import suite_facts
 from quba_check.tuning.what_if import what_if
 
@@ -85,7 +85,7 @@ def verdict(
     for path, stored in records.items():
         record = stored
         if thresholds is not None:
-            run = stored_run(path, str(path), stored, store or default_place())
+            run = stored_run(path, str(path), stored, store or default_location())
             record = what_if(run, thresholds_at(thresholds, suite_facts(stored))).record
         elif "unselected" not in record.model_fields_set:
             raise UserError(

@@ -99,36 +99,36 @@ class StoredRun:
         return [row.name for row in self.record.verdicts if row.blocks and row.outcome != "not run"]
 
 
-def stored_run(path: Path, shown: str, record: Record, store: str | Path) -> StoredRun:
+def stored_run(path: Path, label: str, record: Record, store: str | Path) -> StoredRun:
     """Return a record with its per-image results, if found.
 
     Args:
         path: the record's file.
-        shown: its name in messages.
+        label: its name in messages.
         record: its content.
         store: folder or URL of the store, which has a copy of every record.
 
     Raises:
         UserError: the file next to the record is damaged or of another run.
     """
-    shown = one_line(shown)
+    label = one_line(label)
     images = path.with_suffix(IMAGES_SUFFIX)
-    name = f"{shown.removesuffix(path.suffix)}{IMAGES_SUFFIX}"
+    name = f"{label.removesuffix(path.suffix)}{IMAGES_SUFFIX}"
     if file_kind(images, name, UserError) is not None:
-        return StoredRun(shown, record, _read(images, name, record))
+        return StoredRun(label, record, _read(images, name, record))
     for copy in stored_files(store, f"runs/{record.stem}-"):
         if copy.suffix != IMAGES_SUFFIX:
             continue
         try:
-            return StoredRun(shown, record, _read(copy, str(copy), record))
+            return StoredRun(label, record, _read(copy, str(copy), record))
         except UserError:  # of another run in the same second
             continue
-    return StoredRun(shown, record)
+    return StoredRun(label, record)
 
 
-def _read(path: Path, shown: str, record: Record) -> PerImage:
+def _read(path: Path, label: str, record: Record) -> PerImage:
     try:
-        content = read_bytes(path, shown, UserError, LARGEST)
+        content = read_bytes(path, label, UserError, LARGEST)
     except UserError as why:
         raise UserError(f"{why} Allowed: a file that you may read, or the record alone.") from why
-    return PerImage.from_bytes(content, shown, record)
+    return PerImage.from_bytes(content, label, record)

@@ -58,18 +58,8 @@ class Protocol:
 
 
 STANDARD = Protocol(
-    "standard",
-    "pixel",
-    crops_prepared=False,
-    rounds_parameters=False,
-    stops_when_fooled=True,
-    ties="first",
+    "standard", "pixel", crops_prepared=False, rounds_parameters=False, stops_when_fooled=True, ties="first"
 )
 RELEASED = Protocol(
-    "released",
-    "input",
-    crops_prepared=True,
-    rounds_parameters=True,
-    stops_when_fooled=False,
-    ties="last",
+    "released", "input", crops_prepared=True, rounds_parameters=True, stops_when_fooled=False, ties="last"
 )

@@ -109,7 +109,7 @@ class Demand:
         )
 
     @property
-    def place(self) -> str:
+    def source_line(self) -> str:
         """`path:line` of the threshold, valid from the current folder.
 
         The path is relative for files below the current folder, else absolute. `file` may be the stable name
@@ -149,7 +149,7 @@ class Thresholds:
 
     Attributes:
         path: the file.
-        shown: its name in messages and ids.
+        label: its name in messages and ids.
         name: its display name.
         protocol: the protocol of its thresholds; None if it states none.
         demands: at least one, in file order, those of the extended file first.
@@ -159,7 +159,7 @@ class Thresholds:
     """
 
     path: Path
-    shown: str
+    label: str
     name: str
     protocol: ProtocolName | None
     demands: tuple[Demand, ...]

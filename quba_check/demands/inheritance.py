@@ -36,12 +36,12 @@ class LocatedValue:
 Tree: TypeAlias = "dict[str, Tree | LocatedValue]"
 
 
-def merged_tree(path: Path, shown: str, check: Check, extending: Mapping[Path, str] | None = None) -> Tree:
+def merged_tree(path: Path, label: str, check: Check, extending: Mapping[Path, str] | None = None) -> Tree:
     """Return the content of a threshold file merged over its extended files.
 
     Args:
         path: the file.
-        shown: its name in messages.
+        label: its name in messages.
         check: called with each file by itself; raises an error on invalid content.
         extending: names of the files that extend it, outermost first; None for the file of a user.
 
@@ -52,12 +52,12 @@ def merged_tree(path: Path, shown: str, check: Check, extending: Mapping[Path, s
     Raises:
         ThresholdError: an error in one of the files.
     """
-    document = read_yaml(path, shown, ThresholdError)
+    document = read_yaml(path, label, ThresholdError)
     _check_version(document)
     validate(document, ThresholdFile)
     check(document)
     own = tree_of(document)
-    extending = {**(extending or {}), Path(os.path.realpath(path)): shown}
+    extending = {**(extending or {}), Path(os.path.realpath(path)): label}
     extends = own.pop("extends", None)
     if not isinstance(extends, LocatedValue) or extends.value is None:
         return merge({}, own)
@@ -115,7 +115,7 @@ def _parent(extends: LocatedValue) -> tuple[Path, str]:
     if path != folder / extends.value or Path(extends.value).is_absolute():
         return path, display_name(path)
     text = Path(extends.value).as_posix()
-    return path, posixpath.normpath(posixpath.join(posixpath.dirname(document.shown), text))
+    return path, posixpath.normpath(posixpath.join(posixpath.dirname(document.label), text))
 
 
 def _check_cycle(extends: LocatedValue, parent: Path, extending: Mapping[Path, str]) -> None:

@@ -48,8 +48,8 @@ def is_demonstrated(own: float, others: Iterable[float], error: float) -> bool:
     True
     """
     ordered = sorted([own, *others])
-    for place, p in enumerate(ordered):
-        if p > error / (len(ordered) - place):
+    for index, p in enumerate(ordered):
+        if p > error / (len(ordered) - index):
             return False
         if p >= own:
             return True

@@ -29,12 +29,12 @@ _DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_maske
 """Settings of demands; parts take those of their dimension."""
 
 
-def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
+def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     """Read a threshold file and its extended files.
 
     Args:
         path: the file.
-        shown: its name in ids and messages.
+        label: its name in ids and messages.
         suite: determines the parts of the dimensions.
 
     Raises:
@@ -45,13 +45,13 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
     def check(document: Document) -> None:
         check_entries(document, suite)
         kind: InputKind = "extended threshold file" if inputs else "threshold file"
-        inputs.append(yaml_input(kind, document.shown, document.content))
+        inputs.append(yaml_input(kind, document.label, document.content))
 
-    tree = merged_tree(path, shown, check)
+    tree = merged_tree(path, label, check)
     demands = tuple(_demands(tree, suite))
     if not demands:
         raise ThresholdError(
-            f"{shown}:1: the file demands nothing. "
+            f"{label}:1: the file demands nothing. "
             "Allowed: a min, max or drop under dimensions, quba.min_score, quba.min_grade."
         )
     name = tree.get("name")
@@ -63,7 +63,7 @@ def read_thresholds(path: Path, *, shown: str, suite: SuiteFacts) -> Thresholds:
     digest = demands_digest(demands, quba, policy, protocol)
     return Thresholds(
         path=path,
-        shown=shown,
+        label=label,
         # The name of an extended file is not this one's.
         name=name.value if isinstance(name, LocatedValue) and name.document.path == path else path.stem,
         protocol=protocol,
@@ -102,7 +102,7 @@ def _entry_demands(
                 threshold=float(as_share(located.value) if key in DROPS else located.value),
                 unit=part.unit if part else dimension.unit,
                 better=part.better or dimension.better if part else dimension.better,
-                file=located.document.shown,
+                file=located.document.label,
                 line=located.line,
                 parts=() if part else tuple(parts.values()),
                 path=located.document.path,
@@ -124,7 +124,7 @@ def _grade_demands(entry: Tree) -> Iterator[Demand]:
                 optional=False,
                 unit=part,
                 better="high",
-                file=located.document.shown,
+                file=located.document.label,
                 line=located.line,
                 path=located.document.path,
             )

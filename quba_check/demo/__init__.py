@@ -5,18 +5,7 @@ from __future__ import annotations
 DEMO_MODELS = ("demo", "demo-textured")
 """Specs of the shipped models: one learned shapes, the other textures and backgrounds."""
 
-CLASSES = (
-    "arrow",
-    "crescent",
-    "cross",
-    "disc",
-    "heart",
-    "hourglass",
-    "ring",
-    "square",
-    "star",
-    "triangle",
-)
+CLASSES = ("arrow", "crescent", "cross", "disc", "heart", "hourglass", "ring", "square", "star", "triangle")
 """The classes: ten shapes, each with its own texture and background."""
 
 IMAGE_SIZE = 48

@@ -20,11 +20,7 @@ from quba_check.doctor.class_order import (
     supplied_order_finding,
 )
 from quba_check.doctor.class_order_candidates import Columns
-from quba_check.doctor.clean_answers import (
-    constant_answer_finding,
-    swapped_finding,
-    swapped_pairs,
-)
+from quba_check.doctor.clean_answers import constant_answer_finding, swapped_finding, swapped_pairs
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.preprocessing import (
     STEP,

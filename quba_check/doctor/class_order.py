@@ -166,10 +166,7 @@ def _better_named_order(
 
 
 def _better_estimated_order(
-    subject: ModelUnderTest,
-    predicted: NDArray[np.int64],
-    label: NDArray[np.int64],
-    named: BetterOrder | None,
+    subject: ModelUnderTest, predicted: NDArray[np.int64], label: NDArray[np.int64], named: BetterOrder | None
 ) -> BetterOrder | None:
     """Return an estimated order if it significantly beats the suite's or the named one."""
     classes = subject.suite.classes
@@ -202,8 +199,8 @@ def _fix(subject: ModelUnderTest, order: ClassOrder) -> str:
             "wrap the model in a callable that returns its outputs in the order of the synsets, "
             f"{listed(classes, 3)}"
         )
-    shown = ", ".join(order.classes[:_SHOWN]) + (", …" if len(classes) > _SHOWN else "")
+    names = ", ".join(order.classes[:_SHOWN]) + (", …" if len(classes) > _SHOWN else "")
     return (
-        f"list the classes in quba-data.yaml in the order of the model's outputs\nclasses: [{shown}]\n"
+        f"list the classes in quba-data.yaml in the order of the model's outputs\nclasses: [{names}]\n"
         "labels written as numbers refer to that list, so write names instead"
     )

@@ -136,12 +136,12 @@ def _train_mode_finding(subject: ModelUnderTest, state: ModuleState, effect: str
     layers = {name: type(layer).__name__ for name, layer in subject.classifier.module.named_modules()}
     # Layers that behave differently in train mode come first.
     names = sorted(state.training, key=lambda name: not re.search("BatchNorm|Drop", layers[name]))
-    shown = listed((f"'{name}' ({layers[name]})" for name in names), SHOWN)
+    layer_names = listed((f"'{name}' ({layers[name]})" for name in names), SHOWN)
     are = "is" if len(names) == 1 else "are"
     return subject.finding(
         "steadiness",
         f"after eval(), {len(names)} of {len(layers)} layers {are} in train mode.",
-        f"{shown}; {effect}",
+        f"{layer_names}; {effect}",
         "let eval() reach every layer: a custom train() must call super().train(mode), and forward() must "
         "not call it",
     )

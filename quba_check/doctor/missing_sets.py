@@ -8,14 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from quba_check.core.facts import short_class_names
-from quba_check.core.view import (
-    CLEAN,
-    CLEAN_SET,
-    CORRUPTIONS_SET,
-    MIXED_RAND_SET,
-    MIXED_SAME_SET,
-    View,
-)
+from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, MIXED_RAND_SET, MIXED_SAME_SET, View
 from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
@@ -35,19 +28,19 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """Report missing, incomplete or invalid sets, with the demands that need them."""
     suite = subject.suite
     for name, views in _views_by_set(subject).items():
-        demanded = _demanded(place for dimension in views for place in subject.needs[dimension])
+        demanded = _demanded(line for dimension in views for line in subject.needs[dimension])
         try:
             yield from _set_findings(suite, name, views, demanded)
             if name == CLEAN_SET:
                 yield from _empty_classes(suite)
         except SuiteError as error:
             yield _finding(str(error), demanded, "correct the data folder or quba-data.yaml")
-    for name, places in subject.needs.items():
+    for name, lines in subject.needs.items():
         with contextlib.suppress(SuiteError):  # reported above
-            yield from _dimension_findings(subject, name, places)
+            yield from _dimension_findings(subject, name, lines)
 
 
-def _dimension_findings(subject: ModelUnderTest, name: str, places: Sequence[str]) -> Iterator[Finding]:
+def _dimension_findings(subject: ModelUnderTest, name: str, lines: Sequence[str]) -> Iterator[Finding]:
     """Report why a dimension cannot be measured with complete sets."""
     suite, dimension = subject.suite, registry[name]
     if any(suite.missing(view) for view in dimension.views(suite.facts)):
@@ -59,7 +52,7 @@ def _dimension_findings(subject: ModelUnderTest, name: str, places: Sequence[str
             limit = suite.sampler.max_images
             raised = "" if limit is None else f"raise --quba-limit, now {limit:,}, or "
             fix = f"{raised}{fix}, or set `optional: true` on it"
-        yield _finding(f"{name} cannot be measured: {reason.reason}.", _demanded(places), fix)
+        yield _finding(f"{name} cannot be measured: {reason.reason}.", _demanded(lines), fix)
 
 
 def _views_by_set(subject: ModelUnderTest) -> dict[str, dict[str, list[View]]]:
@@ -88,12 +81,12 @@ def _set_findings(
     whole = {view: count.found or count.images for view, count in counts.items()}
     wrong = {view: count for view, count in counts.items() if count.expected not in (None, whole[view])}
     if wrong and not any(suite.is_generated(view) for view in wrong):
-        shown = listed(
+        names = listed(
             (f"{view}: {whole[view]:,} of {count.expected:,}" for view, count in wrong.items()), SHOWN
         )
         yield _finding(
             f"the set '{name}' does not have the expected number of images{_conditions(wrong, counts)}.",
-            f"{shown}; {demanded}",
+            f"{names}; {demanded}",
             "complete the set, or correct `expected` in quba-data.yaml",
         )
         return
@@ -109,11 +102,11 @@ def _small_sets(suite: Suite, name: str, images: Mapping[View, int], demanded: s
     clean = count.found or count.images
     small = {view: n for view, n in images.items() if n < SMALL_SHARE * clean}
     if small and not any(suite.is_generated(view) for view in small):
-        shown = listed((f"{view}: {n:,}" for view, n in small.items()), SHOWN)
+        names = listed((f"{view}: {n:,}" for view, n in small.items()), SHOWN)
         yield Finding(
             check="sets",
             problem=f"the set '{name}' is much smaller than the clean set{_conditions(small, images)}.",
-            evidence=f"{shown}; clean: {clean:,}; {demanded}",
+            evidence=f"{names}; clean: {clean:,}; {demanded}",
             fix="complete the set; with so few images its values are uncertain",
             severity="remark",
         )
@@ -127,10 +120,10 @@ def _missing_reason(suite: Suite, name: str, views: Sequence[View], missing: Seq
     whole = suite.missing(View(name))
     if whole is not None or len(views) == 1:
         return str(whole or suite.missing(missing[0]))
-    shown = listed((str(view).partition("/")[2] for view in missing), SHOWN)
+    names = listed((str(view).partition("/")[2] for view in missing), SHOWN)
     return (
-        f"{len(missing)} of {len(views)} conditions of the set '{name}' are missing ({shown}): "
-        f"looked in {suite.place(View(name))}"
+        f"{len(missing)} of {len(views)} conditions of the set '{name}' are missing ({names}): "
+        f"looked in {suite.set_path(View(name))}"
     )
 
 
@@ -152,8 +145,8 @@ def _empty_classes(suite: Suite) -> Iterator[Finding]:
         )
 
 
-def _demanded(places: Iterable[str]) -> str:
-    return f"demanded by {listed(dict.fromkeys(places), SHOWN)}"
+def _demanded(lines: Iterable[str]) -> str:
+    return f"demanded by {listed(dict.fromkeys(lines), SHOWN)}"
 
 
 def _finding(problem: str, evidence: str, fix: str) -> Finding:

@@ -146,7 +146,7 @@ class Engine:
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
                 with contextlib.suppress(DamagedShardError):
-                    kind = self.tables.shard(first, 0).about.get("outputs")
+                    kind = self.tables.shard(first, 0).metadata.get("outputs")
                     self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
             elif not (outcome := self._run([job]))[0]:
                 if outcome[1] is None:

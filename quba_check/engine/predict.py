@@ -269,7 +269,4 @@ class _AttackSpace:
         if self._in_pixels:
             return {"extent": extents(pixels, points)}
         move = (self._classifier.denormalise(points) - pixels).abs().flatten(1)
-        return {
-            "moved": move.amax(dim=1),
-            "moved_share": (move > EPSILON + 1e-6).float().mean(dim=1),
-        }
+        return {"moved": move.amax(dim=1), "moved_share": (move > EPSILON + 1e-6).float().mean(dim=1)}

@@ -86,7 +86,7 @@ class TableReader:
     def _check(self, stored: View, shard: Shard) -> None:
         kinds = self._cache_keys.columns(stored)
         defect = check_columns(shard.columns, kinds, classes=self._cache_keys.classes)
-        if defect is None and shard.about.get("outputs") not in OUTPUT_KINDS:
+        if defect is None and shard.metadata.get("outputs") not in OUTPUT_KINDS:
             defect = "the kind of the outputs is missing"
         if defect is not None:
             raise DamagedShardError(f"{shard.label}: {defect}")

@@ -115,7 +115,7 @@ class Worker:
             defect = check_columns(rows, self._cache_keys.columns(view), classes=self._cache_keys.classes)
             if defect:  # once stored, it would be predicted on every read
                 raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
-            about = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
-            files[view] = encode_shards([request.keys[view]], rows, about)
+            metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
+            files[view] = encode_shards([request.keys[view]], rows, metadata)
             self._unchecked.append(request.keys[view])
         return ShardResult(request, files, outputs)

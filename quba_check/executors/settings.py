@@ -45,14 +45,14 @@ class ExecutorSettings(Strict):
     ray: RaySettings = Field(default=RaySettings(), description="Settings of Ray's workers.")
 
 
-def read_settings(path: Path, shown: str) -> RaySettings:
+def read_settings(path: Path, label: str) -> RaySettings:
     """Return the settings in a file.
 
     Args:
         path: the file.
-        shown: its name in messages.
+        label: its name in messages.
 
     Raises:
         OptionError: the file is invalid; the message has file and line of every error.
     """
-    return validate(read_yaml(path, shown, OptionError), ExecutorSettings).ray
+    return validate(read_yaml(path, label, OptionError), ExecutorSettings).ray

@@ -6,14 +6,7 @@ import re
 from dataclasses import dataclass
 
 from quba_check.errors import OptionError, UserError
-from quba_check.exports.hub_metrics import (
-    MISSING,
-    TOOL,
-    demand_place,
-    metric_name,
-    slug,
-    worst_verdict,
-)
+from quba_check.exports.hub_metrics import MISSING, TOOL, demand_place, metric_name, slug, worst_verdict
 from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
@@ -94,9 +87,9 @@ def leaderboard_text(
         source_name=None if url is None else f"{TOOL} record",
         notes=_notes(record, name, quantity),
     )
-    about = f"# Written by {TOOL} model-card, which replaces this file.\n"
+    comment = f"# Written by {TOOL} model-card, which replaces this file.\n"
     content = eval_result_entries_to_yaml([entry])
-    return about + str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000))
+    return comment + str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000))
 
 
 def _quantity(record: Record, name: str) -> QuantityRow:

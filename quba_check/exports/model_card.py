@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quba_check.errors import UserError
-from quba_check.exports.hub_metrics import (
-    MISSING,
-    TOOL,
-    demand_place,
-    metric_name,
-    slug,
-    worst_verdict,
-)
+from quba_check.exports.hub_metrics import MISSING, TOOL, demand_place, metric_name, slug, worst_verdict
 from quba_check.number_format import ordinal
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
@@ -26,7 +19,7 @@ TASK = "image-classification"
 KEY = "model-index"
 
 
-def card_with_results(text: str, shown: str, record: Record, url: str | None = None) -> str:
+def card_with_results(text: str, label: str, record: Record, url: str | None = None) -> str:
     """Return a model card with the measured dimensions of a record in its `model-index`.
 
     Results of an earlier record of the same suite and protocol are replaced; all others stay, and the text
@@ -34,7 +27,7 @@ def card_with_results(text: str, shown: str, record: Record, url: str | None = N
 
     Args:
         text: the card, with its line breaks.
-        shown: its name in messages.
+        label: its name in messages.
         record: the record.
         url: where a reader finds the record or a report; None if nowhere.
 
@@ -59,7 +52,7 @@ def card_with_results(text: str, shown: str, record: Record, url: str | None = N
     except (ValueError, TypeError, AttributeError, RecursionError, YAMLError) as why:
         reason = next(iter(str(why).splitlines()), type(why).__name__)
         raise UserError(
-            f"{shown}: the front matter is no metadata of a model. Allowed: that of a model card. "
+            f"{label}: the front matter is no metadata of a model. Allowed: that of a model card. "
             f"huggingface_hub reports: {reason}"
         ) from why
     (new,) = eval_results_to_model_index(record.model.name, _results(record, url))
@@ -75,8 +68,8 @@ def _with_result(models: list[Any], result: Any) -> list[Any]:
 
     model = next((one for one in models if any(map(is_earlier, one["results"]))), models[0])
     others = [other for other in model["results"] if not is_earlier(other)]
-    place = next((k for k, other in enumerate(model["results"]) if is_earlier(other)), len(others))
-    model["results"] = [*others[:place], result, *others[place:]]
+    index = next((k for k, other in enumerate(model["results"]) if is_earlier(other)), len(others))
+    model["results"] = [*others[:index], result, *others[index:]]
     return models
 
 
@@ -110,7 +103,7 @@ def _results(record: Record, url: str | None) -> list[EvalResult]:
         if grade.score is not None and grade.percentile is not None:
             details = {"letter": grade.letter, "interval": list(grade.interval or ()) or None}
             metrics.append(("quba_score", grade.score, _score_name(grade, grade.percentile), details))
-    about = {
+    dataset_args = {
         "tool": TOOL,
         "version": record.environment.versions.get(TOOL, "unknown"),
         "protocol": record.protocol,
@@ -122,7 +115,7 @@ def _results(record: Record, url: str | None) -> list[EvalResult]:
             task_type=TASK,
             dataset_type=slug(record.suite.name),
             dataset_name=f"{record.suite.name}, protocol {record.protocol}",
-            dataset_args=about,
+            dataset_args=dataset_args,
             metric_type=name,
             metric_value=value,
             metric_name=title,

@@ -189,14 +189,14 @@ class ResultCollector:
     ) -> Iterator[GradeRow]:
         """Yield the grade by each threshold file."""
         judged = {
-            planned.thresholds.shown: result.grade
+            planned.thresholds.label: result.grade
             for planned in demands
             if (result := self.results.get(planned.node_id)) is not None and result.grade is not None
         }
-        files = {planned.thresholds.shown: planned.thresholds for planned in demands}
-        for shown, thresholds in files.items():
-            if shown in judged:
-                yield judged[shown]
+        files = {planned.thresholds.label: planned.thresholds for planned in demands}
+        for label, thresholds in files.items():
+            if label in judged:
+                yield judged[label]
                 continue
             grade = grade_of(
                 thresholds,
@@ -207,7 +207,7 @@ class ResultCollector:
                 generated_corruptions=suite.generates_corruptions,
             )
             if isinstance(grade, Grade):  # else the verdict of the file's quba demand has the reason
-                yield GradeRow(file=shown, **asdict(grade))
+                yield GradeRow(file=label, **asdict(grade))
 
 
 def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:

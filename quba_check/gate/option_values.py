@@ -12,7 +12,7 @@ from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
 from quba_check.messages import did_you_mean, listed
 from quba_check.models.request import check_compile, check_device, check_precision
-from quba_check.storage.user_files import is_url, user_path, user_place
+from quba_check.storage.user_files import is_url, user_location, user_path
 
 MOST_GIGABYTES = 1_000_000
 MOST_DIGITS = 15
@@ -61,7 +61,7 @@ def parse_path(given: Given) -> Path | None:
 
 def parse_place(given: Given) -> str | Path | None:
     """Accept a folder or a URL."""
-    return user_place(given.value, given.flag, given.base) if given.value else None
+    return user_location(given.value, given.flag, given.base) if given.value else None
 
 
 def file_ending_in(*suffixes: str) -> Parse:

@@ -94,10 +94,7 @@ OPTIONS = (
         repeatable=True,
     ),
     Option(
-        "--quba-data",
-        "DIR",
-        "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)",
-        parse_place,
+        "--quba-data", "DIR", "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)", parse_place
     ),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
@@ -108,10 +105,7 @@ OPTIONS = (
         alias="--quba-preparation",
     ),
     Option(
-        "--quba-protocol",
-        "NAME",
-        "standard or released, for threshold files that state none",
-        parse_protocol,
+        "--quba-protocol", "NAME", "standard or released, for threshold files that state none", parse_protocol
     ),
     Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", parse_device),
     Option(
@@ -120,12 +114,7 @@ OPTIONS = (
         f"{', '.join(PRECISIONS)} (auto: fp32, and half precision on GPUs if it keeps the answers)",
         parse_precision,
     ),
-    Option(
-        "--quba-compile",
-        "WHEN",
-        "torch.compile the model: on, off (default)",
-        parse_compile,
-    ),
+    Option("--quba-compile", "WHEN", "torch.compile the model: on, off (default)", parse_compile),
     Option(
         "--quba-exact-preprocessing",
         None,
@@ -135,10 +124,7 @@ OPTIONS = (
         has_ini=False,
     ),
     Option(
-        "--quba-batch-size",
-        "N",
-        "images per forward pass, or auto (default)",
-        whole_number(1, auto=True),
+        "--quba-batch-size", "N", "images per forward pass, or auto (default)", whole_number(1, auto=True)
     ),
     Option(
         "--quba-workers",
@@ -154,11 +140,7 @@ OPTIONS = (
         whole_number(0),
     ),
     Option(
-        "--quba-early-stop",
-        None,
-        "stop a set early, once the verdict is known",
-        parse_switch,
-        has_ini=False,
+        "--quba-early-stop", None, "stop a set early, once the verdict is known", parse_switch, has_ini=False
     ),
     Option(
         "--quba-limit",
@@ -196,18 +178,9 @@ OPTIONS = (
         "resources and environment of an executor's workers",
         parse_path,
     ),
+    Option("--quba-plan", None, "show what a run would predict; run nothing", parse_switch, has_ini=False),
     Option(
-        "--quba-plan",
-        None,
-        "show what a run would predict; run nothing",
-        parse_switch,
-        has_ini=False,
-    ),
-    Option(
-        "--quba-baseline",
-        "FILE.json",
-        "record that max_drop and max_relative_drop compare with",
-        parse_path,
+        "--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", parse_path
     ),
     Option("--quba-report", "FILE.json", "also write the record here", file_ending_in(".json")),
     Option(
@@ -282,11 +255,11 @@ class Options:
     baseline: Path | None = None
 
     @property
-    def store_place(self) -> str | Path:
+    def store_location(self) -> str | Path:
         """Folder or URL of the prediction store."""
-        from quba_check.storage.places import default_place
+        from quba_check.storage.locations import default_location
 
-        return self.store or default_place()
+        return self.store or default_location()
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], base: Path, defaults: Collection[str] = ()) -> Options:

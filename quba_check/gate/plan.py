@@ -60,4 +60,4 @@ def plan_demands(
 def _node_id(thresholds: Thresholds, demand: Demand, model: str | None) -> str:
     """Return `FILE::accuracy[min]`, or `FILE::accuracy[min-MODEL]` if there are several models."""
     name = demand.name if model is None else f"{demand.name.removesuffix(']')}-{model}]"
-    return f"{thresholds.shown}::{name}"
+    return f"{thresholds.label}::{name}"

@@ -109,8 +109,8 @@ def _needed_dimensions(gate: GateSession, demands: Iterable[PlannedDemand]) -> d
         demand = planned.demand
         allowed = planned.thresholds.quba.allow_missing if demand.is_on_grade else ()
         for name in () if demand.optional else gate.dimensions_of(planned):
-            if name not in allowed and demand.place not in needs.setdefault(name, []):
-                needs[name].append(demand.place)
+            if name not in allowed and demand.source_line not in needs.setdefault(name, []):
+                needs[name].append(demand.source_line)
     return needs
 
 
@@ -141,11 +141,11 @@ def _finding(problem: str, reason: str, demands: Sequence[Demand], fix: str) -> 
     """Return a finding: a problem if one of the demands blocks, else a `remark`."""
     from quba_check.doctor.finding import Finding
 
-    places = listed(dict.fromkeys(demand.place for demand in demands), SHOWN)
+    locations = listed(dict.fromkeys(demand.source_line for demand in demands), SHOWN)
     return Finding(
         check="sets",
         problem=f"{problem}: {reason}.",
-        evidence=f"demanded by {places}",
+        evidence=f"demanded by {locations}",
         fix=fix,
         severity="problem" if any(demand.tier == "block" for demand in demands) else "remark",
     )

@@ -40,7 +40,7 @@ def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[Inp
     suite, preprocessing = gate.suite, gate.request.preprocessing
     baseline, digest = gate.baseline_and_digest
     rows = [row for planned in demands for row in planned.thresholds.inputs]
-    rows.append(yaml_input("manifest", suite.manifest_shown, suite.manifest_content))
+    rows.append(yaml_input("manifest", suite.manifest_label, suite.manifest_content))
     if preprocessing is not None:
         rows.append(yaml_input("preprocessing", preprocessing.source, preprocessing.content))
     if baseline is not None:

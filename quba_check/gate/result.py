@@ -95,7 +95,7 @@ def demand_result(
         sets=set_rows(evaluation, measured),
         notes=(*evaluation.engine.pop_repairs(), *unread_file_notes(evaluation, measured)),
         properties=_properties(verdict, planned.protocol),
-        grade=None if grade is None else GradeRow(file=planned.thresholds.shown, **asdict(grade)),
+        grade=None if grade is None else GradeRow(file=planned.thresholds.label, **asdict(grade)),
         images=images,
     )
 

@@ -25,7 +25,7 @@ from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown
 from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.records.files import read_record_and_digest
-from quba_check.storage.places import local_folder
+from quba_check.storage.locations import local_folder
 from quba_check.verdicts.derived import unreachable_grade_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class GateSession:
         )
         path = options.executor_settings
         self._executor_settings = None if path is None else read_settings(path, shown_path(path, root))
-        self.store = local_folder(options.store_place)
+        self.store = local_folder(options.store_location)
         self.evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
         self.examinations: dict[str, Examination] = {}
         self._thresholds: dict[Path, Thresholds] = {}
@@ -129,7 +129,7 @@ class GateSession:
             PopulationError: the population of the file cannot grade anything.
         """
         if path not in self._thresholds:
-            thresholds = read_thresholds(path, shown=shown_path(path, self.root), suite=self.suite.facts)
+            thresholds = read_thresholds(path, label=shown_path(path, self.root), suite=self.suite.facts)
             check_thresholds(thresholds, self.options, self.baseline)
             self._thresholds[path] = thresholds
         return self._thresholds[path]
@@ -143,7 +143,7 @@ class GateSession:
         """The prediction store, created if missing."""
         from quba_check.storage.opening import open_store
 
-        return open_store(self.options.store_place)
+        return open_store(self.options.store_location)
 
     @cached_property
     def suite(self) -> Suite:
@@ -307,6 +307,6 @@ class GateSession:
         path = self.options.baseline
         if path is None:
             return None, ""
-        shown = shown_path(path, self.root)
-        record, digest = read_record_and_digest(path, f"--quba-baseline: {shown}")
-        return stored_run(path, shown, record, self.options.store_place), digest
+        label = shown_path(path, self.root)
+        record, digest = read_record_and_digest(path, f"--quba-baseline: {label}")
+        return stored_run(path, label, record, self.options.store_location), digest

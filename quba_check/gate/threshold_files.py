@@ -59,10 +59,10 @@ def is_demo_run(options: Options, root: Path) -> bool:
             f"with '{others[0]}'. Use two runs."
         )
     if demos and options.data is not None and not options.data_is_default:
-        place = options.data
-        shown = place if isinstance(place, str) else shown_path(place, root)
+        location = options.data
+        label = location if isinstance(location, str) else shown_path(location, root)
         raise OptionError(
-            f"--quba-data: got '{shown}', but '{demos[0]}' brings its own images. "
+            f"--quba-data: got '{label}', but '{demos[0]}' brings its own images. "
             "Allowed: a data folder for any other model. Leave the option out, or name another model."
         )
     return bool(demos)
@@ -93,7 +93,7 @@ def thresholds_at(path: Path, facts: SuiteFacts) -> Thresholds:
     """
     registry.load_entry_points()
     file = find_thresholds(str(path), Path.cwd())
-    return read_thresholds(file, shown=shown_path(file, Path.cwd()), suite=facts)
+    return read_thresholds(file, label=shown_path(file, Path.cwd()), suite=facts)
 
 
 def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredRun | None) -> None:
@@ -103,10 +103,10 @@ def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredR
         OptionError: the file and an option exclude each other.
         PopulationError: the population of the file cannot grade anything.
     """
-    shown, given = thresholds.shown, options.protocol
+    label, given = thresholds.label, options.protocol
     if None not in (thresholds.protocol, given) and thresholds.protocol != given:
         raise OptionError(
-            f"--quba-protocol: got '{given}', but {shown} states protocol {thresholds.protocol}. "
+            f"--quba-protocol: got '{given}', but {label} states protocol {thresholds.protocol}. "
             "Leave the option out, or use a threshold file written for that protocol."
         )
     if options.early_stop:
@@ -115,7 +115,7 @@ def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredR
         theirs, ours = baseline.record.protocol, thresholds.protocol or given or "standard"
         if theirs != ours:
             raise OptionError(
-                f"--quba-baseline: {baseline.file} is of protocol {theirs}, but {shown} is about protocol "
+                f"--quba-baseline: {baseline.file} is of protocol {theirs}, but {label} is about protocol "
                 f"{ours}. Allowed: a record of a run under {ours}."
             )
     population_of(thresholds).scores(thresholds.quba.weights)
@@ -129,13 +129,13 @@ def _check_early_stop(thresholds: Thresholds) -> None:
     if thresholds.policy.uncertain != "point":
         raise OptionError(
             "--quba-early-stop: asks whether the value over all images would pass, got "
-            f"uncertain: {thresholds.policy.uncertain} in {thresholds.shown}. Leave the option out, or state "
+            f"uncertain: {thresholds.policy.uncertain} in {thresholds.label}. Leave the option out, or state "
             "uncertain: point."
         )
     for demand in thresholds.demands:
         if demand.needs_baseline:
             raise OptionError(
-                f"--quba-early-stop: sees images in random order, but {demand.name} ({demand.place}) is "
-                "counted from a baseline, image by image. Leave the option out, or keep drops in a file of "
-                "their own."
+                f"--quba-early-stop: sees images in random order, but {demand.name} ({demand.source_line}) "
+                "is counted from a baseline, image by image. Leave the option out, or keep drops in a file "
+                "of their own."
             )

@@ -237,8 +237,8 @@ def _draw_labels(probabilities: NDArray[np.float32], rng: np.random.Generator) -
         row = np.arange(len(cumulated))
         # One search for all rows: row i covers the numbers from i to i + 1.
         points = rng.random((REDRAWS, len(row))) + row
-        places = np.searchsorted((cumulated + row[:, None]).ravel(), points.ravel(), side="right")
-        columns = places.reshape(REDRAWS, -1) - row * classes
+        positions = np.searchsorted((cumulated + row[:, None]).ravel(), points.ravel(), side="right")
+        columns = positions.reshape(REDRAWS, -1) - row * classes
         labels[:, first : first + len(row)] = np.minimum(columns, classes - 1)
     return labels
 

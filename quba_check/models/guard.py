@@ -52,9 +52,9 @@ class Guard:
         """
         for name, part in self._module.named_modules():
             if getattr(part, "training", False):  # parts of frozen TorchScript programs have no mode
-                shown = f"its part '{name}'" if name else "it"
+                part = f"its part '{name}'" if name else "it"
                 raise InvariantError(
-                    f"{view}: the model must be measured in eval mode, but {shown} is in train mode."
+                    f"{view}: the model must be measured in eval mode, but {part} is in train mode."
                 )
         now = self.versions()
         for name, version in self._before.items():

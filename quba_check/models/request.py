@@ -74,7 +74,7 @@ def check_device(text: str) -> str:
     """
     if not re.fullmatch("cuda:[0-9]{1,3}", text):
         names = [name.replace("N", "0") for name in DEVICES]
-        _check_word(text, "--quba-device: unknown device", names, shown=DEVICES)
+        _check_word(text, "--quba-device: unknown device", names, label=DEVICES)
     return text
 
 
@@ -96,8 +96,8 @@ def check_precision(text: str) -> Literal["auto"] | Precision:
     return _check_word(text, "--quba-precision: unknown precision", PRECISIONS)
 
 
-def _check_word(text: str, problem: str, allowed: Sequence[Word], shown: Sequence[str] = ()) -> Word:
+def _check_word(text: str, problem: str, allowed: Sequence[Word], label: Sequence[str] = ()) -> Word:
     if text not in allowed:
-        names = ", ".join(shown or allowed)
+        names = ", ".join(label or allowed)
         raise OptionError(f"{problem} '{text}'. Allowed: {names}.{did_you_mean(text, allowed)}")
     return cast(Word, text)

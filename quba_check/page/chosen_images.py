@@ -136,7 +136,7 @@ def _choice_by_harm(
             lost = harmful[before[harmful] <= 0]
     worst = _worst(harmful, harm, n)
     further = _worst(np.setdiff1d(lost, worst), harm, n - len(np.intersect1d(lost, worst)))
-    chosen = [replace(images[place], is_lost=place in lost) for place in (*worst, *further)]
+    chosen = [replace(images[index], is_lost=index in lost) for index in (*worst, *further)]
     count = f"{len(harmful):,} of {len(images):,}"
     verb = "raise" if _better(target, row) == "low" else "lower"
     return Choice(tuple(chosen), _note(demand.dimension, f"that {verb} {target} most", name, count))
@@ -184,13 +184,13 @@ def _images_of(run: StoredRun, name: str, listing: Listing) -> list[ChosenImage]
     return [ChosenImage(name, path, label) for path, label, _ in listing(name)]
 
 
-def _worst(places: NDArray[np.intp], harm: NDArray[np.float64], n: int) -> list[int]:
+def _worst(indices: NDArray[np.intp], harm: NDArray[np.float64], n: int) -> list[int]:
     """Return the n most harmful places, evenly spread if all are equally harmful."""
-    if len(places) > n and np.ptp(harm[places]) == 0:
-        chosen = places[np.arange(n) * len(places) // n]
+    if len(indices) > n and np.ptp(harm[indices]) == 0:
+        chosen = indices[np.arange(n) * len(indices) // n]
     else:
-        chosen = places[np.argsort(-harm[places], kind="stable")][:n]
-    return [int(place) for place in chosen]
+        chosen = indices[np.argsort(-harm[indices], kind="stable")][:n]
+    return [int(index) for index in chosen]
 
 
 def _note(dimension: str, which: str, name: str, count: str) -> str:

@@ -62,7 +62,7 @@ def columns(runs: Sequence[StoredRun]) -> tuple[Column, ...]:
         [run.record.protocol for run in runs],
         [run.record.suite.name for run in runs],
         [run.file for run in runs],
-        [str(place + 1) for place in range(len(runs))],
+        [str(index + 1) for index in range(len(runs))],
     ):
         counts = Counter(names)
         if len(counts) < len(names) and len(set(distinction)) > 1:
@@ -70,7 +70,7 @@ def columns(runs: Sequence[StoredRun]) -> tuple[Column, ...]:
                 f"{name} ({more})" if counts[name] > 1 else name
                 for name, more in zip(names, distinction, strict=True)
             ]
-    return tuple(Column(place, run, name) for place, (run, name) in enumerate(zip(runs, names, strict=True)))
+    return tuple(Column(index, run, name) for index, (run, name) in enumerate(zip(runs, names, strict=True)))
 
 
 def shorten(text: str, longest: int = LONGEST_NAME) -> str:

@@ -38,8 +38,8 @@ def distribution(
         counts[min(int(share * BINS), BINS - 1)] += 1
     most, step = max(counts), (scale.end - scale.start) / BINS
     steps = [
-        f"M{scale.start + step * place:.1f} {BASE:g}v{-TALLEST * count / most:.1f}h{step - 0.5:.1f}V{BASE:g}"
-        for place, count in enumerate(counts)
+        f"M{scale.start + step * index:.1f} {BASE:g}v{-TALLEST * count / most:.1f}h{step - 0.5:.1f}V{BASE:g}"
+        for index, count in enumerate(counts)
         if count
     ]
     median = (population[(len(population) - 1) // 2] + population[len(population) // 2]) / 2

@@ -153,10 +153,10 @@ def ticks(scale: Scale, values: Iterable[float], y: float, class_: str = "small"
     return group(texts, **{"class": class_, "text-anchor": "middle"})
 
 
-def vertical_lines(places: Iterable[float], top: float, bottom: float, class_: str = "grid") -> Shape:
+def vertical_lines(positions: Iterable[float], top: float, bottom: float, class_: str = "grid") -> Shape:
     """Return vertical lines as one path."""
     return shape(
-        "path", d="".join(f"M{number(x)} {number(top)}V{number(bottom)}" for x in places), class_=class_
+        "path", d="".join(f"M{number(x)} {number(top)}V{number(bottom)}" for x in positions), class_=class_
     )
 
 

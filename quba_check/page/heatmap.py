@@ -26,19 +26,19 @@ def heatmap(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[floa
     """
     width = (WIDTH - NAMES) / max(len(columns), 1)
     heads = [
-        shape("text", name, x=NAMES + width * (place + 0.5), role="columnheader")
-        for place, name in enumerate(columns)
+        shape("text", name, x=NAMES + width * (index + 0.5), role="columnheader")
+        for index, name in enumerate(columns)
     ]
     corner = shape("text", "severity", x=NAMES - 8, class_="end", role="columnheader")
     shapes = [_row([corner, *heads], 15, "small")]
-    for place, (name, values) in enumerate(rows.items()):
+    for index, (name, values) in enumerate(rows.items()):
         header = shape("text", fit(name), x=NAMES - 8, class_="end", role="rowheader")
         cells = [
             element
             for column, value in enumerate(values)
             for element in _cell(NAMES + width * column, width, value)
         ]
-        shapes.append(_row([header, *cells], HEAD + ROW * place + 15))
+        shapes.append(_row([header, *cells], HEAD + ROW * index + 15))
     description = f"{len(rows)} rows, {len(columns)} columns"
     return Chart(WIDTH, HEAD + ROW * len(rows), title, description, tuple(shapes), role="table")
 

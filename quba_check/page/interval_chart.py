@@ -131,9 +131,9 @@ def letters_chart(letter: str, least: str, spanned: Sequence[str]) -> Chart | No
     step = (HIGH - LOW) / len(LETTERS)
     first = LETTERS.index(least)
     shapes: list[Shape] = []
-    for place, name in enumerate(LETTERS):
-        x = LOW + place * step
-        kind = "allowed" if place >= first else "track"
+    for index, name in enumerate(LETTERS):
+        x = LOW + index * step
+        kind = "allowed" if index >= first else "track"
         shapes.append(rect(x, MIDDLE - 9, step, 18, kind))
         if name in spanned:
             shapes.append(line(x + 3, MIDDLE + 7, x + step - 3, MIDDLE + 7, "interval"))

@@ -114,8 +114,8 @@ def make_pictures(
         if choice.images and first != row:
             pictures[number, row.id] = DemandPictures(note=choice.note, same_as=first.name)
         else:
-            shown = tuple((image, thumbnails[number, image]) for image in choice.images)
-            pictures[number, row.id] = DemandPictures(shown, choice.note)
+            chosen = tuple((image, thumbnails[number, image]) for image in choice.images)
+            pictures[number, row.id] = DemandPictures(chosen, choice.note)
     return pictures
 
 

@@ -79,8 +79,8 @@ def dot_plot(title: str, rows: Mapping[str, Mapping[int, Point]], *, names: Sequ
     bottom = step * len(points)
     shapes = [vertical_lines(map(scale, scale.ticks()), 0, bottom), ticks(scale, scale.ticks(), bottom + 15)]
     words = []
-    for place, (name, row) in enumerate(points.items()):
-        middle = step * (place + 0.5)
+    for index, (name, row) in enumerate(points.items()):
+        middle = step * (index + 0.5)
         shapes.append(label(NAMES - 8, middle + 4, fit(name), anchor="end"))
         for series, point in row.items():
             y = middle + (9.0 * (series - (len(names) - 1) / 2) if len(names) > 1 else 0.0)
@@ -220,7 +220,7 @@ def class_curve(accuracies: Mapping[int, Sequence[float]], names: Sequence[str])
     for series, values in ordered.items():
         if not values:
             continue
-        corners = [(x(place + 1), y(values[place])) for place in _corners(values)]
+        corners = [(x(index + 1), y(values[index])) for index in _corners(values)]
         shapes.append(polyline(corners, f"curve s{series % 6}"))
         shapes.append(mark(series, x(1), y(values[0])))
         half = values[(len(values) - 1) // 2]
@@ -240,9 +240,9 @@ def _corners(values: Sequence[float]) -> list[int]:
     """
     last = len(values) - 1
     return [
-        place
-        for place, value in enumerate(values)
-        if place in (0, last) or not values[place - 1] == value == values[place + 1]
+        index
+        for index, value in enumerate(values)
+        if index in (0, last) or not values[index - 1] == value == values[index + 1]
     ]
 
 
@@ -269,8 +269,8 @@ def cue_bars(cues: Sequence[Cues]) -> Chart:
     bottom = 18.0 + 20 * len(cues)
     shapes = [label(236, 12, "texture", "small", anchor="end"), label(244, 12, "shape", "small")]
     words = []
-    for place, row in enumerate(cues):
-        top = 18.0 + 20 * place
+    for index, row in enumerate(cues):
+        top = 18.0 + 20 * index
         total = max(row.images, 1)
         texture, by_shape = left(row.texture / total), right(row.shape / total)
         shapes += [

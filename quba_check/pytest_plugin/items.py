@@ -54,8 +54,8 @@ class ThresholdNode(pytest.File):
     @classmethod
     def at(cls, parent: pytest.Collector, path: Path) -> ThresholdNode:
         """Return the node of a file; its id is the shown path."""
-        shown = shown_path(path, parent.config.stash[GATE].root)
-        node: ThresholdNode = cls.from_parent(parent, path=path, nodeid=shown)
+        label = shown_path(path, parent.config.stash[GATE].root)
+        node: ThresholdNode = cls.from_parent(parent, path=path, nodeid=label)
         return node
 
     def collect(self) -> Iterator[pytest.Item]:

@@ -13,7 +13,7 @@ import pytest
 from quba_check.errors import OptionError
 from quba_check.gate.option_values import Given
 from quba_check.gate.options import OPTIONS, Option, Options
-from quba_check.storage.user_files import file_kind, user_path, user_place
+from quba_check.storage.user_files import file_kind, user_location, user_path
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
@@ -100,7 +100,7 @@ def _value(config: pytest.Config, option: Option, given: Mapping[str, Any]) -> A
         return value
     value = config.getini(option.key)
     if value and option.metavar in PATHS and config.inipath is not None:
-        return user_place(value, f"ini value {option.key}", config.inipath.parent)
+        return user_location(value, f"ini value {option.key}", config.inipath.parent)
     return value
 
 

@@ -215,12 +215,12 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
     from quba_check.gate.provenance import shown_command
     from quba_check.gate.session import Callbacks, GateSession
     from quba_check.pytest_plugin.progress_line import FOLDER, ProgressLine
-    from quba_check.storage.places import local_folder
+    from quba_check.storage.locations import local_folder
 
     arguments = [str(argument) for argument in config.invocation_params.args]
     worker = _worker(config)
     if worker is None:
-        folder = local_folder(options.store_place) / "progress" / f"{os.getpid()}-{time.time_ns()}"
+        folder = local_folder(options.store_location) / "progress" / f"{os.getpid()}-{time.time_ns()}"
         config.stash[PROGRESS] = progress = ProgressLine(folder, config)
         config.add_cleanup(progress.close)  # for a run that ends before its session starts
         writer, announce = progress.writer, progress.announce
@@ -271,7 +271,7 @@ def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressL
 
     names = [spec.name for spec in gate.models.values()]
     # A store of its own: two threads that open the session's at once would make two of it.
-    run_file = ActiveRunFile(names, lambda: open_store(gate.options.store_place), progress.states)
+    run_file = ActiveRunFile(names, lambda: open_store(gate.options.store_location), progress.states)
     config.pluginmanager.register(run_file)
     config.add_cleanup(run_file.close)  # for a run that ends before its session does
 

@@ -112,7 +112,7 @@ def stored_runs(
         UserError: the per-image results cannot be read.
     """
     return [
-        stored_run(path, shown_path(path), record, gate.options.store_place)
+        stored_run(path, shown_path(path), record, gate.options.store_location)
         if path
         else StoredRun("this run", record)
         for record, path in zip(records, paths, strict=True)

@@ -50,9 +50,9 @@ def row_of(
         )
     except ValidationError as why:
         error = why.errors()[0]
-        place = ".".join(str(step) for step in error["loc"])
+        key = ".".join(str(step) for step in error["loc"])
         raise DimensionError(
-            f"dimension '{dimension.name}': {place}, {error['msg']}. Correct its measure function."
+            f"dimension '{dimension.name}': {key}, {error['msg']}. Correct its measure function."
         ) from why
 
 

@@ -170,22 +170,22 @@ def write_bytes(content: bytes, path: Path) -> None:
         ) from why
 
 
-def read_record(path: Path, shown: str | None = None) -> Record:
+def read_record(path: Path, label: str | None = None) -> Record:
     """Read a record of this or an earlier version.
 
     Args:
         path: the file.
-        shown: its name in messages; None for its path.
+        label: its name in messages; None for its path.
 
     Raises:
         UserError: the file cannot be read or is not a record.
     """
-    return read_record_and_digest(path, shown)[0]
+    return read_record_and_digest(path, label)[0]
 
 
-def read_record_and_digest(path: Path, shown: str | None = None) -> tuple[Record, str]:
+def read_record_and_digest(path: Path, label: str | None = None) -> tuple[Record, str]:
     """Read a record as `read_record` does; return it with the SHA-256 of its bytes."""
-    where = shown or str(path)
+    where = label or str(path)
     try:
         data = read_bytes(path, where, UserError, LARGEST_JSON)
         return parse_record(data, where), hashlib.sha256(data).hexdigest()

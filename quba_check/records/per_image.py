@@ -113,16 +113,16 @@ class PerImage:
             for sample, array in samples.items():
                 encoded = encode(array)
                 arrays[f"deviations/{len(entries)}"] = encoded.codes
-                entries.append({"target": target, "sample": sample, **encoded.about})
-        about: dict[str, Any] = {"format": FORMAT, "deviations": entries}
+                entries.append({"target": target, "sample": sample, **encoded.metadata})
+        metadata: dict[str, Any] = {"format": FORMAT, "deviations": entries}
         if record is not None:
-            about["of"] = identity(record)
+            metadata["of"] = identity(record)
         if self.clean is not None:
-            about["classes"] = list(self.clean.classes)
-            about["outputs"] = self.clean.outputs
-            clean_arrays, about["wrong"] = _answer_arrays(self.clean)
+            metadata["classes"] = list(self.clean.classes)
+            metadata["outputs"] = self.clean.outputs
+            clean_arrays, metadata["wrong"] = _answer_arrays(self.clean)
             arrays |= clean_arrays
-        arrays[_ABOUT] = _bytes(json.dumps(about, ensure_ascii=False, separators=(",", ":")))
+        arrays[_ABOUT] = _bytes(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")))
         # LZMA is smaller, but takes seconds for 50,000 images: too slow between processes.
         return _zipped(arrays, zipfile.ZIP_DEFLATED if record is None else zipfile.ZIP_LZMA)
 
@@ -140,9 +140,9 @@ class PerImage:
         """
         try:
             arrays = _arrays(content)
-            about = json.loads(bytes(arrays[_ABOUT]))
-            _check_belongs(about, where, record)
-            return cls(_influences(about, arrays), _clean(about, arrays))
+            metadata = json.loads(bytes(arrays[_ABOUT]))
+            _check_belongs(metadata, where, record)
+            return cls(_influences(metadata, arrays), _clean(metadata, arrays))
         except UserError:
             raise
         except Exception as why:  # of zipfile, numpy and JSON, for damaged or foreign files
@@ -157,12 +157,12 @@ def identity(record: Record) -> list[str]:
     return [record.model.fingerprint, record.protocol, record.suite.fingerprint, record.environment.time]
 
 
-def _check_belongs(about: dict[str, Any], where: str, record: Record | None) -> None:
-    if about["format"] > FORMAT:
+def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) -> None:
+    if metadata["format"] > FORMAT:
         raise UserError(
-            f"{where}: format {about['format']} is newer than this version reads. Allowed: {FORMAT}."
+            f"{where}: format {metadata['format']} is newer than this version reads. Allowed: {FORMAT}."
         )
-    if record is not None and about.get("of", identity(record)) != identity(record):
+    if record is not None and metadata.get("of", identity(record)) != identity(record):
         raise UserError(
             f"{where}: it belongs to another run than the record next to it. "
             "Allowed: the two files that one --quba-report wrote, or the record alone."
@@ -175,9 +175,9 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
         return {entry.filename.removesuffix(".npy"): unpacked_array(file, entry) for entry in file.infolist()}
 
 
-def _influences(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
+def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
     influences: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for number, entry in enumerate(about["deviations"]):
+    for number, entry in enumerate(metadata["deviations"]):
         array = decode(arrays[f"deviations/{number}"], entry)
         if not isinstance(entry["target"], str) or not isinstance(entry["sample"], str):
             raise TypeError("names that are not strings")
@@ -185,23 +185,23 @@ def _influences(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> di
     return dict(influences)
 
 
-def _clean(about: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAnswers | None:
+def _clean(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> CleanAnswers | None:
     if _NAMES not in arrays:
         return None
     label = arrays[_LABEL].astype(np.int64)
     predicted = label + arrays[_TOP1].astype(np.int64)
     text = bytes(arrays[_NAMES]).decode(errors="surrogateescape")
     names = [name.replace("\0", "\n") for name in text.split("\n")] if text else []
-    classes = [str(name) for name in about["classes"]]
+    classes = [str(name) for name in metadata["classes"]]
     index = np.cumsum(arrays[_INDEX], dtype=np.int64) if _INDEX in arrays else None
-    answers = CleanAnswers(names, label, predicted, classes, index, outputs=about.get("outputs"))
+    answers = CleanAnswers(names, label, predicted, classes, index, outputs=metadata.get("outputs"))
     columns = [column for column in (label, predicted, index) if column is not None]
     if any(column.shape != (len(names),) for column in columns):
         raise ValueError("columns of different lengths")
     used = np.concatenate([label, predicted])
     if len(names) and not 0 <= used.min() <= used.max() < len(classes):
         raise ValueError("a class that has no name")
-    wrong = about.get("wrong")
+    wrong = metadata.get("wrong")
     if not wrong:
         return answers
     confidence, log_of_loss = (
@@ -222,21 +222,21 @@ def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[s
     }
     if clean.index is not None:
         arrays[_INDEX] = np.diff(clean.index, prepend=0).astype(np.int32)
-    about: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     if clean.confidence is not None and clean.loss is not None:
         for name, values in ((_CONFIDENCE, clean.confidence), (_LOG_OF_LOSS, np.log(clean.loss))):
             if len(values) <= _EXACT:
-                arrays[name], about[name] = values.astype(np.float32), {}
+                arrays[name], metadata[name] = values.astype(np.float32), {}
             else:
                 mean = float(values.mean())
                 encoded = encode(values - mean)
-                arrays[name], about[name] = encoded.codes, {"mean": mean, **encoded.about}
-    return arrays, about
+                arrays[name], metadata[name] = encoded.codes, {"mean": mean, **encoded.metadata}
+    return arrays, metadata
 
 
-def _stored_numbers(stored: NDArray[Any], about: dict[str, Any], n: int) -> NDArray[np.float64]:
+def _stored_numbers(stored: NDArray[Any], metadata: dict[str, Any], n: int) -> NDArray[np.float64]:
     """Return the decoded (n,) numbers of the wrong images."""
-    values = decode(stored, about) + about["mean"] if about else stored.astype(np.float64)
+    values = decode(stored, metadata) + metadata["mean"] if metadata else stored.astype(np.float64)
     if values.shape != (n,):
         raise ValueError("another number of wrong images")
     return values
@@ -271,11 +271,11 @@ class EncodedArray:
 
     Attributes:
         codes: uint8; a byte an image, or a bit an image for at most two values.
-        about: parameters of decoding: `n` and `values`, or `n`, `low` and `step`.
+        metadata: parameters of decoding: `n` and `values`, or `n`, `low` and `step`.
     """
 
     codes: NDArray[np.uint8]
-    about: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 def encode(influences: NDArray[np.float64]) -> EncodedArray:
@@ -289,32 +289,32 @@ def encode(influences: NDArray[np.float64]) -> EncodedArray:
     """
     scale = float(np.abs(influences).max()) or 1.0
     rounded = np.round(influences / scale, _DIGITS)
-    values, places = np.unique(rounded, return_inverse=True)
-    about: dict[str, Any] = {"n": len(influences)}
+    values, positions = np.unique(rounded, return_inverse=True)
+    metadata: dict[str, Any] = {"n": len(influences)}
     if len(values) <= _LEVELS:
         first = np.zeros(len(values))
-        first[places] = influences
-        about["values"] = first.tolist()
-        codes = places.astype(np.uint8)
-        return EncodedArray(np.packbits(codes) if len(values) <= 2 else codes, about)
+        first[positions] = influences
+        metadata["values"] = first.tolist()
+        codes = positions.astype(np.uint8)
+        return EncodedArray(np.packbits(codes) if len(values) <= 2 else codes, metadata)
     low, high = float(influences.min()), float(influences.max())
     step = (high - low) / (_STEPS - 1)
     codes = np.round((influences - low) / step).astype(np.uint8)
-    return EncodedArray(codes, about | {"low": low, "step": step})
+    return EncodedArray(codes, metadata | {"low": low, "step": step})
 
 
-def decode(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float64]:
+def decode(codes: NDArray[np.uint8], metadata: dict[str, Any]) -> NDArray[np.float64]:
     """Return the array (n,) in float64.
 
     Raises:
         ValueError: the codes do not fit n numbers.
 
     >>> encoded = encode(np.array([0.25, 0.25, -0.75, 0.25]))
-    >>> encoded.codes.tolist(), decode(encoded.codes, encoded.about).tolist()
+    >>> encoded.codes.tolist(), decode(encoded.codes, encoded.metadata).tolist()
     ([208], [0.25, 0.25, -0.75, 0.25])
     """
-    n = about["n"]
-    is_packed = "values" in about and len(about["values"]) <= 2
+    n = metadata["n"]
+    is_packed = "values" in metadata and len(metadata["values"]) <= 2
     if not isinstance(n, int) or n < 1 or codes.dtype != np.uint8:
         raise ValueError(f"codes of {codes.dtype} for {n} numbers")
     if codes.shape != (-(-n // 8) if is_packed else n,):
@@ -322,10 +322,10 @@ def decode(codes: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float6
     if is_packed:
         codes = np.unpackbits(codes, count=n)
     influences: NDArray[np.float64]
-    if "values" in about:
-        influences = np.array(about["values"], np.float64)[codes]
+    if "values" in metadata:
+        influences = np.array(metadata["values"], np.float64)[codes]
     else:
-        influences = about["low"] + about["step"] * codes.astype(np.float64)
+        influences = metadata["low"] + metadata["step"] * codes.astype(np.float64)
         influences = influences - influences.mean()
     if influences.shape != (n,) or not np.isfinite(influences).all():
         raise ValueError(f"{influences.shape} numbers for {n} images, or one that is not finite")

@@ -62,8 +62,8 @@ def badge_message(record: Record) -> str:
 
 def _text(start: int, width: int, text: str) -> str:
     """Return a text in a box, stretched to the width that `_box_width` expects."""
-    place = f'x="{start + PADDING}" y="14" textLength="{width - 2 * PADDING}"'
-    return f'<text {place} lengthAdjust="spacingAndGlyphs">{escape(text)}</text>'
+    attributes = f'x="{start + PADDING}" y="14" textLength="{width - 2 * PADDING}"'
+    return f'<text {attributes} lengthAdjust="spacingAndGlyphs">{escape(text)}</text>'
 
 
 def _box_width(text: str) -> int:

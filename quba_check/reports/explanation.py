@@ -49,8 +49,8 @@ def explanation_text(explanation: Explanation) -> str:
 def _caveats_text(caveats: Sequence[str], room: int) -> str:
     """Return the caveats that fit into a number of lines, and count the others."""
     text = "\ncaveats:\n" if caveats else ""
-    for place, caveat in enumerate(caveats):
-        more, left = wrapped([f"  {caveat}"], WIDTH), len(caveats) - place
+    for index, caveat in enumerate(caveats):
+        more, left = wrapped([f"  {caveat}"], WIDTH), len(caveats) - index
         if (text + more).count("\n") + (left > 1) > room:
             return f"{text}  and {left} more, which the run's own report lists\n"
         text += more
@@ -103,8 +103,8 @@ def _table(explanation: Explanation) -> str:
     text = table_text(HEADINGS, rows, right=("value", "better than", "one point"))
     if (more := len(explanation.positions) - MOST_ROWS) > 0:
         text += f"and {more} custom dimensions\n"
-    about = "one point: gain of the score if the value gets better by 0.01, parameters by one million"
-    return text + wrapped([about], WIDTH)
+    footnote = "one point: gain of the score if the value gets better by 0.01, parameters by one million"
+    return text + wrapped([footnote], WIDTH)
 
 
 def _part_lines(positions: Iterable[Position]) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Ranking:
     constraints: Constraints
     models: tuple[RankedModel, ...]
 
-    def shown(self, limit: int | None) -> list[RankedModel | None]:
+    def rows(self, limit: int | None) -> list[RankedModel | None]:
         """Return the rows of a table with a limit; see `excerpt`."""
         return excerpt([model for model in self.models if model.rank is not None], limit)
 
@@ -57,7 +57,7 @@ class Ranking:
         if limit is None:
             return list(self.models)
         own = (model for model in self.models if model.is_own and model.rank is None)
-        return [*filter(None, self.shown(limit)), *own]
+        return [*filter(None, self.rows(limit)), *own]
 
 
 def ranking_table(ranking: Ranking, limit: int, width: int) -> str:
@@ -68,9 +68,9 @@ def ranking_table(ranking: Ranking, limit: int, width: int) -> str:
         limit: number of the population's models in the table; own models are always in it.
         width: columns of the terminal. Columns of the table that do not fit are left out.
     """
-    shown = ranking.shown(limit)
-    table = _table(ranking, shown, width) if shown else ""
-    return wrapped(_heading(ranking), width) + table + wrapped(_notes(ranking, shown), width)
+    rows = ranking.rows(limit)
+    table = _table(ranking, rows, width) if rows else ""
+    return wrapped(_heading(ranking), width) + table + wrapped(_notes(ranking, rows), width)
 
 
 def _heading(ranking: Ranking) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _heading(ranking: Ranking) -> Iterator[str]:
         yield f"constraints: {'; '.join(bounds)}"
 
 
-def _table(ranking: Ranking, shown: Sequence[RankedModel | None], width: int) -> str:
+def _table(ranking: Ranking, rows: Sequence[RankedModel | None], width: int) -> str:
     """Return the table, with the most useful columns that fit the width."""
     first, others = _dimensions_by_interest(ranking)
     has_groups = any(model.groups for model in ranking.models)
@@ -96,7 +96,7 @@ def _table(ranking: Ranking, shown: Sequence[RankedModel | None], width: int) ->
     room = width + _GAP
     for name in names:
         heading = name.replace("_", "\n")
-        cells = [_cell(model, name) if model else "..." if name == "model" else "" for model in shown]
+        cells = [_cell(model, name) if model else "..." if name == "model" else "" for model in rows]
         room -= max(map(cell_len, [*heading.split("\n"), *cells])) + _GAP
         if room < 0:
             break
@@ -126,16 +126,16 @@ def _dimensions_by_interest(ranking: Ranking) -> tuple[list[str], list[str]]:
     return [name for name in named if name in known], others
 
 
-def _notes(ranking: Ranking, shown: Sequence[RankedModel | None]) -> Iterator[str]:
+def _notes(ranking: Ranking, rows: Sequence[RankedModel | None]) -> Iterator[str]:
     ranked = sum(model.rank is not None and not model.is_own for model in ranking.models)
-    count = sum(1 for model in shown if model and not model.is_own)
+    count = sum(1 for model in rows if model and not model.is_own)
     if not ranked:
         yield "no model meets the constraints"
     elif count < ranked:
         yield f"shown: {count} of {ranked} ranked models; --limit N shows more"
     yield from _own_notes(ranking, ranked)
     for cause, mark in MARKS.items():
-        if any(model and cause in model.suspect for model in shown):
+        if any(model and cause in model.suspect for model in rows):
             yield f"{mark} {suspect_sentence(cause)}"
     reasons: dict[str, list[str]] = {}
     for model in ranking.models:
@@ -146,26 +146,26 @@ def _notes(ranking: Ranking, shown: Sequence[RankedModel | None]) -> Iterator[st
     lacking = [name for name in PUBLISHED_DIMENSIONS if name not in ranking.population.dimensions]
     if lacking:
         yield f"{ranking.population.name} has no values of {', '.join(lacking)}, so they weigh 0"
-    about = (
+    intro = (
         "score: weighted mean of the distances from the population's mean, in standard deviations; mean and "
         "deviation are those of the whole population"
     )
-    yield about + (", whatever the constraints; overall: rank without them" if ranking.constraints else "")
+    yield intro + (", whatever the constraints; overall: rank without them" if ranking.constraints else "")
 
 
 def _own_notes(ranking: Ranking, models: int) -> Iterator[str]:
     own = [model for model in ranking.models if model.is_own]
     for model in own:
-        about = f"{OWN} {model.id} ({model.file}): "
+        intro = f"{OWN} {model.id} ({model.file}): "
         if model.rank is None:
             score = "" if model.score is None else f"score {model.score:.4f}, "
-            text = f"{about}{score}not ranked: {model.reason}"
+            text = f"{intro}{score}not ranked: {model.reason}"
             if model.is_of_other_suite:
                 text += ". --allow-other-suite ranks it nevertheless"
             elif model.score is None:
                 text += ". --weight NAME=0 leaves a dimension out for all models"
         else:
-            text = f"{about}rank {model.rank} of {models + 1}"
+            text = f"{intro}rank {model.rank} of {models + 1}"
             if model.rank_interval:
                 text += " (95 % interval {} to {})".format(*model.rank_interval)
         yield "; ".join([text, *model.notes])

@@ -66,18 +66,18 @@ def _table_lines(recommendation: Recommendation, limit: int | None, file: str) -
     if recommendation.undecidable and not recommendation.decidable:
         return
     yield ""
-    shown = (meeting or missing)[:limit]
-    yield from _meeting_lines(shown) if meeting else _nearest_lines(shown)
+    candidates = (meeting or missing)[:limit]
+    yield from _meeting_lines(candidates) if meeting else _nearest_lines(candidates)
     total = len(meeting or missing)
-    if len(shown) < total:
-        yield f"shown: {len(shown)} of {total}; --limit N shows more"
+    if len(candidates) < total:
+        yield f"shown: {len(candidates)} of {total}; --limit N shows more"
     if undecided:
         yield from ["", *_undecided_lines(undecided, limit)]
-    commands = [command for candidate in shown if (command := command_of(candidate, file))]
+    commands = [command for candidate in candidates if (command := command_of(candidate, file))]
     if commands:
         yield from ["", "Measure one on your images:", *(f"  {command}" for command in commands[:COMMANDS])]
-    if commands and len(commands) < len(shown):
-        yield f"without a known name in timm: {len(shown) - len(commands)} of these {len(shown)}"
+    if commands and len(commands) < len(candidates):
+        yield f"without a known name in timm: {len(candidates) - len(commands)} of these {len(candidates)}"
 
 
 def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) ->
         answer = f"{population.name} can answer none of its blocking demands, so it recommends nothing"
     else:
         answer = "has no blocking demand, so every model passes; the order is that of the score"
-    yield from _wrap(f"{thresholds.shown}: {answer}")
+    yield from _wrap(f"{thresholds.label}: {answer}")
     for demand, reason in recommendation.not_decidable.items():
         tier = "" if demand.tier == "block" else f" ({demand.tier})"
         yield from _wrap(f"not decidable: {demand.name} {demand.threshold_text}{tier}: {reason}")
@@ -107,33 +107,33 @@ def _heading(recommendation: Recommendation, meeting: Sequence[CheckedModel]) ->
     yield from _wrap(note)
 
 
-def _meeting_lines(shown: Sequence[CheckedModel]) -> list[str]:
-    closest = [candidate.closest for candidate in shown]
+def _meeting_lines(candidates: Sequence[CheckedModel]) -> list[str]:
+    closest = [candidate.closest for candidate in candidates]
     table = _table(
         {
-            "model": [one.id for one in shown],
-            "score": [_score(one) for one in shown],
+            "model": [one.id for one in candidates],
+            "score": [_score(one) for one in candidates],
             "margin": ["-" if one is None or one.margin is None else f"{one.margin:.2f}" for one in closest],
             "closest demand": ["-" if one is None else one.demand.name for one in closest],
-            "warns": [listed(check.demand.target for check in one.warned) or "-" for one in shown],
+            "warns": [listed(check.demand.target for check in one.warned) or "-" for one in candidates],
         }
     )
-    return [*table, *(_wrap(MARGIN) if any(closest) else []), *_suspect_score_note(shown)]
+    return [*table, *(_wrap(MARGIN) if any(closest) else []), *_suspect_score_note(candidates)]
 
 
 def _table(columns: dict[str, list[str]]) -> list[str]:
     """Return the lines of a table without the columns that have no value."""
-    shown = {heading: cells for heading, cells in columns.items() if set(cells) != {"-"}}
-    return table_text(list(shown), zip(*shown.values(), strict=True), right=("score", "margin")).splitlines()
+    used = {heading: cells for heading, cells in columns.items() if set(cells) != {"-"}}
+    return table_text(list(used), zip(*used.values(), strict=True), right=("score", "margin")).splitlines()
 
 
-def _nearest_lines(shown: Sequence[CheckedModel]) -> list[str]:
+def _nearest_lines(candidates: Sequence[CheckedModel]) -> list[str]:
     rows: list[tuple[str, ...]] = []
-    for candidate in shown:
+    for candidate in candidates:
         cells = (candidate.id, f"{candidate.distance:.2f}")
         texts = [f"{_bound(check)} ({-(check.margin or 0):.2f})" for check in candidate.misses]
         texts += [f"{check.demand.target}: {check.reason}" for check in candidate.undecided]
-        rows += [(*(cells if place == 0 else ("", "")), text) for place, text in enumerate(texts)]
+        rows += [(*(cells if index == 0 else ("", "")), text) for index, text in enumerate(texts)]
     if not rows:
         return []
     table = table_text(("nearest", "distance", "misses"), rows, right=("distance",)).splitlines()
@@ -142,13 +142,13 @@ def _nearest_lines(shown: Sequence[CheckedModel]) -> list[str]:
 
 def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
     words: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}
-    shown = undecided[:limit]
+    candidates = undecided[:limit]
     table = _table(
         {
-            "model": [one.id for one in shown],
-            "score": [_score(one) for one in shown],
-            "published": [words[one.meets_as_published] for one in shown],
-            "depends on": [_first_and_count(one.undecided) for one in shown],
+            "model": [one.id for one in candidates],
+            "score": [_score(one) for one in candidates],
+            "published": [words[one.meets_as_published] for one in candidates],
+            "depends on": [_first_and_count(one.undecided) for one in candidates],
         }
     )
     count = len(undecided)
@@ -158,8 +158,8 @@ def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> li
         "suspect or missing values (published: the outcome with those values). Suspect is inferred from "
         "patterns of the table, not proven"
     )
-    more = [f"shown: {limit} of {count}; --limit N shows more"] if len(shown) < count else []
-    return [*_wrap(heading), *table, *_suspect_score_note(shown), *more]
+    more = [f"shown: {limit} of {count}; --limit N shows more"] if len(candidates) < count else []
+    return [*_wrap(heading), *table, *_suspect_score_note(candidates), *more]
 
 
 def _first_and_count(checks: Sequence[DemandCheck]) -> str:
@@ -167,8 +167,8 @@ def _first_and_count(checks: Sequence[DemandCheck]) -> str:
     return f"{checks[0].demand.target}{more}"
 
 
-def _suspect_score_note(shown: Sequence[CheckedModel]) -> list[str]:
-    return ["?: the score includes suspect values"] if any(one.is_score_suspect for one in shown) else []
+def _suspect_score_note(candidates: Sequence[CheckedModel]) -> list[str]:
+    return ["?: the score includes suspect values"] if any(one.is_score_suspect for one in candidates) else []
 
 
 def _score(candidate: CheckedModel) -> str:
@@ -234,7 +234,7 @@ def _content(recommendation: Recommendation, rows: Sequence[dict[str, Any]]) -> 
     """Return settings, undecidable demands and models."""
     return {
         "schema": 1,
-        "thresholds": recommendation.thresholds.shown,
+        "thresholds": recommendation.thresholds.label,
         "protocol": recommendation.protocol,
         "population": recommendation.population.name,
         "protocol_of_population": recommendation.population.protocol,

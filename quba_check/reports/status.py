@@ -12,15 +12,15 @@ from quba_check.reports.tables import json_text, terminal_width, wrapped
 from quba_check.storage.active_runs import ActiveRun
 
 
-def status_text(place: str, runs: Sequence[ActiveRun], now: float) -> str:
+def status_text(location: str, runs: Sequence[ActiveRun], now: float) -> str:
     """Return two lines for each evaluation, wrapped at the terminal's width."""
     lines = [line for run in runs for line in _lines(run, now)]
     if not runs:
-        lines = [f"{place}: no evaluation is running"]
+        lines = [f"{location}: no evaluation is running"]
     return wrapped(lines, terminal_width())
 
 
-def status_json(place: str, runs: Sequence[ActiveRun], now: float) -> str:
+def status_json(location: str, runs: Sequence[ActiveRun], now: float) -> str:
     """Return the evaluations as JSON."""
     evaluations = [
         {
@@ -39,7 +39,7 @@ def status_json(place: str, runs: Sequence[ActiveRun], now: float) -> str:
         }
         for run in runs
     ]
-    return json_text({"store": place, "evaluations": evaluations}, is_ascii=True)
+    return json_text({"store": location, "evaluations": evaluations}, is_ascii=True)
 
 
 def _lines(run: ActiveRun, now: float) -> list[str]:
@@ -66,6 +66,6 @@ def _progress(run: ActiveRun, now: float) -> str:
     if run.left and run.left_seconds is not None:
         end = datetime.fromtimestamp(run.at + run.left_seconds)
         is_today = end.date() == datetime.fromtimestamp(now).date()
-        shown = end.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
-        words.append(f"{run.left} left, until {shown}")
+        end_text = end.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+        words.append(f"{run.left} left, until {end_text}")
     return ", ".join(words)

@@ -19,12 +19,12 @@ _REMOVALS = ("kind", "model", "files", "size", "last change")
 _KINDS = {"images": "prepared images", "copies": "copies of data"}
 
 
-def inventory_table(place: str, inventory: Inventory, now: float) -> str:
+def inventory_table(location: str, inventory: Inventory, now: float) -> str:
     """Return the models of a store as a table, with its size below."""
     rows = [_cells(row, now) for row in model_rows(inventory)]
     table = table_text(_HEADINGS, rows, _HEADINGS[1:], cut=["model"], width=terminal_width()) if rows else ""
     sizes = ", ".join(f"{name} {format_bytes(size)}" for name, size in _sizes(inventory).items())
-    lines = [f"{place}: {format_bytes(inventory.size())} ({sizes})"]
+    lines = [f"{location}: {format_bytes(inventory.size())} ({sizes})"]
     damaged = sum(each.model is None for each in inventory.of("predictions"))
     if damaged:
         files = "1 file is" if damaged == 1 else f"{damaged:,} files are"
@@ -32,10 +32,10 @@ def inventory_table(place: str, inventory: Inventory, now: float) -> str:
     return table + wrapped(lines, terminal_width())
 
 
-def inventory_json(place: str, inventory: Inventory, now: float) -> str:  # noqa: ARG001  as inventory_table
+def inventory_json(location: str, inventory: Inventory, now: float) -> str:  # noqa: ARG001  as inventory_table
     """Return the models of a store as JSON."""
     content = {
-        "store": place,
+        "store": location,
         "bytes": {"total": inventory.size()}
         | {name.replace(" ", "_"): size for name, size in _sizes(inventory).items()},
         "models": [
@@ -55,7 +55,7 @@ def inventory_json(place: str, inventory: Inventory, now: float) -> str:  # noqa
 
 
 def prune_text(
-    place: str,
+    location: str,
     inventory: Inventory,
     selected: Sequence[Removal],
     conditions: Conditions,
@@ -71,14 +71,14 @@ def prune_text(
     left = inventory.size() - size
     lines = []
     if not selected:
-        lines.append(f"{place}: nothing to remove")
+        lines.append(f"{location}: nothing to remove")
     elif is_dry:
         lines.append(
-            f"{place}: {format_bytes(size)} of {format_bytes(inventory.size())} can be removed. "
+            f"{location}: {format_bytes(size)} of {format_bytes(inventory.size())} can be removed. "
             "Nothing was removed; --yes removes it."
         )
     else:
-        lines.append(f"{place}: removed {format_bytes(size)}; {format_bytes(left)} left")
+        lines.append(f"{location}: removed {format_bytes(size)}; {format_bytes(left)} left")
     if conditions.larger_than is not None and left > conditions.larger_than:
         lines.append(f"{format_bytes(left)} left are more than --larger-than: the other conditions keep them")
     busy = dict.fromkeys(model for run in running for model in run.models)

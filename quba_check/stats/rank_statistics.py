@@ -133,8 +133,8 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     n = len(p_values)
     adjusted = [0.0] * n
     highest = 0.0
-    for place, index in enumerate(sorted(range(n), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (n - place) * p_values[index]))
+    for rank, index in enumerate(sorted(range(n), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (n - rank) * p_values[index]))
         adjusted[index] = highest
     return adjusted
 

@@ -111,7 +111,7 @@ def _inventory_file(
         return InventoryFile(file, kind)
     try:
         header = stored_header(store.objects, file.name, file.size)
-        model, view = one_line(header.about["model"]), one_line(header.about["view"])
+        model, view = one_line(header.metadata["model"]), one_line(header.metadata["view"])
     except FileNotFoundError:
         return None
     except (DamagedShardError, KeyError):

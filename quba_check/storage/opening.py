@@ -6,26 +6,26 @@ import tempfile
 from pathlib import Path
 
 from quba_check.errors import StoreError
+from quba_check.storage.locations import default_location, folder_of, local_folder
 from quba_check.storage.objects import FolderObjects, ObjectStore
-from quba_check.storage.places import default_place, folder_of, local_folder
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import reason, user_place
+from quba_check.storage.user_files import reason, user_location
 
 FORMAT_NAME = "format.json"
 _CONTENT = b'{"format": 2}'
 
 
-def open_store(place: str | Path) -> Store:
+def open_store(location: str | Path) -> Store:
     """Open a store, or create it.
 
     Args:
-        place: a folder, or a URL as text.
+        location: a folder, or a URL as text.
 
     Raises:
         StoreError: it cannot be used, or was written by another version.
     """
-    folder = local_folder(place)
+    folder = local_folder(location)
     try:
         for name in ("predictions", "locks", "runs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -36,40 +36,40 @@ def open_store(place: str | Path) -> Store:
             f"--quba-store: {folder} cannot be written ({reason(error)}). Allowed: a folder that you may "
             "write to. Name another with --quba-store DIR."
         ) from None
-    objects = UrlObjects(str(place)) if folder_of(place) is None else None
+    objects = UrlObjects(str(location)) if folder_of(location) is None else None
     _check_format(objects or FolderObjects(folder))
     return Store(folder, objects)
 
 
-def named_store(place: str | Path | None) -> Store:
+def named_store(location: str | Path | None) -> Store:
     """Open the store that a caller in Python names.
 
     Args:
-        place: a folder or a URL; None for `$QUBA_STORE`, else the user's cache.
+        location: a folder or a URL; None for `$QUBA_STORE`, else the user's cache.
 
     Raises:
         StoreError: see `open_store`.
         UserError: the path cannot be one.
     """
-    return open_store(default_place() if place is None else user_place(place, "store"))
+    return open_store(default_location() if location is None else user_location(location, "store"))
 
 
-def stored_files(place: str | Path, prefix: str) -> list[Path]:
+def stored_files(location: str | Path, prefix: str) -> list[Path]:
     """Return the files of a store whose names start with a prefix, sorted by name.
 
     Those of a store at a URL are copied to this machine. A folder need not exist.
 
     Args:
-        place: a folder, or a URL as text.
+        location: a folder, or a URL as text.
         prefix: a folder of the store and the start of a name in it, such as `runs/demo`.
 
     Raises:
         StoreError: a file cannot be read.
     """
-    local = FolderObjects(local_folder(place))
+    local = FolderObjects(local_folder(location))
     folder = prefix.partition("/")[0]
-    if folder_of(place) is None:
-        shared = UrlObjects(str(place))
+    if folder_of(location) is None:
+        shared = UrlObjects(str(location))
         for file in shared.list(folder):
             if file.name.startswith(prefix) and not local.path(file.name).exists():
                 local.set(file.name, shared.get(file.name))

@@ -56,12 +56,12 @@ class Shard:
 
     Attributes:
         columns: the columns, all of one length.
-        about: the metadata; of several objects, those of the first.
+        metadata: the metadata; of several objects, those of the first.
         label: the object, for messages.
     """
 
     columns: Columns
-    about: Mapping[str, str]
+    metadata: Mapping[str, str]
     label: str
 
 
@@ -74,11 +74,11 @@ class ShardsHeader:
     """The header of an object.
 
     Attributes:
-        about: the metadata.
+        metadata: the metadata.
         rows: the rows of each shard.
     """
 
-    about: Mapping[str, str]
+    metadata: Mapping[str, str]
     rows: Mapping[ShardId, range]
 
     @property
@@ -97,18 +97,18 @@ def object_name(entry: str, shards: Sequence[ShardId]) -> str:
     return f"predictions/{entry}/{name}.safetensors"
 
 
-def encode_shards(keys: Sequence[ShardKey], columns: Columns, about: Mapping[str, str]) -> bytes:
+def encode_shards(keys: Sequence[ShardKey], columns: Columns, metadata: Mapping[str, str]) -> bytes:
     """Return the content of the object of some shards of a view.
 
     Args:
         keys: the shards.
         columns: their rows, in the order of the keys.
-        about: further metadata.
+        metadata: further metadata.
     """
     arrays = {name: _narrow(np.ascontiguousarray(column)) for name, column in columns.items()}
     shards = json.dumps([[*key.id, len(key.indices)] for key in keys], separators=(",", ":"))
     stated = {ENTRY: keys[0].cache_entry, SHARDS: shards}
-    return save(arrays, {**about, **stated, CHECKSUM: _checksum(arrays, stated)})
+    return save(arrays, {**metadata, **stated, CHECKSUM: _checksum(arrays, stated)})
 
 
 def header_end(start: bytes, size: int) -> int:
@@ -141,13 +141,13 @@ def read_header(start: bytes, size: int, name: str) -> ShardsHeader:
     end = header_end(start, size)
     try:
         tensors = parse_json(start[8:end])
-        about = dict(tensors.pop("__metadata__"))
+        metadata = dict(tensors.pop("__metadata__"))
         stated = end + max(tensor["data_offsets"][1] for tensor in tensors.values())
         rows, first = {}, 0
-        for number, content, count in parse_json(about[SHARDS]):
+        for number, content, count in parse_json(metadata[SHARDS]):
             rows[int(number), str(content)] = range(first, first := first + count)
         lengths = {tensor["shape"][0] for tensor in tensors.values()}
-        is_same = name == object_name(about[ENTRY], list(rows))
+        is_same = name == object_name(metadata[ENTRY], list(rows))
     except Exception as error:  # noqa: BLE001  a damaged header raises errors of many types
         raise DamagedShardError(reason(error)) from None
     if stated != size:
@@ -156,7 +156,7 @@ def read_header(start: bytes, size: int, name: str) -> ShardsHeader:
         raise DamagedShardError("it is of another model, view, settings or images")
     if lengths != {first}:
         raise DamagedShardError("its columns differ in length")
-    return ShardsHeader(about, rows)
+    return ShardsHeader(metadata, rows)
 
 
 def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, Columns]:
@@ -173,8 +173,8 @@ def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, 
     try:
         header = read_header(content, len(content), name)
         columns = load(content)
-        stated = {key: header.about[key] for key in (ENTRY, SHARDS)}
-        is_sound = header.about.get(CHECKSUM) == _checksum(columns, stated)
+        stated = {key: header.metadata[key] for key in (ENTRY, SHARDS)}
+        is_sound = header.metadata.get(CHECKSUM) == _checksum(columns, stated)
     except Exception as error:  # noqa: BLE001  of any damage
         raise DamagedShardError(f"{label}: cannot be read ({reason(error)})") from None
     if not is_sound:

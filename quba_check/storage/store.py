@@ -154,7 +154,7 @@ class Store:
             return
         with suppress(StoreError):
             shard, name = self.read(*keys), object_name(entry, [key.id for key in keys])
-            content = encode_shards(keys, shard.columns, shard.about)
+            content = encode_shards(keys, shard.columns, shard.metadata)
             self._predictions.set(name, content)
             self._listing(entry)[name] = len(content)
             self._delete(entry, own)
@@ -300,8 +300,8 @@ class Store:
         expected = np.concatenate([np.asarray(key.indices) for key in keys])
         if not np.array_equal(columns.get("index", ()), expected):
             raise DamagedShardError(f"{label}: it does not hold the {len(expected)} rows of its range")
-        about = {name: text for name, text in first.about.items() if name not in OWN_METADATA}
-        return Shard(columns, about, label)
+        metadata = {name: text for name, text in first.metadata.items() if name not in OWN_METADATA}
+        return Shard(columns, metadata, label)
 
     def _open(self, name: str) -> tuple[ShardsHeader, Any]:
         return decode_shards(self._predictions.get(name), name, f"{self.label}/{name}")

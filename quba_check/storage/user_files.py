@@ -59,7 +59,7 @@ def is_url(text: str | Path) -> bool:
     return _URL.match(str(text)) is not None
 
 
-def user_place(text: str | Path, where: str = "", base: Path = Path()) -> str | Path:
+def user_location(text: str | Path, where: str = "", base: Path = Path()) -> str | Path:
     """Return a URL as given, or a path as `user_path` does.
 
     Raises:
@@ -93,12 +93,12 @@ def is_utf8(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def file_kind(path: Path, shown: str, error: type[UserError]) -> Kind | None:
+def file_kind(path: Path, label: str, error: type[UserError]) -> Kind | None:
     """Return the kind of file at a path; None if it does not exist.
 
     Args:
         path: the path.
-        shown: start of the message.
+        label: start of the message.
         error: class of error to raise.
 
     Raises:
@@ -109,7 +109,7 @@ def file_kind(path: Path, shown: str, error: type[UserError]) -> Kind | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as problem:
-        raise error(f"{shown}: cannot be read ({reason(problem)}).") from None
+        raise error(f"{label}: cannot be read ({reason(problem)}).") from None
     if stat.S_ISREG(mode):
         return "file"
     return "folder" if stat.S_ISDIR(mode) else "other"
@@ -130,69 +130,69 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def regular_file(path: Path, shown: str, error: type[UserError]) -> Iterator[BinaryIO]:
+def regular_file(path: Path, label: str, error: type[UserError]) -> Iterator[BinaryIO]:
     """Open a file for reading.
 
     Args:
         path: the file.
-        shown: start of messages.
+        label: start of messages.
         error: class of error to raise.
 
     Raises:
         UserError: the file does not exist, is not a regular file, or cannot be read.
     """
-    kind = file_kind(path, shown, error)
+    kind = file_kind(path, label, error)
     if kind is None:
-        raise error(f"{shown}: there is no such file.")
+        raise error(f"{label}: there is no such file.")
     if kind == "folder":
-        raise error(f"{shown}: this is a folder, not a file.")
+        raise error(f"{label}: this is a folder, not a file.")
     if kind == "other":
-        raise error(f"{shown}: this is a pipe or a device, not a file.")
+        raise error(f"{label}: this is a pipe or a device, not a file.")
     try:
         with path.open("rb") as file:
             yield file
     except OSError as problem:
-        raise error(f"{shown}: cannot be read ({reason(problem)}).") from None
+        raise error(f"{label}: cannot be read ({reason(problem)}).") from None
 
 
-def read_bytes(path: Path, shown: str, error: type[UserError], largest: int) -> bytes:
+def read_bytes(path: Path, label: str, error: type[UserError], largest: int) -> bytes:
     """Return the content of a file of at most `largest` bytes.
 
     Raises:
         UserError: the file cannot be read, or is larger.
     """
-    with regular_file(path, shown, error) as file:
+    with regular_file(path, label, error) as file:
         content = file.read(largest + 1)
     if len(content) > largest:
-        raise error(f"{shown}: the file is too large. Allowed: at most {largest / MIB:g} MiB.")
+        raise error(f"{label}: the file is too large. Allowed: at most {largest / MIB:g} MiB.")
     return content
 
 
-def sha256(path: Path, shown: str, error: type[UserError]) -> str:
+def sha256(path: Path, label: str, error: type[UserError]) -> str:
     """Return the SHA-256 of a file as 64 hex digits.
 
     Raises:
         UserError: the file cannot be read.
     """
-    with regular_file(path, shown, error) as file:
+    with regular_file(path, label, error) as file:
         return hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest()
 
 
-def read_text(path: Path, shown: str, error: type[UserError], largest: int = 64 * MIB) -> str:
+def read_text(path: Path, label: str, error: type[UserError], largest: int = 64 * MIB) -> str:
     """Return the text of a UTF-8 file, with or without a byte order mark.
 
     Raises:
         UserError: the file cannot be read, is larger than `largest` bytes, or is not UTF-8.
     """
-    return decode_text(read_bytes(path, shown, error, largest), shown, error)
+    return decode_text(read_bytes(path, label, error, largest), label, error)
 
 
-def decode_text(content: bytes, shown: str, error: type[UserError]) -> str:
+def decode_text(content: bytes, label: str, error: type[UserError]) -> str:
     """Return UTF-8 bytes as text, without a byte order mark.
 
     Args:
         content: the bytes of a file.
-        shown: start of the message.
+        label: start of the message.
         error: class of error to raise.
 
     Raises:
@@ -203,27 +203,27 @@ def decode_text(content: bytes, shown: str, error: type[UserError]) -> str:
     except UnicodeDecodeError as problem:
         line = content.count(b"\n", 0, problem.start) + 1
         byte = f"0x{content[problem.start]:02x}"
-        raise error(f"{shown}:{line}: the file is not UTF-8 text, got the byte {byte}.") from None
+        raise error(f"{label}:{line}: the file is not UTF-8 text, got the byte {byte}.") from None
 
 
-def read_json(path: Path, shown: str, error: type[UserError]) -> Any:
+def read_json(path: Path, label: str, error: type[UserError]) -> Any:
     """Return the content of a JSON file.
 
     Raises:
         UserError: the file cannot be read, is not JSON in UTF-8, is nested too deeply, or has a key twice
             or a number that no float can hold.
     """
-    return decode_json(read_bytes(path, shown, error, LARGEST_JSON), shown, error)
+    return decode_json(read_bytes(path, label, error, LARGEST_JSON), label, error)
 
 
-def decode_json(content: bytes, shown: str, error: type[UserError]) -> Any:
+def decode_json(content: bytes, label: str, error: type[UserError]) -> Any:
     """Return the content of a JSON file that was read; see `read_json`."""
     try:
         data = parse_json(content)
         if _SURROGATE.search(content):
             json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise error(f"{shown}: it has an escape that is half a character, such as \\ud800.") from None
+        raise error(f"{label}: it has an escape that is half a character, such as \\ud800.") from None
     except ValueError as problem:
-        raise error(f"{shown}: {problem}.") from None
+        raise error(f"{label}: {problem}.") from None
     return data

@@ -21,7 +21,7 @@ class Document:
 
     Attributes:
         path: the file.
-        shown: its name in messages.
+        label: its name in messages.
         error: the class of errors about it.
         data: its content: dicts with text keys, lists, str, int, float, bool and None.
         root: the node tree behind `data`, with the lines.
@@ -29,7 +29,7 @@ class Document:
     """
 
     path: Path
-    shown: str
+    label: str
     error: type[UserError]
     data: dict[str, Any]
     root: Node
@@ -46,11 +46,11 @@ class Document:
 
     def at(self, location: Location) -> str:
         """`file:line` of the value at `location`, for the start of a message."""
-        return f"{self.shown}:{self.line(location)}"
+        return f"{self.label}:{self.line(location)}"
 
     def at_key(self, location: Location) -> str:
         """`file:line` of the key at `location`, for the start of a message."""
-        return f"{self.shown}:{self.key_line(location)}"
+        return f"{self.label}:{self.key_line(location)}"
 
     def _lines(self, location: Location) -> _Lines:
         node = self.root

@@ -31,53 +31,53 @@ MOST_LEVELS, MOST_VALUES = 50, 200_000
 MOST_DIGITS = 4000
 
 
-def read_yaml(path: Path, shown: str, error: type[UserError]) -> Document:
+def read_yaml(path: Path, label: str, error: type[UserError]) -> Document:
     """Read a YAML file with a mapping at the top.
 
     Args:
         path: the file.
-        shown: its name in messages.
+        label: its name in messages.
         error: the class of errors to raise.
 
     Returns:
         Plain data and the line of every value.
 
     Raises:
-        UserError: of the class `error`, beginning with `shown:line`. The file is missing, empty, not UTF-8,
+        UserError: of the class `error`, beginning with `label:line`. The file is missing, empty, not UTF-8,
             not YAML, or not a mapping; or it has a duplicate key, a key that is not text, a number that is
             not finite, a tag, an alias to itself, too many values, or a control character.
     """
-    content = read_bytes(path, shown, error, LARGEST)
-    text = decode_text(content, shown, error)
+    content = read_bytes(path, label, error, LARGEST)
+    text = decode_text(content, label, error)
     try:
-        root, data = _compose(text, shown, error)
+        root, data = _compose(text, label, error)
     except UserError:
         raise
     except ReaderError as problem:
         line = text.count("\n", 0, problem.position) + 1
-        raise error(f"{shown}:{line}: the file has a character that YAML does not allow.") from None
+        raise error(f"{label}:{line}: the file has a character that YAML does not allow.") from None
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = mark.line + 1 if mark else 1
-        raise error(f"{shown}:{line}: this is not YAML: {problem.problem or problem.context}.") from None
+        raise error(f"{label}:{line}: this is not YAML: {problem.problem or problem.context}.") from None
     except RecursionError:
-        raise error(f"{shown}:1: the file is nested too deeply to be read.") from None
+        raise error(f"{label}:1: the file is nested too deeply to be read.") from None
     except Exception as problem:  # noqa: BLE001  bugs of the parser, and forced types such as `!!int x`
-        raise error(f"{shown}:1: the file has a value that cannot be read: {problem}.") from None
-    document = Document(path, shown, error, data, root, content)
+        raise error(f"{label}:1: the file has a value that cannot be read: {problem}.") from None
+    document = Document(path, label, error, data, root, content)
     _check_numbers(document, data, ())
     return document
 
 
-def _compose(text: str, shown: str, error: type[UserError]) -> tuple[Node, dict[str, Any]]:
+def _compose(text: str, label: str, error: type[UserError]) -> tuple[Node, dict[str, Any]]:
     yaml = YAML(typ="safe", pure=True)
     root = yaml.compose(text)
     if root is None:
-        raise error(f"{shown}:1: the file is empty. Allowed: keys with values.")
+        raise error(f"{label}:1: the file is empty. Allowed: keys with values.")
     if not isinstance(root, MappingNode):
         got = "a list" if isinstance(root, SequenceNode) else f"text '{root.value}'"
-        raise error(f"{shown}:{line_of(root)}: got {got}. Allowed: keys with values.")
-    _Check(shown, error).check(root, ())
+        raise error(f"{label}:{line_of(root)}: got {got}. Allowed: keys with values.")
+    _Check(label, error).check(root, ())
     data: dict[str, Any] = yaml.constructor.construct_document(root)
     return root, data
 
@@ -85,8 +85,8 @@ def _compose(text: str, shown: str, error: type[UserError]) -> tuple[Node, dict[
 class _Check:
     """Checks nodes for unsupported content before anything is constructed."""
 
-    def __init__(self, shown: str, error: type[UserError]) -> None:
-        self._shown = shown
+    def __init__(self, label: str, error: type[UserError]) -> None:
+        self._label = label
         self._error = error
         self._values = 0
 
@@ -97,7 +97,7 @@ class _Check:
             node: the node to check with its children.
             above: ids of the nodes around it.
         """
-        where = f"{self._shown}:{line_of(node)}"
+        where = f"{self._label}:{line_of(node)}"
         self._values += 1
         if id(node) in above:
             raise self._error(f"{where}: the alias contains itself.")
@@ -113,10 +113,10 @@ class _Check:
         if isinstance(node, ScalarNode):
             self._check_scalar(node, where)
         if isinstance(node, MappingNode):
-            _check_keys(node, self._shown, self._error)
+            _check_keys(node, self._label, self._error)
         for child in children(node):
             if isinstance(child.key, ScalarNode):
-                self._check_scalar(child.key, f"{self._shown}:{line_of(child.key)}")
+                self._check_scalar(child.key, f"{self._label}:{line_of(child.key)}")
             self.check(child.node, (*above, id(node)))
 
     def _check_scalar(self, node: ScalarNode, where: str) -> None:
@@ -126,10 +126,10 @@ class _Check:
             raise self._error(f"{where}: got a number too large to hold. Allowed: a finite number.")
 
 
-def _check_keys(node: MappingNode, shown: str, error: type[UserError]) -> None:
+def _check_keys(node: MappingNode, label: str, error: type[UserError]) -> None:
     first: dict[str, int] = {}
     for key, _ in node.value:
-        where = f"{shown}:{line_of(key)}"
+        where = f"{label}:{line_of(key)}"
         if not isinstance(key, ScalarNode) or key.tag not in (_TAG + "str", _TAG + "merge"):
             name = f"the key {key.value}" if isinstance(key, ScalarNode) and key.value else "a key"
             raise error(f"{where}: {name} is not text. Allowed: text, in quotes if it is a number.")

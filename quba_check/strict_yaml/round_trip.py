@@ -49,7 +49,7 @@ def edit(document: Document, change: Callable[[CommentedMap], None]) -> str:
         changed = text
     elif unchanged.count("#") < text.count("#"):
         raise document.error(
-            f"{document.shown}: a comment inside braces would be lost. Allowed: comments outside of braces."
+            f"{document.label}: a comment inside braces would be lost. Allowed: comments outside of braces."
         )
     return changed.replace("\n", line_break)
 

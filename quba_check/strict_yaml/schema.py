@@ -97,7 +97,7 @@ def _problems(document: Document, model: type[BaseModel], problem: ValidationErr
     by_location: dict[Location, list[_SchemaError]] = {}
     for error in sorted(errors, key=lambda error: error.line):
         by_location.setdefault(error.location, []).append(error)
-    return [f"{document.shown}:{same[0].line}: {_message(same)}" for same in by_location.values()]
+    return [f"{document.label}:{same[0].line}: {_message(same)}" for same in by_location.values()]
 
 
 class _SchemaError:

@@ -14,14 +14,14 @@ def excerpt(models: Sequence[RankedModel], n_best: int | None) -> list[RankedMod
         models: ranked models, best first.
         n_best: number of models of the population; None for all.
     """
-    of_population = [place for place, model in enumerate(models) if not model.is_own]
-    places = set(of_population[:n_best])
-    for place, model in enumerate(models):
+    of_population = [index for index, model in enumerate(models) if not model.is_own]
+    indices = set(of_population[:n_best])
+    for index, model in enumerate(models):
         if model.is_own:
-            places |= {place - 1, place, place + 1}
+            indices |= {index - 1, index, index + 1}
     rows: list[RankedModel | None] = []
     previous = -1
-    for place in sorted(places & set(range(len(models)))):
-        rows += [models[place]] if place == previous + 1 else [None, models[place]]
-        previous = place
+    for index in sorted(indices & set(range(len(models)))):
+        rows += [models[index]] if index == previous + 1 else [None, models[index]]
+        previous = index
     return rows

@@ -198,8 +198,8 @@ def part_costs(name: str, measured: Measurement, row: AnyMeasurementRow) -> tupl
         return ()
     sign = -1 if registry[name].better == "low" else 1
     costs = []
-    for place, (part_name, part) in enumerate(parts.items()):
-        others = _mean(name, values[:place] + values[place + 1 :])
+    for index, (part_name, part) in enumerate(parts.items()):
+        others = _mean(name, values[:index] + values[index + 1 :])
         if sign * part.value < sign * others:
             # If one part equals the mean of the others, the mean of all of them does too.
             costs.append(PartCost(part_name, part.value, part.unit, abs(others - measured.value)))
@@ -221,8 +221,8 @@ def _mean(name: str, values: Sequence[float]) -> float:
 
 
 def _detail(name: str, measured: Measurement) -> str:
-    shown = {"object_focus": ("mixed_same", "mixed_rand"), "shape_bias": ("shape_hits", "texture_hits")}
-    parts = [(part, measured.parts[part]) for part in shown.get(name, ()) if part in measured.parts]
+    counts = {"object_focus": ("mixed_same", "mixed_rand"), "shape_bias": ("shape_hits", "texture_hits")}
+    parts = [(part, measured.parts[part]) for part in counts.get(name, ()) if part in measured.parts]
     return ", ".join(f"{part} {format_value(quantity.value, quantity.unit)}" for part, quantity in parts)
 
 

@@ -70,8 +70,8 @@ class Constraints:
                 word, bound = "above", high
             else:
                 continue
-            shown = format_distinct(value, bound, registry[name].unit)
-            return f"{name} {shown[0]} is {word} {shown[1]}"
+            values_text = format_distinct(value, bound, registry[name].unit)
+            return f"{name} {values_text[0]} is {word} {values_text[1]}"
         return ""
 
     def admits(self, groups: Mapping[Group, str]) -> bool:

@@ -99,8 +99,8 @@ def _correlation_table(population: Population) -> StudyTable:
         (
             name,
             *(
-                _rho(by_pair.get((other, name))) if place < row else ""
-                for place, other in enumerate(names[:-1])
+                _rho(by_pair.get((other, name))) if index < row else ""
+                for index, other in enumerate(names[:-1])
             ),
         )
         for row, name in enumerate(names)

@@ -55,7 +55,7 @@ class ClassList:
         return self.numbers.get(normal_form(name))
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """The first few names, for messages."""
         return listed(self.names, SHOWN)
 
@@ -82,7 +82,7 @@ class ClassList:
             if 0 <= label < len(self.names):
                 return label
             last = len(self.names) - 1
-            raise SuiteError(f"{where}: unknown class number {label}. Allowed: 0 to {last} ({self.shown}).")
+            raise SuiteError(f"{where}: unknown class number {label}. Allowed: 0 to {last} ({self.label}).")
         text = label.strip()
         if (number := self.number(text)) is not None:
             return number
@@ -120,4 +120,4 @@ class ClassList:
 
     def unknown_text(self, what: str, name: str) -> str:
         """Return the end of a message about an unknown name."""
-        return f"unknown {what} '{name}'.{did_you_mean(name, self.names)} Allowed: {self.shown}."
+        return f"unknown {what} '{name}'.{did_you_mean(name, self.names)} Allowed: {self.label}."

@@ -65,7 +65,7 @@ class DataFolder:
     def fetch_manifest(self, name: str) -> None:
         """Copy the manifest and its lists of classes, if they are not on this machine."""
 
-    def shown(self, text: str) -> str:
+    def with_location(self, text: str) -> str:
         """Return a text with the location in place of the path on this machine."""
         return text.replace(str(self.root), self.location)
 

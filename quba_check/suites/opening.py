@@ -11,8 +11,8 @@ from quba_check.core.view import View
 from quba_check.errors import SuiteError
 from quba_check.messages import did_you_mean, listed
 from quba_check.storage.data_copies import FOLDER, CopySettings, DataCopies
+from quba_check.storage.locations import default_location, local_folder
 from quba_check.storage.machine_folder import is_on_network, machine_folder
-from quba_check.storage.places import default_place, local_folder
 from quba_check.storage.user_files import file_kind, is_url, user_path
 from quba_check.suites.data_folder import DataFolder, RemoteFolder
 from quba_check.suites.manifest.reading import read_manifest
@@ -76,7 +76,7 @@ def open_suite(root: str | Path, sampler: SubsetSampler = WHOLE) -> Suite:
         SuiteError: there is no such folder, it holds no suite, or its manifest has an error.
     """
     if is_url(root):
-        return _open_remote_suite(str(root), local_folder(default_place()), sampler, CopySettings())
+        return _open_remote_suite(str(root), local_folder(default_location()), sampler, CopySettings())
     return _suite_in(DataFolder(data_folder(Path(root))), sampler)
 
 
@@ -92,16 +92,16 @@ def _open_remote_suite(url: str, store: Path, sampler: SubsetSampler, settings: 
 
 
 def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
-    shown, names, is_local = f"{folder.location}/{MANIFEST_NAME}", folder.names(), folder.copies is None
+    label, names, is_local = f"{folder.location}/{MANIFEST_NAME}", folder.names(), folder.copies is None
     if not names:
         raise SuiteError(f"{folder.location}: the data folder is empty. {_EXPECTED} Name another folder.")
     if MANIFEST_NAME in names:
         folder.fetch_manifest(MANIFEST_NAME)
         try:
-            suite = Suite(folder, read_manifest(folder.root / MANIFEST_NAME, shown), sampler)
+            suite = Suite(folder, read_manifest(folder.root / MANIFEST_NAME, label), sampler)
         except SuiteError as error:
-            raise SuiteError(folder.shown(str(error))) from None
-        _check_holds_a_set(suite, shown)
+            raise SuiteError(folder.with_location(str(error))) from None
+        _check_holds_a_set(suite, label)
         return suite
     init = f"; quba-check init {folder.root} writes one" if is_local else ""
     assumed = f"The published layout is assumed, without a {MANIFEST_NAME}{init}."

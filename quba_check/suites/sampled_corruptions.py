@@ -22,13 +22,13 @@ CONDITIONS = tuple(
 
 
 def sampled_examples(
-    examples: Callable[[View], Sequence[Example]], place: Callable[[View], Path], sampler: SubsetSampler
+    examples: Callable[[View], Sequence[Example]], path_of: Callable[[View], Path], sampler: SubsetSampler
 ) -> tuple[Example, ...]:
     """Return the images of a set, each under its assigned condition.
 
     Args:
         examples: returns the images of a condition.
-        place: returns the path of a condition.
+        path_of: returns the path of a condition.
         sampler: assigns conditions.
 
     Raises:
@@ -45,7 +45,7 @@ def sampled_examples(
         of_condition = examples(view)
         if [example.label for example in of_condition] != labels:
             raise SuiteError(
-                f"{place(view)}: its images are not those of {place(first)}. With sample: one every "
+                f"{path_of(view)}: its images are not those of {path_of(first)}. With sample: one every "
                 "corruption shows the same images; sample: all takes any."
             )
         condition = str(view.corruption), int(view.severity or 0)

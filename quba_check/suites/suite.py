@@ -51,7 +51,7 @@ class Suite:
         sampler: selects the images of each set.
         image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
         prompts: prompts of the manifest, for zero-shot models.
-        manifest_shown: name of the manifest in messages.
+        manifest_label: name of the manifest in messages.
         manifest_content: its bytes.
         facts: facts for dimensions; no image is read for them.
         notes: notes for records of runs on the suite.
@@ -67,7 +67,7 @@ class Suite:
         self.notes: list[str] = []
         self.image_size = manifest.image_size
         self.prompts = manifest.prompts
-        self.manifest_shown = manifest.shown
+        self.manifest_label = manifest.label
         self.manifest_content = manifest.content
         self._manifest = manifest
         corruptions = manifest.corruptions
@@ -122,7 +122,7 @@ class Suite:
             return self._manifest.spaces[name]
         if name in BUILT_IN_SPACES and self._manifest.classes is None:
             return built_in_space(name)
-        raise SuiteError(f"{self._manifest.shown}: unknown label space '{name}'.")
+        raise SuiteError(f"{self._manifest.label}: unknown label space '{name}'.")
 
     def _space_classes(self) -> dict[str, tuple[str, ...]]:
         names = {declared.space for declared in self._manifest.sets.values() if declared.space is not None}
@@ -142,7 +142,7 @@ class Suite:
         The reason is the end of a sentence, for messages.
         """
         if view.set not in self._manifest.sets:
-            return f"{self._manifest.shown} declares no set '{view.set}'"
+            return f"{self._manifest.label} declares no set '{view.set}'"
         if self.is_generated(view):
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
@@ -150,8 +150,8 @@ class Suite:
         source = self._entry(view.set).source_of(view)
         for path in (source.path, *source.files.values()):
             if not self.folder.has(path):
-                place = self.folder.shown(str(self.root / path))
-                return f"the set '{view.images}' is missing: looked for {place}"
+                location = self.folder.with_location(str(self.root / path))
+                return f"the set '{view.images}' is missing: looked for {location}"
         return None
 
     @property
@@ -168,7 +168,7 @@ class Suite:
         """Return True if the view is a corruption generated from the preprocessed clean images."""
         return self._entry(view.set).reader is None
 
-    def place(self, view: View) -> Path:
+    def set_path(self, view: View) -> Path:
         """Return the folder or file of the view's images."""
         source = self._source(view)
         return self.root / self._entry(source.set).source_of(source).path
@@ -221,9 +221,9 @@ class Suite:
             return Image.open(self.path(example))
         return member(self.path(example), example.member)
 
-    def shown(self, example: Example) -> str:
+    def label(self, example: Example) -> str:
         """Return an example's name for messages: its path, with the container's member in brackets."""
-        path = self.folder.shown(str(self.path(example)))
+        path = self.folder.with_location(str(self.path(example)))
         return path if example.member is None else f"{path}[{example.member}]"
 
     def image(self, example: Example) -> Image.Image:
@@ -243,7 +243,7 @@ class Suite:
             SuiteError: the file is missing or cannot be decoded.
         """
         what = "the file" if example.member is None else "it"
-        return decode_image(lambda: self.open_image(example), read, self.shown(example), what)
+        return decode_image(lambda: self.open_image(example), read, self.label(example), what)
 
     def may_be_jpeg(self, example: Example) -> bool:
         """Return True if an example may be a JPEG file, judged by its name.
@@ -288,7 +288,7 @@ class Suite:
         if set_name not in self._manifest.sets:
             near = did_you_mean(set_name, self._manifest.sets)
             allowed = listed(self._manifest.sets)
-            raise SuiteError(f"{self._manifest.shown}: unknown set '{set_name}'.{near} Allowed: {allowed}.")
+            raise SuiteError(f"{self._manifest.label}: unknown set '{set_name}'.{near} Allowed: {allowed}.")
         return self._manifest.sets[set_name]
 
     def _fetch(self, view: View) -> ReaderInput:
@@ -304,7 +304,7 @@ class Suite:
 
     def _list_examples(self, source: View) -> tuple[Example, ...]:
         if source == SAMPLED:
-            sampled = sampled_examples(self.examples, self.place, self.sampler)
+            sampled = sampled_examples(self.examples, self.set_path, self.sampler)
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
             return sampled
         declared = self._entry(source.set)
@@ -321,8 +321,8 @@ class Suite:
                 images = reader.images(path, classes, **given.options, **files)
                 unread = sorted(reader.unread_files(path))
         except SuiteError as error:
-            shown = self.folder.shown(str(error))
-            raise SuiteError(f"{shown} {self._manifest.assumed}".rstrip()) from None
+            text = self.folder.with_location(str(error))
+            raise SuiteError(f"{text} {self._manifest.assumed}".rstrip()) from None
         positions = self.sampler.positions([image.label for image in images]).tolist()
         found = len(images) if len(images) > len(positions) else None
         counted = SetCount(len(positions), declared.expected, found, len(unread), next(iter(unread), ""))

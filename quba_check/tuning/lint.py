@@ -38,7 +38,7 @@ class LintFinding:
 
 
 def lint_file(
-    path: Path, shown: str, suite: SuiteFacts, record: Record | None = None, *, digest: bool = False
+    path: Path, label: str, suite: SuiteFacts, record: Record | None = None, *, digest: bool = False
 ) -> tuple[Thresholds | None, list[LintFinding]]:
     """Return a threshold file, and its errors or else the warnings about its demands.
 
@@ -46,7 +46,7 @@ def lint_file(
 
     Args:
         path: the file.
-        shown: its name in messages.
+        label: its name in messages.
         suite: determines the parts of the dimensions.
         record: a run whose protocol the file must have.
         digest: begin with the digest of the demands.
@@ -55,15 +55,15 @@ def lint_file(
         The file, None if it has errors, and the findings.
     """
     try:
-        thresholds = read_thresholds(path, shown=shown, suite=suite)
+        thresholds = read_thresholds(path, label=label, suite=suite)
         if record is not None:
             check_protocol(thresholds, record)
-        note = LintFinding("note", f"{shown}: demands sha256:{thresholds.inputs[0].demands}")
+        note = LintFinding("note", f"{label}: demands sha256:{thresholds.inputs[0].demands}")
         return thresholds, [*([note] if digest else []), *demand_warnings(thresholds)]
     except ThresholdError as error:
         message = str(error)
     try:
-        messages = schema_problems(read_yaml(path, shown, ThresholdError), ThresholdFile)
+        messages = schema_problems(read_yaml(path, label, ThresholdError), ThresholdFile)
     except ThresholdError:
         messages = []
     return None, [LintFinding("error", text) for text in (messages if message in messages else [message])]
@@ -77,8 +77,8 @@ def demand_warnings(thresholds: Thresholds) -> Iterator[LintFinding]:
     for effect in detectable_effects(thresholds, LARGEST_SAMPLE):
         demand, reason = effect.demand, _problem(effect, thresholds)
         if reason and demand.tier != "info":
-            place = f"{demand.file}:{demand.line}: {demand.target} {demand.threshold_text}"
-            yield LintFinding("warning", f"{place}: even with {LARGEST_SAMPLE:,} images {reason}")
+            where = f"{demand.file}:{demand.line}: {demand.target} {demand.threshold_text}"
+            yield LintFinding("warning", f"{where}: even with {LARGEST_SAMPLE:,} images {reason}")
 
 
 def _problem(effect: DetectableEffect, thresholds: Thresholds) -> str:

@@ -58,7 +58,7 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
     verdicts = tuple(
         judge(demand, row, thresholds.policy, others(demand)) for demand, row in evidence.items()
     )
-    rows = tuple(verdict_row(verdict, f"{thresholds.shown}::{verdict.demand.name}") for verdict in verdicts)
+    rows = tuple(verdict_row(verdict, f"{thresholds.label}::{verdict.demand.name}") for verdict in verdicts)
     return WhatIf(thresholds, verdicts, record.model_copy(update={"verdicts": rows, "unselected": 0}))
 
 

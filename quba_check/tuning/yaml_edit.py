@@ -135,7 +135,7 @@ def _bound(dimension: str) -> str:
 def _check_anchors(document: Document, node: Node) -> None:
     if node.anchor:
         raise ThresholdError(
-            f"{document.shown}:{line_of(node)}: the anchor '&{node.anchor}' lets several places share a "
+            f"{document.label}:{line_of(node)}: the anchor '&{node.anchor}' lets several places share a "
             "value, so that none of them can be tuned alone. Allowed: values without anchors."
         )
     for child in children(node):

@@ -26,7 +26,7 @@ WORST_PARTS = 3
 
 def explanation(verdict: Verdict) -> str:
     """Return a headline, then indented details and the place of the demand."""
-    return "\n  ".join([_headline(verdict), *_details(verdict), f"demanded by {verdict.demand.place}"])
+    return "\n  ".join([_headline(verdict), *_details(verdict), f"demanded by {verdict.demand.source_line}"])
 
 
 def verdict_row(verdict: Verdict, node: str) -> VerdictRow:

@@ -90,7 +90,7 @@ def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
     monkeypatch.setattr(
         Suite,
         "open_image",
-        lambda suite, example: opened.append(suite.shown(example)) or read(suite, example),
+        lambda suite, example: opened.append(suite.label(example)) or read(suite, example),
     )
     first = judge_cold("thresholds/x.yaml", "--quba-report=record.json", "-p", "no:xdist")
     assert first.ret == 0

@@ -14,13 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.sample_records import (
-    run_of_1000_classes,
-    sample,
-    with_gaps,
-    with_hostile_names,
-    write_samples,
-)
+from support.sample_records import run_of_1000_classes, sample, with_gaps, with_hostile_names, write_samples
 from support.watched_page import OpenPage, quiet_pages
 
 from quba_check.page.pictures import make_pictures

@@ -40,11 +40,7 @@ def github_steps() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("path", "schema"),
-    [
-        (ACTION, "vendor.github-actions"),
-        (GITHUB, "vendor.github-workflows"),
-        (GITLAB, "vendor.gitlab-ci"),
-    ],
+    [(ACTION, "vendor.github-actions"), (GITHUB, "vendor.github-workflows"), (GITLAB, "vendor.gitlab-ci")],
     ids=lambda value: value.name if isinstance(value, Path) else value,
 )
 def test_schemas(path: Path, schema: str) -> None:

@@ -79,7 +79,7 @@ def test_files_and_output(here: Path, capsys) -> None:
         "  # parameters: {max: 30}  # in millions",
     ]
     suite = open_suite(here / "my data")
-    read = read_thresholds(here / "thresholds/default.yaml", shown="default.yaml", suite=suite.facts)
+    read = read_thresholds(here / "thresholds/default.yaml", label="default.yaml", suite=suite.facts)
     assert len(read.demands) == 6
     assert sorted(path.name for path in (here / "my data").iterdir()) == [
         "masks",

@@ -60,10 +60,7 @@ def test_a_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            "model-card a.json README.md",
-            "README.md: there is no such file.",
-        ),
+        ("model-card a.json README.md", "README.md: there is no such file."),
         (
             "model-card a.json card",
             "quba-check model-card: README.md: got 'card', a folder. Allowed: a file name.",

@@ -22,10 +22,7 @@ from quba_check.core.grade import Grade
             Grade(None, None, None, "published", "released", False, missing=("shape_bias", "object_focus")),
             "Grade(not graded, missing shape_bias, object_focus, population published)",
         ),
-        (
-            Grade(None, None, None, "fleet", "standard", True),
-            "Grade(not graded, population fleet)",
-        ),
+        (Grade(None, None, None, "fleet", "standard", True), "Grade(not graded, population fleet)"),
     ],
 )
 def test_short_text(grade: Grade, text: str) -> None:

@@ -6,11 +6,11 @@ from quba_check.demands import Demand
 def test_names():
     whole = Demand("accuracy", None, "min", 0.5, "block", False, "fraction", "high", "t.yaml", 3)
     part = Demand("calibration_error", "ece", "max", 0.1, "warn", False, "fraction", "low", "t.yaml", 4)
-    assert (whole.target, whole.name, whole.place) == ("accuracy", "accuracy[min]", "t.yaml:3")
+    assert (whole.target, whole.name, whole.source_line) == ("accuracy", "accuracy[min]", "t.yaml:3")
     assert (part.target, part.name) == ("calibration_error.ece", "calibration_error.ece[max]")
 
 
-def test_the_place_is_a_path_that_opens_from_the_current_folder(tmp_path, monkeypatch):
+def test_the_source_line_is_a_path_that_opens_from_the_current_folder(tmp_path, monkeypatch):
     folder = tmp_path / "project" / "thresholds"
     folder.mkdir(parents=True)
     path = folder / ".." / "thresholds" / "default.yaml"
@@ -18,11 +18,11 @@ def test_the_place_is_a_path_that_opens_from_the_current_folder(tmp_path, monkey
     demand = Demand("accuracy", None, "min", 0.5, "block", False, "fraction", "high", shipped, 3)
     placed = replace(demand, path=path)
     monkeypatch.chdir(tmp_path / "project")
-    assert placed.place == "thresholds/default.yaml:3"
+    assert placed.source_line == "thresholds/default.yaml:3"
     monkeypatch.chdir(folder)
-    assert placed.place == "default.yaml:3"
+    assert placed.source_line == "default.yaml:3"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert placed.place == f"{folder.resolve() / 'default.yaml'}:3"
-    assert (demand.place, placed.file) == (f"{shipped}:3", shipped)
+    assert placed.source_line == f"{folder.resolve() / 'default.yaml'}:3"
+    assert (demand.source_line, placed.file) == (f"{shipped}:3", shipped)

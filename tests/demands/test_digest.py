@@ -18,7 +18,7 @@ BASE = (
 
 def digest(folder: Path, text: str, name: str = "x.yaml") -> str:
     (folder / name).write_text(f"schema: 1\n{text}\n", encoding="utf-8")
-    (first, *_) = read_thresholds(folder / name, shown=name, suite=FACTS).inputs
+    (first, *_) = read_thresholds(folder / name, label=name, suite=FACTS).inputs
     assert first.demands is not None
     return first.demands
 

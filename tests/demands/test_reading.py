@@ -25,13 +25,13 @@ def read(tmp_path, monkeypatch):
         folder.mkdir(exist_ok=True)
         for name, content in {"gate": text, **others}.items():
             (folder / f"{name}.yaml").write_text(content)
-        return read_thresholds(folder / "gate.yaml", shown="thresholds/gate.yaml", suite=SUITE)
+        return read_thresholds(folder / "gate.yaml", label="thresholds/gate.yaml", suite=SUITE)
 
     return read
 
 
 def summary(thresholds):
-    return [(demand.name, demand.threshold, demand.place) for demand in thresholds.demands]
+    return [(demand.name, demand.threshold, demand.source_line) for demand in thresholds.demands]
 
 
 def test_the_whole_format(read):
@@ -208,7 +208,7 @@ def test_a_file_named_as_a_shipped_profile_extends_that(tmp_path, name):
     path = tmp_path / "thresholds" / "default.yaml"
     path.parent.mkdir()
     path.write_text(f"schema: 1\nextends: {name}\ndimensions: {{accuracy: {{min: 0.9}}}}\n")
-    thresholds = read_thresholds(path, shown="thresholds/default.yaml", suite=SUITE)
+    thresholds = read_thresholds(path, label="thresholds/default.yaml", suite=SUITE)
     files = {demand.name: demand.file for demand in thresholds.demands}
     assert files["accuracy[min]"] == "thresholds/default.yaml"
     assert files["shape_bias[min]"] == "quba_check/thresholds/default.yaml"
@@ -220,7 +220,7 @@ def test_a_path_to_the_file_itself_is_a_cycle(tmp_path, name):
     path.parent.mkdir()
     path.write_text(f"schema: 1\nextends: {name}\n")
     with pytest.raises(ThresholdError) as caught:
-        read_thresholds(path, shown="thresholds/default.yaml", suite=SUITE)
+        read_thresholds(path, label="thresholds/default.yaml", suite=SUITE)
     assert str(caught.value) == (
         "thresholds/default.yaml:2: the files extend each other: thresholds/default.yaml → "
         "thresholds/default.yaml."
@@ -250,7 +250,7 @@ def test_population_names_are_those_of_grading():
 @pytest.mark.parametrize("name", SHIPPED.split(", "))
 def test_shipped_profiles_are_valid(name):
     path = shipped_profiles()[name]
-    thresholds = read_thresholds(path, shown=path.name, suite=SUITE)
+    thresholds = read_thresholds(path, label=path.name, suite=SUITE)
     assert thresholds.protocol == "standard"
     assert len({demand.dimension for demand in thresholds.demands}) >= 8
 
@@ -438,7 +438,7 @@ def test_an_error_in_the_extended_file_has_its_line(read):
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(ThresholdError) as caught:
-        read_thresholds(tmp_path / "x.yaml", shown="x.yaml", suite=SUITE)
+        read_thresholds(tmp_path / "x.yaml", label="x.yaml", suite=SUITE)
     assert str(caught.value) == "x.yaml: there is no such file."
 
 
@@ -523,5 +523,5 @@ def test_a_long_chain_of_files(tmp_path):
     for number in range(22):
         (tmp_path / f"{number}.yaml").write_text(f"schema: 1\nextends: {number + 1}.yaml\n")
     with pytest.raises(ThresholdError) as caught:
-        read_thresholds(tmp_path / "0.yaml", shown="0.yaml", suite=SUITE)
+        read_thresholds(tmp_path / "0.yaml", label="0.yaml", suite=SUITE)
     assert str(caught.value) == "19.yaml:2: more than 20 files extend each other."

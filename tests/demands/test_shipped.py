@@ -30,7 +30,7 @@ def misses(value, demand):
 
 def demands(profile):
     path = shipped_profiles()[profile]
-    read = read_thresholds(path, shown=path.name, suite=SUITE).demands
+    read = read_thresholds(path, label=path.name, suite=SUITE).demands
     return {demand.dimension: demand for demand in read if demand.dimension != "quba"}
 
 

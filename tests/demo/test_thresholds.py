@@ -7,7 +7,7 @@ from quba_check.suites import open_suite
 
 def test_every_dimension_and_the_grade_are_demanded(own_store) -> None:
     facts = open_suite(demo_root(own_store)).facts
-    thresholds = read_thresholds(DEMO_THRESHOLDS, shown="quba_check/demo/thresholds.yaml", suite=facts)
+    thresholds = read_thresholds(DEMO_THRESHOLDS, label="quba_check/demo/thresholds.yaml", suite=facts)
     demanded = {demand.dimension for demand in thresholds.demands if demand.tier == "block"}
     assert demanded == {*PUBLISHED_DIMENSIONS, "quba"}
     assert thresholds.protocol == "standard"

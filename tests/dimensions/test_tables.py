@@ -107,8 +107,8 @@ def test_hostile_class_names_are_stored_and_read_again():
     names = (*HOSTILE, "n" * 5000)
     tables = clean(np.tile(np.eye(4), (2, 1)), [0, 1, 2, 3] * 2)
     measured = registry["class_balance"].measure(tables, facts(names, 4))
-    shown = ["<script>alert(1)</script>", "a\nb", "\\udcff", "n" * 99 + "…"]
-    assert [row[0] for row in measured.tables["classes"].rows] == shown
+    names = ["<script>alert(1)</script>", "a\nb", "\\udcff", "n" * 99 + "…"]
+    assert [row[0] for row in measured.tables["classes"].rows] == names
     row = row_of(measured, registry["class_balance"], facts().suite)
     again = MeasurementRow.model_validate_json(row.model_dump_json())
     rows = outcome_of("class_balance", again).tables["classes"].rows

@@ -24,7 +24,7 @@ Judge = Callable[..., tuple[int, str]]
 
 def run(folder: Path, file: str = "release.yaml", **changes: Any) -> Record:
     """The record of a passed run on a threshold file."""
-    thresholds = read_thresholds(folder / file, shown=file, suite=FACTS)
+    thresholds = read_thresholds(folder / file, label=file, suite=FACTS)
     suite = {"name": "tiny", "root": "/data", "fingerprint": "0" * 32, "contents": CONTENTS}
     suite["sets"] = {"clean": {"images": 400}, "corruptions": {"images": 400}}
     verdicts = [demand.verdict_row(f"{file}::{demand.name}", "pass", "") for demand in thresholds.demands]
@@ -75,10 +75,7 @@ LIMITED = {"limit": 1, "suite": {"contents": {"clean": "3" * 32}, "sets": {"clea
         ({"interrupted": True}, "FAILED with the approved terms"),
         ({"environment": {"seed": 7}}, "PASSED with other seed"),
         ({"protocol": "released"}, "PASSED with other protocol"),
-        (
-            {"measurements": {"accuracy": {"unmeasurable": "no images"}}},
-            "PASSED with other unmeasured",
-        ),
+        ({"measurements": {"accuracy": {"unmeasurable": "no images"}}}, "PASSED with other unmeasured"),
         (
             {"inputs": [{"kind": "preprocessing", "path": "p.yaml", "sha256": "5" * 64}]},
             "PASSED with other demands, preprocessing",
@@ -131,10 +128,7 @@ def test_an_approved_statement_without_all_demands_or_images(
     judge: Judge, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     one = run(tmp_path, **changes)
-    assert judge(one, approved=one) == (
-        1,
-        "approved.json: not a statement on all demands and all images\n",
-    )
+    assert judge(one, approved=one) == (1, "approved.json: not a statement on all demands and all images\n")
 
 
 def test_a_record_of_an_earlier_version_is_refused(judge: Judge, tmp_path: Path) -> None:

@@ -9,14 +9,7 @@ import pytest
 from support.demo_runs import demo_store
 from support.guides import DOCS, Step, follow, steps
 
-PAGES = (
-    "result.md",
-    "thresholds.md",
-    "comparing.md",
-    "published-models.md",
-    "exports.md",
-    "compliance.md",
-)
+PAGES = ("result.md", "thresholds.md", "comparing.md", "published-models.md", "exports.md", "compliance.md")
 
 
 @pytest.fixture(scope="module")

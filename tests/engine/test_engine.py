@@ -280,7 +280,7 @@ def test_a_shard_that_cannot_be_of_the_view(evaluate, models, spoil, damage: str
     evaluation = evaluate()
     (key,) = evaluation.engine.cache_keys.shard_keys(CLEAN)
     shard = evaluation.store.read(key)
-    columns, about = dict(shard.columns), dict(shard.about)
+    columns, about = dict(shard.columns), dict(shard.metadata)
     spoil(columns, about)
     path_of(evaluation.store, key).write_bytes(encode_shards([key], columns, about))
     evaluation = evaluate()

@@ -159,7 +159,7 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
         shards = [one.store.read(key) for key in keys]
         one.store.remove(*keys)
         for key, shard in zip(keys, shards, strict=True):
-            write(one.store, key, shard.columns, shard.about)
+            write(one.store, key, shard.columns, shard.metadata)
         if packed:
             one.store.pack(keys)
     for target, source in zip(files_of(evaluation, CLEAN), files_of(other, CLEAN), strict=True):
@@ -182,7 +182,7 @@ def test_a_packed_shard_that_cannot_be_of_the_view(evaluate, models, unpacked) -
     evaluation.store.remove(*keys)
     for key, shard in zip(keys, shards, strict=True):
         label = shard.columns["label"] - 9 * (key.shard == 2)
-        write(evaluation.store, key, {**shard.columns, "label": label}, shard.about)
+        write(evaluation.store, key, {**shard.columns, "label": label}, shard.metadata)
     evaluation.store.pack(evaluation.engine.cache_keys.shard_keys(CLEAN))
     (path,) = files_of(evaluation, CLEAN)
     assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])

@@ -77,7 +77,7 @@ def test_a_worker_gives_the_bytes_of_the_driver(
             store, key = open_store(tmp_path / "sent"), request.keys[view]
             store.put(key, content)
             shard, expected = store.read(key), serial.store.read(key)
-            assert shard.about == expected.about
+            assert shard.metadata == expected.metadata
             assert all((shard.columns[name] == expected.columns[name]).all() for name in expected.columns)
     assert worker.changed() == []
 

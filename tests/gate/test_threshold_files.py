@@ -64,8 +64,8 @@ def test_files_of_the_checkout_that_is_the_root_are_not_shipped_ones(project: Pa
 def test_commands_read_profiles_and_files(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "other/x.yaml").write_text(f"schema: 1\n{ACCURACY}\n")
     monkeypatch.chdir(project)
-    assert thresholds_at(Path("other/x.yaml"), FACTS).shown == "other/x.yaml"
-    assert thresholds_at(Path("mobile"), FACTS).shown == "quba_check/thresholds/mobile.yaml"
+    assert thresholds_at(Path("other/x.yaml"), FACTS).label == "other/x.yaml"
+    assert thresholds_at(Path("mobile"), FACTS).label == "quba_check/thresholds/mobile.yaml"
 
 
 def baseline(protocol: str) -> Any:

@@ -82,10 +82,7 @@ def test_kinds_and_names(text, kind, name):
     [
         ("dmeo", f"dmeo: not a model spec. {ALLOWED} Did you mean 'demo'?"),
         ("resnet50", f"resnet50: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
-        (
-            "resnet50.a1_in1k",
-            f"resnet50.a1_in1k: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?",
-        ),
+        ("resnet50.a1_in1k", f"resnet50.a1_in1k: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
         ("ResNet50", f"ResNet50: not a model spec. {ALLOWED} Did you mean 'timm:resnet50'?"),
         ("zzzzzzzzz", f"zzzzzzzzz: not a model spec. {ALLOWED}"),
         ("gone/resnet50", f"gone/resnet50: not a model spec. {ALLOWED}"),

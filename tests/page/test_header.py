@@ -87,15 +87,15 @@ def test_equal_grades_are_shown_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("time", "shown"),
+    ("time", "text"),
     [
         ("2026-01-02T03:04:05+00:00", "2 Jan 2026, 03:04 UTC"),
         ("2026-12-31T23:59:00+01:00", "31 Dec 2026, 23:59 UTC+01:00"),
         ("yesterday", "yesterday"),
     ],
 )
-def test_dates(time: str, shown: str) -> None:
-    assert readable_time(time) == shown
+def test_dates(time: str, text: str) -> None:
+    assert readable_time(time) == text
 
 
 def changes_of(before: StoredRun, after: StoredRun) -> Changes:
@@ -191,10 +191,7 @@ def test_compute_settings_in_words() -> None:
     chosen = {"precision": "bf16", "channels_last": True, "compiled": False, "requested": "auto"}
     chosen |= {"batch_size": 16, "images": 256, "flipped": 0, "gain": 1.9}
     texts = [compute_text(ComputeRow.model_validate(row | {"reason": "x"})) for row in (chosen, plain)]
-    assert texts == [
-        "bf16, channels_last, batches of 16 (x, 0 of 256 answers flipped)",
-        "fp32, compiled (x)",
-    ]
+    assert texts == ["bf16, channels_last, batches of 16 (x, 0 of 256 answers flipped)", "fp32, compiled (x)"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from quba_check.pytest_plugin.result_files import check_writable, shown_path, wr
 def gate(
     store: Path, markdown: Path | None = None, baseline: StoredRun | None = None, html: Path | None = None
 ) -> Any:
-    options = SimpleNamespace(markdown=markdown, html=html, pictures=None, store_place=store)
+    options = SimpleNamespace(markdown=markdown, html=html, pictures=None, store_location=store)
     return SimpleNamespace(options=options, baseline=baseline)
 
 

@@ -81,16 +81,8 @@ PLANTED: dict[str, tuple[Change, tuple[str, str], list[str]]] = {
     ),
     "an alpha channel": (half_transparent, TRANSPARENT, ["RGBA, 50% of it"] * 2),
     "a transparent colour": (transparent_colour, TRANSPARENT, ["P, 50% of it"]),
-    "sixteen bits": (
-        lambda path: grey_numbers(path, 257, np.uint16, "PNG"),
-        DEEP,
-        ["I;16, 0 to 65535"] * 2,
-    ),
-    "values below one": (
-        lambda path: grey_numbers(path, 1 / 510, np.float32, "TIFF"),
-        DEEP,
-        ["F, 0 to 0.5"],
-    ),
+    "sixteen bits": (lambda path: grey_numbers(path, 257, np.uint16, "PNG"), DEEP, ["I;16, 0 to 65535"] * 2),
+    "values below one": (lambda path: grey_numbers(path, 1 / 510, np.float32, "TIFF"), DEEP, ["F, 0 to 0.5"]),
     "CMYK": (
         lambda path: stored(path, opened(path, "CMYK"), "JPEG"),
         ("lose their CMYK colours in RGB", "store them as RGB"),

@@ -65,10 +65,7 @@ MEASUREMENTS = {
         0.0123,
         "fraction",
         better="low",
-        parts={
-            "ece": value(0.03, "fraction", better="low"),
-            "ace": value(0.005, "fraction", better="low"),
-        },
+        parts={"ece": value(0.03, "fraction", better="low"), "ace": value(0.005, "fraction", better="low")},
     ),
     "class_balance": {"unmeasurable": REASON},
     "object_focus": {"not_measured": True},

@@ -84,12 +84,7 @@ def ratio_set(n: int, clean: float, shifted: float) -> tuple[NDArray[np.float64]
 
 FUNCTIONS: dict[str, tuple[Sets, list[Corners], Callable[[Sequence[float]], float], float]] = {
     "a ratio": ([ratio_set(8000, 0.8, 0.5)], [RATIO], first, 0.625),
-    "a mean of ratios": (
-        [(np.linspace(0, 1, 8000) ** 2, hits(8000, 0.8))],
-        [RATIO],
-        first,
-        0.4167,
-    ),
+    "a mean of ratios": ([(np.linspace(0, 1, 8000) ** 2, hits(8000, 0.8))], [RATIO], first, 0.4167),
     "shape bias": (
         [(hits(8000, 0.3), hits(8000, 0.9))],
         [((0.0, 0.0), (0.0, 1.0), (1.0, 1.0))],

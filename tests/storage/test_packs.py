@@ -99,7 +99,7 @@ def test_shards_of_a_view_become_one_smaller_file(store: Store) -> None:
     for one in (store, open_store(store.root)):
         assert all(map(one.has, KEYS))
         assert one.missing(KEYS) == []
-        assert check(one).about.items() >= ABOUT.items()
+        assert check(one).metadata.items() >= ABOUT.items()
         check(one, KEYS[1:3])
         check(one, [KEYS[4], KEYS[0]])
 

@@ -28,7 +28,7 @@ CONTENT = encode_shards(KEYS, COLUMNS, {"view": "fog"})
 
 def test_rows_of_two_shards() -> None:
     header, columns = decode_shards(CONTENT, NAME, "x")
-    assert header.about["view"] == "fog"
+    assert header.metadata["view"] == "fog"
     assert header.rows == {KEYS[0].id: range(2), KEYS[1].id: range(2, 4)}
     assert header.images == 4
     for name, column in COLUMNS.items():

@@ -39,7 +39,7 @@ def test_a_shard_comes_back_as_it_was(store: Store) -> None:
     for name, column in COLUMNS.items():
         np.testing.assert_array_equal(shard.columns[name], column)
         assert shard.columns[name].dtype == column.dtype
-    assert (shard.about["view"], shard.about["outputs"]) == ("clean", "logits")
+    assert (shard.metadata["view"], shard.metadata["outputs"]) == ("clean", "logits")
     assert [file.name for file in path_of(store, KEY).parent.iterdir()] == [
         "00003-bbbbbbbbbbbbbbbb.safetensors"
     ]
@@ -74,7 +74,7 @@ def test_other_rows_than_the_range_are_found(store: Store) -> None:
 def test_a_write_does_not_replace_another(store: Store) -> None:
     write(store, KEY, COLUMNS, {"view": "first"})
     write(store, KEY, COLUMNS, {"view": "second"})
-    assert store.read(KEY).about["view"] == "first"
+    assert store.read(KEY).metadata["view"] == "first"
 
 
 @pytest.mark.parametrize("kind", ["pipe", "dangling link"])

@@ -58,4 +58,4 @@ def thresholds(text: str) -> Thresholds:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.yaml"
         path.write_text(f"schema: 1\n{text}\n", encoding="utf-8")
-        return read_thresholds(path, shown="x.yaml", suite=FACTS)
+        return read_thresholds(path, label="x.yaml", suite=FACTS)

@@ -193,7 +193,7 @@ def test_errors(edit, text: str, message: str) -> None:
 
 def test_an_edited_file_is_a_threshold_file(edit, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(edit(MINE, add=True).after, encoding="utf-8")
-    found = read_thresholds(tmp_path / "mine.yaml", shown="mine.yaml", suite=FACTS)
+    found = read_thresholds(tmp_path / "mine.yaml", label="mine.yaml", suite=FACTS)
     limits = {demand.name: demand.threshold for demand in found.demands}
     assert (limits["accuracy[min]"], limits["calibration_error[max]"]) == (0.88, 0.038)
 

@@ -163,7 +163,7 @@ def test_no_grade_is_no_pass(demand):
     assert verdict.outcome == "unmeasurable"
     assert explanation(verdict) == (
         f"{demand.target} could not be measured: not graded: missing object_focus, shape_bias\n"
-        f"  demanded by {demand.place}"
+        f"  demanded by {demand.source_line}"
     )
 
 

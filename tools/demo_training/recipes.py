@@ -34,10 +34,7 @@ _SHAPES = World(plain=0.1, variety=0.6)
 _TEXTURES = World(shape=0.5, texture=0.93, background=0.9, plain=0.3, variety=0.0)
 """Texture and background predict the class almost always, the shape in only half of the images."""
 
-SHIPPED = (
-    Recipe("demo", _SHAPES, steps=800, radius=5),
-    Recipe("demo-textured", _TEXTURES),
-)
+SHIPPED = (Recipe("demo", _SHAPES, steps=800, radius=5), Recipe("demo-textured", _TEXTURES))
 
 VARIANTS = (
     Recipe("shapes", _SHAPES),

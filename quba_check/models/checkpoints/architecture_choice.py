@@ -37,8 +37,8 @@ def choose_architecture(facts: CheckpointFacts, option: str | None) -> BuildSpec
     Raises:
         ModelError: no known architecture is named.
     """
-    spec, config, about = facts.spec.text, facts.config, facts.checkpoint.about
-    names = named_architectures(about)
+    spec, config, contents = facts.spec.text, facts.config, facts.checkpoint.metadata
+    names = named_architectures(contents)
     stated, place = next((name for name in names if is_model(name[0])), ("", ""))
     if config is not None and facts.spec.kind == "folder":
         return config
@@ -62,8 +62,8 @@ def choose_architecture(facts: CheckpointFacts, option: str | None) -> BuildSpec
         notes = [f"the architecture is {name}, as {where} states"]
     elif stated and base_name(stated) != base_name(option):
         notes = [f"{OPTION}={option} is used, though {place} in {spec} names {stated}"]
-    metadata, unusable = config_from_checkpoint(about, spec=spec)
-    arguments = model_arguments(about)
+    metadata, unusable = config_from_checkpoint(contents, spec=spec)
+    arguments = model_arguments(contents)
     if metadata is not None and pretrained_config(name).get("fixed_input_size"):
         size = metadata.values.get("input_size")
         arguments |= {"img_size": size[1:]} if size and "img_size" not in arguments else {}

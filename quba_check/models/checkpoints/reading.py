@@ -54,13 +54,13 @@ class Checkpoint:
         state: tensors by name.
         key: key of the weights, such as `state_dict_ema`; empty if the file holds nothing else.
         others: keys of further weights, which are not used.
-        about: everything else by its key.
+        metadata: everything else by its key.
     """
 
     state: State
     key: str = ""
     others: tuple[str, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Checkpoint:
@@ -137,7 +137,7 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
         _usable_weights(states[key], spec),
         key,
         others=tuple(other for other in states if other != key),
-        about={str(name): value for name, value in loaded.items() if str(name) != key.partition(".")[0]},
+        metadata={str(name): value for name, value in loaded.items() if str(name) != key.partition(".")[0]},
     )
 
 

@@ -25,19 +25,19 @@ NAMES = ("architecture", "arch", "model_name", "model", "backbone", "encoder_nam
 _TIMM = ("input_size", "img_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
 
 
-def named_architectures(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+def named_architectures(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the architectures named in a checkpoint and their places there.
 
     The most specific name comes first.
 
     Args:
-        about: the content of the checkpoint apart from its weights, by key.
+        metadata: the content of the checkpoint apart from its weights, by key.
     """
-    config = about.get("pretrained_cfg")
-    places = {name: about.get(name) for name in ("architecture", "arch")}
+    config = metadata.get("pretrained_cfg")
+    places = {name: metadata.get(name) for name in ("architecture", "arch")}
     places["pretrained_cfg"] = config.get("architecture") if isinstance(config, Mapping) else None
     for where in ARGUMENTS:
-        arguments = _arguments(about, where)
+        arguments = _arguments(metadata, where)
         places |= {f"{where}.{name}": arguments.get(name) for name in NAMES}
     return [
         (name, f"'{place}'")
@@ -46,14 +46,14 @@ def named_architectures(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def model_arguments(about: Mapping[str, Any]) -> dict[str, Any]:
+def model_arguments(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the architecture, from `--model-kwargs` of timm's `train.py`."""
-    arguments = _arguments(about, "args").get("model_kwargs")
+    arguments = _arguments(metadata, "args").get("model_kwargs")
     return {str(key): value for key, value in arguments.items()} if isinstance(arguments, Mapping) else {}
 
 
 def config_from_checkpoint(
-    about: Mapping[str, Any], *, spec: str
+    metadata: Mapping[str, Any], *, spec: str
 ) -> tuple[PreprocessingConfig | None, list[str]]:
     """Return the evaluation preprocessing stated in a checkpoint, and notes on unusable values.
 
@@ -61,10 +61,10 @@ def config_from_checkpoint(
     `train.py`. Values that timm's script left to the architecture are left to it here too.
 
     Args:
-        about: the content of the checkpoint apart from its weights, by key.
+        metadata: the content of the checkpoint apart from its weights, by key.
         spec: the model's spec, for messages.
     """
-    config = about.get("pretrained_cfg")
+    config = metadata.get("pretrained_cfg")
     if isinstance(config, Mapping) and config:
         # timm replaces zeros by its defaults, and fails on other unusable values.
         own = {key: config[key] for key in KEYS if config.get(key) is not None}
@@ -74,7 +74,7 @@ def config_from_checkpoint(
         settings = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
         source = f"pretrained_cfg in {spec}"
     else:
-        arguments = _arguments(about, "args")
+        arguments = _arguments(metadata, "args")
         settings = _torchvision_config(arguments) or _timm_config(arguments)
         source = f"args in {spec}"
     usable = {name: value for name, value in settings.items() if name in KEYS and KEYS[name][0](value)}
@@ -116,8 +116,8 @@ def _torchvision_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _arguments(about: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    arguments = about.get(where)
+def _arguments(metadata: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    arguments = metadata.get(where)
     if isinstance(arguments, argparse.Namespace):
         return vars(arguments)
     return arguments if isinstance(arguments, Mapping) else {}

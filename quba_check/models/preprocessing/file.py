@@ -58,21 +58,21 @@ class PreprocessingFile(Strict):
         return tuple(value) if isinstance(value, list) else value
 
 
-def read_preprocessing(path: str | Path, shown: str = "") -> PreprocessingConfig:
+def read_preprocessing(path: str | Path, label: str = "") -> PreprocessingConfig:
     """Read a preprocessing file.
 
     Args:
         path: the file.
-        shown: its name in messages, records and reports; by default the path.
+        label: its name in messages, records and reports; by default the path.
 
     Raises:
         ModelError: the file is invalid; the message has file and line of every error.
     """
-    shown = shown or str(path)
-    document = read_yaml(Path(path), shown, ModelError)
+    label = label or str(path)
+    document = read_yaml(Path(path), label, ModelError)
     entry = validate(document, PreprocessingFile)
     values = entry.model_dump(exclude_none=True, exclude={"schema_version"})
-    return PreprocessingConfig(values, shown, departs=True, content=document.content)
+    return PreprocessingConfig(values, label, departs=True, content=document.content)
 
 
 def preprocessing_schema() -> dict[str, Any]:

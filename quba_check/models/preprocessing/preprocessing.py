@@ -9,11 +9,7 @@ from typing import Any
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.config import (
-    KEYS,
-    PreprocessingConfig,
-    preprocessing_config,
-)
+from quba_check.models.preprocessing.config import KEYS, PreprocessingConfig, preprocessing_config
 from quba_check.models.preprocessing.constants import IMAGENET_MEAN, IMAGENET_STD, Triple
 from quba_check.models.preprocessing.pillow_transform import PillowTransform
 

@@ -25,11 +25,7 @@ NO_GRADIENT = "an ONNX model gives no gradients, which FGSM and PGD need"
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
 
 CUDA = "CUDAExecutionProvider"
-_DTYPES = {
-    "tensor(float)": torch.float32,
-    "tensor(float16)": torch.float16,
-    "tensor(double)": torch.float64,
-}
+_DTYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
 
 
 @dataclass(frozen=True, slots=True)

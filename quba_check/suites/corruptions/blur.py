@@ -92,12 +92,12 @@ def pixel_sources(height: int, width: int, reach: int, moves: NDArray[np.integer
     neighbour[inner] += moves[::-1, ::-1, 1].astype(np.intp) * width + moves[::-1, ::-1, 0]
     has_moved = np.zeros((height, width), dtype=bool)
     has_moved[inner] = True
-    own, shown = pixels.reshape(-1), neighbour.reshape(-1)
-    source = np.where((shown > own) & has_moved.reshape(-1)[shown], shown, own)
+    own, moved = pixels.reshape(-1), neighbour.reshape(-1)
+    source = np.where((moved > own) & has_moved.reshape(-1)[moved], moved, own)
     while True:
         further = source[source]
         if np.array_equal(further, source):
-            return np.asarray(shown[source], dtype=np.intp)
+            return np.asarray(moved[source], dtype=np.intp)
         source = further
 
 
@@ -128,9 +128,9 @@ def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Im
 
 def middle_slice(size: int, factor: float) -> slice:
     """The middle of a line of pixels, which a zoom enlarges to the whole line."""
-    shown = math.ceil(size / factor)
-    first = (size - shown) // 2
-    return slice(first, first + shown)
+    length = math.ceil(size / factor)
+    first = (size - length) // 2
+    return slice(first, first + length)
 
 
 def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]:

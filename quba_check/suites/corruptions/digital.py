@@ -67,8 +67,8 @@ def warp(image: Image8, down: Float32, across: Float32) -> Float32:
     row, column = np.floor(y), np.floor(x)
     below, right = (y - row).astype(np.float32), (x - column).astype(np.float32)
     stride = planes[0].shape[1]
-    place = (row * stride + column).astype(np.intp)
-    corners = (place, place + 1, place + stride, place + stride + 1)
+    position = (row * stride + column).astype(np.intp)
+    corners = (position, position + 1, position + stride, position + stride + 1)
 
     def interpolate(plane: Float32) -> Float32:
         # In place, without temporary arrays.

@@ -38,10 +38,10 @@ def define_classes(document: Document, entry: ManifestEntry) -> ClassList | None
     _check_count(f"{document.at(('classes',))}: classes", len(entry.classes))
     if isinstance(entry.classes, dict):
         keys = ((name, document.key_line(("classes", name))) for name in entry.classes)
-        _check_repeated(keys, document.shown, "classes: ")
+        _check_repeated(keys, document.label, "classes: ")
         return ClassList(tuple(entry.classes), tuple(entry.classes.values()))
     lines = (document.line(("classes", number)) for number in range(len(entry.classes)))
-    _check_repeated(zip(entry.classes, lines, strict=True), document.shown, "classes: ")
+    _check_repeated(zip(entry.classes, lines, strict=True), document.label, "classes: ")
     return ClassList.plain(entry.classes)
 
 
@@ -75,12 +75,12 @@ def _check_count(where: str, count: int) -> None:
         raise SuiteError(f"{where}: got {'one class' if count else 'no classes'}. Allowed: two or more.")
 
 
-def _check_repeated(names: Iterable[tuple[str, int]], shown: str, path: str) -> None:
+def _check_repeated(names: Iterable[tuple[str, int]], label: str, path: str) -> None:
     first: dict[str, int] = {}
     for name, line in names:
         key = normal_form(name)
         if key in first:
-            raise SuiteError(f"{shown}:{line}: {path}'{name}' is listed twice, first in line {first[key]}.")
+            raise SuiteError(f"{label}:{line}: {path}'{name}' is listed twice, first in line {first[key]}.")
         first[key] = line
 
 

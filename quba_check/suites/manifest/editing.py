@@ -37,9 +37,9 @@ def add_sets(manifest: Path, entries: Entries) -> None:
         UserError: the file cannot be read or written, has an error or a comment in braces, or declares a set
             of that name differently.
     """
-    shown = str(manifest)
-    read_manifest(manifest, shown)
-    document = read_yaml(manifest, shown, SuiteError)
+    label = str(manifest)
+    read_manifest(manifest, label)
+    document = read_yaml(manifest, label, SuiteError)
     declared = document.data["sets"]
     for name, entry in entries.items():
         if name in declared and declared[name] != entry:
@@ -55,7 +55,7 @@ def add_sets(manifest: Path, entries: Entries) -> None:
 
     content = edit(document, change).encode()
     try:
-        write_atomically(manifest, content, lambda path: read_manifest(path, shown))
+        write_atomically(manifest, content, lambda path: read_manifest(path, label))
     except OSError as error:
         raise SuiteError(f"{manifest}: cannot be written ({error.strerror}).") from None
 

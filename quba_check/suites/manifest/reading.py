@@ -37,7 +37,7 @@ class Manifest:
     """A valid manifest.
 
     Attributes:
-        shown: name of the file in messages.
+        label: name of the file in messages.
         name: the suite's name.
         classes: the suite's classes; None for ImageNet's, which are loaded when needed.
         image_size: side of the default preprocessing in pixels; None leaves it to the model.
@@ -50,7 +50,7 @@ class Manifest:
         assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
 
-    shown: str
+    label: str
     name: str
     classes: ClassList | None
     image_size: int | None
@@ -69,17 +69,17 @@ class Manifest:
         return entry if isinstance(entry, CorruptionsEntry) else None
 
 
-def read_manifest(path: Path, shown: str) -> Manifest:
+def read_manifest(path: Path, label: str) -> Manifest:
     """Read and check a manifest; images and their folders are not read.
 
     Args:
         path: the file.
-        shown: its name in messages.
+        label: its name in messages.
 
     Raises:
         SuiteError: the manifest has an error; the message has file and line.
     """
-    document = read_yaml(path, shown, SuiteError)
+    document = read_yaml(path, label, SuiteError)
     entry = validate(document, ManifestEntry)
     classes = define_classes(document, entry)
     prompts = define_prompts(document, entry, classes)
@@ -96,7 +96,7 @@ def read_manifest(path: Path, shown: str) -> Manifest:
             path_of_set = ("sets", "shifts", name) if name in entry.sets.shifts else ("sets", name)
             check_reference(document, (*path_of_set, "space"), declared.space, entry, spaces)
     return Manifest(
-        shown=shown,
+        label=label,
         name=one_line(entry.name),
         classes=classes,
         image_size=entry.image_size,
@@ -109,17 +109,17 @@ def read_manifest(path: Path, shown: str) -> Manifest:
     )
 
 
-def class_files(path: Path, shown: str) -> list[str]:
+def class_files(path: Path, label: str) -> list[str]:
     """Return the names of the text files with the classes of a manifest.
 
     Args:
         path: the manifest.
-        shown: its name in messages.
+        label: its name in messages.
 
     Raises:
         SuiteError: the file is not a YAML mapping.
     """
-    content = read_yaml(path, shown, SuiteError).data
+    content = read_yaml(path, label, SuiteError).data
     names = (content.get(key) for key in ("classes", "restrict"))
     return [normpath(name) for name in names if isinstance(name, str) and name.endswith(CLASS_FILE_SUFFIX)]
 

@@ -104,7 +104,7 @@ def make_object_focus(
     suite's; pictures scaled by nearest neighbour, cropped to 224 pixels and stored as JPEG; an object may get
     its own background; objects are always those that GrabCut finds.
     """
-    settings = {"data": suite.location, "objects": objects.shown, "seed": seed, "per class": per_class}
+    settings = {"data": suite.location, "objects": objects.label, "seed": seed, "per class": per_class}
     examples, classes = suite.examples(CLEAN), suite.classes
     for name in classes:
         if re.search(r"^\.|[/\\]", name):

@@ -44,7 +44,7 @@ class Objects(ABC):
         self.path = path
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """Kind and absolute path of the source."""
         return f"{self.kind} {self.path.absolute()}"
 
@@ -121,8 +121,8 @@ def alternative_names(suite: Suite, examples: Sequence[Example]) -> list[tuple[s
     They are the path from the data folder (`val/apple/1.png`) and, if it is shorter, the path from the set's
     own folder (`apple/1.png`).
     """
-    place = suite.place(CLEAN)
-    folder = place if place.is_dir() else place.parent
+    path = suite.set_path(CLEAN)
+    folder = path if path.is_dir() else path.parent
     prefix = f"{folder.relative_to(suite.root).as_posix()}/" if folder.is_relative_to(suite.root) else ""
     names = map(image_name, examples)
     return [tuple(dict.fromkeys((name, name.removeprefix(prefix)))) for name in names]

@@ -38,27 +38,27 @@ def array_images(
         SuiteError: a file or array is missing or of another kind, lengths differ, or a label is unknown.
     """
     if isinstance(labels, Path):
-        shown, shown_labels, prefix = str(path), str(labels), ""
+        label, labels_label, prefix = str(path), str(labels), ""
         pixels, stored_labels = read_array(path), read_array(labels)
     else:
-        shown, shown_labels, prefix = f"{path}[{images}]", f"{path}[{labels}]", f"{images}/"
+        label, labels_label, prefix = f"{path}[{images}]", f"{path}[{labels}]", f"{images}/"
         pixels, stored_labels = read_array(path, images), read_array(path, labels)
-    _check_images(pixels, shown)
-    stored_labels = _flat_labels(stored_labels, shown_labels)
+    _check_images(pixels, label)
+    stored_labels = _flat_labels(stored_labels, labels_label)
     if len(stored_labels) != len(pixels):
         raise SuiteError(
-            f"{shown_labels}: got {len(stored_labels)} labels for {len(pixels)} images in {shown}."
+            f"{labels_label}: got {len(stored_labels)} labels for {len(pixels)} images in {label}."
         )
     number, parts = part
     if len(pixels) % parts:
         raise SuiteError(
-            f"{shown}: got {len(pixels)} images. Allowed: a multiple of {parts}, the same number of each "
+            f"{label}: got {len(pixels)} images. Allowed: a multiple of {parts}, the same number of each "
             "severity."
         )
     rows = range(number * len(pixels) // parts, (number + 1) * len(pixels) // parts)
     file = path.as_posix()
     return [
-        LabelledImage(file, classes.position(label, f"{shown_labels}[{row}]"), member=f"{prefix}{row}")
+        LabelledImage(file, classes.position(label, f"{labels_label}[{row}]"), member=f"{prefix}{row}")
         for row, label in zip(rows, stored_labels[rows.start : rows.stop].tolist(), strict=True)
     ]
 

@@ -48,7 +48,7 @@ def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> l
         prefix = folder.as_posix()
         images += [LabelledImage(f"{prefix}/{file}", label) for file in files]
     if not images:
-        raise SuiteError(f"{path}: no class folders. Expected: one for each of {classes.shown}.")
+        raise SuiteError(f"{path}: no class folders. Expected: one for each of {classes.label}.")
     if not partial:
         _check_complete(path, images, classes.names)
     return images

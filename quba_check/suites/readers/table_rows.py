@@ -40,13 +40,13 @@ def label_positions(
     by_number = None if names is None else classes.positions_of(names)
 
     def position(row: int, label: object) -> int:
-        place = f"{where}[{row}]"
+        row_label = f"{where}[{row}]"
         if names is None or by_number is None or not isinstance(label, int) or isinstance(label, bool):
-            return classes.position(label, place)
+            return classes.position(label, row_label)
         number = by_number[label] if 0 <= label < len(by_number) else None
         if number is None:
             name = names[label] if 0 <= label < len(names) else str(label)
-            raise SuiteError(f"{place}: {classes.unknown_text('class', name)}")
+            raise SuiteError(f"{row_label}: {classes.unknown_text('class', name)}")
         return number
 
     return [position(row, label) for row, label in enumerate(labels)]

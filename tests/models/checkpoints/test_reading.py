@@ -90,11 +90,7 @@ def test_parameters_in_a_state_dict_are_tensors(tmp_path):
     assert set(read(saved({"w": nn.Parameter(torch.ones(1))}), tmp_path)) == {"w"}
 
 
-EVIL_WRITERS = {
-    "zip": saved,
-    "before zip": legacy,
-    "pickle 2": lambda value: pickle.dumps(value, 2),
-}
+EVIL_WRITERS = {"zip": saved, "before zip": legacy, "pickle 2": lambda value: pickle.dumps(value, 2)}
 
 
 @pytest.mark.parametrize("writer", EVIL_WRITERS)
@@ -223,14 +219,14 @@ def test_arguments_of_training_scripts_are_read_without_running_code(tmp_path):
     args = argparse.Namespace(model="resnet10t", data_dir=Path("/data"), mean=(0.5, 0.5, 0.5))
     path = tmp_path / "net.pt"
     torch.save({"state_dict": dict(STATE), "args": args}, path)
-    arguments = read_checkpoint(path, spec="net.pt").about["args"]
+    arguments = read_checkpoint(path, spec="net.pt").metadata["args"]
     assert (arguments.model, str(arguments.data_dir), arguments.mean) == (
         "resnet10t",
         "/data",
         (0.5, 0.5, 0.5),
     )
     torch.save({"state_dict": dict(STATE), "best": np.float64(0.5), "n": np.int64(3)}, path)
-    assert read_checkpoint(path, spec="net.pt").about == {"best": 0.5, "n": 3}
+    assert read_checkpoint(path, spec="net.pt").metadata == {"best": 0.5, "n": 3}
     args.hook = Evil(tmp_path / "trap")
     torch.save({"state_dict": dict(STATE), "args": args}, path)
     assert refusal(path.read_bytes(), tmp_path) == (
@@ -250,7 +246,7 @@ def checkpoint(loaded):
 
 def test_a_plain_state_dict_is_all_there_is():
     result = checkpoint(WEIGHTS)
-    assert (result.state, result.key, result.others, result.about) == (WEIGHTS, "", (), {})
+    assert (result.state, result.key, result.others, result.metadata) == (WEIGHTS, "", (), {})
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "net", "weights"])
@@ -258,7 +254,7 @@ def test_weights_among_other_things(key):
     optimizer = {"state": {0: {"exp_avg": torch.ones(1)}}, "param_groups": [{"lr": 0.1}]}
     result = checkpoint({"epoch": 3, key: WEIGHTS, "optimizer": optimizer})
     assert (result.state, result.key, result.others) == (WEIGHTS, key, ())
-    assert result.about == {"epoch": 3, "optimizer": optimizer}
+    assert result.metadata == {"epoch": 3, "optimizer": optimizer}
 
 
 @pytest.mark.parametrize("key", ["state_dict_ema", "model_ema"])
@@ -269,7 +265,7 @@ def test_averaged_weights_come_before_those_of_the_last_step(key):
 
 def test_weights_one_level_down():
     result = checkpoint({"model": {"state_dict": WEIGHTS, "name": "x"}, "epoch": 1})
-    assert (result.state, result.key, result.about) == (WEIGHTS, "model.state_dict", {"epoch": 1})
+    assert (result.state, result.key, result.metadata) == (WEIGHTS, "model.state_dict", {"epoch": 1})
 
 
 def test_the_counter_of_averaged_models_is_no_weight():

@@ -124,14 +124,8 @@ def test_what_neither_says_comes_from_the_suite(tmp_path):
             "prep.yaml:1: interpolation: got text 'bicubik'. "
             "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos. Did you mean 'bicubic'?",
         ),
-        (
-            "crop_mode: yes\n",
-            "prep.yaml:1: crop_mode: got text 'yes'. Allowed: center, squash, border.",
-        ),
-        (
-            "outputs:\n",
-            "prep.yaml:1: outputs: got nothing. Allowed: logits, probabilities, sigmoids.",
-        ),
+        ("crop_mode: yes\n", "prep.yaml:1: crop_mode: got text 'yes'. Allowed: center, squash, border."),
+        ("outputs:\n", "prep.yaml:1: outputs: got nothing. Allowed: logits, probabilities, sigmoids."),
         ("schema: 2\n", "prep.yaml:1: schema: got 2. Allowed: 1."),
         ("", "prep.yaml:1: the file is empty. Allowed: keys with values."),
     ],

@@ -10,11 +10,7 @@ from support.preprocessings import prepared
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.preprocessing import (
-    Preprocessing,
-    configs_of_module,
-    preprocessing_of,
-)
+from quba_check.models.preprocessing.preprocessing import Preprocessing, configs_of_module, preprocessing_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -82,10 +82,7 @@ def test_callables_of_the_current_folder(spec, kind):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (
-            "zoo_her:small",
-            "there is no module 'zoo_her', neither in {here} nor installed.",
-        ),
+        ("zoo_her:small", "there is no module 'zoo_her', neither in {here} nor installed."),
         ("zoo_package.net:small", "there is no module 'zoo_package.net', neither in {here} nor installed."),
         (
             "zoo_lacks:x",

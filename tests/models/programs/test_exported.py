@@ -70,11 +70,7 @@ def test_programs_answer_as_their_model_does(name, tmp_path):
 
 @pytest.mark.parametrize(
     ("images", "shapes", "note"),
-    [
-        (IMAGES[:1], None, True),
-        (IMAGES[:3], None, True),
-        (IMAGES[:2], ({0: Dim("b", min=2, max=3)},), False),
-    ],
+    [(IMAGES[:1], None, True), (IMAGES[:3], None, True), (IMAGES[:2], ({0: Dim("b", min=2, max=3)},), False)],
 )
 def test_a_fixed_or_limited_batch_is_served_in_portions(tmp_path, images, shapes, note):
     model = Small().eval()

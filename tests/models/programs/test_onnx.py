@@ -69,10 +69,7 @@ def test_what_is_known_of_it(exported):
 
 def test_a_fixed_batch_is_noted(exported):
     notes = load(exported[2]).notes
-    assert notes[:2] == (
-        PARAMETERS,
-        "its batch size is fixed to 2: images are given in batches of that size",
-    )
+    assert notes[:2] == (PARAMETERS, "its batch size is fixed to 2: images are given in batches of that size")
 
 
 def test_a_fixed_size_wins_over_the_suites(exported, tmp_path):

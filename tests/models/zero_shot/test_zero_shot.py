@@ -281,8 +281,7 @@ def test_weights_that_would_run_code(tiny_architecture, capsys):
 
 
 @pytest.mark.parametrize(
-    "spec",
-    ["open_clip:ViT-B-32", "open_clip:/openai", "open_clip:local-dir:", "open_clip:hf-hub:tiny"],
+    "spec", ["open_clip:ViT-B-32", "open_clip:/openai", "open_clip:local-dir:", "open_clip:hf-hub:tiny"]
 )
 def test_specs_that_do_not_say_enough(spec):
     assert refusal(spec) == (

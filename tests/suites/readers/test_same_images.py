@@ -223,11 +223,11 @@ def test_members_are_named_in_their_container(tmp_path: Path) -> None:
         suite = suite_of(root, way(root))
         return suite, suite.examples(CLEAN)[4]
 
-    shown = {}
+    labels = {}
     for way in (as_folders, as_webdataset, as_hf, as_parquet_images, as_npz, as_npy):
         suite, example = first(way)
-        shown[way.__name__] = suite.shown(example).removeprefix(f"{suite.root}/")
-    assert shown == {
+        labels[way.__name__] = suite.label(example).removeprefix(f"{suite.root}/")
+    assert labels == {
         "as_folders": "folders/pear/4.png",
         "as_webdataset": "val-01.tar[val/0004.png]",
         "as_hf": "saved/data-00001-of-00002.arrow[image/1]",

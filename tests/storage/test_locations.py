@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from quba_check.errors import OptionError
-from quba_check.storage.places import default_place, folder_of, local_folder
+from quba_check.storage.locations import default_location, folder_of, local_folder
 
 
 def test_a_store_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUBA_STORE", "~nobody-here/store")
     with pytest.raises(OptionError) as caught:
-        default_place()
+        default_location()
     assert str(caught.value) == (
         "$QUBA_STORE: got '~nobody-here/store', but the home folder of '~nobody-here' is not known. "
         "Allowed: a path without ~, or with the name of a user of this machine."
@@ -21,11 +21,11 @@ def test_a_store_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("QUBA_STORE", str(tmp_path))
-    assert default_place() == tmp_path
+    assert default_location() == tmp_path
     monkeypatch.setenv("QUBA_STORE", "s3://bucket/store")
-    assert default_place() == "s3://bucket/store"
+    assert default_location() == "s3://bucket/store"
     monkeypatch.delenv("QUBA_STORE")
-    assert Path(default_place()).name == "quba-check"
+    assert Path(default_location()).name == "quba-check"
     assert os.environ.get("QUBA_STORE") is None
 
 
@@ -35,7 +35,7 @@ def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_url_with_one_slash_is_no_folder(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUBA_STORE", f"{scheme}:/key:secret@bucket/x")
     with pytest.raises(OptionError) as caught:
-        default_place()
+        default_location()
     assert str(caught.value) == (
         f"$QUBA_STORE: a URL has two slashes, got '{scheme}:/'. Did you mean '{scheme}://***@bucket/x'?"
     )
