@@ -77,7 +77,7 @@ class Engine:
         self.tables = TableReader(store, self.cache_keys)
         self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
-        self._reporter = Reporter(self.cache_keys, store, suite, progress, finished)
+        self._reporter = Reporter(self.cache_keys, store, progress, finished)
         self.worker = Worker(
             classifier, suite, store, self.cache_keys, protocol, seed, self._batch_settings, self._reporter
         )

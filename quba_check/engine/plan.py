@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
 
 from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.engine.cache_keys import CacheKeys
@@ -16,8 +15,6 @@ FORWARD = {None: 1, "fgsm": 2, "pgd": 11}
 """Forward passes of an image, by attack; of PGD at most."""
 BACKWARD = {None: 0, "fgsm": 1, "pgd": 10}
 """Backward passes of an image, by attack; of PGD at most."""
-Kind = Literal["attack", "generated", "read"]
-"""Kind of work on a view: an attack, images that are generated, or images that are read from files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class PlannedView:
     Attributes:
         view: the view.
         cache_entry: hash of model, view and settings; the same for protocols that share the view.
-        kind: kind of work.
+        is_generated: True if the images are corrupted on the fly.
         images: images of the view.
         missing: images of shards that the store does not have.
         forward: forward passes to make, counted in images; of PGD at most.
@@ -37,7 +34,7 @@ class PlannedView:
 
     view: View
     cache_entry: str
-    kind: Kind
+    is_generated: bool
     images: int
     missing: int
     forward: int
@@ -72,20 +69,13 @@ def planned_view(
     return PlannedView(
         view,
         cache_keys.cache_entry(view),
-        kind_of(view, suite),
+        view.attack is None and suite.is_generated(view),
         images,
         missing,
         forward,
         backward,
         missing * row_bytes(cache_keys.columns(view), cache_keys.classes),
     )
-
-
-def kind_of(view: View, suite: Suite) -> Kind:
-    """Return the kind of work on a view."""
-    if view.attack:
-        return "attack"
-    return "generated" if suite.is_generated(view) else "read"
 
 
 def passes_per_image(views: Collection[View]) -> int:

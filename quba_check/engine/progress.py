@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.plan import Kind, kind_of, passes_per_image
+from quba_check.engine.plan import passes_per_image
 from quba_check.storage.store import Store
-from quba_check.suites.suite import Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,6 @@ class Step:
 
     Attributes:
         view: name of the view (`clean and clean+fgsm` for a pass that serves both).
-        kind: kind of work.
         images: images finished; negative if an attempt failed and begins again.
         passes: forward and backward passes, counted in images.
         planned: passes that the plan of a run counts for the finished images.
@@ -27,7 +25,6 @@ class Step:
     """
 
     view: str
-    kind: Kind
     images: int
     passes: int
     planned: float
@@ -47,7 +44,6 @@ class Reporter:
     Args:
         cache_keys: keys of the shards of each view.
         store: the store of the shards.
-        suite: the images.
         progress: called after every pass of a batch.
         finished: called for every complete set.
         clock: seconds of a monotonic clock.
@@ -57,7 +53,6 @@ class Reporter:
         self,
         cache_keys: CacheKeys,
         store: Store,
-        suite: Suite,
         progress: Progress | None = None,
         finished: Finished | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -65,7 +60,6 @@ class Reporter:
         self._planned: Sequence[View] = ()
         self._cache_keys = cache_keys
         self._store = store
-        self._suite = suite
         self._progress = progress
         self._finished = finished
         self._clock = clock
@@ -92,9 +86,9 @@ class Reporter:
         seconds, self._last = now - self._last, now
         if self._progress is not None:
             views = tuple(views)
-            name, kind = " and ".join(map(str, views)), kind_of(views[-1], self._suite)
+            name = " and ".join(map(str, views))
             planned = images * passes_per_image(views) / len(views)
-            self._progress(Step(name, kind, images, passes, planned, seconds))
+            self._progress(Step(name, images, passes, planned, seconds))
 
     def end(self, views: Collection[View]) -> None:
         """Report every set that a stored shard of these views completes."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -41,9 +41,7 @@ class ProcessState:
         finished: names and numbers of images of the sets that a shard of this process completed.
         done: passes of the plan that this process has done.
         speed: passes of the plan a second of late; 0 if unknown.
-        kinds: kinds of work that this process has done.
         plan: passes of the whole run; only of the process that plans it.
-        planned_kinds: kinds of work of the whole run, likewise.
     """
 
     view: str
@@ -56,22 +54,7 @@ class ProcessState:
     finished: tuple[tuple[str, int], ...] = ()
     done: float = 0.0
     speed: float = 0.0
-    kinds: Sequence[str] = ()
     plan: float | None = None
-    planned_kinds: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TimeLeft:
-    """The time that work takes.
-
-    Attributes:
-        seconds: the estimate.
-        bound: `at least` until each kind of work was timed, since attacks and generated images are slower.
-    """
-
-    seconds: float
-    bound: Literal["at least", "about"] = "about"
 
 
 class ProgressWriter:
@@ -94,9 +77,7 @@ class ProgressWriter:
         self._finished: list[tuple[str, int]] = []
         self._marks = deque([(0.0, 0.0)])
         """Seconds and passes of the plan after each recent step."""
-        self._kinds: dict[str, None] = {}
         self._plan: float | None = None
-        self._planned_kinds: tuple[str, ...] = ()
 
     def announce(self, words: str) -> None:
         """Write a step without images, such as `loading torch`; empty for none."""
@@ -108,10 +89,9 @@ class ProgressWriter:
         if self._change(words, is_view=True):
             self._write()
 
-    def plan(self, passes: float, kinds: Collection[str]) -> None:
-        """Write passes and kinds of the work left in the whole run."""
+    def plan(self, passes: float) -> None:
+        """Write the passes of the work left in the whole run."""
         self._plan = self._marks[-1][1] + passes
-        self._planned_kinds = tuple(kinds)
         self._write()
 
     def add(self, step: Step) -> None:
@@ -122,7 +102,6 @@ class ProgressWriter:
             self._marks.popleft()
         self._images += step.images
         self._step = step.seconds
-        self._kinds[step.kind] = None
         is_other = self._change(step.view, is_view=True)
         if is_other or time.monotonic() - self._refreshed >= REFRESH_SECONDS:
             self._write()
@@ -162,9 +141,7 @@ class ProgressWriter:
             tuple(self._finished),
             self._marks[-1][1],
             self._speed(),
-            tuple(self._kinds),
             self._plan,
-            self._planned_kinds,
         )
         with suppress(OSError):  # predictions report a store that cannot be written
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -244,12 +221,12 @@ def images_per_second(states: list[ProcessState]) -> list[str]:
 
 def words_left(states: list[ProcessState]) -> list[str]:
     """Return the time left, if known."""
-    estimate = run_time_left(states)
-    return [] if estimate is None or not estimate.seconds else [f"{time_text(estimate)} left"]
+    seconds = run_time_left(states)
+    return [f"{time_text(seconds)} left"] if seconds else []
 
 
-def run_time_left(states: list[ProcessState]) -> TimeLeft | None:
-    """Return the passes left divided by the passes a second of late.
+def run_time_left(states: list[ProcessState]) -> float | None:
+    """Return the seconds left: the passes left divided by the passes a second of late.
 
     It is None before both are known.
     """
@@ -258,9 +235,7 @@ def run_time_left(states: list[ProcessState]) -> TimeLeft | None:
     speed = sum(state.speed for state in running or states)
     if left is None or (left and not speed):
         return None
-    timed = {kind for state in states for kind in state.kinds}
-    is_bound = any(not timed.issuperset(state.planned_kinds) for state in states)
-    return TimeLeft(left / speed if left else 0.0, "at least" if is_bound else "about")
+    return left / speed if left else 0.0
 
 
 def passes_left(states: list[ProcessState]) -> float | None:
@@ -274,21 +249,18 @@ def planned_passes(states: list[ProcessState]) -> float | None:
     return next((state.plan for state in states if state.plan is not None), None)
 
 
-def time_text(estimate: TimeLeft) -> str:
+def time_text(seconds: float) -> str:
     """Return a duration, rounded to what an estimate can tell.
 
-    >>> [time_text(TimeLeft(seconds)) for seconds in (4, 44, 100, 700, 4000, 20000)]
+    >>> [time_text(seconds) for seconds in (4, 44, 100, 700, 4000, 20000)]
     ['under 10 s', 'about 40 s', 'about 2 min', 'about 12 min', 'about 65 min', 'about 5.5 h']
-    >>> time_text(TimeLeft(250, "at least"))
-    'at least 4 min'
     """
-    seconds = estimate.seconds
-    if seconds < 10 and estimate.bound != "at least":
+    if seconds < 10:
         return "under 10 s"
     if seconds < 90:
-        return f"{estimate.bound} {max(10, 10 * round(seconds / 10))} s"
+        return f"about {10 * round(seconds / 10)} s"
     if seconds < 1800:
-        return f"{estimate.bound} {seconds / 60:.0f} min"
+        return f"about {seconds / 60:.0f} min"
     if seconds < 5400:
-        return f"{estimate.bound} {5 * round(seconds / 300)} min"
-    return f"{estimate.bound} {round(seconds / 1800) / 2:g} h"
+        return f"about {5 * round(seconds / 300)} min"
+    return f"about {round(seconds / 1800) / 2:g} h"

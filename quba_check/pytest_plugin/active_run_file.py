@@ -89,13 +89,13 @@ class ActiveRunFile:
         states = self._states()
         slowest = slowest_state(states)
         plan, left = planned_passes(states), passes_left(states)
-        estimate = run_time_left(states)
+        seconds = run_time_left(states)
         return replace(
             self._run,
             at=time.time(),
             work="" if slowest is None else work_text(slowest),
             images=sum(state.images for state in states),
             done=1 - left / plan if plan and left is not None else None,
-            left="" if estimate is None or not estimate.seconds else time_text(estimate),
-            left_seconds=None if estimate is None else estimate.seconds,
+            left=time_text(seconds) if seconds else "",
+            left_seconds=seconds,
         )

@@ -133,7 +133,7 @@ class Controller:
             return
         missing = [view for view in plan.views if view.missing]
         passes = sum(view.forward + view.backward for view in missing)
-        progress.writer.plan(passes, {view.kind for view in missing})
+        progress.writer.plan(passes)
         # Without pytest's terminal there is no such option.
         if getattr(self._config.option, "verbose", -1) >= 0:
             text = "\n".join(plan_lines(plan, run_time_left(progress.states())))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from quba_check.core.view import CORRUPTIONS_SET
-from quba_check.gate.progress import TimeLeft, time_text
+from quba_check.gate.progress import time_text
 from quba_check.gate.run_plan import RunPlan
 from quba_check.number_format import counted, format_bytes
 from quba_check.reports.tables import table_text
@@ -19,12 +19,12 @@ NUMBERS = ("images", "in store", "forward", "backward", "to store")
 NOTHING_RUN = "Nothing was run, and no record was written."
 
 
-def plan_lines(plan: RunPlan, estimate: TimeLeft | None) -> list[str]:
+def plan_lines(plan: RunPlan, seconds: float | None) -> list[str]:
     """Return the plan in two lines.
 
     Args:
         plan: the work of the run.
-        estimate: the time that it takes; None if unknown.
+        seconds: the time that it takes; None if unknown.
     """
     views = plan.views
     images, missing = sum(view.images for view in views), sum(view.missing for view in views)
@@ -33,7 +33,7 @@ def plan_lines(plan: RunPlan, estimate: TimeLeft | None) -> list[str]:
         return [first, "all predictions are in the store"] if views else ["plan: nothing to predict"]
     stored = f" ({images - missing:,} in the store)" if missing < images else ""
     space = f"{format_bytes(sum(view.bytes for view in views))} to store"
-    return [f"{first}{stored}, {space}", f"{_passes(plan)}, {_time(plan, estimate)}"]
+    return [f"{first}{stored}, {space}", f"{_passes(plan)}, {_time(plan, seconds)}"]
 
 
 def plan_table(plan: RunPlan) -> str:
@@ -60,7 +60,7 @@ def _rows(views: Sequence[PlannedView]) -> Iterator[tuple[str, ...]]:
         is_condition = view.view.set == CORRUPTIONS_SET and view.view.severity is not None
         groups.setdefault(CORRUPTIONS_SET if is_condition else str(view.view), []).append(view)
     for name, members in groups.items():
-        source = "generated" if members[0].kind == "generated" else "files"
+        source = "generated" if members[0].is_generated else "files"
         title = f"{name} ({len(members)} views)" if len(members) > 1 else str(members[0].view)
         yield _row(title, source, members)
     if len(groups) > 1:
@@ -84,6 +84,6 @@ def _passes(plan: RunPlan) -> str:
     return f"{'at most ' if is_bound else ''}{counts} {'pass' if forward + backward == 1 else 'passes'}"
 
 
-def _time(plan: RunPlan, estimate: TimeLeft | None) -> str:
+def _time(plan: RunPlan, seconds: float | None) -> str:
     devices = ", ".join(dict.fromkeys(model.device for model in plan.models))
-    return f"time on {devices} not known yet" if estimate is None else f"{time_text(estimate)} on {devices}"
+    return f"time on {devices} not known yet" if seconds is None else f"{time_text(seconds)} on {devices}"

@@ -126,7 +126,7 @@ def test_dimensions_that_cannot_be_measured_are_left_out(evaluate, tmp_path: Pat
 def test_generated_corruptions_are_work_of_their_own_kinds(evaluate, tmp_path: Path) -> None:
     (tmp_path / "data" / "quba-data.yaml").write_text(GENERATED, encoding="utf-8")
     clean, fog, pgd = evaluate().engine.work([CLEAN, FOG, PGD])
-    assert (clean.kind, fog.kind, pgd.kind) == ("read", "generated", "attack")
+    assert (clean.is_generated, fog.is_generated, pgd.is_generated) == (False, True, False)
     assert (fog.images, fog.forward) == (N, N)
 
 

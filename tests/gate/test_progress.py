@@ -13,7 +13,6 @@ from quba_check.gate.progress import (
     STEADY_SECONDS,
     ProcessState,
     ProgressWriter,
-    TimeLeft,
     progress_text,
     read_states,
     run_time_left,
@@ -21,8 +20,8 @@ from quba_check.gate.progress import (
 )
 
 
-def step(view: str, images: int, planned: float, seconds: float, kind: str = "read") -> Step:
-    return Step(view, kind, images, round(planned), planned, seconds)
+def step(view: str, images: int, planned: float, seconds: float) -> Step:
+    return Step(view, images, round(planned), planned, seconds)
 
 
 def state(view: str, images: int, seconds: float, at: float, **values: Any) -> ProcessState:
@@ -39,7 +38,7 @@ def test_a_process_writes_its_state(tmp_path: Path) -> None:
     writer.add(step("clean", 32, 32, 4.0))
     (written,) = read_states(tmp_path / "run")
     assert (written.view, written.images, written.seconds, written.step) == ("clean", 32, 4.0, 4.0)
-    assert (written.done, written.speed, written.kinds) == (32, 8.0, ["read"])
+    assert (written.done, written.speed) == (32, 8.0)
 
 
 def speed_after(folder: Path, *steps: Step) -> float:
@@ -61,7 +60,7 @@ def test_the_speed_is_that_of_the_last_minute(tmp_path: Path) -> None:
 
 def test_a_speed_is_unknown_at_first_and_that_of_the_run_while_no_image_is_finished(tmp_path: Path) -> None:
     assert speed_after(tmp_path, step("clean", 10, 10, STEADY_SECONDS / 2)) == 0
-    attack = [step("clean+pgd", 0, 0, 10.0, "attack")] * 9
+    attack = [step("clean+pgd", 0, 0, 10.0)] * 9
     assert speed_after(tmp_path, step("clean", 1000, 1000, 10.0), *attack) == 10
     assert speed_after(tmp_path, step("clean", 10, 10, 5.0), step("clean", -10, -10, 5.0)) == 0
 
@@ -96,9 +95,9 @@ def test_a_view_that_begins_and_a_finished_set_are_written_at_once(tmp_path: Pat
 def test_the_planner_writes_the_work_of_the_whole_run(tmp_path: Path) -> None:
     writer = ProgressWriter(tmp_path, "main")
     writer.add(step("clean", 8, 8, 0.1))
-    writer.plan(2_600, {"read"})
+    writer.plan(2_600)
     (written,) = read_states(tmp_path)
-    assert (written.done, written.plan, written.planned_kinds) == (8, 2_608, ["read"])
+    assert (written.done, written.plan) == (8, 2_608)
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
@@ -139,15 +138,13 @@ def test_time_left_is_unknown_without_a_plan_and_before_a_speed_is_known() -> No
     assert run_time_left([]) is None
     assert run_time_left([state("clean", 100, 10.0, at=1.0, speed=10.0)]) is None
     assert run_time_left([planner(500)]) is None
-    assert run_time_left([planner(500, speed=10.0)]) == TimeLeft(50.0)
-    assert run_time_left([planner(500, done=500)]) == TimeLeft(0.0)
+    assert run_time_left([planner(500, speed=10.0)]) == 50.0
+    assert run_time_left([planner(500, done=500)]) == 0.0
 
 
-def test_time_left_is_a_bound_until_each_kind_of_work_was_timed() -> None:
-    plan = planner(500, speed=10.0, planned_kinds=("read", "generated"), kinds=("read", "attack"))
-    assert run_time_left([plan]) == TimeLeft(50.0, "at least")
-    worker = state("corruptions/fog/3", 100, 10.0, at=1.0, speed=20.0, done=100, kinds=("generated",))
-    assert run_time_left([plan, worker]) == TimeLeft(20.0)
+def test_time_left_counts_on_the_processes_that_work() -> None:
+    worker = state("corruptions/fog/3", 100, 10.0, at=1.0, speed=20.0, done=100)
+    assert run_time_left([planner(500, speed=10.0), worker]) == 20.0
 
 
 def test_a_first_batch_of_an_attack_has_no_finished_image() -> None:
@@ -177,12 +174,7 @@ def test_work_before_the_images_is_named_until_a_view_runs() -> None:
     ],
 )
 def test_time_in_words(seconds: float, words: str) -> None:
-    assert time_text(TimeLeft(seconds)) == words
-
-
-def test_the_bounds_of_a_time_in_words() -> None:
-    assert time_text(TimeLeft(2, "at least")) == "at least 10 s"
-    assert time_text(TimeLeft(200, "at least")) == "at least 3 min"
+    assert time_text(seconds) == words
 
 
 def test_the_line_fits_its_width() -> None:

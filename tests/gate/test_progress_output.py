@@ -10,8 +10,8 @@ from quba_check.gate.progress import ProgressWriter
 from quba_check.gate.progress_output import LOG_SECONDS, LogLines, TerminalLine
 
 
-def step(view: str, images: int, planned: float, seconds: float, kind: str = "read") -> Step:
-    return Step(view, kind, images, round(planned), planned, seconds)
+def step(view: str, images: int, planned: float, seconds: float) -> Step:
+    return Step(view, images, round(planned), planned, seconds)
 
 
 def test_the_line_stands_below_the_cursor_and_is_erased(tmp_path: Path) -> None:
@@ -60,13 +60,13 @@ def test_a_log_has_a_line_for_every_finished_set_and_one_after_a_long_silence(tm
     writer = ProgressWriter(tmp_path, "gw0", log.update)
     other = ProgressWriter(tmp_path, "gw1", log.update)
     log.announce("loading torch")
-    writer.plan(42_000, {"attack"})
-    writer.add(step("clean and clean+fgsm", 4000, 8000, 4.0, "attack"))
+    writer.plan(42_000)
+    writer.add(step("clean and clean+fgsm", 4000, 8000, 4.0))
     writer.finish("clean", 2000)
     writer.finish("clean+fgsm", 2000)
     other.finish("clean", 2000)  # both saw that nothing was missing
     clock.now = LOG_SECONDS - 1
-    writer.add(step("clean+pgd", 0, 0, 4.0, "attack"))
+    writer.add(step("clean+pgd", 0, 0, 4.0))
     log.update()
     clock.now = LOG_SECONDS
     log.update()

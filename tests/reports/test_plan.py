@@ -7,26 +7,25 @@ from typing import Any
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.plan import PlannedView
-from quba_check.gate.progress import TimeLeft
 from quba_check.gate.run_plan import ModelPlan, RunPlan
 from quba_check.reports.plan import plan_lines, plan_table
 
 
 def planned(view: View, missing: int, forward: int, backward: int = 0, **values: Any) -> PlannedView:
-    each = PlannedView(view, str(view), "read", 1000, missing, forward, backward, 40 * missing)
+    each = PlannedView(view, str(view), False, 1000, missing, forward, backward, 40 * missing)
     return replace(each, **values)
 
 
 CLEAN_WORK = planned(CLEAN, 0, 0)
 FGSM_WORK = planned(FGSM, 1000, 2000, 1000)
 PGD_WORK = planned(PGD, 1000, 11_000, 10_000)
-FOG = [planned(View("corruptions", "fog", severity), 500, 500, kind="generated") for severity in (1, 2, 3)]
+FOG = [planned(View("corruptions", "fog", severity), 500, 500, is_generated=True) for severity in (1, 2, 3)]
 RESNET = ModelPlan("resnet", "standard", "cpu", (CLEAN_WORK, FGSM_WORK, PGD_WORK, *FOG), 0)
 VIT = ModelPlan("vit", "released", "cpu", (CLEAN_WORK,), 2)
 
 
 def test_two_lines_before_a_run() -> None:
-    assert plan_lines(RunPlan([RESNET], "photos", False), TimeLeft(250)) == [
+    assert plan_lines(RunPlan([RESNET], "photos", False), 250) == [
         "plan: 6 views, 6,000 images (2,500 in the store), 140 kB to store",
         "at most 14,500 forward and 11,000 backward passes, about 4 min on cpu",
     ]
