@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from quba_check.number_format import format_distinct, format_gap, format_value, interval_text
@@ -14,10 +13,6 @@ from quba_check.reports.comparison import signed_value
 from quba_check.reports.verdict_labels import bound_text
 
 NONE = "-"
-_NUMBER = r"-?\d[\d.]*(?: M)?"
-_DROP = re.compile(rf"drop (?P<value>{_NUMBER}) is [^()]*?(?:\((?:over|short) by (?P<gap>{_NUMBER})\))?$")
-_FROM = re.compile(rf"^from (?P<before>{_NUMBER}) in .* to (?P<after>{_NUMBER}), (?:un)?paired")
-_INTERVAL = re.compile(r"^[\d.]+ % interval(?: of the score)?:? (?P<ends>.+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +23,7 @@ class DemandCells:
         bound: sign and threshold, such as `>= 0.9`.
         value: the value that was compared with it.
         interval: its interval at the level of the demand's file.
-        gap: distance from the bound, or the reason for a missing value; `-` if the bound is met.
+        gap: distance from the bound, or the verdict in words; `-` if the bound is met.
         change: change against the baseline, with the conclusion.
         has_reason: the gap is a sentence.
     """
@@ -55,8 +50,9 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
     change = _change(verdict, comparison)
     if verdict.outcome in ("unmeasurable", "skipped", "not run"):
         return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=True)
-    if verdict.bound in DROPS:
-        return _drop_cells(verdict, bound, change)
+    if verdict.bound in DROPS:  # no record keeps the numbers of a drop
+        gap = NONE if verdict.outcome == "pass" else _reason(verdict)
+        return DemandCells(bound, gap=gap, change=change, has_reason=gap != NONE)
     if verdict.is_on_grade:
         return _grade_cells(verdict, record, bound)
     if quantity is None:
@@ -90,26 +86,6 @@ def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
     if is_short != (verdict.bound == "min"):  # the early decision, or a value not shown to meet the bound
         return "not shown to be met" if verdict.outcome == "uncertain" else "predicted for all images"
     return f"{'short' if is_short else 'over'} by {format_gap(value, limit, unit)}"
-
-
-def _drop_cells(verdict: VerdictRow, bound: str, change: str) -> DemandCells:
-    """Return the cells of a drop, which only the message of its verdict states."""
-    headline, *details = (line.strip() for line in verdict.message.split("\n"))
-    match = _DROP.search(headline)
-    if match is None:
-        return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=bool(verdict.message))
-    value = f"drop {match['value']}"
-    if match["gap"] is None and verdict.outcome == "fail":  # masked, whatever the value
-        return DemandCells(bound, value, gap=headline, change=change, has_reason=True)
-    gap = NONE if match["gap"] is None else f"over by {match['gap']}"
-    for line in details:
-        if (ends := _FROM.match(line)) and change == NONE:
-            change = f"from {ends['before']} to {ends['after']}"
-    intervals = [match["ends"] for line in details if (match := _INTERVAL.match(line))]
-    interval = intervals[0].replace(" to ", "..") if intervals else NONE
-    if gap == NONE and verdict.outcome == "uncertain":
-        gap = "not shown to be met"
-    return DemandCells(bound, value, interval, gap, change)
 
 
 def _grade_cells(verdict: VerdictRow, record: Record, bound: str) -> DemandCells:
