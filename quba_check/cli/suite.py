@@ -11,11 +11,13 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from quba_check.cli.files import write_output
 from quba_check.cli.parser import INPUT, PLACE, Checked, Group
 from quba_check.cli.suite_table import sets_text
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, OptionError
 from quba_check.gate.option_values import whole_number
+from quba_check.reports.tables import terminal_width
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
 from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
@@ -41,12 +43,9 @@ def describe(folder: str | Path) -> None:
 
     DIR may be a URL. To count images, all sets are then copied to this machine, one after another.
     """
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    rule = "─" if console.encoding.startswith("utf") else "-"
     described = open_suite(folder)
-    console.print(sets_text(described, console.width, rule=rule))
-    for note in unread_notes(described):
-        console.print(note)
+    notes = "".join(f"{note}\n" for note in unread_notes(described))
+    write_output(sets_text(described, terminal_width()) + notes)
 
 
 @suite.command(_MAKE, epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus")

@@ -17,42 +17,27 @@ from quba_check.core.view import (
     View,
 )
 from quba_check.messages import listed, one_line
-from quba_check.reports.tables import fitted_rows, shorten, wrap_line
+from quba_check.reports.tables import table_text, wrapped
 from quba_check.suites import Suite
 
 COLUMNS = ("set", "images", "expected", "space", "classes", "per class", "where")
+_NAMES = ("set", "space")
 _RIGHT = ("images", "expected", "classes", "per class")
 _NOTHING = "-"
 
 
-def sets_text(suite: Suite, width: int, *, rule: str = "─") -> str:
-    """Return the suite's name and a table of its sets, at most `width` columns wide.
+def sets_text(suite: Suite, width: int) -> str:
+    """Return the suite's name and a table of its sets.
 
-    The place of a set is the last cell of its row. If it does not fit, it follows on separate lines.
-
-    Args:
-        suite: the suite.
-        width: columns of the terminal; with fewer than 72, lines may be longer.
-        rule: the character of the rule below the head.
+    If the table is wider than `width` columns, paths and reasons follow below it, one for each set.
     """
-    rows = [COLUMNS, *set_rows(suite)]
-    cells = fitted_rows(COLUMNS[:-1], (row[:-1] for row in rows), ("set", "space"), width)
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for row, (*_, relative) in zip(cells, rows, strict=True):
-        padded = [
-            " " * (size - cell_len(cell)) + cell if name in _RIGHT else cell + " " * (size - cell_len(cell))
-            for name, cell, size in zip(COLUMNS, row, widths, strict=False)
-        ]
-        line = "  ".join([*padded, relative])
-        if cell_len(line) > width:
-            lines.append("  ".join(padded).rstrip())
-            line = "\n".join(shorten(part, width) for part in wrap_line(f"  {relative}", width) if lines[1:])
-        lines += line.splitlines()
-    head, relative = f"{suite.name}: {suite.facts.class_count:,} classes, in", one_line(suite.location)
-    is_short = cell_len(f"{head} {relative}") <= width
-    heading = [f"{head} {relative}"] if is_short else [head, f"  {shorten(relative, width - 2)}"]
-    return "\n".join([*heading, lines[0], rule * max(map(cell_len, lines)), *lines[1:]])
+    rows = set_rows(suite)
+    table = table_text(COLUMNS, rows, _RIGHT)
+    if max(map(cell_len, table.splitlines())) > width:
+        table = table_text(COLUMNS[:-1], [row[:-1] for row in rows], _RIGHT, cut=_NAMES, width=width)
+        table += "\n" + wrapped((f"{name}: {path}" for name, *_, path in rows), width)
+    heading = f"{suite.name}: {suite.facts.class_count:,} classes, in {one_line(suite.location)}"
+    return wrapped([heading], width) + table
 
 
 def set_rows(suite: Suite) -> list[tuple[str, ...]]:

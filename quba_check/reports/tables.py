@@ -45,12 +45,12 @@ def table_text(
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, no_wrap=True, justify="right" if heading in right else "left")
-    for row in fitted_rows(headings, rows, cut, width) if cut else rows:
+    for row in _fitted_rows(headings, rows, cut, width) if cut else rows:
         table.add_row(*row)
     return plain_text(table)
 
 
-def fitted_rows(
+def _fitted_rows(
     headings: Sequence[str], rows: Iterable[Sequence[str | Text]], cut: Collection[str], width: int
 ) -> list[list[str]]:
     """Return the rows of a table, cut to fit a width; see `table_text`."""
