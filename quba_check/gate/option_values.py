@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from quba_check.core.protocols import PROTOCOLS
 from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
-from quba_check.messages import did_you_mean, listed
-from quba_check.models.request import check_compile, check_device, check_precision
+from quba_check.models.request import COMPILE, PRECISIONS, check_choice, check_device
 from quba_check.storage.user_files import is_url, user_location, user_path
 
 MOST_GIGABYTES = 1_000_000
@@ -82,17 +81,12 @@ def file_ending_in(*suffixes: str) -> Parse:
 
 def one_of(*names: str) -> Parse:
     """Accept one of several names."""
-
-    def parse(given: Given) -> str | None:
-        if given.value and given.value not in names:
-            near = did_you_mean(given.value, names)
-            raise OptionError(f"{given.flag}: got '{given.value}'. Allowed: {listed(names)}.{near}")
-        return given.value or None
-
-    return parse
+    return lambda given: check_choice(given.flag, given.value, names) if given.value else None
 
 
 parse_protocol = one_of(*PROTOCOLS)
+parse_compile = one_of(*COMPILE)
+parse_precision = one_of(*PRECISIONS)
 
 
 def _checked_by(check: Callable[[str], Any]) -> Parse:
@@ -101,8 +95,6 @@ def _checked_by(check: Callable[[str], Any]) -> Parse:
 
 
 parse_device = _checked_by(check_device)
-parse_compile = _checked_by(check_compile)
-parse_precision = _checked_by(check_precision)
 parse_executor_choice = _checked_by(parse_executor)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from quba_check.errors import OptionError
-from quba_check.models.request import Precision, check_device, check_precision
+from quba_check.models.request import PRECISIONS, Precision, check_choice, check_device
 
 
 def resolve_device(text: str, worker: int | None = None) -> torch.device:
@@ -48,7 +48,7 @@ def resolve_precision(text: str, device: torch.device) -> Precision:
     Raises:
         OptionError: the name is unknown, or the device does not support the precision.
     """
-    precision = check_precision(text)
+    precision = check_choice("--quba-precision", text, PRECISIONS)
     if precision == "fp16" and device.type == "cpu":
         raise OptionError("--quba-precision: fp16 needs a GPU, got device cpu. Allowed: auto, fp32, bf16.")
     return "fp32" if precision == "auto" else precision

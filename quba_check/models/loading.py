@@ -25,7 +25,7 @@ from quba_check.models.preprocessing.preprocessing import (
     configs_of_module,
     preprocessing_of,
 )
-from quba_check.models.request import LoadRequest, Precision, check_compile
+from quba_check.models.request import COMPILE, LoadRequest, Precision, check_choice
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
 TAKES_SINGLE_IMAGES = (
@@ -68,7 +68,7 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
 def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     device = resolve_device(request.device, request.worker)
     precision = resolve_precision(request.precision, device)
-    check_compile(request.compile)
+    check_choice("--quba-compile", request.compile, COMPILE)
     loaded = _load_module(spec, request, device)
     module = loaded.module
     tensors = named_tensors(module)

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar, cast
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
 from quba_check.errors import OptionError
-from quba_check.messages import did_you_mean
+from quba_check.messages import did_you_mean, listed
 from quba_check.models.preprocessing.config import PreprocessingConfig
 
 Word = TypeVar("Word", bound=str)
@@ -72,32 +72,16 @@ def check_device(text: str) -> str:
     Raises:
         OptionError: it is not one of `DEVICES`.
     """
-    if not re.fullmatch("cuda:[0-9]{1,3}", text):
-        names = [name.replace("N", "0") for name in DEVICES]
-        _check_word(text, "--quba-device: unknown device", names, label=DEVICES)
-    return text
+    return text if re.fullmatch("cuda:[0-9]{1,3}", text) else check_choice("--quba-device", text, DEVICES)
 
 
-def check_compile(text: str) -> str:
-    """Return the word for `torch.compile` unchanged.
+def check_choice(option: str, text: str, allowed: Sequence[Word]) -> Word:
+    """Return a word unchanged.
 
     Raises:
-        OptionError: it is not one of `COMPILE`.
+        OptionError: it is not one of the allowed ones.
     """
-    return _check_word(text, "--quba-compile: got", COMPILE)
-
-
-def check_precision(text: str) -> Literal["auto"] | Precision:
-    """Return the name of a precision unchanged.
-
-    Raises:
-        OptionError: it is not one of `PRECISIONS`.
-    """
-    return _check_word(text, "--quba-precision: unknown precision", PRECISIONS)
-
-
-def _check_word(text: str, problem: str, allowed: Sequence[Word], label: Sequence[str] = ()) -> Word:
     if text not in allowed:
-        names = ", ".join(label or allowed)
-        raise OptionError(f"{problem} '{text}'. Allowed: {names}.{did_you_mean(text, allowed)}")
+        near = did_you_mean(text, allowed)
+        raise OptionError(f"{option}: got '{text}'. Allowed: {listed(allowed)}.{near}")
     return cast(Word, text)

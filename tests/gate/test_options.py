@@ -94,7 +94,7 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_device",
             "gpu",
-            "--quba-device: unknown device 'gpu'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cpu'?",
+            "--quba-device: got 'gpu'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cpu'?",
         ),
         ("quba_compile", "yes", "--quba-compile: got 'yes'. Allowed: on, off."),
         ("quba_cache_gb", "all", "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000."),
@@ -102,7 +102,7 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_precision",
             "fp8",
-            "--quba-precision: unknown precision 'fp8'. Allowed: auto, fp32, bf16, fp16.",
+            "--quba-precision: got 'fp8'. Allowed: auto, fp32, bf16, fp16.",
         ),
         (
             "quba_protocol",
@@ -135,8 +135,8 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_device",
             "cuda:²",
-            "--quba-device: unknown device 'cuda:²'. Allowed: auto, cpu, cuda, cuda:N, mps. "
-            "Did you mean 'cuda:0'?",
+            "--quba-device: got 'cuda:²'. Allowed: auto, cpu, cuda, cuda:N, mps. "
+            "Did you mean 'cuda:N'?",
         ),
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
         (

@@ -35,7 +35,7 @@ def test_devices(text, worker, gpus, mps, device, monkeypatch):
     assert str(resolve_device(text, worker)) == device
 
 
-UNKNOWN = "unknown device '{}'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean '{}'?"
+UNKNOWN = "got '{}'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean '{}'?"
 MISSING = f"torch {TORCH} finds no {{}} here. Allowed: {{}}."
 
 
@@ -43,7 +43,7 @@ MISSING = f"torch {TORCH} finds no {{}} here. Allowed: {{}}."
     ("text", "gpus", "message"),
     [
         ("gpu", 0, UNKNOWN.format("gpu", "cpu")),
-        ("cuda:N", 1, UNKNOWN.format("cuda:N", "cuda:0")),
+        ("cuda:N", 1, MISSING.format("cuda:N", "auto, cuda, cuda:0, cpu")),
         ("cuda", 0, MISSING.format("cuda", "auto, cpu")),
         ("cuda:1", 0, MISSING.format("cuda:1", "auto, cpu")),
         ("cuda:2", 2, MISSING.format("cuda:2", "auto, cuda, cuda:0, cuda:1, cpu")),
@@ -70,7 +70,7 @@ def test_precisions(text, device, precision):
     [
         (
             "fp",
-            "--quba-precision: unknown precision 'fp'. Allowed: auto, fp32, bf16, fp16. Did you mean 'fp32'?",
+            "--quba-precision: got 'fp'. Allowed: auto, fp32, bf16, fp16. Did you mean 'fp32'?",
         ),
         ("fp16", "--quba-precision: fp16 needs a GPU, got device cpu. Allowed: auto, fp32, bf16."),
     ],

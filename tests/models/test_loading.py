@@ -167,9 +167,9 @@ def test_demo_models_and_the_outputs_that_a_module_states(monkeypatch, outputs):
 def test_device_and_precision_are_checked_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pt").write_bytes(b"not read")
-    with pytest.raises(OptionError, match=r"^--quba-device: unknown device 'tpu'\."):
+    with pytest.raises(OptionError, match=r"^--quba-device: got 'tpu'\."):
         load("net.pt", device="tpu")
-    with pytest.raises(OptionError, match=r"^--quba-precision: unknown precision 'fp8'\."):
+    with pytest.raises(OptionError, match=r"^--quba-precision: got 'fp8'\."):
         load("net.pt", precision="fp8")
 
 
