@@ -83,6 +83,16 @@ def listed(names: Iterable[str], at_most: int = 20) -> str:
     return first_names if len(names) <= at_most else f"{first_names} and {len(names) - at_most} more"
 
 
+def allowed_names(name: str, names: Iterable[str]) -> str:
+    """Return the end of a message about a name that is not among the allowed ones.
+
+    >>> allowed_names("acuracy", ["accuracy", "parameters"])
+    "Allowed: accuracy, parameters. Did you mean 'accuracy'?"
+    """
+    names = list(names)
+    return f"Allowed: {listed(names)}.{did_you_mean(name, names)}"
+
+
 def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
     r"""Return text for one line of any terminal or log.
 

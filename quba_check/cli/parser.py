@@ -20,7 +20,7 @@ from quba_check.gate.option_values import (
     parse_place,
     whole_number,
 )
-from quba_check.messages import did_you_mean, listed, one_line
+from quba_check.messages import allowed_names, did_you_mean, one_line
 
 Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
 
@@ -41,10 +41,8 @@ class Group(click.Group):
         """Find the command, or raise `OptionError`."""
         name, names = args[0], self.list_commands(ctx)
         if name not in names and not name.startswith("-"):
-            raise OptionError(
-                f"{ctx.command_path}: unknown command, got '{name}'. "
-                f"Allowed: {listed(names)}.{did_you_mean(name, names)}"
-            )
+            allowed = allowed_names(name, names)
+            raise OptionError(f"{ctx.command_path}: unknown command, got '{name}'. {allowed}")
         return super().resolve_command(ctx, args)
 
 

@@ -16,7 +16,7 @@ from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given, Parse
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import LARGEST, possible_values
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names, listed
 from quba_check.reports.ranking import Ranking, ranking_csv, ranking_json, ranking_table
 from quba_check.reports.tables import terminal_width
 from quba_check.study.ranking import GROUPS, Constraints, Group, check_groups
@@ -34,8 +34,8 @@ def parse_dimension(given: Given) -> tuple[str, str]:
             f"{given.flag}: got '{given.value}'. Allowed: DIMENSION=NUMBER, such as accuracy=2."
         )
     if dimension not in PUBLISHED_DIMENSIONS:
-        allowed, near = listed(PUBLISHED_DIMENSIONS), did_you_mean(dimension, PUBLISHED_DIMENSIONS)
-        raise OptionError(f"{given.flag}: unknown dimension, got '{dimension}'. Allowed: {allowed}.{near}")
+        allowed = allowed_names(dimension, PUBLISHED_DIMENSIONS)
+        raise OptionError(f"{given.flag}: unknown dimension, got '{dimension}'. {allowed}")
     return dimension, text
 
 

@@ -13,7 +13,7 @@ from quba_check.demands import threshold_schema
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
 from quba_check.grading import population_schema
-from quba_check.messages import did_you_mean
+from quba_check.messages import allowed_names
 from quba_check.models.preprocessing.file import preprocessing_schema
 from quba_check.records.record import Record
 from quba_check.reports.tables import json_text
@@ -29,10 +29,8 @@ def schema(form: str) -> None:
     """
     name = OLDER_NAMES.get(form, form)
     if name not in SCHEMAS:
-        raise OptionError(
-            f"quba-check schema: unknown format, got '{form}'. Allowed: {', '.join(SCHEMAS)}."
-            f"{did_you_mean(form, SCHEMAS)}"
-        )
+        allowed = allowed_names(form, SCHEMAS)
+        raise OptionError(f"quba-check schema: unknown format, got '{form}'. {allowed}")
     write_output(json_text(SCHEMAS[name]()))
 
 

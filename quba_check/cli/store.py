@@ -12,7 +12,7 @@ from quba_check.cli.parser import PLACE, Checked, Group
 from quba_check.cli.store_checks import checked_files
 from quba_check.errors import OptionError
 from quba_check.gate.option_values import Given, number_within
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names
 from quba_check.reports.store import inventory_json, inventory_table, prune_text
 from quba_check.storage.active_runs import active_runs, remove_forgotten
 from quba_check.storage.inventory import kind_of, read_inventory
@@ -135,9 +135,8 @@ def prune(
     known = inventory.models
     for name in models:
         if name not in known:
-            allowed = f"Allowed: {listed(known)}." if known else "The store has no models."
-            near = did_you_mean(name, known)
-            raise OptionError(f"quba-check store prune: --model: got '{name}'. {allowed}{near}")
+            allowed = allowed_names(name, known) if known else "The store has no models."
+            raise OptionError(f"quba-check store prune: --model: got '{name}'. {allowed}")
     conditions = Conditions(
         models,
         None if older_than is None else now - older_than,

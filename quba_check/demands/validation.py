@@ -10,7 +10,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names, did_you_mean, listed
 from quba_check.records.verdict import DROPS
 from quba_check.storage.user_files import file_kind
 from quba_check.strict_yaml import Document, Location
@@ -140,7 +140,5 @@ def _check_quba(document: Document, entry: Mapping[str, Any]) -> None:
 
 def _check_published(where: str, path: str, name: str) -> None:
     if name not in PUBLISHED_DIMENSIONS:
-        raise ThresholdError(
-            f"{where}: {path}: '{name}' is not in the QUBA score.{did_you_mean(name, PUBLISHED_DIMENSIONS)} "
-            f"Allowed: {listed(PUBLISHED_DIMENSIONS)}."
-        )
+        allowed = allowed_names(name, PUBLISHED_DIMENSIONS)
+        raise ThresholdError(f"{where}: {path}: '{name}' is not in the QUBA score. {allowed}")

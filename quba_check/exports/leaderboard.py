@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from quba_check.errors import OptionError, UserError
 from quba_check.exports.hub_metrics import MISSING, TOOL, demand_place, metric_name, slug, worst_verdict
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names
 from quba_check.number_format import interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
@@ -99,10 +99,8 @@ def _quantity(record: Record, name: str) -> QuantityRow:
         if isinstance(row, MeasurementRow):
             values |= {dimension: row, **{f"{dimension}.{part}": value for part, value in row.parts.items()}}
     if name not in values:
-        raise OptionError(
-            f"{_WHERE}: --value: got '{name}'. Allowed: {listed(values) or 'nothing was measured'}."
-            f"{did_you_mean(name, values)}"
-        )
+        allowed = allowed_names(name, values) if values else "Nothing was measured."
+        raise OptionError(f"{_WHERE}: --value: got '{name}'. {allowed}")
     return values[name]
 
 

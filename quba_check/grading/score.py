@@ -11,7 +11,7 @@ import numpy as np
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError, UserError
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names
 
 LEAST_SPREAD = 1e-9
 """Largest difference of values that counts as rounding."""
@@ -104,10 +104,7 @@ def check_names(where: str, names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in registry:
-            raise UserError(
-                f"{where}: unknown dimension '{name}'. Allowed: {listed(registry.names)}."
-                f"{did_you_mean(name, registry.names)}"
-            )
+            raise UserError(f"{where}: unknown dimension '{name}'. {allowed_names(name, registry.names)}")
 
 
 def weighted_score(

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar, cast
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
 from quba_check.errors import OptionError
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names
 from quba_check.models.preprocessing.config import PreprocessingConfig
 
 Word = TypeVar("Word", bound=str)
@@ -82,6 +82,5 @@ def check_choice(option: str, text: str, allowed: Sequence[Word]) -> Word:
         OptionError: it is not one of the allowed ones.
     """
     if text not in allowed:
-        near = did_you_mean(text, allowed)
-        raise OptionError(f"{option}: got '{text}'. Allowed: {listed(allowed)}.{near}")
+        raise OptionError(f"{option}: got '{text}'. {allowed_names(text, allowed)}")
     return cast(Word, text)

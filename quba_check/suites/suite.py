@@ -14,7 +14,7 @@ from quba_check.core.head import Head
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.errors import SuiteError
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder
 from quba_check.suites.decoding import Content, decode_image
@@ -286,9 +286,8 @@ class Suite:
 
     def _entry(self, set_name: str) -> AnySet:
         if set_name not in self._manifest.sets:
-            near = did_you_mean(set_name, self._manifest.sets)
-            allowed = listed(self._manifest.sets)
-            raise SuiteError(f"{self._manifest.label}: unknown set '{set_name}'.{near} Allowed: {allowed}.")
+            allowed = allowed_names(set_name, self._manifest.sets)
+            raise SuiteError(f"{self._manifest.label}: unknown set '{set_name}'. {allowed}")
         return self._manifest.sets[set_name]
 
     def _fetch(self, view: View) -> ReaderInput:

@@ -356,8 +356,8 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\nquba:\n  allow_missing:\n    - shapebias\n",
-            "4: quba.allow_missing: 'shapebias' is not in the QUBA score. Did you mean 'shape_bias'? "
-            f"Allowed: {DIMENSIONS}.",
+            "4: quba.allow_missing: 'shapebias' is not in the QUBA score. "
+            f"Allowed: {DIMENSIONS}. Did you mean 'shape_bias'?",
         ),
         (
             "schema: 1\nquba: {min_score: 0, population: publisched}\n",

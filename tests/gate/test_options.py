@@ -99,11 +99,7 @@ def test_auto_is_a_batch_size() -> None:
         ("quba_compile", "yes", "--quba-compile: got 'yes'. Allowed: on, off."),
         ("quba_cache_gb", "all", "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000."),
         ("quba_cache_gb", "nan", "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 to 1,000,000."),
-        (
-            "quba_precision",
-            "fp8",
-            "--quba-precision: got 'fp8'. Allowed: auto, fp32, bf16, fp16.",
-        ),
+        ("quba_precision", "fp8", "--quba-precision: got 'fp8'. Allowed: auto, fp32, bf16, fp16."),
         (
             "quba_protocol",
             "standart",
@@ -135,8 +131,7 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_device",
             "cuda:²",
-            "--quba-device: got 'cuda:²'. Allowed: auto, cpu, cuda, cuda:N, mps. "
-            "Did you mean 'cuda:N'?",
+            "--quba-device: got 'cuda:²'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cuda:N'?",
         ),
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
         (

@@ -68,10 +68,7 @@ def test_precisions(text, device, precision):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            "fp",
-            "--quba-precision: got 'fp'. Allowed: auto, fp32, bf16, fp16. Did you mean 'fp32'?",
-        ),
+        ("fp", "--quba-precision: got 'fp'. Allowed: auto, fp32, bf16, fp16. Did you mean 'fp32'?"),
         ("fp16", "--quba-precision: fp16 needs a GPU, got device cpu. Allowed: auto, fp32, bf16."),
     ],
 )

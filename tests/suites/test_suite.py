@@ -137,8 +137,8 @@ def test_asking_for_images_that_are_not_there_is_an_error(suite: Suite, root: Pa
         f"{root}: the set 'painted' is missing: looked for {root}/painted."
     )
     assert raised_text(lambda: suite.examples(View("skech"))) == (
-        f"{root}/quba-data.yaml: unknown set 'skech'. Did you mean 'sketch'? "
-        "Allowed: clean, corruptions, sketch, painted, cue_conflict."
+        f"{root}/quba-data.yaml: unknown set 'skech'. "
+        "Allowed: clean, corruptions, sketch, painted, cue_conflict. Did you mean 'sketch'?"
     )
 
 

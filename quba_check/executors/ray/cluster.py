@@ -15,7 +15,7 @@ from typing import Any
 
 from quba_check.errors import OptionError
 from quba_check.executors.settings import RaySettings
-from quba_check.messages import did_you_mean, needs
+from quba_check.messages import allowed_names, needs
 
 CONNECT_SECONDS = 5
 """Longest wait for the first answer of a cluster's port. Ray itself waits for minutes and logs meanwhile."""
@@ -72,10 +72,8 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
     fields = [name for name in sorted(RuntimeEnv.known_fields) if not name.startswith("_")]
     for name in runtime_env:
         if name not in fields:  # Ray would ignore it
-            raise OptionError(
-                f"--quba-executor-settings: ray.runtime_env: unknown key '{name}'. Allowed: "
-                f"{', '.join(fields)}.{did_you_mean(name, fields)}"
-            )
+            where = "--quba-executor-settings: ray.runtime_env"
+            raise OptionError(f"{where}: unknown key '{name}'. {allowed_names(name, fields)}")
     if ray.is_initialized():
         return ray, False
     address = address or os.environ.get("RAY_ADDRESS") or "local"

@@ -17,7 +17,7 @@ import numpy as np
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
 from quba_check.errors import UserError
-from quba_check.messages import did_you_mean
+from quba_check.messages import allowed_names
 from quba_check.suites.corruptions import blur, digital, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
@@ -73,10 +73,7 @@ def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -
     125
     """
     if name not in _BY_NAME:
-        raise UserError(
-            f"corruption: unknown name, got '{name}'. Allowed: {', '.join(CORRUPTIONS)}."
-            f"{did_you_mean(name, CORRUPTIONS)}"
-        )
+        raise UserError(f"corruption: unknown name, got '{name}'. {allowed_names(name, CORRUPTIONS)}")
     if severity not in SEVERITIES:
         raise UserError(f"{name}: unknown severity, got {severity}. Allowed: 1, 2, 3, 4, 5.")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.prompts import PLACE, Prompts
 from quba_check.errors import SuiteError
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names
 from quba_check.storage.user_files import read_text
 from quba_check.strict_yaml import Document, Location, describe, dotted_path
 from quba_check.suites.class_list import ClassList, normal_form
@@ -133,9 +133,8 @@ def check_reference(
         text = f"'{name}' reads ImageNet's classes. Allowed: only with classes: {IMAGENET}."
         raise error_at(document, location, text)
     names = (*defined, *(BUILT_IN_SPACES if is_imagenet else ()))
-    allowed = f"Allowed: {listed(names)}." if names else "Define it under spaces."
-    text = f"unknown label space '{name}'.{did_you_mean(name, names)} {allowed}"
-    raise error_at(document, location, text)
+    allowed = allowed_names(name, names) if names else "Define it under spaces."
+    raise error_at(document, location, f"unknown label space '{name}'. {allowed}")
 
 
 def _space(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names, listed
 from quba_check.storage.packed_arrays import array_header, check_unpacked, unpacked_array
 from quba_check.storage.user_files import reason
 from quba_check.suites.readers.file_cache import FileCache
@@ -71,8 +71,7 @@ def _npz_array(path: Path, name: str) -> Array:
     with zipfile.ZipFile(path) as packed:
         names = [entry.removesuffix(".npy") for entry in packed.namelist() if entry.endswith(".npy")]
         if name not in names:
-            near = did_you_mean(name, names)
-            raise SuiteError(f"{path}: there is no array '{name}' in it.{near} Allowed: {listed(names)}.")
+            raise SuiteError(f"{path}: there is no array '{name}' in it. {allowed_names(name, names)}")
         entry = packed.getinfo(f"{name}.npy")
         if entry.compress_type != zipfile.ZIP_STORED:
             return unpacked_array(packed, entry)

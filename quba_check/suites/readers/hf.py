@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from quba_check.errors import SuiteError
-from quba_check.messages import did_you_mean, listed, needs
+from quba_check.messages import allowed_names, listed, needs
 from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
@@ -96,8 +96,7 @@ def _split(path: Path, name: str | None) -> Dataset:
         return dataset
     if name not in dataset:
         what = "split is missing" if name is None else f"there is no split '{name}'"
-        near = did_you_mean(name or "", dataset)
-        raise SuiteError(f"{path}: {what}.{near} Allowed: {listed(dataset)}.")
+        raise SuiteError(f"{path}: {what}. {allowed_names(name or '', dataset)}")
     return dataset[name]
 
 

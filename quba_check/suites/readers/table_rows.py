@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from quba_check.errors import SuiteError
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names
 from quba_check.suites.class_list import ClassList
 
 
@@ -19,8 +19,7 @@ def check_columns(path: Path, columns: Iterable[str], existing: Iterable[str]) -
     existing = list(existing)
     for column in columns:
         if column not in existing:
-            near = did_you_mean(column, existing)
-            raise SuiteError(f"{path}: there is no column '{column}'.{near} Allowed: {listed(existing)}.")
+            raise SuiteError(f"{path}: there is no column '{column}'. {allowed_names(column, existing)}")
 
 
 def label_positions(

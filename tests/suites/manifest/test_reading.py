@@ -167,7 +167,7 @@ MISTAKES = {
     "unknown space": (
         "sets:\n  shifts:\n    sketch: {reader: csv, path: s.csv, space: corse}\n"
         "spaces:\n  coarse: {round: [apple], long: [pear]}\n",
-        "6: sets.shifts.sketch.space: unknown label space 'corse'. Did you mean 'coarse'? Allowed: coarse.",
+        "6: sets.shifts.sketch.space: unknown label space 'corse'. Allowed: coarse. Did you mean 'coarse'?",
     ),
     "no space defined": (
         "sets:\n  mixed_same: {reader: folder, path: m, space: coarse}\n",

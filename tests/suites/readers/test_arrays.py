@@ -77,7 +77,7 @@ def test_one_part_of_several(tmp_path: Path) -> None:
 def test_arrays_are_called_by_name(tmp_path: Path) -> None:
     path = npz(tmp_path, x_test=IMAGES)
     assert message(array_images, path, images="x_tets") == (
-        "SET: there is no array 'x_tets' in it. Did you mean 'x_test'? Allowed: images, labels, x_test."
+        "SET: there is no array 'x_tets' in it. Allowed: images, labels, x_test. Did you mean 'x_test'?"
     )
     assert listing(array_images, path, images="x_test")[1].member == "x_test/1"
 

@@ -79,10 +79,10 @@ def test_wrong_labels(tmp_path: Path, label: Any, labels: list[object], text: st
 def test_wrong_columns_and_splits(tmp_path: Path) -> None:
     path = saved(tmp_path, classes("pear"), [0], fine_label=classes("pear"))
     assert message(hf_images, path, image="img") == (
-        "SET: there is no column 'img'. Did you mean 'image'? Allowed: image, label, fine_label."
+        "SET: there is no column 'img'. Allowed: image, label, fine_label. Did you mean 'image'?"
     )
     assert message(hf_images, path, label="lable") == (
-        "SET: there is no column 'lable'. Did you mean 'label'? Allowed: image, label, fine_label."
+        "SET: there is no column 'lable'. Allowed: image, label, fine_label. Did you mean 'label'?"
     )
     assert message(hf_images, path, image="label") == (
         "SET: image: the column 'label' holds no images. Allowed: image."
@@ -97,7 +97,7 @@ def test_of_several_splits_one_is_named(tmp_path: Path) -> None:
     datasets.DatasetDict(train=whole, test=whole).save_to_disk(both)
     assert message(hf_images, both) == "SET: split is missing. Allowed: train, test."
     assert message(hf_images, both, split="tset") == (
-        "SET: there is no split 'tset'. Did you mean 'test'? Allowed: train, test."
+        "SET: there is no split 'tset'. Allowed: train, test. Did you mean 'test'?"
     )
     assert message(hf_images, both, split="val") == "SET: there is no split 'val'. Allowed: train, test."
     assert "both/test/" in listing(hf_images, both, split="test")[0].path

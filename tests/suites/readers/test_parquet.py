@@ -48,7 +48,7 @@ def test_a_named_column_of_images_wins_over_paths(tmp_path: Path) -> None:
         ({"file": ["a.png"], "label": [0]}, "SET: there is no column 'image'. Allowed: file, label."),
         (
             {"path": ["a.png"], "lable": [0]},
-            "SET: there is no column 'label'. Did you mean 'lable'? Allowed: path, lable.",
+            "SET: there is no column 'label'. Allowed: path, lable. Did you mean 'lable'?",
         ),
         ({"path": ["c.png"], "label": [0]}, "SET[0]: there is no file FOLDER/c.png."),
         (
