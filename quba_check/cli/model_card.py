@@ -62,24 +62,11 @@ def model_card(
     record = read_record(path)
     text = read_text(card, str(card), UserError, 2**26)
     if dataset is None or task is None:
-        _write_card(record, card, text, url)
-    else:
-        _write_value(
-            record, card, Benchmark(dataset, task, revision), value or _VALUE, percent=percent, url=url
-        )
-
-
-def _write_card(record: Record, card: Path, text: str, url: str | None) -> None:
-    """Write all measured dimensions into the card."""
-    write_text(card_with_results(text, str(card), record, url), card)
-    sys.stdout.write(f"{card}: model-index has the results of {record.model.name} on {record.suite.name}\n")
-
-
-def _write_value(
-    record: Record, card: Path, benchmark: Benchmark, value: str, *, percent: bool, url: str | None
-) -> None:
-    """Write one value into the folder next to the card."""
-    text = leaderboard_text(record, benchmark, value, as_percentage=percent, url=url)
+        write_text(card_with_results(text, str(card), record, url), card)
+        results = f"{record.model.name} on {record.suite.name}"
+        sys.stdout.write(f"{card}: model-index has the results of {results}\n")
+        return
+    benchmark, value = Benchmark(dataset, task, revision), value or _VALUE
     file = card.parent / FOLDER / benchmark.file_name
-    write_text(text, file)
-    sys.stdout.write(f"{file}: {value} for the task {benchmark.task} of {benchmark.dataset}\n")
+    write_text(leaderboard_text(record, benchmark, value, as_percentage=percent, url=url), file)
+    sys.stdout.write(f"{file}: {value} for the task {task} of {dataset}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +154,7 @@ def grade(
         models=len(reference.scores(effective)),
         curve=curve,
         interval=ends,
-        letters=_spanned(ends, reference, effective) if ends else (),
+        letters=_spanned(reference.percentile(end, effective) for end in ends) if ends else (),
         least=_least_scores(reference.scores(effective)),
         missing=missing,
         cross_protocol=crossed,
@@ -262,10 +262,8 @@ def _excess_error(row: Measurement) -> float:
     return math.sqrt(max(of_limits**2 - of_images**2, 0.0)) if math.isfinite(of_images) else 0.0
 
 
-def _spanned(
-    ends: tuple[float, float], reference: Population, weights: Mapping[str, float]
-) -> tuple[str, ...]:
-    low, high = (LETTERS.index(letter(reference.percentile(end, weights))) for end in ends)
+def _spanned(percentiles: Iterable[float]) -> tuple[str, ...]:
+    low, high = (LETTERS.index(letter(percentile)) for percentile in percentiles)
     return tuple(reversed(LETTERS[low : high + 1]))
 
 

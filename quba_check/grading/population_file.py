@@ -16,7 +16,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.grading.score import LEAST_MODELS, has_spread
-from quba_check.messages import did_you_mean
+from quba_check.messages import allowed_names
 from quba_check.records.conversion import measurements_of
 from quba_check.records.measurement import JsonRow, Number
 from quba_check.records.record import Record
@@ -56,8 +56,8 @@ class FileRow(JsonRow):
     def _check_values(self) -> FileRow:
         for name, value in self.values.items():
             if name not in PUBLISHED_DIMENSIONS:
-                near = did_you_mean(name, PUBLISHED_DIMENSIONS)
-                raise ValueError(f"unknown dimension '{name}' in the values of '{self.id}'.{near}")
+                allowed = allowed_names(name, PUBLISHED_DIMENSIONS)
+                raise ValueError(f"unknown dimension '{name}' in the values of '{self.id}'. {allowed}")
             least, most = possible_values(name)
             if not least <= value <= most:
                 allowed = f"from {least:g} to {most:g}" if most < LARGEST else f"from {least:g}"

@@ -76,7 +76,7 @@ def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | No
             if len(specs) > 1:
                 check_is_no_baseline(file, baseline)
             if not _is_same(file, baseline):
-                _remove_record(file)
+                _remove(Path(os.path.realpath(file)))  # not a link to it
 
 
 def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
@@ -127,11 +127,6 @@ def write_images(content: bytes | None, record: Path) -> None:
     if file_kind(path, str(path), UserError) == "other":
         _target(path)
     _remove(path)
-
-
-def _remove_record(path: Path) -> None:
-    """Remove the file that a record replaces, not a link to it."""
-    _remove(Path(os.path.realpath(path)))
 
 
 def _remove(path: Path) -> None:

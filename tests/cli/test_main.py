@@ -163,7 +163,7 @@ def test_suite_describe(data, capsys, monkeypatch):
         "own",
         "-",
         "-",
-        *"the set 'sketch' is missing: looked for sk".split(),
+        *["the", "set", "'sketch'", "is", "missing:", "looked", "for", "sk"],
     ]
     assert rows[2] == missing
     assert rows[-1] == ["cue_conflict", "missing", "-", "-", "-", "-", "not", "in", "the", "manifest"]
