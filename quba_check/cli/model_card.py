@@ -13,7 +13,6 @@ from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text
 from quba_check.exports.model_card import card_with_results
 from quba_check.gate.option_values import file_ending_in
 from quba_check.records.files import read_record, write_text
-from quba_check.records.record import Record
 from quba_check.storage.user_files import read_text
 
 _WHERE = "quba-check model-card"

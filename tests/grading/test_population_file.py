@@ -90,7 +90,9 @@ MADE = "Allowed: a file that 'quba-check population' made."
         ),
         (
             content(rows=[{"id": "a", "values": {"acuracy": 1}}]),
-            "not a population: rows.0: unknown dimension 'acuracy' in the values of 'a'. Did you mean "
+            "not a population: rows.0: unknown dimension 'acuracy' in the values of 'a'. Allowed: "
+            "accuracy, adversarial_robustness, corruption_robustness, ood_robustness, calibration_error, "
+            "class_balance, object_focus, shape_bias, parameters. Did you mean "
             f"'accuracy'? {MADE}",
         ),
         (
