@@ -52,7 +52,7 @@ def row_of(
         error = why.errors()[0]
         key = ".".join(str(step) for step in error["loc"])
         raise DimensionError(
-            f"dimension '{dimension.name}': {key}, {error['msg']}. Correct its measure function."
+            f"dimension '{dimension.name}': {key}: {error['msg']}. Correct its measure function."
         ) from why
 
 

@@ -124,7 +124,7 @@ class QuantityRow(JsonRow):
 
 
 def _invalid(got: str, allowed: str) -> PydanticCustomError:
-    return PydanticCustomError("invalid", "got {got}. Allowed: {allowed}", {"got": got, "allowed": allowed})
+    return PydanticCustomError("invalid", "must be {allowed}, got {got}", {"got": got, "allowed": allowed})
 
 
 class TableRow(JsonRow):

@@ -207,7 +207,7 @@ def test_messages(tables, message):
 
 
 def test_every_table_has_a_value_in_every_cell():
-    with pytest.raises(ValueError, match=r"got 1 cells in row 2\. Allowed: 2 cells, one for each column"):
+    with pytest.raises(ValueError, match=r"must be 2 cells, one for each column, got 1 cells in row 2"):
         MeasurementRow(
             value=0.5, unit="fraction", tables={"t": {"columns": ("a", "b"), "rows": ((1, 2), (3,))}}
         )

@@ -103,7 +103,7 @@ def test_a_dimension_of_ones_own_with_numbers_that_no_record_keeps():
     with pytest.raises(DimensionError) as raised:
         accuracy_row(Measurement("accuracy", 0.9, "fraction", 10, curve(0.5, 0.01)))
     assert str(raised.value) == (
-        "dimension 'accuracy': interval, got 0.4804 to 0.5196. Allowed: limits around the value, 0.9. "
+        "dimension 'accuracy': interval: must be limits around the value, 0.9, got 0.4804 to 0.5196. "
         "Correct its measure function."
     )
 

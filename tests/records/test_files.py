@@ -144,12 +144,12 @@ LIMITS = [0.3 + step / 100 for step in range(33)]
         ({"n": "400"}, "n: "),
         ({"n": -1}, "n: "),
         ({"debiased": float("nan")}, "debiased: "),
-        ({"limits": [0.4, 0.6]}, "limits: got 2 numbers. Allowed: 33 numbers, or null."),
+        ({"limits": [0.4, 0.6]}, "limits: must be 33 numbers, or null, got 2 numbers."),
         ({"limits": [*LIMITS[:-1], "1"]}, "limits.32: "),
-        ({"limits": LIMITS[::-1]}, "limits: got 0.62 before 0.61. Allowed: numbers that do not descend."),
-        ({"interval": [0.6, 0.4]}, "interval: got 0.6 before 0.4. Allowed: numbers that do not descend."),
-        ({"value": 0.7}, "interval: got 0.4 to 0.6. Allowed: limits around the value, 0.7."),
-        ({"value": 0.7, "interval": None}, "limits: got 0.3 to 0.62. Allowed: limits around the value"),
+        ({"limits": LIMITS[::-1]}, "limits: must be numbers that do not descend, got 0.62 before 0.61."),
+        ({"interval": [0.6, 0.4]}, "interval: must be numbers that do not descend, got 0.6 before 0.4."),
+        ({"value": 0.7}, "interval: must be limits around the value, 0.7, got 0.4 to 0.6."),
+        ({"value": 0.7, "interval": None}, "limits: must be limits around the value, 0.7, got 0.3 to 0.62"),
     ],
 )
 @pytest.mark.parametrize("part", [False, True])
