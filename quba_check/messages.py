@@ -84,7 +84,7 @@ def listed(names: Iterable[str], at_most: int = 20) -> str:
 
 
 def allowed_names(name: str, names: Iterable[str]) -> str:
-    """Return the end of a message about a name that is not among the allowed ones.
+    """Return the end of a message about a name that is not allowed.
 
     >>> allowed_names("acuracy", ["accuracy", "parameters"])
     "Allowed: accuracy, parameters. Did you mean 'accuracy'?"

@@ -41,6 +41,6 @@ def test_invalid_sets(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as caught:
         Pictures(suite, "nihgt")
     assert str(caught.value) == (
-        f"{tmp_path}/data/quba-data.yaml: unknown set 'nihgt'. Did you mean 'night'? Allowed: clean, "
-        "corruptions, sketch, night, mixed_same, mixed_rand, cue_conflict."
+        f"{tmp_path}/data/quba-data.yaml: unknown set 'nihgt'. Allowed: clean, "
+        "corruptions, sketch, night, mixed_same, mixed_rand, cue_conflict. Did you mean 'night'?"
     )
