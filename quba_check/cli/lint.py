@@ -28,7 +28,7 @@ SUFFIXES = (".yaml", ".yml")
 @click.command("lint", epilog="Example: quba-check lint thresholds --images 5000")
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="PATH...")
 @click.option(
-    "--images", type=Checked(whole_number(2)), metavar="N", help="images of a set: also print what power does"
+    "--images", type=Checked(whole_number(2)), metavar="N", help="images of each set: adds what power prints"
 )
 @click.option(
     "--record", "record_path", type=INPUT, metavar="RECORD.json", help="record with standard errors and sets"

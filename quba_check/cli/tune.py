@@ -68,7 +68,7 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 )
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @click.option(
-    "--z", type=Checked(number_within(0, 4)), help=f"standard errors up to the threshold (default: {Z})"
+    "--z", type=Checked(number_within(0, 4)), help=f"standard errors from value to threshold (default: {Z})"
 )
 @click.option(
     "--percentile",

@@ -19,12 +19,13 @@ from quba_check.gate.progress import run_time_left
 from quba_check.gate.result import DemandResult
 from quba_check.gate.run_plan import plan_run
 from quba_check.gate.session import GateSession
+from quba_check.gate.threshold_files import shown_path
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.hooks import USES_MODEL, text_width, write_lines
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
 from quba_check.pytest_plugin.progress_line import ProgressLine
-from quba_check.pytest_plugin.result_files import check_writable, collected_errors, shown_path, write_results
+from quba_check.pytest_plugin.result_files import check_writable, collected_errors, write_results
 from quba_check.records.files import (
     IMAGES_SUFFIX,
     check_is_no_baseline,
@@ -293,10 +294,10 @@ class Summary:
                 colour=writer.hasmarkup,
                 ascii=not encoding.lower().startswith("utf"),
             )
-            record_line = [] if path is None else [f"record: {shown_path(path)}"]
+            record_line = [] if path is None else [f"record: {shown_path(path, Path.cwd())}"]
             terminalreporter.write("\n".join([text.rstrip(), *record_line, ""]))
         if self._controller.page is not None:
-            terminalreporter.write(f"page: {shown_path(self._controller.page)}\n")
+            terminalreporter.write(f"page: {shown_path(self._controller.page, Path.cwd())}\n")
         if any(record.model.spec in DEMO_MODELS for record in self._controller.records):
             terminalreporter.write(f"{NEXT_STEP}\n")
         is_judged = self._controller.records or self._controller.is_model_tested

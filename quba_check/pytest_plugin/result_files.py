@@ -13,6 +13,7 @@ import pytest
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.errors import UserError
 from quba_check.gate.session import GateSession
+from quba_check.gate.threshold_files import shown_path
 from quba_check.records.files import write_text
 from quba_check.records.record import Record
 from quba_check.reports.markdown import compared_run, markdown_summary
@@ -66,7 +67,7 @@ def write_results(
                 _write_page(gate, runs, html)
                 page = html
         compared = [compared_run(run, gate.baseline) for run in runs]
-        text = markdown_summary(compared, page="" if page is None else shown_path(page))
+        text = markdown_summary(compared, page="" if page is None else shown_path(page, Path.cwd()))
         if markdown is not None:
             write_text(text, markdown)
         if job:
@@ -112,13 +113,8 @@ def stored_runs(
         UserError: the per-image results cannot be read.
     """
     return [
-        stored_run(path, shown_path(path), record, gate.options.store_location)
+        stored_run(path, shown_path(path, Path.cwd()), record, gate.options.store_location)
         if path
         else StoredRun("this run", record)
         for record, path in zip(records, paths, strict=True)
     ]
-
-
-def shown_path(path: Path) -> str:
-    """Return a path relative to the working folder, if it lies in it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

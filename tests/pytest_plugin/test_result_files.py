@@ -13,7 +13,7 @@ from support.sample_records import sample, write_samples
 from support.tuned import record
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.pytest_plugin.result_files import check_writable, shown_path, write_results
+from quba_check.pytest_plugin.result_files import check_writable, write_results
 
 
 def gate(
@@ -87,14 +87,6 @@ def test_a_baseline_that_cannot_be_compared(tmp_path: Path) -> None:
     before = StoredRun("old.json", record().model_copy(update={"suite": other}))
     write_results(gate(tmp_path, file, before), [record()], [None])
     assert "Not compared with the baseline: `old.json and this run cannot" in file.read_text(encoding="utf-8")
-
-
-def test_paths_are_shown_relative_to_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert shown_path(tmp_path / "a" / "b.html") == str(Path("a") / "b.html")
-    assert shown_path(Path("/elsewhere/b.html")) == "/elsewhere/b.html"
 
 
 def test_the_file_of_an_earlier_run_is_removed(tmp_path: Path) -> None:
