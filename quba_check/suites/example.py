@@ -19,6 +19,8 @@ class Example:
         member: name of the image in the container; None if the file is the image.
         reader: reader that opens the container; None if the file is the image.
         condition: corruption and severity, in views with one condition per image.
+        group: name of the images that it belongs to; None if its set declares no groups.
+        cells: text of each column that the set's entry names.
     """
 
     index: int
@@ -28,6 +30,8 @@ class Example:
     member: str | None = None
     reader: str | None = None
     condition: tuple[str, int] | None = None
+    group: str | None = None
+    cells: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

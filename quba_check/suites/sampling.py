@@ -34,23 +34,26 @@ class SubsetSampler:
             if number is not None and (type(number) is not int or number < least):
                 raise OptionError(f"{name}: got {number!r}. Allowed: a whole number from {least}.")
 
-    def positions(self, labels: Sequence[int]) -> NDArray[np.intp]:
+    def positions(self, labels: Sequence[int], groups: Sequence[str] | None = None) -> NDArray[np.intp]:
         """Return the positions of the images to evaluate, in order of evaluation.
 
         Stratified by class: the share of each class equals the share of the whole set, up to one image. Sets
         with the same labels give the same positions, so that paired images stay paired. A smaller limit gives
-        a subset of a larger one.
+        a subset of a larger one. Groups are selected and ordered as wholes, regardless of their classes.
 
         Args:
             labels: (N,) class of each image of the set.
+            groups: (N,) group of each image; None if the set has none.
 
         Returns:
-            (n,) positions, n at most `max_images`.
+            (n,) positions, n at most `max_images`; with groups more if the first one has more.
 
         Examples:
             >>> SubsetSampler(max_images=4).positions([0, 0, 0, 0, 1, 1, 1, 1]).tolist()
             [1, 3, 4, 7]
         """
+        if groups is not None:
+            return self._whole_groups(groups)
         positions = self._limit(labels)
         if not self.shuffled or len(positions) < LEAST_STOPPED:
             return positions
@@ -67,6 +70,20 @@ class SubsetSampler:
             # Evenly spread over [0, 1) from a random start: below any rank lies the same share of each class.
             ranks[own] = (np.arange(len(own)) + rng.random()) / len(own)
         return np.sort(np.argsort(ranks, kind="stable")[: self.max_images])
+
+    def _whole_groups(self, groups: Sequence[str]) -> NDArray[np.intp]:
+        """Return the positions of images in the order of groups, if that is random, else of the set."""
+        _, numbers = np.unique(np.asarray(groups), return_inverse=True)
+        sizes = np.bincount(numbers)
+        order = np.random.default_rng([self.seed, _LIMIT_STREAM]).permutation(len(sizes))
+        ends = np.cumsum(sizes[order])
+        count = len(order) if self.max_images is None else max(1, int((ends <= self.max_images).sum()))
+        rank = np.empty(len(order), dtype=np.intp)
+        rank[order] = np.arange(len(order))
+        selected = np.flatnonzero(rank[numbers] < count)
+        if not self.shuffled or len(selected) < LEAST_STOPPED:
+            return selected
+        return selected[np.argsort(rank[numbers[selected]], kind="stable")]
 
     def assign_conditions(self, labels: Sequence[int], conditions: int) -> NDArray[np.intp]:
         """Assign one of several conditions to each image.

@@ -19,6 +19,7 @@ from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder
 from quba_check.suites.decoding import Content, decode_image
 from quba_check.suites.example import Example, SetCount
+from quba_check.suites.groups import group_names
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imagenet_classes, imagenet_titles
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
@@ -319,10 +320,11 @@ class Suite:
             with each_folder_once():
                 images = reader.images(path, classes, **given.options, **files)
                 unread = sorted(reader.unread_files(path))
+            groups = group_names(declared, images, self.root, path)
         except SuiteError as error:
             text = self.folder.with_location(str(error))
             raise SuiteError(f"{text} {self._manifest.assumed}".rstrip()) from None
-        positions = self.sampler.positions([image.label for image in images]).tolist()
+        positions = self.sampler.positions([image.label for image in images], groups).tolist()
         found = len(images) if len(images) > len(positions) else None
         counted = SetCount(len(positions), declared.expected, found, len(unread), next(iter(unread), ""))
         self._counted[source] = counted
@@ -331,6 +333,9 @@ class Suite:
         def example(index: int, image: LabelledImage) -> Example:
             container = None if image.member is None else declared.reader
             name = image.path.removeprefix(prefix)
-            return Example(index, name, image.label, image.texture, image.member, container)
+            group = None if groups is None else groups[index]
+            return Example(
+                index, name, image.label, image.texture, image.member, container, None, group, image.cells
+            )
 
         return tuple(example(position, images[position]) for position in positions)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from quba_check.core.view import SEVERITIES, View
 from quba_check.messages import listed
@@ -28,6 +29,39 @@ class ReaderInput:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
+class GroupRule(Strict):
+    """Groups of images by their paths, relative to the data folder. Exactly one key is given.
+
+    Attributes:
+        path: a regular expression with the named group `group`, which is searched in the path.
+        folders: number of folders, from the first one below the set's path, that name the group.
+    """
+
+    path: str | None = None
+    folders: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check_rule(self) -> GroupRule:
+        if (self.path is None) == (self.folders is None):
+            got = "neither" if self.path is None else "both"
+            raise ValueError(f"got {got}. Allowed: path, a regular expression, or folders, a number.")
+        if self.path is not None:
+            try:
+                names = re.compile(self.path).groupindex
+            except re.error as error:
+                raise ValueError(f"path is not a regular expression ({error}).") from None
+            if "group" not in names:
+                raise ValueError("path has no named group. Allowed: a part in (?P<group>…).")
+        return self
+
+
+Group = Annotated[
+    Annotated[str, Tag("(text)")] | Annotated[GroupRule, Tag("(keys)")],
+    Discriminator(lambda value: "(text)" if isinstance(value, str) else "(keys)"),
+]
+"""A column, or a rule for paths."""
+
+
 class _Entry(Strict):
     """Keys of every set.
 
@@ -37,18 +71,38 @@ class _Entry(Strict):
         expected: number of published images.
         prepared: stored at the final size: resized if necessary, not cropped again.
         space: label space of its labels; by default the model's own classes.
+        group: the images that belong together, such as those of a patient: a column, or a rule for paths.
+            Groups of the same name in several sets are one group.
     """
+
+    has_columns: ClassVar[bool] = False
 
     reader: str
     path: str | None = None
     expected: int | None = Field(default=None, ge=1)
     prepared: bool = False
     space: str | None = None
+    group: Group | None = None
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> _Entry:
+        if self.columns and not self.has_columns:
+            raise ValueError(
+                f"got the column '{self.columns[0]}' with reader: {self.reader}, which has no columns. "
+                "Allowed: group: {path: REGEX} or {folders: NUMBER}, or a reader with columns."
+            )
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns to read in addition to images and labels."""
+        return (self.group,) if isinstance(self.group, str) else ()
 
     def source_of(self, _view: View) -> ReaderInput:
         """Return the reader's input: the path, and the keys that other readers do not have."""
         own = [key for key in type(self).model_fields if key not in _Entry.model_fields]
-        return ReaderInput(self.path or "", {key: getattr(self, key) for key in own})
+        options = {key: getattr(self, key) for key in own}
+        return ReaderInput(self.path or "", options | ({"columns": self.columns} if self.columns else {}))
 
 
 class FolderEntry(_Entry):
@@ -66,6 +120,8 @@ class FolderEntry(_Entry):
 
 class CsvEntry(_Entry):
     """Images listed in the CSV file `path` with the columns `path` and `label`."""
+
+    has_columns = True
 
     reader: Literal["csv"]
     path: str
@@ -94,6 +150,8 @@ class ParquetEntry(_Entry):
         label: the column of labels.
     """
 
+    has_columns = True
+
     reader: Literal["parquet"]
     path: str
     image: str | None = None
@@ -106,6 +164,8 @@ class WebDatasetEntry(_Entry):
     Attributes:
         path: a shard, a folder of them, or a pattern such as `val-{000..049}.tar` or `val-*.tar`.
     """
+
+    has_columns = True
 
     reader: Literal["webdataset"]
     path: str
@@ -120,6 +180,8 @@ class HfEntry(_Entry):
         image: the column of images.
         label: the column of labels.
     """
+
+    has_columns = True
 
     reader: Literal["hf"]
     path: str
@@ -179,6 +241,8 @@ class CorruptionsEntry(Strict):
         expected: number of images per corruption and severity.
     """
 
+    columns: ClassVar[tuple[str, ...]] = ()
+
     sample: Literal["one", "all"] = "all"
     generate: Literal["from clean"] | None = None
     encode: Literal["jpeg85"] | None = None
@@ -191,6 +255,11 @@ class CorruptionsEntry(Strict):
     @property
     def space(self) -> None:
         """Corrupted images are labelled in the model's own classes."""
+        return None
+
+    @property
+    def group(self) -> None:
+        """Corrupted images have the groups of the clean images that they show."""
         return None
 
     def source_of(self, view: View) -> ReaderInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,15 +14,16 @@ from quba_check.suites.readers.listing import LabelledImage, ListedRow, list_fil
 _COLUMNS = ("path", "label")
 
 
-def csv_images(path: Path, classes: ClassList) -> list[LabelledImage]:
+def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -> list[LabelledImage]:
     """List the images of a CSV file with the columns `path` and `label`.
 
     Rows keep their order. Paths are relative to the file. A label is a class name, or a class number if no
-    class has that name. Other columns are skipped.
+    class has that name.
 
     Args:
         path: the CSV file.
         classes: the class list.
+        columns: further columns to read; others are skipped.
 
     Raises:
         SuiteError: a column is missing, a label is unknown, or an image is missing or listed twice.
@@ -29,16 +31,17 @@ def csv_images(path: Path, classes: ClassList) -> list[LabelledImage]:
 
     def listed_row(row: CsvRow) -> ListedRow:
         where, cells = f"{path}:{row[0]}", row[1]
-        return ListedRow(where, cells["path"], classes.position(cells["label"], where))
+        label = classes.position(cells["label"], where)
+        return ListedRow(where, cells["path"], label, tuple(cells[column] for column in columns))
 
-    with closing(csv_rows(path, _COLUMNS)) as rows:
+    with closing(csv_rows(path, (*_COLUMNS, *columns))) as rows:
         images = list_files(map(listed_row, rows), path.parent, {})
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
     return images
 
 
-def csv_paths(path: Path) -> list[Path]:
+def csv_paths(path: Path, *, columns: Sequence[str] = ()) -> list[Path]:  # noqa: ARG001
     """Return the paths of the images that a CSV file names; they may be missing.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage
-from quba_check.suites.readers.table_rows import check_columns, label_positions, open_cell
+from quba_check.suites.readers.table_rows import cells_by_row, check_columns, label_positions, open_cell
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -24,7 +25,13 @@ _TABLES_CACHED = 64
 
 
 def hf_images(
-    path: Path, classes: ClassList, *, split: str | None = None, image: str = IMAGE, label: str = LABEL
+    path: Path,
+    classes: ClassList,
+    *,
+    split: str | None = None,
+    image: str = IMAGE,
+    label: str = LABEL,
+    columns: Sequence[str] = (),
 ) -> list[LabelledImage]:
     """List the images of a dataset written by `save_to_disk` of the library `datasets`.
 
@@ -37,20 +44,22 @@ def hf_images(
         split: the split, if the folder holds several.
         image: column of images.
         label: column of labels.
+        columns: further columns to read.
 
     Raises:
         SuiteError: `datasets` is not installed, the folder holds no dataset, a split or column is missing, or
             a label is unknown.
     """
     dataset = _split(path, split)
-    _check_columns(path, dataset, image, label)
+    _check_columns(path, dataset, image, label, *columns)
     images: list[LabelledImage] = []
     for file in dict.fromkeys(entry["filename"] for entry in dataset.cache_files):
-        part = _table(Path(file), image, label)
+        part = _table(Path(file), image, label, *columns)
         names = getattr(part.features[label], "names", None)
         positions = label_positions(file, part[label][:], names, classes)
+        cells = cells_by_row([part[column][:] for column in columns], len(positions))
         images += [
-            LabelledImage(Path(file).as_posix(), k, member=f"{image}/{row}")
+            LabelledImage(Path(file).as_posix(), k, member=f"{image}/{row}", cells=cells[row])
             for row, k in enumerate(positions)
         ]
     return images
@@ -109,10 +118,10 @@ def _check_files(path: Path) -> None:
                 raise SuiteError(f"{file}: is a pipe or a device, not a file.")
 
 
-def _check_columns(path: Path, dataset: Dataset, image: str, label: str) -> None:
+def _check_columns(path: Path, dataset: Dataset, image: str, *columns: str) -> None:
     datasets = _library(path)
     features = dataset.features
-    check_columns(path, (image, label), features)
+    check_columns(path, (image, *columns), features)
     if not isinstance(features[image], datasets.Image):
         of_images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
         allowed = listed(of_images) or "none here"

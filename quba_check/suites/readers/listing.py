@@ -22,12 +22,14 @@ class LabelledImage:
         label: position of its class in the class list.
         texture: class of its second cue; `NO_CLASS` if it has none.
         member: name of the image in the container; None if the file is the image.
+        cells: text of each requested column.
     """
 
     path: str
     label: int
     texture: int = NO_CLASS
     member: str | None = None
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,13 @@ class ListedRow:
         where: the file with its line or row, for messages.
         path: of the image, relative to the folder of the list.
         label: position of its class.
+        cells: text of each requested column.
     """
 
     where: str
     path: str
     label: int
+    cells: tuple[str, ...] = ()
 
 
 def list_files(rows: Iterable[ListedRow], folder: Path, listed: dict[Path, str]) -> list[LabelledImage]:
@@ -68,5 +72,5 @@ def list_files(rows: Iterable[ListedRow], folder: Path, listed: dict[Path, str])
         if real in listed:
             raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {listed[real]}.")
         listed[real] = row.where
-        images.append(LabelledImage(file.as_posix(), row.label))
+        images.append(LabelledImage(file.as_posix(), row.label, cells=row.cells))
     return images

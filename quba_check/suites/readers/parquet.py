@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,19 @@ from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage, ListedRow, list_files
 from quba_check.suites.readers.paths import files_at
-from quba_check.suites.readers.table_rows import check_columns, label_positions, open_cell
+from quba_check.suites.readers.table_rows import cells_by_row, check_columns, label_positions, open_cell
 
 PATH, IMAGE, LABEL = "path", "image", "label"
 _FILES_CACHED, _GROUPS_CACHED = 64, 4
 
 
 def parquet_images(
-    path: Path, classes: ClassList, *, image: str | None = None, label: str = LABEL
+    path: Path,
+    classes: ClassList,
+    *,
+    image: str | None = None,
+    label: str = LABEL,
+    columns: Sequence[str] = (),
 ) -> list[LabelledImage]:
     """List the images of Parquet files.
 
@@ -37,6 +43,7 @@ def parquet_images(
         classes: the class list.
         image: column of images; by default `path`, or `image` if there is no such column.
         label: column of labels.
+        columns: further columns to read.
 
     Raises:
         SuiteError: `pyarrow` is not installed, a column is missing, a label is unknown, or an image is
@@ -45,19 +52,26 @@ def parquet_images(
     listed: dict[Path, str] = {}
     images = []
     for file in files_at(path, ".parquet"):
-        images += _images_of_file(file, classes, image, label, listed)
+        images += _images_of_file(file, classes, image, label, columns, listed)
     if not images:
         raise SuiteError(f"{path}: lists no images.")
     return images
 
 
-def parquet_paths(path: Path, *, image: str | None = None, label: str = LABEL) -> list[Path]:  # noqa: ARG001
+def parquet_paths(
+    path: Path,
+    *,
+    image: str | None = None,
+    label: str = LABEL,  # noqa: ARG001
+    columns: Sequence[str] = (),  # noqa: ARG001
+) -> list[Path]:
     """Return the paths of the images that Parquet files name.
 
     Args:
         path: see `parquet_images`.
         image: column of images; by default `path`, if there is such a column.
         label: column of labels, which is not read.
+        columns: further columns, likewise.
 
     Raises:
         SuiteError: a file is missing or cannot be read.
@@ -105,22 +119,28 @@ def _read_column(path: Path, file: Any, column: str) -> list[Any]:
 
 
 def _images_of_file(
-    path: Path, classes: ClassList, image: str | None, label: str, listed: dict[Path, str]
+    path: Path,
+    classes: ClassList,
+    image: str | None,
+    label: str,
+    columns: Sequence[str],
+    listed: dict[Path, str],
 ) -> list[LabelledImage]:
     file = _open_file(path)
-    columns = file.schema_arrow.names
-    source = image or (PATH if PATH in columns else IMAGE)
-    check_columns(path, (source, label), columns)
+    existing = file.schema_arrow.names
+    source = image or (PATH if PATH in existing else IMAGE)
+    check_columns(path, (source, label, *columns), existing)
     labels = _read_column(path, file, label)
     names = _class_names(file.schema_arrow.metadata, label)
     positions = label_positions(str(path), labels, names, classes)
+    cells = cells_by_row([_read_column(path, file, column) for column in columns], len(positions))
     if source != PATH:
         return [
-            LabelledImage(path.as_posix(), position, member=f"{source}/{row}")
+            LabelledImage(path.as_posix(), position, member=f"{source}/{row}", cells=cells[row])
             for row, position in enumerate(positions)
         ]
     rows = (
-        ListedRow(f"{path}[{row}]", str(name), position)
+        ListedRow(f"{path}[{row}]", str(name), position, cells[row])
         for row, (name, position) in enumerate(zip(_read_column(path, file, PATH), positions, strict=True))
     )
     return list_files(rows, path.parent, listed)

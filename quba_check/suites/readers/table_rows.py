@@ -22,6 +22,12 @@ def check_columns(path: Path, columns: Iterable[str], existing: Iterable[str]) -
             raise SuiteError(f"{path}: there is no column '{column}'. {allowed_names(column, existing)}")
 
 
+def cells_by_row(columns: Sequence[Sequence[object]], rows: int) -> list[tuple[str, ...]]:
+    """Return the text of each row's cells; missing values are empty."""
+    texts = [["" if value is None else str(value) for value in column] for column in columns]
+    return list(zip(*texts, strict=True)) if texts else [()] * rows
+
+
 def label_positions(
     where: str, labels: Iterable[object], names: Sequence[str] | None, classes: ClassList
 ) -> list[int]:

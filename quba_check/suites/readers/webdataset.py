@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image
 
 from quba_check.errors import SuiteError
+from quba_check.messages import listed
 from quba_check.storage.user_files import is_utf8
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES, files_at
+from quba_check.suites.readers.table_rows import cells_by_row
 
 _IMAGE, _CLASS, _JSON = "image", ".cls", ".json"
 _INDICES_CACHED = 256
@@ -26,7 +29,7 @@ _Span = tuple[int, int]
 """Position and size of a member's content in the tar file, in bytes."""
 
 
-def webdataset_images(path: Path, classes: ClassList) -> list[LabelledImage]:
+def webdataset_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -> list[LabelledImage]:
     """List the images of WebDataset shards.
 
     Files with the same name up to the first dot are a sample, such as `0001.jpg` and `0001.cls`. The label is
@@ -37,12 +40,15 @@ def webdataset_images(path: Path, classes: ClassList) -> list[LabelledImage]:
     Args:
         path: a shard, a folder of shards, or a pattern such as `val-{000..049}.tar` or `val-*.tar`.
         classes: the class list.
+        columns: further keys of the `.json` files to read.
 
     Raises:
         SuiteError: a shard is not a tar file, a sample lacks its image or label or has two, a label is
             unknown, or there are no samples.
     """
-    images = [image for shard in files_at(path, ".tar") for image in _images_of_shard(shard, classes)]
+    images = [
+        image for shard in files_at(path, ".tar") for image in _images_of_shard(shard, classes, columns)
+    ]
     if not images:
         raise SuiteError(f"{path}: no samples. Expected: images with labels, such as 0001.jpg with 0001.cls.")
     return images
@@ -83,7 +89,7 @@ def _read_index(path: Path) -> dict[str, _Span]:
 _index = FileCache(_read_index, _INDICES_CACHED)
 
 
-def _images_of_shard(shard: Path, classes: ClassList) -> list[LabelledImage]:
+def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) -> list[LabelledImage]:
     index = _index(shard)
     samples: dict[str, dict[str, str]] = {}
     for name in index:
@@ -101,7 +107,8 @@ def _images_of_shard(shard: Path, classes: ClassList) -> list[LabelledImage]:
         for parts in samples.values():
             if _IMAGE in parts:
                 label = _label(shard, file, index, parts, classes)
-                images.append(LabelledImage(shard.as_posix(), label, member=parts[_IMAGE]))
+                cells = _cells(shard, file, index, parts, columns)
+                images.append(LabelledImage(shard.as_posix(), label, member=parts[_IMAGE], cells=cells))
             elif _CLASS in parts:
                 raise SuiteError(f"{shard}[{parts[_CLASS]}]: a label without an image.")
     return images
@@ -116,13 +123,34 @@ def _label(
             f"{shard}[{parts[_IMAGE]}]: an image without a label. Expected: a .cls or .json next to it."
         )
     where = f"{shard}[{name}]"
-    if (size := index[name][1]) > LARGEST_LABEL:
-        raise SuiteError(f"{where}: not a label, got {size:,} bytes. Allowed: at most {LARGEST_LABEL:,}.")
-    content = _read(file, index[name])
     try:
+        content = _label_file(where, file, index[name])
         label = content.decode() if _CLASS in parts else json.loads(content)["label"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise SuiteError(
             f'{where}: not a label. Expected: text in a .cls, or {{"label": …}} in a .json.'
         ) from None
     return classes.position(label, where)
+
+
+def _cells(
+    shard: Path, file: BinaryIO, index: dict[str, _Span], parts: dict[str, str], columns: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the text of keys in a sample's `.json` file; missing keys are empty."""
+    if not columns:
+        return ()
+    name = parts.get(_JSON)
+    if name is None:
+        raise SuiteError(f"{shard}[{parts[_IMAGE]}]: no .json next to it. Expected: keys {listed(columns)}.")
+    where = f"{shard}[{name}]"
+    try:
+        content: dict[str, Any] = {**json.loads(_label_file(where, file, index[name]))}
+    except (ValueError, TypeError, RecursionError):
+        raise SuiteError(f"{where}: not keys with values. Expected: keys {listed(columns)}.") from None
+    return cells_by_row([[content.get(column)] for column in columns], 1)[0]
+
+
+def _label_file(where: str, file: BinaryIO, span: _Span) -> bytes:
+    if span[1] > LARGEST_LABEL:
+        raise SuiteError(f"{where}: not a label, got {span[1]:,} bytes. Allowed: at most {LARGEST_LABEL:,}.")
+    return _read(file, span)

@@ -143,7 +143,7 @@ MISTAKES = {
     "key of another reader": (
         "sets:\n  shifts:\n    sketch: {reader: csv, path: s.csv, partial: true}\n",
         "6: sets.shifts.sketch: 'partial' belongs to reader: folder, got reader: csv. "
-        "Allowed: reader, path, expected, prepared, space.",
+        "Allowed: reader, path, expected, prepared, space, group.",
     ),
     "reader misspelt": (
         "sets:\n  clean: {raeder: folder, path: val}\n",
@@ -153,7 +153,7 @@ MISTAKES = {
     "key of two other readers": (
         "sets:\n  clean: {reader: webdataset, path: val, label: fine_label}\n",
         "5: sets.clean: 'label' belongs to reader: parquet or hf, got reader: webdataset. "
-        "Allowed: reader, path, expected, prepared, space.",
+        "Allowed: reader, path, expected, prepared, space, group.",
     ),
     "arrays without a file": (
         "sets:\n  clean: {reader: arrays, expected: 3}\n",
