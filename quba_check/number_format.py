@@ -145,6 +145,17 @@ def ceil_to_two_digits(count: int) -> int:
     return -(-count // step) * step
 
 
+def images_text(images: int, groups: int | None, effective: float | None) -> str:
+    """Return a number of images, with their groups and the information in them.
+
+    >>> images_text(5403, None, None), images_text(5403, 351, 480.2)
+    ('5,403 images', '5,403 images in 351 groups, as informative as 480')
+    """
+    if groups is None or effective is None:
+        return f"{images:,} images"
+    return f"{images:,} images in {counted(groups, 'group')}, as informative as {effective:,.0f}"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 

@@ -104,7 +104,8 @@ class TableReader:
         group = self._cache_keys.groups(stored, shards)
         if group is not None:
             table["group"] = group
-            self._note_copies(self._cache_keys.listed_set(stored), group)
+            if not self._cache_keys.declares_groups(stored):
+                self._note_copies(self._cache_keys.listed_set(stored), group)
         if shards is None and (np.diff(table["index"]) < 0).any():  # sampled in random order
             order = np.argsort(table["index"])
             table = {name: column[order] for name, column in table.items()}
@@ -112,9 +113,9 @@ class TableReader:
             self._clean = table
         return table
 
-    def _note_copies(self, name: str, group: NDArray[np.intp]) -> None:
+    def _note_copies(self, name: str, group: NDArray[np.int64]) -> None:
         """Add a note on the copies of a set in place of an earlier one."""
-        n, different = len(group), int(group.max()) + 1
+        n, different = len(group), len(np.unique(group))
         copies = "is a copy of another" if n - different == 1 else "are copies of others"
         counted = f"intervals count the {different:,} different ones"
         note = f"{name}: {n - different:,} of {n:,} images {copies}; {counted}"

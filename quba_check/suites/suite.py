@@ -326,7 +326,10 @@ class Suite:
             raise SuiteError(f"{text} {self._manifest.assumed}".rstrip()) from None
         positions = self.sampler.positions([image.label for image in images], groups).tolist()
         found = len(images) if len(images) > len(positions) else None
-        counted = SetCount(len(positions), declared.expected, found, len(unread), next(iter(unread), ""))
+        count = None if groups is None else len({groups[position] for position in positions})
+        counted = SetCount(
+            len(positions), declared.expected, found, len(unread), next(iter(unread), ""), count
+        )
         self._counted[source] = counted
         prefix = f"{self.root.as_posix()}/"
 

@@ -30,10 +30,11 @@ class ReaderInput:
 
 
 class GroupRule(Strict):
-    """Groups of images by their paths, relative to the data folder. Exactly one key is given.
+    """Groups of images by their paths, by exactly one of two rules.
 
     Attributes:
-        path: a regular expression with the named group `group`, which is searched in the path.
+        path: a regular expression with the named group `group`, which is searched in the path below the data
+            folder, or in the name inside a container.
         folders: number of folders, from the first one below the set's path, that name the group.
     """
 
