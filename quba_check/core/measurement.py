@@ -39,7 +39,7 @@ class Quantity:
             in records.
         images: number of different images behind n, if they are shown in several versions; else None.
         groups: number of groups of images, of the set with the fewest; None without groups.
-        effective: number of independent images that would have this error; None without groups.
+        effective: number of independent images that would have this error; None without groups or interval.
     """
 
     value: float

@@ -40,13 +40,13 @@ def _with_groups(quantity: AnyQuantity, predictions: Tables, groups: GroupsOfSet
     if effect is None:
         return quantity
     n = quantity.images or quantity.n
-    effective = None if n is None else n / effect.factor
-    quantity = replace(quantity, groups=effect.count, effective=effective, debiased_limit=None)
+    quantity = replace(quantity, groups=effect.count, debiased_limit=None)
     if quantity.curve is None or effect.count < LEAST_GROUPS:
         return replace(quantity, curve=None)
     room = (0.0, 1.0) if quantity.unit in ("fraction", "ratio") else None
     scores = effect.scores(np.array(SCORES))
-    return replace(quantity, curve=quantity.curve.widen(quantity.value, scores, effect.factor, room))
+    curve = quantity.curve.widen(quantity.value, scores, effect.factor, room)
+    return replace(quantity, curve=curve, effective=None if n is None else n / effect.factor)
 
 
 def _effect(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from quba_check.core.view import CORRUPTIONS_SET
 from quba_check.messages import listed
 from quba_check.number_format import counted, format_distinct, format_value, images_text, ordinal
 from quba_check.records.measurement import MeasurementRow, QuantityRow, UnmeasurableRow
@@ -69,7 +70,7 @@ def _set_notes(record: Record) -> Iterator[str]:
         count = images.images if images.found is None else images.found
         if images.expected is not None and count != images.expected:
             yield f"{name}: {count:,} images, {images.expected:,} expected"
-        if images.groups is not None:
+        if images.groups is not None and name != CORRUPTIONS_SET:
             yield f"{name}: {_groups_text(images, record.quantity('accuracy'))}"
         if images.generated is not None:
             yield (
