@@ -13,12 +13,12 @@ from quba_check.core.view import (
     CUE_CONFLICT_SET,
     MIXED_RAND_SET,
     MIXED_SAME_SET,
-    SEVERITIES,
     View,
 )
 from quba_check.messages import listed, one_line
 from quba_check.reports.tables import table_text, wrapped
 from quba_check.suites import Suite
+from quba_check.suites.sampled_corruptions import conditions_of
 
 COLUMNS = ("set", "images", "expected", "space", "classes", "per class", "where")
 _NAMES = ("set", "space")
@@ -103,7 +103,7 @@ def _where(suite: Suite, name: str) -> str:
     relative = str(path.relative_to(suite.root) if path.is_relative_to(suite.root) else path)
     if name != CORRUPTIONS_SET:
         return relative
-    conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
+    conditions = conditions_of((*CORRUPTIONS, *suite.facts.extra_corruptions))
     absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
     names = listed(absent, at_most=2)
     return (

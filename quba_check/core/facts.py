@@ -50,6 +50,7 @@ class SuiteFacts:
         class_count: number of classes of the model's own label space.
         shifts: names of the shifted sets of ood_robustness, in manifest order.
         corruptions: names of the corruptions, in the order of ImageNet-C.
+        extra_corruptions: names of further ones, which are reported and demandable, outside of the value.
         spaces: label space of each declared set; None is the model's own.
         generates_corruptions: True if corruptions are computed from the clean set instead of read from files.
         samples_corruptions: True if each image is shown under one corruption at one severity, not under all.
@@ -66,6 +67,7 @@ class SuiteFacts:
     samples_corruptions: bool = False
     class_names: tuple[str, ...] = ()
     space_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extra_corruptions: tuple[str, ...] = ()
 
     def class_names_of(self, set_name: str) -> tuple[str, ...]:
         """Return the names of the classes of a set; empty if they are unknown."""

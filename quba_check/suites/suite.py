@@ -26,7 +26,7 @@ from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
 from quba_check.suites.readers import READERS, LabelledImage
 from quba_check.suites.readers.paths import each_folder_once
 from quba_check.suites.restriction import is_subset_of_imagenet
-from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
+from quba_check.suites.sampled_corruptions import CONDITIONS, conditions_of, sampled_examples
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 
 __all__ = ["Example", "SetCount", "Suite"]
@@ -82,6 +82,7 @@ class Suite:
             generates_corruptions=corruptions is not None and corruptions.reader is None,
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
             space_classes=self._space_classes(),
+            extra_corruptions=() if corruptions is None else tuple(corruptions.extra),
         )
         self._counted: dict[View, SetCount] = {}
         # A run with early stopping goes through all sets again and again.
@@ -257,10 +258,11 @@ class Suite:
 
     def views(self) -> tuple[View, ...]:
         """Return one view for every set, and every corruption and severity, with images."""
+        extra = conditions_of(self.facts.extra_corruptions)
         declared = (
             view
             for name in self._manifest.sets
-            for view in (CONDITIONS if name == CORRUPTIONS_SET else (View(name),))
+            for view in ((*CONDITIONS, *extra) if name == CORRUPTIONS_SET else (View(name),))
         )
         return tuple(view for view in declared if self.missing(view) is None)
 

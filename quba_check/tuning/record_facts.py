@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES
+from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, EXTRA_CORRUPTIONS, SEVERITIES
 from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
@@ -36,7 +36,10 @@ def _size(name: str, record: Record) -> int:
     images = record.suite.sets[name].images
     if name != CORRUPTIONS_SET or record.suite.sample == "one":
         return images
-    return images // (len(CORRUPTIONS) * len(SEVERITIES))
+    row = record.measurements.get("corruption_robustness")
+    parts = row.parts if isinstance(row, MeasurementRow) else {}
+    extra = sum(corruption in parts for corruption in EXTRA_CORRUPTIONS)
+    return images // ((len(CORRUPTIONS) + extra) * len(SEVERITIES))
 
 
 def check_protocol(thresholds: Thresholds, record: Record) -> None:

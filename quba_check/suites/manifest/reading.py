@@ -152,10 +152,13 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
     if entry is None:
         return
     where = ("sets", CORRUPTIONS_SET)
+    if entry.extra and (entry.sample == "one" or len(set(entry.extra)) < len(entry.extra)):
+        reason = "a name is repeated" if entry.sample == "all" else "sample: one shows the fifteen only"
+        raise error_at(document, (*where, "extra"), f"{reason}. Allowed: different names, with sample: all.")
     keys = set(entry.model_dump(exclude_none=True, exclude_unset=True))
     if "generate" in keys:
-        if others := sorted(keys - {"generate", "encode", "sample"}):
-            text = f"only encode and sample go with generate, got {listed(others)}."
+        if others := sorted(keys - {"generate", "encode", "sample", "extra"}):
+            text = f"only encode, extra and sample go with generate, got {listed(others)}."
             raise error_at(document, (*where, others[0]), text)
         if sets.clean is None:
             raise error_at(document, (*where, "generate"), "there is no set 'clean' to make them from.")

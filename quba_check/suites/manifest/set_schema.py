@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from quba_check.core.view import SEVERITIES, View
+from quba_check.core.view import SEVERITIES, ExtraCorruption, View
 from quba_check.messages import listed
 from quba_check.strict_yaml import Strict
 
@@ -238,6 +238,7 @@ class CorruptionsEntry(Strict):
         prepared: stored at the final size: resized if necessary, not cropped again.
         partial: folders of classes may be missing.
         sample: `one` shows each image under one corruption at one severity instead of all 75.
+        extra: further corruptions, as parts of corruption_robustness outside of its value.
         encode: generated images go through a file format, as the stored ImageNet-C did: JPEG at quality 85.
         expected: number of images per corruption and severity.
     """
@@ -246,6 +247,7 @@ class CorruptionsEntry(Strict):
 
     sample: Literal["one", "all"] = "all"
     generate: Literal["from clean"] | None = None
+    extra: list[ExtraCorruption] = Field(default_factory=list)
     encode: Literal["jpeg85"] | None = None
     reader: Literal["folder", "webdataset", "arrays"] | None = None
     path: str | None = None

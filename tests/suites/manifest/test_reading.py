@@ -225,7 +225,7 @@ MISTAKES = {
     ),
     "both images and generated": (
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, path: c}\n",
-        "6: sets.corruptions.path: only encode and sample go with generate, got path.",
+        "6: sets.corruptions.path: only encode, extra and sample go with generate, got path.",
     ),
     "stored and encoded": (
         "sets:\n" + CLEAN + "  corruptions: {reader: folder, path: c, encode: jpeg85}\n",
@@ -234,6 +234,23 @@ MISTAKES = {
     "generated from nothing": (
         "sets:\n  corruptions: {generate: from clean}\n",
         "5: sets.corruptions.generate: there is no set 'clean' to make them from.",
+    ),
+    "unknown extra corruption": (
+        "sets:\n  clean: {reader: folder, path: val}\n"
+        "  corruptions: {generate: from clean, extra: [low_ligth]}\n",
+        "6: sets.corruptions.extra[0]: got text 'low_ligth'. Allowed: speckle_noise, gaussian_blur, spatter, "
+        "saturate, low_light. Did you mean 'low_light'?",
+    ),
+    "repeated extra corruption": (
+        "sets:\n  clean: {reader: folder, path: val}\n"
+        "  corruptions: {generate: from clean, extra: [spatter, spatter]}\n",
+        "6: sets.corruptions.extra: a name is repeated. Allowed: different names, with sample: all.",
+    ),
+    "extra corruptions of samples": (
+        "sets:\n  clean: {reader: folder, path: val}\n"
+        "  corruptions: {generate: from clean, sample: one, extra: [spatter]}\n",
+        "6: sets.corruptions.extra: sample: one shows the fifteen only. Allowed: different names, with "
+        "sample: all.",
     ),
     **{
         f"shift named {name}": (
