@@ -81,6 +81,8 @@ class Suite:
             generates_corruptions=corruptions is not None and corruptions.reader is None,
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
             space_classes=self._space_classes(),
+            unknown=manifest.unknown.names,
+            unknown_score=manifest.unknown.score,
         )
         self._counted: dict[View, SetCount] = {}
         # A run with early stopping goes through all sets again and again.
