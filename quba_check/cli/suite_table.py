@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
 
+from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import (
     CLEAN_SET,
     CORRUPTIONS,
@@ -74,13 +75,15 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
 
 
 def _images_per_class(suite: Suite, view: View) -> NDArray[np.intp]:
-    labels = [example.label for example in suite.examples(view)]
+    labels = [example.label for example in suite.examples(view) if example.label != NO_CLASS]
     return np.bincount(labels, minlength=len(suite.space_of(view.set).classes))
 
 
 def _range(images: NDArray[np.intp]) -> str:
     """Return the smallest and largest number of images of a class with images."""
     positive = images[images > 0]
+    if not len(positive):  # a set of no class
+        return _NOTHING
     fewest, most = int(positive.min()), int(positive.max())
     return f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
 

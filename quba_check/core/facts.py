@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.protocols import STANDARD, Protocol
+from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
+
+ConfidenceScore = Literal["max_probability", "max_logit", "energy"]
+"""A number for the confidence of an answer; see `metrics.confidence_scores`."""
 
 
 def short_class_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -56,6 +61,8 @@ class SuiteFacts:
         samples_corruptions: True if each image is shown under one corruption at one severity, not under all.
         class_names: readable names of the classes; empty if they only have numbers.
         space_classes: names of the classes of each other label space that a set declares.
+        unknown: names of the sets of no class, in manifest order, without `unknown/`.
+        unknown_score: score that separates them from the clean set.
     """
 
     name: str
@@ -68,6 +75,17 @@ class SuiteFacts:
     class_names: tuple[str, ...] = ()
     space_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extra_corruptions: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unknown_score: ConfidenceScore = "max_probability"
+
+    def score_columns(self, view: View) -> tuple[str, ...]:
+        """Return the names of the columns that the score needs in addition to the probability.
+
+        Views of suites with another score keep their columns, and their cache keys.
+        """
+        is_scored = view.set == CLEAN_SET or view.set.startswith(UNKNOWN_PREFIX)
+        needs_logits = self.unknown_score != "max_probability"
+        return ("logsumexp",) if needs_logits and is_scored and view.attack is None else ()
 
     def class_names_of(self, set_name: str) -> tuple[str, ...]:
         """Return the names of the classes of a set; empty if they are unknown."""
@@ -96,11 +114,13 @@ class ModelFacts:
         parameters: number of parameters of the classifying module.
         trainable: number of those that require a gradient.
         uncounted: reason why they cannot be counted; empty if they can.
+        outputs: kind of the model's outputs, such as `logits`; None until it is known.
     """
 
     parameters: int
     trainable: int
     uncounted: str = ""
+    outputs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ CORRUPTIONS_SET = "corruptions"
 MIXED_SAME_SET = "mixed_same"
 MIXED_RAND_SET = "mixed_rand"
 CUE_CONFLICT_SET = "cue_conflict"
+UNKNOWN_PREFIX = "unknown/"
+"""Beginning of the names of sets of no class, such as `unknown/near`."""
 SEVERITIES = (1, 2, 3, 4, 5)
 CORRUPTIONS = (
     "gaussian_noise",

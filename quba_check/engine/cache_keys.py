@@ -153,6 +153,7 @@ class CacheKeys:
             kinds["texture"] = "class"
         if view.columns == "probabilities":
             kinds["probabilities"] = "share"
+        kinds |= dict.fromkeys(self._suite.facts.score_columns(view), "distance")
         if view.attack is not None:
             kinds["zero_gradient" if view.attack == "fgsm" else "always_right"] = "flag"
             if self._protocol.attack_space != "pixel":
@@ -290,7 +291,7 @@ class CacheKeys:
             "format": FORMAT,
             "model": self.model_settings,
             "view": str(view),
-            "columns": view.columns,
+            "columns": "+".join((view.columns, *self._suite.facts.score_columns(view))),
             "crop": self.is_cropped(view),
             "spaces": [
                 [space.name, space.classes, space.members, space.by]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.predictions import Predictions
-from quba_check.core.view import CLEAN, View
+from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.shard_arrays import ShardArrays
@@ -101,6 +102,10 @@ class TableReader:
         if is_clean and self._clean is not None:
             return self._clean
         table = dict(self._columns(stored, shards))
+        if stored.set.startswith(UNKNOWN_PREFIX):  # these images are named in a table of the measurement
+            numbers = self._cache_keys.shards(stored, shards)
+            examples = chain.from_iterable(self._cache_keys.examples(stored, number) for number in numbers)
+            table["name"] = np.array([example.full_name for example in examples])
         group = self._cache_keys.groups(stored, shards)
         if group is not None:
             table["group"] = group

@@ -83,6 +83,8 @@ class Suite:
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
             space_classes=self._space_classes(),
             extra_corruptions=() if corruptions is None else tuple(corruptions.extra),
+            unknown=manifest.unknown.names,
+            unknown_score=manifest.unknown.score,
         )
         self._counted: dict[View, SetCount] = {}
         # A run with early stopping goes through all sets again and again.

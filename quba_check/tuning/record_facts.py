@@ -13,11 +13,15 @@ from quba_check.records.record import Record
 
 def suite_facts(record: Record) -> SuiteFacts:
     """Return the facts of a record's suite behind parts and sets of dimensions."""
-    row = record.measurements.get("ood_robustness")
-    shifts = (
-        [name for name, part in row.parts.items() if part.better] if isinstance(row, MeasurementRow) else []
-    )
-    return SuiteFacts(record.suite.name, record.model.classes, tuple(shifts), CORRUPTIONS, {})
+    shifts, unknown = (_sets(record, name) for name in ("ood_robustness", "unknown_detection"))
+    return SuiteFacts(record.suite.name, record.model.classes, shifts, CORRUPTIONS, {}, unknown=unknown)
+
+
+def _sets(record: Record, dimension: str) -> tuple[str, ...]:
+    """Return the names of a dimension's sets: its parts that are better if higher."""
+    row = record.measurements.get(dimension)
+    parts = row.parts if isinstance(row, MeasurementRow) else {}
+    return tuple(name for name, part in parts.items() if part.better == "high")
 
 
 def images_behind(quantity: QuantityRow, dimension: str, record: Record) -> int | None:

@@ -19,10 +19,11 @@ from quba_check.stats.clusters import group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import wilson_limits
 
-FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}), ModelFacts(10, 10))
+FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}, unknown=("near",)), ModelFacts(10, 10))
 FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
 SAME, RANDOM, SKETCH, CUES = View("mixed_same"), View("mixed_rand"), View("sketch"), View(CUE_CONFLICT_SET)
-SHARES = {CLEAN: 0.9, FGSM: 0.5, PGD: 0.4, SAME: 0.8, RANDOM: 0.7, SKETCH: 0.6, CUES: 0.6}
+NEAR = View("unknown/near")
+SHARES = {CLEAN: 0.9, FGSM: 0.5, PGD: 0.4, SAME: 0.8, RANDOM: 0.7, SKETCH: 0.6, CUES: 0.6, NEAR: 0.5}
 SHARES |= dict.fromkeys(FOG, 0.8)
 NAMES = [name for name in registry.names if registry[name].views(FACTS.suite)]
 TOLERANCE = {"class_balance": 0.2}  # its error has a second-order term that grows faster than 1 / √n

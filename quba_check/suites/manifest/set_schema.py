@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from quba_check.core.view import SEVERITIES, ExtraCorruption, View
+from quba_check.core.facts import ConfidenceScore
+from quba_check.core.view import SEVERITIES, UNKNOWN_PREFIX, ExtraCorruption, View
 from quba_check.messages import listed
 from quba_check.strict_yaml import Strict
 
@@ -223,6 +224,31 @@ SetEntry = Annotated[
     Field(discriminator="reader"),
 ]
 """A set of labelled images."""
+
+
+class UnknownEntry(BaseModel):
+    """Sets of images of no class: by name a folder, with images at any depth.
+
+    Attributes:
+        score: the score that separates them from the clean images.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, str]
+
+    score: ConfidenceScore = "max_probability"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the sets, as given."""
+        return tuple(self.__pydantic_extra__)
+
+    def sets(self, *, prepared: bool) -> dict[str, _Entry]:
+        """Return the sets by their names in views, such as `unknown/near`."""
+        return {
+            f"{UNKNOWN_PREFIX}{name}": _Entry(reader="unlabelled", path=path, prepared=prepared)
+            for name, path in self.__pydantic_extra__.items()
+        }
 
 
 class CorruptionsEntry(Strict):

@@ -133,7 +133,7 @@ MISTAKES = {
     "unknown key": (
         "sets:\n  cleen: {reader: folder, path: val}\n",
         "5: sets: unknown key 'cleen'. Did you mean 'clean'? "
-        "Allowed: clean, corruptions, shifts, mixed_same, mixed_rand, cue_conflict.",
+        "Allowed: clean, corruptions, shifts, mixed_same, mixed_rand, cue_conflict, unknown.",
     ),
     "clean is in the model's own space": (
         "sets:\n  clean: {reader: folder, path: val, space: coarse}\n",
@@ -260,7 +260,34 @@ MISTAKES = {
         )
         for name in ("clean", "My sketches", "sketch_accuracy")
     },
+    **{
+        f"unknown set named {name}": (
+            f"sets:\n  unknown:\n    {name}: others\n",
+            f"6: sets.unknown: got the name '{name}'. Allowed: lower-case letters, digits and _, with a "
+            "letter first, that no other set has, and that do not end in _accuracy or _matched or _fpr95.",
+        )
+        for name in ("clean", "Near", "near_fpr95")
+    },
+    "unknown set that is no folder": (
+        "sets:\n  unknown: {near: {reader: csv, path: near.csv}}\n",
+        "5: sets.unknown.near: got keys with values. Allowed: text.",
+    ),
+    "unknown score": (
+        "sets:\n  unknown: {near: others, score: entropy}\n",
+        "5: sets.unknown.score: got text 'entropy'. Allowed: max_probability, max_logit, energy. "
+        "Did you mean 'energy'?",
+    ),
 }
+
+
+def test_sets_of_no_class(tmp_path: Path) -> None:
+    manifest = read(tmp_path, f"{HEAD}sets:\n  unknown: {{near: others/, far: noise, score: energy}}\n")
+    assert (manifest.unknown.names, manifest.unknown.score) == (("near", "far"), "energy")
+    assert {name: entry.source_of(View(name)) for name, entry in manifest.sets.items()} == {
+        "unknown/near": ReaderInput("others/"),
+        "unknown/far": ReaderInput("noise"),
+    }
+    assert read(tmp_path, f"{HEAD}sets: {{}}\n").unknown.score == "max_probability"
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -320,8 +347,9 @@ def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
         for model in models.values()
         if "const" in model.get("properties", {}).get("reader", {})
     }
-    assert set(readers) == set(READERS)
+    named = set(READERS) - {"unlabelled"}  # sets of no class name no reader
+    assert set(readers) == named
     assert {name: set(model["required"]) for name, model in readers.items()} == {
-        name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in READERS
+        name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in named
     }
     assert all(model["additionalProperties"] is False for model in readers.values())
