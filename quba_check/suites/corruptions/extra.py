@@ -76,7 +76,7 @@ _RELIEF = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])
 
 
 def saturate(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
-    """Less or more saturation (HSV), the same hue and value; grey has the hue of red."""
+    """Less or more saturation (HSV) at the same hue and value; grey is red."""
     factor, increase = strength.parameters(
         ((0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2)),
         ((0.3, 0.0), (0.1, 0.0), (2.0, 0.0), (5.0, 0.1), (20.0, 0.2)),
