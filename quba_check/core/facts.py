@@ -55,6 +55,7 @@ class SuiteFacts:
         samples_corruptions: True if each image is shown under one corruption at one severity, not under all.
         class_names: readable names of the classes; empty if they only have numbers.
         space_classes: names of the classes of each other label space that a set declares.
+        slices: names of the kinds of slices that sets declare, such as `lighting`; None if unknown.
     """
 
     name: str
@@ -66,6 +67,7 @@ class SuiteFacts:
     samples_corruptions: bool = False
     class_names: tuple[str, ...] = ()
     space_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    slices: tuple[str, ...] | None = None
 
     def class_names_of(self, set_name: str) -> tuple[str, ...]:
         """Return the names of the classes of a set; empty if they are unknown."""
