@@ -16,7 +16,7 @@ from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.view import CLEAN, View
 from quba_check.demo import DEMO_MODELS
-from quba_check.dimensions import measure_dimension, registry
+from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.engine import Engine
 from quba_check.engine.plan import PlannedView
@@ -37,6 +37,7 @@ from quba_check.storage.store import Store
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.suite import Suite
+from quba_check.suites.view_slices import ViewSlices
 
 if TYPE_CHECKING:
     from quba_check.executors.ray.pool import RayPool
@@ -145,6 +146,8 @@ class Evaluation:
             executor=executor,
         )
         self.engine.tables.repair_notes += self.suite.notes
+        self._slices = ViewSlices(self.suite)
+        self._sliced = {"accuracy"}
         self._outcomes: dict[str, Outcome] = {}
         self._unmeasurable: dict[str, Unmeasurable | None] = {}
 
@@ -158,9 +161,16 @@ class Evaluation:
         facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs)
         return Facts(self.suite.facts, facts, self.protocol)
 
-    def plan(self, names: Iterable[str]) -> None:
-        """Plan dimensions that can be measured, for shared passes."""
-        names = list(names)
+    def plan(self, names: Iterable[str], sliced: Iterable[str] = ()) -> None:
+        """Plan dimensions that can be measured, for shared passes.
+
+        Args:
+            names: the dimensions.
+            sliced: those to measure on each slice of the images as well; accuracy always is.
+        """
+        names, added = list(names), {*sliced} - self._sliced
+        self._sliced |= added
+        self._outcomes = {name: outcome for name, outcome in self._outcomes.items() if name not in added}
         unmeasurable = self.unmeasurable_reasons(names)
         views = (view for name in names if name not in unmeasurable for view in self._views(name))
         self.engine.run_views = tuple(dict.fromkeys(views))
@@ -334,4 +344,8 @@ class Evaluation:
         views = self._views(name)
         predictions = self.engine.predictions(views, self.engine.run_views) if views else {}
         self.engine.check_unchanged()
-        return measure_dimension(registry[name], predictions, self.facts)
+        measurement = measure_dimension(registry[name], predictions, self.facts)
+        if name not in self._sliced or not self.facts.suite.slices:
+            return measurement
+        slices = {view: self._slices.of(view) for view in views}
+        return measure_slices(registry[name], measurement, predictions, slices, self.facts)

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "verdict": "print the verdict of stored runs, with the exit code of the gate",
         "compare": "compare two stored runs, paired image by image",
         "failures": "list the images that a stored run got wrong",
+        "slices": "list the groups of images on which a model is worst",
         "explain": "explain a record on one page: strengths, weaknesses, costly parts",
     },
     "Reports and CI": {

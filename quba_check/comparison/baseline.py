@@ -73,7 +73,7 @@ def run_value(
     measured: Measurement, part: str | None, fingerprint: str = "", answers: CleanAnswers | None = None
 ) -> RunValue | None:
     """Return the value of a measured dimension or part, None without it; see `RunValue`."""
-    quantity = measured if part is None else measured.parts.get(part)
+    quantity = measured.quantity(part)
     if quantity is None:
         return None
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"

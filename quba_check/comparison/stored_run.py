@@ -14,7 +14,7 @@ from quba_check.errors import UserError
 from quba_check.messages import listed, one_line
 from quba_check.records.conversion import measurements_of
 from quba_check.records.files import IMAGES_SUFFIX
-from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record
 from quba_check.storage.opening import stored_files
@@ -43,7 +43,7 @@ class StoredRun:
         row = self.record.measurements.get(dimension)
         if not isinstance(row, MeasurementRow) or self.stopped_early(dimension):
             return None
-        quantity: QuantityRow | None = row if part is None else row.parts.get(part)
+        quantity = row.quantity(part)
         if quantity is None:
             return None
         target = dimension if part is None else f"{dimension}.{part}"

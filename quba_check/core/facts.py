@@ -63,6 +63,7 @@ class SuiteFacts:
         space_classes: names of the classes of each other label space that a set declares.
         unknown: names of the sets of no class, in manifest order, without `unknown/`.
         unknown_score: score that separates them from the clean set.
+        slices: names of the kinds of slices that sets declare, such as `lighting`; None if unknown.
     """
 
     name: str
@@ -86,6 +87,8 @@ class SuiteFacts:
         is_scored = view.set == CLEAN_SET or view.set.startswith(UNKNOWN_PREFIX)
         needs_logits = self.unknown_score != "max_probability"
         return ("logsumexp",) if needs_logits and is_scored and view.attack is None else ()
+
+    slices: tuple[str, ...] | None = None
 
     def class_names_of(self, set_name: str) -> tuple[str, ...]:
         """Return the names of the classes of a set; empty if they are unknown."""

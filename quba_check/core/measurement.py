@@ -18,6 +18,8 @@ GroupsOfSets = Mapping[Hashable, NDArray[np.int64]]
 
 MASKED = "masked: "
 """Prefix of the notes with the reasons in `Measurement.masked`."""
+SLICES = "slices."
+"""Prefix of the part of a demand on slices, such as `slices.lighting.worst` or `slices.lighting=night`."""
 NO_EVIDENCE = "no evidence of robustness"
 """Meaning of a masked value, in every message."""
 
@@ -93,6 +95,9 @@ class Measurement:
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
         tables: tables of details by name, such as the accuracy of each class.
         groups_of_sets: groups of the images behind `influences`; not stored in records.
+        slices: value on the images of each slice, by its name, such as `lighting=night`.
+        gaps: how much worse each slice is than all other images; positive is worse.
+        unsliced: reason for each slice without a value, or for a column without slices.
     """
 
     dimension: str
@@ -111,11 +116,25 @@ class Measurement:
     groups: int | None = None
     effective: float | None = None
     groups_of_sets: GroupsOfSets = field(default_factory=dict, repr=False, compare=False)
+    slices: Mapping[str, Quantity] = field(default_factory=dict)
+    gaps: Mapping[str, Quantity] = field(default_factory=dict)
+    unsliced: Mapping[str, Unmeasurable] = field(default_factory=dict)
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """The two-sided 95 % interval; None if unknown."""
         return None if self.curve is None else self.curve.interval(CONFIDENCE)
+
+    @property
+    def whole(self) -> Quantity:
+        """The value of the dimension itself."""
+        return Quantity(**{item.name: getattr(self, item.name) for item in fields(Quantity)})
+
+    def quantity(self, part: str | None) -> Quantity | None:
+        """Return the value of the dimension, or of a part or slice (`slices.lighting=night`), if any."""
+        if part is None:
+            return self.whole
+        return self.parts.get(part) or self.slices.get(part.removeprefix(SLICES))
 
     def __repr__(self) -> str:
         return f"Measurement({self.dimension} {_summary(self)})"

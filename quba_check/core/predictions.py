@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,20 +59,21 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.index)
 
+    def rows(self, selection: NDArray[np.bool_] | NDArray[np.intp]) -> Predictions:
+        """Return some of the rows, by a mask or in the order of their positions."""
+
+        def select(value: Any) -> Any:
+            return None if value is None else value[selection]
+
+        columns = {
+            item.name: select(getattr(self, item.name)) for item in fields(self) if item.name != "extra"
+        }
+        return Predictions(**columns, extra={name: select(column) for name, column in self.extra.items()})
+
     @property
     def by_index(self) -> Predictions:
         """The same rows, ordered by index."""
-        order = np.argsort(self.index)
-        return Predictions(
-            self.index[order],
-            self.label[order],
-            self.predicted[order],
-            self.confidence[order],
-            self.true_probability[order],
-            None if self.probabilities is None else self.probabilities[order],
-            {name: column[order] for name, column in self.extra.items()},
-            None if self.group is None else self.group[order],
-        )
+        return self.rows(np.argsort(self.index))
 
     @property
     def correct(self) -> NDArray[np.bool_]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
+from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.policy import POINT, Policy
-from quba_check.records.measurement import StoppedRow
+from quba_check.records.measurement import QuantityRow, StoppedRow
 from quba_check.records.provenance import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
 
@@ -33,6 +34,8 @@ class Demand:
         parts: parts of the dimension with a direction, which explain its value; empty for a part.
         allow_masked: a value with signs of masked gradients is judged like any other.
         path: the same file on disk; None if there is none.
+        min_images: number of images below which a slice is not judged; 0 unless the demand is on slices.
+        min_groups: number of groups of images, likewise, if groups are declared.
     """
 
     dimension: str
@@ -48,6 +51,8 @@ class Demand:
     parts: tuple[Part, ...] = ()
     allow_masked: bool = False
     path: Path | None = None
+    min_images: int = 0
+    min_groups: int = 0
 
     @property
     def target(self) -> str:
@@ -58,6 +63,19 @@ class Demand:
     def is_on_grade(self) -> bool:
         """True if it bounds the QUBA score or the grade."""
         return self.dimension == QUBA
+
+    @property
+    def slices(self) -> str:
+        """The slice or the column that it bounds; empty without one."""
+        if self.part is None or not self.part.startswith(SLICES):
+            return ""
+        name = self.part.removeprefix(SLICES)
+        return name if "=" in name else name.rpartition(".")[0]
+
+    @property
+    def is_on_all_slices(self) -> bool:
+        """True if it bounds the worst slice or the largest gap of a column."""
+        return bool(self.slices) and "=" not in self.slices
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -89,6 +107,8 @@ class Demand:
         within_noise: bool = False,
         policy: Policy = POINT,
         stopped: StoppedRow | None = None,
+        judged: QuantityRow | None = None,
+        note: str = "",
     ) -> VerdictRow:
         """Return the demand with an outcome, as records store it."""
         return VerdictRow(
@@ -106,6 +126,8 @@ class Demand:
             policy=policy.uncertain,
             confidence=policy.confidence,
             stopped=stopped,
+            judged=judged,
+            note=note,
         )
 
     @property

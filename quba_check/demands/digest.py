@@ -18,7 +18,8 @@ def demands_digest(
     """Return the SHA-256 (hex) of all that a threshold file decides about verdicts.
 
     It is that of JSON in UTF-8 without spaces, with sorted keys: `demands`, sorted, each a list of target,
-    bound, threshold, tier, `optional` and `allow_masked`; `uncertain` and `confidence`; `protocol`, null if
+    bound, threshold, tier, `optional` and `allow_masked`, for slices also `min_images` and `min_groups`;
+    `uncertain` and `confidence`; `protocol`, null if
     the file states none; and `quba`, the settings of the grade, null without a demand on score or grade.
     Comments, order and the split into extended files have no influence.
 
@@ -31,7 +32,11 @@ def demands_digest(
     demands = list(demands)
     content = {
         "demands": sorted(
-            [demand.target, demand.bound, demand.threshold, demand.tier, demand.optional, demand.allow_masked]
+            [
+                *(demand.target, demand.bound, demand.threshold, demand.tier, demand.optional),
+                demand.allow_masked,
+                *((demand.min_images, demand.min_groups) if demand.slices else ()),
+            ]
             for demand in demands
         ),
         **asdict(policy),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension, Part
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, QubaSettings, Thresholds
 from quba_check.demands.digest import demands_digest
 from quba_check.demands.inheritance import LocatedValue, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.schema import POPULATIONS, as_share
-from quba_check.demands.validation import check_entries
+from quba_check.demands.validation import SLICE_BOUNDS, check_entries
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.records.provenance import InputKind, InputRow, yaml_input
@@ -26,7 +27,8 @@ from quba_check.strict_yaml import Document, dotted_path
 _BOUNDS: Mapping[str, Bound] = {bound: bound for bound in get_args(Bound)}
 _GRADE_PARTS = {"min_score": "score", "min_grade": "grade"}
 _DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_masked": False}
-"""Settings of demands; parts take those of their dimension."""
+"""Settings of demands; parts and slices take those of their dimension."""
+_SLICE_DEFAULTS: Mapping[str, Any] = {"min_images": 50, "min_groups": 10}
 
 
 def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
@@ -86,14 +88,17 @@ def _demands(tree: Tree, suite: SuiteFacts) -> Iterator[Demand]:
 def _entry_demands(
     dimension: Dimension, part: Part | None, entry: Tree, suite: SuiteFacts, defaults: Mapping[str, Any]
 ) -> Iterator[Demand]:
-    """Yield the demands on a dimension and its parts, or on a part."""
-    _check_effect(entry, ("min", "max") if part else ("min", "max", "parts"))
+    """Yield the demands on a dimension with its parts and slices, or on one."""
+    _check_effect(entry, ("min", "max") if part else ("min", "max", "parts", "slices"), defaults)
     settings = {key: _value(entry, key, default) for key, default in defaults.items()}
     parts = {each.name: each for each in dimension.parts(suite) if each.better is not None}
     for key, located in entry.items():
         if key == "parts":
             for name in _branch(entry, key):
                 yield from _entry_demands(dimension, parts[name], _branch(entry, key, name), suite, settings)
+        elif key == "slices":
+            for name in _branch(entry, key):
+                yield from _slice_demands(dimension, name, _branch(entry, key, name), suite, settings)
         elif key in _BOUNDS and isinstance(located, LocatedValue):
             yield Demand(
                 dimension=dimension.name,
@@ -110,8 +115,25 @@ def _entry_demands(
             )
 
 
+def _slice_demands(
+    dimension: Dimension, name: str, entry: Tree, suite: SuiteFacts, defaults: Mapping[str, Any]
+) -> Iterator[Demand]:
+    """Yield the demands on a slice, or on all slices of a column."""
+    defaults = {**defaults, **_SLICE_DEFAULTS}
+    if "=" in name:
+        part = Part(f"{SLICES}{name}", dimension.unit, dimension.better, name)
+        yield from _entry_demands(dimension, part, entry, suite, defaults)
+        return
+    _check_effect(entry, tuple(SLICE_BOUNDS), defaults)
+    settings = {key: _value(entry, key, default) for key, default in defaults.items()}
+    for key in entry:
+        if key in SLICE_BOUNDS:
+            part = Part(f"{SLICES}{name}.{key}", dimension.unit, SLICE_BOUNDS[key] or dimension.better, key)
+            yield from _entry_demands(dimension, part, _branch(entry, key), suite, settings)
+
+
 def _grade_demands(entry: Tree) -> Iterator[Demand]:
-    _check_effect(entry, tuple(_GRADE_PARTS))
+    _check_effect(entry, tuple(_GRADE_PARTS), _DEFAULTS)
     for key, located in entry.items():
         if key in _GRADE_PARTS and isinstance(located, LocatedValue):
             part = _GRADE_PARTS[key]
@@ -130,11 +152,11 @@ def _grade_demands(entry: Tree) -> Iterator[Demand]:
             )
 
 
-def _check_effect(entry: Tree, keys: tuple[str, ...]) -> None:
+def _check_effect(entry: Tree, keys: tuple[str, ...], settings: Iterable[str]) -> None:
     """Raise an error for settings that apply to no demand."""
     if any(key in entry for key in (*keys, *DROPS)):
         return
-    for key in _DEFAULTS:
+    for key in settings:
         located = entry.get(key)
         if isinstance(located, LocatedValue):
             where = f"{located.document.at(located.location)}: {dotted_path(located.location)}"

@@ -70,12 +70,32 @@ class PartEntry(Strict):
     )
 
 
+class SliceEntry(PartEntry):
+    """Demands on all slices of a column (`worst`, `gap`), or on one slice."""
+
+    worst: PartEntry | None = Field(None, description="Bound on the worst slice of the column.")
+    gap: PartEntry | None = Field(
+        None, description="Bound on how much worse a slice is than all other images: the largest gap."
+    )
+    min_images: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Slices with fewer images are named, not judged (default 50)."
+    )
+    min_groups: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Likewise for groups of images, if the set declares them (default 10)."
+    )
+
+
+Slices = dict[str, SliceEntry | None] | None
+_SLICES = "Demands on slices of the images, by column (lighting) or slice (lighting=night)."
+
+
 class DimensionEntry(PartEntry):
     """Demands on a dimension and its parts."""
 
     parts: dict[str, PartEntry | None] | None = Field(
         None, description="Demands on parts, by name. tier and optional default to those of the dimension."
     )
+    slices: Slices = Field(None, description=_SLICES)
 
 
 class AttackedPartEntry(PartEntry):
@@ -94,6 +114,7 @@ class AttackedEntry(AttackedPartEntry):
         description="Demands on parts, by name. tier, optional and allow_masked default to those of the "
         "dimension.",
     )
+    slices: Slices = Field(None, description=_SLICES)
 
 
 class Dimensions(Strict):

@@ -7,6 +7,7 @@ from typing import Any
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dimension, Part, is_weight
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.slices import column_of
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError
@@ -19,6 +20,11 @@ RATIO_REACH = 10.0
 """Ratios (relative accuracies) are near 1; a threshold from here on was meant as percent."""
 MILLIONS_REACH = 1e5
 """A threshold from here on was meant as a count, not in millions."""
+
+
+_SETTINGS = ("tier", "optional", "min_images", "min_groups")
+SLICE_BOUNDS: Mapping[str, Better | None] = {"worst": None, "gap": "low"}
+"""Demands on all slices of a column, with their better direction; None is that of the dimension."""
 
 
 def check_entries(document: Document, suite: SuiteFacts) -> None:
@@ -48,6 +54,50 @@ def _check_dimensions(document: Document, entries: Mapping[str, Any], suite: Sui
             part = _part(document, part_location, dimension, suite)
             if part_entry is not None and part.better is not None:
                 _check_entry(document, part_location, part_entry, part.better, part.unit)
+        for slice_name, slice_entry in (entry.get("slices") or {}).items():
+            _check_slices(document, (*location, "slices", slice_name), slice_entry, dimension, suite)
+
+
+def _check_slices(
+    document: Document,
+    location: Location,
+    entry: Mapping[str, Any] | None,
+    dimension: Dimension,
+    suite: SuiteFacts,
+) -> None:
+    """Check demands on the slices of a column, or on one slice."""
+    name = str(location[-1])
+    where = f"{document.at_key(location)}: {dimension.name}.slices"
+    if not dimension.views(suite):
+        raise ThresholdError(f"{where}: it has no images, and so no slices. Allowed: demands on it itself.")
+    column = column_of(name)
+    if suite.slices is not None and column not in suite.slices:
+        choice = allowed_names(column, suite.slices) if suite.slices else "Declare them in its manifest."
+        raise ThresholdError(f"{where}: the suite '{suite.name}' has no slices of '{column}'. {choice}")
+    if entry is None:
+        return
+    bounds = (
+        (("min" if dimension.better == "high" else "max"), *DROPS) if "=" in name else tuple(SLICE_BOUNDS)
+    )
+    _check_keys(document, location, entry, bounds)
+    if "=" in name:
+        _check_entry(document, location, entry, dimension.better, dimension.unit)
+        return
+    for key in SLICE_BOUNDS.keys() & {name for name, value in entry.items() if value is not None}:
+        better = SLICE_BOUNDS[key] or dimension.better
+        _check_keys(document, (*location, key), entry[key], ("min" if better == "high" else "max",))
+        _check_entry(document, (*location, key), entry[key], better, dimension.unit)
+
+
+def _check_keys(
+    document: Document, location: Location, entry: Mapping[str, Any], bounds: tuple[str, ...]
+) -> None:
+    """Refuse an entry without keys, or with bounds that it cannot have."""
+    wrong = next((key for key in entry if key not in (*bounds, *_SETTINGS)), None)
+    if wrong is not None or not entry:
+        where = document.at_key(location if wrong is None else (*location, wrong))
+        target = ".".join(map(str, location[1:]))
+        raise ThresholdError(f"{where}: {target}: got {wrong or 'nothing'}. Allowed: {listed(bounds)}.")
 
 
 def _part(document: Document, location: Location, dimension: Dimension, suite: SuiteFacts) -> Part:

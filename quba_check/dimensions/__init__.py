@@ -8,8 +8,9 @@ import pkgutil
 from quba_check.dimensions._groups import measure_dimension
 from quba_check.dimensions._ratios import share
 from quba_check.dimensions._registry import Registry, dimension, registry
+from quba_check.dimensions._slices import measure_slices
 
-__all__ = ["Registry", "dimension", "measure_dimension", "registry", "share"]
+__all__ = ["Registry", "dimension", "measure_dimension", "measure_slices", "registry", "share"]
 
 for _module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
     if not _module.name.startswith("_"):

@@ -45,7 +45,8 @@ def export_rows(records: Iterable[Record]) -> Iterator[Row]:
             parts = row.parts if isinstance(row, MeasurementRow) else {}
             demanded = [verdict.part for verdict in verdicts if verdict.part is not None]
             for part in dict.fromkeys([*parts, *demanded]):
-                yield _row(record, name, part, parts.get(part), verdicts)
+                judged = next((verdict.judged for verdict in verdicts if verdict.part == part), None)
+                yield _row(record, name, part, judged or record.quantity(name, part), verdicts)
         yield from _grade_rows(record)
 
 

@@ -151,7 +151,7 @@ class EarlyJudge:
 
     def _statistic(self, demand: Demand) -> SequentialStatistic | None:
         """Return the statistic that decides a demand image by image, None if it has none."""
-        if demand.is_on_grade or demand.bound != "min":
+        if demand.is_on_grade or demand.slices or demand.bound != "min":
             return None
         return registry[demand.dimension].streamed(self._suite, demand.part)
 

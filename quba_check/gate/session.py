@@ -169,7 +169,7 @@ class GateSession:
         self._selected = tuple(demands)
         for key in self.models_and_protocols():
             if key in self.evaluations:
-                self.evaluations[key].plan(self._dimensions(*key))
+                self._plan(key)
 
     def selected(self, model: str, protocol: ProtocolName) -> list[PlannedDemand]:
         """Return the selected demands on a model under a protocol."""
@@ -248,7 +248,7 @@ class GateSession:
                 workers,
             ),
         )
-        evaluation.plan(self._dimensions(model, protocol))
+        self._plan(key)
         return evaluation
 
     @cached_property
@@ -277,10 +277,12 @@ class GateSession:
         """Return each model and protocol of the selected demands."""
         return list(dict.fromkeys(planned.key for planned in self._selected))
 
-    def _dimensions(self, model: str, protocol: ProtocolName) -> list[str]:
-        """Return the names of the dimensions needed by the selected demands."""
-        needed = map(self.dimensions_of, self.selected(model, protocol))
-        return list(dict.fromkeys(name for names in needed for name in names))
+    def _plan(self, key: tuple[str, ProtocolName]) -> None:
+        """Plan the dimensions needed by the selected demands on a model."""
+        selected = self.selected(*key)
+        names = dict.fromkeys(name for planned in selected for name in self.dimensions_of(planned))
+        sliced = {planned.demand.dimension for planned in selected if planned.demand.slices}
+        self.evaluations[key].plan(names, sliced)
 
     def _labelled(self, key: tuple[str, ProtocolName]) -> tuple[Progress, Finished]:
         """Return the callbacks of an evaluation; with several, names begin with model and protocol."""

@@ -38,7 +38,7 @@ def evidence_of(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> 
         return _of_grade(run, row)
     if row.bound in DROPS:
         return _of_drop(run, row, baseline)
-    quantity = run.record.quantity(row.dimension, row.part)
+    quantity = run.record.judged(row)
     if quantity is None:
         return Evidence()
     interval = quantity.interval_at(row.confidence)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from quba_check.core.measurement import SLICES
 from quba_check.page import tables
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
@@ -43,7 +44,24 @@ def figures(dimension: str, columns: Sequence[Column]) -> list[Figure]:
     """Return the charts of a dimension, of the records that have a value of it."""
     measured = [column for column in columns if column.measured(dimension) is not None]
     draw = _DRAW.get(dimension)
-    return list(draw(measured, [column.short for column in columns])) if draw and measured else []
+    names = [column.short for column in columns]
+    drawn = list(draw(measured, names)) if draw and measured else []
+    return [*drawn, *_slices(dimension, measured, names)]
+
+
+def _slices(dimension: str, columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    """Yield the chart of the worst slices, if a record has any."""
+    measured = [row for column in columns if (row := column.measured(dimension)) is not None]
+    parts = dict.fromkeys(f"{SLICES}{name}" for row in measured for name in row.slices)
+    rows = {part: _points(columns, dimension, part) for part in parts}
+    sign = 1 if measured and measured[0].better == "high" else -1
+    worst = sorted(rows, key=lambda part: min(sign * point.value for point in rows[part].values()))[
+        :MOST_ROWS
+    ]
+    if worst:
+        drawn = {part.removeprefix(SLICES): rows[part] for part in worst}
+        caption = f"Value on each slice of the images, the worst {len(worst)} of {len(rows):,} first."
+        yield Figure(caption, dot_plot("Slices", drawn, names=names))
 
 
 def _attacks(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
@@ -203,7 +221,8 @@ def _points(columns: Sequence[Column], dimension: str, part: str | None) -> dict
     """Return the known values of a dimension or part, by number of the record."""
     points = {}
     for column in columns:
-        quantity = column.measured(dimension) if part is None else column.parts(dimension).get(part)
+        row = column.measured(dimension)
+        quantity = None if row is None else row.quantity(part)
         if quantity is not None:
             points[column.number] = Point(quantity.value, quantity.interval, quantity.unit)
     return points

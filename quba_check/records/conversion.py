@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -37,8 +38,12 @@ def row_of(
     try:
         return MeasurementRow(
             **_columns(outcome, dimension.better),
-            parts={
-                name: QuantityRow(**_columns(part, better.get(name))) for name, part in outcome.parts.items()
+            parts={name: quantity_row(part, better.get(name)) for name, part in outcome.parts.items()},
+            slices={name: quantity_row(one, dimension.better) for name, one in outcome.slices.items()},
+            gaps={name: quantity_row(one, "low") for name, one in outcome.gaps.items()},
+            unsliced={
+                name: UnmeasurableRow(unmeasurable=one.reason, missing_data=one.missing_data)
+                for name, one in outcome.unsliced.items()
             },
             notes=outcome.notes,
             stopped=stopped,
@@ -54,6 +59,15 @@ def row_of(
         raise DimensionError(
             f"dimension '{dimension.name}': {key}: {error['msg']}. Correct its measure function."
         ) from why
+
+
+def quantity_row(quantity: Quantity, better: Better | None) -> QuantityRow:
+    """Return the row of a quantity.
+
+    Raises:
+        ValidationError: it cannot be stored.
+    """
+    return QuantityRow(**_columns(quantity, better))
 
 
 def _columns(quantity: Measurement | Quantity, better: Better | None) -> dict[str, Any]:
@@ -82,9 +96,18 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
     if row.stopped is not None:
         return Unmeasurable(dimension, f"its value over all images is not known: {row.stopped}")
     whole = _quantity_of(row)
-    parts = {name: _quantity_of(part) for name, part in row.parts.items()}
+    parts, slices, gaps = (
+        {name: _quantity_of(one) for name, one in rows.items()} for rows in (row.parts, row.slices, row.gaps)
+    )
+    unsliced = {
+        name: Unmeasurable(dimension, one.unmeasurable, one.missing_data)
+        for name, one in row.unsliced.items()
+    }
     tables = {name: Table(table.columns, table.rows, table.note) for name, table in row.tables.items()}
-    return Measurement.of(dimension, whole, parts=parts, notes=row.notes, masked=row.masked, tables=tables)
+    measurement = Measurement.of(
+        dimension, whole, parts=parts, notes=row.notes, masked=row.masked, tables=tables
+    )
+    return replace(measurement, slices=slices, gaps=gaps, unsliced=unsliced)
 
 
 def _quantity_of(row: QuantityRow) -> Quantity:

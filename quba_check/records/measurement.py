@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better
-from quba_check.core.measurement import MASKED
+from quba_check.core.measurement import MASKED, SLICES
 from quba_check.messages import printable, printable_lines
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
@@ -154,33 +154,6 @@ class TableRow(JsonRow):
         return rows
 
 
-class MeasurementRow(QuantityRow):
-    """A measured dimension.
-
-    Attributes:
-        parts: named parts of the dimension.
-        notes: notes that reports show next to the value.
-        stopped: the early decision, if only some images were evaluated; the value is then not graded.
-        masked: signs of masked gradients; the value is then no evidence of robustness.
-        tables: tables of details by name, such as the accuracy of each class.
-    """
-
-    parts: dict[str, QuantityRow] = Field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    stopped: StoppedRow | None = None
-    masked: tuple[str, ...] = ()
-    tables: dict[str, TableRow] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_masked(cls, row: Any) -> Any:
-        """Fill in `masked` from the notes of older records."""
-        if not isinstance(row, dict) or "masked" in row or not isinstance(row.get("notes"), list | tuple):
-            return row
-        notes = [note for note in row["notes"] if isinstance(note, str) and note.startswith(MASKED)]
-        return row | {"masked": tuple(note.removeprefix(MASKED) for note in notes)}
-
-
 class UnmeasurableRow(JsonRow):
     """A dimension without a value, with the reason.
 
@@ -191,6 +164,45 @@ class UnmeasurableRow(JsonRow):
 
     unmeasurable: str
     missing_data: bool = False
+
+
+class MeasurementRow(QuantityRow):
+    """A measured dimension.
+
+    Attributes:
+        parts: named parts of the dimension.
+        notes: notes that reports show next to the value.
+        stopped: the early decision, if only some images were evaluated; the value is then not graded.
+        masked: signs of masked gradients; the value is then no evidence of robustness.
+        tables: tables of details by name, such as the accuracy of each class.
+        slices: value on the images of each slice, by its name, such as `lighting=night`.
+        gaps: how much worse each slice is than all other images; positive is worse.
+        unsliced: reason for each slice without a value, or for a column without slices.
+    """
+
+    parts: dict[str, QuantityRow] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    stopped: StoppedRow | None = None
+    masked: tuple[str, ...] = ()
+    tables: dict[str, TableRow] = Field(default_factory=dict)
+    slices: dict[str, QuantityRow] = Field(default_factory=dict)
+    gaps: dict[str, QuantityRow] = Field(default_factory=dict)
+    unsliced: dict[str, UnmeasurableRow] = Field(default_factory=dict)
+
+    def quantity(self, part: str | None) -> QuantityRow | None:
+        """Return the value of the dimension, or of a part or slice (`slices.lighting=night`), if any."""
+        if part is None:
+            return self
+        return self.parts.get(part) or self.slices.get(part.removeprefix(SLICES))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_masked(cls, row: Any) -> Any:
+        """Fill in `masked` from the notes of older records."""
+        if not isinstance(row, dict) or "masked" in row or not isinstance(row.get("notes"), list | tuple):
+            return row
+        notes = [note for note in row["notes"] if isinstance(note, str) and note.startswith(MASKED)]
+        return row | {"masked": tuple(note.removeprefix(MASKED) for note in notes)}
 
 
 class NotMeasuredRow(JsonRow):

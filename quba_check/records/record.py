@@ -182,11 +182,13 @@ class Record(JsonRow):
         return overall_verdict(self.verdicts, interrupted=self.interrupted, unselected=self.unselected)
 
     def quantity(self, dimension: str, part: str | None = None) -> QuantityRow | None:
-        """Return the value of a dimension or part; None if the record has none."""
+        """Return the value of a dimension, part or slice; None if the record has none."""
         row = self.measurements.get(dimension)
-        if not isinstance(row, MeasurementRow):
-            return None
-        return row if part is None else row.parts.get(part)
+        return row.quantity(part) if isinstance(row, MeasurementRow) else None
+
+    def judged(self, verdict: VerdictRow) -> QuantityRow | None:
+        """Return the value behind a verdict; None if the record has none."""
+        return verdict.judged or self.quantity(verdict.dimension, verdict.part)
 
     def files_by_grade(self) -> dict[GradeRow, list[str]]:
         """Return the distinct grades without their file, each with the threshold files that share it."""

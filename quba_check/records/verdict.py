@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.protocols import ProtocolName
-from quba_check.records.measurement import JsonRow, StoppedRow
+from quba_check.records.measurement import JsonRow, QuantityRow, StoppedRow
 
 QUBA = "quba"
 """Dimension name of demands on the QUBA score and the grade."""
@@ -65,6 +65,8 @@ class VerdictRow(JsonRow):
         policy: the file's rule for that.
         confidence: level of the interval.
         stopped: the early decision; None if all images were evaluated.
+        judged: the value that was compared, for the worst slice and the largest gap.
+        note: slices that were not judged; empty if all were.
     """
 
     _of_lines: ClassVar = frozenset({"message"})
@@ -83,6 +85,8 @@ class VerdictRow(JsonRow):
     policy: Literal["point", "fail", "allow"] = "point"
     confidence: float = CONFIDENCE
     stopped: StoppedRow | None = None
+    judged: QuantityRow | None = None
+    note: str = ""
 
     @property
     def target(self) -> str:

@@ -44,7 +44,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
         record: its record.
         comparison: the changes from a baseline to this record, if compared.
     """
-    quantity = record.quantity(verdict.dimension, verdict.part)
+    quantity = record.judged(verdict)
     is_millions = quantity is not None and quantity.unit == "millions"
     bound = bound_text(verdict, millions=is_millions)
     change = _change(verdict, comparison)

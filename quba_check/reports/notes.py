@@ -34,6 +34,11 @@ def record_notes(record: Record) -> tuple[str, ...]:
     lines.extend(
         f"{verdict.target}: {verdict.stopped}" for verdict in record.verdicts if verdict.stopped is not None
     )
+    lines.extend(
+        f"{verdict.target}: {verdict.note}"
+        for verdict in record.verdicts
+        if verdict.note not in verdict.message
+    )
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
             lines.extend(f"{name}: {note}" for note in row.notes)

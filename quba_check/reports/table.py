@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from quba_check.core.measurement import SLICES
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
@@ -86,8 +87,8 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
         yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(row))]
         for verdict in verdicts:
-            if verdict.part is not None and label(verdict) in UNMET:
-                part = row.parts.get(verdict.part) if isinstance(row, MeasurementRow) else row
+            if verdict.part is not None and (label(verdict) in UNMET or verdict.part.startswith(SLICES)):
+                part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
                 yield [Text(f"  {verdict.part}"), *_cells(part, verdict, []), Text()]
 
 

@@ -28,6 +28,7 @@ from quba_check.suites.readers.paths import each_folder_once
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampled_corruptions import CONDITIONS, conditions_of, sampled_examples
 from quba_check.suites.sampling import WHOLE, SubsetSampler
+from quba_check.suites.slices import slice_columns
 
 __all__ = ["Example", "SetCount", "Suite"]
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
@@ -85,6 +86,7 @@ class Suite:
             extra_corruptions=() if corruptions is None else tuple(corruptions.extra),
             unknown=manifest.unknown.names,
             unknown_score=manifest.unknown.score,
+            slices=tuple(dict.fromkeys(name for one in manifest.sets.values() for name in one.slice_names)),
         )
         self._counted: dict[View, SetCount] = {}
         # A run with early stopping goes through all sets again and again.
@@ -138,7 +140,18 @@ class Suite:
         Raises:
             SuiteError: the suite declares no such set.
         """
-        return self.space(self._entry(set_name).space)
+        return self.space(self.declared(set_name).space)
+
+    def declared(self, set_name: str) -> AnySet:
+        """Return the manifest's entry of a set.
+
+        Raises:
+            SuiteError: the suite declares no such set.
+        """
+        if set_name not in self._manifest.sets:
+            allowed = allowed_names(set_name, self._manifest.sets)
+            raise SuiteError(f"{self._manifest.label}: unknown set '{set_name}'. {allowed}")
+        return self._manifest.sets[set_name]
 
     def missing(self, view: View) -> str | None:
         """Return the reason if a view has no images, else None.
@@ -151,7 +164,7 @@ class Suite:
             return self.missing(View(CLEAN_SET))
         if view.images == SAMPLED:
             return next(filter(None, map(self.missing, CONDITIONS)), None)
-        source = self._entry(view.set).source_of(view)
+        source = self.declared(view.set).source_of(view)
         for path in (source.path, *source.files.values()):
             if not self.folder.has(path):
                 location = self.folder.with_location(str(self.root / path))
@@ -166,16 +179,16 @@ class Suite:
 
     def is_prepared(self, view: View) -> bool:
         """Return True if the view's images are stored at their final size, without further cropping."""
-        return self._entry(self._source(view).set).prepared
+        return self.declared(self._source(view).set).prepared
 
     def is_generated(self, view: View) -> bool:
         """Return True if the view is a corruption generated from the preprocessed clean images."""
-        return self._entry(view.set).reader is None
+        return self.declared(view.set).reader is None
 
     def set_path(self, view: View) -> Path:
         """Return the folder or file of the view's images."""
         source = self._source(view)
-        return self.root / self._entry(source.set).source_of(source).path
+        return self.root / self.declared(source.set).source_of(source).path
 
     def examples(self, view: View) -> tuple[Example, ...]:
         """Return the images of a view in order; for generated corruptions the clean ones.
@@ -289,15 +302,9 @@ class Suite:
             counts[view.set] = counts[view.set] + count if view.set in counts else count
         return counts
 
-    def _entry(self, set_name: str) -> AnySet:
-        if set_name not in self._manifest.sets:
-            allowed = allowed_names(set_name, self._manifest.sets)
-            raise SuiteError(f"{self._manifest.label}: unknown set '{set_name}'. {allowed}")
-        return self._manifest.sets[set_name]
-
     def _fetch(self, view: View) -> ReaderInput:
         """Return the reader's input of a stored view, once its files are on this machine."""
-        entry = self._entry(view.set)
+        entry = self.declared(view.set)
         source = entry.source_of(view)
         self.folder.fetch(f"the set '{view.images}'", str(entry.reader), source)
         return source
@@ -311,7 +318,7 @@ class Suite:
             sampled = sampled_examples(self.examples, self.set_path, self.sampler)
             self._counted[SAMPLED] = self._counted[self._source(CONDITIONS[0])]
             return sampled
-        declared = self._entry(source.set)
+        declared = self.declared(source.set)
         if reason := self.missing(source):
             raise SuiteError(f"{self.location}: {reason}.")
         space = declared.space
@@ -325,6 +332,7 @@ class Suite:
                 images = reader.images(path, classes, **given.options, **files)
                 unread = sorted(reader.unread_files(path))
             groups = group_names(declared, images, self.root, path)
+            slice_columns(declared, [image.cells for image in images], str(path))
         except SuiteError as error:
             text = self.folder.with_location(str(error))
             raise SuiteError(f"{text} {self._manifest.assumed}".rstrip()) from None

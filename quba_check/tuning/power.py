@@ -82,7 +82,7 @@ def detectable_effects(
         accuracy = clean.value if isinstance(clean, MeasurementRow) else accuracy
     effects = []
     for demand in thresholds.demands:
-        if isinstance(demand.threshold, str):
+        if isinstance(demand.threshold, str) or demand.slices:
             effects.append(DetectableEffect(demand, None, None, None))
             continue
         if demand.target in SHARES and not demand.needs_baseline:

@@ -14,6 +14,7 @@ from quba_check.demands.policy import POINT, Policy, is_demonstrated
 from quba_check.messages import listed
 from quba_check.records.measurement import StoppedRow
 from quba_check.stats.clusters import LEAST_GROUPS
+from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 
 NO_BASELINE = (
@@ -104,6 +105,11 @@ def _judge_by_point(demand: Demand, evidence: Judged) -> Verdict:
 
 
 def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
+    if isinstance(evidence, Drop) and (evidence.n or 0) < demand.min_images:
+        reason = f"{demand.slices} has {evidence.n or 0:,} images. Allowed: at least {demand.min_images:,}"
+        evidence = Unmeasurable(demand.dimension, f"{reason} (min_images)", missing_data=True)
+    if demand.slices and isinstance(evidence, Measurement):
+        evidence = with_slices(demand, evidence)
     if isinstance(evidence, Drop):
         return _judge_number(demand, evidence, evidence.value, evidence)
     if demand.needs_baseline and not isinstance(evidence, Unmeasurable):
@@ -113,11 +119,11 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
         return Verdict(demand, "skipped" if skips else "unmeasurable", evidence, reason=evidence.reason)
     if isinstance(evidence, Grade):
         return _judge_grade(demand, evidence)
-    if demand.part is not None and demand.part not in evidence.parts:
+    quantity = evidence.quantity(demand.part)
+    if quantity is None:
         measured = listed(evidence.parts) or "no parts"
         reason = f"{evidence.dimension} has no part '{demand.part}' here. Measured: {measured}."
         return Verdict(demand, "unmeasurable", evidence, reason=reason)
-    quantity = evidence if demand.part is None else evidence.parts[demand.part]
     return _judge_number(demand, evidence, quantity.value, quantity)
 
 

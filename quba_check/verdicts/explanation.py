@@ -18,7 +18,9 @@ from quba_check.number_format import (
     is_too_wide,
     ordinal,
 )
+from quba_check.records.conversion import quantity_row
 from quba_check.records.verdict import VerdictRow
+from quba_check.verdicts.slices import size_note
 from quba_check.verdicts.verdict import Verdict
 
 WORST_PARTS = 3
@@ -32,14 +34,21 @@ def explanation(verdict: Verdict) -> str:
 
 def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
     """Return a verdict as a row of a record, under a pytest item's id."""
+    demand, evidence = verdict.demand, verdict.evidence
+    judged, note = None, ""
+    if demand.is_on_all_slices and isinstance(evidence, Measurement):
+        judged = quantity_row(evidence.parts[str(demand.part)], demand.better)
+        note = size_note(demand, evidence)
     message = "" if verdict.outcome == "pass" else explanation(verdict)
-    return verdict.demand.verdict_row(
+    return demand.verdict_row(
         node,
         verdict.outcome,
         message,
         within_noise=verdict.within_noise,
         policy=verdict.policy,
         stopped=verdict.stopped,
+        judged=judged,
+        note=note,
     )
 
 

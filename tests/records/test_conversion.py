@@ -70,6 +70,9 @@ def test_row_of_a_measurement():
         "stopped": None,
         "masked": (),
         "tables": {"classes": {"columns": ("class", "images"), "rows": (("<b>", 3),), "note": "two"}},
+        "slices": {},
+        "gaps": {},
+        "unsliced": {},
     }
 
 

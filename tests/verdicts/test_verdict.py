@@ -35,6 +35,8 @@ def test_rows():
         "policy": "point",
         "confidence": 0.95,
         "stopped": None,
+        "judged": None,
+        "note": "",
     }
     assert verdict_row(judge(CORRUPTION, corruption(0.6)), "x").message == ""
     assert verdict_row(judge(LETTER, GRADE), "x").limit == "C"

@@ -40,6 +40,7 @@ PAGES: Mapping[str, str] = {
     "verdict": "[exit codes](result.md#what-does-the-exit-code-mean)",
     "compare": "[comparing](comparing.md)",
     "failures": "[wrong images](comparing.md#which-images-did-a-model-get-wrong)",
+    "slices": "[groups of images](slices.md)",
     "explain": "[strengths](published-models.md#what-is-my-model-good-and-bad-at)",
     "report": "[the page](result.md#how-do-i-make-a-page)",
     "summary": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
@@ -64,6 +65,11 @@ Group = Annotated[
 """A column, or a rule for paths."""
 
 
+Property = Literal["brightness", "sharpness", "size"]
+SEPARATORS = ("=", ",")
+"""Characters of names of slices that columns and values must not have."""
+
+
 class _Entry(Strict):
     """Keys of every set.
 
@@ -75,6 +81,9 @@ class _Entry(Strict):
         space: label space of its labels; by default the model's own classes.
         group: the images that belong together, such as those of a patient: a column, or a rule for paths.
             Groups of the same name in several sets are one group.
+        slices: columns whose values are slices, for demands on some of the images; a list of columns crosses
+            their values.
+        properties: properties of the images that make slices: `brightness`, `sharpness`, `size`.
     """
 
     has_columns: ClassVar[bool] = False
@@ -85,20 +94,40 @@ class _Entry(Strict):
     prepared: bool = False
     space: str | None = None
     group: Group | None = None
+    slices: tuple[str | tuple[str, ...], ...] = ()
+    properties: tuple[Property, ...] = ()
 
     @model_validator(mode="after")
     def _check_columns(self) -> _Entry:
         if self.columns and not self.has_columns:
+            others = "group: {path: REGEX} or {folders: NUMBER}" if self.group else "properties"
             raise ValueError(
                 f"got the column '{self.columns[0]}' with reader: {self.reader}, which has no columns. "
-                "Allowed: group: {path: REGEX} or {folders: NUMBER}, or a reader with columns."
+                f"Allowed: {others}, or a reader with columns."
             )
+        for name, times in Counter(self.slice_names).items():
+            if times > 1:
+                raise ValueError(f"slices: '{name}' is listed twice.")
+        for column in (column for crossed in self.crossed for column in (crossed or ("",))):
+            if not column or any(separator in column for separator in SEPARATORS):
+                raise ValueError(f"slices: got the column '{column}'. Allowed: names without = and commas.")
         return self
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns to read in addition to images and labels."""
-        return (self.group,) if isinstance(self.group, str) else ()
+        group = (self.group,) if isinstance(self.group, str) else ()
+        return tuple(dict.fromkeys([*group, *(column for crossed in self.crossed for column in crossed)]))
+
+    @property
+    def crossed(self) -> tuple[tuple[str, ...], ...]:
+        """The columns of each kind of slices, several if they are crossed."""
+        return tuple((columns,) if isinstance(columns, str) else columns for columns in self.slices)
+
+    @property
+    def slice_names(self) -> tuple[str, ...]:
+        """Names of the kinds of slices: columns, joined by a comma if crossed, and properties."""
+        return (*(",".join(crossed) for crossed in self.crossed), *self.properties)
 
     def source_of(self, _view: View) -> ReaderInput:
         """Return the reader's input: the path, and the keys that other readers do not have."""
@@ -270,6 +299,8 @@ class CorruptionsEntry(Strict):
     """
 
     columns: ClassVar[tuple[str, ...]] = ()
+    crossed: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    slice_names: ClassVar[tuple[str, ...]] = ()
 
     sample: Literal["one", "all"] = "all"
     generate: Literal["from clean"] | None = None

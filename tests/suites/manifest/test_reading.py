@@ -143,18 +143,18 @@ MISTAKES = {
     "key of another reader": (
         "sets:\n  shifts:\n    sketch: {reader: csv, path: s.csv, partial: true}\n",
         "6: sets.shifts.sketch: 'partial' belongs to reader: folder, got reader: csv. "
-        "Allowed: reader, path, expected, prepared, space, group.",
+        "Allowed: reader, path, expected, prepared, space, group, slices, properties.",
     ),
     "reader misspelt": (
         "sets:\n  clean: {raeder: folder, path: val}\n",
         "5: sets.clean: unknown key 'raeder'. Did you mean 'reader'? "
-        "Allowed: reader, path, expected, prepared, space, group, partial, image, label, split, images, "
-        "labels.",
+        "Allowed: reader, path, expected, prepared, space, group, slices, properties, partial, image, label, "
+        "split, images, labels.",
     ),
     "key of two other readers": (
         "sets:\n  clean: {reader: webdataset, path: val, label: fine_label}\n",
         "5: sets.clean: 'label' belongs to reader: parquet or hf, got reader: webdataset. "
-        "Allowed: reader, path, expected, prepared, space, group.",
+        "Allowed: reader, path, expected, prepared, space, group, slices, properties.",
     ),
     "arrays without a file": (
         "sets:\n  clean: {reader: arrays, expected: 3}\n",

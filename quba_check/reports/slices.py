@@ -1,0 +1,80 @@
+"""The slices of a record, the worst first."""
+
+from __future__ import annotations
+
+from quba_check.core.confidence import ConfidenceCurve
+from quba_check.errors import UserError
+from quba_check.messages import listed
+from quba_check.number_format import format_value, interval_text
+from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.record import Record
+from quba_check.reports.tables import table_text, terminal_width, wrapped
+from quba_check.stats.rank_statistics import holm_adjusted
+
+HEADINGS = ("slice", "images", "value", "gap", "p (Holm)")
+MOST_ROWS, MOST_NAMED = 20, 10
+LEGEND = (
+    "gap: how much worse the slice is than all other images; p: of a slice that is no worse, adjusted for "
+    "the number of slices"
+)
+_SMALLEST_P = 1e-4
+
+
+def slices_text(record: Record, dimension: str, least: int) -> str:
+    """Return the slices of all columns in a table, each compared with all other images.
+
+    Args:
+        record: the record.
+        dimension: name of the dimension.
+        least: number of images below which a slice is only named.
+
+    Raises:
+        UserError: the record has no slices of the dimension.
+    """
+    row = record.measurements.get(dimension)
+    if not isinstance(row, MeasurementRow) or not row.gaps:
+        measured = [
+            name for name, one in record.measurements.items() if isinstance(one, MeasurementRow) and one.gaps
+        ]
+        raise UserError(
+            f"{record.model.name}: the record has no slices of {dimension}. Allowed: "
+            f"{listed(measured) or 'a run on a suite whose manifest declares slices'}."
+        )
+    large = {name: gap for name, gap in row.gaps.items() if _images(gap) >= least}
+    p_values = dict(zip(large, holm_adjusted([_p_value(gap) for gap in large.values()]), strict=True))
+    order = sorted(large, key=lambda name: (p_values[name], -large[name].value))
+    rows = [
+        (
+            name,
+            f"{_images(large[name]):,}",
+            _text(row.slices[name]),
+            format_value(large[name].value, row.unit),
+            "<0.0001" if p_values[name] < _SMALLEST_P else f"{p_values[name]:.2g}",
+        )
+        for name in order[:MOST_ROWS]
+    ]
+    small = [name for name in (*row.slices, *row.unsliced) if name not in large]
+    notes = [
+        LEGEND,
+        *([f"shown: {MOST_ROWS} of {len(large):,}"] if len(large) > MOST_ROWS else []),
+        *([f"not compared: {listed(small, MOST_NAMED)}"] if small else []),
+    ]
+    table = table_text(HEADINGS, rows, HEADINGS[1:], cut=["slice"], width=terminal_width())
+    return (
+        f"{record.model.name} on {record.suite.name}: {dimension}\n{table}{wrapped(notes, terminal_width())}"
+    )
+
+
+def _images(quantity: QuantityRow) -> int:
+    return quantity.images or quantity.n or 0
+
+
+def _text(quantity: QuantityRow) -> str:
+    """Return a value with its interval."""
+    value, ends = format_value(quantity.value, quantity.unit), quantity.interval
+    return value if ends is None else f"{value} ({interval_text(ends, quantity.unit, _images(quantity))})"
+
+
+def _p_value(gap: QuantityRow) -> float:
+    """Return the p-value of "the slice is not worse"; 1 if unknown."""
+    return 1.0 if gap.limits is None else ConfidenceCurve(gap.limits).p_value_above(0.0)

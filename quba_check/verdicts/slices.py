@@ -1,0 +1,125 @@
+"""The worst slice of a column and its largest gap, from a measurement of slices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
+from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.slices import column_of
+from quba_check.demands import Demand
+from quba_check.messages import did_you_mean, listed
+from quba_check.number_format import format_value, interval_text
+from quba_check.stats.extremes import LimitsAt, smallest_limits
+
+MOST_NAMED, WORST_NAMED = 10, 3
+"""Largest number of slices named as too small, and as the worst ones."""
+
+
+def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmeasurable:
+    """Return a measurement with the value of a demand on slices, or a reason.
+
+    Args:
+        demand: a demand on slices.
+        measurement: the measurement of its dimension.
+    """
+    name, unsliced = demand.slices, measurement.unsliced
+    failed = (one for one in unsliced if column_of(one) == name and not unsliced[one].missing_data)
+    missing = next((one for one in (column_of(name), name, *failed) if one in unsliced), None)
+    if missing is not None:
+        return replace(unsliced[missing], reason=f"{missing}: {unsliced[missing].reason}")
+    if not measurement.slices:
+        text = "this run did not measure its slices. Allowed: a run with a demand on them"
+        return Unmeasurable(demand.dimension, text, missing_data=True)
+    if not demand.is_on_all_slices:
+        return _problem(demand, measurement) or measurement
+    judged = _judged(demand, measurement)
+    note = size_note(demand, measurement)
+    if not judged:
+        allowed = f"at least {demand.min_images:,} images (min_images), and images of another slice"
+        return Unmeasurable(demand.dimension, f"{note}. Allowed: {allowed}", missing_data=True)
+    sign = 1 if demand.better == "high" else -1
+    ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
+    heading = "largest gaps" if str(demand.part).endswith(".gap") else "worst slices"
+    worst = f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
+    parts = {**measurement.parts, str(demand.part): _extreme(judged, sign)}
+    return replace(measurement, parts=parts, notes=(worst, *([note] if note else []), *measurement.notes))
+
+
+def size_note(demand: Demand, measurement: Measurement) -> str:
+    """Return a note on the slices that are not judged; empty without one."""
+    names = [
+        name for name in (*measurement.slices, *measurement.unsliced) if column_of(name) == demand.slices
+    ]
+    judged = _judged(demand, measurement)
+    others = [
+        f"{name} ({_images(measurement.slices[name]):,})" if name in measurement.slices else name
+        for name in names
+        if name not in judged
+    ]
+    if not others:
+        return ""
+    return f"judged {len(judged):,} of {len(names):,} slices; too small: {listed(others, MOST_NAMED)}"
+
+
+def _problem(demand: Demand, measurement: Measurement) -> Unmeasurable | None:
+    """Return why one named slice cannot be judged, else None."""
+    name, quantity = demand.slices, measurement.slices.get(demand.slices)
+    if quantity is None:
+        same = [other for other in measurement.slices if column_of(other) == column_of(name)]
+        text = f"no image is in the slice {name}. Measured: {listed(same)}.{did_you_mean(name, same)}"
+    elif shortage := _shortage(demand, quantity):
+        text = f"{name} has {shortage}"
+    else:
+        return None
+    return Unmeasurable(demand.dimension, text.removesuffix("."), missing_data=True)
+
+
+def _judged(demand: Demand, measurement: Measurement) -> dict[str, Quantity]:
+    """Return the values, or gaps, of the slices of a column with enough images."""
+    values = measurement.gaps if str(demand.part).endswith(".gap") else measurement.slices
+    return {
+        name: quantity
+        for name, quantity in values.items()
+        if column_of(name) == demand.slices and not _shortage(demand, quantity)
+    }
+
+
+def _shortage(demand: Demand, quantity: Quantity) -> str:
+    """Return the lack of images or groups of a slice in words; empty without one."""
+    if _images(quantity) < demand.min_images:
+        return f"{_images(quantity):,} images. Allowed: at least {demand.min_images:,} (min_images)"
+    if quantity.groups is not None and quantity.groups < demand.min_groups:
+        return f"{quantity.groups:,} groups of images. Allowed: at least {demand.min_groups:,} (min_groups)"
+    return ""
+
+
+def _images(quantity: Quantity) -> int:
+    return quantity.images or quantity.n or 0
+
+
+def _text(name: str, quantity: Quantity) -> str:
+    """Return a slice with its value, interval and number of images."""
+    ends, n = quantity.interval, _images(quantity)
+    interval = "" if ends is None else f"{interval_text(ends, quantity.unit, n)}, "
+    return f"{name} {format_value(quantity.value, quantity.unit)} ({interval}n = {n:,})"
+
+
+def _extreme(judged: Mapping[str, Quantity], sign: int) -> Quantity:
+    """Return the smallest value with simultaneous limits; the largest if the sign is −1."""
+    first, n = next(iter(judged.values())), sum(map(_images, judged.values()))
+    curves = [quantity.curve for quantity in judged.values() if quantity.curve is not None]
+    if len(curves) < len(judged):
+        value = sign * min(sign * quantity.value for quantity in judged.values())
+        return Quantity(value, first.unit, n)
+    scores = np.array(SCORES)
+    limits = sign * smallest_limits([_limits_at(curve, sign) for curve in curves], scores)
+    curve = bounded_curve(limits[::sign])
+    return Quantity(float(limits[len(SCORES) // 2]), first.unit, n, curve)
+
+
+def _limits_at(curve: ConfidenceCurve, sign: int) -> LimitsAt:
+    return lambda z: np.array([sign * curve.at(sign * score) for score in z])
