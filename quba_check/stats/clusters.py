@@ -22,6 +22,8 @@ GroupIds = NDArray[np.int64]
 """(n,) identifier of the group of each image. Equal ones in several samples are one group."""
 LEAST_GROUPS = 10
 """Smallest number of groups for an interval."""
+MOST_SCORE = 20.0
+"""Largest score: from about 30 on, limits of shares cannot be computed in double precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class GroupEffect:
         >>> GroupEffect(1.0, 9.0, 10).scores(np.array([-1.959964, 0.0])).round(3).tolist()
         [-2.262, 0.0]
         """
-        scores: Scores = np.sign(z) * scipy.special.stdtrit(self.freedom, scipy.special.ndtr(np.abs(z)))
+        distance = scipy.special.stdtrit(self.freedom, scipy.special.ndtr(np.abs(z)))
+        scores: Scores = np.sign(z) * np.minimum(distance, MOST_SCORE)
         return scores
 
 

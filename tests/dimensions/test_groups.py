@@ -126,6 +126,17 @@ def test_few_groups_have_no_interval(groups: int, has_interval: bool) -> None:
     assert measurement.value == clean.accuracy
 
 
+def test_one_large_group_leaves_an_interval() -> None:
+    """A group of 200 among 29 lone images: about two degrees of freedom, and scores beyond 100."""
+    group = np.concatenate([np.zeros(200, np.int64), np.arange(1, 30)])
+    correct = np.arange(229) % 7 > 0
+    clean = replace(table(correct, np.random.default_rng(0)), group=group)
+    views = {CLEAN: clean, FGSM: clean, PGD: replace(clean, predicted=1 - clean.label)}
+    for measurement in (of("accuracy", views), of("adversarial_robustness", views)):
+        assert measurement.interval is not None
+        assert np.isfinite(measurement.interval).all()
+
+
 @pytest.mark.parametrize("correlation", [0.0, 0.2])
 @pytest.mark.parametrize("size", ["20", "heavy-tailed"])
 def test_intervals_of_30_groups_cover_the_true_value(correlation: float, size: str) -> None:
