@@ -104,7 +104,8 @@ def check_names(where: str, names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in registry:
-            raise UserError(f"{where}: unknown dimension '{name}'. {allowed_names(name, registry.names)}")
+            allowed = allowed_names(name, PUBLISHED_DIMENSIONS)
+            raise UserError(f"{where}: unknown dimension '{name}'. {allowed}")
 
 
 def weighted_score(
