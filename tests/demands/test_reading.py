@@ -270,12 +270,12 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimensions:\n  accuracy:\n    min: 0.5\n    tiers: warn\n",
             "5: dimensions.accuracy: unknown key 'tiers'. Did you mean 'tier'? "
-            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts.",
+            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts, slices.",
         ),
         (
             "schema: 1\ndimensions:\n  adversarial_robustness: {allow_masked: true}\n",
             "3: dimensions.adversarial_robustness.allow_masked: it applies to no demand. "
-            "Allowed: together with min or max or parts.",
+            "Allowed: together with min or max or parts or slices.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {min: abc}\n",
@@ -285,8 +285,8 @@ def test_shipped_profiles_are_valid(name):
         # vocabulary
         (
             "schema: 1\ndimensions:\n  acuracy: {min: 0.5}\n",
-            "3: unknown dimension 'acuracy'. Did you mean 'accuracy'? "
-            f"Allowed: {DIMENSIONS}, unknown_detection.",
+            f"3: unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: {DIMENSIONS}, "
+            "unknown_detection.",
         ),
         (
             "schema: 1\ndimensions:\n  ood_robustness:\n    parts:\n      sketsch: {min: 0.5}\n",
@@ -387,7 +387,7 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimensions:\n  accuracy:\n    tier: warn\n",
             "4: dimensions.accuracy.tier: it applies to no demand. "
-            "Allowed: together with min or max or parts.",
+            "Allowed: together with min or max or parts or slices.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {min: 0.5, parts: {top5: {optional: true}}}\n",
