@@ -129,11 +129,6 @@ class Evaluation:
                 theirs=self.classifier.classes,
                 classes=len(self.suite.classes),
             )
-        self.facts = Facts(
-            self.suite.facts,
-            ModelFacts(self.classifier.parameters, self.classifier.trainable, self.classifier.uncounted),
-            self.protocol,
-        )
         executor = None
         if run.workers is not None:
             values = self.classifier, self.suite, self.protocol, self.seed, run.batch_settings
@@ -158,6 +153,13 @@ class Evaluation:
 
     def __repr__(self) -> str:
         return f"Evaluation({self.classifier.name} on {self.suite.name}, protocol {self.protocol.name})"
+
+    @property
+    def facts(self) -> Facts:
+        """Facts for dimensions about suite, model and protocol."""
+        model = self.classifier
+        facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs)
+        return Facts(self.suite.facts, facts, self.protocol)
 
     def plan(self, names: Iterable[str], sliced: Iterable[str] = ()) -> None:
         """Plan dimensions that can be measured, for shared passes.

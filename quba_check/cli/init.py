@@ -252,6 +252,8 @@ def _thresholds_text(suite: Suite) -> str:
         "object_focus": ("{min: 0.8}", {"mixed_same", "mixed_rand"} <= set(sets)),
         "shape_bias": ("{min: 0.2, tier: warn}", "cue_conflict" in sets),
     }
+    if suite.facts.unknown:
+        demands["unknown_detection"] = ("{min: 0.8}", True)
     lines = [f"  {name}: {bound}" for name, (bound, is_measurable) in demands.items() if is_measurable]
     absent = [name for name, (_, is_measurable) in demands.items() if not is_measurable]
     notes = (

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
 
+from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import (
     CLEAN_SET,
     CORRUPTIONS,
@@ -13,12 +14,12 @@ from quba_check.core.view import (
     CUE_CONFLICT_SET,
     MIXED_RAND_SET,
     MIXED_SAME_SET,
-    SEVERITIES,
     View,
 )
 from quba_check.messages import listed, one_line
 from quba_check.reports.tables import table_text, wrapped
 from quba_check.suites import Suite
+from quba_check.suites.sampled_corruptions import conditions_of
 
 COLUMNS = ("set", "images", "expected", "space", "classes", "per class", "where")
 _NAMES = ("set", "space")
@@ -74,13 +75,15 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
 
 
 def _images_per_class(suite: Suite, view: View) -> NDArray[np.intp]:
-    labels = [example.label for example in suite.examples(view)]
+    labels = [example.label for example in suite.examples(view) if example.label != NO_CLASS]
     return np.bincount(labels, minlength=len(suite.space_of(view.set).classes))
 
 
 def _range(images: NDArray[np.intp]) -> str:
     """Return the smallest and largest number of images of a class with images."""
     positive = images[images > 0]
+    if not len(positive):  # a set of no class
+        return _NOTHING
     fewest, most = int(positive.min()), int(positive.max())
     return f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
 
@@ -103,7 +106,7 @@ def _where(suite: Suite, name: str) -> str:
     relative = str(path.relative_to(suite.root) if path.is_relative_to(suite.root) else path)
     if name != CORRUPTIONS_SET:
         return relative
-    conditions = [View(name, corruption, severity) for corruption in CORRUPTIONS for severity in SEVERITIES]
+    conditions = conditions_of((*CORRUPTIONS, *suite.facts.extra_corruptions))
     absent = [str(view).partition("/")[2] for view in conditions if suite.missing(view)]
     names = listed(absent, at_most=2)
     return (

@@ -64,6 +64,8 @@ def drop(
         after=after.value,
         baseline=baseline.file,
         paired=change.paired,
+        groups=None if change.effect is None else change.effect.count,
+        effective=None if change.effect is None or after.n is None else after.n / change.effect.factor,
     )
 
 
@@ -76,9 +78,10 @@ def run_value(
         return None
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"
     limits = None if quantity.curve is None else quantity.curve.limits
-    influences = PerImage.of(measured).influences.get(name, {})
+    images = PerImage.of(measured)
+    influences = images.influences.get(name, {})
     n = quantity.images or quantity.n
-    return RunValue(quantity.value, n, limits, influences, fingerprint, answers)
+    return RunValue(quantity.value, n, limits, influences, fingerprint, answers, images.groups)
 
 
 def incompatibility(

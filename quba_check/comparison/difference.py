@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
-from quba_check.records.per_image import CleanAnswers
+from quba_check.records.per_image import CleanAnswers, Groups
 from quba_check.stats import intervals
-from quba_check.stats.differences import mcnemar, unpaired_difference_limits, unpaired_ratio_limits
+from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
+from quba_check.stats.differences import (
+    group_sign_flip,
+    mcnemar,
+    unpaired_difference_limits,
+    unpaired_ratio_limits,
+)
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
@@ -33,6 +39,7 @@ class RunValue:
         influences: (n,) contribution of each image to the value, by set of images; empty if unknown.
         fingerprint: of the model; empty if unknown.
         answers: the model's predictions on the clean set; None if unknown.
+        groups: groups of the images behind `influences`, for sets that have them.
     """
 
     value: float
@@ -41,6 +48,7 @@ class RunValue:
     influences: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fingerprint: str = ""
     answers: CleanAnswers | None = None
+    groups: Groups = field(default_factory=dict)
 
     @property
     def estimate(self) -> Estimate:
@@ -65,15 +73,12 @@ class Discordance:
     Attributes:
         lost: only the first model is correct.
         gained: only the second model is correct.
+        p: exact McNemar p-value, by groups if the images have them.
     """
 
     lost: int
     gained: int
-
-    @property
-    def p(self) -> float:
-        """Exact McNemar p-value."""
-        return mcnemar(self.lost, self.gained)
+    p: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,14 @@ class Change:
         curve: confidence limits of the change; None if unknown.
         paired: the limits are made of both models' predictions on the same images.
         discordance: images that only one model classifies correctly, for shares of the same images.
+        effect: effect of groups on the paired limits; None without groups.
     """
 
     value: float
     curve: ConfidenceCurve | None
     paired: bool = False
     discordance: Discordance | None = None
+    effect: GroupEffect | None = None
 
 
 def difference(before: RunValue, after: RunValue) -> Change:
@@ -107,7 +114,9 @@ def difference(before: RunValue, after: RunValue) -> Change:
         ranges = _ranges(before, after)
         if all(ranges.values()):
             change = _with_bounds(after.estimate - before.estimate, ranges)
-            return Change(value, bounded_curve(additive_limits(change, Z), *room), True, flips)
+            limits, effect = _paired_limits(change, after.groups)
+            curve = None if limits is None else bounded_curve(limits, *room)
+            return Change(value, curve, True, flips, effect)
     if before.limits is None or after.limits is None:
         return Change(value, None, flips is not None, flips)
     one, other = np.array(before.limits), np.array(after.limits)
@@ -128,9 +137,9 @@ def ratio(before: RunValue, after: RunValue) -> Change:
         change = after.estimate.log() - before.estimate.log()
         ranges = _ranges(before, after, 1 / before.value, 1 / after.value)
         if all(ranges.values()):
-            return Change(
-                value, bounded_curve(np.exp(additive_limits(_with_bounds(change, ranges), Z))), True
-            )
+            limits, effect = _paired_limits(_with_bounds(change, ranges), after.groups)
+            curve = None if limits is None else bounded_curve(np.exp(limits))
+            return Change(value, curve, True, effect=effect)
     if before.limits is None or after.limits is None:
         return Change(value, None)
     if after.value <= 0:
@@ -138,6 +147,16 @@ def ratio(before: RunValue, after: RunValue) -> Change:
         return Change(0.0, bounded_curve(limits))
     one, other = np.array(before.limits), np.array(after.limits)
     return Change(value, bounded_curve(unpaired_ratio_limits(before.value, one, after.value, other)))
+
+
+def _paired_limits(change: Estimate, groups: Groups) -> tuple[intervals.Limits | None, GroupEffect | None]:
+    """Return the limits of a change, if groups allow them, and the effect of groups."""
+    effect = group_effect(change.influences, dict(groups.items()))
+    if effect is None:
+        return additive_limits(change, Z), None
+    if effect.count < LEAST_GROUPS:
+        return None, effect
+    return additive_limits(change, effect.scores(Z), effect.factor), effect
 
 
 def _ranges(
@@ -205,7 +224,14 @@ def discordance(before: RunValue, after: RunValue) -> Discordance | None:
     first, second = before.correct, after.correct
     if first is None or second is None:
         return None
-    return Discordance(int(np.sum(first & ~second)), int(np.sum(second & ~first)))
+    lost, gained = first & ~second, second & ~first
+    (sample,) = after.influences
+    counts = int(np.sum(lost)), int(np.sum(gained))
+    if sample not in after.groups:
+        return Discordance(*counts, mcnemar(*counts))
+    groups = np.unique(after.groups[sample], return_inverse=True)[1]
+    net = np.bincount(groups, weights=gained.astype(np.float64) - lost)
+    return Discordance(*counts, group_sign_flip(net.astype(np.int64)))
 
 
 def is_paired(before: RunValue, after: RunValue) -> bool:

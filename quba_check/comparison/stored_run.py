@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.comparison.difference import RunValue
-from quba_check.core.measurement import Measurement
+from quba_check.core.measurement import GroupsOfSets, Measurement
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed, one_line
@@ -47,17 +47,20 @@ class StoredRun:
         if quantity is None:
             return None
         target = dimension if part is None else f"{dimension}.{part}"
-        influences = {} if self.images is None else self.images.influences.get(target, {})
-        answers = None if self.images is None else self.images.clean
+        images = self.images or PerImage()
+        influences = images.influences.get(target, {})
         fingerprint = self.record.model.fingerprint
         n = quantity.images or quantity.n
-        return RunValue(quantity.value, n, quantity.limits, influences, fingerprint, answers)
+        limits = quantity.limits
+        return RunValue(quantity.value, n, limits, influences, fingerprint, images.clean, images.groups)
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with influences if stored."""
-        per_image: Mapping[str, Any] = {} if self.images is None else self.images.influences
+        images = self.images or PerImage()
+        groups: GroupsOfSets = dict(images.groups.items())
+        per_image: Mapping[str, Any] = images.influences
         return {
-            name: replace(measurement, influences=per_image.get(name, {}))
+            name: replace(measurement, influences=per_image.get(name, {}), groups_of_sets=groups)
             for name, measurement in measurements_of(self.record.measurements).items()
         }
 

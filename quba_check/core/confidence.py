@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -16,6 +17,10 @@ CONFIDENCE = 0.95
 """Level of the intervals that records and reports show."""
 _NORMAL = NormalDist()
 
+Scores = NDArray[np.float64]
+SampleLimits = Callable[[Scores, float], NDArray[np.float64]]
+"""Limits at (K,) normal scores for a sample of n images divided by a factor, the design effect."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceCurve:
@@ -24,11 +29,15 @@ class ConfidenceCurve:
     Attributes:
         limits: the limit at each of `SCORES`; not decreasing. The one at −1.96 lies below the true value in
             97.5 % of samples, the one at 1.96 above it.
+        of_sample: returns the curve of limits at 33 other scores and of a smaller sample; None if unknown.
 
     Limits between two scores are interpolated linearly.
     """
 
     limits: tuple[float, ...]
+    of_sample: Callable[[Scores, float], ConfidenceCurve | None] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if len(self.limits) != len(SCORES):
@@ -42,20 +51,25 @@ class ConfidenceCurve:
         share = position - first
         return low if share == 0 else high if share == 1 else low + (high - low) * share
 
-    def widen(self, value: float, factor: float, room: tuple[float, float] | None) -> ConfidenceCurve:
-        """Return the limits of a sample that is smaller by the square of a factor.
+    def widen(
+        self, value: float, scores: Scores, effect: float, room: tuple[float, float] | None
+    ) -> ConfidenceCurve | None:
+        """Return the limits of a smaller sample; None if one is not finite.
 
         Args:
             value: the number.
-            factor: factor of the standard error, at least 1.
+            scores: (33,) scores, at least as far from 0 as `SCORES`.
+            effect: number of images over that of the smaller sample, at least 1.
             room: a range that the number can always have, for limits that the curve does not have: their
                 distance from the value grows with the square of the score. None if unbounded.
 
         >>> curve = ConfidenceCurve(tuple(0.7 + 0.01 * score for score in SCORES))
-        >>> [round(limit, 4) for limit in curve.widen(0.7, 2, (0, 1)).interval(0.95)]
+        >>> [round(limit, 4) for limit in curve.widen(0.7, np.array(SCORES), 4, (0, 1)).interval(0.95)]
         [0.6608, 0.7392]
         """
-        scores = factor * np.array(SCORES)
+        if self.of_sample is not None:
+            return self.of_sample(scores, effect)
+        scores = math.sqrt(effect) * scores
         beyond = np.maximum(1.0, np.abs(scores) / SCORES[-1]) ** 2
         limits = value + beyond * (np.array([self.at(score) for score in scores]) - value)
         low, high = (-math.inf, math.inf) if room is None else room
@@ -104,6 +118,28 @@ class ConfidenceCurve:
         low, high = self.limits[after - 1], self.limits[after]
         share = (bound - low) / (high - low)
         return _NORMAL.cdf(SCORES[after - 1] + share * (SCORES[after] - SCORES[after - 1]))
+
+
+def curve_of(
+    limits: SampleLimits, low: float = -math.inf, high: float | SampleLimits = math.inf
+) -> ConfidenceCurve | None:
+    """Return the curve of a function of limits, which groups of images can widen exactly.
+
+    Args:
+        limits: the function; see `SampleLimits`.
+        low: the smallest possible value.
+        high: the largest possible value, or a function of it.
+
+    Returns:
+        The curve; None if a limit is not finite, as with a single image.
+    """
+
+    def of_sample(scores: Scores, effect: float) -> ConfidenceCurve | None:
+        highest = high(scores, effect) if callable(high) else high
+        return bounded_curve(limits(scores, effect), low, highest)
+
+    curve = of_sample(np.array(SCORES), 1.0)
+    return None if curve is None else replace(curve, of_sample=of_sample)
 
 
 def bounded_curve(

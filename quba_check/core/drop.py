@@ -21,6 +21,8 @@ class Drop:
         baseline: name of the baseline in messages.
         paired: True if the limits use both models' answers to the same images.
         masked: see `Measurement`, for the current value.
+        groups: see `Quantity`.
+        effective: see `Quantity`.
     """
 
     value: float
@@ -33,3 +35,5 @@ class Drop:
     paired: bool
     notes: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
+    groups: int | None = None
+    effective: float | None = None

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.protocols import STANDARD, Protocol
+from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
+
+ConfidenceScore = Literal["max_probability", "max_logit", "energy"]
+"""A number for the confidence of an answer; see `metrics.confidence_scores`."""
 
 
 def short_class_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -50,11 +55,14 @@ class SuiteFacts:
         class_count: number of classes of the model's own label space.
         shifts: names of the shifted sets of ood_robustness, in manifest order.
         corruptions: names of the corruptions, in the order of ImageNet-C.
+        extra_corruptions: names of further ones, which are reported and demandable, outside of the value.
         spaces: label space of each declared set; None is the model's own.
         generates_corruptions: True if corruptions are computed from the clean set instead of read from files.
         samples_corruptions: True if each image is shown under one corruption at one severity, not under all.
         class_names: readable names of the classes; empty if they only have numbers.
         space_classes: names of the classes of each other label space that a set declares.
+        unknown: names of the sets of no class, in manifest order, without `unknown/`.
+        unknown_score: score that separates them from the clean set.
         slices: names of the kinds of slices that sets declare, such as `lighting`; None if unknown.
     """
 
@@ -67,6 +75,19 @@ class SuiteFacts:
     samples_corruptions: bool = False
     class_names: tuple[str, ...] = ()
     space_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extra_corruptions: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unknown_score: ConfidenceScore = "max_probability"
+
+    def score_columns(self, view: View) -> tuple[str, ...]:
+        """Return the names of the columns that the score needs in addition to the probability.
+
+        Views of suites with another score keep their columns, and their cache keys.
+        """
+        is_scored = view.set == CLEAN_SET or view.set.startswith(UNKNOWN_PREFIX)
+        needs_logits = self.unknown_score != "max_probability"
+        return ("logsumexp",) if needs_logits and is_scored and view.attack is None else ()
+
     slices: tuple[str, ...] | None = None
 
     def class_names_of(self, set_name: str) -> tuple[str, ...]:
@@ -96,11 +117,13 @@ class ModelFacts:
         parameters: number of parameters of the classifying module.
         trainable: number of those that require a gradient.
         uncounted: reason why they cannot be counted; empty if they can.
+        outputs: kind of the model's outputs, such as `logits`; None until it is known.
     """
 
     parameters: int
     trainable: int
     uncounted: str = ""
+    outputs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Grade:
         notes: notes that reports show next to the grade.
         not_graded: reason for a missing letter; empty if there is a letter, or if `missing` is the reason.
         other_suite: difference of the population's suite from that of the values; empty if there is none.
+        groups: number of groups of images, of the set with the fewest; None without groups.
     """
 
     score: float | None
@@ -54,6 +55,7 @@ class Grade:
     notes: tuple[str, ...] = ()
     not_graded: str = ""
     other_suite: str = ""
+    groups: int | None = None
 
     def __repr__(self) -> str:
         if self.score is None or self.percentile is None:

@@ -13,6 +13,8 @@ from quba_check.number_format import format_value
 
 Influences = Mapping[Hashable, NDArray[np.float64]]
 """For each set of images (n,) influences of mean 0 in the unit of the value (`stats.estimate`)."""
+GroupsOfSets = Mapping[Hashable, NDArray[np.int64]]
+"""For each set whose images come in groups, (n,) identifiers of the group of each image."""
 
 MASKED = "masked: "
 """Prefix of the notes with the reasons in `Measurement.masked`."""
@@ -38,6 +40,8 @@ class Quantity:
         influences: influence of each image, for the sampling error of functions of several values; not stored
             in records.
         images: number of different images behind n, if they are shown in several versions; else None.
+        groups: number of groups of images, of the set with the fewest; None without groups.
+        effective: number of independent images that would have this error; None without groups or interval.
     """
 
     value: float
@@ -48,6 +52,8 @@ class Quantity:
     debiased_limit: float | None = None
     influences: Influences = field(default_factory=dict, repr=False, compare=False)
     images: int | None = None
+    groups: int | None = None
+    effective: float | None = None
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -83,11 +89,12 @@ class Measurement:
 
     Attributes:
         dimension: its name.
-        value: see `Quantity`, also for unit, n, curve, debiased, debiased_limit, influences and images.
+        value: see `Quantity`, also for the other attributes of the same names.
         parts: named parts, in the order of reports.
         notes: short notes that reports show next to the value, for example `masked: …`.
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
         tables: tables of details by name, such as the accuracy of each class.
+        groups_of_sets: groups of the images behind `influences`; not stored in records.
         slices: value on the images of each slice, by its name, such as `lighting=night`.
         gaps: how much worse each slice is than all other images; positive is worse.
         unsliced: reason for each slice without a value, or for a column without slices.
@@ -106,6 +113,9 @@ class Measurement:
     masked: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
     images: int | None = None
+    groups: int | None = None
+    effective: float | None = None
+    groups_of_sets: GroupsOfSets = field(default_factory=dict, repr=False, compare=False)
     slices: Mapping[str, Quantity] = field(default_factory=dict)
     gaps: Mapping[str, Quantity] = field(default_factory=dict)
     unsliced: Mapping[str, Unmeasurable] = field(default_factory=dict)

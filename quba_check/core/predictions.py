@@ -41,9 +41,10 @@ class Predictions:
         extra: further columns by name, each (N,): `texture` (class of the second cue, cue-conflict sets),
             `zero_gradient` (bool, FGSM), `always_right` (bool, PGD: correct at the start and at every
             iterate), `moved` and `moved_share` (float32, attacks under `released`: largest |δ| in pixel
-            units, and the share of pixel values moved by more than ε).
-        group: (N,) number of the group of each image, from 0 without gaps: an image and its copies are one
-            group. None without copies.
+            units, and the share of pixel values moved by more than ε), `logsumexp` (float32, of the logits,
+            if the score of unknown sets needs it), `name` (file of the image, unknown sets).
+        group: (N,) int64, identifier of the group of each image, such as a patient, or the image and its
+            copies. Equal ones in several views are one group. None if each image is its own group.
     """
 
     index: NDArray[np.int64]
@@ -53,7 +54,7 @@ class Predictions:
     true_probability: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None = None
     extra: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
-    group: NDArray[np.intp] | None = None
+    group: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -67,8 +68,6 @@ class Predictions:
         columns = {
             item.name: select(getattr(self, item.name)) for item in fields(self) if item.name != "extra"
         }
-        if self.group is not None:
-            columns["group"] = np.unique(columns["group"], return_inverse=True)[1]
         return Predictions(**columns, extra={name: select(column) for name, column in self.extra.items()})
 
     @property

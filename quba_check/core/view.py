@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 Attack = Literal["fgsm", "pgd"]
 Columns = Literal["top1", "probabilities"]
@@ -13,6 +13,8 @@ CORRUPTIONS_SET = "corruptions"
 MIXED_SAME_SET = "mixed_same"
 MIXED_RAND_SET = "mixed_rand"
 CUE_CONFLICT_SET = "cue_conflict"
+UNKNOWN_PREFIX = "unknown/"
+"""Beginning of the names of sets of no class, such as `unknown/near`."""
 SEVERITIES = (1, 2, 3, 4, 5)
 CORRUPTIONS = (
     "gaussian_noise",
@@ -32,6 +34,9 @@ CORRUPTIONS = (
     "jpeg_compression",
 )
 """The fifteen common corruptions by their ImageNet-C folder names (Hendrycks & Dietterich, ICLR 2019)."""
+ExtraCorruption = Literal["speckle_noise", "gaussian_blur", "spatter", "saturate", "low_light"]
+EXTRA_CORRUPTIONS: tuple[str, ...] = get_args(ExtraCorruption)
+"""Corruptions that a suite may add: the four further ones of ImageNet-C, and low light."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from quba_check.dimensions._copies import measure_dimension
+from quba_check.dimensions._groups import measure_dimension
 from quba_check.dimensions._ratios import share
 from quba_check.dimensions._registry import Registry, dimension, registry
 from quba_check.dimensions._slices import measure_slices

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import SCORES, bounded_curve
+from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
 from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions, most_frequent_class
 from quba_check.core.streaming import Tables
@@ -20,8 +20,6 @@ from quba_check.stats import intervals
 from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
 from quba_check.stats.image_intervals import multiplicative_limits, ratio_limits
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
-
-Z = np.array(SCORES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +77,26 @@ class Ratio:
         clean = Estimate.mean(self.clean, CLEAN, is_reference=True)
         return Estimate.mean(self.correct, self.sample) / clean
 
-    def upper_bounds(self, z: Scores) -> Limits:
+    def upper_bounds(self, z: Scores, effect: float = 1.0) -> Limits:
         """Return the ratio of a model that is right on all images, at normal scores."""
         if self.is_of_clean_images:
             return np.full(z.shape, 1 / self.clean_accuracy)
-        lowest = intervals.clopper_pearson_limits(self.n_clean_correct, len(self.clean), -np.maximum(z, 0.0))
+        hits, n = self.n_clean_correct / effect, len(self.clean) / effect
+        lowest = intervals.clopper_pearson_limits(hits, n, -np.maximum(z, 0.0))
         bounds: Limits = 1 / lowest
         return bounds
 
-    def limits(self, z: Scores) -> Limits:
-        """Return confidence limits at normal scores."""
+    def limits(self, z: Scores, effect: float = 1.0) -> Limits:
+        """Return confidence limits at normal scores, of a sample that is smaller by a factor."""
         if not self.has_few_clean_correct:
-            return ratio_limits(self.estimate, z)
-        return intervals.exact_ratio_limits(
-            self.n_correct, len(self.correct), self.n_clean_correct, len(self.clean), z
-        )
+            return ratio_limits(self.estimate, z, effect)
+        hits, n = self.n_correct / effect, len(self.correct) / effect
+        others, m = self.n_clean_correct / effect, len(self.clean) / effect
+        return intervals.exact_ratio_limits(hits, n, others, m, z)
 
     def quantity(self) -> Quantity:
         """Return the ratio with its confidence curve."""
-        curve = bounded_curve(self.limits(Z), 0.0, self.upper_bounds(Z))
+        curve = curve_of(self.limits, 0.0, self.upper_bounds)
         return Quantity(self.value, "ratio", len(self.correct), curve, influences=self.estimate.influences)
 
 
@@ -127,8 +126,15 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
         A fraction with Wilson limits.
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
-    curve = bounded_curve(intervals.wilson_limits(int(np.count_nonzero(hits)), n, Z), 0.0, 1.0)
+    curve = share_curve(int(np.count_nonzero(hits)), n)
     return Quantity(estimate.value, "fraction", n, curve, influences=estimate.influences)
+
+
+def share_curve(hits: int, n: int) -> ConfidenceCurve | None:
+    """Return the Wilson limits of a share of hits among n images."""
+    return curve_of(
+        lambda z, effect: intervals.wilson_limits(hits / effect, n / effect, z), low=0.0, high=1.0
+    )
 
 
 def clean_accuracy(predictions: Tables) -> float:
@@ -197,10 +203,13 @@ def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
 def mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     """Arithmetic mean of ratios to one clean accuracy; limits account for shared images."""
     estimate = mean_of(part.estimate for part in parts)
-    if parts[0].has_few_clean_correct:
-        limits = np.mean(_simultaneous_limits(parts), axis=0)
-    else:
-        limits = ratio_limits(estimate, Z)
+
+    def limits(z: Scores, effect: float) -> Limits:
+        if not parts[0].has_few_clean_correct:
+            return ratio_limits(estimate, z, effect)
+        means: Limits = np.mean(_simultaneous_limits(parts, z, effect), axis=0)
+        return means
+
     return _mean_quantity(estimate.value, parts, limits, estimate)
 
 
@@ -211,26 +220,33 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
     """
     value = geometric_mean(part.value for part in parts)
     estimate = geometric_mean_of(part.estimate for part in parts) if value else Estimate(0.0)
-    if any(part.has_few_correct for part in parts):
-        limits = intervals.geometric_mean_limits(_simultaneous_limits(parts))
-    else:
-        limits = multiplicative_limits(estimate, Z)
+
+    def limits(z: Scores, effect: float) -> Limits:
+        if any(part.has_few_correct for part in parts):
+            return intervals.geometric_mean_limits(_simultaneous_limits(parts, z, effect))
+        return multiplicative_limits(estimate, z, effect)
+
     return _mean_quantity(value, parts, limits, estimate)
 
 
-def _mean_quantity(value: float, parts: Sequence[Ratio], limits: Limits, estimate: Estimate) -> Quantity:
-    bounds: Limits = np.max([part.upper_bounds(Z) for part in parts], axis=0)
+def _mean_quantity(
+    value: float, parts: Sequence[Ratio], limits: SampleLimits, estimate: Estimate
+) -> Quantity:
+    def bounds(z: Scores, effect: float) -> Limits:
+        highest: Limits = np.max([part.upper_bounds(z, effect) for part in parts], axis=0)
+        return highest
+
     n = sum(len(part.correct) for part in parts)
     images = sum({part.sample: len(part.correct) for part in parts}.values())
-    curve = bounded_curve(limits, 0.0, bounds)
+    curve = curve_of(limits, 0.0, bounds)
     influences = estimate.influences
     return Quantity(value, "ratio", n, curve, influences=influences, images=images if images < n else None)
 
 
-def _simultaneous_limits(parts: Sequence[Ratio]) -> list[Limits]:
+def _simultaneous_limits(parts: Sequence[Ratio], z: Scores, effect: float) -> list[Limits]:
     """Return limits of each ratio that hold for all simultaneously (Bonferroni)."""
-    scores = intervals.bonferroni_scores(Z, 1 / len(parts))
-    return [np.clip(part.limits(scores), 0.0, part.upper_bounds(scores)) for part in parts]
+    scores = intervals.bonferroni_scores(z, 1 / len(parts))
+    return [np.clip(part.limits(scores, effect), 0.0, part.upper_bounds(scores, effect)) for part in parts]
 
 
 def _shows_same_images(first: Predictions, second: Predictions) -> bool:

@@ -15,7 +15,7 @@ from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.core.slices import SliceColumn
 from quba_check.core.streaming import Tables
 from quba_check.core.view import View
-from quba_check.dimensions._copies import measure_dimension
+from quba_check.dimensions._groups import measure_dimension
 from quba_check.errors import QubaError, UnmeasurableError
 from quba_check.stats.differences import unpaired_difference_limits
 
@@ -77,4 +77,4 @@ def _gap(own: Quantity, rest: Quantity, better: Better) -> Quantity:
     if low.curve is not None and high.curve is not None:
         first, second = np.array(low.curve.limits), np.array(high.curve.limits)
         curve = bounded_curve(unpaired_difference_limits(low.value, first, high.value, second))
-    return Quantity(high.value - low.value, own.unit, own.n, curve, images=own.images)
+    return Quantity(high.value - low.value, own.unit, own.n, curve, images=own.images, groups=own.groups)

@@ -22,7 +22,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Dimension, P
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import Predictions
-from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
+from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, EXTRA_CORRUPTIONS, SAMPLED, SEVERITIES, View
 from quba_check.dimensions._table_validation import checked_tables
 from quba_check.errors import DimensionError, QubaError
 from quba_check.messages import did_you_mean, listed
@@ -110,14 +110,15 @@ def _with_check(
 
 
 def _check_view(where: str, view: View) -> None:
+    names = (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
     if view.set == CORRUPTIONS_SET:
-        is_possible = (view.corruption in CORRUPTIONS and view.severity in SEVERITIES) or view == SAMPLED
+        is_possible = (view.corruption in names and view.severity in SEVERITIES) or view == SAMPLED
     else:
         is_possible = view.corruption is None and view.severity is None
     if not is_possible:
         raise DimensionError(
             f"{where}, got {(view.set, view.corruption, view.severity)}. Allowed: the name of a set alone, "
-            f"or '{CORRUPTIONS_SET}' with a corruption ({listed(CORRUPTIONS)}) and a severity (1 to 5)."
+            f"or '{CORRUPTIONS_SET}' with a corruption ({listed(names)}) and a severity (1 to 5)."
         )
 
 

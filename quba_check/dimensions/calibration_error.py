@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import bounded_curve
+from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity, Table
@@ -15,7 +16,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import BINS
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import Z, accuracy_on, clean_probabilities
+from quba_check.dimensions._ratios import accuracy_on, clean_probabilities
 from quba_check.dimensions._registry import dimension
 from quba_check.metrics.calibration import (
     CalibrationError,
@@ -93,7 +94,7 @@ def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:
     if value == 0:  # possible if all answers have a probability of 1
         return Quantity(value, "fraction", n, debiased=debiased)
     estimate = geometric_mean_of(error.estimate for error in errors)
-    curve = bounded_curve(log_normal_limits(estimate, Z), 0.0, 1.0)
+    curve = curve_of(partial(log_normal_limits, estimate), 0.0, 1.0)
     # A single image has neither an interval nor a limit.
     limit = errors[0].debiased_upper(ONE_SIDED) if len(errors) == 1 and curve else None
     return Quantity(value, "fraction", n, curve, debiased, limit, estimate.influences)

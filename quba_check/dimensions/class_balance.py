@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import bounded_curve
+from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts, short_class_names, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import Z, accuracy_on
+from quba_check.dimensions._ratios import accuracy_on
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
@@ -89,7 +90,7 @@ def _class_table(clean: Predictions, suite: SuiteFacts) -> Table:
 
 def _quantity(estimate: Estimate, n: int | None, debiased: float, hidden_error: float) -> Quantity:
     """Return a value with limits; `hidden_error` is an error that the images do not show."""
-    curve = bounded_curve(normal_limits(estimate, Z, hidden_error=hidden_error), 0.0, 1.0)
+    curve = curve_of(partial(normal_limits, estimate, hidden_error=hidden_error), 0.0, 1.0)
     return Quantity(estimate.value, "fraction", n, curve, debiased, influences=estimate.influences)
 
 

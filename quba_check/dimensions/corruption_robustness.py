@@ -28,7 +28,8 @@ def _corrupted(corruption: str, severity: int) -> View:
 def _views(suite: SuiteFacts) -> tuple[View, ...]:
     if suite.samples_corruptions:
         return (CLEAN, SAMPLED)
-    return (CLEAN, *(_corrupted(name, severity) for name in suite.corruptions for severity in SEVERITIES))
+    names = (*suite.corruptions, *suite.extra_corruptions)
+    return (CLEAN, *(_corrupted(name, severity) for name in names for severity in SEVERITIES))
 
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
@@ -43,12 +44,19 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
             Part(f"severity_{severity}", "ratio", "high", f"relative accuracy at severity {severity}")
             for severity in SEVERITIES
         ),
+        *(
+            Part(name, "ratio", "high", f"relative accuracy under {name.replace('_', ' ')}, not in the value")
+            for name in suite.extra_corruptions
+        ),
     )
 
 
 def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
     views = tuple(
-        view for view in _views(suite)[1:] if part in (None, view.corruption, f"severity_{view.severity}")
+        view
+        for view in _views(suite)[1:]
+        if part == view.corruption
+        or (view.corruption not in suite.extra_corruptions and part in (None, f"severity_{view.severity}"))
     )
     if not views:
         return None
@@ -74,7 +82,8 @@ def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | No
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Mean over corruptions of the mean over severities of acc(corrupted) / acc(clean).
 
-    If the suite samples corruptions, each image is shown under one of them; all have equally many images.
+    Extra corruptions are parts outside of the value. If the suite samples corruptions, each image is shown
+    under one of them; all have equally many images.
 
     Raises:
         UnmeasurableError: there are no corruptions, a set is empty, or the clean accuracy is 0.
@@ -95,10 +104,15 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     for severity in SEVERITIES:
         parts[f"severity_{severity}"] = mean_ratio([relative[_corrupted(name, severity)] for name in names])
     whole = mean_ratio(list(relative.values()))
+    for name in facts.suite.extra_corruptions:
+        extra = ratios(predictions, (_corrupted(name, severity) for severity in SEVERITIES))
+        relative |= extra
+        parts[name] = mean_ratio(list(extra.values()))
     severities = Table(
         ("corruption", *map(str, SEVERITIES)),
         tuple(
-            (name, *(relative[_corrupted(name, severity)].value for severity in SEVERITIES)) for name in names
+            (name, *(relative[_corrupted(name, severity)].value for severity in SEVERITIES))
+            for name in (*names, *facts.suite.extra_corruptions)
         ),
         "accuracy relative to the clean accuracy, by severity",
     )

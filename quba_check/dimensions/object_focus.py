@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quba_check.core.confidence import bounded_curve
+from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
-from quba_check.dimensions._ratios import Z, accuracy_on, ratios, reference_notes
+from quba_check.dimensions._ratios import accuracy_on, ratios, reference_notes
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streaming import sequential_share
 from quba_check.stats.estimate import Estimate
@@ -70,7 +70,11 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         1 + gain.value,
         "fraction",
         len(same.correct) + len(random.correct),
-        bounded_curve(1 + additive_limits(gain, Z), 1 - 1 / mean_clean.value, 1 + 1 / mean_clean.value),
+        curve_of(
+            lambda z, effect: 1 + additive_limits(gain, z, effect),
+            1 - 1 / mean_clean.value,
+            1 + 1 / mean_clean.value,
+        ),
         influences=gain.influences,
         images=len(same.correct) if same.sample == random.sample else None,
         notes=reference_notes(predictions),

@@ -13,11 +13,18 @@ from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN, View
-from quba_check.dimensions._ratios import accuracy_on, geometric_mean_ratio, ratios, reference_notes, share
+from quba_check.dimensions._ratios import (
+    accuracy_on,
+    geometric_mean_ratio,
+    ratios,
+    reference_notes,
+    share_curve,
+)
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streaming import sequential_share
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.means import geometric_mean
+from quba_check.stats.estimate import Estimate
 
 
 def _clean_view_for(shift: str, suite: SuiteFacts) -> View:
@@ -108,4 +115,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 def _matched(shifted: Predictions, clean: Predictions) -> Quantity | None:
     """Clean accuracy on the classes of the shifted set; None without such images."""
     is_shared = np.isin(clean.label, shifted.label) & (clean.label != NO_CLASS)
-    return share(clean.correct[is_shared], CLEAN) if is_shared.any() else None
+    if not is_shared.any():
+        return None
+    n, n_correct = int(is_shared.sum()), int(clean.correct[is_shared].sum())
+    matched = Estimate.mean(clean.correct & is_shared, CLEAN) / Estimate.mean(is_shared, CLEAN)
+    curve = share_curve(n_correct, n)
+    return Quantity(n_correct / n, "fraction", n, curve, influences=matched.influences)

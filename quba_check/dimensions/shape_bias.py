@@ -8,18 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SetLabels, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CUE_CONFLICT_SET, View
-from quba_check.dimensions._ratios import Z, accuracy_on, share
+from quba_check.dimensions._ratios import accuracy_on, share, share_curve
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streaming import SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import wilson_limits
 
 CUE_CONFLICT = View(CUE_CONFLICT_SET)
 
@@ -122,18 +120,19 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
             f"none of the {n} cue-conflict images is decided for its shape or its texture; "
             "check the label space of the set cue_conflict"
         )
-    shape, either = hits.shape[hits.conflict], (hits.shape | hits.texture)[hits.conflict]
+    counted = hits.conflict if table.group is None else slice(None)  # groups are those of all images
+    shape, either = hits.shape[counted], (hits.shape | hits.texture)[counted]
     bias = Estimate.mean(shape, CUE_CONFLICT) / Estimate.mean(either, CUE_CONFLICT)
     return Measurement(
         "shape_bias",
         n_shape / n_either,
         "fraction",
         n,
-        bounded_curve(wilson_limits(n_shape, n_either, Z), 0.0, 1.0),
+        share_curve(n_shape, n_either),
         parts={
             "shape_hits": Quantity(float(n_shape), "images", n),
             "texture_hits": Quantity(float(n_texture), "images", n),
-            "either": share(either, CUE_CONFLICT),
+            "either": share((hits.shape | hits.texture)[hits.conflict], CUE_CONFLICT),
         },
         influences=bias.influences,
         tables={"categories": _category_table(table.label, hits, facts.suite)},

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from hashlib import blake2b
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -152,6 +153,7 @@ class CacheKeys:
             kinds["texture"] = "class"
         if view.columns == "probabilities":
             kinds["probabilities"] = "share"
+        kinds |= dict.fromkeys(self._suite.facts.score_columns(view), "distance")
         if view.attack is not None:
             kinds["zero_gradient" if view.attack == "fgsm" else "always_right"] = "flag"
             if self._protocol.attack_space != "pixel":
@@ -243,15 +245,22 @@ class CacheKeys:
         """Return the set that the images of a view are read from."""
         return self._suite.listing_view(view).set
 
-    def groups(self, view: View, shards: range | None = None) -> NDArray[np.intp] | None:
-        """Return the group of each image in the order of shards, None without copies.
+    def declares_groups(self, view: View) -> bool:
+        """Return True if the manifest declares groups for the view's images."""
+        return self.examples(view, 0)[0].group is not None
 
-        Files with equal content are copies. The content of images inside a container is not compared.
+    def groups(self, view: View, shards: range | None = None) -> NDArray[np.int64] | None:
+        """Return the group of each image in the order of shards, None without groups.
+
+        Sets that declare no groups have groups of copies: files with equal content. The content of images
+        inside a container is not compared.
         """
-        contents = self._contents_of_shards(view, self.shards(view, shards))
-        digests = np.concatenate([one.digests for one in contents])
-        different, group = np.unique(digests, return_inverse=True)
-        return None if len(different) == len(digests) else group
+        numbers = self.shards(view, shards)
+        names = [example.group for number in numbers for example in self.examples(view, number)]
+        if self.declares_groups(view):
+            return np.array([_identifier(name) for name in names], dtype=np.int64)
+        digests = np.concatenate([one.digests for one in self._contents_of_shards(view, numbers)])
+        return None if len(np.unique(digests)) == len(digests) else digests
 
     def _contents_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[_Contents, ...]:
         images = self._suite.listing_view(view)
@@ -268,7 +277,7 @@ class CacheKeys:
                 contents[number] = _Contents(
                     content_hash([_content(example, digest) for example, digest in files]),
                     content_hash([_file(example, digest) for example, digest in files]),
-                    np.array([hash((digest, example.member)) for example, digest in files]),
+                    np.array([_identifier(digest, example.member) for example, digest in files]),
                 )
         return tuple(contents[number] for number in numbers)
 
@@ -282,7 +291,7 @@ class CacheKeys:
             "format": FORMAT,
             "model": self.model_settings,
             "view": str(view),
-            "columns": view.columns,
+            "columns": "+".join((view.columns, *self._suite.facts.score_columns(view))),
             "crop": self.is_cropped(view),
             "spaces": [
                 [space.name, space.classes, space.members, space.by]
@@ -334,6 +343,11 @@ def _content(example: Example, digest: str) -> list[Any]:
 def _file(example: Example, digest: str) -> str | list[str | None]:
     """Return the values that identify an example's image: its file and member."""
     return digest if example.member is None else [digest, example.member, example.reader]
+
+
+def _identifier(*parts: str | None) -> int:
+    """Return a number for text, the same in every process, as good as unique."""
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "little", signed=True)
 
 
 def _indices(examples: Sequence[Example]) -> Sequence[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from quba_check.core.view import CORRUPTIONS, View
+from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS, View
 from quba_check.engine.cache_keys import library_versions
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
@@ -127,7 +127,7 @@ class Preparer:
 
     def _corrupted(self, view: View, example: Example, pixels: Pixels) -> torch.Tensor:
         name, severity = example.condition or (str(view.corruption), int(view.severity or 0))
-        number = CORRUPTIONS.index(name)
+        number = (*CORRUPTIONS, *EXTRA_CORRUPTIONS).index(name)
         rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
         corrupted = corrupt(pixels, name, severity, rng)
         if self._suite.encoding is not None:

@@ -193,6 +193,8 @@ class ShardPredictor:
                 logits = raw if name == "logits" else self._classifier.logits(raw)
             spaces = self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
             arrays = shard_arrays(view, spaces, self._protocol, task.examples, logits)
+            for name in self._suite.facts.score_columns(view):
+                arrays[name] = logits.detach().cpu().double().logsumexp(dim=1).float().numpy()
             columns[view] = arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)
         return columns
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.predictions import Predictions
-from quba_check.core.view import CLEAN, View
+from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.shard_arrays import ShardArrays
@@ -101,10 +102,15 @@ class TableReader:
         if is_clean and self._clean is not None:
             return self._clean
         table = dict(self._columns(stored, shards))
+        if stored.set.startswith(UNKNOWN_PREFIX):  # these images are named in a table of the measurement
+            numbers = self._cache_keys.shards(stored, shards)
+            examples = chain.from_iterable(self._cache_keys.examples(stored, number) for number in numbers)
+            table["name"] = np.array([example.full_name for example in examples])
         group = self._cache_keys.groups(stored, shards)
         if group is not None:
             table["group"] = group
-            self._note_copies(self._cache_keys.listed_set(stored), group)
+            if not self._cache_keys.declares_groups(stored):
+                self._note_copies(self._cache_keys.listed_set(stored), group)
         if shards is None and (np.diff(table["index"]) < 0).any():  # sampled in random order
             order = np.argsort(table["index"])
             table = {name: column[order] for name, column in table.items()}
@@ -112,9 +118,9 @@ class TableReader:
             self._clean = table
         return table
 
-    def _note_copies(self, name: str, group: NDArray[np.intp]) -> None:
+    def _note_copies(self, name: str, group: NDArray[np.int64]) -> None:
         """Add a note on the copies of a set in place of an earlier one."""
-        n, different = len(group), int(group.max()) + 1
+        n, different = len(group), len(np.unique(group))
         copies = "is a copy of another" if n - different == 1 else "are copies of others"
         counted = f"intervals count the {different:,} different ones"
         note = f"{name}: {n - different:,} of {n:,} images {copies}; {counted}"

@@ -157,7 +157,9 @@ class ResultCollector:
             suite=suite_row(evaluation, contents, sets),
             protocol=protocol,
             measurements={
-                name: measurements.get(name, NotMeasuredRow(not_measured=True)) for name in registry.names
+                name: measurements.get(name, NotMeasuredRow(not_measured=True))
+                for name in registry.names
+                if name in measurements or gate.suite.facts.unknown or name != "unknown_detection"
             },
             verdicts=tuple(self._verdict(planned, missing_reason) for planned in demands),
             grades=tuple(self._grades(demands, measurements, protocol, gate.suite.facts)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.result import DemandResult, demand_result
 from quba_check.records.measurement import StoppedRow
 from quba_check.stats.sequential import StoppingRule, Terms
+from quba_check.suites.example import Example
 from quba_check.verdicts import judge_stopped
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class EarlyJudge:
             return None
         try:
             rule = self._stopping_rule(demand, statistic, alpha)
-            return None if rule is None else self._first_decision(demand, statistic, rule, alpha)
+            return None if rule is None else self._first_decision(demand, *rule, alpha)
         except QubaError:
             return None
         finally:
@@ -98,32 +99,40 @@ class EarlyJudge:
 
     def _stopping_rule(
         self, demand: Demand, statistic: SequentialStatistic, alpha: float
-    ) -> StoppingRule | None:
-        """Return the stopping rule for the sizes of a demand's sets, None if unsuitable."""
+    ) -> tuple[StoppingRule, list[Units]] | None:
+        """Return the stopping rule of a demand with its units, None if unsuitable."""
         suite, views = self._evaluation.suite, registry[demand.dimension].views(self._suite)
         if any(suite.missing(view) for view in views):
             return None
-        sizes = {view: len(suite.examples(view)) for view in views}
+        examples = {view: suite.examples(view) for view in views}
         ratios = statistic.ratios
-        if any(len({sizes[view] for view in ratio.views}) > 1 for ratio in ratios):
+        if any(len({len(examples[view]) for view in ratio.views}) > 1 for ratio in ratios):
             return None
-        totals = [sizes[ratio.views[0]] for ratio in ratios]
-        if max(totals) < LEAST_STOPPED:
+        sizes = [len(examples[ratio.views[0]]) for ratio in ratios]
+        if max(sizes) < LEAST_STOPPED:
             return None
-        corners = [ratio.corners for ratio in ratios]
-        return StoppingRule(totals, corners, statistic.value, float(demand.threshold), alpha, LEAST_STOPPED)
+        units = [Units(ratio, examples[ratio.views[0]]) for ratio in ratios]
+        rule = StoppingRule(
+            [unit.total for unit in units],
+            [unit.corners for unit in units],
+            statistic.value,
+            float(demand.threshold),
+            alpha,
+            [size < LEAST_STOPPED for size in sizes],
+        )
+        return rule, units
 
     def _first_decision(
-        self, demand: Demand, statistic: SequentialStatistic, rule: StoppingRule, alpha: float
+        self, demand: Demand, rule: StoppingRule, units: list[Units], alpha: float
     ) -> EarlyDecision | None:
         """Predict shard after shard until the rule decides, or the sets are complete."""
         dimension, engine = registry[demand.dimension], self._evaluation.engine
         views = dimension.views(self._suite)
         for shard in count():
             tables = engine.predictions(views, shards=range(shard, shard + 1))
-            if not tables or not all(_are_paired(ratio, tables) for ratio in statistic.ratios):
+            if not tables or not all(_are_paired(unit.ratio, tables) for unit in units):
                 return None
-            decision = rule.update([_terms(ratio, tables) for ratio in statistic.ratios])
+            decision = rule.update([unit.terms(tables) for unit in units])
             if all(ratio.is_complete for ratio in rule.ratios):
                 return None
             if decision != "undecided":
@@ -135,8 +144,8 @@ class EarlyJudge:
                 passes = decision == "met"
                 if measurement.masked and passes and not demand.allow_masked:
                     return None  # more images may confirm or refute the sign of masking
-                largest = max(rule.ratios, key=lambda ratio: ratio.total)
-                row = StoppedRow(images=largest.n_seen, of=largest.total, passes=passes, alpha=alpha)
+                largest = max(units, key=lambda unit: unit.size)
+                row = StoppedRow(images=largest.n_seen, of=largest.size, passes=passes, alpha=alpha)
                 return EarlyDecision(measurement, row, shards)
         return None
 
@@ -152,6 +161,58 @@ class EarlyJudge:
         return {stored_view(view) for view in registry[name].views(self._suite)}
 
 
+class Units:
+    """The units that are drawn for a ratio: images, or whole groups.
+
+    Args:
+        ratio: the ratio.
+        examples: the images of its set, in the order of evaluation.
+
+    Attributes:
+        ratio: the ratio.
+        size: number of images.
+        total: number of units.
+        corners: see `RatioOfMeans`, for sums over units.
+        n_seen: number of images seen.
+    """
+
+    def __init__(self, ratio: RatioOfMeans, examples: Sequence[Example]) -> None:
+        self.ratio = ratio
+        self.size = self.total = len(examples)
+        self.corners = ratio.corners
+        self.n_seen = 0
+        # Images before a new group; sets that are seen whole are not in the order of groups.
+        groups = [example.group for example in examples]
+        self._starts = np.arange(len(groups))
+        if groups[0] is not None and len(groups) >= LEAST_STOPPED:
+            is_new = [group != before for group, before in zip(groups, [None, *groups], strict=False)]
+            self._starts = np.flatnonzero(is_new)
+            self.total = len(self._starts)
+            sizes = np.diff([*self._starts, len(groups)]).tolist()
+            ends = {min(sizes), max(sizes)}
+            self.corners = tuple(
+                (size * top, size * bottom) for size in ends for top, bottom in ratio.corners
+            )
+        self._begun: Terms = (np.empty(0), np.empty(0))
+
+    def terms(self, tables: Mapping[View, Predictions]) -> Terms:
+        """Return the terms of units that the next images complete; none for a complete set."""
+        if self.ratio.views[0] not in tables:
+            return np.empty(0), np.empty(0)
+        new = self.ratio.terms(tables)
+        first = self.n_seen - len(self._begun[0])
+        self.n_seen += len(new[0])
+        ends = np.append(self._starts[1:], self.size)
+        complete = (self._starts >= first) & (ends <= self.n_seen)
+        starts, end = self._starts[complete] - first, int(ends[complete].max(initial=first)) - first
+        whole = [np.concatenate([begun, one]) for begun, one in zip(self._begun, new, strict=True)]
+        self._begun = whole[0][end:], whole[1][end:]
+        if not len(starts):
+            return np.empty(0), np.empty(0)
+        numerators, denominators = (np.add.reduceat(one[:end], starts) for one in whole)
+        return numerators, denominators
+
+
 def _are_paired(ratio: RatioOfMeans, tables: Mapping[View, Predictions]) -> bool:
     """Return True if the views of a ratio show the same images row by row."""
     ours = [tables[view] for view in ratio.views if view in tables]
@@ -159,10 +220,3 @@ def _are_paired(ratio: RatioOfMeans, tables: Mapping[View, Predictions]) -> bool
         np.array_equal(ours[0].index, table.index) and np.array_equal(ours[0].label, table.label)
         for table in ours
     )
-
-
-def _terms(ratio: RatioOfMeans, tables: Mapping[View, Predictions]) -> Terms:
-    """Return the terms of the next images; none for a complete set."""
-    if ratio.views[0] not in tables:
-        return np.empty(0), np.empty(0)
-    return ratio.terms(tables)

@@ -71,6 +71,7 @@ def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, Set
             images=count.images,
             expected=count.expected,
             found=count.found,
+            groups=count.groups,
             generated=_generated(evaluation, name),
             preprocessing="fast" if name in fast_sets else "exact",
         )

@@ -106,5 +106,6 @@ def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | s
     if verdict.curve is not None and not isinstance(verdict.value, str):
         low, high = verdict.curve.interval(verdict.policy.confidence)
         properties |= {"interval_low": low, "interval_high": high}
+    properties |= {"groups": verdict.groups, "effective_images": verdict.effective}
     properties |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
     return {name: value for name, value in properties.items() if value is not None}

@@ -28,6 +28,7 @@ from quba_check.grading.population import Population
 from quba_check.grading.reference import population as named_population
 from quba_check.grading.score import check_names, full_weights
 from quba_check.messages import listed
+from quba_check.stats.clusters import LEAST_GROUPS, group_effect
 from quba_check.stats.estimate import Estimate, delta_method
 
 _Z = np.array(SCORES)
@@ -165,6 +166,7 @@ def grade(
             *few_images_notes(slopes, measured, reference),
         ),
         other_suite=other_suite,
+        groups=min((row.groups for row in measured.values() if row.groups is not None), default=None),
     )
 
 
@@ -244,12 +246,15 @@ def _curve(
     terms = [(slope, measured[name]) for name, slope in slopes.items() if name in measured]
     if len(terms) < len(slopes) or any(row.curve is not None and not row.influences for _, row in terms):
         return None
-    error = delta_method(
-        score, [(slope, Estimate(0.0, row.influences)) for slope, row in terms]
-    ).standard_error
+    error = delta_method(score, [(slope, Estimate(0.0, row.influences)) for slope, row in terms])
+    groups = {name: group for _, row in terms for name, group in row.groups_of_sets.items()}
+    effect = group_effect(error.influences, groups)
+    if effect is not None and effect.count < LEAST_GROUPS:
+        return None
+    scores, factor = (_Z, 1.0) if effect is None else (effect.scores(_Z), effect.factor)
     # Limits can be wider than the influences imply, for example if the model is correct on all images.
     excess = sum((slope * _excess_error(row)) ** 2 for slope, row in terms)
-    limits = score + _Z * math.sqrt(error**2 + excess)
+    limits = score + scores * math.sqrt(error.standard_error**2 * factor + excess)
     return ConfidenceCurve(tuple(limits.tolist())) if np.isfinite(limits).all() else None
 
 
@@ -259,6 +264,9 @@ def _excess_error(row: Measurement) -> float:
         return 0.0
     of_limits = (row.curve.at(1) - row.curve.at(-1)) / 2
     of_images = Estimate(row.value, row.influences).standard_error
+    effect = group_effect(row.influences, row.groups_of_sets)
+    if effect is not None:
+        of_images *= math.sqrt(effect.factor)
     return math.sqrt(max(of_limits**2 - of_images**2, 0.0)) if math.isfinite(of_images) else 0.0
 
 

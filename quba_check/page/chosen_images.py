@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from quba_check.comparison.misclassified import failures
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import Better
-from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET
+from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, UNKNOWN_PREFIX
 from quba_check.errors import QubaError, UserError
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.verdict import VerdictRow
@@ -152,6 +152,11 @@ def _explaining_value(demand: VerdictRow, row: MeasurementRow) -> tuple[str, str
         worst = min(shifts, key=lambda name: row.parts[name].value, default="")
         shift = demand.part or worst
         return f"{dimension}.{shift}_accuracy", shift
+    if dimension == "unknown_detection":
+        areas = [name for name in row.parts if f"{name}_fpr95" in row.parts]
+        worst = min(areas, key=lambda name: row.parts[name].value, default="")
+        name = (demand.part or worst).removesuffix("_fpr95")
+        return f"{dimension}.{name}", f"{UNKNOWN_PREFIX}{name}"
     return demand.target, None
 
 

@@ -20,6 +20,7 @@ MOST_ROWS = 24
 """Largest number of rows in a chart; the rows with the lowest values are drawn."""
 MOST_PARTS = 100
 """Largest number of parts in a table."""
+UNKNOWN_NOTE = "A known class among them is a sign that the set leaks."
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,18 @@ def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
         yield Figure(f"{caption}{note}", dot_plot("Shape bias by category", lowest, names=names))
 
 
+def _unknown(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    headings = ("set", "image", "predicted", "probability")
+    for column in columns:
+        rows = [
+            (*(str(row[name]) for name in headings[:3]), f"{tables.number_of(row['probability']) or 0:.3f}")
+            for row in tables.table_of(column, "unknown_detection", "most_confident", headings)
+        ]
+        if rows:
+            which = f"The most confident unknown images{_of(column, names)}"
+            yield Figure(f"{which}. {UNKNOWN_NOTE}", headings=headings, rows=tuple(rows))
+
+
 _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]]] = {
     "adversarial_robustness": _attacks,
     "corruption_robustness": _corruptions,
@@ -182,6 +195,7 @@ _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]
     "class_balance": _classes,
     "object_focus": _focus,
     "shape_bias": _shape,
+    "unknown_detection": _unknown,
 }
 
 

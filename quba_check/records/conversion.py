@@ -81,6 +81,8 @@ def _columns(quantity: Measurement | Quantity, better: Better | None) -> dict[st
         "debiased": quantity.debiased,
         "debiased_limit": quantity.debiased_limit,
         "images": quantity.images,
+        "groups": quantity.groups,
+        "effective": quantity.effective,
         "better": better,
     }
 
@@ -110,7 +112,17 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
 
 def _quantity_of(row: QuantityRow) -> Quantity:
     curve = None if row.limits is None else ConfidenceCurve(row.limits)
-    return Quantity(row.value, row.unit, row.n, curve, row.debiased, row.debiased_limit, images=row.images)
+    return Quantity(
+        row.value,
+        row.unit,
+        row.n,
+        curve,
+        row.debiased,
+        row.debiased_limit,
+        images=row.images,
+        groups=row.groups,
+        effective=row.effective,
+    )
 
 
 def measurements_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:

@@ -81,6 +81,8 @@ class QuantityRow(JsonRow):
         unit: `fraction`, `ratio`, `millions`, `images`, or that of a custom dimension.
         n: number of images; None if the value does not depend on images.
         images: number of different images behind n, if they are shown in several versions; else None.
+        groups: number of groups of images, of the set with the fewest; None without groups.
+        effective: number of independent images that would have this error; None without groups or interval.
         better: direction in which the value is better; None for parts that are only reported.
         interval: two-sided 95 % interval; None if unknown.
         limits: one-sided limits at the normal scores −4, −3.75, …, 4, for intervals at other levels.
@@ -96,6 +98,8 @@ class QuantityRow(JsonRow):
     debiased: Number | None = None
     debiased_limit: Number | None = None
     images: Count | None = None
+    groups: Count | None = None
+    effective: Number | None = None
     better: Better | None = None
 
     @field_validator("interval", "limits")

@@ -27,6 +27,8 @@ _EXACT = 2_000
 _SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 """The smallest probability above 0, used for 0 in logarithms."""
 OfSamples = Mapping[str, NDArray[np.float64]]
+Groups = Mapping[str, NDArray[np.int64]]
+"""By set of images, (n,) identifiers of the group of each image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +80,12 @@ class PerImage:
     Attributes:
         influences: (n,) contributions by dimension or part (`corruption_robustness.fog`), then by set.
         clean: predictions on the clean set; None if no dimension used it.
+        groups: groups of images, for sets that have them.
     """
 
     influences: Mapping[str, OfSamples] = field(default_factory=dict)
     clean: CleanAnswers | None = None
+    groups: Groups = field(default_factory=dict)
 
     @classmethod
     def of(cls, measurement: Measurement, clean: CleanAnswers | None = None) -> PerImage:
@@ -93,12 +97,16 @@ class PerImage:
             target: {str(sample): array for sample, array in samples.items() if len(array)}
             for target, samples in influences.items()
         }
-        return cls({target: samples for target, samples in by_name.items() if samples}, clean)
+        groups = {str(sample): group for sample, group in measurement.groups_of_sets.items()}
+        return cls({target: samples for target, samples in by_name.items() if samples}, clean, groups)
 
     def merged(self, other: PerImage) -> PerImage:
         """Merge with further results of the same run."""
         return replace(
-            self, influences={**self.influences, **other.influences}, clean=self.clean or other.clean
+            self,
+            influences={**self.influences, **other.influences},
+            clean=self.clean or other.clean,
+            groups={**self.groups, **other.groups},
         )
 
     def to_bytes(self, record: Record | None = None) -> bytes:
@@ -114,7 +122,8 @@ class PerImage:
                 encoded = encode(array)
                 arrays[f"deviations/{len(entries)}"] = encoded.codes
                 entries.append({"target": target, "sample": sample, **encoded.metadata})
-        metadata: dict[str, Any] = {"format": FORMAT, "deviations": entries}
+        metadata: dict[str, Any] = {"format": FORMAT, "deviations": entries, "groups": list(self.groups)}
+        arrays |= {f"groups/{number}": group for number, group in enumerate(self.groups.values())}
         if record is not None:
             metadata["of"] = identity(record)
         if self.clean is not None:
@@ -142,7 +151,11 @@ class PerImage:
             arrays = _arrays(content)
             metadata = json.loads(bytes(arrays[_ABOUT]))
             _check_belongs(metadata, where, record)
-            return cls(_influences(metadata, arrays), _clean(metadata, arrays))
+            groups = {
+                str(sample): arrays[f"groups/{number}"].astype(np.int64)
+                for number, sample in enumerate(metadata.get("groups", ()))
+            }
+            return cls(_influences(metadata, arrays), _clean(metadata, arrays), groups)
         except UserError:
             raise
         except Exception as why:  # of zipfile, numpy and JSON, for damaged or foreign files

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from quba_check.core.view import CORRUPTIONS_SET
 from quba_check.messages import listed
-from quba_check.number_format import format_distinct, format_value, ordinal
-from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
-from quba_check.records.record import Record
+from quba_check.number_format import counted, format_distinct, format_value, images_text, ordinal
+from quba_check.records.measurement import MeasurementRow, QuantityRow, UnmeasurableRow
+from quba_check.records.record import Record, SetRow
 from quba_check.records.verdict import GradeRow
+from quba_check.stats.clusters import LEAST_GROUPS
 
 
 def record_notes(record: Record) -> tuple[str, ...]:
@@ -26,15 +28,7 @@ def record_notes(record: Record) -> tuple[str, ...]:
         lines.append(
             "outputs treated as per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"
         )
-    for name, images in record.suite.sets.items():
-        count = images.images if images.found is None else images.found
-        if images.expected is not None and count != images.expected:
-            lines.append(f"{name}: {count:,} images, {images.expected:,} expected")
-        if images.generated is not None:
-            lines.append(
-                f"{name}: {images.generated} from the clean images, not the stored ImageNet-C "
-                "(whose motion_blur and snow come from ImageMagick)"
-            )
+    lines.extend(_set_notes(record))
     lines.extend(_limited(record))
     lines.extend(_noise(record))
     lines.extend(
@@ -73,6 +67,32 @@ def grade_line(grade: GradeRow, record: Record) -> str:
         f"QUBA {grade.score:.3f}{interval}  grade {grade.letter}{spans}  "
         f"{ordinal(grade.percentile)} percentile of {grade.population}{models}{suite}  {where}"
     )
+
+
+def _set_notes(record: Record) -> Iterator[str]:
+    """Yield notes on the number, the groups and the origin of a set's images."""
+    for name, images in record.suite.sets.items():
+        count = images.images if images.found is None else images.found
+        if images.expected is not None and count != images.expected:
+            yield f"{name}: {count:,} images, {images.expected:,} expected"
+        if images.groups is not None and name != CORRUPTIONS_SET:
+            yield f"{name}: {_groups_text(images, record.quantity('accuracy'))}"
+        if images.generated is not None:
+            yield (
+                f"{name}: {images.generated} from the clean images, not the stored ImageNet-C "
+                "(whose motion_blur and snow come from ImageMagick)"
+            )
+
+
+def _groups_text(row: SetRow, accuracy: QuantityRow | None) -> str:
+    """Return the number of groups of a set, and the information in its images."""
+    groups = row.groups or 0
+    counts = f"{row.images:,} images in {counted(groups, 'group')}"
+    if groups < LEAST_GROUPS:
+        return f"{counts}, too few for intervals. Allowed: {LEAST_GROUPS} groups or more"
+    if accuracy is None or accuracy.groups != groups or accuracy.n is None:
+        return f"{counts}, which count as one observation each"
+    return f"{images_text(accuracy.n, groups, accuracy.effective)} independent ones, for accuracy"
 
 
 def _limited(record: Record) -> Iterator[str]:

@@ -9,7 +9,7 @@ from quba_check.number_format import format_value, interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.reports.tables import table_text, terminal_width, wrapped
-from quba_check.stats.extremes import holm
+from quba_check.stats.rank_statistics import holm_adjusted
 
 HEADINGS = ("slice", "images", "value", "gap", "p (Holm)")
 MOST_ROWS, MOST_NAMED = 20, 10
@@ -41,7 +41,7 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
             f"{listed(measured) or 'a run on a suite whose manifest declares slices'}."
         )
     large = {name: gap for name, gap in row.gaps.items() if _images(gap) >= least}
-    p_values = dict(zip(large, holm([_p_value(gap) for gap in large.values()]), strict=True))
+    p_values = dict(zip(large, holm_adjusted([_p_value(gap) for gap in large.values()]), strict=True))
     order = sorted(large, key=lambda name: (p_values[name], -large[name].value))
     rows = [
         (

@@ -40,26 +40,3 @@ def smallest_limits(numbers: Sequence[LimitsAt], z: Scores) -> Limits:
     scores = np.where(z < 0, z, -scipy.special.ndtri(tails))
     limits: Limits = np.min([limits_at(scores) for limits_at in numbers], axis=0)
     return limits
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number.
-
-    Rejecting the hypotheses with at most α makes an error with a probability of at most α.
-
-    Args:
-        p_values: (n,) probabilities.
-
-    Returns:
-        n probabilities in the same order.
-
-    Source: Holm, Scandinavian Journal of Statistics 1979.
-
-    >>> [round(p, 6) for p in holm([0.04, 0.01, 0.03])]
-    [0.06, 0.03, 0.06]
-    """
-    p = np.array(p_values, dtype=np.float64)
-    order = np.argsort(p)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
-    return [float(value) for value in adjusted]

@@ -30,12 +30,13 @@ _ROUNDING = 1e-9
 """Part of the largest possible influence below which an influence is a rounding error."""
 
 
-def additive_limits(estimate: Estimate, z: Scores) -> Limits:
+def additive_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
     """Limits of a number at normal scores.
 
     Args:
         estimate: the number, with the bounds of each sample.
         z: (K,) normal scores.
+        effect: factor by which groups of images reduce the number of images.
 
     Returns:
         (K,) limits in the unit of the number.
@@ -48,7 +49,7 @@ def additive_limits(estimate: Estimate, z: Scores) -> Limits:
     level, opposite = scipy.special.ndtr(np.abs(z)), scipy.special.ndtr(-np.abs(z))
     up, down = np.zeros_like(z), np.zeros_like(z)
     for sample, influences in estimate.influences.items():
-        above, below = _sides(influences, estimate.bounds[sample], level, opposite)
+        above, below = _sides(influences, estimate.bounds[sample], level, opposite, effect)
         correlation = _correlation(above, below)
         up += _squared_distance(above.outer, below.inner, correlation)
         down += _squared_distance(above.inner, below.outer, correlation)
@@ -56,39 +57,42 @@ def additive_limits(estimate: Estimate, z: Scores) -> Limits:
     return limits
 
 
-def multiplicative_limits(estimate: Estimate, z: Scores) -> Limits:
+def multiplicative_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
     """Limits of a number above 0, from those of its logarithm.
 
     Args:
         estimate: the number, with the bounds of each sample.
         z: (K,) normal scores.
+        effect: see `additive_limits`.
 
     Returns:
         (K,) limits above 0, in the unit of the number.
     """
-    limits: Limits = np.exp(additive_limits(estimate.log(), z))
+    limits: Limits = np.exp(additive_limits(estimate.log(), z, effect))
     return limits
 
 
-def ratio_limits(estimate: Estimate, z: Scores) -> Limits:
+def ratio_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
     """Limits of a ratio, from those of its logarithm unless it is near 0.
 
     Args:
         estimate: the ratio, with the bounds of each sample.
         z: (K,) normal scores.
+        effect: see `additive_limits`.
 
     Returns:
         (K,) limits of the ratio.
     """
-    return (additive_limits if is_near_zero(estimate) else multiplicative_limits)(estimate, z)
+    is_small = is_near_zero(estimate, effect)
+    return (additive_limits if is_small else multiplicative_limits)(estimate, z, effect)
 
 
-def is_near_zero(estimate: Estimate) -> bool:
+def is_near_zero(estimate: Estimate, effect: float = 1.0) -> bool:
     """True if a number is as near 0 as a share with `FEW_EVENTS` hits.
 
     Nearness is counted in standard errors.
     """
-    return estimate.value**2 <= FEW_EVENTS * estimate.standard_error**2
+    return estimate.value**2 <= FEW_EVENTS * effect * estimate.standard_error**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +113,21 @@ class _Side:
 
 
 def _sides(
-    influences: Influences, bounds: InfluenceBounds, level: Limits, opposite: Limits
+    influences: Influences, bounds: InfluenceBounds, level: Limits, opposite: Limits, effect: float
 ) -> tuple[_Side, _Side]:
     """Return the influences above 0 and below 0."""
     possible = max(bounds.up, bounds.down)
     rounded = np.where(np.abs(influences) > _ROUNDING * possible, influences, 0.0)
     squares = rounded * rounded
     total = float(squares.sum())
-    effective = total**2 / float(squares @ squares) if total else 0.0  # number of deviating images
+    # Number of deviating images.
+    effective = total**2 / float(squares @ squares) / effect if total else 0.0
     largest = float(np.abs(rounded).max())
     up = _next_influence(bounds.up, largest, min(effective, bounds.up_images))
     down = _next_influence(bounds.down, largest, min(effective, bounds.down_images))
     return (
-        _side(np.maximum(rounded, 0.0), up, level, opposite),
-        _side(np.maximum(-rounded, 0.0), down, level, opposite),
+        _side(np.maximum(rounded, 0.0), up, level, opposite, effect),
+        _side(np.maximum(-rounded, 0.0), down, level, opposite, effect),
     )
 
 
@@ -131,15 +136,16 @@ def _next_influence(possible: float, largest: float, count: float) -> float:
     return min(possible, (count * largest + possible) / (count + 1))
 
 
-def _side(influences: Influences, further: float, level: Limits, opposite: Limits) -> _Side:
-    n, total, squares = len(influences), float(influences.sum()), float(influences @ influences)
+def _side(influences: Influences, further: float, level: Limits, opposite: Limits, effect: float) -> _Side:
+    n, total = len(influences) / effect, float(influences.sum()) / effect
+    squares = float(influences @ influences) / effect
     mean = total / n
     outer = _upper_limit(n, total + further, squares + further**2, level) - mean
     inner = mean - _lower_limit(n, total, squares, opposite)
     return _Side(mean, squares / n - mean**2, np.maximum(inner, 0.0), np.maximum(outer, 0.0))
 
 
-def _lower_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
+def _lower_limit(n: float, total: float, squares: float, level: Limits) -> Limits:
     if total == 0:
         return np.zeros_like(level)
     count = min(total**2 / squares, n)
@@ -147,7 +153,7 @@ def _lower_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
     return limits
 
 
-def _upper_limit(n: int, total: float, squares: float, level: Limits) -> Limits:
+def _upper_limit(n: float, total: float, squares: float, level: Limits) -> Limits:
     """Return the upper limit of a mean, from sums that include the further image."""
     if total == 0:
         return np.zeros_like(level)

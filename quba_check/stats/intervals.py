@@ -24,12 +24,12 @@ DENOMINATOR_SHARE = 0.05
 """Part of the error probability that the exact limits of a ratio spend on its denominator."""
 
 
-def wilson_limits(hits: int, n: int, z: Scores) -> Limits:
+def wilson_limits(hits: float, n: float, z: Scores) -> Limits:
     """Wilson score limits of a share.
 
     Args:
-        hits: successes, 0 to n.
-        n: trials, at least 1.
+        hits: successes, 0 to n; with groups both numbers are divided by the design effect.
+        n: trials, above 0.
         z: (K,) normal scores.
 
     Returns:
@@ -47,18 +47,18 @@ def wilson_limits(hits: int, n: int, z: Scores) -> Limits:
     return np.select(ends, [0.0, 1.0], np.clip(limits, 0.0, 1.0))
 
 
-def clopper_pearson_limits(hits: int, n: int, z: Scores) -> Limits:
+def clopper_pearson_limits(hits: float, n: float, z: Scores) -> Limits:
     """Exact limits of a share (Clopper–Pearson): their coverage is never below the nominal one.
 
     Args:
-        hits: successes, 0 to n.
-        n: trials, at least 1.
+        hits: successes, 0 to n; with groups both numbers are divided by the design effect.
+        n: trials, above 0.
         z: (K,) normal scores.
 
     Returns:
         (K,) limits in [0, 1].
 
-    Source: Clopper and Pearson, Biometrika 1934.
+    Source: Clopper and Pearson, Biometrika 1934; groups: Korn and Graubard, Survey Methodology 1998.
 
     >>> clopper_pearson_limits(0, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
     [0.0, 0.1684]
@@ -70,46 +70,49 @@ def clopper_pearson_limits(hits: int, n: int, z: Scores) -> Limits:
     return limits
 
 
-def log_normal_limits(estimate: Estimate, z: Scores) -> Limits:
+def log_normal_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
     """Limits of a number above 0 whose logarithm is taken as normal.
 
     Args:
         estimate: the number.
         z: (K,) normal scores.
+        effect: factor of the variance by groups.
 
     Returns:
         (K,) limits above 0, in the unit of the number.
     """
-    with np.errstate(invalid="ignore"):  # an infinite standard error times the score 0
-        limits: Limits = estimate.value * np.exp(z * estimate.standard_error / estimate.value)
+    error = estimate.standard_error * math.sqrt(effect)
+    with np.errstate(invalid="ignore", over="ignore"):  # an infinite standard error times the score 0
+        limits: Limits = estimate.value * np.exp(z * error / estimate.value)
     return limits
 
 
-def normal_limits(estimate: Estimate, z: Scores, *, hidden_error: float = 0.0) -> Limits:
+def normal_limits(estimate: Estimate, z: Scores, effect: float = 1.0, *, hidden_error: float = 0.0) -> Limits:
     """Limits of a number that is taken as normal.
 
     Args:
         estimate: the number.
         z: (K,) normal scores.
+        effect: factor of the variance by groups.
         hidden_error: a further standard error in the unit of the number, independent of the estimate's.
 
     Returns:
         (K,) limits in the unit of the number.
     """
     with np.errstate(invalid="ignore"):  # an infinite standard error times the score 0
-        return estimate.value + z * math.hypot(estimate.standard_error, hidden_error)
+        return estimate.value + z * (math.hypot(estimate.standard_error, hidden_error) * math.sqrt(effect))
 
 
-def exact_ratio_limits(hits: int, n: int, others: int, m: int, z: Scores) -> Limits:
+def exact_ratio_limits(hits: float, n: float, others: float, m: float, z: Scores) -> Limits:
     """Conservative limits of a ratio of two shares, valid for few hits.
 
     They are also valid for shares of the same images. The limit of the numerator is divided by the opposite
     limit of the denominator, and both share the error probability (Bonferroni).
 
     Args:
-        hits: successes of the numerator, 0 to n.
-        n: its trials, at least 1.
-        others: successes of the denominator, 1 to m.
+        hits: successes of the numerator, 0 to n; with groups all numbers are divided by the design effect.
+        n: its trials, above 0.
+        others: successes of the denominator, above 0 to m.
         m: its trials.
         z: (K,) normal scores.
 

@@ -200,7 +200,7 @@ class StoppingRule:
         value: the function of the ratios.
         threshold: smallest value that meets the demand.
         alpha: probability of a wrong decision, whenever it is taken.
-        whole_below: sets with fewer images are seen whole first, and take no share of α.
+        seen_whole: for each ratio, True if its set is seen whole first and takes no share of α.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class StoppingRule:
         value: Callable[[Sequence[float]], float],
         threshold: float,
         alpha: float,
-        whole_below: int = 0,
+        seen_whole: Sequence[bool] = (),
     ) -> None:
         self._is_single = len(totals) == 1
         self.ratios = [
@@ -218,7 +218,7 @@ class StoppingRule:
             for total, hull in zip(totals, corners, strict=True)
         ]
         self._value, self._threshold = value, threshold
-        self._seen_whole = [ratio for ratio in self.ratios if ratio.total < whole_below]
+        self._seen_whole = [ratio for ratio, whole in zip(self.ratios, seen_whole, strict=False) if whole]
         self._alpha = alpha / max(1, len(totals) - len(self._seen_whole))
 
     def update(self, terms: Sequence[Terms]) -> Decision:

@@ -49,6 +49,7 @@ class SetCount:
         found: number of images in the set, if a limit left some out.
         unread: number of files that look like images and are not read.
         unread_example: name of the first of them.
+        groups: number of declared groups of the evaluated images; None if the set declares none.
     """
 
     images: int
@@ -56,6 +57,7 @@ class SetCount:
     found: int | None = None
     unread: int = 0
     unread_example: str = ""
+    groups: int | None = None
 
     @property
     def unread_text(self) -> str:
@@ -75,4 +77,5 @@ class SetCount:
             found if found > images else None,
             self.unread + other.unread,
             self.unread_example or other.unread_example,
+            self.groups,
         )

@@ -54,7 +54,7 @@ def _path(image: LabelledImage, root: Path) -> str:
 
 
 def _folders(images: Sequence[LabelledImage], path: Path, rule: GroupRule) -> list[str]:
-    """Return the first folders of each image below the set's path; empty if there are too few."""
+    """Return the first folders of each image; empty if there are too few."""
     below = path if path.is_dir() else path.parent
     names = []
     for image in images:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +13,17 @@ from quba_check.errors import SuiteError
 from quba_check.suites.example import Example
 from quba_check.suites.sampling import SubsetSampler
 
-CONDITIONS = tuple(
-    View(CORRUPTIONS_SET, corruption=corruption, severity=severity)
-    for corruption in CORRUPTIONS
-    for severity in SEVERITIES
-)
+
+def conditions_of(corruptions: Iterable[str]) -> tuple[View, ...]:
+    """Return the view of each corruption at each severity."""
+    return tuple(
+        View(CORRUPTIONS_SET, corruption=corruption, severity=severity)
+        for corruption in corruptions
+        for severity in SEVERITIES
+    )
+
+
+CONDITIONS = conditions_of(CORRUPTIONS)
 """The 75 conditions."""
 
 

@@ -72,7 +72,7 @@ class SubsetSampler:
         return np.sort(np.argsort(ranks, kind="stable")[: self.max_images])
 
     def _whole_groups(self, groups: Sequence[str]) -> NDArray[np.intp]:
-        """Return the positions of images in the order of groups, if that is random, else of the set."""
+        """Return the positions of the images of whole groups."""
         _, numbers = np.unique(np.asarray(groups), return_inverse=True)
         sizes = np.bincount(numbers)
         order = np.random.default_rng([self.seed, _LIMIT_STREAM]).permutation(len(sizes))

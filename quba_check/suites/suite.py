@@ -26,7 +26,7 @@ from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
 from quba_check.suites.readers import READERS, LabelledImage
 from quba_check.suites.readers.paths import each_folder_once
 from quba_check.suites.restriction import is_subset_of_imagenet
-from quba_check.suites.sampled_corruptions import CONDITIONS, sampled_examples
+from quba_check.suites.sampled_corruptions import CONDITIONS, conditions_of, sampled_examples
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.slices import slice_columns
 
@@ -83,6 +83,9 @@ class Suite:
             generates_corruptions=corruptions is not None and corruptions.reader is None,
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
             space_classes=self._space_classes(),
+            extra_corruptions=() if corruptions is None else tuple(corruptions.extra),
+            unknown=manifest.unknown.names,
+            unknown_score=manifest.unknown.score,
             slices=tuple(dict.fromkeys(name for one in manifest.sets.values() for name in one.slice_names)),
         )
         self._counted: dict[View, SetCount] = {}
@@ -270,10 +273,11 @@ class Suite:
 
     def views(self) -> tuple[View, ...]:
         """Return one view for every set, and every corruption and severity, with images."""
+        extra = conditions_of(self.facts.extra_corruptions)
         declared = (
             view
             for name in self._manifest.sets
-            for view in (CONDITIONS if name == CORRUPTIONS_SET else (View(name),))
+            for view in ((*CONDITIONS, *extra) if name == CORRUPTIONS_SET else (View(name),))
         )
         return tuple(view for view in declared if self.missing(view) is None)
 
@@ -334,7 +338,10 @@ class Suite:
             raise SuiteError(f"{text} {self._manifest.assumed}".rstrip()) from None
         positions = self.sampler.positions([image.label for image in images], groups).tolist()
         found = len(images) if len(images) > len(positions) else None
-        counted = SetCount(len(positions), declared.expected, found, len(unread), next(iter(unread), ""))
+        count = None if groups is None else len({groups[position] for position in positions})
+        counted = SetCount(
+            len(positions), declared.expected, found, len(unread), next(iter(unread), ""), count
+        )
         self._counted[source] = counted
         prefix = f"{self.root.as_posix()}/"
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from quba_check.core.view import CORRUPTIONS
+from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS
 from quba_check.errors import UserError
 from quba_check.messages import did_you_mean, listed
 from quba_check.suites.corruptions import corrupt
@@ -206,10 +206,11 @@ class Corruption(Perturbation):
 
     def __post_init__(self) -> None:
         Perturbation.__post_init__(self)
-        if self.name not in CORRUPTIONS:
+        known = (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
+        if self.name not in known:
             raise UserError(
-                f"Corruption: unknown name, got '{self.name}'.{did_you_mean(self.name, CORRUPTIONS)} "
-                f"Allowed: {listed(CORRUPTIONS)}."
+                f"Corruption: unknown name, got '{self.name}'.{did_you_mean(self.name, known)} "
+                f"Allowed: {listed(known)}."
             )
 
     def _apply(self, pixels: Pixels) -> Pixels:

@@ -59,7 +59,8 @@ def detectable_effects(
     of cue-conflict images that the run decides by shape or texture counts; without a record all count.
 
     Other values have the same error at every true value. With a record it is the error of the run, scaled by
-    the square root of the images behind it (`record_facts.images_behind`) over `images`. Without a record it
+    the square root of the images behind it (`record_facts.images_behind`) over `images`; images in groups are
+    assumed to come in more groups of the same kind. Without a record it
     is the binomial error at the bound; for ratios it assumes that their images are not the clean ones, which
     is conservative. Errors of calibration, balance and score then are unknown.
 
@@ -162,17 +163,18 @@ def _pass_margin(thresholds: Thresholds) -> float:
 
 
 def _share_images(demand: Demand, images: int | None, record: Record | None) -> int | None:
-    """Return the number of images behind one of `SHARES`."""
+    """Return the number of independent images behind one of `SHARES`."""
     if record is None:
         return images
     stored = _stored_quantity(demand, record)
     if stored is None:
         return None
     quantity, behind = stored
-    images = images or behind
+    independent = behind if quantity.effective is None else quantity.effective
     parts = quantity.parts if isinstance(quantity, MeasurementRow) else {}
     decided = [parts[name].value for name in ("shape_hits", "texture_hits") if name in parts]
-    return max(1, round(images * sum(decided) / behind)) if decided else images
+    share = sum(decided) / behind if decided else 1.0
+    return max(1, round((images or behind) * share * independent / behind))
 
 
 def _value_and_error(demand: Demand, images: int | None, record: Record) -> tuple[float | None, float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, SEVERITIES
+from quba_check.core.view import CORRUPTIONS, CORRUPTIONS_SET, EXTRA_CORRUPTIONS, SEVERITIES
 from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
@@ -13,11 +13,15 @@ from quba_check.records.record import Record
 
 def suite_facts(record: Record) -> SuiteFacts:
     """Return the facts of a record's suite behind parts and sets of dimensions."""
-    row = record.measurements.get("ood_robustness")
-    shifts = (
-        [name for name, part in row.parts.items() if part.better] if isinstance(row, MeasurementRow) else []
-    )
-    return SuiteFacts(record.suite.name, record.model.classes, tuple(shifts), CORRUPTIONS, {})
+    shifts, unknown = (_sets(record, name) for name in ("ood_robustness", "unknown_detection"))
+    return SuiteFacts(record.suite.name, record.model.classes, shifts, CORRUPTIONS, {}, unknown=unknown)
+
+
+def _sets(record: Record, dimension: str) -> tuple[str, ...]:
+    """Return the names of a dimension's sets: its parts that are better if higher."""
+    row = record.measurements.get(dimension)
+    parts = row.parts if isinstance(row, MeasurementRow) else {}
+    return tuple(name for name, part in parts.items() if part.better == "high")
 
 
 def images_behind(quantity: QuantityRow, dimension: str, record: Record) -> int | None:
@@ -36,7 +40,10 @@ def _size(name: str, record: Record) -> int:
     images = record.suite.sets[name].images
     if name != CORRUPTIONS_SET or record.suite.sample == "one":
         return images
-    return images // (len(CORRUPTIONS) * len(SEVERITIES))
+    row = record.measurements.get("corruption_robustness")
+    parts = row.parts if isinstance(row, MeasurementRow) else {}
+    extra = sum(corruption in parts for corruption in EXTRA_CORRUPTIONS)
+    return images // ((len(CORRUPTIONS) + extra) * len(SEVERITIES))
 
 
 def check_protocol(thresholds: Thresholds, record: Record) -> None:

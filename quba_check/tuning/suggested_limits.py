@@ -60,7 +60,9 @@ def unmeasured_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
 
     Masked values do not count: they are no evidence of robustness.
     """
-    return tuple(name for name in registry.names if len(_measured(name, records)) < len(records))
+    recorded = {name for record in records.values() for name in record.measurements}
+    names = (name for name in registry.names if name in recorded.union(PUBLISHED_DIMENSIONS))
+    return tuple(name for name in names if len(_measured(name, records)) < len(records))
 
 
 def masked_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:

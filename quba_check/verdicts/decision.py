@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.drop import Drop
 from quba_check.core.grade import LETTERS, Grade
-from quba_check.core.measurement import NO_EVIDENCE, Measurement, Unmeasurable
+from quba_check.core.measurement import NO_EVIDENCE, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy, is_demonstrated
 from quba_check.messages import listed
 from quba_check.records.measurement import StoppedRow
+from quba_check.stats.clusters import LEAST_GROUPS
 from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 
@@ -38,6 +38,12 @@ def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iter
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
     verdict = replace(_judge_by_point(demand, evidence), policy=policy)
+    if verdict.groups is not None and verdict.groups < LEAST_GROUPS and policy.uncertain == "fail":
+        reason = (
+            f"too few groups of images ({verdict.groups}) for an interval, which 'uncertain: fail' needs. "
+            f"Allowed: {LEAST_GROUPS} or more"
+        )
+        return replace(verdict, outcome="unmeasurable", value=None, reason=reason)
     p = p_value(demand, evidence)
     if p is None:
         return verdict
@@ -105,7 +111,7 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
     if demand.slices and isinstance(evidence, Measurement):
         evidence = with_slices(demand, evidence)
     if isinstance(evidence, Drop):
-        return _judge_number(demand, evidence, evidence.value, evidence.unit, evidence.n, evidence.curve)
+        return _judge_number(demand, evidence, evidence.value, evidence)
     if demand.needs_baseline and not isinstance(evidence, Unmeasurable):
         evidence = Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)
     if isinstance(evidence, Unmeasurable):
@@ -118,25 +124,33 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
         measured = listed(evidence.parts) or "no parts"
         reason = f"{evidence.dimension} has no part '{demand.part}' here. Measured: {measured}."
         return Verdict(demand, "unmeasurable", evidence, reason=reason)
-    return _judge_number(
-        demand, evidence, quantity.value, quantity.unit, quantity.images or quantity.n, quantity.curve
-    )
+    return _judge_number(demand, evidence, quantity.value, quantity)
 
 
 def _judge_number(
     demand: Demand,
     evidence: Measurement | Grade | Drop,
     value: float,
-    unit: str,
-    n: int | None = None,
-    curve: ConfidenceCurve | None = None,
+    quantity: Measurement | Quantity | Drop | Grade,
 ) -> Verdict:
     if not math.isfinite(value):
         reason = f"its value is {value}, which cannot be judged"
         return Verdict(demand, "unmeasurable", evidence, reason=reason)
     threshold = float(demand.threshold)
     is_met = value >= threshold if demand.bound == "min" else value <= threshold
-    return Verdict(demand, "pass" if is_met else "fail", evidence, value, unit, n, curve)
+    verdict = Verdict(
+        demand,
+        "pass" if is_met else "fail",
+        evidence,
+        value,
+        demand.unit,
+        groups=quantity.groups,
+        curve=quantity.curve,
+    )
+    if isinstance(quantity, Grade):
+        return verdict
+    n = quantity.n if isinstance(quantity, Drop) else quantity.images or quantity.n
+    return replace(verdict, unit=quantity.unit, n=n, effective=quantity.effective)
 
 
 def _judge_grade(demand: Demand, grade: Grade) -> Verdict:
@@ -147,5 +161,7 @@ def _judge_grade(demand: Demand, grade: Grade) -> Verdict:
     if isinstance(demand.threshold, str):
         is_met = LETTERS.index(grade.letter) >= LETTERS.index(demand.threshold)
         outcome: VerdictOutcome = "pass" if is_met else "fail"
-        return Verdict(demand, outcome, grade, grade.letter, demand.unit, curve=grade.curve)
-    return _judge_number(demand, grade, grade.score, demand.unit, curve=grade.curve)
+        return Verdict(
+            demand, outcome, grade, grade.letter, demand.unit, groups=grade.groups, curve=grade.curve
+        )
+    return _judge_number(demand, grade, grade.score, grade)

@@ -13,6 +13,7 @@ from quba_check.number_format import (
     format_distinct,
     format_gap,
     format_value,
+    images_text,
     interval_text,
     is_too_wide,
     ordinal,
@@ -111,7 +112,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         pairing = "paired image by image" if evidence.paired else "unpaired"
         yield f"from {before} in {evidence.baseline} to {after}, {pairing}"
     if verdict.n is not None:
-        yield f"n = {verdict.n:,} images"
+        yield f"n = {images_text(verdict.n, verdict.groups, verdict.effective)}"
     if verdict.curve is not None:
         unit = "score" if isinstance(evidence, Grade) else verdict.unit or ""
         ends = verdict.curve.interval(verdict.policy.confidence)
@@ -120,7 +121,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         interval = interval_text(ends, unit, verdict.n, between=" to ")
         yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
         if verdict.within_noise and not isinstance(evidence, Grade) and not is_too_wide(ends, unit):
-            yield _more_images(verdict.enough_images, verdict.n)
+            yield _more_images(verdict)
     yield from _notes(verdict)
 
 
@@ -136,10 +137,12 @@ def _notes(verdict: Verdict) -> Iterator[str]:
         yield from (note for note in evidence.notes if not (is_masked and note.startswith(MASKED)))
 
 
-def _more_images(enough: int | None, n: int | None) -> str:
-    if enough is None or n is None:
-        return "the value is too close to the bound to be decided by more images of this kind"
-    return f"about {ceil_to_two_digits(enough):,} images would be enough to decide (you have {n:,})"
+def _more_images(verdict: Verdict) -> str:
+    enough, unit = verdict.enough_images, "images" if verdict.groups is None else "groups of images"
+    if enough is None:
+        return f"the value is too close to the bound to be decided by more {unit} of this kind"
+    have = verdict.groups or verdict.n
+    return f"about {ceil_to_two_digits(enough):,} {unit} would be enough to decide (you have {have:,})"
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:

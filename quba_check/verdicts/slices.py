@@ -72,10 +72,8 @@ def _problem(demand: Demand, measurement: Measurement) -> Unmeasurable | None:
     if quantity is None:
         same = [other for other in measurement.slices if column_of(other) == column_of(name)]
         text = f"no image is in the slice {name}. Measured: {listed(same)}.{did_you_mean(name, same)}"
-    elif _images(quantity) < demand.min_images:
-        text = (
-            f"{name} has {_images(quantity):,} images. Allowed: at least {demand.min_images:,} (min_images)"
-        )
+    elif shortage := _shortage(demand, quantity):
+        text = f"{name} has {shortage}"
     else:
         return None
     return Unmeasurable(demand.dimension, text.removesuffix("."), missing_data=True)
@@ -87,8 +85,17 @@ def _judged(demand: Demand, measurement: Measurement) -> dict[str, Quantity]:
     return {
         name: quantity
         for name, quantity in values.items()
-        if column_of(name) == demand.slices and _images(quantity) >= demand.min_images
+        if column_of(name) == demand.slices and not _shortage(demand, quantity)
     }
+
+
+def _shortage(demand: Demand, quantity: Quantity) -> str:
+    """Return the lack of images or groups of a slice in words; empty without one."""
+    if _images(quantity) < demand.min_images:
+        return f"{_images(quantity):,} images. Allowed: at least {demand.min_images:,} (min_images)"
+    if quantity.groups is not None and quantity.groups < demand.min_groups:
+        return f"{quantity.groups:,} groups of images. Allowed: at least {demand.min_groups:,} (min_groups)"
+    return ""
 
 
 def _images(quantity: Quantity) -> int:

@@ -37,6 +37,8 @@ class Verdict:
         value: the number or letter that was compared with the threshold; None if there is none.
         unit: the unit of the value.
         n: number of different images behind the value.
+        groups: number of groups that these images come in; None without groups.
+        effective: number of independent images with the same error; None without groups.
         curve: confidence limits of the value, if known.
         reason: why there is no value, or why the value is no evidence; else empty.
         within_noise: the bound lies inside the interval of the value.
@@ -50,6 +52,8 @@ class Verdict:
     value: float | str | None = None
     unit: str | None = None
     n: int | None = None
+    groups: int | None = None
+    effective: float | None = None
     curve: ConfidenceCurve | None = None
     reason: str = ""
     within_noise: bool = False
@@ -64,7 +68,7 @@ class Verdict:
 
     @property
     def enough_images(self) -> int | None:
-        """Number of images for this value to clear the bound.
+        """Number of images, or of groups, for this value to clear the bound.
 
         None if the value clears it already, or if it takes more than `LARGEST_FACTOR` times the images at
         hand: another sample can make a difference that small.
@@ -85,4 +89,4 @@ class Verdict:
         half_width = self.value - low if self.value > threshold else high - self.value
         required_score = _NORMAL.inv_cdf(1 - self.policy.error)
         factor = min(half_width / gap, required_score / score) ** 2
-        return math.ceil(self.n * factor) if factor <= LARGEST_FACTOR else None
+        return math.ceil((self.groups or self.n) * factor) if factor <= LARGEST_FACTOR else None

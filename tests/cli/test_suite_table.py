@@ -148,3 +148,16 @@ def calls_and_listings(root: Path, classes: int, monkeypatch: pytest.MonkeyPatch
         assert main(["suite", "describe", str(root)]) == 0
     monkeypatch.setattr(os, "scandir", scandir)
     return pstats.Stats(profile).total_calls, len(listed)
+
+
+def test_images_of_no_class(tmp_path):
+    write(tmp_path, **{"val/apple": 1, "others/deep": 2})
+    text = (
+        "schema: 1\nname: fruit\nclasses: [apple, pear]\nsets:\n"
+        "  clean: {reader: folder, path: val, partial: true}\n  unknown: {near: others, far: none}\n"
+    )
+    (tmp_path / "quba-data.yaml").write_text(text, encoding="utf-8")
+    assert set_rows(open_suite(tmp_path))[1:3] == [
+        ("unknown/near", "2", "-", "own", "0 of 2", "-", "others"),
+        ("unknown/far", "missing", "-", "own", "-", "-", "the set 'unknown/far' is missing: looked for none"),
+    ]

@@ -17,7 +17,6 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.reports.comparison import comparison_markdown
-from quba_check.stats.clusters import cluster_sums
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import clopper_pearson_limits
 
@@ -174,23 +173,26 @@ def test_right_answers_to_all_images_are_not_the_same_predictions() -> None:
     assert compare(*runs).changes[0].finding == "within noise"
 
 
-def test_copies_are_no_evidence_of_a_change() -> None:
-    """Ten images, each four times: as wide as ten images, without a test that counts files."""
+def test_a_group_is_one_observation_of_a_change() -> None:
+    """Forty images, each four times: as wide as forty images, and the same p-value."""
 
     def value(correct: list[bool], copies: int) -> RunValue:
         estimate = Estimate.mean(np.repeat(correct, copies), "clean")
-        group = np.arange(len(correct)).repeat(copies)
-        return RunValue(
-            estimate.value, influences={"clean": cluster_sums(estimate.influences["clean"], group)}
-        )
+        group = {} if copies == 1 else {"clean": np.arange(len(correct)).repeat(copies)}
+        return RunValue(estimate.value, influences=dict(estimate.influences), groups=group)
 
-    before, after = [True] * 9 + [False], [True] * 6 + [False] * 4
+    before, after = [True] * 36 + [False] * 4, [True] * 24 + [False] * 15 + [True]
     single, copied = (difference(value(before, copies), value(after, copies)) for copies in (1, 4))
     assert single.curve is not None
     assert copied.curve is not None
-    assert np.ptp(copied.curve.interval(0.95)) >= 0.8 * np.ptp(single.curve.interval(0.95))
+    assert np.ptp(copied.curve.interval(0.95)) == pytest.approx(np.ptp(single.curve.interval(0.95)), rel=0.1)
     assert single.discordance is not None
-    assert (copied.paired, copied.discordance) == (True, None)
+    assert copied.discordance is not None
+    assert (copied.discordance.lost, copied.discordance.gained) == (48, 4)
+    assert copied.discordance.p == pytest.approx(single.discordance.p)
+    few = difference(value(before[30:39], 4), value(after[30:39], 4))
+    assert few.effect is not None
+    assert (few.effect.count, few.curve) == (9, None)
 
 
 def test_a_run_that_fails_its_own_demands_has_a_note() -> None:

@@ -285,7 +285,8 @@ def test_shipped_profiles_are_valid(name):
         # vocabulary
         (
             "schema: 1\ndimensions:\n  acuracy: {min: 0.5}\n",
-            f"3: unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: {DIMENSIONS}.",
+            f"3: unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: {DIMENSIONS}, "
+            "unknown_detection.",
         ),
         (
             "schema: 1\ndimensions:\n  ood_robustness:\n    parts:\n      sketsch: {min: 0.5}\n",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.bare import bare
@@ -50,6 +52,23 @@ def test_value_and_parts_by_hand():
     )
     assert bare(measured.parts)["fog"] == Quantity(pytest.approx(0.6), "ratio", 100, images=20)
     assert bare(measured.parts)["severity_5"] == Quantity(pytest.approx(0.15), "ratio", 40, images=20)
+
+
+def test_extra_corruptions_are_parts_outside_of_the_value():
+    views = corrupted(fog=(10, 8, 6, 4, 2), low_light=(1, 1, 1, 1, 1))
+    suite = replace(facts(("fog",)).suite, extra_corruptions=("low_light",))
+    with_extra = CORRUPTION.measure(views, Facts(suite, ModelFacts(10, 10)))
+    without = CORRUPTION.measure(corrupted(fog=(10, 8, 6, 4, 2)), facts(("fog",)))
+    assert bare(with_extra.parts)["low_light"] == Quantity(pytest.approx(0.1), "ratio", 100, images=20)
+    assert with_extra.tables["severities"].rows[1] == ("low_light", *[pytest.approx(0.1)] * 5)
+    parts = {name: part for name, part in with_extra.parts.items() if name != "low_light"}
+    assert replace(with_extra, parts=parts, tables=without.tables) == without
+    assert with_extra.influences.keys() == without.influences.keys()
+    assert set(CORRUPTION.views(suite)) == set(views)
+    assert [part.name for part in CORRUPTION.parts(suite)][-1] == "low_light"
+    for part, names in ((None, {"fog"}), ("severity_2", {"fog"}), ("low_light", {"low_light"})):
+        (ratio,) = CORRUPTION.streamed(suite, part).ratios
+        assert {view.corruption for view in ratio.views[1:]} == names
 
 
 def test_the_fifteen_corruptions_need_76_views_and_have_20_parts():

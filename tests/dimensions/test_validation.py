@@ -13,7 +13,7 @@ import pytest
 from quba_check.core.dimension import Dimension, Part
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.view import CLEAN, CORRUPTIONS, View
+from quba_check.core.view import CLEAN, CORRUPTIONS, EXTRA_CORRUPTIONS, View
 from quba_check.dimensions._validation import validated_dimension
 from quba_check.errors import DimensionError, UnmeasurableError
 
@@ -87,7 +87,7 @@ def test_declarations(words: dict[str, Any], message: str) -> None:
             (
                 [View(*view)],
                 f"views, got {view}. Allowed: the name of a set alone, or 'corruptions' with a corruption "
-                f"({', '.join(CORRUPTIONS)}) and a severity (1 to 5).",
+                f"({', '.join((*CORRUPTIONS, *EXTRA_CORRUPTIONS))}) and a severity (1 to 5).",
             )
             for view in (
                 ("corruptions", "fogg", 1),

@@ -10,13 +10,17 @@ import pytest
 from support.tiny import CLASSES, SIDE, picture, write_pictures
 
 from quba_check.core.measurement import Measurement
+from quba_check.core.predictions import Predictions
+from quba_check.core.protocols import LEAST_STOPPED
 from quba_check.core.view import CLEAN
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
+from quba_check.dimensions._streaming import sequential_share
 from quba_check.evaluation import Evaluation
-from quba_check.gate.early_stopping import EarlyJudge
+from quba_check.gate.early_stopping import EarlyJudge, Units
 from quba_check.gate.record_rows import content_hashes
 from quba_check.storage.file_digests import ContentDigests
+from quba_check.suites.example import Example
 from quba_check.suites.opening import open_suite
 from quba_check.suites.sampling import SubsetSampler
 
@@ -162,3 +166,39 @@ def test_only_files_of_the_needed_shards_are_read(tmp_path: Path) -> None:
     assert digests.files_read == 600 - 512  # the first shard shows the kind of outputs
     assert evaluation.engine.predictions([CLEAN], shards=range(3, 4)) == {}
     assert content_hashes(evaluation, ["accuracy"], range(1)) != content_hashes(evaluation, ["accuracy"])
+
+
+def test_groups_are_drawn_as_wholes(data: Path, store: Path, whole: Evaluation) -> None:
+    """Ten neighbours are a group. Their answers are equal at random, so that as many images decide."""
+    manifest = MANIFEST.replace("path: clean.npz", "path: clean.npz, group: {path: '(?P<group>.*).$'}")
+    (data / "grouped").mkdir()
+    for file in data.glob("*.npz"):
+        (data / "grouped" / file.name).symlink_to(file)
+    (data / "grouped" / "quba-data.yaml").write_text(manifest)
+    true = whole.measure("accuracy").value
+    for limit in (true - 0.25, true + 0.25):
+        asked = demand("accuracy", limit)
+        stopped = EarlyJudge(new_evaluation(data / "grouped", store), [asked]).decide(asked, ALPHA)
+        assert stopped is not None
+        assert stopped.row.passes == (true >= limit)
+        assert (stopped.row.images % 256, stopped.row.of) == (0, 2600)
+        assert stopped.row.images < 2600
+        assert stopped.measurement.groups is not None
+
+
+def test_terms_of_groups_wait_for_their_last_image() -> None:
+    examples = [Example(row, f"{row}.png", 0, group=f"g{row // 3}") for row in range(LEAST_STOPPED)]
+    units = Units(sequential_share(CLEAN), examples)
+    assert (units.total, units.size) == (-(-LEAST_STOPPED // 3), LEAST_STOPPED)
+    assert set(units.corners) == {(0.0, 2.0), (2.0, 2.0), (0.0, 3.0), (3.0, 3.0)}
+    seen = []
+    for start in range(0, LEAST_STOPPED, 256):
+        rows = np.arange(start, min(start + 256, LEAST_STOPPED))
+        one = np.ones(len(rows), np.float32)
+        table = Predictions(rows, 0 * rows, np.where(rows % 3 == 0, 0, 1), one, one)
+        seen.append(units.terms({CLEAN: table}))
+    right, images = (np.concatenate(column) for column in zip(*seen, strict=True))
+    assert len(seen[0][0]) == 85  # the image after 85 groups of three waits
+    assert right.tolist() == [1.0] * units.total
+    assert images.tolist() == [3.0] * (units.total - 1) + [2.0]
+    assert units.n_seen == LEAST_STOPPED

@@ -144,6 +144,16 @@ def test_object_focus_shows_the_mixed_rand_images() -> None:
     assert paths(images) == ["mixed_rand/1.png", "mixed_rand/3.png"]
 
 
+def test_the_most_confident_images_of_the_worst_unknown_set() -> None:
+    near = {"clean": [0.0] * 6, "unknown/near": [0.2, -0.3, -0.1, 0.1, 0.1, 0.0]}
+    parts = {"near": 0.6, "far": 0.9, "near_fpr95": 0.5, "far_fpr95": 0.4}
+    after = run("unknown_detection", {"unknown_detection.near": near}, parts=parts)
+    for target in ("unknown_detection", "unknown_detection.near", "unknown_detection.near_fpr95"):
+        choice = choose_images(after, demand(target), 2, listing)
+        assert paths(choice.images) == ["unknown/near/1.png", "unknown/near/2.png"]
+        assert choice.note == "Images of the set 'unknown/near' that lower unknown_detection.near most."
+
+
 def test_images_decided_by_texture() -> None:
     cues = run("shape_bias", {"shape_bias": {"cue_conflict": [-0.4, 0.6]}})
     choice = choose_images(cues, demand("shape_bias"), 3, listing)

@@ -50,7 +50,7 @@ def test_every_published_dimension_has_words(tmp_path: Path) -> None:
         assert view.figures
         assert view.parts
         assert view.reading.endswith(".") or view.name == "class_balance"
-    assert set(READINGS) == set(PUBLISHED_DIMENSIONS) - {"class_balance"}
+    assert set(READINGS) == {*PUBLISHED_DIMENSIONS, "unknown_detection"} - {"class_balance"}
 
 
 def test_values_as_sentences() -> None:
@@ -163,6 +163,21 @@ def test_the_worst_ten_classes_are_named() -> None:
     assert worst.caption == "The 10 classes with the lowest accuracy"
     assert [row[0] for row in worst.rows] == [f"class {number}" for number in range(10)]
     assert worst.rows[3] == ("class 3", "50", "0.030", "0.500")
+
+
+def test_the_most_confident_unknown_images() -> None:
+    columns = ["set", "image", "predicted", "probability"]
+    rows = [["unknown/near", "near/a.png", "cat", 0.98765], ["unknown/far", "b.png", "dog", "high"]]
+    shown = {"most_confident": {"columns": columns, "rows": rows}}
+    (figure,) = figures("unknown_detection", [column("unknown_detection", shown)])
+    assert (figure.headings, figure.rows[0]) == (
+        tuple(columns),
+        ("unknown/near", "near/a.png", "cat", "0.988"),
+    )
+    assert figure.caption == (
+        "The most confident unknown images. A known class among them is a sign that the set leaks."
+    )
+    assert not figures("unknown_detection", [column("unknown_detection", {})])
 
 
 def test_many_categories_are_cut() -> None:

@@ -48,6 +48,8 @@ def test_row_of_a_measurement():
         "debiased": 0.45,
         "debiased_limit": 0.4,
         "images": None,
+        "groups": None,
+        "effective": None,
         "better": "high",
         "parts": {
             "top5": {
@@ -59,6 +61,8 @@ def test_row_of_a_measurement():
                 "debiased": None,
                 "debiased_limit": None,
                 "images": None,
+                "groups": None,
+                "effective": None,
                 "better": "high",
             }
         },

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from quba_check.stats.differences import mcnemar, unpaired_difference_limits, unpaired_ratio_limits
+from quba_check.stats.differences import (
+    group_sign_flip,
+    mcnemar,
+    unpaired_difference_limits,
+    unpaired_ratio_limits,
+)
 
 Z = np.array([-1.959964, 0.0, 1.959964])
 counts = st.integers(0, 40)
@@ -18,6 +25,19 @@ counts = st.integers(0, 40)
 def test_mcnemar_is_the_exact_binomial_test(lost: int, gained: int) -> None:
     expected = stats.binomtest(lost, lost + gained, 0.5).pvalue if lost + gained else 1.0
     assert mcnemar(lost, gained) == pytest.approx(expected)
+
+
+@given(counts, counts)
+def test_groups_of_one_image_have_mcnemars_p_value(lost: int, gained: int) -> None:
+    net = np.array([-1] * lost + [1] * gained + [0], np.int64)
+    assert group_sign_flip(net) == pytest.approx(mcnemar(lost, gained))
+
+
+@given(st.lists(st.integers(-4, 4), max_size=8))
+def test_groups_flip_as_wholes(net: list[int]) -> None:
+    sums = [sum(signs) for signs in itertools.product(*((-size, size) for size in net))]
+    at_most, at_least = (np.mean([sign * one <= sign * sum(net) for one in sums]) for sign in (1, -1))
+    assert group_sign_flip(np.array(net, np.int64)) == pytest.approx(min(1.0, 2 * min(at_most, at_least)))
 
 
 def test_normal_limits_add_in_squares() -> None:

@@ -120,7 +120,7 @@ def test_every_kind_of_value_is_decided_correctly(name: str) -> None:
 
 
 def test_small_sets_are_seen_whole_and_take_no_share_of_alpha() -> None:
-    rule = StoppingRule([8000, 600], [SHARE, SHARE], min, 0.3, 0.05, whole_below=2000)
+    rule = StoppingRule([8000, 600], [SHARE, SHARE], min, 0.3, 0.05, seen_whole=[False, True])
     sets = [share(8000, 0.9), share(600, 0.5)]
     assert run(rule, sets, np.random.default_rng(0)) == "met"
     assert rule.ratios[0].n_seen == 3 * BATCH

@@ -148,7 +148,8 @@ def test_chains_apply_their_steps_in_order(first: list[Perturbation], second: li
             lambda: Corruption("fogg"),
             "Corruption: unknown name, got 'fogg'. Did you mean 'fog'? Allowed: gaussian_noise, shot_noise, "
             "impulse_noise, defocus_blur, glass_blur, motion_blur, zoom_blur, snow, frost, fog, brightness, "
-            "contrast, elastic_transform, pixelate, jpeg_compression.",
+            "contrast, elastic_transform, pixelate, jpeg_compression, speckle_noise, gaussian_blur, spatter, "
+            "saturate, low_light.",
         ),
         (
             lambda: HorizontalFlip()(PHOTO / 255),

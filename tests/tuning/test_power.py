@@ -79,6 +79,13 @@ def test_only_decided_images_count_for_shape_bias():
     )
 
 
+def test_images_in_groups_count_as_their_independent_ones():
+    row = quantity(0.8, 0.03, "fraction", n=400, groups=30, effective=100.0, better="high")
+    file = thresholds("dimensions: {accuracy: {min: 0.7}}")
+    found = detectable_effects(file, 800, record(measurements={"accuracy": row}))
+    assert found == detectable_effects(file, 200)
+
+
 @pytest.mark.parametrize("policy", ["point", "fail", "allow"])
 def test_models_with_those_true_values_are_blocked_or_pass(policy):
     """Simulated runs of models at both values: four of five are blocked, or pass."""

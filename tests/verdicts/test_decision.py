@@ -132,3 +132,20 @@ def test_a_grade_within_the_noise():
     assert judge(replace(LETTER, threshold="A"), graded, Policy("fail")).outcome == "fail"
     assert judge(replace(LETTER, threshold="F"), graded, Policy("fail")).outcome == "pass"
     assert "95 % interval of the score 0.104 to 0.496" in explanation(judge(LETTER, graded, Policy("fail")))
+
+
+@pytest.mark.parametrize(
+    ("uncertain", "outcome"), [("point", "pass"), ("allow", "pass"), ("fail", "unmeasurable")]
+)
+def test_too_few_groups_allow_no_interval(uncertain: str, outcome: str) -> None:
+    few = replace(corruption(0.9), groups=7, effective=40.0)
+    drop = Drop(0.0, "ratio", 100, None, 0.9, 0.9, "b.json", paired=True, groups=7, effective=40.0)
+    assert judge(replace(CORRUPTION, bound="max_drop"), drop, Policy(uncertain)).outcome == outcome
+    grade = replace(GRADE, curve=None, groups=7)
+    assert judge(replace(LETTER, threshold="F"), grade, Policy(uncertain)).outcome == outcome
+    verdict = judge(CORRUPTION, few, Policy(uncertain))
+    assert verdict.outcome == outcome
+    if outcome == "unmeasurable":
+        assert verdict.reason == (
+            "too few groups of images (7) for an interval, which 'uncertain: fail' needs. Allowed: 10 or more"
+        )

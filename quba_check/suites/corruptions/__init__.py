@@ -1,4 +1,4 @@
-"""The fifteen common corruptions of Hendrycks & Dietterich (ICLR 2019, arXiv 1903.12261), for any size.
+"""The common corruptions of Hendrycks & Dietterich (ICLR 2019, arXiv 1903.12261), for any size.
 
 Images with a shorter side of more than `SMALL` pixels get ImageNet-C's strengths and equal those of the
 package `imagecorruptions` to the last bit or nearly so, except frost, whose textures are generated (see
@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from quba_check.core.view import CORRUPTIONS, SEVERITIES
+from quba_check.core.view import SEVERITIES
 from quba_check.errors import UserError
 from quba_check.messages import allowed_names
-from quba_check.suites.corruptions import blur, digital, noise, weather
+from quba_check.suites.corruptions import blur, digital, extra, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
 __all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupt", "reencode"]
@@ -47,6 +47,11 @@ _BY_NAME: dict[str, Corruption] = {
     "elastic_transform": digital.elastic_transform,
     "pixelate": digital.pixelate,
     "jpeg_compression": digital.jpeg_compression,
+    "speckle_noise": extra.speckle_noise,
+    "gaussian_blur": extra.gaussian_blur,
+    "spatter": extra.spatter,
+    "saturate": extra.saturate,
+    "low_light": extra.low_light,
 }
 
 
@@ -58,7 +63,7 @@ def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        name: one of the fifteen ImageNet-C folder names.
+        name: a name in `core.view.CORRUPTIONS` or `EXTRA_CORRUPTIONS`.
         severity: 1 (mild) to 5.
         rng: source of noise, angles and fields.
 
@@ -73,7 +78,7 @@ def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -
     125
     """
     if name not in _BY_NAME:
-        raise UserError(f"corruption: unknown name, got '{name}'. {allowed_names(name, CORRUPTIONS)}")
+        raise UserError(f"corruption: unknown name, got '{name}'. {allowed_names(name, _BY_NAME)}")
     if severity not in SEVERITIES:
         raise UserError(f"{name}: unknown severity, got {severity}. Allowed: 1, 2, 3, 4, 5.")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

@@ -24,12 +24,12 @@ from quba_check.suites.manifest.definitions import (
     error_at,
 )
 from quba_check.suites.manifest.schema import CLASS_FILE_SUFFIX, ManifestEntry, SetEntries
-from quba_check.suites.manifest.set_schema import AnySet, CorruptionsEntry
+from quba_check.suites.manifest.set_schema import AnySet, CorruptionsEntry, UnknownEntry
 from quba_check.suites.restriction import restriction
 
 _SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
 _SHIFT_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_PART_ENDINGS = ("_accuracy", "_matched")
+_PART_ENDINGS: tuple[str, ...] = ("_accuracy", "_matched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Manifest:
         image_size: side of the default preprocessing in pixels; None leaves it to the model.
         sets: by name: clean and corruptions, the shifts in the file's order, then the others.
         shifts: names of the shifts among them.
+        unknown: folders of the sets of no class, and the score that separates them.
         spaces: label spaces that the file defines.
         prompts: prompts for zero-shot models.
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
@@ -56,6 +57,7 @@ class Manifest:
     image_size: int | None
     sets: Mapping[str, AnySet]
     shifts: tuple[str, ...]
+    unknown: UnknownEntry
     spaces: Mapping[str, LabelSpace]
     prompts: Prompts
     head: Head | None = None
@@ -84,7 +86,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
     classes = define_classes(document, entry)
     prompts = define_prompts(document, entry, classes)
     head, classes = restriction(document, entry, classes)
-    _check_shift_names(document, entry.sets)
+    _check_set_names(document, entry.sets)
     if entry.sets.clean is not None and (space := entry.sets.clean.space) is not None:
         text = f"clean images are labelled in the model's own classes, got '{space}'. Remove the key."
         raise error_at(document, ("sets", CLEAN_SET, "space"), text)
@@ -102,6 +104,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
         image_size=entry.image_size,
         sets=sets,
         shifts=tuple(entry.sets.shifts),
+        unknown=entry.sets.unknown,
         spaces=spaces,
         prompts=prompts,
         head=head,
@@ -127,7 +130,9 @@ def class_files(path: Path, label: str) -> list[str]:
 def _declared_sets(sets: SetEntries) -> dict[str, AnySet]:
     entries = {CLEAN_SET: sets.clean, CORRUPTIONS_SET: sets.corruptions, **sets.shifts}
     entries |= {name: getattr(sets, name) for name in (MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)}
-    return {name: entry for name, entry in entries.items() if entry is not None}
+    declared = {name: entry for name, entry in entries.items() if entry is not None}
+    # A transform that clean images do not get would tell the others apart.
+    return declared | sets.unknown.sets(prepared=sets.clean is not None and sets.clean.prepared)
 
 
 def is_shift_name(name: str) -> bool:
@@ -136,14 +141,17 @@ def is_shift_name(name: str) -> bool:
     return not is_taken and bool(_SHIFT_NAME.fullmatch(name)) and not name.endswith(_PART_ENDINGS)
 
 
-def _check_shift_names(document: Document, sets: SetEntries) -> None:
-    # A shift's name is a part of ood_robustness, next to `<name>_accuracy` and `<name>_matched`.
-    for name in sets.shifts:
-        if not is_shift_name(name):
+def _check_set_names(document: Document, sets: SetEntries) -> None:
+    # A shift's name is a part of ood_robustness, next to `<name>_accuracy` and `<name>_matched`. That of a
+    # set of no class is a part of unknown_detection, next to `<name>_fpr95`.
+    names = [("shifts", name, _PART_ENDINGS) for name in sets.shifts]
+    names += [("unknown", name, (*_PART_ENDINGS, "_fpr95")) for name in sets.unknown.names]
+    for key, name, endings in names:
+        if not is_shift_name(name) or name.endswith(endings):
             raise SuiteError(
-                f"{document.at_key(('sets', 'shifts', name))}: sets.shifts: got the name '{name}'. Allowed: "
+                f"{document.at_key(('sets', key, name))}: sets.{key}: got the name '{name}'. Allowed: "
                 "lower-case letters, digits and _, with a letter first, that no other set has, and that do "
-                f"not end in {' or '.join(_PART_ENDINGS)}."
+                f"not end in {' or '.join(endings)}."
             )
 
 
@@ -152,10 +160,13 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
     if entry is None:
         return
     where = ("sets", CORRUPTIONS_SET)
+    if entry.extra and (entry.sample == "one" or len(set(entry.extra)) < len(entry.extra)):
+        reason = "a name is repeated" if entry.sample == "all" else "sample: one shows the fifteen only"
+        raise error_at(document, (*where, "extra"), f"{reason}. Allowed: different names, with sample: all.")
     keys = set(entry.model_dump(exclude_none=True, exclude_unset=True))
     if "generate" in keys:
-        if others := sorted(keys - {"generate", "encode", "sample"}):
-            text = f"only encode and sample go with generate, got {listed(others)}."
+        if others := sorted(keys - {"generate", "encode", "sample", "extra"}):
+            text = f"only encode, extra and sample go with generate, got {listed(others)}."
             raise error_at(document, (*where, others[0]), text)
         if sets.clean is None:
             raise error_at(document, (*where, "generate"), "there is no set 'clean' to make them from.")

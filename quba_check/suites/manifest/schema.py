@@ -10,7 +10,7 @@ from quba_check.core.label_space import Rule
 from quba_check.strict_yaml import Strict, describe
 from quba_check.strict_yaml.schema import SchemaVersion
 from quba_check.suites.label_spaces import IMAGENET
-from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry
+from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry, UnknownEntry
 
 CLASS_FILE_SUFFIX = ".txt"
 
@@ -26,6 +26,7 @@ class SetEntries(Strict):
         mixed_same: objects on backgrounds of their own class, for object_focus.
         mixed_rand: objects on backgrounds of random classes, for object_focus.
         cue_conflict: images with the shape of one class and the texture of another, for shape_bias.
+        unknown: images of no class, by name, for unknown_detection.
     """
 
     clean: SetEntry | None = None
@@ -34,6 +35,7 @@ class SetEntries(Strict):
     mixed_same: SetEntry | None = None
     mixed_rand: SetEntry | None = None
     cue_conflict: CueConflictEntry | None = None
+    unknown: UnknownEntry = Field(default_factory=lambda: UnknownEntry.model_validate({}))
 
 
 class SpaceEntry(BaseModel):

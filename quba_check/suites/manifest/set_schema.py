@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from quba_check.core.view import SEVERITIES, View
+from quba_check.core.facts import ConfidenceScore
+from quba_check.core.view import SEVERITIES, UNKNOWN_PREFIX, ExtraCorruption, View
 from quba_check.messages import listed
 from quba_check.strict_yaml import Strict
 
@@ -31,10 +32,11 @@ class ReaderInput:
 
 
 class GroupRule(Strict):
-    """Groups of images by their paths, relative to the data folder. Exactly one key is given.
+    """Groups of images by their paths, by exactly one of two rules.
 
     Attributes:
-        path: a regular expression with the named group `group`, which is searched in the path.
+        path: a regular expression with the named group `group`, which is searched in the path below the data
+            folder, or in the name inside a container.
         folders: number of folders, from the first one below the set's path, that name the group.
     """
 
@@ -253,6 +255,31 @@ SetEntry = Annotated[
 """A set of labelled images."""
 
 
+class UnknownEntry(BaseModel):
+    """Sets of images of no class: by name a folder, with images at any depth.
+
+    Attributes:
+        score: the score that separates them from the clean images.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, str]
+
+    score: ConfidenceScore = "max_probability"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the sets, as given."""
+        return tuple(self.__pydantic_extra__)
+
+    def sets(self, *, prepared: bool) -> dict[str, _Entry]:
+        """Return the sets by their names in views, such as `unknown/near`."""
+        return {
+            f"{UNKNOWN_PREFIX}{name}": _Entry(reader="unlabelled", path=path, prepared=prepared)
+            for name, path in self.__pydantic_extra__.items()
+        }
+
+
 class CorruptionsEntry(Strict):
     """Corrupted sets: read from `<corruption>/<severity>/<class>/`, or generated from the clean set.
 
@@ -266,6 +293,7 @@ class CorruptionsEntry(Strict):
         prepared: stored at the final size: resized if necessary, not cropped again.
         partial: folders of classes may be missing.
         sample: `one` shows each image under one corruption at one severity instead of all 75.
+        extra: further corruptions, as parts of corruption_robustness outside of its value.
         encode: generated images go through a file format, as the stored ImageNet-C did: JPEG at quality 85.
         expected: number of images per corruption and severity.
     """
@@ -276,6 +304,7 @@ class CorruptionsEntry(Strict):
 
     sample: Literal["one", "all"] = "all"
     generate: Literal["from clean"] | None = None
+    extra: list[ExtraCorruption] = Field(default_factory=list)
     encode: Literal["jpeg85"] | None = None
     reader: Literal["folder", "webdataset", "arrays"] | None = None
     path: str | None = None

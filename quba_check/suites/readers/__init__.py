@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.model_vs_human import model_vs_human_images
 from quba_check.suites.readers.parquet import parquet_images, parquet_member, parquet_paths
 from quba_check.suites.readers.paths import unread_files
+from quba_check.suites.readers.unlabelled import unlabelled_images
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
 
 __all__ = ["READERS", "ClassList", "LabelledImage", "Reader"]
@@ -58,5 +60,6 @@ READERS: dict[str, Reader] = {
     "webdataset": Reader(webdataset_images, webdataset_member),
     "hf": Reader(hf_images, hf_member, hides_formats=True),
     "arrays": Reader(array_images, array_member),
+    "unlabelled": Reader(unlabelled_images, deepest=sys.maxsize),
 }
 """By the name in manifests."""

@@ -118,7 +118,8 @@ def test_the_side_decides_between_the_two_tables() -> None:
             1,
             "corruption: unknown name, got 'frogs'. Allowed: gaussian_noise, shot_noise, impulse_noise, "
             "defocus_blur, glass_blur, motion_blur, zoom_blur, snow, frost, fog, brightness, contrast, "
-            "elastic_transform, pixelate, jpeg_compression. Did you mean 'frost'?",
+            "elastic_transform, pixelate, jpeg_compression, speckle_noise, gaussian_blur, spatter, saturate, "
+            "low_light. Did you mean 'frost'?",
         ),
         (PHOTOS[0], "fog", 6, "fog: unknown severity, got 6. Allowed: 1, 2, 3, 4, 5."),
         (

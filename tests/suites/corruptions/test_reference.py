@@ -7,15 +7,17 @@ import pytest
 from PIL import Image
 from support.reference_corruptions import GOLDEN, GOLDEN_CASES, ours, reference, scene, theirs
 
-from quba_check.core.view import CORRUPTIONS, SEVERITIES
+from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES
 from quba_check.suites.corruptions import weather
 
 # Share of values that may differ, by one grey level.
-ALLOWED = dict.fromkeys(CORRUPTIONS, 0.0) | {
+ALLOWED = dict.fromkeys((*CORRUPTIONS, *EXTRA_CORRUPTIONS), 0.0) | {
     "zoom_blur": 1e-4,  # float32 products, there float64
     "fog": 1e-4,  # a float64 height map, as in ImageNet-C; there float32
     "elastic_transform": 1e-4,  # float32 products, there float64
     "brightness": 0.05,  # the ratios of HSV instead of the way there and back
+    "saturate": 0.05,
+    "spatter": 1e-3,  # float32 mud, there float64
 }
 
 
@@ -34,7 +36,7 @@ def test_golden_images_come_out(name: str) -> None:
             check_equal(ours(scene((height, width)), name, severity, severity), expected, name)
 
 
-@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("name", [name for name in ALLOWED if name != "low_light"])
 def test_every_severity_equals_the_package(name: str) -> None:
     reference()
     for severity in SEVERITIES:

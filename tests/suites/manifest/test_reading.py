@@ -133,7 +133,7 @@ MISTAKES = {
     "unknown key": (
         "sets:\n  cleen: {reader: folder, path: val}\n",
         "5: sets: unknown key 'cleen'. Did you mean 'clean'? "
-        "Allowed: clean, corruptions, shifts, mixed_same, mixed_rand, cue_conflict.",
+        "Allowed: clean, corruptions, shifts, mixed_same, mixed_rand, cue_conflict, unknown.",
     ),
     "clean is in the model's own space": (
         "sets:\n  clean: {reader: folder, path: val, space: coarse}\n",
@@ -225,7 +225,7 @@ MISTAKES = {
     ),
     "both images and generated": (
         "sets:\n" + CLEAN + "  corruptions: {generate: from clean, path: c}\n",
-        "6: sets.corruptions.path: only encode and sample go with generate, got path.",
+        "6: sets.corruptions.path: only encode, extra and sample go with generate, got path.",
     ),
     "stored and encoded": (
         "sets:\n" + CLEAN + "  corruptions: {reader: folder, path: c, encode: jpeg85}\n",
@@ -235,6 +235,23 @@ MISTAKES = {
         "sets:\n  corruptions: {generate: from clean}\n",
         "5: sets.corruptions.generate: there is no set 'clean' to make them from.",
     ),
+    "unknown extra corruption": (
+        "sets:\n  clean: {reader: folder, path: val}\n"
+        "  corruptions: {generate: from clean, extra: [low_ligth]}\n",
+        "6: sets.corruptions.extra[0]: got text 'low_ligth'. Allowed: speckle_noise, gaussian_blur, spatter, "
+        "saturate, low_light. Did you mean 'low_light'?",
+    ),
+    "repeated extra corruption": (
+        "sets:\n  clean: {reader: folder, path: val}\n"
+        "  corruptions: {generate: from clean, extra: [spatter, spatter]}\n",
+        "6: sets.corruptions.extra: a name is repeated. Allowed: different names, with sample: all.",
+    ),
+    "extra corruptions of samples": (
+        "sets:\n  clean: {reader: folder, path: val}\n"
+        "  corruptions: {generate: from clean, sample: one, extra: [spatter]}\n",
+        "6: sets.corruptions.extra: sample: one shows the fifteen only. Allowed: different names, with "
+        "sample: all.",
+    ),
     **{
         f"shift named {name}": (
             f"sets:\n  shifts:\n    {name}: {{reader: folder, path: val}}\n",
@@ -243,7 +260,34 @@ MISTAKES = {
         )
         for name in ("clean", "My sketches", "sketch_accuracy")
     },
+    **{
+        f"unknown set named {name}": (
+            f"sets:\n  unknown:\n    {name}: others\n",
+            f"6: sets.unknown: got the name '{name}'. Allowed: lower-case letters, digits and _, with a "
+            "letter first, that no other set has, and that do not end in _accuracy or _matched or _fpr95.",
+        )
+        for name in ("clean", "Near", "near_fpr95")
+    },
+    "unknown set that is no folder": (
+        "sets:\n  unknown: {near: {reader: csv, path: near.csv}}\n",
+        "5: sets.unknown.near: got keys with values. Allowed: text.",
+    ),
+    "unknown score": (
+        "sets:\n  unknown: {near: others, score: entropy}\n",
+        "5: sets.unknown.score: got text 'entropy'. Allowed: max_probability, max_logit, energy. "
+        "Did you mean 'energy'?",
+    ),
 }
+
+
+def test_sets_of_no_class(tmp_path: Path) -> None:
+    manifest = read(tmp_path, f"{HEAD}sets:\n  unknown: {{near: others/, far: noise, score: energy}}\n")
+    assert (manifest.unknown.names, manifest.unknown.score) == (("near", "far"), "energy")
+    assert {name: entry.source_of(View(name)) for name, entry in manifest.sets.items()} == {
+        "unknown/near": ReaderInput("others/"),
+        "unknown/far": ReaderInput("noise"),
+    }
+    assert read(tmp_path, f"{HEAD}sets: {{}}\n").unknown.score == "max_probability"
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -303,8 +347,9 @@ def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
         for model in models.values()
         if "const" in model.get("properties", {}).get("reader", {})
     }
-    assert set(readers) == set(READERS)
+    named = set(READERS) - {"unlabelled"}  # sets of no class name no reader
+    assert set(readers) == named
     assert {name: set(model["required"]) for name, model in readers.items()} == {
-        name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in READERS
+        name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in named
     }
     assert all(model["additionalProperties"] is False for model in readers.values())

@@ -1,11 +1,13 @@
-"""Copies of images add no evidence: intervals are those of the different images."""
+"""Groups and copies of images: intervals count a group as one observation."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy
 from numpy.typing import NDArray
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
@@ -13,13 +15,15 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry
+from quba_check.stats.clusters import group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import wilson_limits
 
-FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}), ModelFacts(10, 10))
+FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}, unknown=("near",)), ModelFacts(10, 10))
 FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
 SAME, RANDOM, SKETCH, CUES = View("mixed_same"), View("mixed_rand"), View("sketch"), View(CUE_CONFLICT_SET)
-SHARES = {CLEAN: 0.9, FGSM: 0.5, PGD: 0.4, SAME: 0.8, RANDOM: 0.7, SKETCH: 0.6, CUES: 0.6}
+NEAR = View("unknown/near")
+SHARES = {CLEAN: 0.9, FGSM: 0.5, PGD: 0.4, SAME: 0.8, RANDOM: 0.7, SKETCH: 0.6, CUES: 0.6, NEAR: 0.5}
 SHARES |= dict.fromkeys(FOG, 0.8)
 NAMES = [name for name in registry.names if registry[name].views(FACTS.suite)]
 TOLERANCE = {"class_balance": 0.2}  # its error has a second-order term that grows faster than 1 / √n
@@ -39,16 +43,16 @@ def table(correct: NDArray[np.bool_], rng: np.random.Generator) -> Predictions:
     return Predictions(np.arange(n), label, predicted, np.maximum(p, 1 - p), p, probabilities, extra)
 
 
-def copied(one: Predictions, rows: NDArray[np.intp]) -> Predictions:
-    """The rows of a table, with new numbers; equal rows are copies."""
-    taken = replace(one, group=rows).by_index
+def copied(one: Predictions, rows: NDArray[np.intp], first: int = 0) -> Predictions:
+    """The rows of a table, with new numbers; equal rows are copies, in groups from number `first`."""
+    taken = one.by_index
     columns = {
         name: getattr(taken, name)[rows]
         for name in ("label", "predicted", "confidence", "true_probability", "probabilities")
     }
     extra = {name: column[rows] for name, column in taken.extra.items()}
     return Predictions(
-        np.arange(len(rows)), **columns, extra=extra, group=np.unique(rows, return_inverse=True)[1]
+        np.arange(len(rows)), **columns, extra=extra, group=first + np.unique(rows, return_inverse=True)[1]
     )
 
 
@@ -64,7 +68,10 @@ def of(name: str, views: dict[View, Predictions]) -> Measurement:
 @pytest.mark.parametrize("name", NAMES)
 def test_intervals_of_copies_are_those_of_the_images(name: str) -> None:
     single = tables()
-    doubled = {view: copied(one, np.arange(400).repeat(2)) for view, one in single.items()}
+    # Attacks and corruptions show the clean images; other sets have their own.
+    firsts = {SKETCH: 400, SAME: 800, RANDOM: 800, CUES: 1200}
+    rows = np.arange(400).repeat(2)
+    doubled = {view: copied(one, rows, firsts.get(view, 0)) for view, one in single.items()}
     ours, expected = of(name, doubled), of(name, single)
     uncounted = of(name, {view: replace(one, group=None) for view, one in doubled.items()})
     assert (ours.value, ours.n) == (uncounted.value, uncounted.n)
@@ -75,7 +82,9 @@ def test_intervals_of_copies_are_those_of_the_images(name: str) -> None:
         if one.interval is not None and other.interval is not None:
             assert one.value == pytest.approx(other.value, rel=0.1)
             assert np.ptp(one.interval) == pytest.approx(np.ptp(other.interval), rel=tolerance)
-    error = Estimate(0.0, ours.influences).standard_error
+    effect = group_effect(ours.influences, ours.groups_of_sets)
+    assert effect is not None
+    error = Estimate(0.0, ours.influences).standard_error * math.sqrt(effect.factor)
     assert error == pytest.approx(Estimate(0.0, expected.influences).standard_error, rel=tolerance)
     assert ours.debiased_limit is None
 
@@ -85,17 +94,16 @@ def test_without_copies_nothing_changes(name: str) -> None:
     assert of(name, tables()) == registry[name].measure(tables(), FACTS)
 
 
-def test_some_copies_by_hand() -> None:
-    """Of 100 images 30 are there twice: 130 files count as 130² / (70 + 4 · 30) = 88.9."""
-    one = table(np.arange(100) < 80, np.random.default_rng(0))
-    rows = np.sort(np.concatenate([np.arange(100), np.arange(0, 90, 3)]))
-    copies = copied(one, rows)
-    measurement = of("accuracy", {CLEAN: copies})
-    hits, n = int(copies.correct.sum()), 130**2 / 190
-    z = np.array([-1.959964, 1.959964])
-    expected = wilson_limits(hits, 130, z * np.sqrt(130 / n))
-    assert measurement.interval == pytest.approx(expected, abs=0.004)
-    assert measurement.n == 130
+def test_copies_by_hand() -> None:
+    """Each of 100 images is there twice, 80 are right: Wilson limits of 79.2 of 99, at scores of t."""
+    rows = np.arange(100).repeat(2)
+    measurement = of("accuracy", {CLEAN: copied(table(np.arange(100) < 80, np.random.default_rng(0)), rows)})
+    factor = 2 * 100 / 99  # of the jackknife over groups
+    t = scipy.stats.t.ppf([0.025, 0.975], 99)
+    expected = wilson_limits(160 / factor, 200 / factor, t)
+    assert measurement.interval == pytest.approx(expected, abs=5e-4)
+    assert (measurement.n, measurement.groups) == (200, 100)
+    assert measurement.effective == pytest.approx(99)
 
 
 @pytest.mark.parametrize("others", [50, 100])
@@ -108,3 +116,27 @@ def test_copies_of_one_right_image_prove_nothing(others: int) -> None:
     low, high = measurement.interval
     assert low < others / 100
     assert 0 <= low <= measurement.value <= high <= 1
+
+
+@pytest.mark.parametrize(("groups", "has_interval"), [(9, False), (10, True), (1, False)])
+def test_few_groups_have_no_interval(groups: int, has_interval: bool) -> None:
+    clean = replace(tables()[CLEAN], group=np.arange(400) % groups)
+    measurement = of("accuracy", {CLEAN: clean})
+    assert (measurement.groups, measurement.curve is not None) == (groups, has_interval)
+    assert measurement.value == clean.accuracy
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.2])
+@pytest.mark.parametrize("size", ["20", "heavy-tailed"])
+def test_intervals_of_30_groups_cover_the_true_value(correlation: float, size: str) -> None:
+    """A small version of benchmarks/group_coverage.py; the allowance is for 300 draws."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(300):
+        sizes = np.full(30, 20) if size == "20" else np.minimum(1 + 3 * rng.pareto(1.5, 30), 200).astype(int)
+        scale = (1 - correlation) / correlation if correlation else None
+        chance = np.full(30, 0.8) if scale is None else rng.beta(0.8 * scale, 0.2 * scale, 30)
+        group = np.repeat(np.arange(30), sizes)
+        clean = table(rng.random(len(group)) < chance[group], rng)
+        low, high = of("accuracy", {CLEAN: replace(clean, group=group)}).interval or (1.0, 0.0)
+        covered += low <= 0.8 <= high
+    assert scipy.stats.binom.cdf(covered, 300, 0.935) > 0.01

@@ -1,0 +1,131 @@
+"""Unknown detection: how well a score separates clean images from images of no class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.core.confidence import SCORES, bounded_curve, curve_of
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SuiteFacts, table_class_names
+from quba_check.core.measurement import Measurement, Quantity, Table
+from quba_check.core.predictions import Predictions
+from quba_check.core.streaming import Tables
+from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
+from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._table_validation import LONGEST_TEXT
+from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.metrics.confidence_scores import energy, max_logit, max_probability
+from quba_check.metrics.separation import auroc, fpr_at_95_tpr, fpr_at_95_tpr_limits
+from quba_check.stats.estimate import Estimate, mean_of
+from quba_check.stats.image_intervals import additive_limits
+
+SHOWN = 10
+"""Number of the most confident unknown images in the table."""
+NORMALISED = 1e-3
+"""Largest |logsumexp| of log-probabilities, whose probabilities add up to 1."""
+NOTE = "The unknown images with the highest scores. A known class among them is a sign that the set leaks."
+
+
+def _view(name: str) -> View:
+    return View(f"{UNKNOWN_PREFIX}{name}")
+
+
+def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
+    fpr = "share of unknown images accepted with 95 % of the clean ones"
+    return (
+        *(Part(name, "fraction", "high", f"AUROC of clean against {name}") for name in suite.unknown),
+        *(Part(f"{name}_fpr95", "fraction", "low", f"{fpr}, on {name}") for name in suite.unknown),
+    )
+
+
+def _check_declared(suite: SuiteFacts) -> None:
+    if not suite.unknown:
+        raise UnmeasurableError(
+            "the suite has no unknown images; declare a folder of them under 'unknown'", missing_data=True
+        )
+
+
+@dimension(
+    "unknown_detection",
+    title="How well the confidence of the model separates clean images from images of no class.",
+    unit="fraction",
+    better="high",
+    source=(
+        "AUROC and max_probability: Hendrycks and Gimpel, ICLR 2017; max_logit: Hendrycks et al., ICML 2022; "
+        "energy: Liu et al., NeurIPS 2020"
+    ),
+    views=lambda suite: (CLEAN, *map(_view, suite.unknown)),
+    parts=_parts,
+    check_suite=lambda suite, _labels: _check_declared(suite),
+)
+def measure(predictions: Tables, facts: Facts) -> Measurement:
+    """Mean AUROC over the sets under `unknown`, with clean images as the positive ones.
+
+    It is that of the suite's score. `SET_fpr95` is the share of a set's images that are accepted by the
+    threshold that accepts 95 % of the clean images.
+
+    Raises:
+        UnmeasurableError: there are no such sets, or the score needs logits.
+    """
+    suite = facts.suite
+    _check_declared(suite)
+    known = _scores(predictions[CLEAN], facts)
+    unknown = {name: _scores(predictions[_view(name)], facts) for name in suite.unknown}
+    areas = {name: auroc(known, scores, (CLEAN, _view(name))) for name, scores in unknown.items()}
+    n = {name: len(scores) for name, scores in unknown.items()}
+    parts = {name: _quantity(area, n[name]) for name, area in areas.items()}
+    for name, scores in unknown.items():
+        curve = bounded_curve(fpr_at_95_tpr_limits(known, scores, np.array(SCORES)), 0.0, 1.0)
+        parts[f"{name}_fpr95"] = Quantity(fpr_at_95_tpr(known, scores), "fraction", n[name], curve)
+    whole = _quantity(mean_of(areas.values()), sum(n.values()))
+    tables = {"most_confident": _most_confident(predictions, unknown, suite)}
+    notes = (f"score: {suite.unknown_score}",)
+    return Measurement.of("unknown_detection", whole, parts=parts, notes=notes, tables=tables)
+
+
+def _scores(table: Predictions, facts: Facts) -> NDArray[np.float64]:
+    """Return the score of each image.
+
+    Raises:
+        UnmeasurableError: the outputs of the model are not logits, which the score needs.
+        InvariantError: the predictions lack the column that the score needs.
+    """
+    score = facts.suite.unknown_score
+    if score == "max_probability":
+        return max_probability(table.confidence)
+    if "logsumexp" not in table.extra:
+        raise InvariantError("clean: the predictions came without the logsumexp that the score asks for")
+    logsumexp = table.extra["logsumexp"].astype(np.float32)
+    outputs = facts.model.outputs or "logits"
+    if outputs == "logits" and np.abs(logsumexp).max() < NORMALISED:
+        outputs = "log-probabilities"
+    if outputs != "logits":
+        raise UnmeasurableError(
+            f"the score {score} needs logits, and the outputs of the model are {outputs}; "
+            "declare score: max_probability under 'unknown'"
+        )
+    return max_logit(table.confidence, logsumexp) if score == "max_logit" else energy(logsumexp)
+
+
+def _quantity(area: Estimate, n: int) -> Quantity:
+    curve = curve_of(partial(additive_limits, area), 0.0, 1.0)
+    return Quantity(area.value, "fraction", n, curve, influences=area.influences)
+
+
+def _most_confident(
+    predictions: Tables, scores: Mapping[str, NDArray[np.float64]], suite: SuiteFacts
+) -> Table:
+    """Return the unknown images with the highest scores."""
+    names = table_class_names(suite.class_names, suite.class_count)
+    joined = np.concatenate(list(scores.values()))
+    images = [(name, row) for name in scores for row in range(len(scores[name]))]
+    rows = []
+    for name, row in (images[position] for position in np.argsort(-joined, kind="stable")[:SHOWN]):
+        table = predictions[_view(name)]
+        image = str(table.extra.get("name", table.index)[row])[-LONGEST_TEXT:]
+        rows.append((str(_view(name)), image, names[table.predicted[row]], float(table.confidence[row])))
+    return Table(("set", "image", "predicted", "probability"), tuple(rows), NOTE)

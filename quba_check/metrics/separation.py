@@ -1,0 +1,87 @@
+"""Separation of known from unknown images by one score, which is higher for known images."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from quba_check.stats.estimate import Estimate, Sample, delta_method
+from quba_check.stats.intervals import Limits, Scores, clopper_pearson_limits
+
+ImageScores = NDArray[np.float64]
+REJECTED = 20
+"""One in so many known images may be rejected: a true positive rate of 95 %."""
+
+
+def auroc(known: ImageScores, unknown: ImageScores, samples: tuple[Sample, Sample]) -> Estimate:
+    """Area under the ROC curve, with known images as the positive ones.
+
+    This is the probability that a known image has the higher score; ties count one half. The influence of an
+    image is the share of the other set that it is on the right side of, minus the area (DeLong et al.,
+    Biometrics 1988).
+
+    Args:
+        known: (m,) finite scores, m at least 1.
+        unknown: (n,) finite scores, n at least 1.
+        samples: names of the known and of the unknown images.
+
+    Returns:
+        The area in [0, 1].
+
+    >>> auroc(np.array([3.0, 2.0]), np.array([1.0, 2.0]), ("clean", "unknown")).value
+    0.875
+    """
+    shares = _share_below(known, unknown), 1 - _share_below(unknown, known)
+    terms = [(1.0, Estimate.mean(share, sample)) for share, sample in zip(shares, samples, strict=True)]
+    return delta_method(float(shares[0].mean()), terms)
+
+
+def _share_below(scores: ImageScores, others: ImageScores) -> NDArray[np.float64]:
+    """Share of other scores below each score; equal ones count one half."""
+    ordered = np.sort(others)
+    twice = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
+    share: NDArray[np.float64] = twice / (2 * len(others))
+    return share
+
+
+def fpr_at_95_tpr(known: ImageScores, unknown: ImageScores) -> float:
+    """False positive rate at a true positive rate of 95 %.
+
+    The threshold is the highest score that accepts at least 95 % of the known images.
+
+    Args:
+        known: (m,) finite scores, m at least 1.
+        unknown: (n,) finite scores, n at least 1.
+
+    Returns:
+        Share of unknown images with at least this score, in [0, 1]; lower is better.
+
+    >>> fpr_at_95_tpr(np.arange(1.0, 21.0), np.array([0.5, 1.5, 2.0, 7.0]))
+    0.5
+    """
+    return float(np.mean(unknown >= np.sort(known)[len(known) // REJECTED], dtype=np.float64))
+
+
+def fpr_at_95_tpr_limits(known: ImageScores, unknown: ImageScores, z: Scores) -> Limits:
+    """Limits of the false positive rate, with the error of the threshold.
+
+    Two distances from the rate are combined in squares (Zou and Donner, Statistics in Medicine 2008): that of
+    the Clopper-Pearson limits of a share, and that of the share at the limits of the threshold, which are
+    scores of known images, by rank.
+
+    Args:
+        known: (m,) finite scores, m at least 1.
+        unknown: (n,) finite scores, n at least 1.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits; they may leave [0, 1].
+    """
+    rate = fpr_at_95_tpr(known, unknown)
+    ranks = scipy.stats.binom.ppf(scipy.special.ndtr(-z), len(known), 1 / REJECTED) + (z < 0)
+    thresholds = np.concatenate([[-np.inf], np.sort(known), [np.inf]])[ranks.astype(np.intp)]
+    accepted = 1 - np.searchsorted(np.sort(unknown), thresholds) / len(unknown)
+    own = clopper_pearson_limits(round(rate * len(unknown)), len(unknown), z)
+    limits: Limits = rate + np.sign(z) * np.hypot(own - rate, accepted - rate)
+    return limits

@@ -1,0 +1,150 @@
+"""Sets of no class: the stored columns and keys, and files among them that are no images.
+
+The network's three logits are twelve times the red values of the first pixels of a 2 x 2 image.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.evaluations import new_evaluation
+
+from quba_check.core.predictions import NO_CLASS
+from quba_check.core.view import CLEAN, FGSM, View
+from quba_check.engine.cache_keys import CacheKeys
+from quba_check.errors import SuiteError
+from quba_check.evaluation import Evaluation
+from quba_check.executors.worker_spec import WorkerSpec
+
+NEAR, SKETCH = View("unknown/near"), View("sketch")
+NETWORK = """\
+import torch
+
+class Reads(torch.nn.Module):
+    quba_config = {
+        "input_size": (3, 2, 2), "mean": (0, 0, 0), "std": (1, 1, 1), "interpolation": "bilinear",
+        "crop_pct": 1.0,
+    }
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(12.0))
+
+    def forward(self, x):
+        return x[:, 0].flatten(1)[:, :3] * self.scale
+"""
+Evaluate = Callable[..., Evaluation]
+
+
+def write(path: Path, reds: list[int]) -> None:
+    picture = np.zeros((2, 2, 3), np.uint8)
+    picture[..., 0] = np.array([*reds, 0]).reshape(2, 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
+    """Evaluations on a suite whose manifest has these further lines."""
+    (tmp_path / "unknown_network.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    data = tmp_path / "data"
+    for number, name in enumerate(("ant", "bee", "cat")):
+        reds = [20, 20, 20]
+        reds[number] = 200 + number
+        for folder in ("val", "sketch", "two"):
+            write(data / folder / name / "0.png", reds)
+    shutil.rmtree(data / "two/bee")
+    write(data / "near/deep/b.png", [250, 240, 0])
+    write(data / "near/a.png", [90, 80, 70])
+
+    def made(lines: str, classes: str = "ant, bee, cat", clean: str = "val") -> Evaluation:
+        (data / "quba-data.yaml").write_text(
+            f"schema: 1\nname: tiny\nclasses: [{classes}]\nsets:\n"
+            f"  clean: {{reader: folder, path: {clean}, prepared: true}}\n"
+            f"  shifts: {{sketch: {{reader: folder, path: sketch}}}}\n{lines}"
+        )
+        return new_evaluation("unknown_network:Reads", data, store=tmp_path / "store", device="cpu")
+
+    return made
+
+
+def keys(evaluation: Evaluation) -> CacheKeys:
+    return evaluation.engine.cache_keys
+
+
+def test_columns_of_images_of_no_class(evaluate: Evaluate) -> None:
+    evaluation = evaluate("  unknown: {near: near, score: energy}\n")
+    table = evaluation.engine.predictions([NEAR])[NEAR]
+    assert table.extra["name"].tolist() == ["near/a.png", "near/deep/b.png"]
+    assert table.label.tolist() == [NO_CLASS, NO_CLASS]
+    assert table.predicted.tolist() == [0, 0]
+    logits = np.array([[90, 80, 70], [250, 240, 0]]) / 255 * 12
+    assert table.extra["logsumexp"] == pytest.approx(np.log(np.exp(logits).sum(axis=1)), abs=1e-5)
+    assert evaluation.measure("unknown_detection").value == 0.5  # one is below the clean images, one above
+
+
+def test_scores_are_of_the_classes_that_count(evaluate: Evaluate, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data/all.txt").write_text("ant\nbee\ncat\n")
+    evaluation = evaluate("  unknown: {near: near, score: energy}\nrestrict: all.txt\n", "ant, cat", "two")
+    logsumexp = evaluation.engine.predictions([NEAR])[NEAR].extra["logsumexp"]
+    expected = [math.log(sum(math.exp(red / 255 * 12) for red in reds)) for reds in ((90, 70), (250, 0))]
+    assert logsumexp == pytest.approx(expected, abs=1e-5)
+
+
+def test_only_scores_of_logits_change_keys(evaluate: Evaluate) -> None:
+    views = (CLEAN, SKETCH, FGSM)
+    without = [keys(evaluate("")).cache_entry(view) for view in views]
+    plain = keys(evaluate("  unknown: {near: near}\n"))
+    assert [plain.cache_entry(view) for view in views] == without
+    assert "logsumexp" not in plain.columns(NEAR)
+    energy = keys(evaluate("  unknown: {near: near, score: energy}\n"))
+    assert [energy.cache_entry(view) for view in views[1:]] == without[1:]
+    assert energy.cache_entry(CLEAN) != without[0]
+    logit = keys(evaluate("  unknown: {near: near, score: max_logit}\n"))
+    assert [logit.cache_entry(view) for view in (*views, NEAR)] == [
+        energy.cache_entry(view) for view in (*views, NEAR)
+    ]
+
+
+def test_a_worker_elsewhere_has_the_same_keys(evaluate: Evaluate, tmp_path: Path) -> None:
+    evaluation = evaluate("  unknown: {near: near, score: energy}\n")
+    settings = evaluation.engine._batch_settings
+    spec = WorkerSpec.of(evaluation.classifier, evaluation.suite, evaluation.protocol, 0, settings)
+    there = spec.engine(tmp_path / "there", 1).cache_keys
+    for view in (CLEAN, NEAR):
+        assert there.cache_entry(view) == keys(evaluation).cache_entry(view)
+        assert there.columns(view) == keys(evaluation).columns(view)
+
+
+def test_images_are_cropped_as_the_clean_ones(evaluate: Evaluate) -> None:
+    suite = evaluate("  unknown: {near: near}\n").suite
+    assert [suite.is_prepared(view) for view in (CLEAN, NEAR, SKETCH)] == [True, True, False]
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", Path(__file__).read_bytes()])
+def test_files_that_are_no_images(evaluate: Evaluate, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "data/near/deep/c.png"
+    evaluation = evaluate("  unknown: {near: near}\n")
+    file.write_bytes(content)
+    with pytest.raises(SuiteError) as raised:
+        evaluation.measure("unknown_detection")
+    reason = "no image format recognises it"
+    text = f"{file}: cannot be decoded as an image ({reason}). Replace or remove the file."
+    assert str(raised.value) == text
+
+
+def test_a_link_to_nothing_among_the_images(evaluate: Evaluate, tmp_path: Path) -> None:
+    link = tmp_path / "data/near/deep/c.png"
+    evaluation = evaluate("  unknown: {near: near}\n")
+    link.symlink_to(tmp_path / "nothing")
+    with pytest.raises(SuiteError) as raised:
+        evaluation.measure("unknown_detection")
+    assert str(raised.value) == f"{link}: is a link to nothing, not a file. Remove it."

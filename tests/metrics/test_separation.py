@@ -1,0 +1,92 @@
+"""AUROC and FPR at 95 % TPR: by hand, against two other libraries, and the coverage of their limits."""
+
+import numpy as np
+import pytest
+import scipy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from quba_check.core.confidence import SCORES, bounded_curve
+from quba_check.metrics.confidence_scores import energy, max_logit, max_probability
+from quba_check.metrics.separation import auroc, fpr_at_95_tpr, fpr_at_95_tpr_limits
+from quba_check.stats.image_intervals import additive_limits
+
+examples = settings(deadline=None, derandomize=True, max_examples=80)
+scores = st.lists(st.integers(-20, 20).map(lambda k: k / 4), min_size=1, max_size=50).map(np.array)
+Z = np.array(SCORES)
+
+
+def area(known, unknown):
+    return auroc(known, unknown, ("known", "unknown"))
+
+
+def test_area_and_influences_by_hand():
+    """Of the pairs of 3, 2 with 1, 2, three are in order and one is a tie."""
+    estimate = area(np.array([3.0, 2.0]), np.array([1.0, 2.0]))
+    assert estimate.value == 3.5 / 4
+    assert estimate.influences["known"].tolist() == [0.125, -0.125]
+    assert estimate.influences["unknown"].tolist() == [0.125, -0.125]
+    assert estimate.standard_error == pytest.approx(0.125 * 2**0.5)
+
+
+@given(scores, scores)
+@examples
+def test_equals_scikit_learn(known, unknown):
+    truth = np.repeat([1, 0], [len(known), len(unknown)])
+    joined = np.concatenate([known, unknown])
+    fpr, tpr, _ = roc_curve(truth, joined, drop_intermediate=False)
+    assert area(known, unknown).value == pytest.approx(roc_auc_score(truth, joined))
+    assert fpr_at_95_tpr(known, unknown) == pytest.approx(fpr[np.argmax(tpr >= 0.95 - 1e-12)])
+
+
+@given(scores, scores)
+@examples
+def test_swapped_sets_and_increasing_functions(known, unknown):
+    estimate, swapped = area(known, unknown), area(unknown, known)
+    assert swapped.value == pytest.approx(1 - estimate.value)
+    assert area(np.exp(known), np.exp(unknown)).value == estimate.value
+    for name, influences in estimate.influences.items():
+        assert influences.mean() == pytest.approx(0, abs=1e-12), name
+    for limits in (additive_limits(estimate, Z), fpr_at_95_tpr_limits(known, unknown, Z)):
+        assert np.isfinite(limits).all()
+    low, high = bounded_curve(fpr_at_95_tpr_limits(known, unknown, Z), 0.0, 1.0).interval(0.95)
+    assert 0 <= low <= fpr_at_95_tpr(known, unknown) <= high <= 1
+
+
+def test_scores_and_values_of_pytorch_ood():
+    """Its version 0.4.0 gives these values, with known images as its positive ones: it swaps them."""
+    rng = np.random.default_rng(7)
+    known = rng.integers(0, 64, (60, 4)) / 8 - 2 + 6 * np.eye(4)[np.arange(60) % 4]
+    unknown = rng.integers(0, 64, (40, 4)) / 8
+    values = {}
+    for name in ("max_probability", "max_logit", "energy"):
+        ours = []
+        for logits in (known, unknown):
+            confidence = scipy.special.softmax(logits, axis=1).max(axis=1)
+            total = scipy.special.logsumexp(logits, axis=1)
+            one = {"max_probability": max_probability(confidence), "energy": energy(total)}
+            ours.append((one | {"max_logit": max_logit(confidence, total).round(9)})[name])
+        values[name] = (round(area(*ours).value, 6), fpr_at_95_tpr(*ours))
+    assert values == {
+        "max_probability": (0.771667, 0.75),
+        "max_logit": (0.7275, 0.875),
+        "energy": (0.697917, 0.825),
+    }
+
+
+@pytest.mark.parametrize(("m", "n", "shift"), [(100, 100, 1.5), (300, 40, 2.5), (200, 200, 4)])
+def test_limits_hold_the_truth(m, n, shift):
+    """Normal scores at a distance: the true values are known. 200 draws have a standard error of 1.5 %."""
+    rng = np.random.default_rng(0)
+    normal = scipy.stats.norm
+    truths = {"area": normal.cdf(shift / 2**0.5), "rate": normal.sf(shift + normal.ppf(0.05))}
+    hits = dict.fromkeys(truths, 0)
+    for _ in range(200):
+        known, unknown = rng.normal(shift, 1, m), rng.normal(0, 1, n)
+        limits = {"area": additive_limits(area(known, unknown), Z)}
+        limits["rate"] = fpr_at_95_tpr_limits(known, unknown, Z)
+        for name, truth in truths.items():
+            low, high = bounded_curve(limits[name], 0.0, 1.0).interval(0.95)
+            hits[name] += low <= truth <= high
+    assert min(hits.values()) >= 0.935 * 200
