@@ -93,6 +93,6 @@ def test_reasons():
     }
 
 
-def test_rows_keep_groups_without_gaps():
+def test_rows_keep_the_groups_of_images():
     rows = table(np.ones(4, bool), np.array([0, 1, 2, 2])).rows(np.array([False, False, True, True]))
-    assert (rows.index.tolist(), rows.group.tolist(), rows.probabilities.shape) == ([2, 3], [0, 0], (2, 2))
+    assert (rows.index.tolist(), rows.group.tolist(), rows.probabilities.shape) == ([2, 3], [2, 2], (2, 2))

@@ -1,4 +1,4 @@
-"""Limits of the smallest of several numbers, and Holm's correction."""
+"""Limits of the smallest of several numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from quba_check.stats.extremes import holm, smallest_limits
+from quba_check.stats.extremes import smallest_limits
 from quba_check.stats.intervals import wilson_limits
 
 Z = np.array([-norm.ppf(0.975), 0.0, norm.ppf(0.975)])
@@ -58,16 +58,3 @@ def test_equal_slices_do_not_look_bad_by_chance(shares):
     assert covered / runs >= 0.935
     assert below / runs <= 0.5 + 0.03
     assert points_below > below
-
-
-def test_holm():
-    """As `statsmodels.stats.multitest.multipletests(p, method="holm")` of statsmodels 0.15.0."""
-    p = [0.01, 0.04, 0.03, 0.005, 0.5]
-    assert holm(p) == pytest.approx([0.04, 0.09, 0.09, 0.025, 0.5])
-    assert holm([]) == []
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_lies_between_the_p_values_and_bonferroni(p_values):
-    for p, adjusted in zip(p_values, holm(p_values), strict=True):
-        assert p <= adjusted <= min(1, p * len(p_values)) + 1e-12

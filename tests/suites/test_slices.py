@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +12,8 @@ from quba_check.core.view import CLEAN, View
 from quba_check.errors import SuiteError
 from quba_check.suites.manifest.set_schema import CsvEntry
 from quba_check.suites.opening import open_suite
-from quba_check.suites.slices import slice_columns
+from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.slices import property_column, slice_columns
 from quba_check.suites.view_slices import ViewSlices
 
 MANIFEST = """\
@@ -39,6 +42,23 @@ def test_columns_and_crossed_columns():
         "light": ["light=night", "light=day", "light=night"],
         "light,camera": ["light=night,camera=old", "light=day,camera=(empty)", "light=night,camera=new"],
     }
+
+
+def test_properties_are_cut_at_fixed_points():
+    size = property_column("size", np.array([63, 64, 127, 128, 5000], np.int32))
+    assert [size.names[number] for number in size.numbers] == [
+        "size=<64",
+        "size=64..128",
+        "size=64..128",
+        "size=128..256",
+        "size=1024+",
+    ]
+    brightness = property_column("brightness", np.array([0.0, 0.25, 1.0], np.float32))
+    assert [brightness.names[number] for number in brightness.numbers] == [
+        "brightness=<0.25",
+        "brightness=0.25..0.5",
+        "brightness=0.75+",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +124,23 @@ def test_views(tmp_path):
     assert slices.of(View("clean", attack="pgd")) is clean
     assert slices.of(View("corruptions", corruption="sampled")) is clean
     assert slices.of(View("sketch")) == {}
+
+
+def test_properties_are_those_of_the_image(tmp_path):
+    text = MANIFEST.replace("slices: [light, [light, camera]]", "properties: [size]")
+    (tmp_path / "quba-data.yaml").write_text(text)
+    (tmp_path / "val.csv").write_text("path,label\n0.png,cat\n1.png,dog\n")
+    for number in range(2):
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    suite = open_suite(tmp_path, SubsetSampler(shuffled=True))
+    sizes = {"0.png": 4, "1.png": 200}
+
+    def facts_of(view):
+        return SimpleNamespace(size=np.array([sizes[one.name] for one in suite.examples(view)], np.int32))
+
+    size = ViewSlices(suite, facts_of).of(CLEAN)["size"]
+    assert [size.names[number] for number in size.numbers] == ["size=<64", "size=128..256"]
+    assert ViewSlices(suite).of(CLEAN) == {}
 
 
 def test_a_column_that_is_missing(tmp_path):
