@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quba_check.core.slices import SliceColumn
 from quba_check.errors import SuiteError
 from quba_check.messages import one_line
-from quba_check.suites.manifest.set_schema import SEPARATORS, AnySet
+from quba_check.suites.manifest.set_schema import SEPARATORS, AnySet, Property
 
 EMPTY = "(empty)"
 """Value of an empty cell."""
 MOST_VALUES = 1000
 """Largest number of slices of a column."""
+
+
+CUTS: Mapping[Property, tuple[float, ...]] = {
+    "brightness": (0.25, 0.5, 0.75),
+    "sharpness": (30, 300, 3000),
+    "size": (64, 128, 256, 512, 1024),
+}
+"""Fixed cut points of properties of images; the names of slices show them.
+
+Photos of ImageNet have a sharpness from 300; a Gaussian blur of one pixel at a side of 224 takes them below.
+"""
+
+
+def property_column(name: Property, values: NDArray[np.float32] | NDArray[np.int32]) -> SliceColumn:
+    """Return the slices of images by a property, such as `size=<64` and `size=64..128`.
+
+    Args:
+        name: the property.
+        values: (N,) its value of each image; brightness in [0, 1], size in pixels.
+    """
+    cuts = [f"{cut:g}" for cut in CUTS[name]]
+    ranges = [f"<{cuts[0]}", *(f"{low}..{high}" for low, high in pairwise(cuts)), f"{cuts[-1]}+"]
+    return SliceColumn(tuple(f"{name}={one}" for one in ranges), np.digitize(values, CUTS[name]))
 
 
 def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str) -> dict[str, SliceColumn]:

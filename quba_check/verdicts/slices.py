@@ -31,8 +31,9 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     missing = next((one for one in (column_of(name), name, *failed) if one in unsliced), None)
     if missing is not None:
         return replace(unsliced[missing], reason=f"{missing}: {unsliced[missing].reason}")
-    if not measurement.slices:
-        text = "this run did not measure its slices. Allowed: a run with a demand on them"
+    columns = dict.fromkeys(map(column_of, (*measurement.slices, *unsliced)))
+    if column_of(name) not in columns:
+        text = f"this run measured no slices of {column_of(name)}. Measured: {listed(columns) or 'none'}"
         return Unmeasurable(demand.dimension, text, missing_data=True)
     if not demand.is_on_all_slices:
         return _problem(demand, measurement) or measurement

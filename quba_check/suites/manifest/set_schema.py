@@ -301,6 +301,7 @@ class CorruptionsEntry(Strict):
     columns: ClassVar[tuple[str, ...]] = ()
     crossed: ClassVar[tuple[tuple[str, ...], ...]] = ()
     slice_names: ClassVar[tuple[str, ...]] = ()
+    properties: ClassVar[tuple[Property, ...]] = ()
 
     sample: Literal["one", "all"] = "all"
     generate: Literal["from clean"] | None = None

@@ -1,0 +1,98 @@
+"""Slices are measured on their rows, and compared with all others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Unmeasurable
+from quba_check.core.predictions import Predictions
+from quba_check.core.slices import SliceColumn
+from quba_check.core.view import CLEAN, View
+from quba_check.dimensions import measure_dimension, measure_slices, registry
+from quba_check.stats.intervals import wilson_limits
+
+FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), (), {}), ModelFacts(10, 10))
+SKETCH = View("sketch")
+ONE = np.array([1.0])
+FAIRLEARN = {"light=a": 0.731343283582, "light=b": 0.590163934426, "light=c": 0.583333333333}
+
+
+def table(correct, group=None):
+    n = len(correct)
+    label = np.arange(n) % 2
+    half = np.full(n, 0.5, np.float32)
+    predicted = np.where(correct, label, 1 - label)
+    return Predictions(np.arange(n), label, predicted, half, half, np.full((n, 2), half[:1]), group=group)
+
+
+def column(values):
+    names, numbers = np.unique([f"light={value}" for value in values], return_inverse=True)
+    return SliceColumn(tuple(names.tolist()), numbers)
+
+
+def measured(name, tables, columns):
+    dimension = registry[name]
+    whole = measure_dimension(dimension, tables, FACTS)
+    return measure_slices(dimension, whole, tables, columns, FACTS)
+
+
+def test_accuracy_by_hand():
+    correct = np.array([1, 1, 1, 0, 1, 0, 0, 0], bool)
+    light = {"light": column("ddddnnnn")}
+    accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: light})
+    assert {name: one.value for name, one in accuracy.slices.items()} == {"light=d": 0.75, "light=n": 0.25}
+    assert {name: one.value for name, one in accuracy.gaps.items()} == {"light=d": -0.5, "light=n": 0.5}
+    low, high = (wilson_limits(hits, 4, ONE)[0] for hits in (1, 3))
+    assert accuracy.slices["light=n"].curve.at(1) == pytest.approx(low)
+    assert accuracy.gaps["light=n"].curve.at(1) == pytest.approx(
+        0.5 + np.hypot(high - 0.75, 0.25 - wilson_limits(1, 4, -ONE)[0])
+    )
+    assert accuracy.value == 0.5
+    assert accuracy.quantity("slices.light=n") is accuracy.slices["light=n"]
+
+
+def test_accuracy_as_in_fairlearn():
+    """Values of fairlearn 0.15.0: MetricFrame(metrics=accuracy_score, …).by_group on the same answers."""
+    rng = np.random.default_rng(0)
+    correct, values = rng.random(200) < 0.7, rng.choice(["a", "b", "c"], 200)
+    accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: {"light": column(values)}})
+    assert {name: one.value for name, one in accuracy.slices.items()} == pytest.approx(FAIRLEARN)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from("abc")), min_size=1, max_size=40))
+def test_slices_add_up_to_the_whole(rows):
+    correct, values = np.array([one for one, _ in rows]), [value for _, value in rows]
+    accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: {"light": column(values)}})
+    assert sum(one.value * one.n for one in accuracy.slices.values()) == pytest.approx(correct.sum())
+    assert len(accuracy.gaps) == (len(accuracy.slices) if len(accuracy.slices) > 1 else 0)
+
+
+def test_denominators_are_those_of_the_slice():
+    tables = {CLEAN: table(np.array([1, 1, 1, 0], bool)), SKETCH: table(np.array([1, 0, 1, 0], bool))}
+    columns = {CLEAN: {"light": column("ddnn")}, SKETCH: {"light": column("ddnn")}}
+    ratio = measured("ood_robustness", tables, columns)
+    assert ratio.slices["light=d"].value == pytest.approx(0.5)
+    assert ratio.slices["light=n"].value == pytest.approx(1.0)
+
+
+def test_reasons():
+    tables = {CLEAN: table(np.array([1, 1, 0, 0], bool)), SKETCH: table(np.array([1, 0], bool))}
+    columns = {CLEAN: {"light": column("ddnx"), "camera": column("ab12")}, SKETCH: {"light": column("dn")}}
+    assert measured("ood_robustness", tables, columns).unsliced == {
+        "camera": Unmeasurable("ood_robustness", "the set sketch has no such slices", missing_data=True),
+        "light=n": Unmeasurable(
+            "ood_robustness",
+            "none of the 1 clean images is classified right, and nothing is relative to 0; "
+            "check that class list and preprocessing are the model's own",
+        ),
+        "light=x": Unmeasurable("ood_robustness", "the set sketch has no image of it", missing_data=True),
+    }
+
+
+def test_rows_keep_the_groups_of_images():
+    rows = table(np.ones(4, bool), np.array([0, 1, 2, 2])).rows(np.array([False, False, True, True]))
+    assert (rows.index.tolist(), rows.group.tolist(), rows.probabilities.shape) == ([2, 3], [2, 2], (2, 2))

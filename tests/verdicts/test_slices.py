@@ -1,0 +1,139 @@
+"""Verdicts on the worst slice, the largest gap and single slices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.drop import Drop
+from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.demands import Demand
+from quba_check.stats.extremes import smallest_limits
+from quba_check.verdicts import judge
+from quba_check.verdicts.explanation import verdict_row
+
+WORST = Demand(
+    "accuracy",
+    "slices.light.worst",
+    "min",
+    0.7,
+    "block",
+    False,
+    "fraction",
+    "high",
+    "t.yaml",
+    4,
+    min_images=50,
+)
+GAP = replace(WORST, part="slices.light.gap", bound="max", threshold=0.1, better="low")
+NIGHT = replace(WORST, part="slices.light=night")
+
+
+def quantity(value, n, error=0.01):
+    return Quantity(value, "fraction", n, ConfidenceCurve(tuple(value + error * score for score in SCORES)))
+
+
+def accuracy(**changed):
+    images = {"light=day": 500, "light=night": 80, "light=dusk": 12}
+    slices, gaps = (
+        {name: quantity(value, images[name]) for name, value in zip(images, values, strict=True)}
+        for values in ((0.9, 0.6, 0.1), (-0.3, 0.25, 0.7))
+    )
+    values = {"slices": slices | {"top5=a": quantity(0.2, 99)}, "gaps": gaps} | changed
+    return Measurement("accuracy", 0.85, "fraction", 592, quantity(0.85, 592).curve, **values)
+
+
+def test_the_worst_slice():
+    verdict = judge(WORST, accuracy())
+    night, day = (lambda z, value=value: value + 0.01 * z for value in (0.6, 0.9))
+    expected = smallest_limits([night, day], np.array([-2.0, 0.0, 2.0]))
+    assert (verdict.outcome, verdict.n) == ("fail", 580)
+    assert verdict.value == pytest.approx(expected[1], abs=1e-4)
+    assert verdict.curve.at(-2) == pytest.approx(expected[0])
+    assert verdict.curve.at(2) == pytest.approx(expected[2], abs=1e-4)
+    row = verdict_row(verdict, "t.yaml::accuracy.slices.light.worst[min]")
+    assert row.message == (
+        "accuracy.slices.light.worst 0.607 is below 0.700 (short by 0.093)\n"
+        "  n = 580 images\n"
+        "  95 % interval 0.580 to 0.622\n"
+        "  worst slices: light=night 0.600 (0.580..0.620, n = 80), light=day 0.900 (0.880..0.920, n = 500)\n"
+        "  judged 2 of 3 slices; too small: light=dusk (12)\n"
+        "  demanded by t.yaml:4"
+    )
+    assert row.note == "judged 2 of 3 slices; too small: light=dusk (12)"
+    assert row.judged.value == verdict.value
+
+
+def test_the_largest_gap_mirrors_the_smallest_value():
+    verdict = judge(GAP, accuracy())
+    assert verdict.outcome == "fail"
+    assert verdict.value == pytest.approx(0.25 - (judge(WORST, accuracy()).value - 0.6))
+    assert verdict.curve.at(2) == pytest.approx(0.27)
+
+
+def test_slices_without_limits():
+    slices = {name: replace(one, curve=None) for name, one in accuracy().slices.items()}
+    verdict = judge(WORST, accuracy(slices=slices))
+    assert (verdict.value, verdict.curve) == (0.6, None)
+
+
+def reason(text, *, missing_data=False):
+    return Unmeasurable("accuracy", text, missing_data)
+
+
+@pytest.mark.parametrize(
+    ("demand", "measurement", "message"),
+    [
+        (NIGHT, accuracy(slices={}), "this run measured no slices of light. Measured: none"),
+        (
+            replace(NIGHT, part="slices.light=nigt"),
+            accuracy(),
+            "no image is in the slice light=nigt. Measured: light=day, light=night, light=dusk. "
+            "Did you mean 'light=night'?",
+        ),
+        (
+            replace(NIGHT, part="slices.light=dusk"),
+            accuracy(),
+            "light=dusk has 12 images. Allowed: at least 50 (min_images)",
+        ),
+        (
+            replace(WORST, min_images=1000),
+            accuracy(),
+            "judged 0 of 3 slices; too small: light=day (500), light=night (80), light=dusk (12). "
+            "Allowed: at least 1,000 images (min_images), and images of another slice",
+        ),
+        (
+            WORST,
+            accuracy(unsliced={"light": reason("the set sketch has no such slices", missing_data=True)}),
+            "light: the set sketch has no such slices",
+        ),
+        (WORST, accuracy(unsliced={"light=fog": reason("undefined")}), "light=fog: undefined"),
+        (
+            replace(NIGHT, bound="max_drop"),
+            Drop(0.0, "fraction", 12, None, 0.5, 0.5, "b.json", paired=False),
+            "light=night has 12 images. Allowed: at least 50 (min_images)",
+        ),
+    ],
+)
+def test_reasons_block(demand, measurement, message):
+    verdict = judge(demand, measurement)
+    assert (verdict.outcome, verdict.reason) == ("unmeasurable", message)
+    missing = "undefined" not in message
+    assert judge(replace(demand, optional=True), measurement).outcome == (
+        "skipped" if missing else "unmeasurable"
+    )
+
+
+def test_a_slice_whose_images_allow_no_value_is_named():
+    unsliced = {"light=fog": reason("two images in every class", missing_data=True)}
+    row = verdict_row(judge(WORST, accuracy(unsliced=unsliced)), "x")
+    assert row.note == "judged 2 of 4 slices; too small: light=dusk (12), light=fog"
+
+
+def test_one_slice_is_judged_as_a_part():
+    verdict = judge(NIGHT, accuracy())
+    assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.6, 80)
+    assert verdict_row(verdict, "x").judged is None
