@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -147,7 +148,7 @@ class Evaluation:
         )
         self.engine.tables.repair_notes += self.suite.notes
         self._slices = ViewSlices(self.suite)
-        self._sliced = {"accuracy"}
+        self._sliced = {"accuracy": True}
         self._outcomes: dict[str, Outcome] = {}
         self._unmeasurable: dict[str, Unmeasurable | None] = {}
 
@@ -161,16 +162,22 @@ class Evaluation:
         facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs)
         return Facts(self.suite.facts, facts, self.protocol)
 
-    def plan(self, names: Iterable[str], sliced: Iterable[str] = ()) -> None:
+    def plan(self, names: Iterable[str], sliced: Mapping[str, bool] = MappingProxyType({})) -> None:
         """Plan dimensions that can be measured, for shared passes.
 
         Args:
             names: the dimensions.
-            sliced: those to measure on each slice of the images as well; accuracy always is.
+            sliced: those to measure on each slice of the images as well, True if also on all other images;
+                accuracy always is.
         """
-        names, added = list(names), {*sliced} - self._sliced
-        self._sliced |= added
-        self._outcomes = {name: outcome for name, outcome in self._outcomes.items() if name not in added}
+        names = list(names)
+        sliced = {name: gaps or self._sliced.get(name, False) for name, gaps in sliced.items()}
+        self._outcomes = {
+            name: outcome
+            for name, outcome in self._outcomes.items()
+            if name not in sliced or sliced[name] == self._sliced.get(name)
+        }
+        self._sliced |= sliced
         unmeasurable = self.unmeasurable_reasons(names)
         views = (view for name in names if name not in unmeasurable for view in self._views(name))
         self.engine.run_views = tuple(dict.fromkeys(views))
@@ -348,4 +355,7 @@ class Evaluation:
         if name not in self._sliced or not self.facts.suite.slices:
             return measurement
         slices = {view: self._slices.of(view) for view in views}
-        return measure_slices(registry[name], measurement, predictions, slices, self.facts)
+        with_gaps = self._sliced[name]
+        return measure_slices(
+            registry[name], measurement, predictions, slices, self.facts, with_gaps=with_gaps
+        )

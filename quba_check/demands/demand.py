@@ -73,6 +73,11 @@ class Demand:
         return name if "=" in name else name.rpartition(".")[0]
 
     @property
+    def is_on_gap(self) -> bool:
+        """True if it bounds the largest gap of a column's slices."""
+        return self.is_on_all_slices and str(self.part).endswith(".gap")
+
+    @property
     def is_on_all_slices(self) -> bool:
         """True if it bounds the worst slice or the largest gap of a column."""
         return bool(self.slices) and "=" not in self.slices

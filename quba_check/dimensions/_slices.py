@@ -24,7 +24,13 @@ Rows = Mapping[View, NDArray[np.bool_]]
 
 
 def measure_slices(
-    dimension: Dimension, whole: Measurement, predictions: Tables, slices: Slices, facts: Facts
+    dimension: Dimension,
+    whole: Measurement,
+    predictions: Tables,
+    slices: Slices,
+    facts: Facts,
+    *,
+    with_gaps: bool = True,
 ) -> Measurement:
     """Return a measurement with the values of slices, and their gaps to all other images.
 
@@ -34,6 +40,7 @@ def measure_slices(
         predictions: the tables of its views.
         slices: the slices of each view, by column.
         facts: suite, model and protocol.
+        with_gaps: measure all other images of each slice too, which takes most of the time.
     """
     values: dict[str, Quantity] = {}
     gaps: dict[str, Quantity] = {}
@@ -64,7 +71,7 @@ def measure_slices(
                 unsliced[name] = own
                 continue
             values[name] = own
-            rest = measured({view: ~mask for view, mask in rows.items()})
+            rest = measured({view: ~mask for view, mask in rows.items()}) if with_gaps else None
             if isinstance(rest, Quantity):
                 gaps[name] = _gap(own, rest, dimension.better)
     return replace(whole, slices=values, gaps=gaps, unsliced=unsliced)

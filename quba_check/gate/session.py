@@ -281,7 +281,9 @@ class GateSession:
         """Plan the dimensions needed by the selected demands on a model."""
         selected = self.selected(*key)
         names = dict.fromkeys(name for planned in selected for name in self.dimensions_of(planned))
-        sliced = {planned.demand.dimension for planned in selected if planned.demand.slices}
+        sliced: dict[str, bool] = {}
+        for demand in (planned.demand for planned in selected if planned.demand.slices):
+            sliced[demand.dimension] = demand.is_on_gap or sliced.get(demand.dimension, False)
         self.evaluations[key].plan(names, sliced)
 
     def _labelled(self, key: tuple[str, ProtocolName]) -> tuple[Progress, Finished]:

@@ -133,11 +133,11 @@ def active_runs(objects: ObjectStore) -> list[ActiveRun]:
 
     Files of other versions and damaged ones are left out.
     """
-    runs = []
-    for file in objects.list(FOLDER):
+    runs = {}
+    for file in objects.list(FOLDER):  # a file that is renewed meanwhile may be listed twice
         with suppress(ValueError, FileNotFoundError, StoreError):
-            runs.append(_FILE.validate_json(objects.get(file.name)))
-    return sorted(runs, key=lambda run: (run.started, run.run))
+            runs[file.name] = _FILE.validate_json(objects.get(file.name))
+    return sorted(runs.values(), key=lambda run: (run.started, run.run))
 
 
 def remove_forgotten(objects: ObjectStore, runs: Iterable[ActiveRun], now: float) -> None:

@@ -13,8 +13,18 @@ from quba_check.records.record import Record
 
 def suite_facts(record: Record) -> SuiteFacts:
     """Return the facts of a record's suite behind parts and sets of dimensions."""
-    shifts, unknown = (_sets(record, name) for name in ("ood_robustness", "unknown_detection"))
-    return SuiteFacts(record.suite.name, record.model.classes, shifts, CORRUPTIONS, {}, unknown=unknown)
+    shifts, unknown, corruptions = (
+        _sets(record, name) for name in ("ood_robustness", "unknown_detection", "corruption_robustness")
+    )
+    return SuiteFacts(
+        record.suite.name,
+        record.model.classes,
+        shifts,
+        CORRUPTIONS,
+        {},
+        unknown=unknown,
+        extra_corruptions=tuple(name for name in corruptions if name in EXTRA_CORRUPTIONS),
+    )
 
 
 def _sets(record: Record, dimension: str) -> tuple[str, ...]:
@@ -40,10 +50,8 @@ def _size(name: str, record: Record) -> int:
     images = record.suite.sets[name].images
     if name != CORRUPTIONS_SET or record.suite.sample == "one":
         return images
-    row = record.measurements.get("corruption_robustness")
-    parts = row.parts if isinstance(row, MeasurementRow) else {}
-    extra = sum(corruption in parts for corruption in EXTRA_CORRUPTIONS)
-    return images // ((len(CORRUPTIONS) + extra) * len(SEVERITIES))
+    corruptions = (*CORRUPTIONS, *suite_facts(record).extra_corruptions)
+    return images // (len(corruptions) * len(SEVERITIES))
 
 
 def check_protocol(thresholds: Thresholds, record: Record) -> None:

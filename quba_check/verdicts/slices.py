@@ -31,9 +31,11 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     missing = next((one for one in (column_of(name), name, *failed) if one in unsliced), None)
     if missing is not None:
         return replace(unsliced[missing], reason=f"{missing}: {unsliced[missing].reason}")
-    columns = dict.fromkeys(map(column_of, (*measurement.slices, *unsliced)))
+    measured = measurement.gaps if demand.is_on_gap else measurement.slices
+    columns = dict.fromkeys(map(column_of, (*measured, *unsliced)))
     if column_of(name) not in columns:
-        text = f"this run measured no slices of {column_of(name)}. Measured: {listed(columns) or 'none'}"
+        what = "gaps" if demand.is_on_gap else "slices"
+        text = f"this run measured no {what} of {column_of(name)}. Measured: {listed(columns) or 'none'}"
         return Unmeasurable(demand.dimension, text, missing_data=True)
     if not demand.is_on_all_slices:
         return _problem(demand, measurement) or measurement
@@ -44,9 +46,10 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         return Unmeasurable(demand.dimension, f"{note}. Allowed: {allowed}", missing_data=True)
     sign = 1 if demand.better == "high" else -1
     ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
-    heading = "largest gaps" if str(demand.part).endswith(".gap") else "worst slices"
+    heading = "largest gaps" if demand.is_on_gap else "worst slices"
     worst = f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
-    parts = {**measurement.parts, str(demand.part): _extreme(judged, sign)}
+    most = 0.0 if demand.is_on_gap else measurement.value
+    parts = {**measurement.parts, str(demand.part): _extreme(judged, sign, most)}
     return replace(measurement, parts=parts, notes=(worst, *([note] if note else []), *measurement.notes))
 
 
@@ -81,7 +84,7 @@ def _problem(demand: Demand, measurement: Measurement) -> Unmeasurable | None:
 
 def _judged(demand: Demand, measurement: Measurement) -> dict[str, Quantity]:
     """Return the values, or gaps, of the slices of a column with enough images."""
-    values = measurement.gaps if str(demand.part).endswith(".gap") else measurement.slices
+    values = measurement.gaps if demand.is_on_gap else measurement.slices
     return {
         name: quantity
         for name, quantity in values.items()
@@ -109,17 +112,25 @@ def _text(name: str, quantity: Quantity) -> str:
     return f"{name} {format_value(quantity.value, quantity.unit)} ({interval}n = {n:,})"
 
 
-def _extreme(judged: Mapping[str, Quantity], sign: int) -> Quantity:
-    """Return the smallest value with simultaneous limits; the largest if the sign is −1."""
+def _extreme(judged: Mapping[str, Quantity], sign: int, most: float) -> Quantity:
+    """Return the smallest value with simultaneous limits; the largest if the sign is −1.
+
+    Args:
+        judged: the values.
+        sign: 1 if a higher value is better, else −1.
+        most: a value that the worst one is not better than: that of all images, or a gap of 0.
+    """
     first, n = next(iter(judged.values())), sum(map(_images, judged.values()))
+    groups = min((one.groups for one in judged.values() if one.groups is not None), default=None)
     curves = [quantity.curve for quantity in judged.values() if quantity.curve is not None]
     if len(curves) < len(judged):
         value = sign * min(sign * quantity.value for quantity in judged.values())
-        return Quantity(value, first.unit, n)
-    scores = np.array(SCORES)
-    limits = sign * smallest_limits([_limits_at(curve, sign) for curve in curves], scores)
-    curve = bounded_curve(limits[::sign])
-    return Quantity(float(limits[len(SCORES) // 2]), first.unit, n, curve)
+        return Quantity(value, first.unit, n, groups=groups)
+    limits = smallest_limits([_limits_at(curve, sign) for curve in curves], np.array(SCORES))
+    middle = len(SCORES) // 2
+    limits[middle] = min(limits[middle], sign * most)
+    value = sign * float(limits[middle])
+    return Quantity(value, first.unit, n, bounded_curve((sign * limits)[::sign]), groups=groups)
 
 
 def _limits_at(curve: ConfidenceCurve, sign: int) -> LimitsAt:

@@ -44,6 +44,7 @@ def test_generated_sets_are_marked(
         "images": 75 * 9,
         "expected": 75 * 9,
         "found": None,
+        "groups": None,
         "generated": "generated@8+jpeg85",
         "preprocessing": "exact",
     }

@@ -30,6 +30,7 @@ def test_it_is_recorded_reported_and_the_same_for_every_model(judge_cold: Judge)
         "images": 6,
         "expected": 9,
         "found": 9,
+        "groups": None,
         "generated": None,
         "preprocessing": "exact",
     }

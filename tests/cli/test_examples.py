@@ -59,9 +59,20 @@ def project(tmp_path_factory: pytest.TempPathFactory, demo_suite: Suite) -> Path
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(target)
     (folder / "pytest.ini").write_text("[pytest]\nquba_thresholds = release.yaml\n", encoding="utf-8")
+    write_slices(folder / "my_model.json", folder / "demo.json")
     write_fleet(folder / "runs", folder / "demo.json")
     predict(open_store(link_demo_images(folder / "store", demo_suite)), "demo", "clean", "sketch")
     return folder
+
+
+def write_slices(path: Path, origin: Path) -> None:
+    """A record with two slices."""
+    record = read_record(origin)
+    accuracy = record.measurements["accuracy"]
+    values = {f"lighting={name}": accuracy.model_copy(update={"n": 200}) for name in ("day", "night")}
+    sliced = accuracy.model_copy(update={"slices": values, "gaps": values})
+    changed = record.model_copy(update={"measurements": {**record.measurements, "accuracy": sliced}})
+    path.write_text(changed.to_json(), encoding="utf-8")
 
 
 def write_fleet(folder: Path, origin: Path) -> None:

@@ -62,6 +62,8 @@ def write_hostile(folder: Path, name: str) -> None:
     content["suite"]["sets"][HOSTILE] = {"images": 3, "expected": 4, "generated": HOSTILE}
     measurements = content["measurements"]
     measurements["ood_robustness"]["parts"][HOSTILE] = measurements["ood_robustness"]["parts"]["sketch"]
+    value = {"value": 0.5, "unit": HOSTILE, "n": 60}
+    measurements["accuracy"] |= {"slices": {HOSTILE: value}, "gaps": {HOSTILE: value}}
     measurements[HOSTILE] = measurements["accuracy"] | {"unit": HOSTILE}
     measurements[f"{HOSTILE}2"] = {"unmeasurable": HOSTILE}
     content["verdicts"].append(content["verdicts"][0] | {"dimension": HOSTILE, "part": HOSTILE})
@@ -159,6 +161,7 @@ COMMANDS = {
     "rank": "rank textured.json --population population.json --allow-other-suite",
     "rank csv": "rank textured.json --population population.json --allow-other-suite --format csv",
     "recommend": "recommend release.yaml --population population.json",
+    "slices": "slices demo.json",
     "study": "study --population population.json",
     "explain": "explain textured.json --population population.json",
     "lint": "lint release.yaml --images 100 --record demo.json",

@@ -37,7 +37,10 @@ def planner(done: float) -> ProcessState:
 
 
 def only_run(store: Store) -> ActiveRun:
-    (run,) = active_runs(store.objects)
+    """The run; its file may be missing from one listing while it is renewed."""
+    while not (runs := active_runs(store.objects)):
+        time.sleep(0.005)
+    (run,) = runs
     return run
 
 

@@ -10,7 +10,7 @@ from quba_check.suites.corruptions.filters import gaussian_filter
 from quba_check.suites.corruptions.strength import Image8, Strength, to_float32, to_float64, to_uint8
 
 FULL_WELL = 5_000
-"""Electrons of a white pixel at full exposure, as in small pixels of phone cameras."""
+"""Electrons of a white pixel at full exposure: a choice for the small pixels of phone cameras."""
 READ_NOISE = 3.0
 """Standard deviation of the noise of reading a pixel, in electrons."""
 _WATER = np.array([175, 238, 238], np.float32) / np.float32(255)
