@@ -90,7 +90,7 @@ class ContentDigests:
         return [digests[name] for name in names]
 
     def _current(self, names: Collection[str]) -> dict[str, str]:
-        with self._connection() as connection:
+        with self.connection() as connection:
             digests = _cached_digests(connection, names)
             missing = [(name, *_stamp(name)) for name in names if name not in digests]
             if missing:
@@ -130,7 +130,7 @@ class ContentDigests:
         return digests
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def connection(self) -> Iterator[sqlite3.Connection]:
         """Open a connection for one call, so that threads and forked processes share none."""
         if not self._is_set_up:
             self._set_up()

@@ -59,7 +59,7 @@ class Store:
     `predictions` are `runs/` (records) and `active/` (running evaluations). The folder of this machine, in a
     folder store the same, has `locks/`, `texts/` (class embeddings of zero-shot models), `images/`
     (preprocessed images), `mirror/` (copies of data at URLs), `digests.sqlite` (content digests of image
-    files) and `demo/` (the embedded suite).
+    files, and values of images) and `demo/` (the embedded suite).
 
     Open one with `quba_check.storage.opening.open_store`.
 

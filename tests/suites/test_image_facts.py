@@ -1,0 +1,122 @@
+"""Facts of images: by hand, by an independent computation, and decoded once."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import fft, ndimage
+
+from quba_check.core.view import CLEAN
+from quba_check.errors import StoreError, SuiteError
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.suites import image_facts as module
+from quba_check.suites.image_facts import image_facts, values_of
+from quba_check.suites.opening import open_suite
+from quba_check.suites.suite import Suite
+
+RNG = np.random.default_rng(3)
+
+
+def noise(height: int = 60, width: int = 90) -> Image.Image:
+    return Image.fromarray(RNG.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def suite_of(root: Path, **images: Image.Image) -> Suite:
+    (root / "cat").mkdir()
+    for name, image in images.items():
+        image.save(root / "cat" / f"{name}.png")
+    (root / "quba-data.yaml").write_text(
+        "schema: 1\nname: cats\nclasses: [cat, dog]\n"
+        "sets:\n  clean: {reader: folder, path: ., partial: true}\n"
+    )
+    return open_suite(root)
+
+
+def test_a_white_image_is_bright_and_blurred():
+    phash, *others = values_of(Image.new("RGB", (40, 30), "white"))
+    assert others == [1.0, 0.0, 30]
+    assert phash.to_bytes(8, "big", signed=True) == bytes([0x80, 0, 0, 0, 0, 0, 0, 0])  # the mean alone
+
+
+def test_the_values_of_stripes_are_those_computed_by_hand():
+    levels = np.zeros((224, 224), np.uint8)
+    levels[:, ::2] = 100
+    _, brightness, sharpness, _ = values_of(Image.fromarray(levels))
+    assert brightness == pytest.approx(50 / 255)
+    # left + right - 2 × own is 200 on black columns and -200 on grey ones.
+    assert sharpness == pytest.approx(200**2)
+
+
+def test_the_values_of_noise_are_those_of_other_libraries():
+    image = noise(224, 224)
+    phash, brightness, sharpness, size = values_of(image)
+    grey = np.asarray(image, float) @ [0.299, 0.587, 0.114]
+    assert brightness == pytest.approx(grey.mean() / 255, abs=0.002)
+    laplacian = ndimage.laplace(np.asarray(image.convert("L"), float), mode="mirror")
+    assert sharpness == pytest.approx(laplacian.var())
+    small = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS), float)
+    low = fft.dctn(small)[:8, :8].ravel()
+    bits = "".join("1" if value > np.median(low) else "0" for value in low)
+    assert phash % 2**64 == int(bits, 2)
+    assert size == 224
+
+
+@given(st.integers(8, 80), st.integers(8, 80), st.integers(0, 255))
+def test_a_flat_image_has_its_level_as_brightness(width, height, level):
+    _, brightness, sharpness, size = values_of(Image.new("L", (width, height), level))
+    assert brightness == pytest.approx(level / 255)
+    assert (sharpness, size) == (0, min(width, height))
+
+
+def test_blur_lowers_sharpness_and_size_does_not_depend_on_the_reduced_decoding(tmp_path):
+    photo = ndimage.gaussian_filter(RNG.normal(128, 400, (375, 500)), 4).clip(0, 255).astype(np.uint8)
+    Image.fromarray(photo).convert("RGB").save(tmp_path / "a.jpg", quality=95)
+    with Image.open(tmp_path / "a.jpg") as image:
+        reduced = values_of(image)
+    whole = values_of(Image.fromarray(photo))
+    blurred = values_of(Image.fromarray(ndimage.gaussian_filter(photo, 5)))
+    assert reduced[3] == whole[3] == 375
+    assert reduced[1] == pytest.approx(whole[1], abs=0.005)
+    assert reduced[2] == pytest.approx(whole[2], rel=0.1)
+    assert (reduced[0] ^ whole[0]).bit_count() <= 2
+    assert blurred[2] < whole[2] / 2
+
+
+def test_facts_are_in_the_order_of_the_examples_and_decoded_once(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    white = Image.new("RGB", (20, 10), "white")
+    suite = suite_of(tmp_path / "data", a=white, b=Image.new("RGB", (8, 12)), c=white)
+    digests = ContentDigests(tmp_path / "digests.sqlite")
+    facts = image_facts(suite, CLEAN, digests)
+    assert (len(facts), facts.size.tolist(), facts.brightness.tolist()) == (3, [10, 8, 10], [1, 0, 1])
+    assert facts.content[0] == facts.content[2] != facts.content[1]
+    assert [facts.phash.dtype, facts.brightness.dtype, facts.size.dtype] == [np.uint64, np.float32, np.int32]
+    monkeypatch.setattr(module, "values_of", None)
+    assert np.array_equal(image_facts(suite, CLEAN, digests).phash, facts.phash)
+
+
+def test_a_broken_image_is_an_error(tmp_path):
+    suite = suite_of(tmp_path)
+    (tmp_path / "cat" / "a.png").write_text("no image")
+    with pytest.raises(SuiteError, match="cannot be decoded as an image"):
+        image_facts(suite, CLEAN, ContentDigests(tmp_path / "digests.sqlite"))
+
+
+def test_a_damaged_table_is_an_error(tmp_path):
+    suite = suite_of(tmp_path, a=noise())
+    path = tmp_path / "digests.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE image_values_1 (content TEXT)")
+    connection.close()
+    with pytest.raises(StoreError) as raised:
+        image_facts(suite, CLEAN, ContentDigests(path))
+    assert str(raised.value) == (
+        f"{path}: values of images cannot be kept here (no such column: hash). Remove the file, which is a "
+        "cache."
+    )
