@@ -134,11 +134,12 @@ class Evaluation:
         if run.workers is not None:
             values = self.classifier, self.suite, self.protocol, self.seed, run.batch_settings
             executor = run.workers.executor(WorkerSpec.of(*values))
+        digests = ContentDigests(digests_file(self.store.root))
         self.engine = Engine(
             self.classifier,
             self.suite,
             self.store,
-            ContentDigests(digests_file(self.store.root)),
+            digests,
             self.protocol,
             seed=self.seed,
             batch_settings=run.batch_settings,
@@ -147,7 +148,7 @@ class Evaluation:
             executor=executor,
         )
         self.engine.tables.repair_notes += self.suite.notes
-        self._slices = ViewSlices(self.suite)
+        self._slices = ViewSlices(self.suite, digests)
         self._sliced = {"accuracy": True}
         self._outcomes: dict[str, Outcome] = {}
         self._unmeasurable: dict[str, Unmeasurable | None] = {}

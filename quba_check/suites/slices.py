@@ -39,7 +39,8 @@ def property_column(name: Property, values: NDArray[np.float32] | NDArray[np.int
     """
     cuts = [f"{cut:g}" for cut in CUTS[name]]
     ranges = [f"<{cuts[0]}", *(f"{low}..{high}" for low, high in pairwise(cuts)), f"{cuts[-1]}+"]
-    return SliceColumn(tuple(f"{name}={one}" for one in ranges), np.digitize(values, CUTS[name]))
+    used, numbers = np.unique(np.digitize(values, CUTS[name]), return_inverse=True)
+    return SliceColumn(tuple(f"{name}={ranges[number]}" for number in used), numbers)
 
 
 def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str) -> dict[str, SliceColumn]:

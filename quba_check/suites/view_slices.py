@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from quba_check.core.slices import SliceColumn
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, View
+from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.slices import property_column, slice_columns
 from quba_check.suites.suite import Suite
 
@@ -18,13 +18,12 @@ class ViewSlices:
 
     Args:
         suite: the suite.
-        facts_of: returns the properties of a view's images, each an (N,) attribute, in the order of
-            `suite.examples`; None if they are unknown.
+        digests: the file digests of the store, which keeps the properties of images.
     """
 
-    def __init__(self, suite: Suite, facts_of: Callable[[View], Any] | None = None) -> None:
+    def __init__(self, suite: Suite, digests: ContentDigests) -> None:
         self._suite = suite
-        self._facts_of = facts_of
+        self._digests = digests
         self._sets: dict[View, Mapping[str, SliceColumn]] = {}
 
     def of(self, view: View) -> Mapping[str, SliceColumn]:
@@ -33,7 +32,8 @@ class ViewSlices:
         Corrupted images have the slices of the clean images that they show.
 
         Raises:
-            SuiteError: the set is missing or has another layout than its reader expects.
+            SuiteError: the set is missing or has another layout than its reader expects, or an image whose
+                properties are needed cannot be decoded.
         """
         source, clean = self._suite.listing_view(view), View(CLEAN_SET)
         if source.set == CORRUPTIONS_SET:
@@ -46,8 +46,10 @@ class ViewSlices:
             order = np.argsort([example.index for example in listed])
             cells = [listed[row].cells for row in order]
             columns = slice_columns(declared, cells, str(self._suite.set_path(source)))
-            if declared.properties and self._facts_of is not None:
-                facts = self._facts_of(source)
+            if declared.properties:
+                from quba_check.suites.image_facts import image_facts  # imports scipy.fft and more
+
+                facts = image_facts(self._suite, source, self._digests)
                 columns |= {
                     name: property_column(name, getattr(facts, name)[order]) for name in declared.properties
                 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from quba_check.core.view import CLEAN, View
 from quba_check.errors import SuiteError
+from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.manifest.set_schema import CsvEntry
 from quba_check.suites.opening import open_suite
 from quba_check.suites.sampling import SubsetSampler
@@ -116,7 +115,7 @@ def test_views(tmp_path):
     for number in range(2):
         Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / f"{number}.png")
     suite = open_suite(tmp_path)
-    slices = ViewSlices(suite)
+    slices = ViewSlices(suite, ContentDigests(tmp_path / "digests.sqlite"))
     clean = slices.of(CLEAN)
     assert suite.facts.slices == ("light", "light,camera")
     assert clean["light"].rows("light=night").tolist() == [True, False]
@@ -130,17 +129,11 @@ def test_properties_are_those_of_the_image(tmp_path):
     text = MANIFEST.replace("slices: [light, [light, camera]]", "properties: [size]")
     (tmp_path / "quba-data.yaml").write_text(text)
     (tmp_path / "val.csv").write_text("path,label\n0.png,cat\n1.png,dog\n")
-    for number in range(2):
-        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    for number, side in enumerate((4, 200)):
+        Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(tmp_path / f"{number}.png")
     suite = open_suite(tmp_path, SubsetSampler(shuffled=True))
-    sizes = {"0.png": 4, "1.png": 200}
-
-    def facts_of(view):
-        return SimpleNamespace(size=np.array([sizes[one.name] for one in suite.examples(view)], np.int32))
-
-    size = ViewSlices(suite, facts_of).of(CLEAN)["size"]
+    size = ViewSlices(suite, ContentDigests(tmp_path / "digests.sqlite")).of(CLEAN)["size"]
     assert [size.names[number] for number in size.numbers] == ["size=<64", "size=128..256"]
-    assert ViewSlices(suite).of(CLEAN) == {}
 
 
 def test_a_column_that_is_missing(tmp_path):
