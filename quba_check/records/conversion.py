@@ -23,6 +23,9 @@ from quba_check.records.measurement import (
     UnmeasurableRow,
 )
 
+_SHARED = ("value", "unit", "n", "debiased", "debiased_limit", "images", "groups", "effective")
+"""Attributes that a quantity and its row have in common."""
+
 
 def row_of(
     outcome: Outcome, dimension: Dimension, suite: SuiteFacts, stopped: StoppedRow | None = None
@@ -73,16 +76,9 @@ def quantity_row(quantity: Quantity, better: Better | None) -> QuantityRow:
 def _columns(quantity: Measurement | Quantity, better: Better | None) -> dict[str, Any]:
     curve = quantity.curve
     return {
-        "value": quantity.value,
-        "unit": quantity.unit,
-        "n": quantity.n,
+        **{name: getattr(quantity, name) for name in _SHARED},
         "interval": None if curve is None else curve.interval(CONFIDENCE),
         "limits": None if curve is None else curve.limits,
-        "debiased": quantity.debiased,
-        "debiased_limit": quantity.debiased_limit,
-        "images": quantity.images,
-        "groups": quantity.groups,
-        "effective": quantity.effective,
         "better": better,
     }
 
@@ -112,17 +108,7 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
 
 def _quantity_of(row: QuantityRow) -> Quantity:
     curve = None if row.limits is None else ConfidenceCurve(row.limits)
-    return Quantity(
-        row.value,
-        row.unit,
-        row.n,
-        curve,
-        row.debiased,
-        row.debiased_limit,
-        images=row.images,
-        groups=row.groups,
-        effective=row.effective,
-    )
+    return Quantity(**{name: getattr(row, name) for name in _SHARED}, curve=curve)
 
 
 def measurements_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:
