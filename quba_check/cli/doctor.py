@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from quba_check.storage.user_files import read_text
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
+    from quba_check.doctor.finding import Finding
 
 PROBLEMS = 1
 """Exit code for at least one problem."""
@@ -104,20 +105,28 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     return 0 if all(examination.is_healthy for examination in results) else PROBLEMS
 
 
-def _print(name: str, examination: Examination) -> None:
+def print_findings(findings: Sequence[Finding], subject: str, healthy: str, extent: str) -> None:
+    """Print findings, and a line with their number.
+
+    Args:
+        findings: the findings.
+        subject: what was checked.
+        healthy: the state without problems.
+        extent: what the checks read.
+    """
     width = terminal_width(WIDEST)
-    for finding in examination.findings:
+    for finding in findings:
         first, *others = wrap_text(finding.text(), width)
         click.secho(first, fg="red" if finding.severity == "problem" else "yellow", bold=True)
         click.echo("\n".join([*others, ""]))
-    click.echo("\n".join(wrap_text(_summary(name, examination), width)))
-
-
-def _summary(name: str, examination: Examination) -> str:
-    counts = Counter(finding.severity for finding in examination.findings)
-    healthy = "healthy" if examination.is_complete else "no problem found"
+    counts = Counter(finding.severity for finding in findings)
     states = [counted(counts["problem"], "problem") if counts["problem"] else healthy]
     states += [counted(counts["remark"], "note")] if counts["remark"] else []
+    click.echo("\n".join(wrap_text(f"{subject}: {', '.join(states)} ({extent})", width)))
+
+
+def _print(name: str, examination: Examination) -> None:
+    healthy = "healthy" if examination.is_complete else "no problem found"
     checks = counted(len(examination.checks), "check")
     images = f"{examination.decoded:,} images decoded, {examination.forwards:,} shown"
-    return f"{name} on {examination.suite}: {', '.join(states)} ({checks}; {images})"
+    print_findings(examination.findings, f"{name} on {examination.suite}", healthy, f"{checks}; {images}")

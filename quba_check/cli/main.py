@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "population": "make a reference population from your models' records",
     },
     "Data and machines": {
-        "suite": "describe a data folder, or add sets",
+        "suite": "describe or check a data folder, or add sets",
         "store": "list, check or prune stored predictions",
         "status": "show running evaluations",
         "fleet": "judge the models of a list, several at once",

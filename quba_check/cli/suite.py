@@ -1,4 +1,4 @@
-"""`quba-check suite`: describe a data folder, or make sets for it."""
+"""`quba-check suite`: describe and check a data folder, or make sets for it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from quba_check.cli.doctor import PROBLEMS, print_findings
 from quba_check.cli.files import write_output
 from quba_check.cli.parser import INPUT, PLACE, Checked, Group
 from quba_check.cli.suite_table import sets_text
@@ -18,6 +19,9 @@ from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, OptionError
 from quba_check.gate.option_values import whole_number
 from quba_check.reports.tables import terminal_width
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.locations import default_location, local_folder
+from quba_check.storage.machine_folder import digests_file
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
 from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
@@ -33,7 +37,7 @@ _WHERE = f"quba-check suite {_MAKE}"
 
 @click.group("suite", cls=Group)
 def suite() -> None:
-    """Describe a data folder, or add sets to it."""
+    """Describe or check a data folder, or add sets to it."""
 
 
 @suite.command("describe", epilog="Example: quba-check suite describe data")
@@ -46,6 +50,32 @@ def describe(folder: str | Path) -> None:
     described = open_suite(folder)
     notes = "".join(f"{note}\n" for note in unread_notes(described))
     write_output(sets_text(described, terminal_width()) + notes)
+
+
+@suite.command("check", epilog="Example: quba-check suite check data --training train")
+@click.argument("folder", type=PLACE, metavar="DIR")
+@click.option(
+    "--training",
+    type=INPUT,
+    metavar="PATH",
+    help="images that the models were trained with: a folder, or a text file with a path a line",
+)
+def check(folder: str | Path, training: Path | None) -> int:
+    """Find copies, pictures under two labels, training images and bursts in the sets of DIR.
+
+    Reads the clean set and the shifts; each image is decoded once. Exit code 1: a picture has two labels, or
+    was trained with.
+    """
+    from quba_check.doctor.clean_sets import check_pictures
+
+    data = open_suite(folder)
+    digests = ContentDigests(digests_file(local_folder(default_location())))
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+        advance = partial(bars.advance, bars.add_task("images", total=None))
+        path = data.training if training is None else training.absolute()
+        pictures, findings = check_pictures(data, digests, path, advance)
+    print_findings(findings, data.name, "clean", pictures.extent)
+    return PROBLEMS if any(finding.severity == "problem" for finding in findings) else 0
 
 
 @suite.command(_MAKE, epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus")

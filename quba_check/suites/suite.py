@@ -53,6 +53,7 @@ class Suite:
         sampler: selects the images of each set.
         image_size: side in pixels of the default preprocessing, for models without one; None if not stated.
         prompts: prompts of the manifest, for zero-shot models.
+        training: folder or list of the training images; None if the manifest states none.
         manifest_label: name of the manifest in messages.
         manifest_content: its bytes.
         facts: facts for dimensions; no image is read for them.
@@ -69,6 +70,7 @@ class Suite:
         self.notes: list[str] = []
         self.image_size = manifest.image_size
         self.prompts = manifest.prompts
+        self.training = None if manifest.training is None else self.root / manifest.training
         self.manifest_label = manifest.label
         self.manifest_content = manifest.content
         self._manifest = manifest

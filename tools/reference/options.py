@@ -61,6 +61,7 @@ PAGES: Mapping[str, str] = {
     "reproduce": "[reproduction](published-models.md#do-i-get-the-published-values)",
     "population": "[populations](score.md#which-populations-are-there)",
     "suite describe": "[data](data.md)",
+    "suite check": "[clean images](data.md#are-my-images-clean)",
     "suite make-object-focus": "[object_focus](data.md#i-have-no-images-for-object_focus)",
     "store list": "[its content](store.md#what-is-in-the-store)",
     "store verify": "[checksums](store.md#is-the-store-intact)",

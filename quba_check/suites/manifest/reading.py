@@ -48,6 +48,7 @@ class Manifest:
         prompts: prompts for zero-shot models.
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
         content: the bytes of the file.
+        training: folder or list of training images, relative to the data folder; None if not stated.
         assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
 
@@ -62,6 +63,7 @@ class Manifest:
     prompts: Prompts
     head: Head | None = None
     content: bytes = b""
+    training: str | None = None
     assumed: str = ""
 
     @property
@@ -109,6 +111,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
         prompts=prompts,
         head=head,
         content=document.content,
+        training=entry.training,
     )
 
 

@@ -99,6 +99,8 @@ class ManifestEntry(Strict):
         spaces: label spaces by name.
         restrict: the models have more classes than `classes`, and only these count. `true`: ImageNet's 1,000;
             or a text file with all classes.
+        training: the images that models were trained with, for `quba-check suite check`: a folder, or a text
+            file with a path a line, relative to the data folder.
     """
 
     schema_version: SchemaVersion = Field(alias="schema")
@@ -109,6 +111,7 @@ class ManifestEntry(Strict):
     sets: SetEntries
     spaces: dict[str, Space] = Field(default_factory=dict)
     prompts: PromptsEntry | None = None
+    training: str | None = None
 
     @field_validator("classes", mode="before")
     @classmethod

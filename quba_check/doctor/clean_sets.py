@@ -1,0 +1,255 @@
+"""Findings on the images of sets: copies, two labels, training images, and bursts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from quba_check.core.view import CLEAN_SET, View
+from quba_check.doctor.finding import Finding, Severity
+from quba_check.number_format import counted
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.suites.example import Example
+from quba_check.suites.image_facts import ImageFacts, facts_of_examples, thumbnails
+from quba_check.suites.near_pairs import TRAINING, is_one_picture, near_pairs
+from quba_check.suites.suite import Suite
+from quba_check.suites.training_images import training_images
+
+CHECK = "copies"
+SHOWN = 3
+LEAST_CHAIN = 3
+"""Images of one picture that are called a burst."""
+LEAST_SHARE, LEAST_RATIO = 0.05, 3
+"""Least share of consecutive files that look alike, and its ratio to that of other images of one label."""
+MOST_BURST_BITS = 12
+"""Largest number of different bits in the hashes of two frames."""
+_PAIRS = 4096
+_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
+_DROP = "drop the files that are too many, or declare a group for images that belong together"
+Pairs = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class SetPictures:
+    """The images of several sets, and training images.
+
+    Attributes:
+        suite: opens the images.
+        names: of the sets.
+        examples: the images.
+        sets: (N,) number of each image's set; `TRAINING` for training images.
+        facts: of the images.
+    """
+
+    suite: Suite
+    names: tuple[str, ...]
+    examples: Sequence[Example]
+    sets: NDArray[np.int64]
+    facts: ImageFacts
+
+    @property
+    def extent(self) -> str:
+        """Number of images in each set."""
+        numbered = [*enumerate(self.names), *([(TRAINING, "training")] if TRAINING in self.sets else [])]
+        return ", ".join(f"{name}: {_size(self, number):,} images" for number, name in numbered)
+
+    @cached_property
+    def exact(self) -> Pairs:
+        """Pairs of files with equal content.
+
+        In one set, each with the first one of its content; in two sets, the first ones of both.
+        """
+        pairs: list[tuple[int, int]] = []
+        firsts_by_content: dict[str, dict[int, int]] = {}
+        for row, (content, number) in enumerate(zip(self.facts.content, self.sets.tolist(), strict=True)):
+            firsts = firsts_by_content.setdefault(content, {})
+            own = firsts.setdefault(number, row)
+            others = [own] if own != row else [first for first in firsts.values() if first != row]
+            pairs += [(other, row) for other in others]
+        return pairs
+
+    @cached_property
+    def near(self) -> Pairs:
+        """Further images of one picture in one set, or in a set and in training."""
+        copies = {second for first, second in self.exact if self.sets[first] == self.sets[second]}
+        rows = np.array([row for row in range(len(self.sets)) if row not in copies], dtype=np.int64)
+        pairs = near_pairs(self.facts, self.sets, rows)
+        contents = self.facts.content
+        candidates = [(one, other) for one, other in pairs.tolist() if contents[one] != contents[other]]
+        shown = sorted({row for pair in candidates for row in pair})
+        place = {row: position for position, row in enumerate(shown)}
+        images = thumbnails(self.suite, [self.examples[row] for row in shown])
+        confirmed: list[tuple[int, int]] = []
+        for start in range(0, len(candidates), _PAIRS):
+            part = candidates[start : start + _PAIRS]
+            first, second = ([place[row] for row in column] for column in zip(*part, strict=True))
+            is_one = is_one_picture(images[first], images[second])
+            confirmed += [pair for pair, one in zip(part, is_one, strict=True) if one]
+        return confirmed
+
+    def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
+        """Return the pairs of images of two sets, without those of one group."""
+        return [
+            (one, other)
+            for one, other in pairs
+            if (self.sets[one], self.sets[other]) == (first, second)
+            and (self.examples[one].group is None or self.examples[one].group != self.examples[other].group)
+        ]
+
+    def name(self, row: int) -> str:
+        """Return the name of an image for evidence."""
+        return self.examples[row].full_name
+
+    def named_label(self, row: int) -> str:
+        """Return the name of an image with its label."""
+        classes = self.suite.space_of(self.names[self.sets[row]]).classes
+        return f"{self.name(row)} ({classes[self.examples[row].label]})"
+
+
+def check_pictures(
+    suite: Suite, digests: ContentDigests, training: Path | None, advance: Callable[[int], None]
+) -> tuple[SetPictures, list[Finding]]:
+    """Return the images of the clean set and the shifts, and their findings.
+
+    Problems come before notes.
+
+    Args:
+        suite: the suite.
+        digests: the file digests of the store.
+        training: folder or list of training images; None if there is none.
+        advance: called with the number of images whose facts are known.
+
+    Raises:
+        SuiteError: a set is missing, or an image cannot be decoded.
+    """
+    names = tuple(name for name in (CLEAN_SET, *suite.facts.shifts) if suite.missing(View(name)) is None)
+    listings = [suite.examples(View(name)) for name in names]
+    examples = [example for listing in listings for example in listing]
+    numbers = [number for number, listing in enumerate(listings) for _ in listing]
+    if training is not None:
+        examples += training_images(training)
+    sets = np.array(numbers + [TRAINING] * (len(examples) - len(numbers)), dtype=np.int64)
+    facts = facts_of_examples(suite, examples, digests, advance)
+    pictures = SetPictures(suite, names, examples, sets, facts)
+    findings = [*_pairs_in_sets(pictures), *_spellings(pictures), *_bursts(pictures)]
+    return pictures, sorted(findings, key=lambda finding: finding.severity)
+
+
+def _finding(
+    problem: str, pairs: Pairs, name: Callable[[int], str], fix: str, severity: Severity = "remark"
+) -> Iterator[Finding]:
+    """Yield a finding on pairs, if there are any."""
+    lines = [f"{name(one)} and {name(other)}" for one, other in pairs[:SHOWN]]
+    lines += [f"and {len(pairs) - SHOWN:,} more"] if len(pairs) > SHOWN else []
+    if pairs:
+        yield Finding(check=CHECK, problem=problem, evidence="\n".join(lines), fix=fix, severity=severity)
+
+
+def _pairs_in_sets(pictures: SetPictures) -> Iterator[Finding]:
+    """Yield findings on pairs in sets and in training."""
+    spaces = [pictures.suite.facts.spaces[name] for name in pictures.names]
+    sets = range(len(spaces))
+    for first, second in [(one, other) for one in sets for other in (*sets[one:], TRAINING)]:
+        exact, near = (pictures.in_sets(pairs, first, second) for pairs in (pictures.exact, pictures.near))
+        name, size = pictures.names[first], _size(pictures, first)
+        if second == TRAINING:
+            leaks = [*exact, *near]
+            problem = (
+                f"{name}: {len({one for one, _ in leaks}):,} of {size:,} images were trained with, "
+                f"{len(exact):,} as exact copies."
+            )
+            fix = "drop them from the set: the model may remember them"
+            yield from _finding(problem, leaks, pictures.name, fix, "problem")
+            continue
+        other = pictures.names[second]
+        if spaces[first] == spaces[second]:
+            examples = pictures.examples
+            pairs = [pair for pair in (*exact, *near) if len({examples[row].label for row in pair}) > 1]
+            where = name if second == first else f"{name} and {other}"
+            problem = f"{where}: {counted(_seconds(pairs), 'picture')} under two labels."
+            fix = "correct the wrong label, or drop all files of the picture"
+            yield from _finding(problem, pairs, pictures.named_label, fix, "problem")
+        images = f"{_seconds(exact):,} of {_size(pictures, second):,} images"
+        if second == first:
+            yield from _finding(f"{name}: {images} are exact copies of others.", exact, pictures.name, _DROP)
+            problem = f"{name}: {_seconds(near):,} of {size:,} images are near copies of others."
+            yield from _finding(problem, near, pictures.name, _DROP)
+        else:
+            fix = "drop them from one of the sets, or declare the same group in both"
+            problem = f"{other}: {images} are exact copies of images of {name}."
+            yield from _finding(problem, exact, pictures.name, fix)
+
+
+def _seconds(pairs: Pairs) -> int:
+    return len({second for _, second in pairs})
+
+
+def _spellings(pictures: SetPictures) -> Iterator[Finding]:
+    """Yield findings on names that differ only in case or Unicode's forms."""
+    for number, name in enumerate(pictures.names):
+        rows = np.flatnonzero(pictures.sets == number).tolist()
+        first: dict[str, int] = {}
+        spelled = (unicodedata.normalize("NFC", pictures.name(row)).casefold() for row in rows)
+        firsts = [(first.setdefault(text, row), row) for text, row in zip(spelled, rows, strict=True)]
+        pairs = [(one, other) for one, other in firsts if one != other]
+        problem = f"{name}: {counted(len(pairs), 'file')} with the name of another in a different spelling."
+        yield from _finding(problem, pairs, pictures.name, "drop one of the files, or rename it")
+
+
+def _bursts(pictures: SetPictures) -> Iterator[Finding]:
+    """Yield findings on sets without groups that look like bursts or videos."""
+    for number, name in enumerate(pictures.names):
+        rows = np.flatnonzero(pictures.sets == number)
+        if pictures.examples[rows[0]].group is not None:
+            continue
+        pairs = [*pictures.in_sets(pictures.near, number, number), *_consecutive(pictures, rows)]
+        links = np.array(pairs, dtype=np.int64).reshape(-1, 2) - rows[0]
+        graph = coo_array((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(len(rows), len(rows)))
+        sizes = np.bincount(connected_components(graph, directed=False)[1])
+        chains = sizes[sizes >= LEAST_CHAIN]
+        if len(chains):
+            problem = (
+                f"{name}: {chains.sum():,} of {len(rows):,} images look like the frames of "
+                f"{counted(len(chains), 'burst')}, and no group is declared."
+            )
+            fix = "declare a group in the set's entry, so that intervals count each burst once"
+            yield from _finding(problem, pairs, pictures.name, fix)
+
+
+def _consecutive(pictures: SetPictures, rows: NDArray[np.int64]) -> Pairs:
+    """Return pairs of files with consecutive numbers that look alike.
+
+    There are none if other images of one label look alike as often.
+    """
+    runs: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    by_label: dict[int, list[int]] = {}
+    for row in rows.tolist():
+        by_label.setdefault(pictures.examples[row].label, []).append(row)
+        if numbered := _NUMBERED.fullmatch(pictures.name(row)):
+            runs.setdefault((numbered[1], numbered[3]), []).append((int(numbered[2]), row))
+    next_ones = [pair for run in runs.values() for pair in pairwise(row for _, row in sorted(run))]
+    halves = ((same[: len(same) // 2], same[len(same) // 2 :]) for same in by_label.values())
+    distant = [pair for first, second in halves for pair in zip(first, second, strict=False)]
+    alike = [pair for pair in next_ones if _bits(pictures, pair) <= MOST_BURST_BITS]
+    by_chance = sum(_bits(pictures, pair) <= MOST_BURST_BITS for pair in distant) / max(1, len(distant))
+    share = len(alike) / max(1, len(next_ones))
+    return alike if share >= max(LEAST_SHARE, LEAST_RATIO * by_chance) else []
+
+
+def _bits(pictures: SetPictures, pair: tuple[int, int]) -> int:
+    first, second = (int(pictures.facts.phash[row]) for row in pair)
+    return (first ^ second).bit_count()
+
+
+def _size(pictures: SetPictures, number: int) -> int:
+    return int(np.count_nonzero(pictures.sets == number))

@@ -1,0 +1,150 @@
+"""Findings on copies, labels, training images and bursts, one planted error each."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from quba_check.cli.main import main
+from quba_check.doctor.clean_sets import check_pictures
+from quba_check.doctor.finding import Finding
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.suites.opening import open_suite
+
+MANIFEST = """\
+schema: 1
+name: fruit
+classes: [apple, pear]
+training: train
+sets:
+  clean: {reader: folder, path: val%s}
+  shifts:
+    night: {reader: folder, path: night, partial: true}
+"""
+DROP = "drop the files that are too many, or declare a group for images that belong together"
+
+
+def scene(seed: int, side: int = 128) -> Image.Image:
+    """Return a smooth random picture."""
+    noise = np.random.default_rng(seed).normal(128, 600, (side, side, 3))
+    return Image.fromarray(ndimage.gaussian_filter(noise, (4, 4, 0)).clip(0, 255).astype(np.uint8))
+
+
+def save(image: Image.Image, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Eight different clean pictures, one of a shift, one of training."""
+    for k in range(8):
+        save(scene(k), tmp_path / "val" / ("apple", "pear")[k % 2] / f"p{k * 7919 % 101:03d}.png")
+    save(scene(20), tmp_path / "night" / "apple" / "n.png")
+    save(scene(30), tmp_path / "train" / "t.png")
+    return tmp_path
+
+
+def findings(data: Path, group: str = "") -> list[Finding]:
+    (data / "quba-data.yaml").write_text(MANIFEST % group)
+    suite = open_suite(data)
+    assert suite.training == data / "train"
+    digests = ContentDigests(data / "store" / "digests.sqlite")
+    return check_pictures(suite, digests, suite.training, lambda _: None)[1]
+
+
+def problems(data: Path, group: str = "") -> list[str]:
+    return [f"{one.severity} {one.problem}" for one in findings(data, group)]
+
+
+def test_a_clean_set_has_no_findings(data):
+    assert findings(data) == []
+
+
+def test_exact_and_near_copies_in_one_set(data):
+    shutil.copy(data / "val/apple/p000.png", data / "val/apple/twin.png")
+    scene(1).resize((96, 96)).save(data / "val/pear/small.png")
+    exact, near = findings(data)
+    assert exact.text().splitlines() == [
+        "clean: 1 of 10 images are exact copies of others.",
+        "  evidence: val/apple/p000.png and val/apple/twin.png",
+        f"  fix: {DROP}",
+    ]
+    assert near.problem == "clean: 1 of 10 images are near copies of others."
+    assert near.evidence == "val/pear/p041.png and val/pear/small.png"
+    assert len(findings(data, ", group: {path: '(?P<group>.*)'}")) == 2
+    assert findings(data, ", group: {folders: 1}") == []
+
+
+def test_one_picture_under_two_labels_is_the_gravest(data):
+    shutil.copy(data / "val/apple/p000.png", data / "val/pear/wrong.png")
+    scene(1).resize((96, 96)).save(data / "val/apple/wrong.png")
+    shutil.copy(data / "val/pear/p041.png", data / "night/apple/wrong.png")
+    first, second, *others = findings(data)
+    assert first.text().splitlines() == [
+        "clean: 2 pictures under two labels.",
+        "  evidence: val/apple/p000.png (apple) and val/pear/wrong.png (pear)",
+        "    val/apple/wrong.png (apple) and val/pear/p041.png (pear)",
+        "  fix: correct the wrong label, or drop all files of the picture",
+    ]
+    assert second.problem == "clean and night: 1 picture under two labels."
+    assert {first.severity, second.severity} == {"problem"}
+    assert {one.severity for one in others} == {"remark"}
+
+
+def test_training_images(data):
+    shutil.copy(data / "val/apple/p000.png", data / "train/a.png")
+    scene(1).resize((96, 96)).save(data / "train/b.png")
+    shutil.copy(data / "train/t.png", data / "train/twice.png")
+    (one,) = findings(data)
+    assert (one.severity, one.fix) == ("problem", "drop them from the set: the model may remember them")
+    assert one.problem == "clean: 2 of 8 images were trained with, 1 as exact copies."
+
+
+def test_copies_in_two_sets_and_near_copies_that_are_allowed_there(data):
+    shutil.copy(data / "val/apple/p000.png", data / "night/apple/copy.png")
+    scene(2).resize((96, 96)).save(data / "night/apple/dark.png")
+    assert problems(data) == ["remark night: 1 of 3 images are exact copies of images of clean."]
+
+
+def test_two_spellings(data):
+    save(scene(40), data / "val/apple/P000.PNG")
+    save(scene(41), data / "val/pear/caf\u00e9.png")
+    save(scene(42), data / "val/pear/cafe\u0301.png")
+    assert problems(data) == ["remark clean: 2 files with the name of another in a different spelling."]
+
+
+def test_frames_of_a_burst(data):
+    wide = scene(50, 200)
+    for k in range(5):
+        save(wide.crop((2 * k, k, 2 * k + 160, k + 160)), data / f"val/apple/IMG_{100 + k}.png")
+    bursts = [one for one in problems(data) if "burst" in one]
+    text = "remark clean: 5 of 13 images look like the frames of 1 burst, and no group is declared."
+    assert bursts == [text]
+    assert not any("burst" in one for one in problems(data, ", group: {path: '(?P<group>.*)$'}"))
+
+
+def test_many_flat_frames_are_one_picture(data):
+    for k in range(300):
+        save(Image.new("RGB", (8, 8), (k % 3, 0, k // 3 % 3)), data / f"val/pear/f{k * 7}.png")
+    assert "remark clean: 291 of 308 images are exact copies of others." in problems(data)
+    assert "remark clean: 8 of 308 images are near copies of others." in problems(data)
+
+
+def test_the_command_prints_findings_and_exits_with_1_for_a_problem(data, capsys, monkeypatch):
+    monkeypatch.setenv("QUBA_STORE", str(data / "store"))
+    (data / "quba-data.yaml").write_text(MANIFEST % "")
+    assert main(["suite", "check", str(data)]) == 0
+    assert capsys.readouterr().out == "fruit: clean (clean: 8 images, night: 1 images, training: 1 images)\n"
+    listed = data / "list.txt"
+    listed.write_text("val/pear/p041.png\n")
+    assert main(["suite", "check", str(data), "--training", str(listed)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "clean: 1 of 8 images were trained with, 1 as exact copies."
+    assert lines[-1] == "fruit: 1 problem (clean: 8 images, night: 1 images, training: 1 images)"
