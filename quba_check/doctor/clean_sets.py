@@ -35,7 +35,7 @@ MOST_BURST_BITS = 12
 """Largest number of different bits in the hashes of two frames."""
 _PAIRS = 4096
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
-_DROP = "drop the files that are too many, or declare a group for images that belong together"
+_DROP = "drop the surplus files, or declare a group for images that belong together"
 Pairs = Sequence[tuple[int, int]]
 
 

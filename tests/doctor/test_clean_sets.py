@@ -26,7 +26,7 @@ sets:
   shifts:
     night: {reader: folder, path: night, partial: true}
 """
-DROP = "drop the files that are too many, or declare a group for images that belong together"
+DROP = "drop the surplus files, or declare a group for images that belong together"
 
 
 def scene(seed: int, side: int = 128) -> Image.Image:
