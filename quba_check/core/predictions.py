@@ -43,6 +43,8 @@ class Predictions:
             units, and the share of pixel values moved by more than ε).
         group: (N,) int64, identifier of the group of each image, such as a patient, or the image and its
             copies. Equal ones in several views are one group. None if each image is its own group.
+        acceptable: (N, K) int64, the classes that are right, `label` first, padded with `NO_CLASS`; None if
+            `label` alone is right, as in views with attacks.
     """
 
     index: NDArray[np.int64]
@@ -53,6 +55,7 @@ class Predictions:
     probabilities: NDArray[np.float32] | None = None
     extra: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     group: NDArray[np.int64] | None = None
+    acceptable: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -70,12 +73,14 @@ class Predictions:
             None if self.probabilities is None else self.probabilities[order],
             {name: column[order] for name, column in self.extra.items()},
             None if self.group is None else self.group[order],
+            None if self.acceptable is None else self.acceptable[order],
         )
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """(N,) bool, True if the predicted class is the label; False without a label."""
-        correct: NDArray[np.bool_] = (self.predicted == self.label) & (self.label != NO_CLASS)
+        """(N,) bool, True if the predicted class is a right one; False without a label."""
+        right = self.label[:, None] if self.acceptable is None else self.acceptable
+        correct: NDArray[np.bool_] = ((right == self.predicted[:, None]) & (right != NO_CLASS)).any(axis=1)
         return correct
 
     @property

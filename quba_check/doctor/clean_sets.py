@@ -106,6 +106,11 @@ class SetPictures:
             and (self.examples[one].group is None or self.examples[one].group != self.examples[other].group)
         ]
 
+    def disagree(self, first: int, second: int) -> bool:
+        """Return True if no label is right for both images."""
+        one, other = (self.examples[row] for row in (first, second))
+        return {one.label, *one.also}.isdisjoint((other.label, *other.also))
+
     def name(self, row: int) -> str:
         """Return the name of an image for evidence."""
         return self.examples[row].full_name
@@ -173,8 +178,7 @@ def _pairs_in_sets(pictures: SetPictures) -> Iterator[Finding]:
             continue
         other = pictures.names[second]
         if spaces[first] == spaces[second]:
-            examples = pictures.examples
-            pairs = [pair for pair in (*exact, *near) if len({examples[row].label for row in pair}) > 1]
+            pairs = [pair for pair in (*exact, *near) if pictures.disagree(*pair)]
             where = name if second == first else f"{name} and {other}"
             problem = f"{where}: {counted(_seconds(pairs), 'picture')} under two labels."
             fix = "correct the wrong label, or drop all files of the picture"

@@ -340,7 +340,15 @@ class Suite:
             name = image.path.removeprefix(prefix)
             group = None if groups is None else groups[index]
             return Example(
-                index, name, image.label, image.texture, image.member, container, None, group, image.cells
+                index,
+                name,
+                image.label,
+                image.texture,
+                image.member,
+                container,
+                group=group,
+                cells=image.cells,
+                also=image.also,
             )
 
         return tuple(example(position, images[position]) for position in positions)
