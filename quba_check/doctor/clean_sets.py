@@ -98,12 +98,13 @@ class SetPictures:
         return confirmed
 
     def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
-        """Return the pairs of images of two sets, without those of one group."""
+        """Return the pairs of images of two sets, without those of one group under one label."""
+        sets, groups = self.sets.tolist(), [example.group for example in self.examples]
         return [
             (one, other)
             for one, other in pairs
-            if (self.sets[one], self.sets[other]) == (first, second)
-            and (self.examples[one].group is None or self.examples[one].group != self.examples[other].group)
+            if (sets[one], sets[other]) == (first, second)
+            and (groups[one] is None or groups[one] != groups[other] or self.disagree(one, other))
         ]
 
     def disagree(self, first: int, second: int) -> bool:
