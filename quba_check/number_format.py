@@ -98,7 +98,7 @@ def format_gap(value: float, limit: float, unit: str) -> str:
 
 
 def ordinal(value: float) -> str:
-    """Return a percentile as an ordinal number, rounded down.
+    """Return a percentile or a count as an ordinal number, rounded down.
 
     >>> ordinal(21.5), ordinal(89.99), ordinal(12), ordinal(100), ordinal(3.2)
     ('21st', '89th', '12th', '100th', '3rd')

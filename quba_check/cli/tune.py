@@ -200,6 +200,10 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     if left_out:
         notes.append(f"left out, without a value over all images in every record: {listed(left_out)}")
     values = tuple(records.values())
+    if any(row.outcome in ("pass", "fail", "uncertain") for record in values for row in record.verdicts):
+        notes.append(
+            "these thresholds come from the images that the gate judges, so a later pass is less evidence"
+        )
     return _Source(limits, values[0].protocol, values, tuple(notes))
 
 

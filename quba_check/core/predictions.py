@@ -45,6 +45,8 @@ class Predictions:
             if the score of unknown sets needs it), `name` (file of the image, unknown sets).
         group: (N,) int64, identifier of the group of each image, such as a patient, or the image and its
             copies. Equal ones in several views are one group. None if each image is its own group.
+        acceptable: (N, K) int64, the classes that are right, `label` first, padded with `NO_CLASS`; None if
+            `label` alone is right, as in views with attacks.
     """
 
     index: NDArray[np.int64]
@@ -55,6 +57,7 @@ class Predictions:
     probabilities: NDArray[np.float32] | None = None
     extra: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     group: NDArray[np.int64] | None = None
+    acceptable: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -77,8 +80,9 @@ class Predictions:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """(N,) bool, True if the predicted class is the label; False without a label."""
-        correct: NDArray[np.bool_] = (self.predicted == self.label) & (self.label != NO_CLASS)
+        """(N,) bool, True if the predicted class is a right one; False without a label."""
+        right = self.label[:, None] if self.acceptable is None else self.acceptable
+        correct: NDArray[np.bool_] = ((right == self.predicted[:, None]) & (right != NO_CLASS)).any(axis=1)
         return correct
 
     @property

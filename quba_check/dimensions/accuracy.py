@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
+from quba_check.core.predictions import NO_CLASS
 from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, share
@@ -50,7 +51,19 @@ def is_in_top_k(probabilities: NDArray[np.float32], label: NDArray[np.int64], k:
 
 
 def _top5_hits(predictions: Tables) -> NDArray[np.bool_]:
-    return is_in_top_k(clean_probabilities(predictions), predictions[CLEAN].label, TOP)
+    clean, probabilities = predictions[CLEAN], clean_probabilities(predictions)
+    right = clean.label[:, None] if clean.acceptable is None else clean.acceptable
+    hits: NDArray[np.bool_] = np.any([is_in_top_k(probabilities, label, TOP) for label in right.T], axis=0)
+    return hits
+
+
+def _notes(predictions: Tables) -> tuple[str, ...]:
+    """Return a note if several labels are right for some clean images."""
+    acceptable = predictions[CLEAN].acceptable
+    if acceptable is None:
+        return ()
+    several = int(np.count_nonzero(acceptable[:, 1] != NO_CLASS))
+    return (f"several labels are right for {several:,} of {len(acceptable):,} images; one of them is enough",)
 
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
@@ -72,11 +85,11 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     ),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
-    """Share of clean images whose predicted class is the label.
+    """Share of clean images whose predicted class is the label, or another right one.
 
     Raises:
         UnmeasurableError: there are no clean images.
     """
     whole = accuracy_on(predictions, CLEAN)
     parts = {"top5": share(_top5_hits(predictions), CLEAN)} if _parts(facts.suite) else {}
-    return Measurement.of("accuracy", whole, parts=parts)
+    return Measurement.of("accuracy", whole, parts=parts, notes=_notes(predictions))

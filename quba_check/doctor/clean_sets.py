@@ -98,13 +98,19 @@ class SetPictures:
         return confirmed
 
     def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
-        """Return the pairs of images of two sets, without those of one group."""
+        """Return the pairs of images of two sets, without agreeing ones of one group."""
+        sets, groups = self.sets.tolist(), [example.group for example in self.examples]
         return [
             (one, other)
             for one, other in pairs
-            if (self.sets[one], self.sets[other]) == (first, second)
-            and (self.examples[one].group is None or self.examples[one].group != self.examples[other].group)
+            if (sets[one], sets[other]) == (first, second)
+            and (groups[one] is None or groups[one] != groups[other] or self.disagree(one, other))
         ]
+
+    def disagree(self, first: int, second: int) -> bool:
+        """Return True if no label is right for both images."""
+        one, other = (self.examples[row] for row in (first, second))
+        return {one.label, *one.also}.isdisjoint((other.label, *other.also))
 
     def name(self, row: int) -> str:
         """Return the name of an image for evidence."""
@@ -173,8 +179,7 @@ def _pairs_in_sets(pictures: SetPictures) -> Iterator[Finding]:
             continue
         other = pictures.names[second]
         if spaces[first] == spaces[second]:
-            examples = pictures.examples
-            pairs = [pair for pair in (*exact, *near) if len({examples[row].label for row in pair}) > 1]
+            pairs = [pair for pair in (*exact, *near) if pictures.disagree(*pair)]
             where = name if second == first else f"{name} and {other}"
             problem = f"{where}: {counted(_seconds(pairs), 'picture')} under two labels."
             fix = "correct the wrong label, or drop all files of the picture"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.label_space import LabelSpace
+from quba_check.core.predictions import NO_CLASS
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, View
 from quba_check.engine.decisions import Kind
@@ -219,7 +220,10 @@ class CacheKeys:
 
     def content_key(self, view: View, shards: range | None = None) -> str:
         """Return the hash of the images and labels of a view or its shards."""
-        return content_hash(self._content_of_shards(view, self.shards(view, shards)))
+        numbers = self.shards(view, shards)
+        contents: list[Any] = [*self._content_of_shards(view, numbers)]
+        also = [example.also for number in numbers for example in self.examples(view, number)]
+        return content_hash([contents, also] if any(also) else contents)
 
     def files_key(self, view: View, number: int) -> str:
         """Return the hash of the files of a shard, and of how they are decoded.
@@ -261,6 +265,19 @@ class CacheKeys:
             return np.array([_identifier(name) for name in names], dtype=np.int64)
         digests = np.concatenate([one.digests for one in self._contents_of_shards(view, numbers)])
         return None if len(np.unique(digests)) == len(digests) else digests
+
+    def acceptable(self, view: View, shards: range | None = None) -> NDArray[np.int64] | None:
+        """Return the right classes of each image, (N, K) in the order of shards.
+
+        None if labels alone are right, as with attacks: they start from the label, and robustness is never
+        overstated.
+        """
+        examples = [one for number in self.shards(view, shards) for one in self.examples(view, number)]
+        most = max(len(example.also) for example in examples)
+        if view.attack is not None or not most:
+            return None
+        rows = [(one.label, *one.also, *[NO_CLASS] * (most - len(one.also))) for one in examples]
+        return np.array(rows, dtype=np.int64)
 
     def _contents_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[_Contents, ...]:
         images = self._suite.listing_view(view)

@@ -18,7 +18,7 @@ from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.shard import Columns, DamagedShardError, Shard, ShardKey
 from quba_check.storage.store import Store
 
-_FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities", "group")
+_FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities", "group", "acceptable")
 
 
 class TableReader:
@@ -62,6 +62,7 @@ class TableReader:
             probabilities=None if suffix else table.get("probabilities"),
             extra={name: column for name, column in table.items() if name not in _FIELDS and "@" not in name},
             group=table.get("group"),
+            acceptable=None if suffix else table.get("acceptable"),
         )
 
     def shard(self, stored: View, number: int) -> Shard:
@@ -111,6 +112,9 @@ class TableReader:
             table["group"] = group
             if not self._cache_keys.declares_groups(stored):
                 self._note_copies(self._cache_keys.listed_set(stored), group)
+        acceptable = self._cache_keys.acceptable(stored, shards)
+        if acceptable is not None:
+            table["acceptable"] = acceptable
         if shards is None and (np.diff(table["index"]) < 0).any():  # sampled in random order
             order = np.argsort(table["index"])
             table = {name: column[order] for name, column in table.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from quba_check.comparison.compatibility import precision_notes
@@ -11,6 +12,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.view import CLEAN_SET
 from quba_check.dimensions import registry
 from quba_check.doctor.clean_answers import answer_findings
 from quba_check.gate.plan import PlannedDemand
@@ -19,12 +21,14 @@ from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.messages import listed
+from quba_check.number_format import ordinal
 from quba_check.records.conversion import measurements_of
 from quba_check.records.environment import environment
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
+from quba_check.storage.store import Store
 from quba_check.verdicts.derived import grade_of
 
 DEMONSTRATION = "a demonstration: small models on generated images"
@@ -151,6 +155,7 @@ class ResultCollector:
             *(finding.as_note() for finding in findings),
             *_baseline_notes(gate, compute.precision),
             *(note for result in results for note in result.notes),
+            *_reuse_notes(evaluation.store, contents.get(CLEAN_SET)),
         ]
         return Record(
             model=model_row(evaluation, model),
@@ -210,6 +215,21 @@ class ResultCollector:
             )
             if isinstance(grade, Grade):  # else the verdict of the file's quba demand has the reason
                 yield GradeRow(file=label, **asdict(grade))
+
+
+def _reuse_notes(store: Store, content: str | None) -> Iterator[str]:
+    """Yield a note on earlier records about the same clean images.
+
+    A store at a URL is not searched: each record would be a request.
+    """
+    if content is None or store.is_remote:
+        return
+    earlier = 0
+    for file in store.objects.list("runs"):
+        with suppress(FileNotFoundError):  # another process removed it
+            earlier += file.name.endswith(".json") and content.encode() in store.objects.get(file.name)
+    if earlier:
+        yield f"{ordinal(earlier + 1)} verdict on these clean images, by the records in the store"
 
 
 def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:

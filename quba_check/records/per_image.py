@@ -37,7 +37,7 @@ class CleanAnswers:
 
     Attributes:
         names: the images' files, relative to the suite's folder.
-        label: (n,) class of each image.
+        label: (n,) class of each image; of several right ones, the predicted one.
         predicted: (n,) predicted class of each image.
         classes: names of the classes.
         index: (n,) position of each image in the set; None in files of earlier versions.
@@ -60,12 +60,13 @@ class CleanAnswers:
     @classmethod
     def of(cls, table: Predictions, names: Sequence[str], classes: Sequence[str]) -> CleanAnswers:
         """Return the predictions of a table, given the names of its images."""
-        wrong = table.predicted != table.label
+        label = np.where(table.correct, table.predicted, table.label)
+        wrong = table.predicted != label
         confidence = table.confidence[wrong].astype(np.float64)
         loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
-        columns = (table.index, table.label, table.predicted, table.confidence, table.true_probability)
+        columns = (table.index, label, table.predicted, table.confidence, table.true_probability)
         outputs = hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
-        return cls(names, table.label, table.predicted, classes, table.index, confidence, loss, outputs)
+        return cls(names, label, table.predicted, classes, table.index, confidence, loss, outputs)
 
     @property
     def wrong(self) -> NDArray[np.intp]:

@@ -90,6 +90,15 @@ class ClassList:
             return int(text)
         raise SuiteError(f"{where}: {self.unknown_text('class', text)}")
 
+    def positions(self, labels: object, where: str) -> tuple[int, ...]:
+        """Return the positions of the classes in text such as `cat|dog`, each once; see `position`.
+
+        >>> ClassList.plain(["cat", "dog"]).positions("dog | cat|dog", "x.csv:2")
+        (1, 0)
+        """
+        names = labels.split("|") if isinstance(labels, str) else [labels]
+        return tuple(dict.fromkeys(self.position(name, where) for name in names))
+
     def positions_of(self, names: Sequence[str]) -> list[int | None]:
         """Match another list of classes by name.
 

@@ -21,6 +21,7 @@ class Example:
         condition: corruption and severity, in views with one condition per image.
         group: name of the images that it belongs to; None if its set declares no groups.
         cells: text of each column that the set's entry names.
+        also: further classes that are right answers too.
     """
 
     index: int
@@ -32,6 +33,7 @@ class Example:
     condition: tuple[str, int] | None = None
     group: str | None = None
     cells: tuple[str, ...] = ()
+    also: tuple[int, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -347,12 +347,12 @@ class Suite:
         self._counted[source] = counted
         prefix = f"{self.root.as_posix()}/"
 
-        def example(index: int, image: LabelledImage) -> Example:
-            container = None if image.member is None else declared.reader
-            name = image.path.removeprefix(prefix)
+        def example(index: int, one: LabelledImage) -> Example:
+            container = None if one.member is None else declared.reader
+            name = one.path.removeprefix(prefix)
             group = None if groups is None else groups[index]
             return Example(
-                index, name, image.label, image.texture, image.member, container, None, group, image.cells
+                index, name, one.label, one.texture, one.member, container, None, group, one.cells, one.also
             )
 
         return tuple(example(position, images[position]) for position in positions)

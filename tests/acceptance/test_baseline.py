@@ -119,7 +119,7 @@ def test_a_baseline_that_nothing_is_compared_with(other: Judge) -> None:
     ]
     other.write("drops.yaml", DROPS)
     run(other, "net", "--quba-baseline=net.json")
-    assert other.record()["notes"] == []
+    assert other.record()["notes"] == ["2nd verdict on these clean images, by the records in the store"]
 
 
 def test_a_baseline_that_is_no_record(other: Judge) -> None:

@@ -52,6 +52,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, demo_suite: Suite) -> Path
     (folder / "README.md").write_text("# A model\n", encoding="utf-8")
     (folder / "models.txt").write_text("demo\n", encoding="utf-8")
     shutil.copytree(write_suite(folder / "data") / "val", folder / "photos/val")
+    (folder / "train").mkdir()
+    Image.effect_noise((40, 40), 90).convert("RGB").save(folder / "train/1.png")
     mask = np.zeros((8, 8), np.uint8)
     mask[2:5, 3:6] = 255
     for path in (folder / "photos/val").rglob("*.png"):

@@ -148,6 +148,7 @@ COMMANDS = {
     "compare markdown": "compare demo.json textured.json --parts --format markdown",
     "failures": "failures textured.json",
     "population": "population FLEET -o made.json --name x",
+    "suite check": "suite check data",
     "suite describe": "suite describe data",
     "store list": "store list --store store",
     "store list --json": "store list --store store --json",

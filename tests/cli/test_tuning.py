@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.rows import verdict
 from support.tuned import quantity, record
 
 from quba_check.cli.main import main
@@ -61,6 +62,14 @@ def test_what_if(run) -> None:
         "",
     )
     assert run("what-if", "a.json", "b.json", "gate.yaml")[0] == 0
+
+
+def test_tune_on_judged_images(run) -> None:
+    row = verdict("accuracy", 0.95, "fail")
+    Path("judged.json").write_text(record(verdicts=(row,)).to_json(), encoding="utf-8")
+    note = "these thresholds come from the images that the gate judges, so a later pass is less evidence"
+    assert note in run("tune", "judged.json", "-o", "new.yaml")[2].splitlines()
+    assert note not in run("tune", "a.json", "-o", "new.yaml")[2].splitlines()
 
 
 def test_tune_adds_demands_only_when_asked(run) -> None:

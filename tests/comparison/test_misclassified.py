@@ -47,6 +47,22 @@ def test_the_highest_loss_first() -> None:
     )
 
 
+def test_another_right_answer_is_no_failure_and_no_flip() -> None:
+    table = predictions([[0.6, 0.4, 0.0], [0.4, 0.6, 0.0]], [0, 0], [0, 1])
+    other = predictions([[0.4, 0.6, 0.0], [0.0, 0.4, 0.6]], [0, 0], [0, 1])
+    right = np.array([[0, 1], [0, 1]])
+    runs = [
+        with_answers(CleanAnswers.of(replace(one, acceptable=right), ["a.png", "b.png"], CLASSES))
+        for one in (table, other)
+    ]
+    suite = runs[0].record.suite.model_copy(update={"contents": {"clean": "same"}})
+    runs = [replace(run, record=run.record.model_copy(update={"suite": suite})) for run in runs]
+    assert failures(runs[0]) == []
+    assert [failure.label for failure in failures(runs[1], runs[0])] == ["ape"]
+    text, flipped = flips_csv(*runs)
+    assert (flipped, text.splitlines()[1]) == (1, "b.png,lost,ape,bee,cat")
+
+
 def test_a_file_of_an_earlier_version_has_empty_cells() -> None:
     text = failures_csv(failures(stored("a.json", [1, 1, 0])))
     assert text == (

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from support.bare import bare
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import accuracy, registry
 from quba_check.dimensions.accuracy import is_in_top_k
@@ -36,6 +38,29 @@ def test_top1_and_top5():
     measured = ACCURACY.measure({CLEAN: clean([0, 0, 4, 5, 6], classes=7)}, facts(7))
     assert (measured.value, measured.unit, measured.n) == (0.4, "fraction", 5)
     assert bare(measured.parts) == {"top5": Quantity(0.6, "fraction", 5)}
+
+
+def test_one_of_several_right_classes_is_enough():
+    # Class 0 is the label, at ranks 0, 4, 5 and 6; the answers are classes 0, 1, 1 and 1.
+    table = clean([0, 4, 5, 6], classes=7)
+    right = np.array([[0, NO_CLASS], [0, 1], [0, NO_CLASS], [0, 5]])
+    measured = ACCURACY.measure({CLEAN: replace(table, acceptable=right)}, facts(7))
+    assert measured.value == 0.5
+    assert measured.parts["top5"].value == 0.75  # of the last image, class 5 is fifth
+    assert measured.notes == ("several labels are right for 2 of 4 images; one of them is enough",)
+
+
+@given(st.lists(st.tuples(*[st.integers(-1, 3)] * 4), min_size=1))
+def test_correct_is_a_loop_over_the_right_classes(rows):
+    predicted, *right = np.array(rows).T
+    zeros = np.zeros(len(rows), np.float32)
+    table = Predictions(
+        np.arange(len(rows)), right[0], predicted, zeros, zeros, acceptable=np.stack(right, 1)
+    )
+    assert table.correct.tolist() == [one[0] in one[1:] and one[0] != NO_CLASS for one in rows]
+    alone = replace(table, acceptable=None)
+    assert (table.correct | ~alone.correct).all()
+    assert table.by_index.correct.tolist() == table.correct.tolist()
 
 
 def test_five_classes_or_fewer_have_no_top5():

@@ -96,6 +96,8 @@ def test_one_picture_under_two_labels_is_the_gravest(data):
     assert second.problem == "clean and night: 1 picture under two labels."
     assert {first.severity, second.severity} == {"problem"}
     assert {one.severity for one in others} == {"remark"}
+    in_one_group = problems(data, ", group: {path: '(?P<group>val)'}")
+    assert in_one_group[0] == "problem clean: 2 pictures under two labels."
 
 
 def test_training_images(data):

@@ -50,6 +50,21 @@ def test_results_in_any_order_make_one_record_in_file_order(gate: GateSession) -
     assert measured == {"accuracy", "parameters", "class_balance"}
 
 
+def test_a_record_counts_the_verdicts_on_its_clean_images(gate: GateSession) -> None:
+    collector, judge = ResultCollector(), loaded_judge(gate)
+    for planned in gate.demands(gate.files):
+        collector.add(judge.judge(planned))
+    (first,) = records(collector, gate)
+    assert not any("verdict" in note for note in first.notes)
+    other = {**first.suite.contents, "clean": "0" * 32}
+    of_others = first.model_copy(update={"suite": first.suite.model_copy(update={"contents": other})})
+    for number, record in enumerate((first, of_others, first)):
+        write_record(record, gate.store / "runs" / f"{number}.json")
+    (gate.store / "runs" / "0.npz").write_bytes(first.suite.contents["clean"].encode())
+    (third,) = records(collector, gate)
+    assert third.notes[-1] == "3rd verdict on these clean images, by the records in the store"
+
+
 def test_demands_without_a_result(gate: GateSession) -> None:
     collector = ResultCollector()
     accuracy, parameters, balance = gate.demands(gate.files)

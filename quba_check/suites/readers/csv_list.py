@@ -9,16 +9,17 @@ from pathlib import Path
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.csv_table import CsvRow, csv_rows
-from quba_check.suites.readers.listing import LabelledImage, ListedRow, list_files
+from quba_check.suites.readers.listing import LABELS, LabelledImage, ListedRow, list_files
 
 _COLUMNS = ("path", "label")
+_PLURAL = {"label": LABELS}
 
 
 def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -> list[LabelledImage]:
-    """List the images of a CSV file with the columns `path` and `label`.
+    """List the images of a CSV file with the columns `path` and `label` or `labels`.
 
     Rows keep their order. Paths are relative to the file. A label is a class name, or a class number if no
-    class has that name.
+    class has that name. `labels` are the classes that are right answers, such as `cat|dog`.
 
     Args:
         path: the CSV file.
@@ -31,10 +32,15 @@ def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -
 
     def listed_row(row: CsvRow) -> ListedRow:
         where, cells = f"{path}:{row[0]}", row[1]
-        label = classes.position(cells["label"], where)
-        return ListedRow(where, cells["path"], label, tuple(cells[column] for column in columns))
+        several = cells.get(LABELS)
+        labels = (
+            (classes.position(cells["label"], where),)
+            if several is None
+            else classes.positions(several, where)
+        )
+        return ListedRow(where, cells["path"], labels, tuple(cells[column] for column in columns))
 
-    with closing(csv_rows(path, (*_COLUMNS, *columns))) as rows:
+    with closing(csv_rows(path, (*_COLUMNS, *columns), _PLURAL)) as rows:
         images = list_files(map(listed_row, rows), path.parent, {})
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
@@ -47,5 +53,5 @@ def csv_paths(path: Path, *, columns: Sequence[str] = ()) -> list[Path]:  # noqa
     Raises:
         SuiteError: the file cannot be read, or lacks a column.
     """
-    with closing(csv_rows(path, _COLUMNS)) as rows:
+    with closing(csv_rows(path, _COLUMNS, _PLURAL)) as rows:
         return [path.parent / cells["path"] for _, cells in rows]

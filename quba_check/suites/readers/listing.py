@@ -12,6 +12,9 @@ from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import file_kind
 
+LABELS = "labels"
+"""The column of several classes that are right answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
@@ -23,6 +26,7 @@ class LabelledImage:
         texture: class of its second cue; `NO_CLASS` if it has none.
         member: name of the image in the container; None if the file is the image.
         cells: text of each requested column.
+        also: further classes that are right answers too.
     """
 
     path: str
@@ -30,6 +34,7 @@ class LabelledImage:
     texture: int = NO_CLASS
     member: str | None = None
     cells: tuple[str, ...] = ()
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,13 @@ class ListedRow:
     Attributes:
         where: the file with its line or row, for messages.
         path: of the image, relative to the folder of the list.
-        label: position of its class.
+        labels: positions of the classes that are right; the first one is its label.
         cells: text of each requested column.
     """
 
     where: str
     path: str
-    label: int
+    labels: tuple[int, ...]
     cells: tuple[str, ...] = ()
 
 
@@ -72,5 +77,6 @@ def list_files(rows: Iterable[ListedRow], folder: Path, listed: dict[Path, str])
         if real in listed:
             raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {listed[real]}.")
         listed[real] = row.where
-        images.append(LabelledImage(file.as_posix(), row.label, cells=row.cells))
+        label, *also = row.labels
+        images.append(LabelledImage(file.as_posix(), label, cells=row.cells, also=tuple(also)))
     return images

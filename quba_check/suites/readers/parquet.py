@@ -15,7 +15,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import needs
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
-from quba_check.suites.readers.listing import LabelledImage, ListedRow, list_files
+from quba_check.suites.readers.listing import LABELS, LabelledImage, ListedRow, list_files
 from quba_check.suites.readers.paths import files_at
 from quba_check.suites.readers.table_rows import cells_by_row, check_columns, label_positions, open_cell
 
@@ -36,7 +36,7 @@ def parquet_images(
     They have the columns `path` and `label`, or `image` and `label`. Paths are relative to the file. A column
     of images holds the bytes of image files, plain or as Hugging Face stores them. Labels are class names or
     positions in the class list. In files written by Hugging Face they are positions in the file's own list of
-    names, which are matched by name.
+    names, which are matched by name. A column `labels` has the classes that are right, such as `cat|dog`.
 
     Args:
         path: a file, a folder of files, or a pattern such as `test-*.parquet`.
@@ -129,15 +129,25 @@ def _images_of_file(
     file = _open_file(path)
     existing = file.schema_arrow.names
     source = image or (PATH if PATH in existing else IMAGE)
+    if label == LABEL and LABELS in existing:
+        if LABEL in existing:
+            raise SuiteError(f"{path}: has the columns {LABEL} and {LABELS}. Allowed: one of them.")
+        label = LABELS
     check_columns(path, (source, label, *columns), existing)
     labels = _read_column(path, file, label)
     names = _class_names(file.schema_arrow.metadata, label)
-    positions = label_positions(str(path), labels, names, classes)
+    positions = (
+        [classes.positions(one, f"{path}[{row}]") for row, one in enumerate(labels)]
+        if label == LABELS
+        else [(one,) for one in label_positions(str(path), labels, names, classes)]
+    )
     cells = cells_by_row([_read_column(path, file, column) for column in columns], len(positions))
     if source != PATH:
         return [
-            LabelledImage(path.as_posix(), position, member=f"{source}/{row}", cells=cells[row])
-            for row, position in enumerate(positions)
+            LabelledImage(
+                path.as_posix(), first, member=f"{source}/{row}", cells=cells[row], also=tuple(also)
+            )
+            for row, (first, *also) in enumerate(positions)
         ]
     rows = (
         ListedRow(f"{path}[{row}]", str(name), position, cells[row])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.reading import listing, message, short, tree
 
-from quba_check.suites.readers.csv_list import csv_images
+from quba_check.suites.readers.csv_list import csv_images, csv_paths
 
 
 def csv_file(root: Path, text: str) -> Path:
@@ -30,6 +30,12 @@ def test_csv_labels_that_are_names_of_classes_are_not_numbers(tmp_path: Path) ->
     assert listing(csv_images, path, ("2", "1", "0"))[0].label == 0
 
 
+def test_csv_with_several_labels(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "labels,path\nkiwi|apple | kiwi,b.png\n1,a.png\n")
+    assert [(one.label, one.also) for one in listing(csv_images, path)] == [(2, (0,)), (1, ())]
+    assert [one.name for one in csv_paths(path)] == ["b.png", "a.png"]
+
+
 def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "")
     path.write_bytes(b"\xef\xbb\xbfpath,label\r\na.png,pear\r\n")
@@ -46,6 +52,11 @@ def test_csv_with_the_mark_that_spreadsheets_write(tmp_path: Path) -> None:
         ("path,label\na.png\n", "SET:2: unknown class ''. Allowed: apple, pear, kiwi."),
         ("path,label\na.png,pear\n\na.png,kiwi\n", "SET:4: a.png is listed twice, first in SET:2."),
         ("path,path,label\na.png,b.png,pear\n", "SET:1: the header names path twice."),
+        (
+            "path,label,labels\na.png,pear,pear\n",
+            "SET:1: the header names label and labels. Allowed: one of them.",
+        ),
+        ("path,labels\na.png,pear|\n", "SET:2: unknown class ''. Allowed: apple, pear, kiwi."),
         ('path,label\n"a.png"x,pear\n', "SET:2: not a CSV file (',' expected after '\"')."),
     ],
 )

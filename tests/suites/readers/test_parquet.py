@@ -27,6 +27,17 @@ def test_paths_are_relative_to_the_file_and_labels_positions_or_names(tmp_path: 
         assert short(tmp_path, listing(parquet_images, path)) == [("b.png", 2, -1), ("a.png", 1, -1)]
 
 
+def test_several_labels(tmp_path: Path) -> None:
+    path = table(tmp_path, {"labels": ["kiwi|pear", "1"], "path": ["b.png", "a.png"]})
+    assert [(one.label, one.also) for one in listing(parquet_images, path)] == [(2, (1,)), (1, ())]
+    path = table(tmp_path, {"labels": ["kiwi|pear", "1"], "image": [b"", b""]})
+    assert [(one.label, one.also) for one in listing(parquet_images, path)] == [(2, (1,)), (1, ())]
+    path = table(tmp_path, {"labels": ["kiwi"], "label": ["kiwi"], "path": ["a.png"]})
+    text = "SET: has the columns label and labels. Allowed: one of them."
+    assert message(parquet_images, path) == text
+    assert listing(parquet_images, path, label="labels")[0].label == 2
+
+
 def test_class_names_of_hugging_face_are_matched_by_name(tmp_path: Path) -> None:
     names = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["pear", "kiwi", "apple"]}}}}
     path = table(tmp_path, {"image": [b"", b""], "label": [0, 2]}, {"huggingface": json.dumps(names)})
