@@ -260,9 +260,9 @@ class CacheKeys:
         inside a container is not compared.
         """
         numbers = self.shards(view, shards)
-        names = [example.group for number in numbers for example in self.examples(view, number)]
         if self.declares_groups(view):
-            return np.array([_identifier(name) for name in names], dtype=np.int64)
+            examples = (example for number in numbers for example in self.examples(view, number))
+            return np.array([_identifier(example.group) for example in examples], dtype=np.int64)
         digests = np.concatenate([one.digests for one in self._contents_of_shards(view, numbers)])
         return None if len(np.unique(digests)) == len(digests) else digests
 
