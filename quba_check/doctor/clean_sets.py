@@ -98,7 +98,7 @@ class SetPictures:
         return confirmed
 
     def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
-        """Return the pairs of images of two sets, without those of one group under one label."""
+        """Return the pairs of two sets, without those of one group and label."""
         sets, groups = self.sets.tolist(), [example.group for example in self.examples]
         return [
             (one, other)
