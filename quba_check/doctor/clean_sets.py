@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from quba_check.core.view import CLEAN_SET, View
 from quba_check.doctor.finding import Finding, Severity
+from quba_check.doctor.subject import ModelUnderTest
 from quba_check.number_format import counted
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.example import Example
@@ -27,6 +28,8 @@ from quba_check.suites.training_images import training_images
 
 CHECK = "copies"
 SHOWN = 3
+MOST_EXAMINED = 10_000
+"""Largest number of images that the doctor compares; `quba-check suite check` compares any number."""
 LEAST_CHAIN = 3
 """Images of one picture that are called a burst."""
 LEAST_SHARE, LEAST_RATIO = 0.05, 3
@@ -98,7 +101,7 @@ class SetPictures:
         return confirmed
 
     def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
-        """Return the pairs of images of two sets, without agreeing ones of one group."""
+        """Return the pairs of two sets, without those of one group and label."""
         sets, groups = self.sets.tolist(), [example.group for example in self.examples]
         return [
             (one, other)
@@ -149,6 +152,19 @@ def check_pictures(
     pictures = SetPictures(suite, names, examples, sets, facts)
     findings = [*_pairs_in_sets(pictures), *_spellings(pictures), *_bursts(pictures)]
     return pictures, sorted(findings, key=lambda finding: finding.severity)
+
+
+def check(subject: ModelUnderTest, digests: ContentDigests) -> Iterator[Finding]:
+    """Yield the findings on the pictures of sets that are soon read.
+
+    Args:
+        subject: the model and the suite.
+        digests: the file digests of the store.
+    """
+    suite = subject.suite
+    views = [View(name) for name in (CLEAN_SET, *suite.facts.shifts) if suite.missing(View(name)) is None]
+    if sum(len(suite.examples(view)) for view in views) <= MOST_EXAMINED:
+        yield from check_pictures(suite, digests, suite.training, lambda _: None)[1]
 
 
 def _finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -10,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
-from quba_check.doctor import accuracy, determinism, gradients, image_files, missing_sets, output_kinds
+from quba_check.doctor import (
+    accuracy,
+    clean_sets,
+    determinism,
+    gradients,
+    image_files,
+    missing_sets,
+    output_kinds,
+)
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, TimeBudget
@@ -18,6 +27,8 @@ from quba_check.errors import SuiteError, UserError
 from quba_check.evaluation import Evaluation
 from quba_check.messages import listed
 from quba_check.models.classifier import is_out_of_memory
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.machine_folder import digests_file
 
 TIME = "time"
 """The check of the finding on what the time budget left out."""
@@ -128,6 +139,9 @@ def examine_model(
     checks = CHECKS if _can_show_images(subject) else ()
     if checks and not short and gradients.DIMENSION in needs and not classifier.no_gradient:
         checks = (*checks, GRADIENTS)
+    if checks and not short:
+        digests = ContentDigests(digests_file(evaluation.store.root))
+        checks = (*checks, Check(clean_sets.CHECK, partial(clean_sets.check, digests=digests)))
     subject.budget = TimeBudget(SHORT_SECONDS if short else SECONDS)  # listing remote sets does not count
     findings += examine(subject, checks)
     names = (check.name for check in (*SET_CHECKS, *checks))

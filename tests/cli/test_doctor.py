@@ -21,7 +21,7 @@ dimensions:
 """
 NETS = "doctors_models"
 STATEFUL = f"{NETS}:a_buffer_that_counts"
-CHECKS = 5
+CHECKS = 6
 SHOWN = 20
 
 
@@ -124,7 +124,7 @@ def test_what_the_time_left_out_is_said(here, capsys, monkeypatch) -> None:
     assert doctor() == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{NETS}:net: the doctor's 0 seconds ended before images, steadiness,",
-        "  outputs, answers.",
+        "  outputs, answers, copies.",
         "  fix: measurements are not affected; for the rest: a faster --device",
         "",
         f"{NETS}:net on tiny: no problem found, 1 note (1 check; 0 images decoded,",

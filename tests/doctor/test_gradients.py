@@ -56,19 +56,19 @@ def test_misleading_gradients_are_a_problem(doctor, model: str, problem: str) ->
     code, text = doctor(model)
     assert code == 1
     assert f"{problem} evidence: {EVIDENCE} fix: {FIX} " in text
-    assert "1 problem (6 checks; " in text
+    assert "1 problem (7 checks; " in text
 
 
 def test_a_healthy_model_has_true_gradients(doctor) -> None:
     code, text = doctor("net")
     assert code == 0
-    assert "healthy (6 checks; " in text
+    assert "healthy (7 checks; " in text
 
 
 def test_demands_that_allow_masked_values_are_no_problem(doctor) -> None:
     code, text = doctor("WithoutUsableGradients", ", allow_masked: true")
     assert code == 0
-    assert "healthy (6 checks; " in text
+    assert "healthy (7 checks; " in text
 
 
 def test_demands_that_only_warn_get_a_remark(doctor) -> None:

@@ -142,11 +142,19 @@ class FolderEntry(_Entry):
     Attributes:
         path: the folder of class folders, relative to the data folder.
         partial: classes may have no folder.
+        real_labels: `real.json` of ReaL, relative to the data folder: the right labels of ImageNet's
+            validation images; those without one are left out.
     """
 
     reader: Literal["folder"]
     path: str
     partial: bool = False
+    real_labels: str | None = None
+
+    def source_of(self, _view: View) -> ReaderInput:
+        """Return the reader's input for a view of the set."""
+        files = {} if self.real_labels is None else {"real_labels": self.real_labels}
+        return ReaderInput(self.path, {"partial": self.partial}, files)
 
 
 class CsvEntry(_Entry):

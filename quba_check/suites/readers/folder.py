@@ -11,9 +11,12 @@ from quba_check.messages import listed
 from quba_check.suites.class_list import SHOWN, ClassList
 from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names, image_names
+from quba_check.suites.readers.real_labels import relabelled
 
 
-def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> list[LabelledImage]:
+def folder_images(
+    path: Path, classes: ClassList, *, partial: bool = False, real_labels: Path | None = None
+) -> list[LabelledImage]:
     """List images in one folder per class: `<class>/<image>`.
 
     A folder is matched to a class by its name, else by its name without a leading number and with blanks for
@@ -23,6 +26,7 @@ def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> l
         path: the folder of class folders.
         classes: the class list.
         partial: True if classes may lack a folder.
+        real_labels: ReaL's labels, for images of ImageNet's validation set.
 
     Raises:
         SuiteError: a folder is not a class, is missing or holds no image, an image lies outside the folders,
@@ -51,7 +55,7 @@ def folder_images(path: Path, classes: ClassList, *, partial: bool = False) -> l
         raise SuiteError(f"{path}: no class folders. Expected: one for each of {classes.label}.")
     if not partial:
         _check_complete(path, images, classes.names)
-    return images
+    return images if real_labels is None else list(relabelled(images, real_labels, classes))
 
 
 def _check_complete(path: Path, images: Sequence[LabelledImage], classes: Sequence[str]) -> None:

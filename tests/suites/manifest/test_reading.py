@@ -148,8 +148,8 @@ MISTAKES = {
     "reader misspelt": (
         "sets:\n  clean: {raeder: folder, path: val}\n",
         "5: sets.clean: unknown key 'raeder'. Did you mean 'reader'? "
-        "Allowed: reader, path, expected, prepared, space, group, slices, properties, partial, image, label, "
-        "split, images, labels.",
+        "Allowed: reader, path, expected, prepared, space, group, slices, properties, partial, real_labels, "
+        "image, label, split, images, labels.",
     ),
     "key of two other readers": (
         "sets:\n  clean: {reader: webdataset, path: val, label: fine_label}\n",
