@@ -341,7 +341,8 @@ class Evaluation:
         table = self.engine.predictions([CLEAN], self.engine.run_views)[CLEAN]
         examples = sorted(self.suite.examples(CLEAN), key=lambda example: example.index)
         names = [example.full_name for example in examples]
-        return CleanAnswers.of(table, names, self.suite.class_names)
+        slices = self._slices.of(CLEAN) if self.facts.suite.slices else {}
+        return CleanAnswers.of(table, names, self.suite.class_names, slices)
 
     def _views(self, name: str) -> tuple[View, ...]:
         return registry[name].views(self.facts.suite)

@@ -15,7 +15,7 @@ from quba_check.comparison.misclassified import failures as failures_of
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import short_class_names
 from quba_check.errors import OptionError
-from quba_check.messages import one_line
+from quba_check.messages import allowed_names, one_line
 from quba_check.reports.tables import shorten, table_text, terminal_width
 
 LIMIT = 20
@@ -38,10 +38,16 @@ LONGEST_CLASS = 14
     metavar="FILE",
     help="write all of them as CSV, instead of the table; - is standard output",
 )
+@click.option("--slice", "slice_name", metavar="NAME", help="only images of a slice, such as lighting=night")
 @click.option("--limit", type=COUNT, metavar="N", help=f"images in the table (default: {LIMIT})")
 @store_option
 def failures(
-    record: Path, baseline: Path | None, output: Path | None, limit: int | None, store: str | Path | None
+    record: Path,
+    baseline: Path | None,
+    output: Path | None,
+    slice_name: str | None,
+    limit: int | None,
+    store: str | Path | None,
 ) -> None:
     """List the clean images that a stored run got wrong, highest loss first."""
     if output is not None and limit is not None:
@@ -52,9 +58,18 @@ def failures(
     check_not_read(output, [record, *([baseline] if baseline else [])], "--csv")
     run = read_run(record, store)
     before = read_run(baseline, store) if baseline else None
-    wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
+    if slice_name is not None:
+        names = [name for column in run.clean_answers().slices.values() for name in column.names]
+        if slice_name not in names:
+            allowed = allowed_names(slice_name, names) if names else "The run has none."
+            raise OptionError(f"--slice: no image is in the slice '{slice_name}'. {allowed}")
+    wrong = [
+        image
+        for image in failures_of(run, before)
+        if (before is None or image.is_lost) and (slice_name is None or slice_name in image.slices)
+    ]
     if output is None:
-        write_output(_text(run, wrong, before, limit or LIMIT))
+        write_output(_text(run, wrong, before, limit or LIMIT, slice_name))
     elif output == STDOUT:
         write_output(failures_csv(wrong))
     else:
@@ -67,12 +82,21 @@ def failures(
         )
 
 
-def _text(run: StoredRun, wrong: Sequence[Failure], baseline: StoredRun | None, limit: int) -> str:
+def _text(
+    run: StoredRun, wrong: Sequence[Failure], baseline: StoredRun | None, limit: int, slice_name: str | None
+) -> str:
     """Return the number of wrong images, and a table of the first ones."""
     record, answers, listed = run.record, run.clean_answers(), wrong[:limit]
+    columns = answers.slices.values()
+    images = (
+        len(answers.names)
+        if slice_name is None
+        else max(int(column.rows(slice_name).sum()) for column in columns)
+    )
     text = (
-        f"{record.model.name} on {record.suite.name}: {len(wrong):,} of {len(answers.names):,} clean images "
-        f"{'is' if len(wrong) == 1 else 'are'} wrong{f', and right in {baseline.file}' if baseline else ''}\n"
+        f"{record.model.name} on {record.suite.name}: {len(wrong):,} of {images:,} clean images "
+        f"{'is' if len(wrong) == 1 else 'are'} wrong{f', and right in {baseline.file}' if baseline else ''}"
+        f"{f' ({slice_name})' if slice_name else ''}\n"
     )
     short = dict(zip(answers.classes, map(one_line, short_class_names(answers.classes)), strict=True))
     rows = [

@@ -30,6 +30,7 @@ class Failure:
         confidence: probability of that class; None if the run did not store it.
         loss: cross-entropy, -log of the probability of the true class; None if the run did not store it.
         is_lost: the baseline classifies it correctly; False without a baseline.
+        slices: names of the slices that it belongs to, such as `lighting=night`.
     """
 
     index: int | None
@@ -39,6 +40,7 @@ class Failure:
     confidence: float | None
     loss: float | None
     is_lost: bool = False
+    slices: tuple[str, ...] = ()
 
 
 def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]:
@@ -74,6 +76,7 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
             confidence[number],
             loss[number],
             lost[number],
+            tuple(column.names[column.numbers[row]] for column in answers.slices.values()),
         )
         for number, row in enumerate(rows)
     ]
@@ -81,7 +84,11 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
 
 
 def failures_csv(wrong: Sequence[Failure]) -> str:
-    """Return misclassified images as CSV; probabilities and losses have six digits."""
+    """Return misclassified images as CSV; probabilities and losses have six digits.
+
+    The last column has the slices of each image, if the run stored them.
+    """
+    has_slices = any(image.slices for image in wrong)
     rows = (
         (
             image.index,
@@ -89,10 +96,11 @@ def failures_csv(wrong: Sequence[Failure]) -> str:
             image.label,
             image.predicted,
             *(number and float(f"{number:.6g}") for number in (image.confidence, image.loss)),
+            *(["; ".join(image.slices)] if has_slices else []),
         )
         for image in wrong
     )
-    return csv_text(FAILURE_HEADINGS, rows)
+    return csv_text((*FAILURE_HEADINGS, *(["slices"] if has_slices else [])), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
+from quba_check.core.slices import SliceColumn
 from quba_check.errors import UserError
 from quba_check.records.record import Record
 from quba_check.storage.packed_arrays import check_unpacked, unpacked_array
@@ -46,6 +48,7 @@ class CleanAnswers:
         loss: (w,) cross-entropy of the wrong images, -log of the probability of the true class; likewise.
         outputs: SHA-256 (hex) of the predicted classes, their probabilities and those of the true classes, of
             all images; None in files of earlier versions.
+        slices: the slices of the images, by column.
     """
 
     names: Sequence[str]
@@ -56,17 +59,24 @@ class CleanAnswers:
     confidence: NDArray[np.float64] | None = None
     loss: NDArray[np.float64] | None = None
     outputs: str | None = None
+    slices: Mapping[str, SliceColumn] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, table: Predictions, names: Sequence[str], classes: Sequence[str]) -> CleanAnswers:
-        """Return the predictions of a table, given the names of its images."""
+    def of(
+        cls,
+        table: Predictions,
+        names: Sequence[str],
+        classes: Sequence[str],
+        slices: Mapping[str, SliceColumn] = MappingProxyType({}),
+    ) -> CleanAnswers:
+        """Return the predictions of a table, given the names and slices of its images."""
         label = np.where(table.correct, table.predicted, table.label)
         wrong = table.predicted != label
         confidence = table.confidence[wrong].astype(np.float64)
         loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
         columns = (table.index, label, table.predicted, table.confidence, table.true_probability)
         outputs = hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
-        return cls(names, label, table.predicted, classes, table.index, confidence, loss, outputs)
+        return cls(names, label, table.predicted, classes, table.index, confidence, loss, outputs, slices)
 
     @property
     def wrong(self) -> NDArray[np.intp]:
@@ -130,6 +140,9 @@ class PerImage:
         if self.clean is not None:
             metadata["classes"] = list(self.clean.classes)
             metadata["outputs"] = self.clean.outputs
+            metadata["slices"] = [[name, one.names] for name, one in self.clean.slices.items()]
+            for number, column in enumerate(self.clean.slices.values()):
+                arrays[f"slices/{number}"] = column.numbers.astype(np.uint16)
             clean_arrays, metadata["wrong"] = _answer_arrays(self.clean)
             arrays |= clean_arrays
         arrays[_ABOUT] = _bytes(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")))
@@ -208,13 +221,21 @@ def _clean(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Clea
     names = [name.replace("\0", "\n") for name in text.split("\n")] if text else []
     classes = [str(name) for name in metadata["classes"]]
     index = np.cumsum(arrays[_INDEX], dtype=np.int64) if _INDEX in arrays else None
-    answers = CleanAnswers(names, label, predicted, classes, index, outputs=metadata.get("outputs"))
-    columns = [column for column in (label, predicted, index) if column is not None]
+    slices = {
+        str(name): SliceColumn(tuple(map(str, values)), arrays[f"slices/{number}"].astype(np.intp))
+        for number, (name, values) in enumerate(metadata.get("slices", ()))
+    }
+    outputs = metadata.get("outputs")
+    answers = CleanAnswers(names, label, predicted, classes, index, outputs=outputs, slices=slices)
+    numbers = [one.numbers for one in slices.values()]
+    columns = [column for column in (label, predicted, index, *numbers) if column is not None]
     if any(column.shape != (len(names),) for column in columns):
         raise ValueError("columns of different lengths")
     used = np.concatenate([label, predicted])
     if len(names) and not 0 <= used.min() <= used.max() < len(classes):
         raise ValueError("a class that has no name")
+    if any(len(names) and one.numbers.max() >= len(one.names) for one in slices.values()):
+        raise ValueError("a slice that has no name")
     wrong = metadata.get("wrong")
     if not wrong:
         return answers

@@ -9,6 +9,7 @@ import pytest
 from support.runs_compared import stored
 
 from quba_check.cli.main import main
+from quba_check.core.slices import SliceColumn
 from quba_check.records.per_image import CleanAnswers, PerImage
 
 CLASSES = ("tench, Tinca tinca", "great white shark, white shark, man-eater", "goldfish")
@@ -46,6 +47,29 @@ def test_the_table_fits_eighty_columns(folder: Path, capsys: pytest.CaptureFixtu
         "    2  103.280       1.000  goldfish        great... shark  imagenet...name.JPEG\n"
         "    1    1.500       0.750  great... shark  tench           imagenet...name.JPEG\n",
         "",
+    )
+
+
+def test_failures_of_a_slice(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("light=day", "light=night")
+    write(["0.png", "1.png", "2.png"], slices={"light": SliceColumn(names, np.array([1, 0, 1]))})
+    code, out, _ = run(capsys, "failures a.json --slice light=night")
+    assert (code, out.splitlines()[0]) == (0, "r50 on tiny: 1 of 2 clean images is wrong (light=night)")
+    assert [line.split()[-1] for line in out.splitlines()[2:]] == ["2.png"]
+    assert run(capsys, "failures a.json --csv -")[1] == (
+        "index,path,label,predicted,confidence,loss,slices\n"
+        '2,2.png,goldfish,"great white shark, white shark, man-eater",1.0,103.28,light=night\n'
+        '1,1.png,"great white shark, white shark, man-eater","tench, Tinca tinca",0.75,1.5,light=day\n'
+    )
+    assert run(capsys, "failures a.json --slice light=nigth") == (
+        4,
+        "",
+        "ERROR: --slice: no image is in the slice 'light=nigth'. Allowed: light=day, light=night. "
+        "Did you mean 'light=night'?\n",
+    )
+    write(NAMES)
+    assert run(capsys, "failures a.json --slice light=day")[2] == (
+        "ERROR: --slice: no image is in the slice 'light=day'. The run has none.\n"
     )
 
 
