@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +102,11 @@ def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choic
     further = [failure for failure in others if failure.is_lost][: n - n_lost]
     count = f"{len(wrong):,} of {len(run.clean_answers().names):,}"
     note = f"Wrong clean images, {count}, highest loss first.{problem}"
-    chosen = (astuple(failure)[1:] for failure in (*worst, *further))
-    return Choice(tuple(ChosenImage(CLEAN_SET, *values) for values in chosen), note)
+    chosen = (
+        ChosenImage(CLEAN_SET, one.path, one.label, one.predicted, one.confidence, one.loss, one.is_lost)
+        for one in (*worst, *further)
+    )
+    return Choice(tuple(chosen), note)
 
 
 def _choice_by_harm(
