@@ -200,15 +200,13 @@ def _pairs_in_sets(pictures: SetPictures) -> Iterator[Finding]:
             problem = f"{where}: {counted(_seconds(pairs), 'picture')} under two labels."
             fix = "correct the wrong label, or drop all files of the picture"
             yield from _finding(problem, pairs, pictures.named_label, fix, "problem")
-        images = f"{_seconds(exact):,} of {_size(pictures, second):,} images"
-        if second == first:
-            yield from _finding(f"{name}: {images} are exact copies of others.", exact, pictures.name, _DROP)
-            problem = f"{name}: {_seconds(near):,} of {size:,} images are near copies of others."
-            yield from _finding(problem, near, pictures.name, _DROP)
-        else:
-            fix = "drop them from one of the sets, or declare the same group in both"
-            problem = f"{other}: {images} are exact copies of images of {name}."
-            yield from _finding(problem, exact, pictures.name, fix)
+        of = "others" if second == first else f"images of {name}"
+        fix = (
+            _DROP if second == first else "drop them from one of the sets, or declare the same group in both"
+        )
+        for kind, copies in (("exact", exact), ("near", near)):
+            images = f"{_seconds(copies):,} of {_size(pictures, second):,} images"
+            yield from _finding(f"{other}: {images} are {kind} copies of {of}.", copies, pictures.name, fix)
 
 
 def _seconds(pairs: Pairs) -> int:

@@ -25,10 +25,9 @@ _ROWS, _MOST_COMPARED, _MOST_PAIRS = 256, 2048, 32
 def near_pairs(facts: ImageFacts, sets: NDArray[np.int64], images: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return pairs of images with similar hashes, as (M, 2) positions.
 
-    Hashes differ in at most `MOST_BITS` bits. Only images of one set, and training images with others, are
-    compared. Two such hashes agree in one of seven bands, so that an image is compared only with those that
-    agree with it in a band: the next 2,048 in the order of hash and brightness. It has at most 32 pairs in
-    a band.
+    Hashes differ in at most `MOST_BITS` bits. Training images are not compared with each other. Two such
+    hashes agree in one of seven bands, so that an image is compared only with those that agree with it in a
+    band: the next 2,048 in the order of hash and brightness. It has at most 32 pairs in a band.
 
     Args:
         facts: of all images.
@@ -45,8 +44,7 @@ def near_pairs(facts: ImageFacts, sets: NDArray[np.int64], images: NDArray[np.in
     for rows, columns in _compared(hashes):
         # The product of signs is the number of equal bits minus that of different ones.
         is_near = np.triu(signs[rows] @ signs[columns].T >= 64 - 2 * MOST_BITS)
-        first, second = sets[rows][:, None], sets[columns]
-        is_near &= (first == second) != ((first == TRAINING) | (second == TRAINING))
+        is_near &= (sets[rows][:, None] != TRAINING) | (sets[columns] != TRAINING)
         is_near &= is_near.cumsum(axis=1, dtype=np.int16) <= _MOST_PAIRS
         row, column = np.nonzero(is_near)
         numbers.append(rows[row] * len(order) + columns[column])
