@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quba_check.comparison.compatibility import differences
-from quba_check.comparison.difference import RunValue, difference, ratio
+from quba_check.comparison.difference import Change, RunValue, difference, ratio
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
@@ -64,9 +64,17 @@ def drop(
         after=after.value,
         baseline=baseline.file,
         paired=change.paired,
-        groups=None if change.effect is None else change.effect.count,
+        groups=_groups(change, before, after),
         effective=None if change.effect is None or after.n is None else after.n / change.effect.factor,
     )
+
+
+def _groups(change: Change, *sides: RunValue) -> int | None:
+    """Return the number of groups behind a change, also if they are too few for limits."""
+    if change.effect is not None:
+        return change.effect.count
+    counts = [side.n_groups for side in sides if side.n_groups is not None]
+    return min(counts, default=None) if change.curve is None else None
 
 
 def run_value(
@@ -81,7 +89,9 @@ def run_value(
     images = PerImage.of(measured)
     influences = images.influences.get(name, {})
     n = quantity.images or quantity.n
-    return RunValue(quantity.value, n, limits, influences, fingerprint, answers, images.groups)
+    return RunValue(
+        quantity.value, n, limits, influences, fingerprint, answers, images.groups, quantity.groups
+    )
 
 
 def incompatibility(

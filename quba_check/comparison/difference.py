@@ -40,6 +40,7 @@ class RunValue:
         fingerprint: of the model; empty if unknown.
         answers: the model's predictions on the clean set; None if unknown.
         groups: groups of the images behind `influences`, for sets that have them.
+        n_groups: number of groups behind the value, of the set with the fewest; None without groups.
     """
 
     value: float
@@ -49,6 +50,7 @@ class RunValue:
     fingerprint: str = ""
     answers: CleanAnswers | None = None
     groups: Groups = field(default_factory=dict)
+    n_groups: int | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -213,8 +215,8 @@ def is_same(before: RunValue, after: RunValue) -> bool:
 
 
 def _no_change(before: RunValue, value: float, flips: Discordance | None = None) -> Change:
-    curve = None if before.limits is None else ConfidenceCurve((value,) * len(SCORES))
-    return Change(value, curve, before.limits is not None, flips)
+    is_sample = before.limits is not None or before.n_groups is not None
+    return Change(value, ConfidenceCurve((value,) * len(SCORES)) if is_sample else None, is_sample, flips)
 
 
 def discordance(before: RunValue, after: RunValue) -> Discordance | None:

@@ -52,7 +52,9 @@ class StoredRun:
         fingerprint = self.record.model.fingerprint
         n = quantity.images or quantity.n
         limits = quantity.limits
-        return RunValue(quantity.value, n, limits, influences, fingerprint, images.clean, images.groups)
+        return RunValue(
+            quantity.value, n, limits, influences, fingerprint, images.clean, images.groups, quantity.groups
+        )
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with influences if stored."""

@@ -10,6 +10,7 @@ from quba_check.errors import SuiteError
 from quba_check.storage.user_files import file_kind, read_text
 from quba_check.suites.example import Example
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES
+from quba_check.suites.readers.unlabelled import images_below
 
 
 def training_images(path: Path) -> list[Example]:
@@ -25,8 +26,7 @@ def training_images(path: Path) -> list[Example]:
     """
     kind = file_kind(path, f"training: {path}", SuiteError)
     if kind == "folder":
-        names = [f"{folder}/{name}" for folder, _, files in os.walk(path) for name in sorted(files)]
-        names = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
+        names = list(images_below(path))
     elif kind == "file":
         lines = read_text(path, f"training: {path}", SuiteError).splitlines()
         rows = [(number, str(path.parent / line.strip())) for number, line in enumerate(lines, 1) if line]

@@ -45,6 +45,17 @@ def dropped(
     )
 
 
+@pytest.mark.parametrize(("uncertain", "outcome"), [("point", "pass"), ("fail", "unmeasurable")])
+def test_too_few_groups_do_not_pass_an_unpaired_drop(uncertain: Uncertain, outcome: str) -> None:
+    run = replace(stored("a.json", RIGHT), images=None)
+    after = run_value(replace(measured(1.0), groups=7), None)
+    found = drop(run, "accuracy", None, after, unit="fraction", better="high", relative=False)
+    assert isinstance(found, Drop)
+    assert (found.groups, found.curve) == (7, None)
+    asked = Demand("accuracy", None, "max_drop", 0.1, "block", False, "fraction", "high", "x.yaml", 1)
+    assert judge(asked, found, Policy(uncertain)).outcome == outcome
+
+
 def test_a_drop_is_positive_where_it_got_worse() -> None:
     found = dropped(RIGHT, measured(0.9))
     assert isinstance(found, Drop)

@@ -195,6 +195,12 @@ def test_a_group_is_one_observation_of_a_change() -> None:
     assert (few.effect.count, few.curve) == (9, None)
 
 
+def test_the_same_predictions_of_few_groups_have_no_change() -> None:
+    run = RunValue(0.9, 40, None, {}, "fingerprint", n_groups=7)
+    change = difference(run, run)
+    assert (change.value, change.curve and change.curve.interval(0.95)) == (0.0, (0.0, 0.0))
+
+
 def test_a_run_that_fails_its_own_demands_has_a_note() -> None:
     found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
     assert found.notes[1:] == ("a.json: this run fails its own demands: accuracy[min]",)

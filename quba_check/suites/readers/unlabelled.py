@@ -22,7 +22,7 @@ def unlabelled_images(path: Path, _classes: ClassList) -> list[LabelledImage]:
     Raises:
         SuiteError: there is no image, or a link leads to a folder above it.
     """
-    images = list(_images(path, frozenset()))
+    images = [LabelledImage(image, NO_CLASS) for image in images_below(path)]
     if not images:
         raise SuiteError(
             f"{path}: no image in this folder or those below it. Images end in {', '.join(IMAGE_SUFFIXES)}."
@@ -30,11 +30,20 @@ def unlabelled_images(path: Path, _classes: ClassList) -> list[LabelledImage]:
     return images
 
 
-def _images(folder: Path, above: frozenset[str]) -> Iterator[LabelledImage]:
+def images_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the paths of the images at any depth of a folder.
+
+    Args:
+        folder: the folder.
+        above: real paths of the folders above it that were listed.
+
+    Raises:
+        SuiteError: a link leads to a folder above it, or a folder cannot be read.
+    """
     real = os.path.realpath(folder)
     if real in above:
         raise SuiteError(f"{folder}: a link to a folder above it. Remove it.")
     for name in image_names(folder):
-        yield LabelledImage(f"{folder.as_posix()}/{name}", NO_CLASS)
+        yield f"{folder.as_posix()}/{name}"
     for name in folder_names(folder):
-        yield from _images(folder / name, above | {real})
+        yield from images_below(folder / name, above | {real})
