@@ -70,7 +70,7 @@ def drop(
 
 
 def _groups(change: Change, *sides: RunValue) -> int | None:
-    """Return the number of groups behind a change, also if they are too few for limits."""
+    """Return the number of groups behind a change; None without groups."""
     if change.effect is not None:
         return change.effect.count
     counts = [side.n_groups for side in sides if side.n_groups is not None]
