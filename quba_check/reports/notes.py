@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quba_check.core.view import CORRUPTIONS_SET
+from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
 from quba_check.messages import listed
 from quba_check.number_format import counted, format_distinct, format_value, images_text, ordinal
 from quba_check.records.measurement import MeasurementRow, QuantityRow, UnmeasurableRow
@@ -76,7 +76,8 @@ def _set_notes(record: Record) -> Iterator[str]:
         if images.expected is not None and count != images.expected:
             yield f"{name}: {count:,} images, {images.expected:,} expected"
         if images.groups is not None and name != CORRUPTIONS_SET:
-            yield f"{name}: {_groups_text(images, record.quantity('accuracy'))}"
+            accuracy = record.quantity("accuracy") if name == CLEAN_SET else None
+            yield f"{name}: {_groups_text(images, accuracy)}"
         if images.generated is not None:
             yield (
                 f"{name}: {images.generated} from the clean images, not the stored ImageNet-C "
@@ -90,7 +91,7 @@ def _groups_text(row: SetRow, accuracy: QuantityRow | None) -> str:
     counts = f"{row.images:,} images in {counted(groups, 'group')}"
     if groups < LEAST_GROUPS:
         return f"{counts}, too few for intervals. Allowed: {LEAST_GROUPS} groups or more"
-    if accuracy is None or accuracy.groups != groups or accuracy.n is None:
+    if accuracy is None or accuracy.n is None or accuracy.effective is None:
         return f"{counts}, which count as one observation each"
     return f"{images_text(accuracy.n, groups, accuracy.effective)} independent ones, for accuracy"
 

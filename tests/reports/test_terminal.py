@@ -433,3 +433,29 @@ def test_verdicts_within_the_noise_are_marked_and_named():
 def test_the_score_with_its_interval_and_the_letters_that_it_spans():
     graded = grade(0.5, interval=[0.1, 0.9], letters=["A", "B", "C"])
     assert "QUBA 0.500 0.100..0.900  grade B (A to C)  " in text_of({}, grades=[graded], width=100)
+
+
+@pytest.mark.parametrize(
+    ("groups", "accuracy", "note"),
+    [
+        (
+            351,
+            {"n": 5403, "groups": 351, "effective": 480.2},
+            "clean: 5,403 images in 351 groups, as informative as 480 independent ones, for accuracy",
+        ),
+        (351, {"n": 5403}, "clean: 5,403 images in 351 groups, which count as one observation each"),
+        (
+            7,
+            {"n": 5403, "groups": 7},
+            "clean: 5,403 images in 7 groups, too few for intervals. Allowed: 10 groups or more",
+        ),
+    ],
+)
+def test_groups_of_a_set(groups, accuracy, note):
+    """The clean accuracy tells about the clean set alone, although the shift has as many groups."""
+    sets = {name: {"images": 5403, "groups": groups} for name in ("clean", "night", "corruptions")}
+    notes = record_notes(record({"accuracy": value(0.8, "fraction", **accuracy)}, sets=sets))
+    shift = note.replace("clean:", "night:")
+    if "accuracy" in note:
+        shift = "night: 5,403 images in 351 groups, which count as one observation each"
+    assert notes == (note, shift)
