@@ -69,7 +69,7 @@ def _check_slices(
     name = str(location[-1])
     where = f"{document.at_key(location)}: {dimension.name}.slices"
     if not dimension.views(suite):
-        raise ThresholdError(f"{where}: it has no images, and so no slices. Allowed: demands on it itself.")
+        raise ThresholdError(f"{where}: it needs no images, and has no slices. Allowed: bounds on its value.")
     column = column_of(name)
     if suite.slices is not None and column not in suite.slices:
         choice = allowed_names(column, suite.slices) if suite.slices else "Declare them in its manifest."

@@ -84,7 +84,7 @@ def test_the_digest_depends_on_the_least_number_of_images(read):
         ),
         (
             "parameters: {slices: {lighting: {worst: {max: 1}}}}",
-            "parameters.slices: it has no images, and so no slices. Allowed: demands on it itself.",
+            "parameters.slices: it needs no images, and has no slices. Allowed: bounds on its value.",
         ),
         ("accuracy: {slices: {lighting: {}}}", "accuracy.slices.lighting: got nothing. Allowed: worst, gap."),
         (

@@ -129,6 +129,11 @@ def test_paths_name_the_groups(tmp_path: Path, group: str, expected: list[str]) 
             "columns. Allowed: group: {path: REGEX} or {folders: NUMBER}, or a reader with columns.",
         ),
         (
+            "reader: csv, path: a.csv, group: [patient]",
+            "quba-data.yaml:5: sets.clean.group: got a list. Allowed: a column, {path: REGEX} or {folders: "
+            "NUMBER}.",
+        ),
+        (
             "reader: csv, path: a.csv, group: {path: '(x'}",
             "quba-data.yaml:5: sets.clean.group: path is not a regular expression (missing ), unterminated "
             "subpattern at position 0).",

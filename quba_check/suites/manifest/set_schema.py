@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from quba_check.core.facts import ConfidenceScore
 from quba_check.core.view import SEVERITIES, UNKNOWN_PREFIX, ExtraCorruption, View
 from quba_check.messages import listed
-from quba_check.strict_yaml import Strict
+from quba_check.strict_yaml import Strict, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,13 @@ class _Entry(Strict):
     group: Group | None = None
     slices: tuple[str | tuple[str, ...], ...] = ()
     properties: tuple[Property, ...] = ()
+
+    @field_validator("group", mode="before")
+    @classmethod
+    def _check_group(cls, value: object) -> object:
+        if value is None or isinstance(value, str | dict):
+            return value
+        raise ValueError(f"got {describe(value)}. Allowed: a column, {{path: REGEX}} or {{folders: NUMBER}}.")
 
     @model_validator(mode="after")
     def _check_columns(self) -> _Entry:
