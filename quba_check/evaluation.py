@@ -15,6 +15,7 @@ from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import Protocol, ProtocolName
+from quba_check.core.requests import Request
 from quba_check.core.view import CLEAN, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
@@ -150,6 +151,7 @@ class Evaluation:
         self.engine.tables.repair_notes += self.suite.notes
         self._slices = ViewSlices(self.suite, digests)
         self._sliced = {"accuracy": True}
+        self._requests: tuple[Request, ...] = ()
         self._outcomes: dict[str, Outcome] = {}
         self._unmeasurable: dict[str, Unmeasurable | None] = {}
 
@@ -161,17 +163,27 @@ class Evaluation:
         """Facts for dimensions about suite, model and protocol."""
         model = self.classifier
         facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs)
-        return Facts(self.suite.facts, facts, self.protocol)
+        return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
 
-    def plan(self, names: Iterable[str], sliced: Mapping[str, bool] = MappingProxyType({})) -> None:
+    def plan(
+        self,
+        names: Iterable[str],
+        sliced: Mapping[str, bool] = MappingProxyType({}),
+        requests: Iterable[Request] = (),
+    ) -> None:
         """Plan dimensions that can be measured, for shared passes.
 
         Args:
             names: the dimensions.
             sliced: those to measure on each slice of the images as well, True if also on all other images;
                 accuracy always is.
+            requests: numbers to measure as further parts of dimensions.
         """
-        names = list(names)
+        names, requests = list(names), tuple(dict.fromkeys(requests))
+        for changed in {request.dimension for request in {*requests} ^ {*self._requests}}:
+            self._outcomes.pop(changed, None)
+            self._unmeasurable.pop(changed, None)
+        self._requests = requests
         sliced = {name: gaps or self._sliced.get(name, False) for name, gaps in sliced.items()}
         self._outcomes = {
             name: outcome
@@ -230,7 +242,7 @@ class Evaluation:
         """
         if name not in self._unmeasurable:
             self._unmeasurable[name] = unmeasurable_reason(
-                registry[name], self.suite, self.classifier.no_gradient
+                registry[name], self.suite, self.classifier.no_gradient, self._requests
             )
         return self._unmeasurable[name]
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.protocols import STANDARD, Protocol
+from quba_check.core.requests import Request
 from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
 
 ConfidenceScore = Literal["max_probability", "max_logit", "energy"]
@@ -48,7 +49,7 @@ def table_class_names(names: Sequence[str], count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SuiteFacts:
-    """Facts from the manifest, known before any image is read.
+    """Facts from the manifest and the threshold files, known before any image is read.
 
     Attributes:
         name: the suite's name.
@@ -64,6 +65,7 @@ class SuiteFacts:
         unknown: names of the sets of no class, in manifest order, without `unknown/`.
         unknown_score: score that separates them from the clean set.
         slices: names of the kinds of slices that sets declare, such as `lighting`; None if unknown.
+        requests: numbers that the demands of a run ask for, each a further part of its dimension.
     """
 
     name: str
@@ -78,6 +80,8 @@ class SuiteFacts:
     extra_corruptions: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     unknown_score: ConfidenceScore = "max_probability"
+    slices: tuple[str, ...] | None = None
+    requests: tuple[Request, ...] = ()
 
     def score_columns(self, view: View) -> tuple[str, ...]:
         """Return the names of the columns that the score needs in addition to the probability.
@@ -87,8 +91,6 @@ class SuiteFacts:
         is_scored = view.set == CLEAN_SET or view.set.startswith(UNKNOWN_PREFIX)
         needs_logits = self.unknown_score != "max_probability"
         return ("logsumexp",) if needs_logits and is_scored and view.attack is None else ()
-
-    slices: tuple[str, ...] | None = None
 
     def class_names_of(self, set_name: str) -> tuple[str, ...]:
         """Return the names of the classes of a set; empty if they are unknown."""

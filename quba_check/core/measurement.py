@@ -97,7 +97,7 @@ class Measurement:
         groups_of_sets: groups of the images behind `influences`; not stored in records.
         slices: value on the images of each slice, by its name, such as `lighting=night`.
         gaps: how much worse each slice is than all other images; positive is worse.
-        unsliced: reason for each slice without a value, or for a column without slices.
+        unsliced: reason for each slice or requested part without a value, or for a column without slices.
     """
 
     dimension: str

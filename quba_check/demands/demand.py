@@ -9,6 +9,7 @@ from pathlib import Path
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
 from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.requests import Request
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import QuantityRow, StoppedRow
 from quba_check.records.provenance import InputRow
@@ -36,6 +37,7 @@ class Demand:
         path: the same file on disk; None if there is none.
         min_images: number of images below which a slice is not judged; 0 unless the demand is on slices.
         min_groups: number of groups of images, likewise, if groups are declared.
+        request: how the part is measured, if it exists only because a demand asks for it.
     """
 
     dimension: str
@@ -53,6 +55,7 @@ class Demand:
     path: Path | None = None
     min_images: int = 0
     min_groups: int = 0
+    request: Request | None = None
 
     @property
     def target(self) -> str:

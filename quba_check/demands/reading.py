@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,8 +16,9 @@ from quba_check.demands.demand import Demand, QubaSettings, Thresholds
 from quba_check.demands.digest import demands_digest
 from quba_check.demands.inheritance import LocatedValue, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
+from quba_check.demands.requests import SECTIONS, SETTINGS, requests_of
 from quba_check.demands.schema import POPULATIONS, as_share
-from quba_check.demands.validation import SLICE_BOUNDS, check_entries
+from quba_check.demands.validation import SLICE_BOUNDS, check_entries, part_of
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.records.provenance import InputKind, InputRow, yaml_input
@@ -50,11 +52,11 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         inputs.append(yaml_input(kind, document.label, document.content))
 
     tree = merged_tree(path, label, check)
-    demands = tuple(_demands(tree, suite))
+    demands = tuple(_demands(tree, label, suite))
     if not demands:
         raise ThresholdError(
             f"{label}:1: the file demands nothing. "
-            "Allowed: a min, max or drop under dimensions, quba.min_score, quba.min_grade."
+            "Allowed: a min, max or drop under dimensions or classes, quba.min_score, quba.min_grade."
         )
     name = tree.get("name")
     protocol: ProtocolName | None = _value(tree, "protocol")
@@ -76,13 +78,33 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     )
 
 
-def _demands(tree: Tree, suite: SuiteFacts) -> Iterator[Demand]:
+def _demands(tree: Tree, label: str, suite: SuiteFacts) -> Iterator[Demand]:
     for key in tree:
         if key == "dimensions":
             for name in _branch(tree, key):
                 yield from _entry_demands(registry[name], None, _branch(tree, key, name), suite, _DEFAULTS)
+        elif key in SECTIONS:
+            yield from _requested_demands(key, _branch(tree, key), label, suite)
         elif key == QUBA:
             yield from _grade_demands(_branch(tree, key))
+
+
+def _requested_demands(section: str, entries: Tree, label: str, suite: SuiteFacts) -> Iterator[Demand]:
+    """Yield the demands on numbers that exist only because a section asks for them."""
+    for location, _, request in requests_of(section, _plain(entries), suite, lambda _: label):
+        parents = [_branch(entries, *location[1:end]) for end in range(2, len(location))]
+        settings = {
+            key: next((_value(tree, key) for tree in reversed(parents) if key in tree), _DEFAULTS[key])
+            for key in SETTINGS
+        }
+        entry, part = _branch(entries, *location[1:]), part_of(request, suite)
+        for demand in _entry_demands(registry[request.dimension], part, entry, suite, settings):
+            yield replace(demand, request=request)
+
+
+def _plain(tree: Tree) -> dict[str, Any]:
+    """Return the values of a tree without their places."""
+    return {key: item.value if isinstance(item, LocatedValue) else _plain(item) for key, item in tree.items()}
 
 
 def _entry_demands(
@@ -202,10 +224,10 @@ def _population(entry: Tree) -> tuple[str, str | None]:
     return str(path), sha256(path, where, ThresholdError)
 
 
-def _branch(tree: Tree, *keys: str) -> Tree:
+def _branch(tree: Tree, *keys: str | int) -> Tree:
     """Return the mapping under some keys, empty if missing."""
     for key in keys:
-        branch = tree.get(key)
+        branch = tree.get(str(key))
         tree = branch if isinstance(branch, dict) else {}
     return tree
 

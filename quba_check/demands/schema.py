@@ -98,6 +98,21 @@ class DimensionEntry(PartEntry):
     slices: Slices = Field(None, description=_SLICES)
 
 
+class ClassEntry(Strict):
+    """Demands on a class against the rest, or on classes taken together (`benign|nevus`)."""
+
+    recall: PartEntry | None = Field(
+        None, description="Share of its images that are called so (sensitivity)."
+    )
+    specificity: PartEntry | None = Field(None, description="Share of other images that are not called so.")
+    precision: PartEntry | None = Field(
+        None, description="Share of the images called so that are of it (PPV)."
+    )
+    npv: PartEntry | None = Field(None, description="Share of the images not called so that are not of it.")
+    tier: Tier | None = Field(None, description="Tier of these demands.")
+    optional: bool | None = Field(None, description="Skip them if the class has no images.")
+
+
 class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
@@ -165,6 +180,7 @@ class ThresholdFile(Strict):
         None, description="Level of the two-sided intervals of verdicts (default 0.95)."
     )
     dimensions: Dimensions | None = Field(None, description="Demands by dimension.")
+    classes: dict[str, ClassEntry | None] | None = Field(None, description="Demands by name of a class.")
     quba: QubaEntry | None = None
 
 
@@ -172,7 +188,7 @@ def threshold_schema() -> dict[str, Any]:
     """Return the JSON Schema of threshold files, with the registered dimensions by name.
 
     >>> sorted(threshold_schema()["properties"])
-    ['confidence', 'dimensions', 'extends', 'name', 'protocol', 'quba', 'schema', 'uncertain']
+    ['classes', 'confidence', 'dimensions', 'extends', 'name', 'protocol', 'quba', 'schema', 'uncertain']
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}

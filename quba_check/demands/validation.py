@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dimension, Part, is_weight
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.requests import Request
 from quba_check.core.slices import column_of
+from quba_check.demands.requests import SECTIONS, requests_of
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError
@@ -36,6 +39,17 @@ def check_entries(document: Document, suite: SuiteFacts) -> None:
     """
     _check_dimensions(document, document.data.get("dimensions") or {}, suite)
     _check_quba(document, document.data.get("quba") or {})
+    for section in SECTIONS:
+        entries = document.data.get(section) or {}
+        for location, entry, request in requests_of(section, entries, suite, document.at_key):
+            part = part_of(request, suite)
+            _check_entry(document, location, entry, part.better or "high", part.unit)
+
+
+def part_of(request: Request, suite: SuiteFacts) -> Part:
+    """Return a request as a part of its dimension."""
+    parts = registry[request.dimension].parts(replace(suite, requests=(request,)))
+    return next(part for part in parts if part.name == request.name)
 
 
 def _check_dimensions(document: Document, entries: Mapping[str, Any], suite: SuiteFacts) -> None:
@@ -122,7 +136,8 @@ def _part(document: Document, location: Location, dimension: Dimension, suite: S
 def _check_entry(
     document: Document, location: Location, entry: Mapping[str, Any], better: Better, unit: str
 ) -> None:
-    target = ".".join(str(step) for step in location[1:] if step != "parts")
+    path = location[1:] if location[0] == "dimensions" else location
+    target = ".".join(str(step) for step in path if step != "parts")
     if not entry:
         raise ThresholdError(
             f"{document.at_key(location)}: {target}: nothing is demanded. "

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from quba_check.comparison.compatibility import precision_notes
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.core.dimension import ON_DEMAND
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
@@ -157,6 +158,7 @@ class ResultCollector:
             *(note for result in results for note in result.notes),
             *_reuse_notes(evaluation.store, contents.get(CLEAN_SET)),
         ]
+        declared = ["unknown_detection"] if gate.suite.facts.unknown else []
         return Record(
             model=model_row(evaluation, model),
             suite=suite_row(evaluation, contents, sets),
@@ -164,7 +166,7 @@ class ResultCollector:
             measurements={
                 name: measurements.get(name, NotMeasuredRow(not_measured=True))
                 for name in registry.names
-                if name in measurements or gate.suite.facts.unknown or name != "unknown_detection"
+                if name in measurements or name not in ON_DEMAND or name in declared
             },
             verdicts=tuple(self._verdict(planned, missing_reason) for planned in demands),
             grades=tuple(self._grades(demands, measurements, protocol, gate.suite.facts)),

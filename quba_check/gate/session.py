@@ -284,7 +284,8 @@ class GateSession:
         sliced: dict[str, bool] = {}
         for demand in (planned.demand for planned in selected if planned.demand.slices):
             sliced[demand.dimension] = demand.is_on_gap or sliced.get(demand.dimension, False)
-        self.evaluations[key].plan(names, sliced)
+        requests = (planned.demand.request for planned in selected)
+        self.evaluations[key].plan(names, sliced, filter(None, requests))
 
     def _labelled(self, key: tuple[str, ProtocolName]) -> tuple[Progress, Finished]:
         """Return the callbacks of an evaluation; with several, names begin with model and protocol."""

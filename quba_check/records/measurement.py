@@ -177,7 +177,7 @@ class MeasurementRow(QuantityRow):
         tables: tables of details by name, such as the accuracy of each class.
         slices: value on the images of each slice, by its name, such as `lighting=night`.
         gaps: how much worse each slice is than all other images; positive is worse.
-        unsliced: reason for each slice without a value, or for a column without slices.
+        unsliced: reason for each slice or requested part without a value, or for a column without slices.
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)

@@ -119,6 +119,8 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
         return Verdict(demand, "skipped" if skips else "unmeasurable", evidence, reason=evidence.reason)
     if isinstance(evidence, Grade):
         return _judge_grade(demand, evidence)
+    if not demand.slices and (missing := evidence.unsliced.get(demand.part or "")) is not None:
+        return _judge_by_value(demand, missing)
     quantity = evidence.quantity(demand.part)
     if quantity is None:
         measured = listed(evidence.parts) or "no parts"
