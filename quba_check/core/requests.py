@@ -10,6 +10,27 @@ from quba_check.core.view import CLEAN_SET
 Rate = Literal["recall", "specificity", "precision", "npv"]
 """A share of images: a part of a class's row or column in the confusion matrix."""
 RATES: tuple[Rate, ...] = get_args(Rate)
+ClassMetric = Literal["recall", "specificity", "precision", "npv", "f1", "auroc", "confusion"]
+"""A number of one class against the rest; `confusion` is the share of its images called another class."""
+Rule = Literal["probability", "specificity", "recall"]
+BY_PROBABILITY: Rule = "probability"
+EACH, MACRO, NOT_AS = "each", "macro", "not_as"
+"""Targets that are no class: the worst class, the mean of all classes, and confusions."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """The probability from which on an image is called a class.
+
+    Attributes:
+        rule: `probability`, or the number that the threshold reaches on another set.
+        level: the probability, or that number, in (0, 1].
+        chosen_on: the set that the threshold is chosen on; empty for a probability.
+    """
+
+    rule: Rule
+    level: float
+    chosen_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +38,24 @@ class ClassRequest:
     """A number of one class against the rest, or of a few classes taken together.
 
     Attributes:
-        target: the key in the threshold file, such as `melanoma` or `benign|nevus`.
-        classes: the classes' numbers, which count as one class.
+        target: the key in the threshold file, such as `melanoma`, `benign|nevus`, `each` or `macro`.
+        classes: the classes' numbers, which count as one class; empty for `each` and `macro`.
         metric: the number.
         set: the set of images that it is measured on.
+        at: the operating point; None for the most probable class.
+        prevalence: the share of the class that precision and npv are restated for; None for that of the set.
+        mistaken_for: the key of the classes that a confusion counts.
+        others: the numbers of these.
     """
 
     target: str
     classes: tuple[int, ...]
-    metric: Rate
+    metric: ClassMetric
     set: str = CLEAN_SET
+    at: OperatingPoint | None = None
+    prevalence: float | None = None
+    mistaken_for: str = ""
+    others: tuple[int, ...] = ()
 
     @property
     def dimension(self) -> str:
@@ -35,8 +64,29 @@ class ClassRequest:
 
     @property
     def name(self) -> str:
-        """Name of the part: `melanoma.recall`."""
-        return f"{self.target}.{self.metric}"
+        """Name of the part: `melanoma.recall`, or `melanoma.recall@probability=0.3,set=fog`."""
+        if self.mistaken_for:
+            return f"{NOT_AS}.{self.target}.{self.mistaken_for}"
+        return f"{self.target}.{self.metric}{self.conditions}"
+
+    @property
+    def conditions(self) -> str:
+        """All that differs from the default, such as `@probability=0.3`; else empty."""
+        stated: dict[str, str] = {}
+        if self.at is not None:
+            stated[self.at.rule] = f"{self.at.level:.15g}"
+            if self.at.chosen_on:
+                stated["from"] = self.at.chosen_on
+        if self.prevalence is not None:
+            stated["prevalence"] = f"{self.prevalence:.15g}"
+        if self.set != CLEAN_SET:
+            stated["set"] = self.set
+        return "@" + ",".join(f"{key}={value}" for key, value in stated.items()) if stated else ""
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """True if the most probable class of each image is not enough."""
+        return self.metric == "auroc" or self.at is not None
 
 
 Request = ClassRequest

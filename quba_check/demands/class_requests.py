@@ -3,56 +3,171 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from quba_check.core.facts import SuiteFacts, short_class_names, table_class_names
-from quba_check.core.requests import RATES, ClassRequest
+from quba_check.core.requests import (
+    BY_PROBABILITY,
+    EACH,
+    MACRO,
+    NOT_AS,
+    ClassMetric,
+    ClassRequest,
+    OperatingPoint,
+    Rule,
+)
+from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX
 from quba_check.errors import ThresholdError
 from quba_check.messages import did_you_mean, listed
-from quba_check.strict_yaml import Location
+from quba_check.strict_yaml import Location, dotted_path
 
 Where = Callable[[Location], str]
 """Returns the file and line of a key, for the start of a message."""
+Requests = Iterator[tuple[Location, Mapping[str, Any], ClassRequest]]
+_METRICS: tuple[ClassMetric, ...] = get_args(ClassMetric)
+_OF: Mapping[str, tuple[ClassMetric, ...]] = {
+    EACH: ("recall", "specificity", "precision", "f1"),
+    MACRO: ("recall", "precision", "f1"),
+}
+"""Numbers of the targets that are no class."""
+_OF_A_CLASS = tuple(metric for metric in _METRICS if metric != "confusion")
 _TOGETHER = "|"
 _SHOWN = 10
-"""Largest number of classes that a message lists."""
+"""Largest number of names that a message lists."""
 
 
-def class_requests(
-    entries: Mapping[str, Any], suite: SuiteFacts, where: Where
-) -> Iterator[tuple[Location, Mapping[str, Any], ClassRequest]]:
+def class_requests(entries: Mapping[str, Any], suite: SuiteFacts, where: Where) -> Requests:
     """Yield the requests, each with the location of its bounds, and these.
 
     Args:
         entries: the content of the section, well-formed by the schema.
-        suite: the names of the classes.
+        suite: the names of the classes and sets.
         where: place of a location in the file, for messages.
 
     Raises:
-        ThresholdError: a class that the suite does not have, or an entry without a number.
+        ThresholdError: a class or set that the suite does not have, an entry without a number, a setting
+            without effect, or a threshold chosen on the judged images.
     """
     for name, entry in entries.items():
+        location: Location = ("classes", name)
+        if entry is None:
+            continue
+        if name == NOT_AS:
+            for target, others in entry.items():
+                yield from _confusions((*location, target), others or {}, suite, where)
+        else:
+            yield from _requests_of_entry(location, entry, suite, where)
+
+
+def _confusions(
+    location: Location, entries: Mapping[str, Mapping[str, Any] | None], suite: SuiteFacts, where: Where
+) -> Requests:
+    target = str(location[-1])
+    classes = _class_numbers(location, suite, where)
+    for name, entry in entries.items():
+        others = _class_numbers((*location, name), suite, where)
+        if {*classes} & {*others}:
+            raise _error(
+                (*location, name), where, f"'{target}' has this class itself. Allowed: other classes"
+            )
         if entry is not None:
-            yield from _requests_of_class(("classes", name), entry, suite, where)
+            request = ClassRequest(target, classes, "confusion", mistaken_for=name, others=others)
+            yield (*location, name), entry, request
 
 
-def _requests_of_class(
+def _requests_of_entry(
     location: Location, entry: Mapping[str, Any], suite: SuiteFacts, where: Where
-) -> Iterator[tuple[Location, Mapping[str, Any], ClassRequest]]:
+) -> Requests:
     name = str(location[-1])
-    classes = _class_numbers(name, suite, f"{where(location)}: {location[0]}")
-    metrics = [metric for metric in RATES if entry.get(metric) is not None]
+    allowed = _OF.get(name, _OF_A_CLASS)
+    classes = () if name in _OF else _class_numbers(location, suite, where)
+    metrics = [metric for metric in allowed if entry.get(metric) is not None]
     if not metrics:
-        got = listed(entry) or "nothing"
-        raise ThresholdError(
-            f"{where(location)}: {'.'.join(map(str, location))}: nothing is demanded, got {got}. "
-            f"Allowed: {listed(RATES)}, each with min, max_drop or max_relative_drop."
-        )
+        problem = f"nothing is demanded, got {listed(entry) or 'nothing'}"
+        drops = "max_drop or max_relative_drop"
+        raise _error(location, where, f"{problem}. Allowed: {listed(allowed)}, each with min, {drops}")
+    set_name = entry.get("set") or CLEAN_SET
+    _check_set((*location, "set"), set_name, suite, where)
+    at = _operating_point((*location, "at"), entry.get("at") or {}, set_name, suite, where)
+    restated = ("precision", "npv")
+    for key, targets in (("at", tuple(one for one in allowed if one != "auroc")), ("prevalence", restated)):
+        if entry.get(key) is not None and not {*targets} & {*metrics}:
+            problem = f"it applies to no demand. Allowed: together with {' or '.join(targets)}"
+            raise _error((*location, key), where, problem)
     for metric in metrics:
-        yield (*location, metric), entry[metric], ClassRequest(name, classes, metric)
+        request = ClassRequest(
+            name,
+            classes,
+            metric,
+            set_name,
+            None if metric == "auroc" else at,
+            entry.get("prevalence") if metric in restated else None,
+        )
+        yield (*location, metric), entry[metric], request
 
 
-def _class_numbers(name: str, suite: SuiteFacts, where: str) -> tuple[int, ...]:
+def _operating_point(
+    location: Location, entry: Mapping[str, Any], judged: str, suite: SuiteFacts, where: Where
+) -> OperatingPoint | None:
+    """Return the operating point of an entry; None without one.
+
+    Raises:
+        ThresholdError: it has not exactly one rule, or chooses the threshold on the judged images.
+    """
+    stated = {key: value for key, value in entry.items() if value is not None}
+    if not stated:
+        return None
+    rules = [rule for rule in get_args(Rule) if rule in stated]
+    if len(rules) != 1 or ("from" in stated) != (rules != [BY_PROBABILITY]):
+        problem = f"got {listed(stated)}. Allowed: probability, or specificity or recall with from"
+        raise _error(location, where, problem)
+    point = OperatingPoint(rules[0], stated[rules[0]], stated.get("from", ""))
+    if not point.chosen_on:
+        return point
+    location = (*location, "from")
+    _check_set(location, point.chosen_on, suite, where)
+    if _images(judged, suite) == _images(point.chosen_on, suite):
+        others = [name for name in _sets(suite) if _images(name, suite) != _images(judged, suite)]
+        raise _error(
+            location,
+            where,
+            f"the threshold would be chosen on the images that it is judged on, got {point.chosen_on} for "
+            f"the set {judged}. Allowed: {listed(others, _SHOWN) or 'another set, and the suite has none'}",
+        )
+    return point
+
+
+def _sets(suite: SuiteFacts) -> list[str]:
+    """Return the names of the sets that classes can be judged on."""
+    corruptions = () if suite.samples_corruptions else (*suite.corruptions, *suite.extra_corruptions)
+    shifts = (name for name in suite.shifts if suite.spaces.get(name) is None)
+    return [CLEAN_SET, *shifts, *corruptions]
+
+
+def _images(set_name: str, suite: SuiteFacts) -> str:
+    """Return the set whose images a set shows: corruptions are of clean images."""
+    return set_name if set_name in suite.shifts else CLEAN_SET
+
+
+def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -> None:
+    sets = _sets(suite)
+    if suite.slices is None or name in sets:  # without slices the sets are unknown
+        return
+    problem = f"the suite '{suite.name}' has no such set"
+    if suite.spaces.get(name) is not None:
+        problem = "its labels are not the model's classes"
+    elif name.removeprefix(UNKNOWN_PREFIX) in suite.unknown:
+        problem = "its images are of no class"
+    elif name in (*suite.corruptions, *suite.extra_corruptions):
+        problem = "each image is shown under one of all corruptions"
+    raise _error(
+        location,
+        where,
+        f"{problem}, got '{name}'. Allowed: {listed(sets, 2 * _SHOWN)}.{did_you_mean(name, sets)}",
+    )
+
+
+def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple[int, ...]:
     """Return the numbers of classes joined by `|`, empty for unknown class names.
 
     Raises:
@@ -60,6 +175,7 @@ def _class_numbers(name: str, suite: SuiteFacts, where: str) -> tuple[int, ...]:
     """
     if suite.slices is None and not suite.class_names:
         return ()
+    name, place = str(location[-1]), f"{where(location)}: {dotted_path(location[:-1])}"
     shown = table_class_names(suite.class_names, suite.class_count)
     numbers = {short: number for number, short in enumerate(shown)}
     numbers |= {short: number for number, short in enumerate(short_class_names(suite.class_names))}
@@ -68,12 +184,16 @@ def _class_numbers(name: str, suite: SuiteFacts, where: str) -> tuple[int, ...]:
     for part in parts:
         if part not in numbers:
             raise ThresholdError(
-                f"{where}: the suite '{suite.name}' has no class '{part}'.{did_you_mean(part, shown)} "
+                f"{place}: the suite '{suite.name}' has no class '{part}'.{did_you_mean(part, shown)} "
                 f"Allowed: {listed(shown, at_most=_SHOWN)}."
             )
     classes = tuple(numbers[part] for part in parts)
     if len(set(classes)) < len(classes):
-        raise ThresholdError(f"{where}: '{name}' names a class twice. Allowed: each class once.")
+        raise ThresholdError(f"{place}: '{name}' names a class twice. Allowed: each class once.")
     if len(set(classes)) == suite.class_count:
-        raise ThresholdError(f"{where}: '{name}' is every class. Allowed: all classes but one at most.")
+        raise ThresholdError(f"{place}: '{name}' is every class. Allowed: all classes but one at most.")
     return classes
+
+
+def _error(location: Location, where: Where, problem: str) -> ThresholdError:
+    return ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem.removesuffix('.')}.")

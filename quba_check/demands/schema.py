@@ -98,19 +98,68 @@ class DimensionEntry(PartEntry):
     slices: Slices = Field(None, description=_SLICES)
 
 
-class ClassEntry(Strict):
+Level = Annotated[float, Field(gt=0, le=1)]
+
+
+class OperatingPointEntry(Strict):
+    """The probability from which on an image is called the class."""
+
+    probability: Level | None = Field(None, description="The probability itself, above 0 and at most 1.")
+    specificity: Level | None = Field(None, description="Choose the lowest one with this specificity.")
+    recall: Level | None = Field(None, description="Choose the highest one with this recall.")
+    chosen_on: str | None = Field(
+        None, alias="from", description="The set that it is chosen on, not the judged one."
+    )
+
+
+_SET = "The judged set: a corruption or a shifted set (default: clean)."
+_RECALL = "Share of its images that are called so (sensitivity)."
+_SPECIFICITY = "Share of other images that are not called so."
+_PRECISION = "Share of the images called so that are of it (PPV)."
+_F1 = "Harmonic mean of recall and precision."
+
+
+class MacroEntry(Strict):
+    """Demands on the mean of all classes."""
+
+    recall: PartEntry | None = Field(None, description=_RECALL)
+    precision: PartEntry | None = Field(None, description=_PRECISION)
+    f1: PartEntry | None = Field(None, description=_F1)
+    set: str | None = Field(None, description=_SET)
+    tier: Tier | None = Field(None, description="Tier of these demands.")
+    optional: bool | None = Field(None, description="Skip them if a class has no images.")
+
+
+class EachEntry(MacroEntry):
+    """Demands on every class, judged by simultaneous limits."""
+
+    specificity: PartEntry | None = Field(None, description=_SPECIFICITY)
+
+
+class ClassEntry(EachEntry):
     """Demands on a class against the rest, or on classes taken together (`benign|nevus`)."""
 
-    recall: PartEntry | None = Field(
-        None, description="Share of its images that are called so (sensitivity)."
-    )
-    specificity: PartEntry | None = Field(None, description="Share of other images that are not called so.")
-    precision: PartEntry | None = Field(
-        None, description="Share of the images called so that are of it (PPV)."
-    )
     npv: PartEntry | None = Field(None, description="Share of the images not called so that are not of it.")
-    tier: Tier | None = Field(None, description="Tier of these demands.")
-    optional: bool | None = Field(None, description="Skip them if the class has no images.")
+    auroc: PartEntry | None = Field(None, description="Area under the ROC curve of the class's probability.")
+    at: OperatingPointEntry | None = Field(
+        None, description="When an image is called the class (default: if it is the most probable one)."
+    )
+    prevalence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Restate precision and npv for this share of the class, above 0 and below 1."
+    )
+
+
+class Classes(Strict):
+    """Demands by name of a class, and on all of them."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ClassEntry | None] = Field(init=False)
+
+    each: EachEntry | None = None
+    macro: MacroEntry | None = None
+    not_as: dict[str, dict[str, PartEntry | None] | None] | None = Field(
+        None, description="Largest share of a class's images that are called another class."
+    )
 
 
 class AttackedPartEntry(PartEntry):
@@ -180,7 +229,7 @@ class ThresholdFile(Strict):
         None, description="Level of the two-sided intervals of verdicts (default 0.95)."
     )
     dimensions: Dimensions | None = Field(None, description="Demands by dimension.")
-    classes: dict[str, ClassEntry | None] | None = Field(None, description="Demands by name of a class.")
+    classes: Classes | None = Field(None, description="Demands by name of a class, and on all classes.")
     quba: QubaEntry | None = None
 
 

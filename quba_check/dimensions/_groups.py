@@ -36,7 +36,7 @@ def measure_dimension(dimension: Dimension, predictions: Tables, facts: Facts) -
 
 def _with_groups(quantity: AnyQuantity, predictions: Tables, groups: GroupsOfSets) -> AnyQuantity:
     """Return a quantity with limits that count each group as one observation."""
-    effect = _effect(quantity, predictions, groups)
+    effect = None if quantity.groups is not None else _effect(quantity, predictions, groups)
     if effect is None:
         return quantity
     n = quantity.images or quantity.n

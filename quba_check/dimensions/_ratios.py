@@ -111,7 +111,7 @@ def accuracy_on(predictions: Tables, view: View) -> Quantity:
         raise UnmeasurableError(
             f"the set {view} has no images; add some or leave it out of the suite", missing_data=True
         )
-    is_clean = CLEAN in predictions and _shows_same_images(predictions[CLEAN], table)
+    is_clean = CLEAN in predictions and shows_same_images(predictions[CLEAN], table)
     return share(table.correct, CLEAN if is_clean else view)
 
 
@@ -193,7 +193,7 @@ def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
     for view in views:
         accuracy_on(predictions, view)  # raises the reason of an empty set
         table = predictions[view]
-        same = (other for other in samples if _shows_same_images(predictions[other], table))
+        same = (other for other in samples if shows_same_images(predictions[other], table))
         sample = samples[view] = samples.get(next(same, view), view)
         is_of_clean_images = view.set in (CLEAN_SET, CORRUPTIONS_SET)
         relative[view] = Ratio(table.correct, predictions[CLEAN].correct, sample, is_of_clean_images)
@@ -249,5 +249,6 @@ def _simultaneous_limits(parts: Sequence[Ratio], z: Scores, effect: float) -> li
     return [np.clip(part.limits(scores, effect), 0.0, part.upper_bounds(scores, effect)) for part in parts]
 
 
-def _shows_same_images(first: Predictions, second: Predictions) -> bool:
+def shows_same_images(first: Predictions, second: Predictions) -> bool:
+    """Return True if two tables have the same positions and labels."""
     return np.array_equal(first.index, second.index) and np.array_equal(first.label, second.label)

@@ -16,7 +16,7 @@ MOST_CELLS = 1_000_000
 """Largest number of cells in a table; a row for each class of ImageNet-21k has a tenth of it."""
 LONGEST_TEXT = 1_000
 """Largest number of characters of a cell, a column name or a note."""
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\..+)?", re.DOTALL)
 
 
 def checked_tables(tables: object, where: str) -> dict[str, Table]:
@@ -32,7 +32,8 @@ def checked_tables(tables: object, where: str) -> dict[str, Table]:
     ):
         raise DimensionError(
             f"{where}: tables, got {_shown(tables)}. Allowed: a dict of names "
-            "(small letters, digits and underscores, beginning with a letter) and tables."
+            "(small letters, digits and underscores, beginning with a letter; any text after a dot) and "
+            "tables."
         )
     return {name: _checked_table(table, f"{where}: the table '{name}'") for name, table in tables.items()}
 

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
+from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.core.requests import ClassRequest, Rate
-from quba_check.core.streaming import Tables
-from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import accuracy_on, share_curve
+from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.requests import ClassMetric, ClassRequest
+from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
+from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.dimensions._all_classes import class_table, confusion_table, quantity_of_all
+from quba_check.dimensions._class_sets import ClassSet, sets_of, views_of
+from quba_check.dimensions._one_class import (
+    class_quantity,
+    recall_and_specificity,
+    roc_table,
+    selected_rows,
+    threshold_of,
+)
+from quba_check.dimensions._ratios import accuracy_on
 from quba_check.dimensions._registry import dimension
-from quba_check.stats.estimate import Estimate, mean_of
+from quba_check.dimensions._streaming import SUBSET_CORNERS
+from quba_check.errors import UnmeasurableError
+from quba_check.metrics.class_metrics import macro_mean
+from quba_check.stats.image_intervals import additive_limits
 
-Mask = NDArray[np.bool_]
-_ROWS: dict[Rate, Callable[[Mask, Mask], tuple[Mask, Mask]]] = {
-    "recall": lambda is_of, is_called: (is_of, is_called),
-    "specificity": lambda is_of, is_called: (~is_of, ~is_called),
-    "precision": lambda is_of, is_called: (is_called, is_of),
-    "npv": lambda is_of, is_called: (~is_called, ~is_of),
-}
-"""For each rate, the images that count and the hits among them."""
-_SELECTED: dict[Rate, str] = {
-    "recall": "of",
-    "specificity": "of another class than",
-    "precision": "called",
-    "npv": "called other than",
-}
-_TITLES: dict[Rate, str] = {
+_TITLES: Mapping[ClassMetric, str] = {
     "recall": "share of its images that are called so",
     "specificity": "share of other images that are not called so",
     "precision": "share of the images called so that are of it",
     "npv": "share of the images not called so that are not of it",
+    "f1": "harmonic mean of recall and precision",
+    "auroc": "area under the ROC curve of its probability",
+    "confusion": "share of its images that are called",
 }
 
 
@@ -44,11 +44,41 @@ def _requests(suite: SuiteFacts) -> tuple[ClassRequest, ...]:
     return tuple(request for request in suite.requests if request.dimension == "classes")
 
 
+def _views(suite: SuiteFacts) -> tuple[View, ...]:
+    names = dict.fromkeys((CLEAN_SET, *(name for request in _requests(suite) for name in sets_of(request))))
+    return tuple(view for name in names for view in views_of(name, suite))
+
+
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     return tuple(
-        Part(request.name, "fraction", "high", f"{request.target}: {_TITLES[request.metric]}")
+        Part(
+            request.name,
+            "fraction",
+            "low" if request.metric == "confusion" else "high",
+            f"{request.target}: {_TITLES[request.metric]} {request.mistaken_for}".strip(),
+        )
         for request in _requests(suite)
     )
+
+
+def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    """Return a share of one class as a ratio of means over images; None for other numbers."""
+    request = next((one for one in _requests(suite) if one.name == part), None)
+    if request is None or not request.classes or request.prevalence or request.metric == "auroc":
+        return None
+    if request.at is not None and request.at.chosen_on:
+        return None
+    level = None if request.at is None else request.at.level
+    views = views_of(request.set, suite)
+
+    def terms(tables: Tables) -> Terms:
+        rows = ClassSet(tuple(tables[view] for view in views), views[0])
+        selected, hits = selected_rows(request, rows, level)
+        hit = rows.means(selected & hits)
+        n = rows.means(selected)
+        return hit, (n + hit) / 2 if request.metric == "f1" else n
+
+    return SequentialStatistic((RatioOfMeans(views, terms, SUBSET_CORNERS),))
 
 
 @dimension(
@@ -56,9 +86,13 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     title="How often single classes are recognised, and others mistaken for them.",
     unit="fraction",
     better="high",
-    source="balanced accuracy: Brodersen et al., ICPR 2010",
-    views=(CLEAN,),
+    source=(
+        "balanced accuracy: Brodersen et al., ICPR 2010; AUROC: DeLong et al., Biometrics 1988; "
+        "precision at a prevalence: Altman and Bland, BMJ 1994"
+    ),
+    views=_views,
     parts=_parts,
+    streamed=_sequential,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Balanced accuracy: the mean recall of the classes that have images.
@@ -66,33 +100,44 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     The parts are the numbers that threshold files ask for.
 
     Raises:
-        UnmeasurableError: there are no clean images.
+        UnmeasurableError: there are no clean images, or none is of a class.
     """
+    suite, requests = facts.suite, _requests(facts.suite)
     n = accuracy_on(predictions, CLEAN).n
-    clean = predictions[CLEAN]
+    clean = ClassSet.of(predictions, (CLEAN,))
+    if not (clean.label >= 0).any():
+        raise UnmeasurableError("no clean image is of a class", missing_data=True)
     parts: dict[str, Quantity] = {}
     unmeasured: dict[str, Unmeasurable] = {}
-    for request in _requests(facts.suite):
-        is_of, is_called = (np.isin(one, request.classes) for one in (clean.label, clean.predicted))
-        selected, hits = _ROWS[request.metric](is_of, is_called)
-        if selected.any():
-            parts[request.name] = _rate(selected, hits)
-        else:
-            reason = f"no image of the set {request.set} is {_SELECTED[request.metric]} {request.target}"
-            unmeasured[request.name] = Unmeasurable("classes", reason, missing_data=True)
-    classes = [clean.label == number for number in np.unique(clean.label[clean.label >= 0])]
-    recalls = [_rate_estimate(is_of, clean.correct) for is_of in classes]
-    whole = mean_of(recalls)
-    quantity = Quantity(whole.value, "fraction", n, influences=whole.influences)
-    return replace(Measurement.of("classes", quantity, parts=parts), unsliced=unmeasured)
-
-
-def _rate_estimate(selected: Mask, hits: Mask) -> Estimate:
-    """Return the share of hits among selected images, as a number of all images."""
-    return Estimate.mean(hits & selected, CLEAN) / Estimate.mean(selected, CLEAN)
-
-
-def _rate(selected: Mask, hits: Mask) -> Quantity:
-    n, count = int(np.count_nonzero(selected)), int(np.count_nonzero(hits & selected))
-    influences = _rate_estimate(selected, hits).influences
-    return Quantity(count / n, "fraction", n, share_curve(count, n), influences=influences)
+    notes: list[str] = []
+    tables = {"classes": class_table(clean, suite), "confusions": confusion_table(clean, suite)}
+    points: dict[tuple[str, ...], tuple[str | float, ...]] = {}
+    for request in requests:
+        try:
+            rows = ClassSet.of(predictions, views_of(request.set, suite))
+            if not request.classes:
+                parts[request.name], details, note = quantity_of_all(request, rows, suite)
+                tables |= details
+                notes += note
+                continue
+            threshold = threshold_of(request, rows, predictions, suite)
+            parts[request.name] = class_quantity(request, rows, threshold)
+            if request.needs_probabilities:
+                tables |= roc_table(request, rows)
+            if request.at is not None and threshold is not None:
+                rule = f"{request.at.rule} {request.at.level:g}"
+                if request.at.chosen_on:
+                    rule = f"{rule} on {request.at.chosen_on}"
+                    notes.append(f"{request.target}: called from the probability {threshold:.6g}, {rule}")
+                key = request.target, request.set, rule
+                points[key] = (*key, threshold, *recall_and_specificity(request, rows, threshold))
+        except UnmeasurableError as error:
+            unmeasured[request.name] = Unmeasurable("classes", error.reason, error.missing_data)
+    if points:
+        columns = ("target", "set", "rule", "threshold", "recall", "specificity")
+        tables["operating_points"] = Table(columns, tuple(points.values()))
+    balanced = macro_mean("recall", clean.label, clean.predicted, suite.class_count, CLEAN)
+    curve = curve_of(partial(additive_limits, balanced), 0.0, 1.0)
+    whole = Quantity(balanced.value, "fraction", n, curve, influences=balanced.influences)
+    measured = Measurement.of("classes", whole, parts=parts, notes=tuple(dict.fromkeys(notes)), tables=tables)
+    return replace(measured, unsliced=unmeasured)

@@ -70,6 +70,26 @@ def clopper_pearson_limits(hits: float, n: float, z: Scores) -> Limits:
     return limits
 
 
+def share_limits(hits: float, n: float, z: Scores) -> Limits:
+    """Limits of a share: exact ones with few successes or few failures, else Wilson's.
+
+    Args:
+        hits: successes, 0 to n; with groups both numbers are divided by the design effect.
+        n: trials; 0 if nothing is known of the share.
+        z: (K,) normal scores.
+
+    Returns:
+        (K,) limits in [0, 1].
+
+    >>> share_limits(0, 0, np.array([-1.0, 0.0, 1.0])).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    if n == 0:
+        return (z > 0).astype(np.float64)
+    is_exact = min(hits, n - hits) < FEW_EVENTS
+    return (clopper_pearson_limits if is_exact else wilson_limits)(hits, n, z)
+
+
 def log_normal_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
     """Limits of a number above 0 whose logarithm is taken as normal.
 

@@ -1,0 +1,173 @@
+"""Numbers of all classes: the worst one, the mean, and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import NormalDist
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.core.confidence import CONFIDENCE, SCORES, bounded_curve
+from quba_check.core.facts import SuiteFacts, table_class_names
+from quba_check.core.measurement import Quantity, Table
+from quba_check.core.requests import EACH, ClassRequest
+from quba_check.dimensions._class_sets import ClassSet
+from quba_check.errors import UnmeasurableError
+from quba_check.messages import listed
+from quba_check.metrics.class_metrics import ClassCounts, OfEachClass, class_counts, f1_limits, macro_mean
+from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
+from quba_check.stats.extremes import smallest_limits
+from quba_check.stats.image_intervals import additive_limits
+from quba_check.stats.intervals import Limits, Scores, share_limits
+
+MOST_IN_MATRIX, MOST_CELLS = 50, 100
+"""Largest number of classes whose confusions are all listed, and the number listed of more."""
+NAMED = 10
+"""Largest number of classes named in a message."""
+_ENDS = np.array([-1.0, 1.0]) * NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+
+def quantity_of_all(
+    request: ClassRequest, rows: ClassSet, suite: SuiteFacts
+) -> tuple[Quantity, dict[str, Table], list[str]]:
+    """Return the worst class's number or the mean of all, with the table behind it and notes.
+
+    Raises:
+        UnmeasurableError: a class has no images.
+    """
+    names = table_class_names(suite.class_names, suite.class_count)
+    images = class_counts("recall", rows.label, rows.predicted, suite.class_count).n
+    if absent := [names[k] for k in np.flatnonzero(images == 0)]:
+        reason = f"no image of the set {request.set} is of {listed(absent, NAMED)}"
+        raise UnmeasurableError(reason, missing_data=True)
+    calls = class_counts("precision", rows.label, rows.predicted, suite.class_count).n
+    notes = []
+    if request.metric in ("precision", "f1") and not calls.all():
+        never = listed((names[k] for k in np.flatnonzero(calls == 0)), NAMED)
+        notes.append(f"{request.name}: classes that are never predicted count as 0: {never}")
+    if request.target == EACH:
+        each = EachClass.of(cast(OfEachClass, request.metric), rows, suite.class_count)
+        cells = zip(names, images.tolist(), each.values.tolist(), strict=True)
+        return each.worst(rows), {request.name: Table(("class", "images", "value"), tuple(cells))}, notes
+    metric = cast(Literal["recall", "precision", "f1"], request.metric)
+    mean = macro_mean(metric, rows.label, rows.predicted, suite.class_count, "rows")
+    return rows.quantity(mean, partial(additive_limits, mean)), {}, notes
+
+
+@dataclass(frozen=True, eq=False)
+class EachClass:
+    """A number of each class, with its limits.
+
+    Attributes:
+        metric: the number.
+        counts: the counts of each class.
+        effects: the effect of groups on each class, if its rows are not independent; else empty.
+    """
+
+    metric: OfEachClass
+    counts: ClassCounts
+    effects: tuple[GroupEffect, ...]
+    _limits: dict[tuple[int, int, bytes], Limits] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, metric: OfEachClass, rows: ClassSet, classes: int) -> EachClass:
+        """Return the number of each class on the rows of a set."""
+        counts = class_counts(metric, rows.label, rows.predicted, classes)
+        if rows.group is None:
+            return cls(metric, counts, ())
+        effects, group, shares = [], rows.group, counts.shares
+        for k, selected in enumerate(_rows_of_classes(metric, rows, classes)):
+            is_called = rows.predicted[selected] == (k if metric == "specificity" else rows.label[selected])
+            hits = is_called != (metric == "specificity")
+            effects.append(group_effect({"rows": hits - shares[k]}, {"rows": group[selected]}))
+        return cls(metric, counts, tuple(effect or GroupEffect(1.0, 1.0, 0) for effect in effects))
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """(C,) the numbers; 0 for a class without images that count."""
+        hits, n = self.counts.hits, self.counts.n
+        return 2 * hits / np.maximum(n + hits, 1) if self.metric == "f1" else self.counts.shares
+
+    def limits(self, k: int, z: Scores) -> Limits:
+        """Return the (K,) limits of a class at normal scores."""
+        hits, n, factor = int(self.counts.hits[k]), int(self.counts.n[k]), 1.0
+        limits_of = f1_limits if self.metric == "f1" else share_limits
+        if self.effects:
+            z, factor = self.effects[k].scores(z), self.effects[k].factor
+            return limits_of(hits / factor, n / factor, z)
+        key = hits, n, z.tobytes()  # of many classes, most have the counts of another one
+        if key not in self._limits:
+            self._limits[key] = limits_of(hits, n, z)
+        return self._limits[key]
+
+    def worst(self, rows: ClassSet) -> Quantity:
+        """Return the number of the worst class, with limits that hold for all simultaneously."""
+        value, n, shown = float(self.values.min()), len(rows.label), len(rows.tables[0])
+        groups = None
+        if rows.declared_group is not None:
+            counted = [effect.count for effect, n in zip(self.effects, self.counts.n, strict=True) if n]
+            groups = min(counted, default=0)
+        curve = None
+        if groups is None or groups >= LEAST_GROUPS:
+            numbers = [partial(self.limits, k) for k in range(len(self.counts.n))]
+            limits = smallest_limits(numbers, np.array(SCORES))
+            limits[len(SCORES) // 2] = value
+            curve = bounded_curve(limits, 0.0, 1.0)
+        return Quantity(value, "fraction", n, curve, images=shown if shown < n else None, groups=groups)
+
+
+def _rows_of_classes(metric: OfEachClass, rows: ClassSet, classes: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the positions of the rows that count for each class."""
+    if metric == "specificity":
+        yield from (np.flatnonzero(rows.label != k) for k in range(classes))
+        return
+    of_label, of_answer = (_positions(of, classes) for of in (rows.label, rows.predicted))
+    if metric == "f1":
+        yield from map(np.union1d, of_label, of_answer)
+    else:
+        yield from of_label if metric == "recall" else of_answer
+
+
+def _positions(of: NDArray[np.int64], classes: int) -> list[NDArray[np.intp]]:
+    """Return the positions of each class in an array."""
+    order = np.argsort(of, kind="stable")
+    return np.split(order, np.searchsorted(of[order], np.arange(classes + 1)))[1:-1]
+
+
+def class_table(rows: ClassSet, suite: SuiteFacts) -> Table:
+    """Return recall, precision and F1 of each class with images or predictions."""
+    names = table_class_names(suite.class_names, suite.class_count)
+    recall, precision, f1 = (EachClass.of(metric, rows, suite.class_count) for metric in _IN_TABLE)
+    cells = [
+        (
+            names[k],
+            int(recall.counts.n[k]),
+            *(number for one in (recall, precision) for number in (one.values[k], *one.limits(k, _ENDS))),
+            f1.values[k],
+        )
+        for k in np.flatnonzero(f1.counts.n).tolist()
+    ]
+    columns = ("class", "images", "recall", "recall_low", "recall_high")
+    return Table((*columns, "precision", "precision_low", "precision_high", "f1"), tuple(cells))
+
+
+_IN_TABLE: tuple[OfEachClass, ...] = ("recall", "precision", "f1")
+
+
+def confusion_table(rows: ClassSet, suite: SuiteFacts) -> Table:
+    """Return how often images of a class are called another one, the largest numbers first."""
+    classes, label, predicted = suite.class_count, rows.label, rows.predicted
+    names = table_class_names(suite.class_names, classes)
+    confused = (label != predicted) & (label >= 0) & (predicted >= 0)
+    cells, counts = np.unique(label[confused] * classes + predicted[confused], return_counts=True)
+    images = np.bincount(label[label >= 0], minlength=classes)
+    order = np.argsort(-counts, kind="stable")[: None if classes <= MOST_IN_MATRIX else MOST_CELLS]
+    table = tuple(
+        (names[cell // classes], names[cell % classes], count, count / int(images[cell // classes]))
+        for cell, count in zip(cells[order].tolist(), counts[order].tolist(), strict=True)
+    )
+    return Table(("label", "predicted", "images", "share"), table)
