@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quba_check.metrics.separation import auroc
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample, delta_method
-from quba_check.stats.intervals import Limits, Scores, exact_ratio_limits, share_limits
+from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores, exact_ratio_limits, share_limits
 
 Classes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -141,7 +141,7 @@ def restated_share(prevalence: float, hits: Estimate, false: Estimate) -> Estima
 def restated_share_limits(
     prevalence: float, hits: float, n: float, false: float, m: float, z: Scores
 ) -> Limits:
-    """Limits of `restated_share`, from exact limits of the ratio of both shares.
+    """Limits of `restated_share`, from those of the ratio of both shares.
 
     Args:
         prevalence: see `restated_share`.
@@ -155,10 +155,24 @@ def restated_share_limits(
         (K,) limits in [0, 1].
     """
     if hits > false:  # the larger count is the denominator, which must not be 0
-        odds = (1 - prevalence) / prevalence * exact_ratio_limits(false, m, hits, n, -z)
+        odds = (1 - prevalence) / prevalence * _ratio_limits(false, m, hits, n, -z)
         return 1 / (1 + odds)
-    odds = prevalence / (1 - prevalence) * exact_ratio_limits(hits, n, false, m, z)
+    odds = prevalence / (1 - prevalence) * _ratio_limits(hits, n, false, m, z)
     return 1 - 1 / (1 + odds)  # also for infinite odds
+
+
+def _ratio_limits(hits: float, n: float, others: float, m: float, z: Scores) -> Limits:
+    """Limits of a ratio of two shares of different images.
+
+    The distances of both shares from their limits are combined in squares, on the scale of logarithms (Zou
+    and Donner, Statistics in Medicine 2008); with few events the limits are exact and wider.
+    """
+    if min(hits, others) < FEW_EVENTS:
+        return exact_ratio_limits(hits, n, others, m, z)
+    shares = hits / n, others / m
+    own, other = share_limits(hits, n, z) / shares[0], share_limits(others, m, -z) / shares[1]
+    limits: Limits = shares[0] / shares[1] * np.exp(np.sign(z) * np.hypot(np.log(own), np.log(other)))
+    return limits
 
 
 def f1_limits(hits: float, n: float, z: Scores) -> Limits:
@@ -245,7 +259,7 @@ def roc_points(scores: NDArray[np.float32], is_of: Mask, most: int = 100) -> lis
     if len(thresholds) > most:
         thresholds = thresholds[np.linspace(0, len(thresholds) - 1, most).round().astype(np.intp)]
     shares = (
-        1 - np.searchsorted(np.sort(some), thresholds, "left") / len(some)
+        (len(some) - np.searchsorted(np.sort(some), thresholds, "left")) / len(some)
         for some in (scores[~is_of], scores[is_of])
     )
     return list(zip(thresholds.astype(float).tolist(), *(share.tolist() for share in shares), strict=True))

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import MASKED, Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import MASKED, Measurement, Quantity, Table, Unmeasurable
 from quba_check.demands import Demand
+from quba_check.messages import listed
 from quba_check.number_format import (
     ceil_to_two_digits,
     format_distinct,
@@ -23,8 +24,8 @@ from quba_check.records.verdict import VerdictRow
 from quba_check.verdicts.slices import size_note
 from quba_check.verdicts.verdict import Verdict
 
-WORST_PARTS = 3
-"""Largest number of parts in an explanation."""
+WORST_PARTS, MOST_CLASSES = 3, 10
+"""Largest number of parts in an explanation, and of classes that miss a bound."""
 
 
 def explanation(verdict: Verdict) -> str:
@@ -105,6 +106,9 @@ def _details(verdict: Verdict) -> Iterator[str]:
         )
         if worst:
             yield f"worst parts: {worst}"
+        table = evidence.tables.get(verdict.demand.part or "")
+        if table is not None and isinstance(verdict.demand.threshold, float):
+            yield _worst_classes(table, verdict.demand.threshold)
     if verdict.stopped is not None:
         yield str(verdict.stopped)
     if isinstance(evidence, Drop):
@@ -143,6 +147,18 @@ def _more_images(verdict: Verdict) -> str:
         return f"the value is too close to the bound to be decided by more {unit} of this kind"
     have = verdict.groups or verdict.n
     return f"about {ceil_to_two_digits(enough):,} {unit} would be enough to decide (you have {have:,})"
+
+
+def _worst_classes(table: Table, least: float) -> str:
+    """Return the classes below a bound, worst first; the worst ones if there are none."""
+    rows = sorted(table.rows, key=lambda row: float(row[2]))
+    below = [row for row in rows if float(row[2]) < least]
+    heading = f"{len(below):,} of {len(rows):,} classes below {least:.15g}" if below else "worst classes"
+    names = (
+        f"{name} {format_distinct(float(value), least, 'fraction')[0]} (n = {images:,})"
+        for name, images, value in below or rows[:WORST_PARTS]
+    )
+    return f"{heading}: {listed(names, MOST_CLASSES)}"
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:

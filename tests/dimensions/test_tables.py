@@ -158,8 +158,8 @@ def test_lists_become_tuples_and_text_can_be_encoded():
 
 ROWS = ((1, 2),)
 NAMES = (
-    "Allowed: a dict of names (small letters, digits and underscores, beginning with a letter; any text after "
-    "a dot) and tables."
+    "Allowed: a dict of names (small letters, digits and underscores, beginning with a letter; any text "
+    "after a dot) and tables."
 )
 FORM = (
     "Allowed: a quba_check.Table with different column names, rows with one cell for each column, at most "
