@@ -20,6 +20,7 @@ from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
 from quba_check.metrics.class_metrics import ClassCounts, OfEachClass, class_counts, f1_limits, macro_mean
 from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
+from quba_check.stats.estimate import Influences, Sample
 from quba_check.stats.extremes import smallest_limits
 from quba_check.stats.image_intervals import additive_limits
 from quba_check.stats.intervals import Limits, Scores, share_limits
@@ -28,6 +29,7 @@ MOST_IN_MATRIX, MOST_CELLS = 50, 100
 """Largest number of classes whose confusions are all listed, and the number listed of more."""
 NAMED = 10
 """Largest number of classes named in a message."""
+_WITH_LIMITS: tuple[OfEachClass, OfEachClass] = ("recall", "precision")
 _ENDS = np.array([-1.0, 1.0]) * NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
@@ -70,7 +72,7 @@ class EachClass:
 
     metric: OfEachClass
     counts: ClassCounts
-    effects: tuple[GroupEffect, ...]
+    effects: tuple[GroupEffect, ...] = ()
     _limits: dict[tuple[int, int, bytes], Limits] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -78,13 +80,15 @@ class EachClass:
         """Return the number of each class on the rows of a set."""
         counts = class_counts(metric, rows.label, rows.predicted, classes)
         if rows.group is None:
-            return cls(metric, counts, ())
-        effects, group, shares = [], rows.group, counts.shares
+            return cls(metric, counts)
+        effects, group, shares = list[GroupEffect](), rows.group, counts.shares
         for k, selected in enumerate(_rows_of_classes(metric, rows, classes)):
             is_called = rows.predicted[selected] == (k if metric == "specificity" else rows.label[selected])
             hits = is_called != (metric == "specificity")
-            effects.append(group_effect({"rows": hits - shares[k]}, {"rows": group[selected]}))
-        return cls(metric, counts, tuple(effect or GroupEffect(1.0, 1.0, 0) for effect in effects))
+            rated: dict[Sample, Influences] = {"rows": hits - shares[k]}
+            effect = group_effect(rated, {"rows": group[selected]}) if len(selected) else None
+            effects.append(effect or GroupEffect(1.0, 1.0, 0))
+        return cls(metric, counts, tuple(effects))
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -141,7 +145,8 @@ def _positions(of: NDArray[np.int64], classes: int) -> list[NDArray[np.intp]]:
 def class_table(rows: ClassSet, suite: SuiteFacts) -> Table:
     """Return recall, precision and F1 of each class with images or predictions."""
     names = table_class_names(suite.class_names, suite.class_count)
-    recall, precision, f1 = (EachClass.of(metric, rows, suite.class_count) for metric in _IN_TABLE)
+    recall, precision = (EachClass.of(metric, rows, suite.class_count) for metric in _WITH_LIMITS)
+    f1 = EachClass("f1", class_counts("f1", rows.label, rows.predicted, suite.class_count))
     cells = [
         (
             names[k],
@@ -153,9 +158,6 @@ def class_table(rows: ClassSet, suite: SuiteFacts) -> Table:
     ]
     columns = ("class", "images", "recall", "recall_low", "recall_high")
     return Table((*columns, "precision", "precision_low", "precision_high", "f1"), tuple(cells))
-
-
-_IN_TABLE: tuple[OfEachClass, ...] = ("recall", "precision", "f1")
 
 
 def confusion_table(rows: ClassSet, suite: SuiteFacts) -> Table:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Quantity, Table
 from quba_check.core.requests import ClassMetric, ClassRequest
-from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN_SET
-from quba_check.dimensions._class_sets import ClassSet, views_of
+from quba_check.dimensions._class_sets import ClassSet
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.class_metrics import (
     Mask,
@@ -39,10 +37,12 @@ _LACKING: Mapping[ClassMetric, str] = {
 """The images of which there are none if a number is unmeasurable."""
 
 
-def threshold_of(
-    request: ClassRequest, judged: ClassSet, predictions: Tables, suite: SuiteFacts
-) -> float | None:
+def threshold_of(request: ClassRequest, rows_of: Callable[[str], ClassSet]) -> float | None:
     """Return the threshold of a request; None for the most probable class.
+
+    Args:
+        request: the request.
+        rows_of: returns the rows of a set.
 
     Raises:
         UnmeasurableError: it cannot be chosen, or its images are in the groups of the judged ones.
@@ -50,8 +50,8 @@ def threshold_of(
     at = request.at
     if at is None or at.rule == "probability":
         return None if at is None else at.level
-    rows = ClassSet.of(predictions, views_of(at.chosen_on, suite))
-    own, others = judged.declared_group, rows.declared_group
+    rows = rows_of(at.chosen_on)
+    own, others = rows_of(request.set).declared_group, rows.declared_group
     if own is not None and others is not None and np.isin(own, others).any():
         raise UnmeasurableError(
             f"its threshold would be chosen on the set {at.chosen_on}, which has images of the same groups"

@@ -42,6 +42,11 @@ def measure_slices(
         facts: suite, model and protocol.
         with_gaps: measure all other images of each slice too, which takes most of the time.
     """
+    # Requested parts are not measured on slices, so that sets of theirs alone need no slices.
+    facts = replace(facts, suite=replace(facts.suite, requests=()))
+    needed = dimension.views(facts.suite)
+    predictions = {view: table for view, table in predictions.items() if view in needed}
+    slices = {view: columns for view, columns in slices.items() if view in needed}
     values: dict[str, Quantity] = {}
     gaps: dict[str, Quantity] = {}
     unsliced: dict[str, Unmeasurable] = {}
@@ -74,7 +79,7 @@ def measure_slices(
             rest = measured({view: ~mask for view, mask in rows.items()}) if with_gaps else None
             if isinstance(rest, Quantity):
                 gaps[name] = _gap(own, rest, dimension.better)
-    return replace(whole, slices=values, gaps=gaps, unsliced=unsliced)
+    return replace(whole, slices=values, gaps=gaps, unsliced={**whole.unsliced, **unsliced})
 
 
 def _gap(own: Quantity, rest: Quantity, better: Better) -> Quantity:

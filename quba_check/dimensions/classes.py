@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
@@ -104,7 +104,12 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     """
     suite, requests = facts.suite, _requests(facts.suite)
     n = accuracy_on(predictions, CLEAN).n
-    clean = ClassSet.of(predictions, (CLEAN,))
+
+    @cache
+    def rows_of(set_name: str) -> ClassSet:
+        return ClassSet.of(predictions, views_of(set_name, suite))
+
+    clean = rows_of(CLEAN_SET)
     if not (clean.label >= 0).any():
         raise UnmeasurableError("no clean image is of a class", missing_data=True)
     parts: dict[str, Quantity] = {}
@@ -114,13 +119,13 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     points: dict[tuple[str, ...], tuple[str | float, ...]] = {}
     for request in requests:
         try:
-            rows = ClassSet.of(predictions, views_of(request.set, suite))
+            rows = rows_of(request.set)
             if not request.classes:
                 parts[request.name], details, note = quantity_of_all(request, rows, suite)
                 tables |= details
                 notes += note
                 continue
-            threshold = threshold_of(request, rows, predictions, suite)
+            threshold = threshold_of(request, rows_of)
             parts[request.name] = class_quantity(request, rows, threshold)
             if request.needs_probabilities:
                 tables |= roc_table(request, rows)

@@ -1,55 +1,377 @@
-"""classes: numbers of single classes by hand, and the reasons for no value."""
+"""classes: numbers of single classes, of the worst one and of all, and the reasons for no value."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Table
 from quba_check.core.predictions import NO_CLASS, Predictions
-from quba_check.core.requests import RATES, ClassRequest
-from quba_check.core.view import CLEAN
-from quba_check.dimensions import registry
+from quba_check.core.requests import EACH, MACRO, RATES, ClassRequest, OperatingPoint
+from quba_check.core.slices import SliceColumn
+from quba_check.core.view import CLEAN, SEVERITIES, View
+from quba_check.dimensions import measure_dimension, measure_slices, registry
+from quba_check.stats.intervals import clopper_pearson_limits
 
 CLASSES = registry["classes"]
 NAMES = ("cat", "dog", "owl", "yak")
+SUITE = SuiteFacts("tiny", 4, ("night",), ("fog",), {}, class_names=NAMES)
+NIGHT = View("night", columns="probabilities")
+AT = OperatingPoint("probability", 0.3)
 
 
-def measured(label, predicted, *requests):
-    n = len(label)
-    clean = Predictions(
-        np.arange(n),
-        np.array(label),
-        np.array(predicted),
-        np.full(n, 0.5, np.float32),
-        np.full(n, 0.5, np.float32),
-    )
-    suite = SuiteFacts("tiny", 4, (), (), {}, class_names=NAMES, requests=requests)
-    return CLASSES.measure({CLEAN: clean}, Facts(suite, ModelFacts(10, 10)))
+def answers(label, predicted, probabilities=None, **more):
+    n, half = len(label), np.full(len(label), 0.5, np.float32)
+    if probabilities is not None:
+        probabilities = np.array(probabilities, np.float32)
+    return Predictions(np.arange(n), np.array(label), np.array(predicted), half, half, probabilities, **more)
+
+
+def measured(label, predicted, *requests, probabilities=None, others=(), **more):
+    facts = Facts(replace(SUITE, requests=requests), ModelFacts(10, 10))
+    tables = {CLEAN: answers(label, predicted, probabilities, **more), **dict(others)}
+    return measure_dimension(CLASSES, tables, facts)
+
+
+def reasons(outcome):
+    return {name: one.reason for name, one in outcome.unsliced.items()}
 
 
 def test_rates_by_hand():
     """2 cats, one called dog; 2 dogs, one called owl; an owl called dog."""
-    one = [ClassRequest("dog", (1,), metric) for metric in RATES]
+    one = [ClassRequest("dog", (1,), metric) for metric in (*RATES, "f1")]
     both = ClassRequest("cat|dog", (0, 1), "recall")
-    parts = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 1], *one, both).parts
+    confusion = ClassRequest("cat", (0,), "confusion", mistaken_for="dog|owl", others=(1, 2))
+    parts = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 1], *one, both, confusion).parts
     assert {name: part.value for name, part in parts.items()} == {
         "dog.recall": 1 / 2,
-        "dog.specificity": pytest.approx(1 / 3),
-        "dog.precision": pytest.approx(1 / 3),
+        "dog.specificity": 1 / 3,
+        "dog.precision": 1 / 3,
         "dog.npv": 1 / 2,
+        "dog.f1": 2 / 5,
         "cat|dog.recall": 3 / 4,
+        "not_as.cat.dog|owl": 1 / 2,
     }
-    assert [part.n for part in parts.values()] == [2, 3, 3, 2, 4]
+    assert [part.n for part in parts.values()] == [2, 3, 3, 2, 4, 4, 2]
+
+
+def test_names_of_parts():
+    night = OperatingPoint("specificity", 0.9, "night")
+    requests = (
+        ClassRequest("dog", (1,), "recall", at=AT),
+        ClassRequest("dog", (1,), "recall", "fog"),
+        ClassRequest("dog", (1,), "precision", prevalence=0.02),
+        ClassRequest("dog", (1,), "recall", "fog", night),
+        ClassRequest(EACH, (), "recall"),
+        ClassRequest("cat", (0,), "confusion", mistaken_for="dog", others=(1,)),
+    )
+    parts = CLASSES.parts(replace(SUITE, requests=requests))
+    assert [(part.name, part.better) for part in parts] == [
+        ("dog.recall@probability=0.3", "high"),
+        ("dog.recall@set=fog", "high"),
+        ("dog.precision@prevalence=0.02", "high"),
+        ("dog.recall@specificity=0.9,from=night,set=fog", "high"),
+        ("each.recall", "high"),
+        ("not_as.cat.dog", "low"),
+    ]
 
 
 def test_value_is_the_mean_recall_of_the_classes_with_images():
-    assert measured([0, 0, 1, NO_CLASS], [0, 1, 1, 0]).value == pytest.approx((1 / 2 + 1) / 2)
+    outcome = measured([0, 0, 1, NO_CLASS], [0, 1, 1, 0])
+    assert outcome.value == (1 / 2 + 1) / 2
+    assert outcome.interval[0] < outcome.value < outcome.interval[1]
+
+
+def test_few_failures_have_exact_limits():
+    """49 of 50 cats are called cat."""
+    part = measured([0] * 50 + [1], [0] * 49 + [1, 1], ClassRequest("cat", (0,), "recall")).parts[
+        "cat.recall"
+    ]
+    assert part.value == 49 / 50
+    low, high = clopper_pearson_limits(49, 50, np.array([-2.0, 2.0]))
+    assert (part.curve.at(-2), part.curve.at(2)) == pytest.approx((low, high))
 
 
 def test_a_class_without_images_has_a_reason():
-    requests = ClassRequest("yak", (3,), "recall"), ClassRequest("yak", (3,), "precision")
+    requests = [ClassRequest("yak", (3,), metric) for metric in ("recall", "precision", "f1", "auroc")]
+    requests += [ClassRequest("yak", (3,), "precision", prevalence=0.1)]
     outcome = measured([0, 1], [0, 1], *requests)
     assert outcome.parts == {}
-    assert {name: one.reason for name, one in outcome.unsliced.items()} == {
+    assert reasons(outcome) == {
         "yak.recall": "no image of the set clean is of yak",
         "yak.precision": "no image of the set clean is called yak",
+        "yak.f1": "no image of the set clean is of or called yak",
+        "yak.auroc": "no image of the set clean is of yak",
+        "yak.precision@prevalence=0.1": "no image of the set clean is of yak",
     }
+    assert all(one.missing_data for one in outcome.unsliced.values())
+
+
+DOGS = [0.9, 0.4, 0.3, 0.1]
+"""Probability of a dog: two dogs, then two cats."""
+TABLE = [[1 - p - 0.01, p, 0.01, 0] for p in DOGS]
+
+
+def test_an_image_is_called_a_class_from_a_probability_on():
+    requests = [ClassRequest("dog", (1,), metric, at=AT) for metric in ("recall", "specificity", "f1")]
+    requests += [ClassRequest("dog|owl", (1, 2), "specificity", at=OperatingPoint("probability", 0.31))]
+    outcome = measured([1, 1, 0, 0], [1, 0, 0, 0], *requests, probabilities=TABLE)
+    assert [part.value for part in outcome.parts.values()] == [1, 1 / 2, 4 / 5, 1 / 2]
+    assert outcome.tables["operating_points"].rows == (
+        ("dog", "clean", "probability 0.3", 0.3, 1.0, 0.5),
+        ("dog|owl", "clean", "probability 0.31", 0.31, 1.0, 0.5),
+    )
+    assert len(outcome.tables["roc.dog"].rows) == 4
+
+
+def test_auroc():
+    request = ClassRequest("dog", (1,), "auroc")
+    part = measured([1, 0, 1, 0], [1, 0, 0, 0], request, probabilities=TABLE).parts["dog.auroc"]
+    assert part.value == 3 / 4
+    assert part.n == 4
+
+
+def test_an_image_with_several_right_classes():
+    """By the most probable class it counts as the right answer, by probability as each of its classes."""
+    acceptable = np.array([[0, 1], [0, NO_CLASS], [1, NO_CLASS]])
+    requests = [ClassRequest("dog", (1,), "recall"), ClassRequest("dog", (1,), "recall", at=AT)]
+    requests += [ClassRequest("cat", (0,), "recall")]
+    parts = measured([0, 0, 1], [1, 0, 0], *requests, probabilities=TABLE[1:], acceptable=acceptable).parts
+    assert [part.value for part in parts.values()] == [1 / 2, 1 / 2, 1]
+    assert [part.n for part in parts.values()] == [2, 2, 1]
+
+
+def night(**more):
+    """Two dogs and two cats; half of the cats have a probability below 0.3 of a dog."""
+    return answers([1, 1, 0, 0], [1, 1, 0, 1], [[1 - p, p, 0, 0] for p in (0.95, 0.4, 0.2, 0.6)], **more)
+
+
+@pytest.mark.parametrize(("rule", "level", "threshold"), [("specificity", 0.5, 0.4), ("recall", 0.5, 0.95)])
+def test_a_threshold_chosen_on_another_set(rule, level, threshold):
+    request = ClassRequest("dog", (1,), "recall", at=OperatingPoint(rule, level, "night"))
+    outcome = measured([1, 1, 0, 0], [1] * 4, request, probabilities=TABLE, others={NIGHT: night()})
+    assert outcome.parts[request.name].value == np.mean(np.array(DOGS[:2]) >= threshold)
+    ((*_, rule_text, stored, _, _),) = outcome.tables["operating_points"].rows
+    assert (rule_text, stored) == (f"{rule} {level:g} on night", pytest.approx(threshold))
+    assert outcome.notes == (f"dog: called from the probability {threshold:g}, {rule} 0.5 on night",)
+
+
+def test_thresholds_that_cannot_be_chosen():
+    missing = ClassRequest("owl", (2,), "precision", at=OperatingPoint("recall", 0.9, "night"))
+    unreached = ClassRequest("cat", (0,), "precision", at=OperatingPoint("specificity", 1, "night"))
+    shared = ClassRequest("dog", (1,), "precision", at=OperatingPoint("recall", 0.9, "night"))
+    best_dog = answers([1, 0], [1, 0], [[1, 0, 0, 0], [0.2, 0.8, 0, 0]])
+    outcome = measured([1, 0], [1, 0], missing, unreached, probabilities=TABLE[:2], others={NIGHT: best_dog})
+    assert reasons(outcome) == {
+        missing.name: "no image of the set night is of owl",
+        unreached.name: "no probability of cat on the set night has a specificity of 1",
+    }
+    group = np.array([1, 2, 3, 4])
+    others = {NIGHT: night(group=group + 3)}
+    outcome = measured([1, 1, 0, 0], [1] * 4, shared, probabilities=TABLE, others=others, group=group)
+    assert reasons(outcome) == {
+        shared.name: "its threshold would be chosen on the set night, which has images of the same groups"
+    }
+
+
+def test_precision_for_a_prevalence():
+    """Recall 1/2, and 1/3 of the others are called dog."""
+    precision = ClassRequest("dog", (1,), "precision", prevalence=0.1)
+    npv = ClassRequest("dog", (1,), "npv", prevalence=0.1)
+    parts = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 0], precision, npv).parts
+    assert parts[precision.name].value == pytest.approx(0.05 / (0.05 + 0.3))
+    assert parts[npv.name].value == pytest.approx(0.6 / (0.6 + 0.05))
+    assert all(part.interval[0] < part.value < part.interval[1] for part in parts.values())
+
+
+def fogs(n, predicted):
+    """The severities of fog, each with answers of its own."""
+    label = np.arange(n) % 2
+    return {
+        View("corruptions", "fog", severity): answers(label, predicted(severity, label))
+        for severity in SEVERITIES
+    }
+
+
+def test_a_corruption_is_all_of_its_severities():
+    """At the highest severity all images are called cat."""
+    request = ClassRequest("dog", (1,), "recall", "fog")
+    label = np.arange(200) % 2
+    others = fogs(200, lambda severity, label: label * (severity < 5))
+    part = measured(label, label, request, others=others).parts[request.name]
+    assert (part.value, part.n, part.images) == (4 / 5, 500, 100)
+
+
+def test_severities_of_an_image_are_one_observation():
+    """An image is right at all severities or at none: it counts once."""
+    request = ClassRequest("dog", (1,), "recall", "fog")
+    label = np.arange(800) % 2
+    others = fogs(800, lambda _, label: label * (np.arange(800) % 10 < 6))
+    on_fog = measured(label, label, request, others=others).parts[request.name]
+    once = measured(label, others[View("corruptions", "fog", 1)].predicted, replace(request, set="clean"))
+    assert on_fog.interval == pytest.approx(once.parts["dog.recall"].interval, abs=0.003)
+    assert {CLEAN} == on_fog.influences.keys()
+
+
+def test_a_shifted_set():
+    request = ClassRequest("dog", (1,), "specificity", "night")
+    others = {View("night"): night()}
+    assert measured([0, 1], [0, 1], request, others=others).parts[request.name].value == 1 / 2
+
+
+def test_each_is_the_worst_class():
+    """Recall 3/4, 1/2, 1, 1 of four images each; the curve has the worst value at the score 0."""
+    label = np.repeat(range(4), 4)
+    predicted = [0, 0, 0, 1, 1, 1, 2, 2, *[2] * 4, *[3] * 4]
+    requests = [ClassRequest(EACH, (), metric) for metric in ("recall", "precision", "f1", "specificity")]
+    outcome = measured(label, predicted, *requests)
+    values = {name: part.value for name, part in outcome.parts.items()}
+    assert values == {
+        "each.recall": 1 / 2,
+        "each.precision": 2 / 3,
+        "each.f1": 4 / 7,
+        "each.specificity": 10 / 12,
+    }
+    assert all(part.curve.at(0) == part.value for part in outcome.parts.values())
+    assert outcome.tables["each.recall"] == Table(
+        ("class", "images", "value"), (("cat", 4, 0.75), ("dog", 4, 0.5), ("owl", 4, 1.0), ("yak", 4, 1.0))
+    )
+
+
+def test_limits_of_each_hold_for_all_classes():
+    label = np.repeat(range(4), 50)
+    predicted = np.where(np.arange(200) % 50 < 40, label, (label + 1) % 4)
+    curve = measured(label, predicted, ClassRequest(EACH, (), "recall")).parts["each.recall"].curve
+    alone = clopper_pearson_limits(40, 50, np.array([-2.0, 2.0, 2.5308]))  # the tail of 2, divided by 4
+    assert curve.at(-2) == pytest.approx(alone[0])
+    assert curve.at(2) == pytest.approx(alone[2], abs=1e-4)
+
+
+def test_a_class_without_images_makes_all_unmeasurable():
+    each, mean = ClassRequest(EACH, (), "precision"), ClassRequest(MACRO, (), "recall")
+    outcome = measured([0, 1], [0, 1], each, mean)
+    reason = "no image of the set clean is of owl, yak"
+    assert reasons(outcome) == {"each.precision": reason, "macro.recall": reason}
+
+
+def test_a_class_that_is_never_predicted_counts_as_zero():
+    each, mean = ClassRequest(EACH, (), "precision"), ClassRequest(MACRO, (), "f1")
+    outcome = measured([0, 1, 2, 3], [0, 1, 2, 2], each, mean)
+    assert outcome.parts["each.precision"].value == 0
+    assert outcome.parts["each.precision"].interval == pytest.approx((0, 0.989), abs=0.01)
+    assert outcome.parts["macro.f1"].value == pytest.approx((1 + 1 + 2 / 3) / 4)
+    assert outcome.notes == (
+        "each.precision: classes that are never predicted count as 0: yak",
+        "macro.f1: classes that are never predicted count as 0: yak",
+    )
+
+
+def test_groups_of_images():
+    """All images of a group have the same answer: 20 groups of 10 images in each class."""
+    label, group = np.repeat([0, 1, 2, 3], 200), np.arange(800) // 10
+    predicted = np.where(group % 10 < 8, label, (label + 1) % 4)
+    requests = (
+        ClassRequest(EACH, (), "recall"),
+        ClassRequest(MACRO, (), "recall"),
+        ClassRequest("cat", (0,), "f1"),
+    )
+    once, grouped = measured(label, predicted, *requests), measured(label, predicted, *requests, group=group)
+    for name, part in grouped.parts.items():
+        assert part.curve.interval(0.8)[0] < once.parts[name].curve.interval(0.8)[0]
+    low = clopper_pearson_limits(16, 20, np.array([-2.0]))
+    assert grouped.parts["each.recall"].curve.at(-2) == pytest.approx(low[0], abs=0.03)
+    assert grouped.parts["each.recall"].groups == 20
+    assert grouped.parts["macro.recall"].groups == 80
+    few = measured(label, predicted, ClassRequest(EACH, (), "recall"), group=np.arange(800) // 50)
+    assert (few.parts["each.recall"].groups, few.parts["each.recall"].curve) == (4, None)
+
+
+@pytest.mark.parametrize("metric", ["recall", "precision", "f1", "specificity"])
+def test_each_class_counts_groups_as_the_class_alone(metric):
+    rng = np.random.default_rng(0)
+    group = np.arange(400) // 4
+    label = np.repeat(rng.integers(0, 4, 100), 4)
+    predicted = np.where(np.repeat(rng.random(100) < 0.6, 4), label, rng.integers(0, 4, 400))
+    one = [ClassRequest(name, (k,), metric) for k, name in enumerate(NAMES)]
+    parts = measured(label, predicted, ClassRequest(EACH, (), metric), *one, group=group).parts
+    lowest = min(parts[request.name].curve.at(-2) for request in one)
+    assert parts[f"each.{metric}"].curve.at(-2) == pytest.approx(lowest, abs=0.02)
+
+
+def test_tables():
+    outcome = measured([0, 0, 0, 1, 1, 2], [0, 1, 1, 1, 2, 3])
+    rows = {row[0]: row[1:] for row in outcome.tables["classes"].rows}
+    assert rows["cat"][:2] == (3, 1 / 3)
+    assert rows["cat"][4] == 1
+    assert rows["cat"][7] == 1 / 2
+    assert rows["yak"] == (0, 0, 0, 1, 0, 0, pytest.approx(0.975), 0)
+    assert outcome.tables["confusions"] == Table(
+        ("label", "predicted", "images", "share"),
+        (("cat", "dog", 2, 2 / 3), ("dog", "owl", 1, 1 / 2), ("owl", "yak", 1, 1.0)),
+    )
+
+
+def test_the_largest_confusions_of_many_classes():
+    label = np.arange(600) % 60
+    suite = SuiteFacts("wide", 60, (), (), {})
+    table = answers(label, (label + 1 + np.arange(600) // 60) % 60)
+    outcome = CLASSES.measure({CLEAN: table}, Facts(suite, ModelFacts(1, 1)))
+    assert len(outcome.tables["confusions"].rows) == 100
+
+
+def terms_of(request, tables):
+    suite = replace(SUITE, requests=(request,))
+    (ratio,) = CLASSES.streamed(suite, request.name).ratios
+    return ratio.terms({view: tables[view] for view in ratio.views})
+
+
+@pytest.mark.parametrize("metric", [*RATES, "f1"])
+@pytest.mark.parametrize("set_name", ["clean", "fog"])
+def test_a_share_is_a_ratio_of_means_for_early_stopping(metric, set_name):
+    rng = np.random.default_rng(0)
+    request = ClassRequest("dog", (1,), metric, set_name)
+    label = np.arange(60) % 2
+    tables = fogs(60, lambda _, label: rng.integers(0, 2, len(label)))
+    tables[CLEAN] = answers(label, rng.integers(0, 2, 60))
+    numerators, denominators = terms_of(request, tables)
+    facts = Facts(replace(SUITE, requests=(request,)), ModelFacts(10, 10))
+    value = CLASSES.measure(tables, facts).parts[request.name].value
+    assert numerators.mean() / denominators.mean() == pytest.approx(value)
+    assert (numerators <= denominators).all()
+
+
+def test_numbers_that_need_all_images():
+    chosen = OperatingPoint("recall", 0.9, "night")
+    requests = (
+        ClassRequest("dog", (1,), "auroc"),
+        ClassRequest("dog", (1,), "precision", prevalence=0.1),
+        ClassRequest("dog", (1,), "recall", at=chosen),
+        ClassRequest(EACH, (), "recall"),
+    )
+    suite = replace(SUITE, requests=requests)
+    assert {CLASSES.streamed(suite, request.name) for request in requests} == {None}
+    assert CLASSES.streamed(suite, None) is None
+
+
+def test_views_ask_for_probabilities_where_they_are_needed():
+    on_fog = ClassRequest("dog", (1,), "recall", "fog")
+    chosen = ClassRequest("dog", (1,), "recall", at=OperatingPoint("recall", 0.9, "night"))
+    views = CLASSES.views(replace(SUITE, requests=(on_fog, chosen)))
+    assert views == (CLEAN, *(View("corruptions", "fog", severity) for severity in SEVERITIES), NIGHT)
+    assert CLASSES.views(replace(SUITE, requests=(replace(chosen, at=None, set="night"),)))[1] == View(
+        "night"
+    )
+
+
+def test_slices_are_of_the_value_alone():
+    """A requested set without slices, and a reason for a missing class, do no harm."""
+    requests = ClassRequest("dog", (1,), "recall", "night"), ClassRequest("yak", (3,), "recall")
+    facts = Facts(replace(SUITE, requests=requests), ModelFacts(10, 10))
+    tables = {CLEAN: answers([0, 0, 1, 1], [0, 0, 1, 0]), View("night"): night()}
+    column = SliceColumn(("day", "dusk"), np.array([0, 1, 0, 1]))
+    slices = {CLEAN: {"light": column}, View("night"): {}}
+    whole = measure_dimension(CLASSES, tables, facts)
+    outcome = measure_slices(CLASSES, whole, tables, slices, facts)
+    assert [one.value for one in outcome.slices.values()] == [1, 1 / 2]
+    assert reasons(outcome) == {"yak.recall": "no image of the set clean is of yak"}
