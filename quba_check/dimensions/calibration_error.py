@@ -10,20 +10,27 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts
+from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import BINS
-from quba_check.core.streaming import Tables
+from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import accuracy_on, clean_probabilities
+from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, mean_quantity
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._streaming import sequential_share
 from quba_check.metrics.calibration import (
     CalibrationError,
     adaptive_calibration_error,
     expected_calibration_error,
 )
 from quba_check.metrics.means import geometric_mean
+from quba_check.metrics.proper_scores import (
+    LARGEST_BRIER,
+    LARGEST_NLL,
+    brier_scores,
+    negative_log_likelihoods,
+)
 from quba_check.metrics.reliability import reliability_bins
 from quba_check.metrics.temperature import fit_temperature
 from quba_check.stats.estimate import geometric_mean_of
@@ -33,6 +40,23 @@ OPTIMISTIC = "the temperature was fitted on these images, so its effect on new i
 AT_LIMIT = "no temperature is best: the likelihood grows to the end of the searched range"
 ONE_SIDED = 1.6449
 """Normal score of a one-sided 95 % limit."""
+
+SCORES = {
+    "nll": (negative_log_likelihoods, LARGEST_NLL, "nats"),
+    "brier": (brier_scores, LARGEST_BRIER, "squared error"),
+}
+"""Parts that are means over images: the score of each image, its largest value, its unit."""
+
+
+def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    if part not in SCORES:
+        return None
+    scores, highest, _ = SCORES[part]
+
+    def of_images(tables: Tables) -> NDArray[np.float64]:
+        return scores(clean_probabilities(tables), tables[CLEAN].label)
+
+    return SequentialStatistic((sequential_share(CLEAN, of_images, highest),))
 
 
 @dimension(
@@ -46,7 +70,10 @@ ONE_SIDED = 1.6449
     parts=(
         Part("ece", "fraction", "low", "expected calibration error of the top label, 15 equally wide bins"),
         Part("ace", "fraction", "low", "adaptive calibration error over all classes, 15 equally full bins"),
+        Part("nll", "nats", "low", "mean negative log-likelihood of the label"),
+        Part("brier", "squared error", "low", "mean squared distance of the probabilities from the label"),
     ),
+    streamed=_streamed,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """Geometric mean of the expected and the adaptive calibration error; lower is better.
@@ -60,6 +87,8 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     probabilities = clean_probabilities(predictions)
     ace = adaptive_calibration_error(probabilities, clean.label, bins=BINS, sample=CLEAN)
     parts = {"ece": _quantity(n, ece), "ace": _quantity(n, ace)}
+    for part, (scores, highest, unit) in SCORES.items():
+        parts[part] = mean_quantity(scores(probabilities, clean.label), highest, unit, CLEAN)
     tables = _tables(clean, probabilities, ece.value)
     return Measurement.of("calibration_error", _quantity(n, ece, ace), parts=parts, tables=tables)
 

@@ -146,11 +146,11 @@ def _more_images(verdict: Verdict) -> str:
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:
-    """Return the parts with the direction of their dimension, worst first."""
+    """Return the parts with the unit and direction of their dimension, worst first."""
     ranked = [
         (part.name, measurement.parts[part.name])
         for part in demand.parts
-        if part.name in measurement.parts and part.better == demand.better
+        if part.name in measurement.parts and (part.better, part.unit) == (demand.better, demand.unit)
     ]
     ranked.sort(key=lambda item: item[1].value, reverse=demand.better == "low")
     return ranked[:WORST_PARTS]
