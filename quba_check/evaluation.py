@@ -160,7 +160,8 @@ class Evaluation:
     def facts(self) -> Facts:
         """Facts for dimensions about suite, model and protocol."""
         model = self.classifier
-        facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs)
+        temperature = model.preprocessing.temperature
+        facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs, temperature)
         return Facts(self.suite.facts, facts, self.protocol)
 
     def plan(self, names: Iterable[str], sliced: Mapping[str, bool] = MappingProxyType({})) -> None:
