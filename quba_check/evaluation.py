@@ -162,7 +162,8 @@ class Evaluation:
     def facts(self) -> Facts:
         """Facts for dimensions about suite, model and protocol."""
         model = self.classifier
-        facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs)
+        temperature = model.preprocessing.temperature
+        facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs, temperature)
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
 
     def plan(

@@ -120,12 +120,14 @@ class ModelFacts:
         trainable: number of those that require a gradient.
         uncounted: reason why they cannot be counted; empty if they can.
         outputs: kind of the model's outputs, such as `logits`; None until it is known.
+        temperature: divisor of the logits, which the preprocessing states.
     """
 
     parameters: int
     trainable: int
     uncounted: str = ""
     outputs: str | None = None
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

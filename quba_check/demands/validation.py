@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -167,13 +168,19 @@ def _is_whole(bound: str, better: Better, unit: str) -> bool:
     return better == "high" and (unit == "fraction" or (bound == "max_relative_drop" and unit == "ratio"))
 
 
+ENDS = {"fraction": 1.0, "squared error": 2.0, "ratio": math.inf, "nats": math.inf}
+"""Largest value by unit, of the units whose values begin at 0."""
+
+
 def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
     """Return the reason if every model or no model meets a bound, else None."""
+    plural = unit if unit.endswith("s") else f"{unit}s"
     percent = f" Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
-    if unit in ("fraction", "ratio") and threshold < 0:
-        return f"{'would always' if bound == 'min' else 'can never'} be met: {unit}s begin at 0."
-    if unit == "fraction" and threshold > 1:
-        return f"{'can never' if bound == 'min' else 'would always'} be met: fractions end at 1.{percent}"
+    if unit in ENDS and threshold < 0:
+        return f"{'would always' if bound == 'min' else 'can never'} be met: {plural} begin at 0."
+    if unit in ENDS and threshold > ENDS[unit]:
+        event = "can never" if bound == "min" else "would always"
+        return f"{event} be met: {plural} end at {ENDS[unit]:g}.{percent}"
     if unit == "ratio" and threshold >= RATIO_REACH:
         return f"is out of reach: ratios are near 1.{percent}"
     if unit == "millions" and threshold < 0:

@@ -30,11 +30,11 @@ def measure_dimension(dimension: Dimension, predictions: Tables, facts: Facts) -
     }
     if not groups:
         return measurement
-    parts = {name: _with_groups(part, predictions, groups) for name, part in measurement.parts.items()}
-    return replace(_with_groups(measurement, predictions, groups), parts=parts, groups_of_sets=groups)
+    parts = {name: with_groups(part, predictions, groups) for name, part in measurement.parts.items()}
+    return replace(with_groups(measurement, predictions, groups), parts=parts, groups_of_sets=groups)
 
 
-def _with_groups(quantity: AnyQuantity, predictions: Tables, groups: GroupsOfSets) -> AnyQuantity:
+def with_groups(quantity: AnyQuantity, predictions: Tables, groups: GroupsOfSets) -> AnyQuantity:
     """Return a quantity with limits that count each group as one observation."""
     effect = None if quantity.groups is not None else _effect(quantity, predictions, groups)
     if effect is None:

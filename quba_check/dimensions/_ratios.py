@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.means import geometric_mean
 from quba_check.number_format import format_distinct
 from quba_check.stats import intervals
-from quba_check.stats.estimate import Estimate, geometric_mean_of, mean_of
-from quba_check.stats.image_intervals import multiplicative_limits, ratio_limits
+from quba_check.stats.estimate import Estimate, delta_method, geometric_mean_of, mean_of
+from quba_check.stats.image_intervals import additive_limits, multiplicative_limits, ratio_limits
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
 
 
@@ -128,6 +129,21 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
     estimate, n = Estimate.mean(hits, sample), len(hits)
     curve = share_curve(int(np.count_nonzero(hits)), n)
     return Quantity(estimate.value, "fraction", n, curve, influences=estimate.influences)
+
+
+def mean_quantity(values: NDArray[np.float64], highest: float, unit: str, sample: Hashable) -> Quantity:
+    """Mean of a number of each image, with its confidence curve.
+
+    Args:
+        values: (n,) numbers in [0, `highest`], n at least 1.
+        highest: the largest possible number of an image.
+        unit: the unit of the numbers.
+        sample: name of the images, as for `share`.
+    """
+    shares = Estimate.mean(values / highest, sample)
+    estimate = delta_method(float(values.mean()), [(highest, shares)])
+    curve = curve_of(partial(additive_limits, estimate), 0.0, highest)
+    return Quantity(estimate.value, unit, len(values), curve, influences=estimate.influences)
 
 
 def share_curve(hits: int, n: int) -> ConfidenceCurve | None:

@@ -23,15 +23,22 @@ def correct_on(view: View) -> Hits:
     return lambda tables: tables[view].correct
 
 
-def sequential_share(view: View, hits: Hits | None = None) -> RatioOfMeans:
-    """Share of the images of a view; by default of those classified correctly."""
+def sequential_share(view: View, hits: Hits | None = None, highest: float = 1.0) -> RatioOfMeans:
+    """Share of the images of a view; by default of those classified correctly.
+
+    Args:
+        view: the view.
+        hits: the counted event of each image, or a number from 0 to `highest`, for their mean.
+        highest: the largest possible number.
+    """
     count = hits or correct_on(view)
 
     def terms(tables: Tables) -> Terms:
         numerators = count(tables).astype(np.float64)
         return numerators, np.ones_like(numerators)
 
-    return RatioOfMeans((view,), terms, SHARE_CORNERS)
+    corners = tuple((highest * top, bottom) for top, bottom in SHARE_CORNERS)
+    return RatioOfMeans((view,), terms, corners)
 
 
 def sequential_ratio(views: tuple[View, ...], hits: Hits) -> RatioOfMeans:

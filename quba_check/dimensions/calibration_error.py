@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple
 from functools import partial
 
@@ -10,29 +11,54 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts
-from quba_check.core.measurement import Measurement, Quantity, Table
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import GroupsOfSets, Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import BINS
-from quba_check.core.streaming import Tables
+from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import accuracy_on, clean_probabilities
+from quba_check.dimensions._groups import with_groups
+from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, mean_quantity
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._streaming import sequential_share
 from quba_check.metrics.calibration import (
     CalibrationError,
     adaptive_calibration_error,
     expected_calibration_error,
 )
 from quba_check.metrics.means import geometric_mean
+from quba_check.metrics.proper_scores import (
+    LARGEST_BRIER,
+    LARGEST_NLL,
+    brier_scores,
+    negative_log_likelihoods,
+)
 from quba_check.metrics.reliability import reliability_bins
-from quba_check.metrics.temperature import fit_temperature
+from quba_check.metrics.temperature import TemperatureFit, fit_temperature, halves, scale_held_out
 from quba_check.stats.estimate import geometric_mean_of
 from quba_check.stats.intervals import log_normal_limits
 
-OPTIMISTIC = "the temperature was fitted on these images, so its effect on new images is smaller"
-AT_LIMIT = "no temperature is best: the likelihood grows to the end of the searched range"
+HELD_OUT = "each half of the images is scaled by the best temperature of the other half"
+"""Note on values that judge a temperature on other images than those that it was fitted on."""
 ONE_SIDED = 1.6449
 """Normal score of a one-sided 95 % limit."""
+
+SCORES = {
+    "nll": (negative_log_likelihoods, LARGEST_NLL, "nats"),
+    "brier": (brier_scores, LARGEST_BRIER, "squared error"),
+}
+"""Parts that are means over images: the score of each image, its largest value, its unit."""
+
+
+def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    if part not in SCORES:
+        return None
+    scores, highest, _ = SCORES[part]
+
+    def of_images(tables: Tables) -> NDArray[np.float64]:
+        return scores(clean_probabilities(tables), tables[CLEAN].label)
+
+    return SequentialStatistic((sequential_share(CLEAN, of_images, highest),))
 
 
 @dimension(
@@ -46,40 +72,79 @@ ONE_SIDED = 1.6449
     parts=(
         Part("ece", "fraction", "low", "expected calibration error of the top label, 15 equally wide bins"),
         Part("ace", "fraction", "low", "adaptive calibration error over all classes, 15 equally full bins"),
+        Part("nll", "nats", "low", "mean negative log-likelihood of the label"),
+        Part("brier", "squared error", "low", "mean squared distance of the probabilities from the label"),
     ),
+    streamed=_streamed,
 )
-def measure(predictions: Tables, _facts: Facts) -> Measurement:
+def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Geometric mean of the expected and the adaptive calibration error; lower is better.
 
     Raises:
         UnmeasurableError: there are no clean images.
     """
-    n = accuracy_on(predictions, CLEAN).n
-    clean = predictions[CLEAN]
-    ece = expected_calibration_error(clean.confidence, clean.correct, bins=BINS, sample=CLEAN)
-    probabilities = clean_probabilities(predictions)
+    accuracy_on(predictions, CLEAN)
+    clean, probabilities = predictions[CLEAN], clean_probabilities(predictions)
+    whole, parts = _errors(clean, clean.confidence, probabilities)
+    tables = {"reliability": _reliability(clean.confidence, clean.correct)}
+    if np.any(clean.label >= 0):
+        tables |= _advice(clean, probabilities, parts, facts.model)
+    return Measurement.of("calibration_error", whole, parts=parts, tables=tables)
+
+
+def _errors(
+    clean: Predictions, confidence: NDArray[np.float32], probabilities: NDArray[np.float32]
+) -> tuple[Quantity, dict[str, Quantity]]:
+    """Return value and parts of the answers to the clean images at some temperature."""
+    n = len(clean)
+    ece = expected_calibration_error(confidence, clean.correct, bins=BINS, sample=CLEAN)
     ace = adaptive_calibration_error(probabilities, clean.label, bins=BINS, sample=CLEAN)
     parts = {"ece": _quantity(n, ece), "ace": _quantity(n, ace)}
-    tables = _tables(clean, probabilities, ece.value)
-    return Measurement.of("calibration_error", _quantity(n, ece, ace), parts=parts, tables=tables)
+    for part, (scores, highest, unit) in SCORES.items():
+        parts[part] = mean_quantity(scores(probabilities, clean.label), highest, unit, CLEAN)
+    return _quantity(n, ece, ace), parts
 
 
-def _tables(clean: Predictions, probabilities: NDArray[np.float32], ece: float) -> dict[str, Table]:
-    """Return the reliability diagram, as measured and after temperature scaling."""
-    reliability = {"reliability": _reliability(clean.confidence, clean.correct)}
-    if not np.any(clean.label >= 0):
-        return reliability
-    fit = fit_temperature(probabilities, clean.label, clean.predicted)
-    scaled = expected_calibration_error(fit.confidence, clean.correct, bins=BINS).value
-    note = f"{OPTIMISTIC}; {AT_LIMIT}" if fit.is_at_limit else OPTIMISTIC
-    return reliability | {
-        "reliability_scaled": _reliability(fit.confidence, clean.correct, note),
-        "temperature": Table(
-            ("temperature", "nll", "nll_scaled", "ece", "ece_scaled"),
-            ((fit.temperature, fit.nll, fit.nll_scaled, ece, scaled),),
-            note,
+def _advice(
+    clean: Predictions, probabilities: NDArray[np.float32], parts: Mapping[str, Quantity], model: ModelFacts
+) -> dict[str, Table]:
+    """Return the best temperature and the values on held-out images, or the reason for none."""
+    fit = fit_temperature(probabilities, clean.label)
+    is_second = halves(clean.label, clean.group)
+    columns = ("temperature", "nll", "nll_scaled", "ece", "ece_scaled")
+    if problem := _problem(clean, fit, is_second, model):
+        return {"temperature": Table(columns, (), problem)}
+    scaled = scale_held_out(probabilities, clean.label, is_second)
+    confidence = scaled[np.arange(len(clean)), clean.predicted]
+    value, held_out = _errors(clean, confidence, scaled)
+    row = [fit.temperature * model.temperature]
+    row += [values[part].value for part in ("nll", "ece") for values in (parts, held_out)]
+    groups: GroupsOfSets = {} if clean.group is None else {CLEAN: clean.group}
+    judged = {"calibration_error": value, **held_out}.items()
+    judged_rows = [(name, with_groups(quantity, {CLEAN: clean}, groups)) for name, quantity in judged]
+    return {
+        "reliability_scaled": _reliability(confidence, clean.correct, HELD_OUT),
+        "temperature": Table(columns, (tuple(row),), HELD_OUT),
+        "held_out": Table(
+            ("name", "value", "low", "high"),
+            tuple((name, quantity.value, *(quantity.interval or ("", ""))) for name, quantity in judged_rows),
+            f"{HELD_OUT}; with 95 % intervals",
         ),
     }
+
+
+def _problem(clean: Predictions, fit: TemperatureFit, is_second: NDArray[np.bool_], model: ModelFacts) -> str:
+    """Return the reason why no temperature can be advised; empty if one can."""
+    if model.outputs not in (None, "logits"):
+        return f"the model's outputs are {model.outputs}, and a temperature divides logits"
+    if clean.correct.all():
+        return "all images are classified right, so that a lower one always seems better"
+    if fit.is_at_limit:
+        return "none is best: the likelihood grows to the end of the searched range"
+    has_label = clean.label >= 0
+    if not (np.any(has_label & is_second) and np.any(has_label & ~is_second)):
+        return "the images cannot be split into halves to fit and to judge it"
+    return ""
 
 
 def _reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], note: str = "") -> Table:

@@ -33,7 +33,9 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     def logits(points: Tensor) -> Tensor:
         subject.forwards += len(points)
         raw = classifier.raw(classifier.normalise(points), exact=True)
-        return classifier.select_classes(to_logits(raw, subject.outputs))
+        return classifier.select_classes(
+            to_logits(raw, subject.outputs, classifier.preprocessing.temperature)
+        )
 
     n, size = len(examples), default_batch(classifier.device)
     try:

@@ -201,7 +201,9 @@ class ModelUnderTest:
     ) -> Tensor:
         """Return class scores z with p = softmax(z), (N, C) on the CPU; see `raw`."""
         raw = self.raw(examples, view, variant)
-        return self.classifier.select_classes(to_logits(raw, self.outputs))
+        return self.classifier.select_classes(
+            to_logits(raw, self.outputs, self.current.preprocessing.temperature)
+        )
 
     @cached_property
     def outputs(self) -> OutputKind:

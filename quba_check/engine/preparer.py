@@ -116,12 +116,14 @@ class Preparer:
     def _settings(self) -> dict[str, Any]:
         """Settings that determine the pixels.
 
-        Normalisation comes later, so it is left out. The mean stays if it is the colour of a padded border.
+        Normalisation and temperature come later, so they are left out. The mean stays if it is
+        the colour of a padded border.
         """
         preprocessing = self._preprocessing.as_dict()
         is_padded = self._preprocessing.crop_mode == "border"
         for name in ("std", "source") if is_padded else ("mean", "std", "source"):
             del preprocessing[name]
+        preprocessing.pop("temperature", None)
         libraries = dict(library_versions())
         return {"format": FORMAT, "preprocessing": preprocessing, "libraries": libraries}
 

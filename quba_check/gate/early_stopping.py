@@ -119,6 +119,7 @@ class EarlyJudge:
             float(demand.threshold),
             alpha,
             [size < LEAST_STOPPED for size in sizes],
+            at_most=demand.bound == "max",
         )
         return rule, units
 
@@ -151,7 +152,7 @@ class EarlyJudge:
 
     def _statistic(self, demand: Demand) -> SequentialStatistic | None:
         """Return the statistic that decides a demand image by image, None if it has none."""
-        if demand.is_on_grade or demand.slices or demand.bound != "min":
+        if demand.is_on_grade or demand.slices or demand.needs_baseline:
             return None
         return registry[demand.dimension].streamed(self._suite, demand.part)
 

@@ -23,6 +23,7 @@ TOLERANCE = 1e-7
 """Largest last step of the search, in log T. Steps of Newton's method: the error is about its square."""
 NEAR = 1e-6
 """Relative distance from the range's ends that counts as an end."""
+SEED = 0
 SMALLEST = np.finfo(np.float32).smallest_subnormal
 """The smallest probability above 0, used for 0 in logarithms."""
 
@@ -31,13 +32,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemperatureFit:
-    """The best temperature, and what it changes.
+    """The best temperature.
 
     Attributes:
         temperature: the best temperature: above 1 if the model is too confident.
         nll: mean negative log-likelihood of the labels, in nats.
         nll_scaled: the same at the best temperature.
-        confidence: (N,) float32, probability of the predicted class at the best temperature.
         is_at_limit: True if no temperature of the searched range is best. An example is a model that is right
             on all images: the likelihood grows as the temperature falls.
     """
@@ -45,13 +45,10 @@ class TemperatureFit:
     temperature: float
     nll: float
     nll_scaled: float
-    confidence: NDArray[np.float32]
     is_at_limit: bool
 
 
-def fit_temperature(
-    probabilities: NDArray[np.float32], label: NDArray[np.int64], predicted: NDArray[np.int64]
-) -> TemperatureFit:
+def fit_temperature(probabilities: NDArray[np.float32], label: NDArray[np.int64]) -> TemperatureFit:
     """Find the temperature with the highest likelihood of the labels.
 
     Newton's method in log T, within a bracket. Each step passes over the table once (0.4 seconds for
@@ -61,7 +58,6 @@ def fit_temperature(
     Args:
         probabilities: (N, C) float32, in [0, 1].
         label: (N,) class of each image; images with a label outside 0 to C − 1 are left out of the fit.
-        predicted: (N,) predicted class of each image, 0 to C − 1.
 
     Raises:
         ValueError: no image has a label.
@@ -69,9 +65,9 @@ def fit_temperature(
     Source: Guo et al., ICML 2017, section 4.2.
 
     >>> table = np.array([[0.9, 0.1]] * 4, dtype=np.float32)
-    >>> fit = fit_temperature(table, np.array([0, 0, 0, 1]), np.zeros(4, dtype=np.int64))
-    >>> round(fit.temperature, 6), fit.confidence  # 0.75 of the answers are right, and 9^(1/2) = 3
-    (2.0, array([0.75, 0.75, 0.75, 0.75], dtype=float32))
+    >>> fit = fit_temperature(table, np.array([0, 0, 0, 1]))
+    >>> round(fit.temperature, 6)  # 0.75 of the answers are right, and 9^(1/2) = 3
+    2.0
     """
     labelled = np.flatnonzero((label >= 0) & (label < probabilities.shape[1]))
     if not len(labelled):
@@ -96,8 +92,69 @@ def fit_temperature(
     temperature = math.exp(-log_beta)
     at_limit = not LOWEST * (1 + NEAR) < temperature < HIGHEST * (1 - NEAR)
     vanishes = point.nll == 0 < start.nll  # labels with a probability of 1: any lower temperature is as good
-    confidence = _confidence(probabilities, predicted, math.exp(log_beta))
-    return TemperatureFit(temperature, start.nll, point.nll, confidence, at_limit or vanishes)
+    return TemperatureFit(temperature, start.nll, point.nll, at_limit or vanishes)
+
+
+def scale_probabilities(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Return the (N, C) probabilities at a temperature.
+
+    Args:
+        probabilities: (N, C) float32, in [0, 1]; 0 counts as the smallest float32 number above it.
+        temperature: above 0.
+
+    >>> scale_probabilities(np.array([[0.9, 0.1]], dtype=np.float32), 2.0)
+    array([[0.75, 0.25]], dtype=float32)
+    """
+    scaled = np.empty_like(probabilities)
+    for rows, _, weights, totals in _blocks(probabilities, 1 / temperature):
+        scaled[rows] = weights / totals[:, None]
+    return scaled
+
+
+def scale_held_out(
+    probabilities: NDArray[np.float32], label: NDArray[np.int64], is_second: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return the probabilities of each half at the best temperature of the other (two-fold cross-fitting).
+
+    Args:
+        probabilities: (N, C) float32, in [0, 1].
+        label: (N,) class of each image, as for `fit_temperature`.
+        is_second: (N,) True for the images of the second half; see `halves`.
+
+    Returns:
+        (N, C) float32.
+
+    Raises:
+        ValueError: a half has no image with a label.
+    """
+    scaled = np.empty_like(probabilities)
+    for half in (is_second, ~is_second):
+        fit = fit_temperature(probabilities[~half], label[~half])
+        scaled[half] = scale_probabilities(probabilities[half], fit.temperature)
+    return scaled
+
+
+def halves(label: NDArray[np.int64], group: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+    """Return a random split of images into halves: True for the second one.
+
+    The split is the same in every run. The images of a label, or the groups whose first image has it, are
+    dealt to both halves one after another, so that each label has the same number in both, or one more.
+
+    Args:
+        label: (N,) class of each image.
+        group: (N,) any numbers, equal for images of a group, which stays in one half; None without groups.
+
+    >>> halves(np.array([7, 7, 7, 7, 3, 3])).reshape(3, 2).sum(axis=0).tolist(), halves(np.array([1]))
+    ([2, 1], array([False]))
+    """
+    units = np.arange(len(label)) if group is None else group
+    _, first, unit = np.unique(units, return_index=True, return_inverse=True)
+    shuffled = np.random.default_rng(SEED).permutation(len(first))
+    by_label = shuffled[np.argsort(label[first][shuffled], kind="stable")]
+    is_second = np.zeros(len(first), dtype=np.bool_)
+    is_second[by_label[1::2]] = True
+    chosen: NDArray[np.bool_] = is_second[unit]
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +180,6 @@ def _likelihood(probabilities: NDArray[np.float32], label: NDArray[np.int64], lo
         curvature += float((squares - means * means).sum())
     n = len(label)
     return _Likelihood(nll / n, beta * slope / n, (beta * beta * curvature + beta * slope) / n)
-
-
-def _confidence(
-    probabilities: NDArray[np.float32], predicted: NDArray[np.int64], beta: float
-) -> NDArray[np.float32]:
-    confidence = np.empty(len(predicted), dtype=np.float32)
-    for rows, _, weights, totals in _blocks(probabilities, beta):
-        confidence[rows] = weights[np.arange(len(weights)), predicted[rows]] / totals
-    return np.minimum(confidence, np.float32(1))
 
 
 def _blocks(

@@ -97,6 +97,7 @@ class Classifier:
 
     def __post_init__(self) -> None:
         self.outputs = self.outputs or self.stated_outputs
+        self._check_temperature()
         self._head = self.head or Head(self.classes)
         columns = self._head.columns
         self._columns = None if columns is None else torch.tensor(columns, device=self.device)
@@ -222,12 +223,23 @@ class Classifier:
 
         Raises:
             RuntimeError: `outputs` is None.
+            ModelError: a temperature is stated, and the outputs are no logits.
         """
         if self.outputs is None:
             raise RuntimeError(
                 "Classifier.outputs must be set, by outputs.output_kind on real images, before logits"
             )
-        return self.select_classes(to_logits(raw, self.outputs))
+        self._check_temperature()
+        return self.select_classes(to_logits(raw, self.outputs, self.preprocessing.temperature))
+
+    def _check_temperature(self) -> None:
+        temperature = self.preprocessing.temperature
+        if temperature != 1 and self.outputs not in (None, "logits"):
+            raise ModelError(
+                f"{self.spec}: temperature divides logits, and this model's outputs are {self.outputs}, got "
+                f"{temperature:g} from {self.preprocessing.source}. Allowed: a model with logits. Remove "
+                "temperature, or state outputs: logits if they are."
+            )
 
     def select_classes(self, scores: Tensor) -> Tensor:
         """Select the suite's classes, in its order: (N, outputs of `head`) → (N, C)."""

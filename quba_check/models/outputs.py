@@ -50,16 +50,17 @@ def output_kind(raw: Tensor, *, half: bool) -> OutputKind:
     return "sigmoids" if low >= 0 and high <= 1 else "logits"
 
 
-def to_logits(raw: Tensor, kind: OutputKind) -> Tensor:
+def to_logits(raw: Tensor, kind: OutputKind, temperature: float = 1.0) -> Tensor:
     """Convert outputs to class scores z whose softmax is the model's distribution; differentiable.
 
-    Logits are returned unchanged. For probabilities z = log p; where p is 0, z is a finite constant, and
-    softmax(z) is 0 again. For sigmoids z = log s − log(1 − s), with s clamped to at least 1.2e-38 and 1 − s
-    to at least 6e-8, the smallest nonzero values there in float32.
+    Logits are divided by the temperature. For probabilities z = log p; where p is 0, z is a finite constant,
+    and softmax(z) is 0 again. For sigmoids z = log s − log(1 − s), with s clamped to at least 1.2e-38 and
+    1 − s to at least 6e-8, the smallest nonzero values there in float32.
 
     Args:
         raw: outputs of the model, (N, C).
         kind: their kind.
+        temperature: divisor of logits; 1 for other kinds.
 
     Returns:
         z, (N, C), float32.
@@ -74,7 +75,7 @@ def to_logits(raw: Tensor, kind: OutputKind) -> Tensor:
     if kind == "sigmoids":
         ulp = torch.finfo(torch.float32).eps / 2
         return raw.clamp(min=tiny).log() - (1 - raw).clamp(min=ulp).log()
-    return raw
+    return raw if temperature == 1 else raw / temperature
 
 
 def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:

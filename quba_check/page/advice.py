@@ -30,8 +30,8 @@ MEASURES: Mapping[str, str] = {
         "not raise this ratio."
     ),
     "calibration_error": (
-        "Temperature scaling on held-out images changes no prediction and usually lowers this value "
-        "(Guo et al., ICML 2017)."
+        "Temperature scaling changes no prediction and usually lowers this value (Guo et al., ICML 2017): "
+        "`temperature` in the file of --quba-preprocessing. The explanation states the best one."
     ),
     "class_balance": (
         "The worst classes are named below. Check their labels and their number of training images first."

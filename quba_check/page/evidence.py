@@ -66,7 +66,7 @@ def _of_drop(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Evi
         row.dimension,
         row.part,
         run.value_of(row.dimension, row.part),
-        unit=measured.unit,
+        unit=quantity.unit,
         better=quantity.better,
         relative=row.bound == "max_relative_drop",
     )

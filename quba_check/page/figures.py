@@ -117,7 +117,7 @@ def _calibration(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Fi
         if (fit := tables.temperature(column)) is not None:
             caption += (
                 f" Dashed{_of(column, names)}: after temperature scaling with T = {fit[0]:.2f}, "
-                f"ECE {fit[1]:.4f} → {fit[2]:.4f}, fitted on these images and so optimistic."
+                f"ECE {fit[1]:.4f} → {fit[2]:.4f}; {fit[3]}."
             )
     yield Figure(caption, reliability_diagram(bins, scaled, names))
 

@@ -47,13 +47,14 @@ def reliability(column: Column, name: str = "reliability") -> list[Bin]:
     return bins
 
 
-def temperature(column: Column) -> tuple[float, float, float] | None:
-    """Return the fitted temperature, and ECE before and after scaling; None if unknown."""
+def temperature(column: Column) -> tuple[float, float, float, str] | None:
+    """Return the fitted temperature, ECE before and after scaling, and a note; None if unknown."""
     needed = ("temperature", "ece", "ece_scaled")
+    measured = column.measured("calibration_error")
     for row in table_of(column, "calibration_error", "temperature", needed):
         fitted, before, after = (number_of(row[key]) for key in needed)
-        if fitted is not None and before is not None and after is not None:
-            return fitted, before, after
+        if measured and fitted is not None and before is not None and after is not None:
+            return fitted, before, after, measured.tables["temperature"].note
     return None
 
 

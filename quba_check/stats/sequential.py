@@ -188,7 +188,7 @@ def ratio_range(corners: Corners) -> tuple[float, float]:
 
 
 class StoppingRule:
-    """Sequential test of "the value over the whole sets is at least a threshold".
+    """Sequential test of "the value over the whole sets meets a threshold".
 
     The value is a function of ratios over finite sets. A single ratio is tested at the threshold itself. Each
     of several ratios gets a confidence sequence at an equal share of α (Bonferroni), and the function is
@@ -198,9 +198,10 @@ class StoppingRule:
         totals: images in the set of each ratio.
         corners: of each ratio, see `RunningRatio`.
         value: the function of the ratios.
-        threshold: smallest value that meets the demand.
+        threshold: smallest (or largest) value that meets the demand.
         alpha: probability of a wrong decision, whenever it is taken.
         seen_whole: for each ratio, True if its set is seen whole first and takes no share of α.
+        at_most: True if values up to the threshold meet the demand.
     """
 
     def __init__(
@@ -211,6 +212,8 @@ class StoppingRule:
         threshold: float,
         alpha: float,
         seen_whole: Sequence[bool] = (),
+        *,
+        at_most: bool = False,
     ) -> None:
         self._is_single = len(totals) == 1
         self.ratios = [
@@ -218,6 +221,7 @@ class StoppingRule:
             for total, hull in zip(totals, corners, strict=True)
         ]
         self._value, self._threshold = value, threshold
+        self._sign = -1 if at_most else 1
         self._seen_whole = [ratio for ratio, whole in zip(self.ratios, seen_whole, strict=False) if whole]
         self._alpha = alpha / max(1, len(totals) - len(self._seen_whole))
 
@@ -231,16 +235,21 @@ class StoppingRule:
             return "undecided"
         if self._is_single:
             (ratio,) = self.ratios
-            is_met, is_missed = bool(ratio.is_above(self._alpha)[0]), bool(ratio.is_below(self._alpha)[0])
+            decided = ratio.is_above(self._alpha)[0], ratio.is_below(self._alpha)[0]
+            is_met, is_missed = map(bool, decided[:: self._sign])
         else:
             box = [ratio.limits(self._alpha) for ratio in self.ratios]
-            values = [self._value(corner) for corner in itertools.product(*box)]
-            is_met, is_missed = min(values) >= self._threshold, max(values) < self._threshold
+            margins = [self._margin(corner) for corner in itertools.product(*box)]
+            is_met, is_missed = min(margins) >= 0, max(margins) < 0
         # Reports show the value so far next to the decision; waiting until they agree causes no error.
-        value = self._value([ratio.value for ratio in self.ratios])
-        if is_met and value >= self._threshold:
+        margin = self._margin([ratio.value for ratio in self.ratios])
+        if is_met and margin >= 0:
             return "met"
-        return "missed" if is_missed and value < self._threshold else "undecided"
+        return "missed" if is_missed and margin < 0 else "undecided"
+
+    def _margin(self, ratios: Sequence[float]) -> float:
+        """Return the distance from the threshold, at least 0 for values that meet the demand."""
+        return self._sign * (self._value(ratios) - self._threshold)
 
 
 def _claims(corners: Corners) -> Numbers:

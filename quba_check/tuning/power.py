@@ -11,6 +11,7 @@ import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.demands.demand import Demand, Thresholds
+from quba_check.demands.validation import ENDS
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.stats.intervals import clopper_pearson_limits, wilson_limits
@@ -126,8 +127,8 @@ def _possible(demand: Demand, accuracy: float) -> tuple[float, float]:
     most = 1 / accuracy if accuracy else math.inf
     if demand.dimension == "object_focus" and demand.part is None:
         low, high = 1 - most, 1 + most
-    elif demand.unit in ("fraction", "ratio"):
-        low, high = 0.0, 1.0 if demand.unit == "fraction" else most
+    elif demand.unit in ENDS:
+        low, high = 0.0, most if demand.unit == "ratio" else ENDS[demand.unit]
     else:
         return -math.inf, math.inf
     if demand.bound == "max_relative_drop":

@@ -126,6 +126,8 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
         if verdict.within_noise and not isinstance(evidence, Grade) and not is_too_wide(ends, unit):
             yield _more_images(verdict)
+    if isinstance(evidence, Measurement) and verdict.outcome != "pass":
+        yield from _temperature(verdict, evidence)
     yield from _notes(verdict)
 
 
@@ -139,6 +141,32 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if not isinstance(evidence, Unmeasurable):
         # The headline gives the signs of masking.
         yield from (note for note in evidence.notes if not (is_masked and note.startswith(MASKED)))
+
+
+def _temperature(verdict: Verdict, evidence: Measurement) -> Iterator[str]:
+    """Yield the temperature that calibration_error advises for a value, or the reason for none."""
+    advice, held_out = evidence.tables.get("temperature"), evidence.tables.get("held_out")
+    name, threshold = verdict.demand.part or verdict.demand.dimension, verdict.demand.threshold
+    is_on_temperature = evidence.dimension == "calibration_error" and name in (
+        evidence.dimension,
+        *evidence.parts,
+    )
+    if advice is None or not is_on_temperature or isinstance(threshold, str):
+        return
+    if held_out is None:
+        yield f"no temperature is advised: {advice.note}"
+        return
+    values = {str(row[0]): tuple(float(cell) for cell in row[1:] if cell != "") for row in held_out.rows}
+    units = {part: quantity.unit for part, quantity in evidence.parts.items()}
+    texts = []
+    for one in (name, "ece") if name == evidence.dimension else (name,):
+        value, *ends = (format_value(number, units.get(one, evidence.unit)) for number in values[one])
+        texts.append(f"{one} {value}" + (f" (95 % interval {' to '.join(ends)})" if ends else ""))
+    # A demand that must be shown to be met needs the whole interval.
+    decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
+    effect = "would pass" if decisive <= threshold else "would not be enough"
+    line = f"temperature: {advice.rows[0][0]:.3g}"
+    yield f"{line} in the file of --quba-preprocessing {effect}: {' and '.join(texts)} on held-out halves"
 
 
 def _more_images(verdict: Verdict) -> str:
@@ -162,11 +190,11 @@ def _worst_classes(table: Table, least: float) -> str:
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:
-    """Return the parts with the direction of their dimension, worst first."""
+    """Return the parts with the unit and direction of their dimension, worst first."""
     ranked = [
         (part.name, measurement.parts[part.name])
         for part in demand.parts
-        if part.name in measurement.parts and part.better == demand.better
+        if part.name in measurement.parts and (part.better, part.unit) == (demand.better, demand.unit)
     ]
     ranked.sort(key=lambda item: item[1].value, reverse=demand.better == "low")
     return ranked[:WORST_PARTS]

@@ -60,6 +60,27 @@ def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store
     assert before["grades"][0]["population"] == "demo"
 
 
+def test_the_advised_temperature_passes(tmp_path: Path, store: Path) -> None:
+    """The explanation's line, written to a file as it is, meets the demand that failed without it."""
+    text = "schema: 1\nname: sure\ndimensions:\n  calibration_error: {max: 0.015}\n"
+    (tmp_path / "sure.yaml").write_text(text)
+    failed = run(tmp_path, store, "--model=demo", "--quba-thresholds=sure.yaml", "--quba-report=before.json")
+    assert failed.returncode == 1
+    (verdict,) = record(tmp_path / "before.json")["verdicts"]
+    (line,) = re.findall(
+        r"^  (temperature: [\d.]+) in the file of --quba-preprocessing would pass: ",
+        verdict["message"],
+        re.MULTILINE,
+    )
+    (tmp_path / "prep.yaml").write_text(line + "\n")
+    options = ("--quba-thresholds=sure.yaml", "--quba-preprocessing=prep.yaml", "--quba-report=after.json")
+    passed = run(tmp_path, store, "--model=demo", *options)
+    assert passed.returncode == 0, passed.stdout
+    after = record(tmp_path / "after.json")
+    assert after["model"]["preparation"]["temperature"] == float(line.split()[1])
+    assert any(note.endswith(f"logits divided by {line.split()[1]}") for note in after["notes"])
+
+
 @pytest.mark.parametrize("variables", [{}, {"CI": "true"}], ids=["terminal", "ci"])
 def test_the_textured_demo_fails_for_what_it_learned(
     tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]

@@ -332,6 +332,15 @@ def test_shipped_profiles_are_valid(name):
             "3: calibration_error max -1 can never be met: fractions begin at 0.",
         ),
         (
+            "schema: 1\ndimensions:\n  calibration_error: {parts: {nll: {max: -0.5}}}\n",
+            "3: calibration_error.nll max -0.5 can never be met: nats begin at 0.",
+        ),
+        (
+            "schema: 1\ndimensions:\n  calibration_error: {parts: {brier: {max: 2.5}}}\n",
+            "3: calibration_error.brier max 2.5 would always be met: squared errors end at 2. "
+            "Did you mean 0.025?",
+        ),
+        (
             "schema: 1\ndimensions:\n  corruption_robustness: {parts: {fog: {min: 45}}}\n",
             "3: corruption_robustness.fog min 45 is out of reach: ratios are near 1. Did you mean 0.45?",
         ),

@@ -9,8 +9,10 @@ from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
+from quba_check.dimensions._ratios import mean_quantity
 from quba_check.errors import InvariantError
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
+from quba_check.metrics.proper_scores import LARGEST_NLL, brier_scores, negative_log_likelihoods
 
 CALIBRATION = registry["calibration_error"]
 FACTS = Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))
@@ -36,8 +38,10 @@ def test_value_and_parts_by_hand():
     assert bare(measured.parts) == {
         "ece": Quantity(0.75, "fraction", 1),
         "ace": Quantity(0.75, "fraction", 1),
+        "nll": Quantity(2 * np.log(2), "nats", 1),
+        "brier": Quantity(1.125, "squared error", 1),
     }
-    assert [part.debiased_limit for part in measured.parts.values()] == [None, None]
+    assert [part.debiased_limit for part in measured.parts.values()] == [None] * 4
 
 
 def test_perfect_certainty_has_no_error():
@@ -54,6 +58,33 @@ def test_is_the_geometric_mean_of_both_errors(seed):
     ace = adaptive_calibration_error(table.probabilities, table.label, bins=15).value
     assert measured.value == pytest.approx((ece * ace) ** 0.5)
     assert (measured.parts["ece"].value, measured.parts["ace"].value) == (ece, ace)
+
+
+def test_proper_scores_are_means_with_intervals():
+    rng = np.random.default_rng(0)
+    table = clean(rng.dirichlet(np.ones(4), size=300), rng.integers(0, 4, 300))
+    parts = CALIBRATION.measure({CLEAN: table}, FACTS).parts
+    for part, scores in (("nll", negative_log_likelihoods), ("brier", brier_scores)):
+        values = scores(table.probabilities, table.label)
+        assert parts[part].value == values.mean()
+        np.testing.assert_allclose(parts[part].influences[CLEAN], values - values.mean(), atol=1e-12)
+        low, high = parts[part].interval
+        error = values.std() / 300**0.5
+        assert values.mean() - low == pytest.approx(1.96 * error, rel=0.25)
+        assert 1.96 * error <= high - values.mean() < 1.96 * error + LARGEST_NLL / 300
+
+
+@pytest.mark.parametrize("n", [50, 200])
+def test_intervals_of_proper_scores_cover(n):
+    """An overconfident model, whose rare errors cost many nats."""
+    rng = np.random.default_rng(1)
+    many = rng.dirichlet([0.3] * 5, size=200_000).astype(np.float32)
+    label = np.where(rng.random(len(many)) < 0.3, rng.integers(0, 5, len(many)), many.argmax(axis=1))
+    for scores, highest in ((negative_log_likelihoods, LARGEST_NLL), (brier_scores, 2.0)):
+        values = scores(many, label)
+        drawn = values[rng.integers(0, len(values), (1000, n))]
+        quantities = (mean_quantity(row, highest, "nats", CLEAN).interval for row in drawn)
+        assert np.mean([low <= values.mean() <= high for low, high in quantities]) >= 0.935
 
 
 def test_predictions_without_probabilities_are_refused():

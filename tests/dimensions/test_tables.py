@@ -68,25 +68,71 @@ def test_sampled_corruptions_have_no_table():
 
 
 def test_reliability_and_temperature():
-    """Three of four answers with 0.9 are right: a temperature of 2 makes them 0.75."""
-    measured = registry["calibration_error"].measure(clean([[0.9, 0.1]] * 4, [0, 0, 0, 1]), facts())
-    note = "the temperature was fitted on these images, so its effect on new images is smaller"
+    """Three of four answers with 0.9 are right in both halves: a temperature of 2 makes them 0.75."""
+    measured = registry["calibration_error"].measure(clean([[0.9, 0.1]] * 8, [0] * 6 + [1] * 2), facts())
+    note = "each half of the images is scaled by the best temperature of the other half"
     columns = ("from", "to", "images", "confidence", "accuracy")
     tables = measured.tables
-    assert list(tables) == ["reliability", "reliability_scaled", "temperature"]
-    assert tables["reliability"] == Table(columns, ((13 / 15, 14 / 15, 4, pytest.approx(0.9), 0.75),))
-    assert tables["reliability_scaled"] == Table(columns, ((11 / 15, 12 / 15, 4, 0.75, 0.75),), note)
+    assert list(tables) == ["reliability", "reliability_scaled", "temperature", "held_out"]
+    assert tables["reliability"] == Table(columns, ((13 / 15, 14 / 15, 8, pytest.approx(0.9), 0.75),))
+    assert tables["reliability_scaled"] == Table(
+        columns, ((11 / 15, 12 / 15, 8, pytest.approx(0.75), 0.75),), note
+    )
     assert tables["temperature"].columns == ("temperature", "nll", "nll_scaled", "ece", "ece_scaled")
     assert tables["temperature"].rows == (pytest.approx((2, 0.654667, 0.562335, 0.15, 0), abs=1e-6),)
     assert tables["temperature"].rows[0][3] == measured.parts["ece"].value
+    assert [row[0] for row in tables["held_out"].rows] == ["calibration_error", *measured.parts]
+    assert tables["held_out"].rows[1][1] == tables["temperature"].rows[0][4]
 
 
-def test_a_temperature_at_the_end_of_its_range_is_noted():
-    measured = registry["calibration_error"].measure(clean([[0.9, 0.1]] * 4, [0, 0, 0, 0]), facts())
-    assert measured.tables["temperature"].note == (
-        "the temperature was fitted on these images, so its effect on new images is smaller; "
-        "no temperature is best: the likelihood grows to the end of the searched range"
+def test_the_temperature_is_that_of_the_file_to_write():
+    """A model whose logits are divided by 3 already needs 6 in all."""
+    known = replace(facts(), model=ModelFacts(1, 1, outputs="logits", temperature=3.0))
+    measured = registry["calibration_error"].measure(clean([[0.9, 0.1]] * 8, [0] * 6 + [1] * 2), known)
+    assert measured.tables["temperature"].rows[0][0] == pytest.approx(6, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("label", "outputs", "note"),
+    [
+        ([0, 0, 0, 0], "logits", "all images are classified right, so that a lower one always seems better"),
+        ([1, 1, 1, 1], "logits", "none is best: the likelihood grows to the end of the searched range"),
+        ([0, 0, 0, 1], "sigmoids", "the model's outputs are sigmoids, and a temperature divides logits"),
+        ([1, 0, 0, -1], None, ""),
+    ],
+)
+def test_a_temperature_that_cannot_be_advised_has_a_reason(label, outputs, note):
+    known = replace(facts(), model=ModelFacts(1, 1, outputs=outputs))
+    tables = registry["calibration_error"].measure(clean([[0.9, 0.1]] * 4, label), known).tables
+    assert ("held_out" in tables) == (not note)
+    if note:
+        assert tables["temperature"] == Table(
+            ("temperature", "nll", "nll_scaled", "ece", "ece_scaled"), (), note
+        )
+
+
+def test_images_of_one_group_cannot_be_split():
+    tables = clean([[0.9, 0.1]] * 4, [0, 0, 0, 1])
+    tables = {CLEAN: replace(tables[CLEAN], group=np.full(4, 5))}
+    measured = registry["calibration_error"].measure(tables, facts())
+    assert (
+        measured.tables["temperature"].note == "the images cannot be split into halves to fit and to judge it"
     )
+
+
+def test_groups_widen_the_held_out_intervals():
+    """Pairs of equal images have about the interval of half as many."""
+    rng = np.random.default_rng(3)
+    table = rng.dirichlet(np.ones(2), size=100).astype(np.float32)
+    label = (rng.random(100) < table[:, 1]).astype(np.int64)
+    twice = clean(np.repeat(table, 2, axis=0), np.repeat(label, 2))
+    grouped = {CLEAN: replace(twice[CLEAN], group=np.repeat(np.arange(100), 2))}
+    measure = registry["calibration_error"].measure
+    alone, pairs = (measure(given, facts()).tables["held_out"].rows for given in (twice, grouped))
+    for (_, _, low, high), (name, value, low_grouped, high_grouped) in zip(alone, pairs, strict=True):
+        assert low_grouped <= value <= high_grouped
+        if name == "brier":
+            assert 1.3 < (high_grouped - low_grouped) / (high - low) < 1.9
 
 
 def test_images_without_labels_have_no_temperature():

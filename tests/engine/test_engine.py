@@ -23,6 +23,7 @@ from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.shard_task import ShardTask
 from quba_check.errors import InvariantError, ModelError, StoreError, SuiteError, UnmeasurableError
 from quba_check.evaluation import Evaluation
+from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.storage.shard import encode_shards
 
 N = PER_CLASS * len(CLASSES)
@@ -212,6 +213,27 @@ def test_settings_of_an_attack_change_its_cache_key(evaluate, change: dict) -> N
         evaluate(**options).engine.cache_keys.cache_entry(PGD) for options in ({}, change, dict(change))
     }
     assert len(entries) == 2
+
+
+def scaled(temperature: float) -> dict[str, PreprocessingConfig]:
+    return {"preprocessing": PreprocessingConfig({"temperature": temperature}, "prep.yaml", departs=True)}
+
+
+def test_a_temperature_has_its_own_predictions_and_the_same_answers(evaluate, models) -> None:
+    plain, scaled_by_1 = evaluate(), evaluate(**scaled(1.0))
+    assert plain.engine.cache_keys.cache_entry(CLEAN) == scaled_by_1.engine.cache_keys.cache_entry(CLEAN)
+    before = plain.engine.predictions((CLEAN,))[CLEAN]
+    after = evaluate(**scaled(2.0)).engine.predictions((CLEAN,))[CLEAN]
+    assert models.COUNTS["forward"] == N
+    assert same(before, after)
+    roots = np.sqrt(before.probabilities.astype(float))
+    expected = roots / roots.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(after.probabilities, expected, rtol=1e-5)
+
+
+def test_a_temperature_of_detected_probabilities_is_refused(evaluate) -> None:
+    with pytest.raises(ModelError, match="temperature divides logits, and this model's outputs are prob"):
+        evaluate("probabilities", **scaled(2.0)).measure("accuracy")
 
 
 def test_a_seed_does_not_touch_the_clean_set(evaluate) -> None:

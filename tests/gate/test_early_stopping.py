@@ -108,6 +108,16 @@ def test_decisions_are_those_of_all_images(target: str, data: Path, store: Path,
     assert stopped is None or stopped.row.passes
 
 
+def test_upper_bounds_are_decided_early(data: Path, store: Path, whole: Evaluation) -> None:
+    true = whole.measure("calibration_error").parts["brier"].value
+    for limit in (true - 0.25, true + 0.25):
+        asked = demand("calibration_error.brier", limit, "max")
+        stopped = EarlyJudge(new_evaluation(data, store), [asked]).decide(asked, ALPHA)
+        assert stopped is not None
+        assert stopped.row.passes == (true <= limit)
+        assert stopped.row.images < stopped.row.of
+
+
 def test_demands_that_need_all_images_are_not_decided(data: Path, store: Path) -> None:
     evaluation = new_evaluation(data, store)
     for asked in (demand("calibration_error", 0.9, "max"), demand("class_balance", 0.1), demand("quba", 0.0)):

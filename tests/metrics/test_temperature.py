@@ -11,15 +11,18 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
 from quba_check.metrics import temperature
-from quba_check.metrics.temperature import fit_temperature
+from quba_check.metrics.temperature import fit_temperature, halves, scale_held_out, scale_probabilities
 
 SMALLEST = 2.0**-149
 """The smallest float32 number above 0."""
 
 
 def fit(table, label):
-    table = np.asarray(table, np.float32)
-    return fit_temperature(table, np.asarray(label, np.int64), table.argmax(axis=1))
+    return fit_temperature(np.asarray(table, np.float32), np.asarray(label, np.int64))
+
+
+def confidence(table, result):
+    return scale_probabilities(np.asarray(table, np.float32), result.temperature).max(axis=1)
 
 
 def answers(seed, rows=300, classes=7, scale=3.0):
@@ -37,12 +40,13 @@ def likelihood(table, label, temperature):
 
 def test_by_hand():
     """Nine to one where three of four are right: √9 to 1, with the entropy of (3/4, 1/4)."""
-    result = fit([[0.9, 0.1]] * 4, [0, 0, 0, 1])
+    table = [[0.9, 0.1]] * 4
+    result = fit(table, [0, 0, 0, 1])
     assert result.temperature == pytest.approx(2, abs=1e-6)
     assert result.nll == pytest.approx(-0.75 * math.log(0.9) - 0.25 * math.log(0.1), abs=1e-6)
     assert result.nll_scaled == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25), abs=1e-6)
-    assert result.confidence.dtype == np.float32
-    assert result.confidence.tolist() == [0.75] * 4
+    assert confidence(table, result).dtype == np.float32
+    assert confidence(table, result).tolist() == pytest.approx([0.75] * 4, abs=1e-7)
     assert not result.is_at_limit
 
 
@@ -83,32 +87,33 @@ def test_scaled_logits_scale_the_temperature(seed, factor):
 
 
 def test_models_that_are_always_right_or_wrong_have_no_best_temperature():
-    right, wrong = (fit([[0.9, 0.1], [0.2, 0.8]], label) for label in ([0, 1], [1, 0]))
+    table = [[0.9, 0.1], [0.2, 0.8]]
+    right, wrong = (fit(table, label) for label in ([0, 1], [1, 0]))
     assert right.is_at_limit
     assert right.temperature < 0.1
-    assert right.confidence.tolist() == [1, 1]
+    assert confidence(table, right).tolist() == [1, 1]
     assert wrong.is_at_limit
     assert wrong.temperature == pytest.approx(1000, rel=1e-5)
-    assert wrong.confidence == pytest.approx(0.5, abs=1e-3)
+    assert confidence(table, wrong) == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("table", [[[0.5, 0.5]] * 3, [[1.0]] * 3, [[1.0, 0.0]] * 3])
 def test_answers_without_a_preferred_temperature_keep_theirs(table):
     result = fit(table, [0, 0, 0])
     assert (result.temperature, result.is_at_limit) == (1.0, False)
-    assert result.confidence.tolist() == [table[0][0]] * 3
+    assert confidence(table, result).tolist() == [table[0][0]] * 3
 
 
 def test_probabilities_of_zero_count_as_the_smallest_number():
-    result = fit([[1, 0]] * 4, [0, 0, 0, 1])
+    table = [[1, 0]] * 4
+    result = fit(table, [0, 0, 0, 1])
     assert result.nll == pytest.approx(-math.log(SMALLEST) / 4, rel=1e-6)
-    assert result.confidence == pytest.approx(0.75, abs=1e-6)
+    assert confidence(table, result) == pytest.approx(0.75, abs=1e-6)
 
 
-def test_images_without_a_label_are_scaled_but_not_fitted():
+def test_images_without_a_label_are_not_fitted():
     result = fit([[0.9, 0.1]] * 5, [0, 0, 0, 1, -1])
     assert result.temperature == pytest.approx(2, abs=1e-6)
-    assert len(result.confidence) == 5
 
 
 def test_needs_an_image_with_a_label():
@@ -122,7 +127,51 @@ def test_blocks_change_nothing_but_the_memory(monkeypatch):
     monkeypatch.setattr(temperature, "BLOCK", 64)
     blocks = fit(table, label)
     assert blocks.temperature == pytest.approx(whole.temperature, rel=1e-12)
-    assert blocks.confidence == pytest.approx(whole.confidence, abs=1e-7)
+    np.testing.assert_array_equal(scale_probabilities(table, 2.0), softmax_at(table, 2.0))
+
+
+def softmax_at(table, temperature):
+    return softmax(np.log(table.astype(np.float64)) / temperature, axis=1).astype(np.float32)
+
+
+@given(seed=st.integers(0, 10_000), factor=st.floats(0.2, 5))
+@settings(max_examples=25, deadline=None)
+def test_scaled_probabilities_are_those_of_divided_logits(seed, factor):
+    table, _ = answers(seed, rows=20, classes=5)
+    scaled = scale_probabilities(table, factor)
+    np.testing.assert_allclose(scaled, softmax_at(table, factor), rtol=1e-6)
+    assert (scaled.argmax(axis=1) == table.argmax(axis=1)).all()
+
+
+def test_held_out_images_take_no_part_in_their_own_temperature():
+    table, label = answers(5, rows=400)
+    is_second = halves(label)
+    scaled = scale_held_out(table, label, is_second)
+    for half in (is_second, ~is_second):
+        fitted = fit(table[~half], label[~half]).temperature
+        np.testing.assert_array_equal(scaled[half], scale_probabilities(table[half], fitted))
+    # Other labels of a half change the other half alone.
+    other = np.where(is_second, np.roll(label, 1), label)
+    changed = scale_held_out(table, other, is_second)
+    np.testing.assert_array_equal(changed[is_second], scaled[is_second])
+    assert not np.array_equal(changed[~is_second], scaled[~is_second])
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 80), groups=st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_halves_are_balanced_and_keep_groups_together(seed, n, groups):
+    rng = np.random.default_rng(seed)
+    label, group = rng.integers(0, 4, n), rng.integers(0, 20, n) if groups else None
+    is_second = halves(label, group)
+    np.testing.assert_array_equal(is_second, halves(label, group))
+    if group is None:
+        for k in range(4):
+            assert abs(int(is_second[label == k].sum()) - int((~is_second[label == k]).sum())) <= 1
+    else:
+        for one in set(group.tolist()):
+            assert len(set(is_second[group == one].tolist())) == 1
+        firsts = [is_second[group == one][0] for one in set(group.tolist())]
+        assert abs(2 * sum(firsts) - len(firsts)) <= 1
 
 
 def test_memory_is_bounded():
@@ -134,7 +183,7 @@ def test_memory_is_bounded():
     tracemalloc.start()
     try:
         temperature.MOST_STEPS, steps = 2, temperature.MOST_STEPS
-        fit_temperature(table, label, table.argmax(axis=1))
+        fit_temperature(table, label)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

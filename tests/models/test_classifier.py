@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -85,6 +86,28 @@ def test_logits_by_what_the_outputs_are():
     assert torch.allclose(loaded.logits(raw), raw.log())
     loaded.outputs = "logits"
     assert torch.equal(loaded.logits(raw), raw)
+
+
+def test_logits_are_divided_by_the_temperature():
+    scaled = classifier(network(), preprocessing=replace(PREPARATION, temperature=4.0), outputs="logits")
+    raw = torch.tensor([[1.0, 3.0, -2.0]])
+    assert torch.equal(scaled.logits(raw), raw / 4)
+    assert torch.equal(scaled.raw(PIXELS), classifier(network()).raw(PIXELS))
+
+
+def test_a_temperature_of_other_outputs_is_refused():
+    preprocessing = replace(PREPARATION, temperature=2.5)
+    message = (
+        "zoo:net: temperature divides logits, and this model's outputs are sigmoids, got 2.5 from a test. "
+        "Allowed: a model with logits. Remove temperature, or state outputs: logits if they are."
+    )
+    with pytest.raises(ModelError) as stated:
+        classifier(network(), preprocessing=preprocessing, stated_outputs="sigmoids")
+    detected = classifier(network(), preprocessing=preprocessing)
+    detected.outputs = "sigmoids"
+    with pytest.raises(ModelError) as used:
+        detected.logits(torch.rand(2, 3))
+    assert str(stated.value) == str(used.value) == message
 
 
 def test_stated_outputs_are_known_from_the_start():

@@ -205,10 +205,11 @@ def test_the_temperature_is_stated() -> None:
     fitted = {
         "columns": ["temperature", "nll", "nll_scaled", "ece", "ece_scaled"],
         "rows": [[1.5, 0.3, 0.2, 0.05, 0.02]],
+        "note": "on held-out halves",
     }
     both = {"reliability": bins, "reliability_scaled": bins, "temperature": fitted}
     (figure,) = figures("calibration_error", [column("calibration_error", both)])
-    assert "T = 1.50, ECE 0.0500 → 0.0200, fitted on these images" in figure.caption
+    assert "T = 1.50, ECE 0.0500 → 0.0200; on held-out halves." in figure.caption
 
 
 def test_several_records_share_a_chart(tmp_path: Path) -> None:

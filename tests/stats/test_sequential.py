@@ -77,6 +77,23 @@ def test_wrong_decisions_are_at_most_alpha_unlike_with_peeking() -> None:
     assert peeking > 0.3 * runs
 
 
+def test_an_upper_bound_mirrors_a_lower_one() -> None:
+    """A mean of at most 0.3 is a mean of the complement of at least 0.7."""
+    n, rng = 6000, np.random.default_rng(2)
+    for true in (0.2, 0.4):
+        values, ones = share(n, true)
+        order = rng.permutation(n)
+        upper = StoppingRule([n], [SHARE], first, 0.3, 0.05, at_most=True)
+        lower = StoppingRule([n], [SHARE], first, 0.7, 0.05)
+        for start in range(0, n, BATCH):
+            part = order[start : start + BATCH]
+            decision = upper.update([(values[part], ones[part])])
+            assert decision == lower.update([(1 - values[part], ones[part])])
+            if decision != "undecided":
+                break
+        assert decision == ("met" if true < 0.3 else "missed")
+
+
 def ratio_set(n: int, clean: float, shifted: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(n,) correct when shifted and when clean, as nested sets of images."""
     return hits(n, shifted), hits(n, clean)

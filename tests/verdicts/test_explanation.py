@@ -19,7 +19,7 @@ from support.gated import (
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.demands.policy import Policy
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import explanation
@@ -56,6 +56,52 @@ def test_a_failure_above():
         "  masked: no\n"
         "  demanded by thresholds/default.yaml:16"
     )
+
+
+def advised(value: float, note: str = "", interval: tuple[float | str, ...] = (0.006, 0.009)) -> Measurement:
+    """Return a calibration error of 0.02 that is `value` on held-out halves, or a reason for no advice."""
+    rows = (("calibration_error", value, *interval), ("ece", 0.0125, "", ""))
+    tables = {"temperature": Table(("temperature",), () if note else ((2.71828,),), note)}
+    if not note:
+        tables["held_out"] = Table(("name", "value", "low", "high"), rows)
+    parts = {"ece": Quantity(0.02, "fraction", 100)}
+    return Measurement("calibration_error", 0.02, "fraction", 100, parts=parts, tables=tables)
+
+
+ADVICE = "  temperature: 2.72 in the file of --quba-preprocessing "
+
+
+@pytest.mark.parametrize(
+    ("evidence", "part", "uncertain", "line"),
+    [
+        (
+            advised(0.0075),
+            None,
+            "point",
+            f"{ADVICE}would pass: calibration_error 0.0075 (95 % interval 0.0060 to 0.0090) and ece 0.0125 "
+            "on held-out halves",
+        ),
+        (
+            advised(0.0175, interval=("", "")),
+            None,
+            "point",
+            f"{ADVICE}would not be enough: calibration_error 0.0175 and ece 0.0125 on held-out halves",
+        ),
+        (
+            advised(0.0075, interval=(0.006, 0.011)),
+            None,
+            "fail",
+            f"{ADVICE}would not be enough: calibration_error 0.0075 (95 % interval 0.0060 to 0.0110) and ece "
+            "0.0125 on held-out halves",
+        ),
+        (advised(0.0075), "ece", "point", f"{ADVICE}would not be enough: ece 0.0125 on held-out halves"),
+        (advised(0, "all are right"), None, "point", "  no temperature is advised: all are right"),
+    ],
+)
+def test_a_temperature_is_advised(evidence: Measurement, part: str | None, uncertain: str, line: str) -> None:
+    verdict = judge(replace(CALIBRATION, part=part), evidence, Policy(uncertain=uncertain))
+    assert line in explanation(replace(verdict, outcome="fail")).split("\n")
+    assert "temperature" not in explanation(replace(verdict, outcome="pass"))
 
 
 def test_a_failure_by_little_shows_its_digits():

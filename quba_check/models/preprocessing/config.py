@@ -116,6 +116,7 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crop_pct": (lambda value: _is_between(value, _TINY, _HUGE), "a number above 0"),
     "crop_mode": (lambda value: value in CROP_MODES, ", ".join(CROP_MODES)),
     "outputs": (lambda value: value in OUTPUT_KINDS, ", ".join(OUTPUT_KINDS)),
+    "temperature": (lambda value: _is_between(value, 1e-3, 1e3), "a number from 0.001 to 1000"),
 }
 """For each key a check of its value, and the allowed values for messages."""
 _ALL = ", ".join(KEYS)

@@ -46,6 +46,9 @@ class PreprocessingFile(Strict):
     outputs: OutputKind | None = Field(
         None, description="Kind of the model's outputs; without it, it is detected on real images."
     )
+    temperature: float | None = Field(
+        None, description="Divisor of the logits before the softmax, from 0.001 to 1000, for example 1.5."
+    )
 
     @field_validator(*KEYS, mode="before")
     @classmethod

@@ -33,6 +33,7 @@ class Preprocessing:
         crop_pct: side of the crop as a share of the resized image's.
         crop_mode: `center` keeps the aspect ratio and crops, `squash` does not keep it, `border` pads.
         source: origin of these values, for reports.
+        temperature: divisor of the model's logits before the softmax.
     """
 
     input_size: tuple[int, int, int]
@@ -42,11 +43,17 @@ class Preprocessing:
     crop_pct: float
     crop_mode: str
     source: str
+    temperature: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values, for records and cache keys."""
+        """Return the fields as plain values, for records and cache keys.
+
+        A temperature of 1, which changes nothing, is left out.
+        """
         return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if (name, value) != ("temperature", 1)
         }
 
     @property
@@ -55,10 +62,12 @@ class Preprocessing:
         return SUITE_DEFAULTS in self.source
 
     def describe(self) -> str:
-        """Return size, filter, crop and normalisation in words."""
+        """Return size, filter, crop, normalisation and temperature in words."""
         _, height, width = self.input_size
         mean, std = (" ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
-        return f"{height} × {width}, {self.interpolation}, crop {self.crop_pct:g}, mean {mean}, std {std}"
+        divided = "" if self.temperature == 1 else f", logits divided by {self.temperature:g}"
+        size = f"{height} × {width}"
+        return f"{size}, {self.interpolation}, crop {self.crop_pct:g}, mean {mean}, std {std}{divided}"
 
     def transform(self, *, crop: bool) -> PillowTransform:
         """Return the evaluation transform, without scaling to [0, 1] and normalisation.
@@ -105,6 +114,7 @@ def preprocessing_of(
         "std": IMAGENET_STD,
         "crop_pct": 1.0 if image_size else DEFAULT_CROP,
         "crop_mode": "center",
+        "temperature": 1.0,
     }
     sources = dict.fromkeys(values, SUITE_DEFAULTS)
     for config in configs:
@@ -153,8 +163,8 @@ def configs_of_module(module: nn.Module, *, spec: str, source: str = "") -> list
 
 def _source(sources: Mapping[str, str], configs: Sequence[PreprocessingConfig]) -> str:
     """Return the first source in use, with the others and their keys in brackets."""
-    if sources["crop_mode"] == SUITE_DEFAULTS:  # not worth a mention
-        sources = {key: source for key, source in sources.items() if key != "crop_mode"}
+    plain = ("crop_mode", "temperature")  # their defaults are not worth a mention
+    sources = {key: source for key, source in sources.items() if key not in plain or source != SUITE_DEFAULTS}
     order = dict.fromkeys([*(config.source for config in configs), SUITE_DEFAULTS])
     keys = {source: [key for key in sources if sources[key] == source] for source in order}
     main, *others = [source for source, names in keys.items() if names]

@@ -85,6 +85,15 @@ def test_it_comes_before_what_the_model_says_key_by_key(tmp_path):
     )
 
 
+def test_a_temperature_is_noted(tmp_path):
+    classifier = load(read(tmp_path, "temperature: 2.7\n"))
+    assert classifier.preprocessing.temperature == 2.7
+    assert classifier.notes == (
+        "images are prepared as quba_config of prep_zoo:net (temperature: prep.yaml) states: "
+        "8 × 8, bicubic, crop 1, mean 0.1 0.1 0.1, std 0.2 0.2 0.2, logits divided by 2.7",
+    )
+
+
 def test_all_of_it_leaves_nothing_to_the_model(tmp_path):
     classifier = load(read(tmp_path, FULL))
     assert classifier.preprocessing.source == "prep.yaml"
@@ -109,7 +118,8 @@ def test_what_neither_says_comes_from_the_suite(tmp_path):
         (
             "men: [0, 0, 0]\n",
             "prep.yaml:1: unknown key 'men'. Did you mean 'mean'? Allowed: "
-            "schema, input_size, interpolation, mean, std, crop_pct, crop_mode, outputs.",
+            "schema, input_size, interpolation, mean, std, crop_pct, crop_mode, outputs, "
+            "temperature.",
         ),
         (
             "schema: 1\ninput_size: 224\n",

@@ -53,6 +53,14 @@ def test_as_dict_is_plain():
     assert Preprocessing(**values).describe() == prepared().describe()
 
 
+def test_a_temperature_of_1_is_as_none():
+    """Keys of stored predictions without a temperature stay as they are."""
+    assert "temperature" not in prepared(temperature=1).as_dict()
+    scaled = prepared(temperature=2.5)
+    assert scaled.as_dict() == prepared().as_dict() | {"temperature": 2.5}
+    assert scaled.describe() == f"{prepared().describe()}, logits divided by 2.5"
+
+
 def test_suite_defaults():
     assert of(module(), None) == Preprocessing(
         (3, 224, 224), "bicubic", IMAGENET_MEAN, IMAGENET_STD, 0.875, "center", "the suite's defaults"
@@ -111,7 +119,7 @@ def test_pretrained_cfg_is_read_as_timm_reads_it():
     assert of(module(pretrained_cfg=config), source="timm's resnet18").source == "timm's resnet18"
 
 
-KEYS = "input_size, interpolation, mean, std, crop_pct, crop_mode, outputs"
+KEYS = "input_size, interpolation, mean, std, crop_pct, crop_mode, outputs, temperature"
 ALLOWED = {
     "input_size": "three whole numbers (3, height, width)",
     "mean": "three numbers, for values in [0, 1]",
