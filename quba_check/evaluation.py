@@ -15,7 +15,7 @@ from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import Protocol, ProtocolName
-from quba_check.core.requests import Request
+from quba_check.core.requests import AnswerRequest, Request
 from quba_check.core.view import CLEAN, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
@@ -185,6 +185,9 @@ class Evaluation:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)
         self._requests = requests
+        self.engine.cache_keys.keeps_logits = any(
+            request.needs_logits for request in requests if isinstance(request, AnswerRequest)
+        )
         sliced = {name: gaps or self._sliced.get(name, False) for name, gaps in sliced.items()}
         self._outcomes = {
             name: outcome

@@ -50,6 +50,7 @@ class View:
         attack: the adversarial attack applied to the images, if any.
         space: label space of labels and predictions; None is the one that the set declares.
         columns: `probabilities` keeps the N × C table of class probabilities next to the other columns.
+        logits: True to keep the logsumexp of the logits as well.
 
     Two views that differ only in `space` share their forward passes.
 
@@ -66,6 +67,7 @@ class View:
     attack: Attack | None = None
     space: str | None = None
     columns: Columns = "top1"
+    logits: bool = False
 
     def __str__(self) -> str:
         where = "/".join(str(part) for part in (self.set, self.corruption, self.severity) if part is not None)

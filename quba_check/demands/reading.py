@@ -56,7 +56,8 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     if not demands:
         raise ThresholdError(
             f"{label}:1: the file demands nothing. "
-            "Allowed: a min, max or drop under dimensions or classes, quba.min_score, quba.min_grade."
+            "Allowed: a min, max or drop under dimensions, classes or answers, quba.min_score, "
+            "quba.min_grade."
         )
     name = tree.get("name")
     protocol: ProtocolName | None = _value(tree, "protocol")
@@ -92,11 +93,10 @@ def _demands(tree: Tree, label: str, suite: SuiteFacts) -> Iterator[Demand]:
 def _requested_demands(section: str, entries: Tree, label: str, suite: SuiteFacts) -> Iterator[Demand]:
     """Yield the demands on numbers that exist only because a section asks for them."""
     for location, _, request in requests_of(section, _plain(entries), suite, lambda _: label):
-        parents = [_branch(entries, *location[1:end]) for end in range(2, len(location))]
-        settings = {
-            key: next((_value(tree, key) for tree in reversed(parents) if key in tree), _DEFAULTS[key])
-            for key in SETTINGS
-        }
+        parents = [_branch(entries, *location[1:end]) for end in range(1, len(location))]
+        settings = {key: _DEFAULTS[key] for key in SETTINGS}
+        for parent in parents:
+            settings = {key: _value(parent, key, default) for key, default in settings.items()}
         entry, part = _branch(entries, *location[1:]), part_of(request, suite)
         for demand in _entry_demands(registry[request.dimension], part, entry, suite, settings):
             yield replace(demand, request=request)

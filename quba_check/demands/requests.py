@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.requests import Request
+from quba_check.demands.answer_requests import answer_requests
 from quba_check.demands.class_requests import Where, class_requests
 from quba_check.strict_yaml import Location
 
-_REQUESTS = {"classes": class_requests}
+RequestsOf = Callable[
+    [Mapping[str, Any], SuiteFacts, Where], Iterator[tuple[Location, Mapping[str, Any], Request]]
+]
+_REQUESTS: Mapping[str, RequestsOf] = {"classes": class_requests, "answers": answer_requests}
 SECTIONS = tuple(_REQUESTS)
 """Top-level keys whose demands are requests; each is the name of the dimension that measures them."""
+INHERITED: Mapping[str, Mapping[str, Any]] = {"answers": {"at": {"probability": 0.0}}}
+"""Stands for keys that a file may leave to the file that it extends, when it is checked by itself."""
 SETTINGS = ("tier", "optional")
 
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.requests import AnswerScore
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
 from quba_check.records.verdict import Tier
@@ -162,6 +163,44 @@ class Classes(Strict):
     )
 
 
+class AnswerRule(Strict):
+    """When the model answers: from a score on, or from the lowest threshold that bounds the error."""
+
+    probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Answered if the largest probability is at least this."
+    )
+    margin: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Answered if the largest probability exceeds the second largest by at least this."
+    )
+    max_logit: float | None = Field(None, description="Answered if the largest logit is at least this.")
+    energy: float | None = Field(
+        None, description="Answered if the logarithm of the sum of exp(logits) is at least this."
+    )
+    error: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Find the lowest threshold that keeps the error of answers to new images below this.",
+    )
+    confidence: Annotated[float, Field(ge=0.5, le=0.9999)] | None = Field(
+        None, description="With error: the probability that it does so (default 0.95)."
+    )
+    score: AnswerScore | None = Field(
+        None, description="With error: the score of the threshold (default max_probability)."
+    )
+
+
+class AnswersEntry(Strict):
+    """Demands on a model that answers only if it is sure enough."""
+
+    at: AnswerRule | None = Field(None, description="When the model answers.")
+    share: PartEntry | None = Field(None, description="Share of images that are answered.")
+    accuracy: PartEntry | None = Field(None, description="Accuracy of the answered images.")
+    aurc: PartEntry | None = Field(
+        None, description="Area under the risk-coverage curve: mean error rate of the k surest images."
+    )
+    tier: Tier | None = Field(None, description="Tier of these demands.")
+    optional: bool | None = Field(None, description="Skip them if there are no images.")
+
+
 class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
@@ -230,14 +269,17 @@ class ThresholdFile(Strict):
     )
     dimensions: Dimensions | None = Field(None, description="Demands by dimension.")
     classes: Classes | None = Field(None, description="Demands by name of a class, and on all classes.")
+    answers: AnswersEntry | None = Field(
+        None, description="Demands on a model that answers only if it is sure enough."
+    )
     quba: QubaEntry | None = None
 
 
 def threshold_schema() -> dict[str, Any]:
     """Return the JSON Schema of threshold files, with the registered dimensions by name.
 
-    >>> sorted(threshold_schema()["properties"])
-    ['classes', 'confidence', 'dimensions', 'extends', 'name', 'protocol', 'quba', 'schema', 'uncertain']
+    >>> " ".join(threshold_schema()["properties"])
+    'schema name extends protocol uncertain confidence dimensions classes answers quba'
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}

@@ -41,7 +41,7 @@ _TITLES: Mapping[ClassMetric, str] = {
 
 
 def _requests(suite: SuiteFacts) -> tuple[ClassRequest, ...]:
-    return tuple(request for request in suite.requests if request.dimension == "classes")
+    return tuple(request for request in suite.requests if isinstance(request, ClassRequest))
 
 
 def _views(suite: SuiteFacts) -> tuple[View, ...]:

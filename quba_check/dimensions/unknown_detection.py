@@ -12,21 +12,19 @@ from quba_check.core.confidence import SCORES, bounded_curve, curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
-from quba_check.core.predictions import Predictions
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._scores import image_scores
 from quba_check.dimensions._table_validation import LONGEST_TEXT
-from quba_check.errors import InvariantError, UnmeasurableError
-from quba_check.metrics.confidence_scores import energy, max_logit, max_probability
+from quba_check.errors import UnmeasurableError
 from quba_check.metrics.separation import auroc, fpr_at_95_tpr, fpr_at_95_tpr_limits
 from quba_check.stats.estimate import Estimate, mean_of
 from quba_check.stats.image_intervals import additive_limits
 
 SHOWN = 10
 """Number of the most confident unknown images in the table."""
-NORMALISED = 1e-3
-"""Largest |logsumexp| of log-probabilities, whose probabilities add up to 1."""
+REMEDY = "declare score: max_probability under 'unknown'"
 NOTE = "The unknown images with the highest scores. A known class among them is a sign that the set leaks."
 
 
@@ -73,8 +71,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     """
     suite = facts.suite
     _check_declared(suite)
-    known = _scores(predictions[CLEAN], facts)
-    unknown = {name: _scores(predictions[_view(name)], facts) for name in suite.unknown}
+    score = partial(image_scores, score=suite.unknown_score, outputs=facts.model.outputs, remedy=REMEDY)
+    known = score(predictions[CLEAN])
+    unknown = {name: score(predictions[_view(name)]) for name in suite.unknown}
     areas = {name: auroc(known, scores, (CLEAN, _view(name))) for name, scores in unknown.items()}
     n = {name: len(scores) for name, scores in unknown.items()}
     parts = {name: _quantity(area, n[name]) for name, area in areas.items()}
@@ -85,30 +84,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     tables = {"most_confident": _most_confident(predictions, unknown, suite)}
     notes = (f"score: {suite.unknown_score}",)
     return Measurement.of("unknown_detection", whole, parts=parts, notes=notes, tables=tables)
-
-
-def _scores(table: Predictions, facts: Facts) -> NDArray[np.float64]:
-    """Return the score of each image.
-
-    Raises:
-        UnmeasurableError: the outputs of the model are not logits, which the score needs.
-        InvariantError: the predictions lack the column that the score needs.
-    """
-    score = facts.suite.unknown_score
-    if score == "max_probability":
-        return max_probability(table.confidence)
-    if "logsumexp" not in table.extra:
-        raise InvariantError("clean: the predictions came without the logsumexp that the score asks for")
-    logsumexp = table.extra["logsumexp"].astype(np.float32)
-    outputs = facts.model.outputs or "logits"
-    if outputs == "logits" and np.abs(logsumexp).max() < NORMALISED:
-        outputs = "log-probabilities"
-    if outputs != "logits":
-        raise UnmeasurableError(
-            f"the score {score} needs logits, and the outputs of the model are {outputs}; "
-            "declare score: max_probability under 'unknown'"
-        )
-    return max_logit(table.confidence, logsumexp) if score == "max_logit" else energy(logsumexp)
 
 
 def _quantity(area: Estimate, n: int) -> Quantity:

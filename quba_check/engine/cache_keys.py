@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.protocols import Protocol
-from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, View
+from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, Columns, View
 from quba_check.engine.decisions import Kind
 from quba_check.errors import UnmeasurableError
 from quba_check.models.classifier import Classifier
@@ -51,6 +51,9 @@ class CacheKeys:
 
     A setting enters only the keys of views that it affects: the clean set has the same key under both
     protocols, and is predicted once for both.
+
+    Attributes:
+        keeps_logits: True if the clean set keeps the logsumexp of its logits.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class CacheKeys:
         self._digests = digests
         self._protocol = protocol
         self._seed = seed
+        self.keeps_logits = False
         self._compute = classifier.compute
         self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
@@ -87,7 +91,10 @@ class CacheKeys:
         serves every dimension.
         """
         is_clean = view.set == CLEAN_SET and view.attack is None
-        return replace(view, space=None, columns="probabilities" if is_clean else view.columns)
+        columns: Columns = "probabilities" if is_clean else view.columns
+        return replace(
+            view, space=None, columns=columns, logits=is_clean and (view.logits or self.keeps_logits)
+        )
 
     def is_cropped(self, view: View) -> bool:
         """Return True if images of the view pass the full evaluation transform."""

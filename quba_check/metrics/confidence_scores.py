@@ -25,6 +25,25 @@ def max_probability(confidence: NDArray[np.float32]) -> NDArray[np.float64]:
     return confidence.astype(np.float64)
 
 
+def margin(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Largest probability minus the second largest, in [0, 1].
+
+    Args:
+        probabilities: (n, C) class probabilities, C at least 2.
+
+    Returns:
+        (n,) scores.
+
+    Source: Scheffer, Decomain and Wrobel, IDA 2001.
+
+    >>> margin(np.array([[0.25, 0.5, 0.25]], np.float32)).tolist()
+    [0.25]
+    """
+    second, first = np.partition(probabilities, -2, axis=1)[:, -2:].T.astype(np.float64)
+    scores: NDArray[np.float64] = first - second
+    return scores
+
+
 def max_logit(confidence: NDArray[np.float32], logsumexp: NDArray[np.float32]) -> NDArray[np.float64]:
     """Largest logit, which is log p + L.
 

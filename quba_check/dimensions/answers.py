@@ -1,0 +1,183 @@
+"""Answers: share and accuracy of the images that a model is sure enough to answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.core.confidence import curve_of
+from quba_check.core.dimension import Part
+from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.measurement import Cell, Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.predictions import Predictions
+from quba_check.core.requests import AnswerMetric, AnswerRequest
+from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
+from quba_check.core.view import CLEAN
+from quba_check.dimensions._ratios import accuracy_on, share, share_curve
+from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._scores import image_scores
+from quba_check.dimensions._streaming import SHARE_CORNERS, SUBSET_CORNERS
+from quba_check.errors import UnmeasurableError
+from quba_check.metrics.confidence_scores import max_probability
+from quba_check.metrics.selective import Guarantee, aurc, guaranteed_threshold, least_answered, risk_coverage
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.image_intervals import additive_limits
+
+POINTS = 100
+"""Largest number of points of the risk-coverage curve in a record."""
+REMEDY = "state a probability or a margin under 'answers.at'"
+_TITLES: dict[AnswerMetric, str] = {
+    "share": "share of images that are answered",
+    "accuracy": "accuracy of the answered images",
+    "aurc": "area under the risk-coverage curve",
+}
+ImageScores = NDArray[np.float64]
+
+
+def _requests(suite: SuiteFacts) -> tuple[AnswerRequest, ...]:
+    return tuple(request for request in suite.requests if isinstance(request, AnswerRequest))
+
+
+def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
+    return tuple(
+        Part(request.name, "fraction", "low" if request.metric == "aurc" else "high", _TITLES[request.metric])
+        for request in _requests(suite)
+    )
+
+
+def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
+    request = next((request for request in _requests(suite) if request.name == part), None)
+    if request is None or request.threshold is None or request.needs_logits:
+        return None
+    threshold, score, is_share = request.threshold, request.score, request.metric == "share"
+
+    def terms(tables: Tables) -> Terms:
+        clean = tables[CLEAN]
+        answered = _is_answered(image_scores(clean, score), threshold)
+        if is_share:
+            return answered.astype(np.float64), np.ones(len(answered))
+        return (answered & clean.correct).astype(np.float64), answered.astype(np.float64)
+
+    corners = SHARE_CORNERS if is_share else SUBSET_CORNERS
+    return SequentialStatistic((RatioOfMeans((CLEAN,), terms, corners),))
+
+
+@dimension(
+    "answers",
+    title="How often the model is wrong if it answers only the images that it is surest of.",
+    unit="fraction",
+    better="low",
+    source="AURC: Geifman, Uziel and El-Yaniv, ICLR 2019; thresholds: Angelopoulos et al., arXiv 2110.01052",
+    views=(CLEAN,),
+    parts=_parts,
+    streamed=_streamed,
+)
+def measure(predictions: Tables, facts: Facts) -> Measurement:
+    """Area under the risk-coverage curve of the largest probability; lower is better.
+
+    The parts are the numbers that threshold files ask for.
+
+    Raises:
+        UnmeasurableError: there are no clean images.
+    """
+    n = accuracy_on(predictions, CLEAN).n
+    suite, clean = facts.suite, predictions[CLEAN]
+    parts: dict[str, Quantity] = {}
+    unmeasured: dict[str, Unmeasurable] = {}
+    found: dict[AnswerRequest, Guarantee] = {}
+    for request in _requests(suite):
+        try:
+            parts[request.name] = _quantity(request, clean, facts, found)
+        except UnmeasurableError as error:
+            unmeasured[request.name] = Unmeasurable("answers", error.reason, error.missing_data)
+    tables = {"risk_coverage": _curve(clean)}
+    if rows := tuple(_row(rule, one) for rule, one in found.items() if one.threshold is not None):
+        tables["thresholds"] = Table(("score", "threshold", "answered", "wrong", "error", "confidence"), rows)
+    notes = tuple(_note(rule, one, len(clean)) for rule, one in found.items())
+    whole = _area(clean, max_probability(clean.confidence))
+    measurement = Measurement.of("answers", replace(whole, n=n), parts=parts, notes=notes, tables=tables)
+    return replace(measurement, unsliced=unmeasured)
+
+
+def _quantity(
+    request: AnswerRequest, clean: Predictions, facts: Facts, found: dict[AnswerRequest, Guarantee]
+) -> Quantity:
+    """Return a requested number; thresholds that are searched for it are added to `found`.
+
+    Raises:
+        UnmeasurableError: no image is answered, or the score needs logits.
+    """
+    scores = image_scores(clean, request.score, facts.model.outputs, REMEDY)
+    if request.metric == "aurc":
+        return _area(clean, scores)
+    threshold = request.threshold
+    if request.error is not None:
+        rule = replace(request, metric="share")
+        if rule not in found:
+            found[rule] = guaranteed_threshold(
+                _stored(scores),
+                clean.correct,
+                error=request.error,
+                confidence=request.confidence,
+                groups=clean.group,
+            )
+        threshold = found[rule].threshold
+    answered = np.zeros(len(clean), bool) if threshold is None else _is_answered(scores, threshold)
+    if request.metric == "share":
+        return share(answered, CLEAN)
+    n, right = int(np.count_nonzero(answered)), answered & clean.correct
+    if not n:
+        rule_text = "" if threshold is None else f": none has a {request.score} of at least {threshold:.9g}"
+        raise UnmeasurableError(f"no image is answered{rule_text}")
+    accuracy = Estimate.mean(right, CLEAN) / Estimate.mean(answered, CLEAN)
+    curve = share_curve(int(np.count_nonzero(right)), n)
+    return Quantity(accuracy.value, "fraction", n, curve, influences=accuracy.influences)
+
+
+def _area(clean: Predictions, scores: ImageScores) -> Quantity:
+    area = aurc(_stored(scores), clean.correct, CLEAN)
+    curve = curve_of(partial(additive_limits, area), 0.0, 1.0)
+    return Quantity(area.value, "fraction", len(clean), curve, influences=area.influences)
+
+
+def _stored(scores: ImageScores) -> ImageScores:
+    """Return scores at the precision of stored predictions, at which a threshold is compared."""
+    return scores.astype(np.float32).astype(np.float64)
+
+
+def _is_answered(scores: ImageScores, threshold: float) -> NDArray[np.bool_]:
+    return scores.astype(np.float32) >= np.float32(threshold)
+
+
+def _curve(clean: Predictions) -> Table:
+    """Return points of the risk-coverage curve at about equal distances of the share."""
+    curve, n = risk_coverage(max_probability(clean.confidence), clean.correct), len(clean)
+    wanted = np.linspace(1, n, min(n, POINTS))
+    rows = np.unique(np.searchsorted(curve.answered, np.floor(wanted)))
+    columns = (curve.threshold[rows], curve.answered[rows] / n, (curve.wrong / curve.answered)[rows])
+    points = zip(*(column.tolist() for column in columns), strict=True)
+    return Table(("threshold", "share", "error"), tuple(points), "score: max_probability")
+
+
+def _row(rule: AnswerRequest, found: Guarantee) -> tuple[Cell, ...]:
+    numbers = found.threshold, found.answered, found.wrong, rule.error, rule.confidence
+    return rule.score, *(number for number in numbers if number is not None)
+
+
+def _note(rule: AnswerRequest, found: Guarantee, n: int) -> str:
+    error = rule.error or 0.0
+    guarantee = f"at most {100 * error:g} % of the answers to new images are wrong"
+    confidence = f"with {100 * rule.confidence:g} % confidence"
+    if found.threshold is None:
+        least = least_answered(error, rule.confidence)
+        return (
+            f"no threshold of {rule.score} shows {confidence} that {guarantee}: "
+            f"with {n:,} images, at least {least:,} must be answered, all right"
+        )
+    return (
+        f"answer if {rule.score} >= {found.threshold:.9g} ({found.answered:,} of {n:,} images, "
+        f"{found.wrong:,} wrong): {confidence}, {guarantee}"
+    )

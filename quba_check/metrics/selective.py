@@ -1,0 +1,213 @@
+"""Selective prediction: error and share of the images that a model answers, surest first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from quba_check.stats.clusters import GroupIds
+from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
+
+ImageScores = NDArray[np.float64]
+GOOD_SHARES = (0.1, 0.5)
+"""Parts of the allowed error with which a model passes the first test of a sequence."""
+POWER = 0.9
+"""Probability that it does so."""
+STEPS = 100
+"""About the largest number of thresholds that are tested."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskCoverage:
+    """Error among answered images for every threshold, from the strictest to none.
+
+    Attributes:
+        threshold: (K,) the distinct scores, falling; an image is answered from this score on.
+        answered: (K,) number of answered images.
+        wrong: (K,) number of wrong answers among them.
+    """
+
+    threshold: NDArray[np.float64]
+    answered: NDArray[np.int64]
+    wrong: NDArray[np.int64]
+
+
+def risk_coverage(scores: ImageScores, correct: NDArray[np.bool_]) -> RiskCoverage:
+    """Return the risk-coverage curve. Images with equal scores are answered together.
+
+    Args:
+        scores: (n,) finite scores, higher for surer answers; n at least 1.
+        correct: (n,) bool, True if the answer is right.
+
+    Source: El-Yaniv and Wiener, JMLR 2010.
+
+    >>> risk_coverage(np.array([0.9, 0.5, 0.5]), np.array([True, True, False])).wrong.tolist()
+    [0, 1]
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
+    wrong = np.cumsum(~correct[order], dtype=np.int64)
+    return RiskCoverage(ranked[ends], ends + 1, wrong[ends])
+
+
+def aurc(scores: ImageScores, correct: NDArray[np.bool_], sample: Sample = None) -> Estimate:
+    r"""Area under the risk-coverage curve: mean error rate of the k surest images, k = 1 … n.
+
+    ```math
+    \mathrm{AURC} = \frac{1}{n} \sum_{i=1}^{n} \frac{\sum_j w_j [s_j \ge s_i]}{\sum_j [s_j \ge s_i]}
+    ```
+
+    w is 1 for wrong answers, s is the score. Images with equal scores are answered together, so that their
+    order has no influence.
+
+    Args:
+        scores: (n,) finite scores, higher for surer answers; n at least 1.
+        correct: (n,) bool, True if the answer is right.
+        sample: name of these images.
+
+    Returns:
+        The area in [0, 1]; lower is better. The influences are the derivatives of the area by the weight of
+        each image: by its error, by its rank, and by its share of the mean.
+
+    Source: Geifman, Uziel and El-Yaniv, ICLR 2019.
+
+    >>> round(aurc(np.array([0.9, 0.6, 0.5]), np.array([True, False, True])).value, 4)
+    0.2778
+    """
+    curve, n = risk_coverage(scores, correct), len(scores)
+    risk, sizes = curve.wrong / curve.answered, np.diff(curve.answered, prepend=0)
+    area = float(sizes @ risk) / n
+    # Sums over the images that are at most as sure.
+    reach = np.cumsum((sizes / curve.answered)[::-1])[::-1]
+    offset = np.cumsum((sizes * risk / curve.answered)[::-1])[::-1]
+    block = np.searchsorted(-curve.threshold, -scores)
+    influences = risk[block] - area + ~correct * reach[block] - offset[block]
+    return Estimate(area, {sample: influences}, {sample: InfluenceBounds(area, float(reach[0]), n, n)})
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """The lowest threshold that keeps the error among answered images below a bound.
+
+    Attributes:
+        threshold: an image is answered from this score on; None if no threshold is shown to keep the bound.
+        answered: number of answered images, 0 without a threshold.
+        wrong: number of wrong answers among them.
+    """
+
+    threshold: float | None = None
+    answered: int = 0
+    wrong: int = 0
+
+
+def guaranteed_threshold(
+    scores: ImageScores,
+    correct: NDArray[np.bool_],
+    *,
+    error: float,
+    confidence: float,
+    groups: GroupIds | None = None,
+) -> Guarantee:
+    """Return the lowest threshold with a bounded error on new images (Learn then Test).
+
+    Thresholds are tested in a fixed sequence from strict to loose: those that answer fixed numbers of images,
+    extended to all images of an equal score. Each test is the binomial one, of "the error among the answered
+    is above the bound"; the sequence ends at the first that does not reject. It depends on no label, so the
+    found threshold has at most the stated error with the stated confidence, if looser thresholds never lower
+    the error. Two starts share the level (see `first_tests`): a sequence that ended may start again.
+
+    Images of a group count as one observation: numbers of images are divided by their effective number in a
+    group of the answered.
+
+    Args:
+        scores: (n,) finite scores, higher for surer answers; n at least 1.
+        correct: (n,) bool, True if the answer is right.
+        error: the bound, in (0, 1).
+        confidence: probability of the guarantee, in (0, 1).
+        groups: (n,) identifiers of the groups of images; None if each image is its own.
+
+    Source: Angelopoulos, Bates, Candès, Jordan and Lei, arXiv 2110.01052, 2021; levels of several starts:
+    Wiens, Pharmaceutical Statistics 2003.
+
+    >>> guaranteed_threshold(np.linspace(1, 0, 100), np.arange(100) < 80, error=0.1, confidence=0.95)
+    Guarantee(threshold=0.1616161616161616, answered=84, wrong=4)
+    """
+    n, curve, order = len(scores), risk_coverage(scores, correct), np.argsort(-scores, kind="stable")
+    starts = first_tests(n, error, confidence, _images_per_group(groups))
+    sizes = {*range(min(starts, default=n), n, max(1, n // STEPS)), *starts, n}
+    best, level = Guarantee(), 0.0
+    for row in np.unique(np.searchsorted(curve.answered, sorted(sizes))):
+        answered, wrong = int(curve.answered[row]), int(curve.wrong[row])
+        own = [starts.pop(start) for start in sorted(starts) if start <= answered]
+        level += sum(own)
+        effect = _images_per_group(None if groups is None else groups[order[:answered]])
+        if level and binomial_p(wrong / effect, answered / effect, error) <= level:
+            best = Guarantee(float(curve.threshold[row]), answered, wrong)
+        else:
+            level = 0.0
+    return best
+
+
+def binomial_p(wrong: float, answered: float, error: float) -> float:
+    """Return the probability of at most so many wrong answers at an error rate.
+
+    Args:
+        wrong: wrong answers, 0 to `answered`; with groups both numbers are divided by the design effect.
+        answered: number of answers, above 0.
+        error: the rate, in (0, 1).
+
+    >>> round(binomial_p(1, 2, 0.5), 4)
+    0.75
+    """
+    return 1.0 if wrong >= answered else float(scipy.special.betainc(answered - wrong, wrong + 1, 1 - error))
+
+
+def least_answered(error: float, confidence: float) -> int:
+    """Return the smallest number of answers that can show an error below a bound: all are right.
+
+    >>> least_answered(0.01, 0.95)
+    299
+    """
+    return max(1, math.ceil(math.log1p(-confidence) / math.log1p(-error)))
+
+
+def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) -> dict[int, float]:
+    """Return the numbers of answered images that sequences of tests start with, each with its level.
+
+    A model with a tenth of the allowed error passes the first start with a probability of 90 %, and one with
+    half of it the second: a start with fewer images ends a sequence by chance, one with more skips strict
+    thresholds. A start beyond n leaves its level to the other one.
+
+    Args:
+        n: number of images.
+        error: the allowed error, in (0, 1).
+        confidence: one minus the sum of the levels.
+        effect: number of images that count as one.
+
+    >>> first_tests(2000, 0.05, 0.95), first_tests(2000, 0.01, 0.95), first_tests(200, 0.01, 0.95)
+    ({}, {}, {})
+    """
+    for shares in (GOOD_SHARES, GOOD_SHARES[:1]):
+        level = (1 - confidence) / len(shares)
+        least = least_answered(error, 1 - level)
+        sizes = np.arange(least, int(n / effect) + 1)
+        allowed = scipy.stats.binom.ppf(level, sizes, error)
+        allowed -= scipy.stats.binom.cdf(allowed, sizes, error) > level
+        passing = [sizes[scipy.stats.binom.cdf(allowed, sizes, error * share) >= POWER] for share in shares]
+        if all(map(len, passing)):
+            return {math.ceil(effect * int(passed[0])): level for passed in passing}
+    smallest = math.ceil(effect * least)
+    return {smallest: level} if smallest <= n else {}
+
+
+def _images_per_group(groups: GroupIds | None) -> float:
+    """Return the effective number of images in a group, as if all images of a group were equal."""
+    if groups is None:
+        return 1.0
+    sizes = np.unique(groups, return_counts=True)[1]
+    return float(sizes @ sizes) / len(groups)
