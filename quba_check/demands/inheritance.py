@@ -36,6 +36,38 @@ class LocatedValue:
 Tree: TypeAlias = "dict[str, Tree | LocatedValue]"
 
 
+@dataclass(frozen=True, slots=True)
+class MergedFile:
+    """The values of a file and its extended files, with the place of each.
+
+    Attributes:
+        tree: the merged content.
+        document: the file itself, which has the place of keys without a value.
+    """
+
+    tree: Tree
+    document: Document
+
+    def at(self, location: Location) -> str:
+        """Return `file:line` of a value, for the start of a message."""
+        return self._document(location).at(location)
+
+    def at_key(self, location: Location) -> str:
+        """Return `file:line` of a key, for the start of a message."""
+        return self._document(location).at_key(location)
+
+    def _document(self, location: Location) -> Document:
+        """Return the document of the first value below a location, or below the deepest existing key."""
+        item: Tree | LocatedValue | None = self.tree
+        for step in location:
+            if not isinstance(item, dict) or str(step) not in item:
+                break
+            item = item[str(step)]
+        while isinstance(item, dict):
+            item = next(iter(item.values()), None)
+        return self.document if item is None else item.document
+
+
 def merged_tree(path: Path, label: str, check: Check, extending: Mapping[Path, str] | None = None) -> Tree:
     """Return the content of a threshold file merged over its extended files.
 

@@ -14,11 +14,11 @@ from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, QubaSettings, Thresholds
 from quba_check.demands.digest import demands_digest
-from quba_check.demands.inheritance import LocatedValue, Tree, merged_tree
+from quba_check.demands.inheritance import LocatedValue, MergedFile, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.requests import SECTIONS, SETTINGS, requests_of
 from quba_check.demands.schema import POPULATIONS, as_share
-from quba_check.demands.validation import SLICE_BOUNDS, check_entries, part_of
+from quba_check.demands.validation import SLICE_BOUNDS, check_entries, check_entry, part_of
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.records.provenance import InputKind, InputRow, yaml_input
@@ -45,14 +45,16 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         ThresholdError: an error in one of the files, with file and line.
     """
     inputs: list[InputRow] = []
+    documents: list[Document] = []
 
     def check(document: Document) -> None:
         check_entries(document, suite)
+        documents.append(document)
         kind: InputKind = "extended threshold file" if inputs else "threshold file"
         inputs.append(yaml_input(kind, document.label, document.content))
 
     tree = merged_tree(path, label, check)
-    demands = tuple(_demands(tree, label, suite))
+    demands = tuple(_demands(MergedFile(tree, documents[0]), suite))
     if not demands:
         raise ThresholdError(
             f"{label}:1: the file demands nothing. "
@@ -79,25 +81,29 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     )
 
 
-def _demands(tree: Tree, label: str, suite: SuiteFacts) -> Iterator[Demand]:
+def _demands(file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
+    tree = file.tree
     for key in tree:
         if key == "dimensions":
             for name in _branch(tree, key):
                 yield from _entry_demands(registry[name], None, _branch(tree, key, name), suite, _DEFAULTS)
         elif key in SECTIONS:
-            yield from _requested_demands(key, _branch(tree, key), label, suite)
+            yield from _requested_demands(key, file, suite)
         elif key == QUBA:
             yield from _grade_demands(_branch(tree, key))
 
 
-def _requested_demands(section: str, entries: Tree, label: str, suite: SuiteFacts) -> Iterator[Demand]:
+def _requested_demands(section: str, file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
     """Yield the demands on numbers that exist only because a section asks for them."""
-    for location, _, request in requests_of(section, _plain(entries), suite, lambda _: label):
-        parents = [_branch(entries, *location[1:end]) for end in range(1, len(location))]
+    entries = _plain(_branch(file.tree, section))
+    for location, bounds, request in requests_of(section, entries, suite, file.at_key):
+        part = part_of(request, suite)
+        check_entry(file, location, bounds, part.better or "high", part.unit)
         settings = {key: _DEFAULTS[key] for key in SETTINGS}
-        for parent in parents:
+        for end in range(1, len(location)):
+            parent = _branch(file.tree, *location[:end])
             settings = {key: _value(parent, key, default) for key, default in settings.items()}
-        entry, part = _branch(entries, *location[1:]), part_of(request, suite)
+        entry = _branch(file.tree, *location)
         for demand in _entry_demands(registry[request.dimension], part, entry, suite, settings):
             yield replace(demand, request=request)
 

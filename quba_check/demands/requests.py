@@ -17,8 +17,6 @@ RequestsOf = Callable[
 _REQUESTS: Mapping[str, RequestsOf] = {"classes": class_requests, "answers": answer_requests}
 SECTIONS = tuple(_REQUESTS)
 """Top-level keys whose demands are requests; each is the name of the dimension that measures them."""
-INHERITED: Mapping[str, Mapping[str, Any]] = {"answers": {"at": {"probability": 0.0}}}
-"""Stands for keys that a file may leave to the file that it extends, when it is checked by itself."""
 SETTINGS = ("tier", "optional")
 
 

@@ -11,7 +11,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dim
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.requests import Request
 from quba_check.core.slices import column_of
-from quba_check.demands.requests import INHERITED, SECTIONS, requests_of
+from quba_check.demands.inheritance import MergedFile
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError
@@ -40,13 +40,6 @@ def check_entries(document: Document, suite: SuiteFacts) -> None:
     """
     _check_dimensions(document, document.data.get("dimensions") or {}, suite)
     _check_quba(document, document.data.get("quba") or {})
-    for section in SECTIONS:
-        entries = document.data.get(section) or {}
-        if entries and document.data.get("extends") is not None:
-            entries = {**INHERITED.get(section, {}), **entries}
-        for location, entry, request in requests_of(section, entries, suite, document.at_key):
-            part = part_of(request, suite)
-            _check_entry(document, location, entry, part.better or "high", part.unit)
 
 
 def part_of(request: Request, suite: SuiteFacts) -> Part:
@@ -65,12 +58,12 @@ def _check_dimensions(document: Document, entries: Mapping[str, Any], suite: Sui
         if entry is None:
             continue
         dimension.views(suite)  # a custom dimension may raise an error
-        _check_entry(document, location, entry, dimension.better, dimension.unit)
+        check_entry(document, location, entry, dimension.better, dimension.unit)
         for part_name, part_entry in (entry.get("parts") or {}).items():
             part_location = (*location, "parts", part_name)
             part = _part(document, part_location, dimension, suite)
             if part_entry is not None and part.better is not None:
-                _check_entry(document, part_location, part_entry, part.better, part.unit)
+                check_entry(document, part_location, part_entry, part.better, part.unit)
         for slice_name, slice_entry in (entry.get("slices") or {}).items():
             _check_slices(document, (*location, "slices", slice_name), slice_entry, dimension, suite)
 
@@ -98,12 +91,12 @@ def _check_slices(
     )
     _check_keys(document, location, entry, bounds)
     if "=" in name:
-        _check_entry(document, location, entry, dimension.better, dimension.unit)
+        check_entry(document, location, entry, dimension.better, dimension.unit)
         return
     for key in SLICE_BOUNDS.keys() & {name for name, value in entry.items() if value is not None}:
         better = SLICE_BOUNDS[key] or dimension.better
         _check_keys(document, (*location, key), entry[key], ("min" if better == "high" else "max",))
-        _check_entry(document, (*location, key), entry[key], better, dimension.unit)
+        check_entry(document, (*location, key), entry[key], better, dimension.unit)
 
 
 def _check_keys(
@@ -136,9 +129,21 @@ def _part(document: Document, location: Location, dimension: Dimension, suite: S
     return parts[name]
 
 
-def _check_entry(
-    document: Document, location: Location, entry: Mapping[str, Any], better: Better, unit: str
+def check_entry(
+    document: Document | MergedFile, location: Location, entry: Mapping[str, Any], better: Better, unit: str
 ) -> None:
+    """Check the bounds on one value.
+
+    Args:
+        document: the file or files of the bounds.
+        location: their place.
+        entry: the bounds.
+        better: the better direction of the value.
+        unit: its unit.
+
+    Raises:
+        ThresholdError: no bound, or one in the wrong direction or out of reach.
+    """
     path = location[1:] if location[0] == "dimensions" else location
     target = ".".join(str(step) for step in path if step != "parts")
     if not entry:
