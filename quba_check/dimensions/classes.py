@@ -14,6 +14,7 @@ from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.core.requests import ClassRequest, Rate
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN
+from quba_check.dimensions._confusion import class_table, confusion_table
 from quba_check.dimensions._ratios import accuracy_on, share_curve
 from quba_check.dimensions._registry import dimension
 from quba_check.stats.estimate import Estimate, mean_of
@@ -84,7 +85,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     recalls = [_rate_estimate(is_of, clean.correct) for is_of in classes]
     whole = mean_of(recalls)
     quantity = Quantity(whole.value, "fraction", n, influences=whole.influences)
-    return replace(Measurement.of("classes", quantity, parts=parts), unsliced=unmeasured)
+    tables = {"classes": class_table(clean, facts.suite), "confusions": confusion_table(clean, facts.suite)}
+    return replace(Measurement.of("classes", quantity, parts=parts, tables=tables), unsliced=unmeasured)
 
 
 def _rate_estimate(selected: Mask, hits: Mask) -> Estimate:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import MASKED, Measurement, Quantity, Unmeasurable
+from quba_check.core.requests import ClassRequest
+from quba_check.core.view import CLEAN_SET
 from quba_check.demands import Demand
 from quba_check.number_format import (
     ceil_to_two_digits,
@@ -25,6 +27,11 @@ from quba_check.verdicts.verdict import Verdict
 
 WORST_PARTS = 3
 """Largest number of parts in an explanation."""
+MOST_CONFUSED = 3
+"""Largest number of confusions in an explanation."""
+_CONFUSIONS = ("label", "predicted", "images", "share")
+_SIDES = {"recall": (0,), "npv": (0,), "precision": (1,), "specificity": (1,)}
+"""For numbers of a class, whether it is the label or the predicted class of the confusions behind it."""
 
 
 def explanation(verdict: Verdict) -> str:
@@ -105,6 +112,8 @@ def _details(verdict: Verdict) -> Iterator[str]:
         )
         if worst:
             yield f"worst parts: {worst}"
+        if verdict.value is not None and (confused := _confusions(verdict.demand, evidence)):
+            yield f"most confused: {', '.join(confused)}"
     if verdict.stopped is not None:
         yield str(verdict.stopped)
     if isinstance(evidence, Drop):
@@ -154,3 +163,20 @@ def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Qu
     ]
     ranked.sort(key=lambda item: item[1].value, reverse=demand.better == "low")
     return ranked[:WORST_PARTS]
+
+
+def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
+    """Return the largest confusions behind a value, such as `shirt as coat 31 (of 120)`."""
+    table, request = measurement.tables.get("confusions"), demand.request
+    if table is None or table.columns != _CONFUSIONS or demand.slices:
+        return []
+    rows = [row for row in table.rows if row[0] != row[1]]
+    if isinstance(request, ClassRequest):
+        names = {measurement.tables["classes"].rows[number][0] for number in request.classes}
+        sides = _SIDES.get(request.metric, (0, 1))
+        rows = [row for row in rows if len(names & {*row[:2]}) == 1 and names & {row[side] for side in sides}]
+        rows = rows if request.set == CLEAN_SET else []
+    return [
+        f"{label} as {predicted} {images:,} (of {round(float(images) / float(share)):,})"
+        for label, predicted, images, share in rows[:MOST_CONFUSED]
+    ]
