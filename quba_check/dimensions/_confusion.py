@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Cell, Table
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, never_predicted
 from quba_check.dimensions._ratios import share_curve
 from quba_check.messages import listed
 
@@ -75,16 +75,10 @@ def _rate(hits: int, n: int) -> Sequence[Cell]:
     return ("", "", "") if curve is None else (hits / n, *curve.interval(0.95))
 
 
-def never_predicted(label: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> list[int]:
-    """Return the classes that have images and are never predicted."""
-    return np.flatnonzero((_counts(label, classes) > 0) & (_counts(predicted, classes) == 0)).tolist()
-
-
-def never_right(clean: Predictions, classes: int) -> list[int]:
+def never_right(clean: Predictions) -> list[int]:
     """Return the classes that are predicted, but never for one of their images."""
-    hits = _counts(clean.predicted[clean.correct], classes)
-    is_missed = (_counts(clean.label, classes) > 0) & (hits == 0)
-    return np.flatnonzero(is_missed & (_counts(clean.predicted, classes) > 0)).tolist()
+    missed = never_predicted(_own_label(clean), clean.predicted[clean.correct])
+    return [number for number in missed if number in clean.predicted]
 
 
 def class_note(what: str, numbers: Sequence[int], suite: SuiteFacts) -> tuple[str, ...]:
@@ -98,8 +92,7 @@ def class_note(what: str, numbers: Sequence[int], suite: SuiteFacts) -> tuple[st
 
 def never_predicted_note(clean: Predictions, suite: SuiteFacts) -> tuple[str, ...]:
     """Return a note on the classes that have images and are never predicted; none without."""
-    numbers = never_predicted(_own_label(clean), clean.predicted, suite.class_count)
-    return class_note("never predicted", numbers, suite)
+    return class_note("never predicted", never_predicted(_own_label(clean), clean.predicted), suite)
 
 
 def _own_label(clean: Predictions) -> NDArray[np.int64]:

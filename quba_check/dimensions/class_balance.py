@@ -84,7 +84,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     quantity = _quantity(whole, n, debiased, math.hypot(*hidden))
     notes = (
         *never_predicted_note(clean, facts.suite),
-        *class_note("predicted, but never right", never_right(clean, classes), facts.suite),
+        *class_note("predicted, but never right", never_right(clean), facts.suite),
     )
     return Measurement.of("class_balance", quantity, parts=parts, notes=notes, tables=tables)
 

@@ -41,7 +41,7 @@ def test_another_right_class_is_no_confusion():
     acceptable = np.array([[0, 1], [0, NO_CLASS], [0, NO_CLASS]])
     table = clean([0, 0, 0], [1, 1, 1], acceptable)
     assert confusion_table(table, suite()).rows == (("cat", "dog", 2, 2 / 3),)
-    assert never_right(table, 4) == []
+    assert never_right(table) == []
 
 
 def test_more_than_fifty_classes_have_the_hundred_largest():
@@ -96,6 +96,6 @@ def test_classes_never_predicted():
 def test_classes_never_right():
     """Owls are never predicted, yaks only for cats."""
     one = clean([0, 0, 1, 2, 3], [0, 3, 1, 0, 0])
-    assert never_right(one, 4) == [3]
+    assert never_right(one) == [3]
     assert class_note("never right", [3], suite()) == ("never right: yak (1 of 4 classes)",)
     assert class_note("never right", [], suite()) == ()
