@@ -115,12 +115,12 @@ def _answer_notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
         f"{changed['lost']:,} lost, {changed['gained']:,} gained, "
         f"{changed['wrong to wrong']:,} wrong to wrong"
     )
-    for run, other, own, others in ((before, after, first, second), (after, before, second, first)):
+    for run, own, others in ((before, first, second), (after, second, first)):
         missed = [k for k in never_predicted(own.label, own.predicted) if k in others.predicted]
         if missed:
             names = table_class_names(own.classes, len(own.classes))
             named = listed((names[number] for number in missed), at_most=_NAMED)
-            yield f"{run.file} never predicts {named}; {other.file} does"
+            yield f"{run.file}: it never predicts {named}; the other model does"
 
 
 def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
