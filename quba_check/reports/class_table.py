@@ -1,4 +1,4 @@
-"""Recall, precision and F1 of each class of a record, for the terminal and for Markdown."""
+"""Recall, precision and F1 of each class, for the terminal and for Markdown."""
 
 from __future__ import annotations
 

@@ -172,10 +172,15 @@ def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
         return []
     rows = [row for row in table.rows if row[0] != row[1]]
     if isinstance(request, ClassRequest):
-        names = {measurement.tables["classes"].rows[number][0] for number in request.classes}
-        sides = _SIDES.get(request.metric, (0, 1))
-        rows = [row for row in rows if len(names & {*row[:2]}) == 1 and names & {row[side] for side in sides}]
-        rows = rows if request.set == CLEAN_SET else []
+        plain = f"{request.target}.{request.metric}"  # of the most probable class, on clean images
+        if request.set != CLEAN_SET or request.name != plain:
+            return []
+        if request.classes:
+            names = {part.strip() for part in (request.target, *request.target.split("|"))}
+            sides = _SIDES.get(request.metric, (0, 1))
+            rows = [
+                row for row in rows if len(names & {*row[:2]}) == 1 and names & {row[side] for side in sides}
+            ]
     return [
         f"{label} as {predicted} {images:,} (of {round(float(images) / float(share)):,})"
         for label, predicted, images, share in rows[:MOST_CONFUSED]

@@ -253,12 +253,11 @@ CONFUSIONS = Table(
         ("t-shirt", "shirt", 2, 2 / 90),
     ),
 )
-CLASSES = Table(("class",), (("t-shirt",), ("coat",), ("shirt",)))
 
 
 def confused(demand, **parts):
     quantities = {name: Quantity(value, "fraction", 10) for name, value in parts.items()}
-    tables = {"classes": CLASSES, "confusions": CONFUSIONS}
+    tables = {"confusions": CONFUSIONS}
     evidence = Measurement(demand.dimension, 0.4, "ratio", 10, parts=quantities, tables=tables)
     lines = [line.strip() for line in explanation(judge(demand, evidence)).splitlines()]
     return [line.removeprefix("most confused: ") for line in lines if line.startswith("most confused: ")]
@@ -288,6 +287,13 @@ def test_confusions_of_one_class_explain_its_numbers(target, classes, metric, te
     demand = replace(CORRUPTION, dimension="classes", part=request.name, parts=(), request=request)
     assert confused(demand, **{request.name: 0.1}) == [text]
     assert confused(replace(demand, request=replace(request, set="fog")), **{request.name: 0.1}) == []
+
+
+def test_the_largest_confusions_explain_a_number_of_all_classes():
+    request = ClassRequest("macro", (), "recall")
+    demand = replace(CORRUPTION, dimension="classes", part=request.name, parts=(), request=request)
+    (text,) = confused(demand, **{request.name: 0.1})
+    assert text.count(" as ") == 3
 
 
 def test_other_tables_of_that_name_explain_nothing():
