@@ -13,7 +13,7 @@ _NEEDED = ("class", "images", "recall", "recall_low", "recall_high", "precision"
 
 
 def class_table(record: Record) -> tuple[str, list[tuple[str, ...]]]:
-    """Return a title and the rows below `HEADINGS`; no rows if the record lacks the table."""
+    """Return a title and the rows below `HEADINGS`; none without the table."""
     row = record.measurements.get("classes")
     table = row.tables.get("classes") if isinstance(row, MeasurementRow) else None
     if table is None or not {*_NEEDED} <= {*table.columns}:
