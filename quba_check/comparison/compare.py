@@ -10,10 +10,16 @@ from quba_check.comparison.difference import Change, RunValue, difference, is_sa
 from quba_check.comparison.misclassified import flips
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import CONFIDENCE
+from quba_check.core.facts import table_class_names
 from quba_check.core.measurement import NO_EVIDENCE
+from quba_check.core.predictions import never_predicted
 from quba_check.errors import UserError
+from quba_check.messages import listed
 from quba_check.records.comparison import ChangeRow, Comparison, Finding, SideRow
 from quba_check.records.measurement import MeasurementRow, QuantityRow
+
+_NAMED = 3
+"""Largest number of classes named in a note."""
 
 
 def compare(before: StoredRun, after: StoredRun) -> Comparison:
@@ -101,13 +107,20 @@ def _answer_notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
         return
     try:
         changed = Counter(flip.kind for flip in flips(before, after))
-        images = len(after.clean_answers().names)
+        first, second = before.clean_answers(), after.clean_answers()
     except UserError:
         return
     yield (
-        f"other answers on {changed.total():,} of {images:,} clean images: {changed['lost']:,} lost, "
-        f"{changed['gained']:,} gained, {changed['wrong to wrong']:,} wrong to wrong"
+        f"other answers on {changed.total():,} of {len(second.names):,} clean images: "
+        f"{changed['lost']:,} lost, {changed['gained']:,} gained, "
+        f"{changed['wrong to wrong']:,} wrong to wrong"
     )
+    for run, own, others in ((before, first, second), (after, second, first)):
+        missed = [k for k in never_predicted(own.label, own.predicted) if k in others.predicted]
+        if missed:
+            names = table_class_names(own.classes, len(own.classes))
+            named = listed((names[number] for number in missed), at_most=_NAMED)
+            yield f"{run.file}: it never predicts {named}; the other model does"
 
 
 def _notes(before: StoredRun, after: StoredRun) -> Iterator[str]:

@@ -27,6 +27,16 @@ def most_frequent_class(label: NDArray[np.int64]) -> tuple[int, float]:
     return int(counts.argmax()), float(counts.max()) / max(len(label), 1)
 
 
+def never_predicted(label: NDArray[np.int64], predicted: NDArray[np.int64]) -> list[int]:
+    """Return the classes that have images and are never predicted, in their order.
+
+    >>> never_predicted(np.array([0, 2, 2, NO_CLASS]), np.array([0, 0, 1, 0]))
+    [2]
+    """
+    numbers: list[int] = np.setdiff1d(label[label != NO_CLASS], predicted).tolist()
+    return numbers
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
     """One row per image of a view, ordered by index.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from statistics import NormalDist
 from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import CONFIDENCE, SCORES, bounded_curve
+from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Quantity, Table
 from quba_check.core.requests import EACH, ClassRequest
@@ -25,12 +24,9 @@ from quba_check.stats.extremes import smallest_limits
 from quba_check.stats.image_intervals import additive_limits
 from quba_check.stats.intervals import Limits, Scores, share_limits
 
-MOST_IN_MATRIX, MOST_CELLS = 50, 100
-"""Largest number of classes whose confusions are all listed, and the number listed of more."""
 NAMED = 10
 """Largest number of classes named in a message."""
 _WITH_LIMITS: tuple[OfEachClass, OfEachClass] = ("recall", "precision")
-_ENDS = np.array([-1.0, 1.0]) * NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 def quantity_of_all(
@@ -140,36 +136,3 @@ def _positions(of: NDArray[np.int64], classes: int) -> list[NDArray[np.intp]]:
     """Return the positions of each class in an array."""
     order = np.argsort(of, kind="stable")
     return np.split(order, np.searchsorted(of[order], np.arange(classes + 1)))[1:-1]
-
-
-def class_table(rows: ClassSet, suite: SuiteFacts) -> Table:
-    """Return recall, precision and F1 of each class with images or predictions."""
-    names = table_class_names(suite.class_names, suite.class_count)
-    recall, precision = (EachClass.of(metric, rows, suite.class_count) for metric in _WITH_LIMITS)
-    f1 = EachClass("f1", class_counts("f1", rows.label, rows.predicted, suite.class_count))
-    cells = [
-        (
-            names[k],
-            int(recall.counts.n[k]),
-            *(number for one in (recall, precision) for number in (one.values[k], *one.limits(k, _ENDS))),
-            f1.values[k],
-        )
-        for k in np.flatnonzero(f1.counts.n).tolist()
-    ]
-    columns = ("class", "images", "recall", "recall_low", "recall_high")
-    return Table((*columns, "precision", "precision_low", "precision_high", "f1"), tuple(cells))
-
-
-def confusion_table(rows: ClassSet, suite: SuiteFacts) -> Table:
-    """Return how often images of a class are called another one, the largest numbers first."""
-    classes, label, predicted = suite.class_count, rows.label, rows.predicted
-    names = table_class_names(suite.class_names, classes)
-    confused = (label != predicted) & (label >= 0) & (predicted >= 0)
-    cells, counts = np.unique(label[confused] * classes + predicted[confused], return_counts=True)
-    images = np.bincount(label[label >= 0], minlength=classes)
-    order = np.argsort(-counts, kind="stable")[: None if classes <= MOST_IN_MATRIX else MOST_CELLS]
-    table = tuple(
-        (names[cell // classes], names[cell % classes], count, count / int(images[cell // classes]))
-        for cell, count in zip(cells[order].tolist(), counts[order].tolist(), strict=True)
-    )
-    return Table(("label", "predicted", "images", "share"), table)

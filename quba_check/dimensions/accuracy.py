@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,11 +13,13 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN
+from quba_check.dimensions._confusion import LARGEST, confusion_table, never_predicted_note
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import sequential_share
+from quba_check.dimensions._streaming import Hits, sequential_share
 
-TOP = 5
+TOP: Mapping[int, str] = {3: "three", 5: "five", 10: "ten"}
+"""Numbers of classes of the top-k accuracies, as words."""
 ROW_BLOCK = 4096
 """Rows ranked at a time: bounds the memory of the comparison."""
 
@@ -38,23 +42,34 @@ def is_in_top_k(probabilities: NDArray[np.float32], label: NDArray[np.int64], k:
     >>> is_in_top_k(table, np.array([1, 2]), k=2).tolist()
     [True, False]
     """
+    return _label_ranks(probabilities, label) < k
+
+
+def _label_ranks(probabilities: NDArray[np.float32], label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rank of each label, from 0; C for one outside the table."""
     rows, classes = probabilities.shape
-    hits = np.empty(rows, dtype=np.bool_)
+    ranks = np.empty(rows, dtype=np.int64)
     for start in range(0, rows, ROW_BLOCK):
         labels = label[start : start + ROW_BLOCK, None]
         has_class = (labels >= 0) & (labels < classes)
         table = probabilities[start : start + ROW_BLOCK]
         own = np.take_along_axis(table, np.where(has_class, labels, 0), axis=1)
         ahead = (table > own) | ((table == own) & (np.arange(classes) < labels))
-        hits[start : start + ROW_BLOCK] = has_class[:, 0] & (ahead.sum(axis=1) < k)
-    return hits
+        ranks[start : start + ROW_BLOCK] = np.where(has_class[:, 0], ahead.sum(axis=1), classes)
+    return ranks
 
 
-def _top5_hits(predictions: Tables) -> NDArray[np.bool_]:
+def _ranks(predictions: Tables) -> NDArray[np.int64]:
+    """Return the rank of each clean image's best right class, from 0."""
     clean, probabilities = predictions[CLEAN], clean_probabilities(predictions)
     right = clean.label[:, None] if clean.acceptable is None else clean.acceptable
-    hits: NDArray[np.bool_] = np.any([is_in_top_k(probabilities, label, TOP) for label in right.T], axis=0)
-    return hits
+    ranks: NDArray[np.int64] = np.min([_label_ranks(probabilities, label) for label in right.T], axis=0)
+    return ranks
+
+
+def _top_hits(part: str) -> Hits:
+    k = int(part.removeprefix("top"))
+    return lambda predictions: _ranks(predictions) < k
 
 
 def _notes(predictions: Tables) -> tuple[str, ...]:
@@ -67,8 +82,11 @@ def _notes(predictions: Tables) -> tuple[str, ...]:
 
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
-    top5 = Part("top5", "fraction", "high", "the label is among the five most probable classes")
-    return (top5,) if suite.class_count > TOP else ()
+    return tuple(
+        Part(f"top{k}", "fraction", "high", f"the label is among the {words} most probable classes")
+        for k, words in TOP.items()
+        if k < suite.class_count
+    )
 
 
 @dimension(
@@ -81,7 +99,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     views=(CLEAN,),
     parts=_parts,
     streamed=lambda _suite, part: SequentialStatistic(
-        (sequential_share(CLEAN, _top5_hits if part else None),)
+        (sequential_share(CLEAN, _top_hits(part) if part else None),)
     ),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
@@ -90,6 +108,13 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     Raises:
         UnmeasurableError: there are no clean images.
     """
-    whole = accuracy_on(predictions, CLEAN)
-    parts = {"top5": share(_top5_hits(predictions), CLEAN)} if _parts(facts.suite) else {}
-    return Measurement.of("accuracy", whole, parts=parts, notes=_notes(predictions))
+    whole, clean = accuracy_on(predictions, CLEAN), predictions[CLEAN]
+    parts = {part.name: int(part.name.removeprefix("top")) for part in _parts(facts.suite)}
+    ranks = _ranks(predictions) if parts else np.empty(0)
+    return Measurement.of(
+        "accuracy",
+        whole,
+        parts={name: share(ranks < k, CLEAN) for name, k in parts.items()},
+        notes=(*_notes(predictions), *never_predicted_note(clean, facts.suite)),
+        tables={"confusions": confusion_table(clean, facts.suite, LARGEST)},
+    )

@@ -13,8 +13,9 @@ from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurab
 from quba_check.core.requests import ClassMetric, ClassRequest
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN, CLEAN_SET, View
-from quba_check.dimensions._all_classes import class_table, confusion_table, quantity_of_all
+from quba_check.dimensions._all_classes import quantity_of_all
 from quba_check.dimensions._class_sets import ClassSet, sets_of, views_of
+from quba_check.dimensions._confusion import class_table, confusion_table
 from quba_check.dimensions._one_class import (
     class_quantity,
     recall_and_specificity,
@@ -115,7 +116,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     parts: dict[str, Quantity] = {}
     unmeasured: dict[str, Unmeasurable] = {}
     notes: list[str] = []
-    tables = {"classes": class_table(clean, suite), "confusions": confusion_table(clean, suite)}
+    table = predictions[CLEAN]
+    tables = {"classes": class_table(table, suite), "confusions": confusion_table(table, suite)}
     points: dict[tuple[str, ...], tuple[str | float, ...]] = {}
     for request in requests:
         try:

@@ -41,6 +41,8 @@ class Judge:
             outcomes = self._outcomes(planned)
             evidence, policy = self._evidence(planned, outcomes), planned.thresholds.policy
             verdict = judge(planned.demand, evidence, policy, self._other_p_values(planned))
+            if gate.options.classes:
+                outcomes["classes"] = self._outcome(planned, "classes")
             images = tuple(self._images(planned, outcomes))
             result = demand_result(planned, evaluation, verdict, outcomes, images=images)
         return result.model_copy(update={"inputs": inputs_hash(gate, planned)})

@@ -178,6 +178,13 @@ OPTIONS = (
         "resources and environment of an executor's workers",
         parse_path,
     ),
+    Option(
+        "--quba-classes",
+        None,
+        "show recall, precision and F1 of each class: of up to 30, else of those with the lowest recall",
+        parse_switch,
+        has_ini=False,
+    ),
     Option("--quba-plan", None, "show what a run would predict; run nothing", parse_switch, has_ini=False),
     Option(
         "--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", parse_path
@@ -242,6 +249,7 @@ class Options:
     seed: int = 0
     limit: int | None = None
     early_stop: bool = False
+    classes: bool = False
     store: str | Path | None = None
     cache_gb: float = 8.0
     executor: ExecutorChoice = INLINE
@@ -283,6 +291,10 @@ class Options:
                 raise OptionError(
                     f"{flag}: got {given[f'quba_{field}']} without --quba-{other}, {role}. Add {words}."
                 )
+        if values.get("classes") and values.get("early_stop"):
+            raise OptionError(
+                "--quba-classes: got --quba-early-stop too, which leaves images out. Allowed: one of both."
+            )
         own = {field.name for field in fields(cls)}
         request = LoadRequest(**{field: value for field, value in values.items() if field not in own})
         values = {field: value for field, value in values.items() if field in own}

@@ -281,6 +281,8 @@ class GateSession:
         """Plan the dimensions needed by the selected demands on a model."""
         selected = self.selected(*key)
         names = dict.fromkeys(name for planned in selected for name in self.dimensions_of(planned))
+        if self.options.classes:
+            names["classes"] = None
         sliced: dict[str, bool] = {}
         for demand in (planned.demand for planned in selected if planned.demand.slices):
             sliced[demand.dimension] = demand.is_on_gap or sliced.get(demand.dimension, False)

@@ -29,6 +29,7 @@ READINGS: Mapping[str, str] = {
     "object_focus": "A background of another class costs {name} {lost} of its clean accuracy.",
     "shape_bias": "Of the images that it decides by shape or texture, {name} decides {percent} by shape.",
     "unknown_detection": "In {percent} of pairs, {name} is surer of the clean image than of the unknown one.",
+    "classes": "On average over the classes, {name} recognises {percent} of the images of a class.",
     "parameters": "{name} has {value} parameters.",
 }
 """The value as a sentence, by dimension."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from quba_check.core.measurement import SLICES
 from quba_check.page import tables
 from quba_check.page.columns import Column
+from quba_check.page.confusion import confusion_matrix
 from quba_check.page.drawing import Chart
 from quba_check.page.heatmap import heatmap
-from quba_check.page.plots import Point, class_curve, cue_bars, dot_plot, reliability_diagram
+from quba_check.page.plots import Point, class_curve, cue_bars, curves_chart, dot_plot, reliability_diagram
 
 T = TypeVar("T")
 WORST_CLASSES = 10
@@ -20,6 +22,10 @@ MOST_ROWS = 24
 """Largest number of rows in a chart; the rows with the lowest values are drawn."""
 MOST_PARTS = 100
 """Largest number of parts in a table."""
+MOST_IN_MATRIX = 50
+"""Largest number of classes in a confusion matrix."""
+ROC, MOST_CURVES = "roc.", 12
+"""Prefix of the tables with ROC curves, and the largest number of their charts."""
 UNKNOWN_NOTE = "A known class among them is a sign that the set leaks."
 
 
@@ -187,12 +193,86 @@ def _unknown(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure
             yield Figure(f"{which}. {UNKNOWN_NOTE}", headings=headings, rows=tuple(rows))
 
 
+def _single_classes(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    for column in columns:
+        yield from _confusions(column, _of(column, names))
+    for rate, of_what in (("recall", "images"), ("precision", "answers")):
+        rows: dict[str, dict[int, Point]] = {}
+        for column in columns:
+            for name, (_, point) in tables.rates(column, rate).items():
+                rows.setdefault(name, {})[column.number] = point
+        if rows:
+            lowest, note = _lowest(rows, "classes")
+            title = f"{rate.capitalize()} of each class"
+            caption = f"{title}: share of its {of_what} that is right, with its interval.{note}"
+            yield Figure(caption, dot_plot(title, lowest, names=names))
+    yield from _roc(columns, names)
+
+
+def _confusions(column: Column, of: str) -> Iterator[Figure]:
+    """Yield the confusion matrix of a record with few classes, and its largest cells."""
+    confused, recalls = tables.confusions(column), tables.rates(column, "recall")
+    known = dict.fromkeys([*recalls, *(name for row in confused for name in row[:2])])
+    if confused and len(known) <= MOST_IN_MATRIX:
+        places = {name: place for place, name in enumerate(known)}
+        hits = {places[name]: round(images * point.value) for name, (images, point) in recalls.items()}
+        cells = {(places[row[0]], places[row[1]]): row[2:] for row in confused}
+        highest = max(share for _, share in cells.values())
+        caption = (
+            f"Confusion matrix{of}: a row for each class, a column for each answer. Right answers are on "
+            "the diagonal. Other cells stand out by their share of the class, which is at most "
+            f"{100 * highest:.1f} %."
+        )
+        yield Figure(caption, confusion_matrix(f"Confusion matrix{of}", [*known], hits, cells))
+    largest = confused[:WORST_CLASSES]
+    if largest:
+        yield Figure(
+            caption=f"The {len(largest)} largest confusions{of}",
+            headings=("class", "called", "images", "share of the class"),
+            rows=tuple(
+                (label, answer, f"{n:,}", f"{100 * share:.1f} %") for label, answer, n, share in largest
+            ),
+        )
+
+
+def _roc(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    """Yield the ROC curve of each class that has one, with its operating points."""
+    measured = [row for column in columns if (row := column.measured("classes")) is not None]
+    curves = dict.fromkeys(name for row in measured for name in row.tables if name.startswith(ROC))
+    for name in list(curves)[:MOST_CURVES]:
+        title = f"ROC of {name.removeprefix(ROC)}"
+        read = partial(tables.points, dimension="classes", name=name, x="false_positive_rate", y="recall")
+        marks = _tables(columns, partial(tables.operating_points, target=name.removeprefix(ROC)))
+        caption = f"{title}: its recall by the share of other images that are called so."
+        for column in columns:
+            for _, x, y, threshold in marks.get(column.number, ()):
+                caption += f" Marked{_of(column, names)}: recall {y:.3f}, specificity {1 - x:.3f}, threshold"
+                caption += f" {threshold}."
+        axes = ("false positive rate", "recall")
+        yield Figure(caption, curves_chart(title, axes, _tables(columns, read), marks, names))
+
+
+def _answers(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    read = partial(tables.points, dimension="answers", name="risk_coverage", x="share", y="error")
+    curves, marks = _tables(columns, read), _tables(columns, tables.answer_thresholds)
+    caption = "Risk and coverage: error of the answered images by their share, the surest answered first."
+    for column in columns:
+        for score, x, y, threshold in marks.get(column.number, ()):
+            caption += f" Marked{_of(column, names)}: {score} from {threshold} answers {100 * x:.1f} %,"
+            caption += f" with an error of {y:.4f}."
+    if curves:
+        axes = ("share of answered images", "error")
+        yield Figure(caption, curves_chart("Risk and coverage", axes, curves, marks, names))
+
+
 _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]]] = {
     "adversarial_robustness": _attacks,
     "corruption_robustness": _corruptions,
     "ood_robustness": _shifts,
     "calibration_error": _calibration,
     "class_balance": _classes,
+    "classes": _single_classes,
+    "answers": _answers,
     "object_focus": _focus,
     "shape_bias": _shape,
     "unknown_detection": _unknown,

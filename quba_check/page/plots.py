@@ -203,6 +203,40 @@ def _frame(x: Scale, y: Scale, x_title: str, y_title: str) -> list[Shape]:
     return shapes
 
 
+def curves_chart(
+    title: str,
+    axes: tuple[str, str],
+    curves: Mapping[int, Sequence[tuple[float, float]]],
+    marks: Mapping[int, Sequence[tuple[str, float, float, str]]],
+    names: Sequence[str],
+) -> Chart:
+    """Return curves with marked points, of numbers in [0, 1].
+
+    Args:
+        title: name of the chart.
+        axes: titles of the horizontal and the vertical axis.
+        curves: points of each curve, by number of the record.
+        marks: the marked points, likewise: a word, horizontal and vertical position, a word.
+        names: names of the records.
+    """
+    heights = [y for points in curves.values() for _, y in points]
+    x, y = Scale(0, 1, 52, WIDTH - 14), Scale(*hull([0.0, *heights], within=(0.0, 1.0)), 260, 8)
+    shapes = _frame(x, y, *axes)
+    shapes += [
+        polyline([(x(one), y(other)) for one, other in points], f"curve s{series % 6}")
+        for series, points in curves.items()
+    ]
+    shapes += [
+        mark(series, x(one), y(other), 6) for series, points in marks.items() for _, one, other, _ in points
+    ]
+    words = [
+        f"{f'{names[series]}: ' if len(names) > 1 else ''}{axes[1]} {other:.3f} at {axes[0]} {one:.3f}"
+        for series, points in marks.items()
+        for _, one, other, _ in points
+    ]
+    return Chart(WIDTH, 294, title, "; ".join(words) or "no marked point", tuple(shapes))
+
+
 def class_curve(accuracies: Mapping[int, Sequence[float]], names: Sequence[str]) -> Chart:
     """Return the accuracies of all classes, sorted; one path for each record.
 

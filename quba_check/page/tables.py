@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from quba_check.core.view import CLEAN_SET
 from quba_check.page.columns import Column
-from quba_check.page.plots import Bin, Cues
+from quba_check.page.plots import Bin, Cues, Point
 from quba_check.records.measurement import TableRow
+
+Marked = tuple[str, float, float, str]
+"""A marked point of a curve: its rule or score, horizontal and vertical position, threshold."""
 
 
 def table_of(
@@ -68,6 +72,60 @@ def classes(column: Column) -> list[tuple[str, int, float, float | None]]:
         if accuracy is not None:
             images = int(number_of(row["images"]) or 0)
             rows.append((str(row["class"]), images, accuracy, number_of(row["true_probability"])))
+    return rows
+
+
+def confusions(column: Column) -> list[tuple[str, str, int, float]]:
+    """Return label, answer, number of images and share of the label of each confusion."""
+    needed = ("label", "predicted", "images", "share")
+    return [
+        (str(row["label"]), str(row["predicted"]), int(images), share)
+        for row in table_of(column, "classes", "confusions", needed)
+        if (images := number_of(row["images"])) and (share := number_of(row["share"]))
+        if row["label"] != row["predicted"]
+    ]
+
+
+def points(column: Column, dimension: str, name: str, x: str, y: str) -> list[tuple[float, float]]:
+    """Return the points of a curve from two columns of a table."""
+    rows = table_of(column, dimension, name, (x, y))
+    cells = ((number_of(row[x]), number_of(row[y])) for row in rows)
+    return [(one, other) for one, other in cells if one is not None and other is not None]
+
+
+def operating_points(column: Column, target: str) -> list[Marked]:
+    """Return the operating points of a class's ROC curve."""
+    needed = ("recall", "specificity", "threshold")
+    marked = []
+    for row in table_of(column, "classes", "operating_points", ("target", "set", "rule", *needed)):
+        recall, specificity, threshold = (number_of(row[name]) for name in needed)
+        suffix = "" if row["set"] == CLEAN_SET else f"@set={row['set']}"
+        if f"{row['target']}{suffix}" == target and recall is not None and specificity is not None:
+            at = "–" if threshold is None else f"{threshold:.4g}"
+            marked.append((str(row["rule"]), 1 - specificity, recall, at))
+    return marked
+
+
+def answer_thresholds(column: Column) -> list[Marked]:
+    """Return share and error of the images that are answered at the demanded thresholds."""
+    needed, marked = ("threshold", "answered", "wrong"), []
+    total = 0 if (whole := column.measured("answers")) is None else whole.n
+    for row in table_of(column, "answers", "thresholds", ("score", *needed)):
+        threshold, answered, wrong = (number_of(row[name]) for name in needed)
+        if total and answered and threshold is not None and wrong is not None:
+            marked.append((str(row["score"]), answered / total, wrong / answered, f"{threshold:.4g}"))
+    return marked
+
+
+def rates(column: Column, rate: str) -> dict[str, tuple[int, Point]]:
+    """Return number of images and `recall` or `precision` of each class that has it."""
+    needed = ("class", "images", rate, f"{rate}_low", f"{rate}_high")
+    rows = {}
+    for row in table_of(column, "classes", "classes", needed):
+        images, value, low, high = (number_of(row[name]) for name in needed[1:])
+        if value is not None:
+            ends = None if low is None or high is None else (low, high)
+            rows[str(row["class"])] = int(images or 0), Point(value, ends)
     return rows
 
 

@@ -293,6 +293,7 @@ class Summary:
                 width=text_width(config),
                 colour=writer.hasmarkup,
                 ascii=not encoding.lower().startswith("utf"),
+                classes=config.option.quba_classes,
             )
             record_line = [] if path is None else [f"record: {shown_path(path, Path.cwd())}"]
             terminalreporter.write("\n".join([text.rstrip(), *record_line, ""]))

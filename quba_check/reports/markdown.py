@@ -13,6 +13,7 @@ from quba_check.errors import UserError
 from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict, VerdictRow
+from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.demand_cells import NONE, DemandCells, demand_cells, letters_text
 from quba_check.reports.gate_command import gate_command
 from quba_check.reports.github_markdown import code, code_block, table_row
@@ -86,7 +87,8 @@ def markdown_summary(runs: Sequence[Run], *, page: str = "", url: str = "") -> s
         for run in runs if has_tables else runs[:MOST_RUNS]:
             paragraphs.append(_verdict_line(run.record))
             paragraphs += _unmet_demands(run, url) if has_tables else ()
-            paragraphs += [link if is_single else "", _details(run) if has_details else ""]
+            folded = [_details(run), _class_details(run.record)] if has_details else []
+            paragraphs += [link if is_single else "", *folded]
             paragraphs.append(_command(run.record) if has_tables else "")
         paragraphs += ["" if is_single else link, "" if has_details else _CUT]
         text = "\n\n".join(filter(None, paragraphs)) + "\n"
@@ -174,6 +176,16 @@ def _details(run: Run) -> str:
     lines = [part for line in _messages(run) for part in wrap_line(line, _WIDTH) or [""]]
     table = _table(run, run.record.verdicts) if count else ""
     return "\n\n".join(filter(None, [summary, table, code_block(lines) if lines else "", "</details>"]))
+
+
+def _class_details(record: Record) -> str:
+    """Return the table of single classes as a folded part; empty without one."""
+    title, rows = class_table(record)
+    if not rows:
+        return ""
+    lines = [HEADINGS, ["---"] * len(HEADINGS), *((code(name), *numbers) for name, *numbers in rows)]
+    table = "\n".join(map(table_row, lines))
+    return f"<details><summary>Classes: {title}</summary>\n\n{table}\n\n</details>"
 
 
 def _messages(run: Run) -> Iterator[str]:

@@ -12,9 +12,10 @@ from rich.text import Text
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
+from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import dimension_table
-from quba_check.reports.tables import LEAST_WIDTH, wrap_line
+from quba_check.reports.tables import LEAST_WIDTH, table_text, wrap_line
 from quba_check.reports.verdict_labels import (
     LOOKS,
     Label,
@@ -27,7 +28,7 @@ from quba_check.reports.verdict_labels import (
 )
 
 
-def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> str:  # noqa: A002
+def render(record: Record, *, width: int, colour: bool, ascii: bool = False, classes: bool = False) -> str:  # noqa: A002
     """Return a record as text.
 
     Args:
@@ -35,6 +36,7 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> 
         width: maximal width in columns, at least 72. Longer names and numbers exceed it; none is cut.
         colour: add ANSI colours.
         ascii: use only ASCII characters, for logs of other encodings.
+        classes: add the table of single classes, if the record has it.
 
     Returns:
         Lines ending in newlines, without trailing spaces.
@@ -53,19 +55,21 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False) -> 
         legacy_windows=False,
     )
     with console.capture() as capture:
-        for part in _paragraphs(record, width, ascii=ascii):
+        for part in _paragraphs(record, width, ascii=ascii, classes=classes):
             console.print(part, soft_wrap=True)
     text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
     return text.encode("ascii", "backslashreplace").decode("ascii") if ascii else text
 
 
-def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | Table]:  # noqa: A002
+def _paragraphs(record: Record, width: int, *, ascii: bool, classes: bool) -> Iterator[Text | Table]:  # noqa: A002
     header = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
     environment = record.environment
     header += f", {environment.device}, {environment.precision}"
     yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
     yield dimension_table(record, rule="-" if ascii else "─", width=width)
+    if classes:
+        yield from _class_table(record, width)
     notes = [_wrapped(line, width) for line in _grade_lines(record)]
     notes += [_wrapped(note, width, style="yellow") for note in record_notes(record)]
     yield from [Text(), *notes] if notes else []
@@ -78,6 +82,13 @@ def _paragraphs(record: Record, width: int, *, ascii: bool) -> Iterator[Text | T
     yield _wrapped(summary_line(record), width, style=style)
     if record.verdicts:
         yield _wrapped(release_line(record), width, style=style)
+
+
+def _class_table(record: Record, width: int) -> Iterator[Text]:
+    title, rows = class_table(record)
+    if rows:
+        table = table_text(HEADINGS, rows, HEADINGS[1:], cut=["class"], width=width)
+        yield Text(f"\n{title}:\n{table.rstrip()}")
 
 
 def _grade_lines(record: Record) -> Iterator[str]:

@@ -21,7 +21,7 @@ POWER = 0.8
 """Probability of detection of a detectable effect."""
 ASSUMED_ACCURACY = 0.8
 """Clean accuracy behind ratios if the file has no demand on it."""
-SHARES = ("accuracy", "accuracy.top5", "shape_bias")
+SHARES = ("accuracy", "accuracy.top3", "accuracy.top5", "accuracy.top10", "shape_bias")
 """Shares of independent images, with a known distribution at any true value."""
 LEAST_IMAGES = 2
 """Smallest number of images for a standard error."""

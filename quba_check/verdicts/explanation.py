@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import MASKED, Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.measurement import MASKED, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
-from quba_check.messages import listed
 from quba_check.number_format import (
     ceil_to_two_digits,
     format_distinct,
@@ -21,11 +20,12 @@ from quba_check.number_format import (
 )
 from quba_check.records.conversion import quantity_row
 from quba_check.records.verdict import VerdictRow
+from quba_check.verdicts.details import class_details, temperature_advice
 from quba_check.verdicts.slices import size_note
 from quba_check.verdicts.verdict import Verdict
 
-WORST_PARTS, MOST_CLASSES = 3, 10
-"""Largest number of parts in an explanation, and of classes that miss a bound."""
+WORST_PARTS = 3
+"""Largest number of parts in an explanation."""
 
 
 def explanation(verdict: Verdict) -> str:
@@ -106,9 +106,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         )
         if worst:
             yield f"worst parts: {worst}"
-        table = evidence.tables.get(verdict.demand.part or "")
-        if table is not None and isinstance(verdict.demand.threshold, float):
-            yield _worst_classes(table, verdict.demand.threshold)
+        yield from class_details(verdict, evidence)
     if verdict.stopped is not None:
         yield str(verdict.stopped)
     if isinstance(evidence, Drop):
@@ -127,7 +125,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         if verdict.within_noise and not isinstance(evidence, Grade) and not is_too_wide(ends, unit):
             yield _more_images(verdict)
     if isinstance(evidence, Measurement) and verdict.outcome != "pass":
-        yield from _temperature(verdict, evidence)
+        yield from temperature_advice(verdict, evidence)
     yield from _notes(verdict)
 
 
@@ -143,50 +141,12 @@ def _notes(verdict: Verdict) -> Iterator[str]:
         yield from (note for note in evidence.notes if not (is_masked and note.startswith(MASKED)))
 
 
-def _temperature(verdict: Verdict, evidence: Measurement) -> Iterator[str]:
-    """Yield the temperature that calibration_error advises for a value, or the reason for none."""
-    advice, held_out = evidence.tables.get("temperature"), evidence.tables.get("held_out")
-    name, threshold = verdict.demand.part or verdict.demand.dimension, verdict.demand.threshold
-    is_on_temperature = evidence.dimension == "calibration_error" and name in (
-        evidence.dimension,
-        *evidence.parts,
-    )
-    if advice is None or not is_on_temperature or isinstance(threshold, str):
-        return
-    if held_out is None:
-        yield f"no temperature is advised: {advice.note}"
-        return
-    values = {str(row[0]): tuple(float(cell) for cell in row[1:] if cell != "") for row in held_out.rows}
-    units = {part: quantity.unit for part, quantity in evidence.parts.items()}
-    texts = []
-    for one in (name, "ece") if name == evidence.dimension else (name,):
-        value, *ends = (format_value(number, units.get(one, evidence.unit)) for number in values[one])
-        texts.append(f"{one} {value}" + (f" (95 % interval {' to '.join(ends)})" if ends else ""))
-    # A demand that must be shown to be met needs the whole interval.
-    decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
-    effect = "would pass" if decisive <= threshold else "would not be enough"
-    line = f"temperature: {advice.rows[0][0]:.3g}"
-    yield f"{line} in the file of --quba-preprocessing {effect}: {' and '.join(texts)} on held-out halves"
-
-
 def _more_images(verdict: Verdict) -> str:
     enough, unit = verdict.enough_images, "images" if verdict.groups is None else "groups of images"
     if enough is None:
         return f"the value is too close to the bound to be decided by more {unit} of this kind"
     have = verdict.groups or verdict.n
     return f"about {ceil_to_two_digits(enough):,} {unit} would be enough to decide (you have {have:,})"
-
-
-def _worst_classes(table: Table, least: float) -> str:
-    """Return the classes below a bound, worst first; the worst ones if there are none."""
-    rows = sorted(table.rows, key=lambda row: float(row[2]))
-    below = [row for row in rows if float(row[2]) < least]
-    heading = f"{len(below):,} of {len(rows):,} classes below {least:.15g}" if below else "worst classes"
-    names = (
-        f"{name} {format_distinct(float(value), least, 'fraction')[0]} (n = {images:,})"
-        for name, images, value in below or rows[:WORST_PARTS]
-    )
-    return f"{heading}: {listed(names, MOST_CLASSES)}"
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:

@@ -36,7 +36,9 @@ def test_two_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert output.err == f"{folder / 'f.csv'}: {len(flips)} images with another answer\n"
     assert comparison["notes"] == [
         f"other answers on {len(flips)} of 9 clean images: {first['lost']} lost, {first['gained']} gained, "
-        "0 wrong to wrong"
+        "0 wrong to wrong",
+        f"{folder / 'net.json'}: it never predicts brick; the other model does",
+        f"{folder / 'other.json'}: it never predicts cloud; the other model does",
     ]
     assert any(row["part"] == "sketch" and row["paired"] for row in comparison["changes"])
 

@@ -231,7 +231,9 @@ def test_flips_of_all_kinds() -> None:
     )
     assert compare(before, after).notes == (
         "other answers on 3 of 4 clean images: 1 lost, 1 gained, 1 wrong to wrong",
+        "a.json: it never predicts cat; the other model does",
     )
+    assert compare(after, before).notes[1] == "a.json: it never predicts cat; the other model does"
 
 
 def test_flips_need_the_answers() -> None:

@@ -34,10 +34,33 @@ def clean(ranks, classes):
     )
 
 
-def test_top1_and_top5():
+def test_top_k_accuracies():
     measured = ACCURACY.measure({CLEAN: clean([0, 0, 4, 5, 6], classes=7)}, facts(7))
     assert (measured.value, measured.unit, measured.n) == (0.4, "fraction", 5)
-    assert bare(measured.parts) == {"top5": Quantity(0.6, "fraction", 5)}
+    assert bare(measured.parts) == {
+        "top3": Quantity(0.4, "fraction", 5),
+        "top5": Quantity(0.6, "fraction", 5),
+    }
+    many = ACCURACY.measure({CLEAN: clean([2, 3, 9, 10], classes=11)}, facts(11))
+    values = {name: part.value for name, part in many.parts.items()}
+    assert values == {"top3": 1 / 4, "top5": 2 / 4, "top10": 3 / 4}
+
+
+def test_classes_never_predicted_have_a_note():
+    table = replace(clean([0, 0, 1], classes=4), label=np.array([0, 2, 3]))
+    measured = ACCURACY.measure({CLEAN: table}, facts(4))
+    assert measured.notes == ("never predicted: class 2, class 3 (2 of 4 classes)",)
+    assert [row[:2] for row in measured.tables["confusions"].rows] == [
+        ("class 2", "class 0"),
+        ("class 3", "class 1"),
+    ]
+
+
+@pytest.mark.parametrize(("part", "value"), [("top3", 1 / 4), ("top5", 2 / 4), ("top10", 3 / 4)])
+def test_each_part_can_stop_early_on_its_own_hits(part, value):
+    statistic = ACCURACY.streamed(facts(11).suite, part).ratios[0]
+    hits, ones = statistic.terms({CLEAN: clean([2, 3, 9, 10], classes=11)})
+    assert (hits.mean(), ones.mean()) == (value, 1)
 
 
 def test_one_of_several_right_classes_is_enough():
@@ -63,11 +86,12 @@ def test_correct_is_a_loop_over_the_right_classes(rows):
     assert table.by_index.correct.tolist() == table.correct.tolist()
 
 
-def test_five_classes_or_fewer_have_no_top5():
-    measured = ACCURACY.measure({CLEAN: clean([0, 1, 4], classes=5)}, facts(5))
+@pytest.mark.parametrize(("classes", "names"), [(3, []), (4, ["top3"]), (5, ["top3"]), (6, ["top3", "top5"])])
+def test_parts_count_fewer_classes_than_there_are(classes, names):
+    measured = ACCURACY.measure({CLEAN: clean([0, 1, 2], classes)}, facts(classes))
     assert measured.value == pytest.approx(1 / 3)
-    assert bare(measured.parts) == {}
-    assert ACCURACY.parts(facts(5).suite) == ()
+    assert list(measured.parts) == names
+    assert [part.name for part in ACCURACY.parts(facts(classes).suite)] == names
 
 
 def test_an_empty_clean_set_has_no_accuracy():

@@ -34,6 +34,16 @@ def test_value_and_parts_by_hand():
     )
 
 
+def test_classes_that_are_never_predicted_or_never_right_have_notes():
+    table = clean([0, 0, 1, 1, 2, 2], [True, True, False, False, False, False], np.ones(6))
+    measured = BALANCE.measure({CLEAN: table}, facts(3))  # of class 1 all called 2, of class 2 all called 3
+    assert measured.notes == (
+        "never predicted: class 1 (1 of 3 classes)",
+        "predicted, but never right: class 2 (1 of 3 classes)",
+    )
+    assert measured.tables["confusions"].rows == (("class 1", "class 2", 2, 1.0),)
+
+
 def test_scarce_classes_are_called_by_their_readable_names():
     known = replace(facts(3).suite, class_names=("tench", "goldfish, Carassius auratus", "crane"))
     with pytest.raises(UnmeasurableError) as caught:

@@ -167,9 +167,13 @@ class SlowValues:
             _argmax(logits) == label for (logits, _), label in zip(self._clean_answers, labels, strict=True)
         ]
         self._accuracy = _share(self._clean_right)
-        first_five = [sorted(range(len(p)), key=p.__getitem__, reverse=True)[:5] for p in tables]
-        top5 = _share([label in five for label, five in zip(labels, first_five, strict=True)])
-        self._put("accuracy", self._accuracy, len(labels), top5=top5)
+        ranked = [sorted(range(len(p)), key=p.__getitem__, reverse=True) for p in tables]
+        top = {
+            f"top{k}": _share([label in order[:k] for label, order in zip(labels, ranked, strict=True)])
+            for k in (3, 5, 10)
+            if k < len(self._wnids)
+        }
+        self._put("accuracy", self._accuracy, len(labels), **top)
 
         ece = _expected_calibration_error([max(p) for p in tables], self._clean_right)
         ace = statistics.fmean(

@@ -20,6 +20,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.requests import ClassRequest
 from quba_check.demands.policy import Policy
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import explanation
@@ -287,3 +288,60 @@ def test_a_grade_among_models_of_another_suite():
     caveat = "  other suite: published was measured on imagenet, this run on tiny\n"
     assert caveat in explanation(judge(LETTER, graded))
     assert caveat in explanation(judge(SCORE, graded))
+
+
+CONFUSIONS = Table(
+    ("label", "predicted", "images", "share"),
+    (
+        ("shirt", "t-shirt", 31, 31 / 120),
+        ("shirt", "coat", 9, 9 / 120),
+        ("coat", "shirt", 5, 5 / 1100),
+        ("t-shirt", "shirt", 2, 2 / 90),
+    ),
+)
+
+
+def confused(demand, **parts):
+    quantities = {name: Quantity(value, "fraction", 10) for name, value in parts.items()}
+    tables = {"confusions": CONFUSIONS}
+    evidence = Measurement(demand.dimension, 0.4, "ratio", 10, parts=quantities, tables=tables)
+    lines = [line.strip() for line in explanation(judge(demand, evidence)).splitlines()]
+    return [line.removeprefix("most confused: ") for line in lines if line.startswith("most confused: ")]
+
+
+def test_the_three_largest_confusions_explain_a_failure():
+    demand = replace(CORRUPTION, dimension="accuracy", parts=())
+    assert confused(demand) == [
+        "shirt as t-shirt 31 (of 120), shirt as coat 9 (of 120), coat as shirt 5 (of 1,100)"
+    ]
+    assert confused(replace(demand, part="slices.light=night"), **{"slices.light=night": 0.1}) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "classes", "metric", "text"),
+    [
+        ("coat", (1,), "recall", "coat as shirt 5 (of 1,100)"),
+        ("coat", (1,), "npv", "coat as shirt 5 (of 1,100)"),
+        ("coat", (1,), "precision", "shirt as coat 9 (of 120)"),
+        ("coat", (1,), "f1", "shirt as coat 9 (of 120), coat as shirt 5 (of 1,100)"),
+        ("shirt|t-shirt", (0, 2), "recall", "shirt as coat 9 (of 120)"),
+        ("shirt|t-shirt", (0, 2), "specificity", "coat as shirt 5 (of 1,100)"),
+    ],
+)
+def test_confusions_of_one_class_explain_its_numbers(target, classes, metric, text):
+    request = ClassRequest(target, classes, metric)
+    demand = replace(CORRUPTION, dimension="classes", part=request.name, parts=(), request=request)
+    assert confused(demand, **{request.name: 0.1}) == [text]
+    assert confused(replace(demand, request=replace(request, set="fog")), **{request.name: 0.1}) == []
+
+
+def test_the_largest_confusions_explain_a_number_of_all_classes():
+    request = ClassRequest("macro", (), "recall")
+    demand = replace(CORRUPTION, dimension="classes", part=request.name, parts=(), request=request)
+    (text,) = confused(demand, **{request.name: 0.1})
+    assert text.count(" as ") == 3
+
+
+def test_other_tables_of_that_name_explain_nothing():
+    custom = Measurement("mine", 0.4, "ratio", 10, tables={"confusions": Table(("a",), (("b",),))})
+    assert "most confused" not in explanation(judge(replace(CORRUPTION, dimension="mine", parts=()), custom))

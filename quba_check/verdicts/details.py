@@ -1,0 +1,90 @@
+"""Details of explanations: the classes behind a value, and the advice on a temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from quba_check.core.measurement import Measurement, Table
+from quba_check.core.requests import ClassRequest
+from quba_check.core.view import CLEAN_SET
+from quba_check.demands import Demand
+from quba_check.messages import listed
+from quba_check.number_format import format_distinct, format_value
+from quba_check.verdicts.verdict import Verdict
+
+WORST_CLASSES, MOST_CLASSES = 3, 10
+"""Number of the worst classes in an explanation, and largest number of those that miss a bound."""
+MOST_CONFUSED = 3
+"""Largest number of confusions in an explanation."""
+_CONFUSIONS = ("label", "predicted", "images", "share")
+_SIDES = {"recall": (0,), "npv": (0,), "precision": (1,), "specificity": (1,)}
+"""For numbers of a class, whether it is the label or the predicted class of the confusions behind it."""
+
+
+def class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
+    """Yield the classes that miss the bound, and the largest confusions."""
+    table = measurement.tables.get(verdict.demand.part or "")
+    if table is not None and isinstance(verdict.demand.threshold, float):
+        yield _worst_classes(table, verdict.demand.threshold)
+    if verdict.value is not None and (confused := _confusions(verdict.demand, measurement)):
+        yield f"most confused: {', '.join(confused)}"
+
+
+def temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str]:
+    """Yield the temperature that calibration_error advises for a value, or the reason for none."""
+    advice, held_out = evidence.tables.get("temperature"), evidence.tables.get("held_out")
+    name, threshold = verdict.demand.part or verdict.demand.dimension, verdict.demand.threshold
+    is_on_temperature = evidence.dimension == "calibration_error" and name in (
+        evidence.dimension,
+        *evidence.parts,
+    )
+    if advice is None or not is_on_temperature or isinstance(threshold, str):
+        return
+    if held_out is None:
+        yield f"no temperature is advised: {advice.note}"
+        return
+    values = {str(row[0]): tuple(float(cell) for cell in row[1:] if cell != "") for row in held_out.rows}
+    units = {part: quantity.unit for part, quantity in evidence.parts.items()}
+    texts = []
+    for one in (name, "ece") if name == evidence.dimension else (name,):
+        value, *ends = (format_value(number, units.get(one, evidence.unit)) for number in values[one])
+        texts.append(f"{one} {value}" + (f" (95 % interval {' to '.join(ends)})" if ends else ""))
+    # A demand that must be shown to be met needs the whole interval.
+    decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
+    effect = "would pass" if decisive <= threshold else "would not be enough"
+    line = f"temperature: {advice.rows[0][0]:.3g}"
+    yield f"{line} in the file of --quba-preprocessing {effect}: {' and '.join(texts)} on held-out halves"
+
+
+def _worst_classes(table: Table, least: float) -> str:
+    """Return the classes below a bound, worst first; the worst ones if there are none."""
+    rows = sorted(table.rows, key=lambda row: float(row[2]))
+    below = [row for row in rows if float(row[2]) < least]
+    heading = f"{len(below):,} of {len(rows):,} classes below {least:.15g}" if below else "worst classes"
+    names = (
+        f"{name} {format_distinct(float(value), least, 'fraction')[0]} (n = {images:,})"
+        for name, images, value in below or rows[:WORST_CLASSES]
+    )
+    return f"{heading}: {listed(names, MOST_CLASSES)}"
+
+
+def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
+    """Return the largest confusions behind a value, such as `shirt as coat 31 (of 120)`."""
+    table, request = measurement.tables.get("confusions"), demand.request
+    if table is None or table.columns != _CONFUSIONS or demand.slices:
+        return []
+    rows = [row for row in table.rows if row[0] != row[1]]
+    if isinstance(request, ClassRequest):
+        plain = f"{request.target}.{request.metric}"  # of the most probable class, on clean images
+        if request.set != CLEAN_SET or request.name != plain:
+            return []
+        if request.classes:
+            names = {part.strip() for part in (request.target, *request.target.split("|"))}
+            sides = _SIDES.get(request.metric, (0, 1))
+            rows = [
+                row for row in rows if len(names & {*row[:2]}) == 1 and names & {row[side] for side in sides}
+            ]
+    return [
+        f"{label} as {predicted} {images:,} (of {round(float(images) / float(share)):,})"
+        for label, predicted, images, share in rows[:MOST_CONFUSED]
+    ]

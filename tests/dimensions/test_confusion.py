@@ -1,0 +1,101 @@
+"""Tables and notes on confused classes, by hand and against scikit-learn."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.predictions import NO_CLASS, Predictions
+from quba_check.dimensions._confusion import (
+    class_note,
+    class_table,
+    confusion_table,
+    never_predicted_note,
+    never_right,
+)
+
+NAMES = ("cat", "dog", "owl", "yak")
+
+
+def suite(names=NAMES):
+    return SuiteFacts("tiny", len(names), (), (), {}, class_names=names)
+
+
+def clean(label, predicted, acceptable=None):
+    n = len(label)
+    half = np.full(n, 0.5, np.float32)
+    return Predictions(np.arange(n), np.array(label), np.array(predicted), half, half, acceptable=acceptable)
+
+
+def test_confusions_by_hand():
+    table = confusion_table(
+        clean([0, 0, 0, 0, 1, 1, 2, NO_CLASS, 2], [0, 1, 1, 2, 0, 1, 2, 0, NO_CLASS]), suite()
+    )
+    assert table.columns == ("label", "predicted", "images", "share")
+    assert table.rows == (("cat", "dog", 2, 0.5), ("cat", "owl", 1, 0.25), ("dog", "cat", 1, 0.5))
+    assert confusion_table(clean([0, 0], [0, 1]), suite(), largest=0).rows == ()
+
+
+def test_another_right_class_is_no_confusion():
+    acceptable = np.array([[0, 1], [0, NO_CLASS], [0, NO_CLASS]])
+    table = clean([0, 0, 0], [1, 1, 1], acceptable)
+    assert confusion_table(table, suite()).rows == (("cat", "dog", 2, 2 / 3),)
+    assert never_right(table) == []
+
+
+def test_more_than_fifty_classes_have_the_hundred_largest():
+    label = np.repeat(np.arange(101), 2)
+    table = confusion_table(clean(label, (label + 1) % 101), suite(tuple(map(str, range(101)))))
+    assert len(table.rows) == 100
+
+
+def test_class_table_by_hand():
+    """3 cats, one called dog; a dog called dog; no owl, one cat called so; a yak called cat."""
+    table = class_table(clean([0, 0, 0, 1, 3], [0, 1, 2, 1, 0]), suite())
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [row["class"] for row in rows] == list(NAMES)
+    assert [row["images"] for row in rows] == [3, 1, 0, 1]
+    assert [row["recall"] for row in rows] == [1 / 3, 1, "", 0]
+    assert [row["precision"] for row in rows] == [1 / 2, 1 / 2, 0, ""]
+    assert [row["f1"] for row in rows] == pytest.approx([2 / 5, 2 / 3, 0, 0])
+    for name, (count, n) in {"recall": (1, 3), "precision": (1, 2)}.items():
+        limits = binomtest(count, n).proportion_ci(method="wilson")  # ours are read from a stored curve
+        ends = rows[0][f"{name}_low"], rows[0][f"{name}_high"]
+        assert ends == pytest.approx((limits.low, limits.high), abs=1e-3)
+
+
+def test_equals_scikit_learn():
+    rng = np.random.default_rng(0)
+    label, predicted = rng.integers(0, 4, (2, 300))
+    predicted[predicted == 3] = 2
+    precision, recall, f1, support = precision_recall_fscore_support(
+        label, predicted, labels=range(4), zero_division=0
+    )
+    for k, row in enumerate(class_table(clean(label, predicted), suite()).rows):
+        got = dict(zip(("class", "images", "recall"), row, strict=False))
+        assert (got["images"], got["recall"]) == (support[k], pytest.approx(recall[k], abs=1e-12))
+        assert (row[5] or 0.0, row[8]) == pytest.approx((precision[k], f1[k]), abs=1e-12)
+    counts = confusion_matrix(label, predicted, labels=range(4))
+    rows = confusion_table(clean(label, predicted), suite()).rows
+    assert {(NAMES.index(one), NAMES.index(other)): images for one, other, images, _ in rows} == {
+        (i, j): counts[i, j] for i in range(4) for j in range(4) if i != j and counts[i, j]
+    }
+    assert [images for *_, images, _ in rows] == sorted((images for *_, images, _ in rows), reverse=True)
+
+
+def test_classes_never_predicted():
+    one = clean([0, 1, 2, 3, 3], [0, 1, 0, 0, 0])
+    assert never_predicted_note(one, suite()) == ("never predicted: owl, yak (2 of 4 classes)",)
+    assert never_predicted_note(clean([0, 1], [0, 1]), suite()) == ()  # no image is of the others
+    many = suite(tuple("abcdef"))
+    five = clean([0, 1, 2, 3, 4], [5] * 5)
+    assert never_predicted_note(five, many) == ("never predicted: a, b, c and 2 more (5 of 6 classes)",)
+
+
+def test_classes_never_right():
+    """Owls are never predicted, yaks only for cats."""
+    one = clean([0, 0, 1, 2, 3], [0, 3, 1, 0, 0])
+    assert never_right(one) == [3]
+    assert class_note("never right", [3], suite()) == ("never right: yak (1 of 4 classes)",)
+    assert class_note("never right", [], suite()) == ()
