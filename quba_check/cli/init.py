@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -12,9 +13,12 @@ from pathlib import Path
 import click
 
 from quba_check.cli.parser import INPUT
+from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.errors import OptionError, SuiteError
 from quba_check.messages import listed
+from quba_check.metrics.calibration_floor import simulated_calibration_error
+from quba_check.number_format import ceil_to_two_digits, format_value
 from quba_check.records.files import write_text
 from quba_check.suites.detection import Layout, detect_layout
 from quba_check.suites.label_spaces import imagenet_classes
@@ -35,6 +39,8 @@ _SIDE = 224
 _OPENED = 64
 """Images opened to find the common size."""
 _WIDTH = 100
+_ACCURACY = 0.8
+"""Accuracy to demand, and of the models behind the bound on calibration_error."""
 _KEPT = "kept, as it exists already"
 
 
@@ -237,17 +243,32 @@ def _size_line(suite: Suite) -> str:
     return f"image_size: {size}  # for models that state no input size; {note}"
 
 
+def _calibration_bound(suite: Suite) -> str:
+    """Return the bound on calibration_error that a rather overconfident model meets, with its reason."""
+    n, classes = len(suite.examples(CLEAN)), len(suite.classes)
+    calibrated, overconfident = (
+        simulated_calibration_error(n, classes, _ACCURACY, bins=BINS, temperature=temperature)
+        for temperature in (1, 2)
+    )
+    bound = ceil_to_two_digits(math.ceil(1e6 * max(calibrated, overconfident))) / 1e6
+    shown = [format_value(value, "fraction") for value in (calibrated, overconfident)]
+    return (
+        f"{{max: {bound:g}}}  # perfectly calibrated: {shown[0]}; logits twice too large: {shown[1]} "
+        f"(simulated: {n:,} images, {classes:,} classes, accuracy {_ACCURACY})"
+    )
+
+
 def _thresholds_text(suite: Suite) -> str:
     """Return a threshold file with demands on all dimensions measurable on the suite."""
     per_class = Counter(example.label for example in suite.examples(CLEAN))
     is_balanced = min(per_class[label] for label in range(len(suite.classes))) > 1
     sets = suite.facts.spaces
     demands = {
-        "accuracy": ("{min: 0.8}", True),
+        "accuracy": (f"{{min: {_ACCURACY}}}", True),
         "adversarial_robustness": ("{min: 0.05, tier: warn}", True),
         "corruption_robustness": ("{min: 0.6}", True),
         "ood_robustness": ("{min: 0.6}", bool(suite.facts.shifts)),
-        "calibration_error": ("{max: 0.05}", True),
+        "calibration_error": (_calibration_bound(suite), True),
         "class_balance": ("{min: 0.6}", is_balanced),
         "object_focus": ("{min: 0.8}", {"mixed_same", "mixed_rand"} <= set(sets)),
         "shape_bias": ("{min: 0.2, tier: warn}", "cue_conflict" in sets),

@@ -39,6 +39,7 @@ from quba_check.tuning.suggested_limits import (
     published_names,
     suggest_limits,
     unmeasured_dimensions,
+    with_calibration_floor,
 )
 from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
@@ -204,6 +205,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
         notes.append(
             "these thresholds come from the images that the gate judges, so a later pass is less evidence"
         )
+    limits = with_calibration_floor(limits, values[0])
     return _Source(limits, values[0].protocol, values, tuple(notes))
 
 

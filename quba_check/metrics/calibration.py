@@ -176,7 +176,7 @@ def adaptive_calibration_error(
             if n == 0:
                 continue
             # The other images go into a bin of their own.
-            bin_of_row = np.where(is_positive, _adaptive_bins(column, bins, n), bins)
+            bin_of_row = np.where(is_positive, adaptive_bins(column, bins), bins)
             gap = np.where(is_positive, (label == k) - column.astype(np.float64), 0.0)
             totals = np.bincount(bin_of_row, weights=gap, minlength=bins + 1)
             squares = np.bincount(bin_of_row, weights=gap * gap, minlength=bins + 1)
@@ -205,7 +205,17 @@ class _RowsByLabel:
         return self._rows[first:last]
 
 
-def _adaptive_bins(column: NDArray[np.float32], bins: int, n: int) -> NDArray[np.int64]:
+def adaptive_bins(column: NDArray[np.float32], bins: int) -> NDArray[np.int64]:
+    """Return the bin of each probability of a class by the rule of `adaptive_calibration_error`.
+
+    Args:
+        column: (N,) float32, in [0, 1], with at least one above 0.
+        bins: number of equally full bins of those above 0.
+
+    Returns:
+        (N,) 0 to `bins` − 1.
+    """
+    n = int(np.count_nonzero(column > 0))
     ordered = np.sort(column)[len(column) - n :]
     positions = np.minimum(np.rint(np.arange(1, bins) * n / bins).astype(np.int64), n - 1)
     return np.searchsorted(ordered[positions], column, side="right")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.protocols import BINS
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_models
+from quba_check.metrics.calibration_floor import simulated_calibration_error
 from quba_check.number_format import format_value, interval_text
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
@@ -53,6 +55,27 @@ def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, Suggest
     """
     rows_of = {name: _measured(name, records) for name in registry.names}
     return {name: _suggestion(name, rows, z) for name, rows in rows_of.items() if len(rows) == len(records)}
+
+
+def with_calibration_floor(limits: dict[str, SuggestedLimit], record: Record) -> dict[str, SuggestedLimit]:
+    """Return limits, whose reason for calibration_error states that of a perfectly calibrated model.
+
+    Args:
+        limits: by dimension.
+        record: a run behind them, which gives accuracy and numbers of images and classes of the model.
+    """
+    name, classes = "calibration_error", record.model.classes
+    accuracy = record.measurements.get("accuracy")
+    if name not in limits or not isinstance(accuracy, MeasurementRow) or not accuracy.n:
+        return limits
+    if classes < 2 or not 0 < accuracy.value < 1:
+        return limits
+    floor = simulated_calibration_error(accuracy.n, classes, accuracy.value, bins=BINS)
+    anchor = (
+        f"a perfectly calibrated model of this accuracy shows {format_value(floor, 'fraction')} with "
+        f"{accuracy.n:,} images of {classes:,} classes (simulated)"
+    )
+    return limits | {name: replace(limits[name], reason=f"{limits[name].reason}; {anchor}")}
 
 
 def unmeasured_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:
