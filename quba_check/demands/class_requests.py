@@ -160,11 +160,8 @@ def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -
         problem = "its images are of no class"
     elif name in (*suite.corruptions, *suite.extra_corruptions):
         problem = "each image is shown under one of all corruptions"
-    raise _error(
-        location,
-        where,
-        f"{problem}, got '{name}'. Allowed: {listed(sets, 2 * _SHOWN)}.{did_you_mean(name, sets)}",
-    )
+    allowed = f"Allowed: {listed(sets, 2 * _SHOWN)}.{did_you_mean(name, sets)}"
+    raise ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem}, got '{name}'. {allowed}")
 
 
 def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple[int, ...]:
@@ -196,4 +193,4 @@ def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple
 
 
 def _error(location: Location, where: Where, problem: str) -> ThresholdError:
-    return ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem.removesuffix('.')}.")
+    return ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem}.")
