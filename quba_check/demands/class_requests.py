@@ -146,7 +146,8 @@ def _sets(suite: SuiteFacts) -> list[str]:
 
 def _images(set_name: str, suite: SuiteFacts) -> str:
     """Return the set whose images a set shows: corruptions are of clean images."""
-    return set_name if set_name in suite.shifts else CLEAN_SET
+    of_clean = (CLEAN_SET, *suite.corruptions, *suite.extra_corruptions)
+    return CLEAN_SET if set_name in of_clean else set_name
 
 
 def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -> None:
@@ -178,6 +179,8 @@ def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple
     numbers |= {short: number for number, short in enumerate(short_class_names(suite.class_names))}
     numbers |= {full: number for number, full in enumerate(suite.class_names)}
     parts = [name] if name in numbers else [part.strip() for part in name.split(_TOGETHER)]
+    if suite.slices is None:  # records have short names only
+        parts = [part if part in numbers else short_class_names([part])[0] for part in parts]
     for part in parts:
         if part not in numbers:
             raise ThresholdError(
