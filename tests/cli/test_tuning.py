@@ -430,4 +430,4 @@ def test_misspelt_classes_of_a_record(run) -> None:
     Path("c.yaml").write_text(full, encoding="utf-8")
     code, output, _ = run("what-if", "c.json", "c.yaml")
     assert code == 1
-    assert "classes has no\n  part 'disc, a shape.auroc' here. Measured: disc.recall@probability=0.3" in output
+    assert "classes has no\n  part 'disc, a shape.auroc' here. Measured: disc.recall@prob" in output
