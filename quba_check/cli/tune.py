@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from quba_check.tuning.suggested_limits import (
     published_limits,
     published_names,
     suggest_limits,
+    suggest_requested_limits,
     unmeasured_dimensions,
     with_calibration_floor,
 )
@@ -97,9 +98,12 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     if useless := dimensions_without_effect(source.limits):
         notes.append(f"a limit of 0 or less, which every model meets: {listed(useless)}")
     if output.exists():
-        existing = thresholds_at(output, _facts(source.records))
+        facts = _facts(source.records)
+        existing = thresholds_at(output, facts)
         _check_protocol(existing, source.protocol)
-        edit = edit_limits(read_yaml(output, existing.label, ThresholdError), source.limits, add=add)
+        document = read_yaml(output, existing.label, ThresholdError)
+        requested = suggest_requested_limits(document, facts, source.records, source.z)
+        edit = edit_limits(document, source.limits, requested, add=add)
         text, change = edit.after, unified_diff(edit.before, edit.after, output)
         if edit.absent and not add:
             notes.append(f"{output}: does not name {listed(edit.absent)}; --add demands them too")
@@ -119,20 +123,29 @@ class _Source:
     Attributes:
         limits: by dimension.
         protocol: of the values behind them.
-        records: the stored runs behind them; empty for limits from other models.
+        records: the stored runs behind them, by name; empty for limits from other models.
+        z: standard errors between value and limit of a single run.
         notes: caveats, a line each.
     """
 
     limits: Mapping[str, SuggestedLimit]
     protocol: ProtocolName
-    records: tuple[Record, ...] = ()
+    records: Mapping[str, Record] = field(default_factory=dict)
+    z: float = Z
     notes: tuple[str, ...] = ()
 
 
-def _facts(records: tuple[Record, ...]) -> SuiteFacts:
+def _facts(records: Mapping[str, Record]) -> SuiteFacts:
     """Return the suite facts with the most shifts; without any, those of the published suite."""
-    facts = max(map(suite_facts, records), key=lambda facts: len(facts.shifts), default=None)
-    return facts if facts is not None and facts.shifts else published_facts()
+    facts = max(map(suite_facts, records.values()), key=lambda facts: len(facts.shifts), default=None)
+    if facts is None:
+        return published_facts()
+    if facts.shifts:
+        return facts
+    # Parts of sets that no record measured are allowed; the classes are those of the records.
+    return replace(
+        published_facts(), class_names=facts.class_names, class_count=facts.class_count, slices=None
+    )
 
 
 def _check_protocol(thresholds: Thresholds, protocol: ProtocolName) -> None:
@@ -206,7 +219,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
             "these thresholds come from the images that the gate judges, so a later pass is less evidence"
         )
     limits = with_calibration_floor(limits, values[0])
-    return _Source(limits, values[0].protocol, values, tuple(notes))
+    return _Source(limits, values[0].protocol, records, Z if z is None else z, tuple(notes))
 
 
 def _check_comparable(records: Mapping[str, Record]) -> None:

@@ -146,7 +146,8 @@ def _sets(suite: SuiteFacts) -> list[str]:
 
 def _images(set_name: str, suite: SuiteFacts) -> str:
     """Return the set whose images a set shows: corruptions are of clean images."""
-    return set_name if set_name in suite.shifts else CLEAN_SET
+    of_clean = (CLEAN_SET, *suite.corruptions, *suite.extra_corruptions)
+    return CLEAN_SET if set_name in of_clean else set_name
 
 
 def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -> None:
@@ -160,11 +161,8 @@ def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -
         problem = "its images are of no class"
     elif name in (*suite.corruptions, *suite.extra_corruptions):
         problem = "each image is shown under one of all corruptions"
-    raise _error(
-        location,
-        where,
-        f"{problem}, got '{name}'. Allowed: {listed(sets, 2 * _SHOWN)}.{did_you_mean(name, sets)}",
-    )
+    allowed = f"Allowed: {listed(sets, 2 * _SHOWN)}.{did_you_mean(name, sets)}"
+    raise ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem}, got '{name}'. {allowed}")
 
 
 def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple[int, ...]:
@@ -181,6 +179,8 @@ def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple
     numbers |= {short: number for number, short in enumerate(short_class_names(suite.class_names))}
     numbers |= {full: number for number, full in enumerate(suite.class_names)}
     parts = [name] if name in numbers else [part.strip() for part in name.split(_TOGETHER)]
+    if suite.slices is None:  # records have short names only
+        parts = [part if part in numbers else short_class_names([part])[0] for part in parts]
     for part in parts:
         if part not in numbers:
             raise ThresholdError(
@@ -196,4 +196,4 @@ def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple
 
 
 def _error(location: Location, where: Where, problem: str) -> ThresholdError:
-    return ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem.removesuffix('.')}.")
+    return ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem}.")

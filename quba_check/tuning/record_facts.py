@@ -24,7 +24,16 @@ def suite_facts(record: Record) -> SuiteFacts:
         {},
         unknown=unknown,
         extra_corruptions=tuple(name for name in corruptions if name in EXTRA_CORRUPTIONS),
+        class_names=_class_names(record),
     )
+
+
+def _class_names(record: Record) -> tuple[str, ...]:
+    """Return the names of the classes from a table with all of them; empty without one."""
+    rows = (record.measurements.get(name) for name in ("classes", "class_balance"))
+    tables = (row.tables.get("classes") for row in rows if isinstance(row, MeasurementRow))
+    names = (tuple(str(row[0]) for row in table.rows) for table in tables if table is not None)
+    return next((one for one in names if len(one) == record.model.classes), ())
 
 
 def _sets(record: Record, dimension: str) -> tuple[str, ...]:

@@ -10,14 +10,18 @@ import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import BINS
+from quba_check.demands.requests import SECTIONS, requests_of
+from quba_check.demands.validation import part_of
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_models
 from quba_check.metrics.calibration_floor import simulated_calibration_error
 from quba_check.number_format import format_value, interval_text
-from quba_check.records.measurement import MeasurementRow
+from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
+from quba_check.strict_yaml import Document, Location
 
 DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on an exact value, such as parameters."""
@@ -54,7 +58,35 @@ def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, Suggest
         Limits of the dimensions that every run measured.
     """
     rows_of = {name: _measured(name, records) for name in registry.names}
-    return {name: _suggestion(name, rows, z) for name, rows in rows_of.items() if len(rows) == len(records)}
+    return {
+        name: _suggestion(rows, z, lower_is_worse=registry[name].better == "high")
+        for name, rows in rows_of.items()
+        if len(rows) == len(records)
+    }
+
+
+def suggest_requested_limits(
+    document: Document, suite: SuiteFacts, records: Mapping[str, Record], z: float
+) -> dict[Location, SuggestedLimit]:
+    """Return limits of the numbers that a threshold file requests, by the location of their bound.
+
+    Args:
+        document: a valid threshold file.
+        suite: names of classes and sets.
+        records: see `suggest_limits`.
+        z: see `suggest_limits`.
+    """
+    limits: dict[Location, SuggestedLimit] = {}
+    for section in SECTIONS:
+        entries = document.data.get(section) or {}
+        for location, entry, request in requests_of(section, entries, suite, document.at_key):
+            bound = "min" if part_of(request, suite).better == "high" else "max"
+            measured = _measured(request.dimension, records)
+            parts = {name: row.parts.get(request.name) for name, row in measured.items()}
+            rows = {name: part for name, part in parts.items() if part is not None}
+            if entry.get(bound) is not None and rows and len(rows) == len(records):
+                limits[*location, bound] = _suggestion(rows, z, lower_is_worse=bound == "min")
+    return limits
 
 
 def with_calibration_floor(limits: dict[str, SuggestedLimit], record: Record) -> dict[str, SuggestedLimit]:
@@ -113,8 +145,7 @@ def _measured(name: str, records: Mapping[str, Record]) -> dict[str, Measurement
     }
 
 
-def _suggestion(name: str, rows: Mapping[str, MeasurementRow], z: float) -> SuggestedLimit:
-    lower_is_worse = registry[name].better == "high"
+def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bool) -> SuggestedLimit:
     worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
     row = rows[worst]
     curve = None if row.limits is None else ConfidenceCurve(row.limits)

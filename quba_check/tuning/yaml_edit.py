@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
+from types import MappingProxyType
 
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import Node
@@ -13,7 +16,7 @@ from ruamel.yaml.nodes import Node
 from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
-from quba_check.strict_yaml import Document
+from quba_check.strict_yaml import Document, Location
 from quba_check.strict_yaml.document import children, line_of
 from quba_check.strict_yaml.round_trip import append, edit, flow_mapping, line_comment, set_line_comment
 from quba_check.tuning.suggested_limits import SuggestedLimit
@@ -51,7 +54,13 @@ def new_threshold_file(
     return "\n".join(lines) + "\n"
 
 
-def edit_limits(document: Document, suggestions: Mapping[str, SuggestedLimit], *, add: bool = False) -> Edit:
+def edit_limits(
+    document: Document,
+    suggestions: Mapping[str, SuggestedLimit],
+    requested: Mapping[Location, SuggestedLimit] = MappingProxyType({}),
+    *,
+    add: bool = False,
+) -> Edit:
     """Replace the limits of a threshold file; comments, order and quotes stay.
 
     A comment at the end of the line states the origin, unless the line has a comment of the user.
@@ -59,6 +68,7 @@ def edit_limits(document: Document, suggestions: Mapping[str, SuggestedLimit], *
     Args:
         document: a valid threshold file.
         suggestions: limits by dimension.
+        requested: limits by the location of their bound.
         add: append dimensions that the file does not name.
 
     Raises:
@@ -72,11 +82,16 @@ def edit_limits(document: Document, suggestions: Mapping[str, SuggestedLimit], *
         if (entries.get(dimension) or {}).get(_bound(dimension)) is not None
     }
     absent = {
-        dimension: suggestion for dimension, suggestion in suggestions.items() if dimension not in entries
+        dimension: suggestion
+        for dimension, suggestion in suggestions.items()
+        if dimension not in entries and dimension not in document.data
     }
 
     def change(root: CommentedMap) -> None:
-        _replace(root.get("dimensions"), replaced)
+        for dimension, suggestion in replaced.items():
+            _replace(root["dimensions"], dimension, _bound(dimension), suggestion)
+        for (*path, key, bound), suggestion in requested.items():
+            _replace(reduce(getitem, path, root), key, str(bound), suggestion)
         if add and absent:
             _add(root, absent)
 
@@ -91,16 +106,15 @@ def unified_diff(before: str, after: str, path: Path) -> str:
     return "".join(difflib.unified_diff(old, new, str(path), f"{path} (tuned)", n=1))
 
 
-def _replace(dimensions: CommentedMap, suggestions: Mapping[str, SuggestedLimit]) -> None:
-    """Replace limits, and the comments on their lines unless the user wrote them."""
-    for dimension, suggestion in suggestions.items():
-        entry, bound = dimensions[dimension], _bound(dimension)
-        holder, key = (dimensions, dimension) if entry.fa.flow_style() else (entry, bound)
-        if is_new := entry[bound] != suggestion.limit:
-            entry[bound] = _number(suggestion)
-        comment = line_comment(holder, key)
-        if comment.startswith(OURS) or (is_new and not comment):
-            _explain(holder, key, suggestion)
+def _replace(parent: CommentedMap, key: str | int, bound: str, suggestion: SuggestedLimit) -> None:
+    """Replace a limit, and the comment on its line unless the user wrote it."""
+    entry = parent[key]
+    holder, last = (parent, key) if entry.fa.flow_style() else (entry, bound)
+    if is_new := entry[bound] != suggestion.limit:
+        entry[bound] = _number(suggestion)
+    comment = line_comment(holder, str(last))
+    if comment.startswith(OURS) or (is_new and not comment):
+        _explain(holder, str(last), suggestion)
 
 
 def _add(root: CommentedMap, suggestions: Mapping[str, SuggestedLimit]) -> None:

@@ -370,3 +370,67 @@ def test_rejudging_loads_no_torch_and_decodes_nothing(run) -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'timm', 'cv2')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+CLASSES = """\
+schema: 1
+classes:
+  disc:
+    recall: {min: 0.5}
+    auroc: {min: 0.5} # mine
+    f1: {max_drop: 0.1}
+    at: {probability: 0.3}
+  not_as: {disc: {"ring": {max: 0.5}}}
+"""
+
+
+def with_classes(named: int) -> Record:
+    """A run with numbers of classes, and a table of some classes."""
+    parts = {
+        "disc.recall@probability=0.3": quantity(0.9, 0.01, "fraction", better="high"),
+        "disc.auroc": quantity(0.9, 0.01, "fraction", better="high"),
+        "disc.f1@probability=0.3": quantity(0.9, 0.01, "fraction", better="high"),
+        "not_as.disc.ring": quantity(0.1, 0.01, "fraction", better="low"),
+    }
+    names = ("disc", "ring", *map(str, range(named - 2)))
+    tables = {"classes": {"columns": ["class"], "rows": [[name] for name in names]}}
+    row = quantity(0.9, 0.01, "fraction", better="high", parts=parts, tables=tables)
+    return record(measurements={"classes": row})
+
+
+def test_numbers_of_classes(run) -> None:
+    Path("c.json").write_text(with_classes(10).to_json(), encoding="utf-8")
+    Path("c.yaml").write_text(CLASSES, encoding="utf-8")
+    code, output, _ = run("what-if", "c.json", "c.yaml")
+    assert code == 1
+    assert "classes.disc.recall@probability=0.3[min]   PASS >= 0.5" in output
+    assert "classes.not_as.disc.ring[max]              PASS <= 0.5" in output
+    assert run("tune", "c.json", "-o", "c.yaml")[0] == 0
+    assert (
+        Path("c.yaml").read_text(encoding="utf-8")
+        == """\
+schema: 1
+classes:
+  disc:
+    recall: {min: 0.88}                       # tuned: 0.900 (0.880..0.920) in c.json
+    auroc: {min: 0.88} # mine
+    f1: {max_drop: 0.1}
+    at: {probability: 0.3}
+  not_as: {disc: {"ring": {max: 0.12}}}
+"""
+    )
+
+
+def test_misspelt_classes_of_a_record(run) -> None:
+    """Names are checked if the record lists all classes."""
+    Path("c.yaml").write_text("schema: 1\nclasses: {dics: {recall: {min: 0.5}}}\n", encoding="utf-8")
+    Path("c.json").write_text(with_classes(10).to_json(), encoding="utf-8")
+    assert run("what-if", "c.json", "c.yaml")[2] == (
+        "ERROR: c.yaml:2: classes: the suite 'tiny' has no class 'dics'. Did you mean 'disc'? "
+        "Allowed: disc, ring, 0, 1, 2, 3, 4, 5, 6, 7.\n"
+    )
+    full = 'schema: 1\nclasses: {"disc, a shape": {auroc: {min: 0.5}}}\n'
+    Path("c.yaml").write_text(full, encoding="utf-8")
+    code, output, _ = run("what-if", "c.json", "c.yaml")
+    assert code == 1
+    assert "classes has no\n  part 'disc, a shape.auroc' here. Measured: disc.recall@prob" in output
