@@ -291,6 +291,8 @@ def _thresholds_text(suite: Suite) -> str:
             *lines,
             "  # parameters: {max: 30}  # in millions",
             *notes,
+            "# Half of the images of every class; a high accuracy can hide a class that is never right:",
+            "# classes: {each: {recall: {min: 0.5}}}",
             "",
         ]
     )

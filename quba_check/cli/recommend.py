@@ -30,8 +30,9 @@ LIMIT = 10
 def recommend(file: Path, population: Population, form: str, limit: int | None, path: Path | None) -> None:
     """List the published models that would pass a threshold file, or come nearest.
 
-    THRESHOLDS: a threshold file or a shipped profile (default, mobile, safety-critical, server). Demands that
-    the published table cannot answer are named and count neither way. A suspect value decides nothing.
+    THRESHOLDS: a threshold file or a shipped profile (default, mobile, own-data, safety-critical, server).
+    Demands that the published table cannot answer are named and count neither way. A suspect value decides
+    nothing.
     """
     thresholds = thresholds_at(file, facts_of(read_record(path) if path else None))
     limit = limit or (LIMIT if form == "table" else None)

@@ -89,7 +89,7 @@ OPTIONS = (
     Option(
         "--quba-thresholds",
         "FILE",
-        "threshold file or shipped profile (default, mobile, safety-critical, server; repeatable)",
+        "threshold file or shipped profile (default, mobile, own-data, safety-critical, server; repeatable)",
         parse_texts,
         repeatable=True,
     ),

@@ -179,7 +179,7 @@ def test_a_mistake_in_the_threshold_file(judge_cold: Judge, error_line) -> None:
 def test_threshold_files_that_cannot_be_judged(error_line, folder: Path) -> None:
     assert error_line(file="thresholds/y.yaml") == (
         "thresholds/y.yaml: there is no such threshold file, and no shipped profile of that name. "
-        "Shipped: default, mobile, safety-critical, server."
+        "Shipped: default, mobile, own-data, safety-critical, server."
     )
     os.mkfifo(folder / "pipe.yaml")
     assert error_line(file="pipe.yaml") == "pipe.yaml: this is a pipe or a device, not a file."

@@ -243,7 +243,7 @@ AFTER = " Options of pytest stand after --: quba-check fleet MODELS.txt -- --qub
         (
             ["models.txt", "--thresholds", "moble"],
             "ERROR: moble: there is no such threshold file, and no shipped profile of that "
-            "name. Did you mean 'mobile'? Shipped: default, mobile, safety-critical, server.",
+            "name. Did you mean 'mobile'? Shipped: default, mobile, own-data, safety-critical, server.",
         ),
         (
             ["models.txt", "--data", "/nowhere"],

@@ -79,6 +79,11 @@ def test_files_and_output(here: Path, capsys) -> None:
         "  class_balance: {min: 0.6}",
         "  # parameters: {max: 30}  # in millions",
     ]
+    text = (here / "thresholds/default.yaml").read_text(encoding="utf-8")
+    assert text.endswith(
+        "# Half of the images of every class; a high accuracy can hide a class that is never right:\n"
+        "# classes: {each: {recall: {min: 0.5}}}\n"
+    )
     suite = open_suite(here / "my data")
     read = read_thresholds(here / "thresholds/default.yaml", label="default.yaml", suite=suite.facts)
     assert len(read.demands) == 6

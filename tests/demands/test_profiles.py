@@ -6,7 +6,7 @@ from quba_check.errors import ThresholdError
 
 
 def test_shipped_profiles():
-    assert list(shipped_profiles()) == ["default", "mobile", "safety-critical", "server"]
+    assert list(shipped_profiles()) == ["default", "mobile", "own-data", "safety-critical", "server"]
     assert all(path.is_file() for path in shipped_profiles().values())
 
 
@@ -55,7 +55,7 @@ def test_a_neighbour_of_a_missing_file_is_suggested_before_a_profile(tmp_path, t
         find_thresholds(f"own/{text}", tmp_path)
     assert str(caught.value) == (
         f"own/{text}: there is no such threshold file, and no shipped profile of that name. "
-        "Did you mean 'gate.yaml'? Shipped: default, mobile, safety-critical, server."
+        "Did you mean 'gate.yaml'? Shipped: default, mobile, own-data, safety-critical, server."
     )
 
 
@@ -76,7 +76,7 @@ def test_neither_file_nor_profile(tmp_path, text, near):
         find_thresholds(text, tmp_path)
     assert str(caught.value) == (
         f"{text}: there is no such threshold file, and no shipped profile of that name.{near} "
-        "Shipped: default, mobile, safety-critical, server."
+        "Shipped: default, mobile, own-data, safety-critical, server."
     )
 
 
@@ -84,5 +84,6 @@ def test_a_folder_is_not_a_threshold_file(tmp_path):
     with pytest.raises(ThresholdError) as caught:
         find_thresholds(".", tmp_path)
     assert str(caught.value) == (
-        ".: this is a folder. Allowed: a threshold file, or default, mobile, safety-critical, server."
+        ".: this is a folder. "
+        "Allowed: a threshold file, or default, mobile, own-data, safety-critical, server."
     )

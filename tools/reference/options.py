@@ -23,6 +23,7 @@ PAGES: Mapping[str, str] = {
     "--quba-precision": "[settings](speed.md#which-settings-does-a-pass-take)",
     "--quba-compile": "[settings](speed.md#which-settings-does-a-pass-take)",
     "--quba-early-stop": "[early stopping](speed.md#how-does-early-stopping-decide)",
+    "--quba-classes": "[the table](result.md#how-well-is-each-class-recognised)",
     "--quba-limit": "[limits](speed.md#which-images-does-a-limit-choose)",
     "--quba-plan": "[the plan](speed.md#what-will-a-run-cost)",
     "--quba-store": "[the store](store.md)",
