@@ -135,7 +135,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
                 rule = f"{request.at.rule} {request.at.level:g}"
                 if request.at.chosen_on:
                     rule = f"{rule} on {request.at.chosen_on}"
-                    notes.append(f"{request.target}: called from the probability {threshold:.6g}, {rule}")
+                    head = f"{request.target}{request.conditions}"
+                    notes.append(f"{head}: called so from the probability {threshold:.6g} on")
                 key = request.target, request.set, rule
                 points[key] = (*key, threshold, *recall_and_specificity(request, rows, threshold))
         except UnmeasurableError as error:

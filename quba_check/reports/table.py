@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quba_check.core.measurement import SLICES
+from quba_check.demands.requests import SECTIONS
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
@@ -19,7 +20,8 @@ from quba_check.reports.verdict_labels import LOOKS, UNMET, bound_text, label, m
 NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
 DEMAND, WORST_PART = "demand", "worst part"
-HEADINGS = ("dimension", "value", "interval", DEMAND, "verdict", WORST_PART)
+NAME = "dimension"
+HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
 Cell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
 
@@ -33,8 +35,9 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     Args:
         record: the record.
         rule: the character of the rule below the headings.
-        width: maximal width in columns. Demands and worst parts are wrapped between words; without room the
-            worst parts are left out, and a table that is still too wide exceeds the width.
+        width: maximal width in columns. Demands, worst parts and conditions of parts are wrapped between
+            words; without room the worst parts are left out, and a table that is still too wide exceeds the
+            width.
     """
     has_intervals = any(
         isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values()
@@ -59,7 +62,7 @@ def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -
     """Return the widths of the shown columns; `room` includes a gap after each."""
     widths = {heading: _longest(cell.plain for cell in cells) for heading, cells in columns.items()}
     excess = sum(widths.values()) + gap * len(widths) - room
-    for heading in (WORST_PART, DEMAND):
+    for heading in (WORST_PART, DEMAND, NAME):
         words = (word for cell in columns[heading] for word in cell.plain.split())
         cut = min(max(excess, 0), widths[heading] - max(len(heading), _longest(words)))
         widths[heading] -= cut
@@ -87,9 +90,14 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
         yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(row))]
         for verdict in verdicts:
-            if verdict.part is not None and (label(verdict) in UNMET or verdict.part.startswith(SLICES)):
+            if verdict.part is not None and (label(verdict) in UNMET or _is_asked_for(verdict)):
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
-                yield [Text(f"  {verdict.part}"), *_cells(part, verdict, []), Text()]
+                yield [Text(f"  {verdict.part.replace('@', ' @')}"), *_cells(part, verdict, []), Text()]
+
+
+def _is_asked_for(verdict: VerdictRow) -> bool:
+    """Return True for a part that exists only because a demand asks for it."""
+    return verdict.dimension in SECTIONS or str(verdict.part).startswith(SLICES)
 
 
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:

@@ -30,6 +30,14 @@ def class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
         yield f"most confused: {', '.join(confused)}"
 
 
+def is_on_demand(note: str, demand: Demand) -> bool:
+    """Return True unless a note is on other classes than those of a demand."""
+    request = demand.request
+    if not isinstance(request, ClassRequest):
+        return True
+    return note.partition(": ")[0] in (request.name, f"{request.target}{request.conditions}")
+
+
 def temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str]:
     """Yield the temperature that calibration_error advises for a value, or the reason for none."""
     advice, held_out = evidence.tables.get("temperature"), evidence.tables.get("held_out")

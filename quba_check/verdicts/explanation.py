@@ -20,7 +20,7 @@ from quba_check.number_format import (
 )
 from quba_check.records.conversion import quantity_row
 from quba_check.records.verdict import VerdictRow
-from quba_check.verdicts.details import class_details, temperature_advice
+from quba_check.verdicts.details import class_details, is_on_demand, temperature_advice
 from quba_check.verdicts.slices import size_note
 from quba_check.verdicts.verdict import Verdict
 
@@ -137,8 +137,10 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if isinstance(evidence, Grade) and evidence.other_suite and verdict.value is not None:
         yield f"other suite: {evidence.other_suite}"
     if not isinstance(evidence, Unmeasurable):
-        # The headline gives the signs of masking.
-        yield from (note for note in evidence.notes if not (is_masked and note.startswith(MASKED)))
+        for note in evidence.notes:
+            # The headline gives the signs of masking.
+            if not (is_masked and note.startswith(MASKED)) and is_on_demand(note, verdict.demand):
+                yield note
 
 
 def _more_images(verdict: Verdict) -> str:
