@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -246,14 +247,12 @@ def _size_line(suite: Suite) -> str:
 def _calibration_bound(suite: Suite) -> str:
     """Return the bound on calibration_error that a rather overconfident model meets, with its reason."""
     n, classes = len(suite.examples(CLEAN)), len(suite.classes)
-    calibrated, overconfident = (
-        simulated_calibration_error(n, classes, _ACCURACY, bins=BINS, temperature=temperature)
-        for temperature in (1, 2)
-    )
-    bound = ceil_to_two_digits(math.ceil(1e6 * max(calibrated, overconfident))) / 1e6
-    shown = [format_value(value, "fraction") for value in (calibrated, overconfident)]
+    simulated = partial(simulated_calibration_error, n, classes, _ACCURACY, bins=BINS)
+    values = simulated(), simulated(temperature=2)
+    calibrated, overconfident = (format_value(value, "fraction") for value in values)
+    bound = ceil_to_two_digits(math.ceil(1e6 * max(values))) / 1e6
     return (
-        f"{{max: {bound:g}}}  # perfectly calibrated: {shown[0]}; logits twice too large: {shown[1]} "
+        f"{{max: {bound:g}}}  # perfectly calibrated: {calibrated}; logits twice too large: {overconfident} "
         f"(simulated: {n:,} images, {classes:,} classes, accuracy {_ACCURACY})"
     )
 

@@ -28,7 +28,7 @@ Probabilities = NDArray[np.float32]
 def simulated_calibration_error(
     n: int, classes: int, confidence: float, *, bins: int, temperature: float = 1.0
 ) -> float:
-    """Return the calibration error of a simulated model, the geometric mean of its mean ECE and ACE.
+    """Return the calibration error of a simulated model, from its mean ECE and ACE.
 
     All classes of the simulation are alike, so that the mean over random classes stands for the mean over all
     of them. It takes about half a second or less, for any number of images and classes.

@@ -40,28 +40,24 @@ def is_on_demand(note: str, demand: Demand) -> bool:
 
 def temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str]:
     """Yield the temperature that calibration_error advises for a value, or the reason for none."""
-    advice, held_out = evidence.tables.get("temperature"), evidence.tables.get("held_out")
-    name, threshold = verdict.demand.part or verdict.demand.dimension, verdict.demand.threshold
-    is_on_temperature = evidence.dimension == "calibration_error" and name in (
-        evidence.dimension,
-        *evidence.parts,
-    )
-    if advice is None or not is_on_temperature or isinstance(threshold, str):
+    demand = verdict.demand
+    advice, held_out = (evidence.tables.get(table) for table in ("temperature", "held_out"))
+    if advice is None or demand.slices or evidence.dimension != "calibration_error":
         return
     if held_out is None:
         yield f"no temperature is advised: {advice.note}"
         return
-    values = {str(row[0]): tuple(float(cell) for cell in row[1:] if cell != "") for row in held_out.rows}
-    units = {part: quantity.unit for part, quantity in evidence.parts.items()}
-    texts = []
-    for one in (name, "ece") if name == evidence.dimension else (name,):
-        value, *ends = (format_value(number, units.get(one, evidence.unit)) for number in values[one])
+    values = {row[0]: [float(cell) for cell in row[1:] if cell != ""] for row in held_out.rows}
+    name, texts = demand.part or demand.dimension, []
+    for one in (name,) if demand.part else (name, "ece"):
+        unit = evidence.parts.get(one, evidence.whole).unit
+        value, *ends = (format_value(number, unit) for number in values[one])
         texts.append(f"{one} {value}" + (f" (95 % interval {' to '.join(ends)})" if ends else ""))
     # A demand that must be shown to be met needs the whole interval.
     decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
-    effect = "would pass" if decisive <= threshold else "would not be enough"
-    line = f"temperature: {advice.rows[0][0]:.3g}"
-    yield f"{line} in the file of --quba-preprocessing {effect}: {' and '.join(texts)} on held-out halves"
+    effect = "would pass" if decisive <= float(demand.threshold) else "would not be enough"
+    line, shown = f"temperature: {advice.rows[0][0]:.3g}", " and ".join(texts)
+    yield f"{line} in the file of --quba-preprocessing {effect}: {shown} on held-out halves"
 
 
 def _worst_classes(table: Table, least: float) -> str:

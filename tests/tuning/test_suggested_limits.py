@@ -144,7 +144,8 @@ def test_the_reason_for_calibration_error_states_that_of_a_calibrated_model():
     )
     assert anchored["accuracy"] == limits["accuracy"]
     assert with_calibration_floor({}, run) == {}
-    perfect = record(measurements=rows | {"accuracy": rows["accuracy"] | {"value": 1.0, "limits": None}})
+    perfect = rows["accuracy"] | {"value": 1.0, "limits": None, "interval": None}
+    perfect = record(measurements=rows | {"accuracy": perfect})
     assert with_calibration_floor(limits, perfect) == limits
 
 
