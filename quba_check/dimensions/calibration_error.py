@@ -141,8 +141,7 @@ def _problem(clean: Predictions, fit: TemperatureFit, is_second: NDArray[np.bool
         return "all images are classified right, so that a lower one always seems better"
     if fit.is_at_limit:
         return "none is best: the likelihood grows to the end of the searched range"
-    has_label = clean.label >= 0
-    if not (np.any(has_label & is_second) and np.any(has_label & ~is_second)):
+    if len(np.unique(is_second[clean.label >= 0])) < 2:
         return "the images cannot be split into halves to fit and to judge it"
     return ""
 

@@ -121,9 +121,8 @@ class Preparer:
         """
         preprocessing = self._preprocessing.as_dict()
         is_padded = self._preprocessing.crop_mode == "border"
-        for name in ("std", "source") if is_padded else ("mean", "std", "source"):
-            del preprocessing[name]
-        preprocessing.pop("temperature", None)
+        for name in ("std", "source", "temperature", *(() if is_padded else ("mean",))):
+            preprocessing.pop(name, None)
         libraries = dict(library_versions())
         return {"format": FORMAT, "preprocessing": preprocessing, "libraries": libraries}
 

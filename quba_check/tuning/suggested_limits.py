@@ -98,9 +98,9 @@ def with_calibration_floor(limits: dict[str, SuggestedLimit], record: Record) ->
     """
     name, classes = "calibration_error", record.model.classes
     accuracy = record.measurements.get("accuracy")
-    if name not in limits or not isinstance(accuracy, MeasurementRow) or not accuracy.n:
+    if name not in limits or classes < 2 or not isinstance(accuracy, MeasurementRow):
         return limits
-    if classes < 2 or not 0 < accuracy.value < 1:
+    if not accuracy.n or not 0 < accuracy.value < 1:
         return limits
     floor = simulated_calibration_error(accuracy.n, classes, accuracy.value, bins=BINS)
     anchor = (

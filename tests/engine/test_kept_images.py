@@ -169,6 +169,7 @@ def test_a_folder_that_cannot_be_written_fails_nothing(evaluate, tmp_path: Path)
     [
         ({"mean": (0.1, 0.2, 0.3)}, True, True),
         ({"std": (0.1, 0.2, 0.3)}, True, True),
+        ({"temperature": 2.5}, True, True),
         ({"source": "elsewhere"}, True, True),
         ({"input_size": (3, SIDE, SIDE + 1)}, True, False),
         ({"interpolation": "bicubic"}, True, False),

@@ -157,6 +157,21 @@ def test_held_out_images_take_no_part_in_their_own_temperature():
     assert not np.array_equal(changed[~is_second], scaled[~is_second])
 
 
+def test_held_out_scores_are_those_of_new_images():
+    """On few images the fitted ones look better than new ones; held-out halves do not."""
+    fitted, held_out, new = [], [], []
+    for seed in range(40):
+        table, label = answers(seed, rows=40)
+        others, other_label = answers(1000 + seed, rows=400)
+        result = fit(table, label)
+        fitted.append(result.nll_scaled)
+        held_out.append(likelihood(scale_held_out(table, label, halves(label)), label, 1))
+        new.append(likelihood(others, other_label, result.temperature))
+    error = np.std(np.subtract(held_out, new)) / 40**0.5
+    assert abs(np.mean(held_out) - np.mean(new)) < 3 * error
+    assert np.mean(fitted) < np.mean(held_out)
+
+
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 80), groups=st.booleans())
 @settings(max_examples=50, deadline=None)
 def test_halves_are_balanced_and_keep_groups_together(seed, n, groups):
