@@ -77,24 +77,22 @@ def _rate(hits: int, n: int) -> Sequence[Cell]:
     return (hits / n, *share_limits(hits, n, _ENDS).tolist()) if n else ("", "", "")
 
 
-def never_right(clean: Predictions) -> list[int]:
-    """Return the classes that are predicted, but never for one of their images."""
+def never_predicted_notes(clean: Predictions, suite: SuiteFacts) -> tuple[str, ...]:
+    """Return a note on the classes that have images and are never predicted, if any."""
+    return _notes("never predicted", never_predicted(_own_label(clean), clean.predicted), suite)
+
+
+def never_right_notes(clean: Predictions, suite: SuiteFacts) -> tuple[str, ...]:
+    """Return notes on the classes that are never predicted, or only for images of others."""
     missed = never_predicted(_own_label(clean), clean.predicted[clean.correct])
-    return [number for number in missed if number in clean.predicted]
+    wrong = [number for number in missed if number in clean.predicted]
+    return (*never_predicted_notes(clean, suite), *_notes("predicted, but never right", wrong, suite))
 
 
-def class_note(what: str, numbers: Sequence[int], suite: SuiteFacts) -> tuple[str, ...]:
-    """Return a note that names classes; none without classes."""
-    if not numbers:
-        return ()
+def _notes(what: str, numbers: Sequence[int], suite: SuiteFacts) -> tuple[str, ...]:
     names = table_class_names(suite.class_names, suite.class_count)
     named = listed((names[number] for number in numbers), at_most=NAMED)
-    return (f"{what}: {named} ({len(numbers)} of {suite.class_count} classes)",)
-
-
-def never_predicted_note(clean: Predictions, suite: SuiteFacts) -> tuple[str, ...]:
-    """Return a note on the classes that have images and are never predicted; none without."""
-    return class_note("never predicted", never_predicted(_own_label(clean), clean.predicted), suite)
+    return (f"{what}: {named} ({len(numbers)} of {suite.class_count} classes)",) if numbers else ()
 
 
 def _own_label(clean: Predictions) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._confusion import LARGEST, confusion_table, never_predicted_note
+from quba_check.dimensions._confusion import LARGEST, confusion_table, never_predicted_notes
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._streaming import Hits, sequential_share
@@ -115,6 +115,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         "accuracy",
         whole,
         parts={name: share(ranks < k, CLEAN) for name, k in parts.items()},
-        notes=(*_notes(predictions), *never_predicted_note(clean, facts.suite)),
+        notes=(*_notes(predictions), *never_predicted_notes(clean, facts.suite)),
         tables={"confusions": confusion_table(clean, facts.suite, LARGEST)},
     )

@@ -15,13 +15,7 @@ from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._confusion import (
-    LARGEST,
-    class_note,
-    confusion_table,
-    never_predicted_note,
-    never_right,
-)
+from quba_check.dimensions._confusion import LARGEST, confusion_table, never_right_notes
 from quba_check.dimensions._ratios import accuracy_on
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
@@ -82,10 +76,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         "confusions": confusion_table(clean, facts.suite, LARGEST),
     }
     quantity = _quantity(whole, n, debiased, math.hypot(*hidden))
-    notes = (
-        *never_predicted_note(clean, facts.suite),
-        *class_note("predicted, but never right", never_right(clean), facts.suite),
-    )
+    notes = never_right_notes(clean, facts.suite)
     return Measurement.of("class_balance", quantity, parts=parts, notes=notes, tables=tables)
 
 

@@ -238,31 +238,26 @@ def _confusions(column: Column, of: str) -> Iterator[Figure]:
 def _roc(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
     """Yield the ROC curve of each class that has one, with its operating points."""
     measured = [row for column in columns if (row := column.measured("classes")) is not None]
-    curves = dict.fromkeys(name for row in measured for name in row.tables if name.startswith(ROC))
-    for name in list(curves)[:MOST_CURVES]:
-        title = f"ROC of {name.removeprefix(ROC)}"
+    stored = dict.fromkeys(name for row in measured for name in row.tables if name.startswith(ROC))
+    for name in list(stored)[:MOST_CURVES]:
+        target = name.removeprefix(ROC)
         read = partial(tables.points, dimension="classes", name=name, x="false_positive_rate", y="recall")
-        marks = _tables(columns, partial(tables.operating_points, target=name.removeprefix(ROC)))
-        caption = f"{title}: its recall by the share of other images that are called so."
-        for column in columns:
-            for _, x, y, threshold in marks.get(column.number, ()):
-                caption += f" Marked{_of(column, names)}: recall {y:.3f}, specificity {1 - x:.3f}, threshold"
-                caption += f" {threshold}."
-        axes = ("false positive rate", "recall")
-        yield Figure(caption, curves_chart(title, axes, _tables(columns, read), marks, names))
+        marks = _tables(columns, partial(tables.operating_points, target=target))
+        chart = curves_chart(
+            f"ROC of {target}", ("false positive rate", "recall"), _tables(columns, read), marks, names
+        )
+        caption = f"ROC of {target}: its recall by the share of other images that are called so."
+        yield Figure(f"{caption} Marked: {chart.description}." if marks else caption, chart)
 
 
 def _answers(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
     read = partial(tables.points, dimension="answers", name="risk_coverage", x="share", y="error")
     curves, marks = _tables(columns, read), _tables(columns, tables.answer_thresholds)
-    caption = "Risk and coverage: error of the answered images by their share, the surest answered first."
-    for column in columns:
-        for score, x, y, threshold in marks.get(column.number, ()):
-            caption += f" Marked{_of(column, names)}: {score} from {threshold} answers {100 * x:.1f} %,"
-            caption += f" with an error of {y:.4f}."
     if curves:
         axes = ("share of answered images", "error")
-        yield Figure(caption, curves_chart("Risk and coverage", axes, curves, marks, names))
+        chart = curves_chart("Risk and coverage", axes, curves, marks, names)
+        caption = "Risk and coverage: error of the answered images by their share, the surest first."
+        yield Figure(f"{caption} Marked: {chart.description}." if marks else caption, chart)
 
 
 _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]]] = {

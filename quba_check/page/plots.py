@@ -207,7 +207,7 @@ def curves_chart(
     title: str,
     axes: tuple[str, str],
     curves: Mapping[int, Sequence[tuple[float, float]]],
-    marks: Mapping[int, Sequence[tuple[str, float, float, str]]],
+    marks: Mapping[int, Sequence[tuple[str, float, float]]],
     names: Sequence[str],
 ) -> Chart:
     """Return curves with marked points, of numbers in [0, 1].
@@ -216,7 +216,7 @@ def curves_chart(
         title: name of the chart.
         axes: titles of the horizontal and the vertical axis.
         curves: points of each curve, by number of the record.
-        marks: the marked points, likewise: a word, horizontal and vertical position, a word.
+        marks: the marked points, likewise: the rule of its threshold, horizontal and vertical position.
         names: names of the records.
     """
     heights = [y for points in curves.values() for _, y in points]
@@ -226,14 +226,12 @@ def curves_chart(
         polyline([(x(one), y(other)) for one, other in points], f"curve s{series % 6}")
         for series, points in curves.items()
     ]
-    shapes += [
-        mark(series, x(one), y(other), 6) for series, points in marks.items() for _, one, other, _ in points
-    ]
-    words = [
-        f"{f'{names[series]}: ' if len(names) > 1 else ''}{axes[1]} {other:.3f} at {axes[0]} {one:.3f}"
-        for series, points in marks.items()
-        for _, one, other, _ in points
-    ]
+    words = []
+    for series, points in marks.items():
+        of_record = f"{names[series]}, " if len(names) > 1 else ""
+        for rule, one, other in points:
+            shapes.append(mark(series, x(one), y(other), 6))
+            words.append(f"{of_record}{rule}: {axes[1]} {other:.3f} at {axes[0]} {one:.3f}")
     return Chart(WIDTH, 294, title, "; ".join(words) or "no marked point", tuple(shapes))
 
 

@@ -10,8 +10,8 @@ from quba_check.page.columns import Column
 from quba_check.page.plots import Bin, Cues, Point
 from quba_check.records.measurement import TableRow
 
-Marked = tuple[str, float, float, str]
-"""A marked point of a curve: its rule or score, horizontal and vertical position, threshold."""
+Marked = tuple[str, float, float]
+"""A marked point of a curve: the rule of its threshold, horizontal and vertical position."""
 
 
 def table_of(
@@ -101,8 +101,8 @@ def operating_points(column: Column, target: str) -> list[Marked]:
         recall, specificity, threshold = (number_of(row[name]) for name in needed)
         suffix = "" if row["set"] == CLEAN_SET else f"@set={row['set']}"
         if f"{row['target']}{suffix}" == target and recall is not None and specificity is not None:
-            at = "–" if threshold is None else f"{threshold:.4g}"
-            marked.append((str(row["rule"]), 1 - specificity, recall, at))
+            at = "" if threshold is None else f", threshold {threshold:.4g}"
+            marked.append((f"{row['rule']}{at}", 1 - specificity, recall))
     return marked
 
 
@@ -113,7 +113,7 @@ def answer_thresholds(column: Column) -> list[Marked]:
     for row in table_of(column, "answers", "thresholds", ("score", *needed)):
         threshold, answered, wrong = (number_of(row[name]) for name in needed)
         if total and answered and threshold is not None and wrong is not None:
-            marked.append((str(row["score"]), answered / total, wrong / answered, f"{threshold:.4g}"))
+            marked.append((f"{row['score']} from {threshold:.4g}", answered / total, wrong / answered))
     return marked
 
 

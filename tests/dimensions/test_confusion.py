@@ -8,11 +8,10 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.dimensions._confusion import (
-    class_note,
     class_table,
     confusion_table,
-    never_predicted_note,
-    never_right,
+    never_predicted_notes,
+    never_right_notes,
 )
 
 NAMES = ("cat", "dog", "owl", "yak")
@@ -41,7 +40,7 @@ def test_another_right_class_is_no_confusion():
     acceptable = np.array([[0, 1], [0, NO_CLASS], [0, NO_CLASS]])
     table = clean([0, 0, 0], [1, 1, 1], acceptable)
     assert confusion_table(table, suite()).rows == (("cat", "dog", 2, 2 / 3),)
-    assert never_right(table) == []
+    assert never_right_notes(table, suite()) == ("never predicted: cat (1 of 4 classes)",)
 
 
 def test_more_than_fifty_classes_have_the_hundred_largest():
@@ -86,16 +85,17 @@ def test_equals_scikit_learn():
 
 def test_classes_never_predicted():
     one = clean([0, 1, 2, 3, 3], [0, 1, 0, 0, 0])
-    assert never_predicted_note(one, suite()) == ("never predicted: owl, yak (2 of 4 classes)",)
-    assert never_predicted_note(clean([0, 1], [0, 1]), suite()) == ()  # no image is of the others
+    assert never_predicted_notes(one, suite()) == ("never predicted: owl, yak (2 of 4 classes)",)
+    assert never_predicted_notes(clean([0, 1], [0, 1]), suite()) == ()  # no image is of the others
     many = suite(tuple("abcdef"))
     five = clean([0, 1, 2, 3, 4], [5] * 5)
-    assert never_predicted_note(five, many) == ("never predicted: a, b, c and 2 more (5 of 6 classes)",)
+    assert never_predicted_notes(five, many) == ("never predicted: a, b, c and 2 more (5 of 6 classes)",)
 
 
 def test_classes_never_right():
     """Owls are never predicted, yaks only for cats."""
     one = clean([0, 0, 1, 2, 3], [0, 3, 1, 0, 0])
-    assert never_right(one) == [3]
-    assert class_note("never right", [3], suite()) == ("never right: yak (1 of 4 classes)",)
-    assert class_note("never right", [], suite()) == ()
+    assert never_right_notes(one, suite()) == (
+        "never predicted: owl (1 of 4 classes)",
+        "predicted, but never right: yak (1 of 4 classes)",
+    )

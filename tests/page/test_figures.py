@@ -96,11 +96,11 @@ def test_the_operating_points_of_each_set_are_on_its_roc_curve() -> None:
     clean, fog = drawn("classes", tables)
     assert clean.caption == (
         "ROC of cat: its recall by the share of other images that are called so. "
-        "Marked: recall 0.950, specificity 0.800, threshold 0.3."
+        "Marked: probability, threshold 0.3: recall 0.950 at false positive rate 0.200."
     )
-    assert "recall 0.700, specificity 0.750" in fog.caption
+    assert "recall 0.700 at false positive rate 0.250" in fog.caption
     assert clean.chart is not None
-    assert clean.chart.description == "recall 0.950 at false positive rate 0.200"
+    assert clean.chart.description == "probability, threshold 0.3: recall 0.950 at false positive rate 0.200"
     assert len(elements(clean.chart, "circle")) == 1
     (alone,) = drawn("classes", {"roc.cat": ROC})
     assert alone.chart is not None
@@ -109,9 +109,10 @@ def test_the_operating_points_of_each_set_are_on_its_roc_curve() -> None:
 
 def test_risk_and_coverage_with_the_demanded_threshold() -> None:
     (figure,) = drawn("answers", ANSWERS)
-    assert figure.caption.endswith("Marked: probability from 0.9123 answers 75.0 %, with an error of 0.0200.")
     assert figure.chart is not None
-    assert figure.chart.description == "error 0.020 at share of answered images 0.750"
+    words = "probability from 0.9123: error 0.020 at share of answered images 0.750"
+    assert figure.chart.description == words
+    assert figure.caption.endswith(f"Marked: {words}.")
 
 
 def test_tables_that_are_missing_or_of_another_form_draw_nothing() -> None:
