@@ -133,7 +133,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
                 rule = f"{request.at.rule} {request.at.level:g}"
                 if request.at.chosen_on:
                     rule = f"{rule} on {request.at.chosen_on}"
-                    notes.append(f"{request.target}: called from the probability {threshold:.6g}, {rule}")
+                    notes.append(f"{request.target}: called from the probability {threshold:.3g}, {rule}")
                 key = request.target, request.set, rule
                 points[key] = (*key, threshold, *recall_and_specificity(request, rows, threshold))
         except UnmeasurableError as error:
