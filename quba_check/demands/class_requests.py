@@ -16,7 +16,7 @@ from quba_check.core.requests import (
     OperatingPoint,
     Rule,
 )
-from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX
+from quba_check.core.view import CLEAN_SET
 from quba_check.errors import ThresholdError
 from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location, dotted_path
@@ -154,11 +154,9 @@ def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -
     sets = _sets(suite)
     if suite.slices is None or name in sets:  # without slices the sets are unknown
         return
-    problem = f"the suite '{suite.name}' has no such set"
+    problem = f"the suite '{suite.name}' has no such set of images of classes"
     if suite.spaces.get(name) is not None:
         problem = "its labels are not the model's classes"
-    elif name.removeprefix(UNKNOWN_PREFIX) in suite.unknown:
-        problem = "its images are of no class"
     elif name in (*suite.corruptions, *suite.extra_corruptions):
         problem = "each image is shown under one of all corruptions"
     allowed = f"Allowed: {listed(sets, 2 * _SHOWN)}.{did_you_mean(name, sets)}"

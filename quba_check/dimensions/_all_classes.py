@@ -32,7 +32,7 @@ _WITH_LIMITS: tuple[OfEachClass, OfEachClass] = ("recall", "precision")
 def quantity_of_all(
     request: ClassRequest, rows: ClassSet, suite: SuiteFacts
 ) -> tuple[Quantity, dict[str, Table], list[str]]:
-    """Return the worst class's number or the mean of all, with the table behind it and notes.
+    """Return a number of all classes, the table behind it, and notes.
 
     Raises:
         UnmeasurableError: a class has no images.

@@ -1,4 +1,4 @@
-"""The images of a set, of which each may be shown in several versions, as classes see them."""
+"""The images of a set, each in one version or several, for numbers of classes."""
 
 from __future__ import annotations
 
@@ -42,12 +42,6 @@ def views_of(set_name: str, suite: SuiteFacts) -> tuple[View, ...]:
     return tuple(replace(corrupted, severity=severity) for severity in SEVERITIES)
 
 
-def effective_label(table: Predictions) -> Classes:
-    """Return the (n,) class of each image; of several right ones, the predicted one."""
-    label: Classes = np.where(table.correct, table.predicted, table.label)
-    return label
-
-
 @dataclass(frozen=True)
 class ClassSet:
     """The rows of a set: its images, one version after another.
@@ -79,7 +73,9 @@ class ClassSet:
     @cached_property
     def label(self) -> Classes:
         """(r,) class of each row; of several right ones, the predicted one."""
-        return np.concatenate([effective_label(table) for table in self.tables])
+        return np.concatenate(
+            [np.where(table.correct, table.predicted, table.label) for table in self.tables]
+        )
 
     @cached_property
     def predicted(self) -> Classes:
@@ -98,7 +94,7 @@ class ClassSet:
 
     @property
     def group(self) -> NDArray[np.int64] | None:
-        """(r,) group of each row: the declared one, else the image if it has several rows."""
+        """(r,) group of each row; without declared groups the image, if it has several rows."""
         if self.declared_group is not None:
             return np.tile(self.declared_group, len(self.tables))
         return self.images if len(self.tables) > 1 else None
@@ -154,7 +150,7 @@ class ClassSet:
         )
 
     def _curve(self, limits: SampleLimits, influences: NDArray[np.float64]) -> ConfidenceCurve | None:
-        """Return the curve of a number of rows, of which those of an image are one observation."""
+        """Return the curve of a number, with all rows of an image as one observation."""
         if len(self.tables) == 1:
             return curve_of(limits, 0.0, 1.0)
         effect = group_effect({"rows": influences}, {"rows": self.images}) or GroupEffect(1.0, 1.0, 0)

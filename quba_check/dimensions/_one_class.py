@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -26,15 +26,8 @@ from quba_check.stats.estimate import Estimate, delta_method
 from quba_check.stats.image_intervals import additive_limits
 from quba_check.stats.intervals import Limits, Scores, share_limits
 
-_LACKING: Mapping[ClassMetric, str] = {
-    "recall": "of",
-    "specificity": "of another class than",
-    "precision": "called",
-    "npv": "called other than",
-    "f1": "of or called",
-    "confusion": "of",
-}
-"""The images of which there are none if a number is unmeasurable."""
+_LACKING = {"specificity": "of another class than", "precision": "called", "npv": "called other than"}
+"""The images without which a number is unmeasurable; for other numbers those of the class."""
 
 
 def threshold_of(request: ClassRequest, rows_of: Callable[[str], ClassSet]) -> float | None:
@@ -68,7 +61,7 @@ def threshold_of(request: ClassRequest, rows_of: Callable[[str], ClassSet]) -> f
 
 
 def _no_image(request: ClassRequest, set_name: str, metric: ClassMetric) -> UnmeasurableError:
-    reason = f"no image of the set {set_name} is {_LACKING[metric]} {request.target}"
+    reason = f"no image of the set {set_name} is {_LACKING.get(metric, 'of')} {request.target}"
     return UnmeasurableError(reason, missing_data=True)
 
 
@@ -80,7 +73,7 @@ def _check_both_sides(is_of: Mask, request: ClassRequest) -> None:
 
 
 def _masks(request: ClassRequest, rows: ClassSet, threshold: float | None) -> tuple[Mask, Mask]:
-    """Return for each row if it is of the class, and if it is called so."""
+    """Return the rows of the class, and those that are called so."""
     if threshold is None:
         return rows.is_of(request.classes, is_scored=False), np.isin(rows.predicted, request.classes)
     scores = rows.scores(request.classes)
@@ -173,7 +166,7 @@ def recall_and_specificity(
 
 
 def roc_table(request: ClassRequest, rows: ClassSet) -> dict[str, Table]:
-    """Return the ROC curve of a request's classes; empty if all images are on one side."""
+    """Return the ROC curve of a request's classes; empty without others or without them."""
     is_of = rows.is_of(request.classes, is_scored=True)
     if is_of.all() or not is_of.any():
         return {}

@@ -63,7 +63,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
 
 
 def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    """Return a share of one class as a ratio of means over images; None for other numbers."""
+    """Return a share of one class for early stopping; None for other numbers."""
     request = next((one for one in _requests(suite) if one.name == part), None)
     if request is None or not request.classes or request.prevalence or request.metric == "auroc":
         return None

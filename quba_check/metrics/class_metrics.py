@@ -211,7 +211,12 @@ def one_vs_rest_auroc(scores: NDArray[np.float32], is_of: Mask, sample: Sample) 
 
 
 def class_scores(probabilities: NDArray[np.float32], classes: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return the (n,) probability of classes taken together, from the (n, C) table."""
+    """Return the (n,) probability of classes taken together.
+
+    Args:
+        probabilities: (n, C) in [0, 1].
+        classes: (k,) numbers of the classes, 0 to C - 1.
+    """
     total: NDArray[np.float64] = probabilities[:, list(classes)].sum(axis=1, dtype=np.float64)
     return total.astype(np.float32)
 

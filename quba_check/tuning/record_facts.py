@@ -29,7 +29,7 @@ def suite_facts(record: Record) -> SuiteFacts:
 
 
 def _class_names(record: Record) -> tuple[str, ...]:
-    """Return the names of the classes from a table with all of them; empty without one."""
+    """Return the names of all classes from a record's tables; empty if unknown."""
     rows = (record.measurements.get(name) for name in ("classes", "class_balance"))
     tables = (row.tables.get("classes") for row in rows if isinstance(row, MeasurementRow))
     names = (tuple(str(row[0]) for row in table.rows) for table in tables if table is not None)

@@ -68,7 +68,7 @@ def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, Suggest
 def suggest_requested_limits(
     document: Document, suite: SuiteFacts, records: Mapping[str, Record], z: float
 ) -> dict[Location, SuggestedLimit]:
-    """Return limits of the numbers that a threshold file requests, by the location of their bound.
+    """Return limits of the requests of a threshold file, by location of their bound.
 
     Args:
         document: a valid threshold file.

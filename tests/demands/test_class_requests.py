@@ -187,7 +187,8 @@ SETS = f"Allowed: clean, night, {', '.join(CORRUPTIONS)}."
         ),
         (
             "melanoma: {recall: {min: 0.9}, set: fogg}",
-            f"classes.melanoma.set: the suite 'skin' has no such set, got 'fogg'. {SETS} Did you mean 'fog'?",
+            f"classes.melanoma.set: the suite 'skin' has no such set of images of classes, got 'fogg'. "
+            f"{SETS} Did you mean 'fog'?",
         ),
         (
             "melanoma: {recall: {min: 0.9}, set: sketch}",
@@ -195,7 +196,8 @@ SETS = f"Allowed: clean, night, {', '.join(CORRUPTIONS)}."
         ),
         (
             "melanoma: {recall: {min: 0.9}, set: unknown/near}",
-            f"classes.melanoma.set: its images are of no class, got 'unknown/near'. {SETS}",
+            f"classes.melanoma.set: the suite 'skin' has no such set of images of classes, got "
+            f"'unknown/near'. {SETS}",
         ),
     ],
 )

@@ -101,7 +101,7 @@ def test_a_class_without_images_has_a_reason():
     assert reasons(outcome) == {
         "yak.recall": "no image of the set clean is of yak",
         "yak.precision": "no image of the set clean is called yak",
-        "yak.f1": "no image of the set clean is of or called yak",
+        "yak.f1": "no image of the set clean is of yak",
         "yak.auroc": "no image of the set clean is of yak",
         "yak.precision@prevalence=0.1": "no image of the set clean is of yak",
     }

@@ -1,0 +1,12 @@
+"""docs/classes.md, followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.guides import follow, steps
+
+
+def test_the_page(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    follow(steps("classes.md"), tmp_path / "project", tmp_path / "store")
