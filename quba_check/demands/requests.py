@@ -17,8 +17,6 @@ RequestsOf = Callable[
 _REQUESTS: Mapping[str, RequestsOf] = {"classes": class_requests, "answers": answer_requests}
 SECTIONS = tuple(_REQUESTS)
 """Top-level keys whose demands are requests; each is the name of the dimension that measures them."""
-INHERITED: Mapping[str, Mapping[str, Any]] = {"answers": {"at": {"probability": 0.0}}}
-"""Stands for keys that a file may leave to the file that it extends, when it is checked by itself."""
 SETTINGS = ("tier", "optional")
 
 
@@ -37,3 +35,14 @@ def requests_of(
         ThresholdError: a class or set that the suite does not have, or an entry without a number.
     """
     yield from _REQUESTS[section](entries, suite, where)
+
+
+def with_inherited(section: str, entries: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a section of an extending file that can be checked by itself.
+
+    Stand-ins replace what the extended file may state.
+    """
+    if section != "answers" or not entries:
+        return entries
+    stated = {key: value for key, value in entries.items() if value is not None}
+    return {"aurc": {"max": 1.0}, **stated, "at": {"probability": 0.0}}

@@ -115,7 +115,7 @@ class ClassEntry(Strict):
 
 
 class AnswerRule(Strict):
-    """When the model answers: from a score on, or from the lowest threshold that bounds the error."""
+    """The rule of answering: a score, or the lowest threshold that bounds the error."""
 
     probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="Answered if the largest probability is at least this."

@@ -10,7 +10,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dim
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.requests import Request
 from quba_check.core.slices import column_of
-from quba_check.demands.requests import INHERITED, SECTIONS, requests_of
+from quba_check.demands.requests import SECTIONS, requests_of, with_inherited
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError
@@ -41,8 +41,8 @@ def check_entries(document: Document, suite: SuiteFacts) -> None:
     _check_quba(document, document.data.get("quba") or {})
     for section in SECTIONS:
         entries = document.data.get(section) or {}
-        if entries and document.data.get("extends") is not None:
-            entries = {**INHERITED.get(section, {}), **entries}
+        if document.data.get("extends") is not None:
+            entries = with_inherited(section, entries)
         for location, entry, request in requests_of(section, entries, suite, document.at_key):
             part = part_of(request, suite)
             _check_entry(document, location, entry, part.better or "high", part.unit)
