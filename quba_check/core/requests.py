@@ -93,7 +93,7 @@ AnswerMetric = Literal["share", "accuracy", "aurc"]
 ANSWER_METRICS: tuple[AnswerMetric, ...] = get_args(AnswerMetric)
 AnswerScore = Literal["max_probability", "margin", "max_logit", "energy"]
 """A number for the confidence of an answer; `margin` is the largest probability minus the second largest."""
-LOGIT_SCORES: tuple[AnswerScore, ...] = ("max_logit", "energy")
+ANSWER_SCORES: tuple[AnswerScore, ...] = get_args(AnswerScore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class AnswerRequest:
     @property
     def needs_logits(self) -> bool:
         """True if the score is computed from logits."""
-        return self.score in LOGIT_SCORES
+        return self.score in ("max_logit", "energy")
 
 
 Request = ClassRequest | AnswerRequest

@@ -17,6 +17,8 @@ from quba_check.strict_yaml import Strict
 from quba_check.strict_yaml.schema import SchemaVersion
 
 Letter = Literal["A", "B", "C", "D", "F"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Confidence = Annotated[float, Field(ge=0.5, le=0.9999)]
 
 POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations in the package."""
@@ -164,28 +166,17 @@ class Classes(Strict):
 
 
 class AnswerRule(Strict):
-    """When the model answers: from a score on, or from the lowest threshold that bounds the error."""
+    """The rule of answering: a score, or the lowest threshold that bounds the error."""
 
-    probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None, description="Answered if the largest probability is at least this."
-    )
-    margin: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None, description="Answered if the largest probability exceeds the second largest by at least this."
-    )
-    max_logit: float | None = Field(None, description="Answered if the largest logit is at least this.")
-    energy: float | None = Field(
-        None, description="Answered if the logarithm of the sum of exp(logits) is at least this."
-    )
+    probability: Share | None = Field(None, description="Answer from this largest probability on.")
+    margin: Share | None = Field(None, description="From this lead over the second largest probability on.")
+    max_logit: float | None = Field(None, description="From this largest logit on.")
+    energy: float | None = Field(None, description="From this logarithm of the sum of exp(logits) on.")
     error: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None,
-        description="Find the lowest threshold that keeps the error of answers to new images below this.",
+        None, description="From the lowest score on that keeps the error of answers to new images below this."
     )
-    confidence: Annotated[float, Field(ge=0.5, le=0.9999)] | None = Field(
-        None, description="With error: the probability that it does so (default 0.95)."
-    )
-    score: AnswerScore | None = Field(
-        None, description="With error: the score of the threshold (default max_probability)."
-    )
+    confidence: Confidence | None = Field(None, description="Probability that it does so (default 0.95).")
+    score: AnswerScore | None = Field(None, description="That score (default max_probability).")
 
 
 class AnswersEntry(Strict):
@@ -194,9 +185,7 @@ class AnswersEntry(Strict):
     at: AnswerRule | None = Field(None, description="When the model answers.")
     share: PartEntry | None = Field(None, description="Share of images that are answered.")
     accuracy: PartEntry | None = Field(None, description="Accuracy of the answered images.")
-    aurc: PartEntry | None = Field(
-        None, description="Area under the risk-coverage curve: mean error rate of the k surest images."
-    )
+    aurc: PartEntry | None = Field(None, description="Area under the risk-coverage curve.")
     tier: Tier | None = Field(None, description="Tier of these demands.")
     optional: bool | None = Field(None, description="Skip them if there are no images.")
 
@@ -264,7 +253,7 @@ class ThresholdFile(Strict):
         description="How a bound within the noise is judged: point (default): by the value alone; "
         "fail: only values shown to meet the bound pass; allow: only values shown to miss it fail.",
     )
-    confidence: Annotated[float, Field(ge=0.5, le=0.9999)] | None = Field(
+    confidence: Confidence | None = Field(
         None, description="Level of the two-sided intervals of verdicts (default 0.95)."
     )
     dimensions: Dimensions | None = Field(None, description="Demands by dimension.")

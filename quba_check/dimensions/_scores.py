@@ -31,15 +31,13 @@ def image_scores(
     """
     if score == "max_probability":
         return max_probability(table.confidence)
+    name = "probabilities" if score == "margin" else "logsumexp"
+    column = table.probabilities if score == "margin" else table.extra.get(name)
+    if column is None:
+        raise InvariantError(f"clean: the predictions came without the {name} that the score asks for")
     if score == "margin":
-        if table.probabilities is None:
-            raise InvariantError(
-                "clean: the predictions came without the probabilities that the score asks for"
-            )
-        return margin(table.probabilities)
-    if "logsumexp" not in table.extra:
-        raise InvariantError("clean: the predictions came without the logsumexp that the score asks for")
-    logsumexp = table.extra["logsumexp"].astype(np.float32)
+        return margin(column.astype(np.float32))
+    logsumexp = column.astype(np.float32)
     outputs = outputs or "logits"
     if outputs == "logits" and np.abs(logsumexp).max() < NORMALISED:
         outputs = "log-probabilities"

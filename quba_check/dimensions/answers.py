@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import astuple, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
-from quba_check.core.measurement import Cell, Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.predictions import Predictions
 from quba_check.core.requests import AnswerMetric, AnswerRequest
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
@@ -83,22 +84,22 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     Raises:
         UnmeasurableError: there are no clean images.
     """
-    n = accuracy_on(predictions, CLEAN).n
-    suite, clean = facts.suite, predictions[CLEAN]
+    accuracy_on(predictions, CLEAN)  # raises the reason of an empty set
+    clean = predictions[CLEAN]
     parts: dict[str, Quantity] = {}
     unmeasured: dict[str, Unmeasurable] = {}
     found: dict[AnswerRequest, Guarantee] = {}
-    for request in _requests(suite):
+    for request in _requests(facts.suite):
         try:
             parts[request.name] = _quantity(request, clean, facts, found)
         except UnmeasurableError as error:
             unmeasured[request.name] = Unmeasurable("answers", error.reason, error.missing_data)
     tables = {"risk_coverage": _curve(clean)}
-    if rows := tuple(_row(rule, one) for rule, one in found.items() if one.threshold is not None):
-        tables["thresholds"] = Table(("score", "threshold", "answered", "wrong", "error", "confidence"), rows)
+    if any(one.threshold is not None for one in found.values()):
+        tables["thresholds"] = _thresholds(found)
     notes = tuple(_note(rule, one, len(clean)) for rule, one in found.items())
     whole = _area(clean, max_probability(clean.confidence))
-    measurement = Measurement.of("answers", replace(whole, n=n), parts=parts, notes=notes, tables=tables)
+    measurement = Measurement.of("answers", whole, parts=parts, notes=notes, tables=tables)
     return replace(measurement, unsliced=unmeasured)
 
 
@@ -162,9 +163,10 @@ def _curve(clean: Predictions) -> Table:
     return Table(("threshold", "share", "error"), tuple(points), "score: max_probability")
 
 
-def _row(rule: AnswerRequest, found: Guarantee) -> tuple[Cell, ...]:
-    numbers = found.threshold, found.answered, found.wrong, rule.error, rule.confidence
-    return rule.score, *(number for number in numbers if number is not None)
+def _thresholds(found: Mapping[AnswerRequest, Guarantee]) -> Table:
+    rows = [(rule.score, *astuple(one), rule.error, rule.confidence) for rule, one in found.items()]
+    columns = ("score", "threshold", "answered", "wrong", "error", "confidence")
+    return Table(columns, tuple(row for row in rows if row[1] is not None))
 
 
 def _note(rule: AnswerRequest, found: Guarantee, n: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy
@@ -56,14 +58,14 @@ def risk_coverage(scores: ImageScores, correct: NDArray[np.bool_]) -> RiskCovera
 
 
 def aurc(scores: ImageScores, correct: NDArray[np.bool_], sample: Sample = None) -> Estimate:
-    r"""Area under the risk-coverage curve: mean error rate of the k surest images, k = 1 … n.
+    r"""Area under the risk-coverage curve: the mean error rate of the surest images.
 
     ```math
     \mathrm{AURC} = \frac{1}{n} \sum_{i=1}^{n} \frac{\sum_j w_j [s_j \ge s_i]}{\sum_j [s_j \ge s_i]}
     ```
 
-    w is 1 for wrong answers, s is the score. Images with equal scores are answered together, so that their
-    order has no influence.
+    w is 1 for wrong answers, s is the score. The mean is over all numbers of surest images. Images with equal
+    scores are answered together, so that their order has no influence.
 
     Args:
         scores: (n,) finite scores, higher for surer answers; n at least 1.
@@ -129,24 +131,26 @@ def guaranteed_threshold(
         correct: (n,) bool, True if the answer is right.
         error: the bound, in (0, 1).
         confidence: probability of the guarantee, in (0, 1).
-        groups: (n,) identifiers of the groups of images; None if each image is its own.
+        groups: (n,) number of the group of each image, any whole number; None if each image is its own.
 
     Source: Angelopoulos, Bates, Candès, Jordan and Lei, arXiv 2110.01052, 2021; levels of several starts:
     Wiens, Pharmaceutical Statistics 2003.
 
-    >>> guaranteed_threshold(np.linspace(1, 0, 100), np.arange(100) < 80, error=0.1, confidence=0.95)
-    Guarantee(threshold=0.1616161616161616, answered=84, wrong=4)
+    >>> guaranteed_threshold(np.arange(4.0).repeat(50), np.arange(200) >= 60, error=0.1, confidence=0.95)
+    Guarantee(threshold=2.0, answered=100, wrong=0)
     """
     n, curve, order = len(scores), risk_coverage(scores, correct), np.argsort(-scores, kind="stable")
     starts = first_tests(n, error, confidence, _images_per_group(groups))
     sizes = {*range(min(starts, default=n), n, max(1, n // STEPS)), *starts, n}
-    best, level = Guarantee(), 0.0
+    best, level, before = Guarantee(), 0.0, 0
     for row in np.unique(np.searchsorted(curve.answered, sorted(sizes))):
         answered, wrong = int(curve.answered[row]), int(curve.wrong[row])
-        own = [starts.pop(start) for start in sorted(starts) if start <= answered]
-        level += sum(own)
-        effect = _images_per_group(None if groups is None else groups[order[:answered]])
-        if level and binomial_p(wrong / effect, answered / effect, error) <= level:
+        level += sum(own for start, own in starts.items() if before < start <= answered)
+        before, passed = answered, False
+        if level:
+            effect = _images_per_group(None if groups is None else groups[order[:answered]])
+            passed = binomial_p(wrong / effect, answered / effect, error) <= level
+        if passed:
             best = Guarantee(float(curve.threshold[row]), answered, wrong)
         else:
             level = 0.0
@@ -168,7 +172,7 @@ def binomial_p(wrong: float, answered: float, error: float) -> float:
 
 
 def least_answered(error: float, confidence: float) -> int:
-    """Return the smallest number of answers that can show an error below a bound: all are right.
+    """Return the smallest number of right answers that show an error below a bound.
 
     >>> least_answered(0.01, 0.95)
     299
@@ -176,8 +180,9 @@ def least_answered(error: float, confidence: float) -> int:
     return max(1, math.ceil(math.log1p(-confidence) / math.log1p(-error)))
 
 
-def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) -> dict[int, float]:
-    """Return the numbers of answered images that sequences of tests start with, each with its level.
+@lru_cache
+def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) -> Mapping[int, float]:
+    """Return the numbers of answered images that start a sequence of tests, with levels.
 
     A model with a tenth of the allowed error passes the first start with a probability of 90 %, and one with
     half of it the second: a start with fewer images ends a sequence by chance, one with more skips strict
@@ -190,15 +195,14 @@ def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) ->
         effect: number of images that count as one.
 
     >>> first_tests(2000, 0.05, 0.95), first_tests(2000, 0.01, 0.95), first_tests(200, 0.01, 0.95)
-    ({}, {}, {})
+    ({142: 0.025, 613: 0.025}, {473: 0.05}, {})
     """
     for shares in (GOOD_SHARES, GOOD_SHARES[:1]):
-        level = (1 - confidence) / len(shares)
+        level = round(1 - confidence, 9) / len(shares)
         least = least_answered(error, 1 - level)
         sizes = np.arange(least, int(n / effect) + 1)
-        allowed = scipy.stats.binom.ppf(level, sizes, error)
-        allowed -= scipy.stats.binom.cdf(allowed, sizes, error) > level
-        passing = [sizes[scipy.stats.binom.cdf(allowed, sizes, error * share) >= POWER] for share in shares]
+        allowed = np.floor(scipy.special.bdtrik(level, sizes, error))  # largest number of wrong answers
+        passing = [sizes[scipy.special.bdtr(allowed, sizes, error * share) >= POWER] for share in shares]
         if all(map(len, passing)):
             return {math.ceil(effect * int(passed[0])): level for passed in passing}
     smallest = math.ceil(effect * least)
@@ -206,7 +210,7 @@ def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) ->
 
 
 def _images_per_group(groups: GroupIds | None) -> float:
-    """Return the effective number of images in a group, as if all images of a group were equal."""
+    """Return the effective number of images in a group whose images are all equal."""
     if groups is None:
         return 1.0
     sizes = np.unique(groups, return_counts=True)[1]

@@ -265,7 +265,8 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimension:\n  accuracy: {min: 0.5}\n",
             "2: unknown key 'dimension'. Did you mean 'dimensions'? "
-            "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, classes, answers, quba.",
+            "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, classes, answers, "
+            "quba.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    min: 0.5\n    tiers: warn\n",
@@ -383,7 +384,8 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\nname: empty\n",
             "1: the file demands nothing. "
-            "Allowed: a min, max or drop under dimensions, classes or answers, quba.min_score, quba.min_grade.",
+            "Allowed: a min, max or drop under dimensions, classes or answers, quba.min_score, "
+            "quba.min_grade.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {}\n",

@@ -16,6 +16,7 @@ from PIL import Image
 from support.evaluations import new_evaluation
 
 from quba_check.core.predictions import NO_CLASS
+from quba_check.core.requests import AnswerRequest
 from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.errors import SuiteError
@@ -148,3 +149,22 @@ def test_a_link_to_nothing_among_the_images(evaluate: Evaluate, tmp_path: Path) 
     with pytest.raises(SuiteError) as raised:
         evaluation.measure("unknown_detection")
     assert str(raised.value) == f"{link}: is a link to nothing, not a file. Remove it."
+
+
+def test_requested_logits_are_those_of_a_suite_with_their_score(evaluate: Evaluate, tmp_path: Path) -> None:
+    """Answers by their energy need no other predictions than unknown images by their energy."""
+    plain, energy = evaluate(""), evaluate("  unknown: {near: near, score: energy}\n")
+    without = keys(plain).cache_entry(CLEAN)
+    request = AnswerRequest("share", "energy", 9.5)
+    plain.plan(["answers"], requests=[request])
+    assert keys(plain).cache_entry(CLEAN) == keys(energy).cache_entry(CLEAN) != without
+    assert keys(plain).columns(SKETCH) == keys(energy).columns(SKETCH)
+    logsumexp = [math.log(2 * math.exp(20 / 255 * 12) + math.exp(red / 255 * 12)) for red in (200, 201, 202)]
+    assert plain.measure("answers").parts["share@energy=9.5"].value == np.mean(np.array(logsumexp) >= 9.5)
+    # A worker elsewhere knows it by the view.
+    settings = plain.engine._batch_settings
+    spec = WorkerSpec.of(plain.classifier, plain.suite, plain.protocol, 0, settings)
+    stored = keys(plain).stored_view(CLEAN)
+    assert spec.engine(tmp_path / "there", 1).cache_keys.cache_entry(stored) == keys(plain).cache_entry(CLEAN)
+    plain.plan(["answers"])
+    assert keys(plain).cache_entry(CLEAN) == without

@@ -1,0 +1,152 @@
+"""Validity of the thresholds behind `answers: {at: {error: …}}`, and their cost.
+
+Each cell draws sets of images from a model whose error at every confidence is known, and finds the threshold
+on each set. It shows the share of sets whose threshold keeps the stated error on new images (at least 95 %
+are promised; sets without a threshold count as kept), the mean share of images that the thresholds answer,
+and the largest share that any threshold could answer.
+
+python benchmarks/abstention_guarantee.py                  2,000 draws a cell (fifteen minutes)
+python benchmarks/abstention_guarantee.py --draws 200      faster, less certain
+
+The exit code is 1 if a cell keeps the error in significantly less than 95 % of the sets (binomial test, 1 %
+over all cells).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from quba_check.metrics.selective import guaranteed_threshold
+
+CONFIDENCE, LEVEL, POINTS = 0.95, 0.01, 200_001
+SIZES = (300, 1000, 5000)
+ERRORS = (0.01, 0.05)
+Numbers = NDArray[np.float64]
+ERROR_AT: dict[str, Callable[[Numbers, float], Numbers]] = {
+    "no threshold keeps it": lambda rank, error: np.full_like(rank, 1.001 * error),
+    "none but the surest": lambda rank, error: error * (0.9 + 0.4 * rank),
+    "rising slowly": lambda rank, error: 6 * error * rank,
+    "rising late": lambda rank, error: 15 * error * rank**2,
+    "with label errors": lambda rank, error: error * (0.4 + 9 * rank**2),
+    "in two steps": lambda rank, error: np.where(rank < 0.5, 0.3 * error, 2 * error),
+    "wrong when surest": lambda rank, error: error * np.where(rank < 0.03, 4.0, 0.2 + 3 * rank**2),
+    "in waves": lambda rank, error: error * (1 + 0.9 * np.sin(40 * rank)),
+    "good everywhere": lambda rank, error: np.full_like(rank, 0.1 * error),
+}
+"""Error of the answers by the rank of the image, 0 for the surest and 1 for the least sure."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A model and a number of images.
+
+    Attributes:
+        model: name in `ERROR_AT`.
+        error: the stated error.
+        images: number of images.
+        levels: number of different scores; 0 if all differ.
+        group: mean number of images in a group; 1 without groups.
+    """
+
+    model: str
+    error: float
+    images: int
+    levels: int = 0
+    group: int = 1
+
+    def __str__(self) -> str:
+        ties = f", {self.levels} scores" if self.levels else ""
+        groups = f", groups of {self.group}" if self.group > 1 else ""
+        return f"{self.model}{ties}{groups}"
+
+    @cached_property
+    def curve(self) -> tuple[Numbers, Numbers, Numbers]:
+        """Ranks, the error at each, and the error among the images up to each."""
+        rank = np.linspace(0, 1, POINTS)
+        at = np.minimum(ERROR_AT[self.model](rank, self.error), 1.0)
+        steps = np.concatenate([[0.0], np.cumsum((at[1:] + at[:-1]) / 2)]) / (POINTS - 1)
+        return rank, at, np.where(rank > 0, steps / np.maximum(rank, 1 / POINTS), at[0])
+
+    @property
+    def best(self) -> float:
+        """Largest share of images that a threshold can answer."""
+        rank, _, among = self.curve
+        kept = rank[among <= self.error]
+        return float(self._rounded(kept.max(), np.floor)) if len(kept) else 0.0
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return the share of new images that the threshold of one set answers."""
+        groups, tendency = np.arange(self.images), np.ones(self.images)
+        rank = rng.random(self.images)
+        if self.group > 1:  # of uneven sizes; all errors are in a fifth of the groups
+            groups = np.sort(rng.choice(self.images // self.group, self.images, p=self._sizes))
+            tendency = (5.0 * (rng.random(self.images) < 0.2))[groups]
+            rank = np.where(rng.random(self.images) < 0.5, rng.random(self.images)[groups], rank)
+        at = np.interp(rank, *self.curve[:2])
+        found = guaranteed_threshold(
+            -self._rounded(rank, np.ceil),
+            rng.random(self.images) >= tendency * at,
+            error=self.error,
+            confidence=CONFIDENCE,
+            groups=groups if self.group > 1 else None,
+        )
+        return 0.0 if found.threshold is None else -found.threshold
+
+    def keeps(self, share: float) -> bool:
+        """True if the error among the answered is at most the stated one."""
+        return share == 0 or float(np.interp(share, self.curve[0], self.curve[2])) <= self.error
+
+    @property
+    def _sizes(self) -> Numbers:
+        weights = 1 / np.arange(1, self.images // self.group + 1) ** 0.5
+        return weights / weights.sum()
+
+    def _rounded(self, rank: Numbers, towards: Callable[[Numbers], Numbers]) -> Numbers:
+        return towards(rank * self.levels) / self.levels if self.levels else rank
+
+
+def cells() -> Iterator[Cell]:
+    """The grid."""
+    for images, error, model in product(SIZES, ERRORS, ERROR_AT):
+        yield Cell(model, error, images)
+    for images, model in product(SIZES, ("rising late", "in two steps", "good everywhere")):
+        yield Cell(model, 0.05, images, levels=20)
+    for group, model in product((2, 20), ("no threshold keeps it", "rising late", "good everywhere")):
+        yield Cell(model, 0.05, 5000, group=group)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    options.add_argument("--draws", type=int, default=2000, help="sets of a cell (default 2,000)")
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args()
+    rng = np.random.default_rng(given.seed)
+    print(f"{given.draws:,} sets a cell; sets whose threshold keeps the error on new images")
+    print(f"\n{'images':>6} {'error':>5} {'kept':>7} {'answered':>8} {'possible':>8}  the model is wrong")
+    kept: dict[Cell, int] = {}
+    for cell in cells():
+        shares = [cell.draw(rng) for _ in range(given.draws)]
+        kept[cell] = sum(map(cell.keeps, shares))
+        numbers = f"{kept[cell] / given.draws:7.1%} {np.mean(shares):8.1%} {cell.best:8.1%}"
+        print(f"{cell.images:6,} {cell.error:5} {numbers}  {cell}", flush=True)
+    short = [
+        f"{cell.images} images, error {cell.error}, {cell}: {count / given.draws:.1%}"
+        for cell, count in kept.items()
+        if binom.cdf(count, given.draws, CONFIDENCE) < LEVEL / len(kept)
+    ]
+    print(f"\nlowest {min(kept.values()) / given.draws:.1%}")
+    print(f"significantly below {CONFIDENCE:.0%}: {len(short)} of {len(kept)}", *short, sep="\n  ")
+    return 1 if short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""answers: share, accuracy and thresholds by hand, and the reasons for no value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Table
+from quba_check.core.predictions import Predictions
+from quba_check.core.requests import AnswerRequest
+from quba_check.core.view import CLEAN
+from quba_check.dimensions import measure_dimension, registry
+from quba_check.errors import UnmeasurableError
+
+ANSWERS = registry["answers"]
+CONFIDENCE = [0.9, 0.9, 0.8, 0.6]
+CORRECT = [True, False, True, False]
+BOUND = {"error": 0.1, "confidence": 0.9}
+
+
+def both(**rule):
+    return tuple(AnswerRequest(metric, **rule) for metric in ("share", "accuracy"))
+
+
+def predictions(confidence=CONFIDENCE, correct=CORRECT, logsumexp=None, group=None):
+    """Two classes; the answer is the first class."""
+    n, p = len(confidence), np.array(confidence, np.float32)
+    extra = {} if logsumexp is None else {"logsumexp": np.array(logsumexp, np.float32)}
+    label = np.where(correct, 0, 1)
+    columns = np.arange(n), label, np.zeros(n, np.int64), p, np.where(correct, p, 1 - p)
+    return Predictions(*columns, np.stack([p, 1 - p], axis=1), extra=extra, group=group)
+
+
+def facts(*requests, outputs="logits"):
+    suite = SuiteFacts("tiny", 2, (), (), {}, class_names=("cat", "dog"), requests=requests)
+    return Facts(suite, ModelFacts(10, 10, outputs=outputs))
+
+
+def measured(*requests, outputs="logits", **columns):
+    return measure_dimension(ANSWERS, {CLEAN: predictions(**columns)}, facts(*requests, outputs=outputs))
+
+
+def values(measurement):
+    return {name: part.value for name, part in measurement.parts.items()}
+
+
+def test_value_is_the_area_of_the_probability():
+    outcome = measured(AnswerRequest("aurc"), AnswerRequest("aurc", "energy"), logsumexp=[1, 2, 3, 4])
+    assert outcome.value == pytest.approx((1 / 2 + 1 / 2 + 1 / 3 + 2 / 4) / 4)
+    by_energy = (1 + 1 / 2 + 2 / 3 + 2 / 4) / 4
+    assert values(outcome) == pytest.approx({"aurc": outcome.value, "aurc@score=energy": by_energy})
+    assert outcome.tables == {
+        "risk_coverage": Table(
+            ("threshold", "share", "error"),
+            (
+                (pytest.approx(0.9), 0.5, 0.5),
+                (pytest.approx(0.8), 0.75, pytest.approx(1 / 3)),
+                (pytest.approx(0.6), 1.0, 0.5),
+            ),
+            "score: max_probability",
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "name"),
+    [
+        ("max_probability", 0.8, "probability=0.8"),
+        ("margin", 0.6, "margin=0.6"),
+        ("energy", 2.0, "energy=2"),
+        ("max_logit", 2 + np.log(0.8), "max_logit=1.77685645"),
+    ],
+)
+def test_scores_at_a_threshold(score, threshold, name):
+    """The threshold is the score of the third image, which is answered for each score."""
+    outcome = measured(*both(score=score, threshold=threshold), logsumexp=[3, 3, 2, 1])
+    assert values(outcome) == {f"share@{name}": 3 / 4, f"accuracy@{name}": pytest.approx(2 / 3)}
+    assert [part.n for part in outcome.parts.values()] == [4, 3]
+    assert [len(part.influences[CLEAN]) for part in outcome.parts.values()] == [4, 4]
+
+
+def test_none_is_answered():
+    outcome = measured(*both(threshold=0.95))
+    assert values(outcome) == {"share@probability=0.95": 0.0}
+    assert outcome.unsliced["accuracy@probability=0.95"].reason == (
+        "no image is answered: none has a max_probability of at least 0.95"
+    )
+
+
+@pytest.mark.parametrize("outputs", ["probabilities", "log-probabilities"])
+def test_scores_of_logits_need_logits(outputs):
+    given = "logits" if outputs == "log-probabilities" else outputs
+    outcome = measured(*both(score="energy", threshold=1.0), outputs=given, logsumexp=[0, 1e-7, 0, 0])
+    assert outcome.parts == {}
+    assert {one.reason for one in outcome.unsliced.values()} == {
+        f"the score energy needs logits, and the outputs of the model are {outputs}; "
+        "state a probability or a margin under 'answers.at'"
+    }
+
+
+def test_threshold_with_a_guarantee():
+    """22 right answers are the fewest that show at most 10 % with 90 %; then two of 60 are wrong."""
+    confidence, correct = np.linspace(0.99, 0.51, 80), np.arange(80) < 58
+    outcome = measured(*both(**BOUND), confidence=confidence, correct=correct)
+    answered = 60
+    threshold = np.float32(confidence[answered - 1])
+    assert values(outcome) == {
+        "share@error=0.1,confidence=0.9": answered / 80,
+        "accuracy@error=0.1,confidence=0.9": pytest.approx(58 / answered),
+    }
+    assert outcome.notes == (
+        f"answer if max_probability >= {threshold:.9g} (60 of 80 images, 2 wrong): with 90 % confidence, "
+        "at most 10 % of the answers to new images are wrong",
+    )
+    assert outcome.tables["thresholds"] == Table(
+        ("score", "threshold", "answered", "wrong", "error", "confidence"),
+        (("max_probability", float(threshold), answered, 2, 0.1, 0.9),),
+    )
+    # A product that uses the printed threshold answers the same images.
+    fixed = measured(*both(threshold=float(f"{threshold:.9g}")), confidence=confidence, correct=correct)
+    assert [*values(fixed).values()] == [*values(outcome).values()]
+
+
+def test_no_threshold_has_the_guarantee():
+    outcome = measured(*both(**BOUND))
+    assert values(outcome) == {"share@error=0.1,confidence=0.9": 0.0}
+    assert outcome.parts["share@error=0.1,confidence=0.9"].interval[0] == 0
+    assert outcome.notes == (
+        "no threshold of max_probability shows with 90 % confidence that at most 10 % of the answers to new "
+        "images are wrong: with 4 images, at least 22 must be answered, all right",
+    )
+    reason = outcome.unsliced["accuracy@error=0.1,confidence=0.9"].reason
+    assert (reason, outcome.tables.keys()) == ("no image is answered", {"risk_coverage"})
+
+
+def test_groups_widen_intervals_and_raise_the_threshold():
+    """60 images, each with three copies; the 10 least sure ones are wrong."""
+    columns = {"confidence": np.linspace(0.99, 0.51, 240), "correct": np.arange(240) < 200}
+    requests = *both(**BOUND), *both(threshold=0.52)
+    alone, copied = (measured(*requests, **columns, group=group) for group in (None, np.arange(240) // 4))
+    shares = [values(one)[requests[0].name] for one in (alone, copied)]
+    assert shares[0] > shares[1] > 0
+    for request in requests[2:]:
+        ours, others = copied.parts[request.name], alone.parts[request.name]
+        assert ours.value == others.value
+        assert np.ptp(ours.interval) > 1.5 * np.ptp(others.interval)
+
+
+def test_no_clean_images():
+    with pytest.raises(UnmeasurableError, match="has no images"):
+        measured(confidence=[], correct=np.zeros(0, bool))
+
+
+def test_early_stopping_reads_thresholds_that_are_stated():
+    requests = *both(threshold=0.8), *both(score="energy", threshold=1.0), *both(**BOUND)
+    suite, tables = facts(*requests).suite, {CLEAN: predictions()}
+    streamed = [ANSWERS.streamed(suite, request.name) for request in requests]
+    assert [one is None for one in streamed] == [False, False, True, True, True, True]
+    assert ANSWERS.streamed(suite, None) is None
+    parts = measured(*requests[:2]).parts
+    for request, statistic in zip(requests[:2], streamed[:2], strict=True):
+        numerators, denominators = statistic.ratios[0].terms(tables)
+        assert numerators.sum() / denominators.sum() == pytest.approx(parts[request.name].value)

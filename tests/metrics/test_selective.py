@@ -1,0 +1,180 @@
+"""AURC and thresholds with a guarantee: by hand, against two other libraries, and by simulation."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from quba_check.core.confidence import SCORES, bounded_curve
+from quba_check.metrics.selective import (
+    Guarantee,
+    aurc,
+    binomial_p,
+    first_tests,
+    guaranteed_threshold,
+    least_answered,
+    risk_coverage,
+)
+from quba_check.stats.image_intervals import additive_limits
+
+examples = settings(deadline=None, derandomize=True, max_examples=80)
+answers = st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=60)
+
+
+def drawn(n=500, seed=5):
+    """Scores and answers behind the values of other libraries."""
+    rng = np.random.default_rng(seed)
+    scores = rng.random(n).astype(np.float32).astype(float)
+    return scores, rng.random(n) >= 0.2 * (1 - scores) ** 2
+
+
+def columns(pairs):
+    return np.array([score / 4 for score, _ in pairs]), np.array([correct for _, correct in pairs])
+
+
+def test_curve_and_area_by_hand():
+    """Of four images, the second and the third are equally sure; the third and the last are wrong."""
+    scores, correct = np.array([0.6, 0.9, 0.2, 0.6]), np.array([True, True, False, False])
+    curve = risk_coverage(scores, correct)
+    assert curve.threshold.tolist() == [0.9, 0.6, 0.2]
+    assert (curve.answered.tolist(), curve.wrong.tolist()) == ([1, 3, 4], [0, 1, 2])
+    assert aurc(scores, correct).value == pytest.approx((0 + 1 / 3 + 1 / 3 + 2 / 4) / 4)
+
+
+@given(answers)
+@examples
+def test_area_equals_brute_force(pairs):
+    scores, correct = columns(pairs)
+    risks = [np.mean(~correct[scores >= score]) for score in scores]
+    assert aurc(scores, correct).value == pytest.approx(np.mean(risks))
+
+
+@given(answers, st.randoms())
+@examples
+def test_order_and_increasing_functions_do_not_change_the_area(pairs, random):
+    area = aurc(*columns(pairs))
+    random.shuffle(pairs)
+    scores, correct = columns(pairs)
+    assert aurc(np.exp(scores), correct).value == pytest.approx(area.value)
+    assert area.influences[None].mean() == pytest.approx(0, abs=1e-12)
+    assert 0 <= area.value <= 1
+    assert aurc(0 * scores, correct).value == pytest.approx(np.mean(~correct))
+
+
+def test_area_of_torch_uncertainty():
+    """Its version 0.13.0 gives 0.0289708, by trapezoids from k = 1 on, over 1 - 1/n; no scores are equal."""
+    scores, correct = drawn()
+    curve, n = risk_coverage(scores, correct), len(scores)
+    risk = curve.wrong / curve.answered
+    mean_of_trapezoids = aurc(scores, correct).value * n - (risk[0] + risk[-1]) / 2
+    assert mean_of_trapezoids / (n - 1) == pytest.approx(0.028970815, abs=1e-8)
+    # Its CovAtxRisk: the largest share that is answered with an error of at most x.
+    largest = [curve.answered[risk <= error].max() / n for error in (0.01, 0.02, 0.05)]
+    assert largest == pytest.approx([0.406, 0.426, 0.742])
+
+
+def test_influences_equal_the_jackknife():
+    scores, correct = drawn(400)
+    area = aurc(scores, correct)
+    without = [aurc(np.delete(scores, row), np.delete(correct, row)).value for row in range(len(scores))]
+    jackknife = np.sqrt((len(scores) - 1) * np.var(without))
+    assert area.standard_error == pytest.approx(jackknife, rel=0.01)
+
+
+def test_coverage_of_the_area():
+    """200 images, a tenth of them wrong, the least sure ones more often."""
+    rng, draws, covered = np.random.default_rng(0), 600, 0
+    truth = 0.0505  # mean over 20,000 draws
+    for _ in range(draws):
+        scores = rng.random(200)
+        area = aurc(scores, rng.random(200) >= 0.2 * (1 - scores))
+        low, high = bounded_curve(additive_limits(area, np.array(SCORES)), 0, 1).interval(0.95)
+        covered += low <= truth <= high
+    assert covered / draws >= 0.935
+
+
+def test_thresholds_and_p_values_of_mapie():
+    """Version 1.6.0: `ltt_procedure` with a fixed sequence rejects for 93, 98, … 228 images, not for 233.
+
+    It rounds up wrong answers computed from rates, so that a few p-values are those of one more.
+    """
+    scores, correct = drawn()
+    assert first_tests(500, 0.05, 0.95) == {93: 0.05}
+    found = guaranteed_threshold(scores, correct, error=0.05, confidence=0.95)
+    assert (found.answered, found.wrong) == (228, 5)
+    assert found.threshold == np.sort(scores)[-228]
+    p_values = [binomial_p(wrong, n, 0.05) for n, wrong in ((93, 0), (193, 2), (293, 10), (393, 21))]
+    expected = [0.008478036692943872, 0.0031362502197902027, 0.13005469513004386, 0.6759432316777332]
+    assert p_values == pytest.approx(expected)
+
+
+@given(st.integers(1, 400), st.floats(0.001, 0.9), st.data())
+@examples
+def test_p_value_is_that_of_the_binomial_distribution(n, error, data):
+    wrong = data.draw(st.integers(0, n))
+    assert binomial_p(wrong, n, error) == pytest.approx(binom.cdf(wrong, n, error), abs=1e-12)
+    assert binomial_p(wrong / 2, n / 2, error) >= 0
+
+
+def test_first_tests():
+    """A model with a tenth or half of the allowed error passes with a probability of 90 %."""
+    for images, error in ((5000, 0.01), (1000, 0.05), (300, 0.2)):
+        for share, (start, level) in zip((0.1, 0.5), first_tests(images, error, 0.95).items(), strict=True):
+            allowed = binom.ppf(level, start, error) - 1
+            assert level == 0.025
+            assert binom.cdf(allowed, start, error) <= level
+            assert binom.cdf(allowed, start, share * error) >= 0.9
+    assert first_tests(400, 0.01, 0.95) == {299: 0.05} == {least_answered(0.01, 0.95): 0.05}
+    assert first_tests(298, 0.01, 0.95) == {}
+    assert first_tests(5000, 0.05, 0.95, 2.0) == {284: 0.025, 1226: 0.025}
+
+
+def test_all_right_and_too_few():
+    scores = np.linspace(1, 0, 300)
+    right = np.ones(300, bool)
+    assert guaranteed_threshold(scores, right, error=0.01, confidence=0.95) == Guarantee(0.0, 300, 0)
+    assert guaranteed_threshold(scores[:298], right[:298], error=0.01, confidence=0.95) == Guarantee()
+    assert guaranteed_threshold(scores, ~right, error=0.01, confidence=0.95) == Guarantee()
+
+
+def test_equal_scores_are_answered_together():
+    scores = np.repeat([3.0, 2.0, 1.0], 100)
+    correct = np.arange(300) < 200
+    assert guaranteed_threshold(scores, correct, error=0.05, confidence=0.95) == Guarantee(2.0, 200, 0)
+
+
+def test_a_sequence_that_ended_may_start_again():
+    """The surest are wrong, so the first start fails; the second one has half of the level."""
+    scores, correct = np.linspace(1, 0, 2000), np.arange(2000) >= 10
+    assert list(first_tests(2000, 0.05, 0.95)) == [142, 613]
+    assert binomial_p(10, 142, 0.05) > 0.05
+    assert guaranteed_threshold(scores, correct, error=0.05, confidence=0.95).answered == 2000
+
+
+def test_images_of_a_group_count_once():
+    """With 300 pairs of copies, one wrong answer is one of 300 and not one of 600."""
+    scores, correct, groups = np.linspace(1, 0, 600), np.arange(600) < 598, np.arange(600) // 2
+    alone = guaranteed_threshold(scores, correct, error=0.01, confidence=0.95)
+    paired = guaranteed_threshold(scores, correct, error=0.01, confidence=0.95, groups=groups)
+    assert (alone.answered, paired.answered) == (599, 598)
+    single = guaranteed_threshold(scores, correct, error=0.01, confidence=0.95, groups=np.arange(600))
+    assert single == alone
+
+
+@pytest.mark.parametrize("group", [1, 4])
+def test_guarantee_by_simulation(group):
+    """All images have the bound itself as their error, in groups alike: 95 % of sets find no threshold.
+
+    The grid of models and sizes is in `benchmarks/abstention_guarantee.py`.
+    """
+    rng, draws, found = np.random.default_rng(1), 600, 0
+    groups = np.arange(400) // group
+    for _ in range(draws):
+        correct = (rng.random(400 // group) >= 0.1)[groups]
+        scores = rng.random(400)
+        result = guaranteed_threshold(
+            scores, correct, error=0.1, confidence=0.95, groups=groups if group > 1 else None
+        )
+        found += result.threshold is not None
+    assert binom.sf(found - 1, draws, 0.05) > 0.01
