@@ -57,14 +57,14 @@ class MergedFile:
         return self._document(location).at_key(location)
 
     def _document(self, location: Location) -> Document:
-        """Return the document of the first value below a location, or below the deepest existing key."""
+        """Return the document of the last value below a location; child files come last."""
         item: Tree | LocatedValue | None = self.tree
         for step in location:
             if not isinstance(item, dict) or str(step) not in item:
                 break
             item = item[str(step)]
         while isinstance(item, dict):
-            item = next(iter(item.values()), None)
+            item = next(reversed(item.values()), None)
         return self.document if item is None else item.document
 
 

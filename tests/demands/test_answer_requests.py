@@ -148,7 +148,7 @@ def test_two_rules_of_two_files(read):
     with pytest.raises(ThresholdError) as caught:
         read("extends: base.yaml\nanswers: {at: {margin: 0.5}}\n", base=base)
     assert str(caught.value) == (
-        "gate.yaml: answers.at: one rule is needed, got probability and margin. "
+        "gate.yaml:3: answers.at: one rule is needed, got probability and margin. "
         "Allowed: one of probability, margin, max_logit, energy, error."
     )
     demands = read("extends: base.yaml\nanswers: {at: {margin: 0.5, probability: null}}\n", base=base)

@@ -116,7 +116,7 @@ SETS = f"Allowed: clean, night, {', '.join(CORRUPTIONS)}."
         ),
         (
             "melanoma: {precision: {min: 0.9}, prevalence: 0}",
-            "classes.melanoma.prevalence: got 0. Allowed: more than 0.0.",
+            "classes.melanoma.prevalence: got 0. Allowed: more than 0.",
         ),
         (
             "melanoma: {recal: {min: 0.9}}",
