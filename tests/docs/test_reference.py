@@ -14,7 +14,7 @@ from statistics import median
 from scipy.stats import spearmanr
 from support.guides import DOCS
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.dimension import ON_DEMAND, PUBLISHED_DIMENSIONS
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import BINS, EPSILON, PGD_STEP, PGD_STEPS, RELEASED, STANDARD
 from quba_check.core.view import CORRUPTIONS
@@ -86,7 +86,7 @@ DIMENSION_SECTIONS = re.findall(r"^## (\w+)$", page("dimensions.md"), re.MULTILI
 
 
 def test_dimensions_have_sections_of_their_names() -> None:
-    assert tuple(DIMENSION_SECTIONS) == (*PUBLISHED_DIMENSIONS, "unknown_detection")
+    assert tuple(DIMENSION_SECTIONS) == (*PUBLISHED_DIMENSIONS, *ON_DEMAND)
 
 
 def test_a_dimension_has_direction_formula_pitfalls_and_source() -> None:
