@@ -112,7 +112,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         )
         if worst:
             yield f"worst parts: {worst}"
-        if verdict.value is not None and (confused := _confusions(verdict.demand, evidence)):
+        if verdict.outcome == "fail" and (confused := _confusions(verdict.demand, evidence)):
             yield f"most confused: {', '.join(confused)}"
     if verdict.stopped is not None:
         yield str(verdict.stopped)
