@@ -26,7 +26,7 @@ def class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
     table = measurement.tables.get(verdict.demand.part or "")
     if table is not None and isinstance(verdict.demand.threshold, float):
         yield _worst_classes(table, verdict.demand.threshold)
-    if verdict.value is not None and (confused := _confusions(verdict.demand, measurement)):
+    if verdict.outcome == "fail" and (confused := _confusions(verdict.demand, measurement)):
         yield f"most confused: {', '.join(confused)}"
 
 

@@ -38,6 +38,7 @@ def run(judge: Judge, policy: str, limit: str) -> pytest.RunResult:
                 "    n = 9 images",
                 "    95 % interval 0.354 to 0.879",
                 "    about 32 images would be enough to decide (you have 9)",
+                "    never predicted: brick (1 of 3 classes)",
                 "    demanded by thresholds/x.yaml:4",
             ],
         ),

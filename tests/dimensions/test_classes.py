@@ -154,7 +154,8 @@ def test_a_threshold_chosen_on_another_set(rule, level, threshold):
     assert outcome.parts[request.name].value == np.mean(np.array(DOGS[:2]) >= threshold)
     ((*_, rule_text, stored, _, _),) = outcome.tables["operating_points"].rows
     assert (rule_text, stored) == (f"{rule} {level:g} on night", pytest.approx(threshold))
-    assert outcome.notes == (f"dog: called from the probability {threshold:g}, {rule} 0.5 on night",)
+    note = f"dog@{rule}=0.5,from=night: called so from the probability {threshold:g} on"
+    assert outcome.notes == (note,)
 
 
 def test_thresholds_that_cannot_be_chosen():
