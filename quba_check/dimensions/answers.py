@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import astuple, replace
 from functools import partial
@@ -23,7 +24,14 @@ from quba_check.dimensions._scores import image_scores
 from quba_check.dimensions._streaming import SHARE_CORNERS, SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.confidence_scores import max_probability
-from quba_check.metrics.selective import Guarantee, aurc, guaranteed_threshold, least_answered, risk_coverage
+from quba_check.metrics.selective import (
+    Guarantee,
+    aurc,
+    guaranteed_threshold,
+    images_per_group,
+    least_answered,
+    risk_coverage,
+)
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits
 
@@ -97,7 +105,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     tables = {"risk_coverage": _curve(clean)}
     if any(one.threshold is not None for one in found.values()):
         tables["thresholds"] = _thresholds(found)
-    notes = tuple(_note(rule, one, len(clean)) for rule, one in found.items())
+    notes = tuple(_note(rule, one, clean) for rule, one in found.items())
     whole = _area(clean, max_probability(clean.confidence))
     measurement = Measurement.of("answers", whole, parts=parts, notes=notes, tables=tables)
     return replace(measurement, unsliced=unmeasured)
@@ -131,8 +139,8 @@ def _quantity(
         return share(answered, CLEAN)
     n, right = int(np.count_nonzero(answered)), answered & clean.correct
     if not n:
-        rule_text = "" if threshold is None else f": none has a {request.score} of at least {threshold:.9g}"
-        raise UnmeasurableError(f"no image is answered{rule_text}")
+        reason = "" if threshold is None else f": every {request.score} is below {threshold:.9g}"
+        raise UnmeasurableError(f"no image is answered{reason}")
     accuracy = Estimate.mean(right, CLEAN) / Estimate.mean(answered, CLEAN)
     curve = share_curve(int(np.count_nonzero(right)), n)
     return Quantity(accuracy.value, "fraction", n, curve, influences=accuracy.influences)
@@ -169,12 +177,12 @@ def _thresholds(found: Mapping[AnswerRequest, Guarantee]) -> Table:
     return Table(columns, tuple(row for row in rows if row[1] is not None))
 
 
-def _note(rule: AnswerRequest, found: Guarantee, n: int) -> str:
-    error = rule.error or 0.0
+def _note(rule: AnswerRequest, found: Guarantee, clean: Predictions) -> str:
+    error, n = rule.error or 0.0, len(clean)
     guarantee = f"at most {100 * error:g} % of the answers to new images are wrong"
     confidence = f"with {100 * rule.confidence:g} % confidence"
     if found.threshold is None:
-        least = least_answered(error, rule.confidence)
+        least = math.ceil(least_answered(error, rule.confidence) * images_per_group(clean.group))
         return (
             f"no threshold of {rule.score} shows {confidence} that {guarantee}: "
             f"with {n:,} images, at least {least:,} must be answered, all right"
