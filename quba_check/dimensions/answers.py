@@ -185,7 +185,7 @@ def _note(rule: AnswerRequest, found: Guarantee, clean: Predictions) -> str:
         least = math.ceil(least_answered(error, rule.confidence) * images_per_group(clean.group))
         return (
             f"no threshold of {rule.score} shows {confidence} that {guarantee}: "
-            f"with {n:,} images, at least {least:,} must be answered, all right"
+            f"that takes at least {least:,} answers without an error, and the set has {n:,} images"
         )
     return (
         f"answer if {rule.score} >= {found.threshold:.9g} ({found.answered:,} of {n:,} images, "
