@@ -127,7 +127,7 @@ class AnswerRequest:
             return "@".join(filter(None, ["aurc", score]))
         if self.error is None:
             return f"{self.metric}@{'probability' if score is None else self.score}={self.threshold:.9g}"
-        rule = [f"error={self.error:g}", f"confidence={self.confidence:g}", score]
+        rule = [f"error={self.error:.9g}", f"confidence={self.confidence:.9g}", score]
         return f"{self.metric}@{','.join(filter(None, rule))}"
 
     @property

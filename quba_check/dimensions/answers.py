@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import astuple, replace
 from functools import partial
@@ -14,7 +15,7 @@ from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.predictions import Predictions
-from quba_check.core.requests import AnswerMetric, AnswerRequest
+from quba_check.core.requests import AnswerMetric, AnswerRequest, AnswerScore
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._ratios import accuracy_on, share, share_curve
@@ -22,8 +23,14 @@ from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._scores import image_scores
 from quba_check.dimensions._streaming import SHARE_CORNERS, SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.confidence_scores import max_probability
-from quba_check.metrics.selective import Guarantee, aurc, guaranteed_threshold, least_answered, risk_coverage
+from quba_check.metrics.selective import (
+    Guarantee,
+    aurc,
+    guaranteed_threshold,
+    images_per_group,
+    least_answered,
+    risk_coverage,
+)
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits
 
@@ -57,7 +64,7 @@ def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None
 
     def terms(tables: Tables) -> Terms:
         clean = tables[CLEAN]
-        answered = _is_answered(image_scores(clean, score), threshold)
+        answered = _is_answered(_scores(clean, score), threshold)
         if is_share:
             return answered.astype(np.float64), np.ones(len(answered))
         return (answered & clean.correct).astype(np.float64), answered.astype(np.float64)
@@ -97,8 +104,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     tables = {"risk_coverage": _curve(clean)}
     if any(one.threshold is not None for one in found.values()):
         tables["thresholds"] = _thresholds(found)
-    notes = tuple(_note(rule, one, len(clean)) for rule, one in found.items())
-    whole = _area(clean, max_probability(clean.confidence))
+    notes = tuple(_note(rule, one, clean) for rule, one in found.items())
+    whole = _area(clean, _scores(clean, "max_probability"))
     measurement = Measurement.of("answers", whole, parts=parts, notes=notes, tables=tables)
     return replace(measurement, unsliced=unmeasured)
 
@@ -111,51 +118,47 @@ def _quantity(
     Raises:
         UnmeasurableError: no image is answered, or the score needs logits.
     """
-    scores = image_scores(clean, request.score, facts.model.outputs, REMEDY)
+    scores = _scores(clean, request.score, facts.model.outputs)
     if request.metric == "aurc":
         return _area(clean, scores)
     threshold = request.threshold
     if request.error is not None:
         rule = replace(request, metric="share")
         if rule not in found:
-            found[rule] = guaranteed_threshold(
-                _stored(scores),
-                clean.correct,
-                error=request.error,
-                confidence=request.confidence,
-                groups=clean.group,
-            )
+            bounds = {"error": request.error, "confidence": request.confidence}
+            found[rule] = guaranteed_threshold(scores, clean.correct, **bounds, groups=clean.group)
         threshold = found[rule].threshold
     answered = np.zeros(len(clean), bool) if threshold is None else _is_answered(scores, threshold)
     if request.metric == "share":
         return share(answered, CLEAN)
     n, right = int(np.count_nonzero(answered)), answered & clean.correct
     if not n:
-        rule_text = "" if threshold is None else f": none has a {request.score} of at least {threshold:.9g}"
-        raise UnmeasurableError(f"no image is answered{rule_text}")
+        reason = "" if threshold is None else f": every {request.score} is below {threshold:.9g}"
+        raise UnmeasurableError(f"no image is answered{reason}")
     accuracy = Estimate.mean(right, CLEAN) / Estimate.mean(answered, CLEAN)
     curve = share_curve(int(np.count_nonzero(right)), n)
     return Quantity(accuracy.value, "fraction", n, curve, influences=accuracy.influences)
 
 
 def _area(clean: Predictions, scores: ImageScores) -> Quantity:
-    area = aurc(_stored(scores), clean.correct, CLEAN)
+    area = aurc(scores, clean.correct, CLEAN)
     curve = curve_of(partial(additive_limits, area), 0.0, 1.0)
     return Quantity(area.value, "fraction", len(clean), curve, influences=area.influences)
 
 
-def _stored(scores: ImageScores) -> ImageScores:
+def _scores(clean: Predictions, score: AnswerScore, outputs: str | None = None) -> ImageScores:
     """Return scores at the precision of stored predictions, at which a threshold is compared."""
-    return scores.astype(np.float32).astype(np.float64)
+    return image_scores(clean, score, outputs, REMEDY).astype(np.float32).astype(np.float64)
 
 
 def _is_answered(scores: ImageScores, threshold: float) -> NDArray[np.bool_]:
-    return scores.astype(np.float32) >= np.float32(threshold)
+    answered: NDArray[np.bool_] = scores >= np.float32(threshold)
+    return answered
 
 
 def _curve(clean: Predictions) -> Table:
     """Return points of the risk-coverage curve at about equal distances of the share."""
-    curve, n = risk_coverage(max_probability(clean.confidence), clean.correct), len(clean)
+    curve, n = risk_coverage(_scores(clean, "max_probability"), clean.correct), len(clean)
     wanted = np.linspace(1, n, min(n, POINTS))
     rows = np.unique(np.searchsorted(curve.answered, np.floor(wanted)))
     columns = (curve.threshold[rows], curve.answered[rows] / n, (curve.wrong / curve.answered)[rows])
@@ -169,15 +172,15 @@ def _thresholds(found: Mapping[AnswerRequest, Guarantee]) -> Table:
     return Table(columns, tuple(row for row in rows if row[1] is not None))
 
 
-def _note(rule: AnswerRequest, found: Guarantee, n: int) -> str:
-    error = rule.error or 0.0
+def _note(rule: AnswerRequest, found: Guarantee, clean: Predictions) -> str:
+    error, n = rule.error or 0.0, len(clean)
     guarantee = f"at most {100 * error:g} % of the answers to new images are wrong"
     confidence = f"with {100 * rule.confidence:g} % confidence"
     if found.threshold is None:
-        least = least_answered(error, rule.confidence)
+        least = math.ceil(least_answered(error, rule.confidence) * images_per_group(clean.group))
         return (
             f"no threshold of {rule.score} shows {confidence} that {guarantee}: "
-            f"with {n:,} images, at least {least:,} must be answered, all right"
+            f"that takes at least {least:,} answers without an error, and the set has {n:,} images"
         )
     return (
         f"answer if {rule.score} >= {found.threshold:.9g} ({found.answered:,} of {n:,} images, "

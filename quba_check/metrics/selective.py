@@ -140,7 +140,7 @@ def guaranteed_threshold(
     Guarantee(threshold=2.0, answered=100, wrong=0)
     """
     n, curve, order = len(scores), risk_coverage(scores, correct), np.argsort(-scores, kind="stable")
-    starts = first_tests(n, error, confidence, _images_per_group(groups))
+    starts = first_tests(n, error, confidence, images_per_group(groups))
     sizes = {*range(min(starts, default=n), n, max(1, n // STEPS)), *starts, n}
     best, level, before = Guarantee(), 0.0, 0
     for row in np.unique(np.searchsorted(curve.answered, sorted(sizes))):
@@ -148,7 +148,7 @@ def guaranteed_threshold(
         level += sum(own for start, own in starts.items() if before < start <= answered)
         before, passed = answered, False
         if level:
-            effect = _images_per_group(None if groups is None else groups[order[:answered]])
+            effect = images_per_group(None if groups is None else groups[order[:answered]])
             passed = binomial_p(wrong / effect, answered / effect, error) <= level
         if passed:
             best = Guarantee(float(curve.threshold[row]), answered, wrong)
@@ -209,8 +209,17 @@ def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) ->
     return {smallest: level} if smallest <= n else {}
 
 
-def _images_per_group(groups: GroupIds | None) -> float:
-    """Return the effective number of images in a group whose images are all equal."""
+def images_per_group(groups: GroupIds | None) -> float:
+    """Return the design effect of groups of equal images: images per effective group.
+
+    Args:
+        groups: (n,) number of the group of each image, any whole number; None if each image is its own.
+
+    Source: effective number of clusters of unequal sizes, Kish, Survey Sampling, 1965.
+
+    >>> images_per_group(np.array([1, 1, 1, 2]))
+    2.5
+    """
     if groups is None:
         return 1.0
     sizes = np.unique(groups, return_counts=True)[1]

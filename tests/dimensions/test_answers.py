@@ -84,7 +84,7 @@ def test_none_is_answered():
     outcome = measured(*both(threshold=0.95))
     assert values(outcome) == {"share@probability=0.95": 0.0}
     assert outcome.unsliced["accuracy@probability=0.95"].reason == (
-        "no image is answered: none has a max_probability of at least 0.95"
+        "no image is answered: every max_probability is below 0.95"
     )
 
 
@@ -128,8 +128,10 @@ def test_no_threshold_has_the_guarantee():
     assert outcome.parts["share@error=0.1,confidence=0.9"].interval[0] == 0
     assert outcome.notes == (
         "no threshold of max_probability shows with 90 % confidence that at most 10 % of the answers to new "
-        "images are wrong: with 4 images, at least 22 must be answered, all right",
+        "images are wrong: that takes at least 22 answers without an error, and the set has 4 images",
     )
+    in_pairs = measured(*both(**BOUND), group=np.array([1, 1, 2, 2])).notes[0]
+    assert in_pairs.endswith("at least 44 answers without an error, and the set has 4 images")
     reason = outcome.unsliced["accuracy@error=0.1,confidence=0.9"].reason
     assert (reason, outcome.tables.keys()) == ("no image is answered", {"risk_coverage"})
 

@@ -12,6 +12,7 @@ from support.tiny import CLASSES, SIDE, picture, write_pictures
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import LEAST_STOPPED
+from quba_check.core.requests import AnswerMetric, AnswerRequest
 from quba_check.core.view import CLEAN
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
@@ -116,6 +117,21 @@ def test_upper_bounds_are_decided_early(data: Path, store: Path, whole: Evaluati
         assert stopped is not None
         assert stopped.row.passes == (true <= limit)
         assert stopped.row.images < stopped.row.of
+
+
+@pytest.mark.parametrize("metric", ["share", "accuracy"])
+def test_numbers_at_a_stated_threshold_are_decided(metric: AnswerMetric, data: Path, store: Path) -> None:
+    request = AnswerRequest(metric, threshold=0.3)
+    asked = demand(f"answers.{request.name}", 0.99)
+    evaluations = [new_evaluation(data, store) for _ in range(2)]
+    for evaluation in evaluations:
+        evaluation.plan(["answers"], requests=[request])
+    true = evaluations[0].measure("answers").parts[request.name].value
+    stopped = EarlyJudge(evaluations[1], [asked]).decide(asked, ALPHA)
+    assert stopped is not None
+    assert (stopped.row.passes, stopped.row.of) == (true >= 0.99, 2600)
+    assert stopped.row.images < 2600
+    assert value(stopped.measurement, f"answers.{request.name}") == pytest.approx(true, abs=0.2)
 
 
 def test_demands_that_need_all_images_are_not_decided(data: Path, store: Path) -> None:
