@@ -101,8 +101,10 @@ def operating_points(column: Column, target: str) -> list[Marked]:
         recall, specificity, threshold = (number_of(row[name]) for name in needed)
         suffix = "" if row["set"] == CLEAN_SET else f"@set={row['set']}"
         if f"{row['target']}{suffix}" == target and recall is not None and specificity is not None:
-            at = "" if threshold is None else f", threshold {threshold:.4g}"
-            marked.append((f"{row['rule']}{at}", 1 - specificity, recall))
+            rule = str(row["rule"])  # a rule by probability states its threshold
+            if threshold is not None and not rule.startswith("probability"):
+                rule += f", threshold {threshold:.4g}"
+            marked.append((rule, 1 - specificity, recall))
     return marked
 
 

@@ -31,7 +31,10 @@ CONFUSIONS = {
 ROC = {"columns": ["threshold", "false_positive_rate", "recall"], "rows": [[0.9, 0.0, 0.5], [0.1, 1.0, 1.0]]}
 POINTS = {
     "columns": ["target", "set", "rule", "threshold", "recall", "specificity"],
-    "rows": [["cat", "clean", "probability", 0.3, 0.95, 0.8], ["cat", "fog", "probability", 0.3, 0.7, 0.75]],
+    "rows": [
+        ["cat", "clean", "probability 0.3", 0.3, 0.95, 0.8],
+        ["cat", "fog", "specificity 0.75 on night", 0.41239, 0.7, 0.75],
+    ],
 }
 ANSWERS = {
     "risk_coverage": {"columns": ["threshold", "share", "error"], "rows": [[0.9, 0.5, 0.0], [0.1, 1.0, 0.1]]},
@@ -96,11 +99,14 @@ def test_the_operating_points_of_each_set_are_on_its_roc_curve() -> None:
     clean, fog = drawn("classes", tables)
     assert clean.caption == (
         "ROC of cat: its recall by the share of other images that are called so. "
-        "Marked: probability, threshold 0.3: recall 0.950 at false positive rate 0.200."
+        "Marked: probability 0.3: recall 0.950 at false positive rate 0.200."
     )
-    assert "recall 0.700 at false positive rate 0.250" in fog.caption
+    assert (
+        "specificity 0.75 on night, threshold 0.4124: recall 0.700 at false positive rate 0.250."
+        in fog.caption
+    )
     assert clean.chart is not None
-    assert clean.chart.description == "probability, threshold 0.3: recall 0.950 at false positive rate 0.200"
+    assert clean.chart.description == "probability 0.3: recall 0.950 at false positive rate 0.200"
     assert len(elements(clean.chart, "circle")) == 1
     (alone,) = drawn("classes", {"roc.cat": ROC})
     assert alone.chart is not None
