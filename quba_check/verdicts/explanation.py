@@ -138,7 +138,17 @@ def _notes(verdict: Verdict) -> Iterator[str]:
         yield f"other suite: {evidence.other_suite}"
     if not isinstance(evidence, Unmeasurable):
         # The headline gives the signs of masking.
-        yield from (note for note in evidence.notes if not (is_masked and note.startswith(MASKED)))
+        notes = (note for note in evidence.notes if not (is_masked and note.startswith(MASKED)))
+        yield from (note for note in notes if _concerns(note, verdict.demand, evidence))
+
+
+def _concerns(note: str, demand: Demand, evidence: Measurement | Drop | Grade) -> bool:
+    """Return False for a note that begins with the name of other parts."""
+    if demand.part is None or not isinstance(evidence, Measurement):
+        return True
+    about = note.partition(": ")[0]
+    parts = [name for name in evidence.parts if name == about or name.startswith(f"{about}.")]
+    return not parts or demand.part in parts
 
 
 def _more_images(verdict: Verdict) -> str:
