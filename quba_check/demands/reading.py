@@ -93,10 +93,10 @@ def _requested_demands(section: str, entries: Tree, label: str, suite: SuiteFact
     """Yield the demands on numbers that exist only because a section asks for them."""
     for location, _, request in requests_of(section, _plain(entries), suite, lambda _: label):
         parents = [_branch(entries, *location[1:end]) for end in range(2, len(location))]
-        settings = {
-            key: next((_value(tree, key) for tree in reversed(parents) if key in tree), _DEFAULTS[key])
-            for key in SETTINGS
-        }
+        settings = {}
+        for key in SETTINGS:
+            stated = (_value(parent, key) for parent in reversed(parents))
+            settings[key] = next((value for value in stated if value is not None), _DEFAULTS[key])
         entry, part = _branch(entries, *location[1:]), part_of(request, suite)
         for demand in _entry_demands(registry[request.dimension], part, entry, suite, settings):
             yield replace(demand, request=request)
