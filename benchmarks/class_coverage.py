@@ -1,4 +1,4 @@
-"""Coverage of the intervals of single classes, and of the worst class and the mean of all.
+"""Coverage of the intervals of single classes, of the worst class, and of the mean of all.
 
 Each cell of the grid draws images of a class and of others, whose answers are right with a fixed rate. True
 values follow from the rates, those of `each` from the rates of all classes. The worst class has one-sided
@@ -56,16 +56,17 @@ class Sample:
 
     measured: Measurement
     truth: dict[str, float]
+    suffix: str = ""
 
     def covered(self) -> Iterator[str]:
         """Yield the numbers whose interval has the true value; of `each`, the sides of it."""
         for name, quantity in self.measured.parts.items():
             low, high = ends(quantity)
             is_above, is_below = low - 1e-9 <= self.truth[name], self.truth[name] <= high + 1e-9
+            name += self.suffix
             if name.startswith(EACH):
-                yield from (
-                    side for side, holds in zip(sides(name), (is_above, is_below), strict=True) if holds
-                )
+                held = zip(sides(name), (is_above, is_below), strict=True)
+                yield from (side for side, holds in held if holds)
             elif is_above and is_below:
                 yield name
 
@@ -98,23 +99,36 @@ def of_one_class(n: int, rate: float, rng: np.random.Generator) -> Sample:
     return Sample(measured(label, predicted, requests, ("a", "b", "c"), probabilities), truth)
 
 
-def of_all_classes(n: int, rate: float, rng: np.random.Generator) -> Sample:
-    """Return a sample of n images of ten classes, one of them worse; a wrong answer is the next class."""
+def of_all_classes(n: int, rate: float, rng: np.random.Generator, *, uneven: bool = False) -> Sample:
+    """Return a sample of n images of ten classes, of which the first is worse.
+
+    A wrong answer is the next class. Of uneven classes, the second one has half of the images.
+    """
     label = np.arange(n) % CLASSES
+    if uneven:
+        label[: n // 2] = 1
+    images = np.bincount(label, minlength=CLASSES)
     rates = np.full(CLASSES, rate)
     rates[0] = 0.9 * rate
     right = rng.random(n) < rates[label]
     predicted = np.where(right, label, (label + 1) % CLASSES)
-    calls = rates + np.roll(1 - rates, 1)
-    f1 = 2 * rates / (1 + calls)
+    calls = images * rates + np.roll(images * (1 - rates), 1)
+    f1 = 2 * images * rates / (images + calls)
     truth = {
         "macro.recall": rates.mean(),
-        "macro.precision": (rates / calls).mean(),
+        "macro.precision": (images * rates / calls).mean(),
         "macro.f1": f1.mean(),
         "each.recall": rates.min(),
         "each.f1": f1.min(),
     }
-    return Sample(measured(label, predicted, OF_ALL, tuple("abcdefghij")), truth)
+    sample = measured(label, predicted, OF_ALL, tuple("abcdefghij"))
+    return Sample(sample, truth, ", uneven" if uneven else "")
+
+
+def samples(n: int, rate: float, rng: np.random.Generator) -> tuple[Sample, ...]:
+    """Return a sample of one class, one of ten classes, and one of ten uneven classes."""
+    even, uneven = (of_all_classes(n, rate, rng, uneven=one) for one in (False, True))
+    return of_one_class(n, rate, rng), even, uneven
 
 
 def measured(
@@ -143,9 +157,9 @@ def main() -> int:
     for n, rate in product(IMAGES, RATES):
         counts, measurable = Counter[str](), Counter[str]()
         for _ in range(given.draws):
-            for sample in (of_one_class(n, rate, rng), of_all_classes(n, rate, rng)):
+            for sample in samples(n, rate, rng):
                 counts.update(sample.covered())
-                measurable.update(list(sample.measured.parts))
+                measurable.update([f"{name}{sample.suffix}" for name in sample.measured.parts])
         print(f"\n{n:,} images, rate {rate:g}")
         names = [
             name
@@ -156,7 +170,7 @@ def main() -> int:
         for name in names:
             key = f"{name}, {n} images, rate {rate:g}"
             covered[key], least[key] = counts[name], LEAST_ONE_SIDED if "limit" in name else LEAST
-            print(f"  {name:<32}{counts[name] / given.draws:7.1%}", flush=True)
+            print(f"  {name:<36}{counts[name] / given.draws:7.1%}", flush=True)
     short = [
         f"{key}: {count / given.draws:.1%}"
         for key, count in covered.items()

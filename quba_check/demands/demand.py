@@ -70,7 +70,7 @@ class Demand:
     @property
     def slices(self) -> str:
         """The slice or the column that it bounds; empty without one."""
-        if self.part is None or not self.part.startswith(SLICES):
+        if self.part is None or self.request is not None or not self.part.startswith(SLICES):
             return ""
         name = self.part.removeprefix(SLICES)
         return name if "=" in name else name.rpartition(".")[0]

@@ -113,9 +113,11 @@ def macro_mean(
     if metric != "recall":
         hit = right if metric == "precision" else 0.0
         influences += np.where(is_called, weight[predicted] * (hit - values[predicted]), 0.0)
+    # A class without a failure may have a low rate: the bounds do not shrink with failures of other classes
+    # (0 images of the bound, as in Fay and Feuer, Statistics in Medicine 1997).
     largest = size * float(weight[has_images].max())
     value = math.fsum(values[has_images]) / number
-    return Estimate(value, {sample: influences}, {sample: InfluenceBounds(largest, largest, n, n)})
+    return Estimate(value, {sample: influences}, {sample: InfluenceBounds(largest, largest, 0, 0)})
 
 
 def restated_share(prevalence: float, hits: Estimate, false: Estimate) -> Estimate:

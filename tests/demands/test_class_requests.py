@@ -74,6 +74,21 @@ def test_an_extending_file_replaces_single_values(read):
     assert (demand.threshold, demand.tier) == (0.95, "warn")
 
 
+def test_classes_with_the_names_of_keys(read):
+    """Entries of them are demands like others; under `not_as` they are classes, not settings."""
+    suite = replace(SKIN, class_names=("slices", "tier", "copy", "wart"))
+    demands = read(
+        """\
+slices: {recall: {min: 0.5}}
+  copy: {recall: {min: 0.5}}
+  not_as: {copy: {tier: {max: 0.1}}, tier: {slices: {max: 0.1, optional: true}}}
+""",
+        suite,
+    )
+    assert [(demand.slices, demand.tier) for demand in demands] == [("", "block")] * 4
+    assert [demand.optional for demand in demands] == [False, False, False, True]
+
+
 def test_unknown_facts_are_not_checked(read):
     """Records know neither all classes nor all sets."""
     facts = SuiteFacts("skin", 4, (), CORRUPTIONS, {})

@@ -1,5 +1,6 @@
 """classes: numbers of single classes, of the worst one and of all, and the reasons for no value."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -298,6 +299,22 @@ def test_each_class_counts_groups_as_the_class_alone(metric):
     parts = measured(label, predicted, ClassRequest(EACH, (), metric), *one, group=group).parts
     lowest = min(parts[request.name].curve.at(-2) for request in one)
     assert parts[f"each.{metric}"].curve.at(-2) == pytest.approx(lowest, abs=0.02)
+
+
+def test_memory_does_not_grow_with_images_times_classes():
+    """2,000 classes and 10,000 images: a number for each pair would take 160 MB."""
+    label = np.arange(10_000) % 2_000
+    predicted = np.where(np.arange(10_000) % 7, label, (label + 1) % 2_000)
+    requests = [ClassRequest(EACH, (), metric) for metric in ("recall", "specificity", "precision", "f1")]
+    requests += [ClassRequest(MACRO, (), metric) for metric in ("recall", "precision", "f1")]
+    facts = Facts(SuiteFacts("wide", 2_000, (), (), {}, requests=tuple(requests)), ModelFacts(1, 1))
+    tables = {CLEAN: answers(label, predicted)}
+    tracemalloc.start()
+    try:
+        CLASSES.measure(tables, facts)
+        assert tracemalloc.get_traced_memory()[1] < 2e7
+    finally:
+        tracemalloc.stop()
 
 
 def test_tables():

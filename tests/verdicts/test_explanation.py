@@ -127,6 +127,39 @@ def test_a_part():
     )
 
 
+def of_each(recalls, demand=None, **more):
+    """The explanation of a bound of 0.5 on the worst class, from the recall of each."""
+    demand = demand or replace(CORRUPTION, dimension="classes", part="each.recall", unit="fraction", parts=())
+    table = Table(("class", "images", "value"), tuple((f"c{k}", 20, one) for k, one in enumerate(recalls)))
+    parts = {
+        "each.recall": Quantity(min(recalls), "fraction", 400),
+        "cat.recall": Quantity(0.4, "fraction", 20),
+    }
+    evidence = Measurement(
+        "classes", 0.6, "fraction", 400, parts=parts, tables={"each.recall": table}, **more
+    )
+    return explanation(judge(demand, evidence))
+
+
+def test_the_classes_that_miss_a_bound_are_named_worst_first():
+    assert of_each([0.4, 0.9, 0.1]).split("\n")[1] == (
+        "  2 of 3 classes below 0.5: c2 0.100 (n = 20), c0 0.400 (n = 20)"
+    )
+    seventeen = of_each([0.01 * k for k in range(17)]).split("\n")[1]
+    assert seventeen.startswith("  17 of 17 classes below 0.5: c0 0.000 (n = 20), c1 0.010 (n = 20), ")
+    assert seventeen.endswith("c9 0.090 (n = 20) and 7 more")
+    assert of_each([0.9, 0.7, 0.6, 0.8]).split("\n")[1] == (
+        "  worst classes: c2 0.600 (n = 20), c1 0.700 (n = 20), c3 0.800 (n = 20)"
+    )
+
+
+def test_a_note_on_another_part_is_left_out():
+    notes = ("cat: called from the probability 0.4", "each.recall: a note", "of the run")
+    assert of_each([0.4], notes=notes).split("\n")[3:5] == ["  each.recall: a note", "  of the run"]
+    cat = replace(CORRUPTION, dimension="classes", part="cat.recall", unit="fraction", parts=())
+    assert of_each([0.4], cat, notes=notes).split("\n")[2:4] == [f"  {notes[0]}", "  of the run"]
+
+
 def test_a_part_that_was_not_measured_is_no_pass():
     demand = replace(CORRUPTION, part="fog", parts=())
     verdict = judge(demand, corruption(0.6, snow=0.9))
