@@ -20,7 +20,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
-from quba_check.core.requests import ClassRequest
+from quba_check.core.requests import ClassRequest, OperatingPoint
 from quba_check.demands.policy import Policy
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import explanation
@@ -153,11 +153,14 @@ def test_the_classes_that_miss_a_bound_are_named_worst_first():
     )
 
 
-def test_a_note_on_another_part_is_left_out():
-    notes = ("cat: called from the probability 0.4", "each.recall: a note", "of the run")
-    assert of_each([0.4], notes=notes).split("\n")[3:5] == ["  each.recall: a note", "  of the run"]
-    cat = replace(CORRUPTION, dimension="classes", part="cat.recall", unit="fraction", parts=())
-    assert of_each([0.4], cat, notes=notes).split("\n")[2:4] == [f"  {notes[0]}", "  of the run"]
+def test_a_note_on_other_classes_is_left_out():
+    notes = ("cat@probability=0.3: a note", "each.recall: a note")
+    each = replace(CORRUPTION, dimension="classes", part="each.recall", unit="fraction", parts=())
+    requested = replace(each, request=ClassRequest("each", (), "recall"))
+    assert of_each([0.4], requested, notes=notes).split("\n")[3:-1] == ["  each.recall: a note"]
+    point = ClassRequest("cat", (0,), "recall", at=OperatingPoint("probability", 0.3))
+    cat = replace(each, part="cat.recall", request=point)
+    assert of_each([0.4], cat, notes=notes).split("\n")[2:-1] == ["  cat@probability=0.3: a note"]
 
 
 def test_a_part_that_was_not_measured_is_no_pass():
