@@ -16,7 +16,7 @@ from quba_check.core.requests import (
     OperatingPoint,
     Rule,
 )
-from quba_check.core.view import CLEAN_SET
+from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
 from quba_check.errors import ThresholdError
 from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location, dotted_path
@@ -139,7 +139,8 @@ def _operating_point(
 
 def _sets(suite: SuiteFacts) -> list[str]:
     """Return the names of the sets that classes can be judged on."""
-    corruptions = () if suite.samples_corruptions else (*suite.corruptions, *suite.extra_corruptions)
+    are_shown = CORRUPTIONS_SET in suite.spaces and not suite.samples_corruptions
+    corruptions = (*suite.corruptions, *suite.extra_corruptions) if are_shown else ()
     shifts = (name for name in suite.shifts if suite.spaces.get(name) is None)
     return [CLEAN_SET, *shifts, *corruptions]
 
@@ -157,7 +158,7 @@ def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -
     problem = f"the suite '{suite.name}' has no such set of images of classes"
     if suite.spaces.get(name) is not None:
         problem = "its labels are not the model's classes"
-    elif name in (*suite.corruptions, *suite.extra_corruptions):
+    elif suite.samples_corruptions and name in (*suite.corruptions, *suite.extra_corruptions):
         problem = "each image is shown under one of all corruptions"
     allowed = f"Allowed: {listed(sets, 2 * _SHOWN)}.{did_you_mean(name, sets)}"
     raise ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem}, got '{name}'. {allowed}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, cast
@@ -15,6 +14,7 @@ from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Quantity, Table
 from quba_check.core.requests import EACH, ClassRequest
 from quba_check.dimensions._class_sets import ClassSet
+from quba_check.dimensions._one_class import counted
 from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
 from quba_check.metrics.class_metrics import ClassCounts, OfEachClass, class_counts, f1_limits, macro_mean
@@ -26,7 +26,6 @@ from quba_check.stats.intervals import Limits, Scores, share_limits
 
 NAMED = 10
 """Largest number of classes named in a message."""
-_WITH_LIMITS: tuple[OfEachClass, OfEachClass] = ("recall", "precision")
 
 
 def quantity_of_all(
@@ -75,14 +74,13 @@ class EachClass:
     def of(cls, metric: OfEachClass, rows: ClassSet, classes: int) -> EachClass:
         """Return the number of each class on the rows of a set."""
         counts = class_counts(metric, rows.label, rows.predicted, classes)
-        if rows.group is None:
+        effects, group = [], rows.group
+        if group is None:
             return cls(metric, counts)
-        effects, group, shares = list[GroupEffect](), rows.group, counts.shares
-        for k, selected in enumerate(_rows_of_classes(metric, rows, classes)):
-            is_called = rows.predicted[selected] == (k if metric == "specificity" else rows.label[selected])
-            hits = is_called != (metric == "specificity")
-            rated: dict[Sample, Influences] = {"rows": hits - shares[k]}
-            effect = group_effect(rated, {"rows": group[selected]}) if len(selected) else None
+        for k, share in enumerate(counts.shares):
+            selected, hits = counted(metric, rows.label == k, rows.predicted == k)
+            rated: dict[Sample, Influences] = {"rows": hits[selected] - share}
+            effect = group_effect(rated, {"rows": group[selected]}) if selected.any() else None
             effects.append(effect or GroupEffect(1.0, 1.0, 0))
         return cls(metric, counts, tuple(effects))
 
@@ -118,21 +116,3 @@ class EachClass:
             limits[len(SCORES) // 2] = value
             curve = bounded_curve(limits, 0.0, 1.0)
         return Quantity(value, "fraction", n, curve, images=shown if shown < n else None, groups=groups)
-
-
-def _rows_of_classes(metric: OfEachClass, rows: ClassSet, classes: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the positions of the rows that count for each class."""
-    if metric == "specificity":
-        yield from (np.flatnonzero(rows.label != k) for k in range(classes))
-        return
-    of_label, of_answer = (_positions(of, classes) for of in (rows.label, rows.predicted))
-    if metric == "f1":
-        yield from map(np.union1d, of_label, of_answer)
-    else:
-        yield from of_label if metric == "recall" else of_answer
-
-
-def _positions(of: NDArray[np.int64], classes: int) -> list[NDArray[np.intp]]:
-    """Return the positions of each class in an array."""
-    order = np.argsort(of, kind="stable")
-    return np.split(order, np.searchsorted(of[order], np.arange(classes + 1)))[1:-1]

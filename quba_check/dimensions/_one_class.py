@@ -83,7 +83,20 @@ def _masks(request: ClassRequest, rows: ClassSet, threshold: float | None) -> tu
 def selected_rows(request: ClassRequest, rows: ClassSet, threshold: float | None) -> tuple[Mask, Mask]:
     """Return the rows that count for a share, and the hits among them."""
     is_of, is_called = _masks(request, rows, threshold)
-    match request.metric:
+    if request.metric == "confusion":
+        return is_of, np.isin(rows.predicted, request.others)
+    return counted(request.metric, is_of, is_called)
+
+
+def counted(metric: ClassMetric, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask]:
+    """Return the rows that count for a share of a class, and the hits among them.
+
+    Args:
+        metric: the share; for `f1` that of `ClassCounts`.
+        is_of: (r,) bool, True for the rows of the class.
+        is_called: (r,) bool, True for the rows that are called so.
+    """
+    match metric:
         case "specificity":
             return ~is_of, ~is_called
         case "precision":
@@ -92,8 +105,6 @@ def selected_rows(request: ClassRequest, rows: ClassSet, threshold: float | None
             return ~is_called, ~is_of
         case "f1":
             return is_of | is_called, is_of & is_called
-        case "confusion":
-            return is_of, np.isin(rows.predicted, request.others)
         case _:
             return is_of, is_called
 

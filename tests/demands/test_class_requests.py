@@ -11,7 +11,7 @@ from quba_check.demands import read_thresholds
 from quba_check.errors import ThresholdError
 
 NAMES = ("melanoma, malignant", "nevus", "benign", "wart")
-SPACES = {"clean": None, "night": None, "sketch": "fewer"}
+SPACES = {"clean": None, "corruptions": None, "night": None, "sketch": "fewer"}
 SKIN = SuiteFacts(
     "skin", 4, ("night", "sketch"), CORRUPTIONS, SPACES, class_names=NAMES, unknown=("near",), slices=()
 )
@@ -237,6 +237,13 @@ def test_messages(read, classes, message):
             "nevus: {recall: {min: 0.9}, set: fog}",
             "classes.nevus.set: each image is shown under one of all corruptions, got 'fog'. Allowed: "
             "clean, night.",
+        ),
+        (
+            replace(SKIN, spaces={"clean": None}),
+            "nevus: {recall: {min: 0.9}, set: fog}",
+            "classes.nevus.set: the suite 'skin' has no such set of images of classes, got 'fog'. "
+            "Allowed: clean, "
+            "night, sketch.",
         ),
         (
             replace(SKIN, shifts=()),
