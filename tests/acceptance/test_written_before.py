@@ -54,4 +54,4 @@ def test_a_record_is_a_baseline(judge_cold: Judge) -> None:
     for name, row in old["measurements"].items():
         assert [key for key in new["measurements"][name] if key in row] == list(row)
     with np.load(OLD / "record.npz") as before, np.load(folder / "new.npz") as after:
-        assert set(after.files) == set(before.files)
+        assert set(after.files) >= set(before.files)
