@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import curve_of
+from quba_check.core.confidence import ConfidenceCurve, curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
@@ -18,7 +18,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.requests import AnswerMetric, AnswerRequest, AnswerScore
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import accuracy_on, share, share_curve
+from quba_check.dimensions._ratios import accuracy_on, share
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._scores import image_scores
 from quba_check.dimensions._streaming import SHARE_CORNERS, SUBSET_CORNERS
@@ -33,6 +33,7 @@ from quba_check.metrics.selective import (
 )
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits
+from quba_check.stats.intervals import share_limits
 
 POINTS = 100
 """Largest number of points of the risk-coverage curve in a record."""
@@ -130,14 +131,18 @@ def _quantity(
         threshold = found[rule].threshold
     answered = np.zeros(len(clean), bool) if threshold is None else _is_answered(scores, threshold)
     if request.metric == "share":
-        return share(answered, CLEAN)
+        return replace(share(answered, CLEAN), curve=_curve_of_share(int(answered.sum()), len(clean)))
     n, right = int(np.count_nonzero(answered)), answered & clean.correct
     if not n:
         reason = "" if threshold is None else f": every {request.score} is below {threshold:.9g}"
         raise UnmeasurableError(f"no image is answered{reason}")
     accuracy = Estimate.mean(right, CLEAN) / Estimate.mean(answered, CLEAN)
-    curve = share_curve(int(np.count_nonzero(right)), n)
+    curve = _curve_of_share(int(np.count_nonzero(right)), n)
     return Quantity(accuracy.value, "fraction", n, curve, influences=accuracy.influences)
+
+
+def _curve_of_share(hits: int, n: int) -> ConfidenceCurve | None:
+    return curve_of(lambda z, effect: share_limits(hits / effect, n / effect, z), 0.0, 1.0)
 
 
 def _area(clean: Predictions, scores: ImageScores) -> Quantity:

@@ -220,9 +220,8 @@ def adaptive_bins(column: NDArray[np.float32], bins: int) -> NDArray[np.int64]:
     ordered = np.sort(column)[len(column) - n :]
     positions = np.minimum(np.rint(np.arange(1, bins) * n / bins).astype(np.int64), n - 1)
     bin_of_row = np.zeros(len(column), dtype=np.int16)
-    for edge in ordered[
-        positions
-    ]:  # a tenth of the time of a binary search, whose branches are unpredictable
+    # A tenth of the time of a binary search, whose branches are unpredictable.
+    for edge in ordered[positions]:
         bin_of_row += column >= edge
     return bin_of_row.astype(np.int64)
 
