@@ -406,7 +406,9 @@ def test_numbers_of_classes(run) -> None:
     assert "classes.disc.recall@probability=0.3[min]   PASS >= 0.5" in output
     assert "classes.not_as.disc.ring[max]              PASS <= 0.5" in output
     assert run("tune", "c.json", "-o", "c.yaml")[0] == 0
-    assert Path("c.yaml").read_text(encoding="utf-8") == """\
+    assert (
+        Path("c.yaml").read_text(encoding="utf-8")
+        == """\
 schema: 1
 classes:
   disc:
@@ -416,6 +418,7 @@ classes:
     at: {probability: 0.3}
   not_as: {disc: {"ring": {max: 0.12}}}
 """
+    )
 
 
 def test_misspelt_classes_of_a_record(run) -> None:
