@@ -155,6 +155,14 @@ class TestAce:
             slow_ace(table, label), abs=1e-9
         )
 
+    @pytest.mark.parametrize("rows", [1023, 1025, 2050])
+    def test_blocks_of_rows_join_without_a_seam(self, rows):
+        rng = np.random.default_rng(rows)
+        table, label = rng.dirichlet(np.ones(3), size=rows).astype(np.float32), rng.integers(0, 3, rows)
+        assert adaptive_calibration_error(table, label, bins=15) == pytest.approx(
+            slow_ace(table, label), abs=1e-9
+        )
+
     @given(tables(), st.randoms(use_true_random=False))
     @examples
     def test_range_and_order_of_images_and_classes(self, table, random):
