@@ -132,8 +132,17 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Suite, model and protocol of a measurement."""
+    """Suite, model and protocol of a measurement.
+
+    Attributes:
+        suite: facts about the suite.
+        model: facts about the model.
+        protocol: the protocol.
+        with_tables: False if nobody reads the tables of the measurement, as on slices: costly ones can be
+            left out.
+    """
 
     suite: SuiteFacts
     model: ModelFacts
     protocol: Protocol = STANDARD
+    with_tables: bool = True

@@ -43,7 +43,7 @@ def measure_slices(
         with_gaps: measure all other images of each slice too, which takes most of the time.
     """
     # Requested parts are not measured on slices, so that sets of theirs alone need no slices.
-    facts = replace(facts, suite=replace(facts.suite, requests=()))
+    facts = replace(facts, suite=replace(facts.suite, requests=()), with_tables=False)
     needed = dimension.views(facts.suite)
     predictions = {view: table for view, table in predictions.items() if view in needed}
     slices = {view: columns for view, columns in slices.items() if view in needed}

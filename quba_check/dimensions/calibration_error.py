@@ -87,7 +87,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     clean, probabilities = predictions[CLEAN], clean_probabilities(predictions)
     whole, parts = _errors(clean, clean.confidence, probabilities)
     tables = {"reliability": _reliability(clean.confidence, clean.correct)}
-    if np.any(clean.label >= 0):
+    if facts.with_tables and np.any(clean.label >= 0):
         tables |= _advice(clean, probabilities, parts, facts.model)
     return Measurement.of("calibration_error", whole, parts=parts, tables=tables)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,6 +71,17 @@ def test_slices_add_up_to_the_whole(rows):
     accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: {"light": column(values)}})
     assert sum(one.value * one.n for one in accuracy.slices.values()) == pytest.approx(correct.sum())
     assert len(accuracy.gaps) == (len(accuracy.slices) if len(accuracy.slices) > 1 else 0)
+
+
+def test_tables_that_nobody_reads_are_not_computed():
+    """A temperature of the calibration error takes longer than the value."""
+    asked = []
+    calibration = registry["calibration_error"]
+    spy = replace(calibration, measure=lambda *given: asked.append(calibration.measure(*given)) or asked[-1])
+    tables, light = {CLEAN: table(np.array([1, 0, 0, 0] * 4, bool))}, {CLEAN: {"light": column("dn" * 8)}}
+    measured = measure_slices(spy, calibration.measure(tables, FACTS), tables, light, FACTS)
+    assert "temperature" in measured.tables
+    assert [list(one.tables) for one in asked] == [["reliability"]] * 4
 
 
 def test_denominators_are_those_of_the_slice():
