@@ -57,7 +57,10 @@ class MergedFile:
         return self._document(location).at_key(location)
 
     def _document(self, location: Location) -> Document:
-        """Return the document of the last value below a location; child files come last."""
+        """Return the document of the last value below a location.
+
+        The values of extending files come last.
+        """
         item: Tree | LocatedValue | None = self.tree
         for step in location:
             if not isinstance(item, dict) or str(step) not in item:

@@ -108,7 +108,7 @@ def scale_probabilities(
 
     Args:
         probabilities: (N, C) float32, in [0, 1]; 0 counts as the smallest float32 number above it.
-        temperature: above 0; one for all images, or (N,) one for each.
+        temperature: in (0, ∞); one for all images, or (N,) one for each.
 
     >>> scale_probabilities(np.array([[0.9, 0.1]], dtype=np.float32), 2.0)
     array([[0.75, 0.25]], dtype=float32)
