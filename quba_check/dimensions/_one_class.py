@@ -89,7 +89,7 @@ def selected_rows(request: ClassRequest, rows: ClassSet, threshold: float | None
 
 
 def counted(metric: ClassMetric, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask]:
-    """Return the counted rows and the hits of a share of a class.
+    """Return the rows behind a share of a class, and the hits among them.
 
     Args:
         metric: the share; for `f1` that of `ClassCounts`.
