@@ -24,29 +24,23 @@ ROW_BLOCK = 4096
 """Rows ranked at a time: bounds the memory of the comparison."""
 
 
-def is_in_top_k(probabilities: NDArray[np.float32], label: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
-    """Return True for each image whose label is among its k most probable classes.
+def label_ranks(probabilities: NDArray[np.float32], label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rank of each label among the classes, by probability.
 
-    Of equally probable classes the one with the lower number ranks first, as with argmax. A label outside the
-    table's classes is never among them.
+    Of equally probable classes the one with the lower number ranks first, as with argmax.
 
     Args:
         probabilities: (N, C) float32, in [0, 1].
         label: (N,) class of each image.
-        k: number of classes that count, from 1 to C.
 
     Returns:
-        (N,) bool, whose mean is the top-k accuracy; higher is better.
+        (N,) 0 for the most probable class, to C − 1; C for a label outside the table's classes. The share of
+        ranks below k is the top-k accuracy.
 
     >>> table = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], dtype=np.float32)
-    >>> is_in_top_k(table, np.array([1, 2]), k=2).tolist()
-    [True, False]
+    >>> label_ranks(table, np.array([1, 2])).tolist()
+    [1, 2]
     """
-    return _label_ranks(probabilities, label) < k
-
-
-def _label_ranks(probabilities: NDArray[np.float32], label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rank of each label, from 0; C for one outside the table."""
     rows, classes = probabilities.shape
     ranks = np.empty(rows, dtype=np.int64)
     for start in range(0, rows, ROW_BLOCK):
@@ -63,7 +57,7 @@ def _ranks(predictions: Tables) -> NDArray[np.int64]:
     """Return the rank of each clean image's best right class, from 0."""
     clean, probabilities = predictions[CLEAN], clean_probabilities(predictions)
     right = clean.label[:, None] if clean.acceptable is None else clean.acceptable
-    ranks: NDArray[np.int64] = np.min([_label_ranks(probabilities, label) for label in right.T], axis=0)
+    ranks: NDArray[np.int64] = np.min([label_ranks(probabilities, label) for label in right.T], axis=0)
     return ranks
 
 

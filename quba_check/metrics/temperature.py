@@ -40,13 +40,11 @@ class TemperatureFit:
 
     Attributes:
         temperature: the best temperature: above 1 if the model is too confident.
-        nll_scaled: mean negative log-likelihood of the labels at the best temperature, in nats.
         is_at_limit: True if no temperature of the searched range is best. An example is a model that is right
             on all images: the likelihood grows as the temperature falls.
     """
 
     temperature: float
-    nll_scaled: float
     is_at_limit: bool
 
 
@@ -98,7 +96,7 @@ def fit_temperature(probabilities: NDArray[np.float32], label: NDArray[np.int64]
     temperature = math.exp(-log_beta)
     at_limit = not LOWEST * (1 + NEAR) < temperature < HIGHEST * (1 - NEAR)
     vanishes = point.nll == 0 < start.nll  # labels with a probability of 1: any lower temperature is as good
-    return TemperatureFit(temperature, point.nll, at_limit or vanishes)
+    return TemperatureFit(temperature, at_limit or vanishes)
 
 
 def scale_probabilities(

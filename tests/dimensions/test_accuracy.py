@@ -11,7 +11,7 @@ from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import accuracy, registry
-from quba_check.dimensions.accuracy import is_in_top_k
+from quba_check.dimensions.accuracy import label_ranks
 from quba_check.errors import UnmeasurableError
 
 ACCURACY = registry["accuracy"]
@@ -107,7 +107,7 @@ examples = settings(deadline=None, derandomize=True, max_examples=60)
 
 
 def top_k_accuracy(probabilities, label, k):
-    return float(is_in_top_k(probabilities, label, k).mean())
+    return float((label_ranks(probabilities, label) < k).mean())
 
 
 @st.composite

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.guides import follow, steps
 
 
+@pytest.mark.slow
 def test_the_page(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     follow(steps("classes.md"), tmp_path / "project", tmp_path / "store")
