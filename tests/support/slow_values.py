@@ -6,6 +6,7 @@ their names, images prepared with torchvision, attacks written out, and all numb
 
 from __future__ import annotations
 
+import math
 import statistics
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -180,7 +181,13 @@ class SlowValues:
             _calibration_error_of_class([p[k] for p in tables], [label == k for label in labels])
             for k in range(len(self._wnids))
         )
-        self._put("calibration_error", (ece * ace) ** 0.5, len(labels), ece=ece, ace=ace)
+        nll = statistics.fmean(-math.log(p[label]) for p, label in zip(tables, labels, strict=True))
+        brier = statistics.fmean(
+            sum((p[k] - (k == label)) ** 2 for k in range(len(p)))
+            for p, label in zip(tables, labels, strict=True)
+        )
+        parts = {"ece": ece, "ace": ace, "nll": nll, "brier": brier}
+        self._put("calibration_error", (ece * ace) ** 0.5, len(labels), **parts)
 
         right, confidences = ([[] for _ in self._wnids] for _ in range(2))
         for label, p, hit in zip(labels, tables, self._clean_right, strict=True):
