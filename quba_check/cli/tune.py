@@ -98,11 +98,10 @@ def tune(output: Path, add: bool, **given: Any) -> None:
     if useless := dimensions_without_effect(source.limits):
         notes.append(f"a limit of 0 or less, which every model meets: {listed(useless)}")
     if output.exists():
-        facts = _facts(source.records)
-        existing = thresholds_at(output, facts)
+        existing = thresholds_at(output, _facts(source.records))
         _check_protocol(existing, source.protocol)
         document = read_yaml(output, existing.label, ThresholdError)
-        requested = suggest_requested_limits(document, facts, source.records, source.z)
+        requested = suggest_requested_limits(existing, source.records, source.z)
         edit = edit_limits(document, source.limits, requested, add=add)
         text, change = edit.after, unified_diff(edit.before, edit.after, output)
         if edit.absent and not add:

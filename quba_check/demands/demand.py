@@ -14,6 +14,7 @@ from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import QuantityRow, StoppedRow
 from quba_check.records.provenance import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
+from quba_check.strict_yaml import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Demand:
         min_images: number of images below which a slice is not judged; 0 unless the demand is on slices.
         min_groups: number of groups of images, likewise, if groups are declared.
         request: how the part is measured, if it exists only because a demand asks for it.
+        location: place of the threshold in its file.
     """
 
     dimension: str
@@ -56,6 +58,7 @@ class Demand:
     min_images: int = 0
     min_groups: int = 0
     request: Request | None = None
+    location: Location = ()
 
     @property
     def target(self) -> str:

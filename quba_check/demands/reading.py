@@ -139,6 +139,7 @@ def _entry_demands(
                 line=located.line,
                 parts=() if part else tuple(parts.values()),
                 path=located.document.path,
+                location=located.location,
                 **settings,
             )
 

@@ -10,10 +10,8 @@ import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import BINS
-from quba_check.demands.requests import SECTIONS, requests_of
-from quba_check.demands.validation import part_of
+from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_models
@@ -21,7 +19,7 @@ from quba_check.metrics.calibration_floor import simulated_calibration_error
 from quba_check.number_format import format_value, interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.strict_yaml import Document, Location
+from quba_check.strict_yaml import Location
 
 DIGITS_WITHOUT_NOISE = 2
 """Significant digits of a limit on an exact value, such as parameters."""
@@ -66,26 +64,24 @@ def suggest_limits(records: Mapping[str, Record], z: float) -> dict[str, Suggest
 
 
 def suggest_requested_limits(
-    document: Document, suite: SuiteFacts, records: Mapping[str, Record], z: float
+    thresholds: Thresholds, records: Mapping[str, Record], z: float
 ) -> dict[Location, SuggestedLimit]:
     """Return limits of the requests of a threshold file, by location of their bound.
 
     Args:
-        document: a valid threshold file.
-        suite: names of classes and sets.
+        thresholds: the file; bounds of the files that it extends are left out.
         records: see `suggest_limits`.
         z: see `suggest_limits`.
     """
     limits: dict[Location, SuggestedLimit] = {}
-    for section in SECTIONS:
-        entries = document.data.get(section) or {}
-        for location, entry, request in requests_of(section, entries, suite, document.at_key):
-            bound = "min" if part_of(request, suite).better == "high" else "max"
-            measured = _measured(request.dimension, records)
-            parts = {name: row.parts.get(request.name) for name, row in measured.items()}
-            rows = {name: part for name, part in parts.items() if part is not None}
-            if entry.get(bound) is not None and rows and len(rows) == len(records):
-                limits[*location, bound] = _suggestion(rows, z, lower_is_worse=bound == "min")
+    for demand in thresholds.demands:
+        if demand.request is None or demand.needs_baseline or demand.path != thresholds.path:
+            continue
+        measured = _measured(demand.dimension, records)
+        parts = {name: row.parts.get(demand.request.name) for name, row in measured.items()}
+        rows = {name: part for name, part in parts.items() if part is not None}
+        if rows and len(rows) == len(records):
+            limits[demand.location] = _suggestion(rows, z, lower_is_worse=demand.bound == "min")
     return limits
 
 

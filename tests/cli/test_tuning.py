@@ -421,6 +421,18 @@ classes:
     )
 
 
+def test_only_the_bounds_of_an_extending_file_are_tuned(run) -> None:
+    """The operating point is in the extended file, so the file alone would demand another number."""
+    Path("c.json").write_text(with_classes(10).to_json(), encoding="utf-8")
+    base = "schema: 1\nclasses: {disc: {recall: {min: 0.1}, auroc: {min: 0.1}, at: {probability: 0.3}}}\n"
+    Path("base.yaml").write_text(base, encoding="utf-8")
+    own = "schema: 1\nextends: base.yaml\nclasses:\n  disc:\n    recall: {min: 0.5}\n"
+    Path("c.yaml").write_text(own, encoding="utf-8")
+    assert run("tune", "c.json", "-o", "c.yaml")[0] == 0
+    assert "    recall: {min: 0.88} " in Path("c.yaml").read_text(encoding="utf-8")
+    assert Path("base.yaml").read_text(encoding="utf-8") == base
+
+
 def test_misspelt_classes_of_a_record(run) -> None:
     """Names are checked if the record lists all classes."""
     Path("c.yaml").write_text("schema: 1\nclasses: {dics: {recall: {min: 0.5}}}\n", encoding="utf-8")
