@@ -67,9 +67,8 @@ def _confusions(
     for name, entry in entries.items():
         others = _class_numbers((*location, name), suite, where)
         if {*classes} & {*others}:
-            raise _error(
-                (*location, name), where, f"'{target}' has this class itself. Allowed: other classes"
-            )
+            problem = f"a class cannot be mistaken for itself, got '{name}'. Allowed: other classes"
+            raise _error((*location, name), where, problem)
         if entry is not None:
             request = ClassRequest(target, classes, "confusion", mistaken_for=name, others=others)
             yield (*location, name), entry, request
@@ -155,7 +154,7 @@ def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -
     sets = _sets(suite)
     if suite.slices is None or name in sets:  # without slices the sets are unknown
         return
-    problem = f"the suite '{suite.name}' has no such set of images of classes"
+    problem = f"the suite '{suite.name}' has no such labelled set"
     if suite.spaces.get(name) is not None:
         problem = "its labels are not the model's classes"
     elif suite.samples_corruptions and name in (*suite.corruptions, *suite.extra_corruptions):

@@ -182,7 +182,8 @@ ENDS = {"fraction": 1.0, "squared error": 2.0, "ratio": math.inf, "nats": math.i
 def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
     """Return the reason if every model or no model meets a bound, else None."""
     plural = unit if unit.endswith("s") else f"{unit}s"
-    percent = f" Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
+    is_percent = unit in ("fraction", "ratio") and 1 < threshold <= 100
+    percent = f" Did you mean {threshold / 100:g}?" if is_percent else ""
     if unit in ENDS and threshold < 0:
         return f"{'would always' if bound == 'min' else 'can never'} be met: {plural} begin at 0."
     if unit in ENDS and threshold > ENDS[unit]:

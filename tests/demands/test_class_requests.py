@@ -122,8 +122,8 @@ SETS = f"Allowed: clean, night, {', '.join(CORRUPTIONS)}."
         ),
         (
             "not_as: {melanoma: {nevus|melanoma: {max: 0.1}}}",
-            "classes.not_as.melanoma.nevus|melanoma: 'melanoma' has this class itself. Allowed: other "
-            "classes.",
+            "classes.not_as.melanoma.nevus|melanoma: a class cannot be mistaken for itself, got "
+            "'nevus|melanoma'. Allowed: other classes.",
         ),
         (
             "melanoma: {recall: {min: 0.9}, at: {probability: 1.5}}",
@@ -202,7 +202,7 @@ SETS = f"Allowed: clean, night, {', '.join(CORRUPTIONS)}."
         ),
         (
             "melanoma: {recall: {min: 0.9}, set: fogg}",
-            f"classes.melanoma.set: the suite 'skin' has no such set of images of classes, got 'fogg'. "
+            f"classes.melanoma.set: the suite 'skin' has no such labelled set, got 'fogg'. "
             f"{SETS} Did you mean 'fog'?",
         ),
         (
@@ -211,8 +211,7 @@ SETS = f"Allowed: clean, night, {', '.join(CORRUPTIONS)}."
         ),
         (
             "melanoma: {recall: {min: 0.9}, set: unknown/near}",
-            f"classes.melanoma.set: the suite 'skin' has no such set of images of classes, got "
-            f"'unknown/near'. {SETS}",
+            f"classes.melanoma.set: the suite 'skin' has no such labelled set, got 'unknown/near'. {SETS}",
         ),
     ],
 )
@@ -241,7 +240,7 @@ def test_messages(read, classes, message):
         (
             replace(SKIN, spaces={"clean": None}),
             "nevus: {recall: {min: 0.9}, set: fog}",
-            "classes.nevus.set: the suite 'skin' has no such set of images of classes, got 'fog'. "
+            "classes.nevus.set: the suite 'skin' has no such labelled set, got 'fog'. "
             "Allowed: clean, "
             "night, sketch.",
         ),
