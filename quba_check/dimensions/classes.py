@@ -136,7 +136,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
                 if request.at.chosen_on:
                     rule = f"{rule} on {request.at.chosen_on}"
                     head = f"{request.target}{request.conditions}"
-                    notes.append(f"{head}: called so from the probability {threshold:.4g} on")
+                    notes.append(f"{head}: the chosen threshold is a probability of {threshold:.4g}")
                 key = request.target, request.set, rule
                 points[key] = (*key, threshold, *recall_and_specificity(request, rows, threshold))
         except UnmeasurableError as error:

@@ -155,7 +155,7 @@ def test_a_threshold_chosen_on_another_set(rule, level, threshold):
     assert outcome.parts[request.name].value == np.mean(np.array(DOGS[:2]) >= threshold)
     ((*_, rule_text, stored, _, _),) = outcome.tables["operating_points"].rows
     assert (rule_text, stored) == (f"{rule} {level:g} on night", pytest.approx(threshold))
-    note = f"dog@{rule}=0.5,from=night: called so from the probability {threshold:g} on"
+    note = f"dog@{rule}=0.5,from=night: the chosen threshold is a probability of {threshold:g}"
     assert outcome.notes == (note,)
 
 
