@@ -60,9 +60,11 @@ def threshold_of(request: ClassRequest, rows_of: Callable[[str], ClassSet]) -> f
     return threshold
 
 
-def _no_image(request: ClassRequest, set_name: str, metric: ClassMetric) -> UnmeasurableError:
+def _no_image(
+    request: ClassRequest, set_name: str, metric: ClassMetric, *, lacks_data: bool = True
+) -> UnmeasurableError:
     reason = f"no image of the set {set_name} is {_LACKING.get(metric, 'of')} {request.target}"
-    return UnmeasurableError(reason, missing_data=True)
+    return UnmeasurableError(reason, missing_data=lacks_data)
 
 
 def _check_both_sides(is_of: Mask, request: ClassRequest) -> None:
@@ -124,7 +126,9 @@ def class_quantity(request: ClassRequest, rows: ClassSet, threshold: float | Non
         return _restated(request, rows, threshold)
     selected, hits = selected_rows(request, rows, threshold)
     if not selected.any():
-        raise _no_image(request, request.set, request.metric)
+        # No image is called so: with images that should be, the model fails, and no demand may skip that.
+        lacks_data = request.metric not in ("precision", "npv") or not hits.any()
+        raise _no_image(request, request.set, request.metric, lacks_data=lacks_data)
     share = _share(selected, hits)
     n, count = int(np.count_nonzero(selected)), int(np.count_nonzero(selected & hits))
     limits_of = share_limits
@@ -150,7 +154,7 @@ def _restated(request: ClassRequest, rows: ClassSet, threshold: float | None) ->
     if request.metric == "npv":
         is_of, is_called, prevalence = ~is_of, ~is_called, 1 - prevalence
     if not is_called.any():
-        raise _no_image(request, request.set, request.metric)
+        raise _no_image(request, request.set, request.metric, lacks_data=False)
     shares = _share(is_of, is_called), _share(~is_of, is_called)
     counts = [np.count_nonzero(one) for one in (is_of & is_called, is_of, ~is_of & is_called, ~is_of)]
 

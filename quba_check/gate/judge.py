@@ -88,7 +88,7 @@ class Judge:
             suite=suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {}),
             limit=gate.options.limit,
             seed=gate.options.seed,
-            masked=outcome.masked,
+            outcome=outcome,
         )
 
     def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:

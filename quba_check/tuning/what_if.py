@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.measurement import Measurement
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import NotMeasuredRow
@@ -85,5 +84,5 @@ def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: 
         suite=record.suite,
         limit=record.limit,
         seed=record.environment.seed,
-        masked=outcome.masked if isinstance(outcome, Measurement) else (),
+        outcome=outcome,
     )

@@ -12,7 +12,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
@@ -30,7 +30,7 @@ def drop_from_baseline(
     suite: SuiteRow,
     limit: int | None,
     seed: int,
-    masked: tuple[str, ...] = (),
+    outcome: Outcome,
 ) -> Drop | Unmeasurable:
     """Return the loss against a baseline, for a demand on a drop.
 
@@ -42,9 +42,15 @@ def drop_from_baseline(
         suite: the suite of this run, with the content hashes of the images behind the value.
         limit: largest number of images that this run used of a set; None for all.
         seed: the seed of this run.
-        masked: signs that the value of this run is masked.
+        outcome: what this run measured, with the signs of a masked value and the reasons of missing parts.
     """
-    outcome = incompatibility(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
+    masked: tuple[str, ...] = ()
+    if isinstance(outcome, Measurement):
+        masked = outcome.masked
+        missing = outcome.unsliced.get(demand.part or "")
+        if missing is not None:
+            return missing
+    change = incompatibility(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
         baseline,
         demand.dimension,
         demand.part,
@@ -53,7 +59,7 @@ def drop_from_baseline(
         better=demand.better,
         relative=demand.bound == "max_relative_drop",
     )
-    return replace(outcome, masked=masked) if isinstance(outcome, Drop) else outcome
+    return replace(change, masked=masked) if isinstance(change, Drop) else change
 
 
 def population_of(thresholds: Thresholds) -> Population:

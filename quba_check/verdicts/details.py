@@ -77,7 +77,7 @@ def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
     table, request = measurement.tables.get("confusions"), demand.request
     if table is None or table.columns != _CONFUSIONS or demand.slices:
         return []
-    rows = [row for row in table.rows if row[0] != row[1]]
+    rows = list(table.rows)
     if isinstance(request, ClassRequest):
         plain = f"{request.target}.{request.metric}"  # of the most probable class, on clean images
         if request.set != CLEAN_SET or request.name != plain:

@@ -109,6 +109,18 @@ def test_a_class_without_images_has_a_reason():
     assert all(one.missing_data for one in outcome.unsliced.values())
 
 
+def test_a_class_that_is_never_predicted_is_no_lack_of_data():
+    """Else an optional demand on its precision, or on a drop of it, would be skipped."""
+    requests = [
+        ClassRequest("dog", (1,), "precision"),
+        ClassRequest("dog", (1,), "precision", prevalence=0.1),
+    ]
+    outcome = measured([0, 1, 1], [0, 0, 2], *requests)
+    assert [(one.reason, one.missing_data) for one in outcome.unsliced.values()] == [
+        ("no image of the set clean is called dog", False)
+    ] * 2
+
+
 DOGS = [0.9, 0.4, 0.3, 0.1]
 """Probability of a dog: two dogs, then two cats."""
 TABLE = [[1 - p - 0.01, p, 0.01, 0] for p in DOGS]
