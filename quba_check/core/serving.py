@@ -91,6 +91,16 @@ class ServingPipeline:
         return _stated(asdict(self))
 
 
+def pipeline_of(variant: str, pipelines: Mapping[str, ServingPipeline]) -> ServingPipeline:
+    """Return the pipeline of the variant `serving/NAME`, or one of its steps for `serving/NAME/STEP`.
+
+    >>> pipeline_of("serving/app/jpeg", {"app": ServingPipeline(jpeg=85, crop="squash")}).steps
+    ('jpeg',)
+    """
+    _, name, *step = variant.split("/")
+    return pipelines[name].only(step[0]) if step else pipelines[name]
+
+
 STEPS = tuple(item.name for item in fields(ServingPipeline) if item.name not in ("call", "version"))
 """Names of all steps, in order."""
 
