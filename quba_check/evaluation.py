@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
+from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.requests import AnswerRequest, Request
-from quba_check.core.view import CLEAN, View
+from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.engine.ad_hoc import Answers, Images
@@ -45,6 +49,11 @@ if TYPE_CHECKING:
     from quba_check.executors.ray.pool import RayPool
 
 
+NO_REFERENCE = (
+    "parity compares with another model. Give it: --quba-reference MODEL, or --quba-baseline RECORD"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """Batches, workers and progress of predictions; they change at most the last bits of scores.
@@ -60,6 +69,21 @@ class RunSettings:
     progress: Progress | None = None
     finished: Finished | None = None
     workers: RayPool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAnswers:
+    """The answers of an earlier run to the clean images, as a reference.
+
+    Attributes:
+        file: name of its record, for messages.
+        answers: the answers.
+        content: hash of the images and labels, as in the record.
+    """
+
+    file: str
+    answers: CleanAnswers
+    content: str | None
 
 
 class Evaluation:
@@ -78,6 +102,9 @@ class Evaluation:
             random starts and generated corruptions.
         store: folder, URL or open store of predictions; None: `$QUBA_STORE`, else the user's cache.
         run: how predictions are made and reported.
+
+    Attributes:
+        reference: the model that `parity` compares with; None without one. Set it before `plan`.
 
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.
@@ -149,6 +176,7 @@ class Evaluation:
             executor=executor,
         )
         self.engine.tables.repair_notes += self.suite.notes
+        self.reference: Evaluation | RecordedAnswers | None = None
         self._slices = ViewSlices(self.suite, digests)
         self._sliced = {"accuracy": True}
         self._requests: tuple[Request, ...] = ()
@@ -196,8 +224,37 @@ class Evaluation:
         }
         self._sliced |= sliced
         unmeasurable = self.unmeasurable_reasons(names)
-        views = (view for name in names if name not in unmeasurable for view in self._views(name))
-        self.engine.run_views = tuple(dict.fromkeys(views))
+        views = dict.fromkeys(
+            view for name in names if name not in unmeasurable for view in self._views(name)
+        )
+        self.engine.run_views = tuple(view for view in views if not view.variant)
+        for variant, own_views in _by_variant(views).items():
+            model = self._variant(variant)
+            if isinstance(model, Evaluation):
+                model.plan_views(own_views)
+
+    def plan_views(self, views: Collection[View]) -> None:
+        """Plan views for another evaluation, which asks for their predictions."""
+        self.engine.run_views = tuple(dict.fromkeys([*self.engine.run_views, *views]))
+
+    def predictions(self, views: Collection[View]) -> dict[View, Predictions]:
+        """Return the predictions of views, those of variants by their models; stored or computed now.
+
+        Raises:
+            UserError: an image, a model or the store fails.
+            UnmeasurableError: a view needs a reference, and there is none.
+        """
+        own = [view for view in views if not view.variant]
+        tables = self.engine.predictions(own, self.engine.run_views) if own else {}
+        self.engine.check_unchanged()
+        for variant, own_views in _by_variant(views).items():
+            model = self._variant(variant)
+            if isinstance(model, Evaluation):
+                others = model.predictions(own_views)
+            else:
+                others = self._recorded(model, tables)
+            tables |= {replace(view, variant=variant): table for view, table in others.items()}
+        return tables
 
     def planned_work(self) -> tuple[PlannedView, ...]:
         """Return the work on the planned dimensions; files are listed, and nothing is predicted.
@@ -211,7 +268,9 @@ class Evaluation:
             >>> [(str(work.view), work.forward) for work in quba.planned_work()]  # doctest: +SKIP
             [('clean', 400)]
         """
-        return self.engine.work(self.engine.run_views)
+        others = [self.reference] if isinstance(self.reference, Evaluation) else []
+        of_others = (work for other in others for work in other.planned_work())
+        return (*self.engine.work(self.engine.run_views), *of_others)
 
     def check(self) -> None:
         """List all images and predict the first ones, before the long work starts.
@@ -248,6 +307,11 @@ class Evaluation:
             self._unmeasurable[name] = unmeasurable_reason(
                 registry[name], self.suite, self.classifier.no_gradient, self._requests
             )
+            try:
+                for variant in _by_variant(self._views(name)):
+                    self._variant(variant)
+            except UnmeasurableError as error:
+                self._unmeasurable[name] = Unmeasurable(name, error.reason)
         return self._unmeasurable[name]
 
     def unmeasurable_reasons(self, names: Iterable[str]) -> dict[str, Unmeasurable]:
@@ -360,6 +424,35 @@ class Evaluation:
         slices = self._slices.of(CLEAN) if self.facts.suite.slices else {}
         return CleanAnswers.of(table, names, self.suite.class_names, slices)
 
+    def _recorded(self, model: RecordedAnswers, own: Mapping[View, Predictions]) -> dict[View, Predictions]:
+        """Return the recorded predictions of the clean views.
+
+        Their probabilities are unknown, unless all outputs are the same.
+
+        Raises:
+            UnmeasurableError: they are of other images or labels.
+        """
+        clean = [view for view in own if view.images == CLEAN.images]
+        if clean and model.content != self.engine.cache_keys.content_key(CLEAN):
+            raise UnmeasurableError(
+                f"{model.file} is of other clean images. Allowed: a record of a run on the same images"
+            )
+        if model.answers.outputs == self.clean_answers.outputs is not None:
+            return {view: own[view] for view in clean}
+        unknown = np.full(len(model.answers.predicted), np.nan, np.float32)
+        hidden: dict[str, Any] = {"confidence": unknown, "true_probability": unknown, "probabilities": None}
+        return {view: replace(own[view], predicted=model.answers.predicted, **hidden) for view in clean}
+
+    def _variant(self, name: str) -> Evaluation | RecordedAnswers:
+        """Return the model that predicts the views of a variant.
+
+        Raises:
+            UnmeasurableError: a reference is needed, and there is none.
+        """
+        if name != REFERENCE or self.reference is None:
+            raise UnmeasurableError(NO_REFERENCE)
+        return self.reference
+
     def _views(self, name: str) -> tuple[View, ...]:
         return registry[name].views(self.facts.suite)
 
@@ -367,8 +460,7 @@ class Evaluation:
         if (reason := self.unmeasurable_reason(name)) is not None:
             return reason
         views = self._views(name)
-        predictions = self.engine.predictions(views, self.engine.run_views) if views else {}
-        self.engine.check_unchanged()
+        predictions = self.predictions(views) if views else {}
         measurement = measure_dimension(registry[name], predictions, self.facts)
         if name not in self._sliced or not self.facts.suite.slices:
             return measurement
@@ -377,3 +469,12 @@ class Evaluation:
         return measure_slices(
             registry[name], measurement, predictions, slices, self.facts, with_gaps=with_gaps
         )
+
+
+def _by_variant(views: Iterable[View]) -> dict[str, list[View]]:
+    """Return the views of each variant as its model predicts them."""
+    variants: dict[str, list[View]] = defaultdict(list)
+    for view in views:
+        if view.variant:
+            variants[view.variant].append(replace(view, variant=""))
+    return variants

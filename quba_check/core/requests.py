@@ -136,5 +136,34 @@ class AnswerRequest:
         return self.score in ("max_logit", "energy")
 
 
-Request = ClassRequest | AnswerRequest
+ParityMetric = Literal["agreement", "negative_flips", "probability_change"]
+"""A number for the equality of two models' answers to the same images."""
+PARITY_METRICS: tuple[ParityMetric, ...] = get_args(ParityMetric)
+
+
+@dataclass(frozen=True, slots=True)
+class ParityRequest:
+    """A number of the answers of the judged model next to those of a reference.
+
+    Attributes:
+        metric: the share of equal answers, the share of images that only the reference classifies correctly,
+            or a high quantile of the largest change of a probability.
+        set: the set of images.
+    """
+
+    metric: ParityMetric
+    set: str = CLEAN_SET
+
+    @property
+    def dimension(self) -> str:
+        """The dimension that measures it."""
+        return "parity"
+
+    @property
+    def name(self) -> str:
+        """Name of the part: `agreement`, or `agreement@set=fog`."""
+        return self.metric if self.set == CLEAN_SET else f"{self.metric}@set={self.set}"
+
+
+Request = ClassRequest | AnswerRequest | ParityRequest
 """What a threshold file can ask for."""

@@ -21,6 +21,7 @@ from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.validation import SLICE_BOUNDS, check_entries, check_entry, part_of
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
+from quba_check.messages import listed
 from quba_check.records.provenance import InputKind, InputRow, yaml_input
 from quba_check.records.verdict import DROPS, QUBA, Bound
 from quba_check.storage.user_files import sha256
@@ -58,7 +59,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     if not demands:
         raise ThresholdError(
             f"{label}:1: the file demands nothing. "
-            "Allowed: a min, max or drop under dimensions, classes or answers, quba.min_score, "
+            f"Allowed: a min, max or drop under dimensions, {listed(SECTIONS)}, quba.min_score, "
             "quba.min_grade."
         )
     name = tree.get("name")

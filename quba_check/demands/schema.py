@@ -190,6 +190,23 @@ class AnswersEntry(Strict):
     optional: bool | None = Field(None, description="Skip them if there are no images.")
 
 
+class ParityEntry(Strict):
+    """Demands on the answers of a model that replaces another one."""
+
+    agreement: PartEntry | None = Field(None, description="Share of equal answers.")
+    negative_flips: PartEntry | None = Field(
+        None, description="Share of images that the other model classifies correctly, and this one does not."
+    )
+    probability_change: PartEntry | None = Field(
+        None, description="99.9th percentile of the largest change of a probability."
+    )
+    sets: tuple[str, ...] | None = Field(
+        None, description="Sets or corruptions, each judged by these demands (default: clean)."
+    )
+    tier: Tier | None = Field(None, description="Tier of these demands.")
+    optional: bool | None = Field(None, description="Skip them if there are no images.")
+
+
 class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
@@ -261,6 +278,9 @@ class ThresholdFile(Strict):
     answers: AnswersEntry | None = Field(
         None, description="Demands on a model that answers only if it is sure enough."
     )
+    parity: ParityEntry | None = Field(
+        None, description="Demands on the answers of a model that replaces another one (--quba-reference)."
+    )
     quba: QubaEntry | None = None
 
 
@@ -268,7 +288,7 @@ def threshold_schema() -> dict[str, Any]:
     """Return the JSON Schema of threshold files, with the registered dimensions by name.
 
     >>> " ".join(threshold_schema()["properties"])
-    'schema name extends protocol uncertain confidence dimensions classes answers quba'
+    'schema name extends protocol uncertain confidence dimensions classes answers parity quba'
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}

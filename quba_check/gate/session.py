@@ -15,6 +15,7 @@ from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import InvariantError
@@ -22,8 +23,9 @@ from quba_check.executors.settings import read_settings
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
+from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.specs import check_takes_architecture, models_by_name
+from quba_check.models.specs import ModelSpec, check_takes_architecture, models_by_name, parse_spec
 from quba_check.records.files import read_record_and_digest
 from quba_check.storage.locations import local_folder
 from quba_check.verdicts.derived import unreachable_grade_of
@@ -31,7 +33,7 @@ from quba_check.verdicts.derived import unreachable_grade_of
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
     from quba_check.engine.progress import Finished, Progress
-    from quba_check.evaluation import Evaluation
+    from quba_check.evaluation import Evaluation, RecordedAnswers
     from quba_check.executors.ray.pool import RayPool
     from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
@@ -99,7 +101,8 @@ class GateSession:
         self.models = models_by_name(options.models)
         self.is_demo = is_demo_run(options, root)
         if options.request.arch is not None:
-            check_takes_architecture(options.request.arch, list(self.models.values()))
+            others = [parse_spec(options.reference)] if options.reference else []
+            check_takes_architecture(options.request.arch, [*self.models.values(), *others])
         # Files of options are read here, so that an invalid one ends the run before torch is loaded.
         path = options.preprocessing
         preprocessing = None if path is None else read_preprocessing(path, shown_path(path, root))
@@ -111,6 +114,8 @@ class GateSession:
         self.store = local_folder(options.store_location)
         self.evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
         self.examinations: dict[str, Examination] = {}
+        self._reference_spec = None if options.reference is None else parse_spec(options.reference)
+        self._references: dict[ProtocolName, Evaluation] = {}
         self._thresholds: dict[Path, Thresholds] = {}
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
         self._selected: tuple[PlannedDemand, ...] = ()
@@ -225,6 +230,51 @@ class GateSession:
         key = model, protocol
         if key in self.evaluations:
             return self.evaluations[key]
+        reference = self._reference(protocol)
+        loaded = next((self.evaluations[other] for other in self.evaluations if other[0] == model), None)
+        evaluation = self._load(self.models[model], key, loaded, reference)
+        evaluation.reference = reference or self._recorded_answers
+        self.evaluations[key] = evaluation
+        self._plan(key)
+        return evaluation
+
+    def _reference(self, protocol: ProtocolName) -> Evaluation | None:
+        """Return the evaluation of `--quba-reference`, loaded at the first call; None without one."""
+        if self._reference_spec is None:
+            return None
+        if protocol not in self._references:
+            loaded = next(iter(self._references.values()), None)
+            self._references[protocol] = self._load(self._reference_spec, (REFERENCE, protocol), loaded)
+        return self._references[protocol]
+
+    def _reference_preprocessing(self, reference: Evaluation | None) -> PreprocessingConfig | None:
+        """Return the preprocessing of the reference or the baseline, for models that state none."""
+        if reference is not None:
+            source = f"the reference {reference.classifier.spec}"
+            return fallback_config(reference.classifier.preprocessing.as_dict(), source)
+        run = self.baseline
+        return (
+            None if run is None else fallback_config(run.record.model.preparation, f"the baseline {run.file}")
+        )
+
+    @cached_property
+    def _recorded_answers(self) -> RecordedAnswers | None:
+        """The answers of the baseline; None without a baseline or its predictions."""
+        from quba_check.evaluation import RecordedAnswers
+
+        run = self.baseline
+        if run is None or run.images is None or run.images.clean is None:
+            return None
+        return RecordedAnswers(run.file, run.images.clean, run.record.suite.contents.get(CLEAN_SET))
+
+    def _load(
+        self,
+        spec: ModelSpec,
+        key: tuple[str, ProtocolName],
+        loaded: Evaluation | None,
+        reference: Evaluation | None = None,
+    ) -> Evaluation:
+        """Return an evaluation of a model, which is loaded unless another protocol did."""
         store, announce = self.opened_store, self.callbacks.announce
         if "torch" not in sys.modules:
             announce("loading torch")
@@ -232,15 +282,18 @@ class GateSession:
         from quba_check.engine.shard_predictor import BatchSettings
         from quba_check.evaluation import Evaluation, RunSettings
 
-        spec, options = self.models[model], self.options
-        loaded = next((self.evaluations[other] for other in self.evaluations if other[0] == model), None)
+        options = self.options
         if loaded is None:
-            announce(f"loading model {model}")
-        self.evaluations[key] = evaluation = Evaluation(
+            announce(f"loading {'the reference' if key[0] == REFERENCE else 'model'} {spec.name}")
+        return Evaluation(
             spec.text if loaded is None else loaded.classifier,
             self.suite,
-            request=self.request if spec.takes_architecture else replace(self.request, arch=None),
-            protocol=protocol,
+            request=replace(
+                self.request,
+                arch=self.request.arch if spec.takes_architecture else None,
+                fallback=None if key[0] == REFERENCE else self._reference_preprocessing(reference),
+            ),
+            protocol=key[1],
             store=store,
             run=RunSettings(
                 BatchSettings(options.batch_size, options.workers, options.cache_gb),
@@ -248,8 +301,6 @@ class GateSession:
                 workers,
             ),
         )
-        self._plan(key)
-        return evaluation
 
     @cached_property
     def worker_pool(self) -> RayPool | None:
@@ -267,7 +318,7 @@ class GateSession:
         Raises:
             StoreError: a file cannot be written.
         """
-        for evaluation in self.evaluations.values():
+        for evaluation in (*self.evaluations.values(), *self._references.values()):
             evaluation.engine.stop()
         for name in ("worker_pool", "opened_store"):
             if (opened := self.__dict__.get(name)) is not None:
@@ -291,7 +342,8 @@ class GateSession:
 
     def _labelled(self, key: tuple[str, ProtocolName]) -> tuple[Progress, Finished]:
         """Return the callbacks of an evaluation; with several, names begin with model and protocol."""
-        choices = zip(*self.models_and_protocols(), strict=True)  # all models, then all protocols
+        keys = [*self.models_and_protocols(), *([key] if key[0] == REFERENCE else [])]
+        choices = zip(*keys, strict=True)  # all models, then all protocols
         parts = (name for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
         label, callbacks = "".join(f"{part}: " for part in parts), self.callbacks
         return (

@@ -82,6 +82,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     device = loaded.device or device
     head = request.expected_head
     configs = [
+        *([request.fallback] if request.fallback else []),
         *configs_of_module(module, spec=spec.text, source=loaded.config_source),
         *loaded.configs,
         *([request.preprocessing] if request.preprocessing else []),

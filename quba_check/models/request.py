@@ -36,6 +36,7 @@ class LoadRequest:
         prompts: the suite's class names and templates for zero-shot models.
         arch: timm architecture of a checkpoint file; overrides the one stated in the file.
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
+        fallback: preprocessing of the model that this one replaces, for all that it does not state.
         pipeline: serving pipeline that replaces steps of the model's preprocessing; None for its own.
         device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
         precision: one of `PRECISIONS`. `auto` takes half precision on GPUs if it keeps the answers.
@@ -53,6 +54,7 @@ class LoadRequest:
     prompts: Prompts = field(default_factory=Prompts)
     arch: str | None = None
     preprocessing: PreprocessingConfig | None = None
+    fallback: PreprocessingConfig | None = None
     pipeline: ServingPipeline | None = None
     device: str = "auto"
     precision: str = "auto"

@@ -287,7 +287,7 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimensions:\n  acuracy: {min: 0.5}\n",
             f"3: unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: {DIMENSIONS}, "
-            "answers, classes, unknown_detection.",
+            "answers, classes, parity, unknown_detection.",
         ),
         (
             "schema: 1\ndimensions:\n  ood_robustness:\n    parts:\n      sketsch: {min: 0.5}\n",
@@ -383,7 +383,7 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\nname: empty\n",
             "1: the file demands nothing. "
-            "Allowed: a min, max or drop under dimensions, classes or answers, quba.min_score, "
+            "Allowed: a min, max or drop under dimensions, classes, answers, parity, quba.min_score, "
             "quba.min_grade.",
         ),
         (

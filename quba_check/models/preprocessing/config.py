@@ -69,6 +69,24 @@ def preprocessing_config(
     return PreprocessingConfig(values, source, departs)
 
 
+def fallback_config(values: Mapping[str, Any], source: str) -> PreprocessingConfig:
+    """Return a model's preprocessing, for another one that does not state its own.
+
+    Args:
+        values: the fields of its preprocessing, as in records.
+        source: its name in records and reports.
+
+    Raises:
+        ModelError: a value is not valid, as in a record that was edited.
+    """
+    stated = {
+        key: values[key]
+        for key in ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
+        if key in values
+    }
+    return preprocessing_config(stated, where=source, source=source, departs=True)
+
+
 def short_repr(value: object) -> str:
     """Return the repr of a value from a file, on one line, shortened.
 
