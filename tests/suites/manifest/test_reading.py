@@ -389,7 +389,8 @@ def test_serving_pipelines(tmp_path: Path) -> None:
         ("app: {jpeg: 101}", "serving.app.jpeg: got 101. Allowed: at most 100."),
         (
             "app: {decode: openCV}",
-            "serving.app.decode: got text 'openCV'. Allowed: pillow, opencv, torchvision. Did you mean 'opencv'?",
+            "serving.app.decode: got text 'openCV'. Allowed: pillow, opencv, torchvision. "
+            "Did you mean 'opencv'?",
         ),
         (
             "app: {resise: {}}",
