@@ -218,7 +218,7 @@ class ServingAccuracyEntry(Strict):
     optional: bool | None = Field(None, description="Skip them if there are no images.")
 
 
-class ServingEntry(Strict):
+class ServingDemands(Strict):
     """Demands on the model behind a serving pipeline of the manifest."""
 
     agreement: PartEntry | None = Field(
@@ -309,7 +309,7 @@ class ThresholdFile(Strict):
     parity: ParityEntry | None = Field(
         None, description="Demands on the answers of a model that replaces another one (--quba-reference)."
     )
-    serving: dict[str, ServingEntry | None] | None = Field(
+    serving: dict[str, ServingDemands | None] | None = Field(
         None, description="Demands on the model behind a serving pipeline, by the pipeline's name."
     )
     quba: QubaEntry | None = None

@@ -20,6 +20,9 @@ from quba_check.errors import UnmeasurableError
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits
 
+DIFFERENCE = "difference"
+"""Unit of a loss of accuracy, which is negative for a gain."""
+
 
 def _requests(suite: SuiteFacts) -> tuple[ServingRequest, ...]:
     return tuple(request for request in suite.requests if isinstance(request, ServingRequest))
@@ -51,7 +54,7 @@ def _part(request: ServingRequest) -> Part:
     if request.metric == "accuracy":
         return Part(request.name, "fraction", "high", "accuracy behind the pipeline")
     if request.metric == "accuracy_drop":
-        return Part(request.name, "fraction", "low", "accuracy lost to the pipeline")
+        return Part(request.name, DIFFERENCE, "low", "accuracy lost to the pipeline")
     return parity_part(request.name, request.metric)
 
 
@@ -112,4 +115,4 @@ def _quantity(request: ServingRequest, pairs: AnswerPairs) -> Quantity:
         return pairs.quantity(request.metric)
     drop = Estimate.mean(own, CLEAN, is_reference=True) - Estimate.mean(served, CLEAN)
     curve = curve_of(partial(additive_limits, drop), -1.0, 1.0)
-    return Quantity(drop.value, "fraction", len(own), curve, influences=drop.influences)
+    return Quantity(drop.value, DIFFERENCE, len(own), curve, influences=drop.influences)
