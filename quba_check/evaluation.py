@@ -36,6 +36,7 @@ from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier, with_pipeline
 from quba_check.models.request import LoadRequest
+from quba_check.number_format import format_value
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.machine_folder import digests_file
@@ -430,6 +431,14 @@ class Evaluation:
         slices = self._slices.of(CLEAN) if self.facts.suite.slices else {}
         return CleanAnswers.of(table, names, self.suite.class_names, slices)
 
+    @cached_property
+    def noise_note(self) -> str:
+        """The agreement of the model with itself, which another model can hardly exceed."""
+        floor = self.engine.worker.noise_floor()
+        shares = [f"{format_value(share, 'fraction')} {way}" for way, share in floor.shares.items()]
+        name, images = self.classifier.name, f"{floor.images:,} images"
+        return f"noise floor: of {images} {name} gives the same answer to {' and '.join(shares)}"
+
     def _recorded(self, model: RecordedAnswers, own: Mapping[View, Predictions]) -> dict[View, Predictions]:
         """Return the recorded predictions of the clean views.
 
@@ -482,6 +491,8 @@ class Evaluation:
         views = self._views(name)
         predictions = self.predictions(views) if views else {}
         measurement = measure_dimension(registry[name], predictions, self.facts)
+        if name == "parity" and isinstance(self.reference, Evaluation) and measurement.value < 1:
+            self.engine.tables.repair_notes.append(self.reference.noise_note)
         if name not in self._sliced or not self.facts.suite.slices:
             return measurement
         slices = {view: self._slices.of(view) for view in views}

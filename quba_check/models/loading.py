@@ -82,12 +82,13 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     device = loaded.device or device
     head = request.expected_head
     configs = [
-        *([request.fallback] if request.fallback else []),
         *configs_of_module(module, spec=spec.text, source=loaded.config_source),
         *loaded.configs,
         *([request.preprocessing] if request.preprocessing else []),
     ]
-    preprocessing = preprocessing_of(configs, spec=spec.text, image_size=request.image_size)
+    preprocessing = preprocessing_of(
+        configs, spec=spec.text, image_size=request.image_size, fallback=request.fallback
+    )
     notes = [
         *loaded.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
@@ -235,6 +236,8 @@ def _preprocessing_notes(
     source, text = preprocessing.source, preprocessing.describe()
     if any(config.departs and config.source in source for config in configs):
         yield f"images are prepared as {source} states: {text}{suite}"
+    elif (fallback := request.fallback) is not None and fallback.source in source:
+        yield f"{spec} does not state its whole preprocessing; with that of {fallback.source}: {text}{suite}"
     elif preprocessing.is_assumed:
         yield f"{spec} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"
     elif suite:

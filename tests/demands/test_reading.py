@@ -266,7 +266,7 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\ndimension:\n  accuracy: {min: 0.5}\n",
             "2: unknown key 'dimension'. Did you mean 'dimensions'? "
             "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, classes, answers, "
-            "quba.",
+            "parity, quba.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    min: 0.5\n    tiers: warn\n",

@@ -92,17 +92,22 @@ class Preprocessing:
 
 
 def preprocessing_of(
-    configs: Sequence[PreprocessingConfig], *, spec: str, image_size: int | None
+    configs: Sequence[PreprocessingConfig],
+    *,
+    spec: str,
+    image_size: int | None,
+    fallback: PreprocessingConfig | None = None,
 ) -> Preprocessing:
     """Return the preprocessing that configs state.
 
-    Later configs override earlier ones key by key, and the suite's defaults fill the rest.
+    Later configs override earlier ones key by key; the fallback and then the suite's defaults fill the rest.
 
     Args:
         configs: of the module itself, its checkpoint and a preprocessing file, as far as there are any.
         spec: the model's spec, for messages.
         image_size: side in pixels stated in the suite's manifest; images are resized to it and not cropped.
             None: 224, the middle of 256 pixels.
+        fallback: preprocessing of the model that this one replaces.
 
     Returns:
         The preprocessing. `source` names the keys that come from another source than the rest.
@@ -121,11 +126,12 @@ def preprocessing_of(
         "temperature": 1.0,
     }
     sources = dict.fromkeys(values, SUITE_DEFAULTS)
-    for config in configs:
+    fallbacks = [] if fallback is None else [fallback]
+    for config in (*fallbacks, *configs):
         overrides = {key: value for key, value in config.values.items() if key in values}
         values |= overrides
         sources |= dict.fromkeys(overrides, config.source)
-    preprocessing = Preprocessing(**values, source=_source(sources, configs))
+    preprocessing = Preprocessing(**values, source=_source(sources, [*configs, *fallbacks]))
     sides = [side / preprocessing.crop_pct for side in preprocessing.input_size[1:]]
     if not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:
         raise ModelError(
