@@ -47,7 +47,7 @@ def _view(*names: str) -> View:
 def _views(suite: SuiteFacts) -> tuple[View, ...]:
     names = _pipelines(suite)
     steps = (_view(name, step) for name in names for step in _steps(suite, name))
-    return (CLEAN, *map(_view, names), *steps)
+    return (CLEAN, *map(_view, names), *steps) if names else ()
 
 
 def _part(request: ServingRequest) -> Part:
@@ -79,8 +79,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     With several pipelines it is the lowest share. The parts are the numbers that threshold files ask for.
 
     Raises:
-        UnmeasurableError: there are no clean images.
+        UnmeasurableError: there are no clean images, or no pipelines.
     """
+    _check_suite(facts.suite, None)
     accuracy_on(predictions, CLEAN)  # raises the reason of an empty set
     suite, own = facts.suite, predictions[CLEAN]
     pairs = {name: _pairs(own, predictions[_view(name)]) for name in _pipelines(suite)}

@@ -31,7 +31,7 @@ def class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
 
 
 def step_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
-    """Yield the answers that each step of a serving pipeline alone changes, the costliest step first."""
+    """Yield the number of answers that each step of a serving pipeline alone changes."""
     request, table = verdict.demand.request, measurement.tables.get("steps")
     if not isinstance(request, ServingRequest) or table is None:
         return
