@@ -318,8 +318,9 @@ class GateSession:
         Raises:
             StoreError: a file cannot be written.
         """
-        for evaluation in (*self.evaluations.values(), *self._references.values()):
-            evaluation.engine.stop()
+        for evaluation in self.evaluations.values():
+            for one in (evaluation, *evaluation.others):
+                one.engine.stop()
         for name in ("worker_pool", "opened_store"):
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
@@ -25,6 +26,7 @@ from quba_check.models.preprocessing.preprocessing import (
     configs_of_module,
     preprocessing_of,
 )
+from quba_check.models.preprocessing.serving import with_version
 from quba_check.models.request import COMPILE, LoadRequest, Precision, check_choice
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
@@ -138,7 +140,24 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     if request.precision == "auto" and compute.reason == STATED:
         classifier.use(classifier.rule(precision))
         classifier.is_open = True
-    return classifier
+    return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
+
+
+def with_pipeline(classifier: Classifier, pipeline: ServingPipeline) -> Classifier:
+    """Return a model behind a serving pipeline. The module is shared.
+
+    Args:
+        classifier: the model; its compute settings are taken as they are.
+        pipeline: the pipeline.
+
+    Raises:
+        ModelError: a function of the pipeline cannot be imported.
+    """
+    pipeline = with_version(pipeline)
+    request = classifier.request and replace(classifier.request, pipeline=pipeline)
+    return replace(
+        classifier, preprocessing=replace(classifier.preprocessing, pipeline=pipeline), request=request
+    )
 
 
 def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
