@@ -25,7 +25,7 @@ from quba_check.models.preprocessing.preprocessing import (
     configs_of_module,
     preprocessing_of,
 )
-from quba_check.models.request import COMPILE, LoadRequest, Precision, check_choice
+from quba_check.models.request import COMPILE, DEVICES, PROVIDERS, LoadRequest, Precision, check_choice
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
 TAKES_SINGLE_IMAGES = (
@@ -69,6 +69,11 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     device = resolve_device(request.device, request.worker)
     precision = resolve_precision(request.precision, device)
     check_choice("--quba-compile", request.compile, COMPILE)
+    if request.device in PROVIDERS and spec.kind != "onnx":
+        raise ModelError(
+            f"{spec.text}: --quba-device={request.device} runs ONNX files alone. Allowed for other models: "
+            f"{', '.join(DEVICES)}."
+        )
     loaded = _load_module(spec, request, device)
     module = loaded.module
     tensors = named_tensors(module)
@@ -171,6 +176,11 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
             from quba_check.models.programs.onnx_runtime import load_onnx
 
             loaded = load_onnx(spec, request, device)
+        case "tflite" | "openvino":
+            from quba_check.models.programs.openvino_ir import load_openvino
+            from quba_check.models.programs.tflite import load_tflite
+
+            loaded = load_tflite(spec, request) if spec.kind == "tflite" else load_openvino(spec, request)
         case "open_clip":
             from quba_check.models.zero_shot.loading import load_zero_shot
 

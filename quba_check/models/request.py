@@ -19,6 +19,18 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
 COMPILE = ("on", "off")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
+PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+    "cann": "CANNExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+}
+"""Further devices, for ONNX files: execution providers of onnxruntime by the name of the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,7 @@ class LoadRequest:
         prompts: the suite's class names and templates for zero-shot models.
         arch: timm architecture of a checkpoint file; overrides the one stated in the file.
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
-        device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
+        device: one of `DEVICES`, or of `PROVIDERS` for ONNX files. `auto` tries CUDA, then MPS, then the CPU.
         precision: one of `PRECISIONS`. `auto` takes half precision on GPUs if it keeps the answers.
         compile: one of `COMPILE`, for `torch.compile`.
         exact_preprocessing: prepare every image with Pillow, as timm's transform does.
@@ -70,9 +82,10 @@ def check_device(text: str) -> str:
     """Return the name of a device unchanged. The device itself need not exist.
 
     Raises:
-        OptionError: it is not one of `DEVICES`.
+        OptionError: it is not one of `DEVICES` or `PROVIDERS`.
     """
-    return text if re.fullmatch("cuda:[0-9]{1,3}", text) else check_choice("--quba-device", text, DEVICES)
+    is_numbered = re.fullmatch("cuda:[0-9]{1,3}", text)
+    return text if is_numbered else check_choice("--quba-device", text, (*DEVICES, *PROVIDERS))
 
 
 def check_choice(option: str, text: str, allowed: Sequence[Word]) -> Word:
