@@ -21,6 +21,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub, convert, get_default_qconfig, prepare
 from torch.ao.quantization import quantize_dynamic as torch_dynamic
+from torch.ao.quantization.fx import _decomposed  # noqa: F401  registers its operators
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's quantisation and TorchScript are deprecated
 IMAGES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
@@ -209,3 +210,31 @@ def test_a_quantised_state_dict(cnn, vit, tmp_path):
                 "Write a function that builds and quantises the model and loads the file, and give "
                 "--model=package.module:callable (docs/models.md)."
             )
+
+
+class Pt2e(nn.Module):
+    """The form of a layer that PT2E quantised: weights in 8 bits, next to those that they replaced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(10, 48)), nn.Parameter(torch.randn(10))
+        self.register_buffer("scale", self.weight.detach().abs().amax(1) / 127)
+        self.register_buffer("zero_point", torch.zeros(10, dtype=torch.int64))
+        rounded = (self.weight / self.scale[:, None]).detach().round()
+        self.register_buffer("frozen", rounded.to(torch.int8))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        weight = torch.ops.quantized_decomposed.dequantize_per_channel(
+            self.frozen, self.scale, self.zero_point, 0, -128, 127, torch.int8
+        )
+        return nn.functional.linear(nn.functional.avg_pool2d(images, 4).flatten(1), weight, self.bias)
+
+
+def test_an_exported_program_of_pt2e(tmp_path):
+    net = Pt2e().eval()
+    program = torch.export.export(net, (IMAGES,))
+    torch.export.save(program, tmp_path / "net.pt2")
+    classifier = load(tmp_path / "net.pt2", trust_pickle=True)
+    assert (classifier.raw(IMAGES) - net(IMAGES)).abs().max() < 1e-4
+    # Weights and their scales in 8 bits, and biases; not the weights that they replaced.
+    assert classifier.parameters == 480 + 10 + 10
