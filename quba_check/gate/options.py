@@ -190,6 +190,11 @@ OPTIONS = (
         parse_switch,
         has_ini=False,
     ),
+    Option(
+        "--quba-model-version",
+        "TEXT",
+        "identifies the model behind an endpoint, whose bytes cannot be hashed",
+    ),
     Option("--quba-plan", None, "show what a run would predict; run nothing", parse_switch, has_ini=False),
     Option(
         "--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", parse_path

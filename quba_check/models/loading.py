@@ -32,6 +32,7 @@ TAKES_SINGLE_IMAGES = (
     "{} is quantised dynamically, with a scale that depends on the whole batch: images are predicted one by "
     "one, which is slower. To avoid that, quantise it statically, with a scale from calibration images"
 )
+UNUSED_VERSION = "{}: --quba-model-version has no effect, since the model's weights identify it"
 COMPILED_PROGRAM = "{} is an exported program and runs as it is: --quba-compile has no effect"
 
 
@@ -90,9 +91,11 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         *([request.preprocessing] if request.preprocessing else []),
     ]
     preprocessing = preprocessing_of(configs, spec=spec.text, image_size=request.image_size)
+    is_function = spec.kind == "callable" and loaded.is_program
     notes = [
         *loaded.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
+        *([UNUSED_VERSION.format(spec.text)] if request.model_version and not is_function else []),
         *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
         *_convert_to_float32(module),
         *_preprocessing_notes(spec.text, preprocessing, request, configs),
@@ -159,7 +162,7 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
         case "callable":
             from quba_check.models.programs.callables import load_callable
 
-            loaded = load_callable(spec)
+            loaded = load_callable(spec, request)
         case "file" | "folder":
             from quba_check.models.checkpoints.build import load_checkpoint
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +35,11 @@ PROVIDERS = {
 """Further devices, for ONNX files: execution providers of onnxruntime by the name of the device."""
 
 
+def _run_id() -> str:
+    """Return the id that pytest-xdist gives a run, in its workers, else a new one."""
+    return os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+
+
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """The settings for loading a model.
@@ -53,8 +60,10 @@ class LoadRequest:
         exact_preprocessing: prepare every image with Pillow, as timm's transform does.
         trust_pickle: accept files that run code while they are read.
         worker: number of this process among parallel ones; worker k takes GPU k mod n.
+        model_version: text that identifies a model without bytes of its own, such as an endpoint.
         cache: folder for the text weights of zero-shot models; None stores nothing.
         progress: called with a message before each slow step.
+        run_id: text that differs between runs, and is the same in all processes of one.
     """
 
     classes: tuple[str, ...] = ()
@@ -69,8 +78,10 @@ class LoadRequest:
     exact_preprocessing: bool = False
     trust_pickle: bool = False
     worker: int | None = None
+    model_version: str | None = None
     cache: Path | None = None
     progress: Callable[[str], None] | None = None
+    run_id: str = field(default_factory=_run_id, repr=False, compare=False)
 
     @property
     def expected_head(self) -> Head:

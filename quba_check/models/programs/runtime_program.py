@@ -189,7 +189,7 @@ def loaded_program(
     if takes.batch is not None:
         notes.append(f"its batch size is fixed to {takes.batch}: images are given in batches of that size")
     if request.precision not in ("auto", "fp32"):
-        notes.append(f"{spec.text} computes in the precision of its file, not in {request.precision}")
+        notes.append(f"{spec.text} computes in its own precision, not in {request.precision}")
     config = {"input_size": (3, *takes.size)} if takes.size else {}
     return LoadedModule(
         program,

@@ -222,7 +222,7 @@ def test_a_program_runs_as_it_is(tmp_path):
     classifier = load(path, precision="bf16", compile="on")
     assert (classifier.compute.reason, classifier.is_open) == ("exported programs run as they are", False)
     assert classifier.precision == "fp32"
-    assert f"{path} computes in the precision of its file, not in bf16" in classifier.notes
+    assert f"{path} computes in its own precision, not in bf16" in classifier.notes
     assert (
         f"{path} is an exported program and runs as it is: --quba-compile has no effect" in classifier.notes
     )
