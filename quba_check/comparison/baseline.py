@@ -18,7 +18,7 @@ from quba_check.records.record import SuiteRow
 
 
 class Baseline(Protocol):
-    """A run whose values drops are counted from: a stored one, or that of a reference in the same session."""
+    """The run that drops are counted from: a stored one, or that of a reference."""
 
     @property
     def file(self) -> str:

@@ -19,7 +19,7 @@ from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 
 NO_BASELINE = (
     "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: "
-    "--baseline) or a model with --quba-reference"
+    "--baseline), or a model with --quba-reference"
 )
 
 

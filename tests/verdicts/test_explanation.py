@@ -233,7 +233,7 @@ def test_a_drop_without_baseline(optional):
     assert verdict.outcome == ("skipped" if optional else "unmeasurable")
     assert verdict.reason == (
         "there is no baseline to compare with. "
-        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
     )
 
 
