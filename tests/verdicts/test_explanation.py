@@ -20,7 +20,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
-from quba_check.core.requests import ClassRequest, OperatingPoint
+from quba_check.core.requests import ClassRequest, OperatingPoint, ServingRequest
 from quba_check.demands.policy import Policy
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import explanation
@@ -161,6 +161,29 @@ def test_a_note_on_other_classes_is_left_out():
     point = ClassRequest("cat", (0,), "recall", at=OperatingPoint("probability", 0.3))
     cat = replace(each, part="cat.recall", request=point)
     assert of_each([0.4], cat, notes=notes).split("\n")[2:-1] == ["  cat@probability=0.3: a note"]
+
+
+def test_the_costliest_steps_of_a_pipeline_come_first():
+    rows = (("phone", "jpeg", 70, 0.035), ("app", "resize", 85, 0.0425), ("app", "jpeg", 12, 0.006))
+    quantity = Quantity(0.4, "fraction", 2000)
+    evidence = Measurement(
+        "serving",
+        0.4,
+        "fraction",
+        2000,
+        parts={"app.agreement": quantity, "web.agreement": quantity},
+        tables={"steps": Table(("pipeline", "step", "images", "share"), rows)},
+        notes=("phone: a note", "app: a note"),
+    )
+    demand = replace(CORRUPTION, dimension="serving", unit="fraction", parts=())
+    app = replace(demand, part="app.agreement", request=ServingRequest("app", "agreement"))
+    assert explanation(judge(app, evidence)).split("\n")[1:-1] == [
+        "  answers that one step alone changes, of 2,000: resize 85, jpeg 12",
+        "  n = 2,000 images",
+        "  app: a note",
+    ]
+    web = replace(demand, part="web.agreement", request=ServingRequest("web", "agreement"))
+    assert explanation(judge(web, evidence)).split("\n")[1:-1] == ["  n = 2,000 images"]
 
 
 def test_a_part_that_was_not_measured_is_no_pass():
