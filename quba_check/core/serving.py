@@ -86,9 +86,9 @@ class ServingPipeline:
         """Return what is stated, as plain values for cache keys and records.
 
         >>> ServingPipeline(resize=Resize(method="bilinear")).as_dict()
-        {'resize': {'library': 'pillow', 'method': 'bilinear'}}
+        {'resize': {'library': 'pillow', 'method': 'bilinear', 'antialias': None}}
         """
-        return _stated(asdict(self))
+        return {key: value for key, value in asdict(self).items() if value not in (None, "")}
 
 
 def pipeline_of(variant: str, pipelines: Mapping[str, ServingPipeline]) -> ServingPipeline:
@@ -103,11 +103,3 @@ def pipeline_of(variant: str, pipelines: Mapping[str, ServingPipeline]) -> Servi
 
 STEPS = tuple(item.name for item in fields(ServingPipeline) if item.name not in ("call", "version"))
 """Names of all steps, in order."""
-
-
-def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _stated(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if value not in (None, "")
-    }

@@ -190,21 +190,26 @@ class AnswersEntry(Strict):
     optional: bool | None = Field(None, description="Skip them if there are no images.")
 
 
-class ParityEntry(Strict):
-    """Demands on the answers of a model that replaces another one."""
+class _AnswersOfBoth(Strict):
+    """Demands on the answers of a model next to those before a change."""
 
     agreement: PartEntry | None = Field(None, description="Share of equal answers.")
     negative_flips: PartEntry | None = Field(
-        None, description="Share of images that the other model classifies correctly, and this one does not."
+        None, description="Share of images that are classified correctly before, and wrongly now."
     )
     probability_change: PartEntry | None = Field(
         None, description="99.9th percentile of the largest change of a probability."
     )
+    tier: Tier | None = Field(None, description="Tier of these demands.")
+    optional: bool | None = Field(None, description="Skip them if there are no images.")
+
+
+class ParityEntry(_AnswersOfBoth):
+    """Demands on the answers of a model that replaces another one."""
+
     sets: tuple[str, ...] | None = Field(
         None, description="Sets or corruptions, each judged by these demands (default: clean)."
     )
-    tier: Tier | None = Field(None, description="Tier of these demands.")
-    optional: bool | None = Field(None, description="Skip them if there are no images.")
 
 
 class ServingAccuracyEntry(Strict):
@@ -218,21 +223,10 @@ class ServingAccuracyEntry(Strict):
     optional: bool | None = Field(None, description="Skip them if there are no images.")
 
 
-class ServingDemands(Strict):
-    """Demands on the model behind a serving pipeline of the manifest."""
+class ServingDemands(_AnswersOfBoth):
+    """Demands on the model behind a serving pipeline, next to its own preprocessing."""
 
-    agreement: PartEntry | None = Field(
-        None, description="Share of answers equal to those of the model's own preprocessing."
-    )
-    negative_flips: PartEntry | None = Field(
-        None, description="Share of images that only the model's own preprocessing gets right."
-    )
-    probability_change: PartEntry | None = Field(
-        None, description="99.9th percentile of the largest change of a probability."
-    )
     accuracy: ServingAccuracyEntry | None = Field(None, description="Accuracy behind the pipeline.")
-    tier: Tier | None = Field(None, description="Tier of these demands.")
-    optional: bool | None = Field(None, description="Skip them if there are no images.")
 
 
 class AttackedPartEntry(PartEntry):

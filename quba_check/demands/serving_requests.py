@@ -46,8 +46,8 @@ def serving_requests(
             )
         for metric in metrics:
             bounds = entry[metric]
-            request = ServingRequest(name, metric)
             if metric != _ACCURACY or "min" in bounds or _DROP not in bounds:
+                request = ServingRequest(name, metric)
                 yield (*location, metric), bounds_of(request, bounds), request
             if metric == _ACCURACY and _DROP in bounds:
                 request = ServingRequest(name, _ACCURACY_DROP)

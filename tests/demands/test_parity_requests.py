@@ -69,7 +69,7 @@ def test_the_default_is_the_clean_set(read):
         (
             "agrement: {min: 0}",
             "2: parity: unknown key 'agrement'. Did you mean 'agreement'? Allowed: agreement, "
-            "negative_flips, probability_change, sets, tier, optional.",
+            "negative_flips, probability_change, tier, optional, sets.",
         ),
     ],
 )

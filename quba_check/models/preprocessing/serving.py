@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from quba_check.core.serving import METHODS, Library, ServingPipeline
+from quba_check.core.serving import METHODS, Library, Resize, ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
 from quba_check.models.fingerprint import own_sources
-from quba_check.models.preprocessing.pillow_transform import PillowTransform, Size, pixels_of
+from quba_check.models.preprocessing.pillow_transform import Size, pixels_of
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.programs.callables import imported_object
 
@@ -34,6 +34,12 @@ _OPENCV = {
     "area": cv2.INTER_AREA,
     "lanczos": cv2.INTER_LANCZOS4,
 }
+_CROPS: Mapping[str, dict[str, Any]] = {
+    "center": {"crop_mode": "center"},
+    "squash": {"crop_mode": "squash", "crop_pct": 1.0},
+    "letterbox": {"crop_mode": "border", "crop_pct": 1.0, "border": (0, 0, 0)},
+}
+"""What each crop changes in the model's own transform."""
 _ALLOWED = (
     "Allowed: uint8 of shape (height, width, 3), or float32 of shape (3, height, width) that is normalised, "
     "without NaN, the same kind for every image."
@@ -104,21 +110,16 @@ def serving_transform(preprocessing: Preprocessing, pipeline: ServingPipeline, *
         ModelError: the library lacks the model's interpolation, or `call` cannot be imported.
     """
     if pipeline.call:
-        return _Call(pipeline.call, preprocessing.input_size[1:])
-    own = preprocessing.transform(crop=crop)
+        return _called(pipeline.call, preprocessing.input_size[1:])
+    own = replace(preprocessing.transform(crop=crop), **_CROPS.get(pipeline.crop or "", {}))
     method = _method(pipeline, own.interpolation)
-    if crop and pipeline.crop == "center":
-        own = replace(own, crop_mode="center")
-    elif crop and pipeline.crop is not None:
-        own = replace(own, crop=False)
 
     def transform(image: Image.Image) -> Tensor:
         if pipeline.jpeg is not None:
             image = _reencoded(image, pipeline.jpeg)
-        if crop and pipeline.crop == "letterbox":
-            pixels = _letterboxed(image, own.size, pipeline, method)
-        else:
-            pixels = _cropped(image, own, pipeline, method)
+        height, width = own.resized_size((image.height, image.width))
+        size = max(height, 1), max(width, 1)  # a thin line in a letterbox
+        pixels = own.cropped(_resized(image, size, pipeline.resize or Resize(), method))
         return pixels.flip(0) if pipeline.channels == "BGR" else pixels
 
     return transform
@@ -143,39 +144,20 @@ def _reencoded(image: Image.Image, quality: int) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def _resized(image: Image.Image, size: Size, pipeline: ServingPipeline, method: str) -> Image.Image:
-    """Return an image resized by the library of a pipeline."""
+def _resized(image: Image.Image, size: Size, resize: Resize, method: str) -> Image.Image:
+    """Return an image resized by a library."""
     height, width = size
     if size == (image.height, image.width):
         return image
-    if pipeline.resize is None or pipeline.resize.library == "pillow":
+    if resize.library == "pillow":
         return image.resize((width, height), Image.Resampling[method.upper()])
-    if pipeline.resize.library == "opencv":
+    if resize.library == "opencv":
         return Image.fromarray(cv2.resize(np.array(image), (width, height), interpolation=_OPENCV[method]))
     from torchvision.transforms import InterpolationMode  # takes more than a second
     from torchvision.transforms.v2 import functional
 
-    antialias = pipeline.resize.antialias in (None, True)
-    pixels = functional.resize(
-        pixels_of(image), [height, width], InterpolationMode(method), antialias=antialias
-    )
-    return Image.fromarray(_array(pixels))
-
-
-def _cropped(image: Image.Image, own: PillowTransform, pipeline: ServingPipeline, method: str) -> Tensor:
-    return own.cropped(_resized(image, own.resized_size((image.height, image.width)), pipeline, method))
-
-
-def _letterboxed(image: Image.Image, size: Size, pipeline: ServingPipeline, method: str) -> Tensor:
-    """Return a whole image in the middle of a black one."""
-    height, width = size
-    scale = min(height / image.height, width / image.width)
-    inner = max(1, round(image.height * scale)), max(1, round(image.width * scale))
-    canvas = Image.new("RGB", (width, height))
-    canvas.paste(
-        _resized(image, inner, pipeline, method), ((width - inner[1]) // 2, (height - inner[0]) // 2)
-    )
-    return pixels_of(canvas)
+    mode, antialias = InterpolationMode(method), resize.antialias is not False
+    return Image.fromarray(_array(functional.resize(pixels_of(image), [*size], mode, antialias=antialias)))
 
 
 def _array(pixels: Tensor) -> Pixels:
@@ -183,8 +165,8 @@ def _array(pixels: Tensor) -> Pixels:
     return array
 
 
-class _Call:
-    """A user's function as a transform.
+def _called(call: str, size: Size) -> Transform:
+    """Return a user's function as a transform.
 
     Args:
         call: `package.module:function`.
@@ -193,40 +175,32 @@ class _Call:
     Raises:
         ModelError: it cannot be imported, or is not callable.
     """
+    where, function = f"serving: {call}", imported_object(call)
+    if not callable(function):
+        raise ModelError(
+            f"{where}: is not callable, got a value of type {type(function).__name__}. "
+            "Allowed: a function from an RGB image of Pillow to an array."
+        )
+    shapes, dtypes = {"uint8": (*size, 3), "float32": (3, *size)}, set[str]()
 
-    def __init__(self, call: str, size: Size) -> None:
-        self._where = f"serving: {call}"
-        self._function: Any = imported_object(call)
-        self._dtypes: set[torch.dtype] = set()
-        self._size = size
-        if not callable(self._function):
-            raise ModelError(
-                f"{self._where}: is not callable, got a value of type {type(self._function).__name__}. "
-                "Allowed: a function from an RGB image of Pillow to an array."
-            )
-
-    def __call__(self, image: Image.Image) -> Tensor:
-        """Return an image as the function prepares it.
-
-        Raises:
-            ModelError: the function raises, or returns something else than an image of the model's size.
-        """
-        with model_errors(f"{self._where}: raised on an image of {image.height} × {image.width}:"):
-            value = self._function(image)
-        if isinstance(value, Tensor):
-            value = value.detach().cpu().numpy() if value.dtype in (torch.uint8, torch.float32) else value
-        height, width = self._size
-        shapes = {"uint8": (height, width, 3), "float32": (3, height, width)}
+    def transform(image: Image.Image) -> Tensor:
+        with model_errors(f"{where}: raised on an image of {image.height} × {image.width}:"):
+            value = function(image)
+            value = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
         if not isinstance(value, np.ndarray) or shapes.get(str(value.dtype)) != value.shape:
-            kind = f"{getattr(value, 'dtype', '')} of shape {tuple(getattr(value, 'shape', ()))}"
-            got = kind if hasattr(value, "shape") else f"a value of type {type(value).__name__}"
-            raise ModelError(f"{self._where}: got {got}. {_ALLOWED} The model's input is {height} × {width}.")
+            got = (
+                f"{value.dtype} of shape {value.shape}"
+                if isinstance(value, np.ndarray)
+                else f"a value of type {type(value).__name__}"
+            )
+            height, width = size
+            raise ModelError(f"{where}: got {got}. {_ALLOWED} The model's input is {height} × {width}.")
+        if not np.isfinite(value).all():
+            raise ModelError(f"{where}: got NaN or infinity. {_ALLOWED}")
+        dtypes.add(str(value.dtype))
+        if len(dtypes) > 1:
+            raise ModelError(f"{where}: got uint8 for one image and float32 for another. {_ALLOWED}")
         tensor = torch.from_numpy(np.array(value))
-        self._dtypes.add(tensor.dtype)
-        if tensor.dtype == torch.uint8:
-            tensor = tensor.permute(2, 0, 1)
-        elif not tensor.isfinite().all():
-            raise ModelError(f"{self._where}: got NaN or infinity. {_ALLOWED}")
-        if len(self._dtypes) > 1:
-            raise ModelError(f"{self._where}: got uint8 for one image and float32 for another. {_ALLOWED}")
-        return tensor
+        return tensor.permute(2, 0, 1) if tensor.dtype == torch.uint8 else tensor
+
+    return transform

@@ -94,6 +94,12 @@ def test_pillow_letterbox(photo: Path, method: str) -> None:
     assert expected[:, 8].any()
 
 
+def test_a_thin_line_keeps_a_row_in_a_letterbox() -> None:
+    line = Image.new("RGB", (400, 1), (9, 9, 9))
+    pixels = serving_transform(prepared(), ServingPipeline(crop="letterbox"), crop=True)(line)
+    assert pixels.sum(dim=(0, 2)).nonzero().flatten().tolist() == [23]
+
+
 def test_jpeg_comes_between_decoding_and_resize(photo: Path) -> None:
     file = io.BytesIO()
     with Image.open(photo) as image:
