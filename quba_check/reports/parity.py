@@ -10,6 +10,7 @@ from quba_check.records.record import Record
 PARITY = "parity"
 SAME = "the same predictions as the reference"
 """Note of a measurement that `parity_lines` repeats with the reference's name."""
+ASKED = "same model? "
 MOST_PAIRS = 3
 """Largest number of changed answers in a line."""
 
@@ -21,9 +22,9 @@ def parity_lines(record: Record) -> tuple[str, ...]:
         return ()
     name = reference_name(record)
     if row.interval == (1.0, 1.0):  # exact: the same outputs in every bit
-        return (f"same model? the same predictions as {name}",)
+        return (f"{ASKED}the same predictions as {name}",)
     counts = [f"{images:,} {kind}" for kind, images, _ in rows_of(row, "flips")]
-    same = f"same model? {answers_text(row.value, row.n)} are those of {name}: {', '.join(counts)}"
+    same = f"{ASKED}{answers_text(row.value, row.n)} are those of {name}: {', '.join(counts)}"
     pairs = rows_of(row, "changed_answers")[:MOST_PAIRS]
     changed = ", ".join(f"{before} → {after} {images:,}" for before, after, images, *_ in pairs)
     changes = row.tables.get("probability_changes")
