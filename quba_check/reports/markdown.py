@@ -14,6 +14,7 @@ from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict, VerdictRow
 from quba_check.reports.class_table import HEADINGS, class_table
+from quba_check.reports.comparison import answers_line
 from quba_check.reports.demand_cells import NONE, DemandCells, demand_cells, letters_text
 from quba_check.reports.gate_command import gate_command
 from quba_check.reports.github_markdown import code, code_block, table_row
@@ -198,7 +199,7 @@ def _messages(run: Run) -> Iterator[str]:
     yield from (grade_line(grade, record) for grade in record.grades)
     yield from record_notes(record)
     if run.comparison is not None:
-        yield from run.comparison.notes
+        yield from filter(None, (answers_line(run.comparison), *run.comparison.notes))
 
 
 def _command(record: Record) -> str:
