@@ -17,7 +17,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.requests import AnswerRequest, Request
 from quba_check.core.view import CLEAN, REFERENCE, View
@@ -462,6 +462,9 @@ class Evaluation:
         views = self._views(name)
         predictions = self.predictions(views) if views else {}
         measurement = measure_dimension(registry[name], predictions, self.facts)
+        own = [predictions[view] for view in sorted(predictions, key=str) if not view.variant]
+        if own:
+            measurement = replace(measurement, outputs=outputs_digest(own))
         if name not in self._sliced or not self.facts.suite.slices:
             return measurement
         slices = {view: self._slices.of(view) for view in views}
