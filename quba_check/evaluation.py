@@ -17,7 +17,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.requests import AnswerRequest, Request
 from quba_check.core.serving import pipeline_of
@@ -493,6 +493,9 @@ class Evaluation:
         measurement = measure_dimension(registry[name], predictions, self.facts)
         if name == "parity" and isinstance(self.reference, Evaluation) and measurement.value < 1:
             self.engine.tables.repair_notes.append(self.reference.noise_note)
+        own = [predictions[view] for view in sorted(predictions, key=str) if not view.variant]
+        if own:
+            measurement = replace(measurement, outputs=outputs_digest(own))
         if name not in self._sliced or not self.facts.suite.slices:
             return measurement
         slices = {view: self._slices.of(view) for view in views}

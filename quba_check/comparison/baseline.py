@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from quba_check.comparison.compatibility import differences
-from quba_check.comparison.difference import Change, RunValue, difference, ratio
+from quba_check.comparison.difference import Change, RunValue, difference, is_same, ratio
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
@@ -60,7 +60,7 @@ def drop(
         return Unmeasurable(dimension, reason, missing_data=True)
     if after is None:
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
-    if relative and before.value <= 0:
+    if relative and before.value <= 0 and not is_same(before, after):
         reason = (
             f"{name} is {before.value:g} in {baseline.file}, so a relative drop is undefined. Use max_drop"
         )
@@ -106,7 +106,15 @@ def run_value(
     influences = images.influences.get(name, {})
     n = quantity.images or quantity.n
     return RunValue(
-        quantity.value, n, limits, influences, fingerprint, answers, images.groups, quantity.groups
+        quantity.value,
+        n,
+        limits,
+        influences,
+        fingerprint,
+        answers,
+        images.groups,
+        quantity.groups,
+        measured.outputs,
     )
 
 

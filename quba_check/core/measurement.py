@@ -99,6 +99,7 @@ class Measurement:
         slices: value on the images of each slice, by its name, such as `lighting=night`.
         gaps: how much worse each slice is than all other images; positive is worse.
         unsliced: reason for each slice or requested part without a value, or for a column without slices.
+        outputs: digest of the predictions behind the value; None if unknown.
     """
 
     dimension: str
@@ -120,6 +121,7 @@ class Measurement:
     slices: Mapping[str, Quantity] = field(default_factory=dict)
     gaps: Mapping[str, Quantity] = field(default_factory=dict)
     unsliced: Mapping[str, Unmeasurable] = field(default_factory=dict)
+    outputs: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def interval(self) -> tuple[float, float] | None:

@@ -161,9 +161,9 @@ class AnswerPairs:
     @staticmethod
     def _histogram(changes: NDArray[np.float32]) -> Table:
         counts, _ = np.histogram(changes, _BINS)
-        return Table(
-            ("from", "to", "images"), tuple(zip(_BINS[:-1], _BINS[1:], counts.tolist(), strict=True))
-        )
+        rows = zip(_BINS[:-1], _BINS[1:], counts.tolist(), strict=True)
+        title = _METRICS["probability_change"][1]
+        return Table(("from", "to", "images"), tuple(rows), f"{title}: {quantile(changes):.3g}")
 
     def _image_table(self, names: Sequence[str]) -> Table:
         """Return rows with another answer: lost ones first, then by probability change."""

@@ -107,7 +107,11 @@ class GateSession:
         path = options.preprocessing
         preprocessing = None if path is None else read_preprocessing(path, shown_path(path, root))
         self.request = replace(
-            options.request, preprocessing=preprocessing, worker=worker, progress=callbacks.show_step
+            options.request,
+            preprocessing=preprocessing,
+            worker=worker,
+            progress=callbacks.show_step,
+            run_id=str(self.started),
         )
         path = options.executor_settings
         self._executor_settings = None if path is None else read_settings(path, shown_path(path, root))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Callable, Sequence
@@ -34,11 +33,6 @@ PROVIDERS = {
     "xnnpack": "XnnpackExecutionProvider",
 }
 """Further devices, for ONNX files: execution providers of onnxruntime by the name of the device."""
-
-
-def _run_id() -> str:
-    """Return the id that pytest-xdist gives a run, in its workers, else a new one."""
-    return os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,7 @@ class LoadRequest:
     model_version: str | None = None
     cache: Path | None = None
     progress: Callable[[str], None] | None = None
-    run_id: str = field(default_factory=_run_id, repr=False, compare=False)
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False, compare=False)
 
     @property
     def expected_head(self) -> Head:
