@@ -26,8 +26,8 @@ PARAMETERS = (
 )
 
 _DTYPES = {"f32": torch.float32, "f16": torch.float16, "f64": torch.float64}
-_NO_WEIGHTS = ("i16", "i32", "i64", "u16", "u32", "u64", "boolean", "string")
-"""Types of shapes, axes and indices. Weights are floating point, or integers of 8 bits and less."""
+_WIDE = ("i16", "i32", "i64", "u16", "u32", "u64", "boolean", "string")
+"""Types of shapes, axes and indices, and of quantised biases."""
 _WITH_BODIES = ("If", "Loop", "TensorIterator")
 """Operators with graphs of their own, whose constants the API does not list."""
 
@@ -113,20 +113,28 @@ def _shape(entry: Any) -> list[int]:
 def _parameters(model: Any) -> tuple[int, str]:
     """Return the number of weights in a graph, and the reason why they cannot be counted.
 
-    Weights are the constants of more than one element that hold floating-point numbers or integers of 8 bits
-    and less, except the ranges of FakeQuantize.
+    Weights are the constants of more than one element that hold floating-point numbers, integers of 8 bits
+    and less, or quantised biases, which are integers converted to floating point; except the ranges of
+    FakeQuantize.
     """
     total = 0
     for node in model.get_ops():
         if node.get_type_name() in _WITH_BODIES:
-            return 0, f"the OpenVINO file has a {node.get_type_name()}, whose weights cannot be counted"
-        if node.get_type_name() != "Constant":
-            continue
-        count = math.prod(node.output(0).shape)
-        is_number = node.output(0).element_type.get_type_name() not in _NO_WEIGHTS
-        uses = [
-            (user.get_node().get_type_name(), user.get_index()) for user in node.output(0).get_target_inputs()
-        ]
-        is_range = bool(uses) and all(kind == "FakeQuantize" and place > 0 for kind, place in uses)
-        total += count if is_number and count > 1 and not is_range else 0
+            return (
+                0,
+                f"the OpenVINO file has the operator {node.get_type_name()}, whose weights cannot be counted",
+            )
+        if node.get_type_name() == "Constant":
+            count, uses = math.prod(node.output(0).shape), node.output(0).get_target_inputs()
+            is_wide = node.output(0).element_type.get_type_name() in _WIDE
+            is_weight = any(_becomes_float(use.get_node()) if is_wide else not _is_range(use) for use in uses)
+            total += count if is_weight and count > 1 else 0
     return total, ""
+
+
+def _becomes_float(node: Any) -> bool:
+    return bool(node.get_type_name() == "Convert" and node.output(0).element_type.is_real())
+
+
+def _is_range(use: Any) -> bool:
+    return bool(use.get_node().get_type_name() == "FakeQuantize" and use.get_index() > 0)
