@@ -89,7 +89,9 @@ def load_function(
 
 
 class _CheckedFunction:
-    """A function on arrays whose answers are checked, the first ones against those of a second call.
+    """A function on arrays with checked answers.
+
+    The first batch is predicted twice, and both answers are compared.
 
     Args:
         model: the function.

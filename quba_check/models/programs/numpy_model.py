@@ -17,7 +17,7 @@ InputKind = Literal["uint8", "float32"]
 
 @dataclass(frozen=True, slots=True)
 class NumpyModel:
-    """A classifier that is a function on numpy arrays, such as a client of a server.
+    """A classifier as a function on numpy arrays, such as the client of a server.
 
     A callable given as `--model=package.module:callable` returns it, or is it.
 

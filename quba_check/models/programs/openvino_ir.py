@@ -105,13 +105,16 @@ def _name(entry: Any) -> str:
 
 
 def _shape(entry: Any) -> list[int]:
-    """Return the shape of an input or output, -1 for free sides; empty if the rank is free."""
+    """Return the shape of an input or output, with -1 for free sides.
+
+    It is empty if the number of sides is free.
+    """
     shape = entry.partial_shape
     return [] if shape.rank.is_dynamic else [-1 if side.is_dynamic else side.get_length() for side in shape]
 
 
 def _parameters(model: Any) -> tuple[int, str]:
-    """Return the number of weights in a graph, and the reason why they cannot be counted.
+    """Return the number of weights, and the reason if they cannot be counted.
 
     Weights are the constants of more than one element that hold floating-point numbers, integers of 8 bits
     and less, or quantised biases, which are integers converted to floating point; except the ranges of

@@ -131,7 +131,7 @@ def _shape(entry: dict[str, Any]) -> list[int]:
 
 
 def _parameters(content: bytes) -> tuple[int, str]:
-    """Return the number of weights in a file, and the reason why they cannot be counted.
+    """Return the number of weights, and the reason if they cannot be counted.
 
     Weights are the constant tensors of more than one element that hold floating-point or quantised numbers,
     in all subgraphs, each buffer once.
