@@ -119,8 +119,8 @@ def test_channels_last(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "dtype", "described"),
     [
-        ([-1, 192], np.float32, "'images' of f32 [?,192]"),
-        ([1, 3, 8, 8], np.uint8, "'images' of u8 [1,3,8,8]"),
+        ([-1, 192], np.float32, "'images' of f32 (-1, 192)"),
+        ([1, 3, 8, 8], np.uint8, "'images' of u8 (1, 3, 8, 8)"),
     ],
 )
 def test_inputs_that_take_no_images(tmp_path, shape, dtype, described):
