@@ -261,6 +261,12 @@ class Evaluation:
                 others = model.predictions(own_views)
             else:
                 others = self._recorded(model, tables)
+            if variant in self._served:  # ImageNet's probabilities take 200 MB
+                self._served[variant].engine.tables.forget()
+                others = {
+                    view: table if view.columns == "probabilities" else replace(table, probabilities=None)
+                    for view, table in others.items()
+                }
             tables |= {replace(view, variant=variant): table for view, table in others.items()}
         return tables
 

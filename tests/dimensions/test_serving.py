@@ -25,7 +25,7 @@ METRICS = ("agreement", "negative_flips", "probability_change", "accuracy", "acc
 
 
 def view(name: str) -> View:
-    return View("clean", columns="probabilities", variant=f"serving/{name}")
+    return View("clean", columns="top1" if "/" in name else "probabilities", variant=f"serving/{name}")
 
 
 def predictions(predicted: list[int], probability: float = 0.75, group=None) -> Predictions:

@@ -18,7 +18,7 @@ from support.tiny import CLASSES, SIDE, picture, write_models
 
 from quba_check.core.requests import ServingRequest
 from quba_check.core.serving import Resize, ServingPipeline
-from quba_check.core.view import CLEAN
+from quba_check.core.view import CLEAN, View
 from quba_check.engine.cache_keys import model_identity
 from quba_check.errors import ModelError
 from quba_check.evaluation import Evaluation
@@ -174,3 +174,11 @@ def test_a_function_that_raises_is_one_line(evaluate: Make) -> None:
     assert str(caught.value) == (
         "serving: shop_images:broken: raised on an image of 16 × 24: KeyError: 'size'"
     )
+
+
+def test_tables_of_steps_keep_no_probabilities(evaluate: Make) -> None:
+    evaluation = evaluate()
+    step = View("clean", variant="serving/app/channels")
+    table = evaluation.predictions([CLEAN, step])[step]
+    assert table.probabilities is None
+    assert len(table.predicted) == 6
