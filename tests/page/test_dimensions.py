@@ -50,7 +50,9 @@ def test_every_published_dimension_has_words(tmp_path: Path) -> None:
         assert view.figures
         assert view.parts
         assert view.reading.endswith(".") or view.name == "class_balance"
-    assert set(READINGS) == {*PUBLISHED_DIMENSIONS, "unknown_detection", "classes"} - {"class_balance"}
+    assert set(READINGS) == {*PUBLISHED_DIMENSIONS, "unknown_detection", "classes", "parity"} - {
+        "class_balance"
+    }
 
 
 def test_values_as_sentences() -> None:
