@@ -20,6 +20,7 @@ from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.predictions import Predictions, outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.requests import AnswerRequest, Request
+from quba_check.core.serving import pipeline_of
 from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
@@ -33,8 +34,9 @@ from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableErr
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
-from quba_check.models.loading import load_classifier
+from quba_check.models.loading import load_classifier, with_pipeline
 from quba_check.models.request import LoadRequest
+from quba_check.number_format import format_value
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.machine_folder import digests_file
@@ -177,6 +179,8 @@ class Evaluation:
         )
         self.engine.tables.repair_notes += self.suite.notes
         self.reference: Evaluation | RecordedAnswers | None = None
+        self._run = run
+        self._served: dict[str, Evaluation] = {}
         self._slices = ViewSlices(self.suite, digests)
         self._sliced = {"accuracy": True}
         self._requests: tuple[Request, ...] = ()
@@ -229,9 +233,10 @@ class Evaluation:
         )
         self.engine.run_views = tuple(view for view in views if not view.variant)
         for variant, own_views in _by_variant(views).items():
-            model = self._variant(variant)
-            if isinstance(model, Evaluation):
-                model.plan_views(own_views)
+            with contextlib.suppress(QubaError):  # the measurement reports the error
+                model = self._variant(variant)
+                if isinstance(model, Evaluation):
+                    model.plan_views(own_views)
 
     def plan_views(self, views: Collection[View]) -> None:
         """Plan views for another evaluation, which asks for their predictions."""
@@ -249,6 +254,9 @@ class Evaluation:
         self.engine.check_unchanged()
         for variant, own_views in _by_variant(views).items():
             model = self._variant(variant)
+            if variant in self._served:  # the module is shared, and its settings are final by now
+                for name in ("compute", "is_open", "outputs"):
+                    setattr(self._served[variant].classifier, name, getattr(self.classifier, name))
             if isinstance(model, Evaluation):
                 others = model.predictions(own_views)
             else:
@@ -268,8 +276,7 @@ class Evaluation:
             >>> [(str(work.view), work.forward) for work in quba.planned_work()]  # doctest: +SKIP
             [('clean', 400)]
         """
-        others = [self.reference] if isinstance(self.reference, Evaluation) else []
-        of_others = (work for other in others for work in other.planned_work())
+        of_others = (work for other in self.others for work in other.planned_work())
         return (*self.engine.work(self.engine.run_views), *of_others)
 
     def check(self) -> None:
@@ -424,6 +431,14 @@ class Evaluation:
         slices = self._slices.of(CLEAN) if self.facts.suite.slices else {}
         return CleanAnswers.of(table, names, self.suite.class_names, slices)
 
+    @cached_property
+    def noise_note(self) -> str:
+        """The agreement of the model with itself, which another model can hardly exceed."""
+        floor = self.engine.worker.noise_floor()
+        shares = [f"{format_value(share, 'fraction')} {way}" for way, share in floor.shares.items()]
+        name, images = self.classifier.name, f"{floor.images:,} images"
+        return f"noise floor: of {images} {name} gives the same answer to {' and '.join(shares)}"
+
     def _recorded(self, model: RecordedAnswers, own: Mapping[View, Predictions]) -> dict[View, Predictions]:
         """Return the recorded predictions of the clean views.
 
@@ -448,10 +463,24 @@ class Evaluation:
 
         Raises:
             UnmeasurableError: a reference is needed, and there is none.
+            ModelError: a serving pipeline cannot be used with the model.
         """
-        if name != REFERENCE or self.reference is None:
-            raise UnmeasurableError(NO_REFERENCE)
-        return self.reference
+        if name == REFERENCE:
+            if self.reference is None:
+                raise UnmeasurableError(NO_REFERENCE)
+            return self.reference
+        if name not in self._served:
+            served = with_pipeline(self.classifier, pipeline_of(name, self.suite.facts.serving))
+            self._served[name] = Evaluation(
+                served, self.suite, protocol=self.protocol.name, store=self.store, run=self._run
+            )
+        return self._served[name]
+
+    @property
+    def others(self) -> tuple[Evaluation, ...]:
+        """The evaluations of variants: of the reference, and of the model behind serving pipelines."""
+        references = [self.reference] if isinstance(self.reference, Evaluation) else []
+        return (*references, *self._served.values())
 
     def _views(self, name: str) -> tuple[View, ...]:
         return registry[name].views(self.facts.suite)
@@ -462,6 +491,8 @@ class Evaluation:
         views = self._views(name)
         predictions = self.predictions(views) if views else {}
         measurement = measure_dimension(registry[name], predictions, self.facts)
+        if name == "parity" and isinstance(self.reference, Evaluation) and measurement.value < 1:
+            self.engine.tables.repair_notes.append(self.reference.noise_note)
         own = [predictions[view] for view in sorted(predictions, key=str) if not view.variant]
         if own:
             measurement = replace(measurement, outputs=outputs_digest(own))

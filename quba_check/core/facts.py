@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.protocols import STANDARD, Protocol
 from quba_check.core.requests import Request
+from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
 
 ConfidenceScore = Literal["max_probability", "max_logit", "energy"]
@@ -65,6 +66,7 @@ class SuiteFacts:
         unknown: names of the sets of no class, in manifest order, without `unknown/`.
         unknown_score: score that separates them from the clean set.
         slices: names of the kinds of slices that sets declare, such as `lighting`; None if unknown.
+        serving: pipelines of the applications that use the models, by name.
         requests: numbers that the demands of a run ask for, each a further part of its dimension.
     """
 
@@ -82,6 +84,7 @@ class SuiteFacts:
     unknown_score: ConfidenceScore = "max_probability"
     slices: tuple[str, ...] | None = None
     requests: tuple[Request, ...] = ()
+    serving: Mapping[str, ServingPipeline] = field(default_factory=dict)
 
     def score_columns(self, view: View) -> tuple[str, ...]:
         """Return the names of the columns that the score needs in addition to the probability.

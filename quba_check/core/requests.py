@@ -165,5 +165,34 @@ class ParityRequest:
         return self.metric if self.set == CLEAN_SET else f"{self.metric}@set={self.set}"
 
 
-Request = ClassRequest | AnswerRequest | ParityRequest
+ServingMetric = ParityMetric | Literal["accuracy", "accuracy_drop"]
+SERVING_METRICS: tuple[ServingMetric, ...] = (*PARITY_METRICS, "accuracy")
+"""Keys of a pipeline's demands; that of the drop is `max_drop` of `accuracy`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRequest:
+    """A number of the model behind a serving pipeline, on the clean set.
+
+    Attributes:
+        pipeline: name of the pipeline.
+        metric: a number of its answers next to those of the model's own preprocessing, its accuracy, or the
+            accuracy that it loses.
+    """
+
+    pipeline: str
+    metric: ServingMetric
+
+    @property
+    def dimension(self) -> str:
+        """The dimension that measures it."""
+        return "serving"
+
+    @property
+    def name(self) -> str:
+        """Name of the part: `app.agreement`."""
+        return f"{self.pipeline}.{self.metric}"
+
+
+Request = ClassRequest | AnswerRequest | ParityRequest | ServingRequest
 """What a threshold file can ask for."""

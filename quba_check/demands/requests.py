@@ -10,6 +10,7 @@ from quba_check.core.requests import Request
 from quba_check.demands.answer_requests import answer_requests
 from quba_check.demands.class_requests import Where, class_requests
 from quba_check.demands.parity_requests import parity_requests
+from quba_check.demands.serving_requests import serving_requests
 from quba_check.strict_yaml import Location
 
 RequestsOf = Callable[
@@ -19,6 +20,7 @@ _REQUESTS: Mapping[str, RequestsOf] = {
     "classes": class_requests,
     "answers": answer_requests,
     "parity": parity_requests,
+    "serving": serving_requests,
 }
 SECTIONS = tuple(_REQUESTS)
 """Top-level keys whose demands are requests; each is the name of the dimension that measures them."""

@@ -16,8 +16,7 @@ from quba_check.messages import did_you_mean
 from quba_check.models.specs import (
     CHECKPOINT_SUFFIXES,
     HUB_PREFIX,
-    ONNX_SUFFIX,
-    PROGRAM_SUFFIX,
+    PROGRAMS,
     TIMM_PREFIX,
     ModelSpec,
     parse_spec,
@@ -36,7 +35,7 @@ LONGEST_NAME = 100
 """Largest length of a name, which is also that of a folder."""
 _DIGITS = 8
 _PREFIXES = (TIMM_PREFIX, HUB_PREFIX, OPEN_CLIP_PREFIX)
-_SUFFIXES = (*sorted(CHECKPOINT_SUFFIXES, key=len, reverse=True), PROGRAM_SUFFIX, ONNX_SUFFIX)
+_SUFFIXES = (*sorted(CHECKPOINT_SUFFIXES, key=len, reverse=True), *PROGRAMS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ OPTIONS = (
         "--model",
         "SPEC",
         "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
-        "an exported program (.pt2), .onnx, a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, "
-        "open_clip:NAME/TAG, package.module:callable (repeatable)",
+        "an exported program (.pt2), .onnx, .tflite, OpenVINO (.xml), a folder with config.json, timm:NAME, "
+        "hf-hub:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
         parse_texts,
         repeatable=True,
         has_ini=False,
@@ -107,7 +107,12 @@ OPTIONS = (
     Option(
         "--quba-protocol", "NAME", "standard or released, for threshold files that state none", parse_protocol
     ),
-    Option("--quba-device", "NAME", f"{', '.join(DEVICES)} (auto: the best available)", parse_device),
+    Option(
+        "--quba-device",
+        "NAME",
+        f"{', '.join(DEVICES)}, or for ONNX a provider such as tensorrt (auto: the best available)",
+        parse_device,
+    ),
     Option(
         "--quba-precision",
         "NAME",
@@ -184,6 +189,11 @@ OPTIONS = (
         "show recall, precision and F1 of each class: of up to 30, else of those with the lowest recall",
         parse_switch,
         has_ini=False,
+    ),
+    Option(
+        "--quba-model-version",
+        "TEXT",
+        "identifies the model behind an endpoint, whose bytes cannot be hashed",
     ),
     Option("--quba-plan", None, "show what a run would predict; run nothing", parse_switch, has_ini=False),
     Option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -107,7 +107,11 @@ class GateSession:
         path = options.preprocessing
         preprocessing = None if path is None else read_preprocessing(path, shown_path(path, root))
         self.request = replace(
-            options.request, preprocessing=preprocessing, worker=worker, progress=callbacks.show_step
+            options.request,
+            preprocessing=preprocessing,
+            worker=worker,
+            progress=callbacks.show_step,
+            run_id=str(self.started),
         )
         path = options.executor_settings
         self._executor_settings = None if path is None else read_settings(path, shown_path(path, root))
@@ -230,7 +234,7 @@ class GateSession:
         key = model, protocol
         if key in self.evaluations:
             return self.evaluations[key]
-        reference = self._reference(protocol)
+        reference = self.reference(protocol)
         loaded = next((self.evaluations[other] for other in self.evaluations if other[0] == model), None)
         evaluation = self._load(self.models[model], key, loaded, reference)
         evaluation.reference = reference or self._recorded_answers
@@ -238,7 +242,7 @@ class GateSession:
         self._plan(key)
         return evaluation
 
-    def _reference(self, protocol: ProtocolName) -> Evaluation | None:
+    def reference(self, protocol: ProtocolName) -> Evaluation | None:
         """Return the evaluation of `--quba-reference`, loaded at the first call; None without one."""
         if self._reference_spec is None:
             return None
@@ -318,8 +322,9 @@ class GateSession:
         Raises:
             StoreError: a file cannot be written.
         """
-        for evaluation in (*self.evaluations.values(), *self._references.values()):
-            evaluation.engine.stop()
+        for evaluation in self.evaluations.values():
+            for one in (evaluation, *evaluation.others):
+                one.engine.stop()
         for name in ("worker_pool", "opened_store"):
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()
@@ -329,16 +334,25 @@ class GateSession:
         return list(dict.fromkeys(planned.key for planned in self._selected))
 
     def _plan(self, key: tuple[str, ProtocolName]) -> None:
-        """Plan the dimensions needed by the selected demands on a model."""
+        """Plan the dimensions needed by the selected demands on a model, and on its reference."""
         selected = self.selected(*key)
-        names = dict.fromkeys(name for planned in selected for name in self.dimensions_of(planned))
-        if self.options.classes:
-            names["classes"] = None
+        shown = ["classes"] if self.options.classes else []
+        reference = self._references.get(key[1])
+        if reference is not None and self.baseline is None:
+            of_all = (planned for planned in self._selected if planned.protocol == key[1])
+            self._plan_demands(reference, [planned for planned in of_all if planned.demand.needs_baseline])
+        self._plan_demands(self.evaluations[key], selected, shown)
+
+    def _plan_demands(
+        self, evaluation: Evaluation, demands: Sequence[PlannedDemand], others: Iterable[str] = ()
+    ) -> None:
+        names = dict.fromkeys(name for planned in demands for name in self.dimensions_of(planned))
+        names |= dict.fromkeys(others)
         sliced: dict[str, bool] = {}
-        for demand in (planned.demand for planned in selected if planned.demand.slices):
+        for demand in (planned.demand for planned in demands if planned.demand.slices):
             sliced[demand.dimension] = demand.is_on_gap or sliced.get(demand.dimension, False)
-        requests = (planned.demand.request for planned in selected)
-        self.evaluations[key].plan(names, sliced, filter(None, requests))
+        requests = (planned.demand.request for planned in demands)
+        evaluation.plan(names, sliced, filter(None, requests))
 
     def _labelled(self, key: tuple[str, ProtocolName]) -> tuple[Progress, Finished]:
         """Return the callbacks of an evaluation; with several, names begin with model and protocol."""

@@ -10,14 +10,15 @@ from pathlib import Path
 import torch
 
 from quba_check.errors import OptionError
-from quba_check.models.request import PRECISIONS, Precision, check_choice, check_device
+from quba_check.models.request import PRECISIONS, PROVIDERS, Precision, check_choice, check_device
 
 
 def resolve_device(text: str, worker: int | None = None) -> torch.device:
     """Return the device with a given name on this machine.
 
     Args:
-        text: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+        text: `auto` (CUDA, then MPS, then CPU), `cpu`, `cuda`, `cuda:N`, `mps`, or one of `PROVIDERS`, for
+            which the device of tensors is the CPU.
         worker: number of this process among parallel ones, from 0. Under `auto` and `cuda` worker k of n GPUs
             takes GPU k mod n; `cuda:N` is the same GPU for all.
 
@@ -31,6 +32,8 @@ def resolve_device(text: str, worker: int | None = None) -> torch.device:
     mps = ["mps"] if torch.backends.mps.is_available() else []
     cuda = ["cuda", *(f"cuda:{number}" for number in range(gpus))] if gpus else []
     available = [*cuda, *mps, "cpu"]
+    if text in PROVIDERS:
+        return torch.device("cpu")
     if check_device(text) not in ("auto", *available):
         names = ", ".join(["auto", *available])
         raise OptionError(f"--quba-device: torch {torch.__version__} finds no {text} here. Allowed: {names}.")

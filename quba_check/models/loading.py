@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
@@ -25,13 +26,15 @@ from quba_check.models.preprocessing.preprocessing import (
     configs_of_module,
     preprocessing_of,
 )
-from quba_check.models.request import COMPILE, LoadRequest, Precision, check_choice
+from quba_check.models.preprocessing.serving import with_version
+from quba_check.models.request import COMPILE, DEVICES, PROVIDERS, LoadRequest, Precision, check_choice
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
 TAKES_SINGLE_IMAGES = (
     "{} is quantised dynamically, with a scale that depends on the whole batch: images are predicted one by "
     "one, which is slower. To avoid that, quantise it statically, with a scale from calibration images"
 )
+UNUSED_VERSION = "{}: --quba-model-version has no effect, since the model's weights identify it"
 COMPILED_PROGRAM = "{} is an exported program and runs as it is: --quba-compile has no effect"
 
 
@@ -69,6 +72,11 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     device = resolve_device(request.device, request.worker)
     precision = resolve_precision(request.precision, device)
     check_choice("--quba-compile", request.compile, COMPILE)
+    if request.device in PROVIDERS and spec.kind != "onnx":
+        raise ModelError(
+            f"{spec.text}: --quba-device={request.device} runs ONNX files alone. Allowed for other models: "
+            f"{', '.join(DEVICES)}."
+        )
     loaded = _load_module(spec, request, device)
     module = loaded.module
     tensors = named_tensors(module)
@@ -80,15 +88,18 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     device = loaded.device or device
     head = request.expected_head
     configs = [
-        *([request.fallback] if request.fallback else []),
         *configs_of_module(module, spec=spec.text, source=loaded.config_source),
         *loaded.configs,
         *([request.preprocessing] if request.preprocessing else []),
     ]
-    preprocessing = preprocessing_of(configs, spec=spec.text, image_size=request.image_size)
+    preprocessing = preprocessing_of(
+        configs, spec=spec.text, image_size=request.image_size, fallback=request.fallback
+    )
+    is_function = spec.kind == "callable" and loaded.is_program
     notes = [
         *loaded.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
+        *([UNUSED_VERSION.format(spec.text)] if request.model_version and not is_function else []),
         *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
         *_convert_to_float32(module),
         *_preprocessing_notes(spec.text, preprocessing, request, configs),
@@ -137,7 +148,24 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     if request.precision == "auto" and compute.reason == STATED:
         classifier.use(classifier.rule(precision))
         classifier.is_open = True
-    return classifier
+    return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
+
+
+def with_pipeline(classifier: Classifier, pipeline: ServingPipeline) -> Classifier:
+    """Return a model behind a serving pipeline. The module is shared.
+
+    Args:
+        classifier: the model; its compute settings are taken as they are.
+        pipeline: the pipeline.
+
+    Raises:
+        ModelError: a function of the pipeline cannot be imported.
+    """
+    pipeline = with_version(pipeline)
+    request = classifier.request and replace(classifier.request, pipeline=pipeline)
+    return replace(
+        classifier, preprocessing=replace(classifier.preprocessing, pipeline=pipeline), request=request
+    )
 
 
 def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
@@ -155,7 +183,7 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
         case "callable":
             from quba_check.models.programs.callables import load_callable
 
-            loaded = load_callable(spec)
+            loaded = load_callable(spec, request)
         case "file" | "folder":
             from quba_check.models.checkpoints.build import load_checkpoint
 
@@ -172,6 +200,11 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
             from quba_check.models.programs.onnx_runtime import load_onnx
 
             loaded = load_onnx(spec, request, device)
+        case "tflite" | "openvino":
+            from quba_check.models.programs.openvino_ir import load_openvino
+            from quba_check.models.programs.tflite import load_tflite
+
+            loaded = load_tflite(spec, request) if spec.kind == "tflite" else load_openvino(spec, request)
         case "open_clip":
             from quba_check.models.zero_shot.loading import load_zero_shot
 
@@ -216,6 +249,8 @@ def _preprocessing_notes(
     source, text = preprocessing.source, preprocessing.describe()
     if any(config.departs and config.source in source for config in configs):
         yield f"images are prepared as {source} states: {text}{suite}"
+    elif (fallback := request.fallback) is not None and fallback.source in source:
+        yield f"{spec} does not state its whole preprocessing; with that of {fallback.source}: {text}{suite}"
     elif preprocessing.is_assumed:
         yield f"{spec} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"
     elif suite:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal, TypeVar, cast
 
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
+from quba_check.core.serving import ServingPipeline
 from quba_check.errors import OptionError
 from quba_check.messages import allowed_names
 from quba_check.models.preprocessing.config import PreprocessingConfig
@@ -19,6 +21,18 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
 COMPILE = ("on", "off")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
+PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+    "cann": "CANNExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+}
+"""Further devices, for ONNX files: execution providers of onnxruntime by the name of the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +50,17 @@ class LoadRequest:
         arch: timm architecture of a checkpoint file; overrides the one stated in the file.
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
         fallback: preprocessing of the model that this one replaces, for all that it does not state.
-        device: one of `DEVICES`. `auto` tries CUDA, then MPS, then the CPU.
+        pipeline: serving pipeline that replaces steps of the model's preprocessing; None for its own.
+        device: one of `DEVICES`, or of `PROVIDERS` for ONNX files. `auto` tries CUDA, then MPS, then the CPU.
         precision: one of `PRECISIONS`. `auto` takes half precision on GPUs if it keeps the answers.
         compile: one of `COMPILE`, for `torch.compile`.
         exact_preprocessing: prepare every image with Pillow, as timm's transform does.
         trust_pickle: accept files that run code while they are read.
         worker: number of this process among parallel ones; worker k takes GPU k mod n.
+        model_version: text that identifies a model without bytes of its own, such as an endpoint.
         cache: folder for the text weights of zero-shot models; None stores nothing.
         progress: called with a message before each slow step.
+        run_id: text that differs between runs, and is the same in all processes of one.
     """
 
     classes: tuple[str, ...] = ()
@@ -53,14 +70,17 @@ class LoadRequest:
     arch: str | None = None
     preprocessing: PreprocessingConfig | None = None
     fallback: PreprocessingConfig | None = None
+    pipeline: ServingPipeline | None = None
     device: str = "auto"
     precision: str = "auto"
     compile: str = "off"
     exact_preprocessing: bool = False
     trust_pickle: bool = False
     worker: int | None = None
+    model_version: str | None = None
     cache: Path | None = None
     progress: Callable[[str], None] | None = None
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False, compare=False)
 
     @property
     def expected_head(self) -> Head:
@@ -72,9 +92,10 @@ def check_device(text: str) -> str:
     """Return the name of a device unchanged. The device itself need not exist.
 
     Raises:
-        OptionError: it is not one of `DEVICES`.
+        OptionError: it is not one of `DEVICES` or `PROVIDERS`.
     """
-    return text if re.fullmatch("cuda:[0-9]{1,3}", text) else check_choice("--quba-device", text, DEVICES)
+    is_numbered = re.fullmatch("cuda:[0-9]{1,3}", text)
+    return text if is_numbered else check_choice("--quba-device", text, (*DEVICES, *PROVIDERS))
 
 
 def check_choice(option: str, text: str, allowed: Sequence[Word]) -> Word:

@@ -17,19 +17,31 @@ from quba_check.messages import did_you_mean, nearest, one_line
 from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
 
 Kind = Literal[
-    "demo", "file", "onnx", "torchscript", "exported", "folder", "timm", "hub", "open_clip", "callable"
+    "demo",
+    "file",
+    "onnx",
+    "tflite",
+    "openvino",
+    "torchscript",
+    "exported",
+    "folder",
+    "timm",
+    "hub",
+    "open_clip",
+    "callable",
 ]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".th", ".ckpt", ".bin", ".safetensors")
 CONFIG = "config.json"
-PROGRAM_SUFFIX = ".pt2"
-ONNX_SUFFIX = ".onnx"
+PROGRAMS: dict[str, Kind] = {".pt2": "exported", ".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino"}
+"""Kinds of program files by suffix."""
 TIMM_PREFIX = "timm:"
 HUB_PREFIX = "hf-hub:"
 PREFIXES: dict[str, Kind] = {TIMM_PREFIX: "timm", HUB_PREFIX: "hub", OPEN_CLIP_PREFIX: "open_clip"}
 ALLOWED = (
     f"{', '.join(DEMO_MODELS)}, a checkpoint file ({', '.join(CHECKPOINT_SUFFIXES)}), "
-    f"an exported program ({PROGRAM_SUFFIX}), an ONNX file ({ONNX_SUFFIX}), a folder with {CONFIG}, "
+    "an exported program (.pt2), an ONNX file (.onnx), a TFLite file (.tflite), an OpenVINO file (.xml), "
+    f"a folder with {CONFIG}, "
     f"{TIMM_PREFIX}NAME, {HUB_PREFIX}OWNER/NAME, {OPEN_CLIP_PREFIX}NAME/WEIGHTS, package.module:callable"
 )
 WITH_CODE = "give --model=package.module:callable (docs/models.md)"
@@ -148,7 +160,7 @@ def _kind_and_name(text: str) -> tuple[Kind, str]:
         if name not in (text, ""):
             return kind, zero_shot_spec(text).name if kind == "open_clip" else name
     path = expand_path(text, spec=text)
-    suffixes = (*CHECKPOINT_SUFFIXES, PROGRAM_SUFFIX, ONNX_SUFFIX)
+    suffixes = (*CHECKPOINT_SUFFIXES, *PROGRAMS)
     suffix = next((end for end in suffixes if path.name.lower().endswith(end)), None)
     if suffix is not None and not path.is_dir():
         return _kind_of_file(text, path, suffix), path.name[: -len(suffix)]
@@ -187,8 +199,8 @@ def _kind_of_file(text: str, path: Path, suffix: str) -> Kind:
         raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{near}")
     if not path.is_file():  # opening it could block forever
         raise ModelError(f"{text}: is a pipe, a socket or a device. Allowed: a regular file.")
-    if suffix in (ONNX_SUFFIX, PROGRAM_SUFFIX):
-        return "onnx" if suffix == ONNX_SUFFIX else "exported"
+    if suffix in PROGRAMS:
+        return PROGRAMS[suffix]
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quba_check.core.measurement import Measurement, Table
-from quba_check.core.requests import ClassRequest, ParityRequest
+from quba_check.core.requests import ClassRequest, ParityRequest, ServingRequest
 from quba_check.core.view import CLEAN_SET
 from quba_check.demands import Demand
 from quba_check.messages import listed
@@ -30,6 +30,16 @@ def class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
         yield _worst_classes(table, verdict.demand.threshold)
     if verdict.outcome == "fail" and (confused := _confusions(verdict.demand, measurement)):
         yield f"most confused: {', '.join(confused)}"
+
+
+def step_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
+    """Yield the number of answers that each step of a serving pipeline alone changes."""
+    request, table = verdict.demand.request, measurement.tables.get("steps")
+    if not isinstance(request, ServingRequest) or table is None:
+        return
+    counts = [f"{step} {images:,}" for name, step, images, _ in table.rows if name == request.pipeline]
+    if counts:
+        yield f"answers that one step alone changes, of {measurement.n:,}: {', '.join(counts)}"
 
 
 def parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
@@ -57,6 +67,8 @@ def parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
 def is_on_demand(note: str, demand: Demand) -> bool:
     """Return True unless a note is on other classes than those of a demand."""
     request = demand.request
+    if isinstance(request, ServingRequest):
+        return note.partition(": ")[0] == request.pipeline
     if not isinstance(request, ClassRequest):
         return True
     return note.partition(": ")[0] in (request.name, f"{request.target}{request.conditions}")

@@ -20,7 +20,13 @@ from quba_check.number_format import (
 )
 from quba_check.records.conversion import quantity_row
 from quba_check.records.verdict import VerdictRow
-from quba_check.verdicts.details import class_details, is_on_demand, parity_details, temperature_advice
+from quba_check.verdicts.details import (
+    class_details,
+    is_on_demand,
+    parity_details,
+    step_details,
+    temperature_advice,
+)
 from quba_check.verdicts.slices import size_note
 from quba_check.verdicts.verdict import Verdict
 
@@ -107,6 +113,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         if worst:
             yield f"worst parts: {worst}"
         yield from class_details(verdict, evidence)
+        yield from step_details(verdict, evidence)
         yield from parity_details(verdict, evidence)
     if verdict.stopped is not None:
         yield str(verdict.stopped)

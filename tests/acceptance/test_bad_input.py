@@ -14,8 +14,9 @@ from acceptance.runs import Judge, usage_error
 
 KINDS = (
     "demo, demo-textured, a checkpoint file (.pt, .pth, .pth.tar, .th, .ckpt, .bin, .safetensors), an "
-    "exported program (.pt2), an ONNX file (.onnx), a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, "
-    "open_clip:NAME/WEIGHTS, package.module:callable"
+    "exported program (.pt2), an ONNX file (.onnx), a TFLite file (.tflite), an OpenVINO file "
+    "(.xml), a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, open_clip:NAME/WEIGHTS, "
+    "package.module:callable"
 )
 WITHOUT_MODEL = (
     "thresholds/x.yaml: a threshold file judges a model, and none is named. Name one with --model=SPEC."

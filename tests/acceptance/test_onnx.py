@@ -10,12 +10,12 @@ REASON = "an ONNX model gives no gradients, which FGSM and PGD need"
 
 
 def test_eight_dimensions_are_measured_and_the_ninth_says_why_not(judge_cold, monkeypatch):
-    from quba_check.models.programs.onnx_runtime import OnnxProgram
+    from quba_check.models.programs.runtime_program import RuntimeProgram
 
     seen: list[int] = []
-    forward = OnnxProgram.forward
+    forward = RuntimeProgram.forward
     monkeypatch.setattr(
-        OnnxProgram, "forward", lambda self, images: seen.append(len(images)) or forward(self, images)
+        RuntimeProgram, "forward", lambda self, images: seen.append(len(images)) or forward(self, images)
     )
     mean_of_colours(judge_cold.pytester.path / "colours.onnx")
     result = judge_cold("thresholds/x.yaml", "--quba-report=record.json", model="colours.onnx")

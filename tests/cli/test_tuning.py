@@ -109,11 +109,12 @@ def test_what_if_counts_drops_from_a_baseline(run) -> None:
         "",
     )
     told = run("what-if", "b.json", "drops.yaml")[1].splitlines()
-    assert told[-4:] == [
+    assert told[-5:] == [
         "released                     no",
         "drops.yaml: accuracy[max_drop], accuracy[max_relative_drop] could not be",
         "  measured: there is no baseline to compare with. Name a record with",
-        "  --quba-baseline FILE.json (what-if: --baseline)",
+        "  --quba-baseline FILE.json (what-if: --baseline), or a model with",
+        "  --quba-reference",
     ]
 
 

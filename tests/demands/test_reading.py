@@ -266,7 +266,7 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\ndimension:\n  accuracy: {min: 0.5}\n",
             "2: unknown key 'dimension'. Did you mean 'dimensions'? "
             "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, classes, answers, "
-            "quba.",
+            "parity, serving, quba.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    min: 0.5\n    tiers: warn\n",
@@ -287,7 +287,7 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimensions:\n  acuracy: {min: 0.5}\n",
             f"3: unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: {DIMENSIONS}, "
-            "answers, classes, parity, unknown_detection.",
+            "answers, classes, parity, serving, unknown_detection.",
         ),
         (
             "schema: 1\ndimensions:\n  ood_robustness:\n    parts:\n      sketsch: {min: 0.5}\n",
@@ -383,8 +383,8 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\nname: empty\n",
             "1: the file demands nothing. "
-            "Allowed: a min, max or drop under dimensions, classes, answers, parity, quba.min_score, "
-            "quba.min_grade.",
+            "Allowed: a min, max or drop under dimensions, classes, answers, parity, serving, "
+            "quba.min_score, quba.min_grade.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {}\n",

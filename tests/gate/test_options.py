@@ -12,6 +12,10 @@ from quba_check.models.request import LoadRequest
 
 BASE = Path("/data/run")
 
+DEVICE_NAMES = (
+    "auto, cpu, cuda, cuda:N, mps, tensorrt, openvino, rocm, migraphx, coreml, directml, qnn, cann, xnnpack"
+)
+
 
 def test_defaults() -> None:
     assert Options.parse({"model": ["demo"]}, BASE) == Options(models=("demo",))
@@ -100,11 +104,7 @@ def test_auto_is_a_batch_size() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
-        (
-            "quba_device",
-            "gpu",
-            "--quba-device: got 'gpu'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cpu'?",
-        ),
+        ("quba_device", "gpu", f"--quba-device: got 'gpu'. Allowed: {DEVICE_NAMES}. Did you mean 'cpu'?"),
         ("quba_compile", "yes", "--quba-compile: got 'yes'. Allowed: on, off."),
         ("quba_cache_gb", "all", "--quba-cache-gb: got 'all'. Allowed: gigabytes from 0 to 1,000,000."),
         ("quba_cache_gb", "nan", "--quba-cache-gb: got 'nan'. Allowed: gigabytes from 0 to 1,000,000."),
@@ -140,7 +140,7 @@ def test_auto_is_a_batch_size() -> None:
         (
             "quba_device",
             "cuda:²",
-            "--quba-device: got 'cuda:²'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean 'cuda:N'?",
+            f"--quba-device: got 'cuda:²'. Allowed: {DEVICE_NAMES}. Did you mean 'cuda:N'?",
         ),
         ("quba_report", "r.yaml", "--quba-report: got 'r.yaml'. Allowed: a file name that ends in .json."),
         (

@@ -28,6 +28,7 @@ def machine(monkeypatch, *, gpus=0, mps=False):
         ("cuda:1", 2, 2, False, "cuda:1"),
         ("cpu", 1, 2, True, "cpu"),
         ("mps", None, 0, True, "mps"),
+        ("tensorrt", None, 2, False, "cpu"),
     ],
 )
 def test_devices(text, worker, gpus, mps, device, monkeypatch):
@@ -35,7 +36,10 @@ def test_devices(text, worker, gpus, mps, device, monkeypatch):
     assert str(resolve_device(text, worker)) == device
 
 
-UNKNOWN = "got '{}'. Allowed: auto, cpu, cuda, cuda:N, mps. Did you mean '{}'?"
+UNKNOWN = (
+    "got '{}'. Allowed: auto, cpu, cuda, cuda:N, mps, tensorrt, openvino, rocm, migraphx, coreml, directml, "
+    "qnn, cann, xnnpack. Did you mean '{}'?"
+)
 MISSING = f"torch {TORCH} finds no {{}} here. Allowed: {{}}."
 
 

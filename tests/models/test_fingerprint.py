@@ -8,8 +8,7 @@ from torch import nn
 
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
 from quba_check.models.programs.exported import ExportedNetwork
-from quba_check.models.programs.onnx_graph import OnnxGraph
-from quba_check.models.programs.onnx_runtime import OnnxInput, OnnxProgram
+from quba_check.models.programs.runtime_program import ImageInput, RuntimeProgram
 from quba_check.models.zero_shot.classifier import ZeroShotClassifier
 
 
@@ -85,14 +84,13 @@ def test_where_a_source_lies_does_not_count(tmp_path):
     assert len(prints) == 1
 
 
-ONNX_INPUT = OnnxInput("images", torch.float32, None, None)
 WRAPPERS = {
     "quba_check.models.exported.ExportedNetwork": (
         ExportedNetwork(nn.Identity(), 1, 4),
         "f7259dca398606945d073004c6f64d7f",
     ),
     "quba_check.models.onnx_program.OnnxProgram": (
-        OnnxProgram(None, ONNX_INPUT, "scores", OnnxGraph(1, b"x"), "onnxruntime 1"),
+        RuntimeProgram(lambda images: images, ImageInput(), b"x", "onnxruntime 1", "scores"),
         "7ac3fe7e6c6008be0fded176743a4989",
     ),
     "quba_check.models.zero_shot.ZeroShotClassifier": (

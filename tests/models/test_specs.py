@@ -18,15 +18,25 @@ ARCHIVES = {
 }
 ALLOWED = (
     "Allowed: demo, demo-textured, a checkpoint file (.pt, .pth, .pth.tar, .th, .ckpt, .bin, .safetensors), "
-    "an exported program (.pt2), an ONNX file (.onnx), a folder with config.json, timm:NAME, "
-    "hf-hub:OWNER/NAME, open_clip:NAME/WEIGHTS, package.module:callable."
+    "an exported program (.pt2), an ONNX file (.onnx), a TFLite file (.tflite), an OpenVINO file "
+    "(.xml), a folder with config.json, timm:NAME, hf-hub:OWNER/NAME, open_clip:NAME/WEIGHTS, "
+    "package.module:callable."
 )
 
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_with_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("my_ckpt.pt", "net.onnx", "net.tflite", "net.h5", "net.th", "UPPER.PTH"):
+    for name in (
+        "my_ckpt.pt",
+        "net.onnx",
+        "net.tflite",
+        "net.xml",
+        "net.h5",
+        "net.keras",
+        "net.th",
+        "UPPER.PTH",
+    ):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "best.safetensors").write_bytes(b"x")
@@ -52,6 +62,8 @@ def _in_a_folder_with_files(tmp_path, monkeypatch):
         ("UPPER.PTH", "file", "UPPER"),
         ("runs/best.safetensors", "file", "best"),
         ("net.onnx", "onnx", "net"),
+        ("net.tflite", "tflite", "net"),
+        ("net.xml", "openvino", "net"),
         ("last.pth.tar", "file", "last"),
         ("net.th", "file", "net"),
         ("zipped.pt", "file", "zipped"),
@@ -95,7 +107,7 @@ def test_kinds_and_names(text, kind, name):
                 f"net{suffix}: is not a model file that quba-check reads; write a function that returns it, "
                 f"and give --model=package.module:callable (docs/models.md). {ALLOWED}",
             )
-            for suffix in (".tflite", ".h5")
+            for suffix in (".keras", ".h5")
         ),
         ("hf-hub:", f"hf-hub:: not a model spec. {ALLOWED}"),
         ("runs", f"runs: is a folder without config.json, which is not a model. {ALLOWED}"),

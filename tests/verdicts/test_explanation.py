@@ -20,7 +20,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
-from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest
+from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
 from quba_check.demands.policy import Policy
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import explanation
@@ -163,6 +163,29 @@ def test_a_note_on_other_classes_is_left_out():
     assert of_each([0.4], cat, notes=notes).split("\n")[2:-1] == ["  cat@probability=0.3: a note"]
 
 
+def test_the_costliest_steps_of_a_pipeline_come_first():
+    rows = (("phone", "jpeg", 70, 0.035), ("app", "resize", 85, 0.0425), ("app", "jpeg", 12, 0.006))
+    quantity = Quantity(0.4, "fraction", 2000)
+    evidence = Measurement(
+        "serving",
+        0.4,
+        "fraction",
+        2000,
+        parts={"app.agreement": quantity, "web.agreement": quantity},
+        tables={"steps": Table(("pipeline", "step", "images", "share"), rows)},
+        notes=("phone: a note", "app: a note"),
+    )
+    demand = replace(CORRUPTION, dimension="serving", unit="fraction", parts=())
+    app = replace(demand, part="app.agreement", request=ServingRequest("app", "agreement"))
+    assert explanation(judge(app, evidence)).split("\n")[1:-1] == [
+        "  answers that one step alone changes, of 2,000: resize 85, jpeg 12",
+        "  n = 2,000 images",
+        "  app: a note",
+    ]
+    web = replace(demand, part="web.agreement", request=ServingRequest("web", "agreement"))
+    assert explanation(judge(web, evidence)).split("\n")[1:-1] == ["  n = 2,000 images"]
+
+
 def test_a_part_that_was_not_measured_is_no_pass():
     demand = replace(CORRUPTION, part="fog", parts=())
     verdict = judge(demand, corruption(0.6, snow=0.9))
@@ -233,7 +256,7 @@ def test_a_drop_without_baseline(optional):
     assert verdict.outcome == ("skipped" if optional else "unmeasurable")
     assert verdict.reason == (
         "there is no baseline to compare with. "
-        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
     )
 
 

@@ -28,6 +28,8 @@ HOW_TO_SAVE = "Save the weights with torch.save(model.state_dict(), FILE)"
 PREFERRED = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict")
 """Keys of weights, in order of preference. Averaged weights come first, as in timm."""
 MAX_NAME_LENGTH = 500
+_PACKED = "._packed_params"
+"""End of the names under which torch's quantised modules save their weights."""
 COUNTERS = ("n_averaged",)
 """Entries of torch's `AveragedModel` that are not weights."""
 _scalar = np.float64().__reduce__()[0]
@@ -119,6 +121,12 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     if _is_state(loaded):
         return Checkpoint(_usable_weights(loaded, spec))
     states = dict(_states(loaded))
+    levels = (loaded, *(value for value in loaded.values() if isinstance(value, Mapping)))
+    if any(str(name).endswith(_PACKED) for level in levels for name in level):
+        raise ModelError(
+            f"{spec}: holds the state dict of a quantised module, which no architecture of timm takes. Write "
+            f"a function that builds and quantises the model and loads the file, and {WITH_CODE}."
+        )
     if not states:
         contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
         raise ModelError(

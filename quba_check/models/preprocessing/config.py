@@ -84,7 +84,7 @@ def fallback_config(values: Mapping[str, Any], source: str) -> PreprocessingConf
         for key in ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
         if key in values
     }
-    return preprocessing_config(stated, where=source, source=source, departs=True)
+    return preprocessing_config(stated, where=source, source=source)
 
 
 def short_repr(value: object) -> str:

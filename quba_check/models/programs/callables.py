@@ -1,4 +1,4 @@
-"""`package.module:callable`: a user's function that returns a module."""
+"""`package.module:callable`: a user's function that returns a module or a function on arrays."""
 
 from __future__ import annotations
 
@@ -14,38 +14,42 @@ from quba_check.messages import did_you_mean
 from quba_check.models.classifier import model_errors
 from quba_check.models.fingerprint import own_sources
 from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.programs.functions import load_function
 from quba_check.models.programs.hidden_weights import depends_on_batch, hidden_weights
+from quba_check.models.programs.numpy_model import NumpyModel
+from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
 
-def load_callable(spec: ModelSpec) -> LoadedModule:
+def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """Import a callable, with the current folder importable as under `python -m`, and call it.
 
     Args:
         spec: `package.module:callable`; the callable takes no arguments.
+        request: how it is loaded.
 
     Returns:
         The module that it returned, with the source files of both.
 
     Raises:
-        ModelError: module or callable do not exist, raise, or return something else than a torch module.
+        ModelError: module or callable do not exist, raise, or return something else than a torch module or a
+            `NumpyModel`.
     """
-    module_name, _, path = spec.text.partition(":")
-    value = _import_module(module_name, spec.text)
-    with model_errors(f"{spec.text}: looking it up raised"):
-        for name in path.split("."):
-            if not hasattr(value, name):
-                owner = getattr(value, "__name__", module_name)
-                raise ModelError(
-                    f"{spec.text}: '{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}"
-                )
-            value = getattr(value, name)
+    value = imported_object(spec.text)
+    module: object = value if isinstance(value, NumpyModel) else None
     with model_errors(f"{spec.text}: calling it raised"):
-        module = value() if callable(value) and not isinstance(value, nn.Module) else None
+        if callable(value) and not isinstance(value, nn.Module):
+            module = value()
+    if isinstance(module, NumpyModel):
+        function = getattr(module.predict, "func", module.predict)  # that of a functools.partial
+        return load_function(
+            module, spec, request, own_sources(nn.Identity(), value, function, type(function))
+        )
     if not isinstance(module, nn.Module):
         raise ModelError(
             f"{spec.text}: got a value of type {type(value if module is None else module).__name__}. "
-            "Allowed: a function or class that takes no arguments and returns a torch.nn.Module."
+            "Allowed: a function or class that takes no arguments and returns a torch.nn.Module or a "
+            "quba_check.NumpyModel."
         )
     weights = hidden_weights(module)
     parameters, notes = None, []
@@ -61,6 +65,25 @@ def load_callable(spec: ModelSpec) -> LoadedModule:
         uncounted=weights.uncounted,
         takes_single_images=depends_on_batch(module),
     )
+
+
+def imported_object(text: str) -> Any:
+    """Return the object of `package.module:name`, with the current folder importable.
+
+    Raises:
+        ModelError: module or object do not exist, or importing them raises.
+    """
+    module_name, _, path = text.partition(":")
+    value = _import_module(module_name, text)
+    with model_errors(f"{text}: looking it up raised"):
+        for name in path.split("."):
+            if not hasattr(value, name):
+                owner = getattr(value, "__name__", module_name)
+                raise ModelError(
+                    f"{text}: '{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}"
+                )
+            value = getattr(value, name)
+    return value
 
 
 def _import_module(name: str, spec: str) -> Any:

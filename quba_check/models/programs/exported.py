@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, count_weights, quiet
+from quba_check.models.loaded_module import LoadedModule, count_weights, memory_key, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
@@ -106,6 +107,8 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
     files = model_files(spec.path)
     version = torch.__version__
     with quiet(), model_errors(f"{spec.text}: cannot be read as an exported program of torch {version}:"):
+        # Registers the operators of programs that PT2E quantised.
+        importlib.import_module("torch.ao.quantization.fx._decomposed")
         program = torch.export.load(spec.path)
         if device.type != "cpu":
             from torch.export.passes import move_to_device_pass
@@ -131,7 +134,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         sources=(spec.path,),
         configs=(PreprocessingConfig({"input_size": size}, spec.text),) if size else (),
         notes=(*notes, *weight_notes),
-        parameters=parameters,
+        parameters=parameters - _unused_parameters(program),
         files=files,
         is_program=True,
         takes_single_images=any(_operator(node) in DYNAMIC for node in program.graph.nodes),
@@ -156,6 +159,17 @@ def _values(program: Any) -> Iterator[object]:
             and all(position in STATISTICS.get(operator, ()) for operator, position in uses)
         ):
             yield tensors.get(names[node.name])
+
+
+def _unused_parameters(program: Any) -> int:
+    """Return the number of parameters that a program keeps and does not read, as after PT2E."""
+    names = program.graph_signature.inputs_to_parameters
+    numbers: dict[bool, dict[object, int]] = {True: {}, False: {}}
+    for node in program.graph.nodes:
+        if node.name in names:
+            tensor = program.state_dict[names[node.name]]
+            numbers[bool(node.users)][memory_key(tensor)] = tensor.numel()
+    return sum(number for key, number in numbers[False].items() if key not in numbers[True])
 
 
 def _is_in_train_mode(node: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from quba_check.models.fingerprint import named_tensors, unusual_form
 from quba_check.models.loaded_module import is_weight, memory_key
-from quba_check.models.programs.torchscript import program_nodes, program_values
+from quba_check.models.programs.torchscript_graph import program_nodes, program_values
 
 NONE = "the model has no parameters or weights that can be counted"
 DYNAMIC = "quantized.dynamic"
@@ -60,6 +60,19 @@ def hidden_weights(module: nn.Module) -> HiddenWeights:
         uncounted = NONE
     dense = {name: value.dequantize() if value.is_quantized else value for name, value in tensors.values()}
     return HiddenWeights(dense, count, uncounted)
+
+
+def packed_tensors(values: Sequence[object]) -> tuple[list[Tensor], str]:
+    """Return the tensors packed in the objects among values, and the reason why some cannot be counted.
+
+    Args:
+        values: values of a program, such as packed weights.
+    """
+    objects = [value for value in values if isinstance(value, torch.ScriptObject)]
+    contents = [value for _, value in _values("", objects, {})]
+    tensors = [value for value in contents if isinstance(value, Tensor)]
+    is_known = len(tensors) == len(contents)
+    return tensors, "" if is_known else "the program holds packed weights that cannot be counted"
 
 
 def depends_on_batch(module: nn.Module) -> bool:

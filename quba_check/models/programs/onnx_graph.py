@@ -13,10 +13,10 @@ from quba_check.errors import ModelError
 from quba_check.models.loaded_module import extra_needed
 from quba_check.models.model_files import ModelFile, model_files
 
-_WEIGHT_TYPES = frozenset({1, 2, 3, 10, 11, *range(14, 27)})
-"""Of onnx.TensorProto.DataType: floating point of every width, complex numbers, and the integers of 8 bits
-and less that weights are quantised to. Wider integers are shapes, axes and indices, and the biases of
-quantised layers."""
+_WEIGHT_TYPES = frozenset({1, 2, 3, 6, 10, 11, *range(14, 27)})
+"""Of onnx.TensorProto.DataType: floating point of every width, complex numbers, the integers of 8 bits and
+less that weights are quantised to, and those of 32 bits for the biases of quantised layers. Other integers
+are shapes, axes and indices."""
 
 
 _DYNAMIC = "DynamicQuantize"
@@ -29,9 +29,10 @@ class OnnxGraph:
     """Properties of an ONNX file that are known without running it.
 
     Attributes:
-        parameters: elements of the weights stored in the graph: floating-point and 8- to 2-bit tensors of
-            more than one element, as initialisers, constants or attributes, dense or sparse, in subgraphs and
-            functions too. Layers that the exporter folded into others do not count.
+        parameters: elements of the weights stored in the graph: tensors of more than one element with
+            floating-point numbers or integers of 8 bits or less or of 32, as initialisers, constants or
+            attributes, dense or sparse, in subgraphs and functions too. Layers that the exporter folded into
+            others do not count.
         contents: digest of the file and of the files with its external weights.
         files: these files, with the digests that the record states.
         depends_on_batch: True if values are quantised with a scale that depends on the whole batch.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +14,9 @@ from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
 from quba_check.models.loaded_module import LoadedModule, count_weights, quiet
 from quba_check.models.model_files import model_files
-from quba_check.models.programs.exported import STATISTICS, TRAIN_FLAGS
+from quba_check.models.programs.exported import TRAIN_FLAGS
+from quba_check.models.programs.hidden_weights import depends_on_batch, packed_tensors
+from quba_check.models.programs.torchscript_graph import operator_name, program_nodes, program_values
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -32,7 +33,8 @@ _OTHER_NAMESPACE = re.compile(
     re.ASCII,
 )
 """An operator of another namespace, or a namespace assigned to a new name."""
-_PACKED = re.compile(rb"__torch__\.torch[.\n]classes\b")
+_NOT_PACKED = re.compile(rb"__torch__\.torch[.\n]classes\b(?![.]quantized[.\n])")
+"""An object of another C++ class than the packed weights of quantised layers."""
 
 
 def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
@@ -63,67 +65,25 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             f"{spec.text}: was traced in train mode ({training}), which eval mode cannot change. "
             "Trace it again after model.eval()."
         )
-    parameters, notes = count_weights(module, program_values(module), spec=spec.text)
+    values = list(program_values(module))
+    packed, uncounted = packed_tensors(values)
+    parameters, notes = count_weights(module, [*values, packed], spec=spec.text)
     return LoadedModule(
-        module, sources=(spec.path,), notes=notes, parameters=parameters, files=files, is_program=True
+        module,
+        sources=(spec.path,),
+        notes=notes,
+        parameters=parameters,
+        files=files,
+        is_program=True,
+        uncounted=uncounted,
+        takes_single_images=depends_on_batch(module),
     )
-
-
-def program_nodes(module: nn.Module) -> Iterator[Any]:
-    """Yield the nodes of a program, none for a part without a graph."""
-    graph = getattr(module, "inlined_graph", None)
-    if graph is not None:
-        yield from _nodes(graph)
-
-
-def _nodes(block: Any) -> Iterator[Any]:
-    """Yield the nodes of a graph or block, including those in branches, loops and forks."""
-    for node in block.nodes():
-        yield node
-        for inner in node.blocks():
-            yield from _nodes(inner)
-        for name in node.attributeNames():
-            if node.kindOf(name) == "g":
-                yield from _nodes(node.g(name))
-
-
-def _operator(node: Any) -> str:
-    return str(node.kind()).removeprefix("aten::")
 
 
 def _is_in_train_mode(node: Any) -> bool:
     """True if a node behaves as in training in every mode of the program."""
-    position = TRAIN_FLAGS.get(_operator(node))
+    position = TRAIN_FLAGS.get(operator_name(node))
     return position is not None and list(node.inputs())[position].toIValue() is True
-
-
-def program_values(module: nn.Module) -> Iterator[object]:
-    """Yield the constants, lists of numbers and attributes of a program.
-
-    Running statistics are left out.
-    """
-    for node in program_nodes(module):
-        if node.kind() == "prim::ListConstruct":
-            numbers = [number.toIValue() for number in node.inputs()]
-            yield [number for number in numbers if isinstance(number, float)]
-        elif node.kind() in ("prim::Constant", "prim::GetAttr"):
-            uses = node.output().uses()
-            if not all(use.offset in STATISTICS.get(_operator(use.user), ()) for use in uses):
-                yield _value(node, module)
-
-
-def _value(node: Any, module: nn.Module) -> object:
-    """Return the value of a constant or attribute; None if the node has none."""
-    if node.kind() == "prim::Constant":
-        return cast(object, node.output().toIValue())
-    names: list[str] = []
-    while node.kind() == "prim::GetAttr":
-        names.append(node.s("name"))
-        node = node.input().node()
-    value: object = module
-    for name in reversed(names):
-        value = getattr(value, name, None)
-    return value
 
 
 def check_program(path: Path, *, spec: str, trusted: bool) -> None:
@@ -139,8 +99,8 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
         trusted: accept every operator.
 
     Raises:
-        ModelError: the file is damaged, holds packed weights, or uses an operator that reaches files or that
-            is unknown.
+        ModelError: the file is damaged, holds objects of C++ classes other than packed weights, or uses an
+            operator that reaches files or that is unknown.
     """
     try:
         # The reader that torch.jit.load uses; it ignores the case of names.
@@ -154,10 +114,10 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
         raise ModelError(
             f"{spec}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."
         )
-    if any(_PACKED.search(content) for content in (*code, *values)):
+    if any(_NOT_PACKED.search(content) for content in (*code, *values)):
         raise ModelError(
-            f"{spec}: holds packed weights, as quantised programs do, which are not counted in a file. "
-            "Give package.module:callable, a function that quantises the model: there they are counted."
+            f"{spec}: holds an object of torch.classes that is no packed weight of a quantised layer. "
+            "Save the model without it, or give package.module:callable."
         )
     operators = () if trusted else filter(None, (_refused_word(text.decode("latin-1")) for text in code))
     operator = next(iter(operators), None)

@@ -7,6 +7,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.programs.callables import load_callable
+from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
 SOURCE = """
@@ -40,7 +41,10 @@ def skipping():
 value = 4
 made = nn.Linear(2, 2)
 """
-ALLOWED = "Allowed: a function or class that takes no arguments and returns a torch.nn.Module."
+ALLOWED = (
+    "Allowed: a function or class that takes no arguments and returns a torch.nn.Module or a "
+    "quba_check.NumpyModel."
+)
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +77,7 @@ def _in_a_folder_with_code(tmp_path, monkeypatch):
     ],
 )
 def test_callables_of_the_current_folder(spec, kind):
-    loaded = load_callable(ModelSpec(spec, "callable", spec))
+    loaded = load_callable(ModelSpec(spec, "callable", spec), LoadRequest())
     assert isinstance(loaded.module, nn.Module)
     assert type(loaded.module).__name__ == kind
     assert [path.stem for path in loaded.sources] == [spec.partition(":")[0].rpartition(".")[2]]
@@ -107,6 +111,6 @@ def test_callables_of_the_current_folder(spec, kind):
 )
 def test_messages(spec, message, tmp_path):
     with pytest.raises(ModelError) as caught:
-        load_callable(ModelSpec(spec, "callable", spec))
+        load_callable(ModelSpec(spec, "callable", spec), LoadRequest())
     here = message.replace("{here}", str(tmp_path))
     assert str(caught.value) == f"{spec}: {here}"

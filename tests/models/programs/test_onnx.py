@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -20,7 +21,9 @@ from quba_check.models.programs.onnx_graph import read_graph
 THREE = ("red", "green", "blue")
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
 NO_IMAGES = "the graph does not take a batch of images, got the input"
-ALLOWED = "Allowed: one input of float numbers, shaped (images, 3, height, width)."
+ALLOWED = (
+    "Allowed: one input of float numbers, shaped (images, 3, height, width) or (images, height, width, 3)."
+)
 
 
 load = partial(load_model, classes=THREE, image_size=8)
@@ -219,7 +222,7 @@ def test_a_program_runs_as_it_is(tmp_path):
     classifier = load(path, precision="bf16", compile="on")
     assert (classifier.compute.reason, classifier.is_open) == ("exported programs run as they are", False)
     assert classifier.precision == "fp32"
-    assert f"{path} computes in the precision of its file, not in bf16" in classifier.notes
+    assert f"{path} computes in its own precision, not in bf16" in classifier.notes
     assert (
         f"{path} is an exported program and runs as it is: --quba-compile has no effect" in classifier.notes
     )
@@ -243,7 +246,7 @@ def identity(path: Path, kind: int, shape: list[object], domain: str = "") -> Pa
         (TensorProto.UINT8, ["n", 3, 8, 8], "'x' of tensor(uint8) ('n', 3, 8, 8)"),
         (TensorProto.FLOAT, ["n", 192], "'x' of tensor(float) ('n', 192)"),
         (TensorProto.FLOAT, ["n", 1, 8, 8], "'x' of tensor(float) ('n', 1, 8, 8)"),
-        (TensorProto.FLOAT, ["n", 8, 8, 3], "'x' of tensor(float) ('n', 8, 8, 3)"),
+        (TensorProto.FLOAT, ["n", 8, 8, 4], "'x' of tensor(float) ('n', 8, 8, 4)"),
     ],
 )
 def test_inputs_that_take_no_images(tmp_path, kind, shape, described):
@@ -258,7 +261,6 @@ def test_two_inputs(tmp_path):
 
 
 def test_an_operator_that_onnxruntime_does_not_know(tmp_path):
-    import onnxruntime
 
     path = identity(tmp_path / "x.onnx", TensorProto.FLOAT, ["n", 3, 8, 8], domain="of.mine")
     text = refusal(path)
@@ -298,7 +300,6 @@ def test_a_graph_that_fails_on_images(tmp_path):
 
 
 def test_a_gpu_that_onnxruntime_cannot_use(tmp_path, monkeypatch):
-    import onnxruntime
 
     path = mean_of_colours(tmp_path / "x.onnx")
     monkeypatch.setattr("quba_check.models.loading.resolve_device", lambda *_: torch.device("cuda", 0))
@@ -312,16 +313,72 @@ def test_a_gpu_that_onnxruntime_cannot_use(tmp_path, monkeypatch):
     )
 
 
-class FullGpu:
-    """A session whose GPU has no memory left."""
+def test_a_provider_that_onnxruntime_lacks(tmp_path):
 
-    def run(self, outputs, inputs):
-        raise ArithmeticError("[ONNXRuntimeError] : 6 : Failed to allocate memory for 4 bytes")
+    path = mean_of_colours(tmp_path / "x.onnx")
+    assert refusal(path, THREE, device="tensorrt") == (
+        f"{path}: onnxruntime {onnxruntime.__version__} has no TensorrtExecutionProvider, which "
+        f"--quba-device=tensorrt needs. Installed: {', '.join(onnxruntime.get_available_providers())}. "
+        "Install a build of onnxruntime with it."
+    )
+
+
+SESSION = onnxruntime.InferenceSession
+
+
+class ProviderSession:
+    """A session of onnxruntime that takes any provider, or falls back to the CPU."""
+
+    works = True
+
+    def __init__(self, path, options, providers):
+        self.providers = [*(providers if self.works else []), "CPUExecutionProvider"]
+        self.session = SESSION(path, options, providers=["CPUExecutionProvider"])
+        self.get_inputs, self.get_outputs = self.session.get_inputs, self.session.get_outputs
+        self.run = self.session.run
+
+    def get_providers(self):
+        return self.providers
+
+
+@pytest.fixture
+def with_tensorrt(monkeypatch):
+    """An onnxruntime with the provider of TensorRT, which computes on the CPU here."""
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["TensorrtExecutionProvider"])
+    monkeypatch.setattr("onnxruntime.InferenceSession", ProviderSession)
+    return ProviderSession
+
+
+def test_a_provider_is_noted_and_its_predictions_are_its_own(tmp_path, with_tensorrt):
+    path = mean_of_colours(tmp_path / "x.onnx")
+    on_cpu, classifier = load(path), load(path, device="tensorrt")
+    torch.testing.assert_close(classifier.raw(images(3)), on_cpu.raw(images(3)))
+    assert classifier.device == torch.device("cpu")
+    assert classifier.fingerprint != on_cpu.fingerprint
+    assert any(note.endswith(" with TensorrtExecutionProvider") for note in classifier.notes)
+
+
+def test_a_provider_that_does_not_work(tmp_path, with_tensorrt, monkeypatch):
+    monkeypatch.setattr(with_tensorrt, "works", False)
+    assert refusal(mean_of_colours(tmp_path / "x.onnx"), THREE, device="tensorrt").endswith(
+        "cannot run it on tensorrt. Its TensorrtExecutionProvider does not work here. Give --quba-device=cpu."
+    )
+
+
+def test_a_graph_with_the_channels_last(tmp_path):
+    path = identity(tmp_path / "x.onnx", TensorProto.FLOAT, ["n", 2, 2, 3])
+    assert load(path).module(images(1, 2)).shape == (1, 2, 2, 3)
+    assert torch.equal(load(path).module(images(1, 2)), images(1, 2).permute(0, 2, 3, 1))
+
+
+def full_gpu(_):
+    """Stands for a session whose GPU has no memory left."""
+    raise ArithmeticError("[ONNXRuntimeError] : 6 : Failed to allocate memory for 4 bytes")
 
 
 def test_lack_of_memory_is_torchs_error(tmp_path):
     path = mean_of_colours(tmp_path / "x.onnx")
     classifier = load(path)
-    classifier.module._session = FullGpu()
+    classifier.module._run = full_gpu
     with pytest.raises(torch.OutOfMemoryError, match="Failed to allocate memory for 4 bytes"):
         classifier.raw(images(1))

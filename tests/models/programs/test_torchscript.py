@@ -226,11 +226,13 @@ def test_programs_that_torch_would_misread(small, tmp_path):
     assert refusal(old) == (
         f"{old}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."
     )
-    packed = edited(small, tmp_path / "net.pt", statement("y : __torch__.torch.classes.quantized.Packed = x"))
-    assert refusal(packed) == (
-        f"{packed}: holds packed weights, as quantised programs do, which are not counted in a file. "
-        "Give package.module:callable, a function that quantises the model: there they are counted."
-    )
+    for other in ("rnn.Cell", "quantized_too.Cell", "xnnpack.Context"):
+        text = statement(f"y : __torch__.torch.classes.{other} = x")
+        path = edited(small, tmp_path / "net.pt", text)
+        assert refusal(path) == (
+            f"{path}: holds an object of torch.classes that is no packed weight of a quantised layer. "
+            "Save the model without it, or give package.module:callable."
+        )
 
 
 class Hidden(torch.nn.Module):

@@ -1,0 +1,132 @@
+"""Functions on numpy arrays as torch modules."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from quba_check.errors import ModelError
+from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.model_files import model_files
+from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.programs.numpy_model import NumpyModel
+from quba_check.models.programs.runtime_program import ImageInput, RuntimeProgram, loaded_program
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
+
+UNCOUNTED = "a function on arrays does not show its weights; NumpyModel(parameters=…) states their number"
+TOLERANCE = 1e-5
+"""Largest change of an answer between two calls, relative to the largest answer if that is above 1."""
+_PIXELS = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+"""Normalisation that leaves pixels in [0, 1] as they are."""
+
+
+def load_function(
+    model: NumpyModel, spec: ModelSpec, request: LoadRequest, sources: tuple[Path, ...]
+) -> LoadedModule:
+    """Return a function on numpy arrays as a loaded module.
+
+    The fingerprint is that of its sources, its files and the stated version. Without files and version, and
+    for an endpoint without a version, each run has another fingerprint.
+
+    Args:
+        model: the function.
+        spec: the model.
+        request: how it is loaded.
+        sources: the user's source files that define it.
+
+    Raises:
+        ModelError: a file cannot be read, or the preprocessing file normalises images that the function takes
+            as they are.
+    """
+    takes = ImageInput()
+    values: dict[str, Any] = {"input_size": (3, model.size, model.size)}
+    if model.input == "uint8":
+        takes = ImageInput(torch.uint8, is_channels_last=True, scale=1 / 255)
+        values |= _PIXELS
+        stated = {} if request.preprocessing is None else request.preprocessing.values
+        if any(tuple(stated.get(key, value)) != value for key, value in _PIXELS.items()):
+            raise ModelError(
+                f"{spec.text}: takes pixels as uint8, but the preprocessing file states mean or std. Leave "
+                'them out, or give NumpyModel(input="float32").'
+            )
+    files, version = model_files(*map(Path, model.files)), request.model_version
+    is_known = version is not None or (files != () and not model.is_endpoint)
+    identity = [version or "", *(file.sha256 for file in files)] if is_known else [request.run_id]
+    notes = []
+    if model.is_endpoint:
+        answers = "nothing states which model answers" if version is None else f"version {version} as stated"
+        notes.append(f"{spec.text}: endpoint, not bytes: {answers}")
+    if not is_known:
+        notes.append(
+            f"{spec.text}: its predictions are not used again, since nothing identifies the model. Give "
+            "--quba-model-version=TEXT" + ("" if model.is_endpoint else ", or NumpyModel(files=[…])")
+        )
+    program = RuntimeProgram(
+        _CheckedFunction(model, spec.text),
+        takes,
+        hashlib.sha256("\n".join(identity).encode()).digest(),
+        f"function of {model.input}",
+        files=files,
+    )
+    loaded = loaded_program(
+        program,
+        spec,
+        request,
+        kind="a function on arrays",
+        notes=notes,
+        parameters=model.parameters,
+        files=files,
+        uncounted=UNCOUNTED if model.parameters is None else "",
+    )
+    config = PreprocessingConfig(values, f"the input of {spec.text}")
+    return replace(loaded, configs=(config,), sources=sources)
+
+
+class _CheckedFunction:
+    """A function on arrays whose answers are checked, the first ones against those of a second call.
+
+    Args:
+        model: the function.
+        spec: the model's spec, for messages.
+    """
+
+    def __init__(self, model: NumpyModel, spec: str) -> None:
+        self._predict = model.predict
+        self._spec = spec
+        self._is_first = True
+
+    def __call__(self, images: Any) -> Any:
+        """Return class scores, float32.
+
+        Raises:
+            ModelError: the function returns something else than an array of floats, or changes.
+        """
+        answers = self._answers(images)
+        if self._is_first:
+            self._is_first = False
+            again = self._answers(images)
+            largest = max(1.0, float(np.abs(answers).max(initial=0)))
+            is_same = answers.shape == again.shape
+            if not is_same or not np.allclose(answers, again, 0, TOLERANCE * largest, equal_nan=True):
+                gap = f"that differ by {np.abs(answers - again).max():.2g}" if is_same else "of two shapes"
+                raise ModelError(
+                    f"{self._spec}: changes between calls, got answers {gap} for the same images. Allowed: "
+                    f"the same answers up to {TOLERANCE:g}. Switch off whatever draws random numbers."
+                )
+        return answers
+
+    def _answers(self, images: Any) -> Any:
+        answers: Any = self._predict(images.copy())  # a function may write into its array
+        allowed = "Allowed: a numpy array of floats, (images, classes)."
+        if not isinstance(answers, np.ndarray):
+            kind = type(answers).__name__
+            raise ModelError(f"{self._spec}: the function returns a value of type {kind}. {allowed}")
+        if answers.dtype.kind != "f":
+            raise ModelError(f"{self._spec}: the function returns an array of {answers.dtype}. {allowed}")
+        return answers.astype(np.float32)
