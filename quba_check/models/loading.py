@@ -35,6 +35,7 @@ TAKES_SINGLE_IMAGES = (
     "one, which is slower. To avoid that, quantise it statically, with a scale from calibration images"
 )
 UNUSED_VERSION = "{}: --quba-model-version has no effect, since the model's weights identify it"
+OWN_PRECISION = "{} computes in its own precision, not in {}"
 COMPILED_PROGRAM = "{} is an exported program and runs as it is: --quba-compile has no effect"
 
 
@@ -96,10 +97,12 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         configs, spec=spec.text, image_size=request.image_size, fallback=request.fallback
     )
     is_function = spec.kind == "callable" and loaded.is_program
+    is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
     notes = [
         *loaded.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
         *([UNUSED_VERSION.format(spec.text)] if request.model_version and not is_function else []),
+        *([OWN_PRECISION.format(spec.text, request.precision)] if is_fixed else []),
         *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
         *_convert_to_float32(module),
         *_preprocessing_notes(spec.text, preprocessing, request, configs),

@@ -34,9 +34,10 @@ def parity_lines(record: Record) -> tuple[str, ...]:
 
 
 def reference_name(record: Record) -> str:
-    """Return the name of the model that a record's answers are compared with."""
-    reference = getattr(record, "reference", None)
-    return "the reference" if reference is None else str(reference.name)
+    """Return the name of the model, or of the baseline's record, that answers are compared with."""
+    if record.reference is not None:
+        return record.reference.name
+    return next((file.path for file in record.inputs if file.kind == "baseline"), "the reference")
 
 
 def answers_text(agreement: float, n: int) -> str:

@@ -20,7 +20,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
-from quba_check.core.requests import ClassRequest, OperatingPoint, ServingRequest
+from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
 from quba_check.demands.policy import Policy
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import explanation
@@ -404,3 +404,41 @@ def test_the_largest_confusions_explain_a_number_of_all_classes():
 def test_other_tables_of_that_name_explain_nothing():
     custom = Measurement("mine", 0.4, "ratio", 10, tables={"confusions": Table(("a",), (("b",),))})
     assert "most confused" not in explanation(judge(replace(CORRUPTION, dimension="mine", parts=()), custom))
+
+
+FLIPS = {
+    "flips_by_class": Table(
+        ("class", "images", "lost", "gained", "wrong_to_wrong"),
+        (("cat", 120, 3, 9, 2), ("ape", 100, 5, 0, 1), ("bee", 90, 0, 1, 0), ("cow", 80, 0, 0, 1)),
+    ),
+    "flipped_images": Table(
+        ("index", "kind", "label", "before", "after"),
+        ((8, "lost", "cat", "cat", "ape"), (3, "gained", "cat", "bee", "cat")),
+    ),
+}
+
+
+def of_parity(metric, *, on="clean", tables=FLIPS):
+    request = ParityRequest(metric, on)
+    demand = replace(
+        CORRUPTION, dimension="parity", part=request.name, parts=(), request=request, unit="fraction"
+    )
+    parts = {request.name: Quantity(0.1, "fraction", 390)}
+    evidence = Measurement("parity", 0.1, "fraction", 390, parts=parts, tables=tables)
+    return [line.strip() for line in explanation(judge(demand, evidence)).splitlines()[1:-2]]
+
+
+def test_changed_answers_explain_a_failure():
+    assert of_parity("agreement") == [
+        "most changed answers: cat 14 (of 120), ape 6 (of 100), bee 1 (of 90)",
+        "first images: 8 (cat → ape, label cat), 3 (bee → cat, label cat)",
+    ]
+    assert of_parity("negative_flips") == [
+        "most lost answers: ape 5 (of 100), cat 3 (of 120)",
+        "first images: 8 (cat → ape, label cat)",
+    ]
+
+
+def test_tables_of_clean_images_explain_no_other_set():
+    assert of_parity("agreement", on="fog") == []
+    assert of_parity("agreement", tables={}) == []

@@ -162,7 +162,10 @@ def _values(program: Any) -> Iterator[object]:
 
 
 def _unused_parameters(program: Any) -> int:
-    """Return the number of parameters that a program keeps and does not read, as after PT2E."""
+    """Return the number of parameters that a program does not read.
+
+    A program quantised by PT2E keeps the weights that it replaced.
+    """
     names = program.graph_signature.inputs_to_parameters
     numbers: dict[bool, dict[object, int]] = {True: {}, False: {}}
     for node in program.graph.nodes:

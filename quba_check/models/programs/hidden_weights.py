@@ -63,7 +63,7 @@ def hidden_weights(module: nn.Module) -> HiddenWeights:
 
 
 def packed_tensors(values: Sequence[object]) -> tuple[list[Tensor], str]:
-    """Return the tensors packed in the objects among values, and the reason why some cannot be counted.
+    """Return the tensors in packed weights, and the reason if some cannot be counted.
 
     Args:
         values: values of a program, such as packed weights.

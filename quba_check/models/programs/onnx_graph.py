@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,13 +32,11 @@ class OnnxGraph:
             floating-point numbers or integers of 8 bits or less or of 32, as initialisers, constants or
             attributes, dense or sparse, in subgraphs and functions too. Layers that the exporter folded into
             others do not count.
-        contents: digest of the file and of the files with its external weights.
-        files: these files, with the digests that the record states.
+        files: the file and those with its external weights.
         depends_on_batch: True if values are quantised with a scale that depends on the whole batch.
     """
 
     parameters: int
-    contents: bytes
     files: tuple[ModelFile, ...] = ()
     depends_on_batch: bool = False
 
@@ -80,7 +77,6 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     files = (*first, *model_files(*(path.parent / name for name in names)))
     return OnnxGraph(
         sum(count for count in counts if count > 1),
-        hashlib.sha256("".join(file.sha256 for file in files).encode()).digest(),
         files,
         any(isinstance(part, onnx.NodeProto) and part.op_type.startswith(_DYNAMIC) for part in parts),
     )
