@@ -182,3 +182,14 @@ def test_tables_of_steps_keep_no_probabilities(evaluate: Make) -> None:
     table = evaluation.predictions([CLEAN, step])[step]
     assert table.probabilities is None
     assert len(table.predicted) == 6
+
+
+def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Make) -> None:
+    """Both decode by torchvision and resize by torch, so that the answers are the same in every bit."""
+    evaluation = evaluate(
+        "serving:\n  tv: {decode: torchvision, resize: {library: torchvision, antialias: true}}\n"
+    )
+    evaluation.plan(["serving"], requests=[ServingRequest("tv", "probability_change")])
+    outcome = evaluation.measure("serving")
+    assert outcome.notes == ("tv: the same predictions as the model's own preprocessing",)
+    assert outcome.parts["tv.probability_change"].interval == (0, 0)
