@@ -193,3 +193,16 @@ def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Make) -> 
     outcome = evaluation.measure("serving")
     assert outcome.notes == ("tv: the same predictions as the model's own preprocessing",)
     assert outcome.parts["tv.probability_change"].interval == (0, 0)
+
+
+def test_images_of_pipelines_are_not_kept(evaluate: Make, tmp_path: Path) -> None:
+    evaluation = evaluate()
+    evaluation.predictions([CLEAN])
+
+    def kept() -> list[Path]:
+        return sorted((tmp_path / "store").glob("images/**/*.*"))
+
+    own = kept()
+    assert own
+    served(evaluation, "app")
+    assert kept() == own
