@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableErr
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
+from quba_check.models.flops import count_flops
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
@@ -163,7 +164,16 @@ class Evaluation:
         """Facts for dimensions about suite, model and protocol."""
         model = self.classifier
         temperature = model.preprocessing.temperature
-        facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs, temperature)
+        facts = ModelFacts(
+            model.parameters,
+            model.trainable,
+            model.uncounted,
+            model.outputs,
+            temperature,
+            model.weight_bytes,
+            model.file_bytes,
+            partial(count_flops, model),
+        )
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
 
     def plan(

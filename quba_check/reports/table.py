@@ -108,8 +108,7 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
     elif own.bound == "max_relative_drop" and isinstance(own.limit, float):
         demand = f"{SIGNS['max_drop']} {100 * own.limit:.12g}%"  # shorter than 'relative'
     else:
-        is_millions = isinstance(row, QuantityRow) and row.unit == "millions"
-        demand = bound_text(own, millions=is_millions)
+        demand = bound_text(own, row.unit if isinstance(row, QuantityRow) else "")
     verdict = Text("-", style="dim")
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)

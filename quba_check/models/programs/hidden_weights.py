@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.models.fingerprint import named_tensors, unusual_form
-from quba_check.models.loaded_module import is_weight, memory_key
+from quba_check.models.loaded_module import is_weight, memory_key, stored_bytes
 from quba_check.models.programs.torchscript import program_nodes, program_values
 
 NONE = "the model has no parameters or weights that can be counted"
@@ -28,11 +28,13 @@ class HiddenWeights:
         tensors: dense tensors by name, for the fingerprint.
         count: number of their elements, and of those of 8-bit buffers.
         uncounted: reason why the weights cannot be counted; empty if they can.
+        size: bytes of the tensors as they are stored, quantised ones before their conversion.
     """
 
     tensors: Mapping[str, Tensor]
     count: int
     uncounted: str
+    size: int = 0
 
 
 def hidden_weights(module: nn.Module) -> HiddenWeights:
@@ -59,7 +61,7 @@ def hidden_weights(module: nn.Module) -> HiddenWeights:
     if not count and not uncounted and not any(parameter.numel() for parameter in module.parameters()):
         uncounted = NONE
     dense = {name: value.dequantize() if value.is_quantized else value for name, value in tensors.values()}
-    return HiddenWeights(dense, count, uncounted)
+    return HiddenWeights(dense, count, uncounted, stored_bytes(value for _, value in tensors.values()))
 
 
 def depends_on_batch(module: nn.Module) -> bool:

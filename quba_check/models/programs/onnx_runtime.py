@@ -138,6 +138,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         files=graph.files,
         is_program=True,
         takes_single_images=graph.depends_on_batch,
+        weight_bytes=graph.weight_bytes,
     )
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, count_weights, quiet
+from quba_check.models.loaded_module import LoadedModule, count_weights, quiet, stored_bytes
 from quba_check.models.model_files import model_files
 from quba_check.models.programs.exported import STATISTICS, TRAIN_FLAGS
 from quba_check.models.request import LoadRequest
@@ -63,9 +63,16 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             f"{spec.text}: was traced in train mode ({training}), which eval mode cannot change. "
             "Trace it again after model.eval()."
         )
-    parameters, notes = count_weights(module, program_values(module), spec=spec.text)
+    values = list(program_values(module))
+    parameters, notes = count_weights(module, values, spec=spec.text)
     return LoadedModule(
-        module, sources=(spec.path,), notes=notes, parameters=parameters, files=files, is_program=True
+        module,
+        sources=(spec.path,),
+        notes=notes,
+        parameters=parameters,
+        files=files,
+        is_program=True,
+        weight_bytes=stored_bytes([*module.parameters(), *module.buffers(), *values]),
     )
 
 
