@@ -30,8 +30,8 @@ class Quantity:
 
     Attributes:
         value: the number, finite, at full precision.
-        unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `images`, or a custom dimension's own
-            unit.
+        unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `megabytes`, `gigaflops`, `images`,
+            or a custom dimension's own unit.
         n: number of images (rows of the shifted views if there are any; denominators do not count); None if
             the value does not depend on images.
         curve: confidence limits at all levels, for the expectation of the statistic over samples of n images;

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from quba_check.errors import ModelError, UnmeasurableError
 from quba_check.messages import listed
 from quba_check.models.classifier import Classifier
+from quba_check.models.loaded_module import quiet
 from quba_check.models.programs.torchscript import program_nodes
 
 _TORCH = ("aten", "prim", "prims", "profiler")
@@ -53,10 +54,10 @@ def _may_count(operator: str) -> bool:
 
 
 def count_flops(classifier: Classifier) -> int:
-    """Return the FLOPs of one image at the model's input size, two for each multiplication and addition.
+    """Return the FLOPs of one image at the model's input size.
 
-    One grey image passes the model. Products of matrices, convolutions and attention count, as in published
-    tables; activations and norms do not.
+    They are twice the multiplications with an addition (MACs). One grey image passes the model. Products of
+    matrices, convolutions and attention count, as in published tables; activations and norms do not.
 
     Args:
         classifier: the model; neither its state nor the state of random numbers changes.
@@ -73,7 +74,7 @@ def count_flops(classifier: Classifier) -> int:
     uncounted, counter = _UncountedOperators(), FlopCounterMode(display=False)
     devices = [classifier.device] if classifier.device.type == "cuda" else []
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices), _plain_attention(), uncounted, counter:
+        with quiet(), torch.no_grad(), torch.random.fork_rng(devices), _plain_attention(), uncounted, counter:
             classifier.raw(images, exact=True, is_checked=False)
     except (ModelError, torch.OutOfMemoryError) as error:
         raise UnmeasurableError(f"torch cannot count its FLOPs: {error}") from error
@@ -89,7 +90,10 @@ def count_flops(classifier: Classifier) -> int:
 
 @contextlib.contextmanager
 def _plain_attention() -> Iterator[None]:
-    """Compute attention by products of matrices, since the fused operators of the CPU are not counted."""
+    """Compute attention by products of matrices.
+
+    torch does not count its fused operators of the CPU.
+    """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

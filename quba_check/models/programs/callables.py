@@ -12,8 +12,8 @@ from torch import nn
 from quba_check.errors import ModelError
 from quba_check.messages import did_you_mean
 from quba_check.models.classifier import model_errors
-from quba_check.models.fingerprint import named_tensors, own_sources
-from quba_check.models.loaded_module import LoadedModule, stored_bytes
+from quba_check.models.fingerprint import own_sources
+from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.programs.hidden_weights import depends_on_batch, hidden_weights
 from quba_check.models.specs import ModelSpec
 
@@ -60,7 +60,7 @@ def load_callable(spec: ModelSpec) -> LoadedModule:
         hidden=weights.tensors,
         uncounted=weights.uncounted,
         takes_single_images=depends_on_batch(module),
-        weight_bytes=stored_bytes(named_tensors(module).values()) + weights.size,
+        weight_bytes=weights.size,
     )
 
 

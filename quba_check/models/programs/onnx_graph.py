@@ -38,7 +38,7 @@ class OnnxGraph:
         contents: digest of the file and of the files with its external weights.
         files: these files, with the digests that the record states.
         depends_on_batch: True if values are quantised with a scale that depends on the whole batch.
-        weight_bytes: bytes of all tensors and lists of numbers stored in the graph, of any type.
+        weight_bytes: bytes of all tensors and lists of floating-point numbers stored in the graph.
     """
 
     parameters: int
