@@ -41,7 +41,7 @@ def _steps(suite: SuiteFacts, name: str) -> tuple[str, ...]:
 
 
 def _view(name: str, step: str = "") -> View:
-    """Return the view of a pipeline with probabilities, or the answers of one of its steps."""
+    """Return the view of a pipeline, or of one of its steps without probabilities."""
     variant = "/".join(filter(None, ("serving", name, step)))
     return View(CLEAN.set, columns="top1" if step else "probabilities", variant=variant)
 
