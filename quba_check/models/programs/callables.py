@@ -63,6 +63,7 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         hidden=weights.tensors,
         uncounted=weights.uncounted,
         takes_single_images=depends_on_batch(module),
+        weight_bytes=weights.size,
     )
 
 
