@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import onnx
+import openvino
 import pytest
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
@@ -155,7 +156,13 @@ def test_a_quantised_vit_is_never_counted_too_low(vit, tmp_path, kind):
     assert (classifier.raw(IMAGES) - vit(IMAGES)).abs().max() < 0.5
 
 
+def qdq_openvino(net: nn.Module, folder: Path) -> Path:
+    openvino.save_model(openvino.convert_model(qdq_onnx(net, folder)), folder / "net.xml")
+    return folder / "net.xml"
+
+
 STATIC_WRITERS = {
+    "openvino": qdq_openvino,
     "torchscript": lambda net, folder: script(static(net), folder),
     "frozen": lambda net, folder: frozen(static(net), folder),
     "onnx-dynamic": dynamic_onnx,
