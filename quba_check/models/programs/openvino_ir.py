@@ -76,6 +76,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         notes=[PARAMETERS],
         parameters=parameters,
         uncounted=uncounted,
+        weight_bytes=files[1].size,
     )
 
 
