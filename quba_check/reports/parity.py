@@ -34,14 +34,14 @@ def parity_lines(record: Record) -> tuple[str, ...]:
 
 
 def reference_name(record: Record) -> str:
-    """Return the name of the model, or of the baseline's record, that answers are compared with."""
+    """Return the name of the reference model or of the baseline's record."""
     if record.reference is not None:
         return record.reference.name
     return next((file.path for file in record.inputs if file.kind == "baseline"), "the reference")
 
 
 def answers_text(agreement: float, n: int) -> str:
-    """Return a number of equal answers with its share, which is 100 % only if none differs.
+    """Return the number and share of equal answers; 100 % only if none differs.
 
     >>> answers_text(0.953, 2000), answers_text(0.9999, 10_000)
     ('1,906 of 2,000 answers (95.3 %)', '9,999 of 10,000 answers (99.9 %)')
