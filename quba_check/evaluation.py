@@ -6,7 +6,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableErr
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
+from quba_check.models.flops import count_flops
 from quba_check.models.loading import load_classifier, with_pipeline
 from quba_check.models.request import LoadRequest
 from quba_check.number_format import format_value
@@ -195,7 +196,16 @@ class Evaluation:
         """Facts for dimensions about suite, model and protocol."""
         model = self.classifier
         temperature = model.preprocessing.temperature
-        facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs, temperature)
+        facts = ModelFacts(
+            model.parameters,
+            model.trainable,
+            model.uncounted,
+            model.outputs,
+            temperature,
+            model.weight_bytes,
+            model.file_bytes,
+            partial(count_flops, model),
+        )
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
 
     def plan(
@@ -261,6 +271,12 @@ class Evaluation:
                 others = model.predictions(own_views)
             else:
                 others = self._recorded(model, tables)
+            if variant in self._served:  # ImageNet's probabilities take 200 MB
+                self._served[variant].engine.tables.forget()
+                others = {
+                    view: table if view.columns == "probabilities" else replace(table, probabilities=None)
+                    for view, table in others.items()
+                }
             tables |= {replace(view, variant=variant): table for view, table in others.items()}
         return tables
 

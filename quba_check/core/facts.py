@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -124,6 +124,9 @@ class ModelFacts:
         uncounted: reason why they cannot be counted; empty if they can.
         outputs: kind of the model's outputs, such as `logits`; None until it is known.
         temperature: divisor of the logits, which the preprocessing states.
+        weight_bytes: bytes of the weights as stored; None if unknown.
+        file_bytes: bytes of the files that it was loaded from; None if they are not known.
+        count_flops: returns the FLOPs of one image, or raises `UnmeasurableError`; None if there is no model.
     """
 
     parameters: int
@@ -131,6 +134,9 @@ class ModelFacts:
     uncounted: str = ""
     outputs: str | None = None
     temperature: float = 1.0
+    weight_bytes: int | None = None
+    file_bytes: int | None = None
+    count_flops: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

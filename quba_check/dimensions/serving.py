@@ -40,8 +40,10 @@ def _steps(suite: SuiteFacts, name: str) -> tuple[str, ...]:
     return steps if len(steps) > 1 else ()
 
 
-def _view(*names: str) -> View:
-    return View(CLEAN.set, columns="probabilities", variant="/".join(("serving", *names)))
+def _view(name: str, step: str = "") -> View:
+    """Return the view of a pipeline, or of one of its steps without probabilities."""
+    variant = "/".join(filter(None, ("serving", name, step)))
+    return View(CLEAN.set, columns="top1" if step else "probabilities", variant=variant)
 
 
 def _views(suite: SuiteFacts) -> tuple[View, ...]:

@@ -61,8 +61,8 @@ class Preparer:
             if classifier.is_prepared_fast
             else None
         )
-        # A function of the user may return floats, and may have changed in a file that is not digested.
-        self._cache = None if pipeline is not None and pipeline.call else cache
+        # Each model sees the images of a pipeline once, and a user's function may return floats.
+        self._cache = cache if pipeline is None else None
         self._files_key = files_key
         self._originals: dict[str, _Originals] = {}
 

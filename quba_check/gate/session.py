@@ -18,7 +18,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
-from quba_check.errors import InvariantError
+from quba_check.errors import InvariantError, ModelError, OptionError
 from quba_check.executors.settings import read_settings
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
@@ -100,9 +100,11 @@ class GateSession:
         self.started = time.time() if started is None else started
         self.models = models_by_name(options.models)
         self.is_demo = is_demo_run(options, root)
+        self._reference_spec = _reference_spec(options.reference)
         if options.request.arch is not None:
-            others = [parse_spec(options.reference)] if options.reference else []
-            check_takes_architecture(options.request.arch, [*self.models.values(), *others])
+            check_takes_architecture(
+                options.request.arch, [*self.models.values(), *filter(None, [self._reference_spec])]
+            )
         # Files of options are read here, so that an invalid one ends the run before torch is loaded.
         path = options.preprocessing
         preprocessing = None if path is None else read_preprocessing(path, shown_path(path, root))
@@ -118,7 +120,6 @@ class GateSession:
         self.store = local_folder(options.store_location)
         self.evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
         self.examinations: dict[str, Examination] = {}
-        self._reference_spec = None if options.reference is None else parse_spec(options.reference)
         self._references: dict[ProtocolName, Evaluation] = {}
         self._thresholds: dict[Path, Thresholds] = {}
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
@@ -383,3 +384,10 @@ class GateSession:
         label = shown_path(path, self.root)
         record, digest = read_record_and_digest(path, f"--quba-baseline: {label}")
         return stored_run(path, label, record, self.options.store_location), digest
+
+
+def _reference_spec(text: str | None) -> ModelSpec | None:
+    try:
+        return None if text is None else parse_spec(text)
+    except ModelError as error:
+        raise OptionError(f"--quba-reference: {error}") from None

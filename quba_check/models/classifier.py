@@ -63,6 +63,8 @@ class Classifier:
             one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
         request: settings that it was loaded with; None for a module of this process.
+        weight_bytes: bytes of the weights as stored; None if unknown.
+        file_bytes: bytes of `files`; None if they are not known.
     """
 
     spec: str
@@ -86,6 +88,8 @@ class Classifier:
     head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     request: LoadRequest | None = field(repr=False, default=None)
+    weight_bytes: int | None = None
+    file_bytes: int | None = None
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)

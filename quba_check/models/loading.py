@@ -17,7 +17,7 @@ from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
-from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.loaded_module import LoadedModule, stored_bytes
 from quba_check.models.model_files import file_digests, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
@@ -35,6 +35,7 @@ TAKES_SINGLE_IMAGES = (
     "one, which is slower. To avoid that, quantise it statically, with a scale from calibration images"
 )
 UNUSED_VERSION = "{}: --quba-model-version has no effect, since the model's weights identify it"
+OWN_PRECISION = "{} computes in its own precision, not in {}"
 COMPILED_PROGRAM = "{} is an exported program and runs as it is: --quba-compile has no effect"
 
 
@@ -85,6 +86,9 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
             raise ModelError(
                 f"{spec.text}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers."
             )
+    weight_bytes = loaded.weight_bytes
+    if weight_bytes is None and not loaded.is_program:
+        weight_bytes = stored_bytes(tensors.values())  # before the conversion to float32
     device = loaded.device or device
     head = request.expected_head
     configs = [
@@ -96,10 +100,12 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         configs, spec=spec.text, image_size=request.image_size, fallback=request.fallback
     )
     is_function = spec.kind == "callable" and loaded.is_program
+    is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
     notes = [
         *loaded.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
         *([UNUSED_VERSION.format(spec.text)] if request.model_version and not is_function else []),
+        *([OWN_PRECISION.format(spec.text, request.precision)] if is_fixed else []),
         *([TAKES_SINGLE_IMAGES.format(spec.text)] if loaded.takes_single_images else []),
         *_convert_to_float32(module),
         *_preprocessing_notes(spec.text, preprocessing, request, configs),
@@ -144,6 +150,8 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         notes=tuple(notes),
         files=file_digests(loaded.files),
         request=request,
+        weight_bytes=weight_bytes,
+        file_bytes=sum(file.size for file in loaded.files) if loaded.files else None,
     )
     if request.precision == "auto" and compute.reason == STATED:
         classifier.use(classifier.rule(precision))

@@ -21,17 +21,9 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Literal["auto"] | Precision, ...] = ("auto", "fp32", "bf16", "fp16")
 COMPILE = ("on", "off")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
-PROVIDERS = {
-    "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "rocm": "ROCMExecutionProvider",
-    "migraphx": "MIGraphXExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "qnn": "QNNExecutionProvider",
-    "cann": "CANNExecutionProvider",
-    "xnnpack": "XnnpackExecutionProvider",
-}
+_PROVIDERS = ("Tensorrt", "OpenVINO", "ROCM", "MIGraphX", "CoreML", "QNN", "CANN", "Xnnpack")
+PROVIDERS = {name.lower(): f"{name}ExecutionProvider" for name in _PROVIDERS}
+PROVIDERS |= {"directml": "DmlExecutionProvider"}
 """Further devices, for ONNX files: execution providers of onnxruntime by the name of the device."""
 
 

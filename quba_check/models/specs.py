@@ -16,20 +16,8 @@ from quba_check.errors import ModelError, OptionError
 from quba_check.messages import did_you_mean, nearest, one_line
 from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
 
-Kind = Literal[
-    "demo",
-    "file",
-    "onnx",
-    "tflite",
-    "openvino",
-    "torchscript",
-    "exported",
-    "folder",
-    "timm",
-    "hub",
-    "open_clip",
-    "callable",
-]
+ProgramKind = Literal["onnx", "tflite", "openvino", "torchscript", "exported"]
+Kind = Literal["demo", "file", "folder", "timm", "hub", "open_clip", "callable"] | ProgramKind
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".pth.tar", ".th", ".ckpt", ".bin", ".safetensors")
 CONFIG = "config.json"

@@ -78,8 +78,8 @@ class QuantityRow(JsonRow):
 
     Attributes:
         value: the value, in its unit.
-        unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `images`, or that of a custom
-            dimension.
+        unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `megabytes`, `gigaflops`, `images`,
+            or that of a custom dimension.
         n: number of images; None if the value does not depend on images.
         images: number of different images behind n, if they are shown in several versions; else None.
         groups: number of groups of images, of the set with the fewest; None without groups.

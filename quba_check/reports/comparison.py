@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Group
 from rich.text import Text
 
-from quba_check.number_format import format_distinct, format_value, interval_text
+from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
 from quba_check.records.comparison import ChangeRow, Comparison
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.tables import json_text, plain_text, wrap_line
@@ -66,8 +66,9 @@ def _short_cells(row: ChangeRow) -> tuple[str, ...]:
     name, before, after, change, interval, finding, *_ = change_cells(row)
     if max(len(before), len(after)) > _LONGEST:
         before, after = format_value(row.before, row.unit), format_value(row.after, row.unit)
-    unit = " (M)" if row.unit == "millions" else ""
-    numbers = (number.removesuffix(" M") for number in (before, after, change))
+    sign = UNIT_SIGNS.get(row.unit, "")
+    unit = sign and f" ({sign.strip()})"
+    numbers = (number.removesuffix(sign) for number in (before, after, change))
     return (name + unit, *numbers, interval.replace(" (unpaired)", _UNPAIRED), finding)
 
 

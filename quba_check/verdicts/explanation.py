@@ -9,6 +9,7 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import MASKED, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.number_format import (
+    UNIT_SIGNS,
     ceil_to_two_digits,
     format_distinct,
     format_gap,
@@ -164,7 +165,9 @@ def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Qu
     ranked = [
         (part.name, measurement.parts[part.name])
         for part in demand.parts
-        if part.name in measurement.parts and (part.better, part.unit) == (demand.better, demand.unit)
+        if part.name in measurement.parts
+        and (part.better, part.unit) == (demand.better, demand.unit)
+        and part.unit not in UNIT_SIGNS  # counts of something else
     ]
     ranked.sort(key=lambda item: item[1].value, reverse=demand.better == "low")
     return ranked[:WORST_PARTS]

@@ -10,7 +10,7 @@ REASON = "an ONNX model gives no gradients, which FGSM and PGD need"
 
 
 def test_eight_dimensions_are_measured_and_the_ninth_says_why_not(judge_cold, monkeypatch):
-    from quba_check.models.programs.runtime_program import RuntimeProgram
+    from quba_check.models.programs.runtime import RuntimeProgram
 
     seen: list[int] = []
     forward = RuntimeProgram.forward

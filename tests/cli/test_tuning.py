@@ -273,7 +273,7 @@ def test_power(run) -> None:
         "demand           bound     ±       blocked at  passed at\n"
         "accuracy[min]    >= 0.895  0.0140  0.914       0.936\n"
         "parameters[max]  <= 5      -       -           -\n"
-        "-: needs the standard error of a run: --record. Parameters and grades have none.",
+        "-: needs the standard error of a run: --record. Sizes, counts and grades have none.",
         "",
     )
     Path("never.yaml").write_text(
@@ -286,7 +286,7 @@ def test_power(run) -> None:
         "accuracy[min]           >= 0.999  0.000   1.000       never",
         "calibration_error[max]  <= 0.001  0.0126  0.000       never",
         "shape_bias[min]         >= 0.5    -       -           -",
-        "-: this run has no standard error. Parameters and grades have none.",
+        "-: this run has no standard error. Sizes, counts and grades have none.",
     ]
 
 

@@ -287,7 +287,7 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimensions:\n  acuracy: {min: 0.5}\n",
             f"3: unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: {DIMENSIONS}, "
-            "answers, classes, parity, serving, unknown_detection.",
+            "answers, classes, flops, parity, serving, size, unknown_detection.",
         ),
         (
             "schema: 1\ndimensions:\n  ood_robustness:\n    parts:\n      sketsch: {min: 0.5}\n",
@@ -351,6 +351,14 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimensions:\n  parameters: {max: -3}\n",
             "3: parameters max -3 can never be met: the number of parameters cannot be negative.",
+        ),
+        (
+            "schema: 1\ndimensions:\n  size: {parts: {file: {max: 5000000}}}\n",
+            "3: size.file max 5000000 is out of reach: the unit is megabytes. Did you mean 5?",
+        ),
+        (
+            "schema: 1\ndimensions:\n  flops: {max: -3}\n",
+            "3: flops max -3 can never be met: gigaflops begin at 0.",
         ),
         (
             "schema: 1\nquba:\n  weights:\n    accuracy: -1\n",

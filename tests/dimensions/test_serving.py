@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
@@ -25,7 +27,7 @@ METRICS = ("agreement", "negative_flips", "probability_change", "accuracy", "acc
 
 
 def view(name: str) -> View:
-    return View("clean", columns="probabilities", variant=f"serving/{name}")
+    return View("clean", columns="top1" if "/" in name else "probabilities", variant=f"serving/{name}")
 
 
 def predictions(predicted: list[int], probability: float = 0.75, group=None) -> Predictions:
@@ -142,6 +144,19 @@ def test_groups_widen_intervals() -> None:
         other = grouped.parts[name]
         assert (other.groups, other.value) == (count, one.value)
         assert np.ptp(other.interval) > 1.5 * np.ptp(one.interval)
+
+
+@given(st.lists(st.integers(0, 1), min_size=len(LABEL), max_size=len(LABEL)))
+def test_the_drop_is_bounded_by_the_changed_answers(served: list[int]) -> None:
+    parts = measured({"phone": predictions(served)}, *requests_for("phone")).parts
+    agreement, lost, _, accuracy, drop = (parts[f"phone.{metric}"].value for metric in METRICS)
+    gained = np.mean((np.array(OWN) != LABEL) & (np.array(served) == LABEL))
+    assert drop == pytest.approx(0.8 - accuracy, abs=1e-12)
+    assert drop == pytest.approx(lost - gained, abs=1e-12)
+    assert lost + gained == pytest.approx(1 - agreement)  # with two classes no error becomes another one
+    for metric in METRICS:
+        low, high = parts[f"phone.{metric}"].interval
+        assert low <= parts[f"phone.{metric}"].value <= high
 
 
 def test_views_are_of_demanded_pipelines_and_their_steps() -> None:

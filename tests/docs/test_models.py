@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +36,7 @@ def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
         role, _, name = (block["role"] or "").partition(": ")
         if role == "file":
             Path(name).write_text(block["text"], encoding="utf-8")
-    for name in ("my_network", "my_models", "other_runtime"):
+    for name in ("my_network", "my_models", "other_runtime", "served_model"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     from my_network import Net
 
@@ -55,24 +58,59 @@ def test_a_checkpoint_with_a_prefix(net: nn.Module) -> None:
     assert torch.allclose(answers("my_models:trained", images), net(images))
 
 
-def test_a_module_around_another_runtime(net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_of_another_runtime(net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     class Session:
         """Stands for a runtime: the product of each image's mean colour with the file's weights."""
 
-        def __init__(self, content: bytes) -> None:
-            self.weights = np.frombuffer(content, np.float32).reshape(3, 2)
+        def __init__(self, path: str) -> None:
+            self.weights = np.fromfile(path, np.float32).reshape(3, 2)
 
         def run(self, _: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-            return [inputs["images"].mean(axis=(2, 3)) @ self.weights]
+            return [inputs["images"].mean(axis=(1, 2)) @ self.weights]
 
     monkeypatch.setattr("onnxruntime.InferenceSession", Session)
-    images, weights = torch.rand(2, 3, 32, 32), torch.rand(3, 2)
+    weights = torch.rand(3, 2)
+    levels = torch.randint(0, 256, (2, 3, 32, 32)).float()
     fingerprints = set()
     for scale in (1, 2):
         Path("net.onnx").write_bytes((scale * weights).numpy().tobytes())
-        assert torch.allclose(
-            answers("other_runtime:deployed", images), scale * images.mean(dim=(2, 3)) @ weights
-        )
+        monkeypatch.delitem(sys.modules, "other_runtime", raising=False)
+        expected = scale * levels.mean(dim=(2, 3)) @ weights
+        assert torch.allclose(answers("other_runtime:deployed", levels / 255), expected)
         request = LoadRequest(classes=("ant", "bee"), device="cpu")
         fingerprints.add(load_classifier("other_runtime:deployed", request).fingerprint)
     assert len(fingerprints) == 2
+
+
+class Server(BaseHTTPRequestHandler):
+    """The Open Inference Protocol: the mean of each image's first two channels."""
+
+    def do_POST(self) -> None:
+        assert self.path == "/v2/models/net/infer"
+        (tensor,) = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"]
+        assert tensor["datatype"] == "UINT8"
+        scores = np.array(tensor["data"]).reshape(tensor["shape"]).mean(axis=(1, 2))[:, :2]
+        output = {
+            "name": "scores",
+            "shape": scores.shape,
+            "datatype": "FP32",
+            "data": scores.ravel().tolist(),
+        }
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"outputs": [output]}).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server(net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = torch.randint(0, 256, (2, 3, 32, 32)).float()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("SERVER", f"http://127.0.0.1:{server.server_port}")
+        scores = answers("served_model:served", levels / 255)
+        server.shutdown()
+        thread.join()
+    assert torch.allclose(scores, levels.mean(dim=(2, 3))[:, :2])

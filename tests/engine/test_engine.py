@@ -161,6 +161,8 @@ def test_batch_size_changes_nothing_for_a_model_quantised_dynamically(evaluate, 
         tables.append(evaluation.engine.predictions([CLEAN])[CLEAN])
     np.testing.assert_array_equal(tables[0].probabilities, tables[1].probabilities)
     assert evaluation.measure("parameters").value == (3 * 12 + 3 * 3 + 3) / 1e6
+    assert evaluation.measure("size").value == (4 * 3 * 12 + 3 * 3 + 4 * 3) / 1e6  # weights of int8
+    assert evaluation.measure("size").parts == {}
 
 
 def test_reading_ahead_changes_nothing(evaluate, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from support.tiny import CLASSES, SIDE, picture, write_models
 
 from quba_check.core.requests import ServingRequest
 from quba_check.core.serving import Resize, ServingPipeline
-from quba_check.core.view import CLEAN
+from quba_check.core.view import CLEAN, View
 from quba_check.engine.cache_keys import model_identity
 from quba_check.errors import ModelError
 from quba_check.evaluation import Evaluation
@@ -174,3 +174,35 @@ def test_a_function_that_raises_is_one_line(evaluate: Make) -> None:
     assert str(caught.value) == (
         "serving: shop_images:broken: raised on an image of 16 × 24: KeyError: 'size'"
     )
+
+
+def test_tables_of_steps_keep_no_probabilities(evaluate: Make) -> None:
+    evaluation = evaluate()
+    step = View("clean", variant="serving/app/channels")
+    table = evaluation.predictions([CLEAN, step])[step]
+    assert table.probabilities is None
+    assert len(table.predicted) == 6
+
+
+def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Make) -> None:
+    """Both decode by torchvision and resize by torch, so that the answers are the same in every bit."""
+    evaluation = evaluate(
+        "serving:\n  tv: {decode: torchvision, resize: {library: torchvision, antialias: true}}\n"
+    )
+    evaluation.plan(["serving"], requests=[ServingRequest("tv", "probability_change")])
+    outcome = evaluation.measure("serving")
+    assert outcome.notes == ("tv: the same predictions as the model's own preprocessing",)
+    assert outcome.parts["tv.probability_change"].interval == (0, 0)
+
+
+def test_images_of_pipelines_are_not_kept(evaluate: Make, tmp_path: Path) -> None:
+    evaluation = evaluate()
+    evaluation.predictions([CLEAN])
+
+    def kept() -> list[Path]:
+        return sorted((tmp_path / "store").glob("images/**/*.*"))
+
+    own = kept()
+    assert own
+    served(evaluation, "app")
+    assert kept() == own

@@ -13,7 +13,7 @@ from quba_check.models.request import LoadRequest
 BASE = Path("/data/run")
 
 DEVICE_NAMES = (
-    "auto, cpu, cuda, cuda:N, mps, tensorrt, openvino, rocm, migraphx, coreml, directml, qnn, cann, xnnpack"
+    "auto, cpu, cuda, cuda:N, mps, tensorrt, openvino, rocm, migraphx, coreml, qnn, cann, xnnpack, directml"
 )
 
 

@@ -18,7 +18,7 @@ def bench(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    ("n", "weak", "runs"), [(200, 0.02, 20), pytest.param(600, 0.3, 40, marks=pytest.mark.slow)]
+    ("n", "weak", "runs"), [(200, 0.02, 10), pytest.param(600, 0.3, 40, marks=pytest.mark.slow)]
 )
 def test_intervals_cover(bench, n, weak, runs):
     """Intervals of three models hold in 95 % of the draws, less four binomial standard errors."""

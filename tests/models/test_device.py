@@ -37,8 +37,8 @@ def test_devices(text, worker, gpus, mps, device, monkeypatch):
 
 
 UNKNOWN = (
-    "got '{}'. Allowed: auto, cpu, cuda, cuda:N, mps, tensorrt, openvino, rocm, migraphx, coreml, directml, "
-    "qnn, cann, xnnpack. Did you mean '{}'?"
+    "got '{}'. Allowed: auto, cpu, cuda, cuda:N, mps, tensorrt, openvino, rocm, migraphx, coreml, qnn, "
+    "cann, xnnpack, directml. Did you mean '{}'?"
 )
 MISSING = f"torch {TORCH} finds no {{}} here. Allowed: {{}}."
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
 from quba_check.models.programs.exported import ExportedNetwork
-from quba_check.models.programs.runtime_program import ImageInput, RuntimeProgram
+from quba_check.models.programs.runtime import ImageInput, RuntimeProgram
 from quba_check.models.zero_shot.classifier import ZeroShotClassifier
 
 

@@ -38,6 +38,15 @@ def test_a_failure_below():
     )
 
 
+def test_the_file_is_no_worse_part_of_the_weights():
+    file = Part("file", "megabytes", "low", "")
+    demand = replace(PARAMETERS, dimension="size", unit="megabytes", threshold=5.0, parts=(file,))
+    evidence = Measurement("size", 7.1, "megabytes", None, parts={"file": Quantity(7.2, "megabytes", None)})
+    assert explanation(judge(demand, evidence)) == (
+        "size 7.100 MB is above 5.000 MB (over by 2.100 MB)\n  demanded by thresholds/default.yaml:17"
+    )
+
+
 def test_a_failure_above():
     parts = (Part("ece", "fraction", "low", ""), Part("ace", "fraction", "low", ""))
     evidence = Measurement(

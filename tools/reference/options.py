@@ -25,6 +25,7 @@ PAGES: Mapping[str, str] = {
     "--quba-early-stop": "[early stopping](speed.md#how-does-early-stopping-decide)",
     "--quba-classes": "[the table](result.md#how-well-is-each-class-recognised)",
     "--quba-limit": "[limits](speed.md#which-images-does-a-limit-choose)",
+    "--quba-model-version": "[a server](models.md#how-do-i-judge-a-model-behind-a-server)",
     "--quba-plan": "[the plan](speed.md#what-will-a-run-cost)",
     "--quba-store": "[the store](store.md)",
     "--quba-cache-gb": "[prepared images](store.md#how-much-space-do-prepared-images-take)",

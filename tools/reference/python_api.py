@@ -11,6 +11,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Measuring": (
         "Evaluation",
         "LoadRequest",
+        "NumpyModel",
         "read_preprocessing",
         "SubsetSampler",
         "RunSettings",

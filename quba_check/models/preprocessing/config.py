@@ -79,11 +79,9 @@ def fallback_config(values: Mapping[str, Any], source: str) -> PreprocessingConf
     Raises:
         ModelError: a value is not valid, as in a record that was edited.
     """
-    stated = {
-        key: values[key]
-        for key in ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
-        if key in values
-    }
+    keys = ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
+    # The default of crop_mode is not worth a note on a model that states all else.
+    stated = {key: values[key] for key in keys if values.get(key) not in (None, "center")}
     return preprocessing_config(stated, where=source, source=source)
 
 

@@ -183,10 +183,13 @@ def _called(call: str, size: Size) -> Transform:
         )
     shapes, dtypes = {"uint8": (*size, 3), "float32": (3, *size)}, set[str]()
 
-    def transform(image: Image.Image) -> Tensor:
+    def prepared(image: Image.Image) -> Any:
         with model_errors(f"{where}: raised on an image of {image.height} × {image.width}:"):
-            value = function(image)
-            value = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+            value = function(image.copy())
+            return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+
+    def transform(image: Image.Image) -> Tensor:
+        value = prepared(image)
         if not isinstance(value, np.ndarray) or shapes.get(str(value.dtype)) != value.shape:
             got = (
                 f"{value.dtype} of shape {value.shape}"
@@ -197,6 +200,10 @@ def _called(call: str, size: Size) -> Transform:
             raise ModelError(f"{where}: got {got}. {_ALLOWED} The model's input is {height} × {width}.")
         if not np.isfinite(value).all():
             raise ModelError(f"{where}: got NaN or infinity. {_ALLOWED}")
+        if not dtypes and not np.array_equal(value, prepared(image)):
+            raise ModelError(
+                f"{where}: got different arrays for the same image. Allowed: a function without randomness."
+            )
         dtypes.add(str(value.dtype))
         if len(dtypes) > 1:
             raise ModelError(f"{where}: got uint8 for one image and float32 for another. {_ALLOWED}")

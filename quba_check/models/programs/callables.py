@@ -14,9 +14,8 @@ from quba_check.messages import did_you_mean
 from quba_check.models.classifier import model_errors
 from quba_check.models.fingerprint import own_sources
 from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.programs.functions import load_function
+from quba_check.models.programs.functions import NumpyModel, load_function
 from quba_check.models.programs.hidden_weights import depends_on_batch, hidden_weights
-from quba_check.models.programs.numpy_model import NumpyModel
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -64,6 +63,7 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         hidden=weights.tensors,
         uncounted=weights.uncounted,
         takes_single_images=depends_on_batch(module),
+        weight_bytes=weights.size,
     )
 
 

@@ -1,11 +1,12 @@
-"""Functions on numpy arrays as torch modules."""
+"""Models that are functions on numpy arrays."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -14,16 +15,65 @@ from quba_check.errors import ModelError
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.programs.numpy_model import NumpyModel
-from quba_check.models.programs.runtime_program import ImageInput, RuntimeProgram, loaded_program
+from quba_check.models.programs.runtime import NO_GRADIENT, ImageInput, RuntimeProgram
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
 UNCOUNTED = "a function on arrays does not show its weights; NumpyModel(parameters=…) states their number"
 TOLERANCE = 1e-5
 """Largest change of an answer between two calls, relative to the largest answer if that is above 1."""
+InputKind = Literal["uint8", "float32"]
 _PIXELS = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 """Normalisation that leaves pixels in [0, 1] as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumpyModel:
+    """A classifier as a function on numpy arrays, such as the client of a server.
+
+    A callable given as `--model=package.module:callable` returns it, or is it.
+
+    Attributes:
+        predict: takes an array of images and returns one of class scores, floats of shape (N, C). The same
+            images must give the same scores in every call.
+        input: `uint8`: prepared images (N, size, size, 3), RGB in 0 to 255, before normalisation; `float32`:
+            normalised images (N, 3, size, size).
+        size: height and width in pixels.
+        parameters: number of its weights; None if unknown, which makes `parameters` unmeasurable.
+        files: files that the function reads. Their digests identify the model: another file is another model.
+        is_endpoint: True if something else than this process answers, which no file identifies.
+
+    Raises:
+        ModelError: a value is not allowed.
+    """
+
+    predict: Callable[[Any], Any]
+    input: InputKind = "uint8"
+    size: int = 224
+    parameters: int | None = None
+    files: Sequence[str | Path] = ()
+    is_endpoint: bool = False
+
+    def __post_init__(self) -> None:
+        checks = {
+            "predict": (callable(self.predict), "a function"),
+            "input": (self.input in get_args(InputKind), "'uint8', 'float32'"),
+            "size": (_is_positive(self.size), "a positive integer"),
+            "parameters": (
+                self.parameters is None or _is_positive(self.parameters),
+                "a positive integer, None",
+            ),
+            "files": (isinstance(self.files, (list, tuple)), "a list of paths"),
+        }
+        for name, (is_usable, allowed) in checks.items():
+            if not is_usable:
+                raise ModelError(
+                    f"NumpyModel: {name} cannot be used, got {getattr(self, name)!r}. Allowed: {allowed}."
+                )
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and value > 0
 
 
 def load_function(
@@ -67,29 +117,27 @@ def load_function(
             f"{spec.text}: its predictions are not used again, since nothing identifies the model. Give "
             "--quba-model-version=TEXT" + ("" if model.is_endpoint else ", or NumpyModel(files=[…])")
         )
-    program = RuntimeProgram(
-        _CheckedFunction(model, spec.text),
-        takes,
-        hashlib.sha256("\n".join(identity).encode()).digest(),
-        f"function of {model.input}",
-        files=files,
-    )
-    loaded = loaded_program(
-        program,
-        spec,
-        request,
-        kind="a function on arrays",
-        notes=notes,
+    contents = hashlib.sha256("\n".join(identity).encode()).digest()
+    function = _CheckedFunction(model, spec.text)
+    return LoadedModule(
+        RuntimeProgram(function, takes, contents, f"function of {model.input}", files=files),
+        sources=sources,
+        configs=(PreprocessingConfig(values, f"the input of {spec.text}"),),
+        notes=tuple(notes),
         parameters=model.parameters,
+        device=torch.device("cpu"),
+        precision="fp32",
+        no_gradient=NO_GRADIENT.format("a function on arrays"),
         files=files,
+        is_program=True,
         uncounted=UNCOUNTED if model.parameters is None else "",
     )
-    config = PreprocessingConfig(values, f"the input of {spec.text}")
-    return replace(loaded, configs=(config,), sources=sources)
 
 
 class _CheckedFunction:
-    """A function on arrays whose answers are checked, the first ones against those of a second call.
+    """A function on arrays with checked answers.
+
+    The first batch is predicted twice, and both answers are compared.
 
     Args:
         model: the function.

@@ -10,19 +10,13 @@ from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
 from quba_check.models.loaded_module import LoadedModule, extra_needed, quiet
 from quba_check.models.programs.onnx_graph import read_graph
-from quba_check.models.programs.runtime_program import (
-    RuntimeProgram,
-    choose_output,
-    image_input,
-    loaded_program,
-)
+from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import PROVIDERS, LoadRequest
 from quba_check.models.specs import ModelSpec
 
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"
 
 CUDA = "CUDAExecutionProvider"
-_DTYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
 
 
 def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
@@ -52,42 +46,37 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         )
     with quiet(), model_errors(f"{spec.text}: {runtime} cannot load it:"):
         session = _session(spec, provider, device)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    described = ", ".join(f"'{entry.name}' of {entry.type} {tuple(entry.shape)}" for entry in inputs)
-    dtype = _DTYPES.get(inputs[0].type) if inputs else None
-    takes = image_input([entry.shape for entry in inputs], dtype, described, spec.text)
-    names = [entry.name for entry in outputs]
-    chosen, notes = choose_output(names, [entry.shape for entry in outputs], request.expected_head.size)
+    notes = [PARAMETERS]
     if provider and provider not in session.get_providers():
         if request.device != "auto":
             remedy = "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
             if provider != CUDA:
                 remedy = f"Its {provider} does not work here. Give --quba-device=cpu."
             raise ModelError(f"{spec.text}: {runtime} cannot run it on {request.device}. {remedy}")
-        notes += (f"{spec.text} runs on the CPU: {runtime} has no CUDA provider that works here",)
+        notes.append(f"{spec.text} runs on the CPU: {runtime} has no CUDA provider that works here")
         provider = ""
     if provider not in ("", CUDA):  # rounds differently from the CPU, on which torch sees the model
         runtime += f" with {provider}"
-        notes += (f"{spec.text} runs in {runtime}",)
-    name = inputs[0].name
-    program = RuntimeProgram(
-        lambda images: session.run([names[chosen]], {name: images})[0],
-        takes,
-        graph.contents,
-        runtime,
-        names[chosen],
-        files=graph.files[1:],  # onnxruntime maps these files into memory
+        notes.append(f"{spec.text} runs in {runtime}")
+    inputs, outputs = (
+        [Port(entry.name, entry.type, tuple(entry.shape)) for entry in entries]
+        for entries in (session.get_inputs(), session.get_outputs())
     )
-    return loaded_program(
-        program,
+    return load_program(
         spec,
         request,
+        lambda number, images: session.run([outputs[number].name], {inputs[0].name: images})[0],
+        inputs,
+        outputs,
         kind="an ONNX model",
-        notes=(PARAMETERS, *notes),
-        parameters=graph.parameters,
+        runtime=runtime,
         files=graph.files,
-        device=device if provider == CUDA else None,
+        mapped=graph.files[1:],
+        notes=notes,
+        parameters=graph.parameters,
+        device=device if provider == CUDA else torch.device("cpu"),
         takes_single_images=graph.depends_on_batch,
+        weight_bytes=graph.weight_bytes,
     )
 
 

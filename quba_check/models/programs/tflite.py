@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -14,12 +13,7 @@ from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
 from quba_check.models.loaded_module import LoadedModule, extra_needed, quiet
 from quba_check.models.model_files import model_files
-from quba_check.models.programs.runtime_program import (
-    RuntimeProgram,
-    choose_output,
-    image_input,
-    loaded_program,
-)
+from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -27,7 +21,6 @@ PARAMETERS = (
     "parameters: elements of the weights in the TFLite file, in which converters fold layers together"
 )
 
-_DTYPES = {np.float32: torch.float32, np.int8: torch.int8, np.uint8: torch.uint8}
 _IDENTIFIER = b"TFL3"
 _INDEX_TYPES = ("INT32", "INT64", "UINT32", "UINT64")
 """Types of shapes, axes and indices; those with a scale are biases of quantised layers."""
@@ -59,79 +52,42 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
         parameters, uncounted = _parameters(content)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    described = ", ".join(
-        f"'{entry['name']}' of {entry['dtype'].__name__} {tuple(entry['shape_signature'].tolist())}"
-        for entry in inputs
-    )
-    dtype = _DTYPES.get(inputs[0]["dtype"]) if inputs else None
-    scale, zero_point = inputs[0]["quantization"] if inputs else (0.0, 0)
-    if dtype is not torch.float32 and not scale:
-        dtype = None
-    takes = image_input([_shape(entry) for entry in inputs], dtype, described, spec.text)
-    if dtype is not torch.float32:
-        takes = replace(takes, scale=scale, zero_point=zero_point)
-    chosen, notes = choose_output(
-        [entry["name"] for entry in outputs], [_shape(entry) for entry in outputs], request.expected_head.size
-    )
-    program = RuntimeProgram(
-        _Runner(interpreter, inputs[0], outputs[chosen]),
-        takes,
-        bytes.fromhex(files[0].sha256),
-        runtime,
-        outputs[chosen]["name"],
-    )
-    return loaded_program(
-        program,
+
+    def run(number: int, images: Any) -> Any:
+        if tuple(interpreter.get_input_details()[0]["shape"]) != images.shape:
+            interpreter.resize_tensor_input(inputs[0]["index"], images.shape)
+        interpreter.allocate_tensors()  # does nothing if the shape is that of before
+        interpreter.set_tensor(inputs[0]["index"], images)
+        interpreter.invoke()
+        answers = interpreter.get_tensor(outputs[number]["index"])
+        scale, zero_point = outputs[number]["quantization"]
+        is_quantised = scale and answers.dtype.kind in "iu"
+        return ((answers - float(zero_point)) * scale).astype(np.float32) if is_quantised else answers
+
+    return load_program(
         spec,
         request,
+        run,
+        [_port(entry) for entry in inputs],
+        [_port(entry) for entry in outputs],
         kind="a TFLite model",
-        notes=(PARAMETERS, *notes),
+        runtime=runtime,
+        files=files,
+        notes=[PARAMETERS],
         parameters=parameters,
         uncounted=uncounted,
-        files=files,
     )
 
 
-class _Runner:
-    """Runs an interpreter on batches, whose size it changes where the model is free.
-
-    Args:
-        interpreter: the loaded model.
-        takes: details of its input.
-        answers: details of the output in use.
-    """
-
-    def __init__(self, interpreter: Any, takes: dict[str, Any], answers: dict[str, Any]) -> None:
-        self._interpreter = interpreter
-        self._takes = takes
-        self._answers = answers
-        self._shape: tuple[int, ...] = ()
-
-    def __call__(self, images: Any) -> Any:
-        """Return the outputs as real numbers."""
-        index = self._takes["index"]
-        if images.shape != self._shape:
-            if tuple(self._takes["shape"]) != images.shape or self._shape:
-                self._interpreter.resize_tensor_input(index, images.shape)
-            self._interpreter.allocate_tensors()
-            self._shape = images.shape
-        self._interpreter.set_tensor(index, images)
-        self._interpreter.invoke()
-        answers = self._interpreter.get_tensor(self._answers["index"])
-        scale, zero_point = self._answers["quantization"]
-        if scale and answers.dtype.kind in "iu":
-            return ((answers.astype(np.float64) - zero_point) * scale).astype(np.float32)
-        return answers
-
-
-def _shape(entry: dict[str, Any]) -> list[int]:
-    """Return the shape of an input or output, -1 for free sides."""
+def _port(entry: dict[str, Any]) -> Port:
+    """Return an input or output."""
     declared = entry["shape_signature"] if len(entry["shape_signature"]) else entry["shape"]
-    return [int(side) for side in declared]
+    scale, zero_point = entry["quantization"]
+    return Port(entry["name"], entry["dtype"].__name__, tuple(declared.tolist()), scale, zero_point)
 
 
 def _parameters(content: bytes) -> tuple[int, str]:
-    """Return the number of weights in a file, and the reason why they cannot be counted.
+    """Return the number of weights, and the reason if they cannot be counted.
 
     Weights are the constant tensors of more than one element that hold floating-point or quantised numbers,
     in all subgraphs, each buffer once.

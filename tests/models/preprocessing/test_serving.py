@@ -184,10 +184,17 @@ def nan(image):
 def raises(image):
     raise KeyError("no such size")
 
+def two_kinds(image):
+    return floats(image) if image.width == 9 else pixels(image)
+
 seen = []
-def changes(image):
+def random(image):
     seen.append(image)
-    return floats(image) if len(seen) > 1 else pixels(image)
+    return pixels(image) + np.uint8(len(seen))
+
+def in_place(image):
+    image.thumbnail((24, 24))
+    return pixels(image)
 
 text = "no function"
 """
@@ -239,12 +246,23 @@ def test_errors_of_a_function(call, name: str, text: str) -> None:
 
 
 def test_a_function_returns_one_kind(call) -> None:
-    transform, image = call("changes"), Image.new("RGB", (9, 7))
-    transform(image)
+    transform = call("two_kinds")
+    transform(Image.new("RGB", (9, 7)))
     with pytest.raises(ModelError) as caught:
-        transform(image)
+        transform(Image.new("RGB", (8, 7)))
     assert str(caught.value) == (
-        f"serving: serving_calls:changes: got uint8 for one image and float32 for another. {ALLOWED}"
+        f"serving: serving_calls:two_kinds: got uint8 for one image and float32 for another. {ALLOWED}"
+    )
+
+
+def test_randomness_is_refused(call, photo: Path) -> None:
+    with Image.open(photo) as image:
+        assert call("in_place")(image.convert("RGB")).shape == (3, SIDE, SIDE)
+    with pytest.raises(ModelError) as caught:
+        call("random")(Image.new("RGB", (9, 7)))
+    assert str(caught.value) == (
+        "serving: serving_calls:random: got different arrays for the same image. "
+        "Allowed: a function without randomness."
     )
 
 

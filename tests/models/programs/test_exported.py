@@ -174,6 +174,7 @@ def test_weights_outside_of_its_parameters_are_counted(tmp_path):
     path = export(tmp_path / "net.pt2", Hidden().eval(), IMAGES)
     classifier = load(path)
     assert classifier.parameters == 6 + 60 + 200
+    assert classifier.weight_bytes == 4 * (6 + 60 + 200 + 6) + 8 * (1 + 10)  # statistics; counter and index
     assert classifier.notes[0] == (
         f"parameters counts 260 numbers that {path} holds as constants or buffers, too"
     )

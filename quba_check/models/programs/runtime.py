@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -19,6 +21,31 @@ from quba_check.models.programs.exported import in_portions
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
+_FLOATS = dict.fromkeys(("tensor(float)", "float32", "f32"), torch.float32)
+_FLOATS |= dict.fromkeys(("tensor(float16)", "float16", "f16"), torch.float16)
+_FLOATS |= dict.fromkeys(("tensor(double)", "float64", "f64"), torch.float64)
+NO_GRADIENT = "{} gives no gradients, which FGSM and PGD need"
+_QUANTISED = {"int8": torch.int8, "uint8": torch.uint8}
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a program, as its file declares it.
+
+    Attributes:
+        name: its name.
+        type: type of its numbers, as the runtime names it.
+        shape: its shape; sides that are not integers of at least 0 are free. Empty if it is unknown.
+        scale: step of quantised numbers; 0 if they are not quantised.
+        zero_point: the quantised number of 0.
+    """
+
+    name: str
+    type: str
+    shape: tuple[object, ...]
+    scale: float = 0.0
+    zero_point: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
@@ -29,8 +56,8 @@ class ImageInput:
         batch: number of images if fixed; None takes any.
         size: (height, width) in pixels if fixed; None takes any.
         is_channels_last: True for (N, H, W, 3), False for (N, 3, H, W).
-        scale: step of a quantised input; a real number x is given as round(x / scale) + zero_point. None if
-            it is not quantised.
+        scale: step of a quantised input; a number x is given as round(x / scale) + zero_point. 0 if it is not
+            quantised.
         zero_point: the quantised number of 0.
     """
 
@@ -38,7 +65,7 @@ class ImageInput:
     batch: int | None = None
     size: tuple[int, int] | None = None
     is_channels_last: bool = False
-    scale: float | None = None
+    scale: float = 0.0
     zero_point: int = 0
 
     def encode(self, images: Tensor) -> Tensor:
@@ -50,7 +77,7 @@ class ImageInput:
         values = images.detach().cpu()
         if self.is_channels_last:
             values = values.permute(0, 2, 3, 1)
-        if self.scale is not None:
+        if self.scale:
             limits = torch.iinfo(self.dtype)
             values = (values.double() / self.scale).round() + self.zero_point
             values = values.clamp(limits.min, limits.max)
@@ -110,97 +137,80 @@ class RuntimeProgram(nn.Module):
         return torch.from_numpy(np.array(answers, order="C")) if isinstance(answers, np.ndarray) else answers
 
 
-def image_input(
-    shapes: Sequence[Sequence[object]], dtype: torch.dtype | None, described: str, spec: str
-) -> ImageInput:
-    """Return the input of a program, checked to take a batch of images.
+def load_program(
+    spec: ModelSpec,
+    request: LoadRequest,
+    run: Callable[[int, Any], Any],
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    *,
+    kind: str,
+    runtime: str,
+    files: tuple[ModelFile, ...],
+    mapped: tuple[ModelFile, ...] = (),
+    notes: Sequence[str] = (),
+    **properties: Any,
+) -> LoadedModule:
+    """Return a program of another runtime as a loaded module.
 
     Args:
-        shapes: shape of each input of the program; sides that are not integers of at least 0 are free. An
-            empty shape is unknown: a run shows which images it takes.
-        dtype: type of the first input; None if it is not one of numbers for images.
-        described: name, type and shape of the inputs, for the message.
-        spec: the model's spec, for the message.
+        spec: the model.
+        request: how it is loaded.
+        run: returns the output with a number for an array of images.
+        inputs: the inputs of the program.
+        outputs: its outputs. The first one declared as (N, C) is used, else the first.
+        kind: the kind of model with its article, for messages.
+        runtime: name and version of the runtime.
+        files: the files that the program was loaded from.
+        mapped: those that the runtime still reads while it runs.
+        notes: the first notes.
+        properties: further fields of `LoadedModule`.
+
+    Raises:
+        ModelError: the program takes something else than a batch of images.
+    """
+    takes = _image_input(inputs, spec.text)
+    tables = [
+        port for port in outputs if len(port.shape) == 2 and port.shape[1] == request.expected_head.size
+    ]
+    answers = next(iter(tables), outputs[0])
+    notes = list(notes)
+    if len(outputs) > 1:
+        notes.append(f"the output '{answers.name}' is used, of {listed(port.name for port in outputs)}")
+    if takes.batch is not None:
+        notes.append(f"its batch size is fixed to {takes.batch}: images are given in batches of that size")
+    contents = hashlib.sha256("".join(file.sha256 for file in files).encode()).digest()
+    run_chosen = functools.partial(run, outputs.index(answers))
+    config = {"input_size": (3, *takes.size)} if takes.size else {}
+    values: dict[str, Any] = {"device": torch.device("cpu"), "precision": "fp32", "is_program": True}
+    return LoadedModule(
+        RuntimeProgram(run_chosen, takes, contents, runtime, answers.name, mapped),
+        configs=(PreprocessingConfig(config, f"the input of {spec.text}"),),
+        notes=tuple(notes),
+        no_gradient=NO_GRADIENT.format(kind),
+        files=files,
+        **values | properties,
+    )
+
+
+def _image_input(ports: Sequence[Port], spec: str) -> ImageInput:
+    """Return the input of a program, checked to take a batch of images.
 
     Raises:
         ModelError: the program takes something else.
     """
-    shape = list(shapes[0]) or [None] * 4 if len(shapes) == 1 else []
-    fixed = [side if isinstance(side, int) and side >= 0 else None for side in shape]
-    is_last = len(fixed) == 4 and fixed[3] == 3 and fixed[1] != 3
-    if len(fixed) != 4 or not (is_last or fixed[1] in (3, None)) or dtype is None:
+    first = ports[0] if len(ports) == 1 else Port("", "", (0,))
+    # A port without a declared shape has an empty one; running it shows which images it takes.
+    shape = [side if isinstance(side, int) and side >= 0 else None for side in first.shape or [None] * 4]
+    is_last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+    dtype = (_QUANTISED if first.scale else _FLOATS).get(first.type)
+    if len(shape) != 4 or not (is_last or shape[1] in (3, None)) or dtype is None:
+        described = ", ".join(f"'{port.name}' of {port.type} {port.shape}" for port in ports)
         raise ModelError(
             f"{spec}: the graph does not take a batch of images, got the input {described}. "
             "Allowed: one input of float numbers, shaped (images, 3, height, width) or (images, height, "
             "width, 3)."
         )
-    height, width = fixed[1:3] if is_last else fixed[2:]
+    height, width = shape[1:3] if is_last else shape[2:]
     size = (height, width) if height is not None and width is not None else None
-    return ImageInput(dtype, fixed[0], size, is_last)
-
-
-def choose_output(
-    names: Sequence[str], shapes: Sequence[Sequence[object]], classes: int
-) -> tuple[int, tuple[str, ...]]:
-    """Return the position of the output in use, and a note if there are several.
-
-    That is the first one declared as (N, C), else the first.
-
-    Args:
-        names: names of the outputs.
-        shapes: their shapes.
-        classes: number C of classes.
-    """
-    tables = (number for number, shape in enumerate(shapes) if len(shape) == 2 and shape[1] == classes)
-    chosen = next(tables, 0)
-    note = f"the output '{names[chosen]}' is used, of {listed(names)}"
-    return chosen, (note,) if len(names) > 1 else ()
-
-
-def loaded_program(
-    program: RuntimeProgram,
-    spec: ModelSpec,
-    request: LoadRequest,
-    *,
-    kind: str,
-    notes: Sequence[str] = (),
-    parameters: int | None,
-    files: tuple[ModelFile, ...],
-    device: torch.device | None = None,
-    takes_single_images: bool = False,
-    uncounted: str = "",
-) -> LoadedModule:
-    """Return a program as a loaded module, with the notes that all runtimes need.
-
-    Args:
-        program: the program.
-        spec: the model.
-        request: how it was loaded.
-        kind: the kind of model with its article, for messages.
-        notes: notes of the runtime, the first ones.
-        parameters: number of its parameters; None if unknown.
-        files: the files that it was loaded from.
-        device: where it runs; None for the CPU.
-        takes_single_images: True if an image's answer depends on the rest of its batch.
-        uncounted: reason why the parameters cannot be counted.
-    """
-    takes = program.takes
-    notes = list(notes)
-    if takes.batch is not None:
-        notes.append(f"its batch size is fixed to {takes.batch}: images are given in batches of that size")
-    if request.precision not in ("auto", "fp32"):
-        notes.append(f"{spec.text} computes in its own precision, not in {request.precision}")
-    config = {"input_size": (3, *takes.size)} if takes.size else {}
-    return LoadedModule(
-        program,
-        configs=(PreprocessingConfig(config, f"the input of {spec.text}"),),
-        notes=tuple(notes),
-        parameters=parameters,
-        device=device or torch.device("cpu"),
-        precision="fp32",
-        no_gradient=f"{kind} gives no gradients, which FGSM and PGD need",
-        files=files,
-        is_program=True,
-        takes_single_images=takes_single_images,
-        uncounted=uncounted,
-    )
+    return ImageInput(dtype, shape[0], size, is_last, first.scale, first.zero_point)
