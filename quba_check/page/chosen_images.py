@@ -101,7 +101,8 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
         n: largest number of images.
     """
     row = run.record.measurements.get(PARITY)
-    rows = rows_of(row, "flipped_images") if isinstance(row, MeasurementRow) else ()
+    columns = ("index", "kind", "label", "before", "after")
+    rows = rows_of(row, "flipped_images", *columns) if isinstance(row, MeasurementRow) else ()
     lost = [cells for cells in rows if cells[1] == "lost"][:n]
     answers = None if run.images is None else run.images.clean
     if not lost or answers is None or answers.index is None:

@@ -137,7 +137,7 @@ def _verdict_line(record: Record) -> str:
 
 
 def _unmet_demands(run: Run, url: str) -> Iterator[str]:
-    """Yield warnings, the equality of answers, the table of unmet demands, and notes on the comparison."""
+    """Yield warnings, equality of answers, the table of unmet demands, and notes."""
     yield from (code(line, 300) for line in (*warning_lines(run.record), *parity_lines(run.record)))
     unmet = sorted(
         (row for row in run.record.verdicts if not row.is_met),

@@ -43,7 +43,7 @@ def step_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
 
 
 def parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
-    """Yield the classes with the most changed answers to clean images, and the first such images."""
+    """Yield the classes and images with changed answers to clean images."""
     request = verdict.demand.request
     classes, images = (measurement.tables.get(name) for name in ("flips_by_class", "flipped_images"))
     if not isinstance(request, ParityRequest) or request.set != CLEAN_SET or verdict.demand.slices:

@@ -31,6 +31,13 @@ def test_without_probabilities_or_changes() -> None:
     assert parity_lines(parity_run(tables=only).record) == (FIRST,)
 
 
+def test_tables_of_other_columns_are_left_out() -> None:
+    other = {
+        name: {"columns": ["x"], "rows": [["y"]]} for name in ("flips", "changed_answers", "flipped_images")
+    }
+    assert parity_lines(parity_run(tables=other).record) == (FIRST.partition(": ")[0],)
+
+
 def test_the_same_predictions_take_one_line() -> None:
     same = parity_run(same=True).record
     row = same.measurements["parity"].model_copy(update={"notes": (SAME, "another note")})
