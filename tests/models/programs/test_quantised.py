@@ -140,7 +140,13 @@ def operators_onnx(net: nn.Module, folder: Path) -> Path:
     return folder / "net.onnx"
 
 
+def dynamic_openvino(net: nn.Module, folder: Path) -> Path:
+    openvino.save_model(openvino.convert_model(dynamic_onnx(net, folder)), folder / "net.xml")
+    return folder / "net.xml"
+
+
 WRITERS = {
+    "openvino-dynamic": dynamic_openvino,
     "torchscript": lambda net, folder: script(torch_dynamic(net, {nn.Linear}), folder),
     "frozen": lambda net, folder: frozen(torch_dynamic(net, {nn.Linear}), folder),
     "onnx-dynamic": dynamic_onnx,
@@ -153,6 +159,7 @@ def test_a_quantised_vit_is_never_counted_too_low(vit, tmp_path, kind):
     classifier = load(WRITERS[kind](vit, tmp_path))
     assert not classifier.uncounted
     assert size(vit) <= classifier.parameters < 1.2 * size(vit)
+    assert classifier.takes_single_images == (kind != "onnx-qdq")
     assert (classifier.raw(IMAGES) - vit(IMAGES)).abs().max() < 0.5
 
 
