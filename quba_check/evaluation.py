@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
+from quba_check.core.predictions import Predictions, outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.requests import AnswerRequest, Request
-from quba_check.core.view import CLEAN, View
+from quba_check.core.serving import pipeline_of
+from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.engine.ad_hoc import Answers, Images
@@ -29,8 +34,10 @@ from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableErr
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
-from quba_check.models.loading import load_classifier
+from quba_check.models.flops import count_flops
+from quba_check.models.loading import load_classifier, with_pipeline
 from quba_check.models.request import LoadRequest
+from quba_check.number_format import format_value
 from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.machine_folder import digests_file
@@ -43,6 +50,11 @@ from quba_check.suites.view_slices import ViewSlices
 
 if TYPE_CHECKING:
     from quba_check.executors.ray.pool import RayPool
+
+
+NO_REFERENCE = (
+    "parity compares with another model. Give it: --quba-reference MODEL, or --quba-baseline RECORD"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,21 @@ class RunSettings:
     workers: RayPool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedAnswers:
+    """The answers of an earlier run to the clean images, as a reference.
+
+    Attributes:
+        file: name of its record, for messages.
+        answers: the answers.
+        content: hash of the images and labels, as in the record.
+    """
+
+    file: str
+    answers: CleanAnswers
+    content: str | None
+
+
 class Evaluation:
     """A model on a suite under one protocol.
 
@@ -78,6 +105,9 @@ class Evaluation:
             random starts and generated corruptions.
         store: folder, URL or open store of predictions; None: `$QUBA_STORE`, else the user's cache.
         run: how predictions are made and reported.
+
+    Attributes:
+        reference: the model that `parity` compares with; None without one. Set it before `plan`.
 
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.
@@ -149,6 +179,9 @@ class Evaluation:
             executor=executor,
         )
         self.engine.tables.repair_notes += self.suite.notes
+        self.reference: Evaluation | RecordedAnswers | None = None
+        self._run = run
+        self._served: dict[str, Evaluation] = {}
         self._slices = ViewSlices(self.suite, digests)
         self._sliced = {"accuracy": True}
         self._requests: tuple[Request, ...] = ()
@@ -163,7 +196,9 @@ class Evaluation:
         """Facts for dimensions about suite, model and protocol."""
         model = self.classifier
         temperature = model.preprocessing.temperature
-        facts = ModelFacts(model.parameters, model.trainable, model.uncounted, model.outputs, temperature)
+        counts = model.parameters, model.trainable, model.uncounted
+        sizes = model.weight_bytes, model.file_bytes
+        facts = ModelFacts(*counts, model.outputs, temperature, *sizes, partial(count_flops, model))
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
 
     def plan(
@@ -196,8 +231,47 @@ class Evaluation:
         }
         self._sliced |= sliced
         unmeasurable = self.unmeasurable_reasons(names)
-        views = (view for name in names if name not in unmeasurable for view in self._views(name))
-        self.engine.run_views = tuple(dict.fromkeys(views))
+        views = dict.fromkeys(
+            view for name in names if name not in unmeasurable for view in self._views(name)
+        )
+        self.engine.run_views = tuple(view for view in views if not view.variant)
+        for variant, own_views in _by_variant(views).items():
+            with contextlib.suppress(QubaError):  # the measurement reports the error
+                model = self._variant(variant)
+                if isinstance(model, Evaluation):
+                    model.plan_views(own_views)
+
+    def plan_views(self, views: Collection[View]) -> None:
+        """Plan views for another evaluation, which asks for their predictions."""
+        self.engine.run_views = tuple(dict.fromkeys([*self.engine.run_views, *views]))
+
+    def predictions(self, views: Collection[View]) -> dict[View, Predictions]:
+        """Return the predictions of views, those of variants by their models; stored or computed now.
+
+        Raises:
+            UserError: an image, a model or the store fails.
+            UnmeasurableError: a view needs a reference, and there is none.
+        """
+        own = [view for view in views if not view.variant]
+        tables = self.engine.predictions(own, self.engine.run_views) if own else {}
+        self.engine.check_unchanged()
+        for variant, own_views in _by_variant(views).items():
+            model = self._variant(variant)
+            if variant in self._served:  # the module is shared, and its settings are final by now
+                for name in ("compute", "is_open", "outputs"):
+                    setattr(self._served[variant].classifier, name, getattr(self.classifier, name))
+            if isinstance(model, Evaluation):
+                others = model.predictions(own_views)
+            else:
+                others = self._recorded(model, tables)
+            if variant in self._served:  # ImageNet's probabilities take 200 MB
+                self._served[variant].engine.tables.forget()
+                others = {
+                    view: table if view.columns == "probabilities" else replace(table, probabilities=None)
+                    for view, table in others.items()
+                }
+            tables |= {replace(view, variant=variant): table for view, table in others.items()}
+        return tables
 
     def planned_work(self) -> tuple[PlannedView, ...]:
         """Return the work on the planned dimensions; files are listed, and nothing is predicted.
@@ -211,7 +285,8 @@ class Evaluation:
             >>> [(str(work.view), work.forward) for work in quba.planned_work()]  # doctest: +SKIP
             [('clean', 400)]
         """
-        return self.engine.work(self.engine.run_views)
+        of_others = (work for other in self.others for work in other.planned_work())
+        return (*self.engine.work(self.engine.run_views), *of_others)
 
     def check(self) -> None:
         """List all images and predict the first ones, before the long work starts.
@@ -248,6 +323,11 @@ class Evaluation:
             self._unmeasurable[name] = unmeasurable_reason(
                 registry[name], self.suite, self.classifier.no_gradient, self._requests
             )
+            try:
+                for variant in _by_variant(self._views(name)):
+                    self._variant(variant)
+            except UnmeasurableError as error:
+                self._unmeasurable[name] = Unmeasurable(name, error.reason)
         return self._unmeasurable[name]
 
     def unmeasurable_reasons(self, names: Iterable[str]) -> dict[str, Unmeasurable]:
@@ -360,6 +440,57 @@ class Evaluation:
         slices = self._slices.of(CLEAN) if self.facts.suite.slices else {}
         return CleanAnswers.of(table, names, self.suite.class_names, slices)
 
+    @cached_property
+    def noise_note(self) -> str:
+        """The agreement of the model with itself, which another model can hardly exceed."""
+        floor = self.engine.worker.noise_floor()
+        shares = [f"{format_value(share, 'fraction')} {way}" for way, share in floor.shares.items()]
+        name, images = self.classifier.name, f"{floor.images:,} images"
+        return f"noise floor: of {images} {name} gives the same answer to {' and '.join(shares)}"
+
+    def _recorded(self, model: RecordedAnswers, own: Mapping[View, Predictions]) -> dict[View, Predictions]:
+        """Return the recorded predictions of the clean views.
+
+        Their probabilities are unknown, unless all outputs are the same.
+
+        Raises:
+            UnmeasurableError: they are of other images or labels.
+        """
+        clean = [view for view in own if view.images == CLEAN.images]
+        if clean and model.content != self.engine.cache_keys.content_key(CLEAN):
+            raise UnmeasurableError(
+                f"{model.file} is of other clean images. Allowed: a record of a run on the same images"
+            )
+        if model.answers.outputs == self.clean_answers.outputs is not None:
+            return {view: own[view] for view in clean}
+        unknown = np.full(len(model.answers.predicted), np.nan, np.float32)
+        hidden: dict[str, Any] = {"confidence": unknown, "true_probability": unknown, "probabilities": None}
+        return {view: replace(own[view], predicted=model.answers.predicted, **hidden) for view in clean}
+
+    def _variant(self, name: str) -> Evaluation | RecordedAnswers:
+        """Return the model that predicts the views of a variant.
+
+        Raises:
+            UnmeasurableError: a reference is needed, and there is none.
+            ModelError: a serving pipeline cannot be used with the model.
+        """
+        if name == REFERENCE:
+            if self.reference is None:
+                raise UnmeasurableError(NO_REFERENCE)
+            return self.reference
+        if name not in self._served:
+            served = with_pipeline(self.classifier, pipeline_of(name, self.suite.facts.serving))
+            self._served[name] = Evaluation(
+                served, self.suite, protocol=self.protocol.name, store=self.store, run=self._run
+            )
+        return self._served[name]
+
+    @property
+    def others(self) -> tuple[Evaluation, ...]:
+        """The evaluations of variants: of the reference, and of the model behind serving pipelines."""
+        references = [self.reference] if isinstance(self.reference, Evaluation) else []
+        return (*references, *self._served.values())
+
     def _views(self, name: str) -> tuple[View, ...]:
         return registry[name].views(self.facts.suite)
 
@@ -367,9 +498,13 @@ class Evaluation:
         if (reason := self.unmeasurable_reason(name)) is not None:
             return reason
         views = self._views(name)
-        predictions = self.engine.predictions(views, self.engine.run_views) if views else {}
-        self.engine.check_unchanged()
+        predictions = self.predictions(views) if views else {}
         measurement = measure_dimension(registry[name], predictions, self.facts)
+        if name == "parity" and isinstance(self.reference, Evaluation) and measurement.value < 1:
+            self.engine.tables.repair_notes.append(self.reference.noise_note)
+        own = [predictions[view] for view in sorted(predictions, key=str) if not view.variant]
+        if own:
+            measurement = replace(measurement, outputs=outputs_digest(own))
         if name not in self._sliced or not self.facts.suite.slices:
             return measurement
         slices = {view: self._slices.of(view) for view in views}
@@ -377,3 +512,12 @@ class Evaluation:
         return measure_slices(
             registry[name], measurement, predictions, slices, self.facts, with_gaps=with_gaps
         )
+
+
+def _by_variant(views: Iterable[View]) -> dict[str, list[View]]:
+    """Return the views of each variant as its model predicts them."""
+    variants: dict[str, list[View]] = defaultdict(list)
+    for view in views:
+        if view.variant:
+            variants[view.variant].append(replace(view, variant=""))
+    return variants

@@ -8,6 +8,8 @@ from collections.abc import Callable
 WIDEST = 0.9
 """Width above which an interval of a fraction or ratio says nothing."""
 
+UNIT_SIGNS = {"millions": " M", "megabytes": " MB", "gigaflops": " GFLOPs"}
+"""Ends of values by unit; other units are not shown."""
 _UNITS = ("bytes", "kB", "MB", "GB")
 
 
@@ -16,7 +18,7 @@ def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
 
     Args:
         value: a finite number.
-        unit: `images` have no decimals, `millions` end in M, all other units are not shown.
+        unit: `images` have no decimals; `UNIT_SIGNS` are shown, all other units are not.
         digits: decimals; by default 3, or 4 for magnitudes under 0.1 other than 0.
 
     >>> format_value(0.41234, "fraction"), format_value(25.557032, "millions")
@@ -29,7 +31,7 @@ def format_value(value: float, unit: str, *, digits: int | None = None) -> str:
     if unit == "images":
         return f"{value:.0f}"
     decimals = digits if digits is not None else 4 if 0 < abs(value) < 0.1 else 3
-    return f"{value:.{decimals}f}" + (" M" if unit == "millions" else "")
+    return f"{value:.{decimals}f}{UNIT_SIGNS.get(unit, '')}"
 
 
 def interval_text(
@@ -89,7 +91,7 @@ def format_gap(value: float, limit: float, unit: str) -> str:
     ('0.088', '0.0000004')
     """
     gap = abs(value - limit)
-    number = format_distinct(value, limit, unit)[0].removesuffix(" M")
+    number = format_distinct(value, limit, unit)[0].removesuffix(UNIT_SIGNS.get(unit, ""))
     for digits in range(len(number.partition(".")[2]), 17):
         text = format_value(gap, unit, digits=digits)
         if any(digit in "123456789" for digit in text):

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dimensions": {"errors", "number_format", "core", "stats", "metrics"},
     "demands": {*VALUES, "dimensions"},
     "grading": {*VALUES, "dimensions"},
-    "comparison": VALUES,
+    "comparison": {*VALUES, "metrics"},
     "verdicts": {*VALUES, "comparison", "demands", "grading"},
     "demo": {"errors", "storage"},
     "suites": {*GROUND, "demo"},

@@ -6,6 +6,7 @@ import ast
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +65,8 @@ def without_code(text: str) -> str:
 
 def comments(source: str) -> Iterator[Prose]:
     """The comments of a module; those on consecutive lines are one text."""
+    if "#" not in source:
+        return
     tokens = tokenize.generate_tokens(StringIO(source).readline)
     block: list[str] = []
     first = 0
@@ -99,7 +102,10 @@ def prose_of(path: Path) -> Iterator[Prose]:
         return
     yield from comments(text)
     # A string without a space is a key, a name or an option.
-    yield from (prose for prose in strings(ast.parse(text)) if " " in prose.text)
+    yield from (prose for prose in strings(parsed(text)) if " " in prose.text)
+
+
+parsed = cache(ast.parse)
 
 
 def hits(prose: Prose) -> Iterator[tuple[int, str]]:
@@ -120,9 +126,17 @@ def hits_of(path: Path) -> list[str]:
     return [f"{name}:{line}: {message}" for line, message in rows]
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The statement, or module, and those in it."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield from statements(child)
+
+
 def unclear_docstrings(source: str) -> Iterator[str]:
     """The first lines of docstrings that are long or begin with a question word, with their line numbers."""
-    for node in ast.walk(ast.parse(source)):
+    for node in statements(parsed(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             words = (ast.get_docstring(node) or " ").splitlines()[0].split()
             if words and (words[0] in QUESTION_WORDS or len(words) > MAX_WORDS):

@@ -11,6 +11,8 @@ def test_figures():
     assert format_value(0.0213, "fraction") == "0.0213"
     assert format_value(-0.412, "score") == "-0.412"
     assert format_value(0.5, "millions") == "0.500 M"
+    assert format_value(4.9, "megabytes") == "4.900 MB"
+    assert format_value(3.628, "gigaflops") == "3.628 GFLOPs"
     assert format_value(12.0, "images") == "12"
 
 
@@ -23,6 +25,7 @@ def test_format_distinct():
 def test_format_gap():
     assert format_gap(0.0213, 0.01, "fraction") == "0.0113"
     assert format_gap(25.557032, 20, "millions") == "5.557 M"
+    assert format_gap(4.9, 5, "megabytes") == "0.100 MB"
     assert format_gap(0.49949, 0.49951, "fraction") == "0.00002", "never 0.000 for a difference"
     assert format_gap(640, 700, "images") == "60"
 

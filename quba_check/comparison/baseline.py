@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from quba_check.comparison.compatibility import differences
-from quba_check.comparison.difference import Change, RunValue, difference, ratio
+from quba_check.comparison.difference import Change, RunValue, difference, is_same, ratio
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
@@ -15,8 +17,22 @@ from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import SuiteRow
 
 
+class Baseline(Protocol):
+    """The run that drops are counted from: a stored one, or that of a reference."""
+
+    @property
+    def file(self) -> str:
+        """Its name in messages."""
+
+    def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
+        """Return the value of a dimension or part; None if the run has none."""
+
+    def stopped_early(self, dimension: str) -> bool:
+        """True if a dimension was measured on some of its images only."""
+
+
 def drop(
-    baseline: StoredRun,
+    baseline: Baseline,
     dimension: str,
     part: str | None,
     after: RunValue | None,
@@ -28,7 +44,7 @@ def drop(
     """Return the loss of a dimension or part against the baseline.
 
     Args:
-        baseline: the stored run.
+        baseline: the run to compare with.
         dimension: name of the dimension.
         part: name of the part; None for the dimension itself.
         after: the value of this run; None if it has none.
@@ -44,7 +60,7 @@ def drop(
         return Unmeasurable(dimension, reason, missing_data=True)
     if after is None:
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)
-    if relative and before.value <= 0:
+    if relative and before.value <= 0 and not is_same(before, after):
         reason = (
             f"{name} is {before.value:g} in {baseline.file}, so a relative drop is undefined. Use max_drop"
         )
@@ -90,7 +106,15 @@ def run_value(
     influences = images.influences.get(name, {})
     n = quantity.images or quantity.n
     return RunValue(
-        quantity.value, n, limits, influences, fingerprint, answers, images.groups, quantity.groups
+        quantity.value,
+        n,
+        limits,
+        influences,
+        fingerprint,
+        answers,
+        images.groups,
+        quantity.groups,
+        measured.outputs,
     )
 
 

@@ -6,17 +6,22 @@ from collections import Counter
 from collections.abc import Iterator
 
 from quba_check.comparison.compatibility import check_comparable, precision_notes
-from quba_check.comparison.difference import Change, RunValue, difference, is_same
+from quba_check.comparison.difference import Change, RunValue, Z, difference, is_same
 from quba_check.comparison.misclassified import flips
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.confidence import CONFIDENCE
+from quba_check.core.confidence import CONFIDENCE, bounded_curve
 from quba_check.core.facts import table_class_names
 from quba_check.core.measurement import NO_EVIDENCE
 from quba_check.core.predictions import never_predicted
+from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed
-from quba_check.records.comparison import ChangeRow, Comparison, Finding, SideRow
+from quba_check.records.comparison import AnswersRow, ChangeRow, Comparison, Finding, SideRow
 from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.per_image import PerImage
+from quba_check.stats.clusters import LEAST_GROUPS, group_effect
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import wilson_limits
 
 _NAMED = 3
 """Largest number of classes named in a note."""
@@ -35,13 +40,16 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
             f"{before.file} and {after.file} cannot be compared: no dimension has a value in both. "
             "Allowed: two runs that measured one dimension at least on all of its images."
         )
+    has_same = _has_same_predictions(before, after)
     return Comparison(
         before=_side_row(before),
         after=_side_row(after),
         suite=after.record.suite.name,
         protocol=after.record.protocol,
         changes=changes,
-        notes=(*_answer_notes(before, after), *_notes(before, after)),
+        notes=(*(() if has_same else _answer_notes(before, after)), *_notes(before, after)),
+        answers=_answers(before, after),
+        same_predictions=has_same,
     )
 
 
@@ -92,8 +100,8 @@ def _finding(change: Change, quantity: QuantityRow) -> Finding:
     return "better" if (low > 0) == (quantity.better == "high") else "worse"
 
 
-def _answer_notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
-    """Yield a note on the clean images with another answer, if the answers are stored."""
+def _has_same_predictions(before: StoredRun, after: StoredRun) -> bool:
+    """Return True if every value of both runs comes from the same predictions."""
     targets = [
         (name, part)
         for name, row in after.record.measurements.items()
@@ -102,19 +110,41 @@ def _answer_notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
     ]
     pairs = [(before.value_of(*target), after.value_of(*target)) for target in targets]
     are_same = [is_same(first, second) for first, second in pairs if first and second]
-    if are_same and all(are_same):
-        yield "the same predictions: every change is exactly 0"
-        return
+    return bool(are_same) and all(are_same)
+
+
+def _answers(before: StoredRun, after: StoredRun) -> AnswersRow | None:
+    """Return the agreement and the changed answers on clean images; None if unknown."""
     try:
-        changed = Counter(flip.kind for flip in flips(before, after))
+        kinds = Counter(flip.kind for flip in flips(before, after))
+        is_equal = before.clean_answers().predicted == after.clean_answers().predicted
+    except UserError:
+        return None
+    agreement, n = Estimate.mean(is_equal, CLEAN_SET), len(is_equal)
+    images = after.images or PerImage()
+    effect = group_effect(agreement.influences, dict(images.groups.items()))
+    interval = None
+    if effect is None or effect.count >= LEAST_GROUPS:
+        size, z = (n, Z) if effect is None else (n / effect.factor, effect.scores(Z))
+        curve = bounded_curve(wilson_limits(agreement.value * size, size, z), 0.0, 1.0)
+        interval = None if curve is None else curve.interval(CONFIDENCE)
+    return AnswersRow(
+        images=n,
+        agreement=agreement.value,
+        interval=interval,
+        changed=n - int(is_equal.sum()),
+        lost=kinds["lost"],
+        gained=kinds["gained"],
+        wrong_to_wrong=kinds["wrong to wrong"],
+    )
+
+
+def _answer_notes(before: StoredRun, after: StoredRun) -> Iterator[str]:
+    """Yield notes on classes that only one of the two models predicts."""
+    try:
         first, second = before.clean_answers(), after.clean_answers()
     except UserError:
         return
-    yield (
-        f"other answers on {changed.total():,} of {len(second.names):,} clean images: "
-        f"{changed['lost']:,} lost, {changed['gained']:,} gained, "
-        f"{changed['wrong to wrong']:,} wrong to wrong"
-    )
     for run, own, others in ((before, first, second), (after, second, first)):
         missed = [k for k in never_predicted(own.label, own.predicted) if k in others.predicted]
         if missed:

@@ -41,6 +41,7 @@ class RunValue:
         answers: the model's predictions on the clean set; None if unknown.
         groups: groups of the images behind `influences`, for sets that have them.
         n_groups: number of groups behind the value, of the set with the fewest; None without groups.
+        outputs: digest of the predictions behind the value; None if unknown.
     """
 
     value: float
@@ -51,6 +52,7 @@ class RunValue:
     answers: CleanAnswers | None = None
     groups: Groups = field(default_factory=dict)
     n_groups: int | None = None
+    outputs: str | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -198,8 +200,8 @@ def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> in
 def is_same(before: RunValue, after: RunValue) -> bool:
     """True if two values come from the same predictions.
 
-    The models then have equal fingerprints, or equal outputs for all clean images; values and influences are
-    equal too.
+    The models then have equal fingerprints, or equal outputs for the images behind the values, or for all
+    clean images. Values and influences are equal too.
     """
     if before.value != after.value:
         return False
@@ -209,6 +211,8 @@ def is_same(before: RunValue, after: RunValue) -> bool:
     ):
         return False
     if before.fingerprint and before.fingerprint == after.fingerprint:
+        return True
+    if before.outputs is not None and before.outputs == after.outputs:
         return True
     outputs, others = (None if run.answers is None else run.answers.outputs for run in (before, after))
     return outputs is not None and outputs == others

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
+from quba_check.metrics.parity import FlipKind, flip_masks
 from quba_check.storage.csv_text import csv_text
 
 FAILURE_HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
 FLIP_HEADINGS = ("image", "kind", "label", "before", "after")
-FlipKind = Literal["lost", "gained", "wrong to wrong"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +135,15 @@ def flips(before: StoredRun, after: StoredRun, where: str = "") -> list[Flip]:
     first, second = before.clean_answers(where), after.clean_answers(where)
     _check_same_images(where, before, after)
     was_correct, is_correct = (answers.predicted == answers.label for answers in (first, second))
-    differ = first.predicted != second.predicted
-    flipped = np.flatnonzero(differ & ~(was_correct & is_correct)).tolist()  # both can be right
+    masks = flip_masks(was_correct, is_correct, first.predicted != second.predicted)
+    kinds = {row: kind for kind, mask in masks.items() for row in np.flatnonzero(mask).tolist()}
     return [
         Flip(
             second.names[row],
-            "lost" if was_correct[row] else "gained" if is_correct[row] else "wrong to wrong",
+            kinds[row],
             *(second.classes[column[row]] for column in (second.label, first.predicted, second.predicted)),
         )
-        for row in flipped
+        for row in sorted(kinds)
     ]
 
 

@@ -53,7 +53,15 @@ class StoredRun:
         n = quantity.images or quantity.n
         limits = quantity.limits
         return RunValue(
-            quantity.value, n, limits, influences, fingerprint, images.clean, images.groups, quantity.groups
+            quantity.value,
+            n,
+            limits,
+            influences,
+            fingerprint,
+            images.clean,
+            images.groups,
+            quantity.groups,
+            row.outputs,
         )
 
     def measurements(self) -> dict[str, Measurement]:

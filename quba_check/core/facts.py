@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.protocols import STANDARD, Protocol
 from quba_check.core.requests import Request
+from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
 
 ConfidenceScore = Literal["max_probability", "max_logit", "energy"]
@@ -65,6 +66,7 @@ class SuiteFacts:
         unknown: names of the sets of no class, in manifest order, without `unknown/`.
         unknown_score: score that separates them from the clean set.
         slices: names of the kinds of slices that sets declare, such as `lighting`; None if unknown.
+        serving: pipelines of the applications that use the models, by name.
         requests: numbers that the demands of a run ask for, each a further part of its dimension.
     """
 
@@ -82,6 +84,7 @@ class SuiteFacts:
     unknown_score: ConfidenceScore = "max_probability"
     slices: tuple[str, ...] | None = None
     requests: tuple[Request, ...] = ()
+    serving: Mapping[str, ServingPipeline] = field(default_factory=dict)
 
     def score_columns(self, view: View) -> tuple[str, ...]:
         """Return the names of the columns that the score needs in addition to the probability.
@@ -121,6 +124,9 @@ class ModelFacts:
         uncounted: reason why they cannot be counted; empty if they can.
         outputs: kind of the model's outputs, such as `logits`; None until it is known.
         temperature: divisor of the logits, which the preprocessing states.
+        weight_bytes: bytes of the weights as stored; None if unknown.
+        file_bytes: bytes of the files that it was loaded from; None if they are not known.
+        count_flops: returns the FLOPs of one image, or raises `UnmeasurableError`; None if there is no model.
     """
 
     parameters: int
@@ -128,6 +134,9 @@ class ModelFacts:
     uncounted: str = ""
     outputs: str | None = None
     temperature: float = 1.0
+    weight_bytes: int | None = None
+    file_bytes: int | None = None
+    count_flops: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
-from quba_check.number_format import format_value
+from quba_check.number_format import UNIT_SIGNS, format_value
 
 Influences = Mapping[Hashable, NDArray[np.float64]]
 """For each set of images (n,) influences of mean 0 in the unit of the value (`stats.estimate`)."""
@@ -30,8 +30,8 @@ class Quantity:
 
     Attributes:
         value: the number, finite, at full precision.
-        unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `images`, or a custom dimension's own
-            unit.
+        unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `megabytes`, `gigaflops`, `images`,
+            or a custom dimension's own unit.
         n: number of images (rows of the shifted views if there are any; denominators do not count); None if
             the value does not depend on images.
         curve: confidence limits at all levels, for the expectation of the statistic over samples of n images;
@@ -99,6 +99,7 @@ class Measurement:
         slices: value on the images of each slice, by its name, such as `lighting=night`.
         gaps: how much worse each slice is than all other images; positive is worse.
         unsliced: reason for each slice or requested part without a value, or for a column without slices.
+        outputs: digest of the predictions behind the value; None if unknown.
     """
 
     dimension: str
@@ -120,6 +121,7 @@ class Measurement:
     slices: Mapping[str, Quantity] = field(default_factory=dict)
     gaps: Mapping[str, Quantity] = field(default_factory=dict)
     unsliced: Mapping[str, Unmeasurable] = field(default_factory=dict)
+    outputs: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -158,7 +160,7 @@ class Measurement:
 
 def _summary(number: Quantity | Measurement) -> str:
     """Return value, unit, n and interval, such as `0.975 fraction, n=400, 0.955..0.986`."""
-    unit = "" if number.unit == "millions" else f" {number.unit}"
+    unit = "" if number.unit in UNIT_SIGNS else f" {number.unit}"
     images = "" if number.n is None else f", n={number.n}"
     ends = [format_value(end, number.unit) for end in number.interval or ()]
     return f"{format_value(number.value, number.unit)}{unit}{images}" + (

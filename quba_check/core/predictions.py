@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -99,3 +100,13 @@ class Predictions:
     def accuracy(self) -> float:
         """Share of correct predictions, in [0, 1]; NaN for an empty table."""
         return float(np.mean(self.correct, dtype=np.float64)) if len(self) else float("nan")
+
+
+def outputs_digest(tables: Iterable[Predictions]) -> str:
+    """Return the SHA-256 (hex) of predicted classes, their probabilities and those of the true classes."""
+    digest = hashlib.sha256()
+    for table in tables:
+        label = np.where(table.correct, table.predicted, table.label)
+        for column in (table.index, label, table.predicted, table.confidence, table.true_probability):
+            digest.update(column.tobytes())
+    return digest.hexdigest()

@@ -136,5 +136,63 @@ class AnswerRequest:
         return self.score in ("max_logit", "energy")
 
 
-Request = ClassRequest | AnswerRequest
+ParityMetric = Literal["agreement", "negative_flips", "probability_change"]
+"""A number for the equality of two models' answers to the same images."""
+PARITY_METRICS: tuple[ParityMetric, ...] = get_args(ParityMetric)
+
+
+@dataclass(frozen=True, slots=True)
+class ParityRequest:
+    """A number of the answers of the judged model next to those of a reference.
+
+    Attributes:
+        metric: the share of equal answers, the share of images that only the reference classifies correctly,
+            or a high quantile of the largest change of a probability.
+        set: the set of images.
+    """
+
+    metric: ParityMetric
+    set: str = CLEAN_SET
+
+    @property
+    def dimension(self) -> str:
+        """The dimension that measures it."""
+        return "parity"
+
+    @property
+    def name(self) -> str:
+        """Name of the part: `agreement`, or `agreement@set=fog`."""
+        return self.metric if self.set == CLEAN_SET else f"{self.metric}@set={self.set}"
+
+
+ServingMetric = ParityMetric | Literal["accuracy", "accuracy_drop"]
+SERVING_METRICS: tuple[ServingMetric, ...] = (*PARITY_METRICS, "accuracy")
+"""Keys of a pipeline's demands; that of the drop is `max_drop` of `accuracy`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRequest:
+    """A number of the model behind a serving pipeline, on the clean set.
+
+    Attributes:
+        pipeline: name of the pipeline.
+        metric: a number of its answers next to those of the model's own preprocessing, its accuracy, or the
+            accuracy that it loses.
+    """
+
+    pipeline: str
+    metric: ServingMetric
+
+    @property
+    def dimension(self) -> str:
+        """The dimension that measures it."""
+        return "serving"
+
+    @property
+    def name(self) -> str:
+        """Name of the part: `app.agreement`."""
+        return f"{self.pipeline}.{self.metric}"
+
+
+Request = ClassRequest | AnswerRequest | ParityRequest | ServingRequest
 """What a threshold file can ask for."""

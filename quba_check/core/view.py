@@ -15,6 +15,8 @@ MIXED_RAND_SET = "mixed_rand"
 CUE_CONFLICT_SET = "cue_conflict"
 UNKNOWN_PREFIX = "unknown/"
 """Beginning of the names of sets of no class, such as `unknown/near`."""
+REFERENCE = "reference"
+"""Variant of views that the model predicts with which the judged one is compared."""
 SEVERITIES = (1, 2, 3, 4, 5)
 CORRUPTIONS = (
     "gaussian_noise",
@@ -51,6 +53,8 @@ class View:
         space: label space of labels and predictions; None is the one that the set declares.
         columns: `probabilities` keeps the N × C table of class probabilities next to the other columns.
         logits: True to keep the logsumexp of the logits as well.
+        variant: the model that predicts: empty for the judged one, `reference` for the one that it is
+            compared with, or the judged one behind a serving pipeline, `serving/NAME`.
 
     Two views that differ only in `space` share their forward passes.
 
@@ -59,6 +63,8 @@ class View:
         'corruptions/fog/3'
         >>> str(View("clean", attack="pgd"))
         'clean+pgd'
+        >>> str(View("clean", variant="reference"))
+        'clean by reference'
     """
 
     set: str
@@ -68,14 +74,16 @@ class View:
     space: str | None = None
     columns: Columns = "top1"
     logits: bool = False
+    variant: str = ""
 
     def __str__(self) -> str:
         where = "/".join(str(part) for part in (self.set, self.corruption, self.severity) if part is not None)
-        return f"{where}+{self.attack}" if self.attack else where
+        shown = f"{where}+{self.attack}" if self.attack else where
+        return f"{shown} by {self.variant}" if self.variant else shown
 
     @property
     def images(self) -> View:
-        """The view of the unattacked images in the set's declared space."""
+        """The view of the unattacked images in the set's declared space, by the judged model."""
         return View(self.set, self.corruption, self.severity)
 
     def read_in(self, space: str | None) -> View:

@@ -86,7 +86,7 @@ def _requests_of_entry(
         drops = "max_drop or max_relative_drop"
         raise _error(location, where, f"{problem}. Allowed: {listed(allowed)}, each with min, {drops}")
     set_name = entry.get("set") or CLEAN_SET
-    _check_set((*location, "set"), set_name, suite, where)
+    check_set((*location, "set"), set_name, suite, where)
     at = _operating_point((*location, "at"), entry.get("at") or {}, set_name, suite, where)
     restated = ("precision", "npv")
     for key, targets in (("at", tuple(one for one in allowed if one != "auroc")), ("prevalence", restated)):
@@ -124,7 +124,7 @@ def _operating_point(
     if not point.chosen_on:
         return point
     location = (*location, "from")
-    _check_set(location, point.chosen_on, suite, where)
+    check_set(location, point.chosen_on, suite, where)
     if _images(judged, suite) == _images(point.chosen_on, suite):
         others = [name for name in _sets(suite) if _images(name, suite) != _images(judged, suite)]
         raise _error(
@@ -150,7 +150,8 @@ def _images(set_name: str, suite: SuiteFacts) -> str:
     return CLEAN_SET if set_name in of_clean else set_name
 
 
-def _check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -> None:
+def check_set(location: Location, name: str, suite: SuiteFacts, where: Where) -> None:
+    """Raise a ThresholdError unless a suite has a set whose labels are the model's classes."""
     sets = _sets(suite)
     if suite.slices is None or name in sets:  # without slices the sets are unknown
         return

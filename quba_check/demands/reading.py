@@ -18,9 +18,11 @@ from quba_check.demands.inheritance import LocatedValue, MergedFile, Tree, merge
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.requests import SECTIONS, SETTINGS, requests_of
 from quba_check.demands.schema import POPULATIONS, as_share
+from quba_check.demands.serving_requests import bounds_of
 from quba_check.demands.validation import SLICE_BOUNDS, check_entries, check_entry, part_of
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
+from quba_check.messages import listed
 from quba_check.records.provenance import InputKind, InputRow, yaml_input
 from quba_check.records.verdict import DROPS, QUBA, Bound
 from quba_check.storage.user_files import sha256
@@ -58,7 +60,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     if not demands:
         raise ThresholdError(
             f"{label}:1: the file demands nothing. "
-            "Allowed: a min, max or drop under dimensions, classes or answers, quba.min_score, "
+            f"Allowed: a min, max or drop under dimensions, {listed(SECTIONS)}, quba.min_score, "
             "quba.min_grade."
         )
     name = tree.get("name")
@@ -103,7 +105,7 @@ def _requested_demands(section: str, file: MergedFile, suite: SuiteFacts) -> Ite
         for end in range(1, len(location)):
             parent = _branch(file.tree, *location[:end])
             settings = {key: _value(parent, key, default) for key, default in settings.items()}
-        entry = _branch(file.tree, *location)
+        entry = bounds_of(request, _branch(file.tree, *location))
         for demand in _entry_demands(registry[request.dimension], part, entry, suite, settings):
             yield replace(demand, request=request)
 

@@ -9,12 +9,19 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.requests import Request
 from quba_check.demands.answer_requests import answer_requests
 from quba_check.demands.class_requests import Where, class_requests
+from quba_check.demands.parity_requests import parity_requests
+from quba_check.demands.serving_requests import serving_requests
 from quba_check.strict_yaml import Location
 
 RequestsOf = Callable[
     [Mapping[str, Any], SuiteFacts, Where], Iterator[tuple[Location, Mapping[str, Any], Request]]
 ]
-_REQUESTS: Mapping[str, RequestsOf] = {"classes": class_requests, "answers": answer_requests}
+_REQUESTS: Mapping[str, RequestsOf] = {
+    "classes": class_requests,
+    "answers": answer_requests,
+    "parity": parity_requests,
+    "serving": serving_requests,
+}
 SECTIONS = tuple(_REQUESTS)
 """Top-level keys whose demands are requests; each is the name of the dimension that measures them."""
 SETTINGS = ("tier", "optional")

@@ -190,6 +190,45 @@ class AnswersEntry(Strict):
     optional: bool | None = Field(None, description="Skip them if there are no images.")
 
 
+class _AnswersOfBoth(Strict):
+    """Demands on the answers of a model next to those before a change."""
+
+    agreement: PartEntry | None = Field(None, description="Share of equal answers.")
+    negative_flips: PartEntry | None = Field(
+        None, description="Share of images that are classified correctly before, and wrongly now."
+    )
+    probability_change: PartEntry | None = Field(
+        None, description="99.9th percentile of the largest change of a probability."
+    )
+    tier: Tier | None = Field(None, description="Tier of these demands.")
+    optional: bool | None = Field(None, description="Skip them if there are no images.")
+
+
+class ParityEntry(_AnswersOfBoth):
+    """Demands on the answers of a model that replaces another one."""
+
+    sets: tuple[str, ...] | None = Field(
+        None, description="Sets or corruptions, each judged by these demands (default: clean)."
+    )
+
+
+class ServingAccuracyEntry(Strict):
+    """Demands on the accuracy behind a serving pipeline."""
+
+    min: float | None = Field(None, description="The accuracy must be at least this.")
+    max_drop: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, description="At most this much below the model's own preprocessing in the same run."
+    )
+    tier: Tier | None = Field(None, description="Tier of these demands.")
+    optional: bool | None = Field(None, description="Skip them if there are no images.")
+
+
+class ServingDemands(_AnswersOfBoth):
+    """Demands on the model behind a serving pipeline, next to its own preprocessing."""
+
+    accuracy: ServingAccuracyEntry | None = Field(None, description="Accuracy behind the pipeline.")
+
+
 class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
@@ -261,6 +300,12 @@ class ThresholdFile(Strict):
     answers: AnswersEntry | None = Field(
         None, description="Demands on a model that answers only if it is sure enough."
     )
+    parity: ParityEntry | None = Field(
+        None, description="Demands on the answers of a model that replaces another one (--quba-reference)."
+    )
+    serving: dict[str, ServingDemands | None] | None = Field(
+        None, description="Demands on the model behind a serving pipeline, by the pipeline's name."
+    )
     quba: QubaEntry | None = None
 
 
@@ -268,7 +313,7 @@ def threshold_schema() -> dict[str, Any]:
     """Return the JSON Schema of threshold files, with the registered dimensions by name.
 
     >>> " ".join(threshold_schema()["properties"])
-    'schema name extends protocol uncertain confidence dimensions classes answers quba'
+    'schema name extends protocol uncertain confidence dimensions classes answers parity serving quba'
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}

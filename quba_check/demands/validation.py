@@ -22,8 +22,10 @@ from quba_check.strict_yaml import Document, Location
 
 RATIO_REACH = 10.0
 """Ratios (relative accuracies) are near 1; a threshold from here on was meant as percent."""
-MILLIONS_REACH = 1e5
-"""A threshold from here on was meant as a count, not in millions."""
+SCALES = {"millions": 1e6, "megabytes": 1e6, "gigaflops": 1e9}
+"""Size of the units of counts."""
+COUNTS_REACH = 1e5
+"""A threshold from here on was meant as a count, not in such a unit."""
 
 
 _SETTINGS = ("tier", "optional", "min_images", "min_groups")
@@ -175,7 +177,7 @@ def _is_whole(bound: str, better: Better, unit: str) -> bool:
     return better == "high" and (unit == "fraction" or (bound == "max_relative_drop" and unit == "ratio"))
 
 
-ENDS = {"fraction": 1.0, "squared error": 2.0, "ratio": math.inf, "nats": math.inf}
+ENDS = {"fraction": 1.0, "squared error": 2.0} | dict.fromkeys(("ratio", "nats", *SCALES), math.inf)
 """Largest value by unit, of the units whose values begin at 0."""
 
 
@@ -191,10 +193,8 @@ def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
         return f"{event} be met: {plural} end at {ENDS[unit]:g}.{percent}"
     if unit == "ratio" and threshold >= RATIO_REACH:
         return f"is out of reach: ratios are near 1.{percent}"
-    if unit == "millions" and threshold < 0:
-        return "can never be met: the number of parameters cannot be negative."
-    if unit == "millions" and threshold >= MILLIONS_REACH:
-        return f"is out of reach: the unit is millions. Did you mean {threshold / 1e6:g}?"
+    if unit in SCALES and threshold >= COUNTS_REACH:
+        return f"is out of reach: the unit is {unit}. Did you mean {threshold / SCALES[unit]:g}?"
     return None
 
 

@@ -13,8 +13,8 @@ from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Quantity, Table
 from quba_check.core.requests import EACH, ClassRequest
-from quba_check.dimensions._class_sets import ClassSet
 from quba_check.dimensions._one_class import counted
+from quba_check.dimensions._set_rows import SetRows
 from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
 from quba_check.metrics.class_metrics import ClassCounts, OfEachClass, class_counts, f1_limits, macro_mean
@@ -29,7 +29,7 @@ NAMED = 10
 
 
 def quantity_of_all(
-    request: ClassRequest, rows: ClassSet, suite: SuiteFacts
+    request: ClassRequest, rows: SetRows, suite: SuiteFacts
 ) -> tuple[Quantity, dict[str, Table], list[str]]:
     """Return a number of all classes, the table behind it, and notes.
 
@@ -71,7 +71,7 @@ class EachClass:
     _limits: dict[tuple[int, int, bytes], Limits] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, metric: OfEachClass, rows: ClassSet, classes: int) -> EachClass:
+    def of(cls, metric: OfEachClass, rows: SetRows, classes: int) -> EachClass:
         """Return the number of each class on the rows of a set."""
         counts = class_counts(metric, rows.label, rows.predicted, classes)
         effects, group = [], rows.group
@@ -102,7 +102,7 @@ class EachClass:
             self._limits[key] = limits_of(hits, n, z)
         return self._limits[key]
 
-    def worst(self, rows: ClassSet) -> Quantity:
+    def worst(self, rows: SetRows) -> Quantity:
         """Return the number of the worst class, with limits that hold for all simultaneously."""
         value, n, shown = float(self.values.min()), len(rows.label), len(rows.tables[0])
         groups = None

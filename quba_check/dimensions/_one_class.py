@@ -11,7 +11,7 @@ import numpy as np
 from quba_check.core.measurement import Quantity, Table
 from quba_check.core.requests import ClassMetric, ClassRequest
 from quba_check.core.view import CLEAN_SET
-from quba_check.dimensions._class_sets import ClassSet
+from quba_check.dimensions._set_rows import SetRows
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.class_metrics import (
     Mask,
@@ -30,7 +30,7 @@ _LACKING = {"specificity": "of another class than", "precision": "called", "npv"
 """The images without which a number is unmeasurable; for other numbers those of the class."""
 
 
-def threshold_of(request: ClassRequest, rows_of: Callable[[str], ClassSet]) -> float | None:
+def threshold_of(request: ClassRequest, rows_of: Callable[[str], SetRows]) -> float | None:
     """Return the threshold of a request; None for the most probable class.
 
     Args:
@@ -74,7 +74,7 @@ def _check_both_sides(is_of: Mask, request: ClassRequest) -> None:
         raise _no_image(request, request.set, "specificity")
 
 
-def _masks(request: ClassRequest, rows: ClassSet, threshold: float | None) -> tuple[Mask, Mask]:
+def _masks(request: ClassRequest, rows: SetRows, threshold: float | None) -> tuple[Mask, Mask]:
     """Return the rows of the class, and those that are called so."""
     if threshold is None:
         return rows.is_of(request.classes, is_scored=False), np.isin(rows.predicted, request.classes)
@@ -82,7 +82,7 @@ def _masks(request: ClassRequest, rows: ClassSet, threshold: float | None) -> tu
     return rows.is_of(request.classes, is_scored=True), scores >= np.float32(threshold)
 
 
-def selected_rows(request: ClassRequest, rows: ClassSet, threshold: float | None) -> tuple[Mask, Mask]:
+def selected_rows(request: ClassRequest, rows: SetRows, threshold: float | None) -> tuple[Mask, Mask]:
     """Return the rows that count for a share, and the hits among them."""
     is_of, is_called = _masks(request, rows, threshold)
     if request.metric == "confusion":
@@ -111,7 +111,7 @@ def counted(metric: ClassMetric, is_of: Mask, is_called: Mask) -> tuple[Mask, Ma
             return is_of, is_called
 
 
-def class_quantity(request: ClassRequest, rows: ClassSet, threshold: float | None) -> Quantity:
+def class_quantity(request: ClassRequest, rows: SetRows, threshold: float | None) -> Quantity:
     """Return a number of a class.
 
     Raises:
@@ -142,7 +142,7 @@ def class_quantity(request: ClassRequest, rows: ClassSet, threshold: float | Non
     return rows.quantity(share, limits, selected)
 
 
-def _restated(request: ClassRequest, rows: ClassSet, threshold: float | None) -> Quantity:
+def _restated(request: ClassRequest, rows: SetRows, threshold: float | None) -> Quantity:
     """Return precision or npv for a stated prevalence.
 
     Raises:
@@ -172,7 +172,7 @@ def _share(selected: Mask, hits: Mask) -> Estimate:
 
 
 def recall_and_specificity(
-    request: ClassRequest, rows: ClassSet, threshold: float
+    request: ClassRequest, rows: SetRows, threshold: float
 ) -> tuple[float | str, float | str]:
     """Return both numbers at a threshold; empty text without images."""
     is_of, is_called = _masks(request, rows, threshold)
@@ -180,7 +180,7 @@ def recall_and_specificity(
     return recall, float(1 - is_called[~is_of].mean()) if not is_of.all() else ""
 
 
-def roc_table(request: ClassRequest, rows: ClassSet) -> dict[str, Table]:
+def roc_table(request: ClassRequest, rows: SetRows) -> dict[str, Table]:
     """Return the ROC curve of a request's classes; empty without others or without them."""
     is_of = rows.is_of(request.classes, is_scored=True)
     if is_of.all() or not is_of.any():

@@ -14,7 +14,6 @@ from quba_check.core.requests import ClassMetric, ClassRequest
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.dimensions._all_classes import quantity_of_all
-from quba_check.dimensions._class_sets import ClassSet, sets_of, views_of
 from quba_check.dimensions._confusion import class_table, confusion_table
 from quba_check.dimensions._one_class import (
     class_quantity,
@@ -25,6 +24,7 @@ from quba_check.dimensions._one_class import (
 )
 from quba_check.dimensions._ratios import accuracy_on
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._set_rows import SetRows, sets_of, views_of
 from quba_check.dimensions._streaming import SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.class_metrics import macro_mean
@@ -73,7 +73,7 @@ def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | No
     views = views_of(request.set, suite)
 
     def terms(tables: Tables) -> Terms:
-        rows = ClassSet(tuple(tables[view] for view in views), views[0])
+        rows = SetRows(tuple(tables[view] for view in views), views[0])
         selected, hits = selected_rows(request, rows, level)
         hit = rows.means(selected & hits)
         n = rows.means(selected)
@@ -107,8 +107,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     n = accuracy_on(predictions, CLEAN).n
 
     @cache
-    def rows_of(set_name: str) -> ClassSet:
-        return ClassSet.of(predictions, views_of(set_name, suite))
+    def rows_of(set_name: str) -> SetRows:
+        return SetRows.of(predictions, views_of(set_name, suite))
 
     clean = rows_of(CLEAN_SET)
     if not (clean.label >= 0).any():

@@ -77,14 +77,26 @@ def flips(classifier: Classifier, half: ComputeSettings, images: torch.Tensor) -
         images: uint8, (N, 3, H, W).
     """
     plain, batching = classifier.rule("fp32"), Batching(classifier, None)
+    answers = [top1(classifier, settings, images, batching) for settings in (plain, half)]
+    return int((answers[0] != answers[1]).sum())
 
-    def top1(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+
+def top1(
+    classifier: Classifier, settings: ComputeSettings, images: torch.Tensor, batching: Batching
+) -> torch.Tensor:
+    """Return the predicted class of images under other settings, which stay in use.
+
+    Args:
+        classifier: the model.
+        settings: the settings.
+        images: uint8, (N, 3, H, W).
+        batching: passes that fit into memory.
+    """
+
+    def predict(rows: Sequence[torch.Tensor]) -> torch.Tensor:
         with torch.no_grad():
             scores = classifier.raw(classifier.inputs(torch.stack(list(rows))))
         return classifier.select_classes(scores).argmax(dim=1).cpu()
 
-    answers = []
-    for settings in (plain, half):
-        classifier.try_out(settings)
-        answers.append(torch.cat(batching.run(top1, list(images))))
-    return int((answers[0] != answers[1]).sum())
+    classifier.try_out(settings)
+    return torch.cat(batching.run(predict, list(images)))

@@ -13,6 +13,7 @@ from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS, View
 from quba_check.engine.cache_keys import library_versions
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
+from quba_check.models.preprocessing.serving import decoder, serving_transform
 from quba_check.storage.image_cache import ImageCache, KeptImages, Pixels
 from quba_check.storage.store import content_hash
 from quba_check.suites.corruptions import corrupt, reencode
@@ -47,13 +48,21 @@ class Preparer:
         self._suite = suite
         self._seed = seed
         self._preprocessing = classifier.preprocessing
-        self._transforms = {crop: self._preprocessing.transform(crop=crop) for crop in (True, False)}
+        pipeline = self._preprocessing.pipeline
+        self._decode = decoder(None if pipeline is None else pipeline.decode)
+        self._transforms = {
+            crop: self._preprocessing.transform(crop=crop)
+            if pipeline is None
+            else serving_transform(self._preprocessing, pipeline, crop=crop)
+            for crop in (True, False)
+        }
         self._fast = (
             {crop: fast_transform(self._preprocessing, crop=crop) for crop in (True, False)}
             if classifier.is_prepared_fast
             else None
         )
-        self._cache = cache
+        # Each model sees the images of a pipeline once, and a user's function may return floats.
+        self._cache = cache if pipeline is None else None
         self._files_key = files_key
         self._originals: dict[str, _Originals] = {}
 
@@ -138,7 +147,7 @@ class Preparer:
     def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
         if self._fast is not None and self._suite.may_be_jpeg(example):
             return self._fast[crop](self._suite.read_image(example, rgb_pixels))
-        return self._transforms[crop](self._suite.image(example))
+        return self._transforms[crop](self._suite.read_image(example, self._decode))
 
 
 class ShardImages:

@@ -6,6 +6,7 @@ import re
 from pathlib import PurePath
 
 from quba_check.messages import needs
+from quba_check.number_format import UNIT_SIGNS
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
@@ -23,7 +24,7 @@ def metric_name(name: str, quantity: QuantityRow) -> str:
     >>> metric_name("accuracy", QuantityRow(value=0.9, unit="fraction", n=1000))
     'accuracy, 1,000 images'
     """
-    words = [f"{name} in millions" if quantity.unit == "millions" else name]
+    words = [f"{name} in {quantity.unit}" if quantity.unit in UNIT_SIGNS else name]
     if (n := quantity.images or quantity.n) is not None:
         words.append(f"{n:,} images")
     if isinstance(quantity, MeasurementRow):

@@ -22,6 +22,7 @@ from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.messages import listed
+from quba_check.models.classifier import Classifier
 from quba_check.number_format import ordinal
 from quba_check.records.conversion import measurements_of
 from quba_check.records.environment import environment
@@ -128,6 +129,7 @@ class ResultCollector:
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier
+        reference = gate.reference(protocol)
         engine = evaluation.engine
         compute = ComputeRow(**engine.compute.as_dict() | {"batch_size": engine.batch_size})
         for planned in demands:
@@ -155,6 +157,7 @@ class ResultCollector:
             *(finding.as_note() for finding in examined if finding.check != IN_RECORD),
             *(finding.as_note() for finding in findings),
             *_baseline_notes(gate, compute.precision),
+            *([] if reference is None else _reference_notes(gate, classifier, reference.classifier)),
             *(note for result in results for note in result.notes),
             *_reuse_notes(evaluation.store, contents.get(CLEAN_SET)),
         ]
@@ -179,6 +182,7 @@ class ResultCollector:
             command=gate.command,
             findings=finding_rows([*examined, *findings]),
             warnings=tuple(_baseline_warnings(gate.baseline)),
+            reference=None if reference is None else model_row(reference, reference.classifier.name),
         )
 
     def _verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
@@ -234,12 +238,25 @@ def _reuse_notes(store: Store, content: str | None) -> Iterator[str]:
         yield f"{ordinal(earlier + 1)} verdict on these clean images, by the records in the store"
 
 
+def _reference_notes(gate: GateSession, model: Classifier, reference: Classifier) -> Iterator[str]:
+    """Yield notes on a reference: unused, or with another preprocessing."""
+    demands = [demand for file in gate.files for demand in gate.thresholds(file).demands]
+    is_used = any(demand.dimension == "parity" or demand.needs_baseline for demand in demands)
+    if not is_used:
+        yield f"the reference {reference.name} decides nothing: no demand is on parity or has a drop"
+    elif model.preprocessing.describe() != reference.preprocessing.describe():
+        text = reference.preprocessing.describe()
+        yield f"the reference {reference.name} prepares images differently: {text}"
+
+
 def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
     """Yield notes on a baseline: unused, or of another precision."""
     baseline = gate.baseline
     if baseline is None:
         return
-    if not any(demand.needs_baseline for file in gate.files for demand in gate.thresholds(file).demands):
+    demands = [demand for file in gate.files for demand in gate.thresholds(file).demands]
+    decides_parity = gate.options.reference is None and any(one.dimension == "parity" for one in demands)
+    if not decides_parity and not any(demand.needs_baseline for demand in demands):
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
         return

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from quba_check.comparison.baseline import run_value
+from quba_check.comparison.baseline import Baseline, run_value
+from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import QubaError
+from quba_check.evaluation import Evaluation
 from quba_check.gate.early_stopping import EarlyJudge
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.provenance import inputs_hash
@@ -16,6 +18,34 @@ from quba_check.gate.result import DemandResult, demand_result
 from quba_check.gate.session import GateSession
 from quba_check.verdicts import Judged, judge, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
+
+
+class MeasuredReference:
+    """The reference of a session, as the run that drops are counted from.
+
+    Args:
+        evaluation: of the reference, on the same images.
+    """
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
+        self.file = f"the reference {evaluation.classifier.name}"
+
+    def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
+        """Return the value of a dimension or part; None if it has none.
+
+        Raises:
+            QubaError: it cannot be measured, for example because an image cannot be read.
+        """
+        outcome = self._evaluation.outcome(dimension)
+        if isinstance(outcome, Unmeasurable):
+            return None
+        answers = per_image(self._evaluation, outcome).clean
+        return run_value(outcome, part, self._evaluation.classifier.fingerprint, answers)
+
+    def stopped_early(self, _dimension: str) -> bool:
+        """False: all of its images are predicted."""
+        return False
 
 
 class Judge:
@@ -75,12 +105,15 @@ class Judge:
                 generated_corruptions=facts.generates_corruptions,
             )
         outcome = outcomes[demand.dimension]
-        if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or gate.baseline is None:
-            return outcome
         evaluation = gate.evaluations[planned.key]
+        baseline: Baseline | None = gate.baseline
+        if baseline is None and isinstance(evaluation.reference, Evaluation):
+            baseline = MeasuredReference(evaluation.reference)
+        if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:
+            return outcome
         return drop_from_baseline(
             demand,
-            gate.baseline,
+            baseline,
             run_value(
                 outcome, demand.part, evaluation.classifier.fingerprint, per_image(evaluation, outcome).clean
             ),

@@ -199,6 +199,7 @@ OPTIONS = (
     Option(
         "--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", parse_path
     ),
+    Option("--quba-reference", "SPEC", "model that parity and, without a baseline, drops compare with"),
     Option("--quba-report", "FILE.json", "also write the record here", file_ending_in(".json")),
     Option(
         "--quba-html",
@@ -271,6 +272,7 @@ class Options:
     pictures: int | None = None
     markdown: Path | None = None
     baseline: Path | None = None
+    reference: str | None = None
 
     @property
     def store_location(self) -> str | Path:

@@ -53,9 +53,11 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
 
     Another process of the run, which read another version of one of them, has another hash.
     """
-    classifier = gate.evaluations[planned.key].classifier
+    classifier, reference = gate.evaluations[planned.key].classifier, gate.reference(planned.protocol)
     rows = input_rows(gate, [planned])
-    return content_hash([classifier.fingerprint, dict(classifier.files), *(row.sha256 for row in rows)])
+    others = [] if reference is None else [reference.classifier.fingerprint]
+    digests = [*(row.sha256 for row in rows), *others]
+    return content_hash([classifier.fingerprint, dict(classifier.files), *digests])
 
 
 def is_record_of(record: Record, spec: ModelSpec) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +15,17 @@ from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
-from quba_check.errors import InvariantError
+from quba_check.errors import InvariantError, ModelError, OptionError
 from quba_check.executors.settings import read_settings
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
+from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.specs import check_takes_architecture, models_by_name
+from quba_check.models.specs import ModelSpec, check_takes_architecture, models_by_name, parse_spec
 from quba_check.records.files import read_record_and_digest
 from quba_check.storage.locations import local_folder
 from quba_check.verdicts.derived import unreachable_grade_of
@@ -31,7 +33,7 @@ from quba_check.verdicts.derived import unreachable_grade_of
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
     from quba_check.engine.progress import Finished, Progress
-    from quba_check.evaluation import Evaluation
+    from quba_check.evaluation import Evaluation, RecordedAnswers
     from quba_check.executors.ray.pool import RayPool
     from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
@@ -98,8 +100,11 @@ class GateSession:
         self.started = time.time() if started is None else started
         self.models = models_by_name(options.models)
         self.is_demo = is_demo_run(options, root)
+        self._reference_spec = _reference_spec(options.reference)
         if options.request.arch is not None:
-            check_takes_architecture(options.request.arch, list(self.models.values()))
+            check_takes_architecture(
+                options.request.arch, [*self.models.values(), *filter(None, [self._reference_spec])]
+            )
         # Files of options are read here, so that an invalid one ends the run before torch is loaded.
         path = options.preprocessing
         preprocessing = None if path is None else read_preprocessing(path, shown_path(path, root))
@@ -115,6 +120,7 @@ class GateSession:
         self.store = local_folder(options.store_location)
         self.evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
         self.examinations: dict[str, Examination] = {}
+        self._references: dict[ProtocolName, Evaluation] = {}
         self._thresholds: dict[Path, Thresholds] = {}
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
         self._selected: tuple[PlannedDemand, ...] = ()
@@ -229,6 +235,51 @@ class GateSession:
         key = model, protocol
         if key in self.evaluations:
             return self.evaluations[key]
+        reference = self.reference(protocol)
+        loaded = next((self.evaluations[other] for other in self.evaluations if other[0] == model), None)
+        evaluation = self._load(self.models[model], key, loaded, reference)
+        evaluation.reference = reference or self._recorded_answers
+        self.evaluations[key] = evaluation
+        self._plan(key)
+        return evaluation
+
+    def reference(self, protocol: ProtocolName) -> Evaluation | None:
+        """Return the evaluation of `--quba-reference`, loaded at the first call; None without one."""
+        if self._reference_spec is None:
+            return None
+        if protocol not in self._references:
+            loaded = next(iter(self._references.values()), None)
+            self._references[protocol] = self._load(self._reference_spec, (REFERENCE, protocol), loaded)
+        return self._references[protocol]
+
+    def _reference_preprocessing(self, reference: Evaluation | None) -> PreprocessingConfig | None:
+        """Return the preprocessing of the reference or the baseline, for models that state none."""
+        if reference is not None:
+            source = f"the reference {reference.classifier.spec}"
+            return fallback_config(reference.classifier.preprocessing.as_dict(), source)
+        run = self.baseline
+        return (
+            None if run is None else fallback_config(run.record.model.preparation, f"the baseline {run.file}")
+        )
+
+    @cached_property
+    def _recorded_answers(self) -> RecordedAnswers | None:
+        """The answers of the baseline; None without a baseline or its predictions."""
+        from quba_check.evaluation import RecordedAnswers
+
+        run = self.baseline
+        if run is None or run.images is None or run.images.clean is None:
+            return None
+        return RecordedAnswers(run.file, run.images.clean, run.record.suite.contents.get(CLEAN_SET))
+
+    def _load(
+        self,
+        spec: ModelSpec,
+        key: tuple[str, ProtocolName],
+        loaded: Evaluation | None,
+        reference: Evaluation | None = None,
+    ) -> Evaluation:
+        """Return an evaluation of a model, which is loaded unless another protocol did."""
         store, announce = self.opened_store, self.callbacks.announce
         if "torch" not in sys.modules:
             announce("loading torch")
@@ -236,15 +287,18 @@ class GateSession:
         from quba_check.engine.shard_predictor import BatchSettings
         from quba_check.evaluation import Evaluation, RunSettings
 
-        spec, options = self.models[model], self.options
-        loaded = next((self.evaluations[other] for other in self.evaluations if other[0] == model), None)
+        options = self.options
         if loaded is None:
-            announce(f"loading model {model}")
-        self.evaluations[key] = evaluation = Evaluation(
+            announce(f"loading {'the reference' if key[0] == REFERENCE else 'model'} {spec.name}")
+        return Evaluation(
             spec.text if loaded is None else loaded.classifier,
             self.suite,
-            request=self.request if spec.takes_architecture else replace(self.request, arch=None),
-            protocol=protocol,
+            request=replace(
+                self.request,
+                arch=self.request.arch if spec.takes_architecture else None,
+                fallback=None if key[0] == REFERENCE else self._reference_preprocessing(reference),
+            ),
+            protocol=key[1],
             store=store,
             run=RunSettings(
                 BatchSettings(options.batch_size, options.workers, options.cache_gb),
@@ -252,8 +306,6 @@ class GateSession:
                 workers,
             ),
         )
-        self._plan(key)
-        return evaluation
 
     @cached_property
     def worker_pool(self) -> RayPool | None:
@@ -272,7 +324,8 @@ class GateSession:
             StoreError: a file cannot be written.
         """
         for evaluation in self.evaluations.values():
-            evaluation.engine.stop()
+            for one in (evaluation, *evaluation.others):
+                one.engine.stop()
         for name in ("worker_pool", "opened_store"):
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()
@@ -282,20 +335,30 @@ class GateSession:
         return list(dict.fromkeys(planned.key for planned in self._selected))
 
     def _plan(self, key: tuple[str, ProtocolName]) -> None:
-        """Plan the dimensions needed by the selected demands on a model."""
+        """Plan the dimensions needed by the selected demands on a model, and on its reference."""
         selected = self.selected(*key)
-        names = dict.fromkeys(name for planned in selected for name in self.dimensions_of(planned))
-        if self.options.classes:
-            names["classes"] = None
+        shown = ["classes"] if self.options.classes else []
+        reference = self._references.get(key[1])
+        if reference is not None and self.baseline is None:
+            of_all = (planned for planned in self._selected if planned.protocol == key[1])
+            self._plan_demands(reference, [planned for planned in of_all if planned.demand.needs_baseline])
+        self._plan_demands(self.evaluations[key], selected, shown)
+
+    def _plan_demands(
+        self, evaluation: Evaluation, demands: Sequence[PlannedDemand], others: Iterable[str] = ()
+    ) -> None:
+        names = dict.fromkeys(name for planned in demands for name in self.dimensions_of(planned))
+        names |= dict.fromkeys(others)
         sliced: dict[str, bool] = {}
-        for demand in (planned.demand for planned in selected if planned.demand.slices):
+        for demand in (planned.demand for planned in demands if planned.demand.slices):
             sliced[demand.dimension] = demand.is_on_gap or sliced.get(demand.dimension, False)
-        requests = (planned.demand.request for planned in selected)
-        self.evaluations[key].plan(names, sliced, filter(None, requests))
+        requests = (planned.demand.request for planned in demands)
+        evaluation.plan(names, sliced, filter(None, requests))
 
     def _labelled(self, key: tuple[str, ProtocolName]) -> tuple[Progress, Finished]:
         """Return the callbacks of an evaluation; with several, names begin with model and protocol."""
-        choices = zip(*self.models_and_protocols(), strict=True)  # all models, then all protocols
+        keys = [*self.models_and_protocols(), *([key] if key[0] == REFERENCE else [])]
+        choices = zip(*keys, strict=True)  # all models, then all protocols
         parts = (name for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
         label, callbacks = "".join(f"{part}: " for part in parts), self.callbacks
         return (
@@ -321,3 +384,10 @@ class GateSession:
         label = shown_path(path, self.root)
         record, digest = read_record_and_digest(path, f"--quba-baseline: {label}")
         return stored_run(path, label, record, self.options.store_location), digest
+
+
+def _reference_spec(text: str | None) -> ModelSpec | None:
+    try:
+        return None if text is None else parse_spec(text)
+    except ModelError as error:
+        raise OptionError(f"--quba-reference: {error}") from None

@@ -63,6 +63,8 @@ class Classifier:
             one for each of its classes.
         files: SHA-256 (hex) of each file that it was loaded from, by file name; empty if they are not known.
         request: settings that it was loaded with; None for a module of this process.
+        weight_bytes: bytes of the weights as stored; None if unknown.
+        file_bytes: bytes of `files`; None if they are not known.
     """
 
     spec: str
@@ -86,6 +88,8 @@ class Classifier:
     head: Head | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     request: LoadRequest | None = field(repr=False, default=None)
+    weight_bytes: int | None = None
+    file_bytes: int | None = None
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
@@ -113,7 +117,7 @@ class Classifier:
     def is_prepared_fast(self) -> bool:
         """True if JPEG files are prepared by `preprocessing.fast`."""
         is_exact = self.request is not None and self.request.exact_preprocessing
-        return not is_exact and can_be_fast(self.preprocessing)
+        return not is_exact and self.preprocessing.pipeline is None and can_be_fast(self.preprocessing)
 
     def rule(self, precision: Precision) -> ComputeSettings:
         """Return the settings for a precision, by device and kind of network."""
@@ -165,11 +169,17 @@ class Classifier:
         """Convert images to inputs of the model: `normalise` of their pixels, without a graph.
 
         Args:
-            images: uint8, (N, 3, H, W), in any memory format.
+            images: uint8, (N, 3, H, W), in any memory format; or normalised float32 of this shape.
         """
+        if images.is_floating_point():
+            return images.to(self.device)
         pixels = self.pixels(images)
         mean, std = self._mean_and_std(pixels)
-        return pixels.sub_(mean).div_(std)
+        inputs = pixels.sub_(mean).div_(std)
+        pipeline = self.preprocessing.pipeline
+        if pipeline is None or pipeline.dtype is None:
+            return inputs
+        return inputs.to(getattr(torch, pipeline.dtype)).to(torch.float32)
 
     def _mean_and_std(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the channels for arithmetic with pixels.

@@ -41,6 +41,7 @@ class LoadedModule:
         uncounted: reason why the parameters cannot be counted; empty if they can.
         takes_single_images: True if an image's answer depends on the rest of its batch.
         files: the files that it was loaded from, the weights first; none if they are not known.
+        weight_bytes: bytes of the weights as stored; None: those of the module, or unknown for programs.
     """
 
     module: nn.Module
@@ -59,6 +60,7 @@ class LoadedModule:
     hidden: Mapping[str, Tensor] = field(default_factory=dict)
     uncounted: str = ""
     takes_single_images: bool = False
+    weight_bytes: int | None = None
 
 
 @contextlib.contextmanager
@@ -126,6 +128,16 @@ def _tensors(value: object) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple, Mapping)):
         for part in value.values() if isinstance(value, Mapping) else value:
             yield from _tensors(part)
+
+
+def stored_bytes(values: Iterable[object]) -> int:
+    """Return the bytes of tensors, of shared memory once.
+
+    Args:
+        values: tensors, and lists and dicts of them; others do not count.
+    """
+    tensors = {memory_key(tensor): tensor for value in values for tensor in _tensors(value)}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def is_weight(tensor: Tensor) -> bool:

@@ -11,12 +11,13 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
-from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.loaded_module import LoadedModule, stored_bytes
 from quba_check.models.model_files import file_digests, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
@@ -25,6 +26,7 @@ from quba_check.models.preprocessing.preprocessing import (
     configs_of_module,
     preprocessing_of,
 )
+from quba_check.models.preprocessing.serving import with_version
 from quba_check.models.request import COMPILE, DEVICES, PROVIDERS, LoadRequest, Precision, check_choice
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 
@@ -84,6 +86,9 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
             raise ModelError(
                 f"{spec.text}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers."
             )
+    weight_bytes = loaded.weight_bytes
+    if weight_bytes is None and not loaded.is_program:
+        weight_bytes = stored_bytes(tensors.values())  # before the conversion to float32
     device = loaded.device or device
     head = request.expected_head
     configs = [
@@ -91,7 +96,9 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         *loaded.configs,
         *([request.preprocessing] if request.preprocessing else []),
     ]
-    preprocessing = preprocessing_of(configs, spec=spec.text, image_size=request.image_size)
+    preprocessing = preprocessing_of(
+        configs, spec=spec.text, image_size=request.image_size, fallback=request.fallback
+    )
     is_function = spec.kind == "callable" and loaded.is_program
     is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
     notes = [
@@ -143,11 +150,30 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         notes=tuple(notes),
         files=file_digests(loaded.files),
         request=request,
+        weight_bytes=weight_bytes,
+        file_bytes=sum(file.size for file in loaded.files) if loaded.files else None,
     )
     if request.precision == "auto" and compute.reason == STATED:
         classifier.use(classifier.rule(precision))
         classifier.is_open = True
-    return classifier
+    return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
+
+
+def with_pipeline(classifier: Classifier, pipeline: ServingPipeline) -> Classifier:
+    """Return a model behind a serving pipeline. The module is shared.
+
+    Args:
+        classifier: the model; its compute settings are taken as they are.
+        pipeline: the pipeline.
+
+    Raises:
+        ModelError: a function of the pipeline cannot be imported.
+    """
+    pipeline = with_version(pipeline)
+    request = classifier.request and replace(classifier.request, pipeline=pipeline)
+    return replace(
+        classifier, preprocessing=replace(classifier.preprocessing, pipeline=pipeline), request=request
+    )
 
 
 def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
@@ -231,6 +257,8 @@ def _preprocessing_notes(
     source, text = preprocessing.source, preprocessing.describe()
     if any(config.departs and config.source in source for config in configs):
         yield f"images are prepared as {source} states: {text}{suite}"
+    elif (fallback := request.fallback) is not None and fallback.source in source:
+        yield f"{spec} does not state its whole preprocessing; with that of {fallback.source}: {text}{suite}"
     elif preprocessing.is_assumed:
         yield f"{spec} does not state its whole preprocessing; with {SUITE_DEFAULTS}: {text}"
     elif suite:

@@ -35,6 +35,11 @@ class ModelFile:
     sha256: str
     identity: tuple[int, ...]
 
+    @property
+    def size(self) -> int:
+        """Number of its bytes."""
+        return self.identity[2]
+
 
 def model_files(*paths: Path) -> tuple[ModelFile, ...]:
     """Digest files that a model will be loaded from.

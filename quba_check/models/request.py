@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, cast
 
 from quba_check.core.head import Head
 from quba_check.core.prompts import Prompts
+from quba_check.core.serving import ServingPipeline
 from quba_check.errors import OptionError
 from quba_check.messages import allowed_names
 from quba_check.models.preprocessing.config import PreprocessingConfig
@@ -40,6 +41,8 @@ class LoadRequest:
         prompts: the suite's class names and templates for zero-shot models.
         arch: timm architecture of a checkpoint file; overrides the one stated in the file.
         preprocessing: preprocessing and kind of outputs; overrides what the model states.
+        fallback: preprocessing of the model that this one replaces, for all that it does not state.
+        pipeline: serving pipeline that replaces steps of the model's preprocessing; None for its own.
         device: one of `DEVICES`, or of `PROVIDERS` for ONNX files. `auto` tries CUDA, then MPS, then the CPU.
         precision: one of `PRECISIONS`. `auto` takes half precision on GPUs if it keeps the answers.
         compile: one of `COMPILE`, for `torch.compile`.
@@ -58,6 +61,8 @@ class LoadRequest:
     prompts: Prompts = field(default_factory=Prompts)
     arch: str | None = None
     preprocessing: PreprocessingConfig | None = None
+    fallback: PreprocessingConfig | None = None
+    pipeline: ServingPipeline | None = None
     device: str = "auto"
     precision: str = "auto"
     compile: str = "off"

@@ -14,6 +14,7 @@ from quba_check.errors import UserError
 from quba_check.messages import listed
 from quba_check.page.columns import Column
 from quba_check.records.comparison import ChangeRow
+from quba_check.reports.comparison import answers_line
 
 MOST_FLIPS = 60
 """Largest number of flipped images in the lists of all records."""
@@ -87,13 +88,14 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
         unknown = ""
     except UserError as why:
         flipped, unknown = None, str(why)
+    notes = filter(None, (answers_line(comparison), *comparison.notes))
     own_failures = f"{column.run.file}: this run fails its own demands"
     lost, gained = ([flip for flip in flipped or () if flip.kind == kind] for kind in ("lost", "gained"))
     return Changes(
         column,
         name,
         rows=tuple(row for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS),
-        notes=tuple(note for note in comparison.notes if not note.startswith(own_failures)),
+        notes=tuple(note for note in notes if not note.startswith(own_failures)),
         flipped=tuple([*lost, *gained][: MOST_FLIPS // records]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),

@@ -15,6 +15,7 @@ from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, UN
 from quba_check.errors import QubaError, UserError
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.verdict import VerdictRow
+from quba_check.reports.parity import PARITY, rows_of
 
 BY_LOSS = ("accuracy", "calibration_error", "class_balance")
 """Dimensions of the clean images as they are: their wrong images have a stored answer and loss."""
@@ -39,6 +40,7 @@ class ChosenImage:
         confidence: probability of that class; None if the run did not store it.
         loss: cross-entropy; None if the run did not store it.
         is_lost: the baseline classifies it correctly.
+        before: the class that the reference of `parity` chose; None without one.
     """
 
     set: str
@@ -48,6 +50,7 @@ class ChosenImage:
     confidence: float | None = None
     loss: float | None = None
     is_lost: bool = False
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,37 @@ def choose_images(
     row = run.record.measurements.get(demand.dimension)
     if not isinstance(row, MeasurementRow):
         return Choice(note="No pictures: this dimension has no value.")
+    if demand.dimension == PARITY:
+        return Choice(note="The section 'Same model?' shows clean images with a lost answer.")
     try:
         if demand.dimension in BY_LOSS:
             return _choice_by_loss(run, n, baseline)
         return _choice_by_harm(run, demand, row, n, listing, baseline)
     except QubaError as why:
         return Choice(note=f"No pictures: {why}")
+
+
+def choose_lost(run: StoredRun, n: int) -> Choice:
+    """Choose clean images that only the reference of `parity` classifies correctly.
+
+    Args:
+        run: the run.
+        n: largest number of images.
+    """
+    row = run.record.measurements.get(PARITY)
+    columns = ("index", "kind", "label", "before", "after")
+    rows = rows_of(row, "flipped_images", *columns) if isinstance(row, MeasurementRow) else ()
+    lost = [cells for cells in rows if cells[1] == "lost"][:n]
+    answers = None if run.images is None else run.images.clean
+    if not lost or answers is None or answers.index is None:
+        return Choice()
+    names: dict[object, str] = dict(zip(answers.index.tolist(), answers.names, strict=True))
+    chosen = (
+        ChosenImage(CLEAN_SET, names[index], str(label), str(after), before=str(before))
+        for index, _, label, before, after, *_ in lost
+        if index in names
+    )
+    return Choice(tuple(chosen), "Lost answers: right before, wrong now. The largest changes come first.")
 
 
 def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choice:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.dimensions import registry
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.page.advice import advice
 from quba_check.page.columns import Column
@@ -129,7 +130,8 @@ def _bound_text(row: VerdictRow) -> str:
         return f"{sign} ?"
     if isinstance(row.limit, float) and row.bound == "max_relative_drop":
         return f"{sign} {100 * row.limit:.12g} %"
-    return f"{sign} {limit_text(row.limit, millions=row.dimension == 'parameters')}"
+    unit = registry[row.dimension].unit if row.dimension in registry else ""
+    return f"{sign} {limit_text(row.limit, unit)}"
 
 
 def _cells(

@@ -30,6 +30,8 @@ READINGS: Mapping[str, str] = {
     "shape_bias": "Of the images that it decides by shape or texture, {name} decides {percent} by shape.",
     "unknown_detection": "In {percent} of pairs, {name} is surer of the clean image than of the unknown one.",
     "classes": "On average over the classes, {name} recognises {percent} of the images of a class.",
+    "parity": "{name} gives {percent} of the clean images the answer of the reference.",
+    "serving": "{name} gives {percent} of the clean images the same answer behind its pipelines.",
     "parameters": "{name} has {value} parameters.",
 }
 """The value as a sentence, by dimension."""

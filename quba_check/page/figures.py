@@ -193,6 +193,21 @@ def _unknown(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure
             yield Figure(f"{which}. {UNKNOWN_NOTE}", headings=headings, rows=tuple(rows))
 
 
+def _steps(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
+    headings = ("pipeline", "step", "images", "share")
+    for column in columns:
+        rows = [
+            (
+                *(str(row[name]) for name in headings[:3]),
+                f"{100 * (tables.number_of(row['share']) or 0):.1f} %",
+            )
+            for row in tables.table_of(column, "serving", "steps", headings)
+        ]
+        if rows:
+            which = f"Answers that one step of a pipeline alone changes{_of(column, names)}"
+            yield Figure(which, headings=headings, rows=tuple(rows))
+
+
 def _single_classes(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
     for column in columns:
         yield from _confusions(column, _of(column, names))
@@ -269,6 +284,7 @@ _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]
     "classes": _single_classes,
     "answers": _answers,
     "object_focus": _focus,
+    "serving": _steps,
     "shape_bias": _shape,
     "unknown_detection": _unknown,
 }

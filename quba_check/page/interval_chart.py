@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from quba_check.core.grade import LETTERS
-from quba_check.number_format import format_value
+from quba_check.number_format import UNIT_SIGNS, format_value
 from quba_check.page.drawing import Chart, Scale, Shape, hull, label, line, mark, polyline, rect, shape
 from quba_check.records.comparison import ChangeRow
 
@@ -100,7 +100,7 @@ def _whiskers(low: float, high: float, y: float, class_: str) -> list[Shape]:
 
 def _end_label(scale: Scale, value: float, unit: str) -> Shape:
     """Return the label of the bound, below its line and inside the drawing."""
-    text = f"{value:.4g}{' M' if unit == 'millions' else ''}"
+    text = f"{value:.4g}{UNIT_SIGNS.get(unit, '')}"
     half = 3.2 * len(text)
     x = min(max(scale(value), LOW + half), HIGH - half)
     return label(x, HEIGHT - 1, text, "small", anchor="middle")

@@ -13,8 +13,9 @@ from PIL import Image, UnidentifiedImageError
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import QubaError
-from quba_check.page.chosen_images import Choice, ChosenImage, choose_images
+from quba_check.page.chosen_images import Choice, ChosenImage, choose_images, choose_lost
 from quba_check.records.verdict import VerdictRow
+from quba_check.reports.parity import PARITY
 from quba_check.storage.user_files import reason
 
 SIDE = 96
@@ -74,7 +75,9 @@ class DemandPictures:
 
 
 Pictures = Mapping[tuple[int, str], DemandPictures]
-"""Pictures of failed demands, by the number of the record (from 0) and the id of the verdict."""
+"""Pictures of failed demands, by the number of the record (from 0) and the id of the verdict.
+
+Those of lost answers have the id `parity`."""
 
 
 def make_pictures(
@@ -100,13 +103,22 @@ def make_pictures(
         for row in run.record.verdicts
         if not row.is_met and row.outcome != "not run"
     }
+    lost = {
+        number: choose_lost(run, n) for number, run in enumerate(runs) if not isinstance(sources[number], str)
+    }
     images = {(number, image) for (number, _), choice in choices.items() for image in choice.images}
+    images |= {(number, image) for number, choice in lost.items() for image in choice.images}
     limit = min(max(TOTAL // max(len(images), 1), SMALLEST_LIMIT), LARGEST_LIMIT)
     thumbnails = {
         (number, image): read_thumbnail(source, image, limit)
         for number, image in images
         if not isinstance(source := sources[number], str)
     }
+
+    def shown(number: int, choice: Choice) -> DemandPictures:
+        chosen = ((image, thumbnails[number, image]) for image in choice.images)
+        return DemandPictures(tuple(chosen), choice.note)
+
     first_rows: dict[tuple[int, Choice], VerdictRow] = {}
     pictures = {}
     for (number, row), choice in choices.items():
@@ -114,8 +126,8 @@ def make_pictures(
         if choice.images and first != row:
             pictures[number, row.id] = DemandPictures(note=choice.note, same_as=first.name)
         else:
-            chosen = tuple((image, thumbnails[number, image]) for image in choice.images)
-            pictures[number, row.id] = DemandPictures(chosen, choice.note)
+            pictures[number, row.id] = shown(number, choice)
+    pictures |= {(number, PARITY): shown(number, choice) for number, choice in lost.items() if choice.images}
     return pictures
 
 

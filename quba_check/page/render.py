@@ -26,12 +26,14 @@ from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
 from quba_check.page.reference import reference
+from quba_check.page.same_model import same_models
 from quba_check.reports.comparison import change_cells
 from quba_check.reports.notes import record_notes
 from quba_check.reports.verdict_labels import LOOKS, summary_line
 
 SECTIONS = (
     ("demands", "Demands"),
+    ("same-model", "Same model?"),
     ("changes", "Since the baseline"),
     ("dimensions", "Dimensions"),
     ("ranking", "Where it stands"),
@@ -91,7 +93,8 @@ def render_page(
     view = _view(runs, baseline, pictures or {}, population)
     style = _source(environment, STYLE)
     script = "\n".join(_source(environment, name) for name in SCRIPTS)
-    sections = [(name, heading) for name, heading in SECTIONS if name != "changes" or baseline is not None]
+    optional = {"changes": view["changes"], "same-model": view["same_models"]}
+    sections = [(name, heading) for name, heading in SECTIONS if optional.get(name, True)]
     return environment.get_template("page.html").render(
         **view,
         sections=sections,
@@ -115,6 +118,7 @@ def _view(
         "baseline": baseline,
         "reference": compared_with,
         "demands": demands(records, baseline, compared_with, pictures),
+        "same_models": same_models(records, pictures),
         "looks": LOOKS,
         "changes": changes(records, baseline),
         "dimensions": dimension_views(records, compared_with),

@@ -42,6 +42,28 @@ class ChangeRow(JsonRow):
     gained: int | None = None
 
 
+class AnswersRow(JsonRow):
+    """The answers of both models to the clean images.
+
+    Attributes:
+        images: number of images.
+        agreement: share of them with equal answers.
+        interval: its two-sided 95 % interval; None for too few groups of images.
+        changed: number of images with another answer; an image of several right classes can be right twice.
+        lost: images that only the first model classifies correctly.
+        gained: images that only the second model classifies correctly.
+        wrong_to_wrong: images with two different wrong answers.
+    """
+
+    images: int
+    agreement: float
+    interval: tuple[float, float] | None
+    changed: int
+    lost: int
+    gained: int
+    wrong_to_wrong: int
+
+
 class SideRow(JsonRow):
     """One of the two runs."""
 
@@ -57,6 +79,8 @@ class Comparison(JsonRow):
     Attributes:
         changes: dimensions in the order of reports, each followed by its parts.
         notes: notes for the reader.
+        answers: the answers to clean images; None if a run stored none.
+        same_predictions: every value comes from the same predictions, so that every change is exactly 0.
     """
 
     before: SideRow
@@ -65,3 +89,5 @@ class Comparison(JsonRow):
     protocol: ProtocolName
     changes: tuple[ChangeRow, ...]
     notes: tuple[str, ...] = ()
+    answers: AnswersRow | None = None
+    same_predictions: bool = False

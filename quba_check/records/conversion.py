@@ -51,6 +51,7 @@ def row_of(
             notes=outcome.notes,
             stopped=stopped,
             masked=outcome.masked,
+            outputs=outcome.outputs,
             tables={
                 name: TableRow(columns=table.columns, rows=table.rows, note=table.note)
                 for name, table in outcome.tables.items()
@@ -103,7 +104,7 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
     measurement = Measurement.of(
         dimension, whole, parts=parts, notes=row.notes, masked=row.masked, tables=tables
     )
-    return replace(measurement, slices=slices, gaps=gaps, unsliced=unsliced)
+    return replace(measurement, slices=slices, gaps=gaps, unsliced=unsliced, outputs=row.outputs)
 
 
 def _quantity_of(row: QuantityRow) -> Quantity:

@@ -78,8 +78,8 @@ class QuantityRow(JsonRow):
 
     Attributes:
         value: the value, in its unit.
-        unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `images`, or that of a custom
-            dimension.
+        unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `megabytes`, `gigaflops`, `images`,
+            or that of a custom dimension.
         n: number of images; None if the value does not depend on images.
         images: number of different images behind n, if they are shown in several versions; else None.
         groups: number of groups of images, of the set with the fewest; None without groups.
@@ -179,6 +179,7 @@ class MeasurementRow(QuantityRow):
         slices: value on the images of each slice, by its name, such as `lighting=night`.
         gaps: how much worse each slice is than all other images; positive is worse.
         unsliced: reason for each slice or requested part without a value, or for a column without slices.
+        outputs: SHA-256 (hex) of the predictions behind the value; None in older records.
     """
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
@@ -189,6 +190,7 @@ class MeasurementRow(QuantityRow):
     slices: dict[str, QuantityRow] = Field(default_factory=dict)
     gaps: dict[str, QuantityRow] = Field(default_factory=dict)
     unsliced: dict[str, UnmeasurableRow] = Field(default_factory=dict)
+    outputs: str | None = None
 
     def quantity(self, part: str | None) -> QuantityRow | None:
         """Return the value of the dimension, or of a part or slice (`slices.lighting=night`), if any."""

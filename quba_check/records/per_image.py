@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.measurement import Measurement
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, outputs_digest
 from quba_check.core.slices import SliceColumn
 from quba_check.errors import UserError
 from quba_check.records.record import Record
@@ -74,8 +73,7 @@ class CleanAnswers:
         wrong = table.predicted != label
         confidence = table.confidence[wrong].astype(np.float64)
         loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
-        columns = (table.index, label, table.predicted, table.confidence, table.true_probability)
-        outputs = hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
+        outputs = outputs_digest([table])
         return cls(names, label, table.predicted, classes, table.index, confidence, loss, outputs, slices)
 
     @property

@@ -156,6 +156,7 @@ class Record(JsonRow):
         command: words of the command line; values of options unknown to quba-check are replaced by `***`.
         findings: the doctor's findings on the model, before the run and from its clean answers.
         warnings: reasons to doubt the verdicts as a whole, shown before them.
+        reference: the model that parity and drops compare with; None without `--quba-reference`.
     """
 
     schema_version: SchemaVersion = Field(default=1, alias="schema")
@@ -174,6 +175,7 @@ class Record(JsonRow):
     command: tuple[str, ...] = ()
     findings: tuple[FindingRow, ...] = ()
     warnings: tuple[str, ...] = ()
+    reference: ModelRow | None = None
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Group
 from rich.text import Text
 
-from quba_check.number_format import format_distinct, format_value, interval_text
+from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
 from quba_check.records.comparison import ChangeRow, Comparison
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.tables import json_text, plain_text, wrap_line
@@ -33,6 +33,7 @@ def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
     rows = list(_changes(comparison, parts=parts))
     notes = [*_notes(rows), *comparison.notes]
     return Group(
+        *(Text(line, style="bold") for line in wrap_line(answers_line(comparison), WIDTH)),
         *(Text(line, style="bold") for line in wrap_line(_title(comparison), WIDTH)),
         *_table_lines(rows),
         *(Text(line, style="yellow") for note in notes for line in wrap_line(note, WIDTH)),
@@ -65,8 +66,9 @@ def _short_cells(row: ChangeRow) -> tuple[str, ...]:
     name, before, after, change, interval, finding, *_ = change_cells(row)
     if max(len(before), len(after)) > _LONGEST:
         before, after = format_value(row.before, row.unit), format_value(row.after, row.unit)
-    unit = " (M)" if row.unit == "millions" else ""
-    numbers = (number.removesuffix(" M") for number in (before, after, change))
+    sign = UNIT_SIGNS.get(row.unit, "")
+    unit = sign and f" ({sign.strip()})"
+    numbers = (number.removesuffix(sign) for number in (before, after, change))
     return (name + unit, *numbers, interval.replace(" (unpaired)", _UNPAIRED), finding)
 
 
@@ -81,9 +83,26 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
         yield f"{_UNPAIRED}: unpaired, from the intervals of both values"
 
 
+def answers_line(comparison: Comparison) -> str:
+    """Return the agreement and the changed answers in a line; empty if unknown."""
+    answers = comparison.answers
+    if comparison.same_predictions:
+        return "the same predictions: every change is exactly 0"
+    if answers is None:
+        return ""
+    interval = "" if answers.interval is None else interval_text(answers.interval, "fraction", answers.images)
+    return (
+        f"agreement {format_distinct(answers.agreement, 1.0, 'fraction')[0]}{interval and f' ({interval})'}: "
+        f"{answers.changed:,} of {answers.images:,} answers changed: {answers.lost:,} lost, "
+        f"{answers.gained:,} gained, {answers.wrong_to_wrong:,} wrong to wrong"
+    )
+
+
 def comparison_markdown(comparison: Comparison, *, parts: bool) -> str:
     """Return the comparison as a Markdown table."""
-    lines = [f"### {_title(comparison, code)}", "", table_row(_HEADINGS), table_row(["---"] * len(_HEADINGS))]
+    lines = [f"### {_title(comparison, code)}", ""]
+    lines += [code(answers, 300), ""] if (answers := answers_line(comparison)) else []
+    lines += [table_row(_HEADINGS), table_row(["---"] * len(_HEADINGS))]
     for row in _changes(comparison, parts=parts):
         name, *numbers = change_cells(row)
         lines.append(table_row([code(name), *numbers]))

@@ -45,8 +45,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
         comparison: the changes from a baseline to this record, if compared.
     """
     quantity = record.judged(verdict)
-    is_millions = quantity is not None and quantity.unit == "millions"
-    bound = bound_text(verdict, millions=is_millions)
+    bound = bound_text(verdict, "" if quantity is None else quantity.unit)
     change = _change(verdict, comparison)
     if verdict.outcome in ("unmeasurable", "skipped", "not run"):
         return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=True)

@@ -14,10 +14,12 @@ from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict, VerdictRow
 from quba_check.reports.class_table import HEADINGS, class_table
+from quba_check.reports.comparison import answers_line
 from quba_check.reports.demand_cells import NONE, DemandCells, demand_cells, letters_text
 from quba_check.reports.gate_command import gate_command
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
+from quba_check.reports.parity import parity_lines
 from quba_check.reports.tables import wrap_line
 from quba_check.reports.verdict_labels import LABELS, LOOKS, label, limited_words, summary_line, warning_lines
 
@@ -135,8 +137,8 @@ def _verdict_line(record: Record) -> str:
 
 
 def _unmet_demands(run: Run, url: str) -> Iterator[str]:
-    """Yield warnings, the table of unmet demands, and notes on the comparison."""
-    yield from (code(line, 300) for line in warning_lines(run.record))
+    """Yield warnings, equality of answers, the table of unmet demands, and notes."""
+    yield from (code(line, 300) for line in (*warning_lines(run.record), *parity_lines(run.record)))
     unmet = sorted(
         (row for row in run.record.verdicts if not row.is_met),
         key=lambda row: (not row.blocks, LABELS.index(label(row))),
@@ -197,7 +199,7 @@ def _messages(run: Run) -> Iterator[str]:
     yield from (grade_line(grade, record) for grade in record.grades)
     yield from record_notes(record)
     if run.comparison is not None:
-        yield from run.comparison.notes
+        yield from filter(None, (answers_line(run.comparison), *run.comparison.notes))
 
 
 def _command(record: Record) -> str:

@@ -10,6 +10,7 @@ from quba_check.number_format import counted, format_distinct, format_value, ima
 from quba_check.records.measurement import MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record, SetRow
 from quba_check.records.verdict import GradeRow
+from quba_check.reports.parity import SAME, parity_lines
 from quba_check.stats.clusters import LEAST_GROUPS
 
 
@@ -18,7 +19,7 @@ def record_notes(record: Record) -> tuple[str, ...]:
 
     An unmeasurable dimension is left out if a verdict's message gives the reason.
     """
-    lines = []
+    lines = list(parity_lines(record))
     if record.interrupted:
         lines.append("interrupted: not every demand was judged")
     lines.extend(record.notes)
@@ -41,7 +42,7 @@ def record_notes(record: Record) -> tuple[str, ...]:
     )
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
-            lines.extend(f"{name}: {note}" for note in row.notes)
+            lines.extend(f"{name}: {note}" for note in row.notes if note != SAME)
             lines.extend(_bias(name, row))
         elif isinstance(row, UnmeasurableRow) and not any(
             row.unmeasurable in verdict.message for verdict in record.verdicts

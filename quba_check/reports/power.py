@@ -31,7 +31,7 @@ def power_text(thresholds: Thresholds, images: int | None, record: Record | None
     text += table_text(HEADINGS, map(_cells, effects))
     if any(effect.error is None for effect in effects):
         why = "this run has no standard error" if record else "needs the standard error of a run: --record"
-        text += f"-: {why}. Parameters and grades have none.\n"
+        text += f"-: {why}. Sizes, counts and grades have none.\n"
     return text
 
 

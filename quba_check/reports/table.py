@@ -11,7 +11,7 @@ from rich.text import Text
 
 from quba_check.core.measurement import SLICES
 from quba_check.demands.requests import SECTIONS
-from quba_check.number_format import format_distinct, format_value, interval_text
+from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
@@ -108,8 +108,7 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
     elif own.bound == "max_relative_drop" and isinstance(own.limit, float):
         demand = f"{SIGNS['max_drop']} {100 * own.limit:.12g}%"  # shorter than 'relative'
     else:
-        is_millions = isinstance(row, QuantityRow) and row.unit == "millions"
-        demand = bound_text(own, millions=is_millions)
+        demand = bound_text(own, row.unit if isinstance(row, QuantityRow) else "")
     verdict = Text("-", style="dim")
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
@@ -136,8 +135,9 @@ def worst_part(row: AnyMeasurementRow) -> str:
     """Return name and value of the worst part; empty if none is worse.
 
     Only parts with the unit and direction of the dimension count, and only values worse than the dimension's.
+    Parts of sizes and counts are other sizes and counts, not worse ones.
     """
-    if not isinstance(row, MeasurementRow) or row.better is None:
+    if not isinstance(row, MeasurementRow) or row.better is None or row.unit in UNIT_SIGNS:
         return ""
     sign = 1 if row.better == "high" else -1
     parts = (item for item in row.parts.items() if (item[1].better, item[1].unit) == (row.better, row.unit))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from quba_check.messages import listed
+from quba_check.number_format import UNIT_SIGNS
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
 
@@ -140,15 +141,15 @@ def release_line(record: Record) -> str:
     return "; ".join(["released: no", *reasons])
 
 
-def bound_text(verdict: VerdictRow, *, millions: bool = False) -> str:
+def bound_text(verdict: VerdictRow, unit: str = "") -> str:
     """Return the demand behind a verdict, such as `>= 0.93`."""
-    return f"{SIGNS[verdict.bound]} {limit_text(verdict.limit, millions=millions)}"
+    return f"{SIGNS[verdict.bound]} {limit_text(verdict.limit, unit)}"
 
 
-def limit_text(limit: float | str, *, millions: bool = False) -> str:
+def limit_text(limit: float | str, unit: str = "") -> str:
     """Return a threshold as written in its file.
 
-    >>> limit_text(0.45), limit_text(30.0, millions=True), limit_text("B")
+    >>> limit_text(0.45), limit_text(30.0, "millions"), limit_text("B")
     ('0.45', '30 M', 'B')
     """
-    return limit if isinstance(limit, str) else f"{limit:.15g}{' M' if millions else ''}"
+    return limit if isinstance(limit, str) else f"{limit:.15g}{UNIT_SIGNS.get(unit, '')}"

@@ -90,6 +90,36 @@ def share_limits(hits: float, n: float, z: Scores) -> Limits:
     return (clopper_pearson_limits if is_exact else wilson_limits)(hits, n, z)
 
 
+def quantile_limits(
+    values: NDArray[np.floating], share: float, largest: float, z: Scores, effect: float
+) -> Limits:
+    """Exact limits of a quantile, by order statistics.
+
+    Args:
+        values: (n,) independent numbers from 0 to `largest`, in any unit.
+        share: the quantile's share, in (0, 1).
+        largest: the largest possible number: the upper limit if the sample is too small for another one.
+        z: (K,) normal scores.
+        effect: factor of the variance by groups, at least 1.
+
+    Returns:
+        (K,) limits from 0 to `largest`; 0 and `largest` if no number of the sample is a limit.
+
+    Source: David and Nagaraja, Order Statistics, 2003, section 7.1.
+
+    >>> quantile_limits(np.arange(1, 101.0), 0.5, 1000, np.array([-1.959964, 0, 1.959964]), 1).tolist()
+    [40.0, 50.0, 61.0]
+    """
+    ordered, n = np.sort(values), len(values)
+    level, size = scipy.special.ndtr(z), n / effect
+    # The number of values below the quantile is binomial.
+    ranks = np.ceil(scipy.special.bdtrik(level, max(round(size), 1), share)) * effect
+    ranks = np.select([z < 0, z > 0], [np.floor(ranks), np.floor(ranks) + 1], math.ceil(share * n))
+    inside = ordered[np.clip(ranks.astype(np.int64) - 1, 0, n - 1)]
+    limits: Limits = np.select([ranks < 1, ranks > n], [0.0, largest], inside)
+    return limits
+
+
 def log_normal_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
     """Limits of a number above 0 whose logarithm is taken as normal.
 

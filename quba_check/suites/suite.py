@@ -89,6 +89,7 @@ class Suite:
             unknown=manifest.unknown.names,
             unknown_score=manifest.unknown.score,
             slices=tuple(dict.fromkeys(name for one in manifest.sets.values() for name in one.slice_names)),
+            serving=manifest.serving,
         )
         self._counted: dict[View, SetCount] = {}
         # A run with early stopping goes through all sets again and again.

@@ -80,8 +80,13 @@ def suggest_requested_limits(
         measured = _measured(demand.dimension, records)
         parts = {name: row.parts.get(demand.request.name) for name, row in measured.items()}
         rows = {name: part for name, part in parts.items() if part is not None}
-        if rows and len(rows) == len(records):
-            limits[demand.location] = _suggestion(rows, z, lower_is_worse=demand.bound == "min")
+        if not rows or len(rows) < len(records):
+            continue
+        lower_is_worse = demand.bound == "min"
+        limit, other = _suggestion(rows, z, lower_is_worse=lower_is_worse), limits.get(demand.location)
+        # A bound may be demanded of several sets, whose worst one it must allow.
+        if other is None or (limit.limit < other.limit) == lower_is_worse:
+            limits[demand.location] = limit
     return limits
 
 

@@ -18,7 +18,8 @@ from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 
 NO_BASELINE = (
-    "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+    "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: "
+    "--baseline), or a model with --quba-reference"
 )
 
 

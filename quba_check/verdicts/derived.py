@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from quba_check.comparison.baseline import drop, incompatibility
+from quba_check.comparison.baseline import Baseline, drop, incompatibility
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -23,7 +23,7 @@ from quba_check.records.verdict import QUBA
 
 def drop_from_baseline(
     demand: Demand,
-    baseline: StoredRun,
+    baseline: Baseline,
     after: RunValue | None,
     *,
     protocol: ProtocolName,
@@ -36,7 +36,7 @@ def drop_from_baseline(
 
     Args:
         demand: the demand.
-        baseline: the stored run.
+        baseline: the stored run, or the reference of this session on the same images.
         after: the value of this run; None if it has none.
         protocol: the protocol of this run.
         suite: the suite of this run, with the content hashes of the images behind the value.
@@ -50,7 +50,10 @@ def drop_from_baseline(
         missing = outcome.unsliced.get(demand.part or "")
         if missing is not None:
             return missing
-    change = incompatibility(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed) or drop(
+    reason = None
+    if isinstance(baseline, StoredRun):
+        reason = incompatibility(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed)
+    change = reason or drop(
         baseline,
         demand.dimension,
         demand.part,

@@ -1,11 +1,11 @@
-"""Details of explanations: the classes behind a value, and the advice on a temperature."""
+"""Details of explanations: classes behind a value, changed answers, and the advice on a temperature."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from quba_check.core.measurement import Measurement, Table
-from quba_check.core.requests import ClassRequest
+from quba_check.core.requests import ClassRequest, ParityRequest, ServingRequest
 from quba_check.core.view import CLEAN_SET
 from quba_check.demands import Demand
 from quba_check.messages import listed
@@ -14,6 +14,8 @@ from quba_check.verdicts.verdict import Verdict
 
 WORST_CLASSES, MOST_CLASSES = 3, 10
 """Number of the worst classes in an explanation, and largest number of those that miss a bound."""
+MOST_FLIPPED = 3
+"""Largest number of classes with flips, and of flipped images, in an explanation."""
 MOST_CONFUSED = 3
 """Largest number of confusions in an explanation."""
 _CONFUSIONS = ("label", "predicted", "images", "share")
@@ -30,9 +32,43 @@ def class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
         yield f"most confused: {', '.join(confused)}"
 
 
+def step_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
+    """Yield the number of answers that each step of a serving pipeline alone changes."""
+    request, table = verdict.demand.request, measurement.tables.get("steps")
+    if not isinstance(request, ServingRequest) or table is None:
+        return
+    counts = [f"{step} {images:,}" for name, step, images, _ in table.rows if name == request.pipeline]
+    if counts:
+        yield f"answers that one step alone changes, of {measurement.n:,}: {', '.join(counts)}"
+
+
+def parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
+    """Yield the classes and images with changed answers to clean images."""
+    request = verdict.demand.request
+    classes, images = (measurement.tables.get(name) for name in ("flips_by_class", "flipped_images"))
+    if not isinstance(request, ParityRequest) or request.set != CLEAN_SET or verdict.demand.slices:
+        return
+    if classes is None or images is None:
+        return
+    is_lost = request.metric == "negative_flips"
+    counts = [
+        (sum(int(cell) for cell in (cells[2:3] if is_lost else cells[2:])), str(cells[0]), cells[1])
+        for cells in classes.rows
+    ]
+    counts = sorted((one for one in counts if one[0]), key=lambda one: -one[0])
+    flips = "lost answers" if is_lost else "changed answers"
+    texts = (f"{name} {count:,} (of {n:,})" for count, name, n in counts[:MOST_FLIPPED])
+    yield f"most {flips}: {', '.join(texts)}"
+    rows = [cells for cells in images.rows if cells[1] == "lost" or not is_lost][:MOST_FLIPPED]
+    texts = (f"{index} ({before} → {after}, label {label})" for index, _, label, before, after, *_ in rows)
+    yield f"first images: {', '.join(texts)}"
+
+
 def is_on_demand(note: str, demand: Demand) -> bool:
     """Return True unless a note is on other classes than those of a demand."""
     request = demand.request
+    if isinstance(request, ServingRequest):
+        return note.partition(": ")[0] == request.pipeline
     if not isinstance(request, ClassRequest):
         return True
     return note.partition(": ")[0] in (request.name, f"{request.target}{request.conditions}")

@@ -9,6 +9,7 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import MASKED, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.number_format import (
+    UNIT_SIGNS,
     ceil_to_two_digits,
     format_distinct,
     format_gap,
@@ -20,7 +21,13 @@ from quba_check.number_format import (
 )
 from quba_check.records.conversion import quantity_row
 from quba_check.records.verdict import VerdictRow
-from quba_check.verdicts.details import class_details, is_on_demand, temperature_advice
+from quba_check.verdicts.details import (
+    class_details,
+    is_on_demand,
+    parity_details,
+    step_details,
+    temperature_advice,
+)
 from quba_check.verdicts.slices import size_note
 from quba_check.verdicts.verdict import Verdict
 
@@ -107,6 +114,8 @@ def _details(verdict: Verdict) -> Iterator[str]:
         if worst:
             yield f"worst parts: {worst}"
         yield from class_details(verdict, evidence)
+        yield from step_details(verdict, evidence)
+        yield from parity_details(verdict, evidence)
     if verdict.stopped is not None:
         yield str(verdict.stopped)
     if isinstance(evidence, Drop):
@@ -156,7 +165,9 @@ def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Qu
     ranked = [
         (part.name, measurement.parts[part.name])
         for part in demand.parts
-        if part.name in measurement.parts and (part.better, part.unit) == (demand.better, demand.unit)
+        if part.name in measurement.parts
+        and (part.better, part.unit) == (demand.better, demand.unit)
+        and part.unit not in UNIT_SIGNS  # counts of something else
     ]
     ranked.sort(key=lambda item: item[1].value, reverse=demand.better == "low")
     return ranked[:WORST_PARTS]

@@ -34,9 +34,13 @@ def test_two_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flips = (folder / "f.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert first["lost"] + first["gained"] == len(flips)
     assert output.err == f"{folder / 'f.csv'}: {len(flips)} images with another answer\n"
+    answers = comparison["answers"]
+    assert (answers["images"], answers["changed"]) == (9, len(flips))
+    assert [answers[name] for name in ("lost", "gained", "wrong_to_wrong")] == [
+        *(first[name] for name in ("lost", "gained")),
+        0,
+    ]
     assert comparison["notes"] == [
-        f"other answers on {len(flips)} of 9 clean images: {first['lost']} lost, {first['gained']} gained, "
-        "0 wrong to wrong",
         f"{folder / 'net.json'}: it never predicts brick; the other model does",
         f"{folder / 'other.json'}: it never predicts cloud; the other model does",
     ]

@@ -174,6 +174,7 @@ def test_commands_over_such_records(project: Project, ran: Finished, capsys, tmp
     assert "darkness" not in (tmp_path / "fleet.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_records_are_judged_again_by_what_packages_bring(
     project: Project, ran: Finished, tmp_path: Path
 ) -> None:
@@ -192,7 +193,7 @@ def test_records_are_judged_again_by_what_packages_bring(
     assert found["darkness"].returncode == 4
     assert found["darkness"].stderr == (
         f"ERROR: {tmp_path}/darkness.yaml:2: unknown dimension 'darkness'. Did you mean 'leanness'? Allowed: "
-        f"{', '.join(NINE)}, answers, classes, unknown_detection, leanness.\n"
+        f"{', '.join(NINE)}, answers, classes, flops, size, unknown_detection, leanness.\n"
     )
 
 

@@ -169,8 +169,8 @@ def test_a_drop_without_a_baseline_is_reported_before_the_run(judge_cold: Judge)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert printed_findings(result) == (
         "doctor: parameters[max_drop] cannot be measured: there is no baseline. evidence: demanded by "
-        "thresholds/x.yaml:2 fix: name a record with --quba-baseline FILE.json, or set `optional: true` "
-        "on the demand"
+        "thresholds/x.yaml:2 fix: name a record with --quba-baseline FILE.json or a model with "
+        "--quba-reference, or set `optional: true` on the demand"
     )
     (finding,) = judge_cold.record()["findings"]
     assert finding["title"] == "parameters[max_drop] cannot be measured: there is no baseline."

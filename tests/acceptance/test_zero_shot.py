@@ -43,7 +43,7 @@ def test_all_nine_dimensions_are_measured_by_the_suites_words(judge_cold, tiny_d
 
     # Other words are another model: its predictions are not those.
     manifest.write_text(manifest.read_text(encoding="utf-8").replace("red brick", "blue brick"))
-    judge_cold("thresholds/x.yaml", "--quba-report=other.json", model=spec)
+    judge_cold("thresholds/x.yaml::calibration_error[max]", "--quba-report=other.json", model=spec)
     other = judge_cold.record("other.json")
     assert other["model"]["fingerprint"] != record["model"]["fingerprint"]
     assert other["measurements"]["calibration_error"] != record["measurements"]["calibration_error"]

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.generated_images import Images
+from support.parity_runs import parity_run
+from support.rows import verdict
 from support.sample_records import run_of_1000_classes, sample, with_gaps, with_hostile_names, write_samples
 from support.watched_page import OpenPage, quiet_pages
 
@@ -70,7 +73,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_samples(folder)
     demo, textured = sample(folder, "demo"), sample(folder, "textured")
     images = SetImages.of_run(None, WHOLE, tmp_path_factory.getbasetemp() / "demo-images")
-    hostile = with_hostile_names(textured)
+    hostile, parity = with_hostile_names(textured), parity_run(verdicts=[verdict("parity", 0.98)])
     texts = {
         "passed": render_page([demo]),
         "failed": render_page([textured], baseline=demo),
@@ -78,6 +81,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "pictures": render_page([textured], pictures=make_pictures([textured], [images], 8, baseline=demo)),
         "hostile": render_page([hostile], baseline=hostile),
         "gaps": render_page([with_gaps(textured)]),
+        "parity": render_page([parity], pictures=make_pictures([parity], [Images(9)], 8)),
         "classes": render_page([run_of_1000_classes()]),
     }
     files = {name: folder / f"{name}.html" for name in texts}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from support.watched_page import OpenPage
 
-NAMES = ("passed", "failed", "both", "pictures", "hostile", "gaps", "classes")
+NAMES = ("passed", "failed", "both", "pictures", "hostile", "gaps", "classes", "parity")
 each_page = pytest.mark.parametrize("name", NAMES)
 PHONE = {"viewport": {"width": 360, "height": 600}}
 ZOOMED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}

@@ -93,7 +93,17 @@ def write_fleet(folder: Path, origin: Path) -> None:
         (folder / f"{number}.json").write_text(changed.to_json(), encoding="utf-8")
 
 
-@pytest.mark.parametrize(("name", "command"), list(commands(quba_check)))
+SLOW = ("doctor", "fleet")
+"""Their examples examine and judge the demo."""
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        pytest.param(*each, marks=[pytest.mark.slow] if each[0] in SLOW else [])
+        for each in commands(quba_check)
+    ],
+)
 def test_the_example(
     name: str,
     command: click.Command,

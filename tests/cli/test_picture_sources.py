@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.demo_runs import link_demo_images
 from support.runs_compared import stored
 from support.s3 import S3Server
 from support.tiny import CLASSES, write_suite
@@ -12,6 +13,7 @@ from support.tiny import CLASSES, write_suite
 from quba_check.cli.report import picture_source
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import SuiteError
+from quba_check.suites.suite import Suite
 
 
 def run_on(root: Path, spec: str = "r50.pt") -> StoredRun:
@@ -56,6 +58,7 @@ def test_a_missing_folder_that_was_named_is_an_error(tmp_path: Path, own_store: 
         picture_source(run_on(tmp_path), tmp_path / "gone", own_store)
 
 
-def test_the_images_of_the_demo(own_store: Path) -> None:
-    source = picture_source(run_on(Path("/gone"), "demo-textured"), None, own_store)
+def test_the_images_of_the_demo(demo_suite: Suite, tmp_path: Path) -> None:
+    store = link_demo_images(tmp_path / "store", demo_suite)
+    source = picture_source(run_on(Path("/gone"), "demo-textured"), None, store)
     assert source.labelled_names("clean")[0] == ("clean/arrow/000.png", "arrow", "")

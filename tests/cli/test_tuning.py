@@ -109,11 +109,12 @@ def test_what_if_counts_drops_from_a_baseline(run) -> None:
         "",
     )
     told = run("what-if", "b.json", "drops.yaml")[1].splitlines()
-    assert told[-4:] == [
+    assert told[-5:] == [
         "released                     no",
         "drops.yaml: accuracy[max_drop], accuracy[max_relative_drop] could not be",
         "  measured: there is no baseline to compare with. Name a record with",
-        "  --quba-baseline FILE.json (what-if: --baseline)",
+        "  --quba-baseline FILE.json (what-if: --baseline), or a model with",
+        "  --quba-reference",
     ]
 
 
@@ -272,7 +273,7 @@ def test_power(run) -> None:
         "demand           bound     ±       blocked at  passed at\n"
         "accuracy[min]    >= 0.895  0.0140  0.914       0.936\n"
         "parameters[max]  <= 5      -       -           -\n"
-        "-: needs the standard error of a run: --record. Parameters and grades have none.",
+        "-: needs the standard error of a run: --record. Sizes, counts and grades have none.",
         "",
     )
     Path("never.yaml").write_text(
@@ -285,7 +286,7 @@ def test_power(run) -> None:
         "accuracy[min]           >= 0.999  0.000   1.000       never",
         "calibration_error[max]  <= 0.001  0.0126  0.000       never",
         "shape_bias[min]         >= 0.5    -       -           -",
-        "-: this run has no standard error. Parameters and grades have none.",
+        "-: this run has no standard error. Sizes, counts and grades have none.",
     ]
 
 

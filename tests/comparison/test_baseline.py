@@ -143,3 +143,23 @@ def test_the_model_of_the_baseline_is_not_worse(bound: Bound, policy: Uncertain,
 
     assert outcome(after.fingerprint) == "pass"
     assert outcome("another") == ("pass" if policy == "point" else "uncertain")
+
+
+@pytest.mark.parametrize("uncertain", ["point", "fail", "allow"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_equal_outputs_are_not_worse(uncertain: Uncertain, *, relative: bool) -> None:
+    """Without answers by image, for another fingerprint, and from a value of 0."""
+    run = stored("a.json", [(k + 1) % 3 for k in RIGHT], images=False)
+    rows = dict(run.record.measurements)
+    rows["accuracy"] = rows["accuracy"].model_copy(update={"outputs": "x"})
+    baseline = replace(run, record=run.record.model_copy(update={"measurements": rows}))
+    after = run_value(replace(measured(0.0), outputs="x"), None, "another")
+    asked = replace(DROP, bound="max_relative_drop" if relative else "max_drop")
+    loss = drop(baseline, "accuracy", None, after, unit="fraction", better="high", relative=relative)
+    assert isinstance(loss, Drop)
+    assert (loss.value, loss.curve and loss.curve.interval(0.95)) == (0.0, (0.0, 0.0))
+    assert judge(asked, loss, Policy(uncertain)).outcome == "pass"
+    other = run_value(replace(measured(0.0), outputs="y"), None, "another")
+    loss = drop(baseline, "accuracy", None, other, unit="fraction", better="high", relative=False)
+    assert isinstance(loss, Drop)
+    assert loss.curve is None

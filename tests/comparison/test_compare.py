@@ -16,7 +16,7 @@ from quba_check.comparison.misclassified import flips_csv
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
-from quba_check.reports.comparison import comparison_markdown
+from quba_check.reports.comparison import answers_line, comparison_markdown
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import clopper_pearson_limits
 
@@ -126,7 +126,7 @@ def test_views_of_only_one_run_make_no_difference() -> None:
     compare(stored("a.json", RIGHT, suite=ours), stored("b.json", RIGHT, suite=theirs))
 
 
-SAME = ("the same predictions: every change is exactly 0",)
+SAME = "the same predictions: every change is exactly 0"
 
 
 def of_model(file: str, fingerprint: str, top1: list[int], outputs: str | None = "x") -> StoredRun:
@@ -145,26 +145,28 @@ OTHER_TWO_WRONG = [1, 0, *RIGHT[2:]]
 
 
 @pytest.mark.parametrize(
-    ("after", "notes"),
+    ("after", "counts"),
     [
         (of_model("b.json", "a", TWO_WRONG), SAME),
         (of_model("b.json", "a", TWO_WRONG, None), SAME),
         (of_model("b.json", "b", TWO_WRONG), SAME),
-        (of_model("b.json", "b", TWO_WRONG, "y"), ("0", "0", "0")),
-        (of_model("b.json", "b", TWO_WRONG, None), ("0", "0", "0")),
-        (of_model("b.json", "b", OTHER_TWO_WRONG, "y"), ("0", "0", "1")),
-        (of_model("b.json", "a", [0, 2, 0, *RIGHT[3:]], "y"), ("1", "1", "0")),
+        (of_model("b.json", "b", TWO_WRONG, "y"), (0, 0, 0)),
+        (of_model("b.json", "b", TWO_WRONG, None), (0, 0, 0)),
+        (of_model("b.json", "b", OTHER_TWO_WRONG, "y"), (0, 0, 1)),
+        (of_model("b.json", "a", [0, 2, 0, *RIGHT[3:]], "y"), (1, 1, 0)),
     ],
 )
-def test_the_same_predictions_have_no_change(after: StoredRun, notes: tuple[str, ...]) -> None:
+def test_the_same_predictions_have_no_change(after: StoredRun, counts: str | tuple[int, ...]) -> None:
     found = compare(of_model("a.json", "a", TWO_WRONG), after)
-    accuracy = found.changes[0]
-    if notes == SAME:
-        assert found.notes == SAME
+    accuracy, answers = found.changes[0], found.answers
+    assert answers is not None
+    if counts == SAME:
+        assert (answers_line(found), found.same_predictions, found.notes) == (SAME, True, ())
+        assert (answers.agreement, answers.changed) == (1.0, 0)
         assert (accuracy.finding, accuracy.interval, accuracy.paired) == ("same", (0.0, 0.0), True)
     else:
-        lost, gained, others = notes
-        assert found.notes[0].endswith(f": {lost} lost, {gained} gained, {others} wrong to wrong")
+        assert (answers.lost, answers.gained, answers.wrong_to_wrong) == counts
+        assert not found.same_predictions
         assert accuracy.finding == "within noise"
 
 
@@ -203,14 +205,14 @@ def test_the_same_predictions_of_few_groups_have_no_change() -> None:
 
 def test_a_run_that_fails_its_own_demands_has_a_note() -> None:
     found = compare(stored("a.json", RIGHT, verdicts=[FAILED]), stored("b.json", RIGHT))
-    assert found.notes[1:] == ("a.json: this run fails its own demands: accuracy[min]",)
+    assert found.notes == ("a.json: this run fails its own demands: accuracy[min]",)
 
 
 def test_runs_of_different_precision_have_a_note() -> None:
     run = stored("b.json", RIGHT)
     environment = run.record.environment.model_copy(update={"precision": "bf16"})
     half = StoredRun("b.json", run.record.model_copy(update={"environment": environment}), run.images)
-    assert compare(stored("a.json", RIGHT), half).notes[1:] == ("precision differs: fp32 and bf16",)
+    assert compare(stored("a.json", RIGHT), half).notes == ("precision differs: fp32 and bf16",)
 
 
 def test_a_masked_value_has_a_note() -> None:
@@ -218,7 +220,7 @@ def test_a_masked_value_has_a_note() -> None:
     row = run.record.measurements["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
     masked = run.record.model_copy(update={"measurements": {**run.record.measurements, "accuracy": row}})
     notes = compare(StoredRun("a.json", masked, run.images), stored("b.json", RIGHT)).notes
-    assert notes[1:] == ("a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",)
+    assert notes == ("a.json: accuracy is masked, no evidence of robustness: FGSM helps the model",)
 
 
 def test_flips_of_all_kinds() -> None:
@@ -229,11 +231,33 @@ def test_flips_of_all_kinds() -> None:
         "image,kind,label,before,after\nape/0.png,gained,ape,bee,ape\nbee/1.png,lost,bee,bee,cat\n"
         "cat/2.png,wrong to wrong,cat,ape,bee\n"
     )
-    assert compare(before, after).notes == (
-        "other answers on 3 of 4 clean images: 1 lost, 1 gained, 1 wrong to wrong",
-        "a.json: it never predicts cat; the other model does",
+    found = compare(before, after)
+    # Wilson for 1 of 4.
+    assert answers_line(found) == (
+        "agreement 0.250 (0.0457..0.699): 3 of 4 answers changed: 1 lost, 1 gained, 1 wrong to wrong"
     )
-    assert compare(after, before).notes[1] == "a.json: it never predicts cat; the other model does"
+    assert found.notes == ("a.json: it never predicts cat; the other model does",)
+    assert compare(after, before).notes[0] == "a.json: it never predicts cat; the other model does"
+
+
+def test_a_group_is_one_observation_of_the_agreement() -> None:
+    """Forty images, each four times: as wide as forty images; nine groups are too few."""
+
+    def agreement(after: list[int], copies: int) -> tuple[float, float] | None:
+        runs = [stored(f"{name}.json", np.repeat(top1, copies).tolist()) for name, top1 in
+                (("a", [0] * len(after)), ("b", after))]  # fmt: skip
+        if copies > 1:
+            group = {"clean": np.arange(len(after)).repeat(copies)}
+            runs = [replace(run, images=replace(run.images, groups=group)) for run in runs]  # type: ignore[type-var]
+        answers = compare(*runs).answers
+        assert answers is not None
+        return answers.interval
+
+    single, copied = (agreement([0] * 30 + [1] * 10, copies) for copies in (1, 4))
+    assert single is not None
+    assert copied is not None
+    assert np.ptp(copied) == pytest.approx(np.ptp(single), rel=0.1)
+    assert agreement([0] * 7 + [1] * 2, 4) is None
 
 
 def test_flips_need_the_answers() -> None:
@@ -248,8 +272,10 @@ def test_flips_need_the_answers() -> None:
 
 def test_markdown() -> None:
     text = comparison_markdown(compare(stored("a.json", RIGHT), of_model("b.json", "b", WORSE)), parts=True)
-    assert text.splitlines()[:5] == [
+    assert text.splitlines()[:7] == [
         "### `r50` → `r50` on `tiny`, protocol standard",
+        "",
+        "`agreement 0.900 (0.744..0.965): 3 of 30 answers changed: 3 lost, 0 gained, 0 wrong to wrong`",
         "",
         "| dimension | before | after | change | interval | finding | lost/gained | p |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

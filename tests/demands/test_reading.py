@@ -266,7 +266,7 @@ def test_shipped_profiles_are_valid(name):
             "schema: 1\ndimension:\n  accuracy: {min: 0.5}\n",
             "2: unknown key 'dimension'. Did you mean 'dimensions'? "
             "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, classes, answers, "
-            "quba.",
+            "parity, serving, quba.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    min: 0.5\n    tiers: warn\n",
@@ -287,7 +287,7 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimensions:\n  acuracy: {min: 0.5}\n",
             f"3: unknown dimension 'acuracy'. Did you mean 'accuracy'? Allowed: {DIMENSIONS}, "
-            "answers, classes, unknown_detection.",
+            "answers, classes, flops, parity, serving, size, unknown_detection.",
         ),
         (
             "schema: 1\ndimensions:\n  ood_robustness:\n    parts:\n      sketsch: {min: 0.5}\n",
@@ -350,7 +350,15 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\ndimensions:\n  parameters: {max: -3}\n",
-            "3: parameters max -3 can never be met: the number of parameters cannot be negative.",
+            "3: parameters max -3 can never be met: millions begin at 0.",
+        ),
+        (
+            "schema: 1\ndimensions:\n  size: {parts: {file: {max: 5000000}}}\n",
+            "3: size.file max 5000000 is out of reach: the unit is megabytes. Did you mean 5?",
+        ),
+        (
+            "schema: 1\ndimensions:\n  flops: {max: -3}\n",
+            "3: flops max -3 can never be met: gigaflops begin at 0.",
         ),
         (
             "schema: 1\nquba:\n  weights:\n    accuracy: -1\n",
@@ -383,8 +391,8 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\nname: empty\n",
             "1: the file demands nothing. "
-            "Allowed: a min, max or drop under dimensions, classes or answers, quba.min_score, "
-            "quba.min_grade.",
+            "Allowed: a min, max or drop under dimensions, classes, answers, parity, serving, "
+            "quba.min_score, quba.min_grade.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {}\n",

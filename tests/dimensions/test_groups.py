@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
-from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, SEVERITIES, View
+from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, REFERENCE, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry
 from quba_check.stats.clusters import group_effect
 from quba_check.stats.estimate import Estimate
@@ -24,7 +24,7 @@ FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
 SAME, RANDOM, SKETCH, CUES = View("mixed_same"), View("mixed_rand"), View("sketch"), View(CUE_CONFLICT_SET)
 NEAR = View("unknown/near")
 SHARES = {CLEAN: 0.9, FGSM: 0.5, PGD: 0.4, SAME: 0.8, RANDOM: 0.7, SKETCH: 0.6, CUES: 0.6, NEAR: 0.5}
-SHARES |= dict.fromkeys(FOG, 0.8)
+SHARES |= {replace(CLEAN, variant=REFERENCE): 0.85} | dict.fromkeys(FOG, 0.8)
 NAMES = [name for name in registry.names if registry[name].views(FACTS.suite)]
 TOLERANCE = {"class_balance": 0.2}  # its error has a second-order term that grows faster than 1 / √n
 

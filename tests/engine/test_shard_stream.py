@@ -18,6 +18,8 @@ from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
 from quba_check.models.compute import ComputeSettings
 from quba_check.storage.shard import ShardKey
+from quba_check.suites.opening import find_suite
+from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
 ROOM = 3
@@ -67,7 +69,11 @@ def elsewhere(demo_suite: Suite, tmp_path: Path) -> Elsewhere:
 
 @pytest.fixture
 def engine(demo_suite: Suite, tmp_path: Path, elsewhere: Elsewhere) -> Engine:
-    driver = Evaluation("demo", demo_suite, store=tmp_path / "driver")
+    return engine_of(demo_suite, tmp_path, elsewhere)
+
+
+def engine_of(suite: Suite, folder: Path, elsewhere: Elsewhere) -> Engine:
+    driver = Evaluation("demo", suite, store=folder / "driver")
     return Engine(
         driver.classifier,
         driver.suite,
@@ -78,10 +84,12 @@ def engine(demo_suite: Suite, tmp_path: Path, elsewhere: Elsewhere) -> Engine:
     )
 
 
-def test_tables_equal_those_of_this_process(engine: Engine, demo_suite: Suite, tmp_path: Path) -> None:
+def test_tables_equal_those_of_this_process(demo_suite: Suite, tmp_path: Path) -> None:
+    suite = find_suite("demo", demo_suite.root.parents[1], SubsetSampler(40))
     views = [CLEAN, FGSM, PGD, SKETCH]
-    serial = Evaluation("demo", demo_suite, store=tmp_path / "serial").engine.predictions(views)
-    predictions = engine.predictions(views)
+    serial = Evaluation("demo", suite, store=tmp_path / "serial").engine.predictions(views)
+    worker = Evaluation("demo", suite, store=tmp_path / "worker").engine.worker
+    predictions = engine_of(suite, tmp_path, Elsewhere(worker)).predictions(views)
     for view, table in serial.items():
         np.testing.assert_array_equal(table.predicted, predictions[view].predicted)
         np.testing.assert_array_equal(table.confidence, predictions[view].confidence)

@@ -41,15 +41,14 @@ sets:
   mixed_rand: {{reader: arrays, path: mixed_rand.npz}}
 """
 ALPHA = 0.025
+PARTS = ("adversarial_robustness.pgd", "adversarial_robustness.worst_case", "ood_robustness.sketch")
 TARGETS = (
     "accuracy",
     "adversarial_robustness",
-    "adversarial_robustness.pgd",
-    "adversarial_robustness.worst_case",
     "corruption_robustness",
     "ood_robustness",
-    "ood_robustness.sketch",
     "object_focus",
+    *(pytest.param(part, marks=pytest.mark.slow) for part in PARTS),
 )
 
 

@@ -38,6 +38,8 @@ def test_a_state_dict_becomes_a_classifier(checkpoint, state):
     parameters = list(classifier.module.parameters())
     assert classifier.parameters == classifier.trainable == sum(p.numel() for p in parameters)
     assert not any(p.requires_grad for p in parameters)
+    assert classifier.weight_bytes == sum(tensor.nbytes for tensor in state.values())
+    assert classifier.file_bytes == checkpoint.stat().st_size
     assert torch.equal(classifier.module.state_dict()["classifier.bias"], state["classifier.bias"])
     assert classifier.raw(torch.zeros(2, 3, 64, 64)).shape == (2, 10)
     classifier.guard().check_state()
@@ -125,6 +127,9 @@ def test_half_precision_weights_become_float32_with_a_note(checkpoint, state, tm
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     classifier = load("zoo_half:half")
     assert classifier.notes == ("weights were converted from float16 to float32",)
+    assert (classifier.weight_bytes, classifier.file_bytes) == (2 * 130, None)
+    torch.save({name: tensor.half() for name, tensor in state.items()}, tmp_path / "half.pt")
+    assert load("half.pt", arch=ARCH).weight_bytes == 2 * sum(tensor.numel() for tensor in state.values())
     assert classifier.module[1].weight.dtype == torch.float32
     assert classifier.raw(torch.zeros(1, 3, 2, 2)).shape == (1, 10)
     assert (classifier.parameters, classifier.trainable) == (130, 120)

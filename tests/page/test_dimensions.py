@@ -50,7 +50,9 @@ def test_every_published_dimension_has_words(tmp_path: Path) -> None:
         assert view.figures
         assert view.parts
         assert view.reading.endswith(".") or view.name == "class_balance"
-    assert set(READINGS) == {*PUBLISHED_DIMENSIONS, "unknown_detection", "classes"} - {"class_balance"}
+    assert set(READINGS) == {*PUBLISHED_DIMENSIONS, "unknown_detection", "classes", "parity", "serving"} - {
+        "class_balance"
+    }
 
 
 def test_values_as_sentences() -> None:
@@ -178,6 +180,15 @@ def test_the_most_confident_unknown_images() -> None:
         "The most confident unknown images. A known class among them is a sign that the set leaks."
     )
     assert not figures("unknown_detection", [column("unknown_detection", {})])
+
+
+def test_the_steps_of_pipelines() -> None:
+    headings = ("pipeline", "step", "images", "share")
+    rows = [["app", "resize", 85, 0.0425], ["app", "jpeg", 12, 0.006]]
+    shown = {"steps": {"columns": [*headings], "rows": rows}}
+    (figure,) = figures("serving", [column("serving", shown)])
+    assert figure.caption == "Answers that one step of a pipeline alone changes"
+    assert (figure.headings, figure.rows[0]) == (headings, ("app", "resize", "85", "4.2 %"))
 
 
 def test_many_categories_are_cut() -> None:

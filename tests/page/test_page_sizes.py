@@ -39,6 +39,7 @@ def test_pages_without_pictures(tmp_path: Path, thousand: StoredRun) -> None:
     assert max(sizes.values()) <= WITHOUT_PICTURES, sizes
 
 
+@pytest.mark.slow
 def test_a_page_with_200_pictures(thousand: StoredRun) -> None:
     verdicts = [row for row in thousand.record.verdicts if row.dimension == "accuracy"]
     run = replace(thousand, record=thousand.record.model_copy(update={"verdicts": tuple(verdicts)}))

@@ -31,6 +31,7 @@ MEASURED = Measurement(
     parts={"top5": Quantity(0.9, "fraction", 10, curve(0.9, 0.01))},
     notes=("a remark",),
     tables={"classes": Table(("class", "images"), (("<b>", 3),), "two")},
+    outputs="ab12",
 )
 
 
@@ -73,6 +74,7 @@ def test_row_of_a_measurement():
         "slices": {},
         "gaps": {},
         "unsliced": {},
+        "outputs": "ab12",
     }
 
 

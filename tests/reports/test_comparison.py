@@ -51,6 +51,12 @@ def test_dimensions() -> None:
     )
 
 
+def test_units_stand_after_the_name() -> None:
+    size = row("size", None, 102.23, 25.7, unit="megabytes", finding="better", interval=None)
+    shown = comparison_text(compared(size), "table", parts=False).splitlines()
+    assert shown[2].split() == ["size", "(MB)", "102.230", "25.700", "-76.530", "-", "better"]
+
+
 def test_parts_with_a_long_name_on_a_line_of_its_own() -> None:
     rows = [*ROWS, row("ood_robustness", "photographs_of_the_other_side_of_the_street_accuracy", 0.5, 0.5)]
     assert comparison_text(compared(*rows, notes=()), "table", parts=True) == (

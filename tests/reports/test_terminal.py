@@ -237,6 +237,12 @@ def test_long_demands_are_wrapped_between_words():
     ]
 
 
+def test_the_file_is_no_worst_part_of_the_weights():
+    file = {"file": value(7.2, "megabytes", better="low")}
+    shown = text_of({"size": value(7.1, "megabytes", better="low", parts=file)})
+    assert shown.splitlines()[3].split() == ["size", "7.100", "MB", "-", "-"]
+
+
 def test_worst_parts_are_left_out_where_their_names_would_be_cut():
     measurements = {
         "adversarial_robustness": wide(0.0812, 0.0791, 0.0855, parts={"projected_gradient": value(0.0123)})

@@ -66,6 +66,7 @@ def test_summary_line(verdicts, line):
 
 def test_limits_stand_as_in_the_file():
     assert list(map(limit_text, (0.1, 1e-3, 75.0, "C"))) == ["0.1", "0.001", "75", "C"]
+    assert limit_text(5.0, "megabytes") == "5 MB"
 
 
 @pytest.mark.parametrize(

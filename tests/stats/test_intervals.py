@@ -70,3 +70,36 @@ def test_a_geometric_mean_of_limits():
 def test_bonferroni_scores_have_half_the_tails():
     z = stats.norm.ppf([0.05, 0.5, 0.95])
     assert limits.bonferroni_scores(z, 0.5) == pytest.approx(stats.norm.ppf([0.025, 0.5, 0.975]))
+
+
+@pytest.mark.parametrize(("n", "share"), [(100, 0.5), (2000, 0.999), (5000, 0.999), (7, 0.9), (1, 0.999)])
+@pytest.mark.parametrize("z", [-3.0, -1.959964, -0.5, 0.5, 1.959964, 4.0])
+def test_limits_of_a_quantile_are_the_nearest_safe_order_statistics(n, share, z):
+    """An order statistic lies below the quantile with the probability of a binomial count."""
+    below = stats.binom(n, share).cdf(np.arange(n))  # of rank 1 to n
+    level = stats.norm.cdf(z)
+    ranks = np.arange(1, n + 1)
+    expected = max(ranks[below <= level], default=0) if z < 0 else min(ranks[below >= level], default=9_999)
+    found = limits.quantile_limits(ranks.astype(float), share, 9_999, np.array([z]), 1.0)
+    assert found.tolist() == [expected]
+
+
+def test_groups_move_the_limits_of_a_quantile_outward():
+    values, z = np.arange(1, 5001.0), np.array([-1.959964, 1.959964])
+    single = limits.quantile_limits(values, 0.9, 1e6, z, 1.0)
+    grouped = limits.quantile_limits(values, 0.9, 1e6, z, 4.0)
+    assert np.ptp(grouped) == pytest.approx(2 * np.ptp(single), rel=0.1)
+
+
+def test_limits_of_a_quantile_cover_it():
+    """2,000 samples of 400 uniform numbers, 97.5 % on each side."""
+    rng = np.random.default_rng(0)
+    samples = rng.random((2_000, 400))
+    low, high = np.array(
+        [
+            limits.quantile_limits(sample, 0.95, 1.0, np.array([-1.959964, 1.959964]), 1.0)
+            for sample in samples
+        ]
+    ).T
+    for covered in (np.mean(low <= 0.95), np.mean(high >= 0.95)):
+        assert covered >= 0.975 - 3 * np.sqrt(0.975 * 0.025 / 2_000)

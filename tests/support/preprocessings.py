@@ -30,7 +30,7 @@ def timm_transform(preprocessing: Preprocessing, *, crop: bool = True) -> Any:
     """Return the transform, without scaling to [0, 1] and normalisation."""
     if crop:
         settings = asdict(preprocessing)
-        del settings["source"], settings["temperature"]
+        del settings["source"], settings["temperature"], settings["pipeline"]
         return create_transform(**settings, is_training=False, normalize=False)
     resize = transforms.Resize(preprocessing.input_size[1:], str_to_interp_mode(preprocessing.interpolation))
     return transforms.Compose([resize, transforms.PILToTensor()])

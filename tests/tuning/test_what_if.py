@@ -166,7 +166,7 @@ def test_drops_without_a_baseline():
     (verdict, *_) = judged(DROPS).verdicts
     assert explanation(verdict).splitlines()[0] == (
         "accuracy drop could not be measured: there is no baseline to compare with. "
-        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
     )
 
 

@@ -20,7 +20,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
-from quba_check.core.requests import ClassRequest, OperatingPoint
+from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
 from quba_check.demands.policy import Policy
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import explanation
@@ -35,6 +35,15 @@ def test_a_failure_below():
         "  worst parts: glass_blur 0.200, snow 0.300, frost 0.410\n"
         "  n = 3,750,000 images\n"
         "  demanded by thresholds/default.yaml:12"
+    )
+
+
+def test_the_file_is_no_worse_part_of_the_weights():
+    file = Part("file", "megabytes", "low", "")
+    demand = replace(PARAMETERS, dimension="size", unit="megabytes", threshold=5.0, parts=(file,))
+    evidence = Measurement("size", 7.1, "megabytes", None, parts={"file": Quantity(7.2, "megabytes", None)})
+    assert explanation(judge(demand, evidence)) == (
+        "size 7.100 MB is above 5.000 MB (over by 2.100 MB)\n  demanded by thresholds/default.yaml:17"
     )
 
 
@@ -163,6 +172,29 @@ def test_a_note_on_other_classes_is_left_out():
     assert of_each([0.4], cat, notes=notes).split("\n")[2:-1] == ["  cat@probability=0.3: a note"]
 
 
+def test_the_costliest_steps_of_a_pipeline_come_first():
+    rows = (("phone", "jpeg", 70, 0.035), ("app", "resize", 85, 0.0425), ("app", "jpeg", 12, 0.006))
+    quantity = Quantity(0.4, "fraction", 2000)
+    evidence = Measurement(
+        "serving",
+        0.4,
+        "fraction",
+        2000,
+        parts={"app.agreement": quantity, "web.agreement": quantity},
+        tables={"steps": Table(("pipeline", "step", "images", "share"), rows)},
+        notes=("phone: a note", "app: a note"),
+    )
+    demand = replace(CORRUPTION, dimension="serving", unit="fraction", parts=())
+    app = replace(demand, part="app.agreement", request=ServingRequest("app", "agreement"))
+    assert explanation(judge(app, evidence)).split("\n")[1:-1] == [
+        "  answers that one step alone changes, of 2,000: resize 85, jpeg 12",
+        "  n = 2,000 images",
+        "  app: a note",
+    ]
+    web = replace(demand, part="web.agreement", request=ServingRequest("web", "agreement"))
+    assert explanation(judge(web, evidence)).split("\n")[1:-1] == ["  n = 2,000 images"]
+
+
 def test_a_part_that_was_not_measured_is_no_pass():
     demand = replace(CORRUPTION, part="fog", parts=())
     verdict = judge(demand, corruption(0.6, snow=0.9))
@@ -233,7 +265,7 @@ def test_a_drop_without_baseline(optional):
     assert verdict.outcome == ("skipped" if optional else "unmeasurable")
     assert verdict.reason == (
         "there is no baseline to compare with. "
-        "Name a record with --quba-baseline FILE.json (what-if: --baseline)"
+        "Name a record with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
     )
 
 
@@ -381,3 +413,41 @@ def test_the_largest_confusions_explain_a_number_of_all_classes():
 def test_other_tables_of_that_name_explain_nothing():
     custom = Measurement("mine", 0.4, "ratio", 10, tables={"confusions": Table(("a",), (("b",),))})
     assert "most confused" not in explanation(judge(replace(CORRUPTION, dimension="mine", parts=()), custom))
+
+
+FLIPS = {
+    "flips_by_class": Table(
+        ("class", "images", "lost", "gained", "wrong_to_wrong"),
+        (("cat", 120, 3, 9, 2), ("ape", 100, 5, 0, 1), ("bee", 90, 0, 1, 0), ("cow", 80, 0, 0, 1)),
+    ),
+    "flipped_images": Table(
+        ("index", "kind", "label", "before", "after"),
+        ((8, "lost", "cat", "cat", "ape"), (3, "gained", "cat", "bee", "cat")),
+    ),
+}
+
+
+def of_parity(metric, *, on="clean", tables=FLIPS):
+    request = ParityRequest(metric, on)
+    demand = replace(
+        CORRUPTION, dimension="parity", part=request.name, parts=(), request=request, unit="fraction"
+    )
+    parts = {request.name: Quantity(0.1, "fraction", 390)}
+    evidence = Measurement("parity", 0.1, "fraction", 390, parts=parts, tables=tables)
+    return [line.strip() for line in explanation(judge(demand, evidence)).splitlines()[1:-2]]
+
+
+def test_changed_answers_explain_a_failure():
+    assert of_parity("agreement") == [
+        "most changed answers: cat 14 (of 120), ape 6 (of 100), bee 1 (of 90)",
+        "first images: 8 (cat → ape, label cat), 3 (bee → cat, label cat)",
+    ]
+    assert of_parity("negative_flips") == [
+        "most lost answers: ape 5 (of 100), cat 3 (of 120)",
+        "first images: 8 (cat → ape, label cat)",
+    ]
+
+
+def test_tables_of_clean_images_explain_no_other_set():
+    assert of_parity("agreement", on="fog") == []
+    assert of_parity("agreement", tables={}) == []

@@ -24,7 +24,7 @@ from quba_check.models.checkpoints.timm_architectures import (
     convert_names,
     fitting_architecture,
 )
-from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.loaded_module import LoadedModule, stored_bytes
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import WITH_CODE, ModelSpec
 
@@ -54,6 +54,7 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         configs=(chosen.config,) if chosen.config else (),
         notes=(*chosen.notes, *notes),
         files=(facts.file, *([chosen.file] if chosen.file else [])),
+        weight_bytes=stored_bytes(match.state.values()),
     )
 
 

@@ -69,6 +69,22 @@ def preprocessing_config(
     return PreprocessingConfig(values, source, departs)
 
 
+def fallback_config(values: Mapping[str, Any], source: str) -> PreprocessingConfig:
+    """Return a model's preprocessing, for another one that does not state its own.
+
+    Args:
+        values: the fields of its preprocessing, as in records.
+        source: its name in records and reports.
+
+    Raises:
+        ModelError: a value is not valid, as in a record that was edited.
+    """
+    keys = ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
+    # The default of crop_mode is not worth a note on a model that states all else.
+    stated = {key: values[key] for key in keys if values.get(key) not in (None, "center")}
+    return preprocessing_config(stated, where=source, source=source)
+
+
 def short_repr(value: object) -> str:
     """Return the repr of a value from a file, on one line, shortened.
 

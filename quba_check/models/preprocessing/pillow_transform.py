@@ -43,9 +43,11 @@ class PillowTransform:
         height, width = self.resized_size((image.height, image.width))
         if (height, width) != (image.height, image.width):
             image = image.resize((width, height), Image.Resampling[self.interpolation.upper()])
-        if (height, width) != self.size:
-            image = self._centre(image)
-        return pixels_of(image)
+        return self.cropped(image)
+
+    def cropped(self, image: Image.Image) -> Tensor:
+        """Return the middle of a resized image, uint8 (3, height, width)."""
+        return pixels_of(image if (image.height, image.width) == self.size else self._centre(image))
 
     def resized_size(self, image: Size) -> Size:
         """Return the size of an image after the resize and before the crop."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import nn
 
+from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.preprocessing.config import KEYS, PreprocessingConfig, preprocessing_config
 from quba_check.models.preprocessing.constants import IMAGENET_MEAN, IMAGENET_STD, Triple
@@ -34,6 +35,7 @@ class Preprocessing:
         crop_mode: `center` keeps the aspect ratio and crops, `squash` does not keep it, `border` pads.
         source: origin of these values, for reports.
         temperature: divisor of the model's logits before the softmax.
+        pipeline: the serving pipeline that replaces some of its steps; None for the model's own.
     """
 
     input_size: tuple[int, int, int]
@@ -44,17 +46,19 @@ class Preprocessing:
     crop_mode: str
     source: str
     temperature: float = 1.0
+    pipeline: ServingPipeline | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for records and cache keys.
 
-        A temperature of 1, which changes nothing, is left out.
+        A temperature of 1, which changes nothing, and a missing pipeline are left out.
         """
-        return {
+        values = {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-            if (name, value) != ("temperature", 1)
+            for name, value in asdict(replace(self, pipeline=None)).items()
+            if (name, value) not in (("temperature", 1), ("pipeline", None))
         }
+        return values if self.pipeline is None else values | {"pipeline": self.pipeline.as_dict()}
 
     @property
     def is_assumed(self) -> bool:
@@ -88,17 +92,22 @@ class Preprocessing:
 
 
 def preprocessing_of(
-    configs: Sequence[PreprocessingConfig], *, spec: str, image_size: int | None
+    configs: Sequence[PreprocessingConfig],
+    *,
+    spec: str,
+    image_size: int | None,
+    fallback: PreprocessingConfig | None = None,
 ) -> Preprocessing:
     """Return the preprocessing that configs state.
 
-    Later configs override earlier ones key by key, and the suite's defaults fill the rest.
+    Later configs override earlier ones key by key; the fallback and then the suite's defaults fill the rest.
 
     Args:
         configs: of the module itself, its checkpoint and a preprocessing file, as far as there are any.
         spec: the model's spec, for messages.
         image_size: side in pixels stated in the suite's manifest; images are resized to it and not cropped.
             None: 224, the middle of 256 pixels.
+        fallback: preprocessing of the model that this one replaces.
 
     Returns:
         The preprocessing. `source` names the keys that come from another source than the rest.
@@ -117,11 +126,12 @@ def preprocessing_of(
         "temperature": 1.0,
     }
     sources = dict.fromkeys(values, SUITE_DEFAULTS)
-    for config in configs:
+    fallbacks = [] if fallback is None else [fallback]
+    for config in (*fallbacks, *configs):
         overrides = {key: value for key, value in config.values.items() if key in values}
         values |= overrides
         sources |= dict.fromkeys(overrides, config.source)
-    preprocessing = Preprocessing(**values, source=_source(sources, configs))
+    preprocessing = Preprocessing(**values, source=_source(sources, [*configs, *fallbacks]))
     sides = [side / preprocessing.crop_pct for side in preprocessing.input_size[1:]]
     if not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:
         raise ModelError(

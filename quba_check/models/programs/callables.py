@@ -34,16 +34,7 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         ModelError: module or callable do not exist, raise, or return something else than a torch module or a
             `NumpyModel`.
     """
-    module_name, _, path = spec.text.partition(":")
-    value = _import_module(module_name, spec.text)
-    with model_errors(f"{spec.text}: looking it up raised"):
-        for name in path.split("."):
-            if not hasattr(value, name):
-                owner = getattr(value, "__name__", module_name)
-                raise ModelError(
-                    f"{spec.text}: '{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}"
-                )
-            value = getattr(value, name)
+    value = imported_object(spec.text)
     module: object = value if isinstance(value, NumpyModel) else None
     with model_errors(f"{spec.text}: calling it raised"):
         if callable(value) and not isinstance(value, nn.Module):
@@ -72,7 +63,27 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         hidden=weights.tensors,
         uncounted=weights.uncounted,
         takes_single_images=depends_on_batch(module),
+        weight_bytes=weights.size,
     )
+
+
+def imported_object(text: str) -> Any:
+    """Return the object of `package.module:name`, with the current folder importable.
+
+    Raises:
+        ModelError: module or object do not exist, or importing them raises.
+    """
+    module_name, _, path = text.partition(":")
+    value = _import_module(module_name, text)
+    with model_errors(f"{text}: looking it up raised"):
+        for name in path.split("."):
+            if not hasattr(value, name):
+                owner = getattr(value, "__name__", module_name)
+                raise ModelError(
+                    f"{text}: '{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}"
+                )
+            value = getattr(value, name)
+    return value
 
 
 def _import_module(name: str, spec: str) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, count_weights, memory_key, quiet
+from quba_check.models.loaded_module import LoadedModule, count_weights, memory_key, quiet, stored_bytes
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
@@ -137,6 +137,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         parameters=parameters - _unused_parameters(program),
         files=files,
         is_program=True,
+        weight_bytes=stored_bytes([program.state_dict, program.constants]),
         takes_single_images=any(_operator(node) in DYNAMIC for node in program.graph.nodes),
     )
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.models.fingerprint import named_tensors, unusual_form
-from quba_check.models.loaded_module import is_weight, memory_key
+from quba_check.models.loaded_module import is_weight, memory_key, stored_bytes
 from quba_check.models.programs.torchscript_graph import program_nodes, program_values
 
 NONE = "the model has no parameters or weights that can be counted"
@@ -28,11 +28,13 @@ class HiddenWeights:
         tensors: dense tensors by name, for the fingerprint.
         count: number of their elements, and of those of 8-bit buffers.
         uncounted: reason why the weights cannot be counted; empty if they can.
+        size: bytes of parameters, buffers and these tensors, quantised ones before their conversion.
     """
 
     tensors: Mapping[str, Tensor]
     count: int
     uncounted: str
+    size: int = 0
 
 
 def hidden_weights(module: nn.Module) -> HiddenWeights:
@@ -45,7 +47,8 @@ def hidden_weights(module: nn.Module) -> HiddenWeights:
     Args:
         module: the module as loaded.
     """
-    known = {memory_key(tensor) for tensor in named_tensors(module).values() if not unusual_form(tensor)}
+    dense = [tensor for tensor in named_tensors(module).values() if not unusual_form(tensor)]
+    known = {memory_key(tensor) for tensor in dense}
     tensors: dict[tuple[object, ...], tuple[str, Tensor]] = {}
     uncounted = ""
     for name, value in _values("", module, {}):
@@ -58,8 +61,9 @@ def hidden_weights(module: nn.Module) -> HiddenWeights:
     count = sum(value.numel() for _, value in tensors.values()) + sum(buffer.numel() for buffer in small)
     if not count and not uncounted and not any(parameter.numel() for parameter in module.parameters()):
         uncounted = NONE
-    dense = {name: value.dequantize() if value.is_quantized else value for name, value in tensors.values()}
-    return HiddenWeights(dense, count, uncounted)
+    by_name = {name: value.dequantize() if value.is_quantized else value for name, value in tensors.values()}
+    size = stored_bytes([*dense, *(value for _, value in tensors.values())])
+    return HiddenWeights(by_name, count, uncounted, size)
 
 
 def packed_tensors(values: Sequence[object]) -> tuple[list[Tensor], str]:

@@ -16,7 +16,10 @@ _WEIGHT_TYPES = frozenset({1, 2, 3, 6, 10, 11, *range(14, 27)})
 """Of onnx.TensorProto.DataType: floating point of every width, complex numbers, the integers of 8 bits and
 less that weights are quantised to, and those of 32 bits for the biases of quantised layers. Other integers
 are shapes, axes and indices."""
-
+_NARROW = {21: 4, 22: 4, 23: 4, 25: 2, 26: 2}
+"""Bits of an element of the types that are narrower than a byte."""
+_NO_NUMBERS = (0, 8)
+"""Undefined, and text."""
 
 _DYNAMIC = "DynamicQuantize"
 """Beginning of the operators whose scale depends on the whole batch: DynamicQuantizeLinear, and those of
@@ -34,11 +37,13 @@ class OnnxGraph:
             others do not count.
         files: the file and those with its external weights.
         depends_on_batch: True if values are quantised with a scale that depends on the whole batch.
+        weight_bytes: bytes of all tensors and lists of floating-point numbers stored in the graph.
     """
 
     parameters: int
     files: tuple[ModelFile, ...] = ()
     depends_on_batch: bool = False
+    weight_bytes: int = 0
 
 
 def read_graph(path: Path, *, spec: str) -> OnnxGraph:
@@ -64,7 +69,8 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     parts = [part for root in (model.graph, *model.functions) for part in _parts(root)]
     tensors = [part for part in parts if isinstance(part, onnx.TensorProto)]
     counts = [math.prod(tensor.dims) for tensor in tensors if tensor.data_type in _WEIGHT_TYPES]
-    counts += [len(part.floats) for part in parts if isinstance(part, onnx.AttributeProto)]
+    lists = [len(part.floats) for part in parts if isinstance(part, onnx.AttributeProto)]
+    bits = sum(32 * count for count in lists) + sum(_bits(tensor) for tensor in tensors)
     names = sorted(
         {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     )
@@ -76,10 +82,21 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
             )
     files = (*first, *model_files(*(path.parent / name for name in names)))
     return OnnxGraph(
-        sum(count for count in counts if count > 1),
+        sum(count for count in (*counts, *lists) if count > 1),
         files,
         any(isinstance(part, onnx.NodeProto) and part.op_type.startswith(_DYNAMIC) for part in parts),
+        bits // 8,
     )
+
+
+def _bits(tensor: Any) -> int:
+    """Return the number of bits of a tensor of a graph, 0 for texts."""
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    if tensor.data_type in _NO_NUMBERS:
+        return 0
+    width = _NARROW.get(tensor.data_type) or 8 * tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return int(math.prod(tensor.dims) * width)
 
 
 def _parts(message: Any) -> Iterator[Any]:

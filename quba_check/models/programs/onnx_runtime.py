@@ -76,6 +76,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         parameters=graph.parameters,
         device=device if provider == CUDA else torch.device("cpu"),
         takes_single_images=graph.depends_on_batch,
+        weight_bytes=graph.weight_bytes,
     )
 
 

@@ -79,6 +79,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         notes=[PARAMETERS],
         parameters=parameters,
         uncounted=uncounted,
+        weight_bytes=files[1].size,
         takes_single_images=_depends_on_batch(model),
     )
 

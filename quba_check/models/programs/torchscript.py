@@ -12,7 +12,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, count_weights, quiet
+from quba_check.models.loaded_module import LoadedModule, count_weights, quiet, stored_bytes
 from quba_check.models.model_files import model_files
 from quba_check.models.programs.exported import TRAIN_FLAGS
 from quba_check.models.programs.hidden_weights import depends_on_batch, packed_tensors
@@ -77,6 +77,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         is_program=True,
         uncounted=uncounted,
         takes_single_images=depends_on_batch(module),
+        weight_bytes=stored_bytes([*module.parameters(), *module.buffers(), *values, packed]),
     )
 
 

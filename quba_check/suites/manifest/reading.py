@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import normpath
 
 from quba_check.core.head import Head
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.prompts import Prompts
+from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import SuiteError
 from quba_check.messages import listed, one_line
@@ -49,6 +50,7 @@ class Manifest:
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
         content: the bytes of the file.
         training: folder or list of training images, relative to the data folder; None if not stated.
+        serving: pipelines of the applications that use the models, by name.
         assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
 
@@ -65,6 +67,7 @@ class Manifest:
     content: bytes = b""
     training: str | None = None
     assumed: str = ""
+    serving: Mapping[str, ServingPipeline] = field(default_factory=dict)
 
     @property
     def corruptions(self) -> CorruptionsEntry | None:
@@ -93,6 +96,12 @@ def read_manifest(path: Path, label: str) -> Manifest:
         text = f"clean images are labelled in the model's own classes, got '{space}'. Remove the key."
         raise error_at(document, ("sets", CLEAN_SET, "space"), text)
     _check_corruptions(document, entry.sets)
+    for name in entry.serving:
+        if not _SHIFT_NAME.fullmatch(name):
+            raise SuiteError(
+                f"{document.at_key(('serving', name))}: serving: got the name '{name}'. Allowed: lower-case "
+                "letters, digits and _, with a letter first."
+            )
     spaces = define_spaces(document, entry, classes)
     sets = _declared_sets(entry.sets)
     for name, declared in sets.items():
@@ -112,6 +121,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
         head=head,
         content=document.content,
         training=entry.training,
+        serving={name: one.pipeline for name, one in entry.serving.items()},
     )
 
 

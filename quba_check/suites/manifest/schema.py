@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from quba_check.core.label_space import Rule
+from quba_check.core.serving import (
+    METHODS,
+    STEPS,
+    Channels,
+    Crop,
+    InputType,
+    Library,
+    Method,
+    Resize,
+    ServingPipeline,
+)
+from quba_check.messages import listed
 from quba_check.strict_yaml import Strict, describe
 from quba_check.strict_yaml.schema import SchemaVersion
 from quba_check.suites.label_spaces import IMAGENET
 from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry, UnknownEntry
 
 CLASS_FILE_SUFFIX = ".txt"
+_CALL = re.compile(r"[\w.]+:[\w.]+")
 
 
 class SetEntries(Strict):
@@ -36,6 +50,77 @@ class SetEntries(Strict):
     mixed_rand: SetEntry | None = None
     cue_conflict: CueConflictEntry | None = None
     unknown: UnknownEntry = Field(default_factory=lambda: UnknownEntry.model_validate({}))
+
+
+class ResizeEntry(Strict):
+    """The resize of a serving pipeline.
+
+    Attributes:
+        library: the library that resizes; `torchvision` if `antialias` is stated, else `pillow`.
+        method: its interpolation; by default the model's own.
+        antialias: `false` shrinks images without a filter; for `torchvision`.
+    """
+
+    library: Library | None = None
+    method: Method | None = None
+    antialias: bool | None = None
+
+    @model_validator(mode="after")
+    def _check_library(self) -> ResizeEntry:
+        library = self.resize.library
+        if self.antialias is not None and library != "torchvision":
+            raise ValueError(f"antialias belongs to library: torchvision, got library: {library}.")
+        if self.method is not None and self.method not in METHODS[library]:
+            allowed = ", ".join(METHODS[library])
+            raise ValueError(f"{library} has no method '{self.method}'. Allowed: {allowed}.")
+        return self
+
+    @property
+    def resize(self) -> Resize:
+        """The resize, with its library."""
+        default: Library = "pillow" if self.antialias is None else "torchvision"
+        return Resize(self.library or default, self.method, self.antialias)
+
+
+class ServingEntry(Strict):
+    """The preprocessing of an application; a missing key keeps the model's own.
+
+    Attributes:
+        decode: the library that decodes files.
+        jpeg: quality of the JPEG file that decoded images pass through, before the resize.
+        resize: the resize.
+        crop: `center` crops as the model does; `squash` resizes the whole image to the model's input size;
+            `letterbox` keeps its aspect ratio and pads with black.
+        channels: order of the channels that reach the model.
+        dtype: number format that the normalised input is rounded to.
+        call: `package.module:function` in place of all other keys; see docs/parity.md.
+    """
+
+    decode: Library | None = None
+    jpeg: Annotated[int, Field(ge=1, le=100)] | None = None
+    resize: ResizeEntry | None = None
+    crop: Crop | None = None
+    channels: Channels | None = None
+    dtype: InputType | None = None
+    call: str | None = None
+
+    @model_validator(mode="after")
+    def _check_call(self) -> ServingEntry:
+        stated = [name for name, value in self if value is not None]
+        if not stated:
+            raise ValueError(f"got nothing. Allowed: one or more of {listed(STEPS)}, or call.")
+        if self.call is not None and len(stated) > 1:
+            raise ValueError(f"call replaces all steps, got it together with {stated[0]}. State call alone.")
+        if self.call is not None and not _CALL.fullmatch(self.call):
+            raise ValueError(f"call: got {describe(self.call)}. Allowed: package.module:function.")
+        return self
+
+    @property
+    def pipeline(self) -> ServingPipeline:
+        """The pipeline that the keys state."""
+        values = {name: getattr(self, name) for name in STEPS if name != "resize"}
+        resize = None if self.resize is None else self.resize.resize
+        return ServingPipeline(**values, resize=resize, call=self.call or "")
 
 
 class SpaceEntry(BaseModel):
@@ -101,6 +186,7 @@ class ManifestEntry(Strict):
             or a text file with all classes.
         training: the images that models were trained with, for `quba-check suite check`: a folder, or a text
             file with a path a line, relative to the data folder.
+        serving: preprocessing of the applications that use the models, by name, for demands under `serving`.
     """
 
     schema_version: SchemaVersion = Field(alias="schema")
@@ -112,6 +198,7 @@ class ManifestEntry(Strict):
     spaces: dict[str, Space] = Field(default_factory=dict)
     prompts: PromptsEntry | None = None
     training: str | None = None
+    serving: dict[str, ServingEntry] = Field(default_factory=dict)
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -46,7 +46,7 @@ def message(path, trust_pickle=True):
     return refusal(path, trust_pickle=trust_pickle).removeprefix(f"{path}: ")
 
 
-@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("name", [pytest.param("test_resnet", marks=pytest.mark.slow), "test_vit"])
 def test_programs_answer_as_their_model_does(name, tmp_path):
     torch.manual_seed(0)
     options = {"img_size": 64} if name == "test_vit" else {}
@@ -174,6 +174,7 @@ def test_weights_outside_of_its_parameters_are_counted(tmp_path):
     path = export(tmp_path / "net.pt2", Hidden().eval(), IMAGES)
     classifier = load(path)
     assert classifier.parameters == 6 + 60 + 200
+    assert classifier.weight_bytes == 4 * (6 + 60 + 200 + 6) + 8 * (1 + 10)  # statistics; counter and index
     assert classifier.notes[0] == (
         f"parameters counts 260 numbers that {path} holds as constants or buffers, too"
     )

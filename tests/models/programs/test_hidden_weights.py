@@ -168,6 +168,10 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 def test_a_quantised_callable(load: Callable[[nn.Module], Classifier]) -> None:
     classifier = load(dynamic(Net(), nn.Linear))
     assert classifier.parameters == size(Net())
+    assert (
+        classifier.weight_bytes == 4 * (size(Net()) - 12 + 8) + 12 + 8
+    )  # 12 weights of int8, the statistics
+    assert classifier.file_bytes is None
     assert classifier.trainable == size(Net()) - 15  # a training cannot change packed weights
     assert classifier.notes[:2] == (
         "parameters counts 15 numbers outside of zoo_quantised:net's parameters, too",

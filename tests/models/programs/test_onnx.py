@@ -15,7 +15,8 @@ from support.loaded_models import load as load_model
 from support.loaded_models import refusal
 from support.onnx_files import colours, export, mean_of_colours
 
-from quba_check.errors import ModelError
+from quba_check.errors import ModelError, UnmeasurableError
+from quba_check.models.flops import count_flops
 from quba_check.models.programs.onnx_graph import read_graph
 
 THREE = ("red", "green", "blue")
@@ -57,6 +58,11 @@ def test_what_is_known_of_it(exported):
     # The exporter folded the BatchNorm into the convolution, which leaves 4·27 + 4 and 3·4 + 3.
     assert classifier.parameters == 127
     assert classifier.trainable == 0
+    assert classifier.weight_bytes == 4 * 127 + 8 * 4  # axes and a shape
+    assert classifier.file_bytes == path.stat().st_size
+    with pytest.raises(UnmeasurableError) as raised:
+        count_flops(classifier)
+    assert raised.value.reason == "torch counts no FLOPs in it: the model runs outside of torch"
     assert classifier.name == "any"
     assert classifier.no_gradient == "an ONNX model gives no gradients, which FGSM and PGD need"
     assert classifier.preprocessing.input_size == (3, 8, 8)
@@ -140,7 +146,9 @@ def test_weights_are_counted_wherever_they_are_stored(tmp_path):
         ],
     )
     onnx.save(helper.make_model(graph), tmp_path / "x.onnx")
-    assert read_graph(tmp_path / "x.onnx", spec="x.onnx").parameters == 4 + 2 * 5 + 21 + 11
+    graph = read_graph(tmp_path / "x.onnx", spec="x.onnx")
+    assert graph.parameters == 4 + 2 * 5 + 21 + 11
+    assert graph.weight_bytes == 4 * (4 + 1 + 2 * 5 + 21 + 1) + 11 + 8 * 13
 
 
 def test_numbers_in_attributes_count(tmp_path):
@@ -163,7 +171,18 @@ def test_numbers_in_attributes_count(tmp_path):
         sparse_initializer=[helper.make_sparse_tensor(values, indices, [9])],
     )
     onnx.save(helper.make_model(graph, functions=[function]), tmp_path / "x.onnx")
-    assert read_graph(tmp_path / "x.onnx", spec="x.onnx").parameters == 30 + 4 + 4 + 7
+    graph = read_graph(tmp_path / "x.onnx", spec="x.onnx")
+    assert graph.parameters == 30 + 4 + 4 + 7
+    assert graph.weight_bytes == 4 * (30 + 4 + 4 + 7) + 2 * 8 * 4  # with the indices of the sparse ones
+
+
+def test_elements_that_are_narrower_than_a_byte(tmp_path):
+    texts = helper.make_tensor("texts", TensorProto.STRING, [2], [b"cat", b"dog"])
+    narrow = helper.make_tensor("narrow", TensorProto.INT4, [6], [1] * 6)
+    output = helper.make_tensor_value_info("narrow", TensorProto.INT4, [6])
+    graph = helper.make_graph([], "main", [], [output], [texts, narrow])
+    onnx.save(helper.make_model(graph), tmp_path / "x.onnx")
+    assert read_graph(tmp_path / "x.onnx", spec="x.onnx").weight_bytes == 3
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../weights.data", "parts/../../weights.data"])

@@ -57,10 +57,14 @@ def test_programs_answer_as_their_model_does(make, model, tmp_path):
 def test_parameters_are_counted(model, tmp_path):
     count = sum(parameter.numel() for parameter in model.parameters())
     traced(model).save(tmp_path / "net.pt")
-    assert load(tmp_path / "net.pt").parameters == count
+    classifier = load(tmp_path / "net.pt")
+    assert classifier.parameters == count
+    assert classifier.weight_bytes == sum(tensor.nbytes for tensor in model.state_dict().values())
+    assert classifier.file_bytes == (tmp_path / "net.pt").stat().st_size
     frozen(model).save(tmp_path / "frozen.pt")
     classifier = load(tmp_path / "frozen.pt")
     assert 0.9 * count < classifier.parameters < 1.1 * count
+    assert 4 * classifier.parameters <= classifier.weight_bytes <= 4.1 * classifier.parameters
     assert classifier.notes[0] == (
         f"{tmp_path}/frozen.pt is frozen: parameters counts the {classifier.parameters:,} numbers of its "
         "constants"

@@ -8,6 +8,7 @@ from textwrap import dedent
 import pytest
 
 from quba_check.core.label_space import LabelSpace
+from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import View
 from quba_check.errors import SuiteError
 from quba_check.suites import suite_schema
@@ -353,3 +354,69 @@ def test_the_json_schema_knows_the_keys_of_every_reader() -> None:
         name: {"reader", "path"} - ({"path"} if name == "arrays" else set()) for name in named
     }
     assert all(model["additionalProperties"] is False for model in readers.values())
+
+
+SERVING = HEAD + "sets: {clean: {reader: folder, path: val}}\nserving:\n"
+
+
+def test_serving_pipelines(tmp_path: Path) -> None:
+    text = (
+        "  app:\n    {decode: opencv, jpeg: 85, resize: {method: bilinear, antialias: false},\n"
+        "     crop: letterbox, channels: BGR, dtype: float16}\n"
+        "  phone: {resize: {library: opencv, method: area}}\n  server: {call: shop.images:prepare}\n"
+    )
+    app = ServingPipeline(
+        "opencv", 85, Resize("torchvision", "bilinear", False), "letterbox", "BGR", "float16"
+    )
+    assert read(tmp_path, SERVING + text).serving == {
+        "app": app,
+        "phone": ServingPipeline(resize=Resize("opencv", "area")),
+        "server": ServingPipeline(call="shop.images:prepare"),
+    }
+    assert app.steps == ("decode", "jpeg", "resize", "crop", "channels", "dtype")
+    assert read(tmp_path, HEAD + "sets: {clean: {reader: folder, path: val}}\n").serving == {}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            "app: {}",
+            "serving.app: got nothing. Allowed: one or more of decode, jpeg, resize, crop, channels, dtype, "
+            "or call.",
+        ),
+        ("app: {jpeg: 0}", "serving.app.jpeg: got 0. Allowed: at least 1."),
+        ("app: {jpeg: 101}", "serving.app.jpeg: got 101. Allowed: at most 100."),
+        (
+            "app: {decode: openCV}",
+            "serving.app.decode: got text 'openCV'. Allowed: pillow, opencv, torchvision. "
+            "Did you mean 'opencv'?",
+        ),
+        (
+            "app: {resise: {}}",
+            "serving.app: unknown key 'resise'. Did you mean 'resize'? Allowed: decode, jpeg, resize, crop, "
+            "channels, dtype, call.",
+        ),
+        (
+            "app: {resize: {library: opencv, antialias: true}}",
+            "serving.app.resize: antialias belongs to library: torchvision, got library: opencv.",
+        ),
+        (
+            "app: {resize: {method: area}}",
+            "serving.app.resize: pillow has no method 'area'. Allowed: nearest, bilinear, bicubic, lanczos.",
+        ),
+        (
+            "app: {call: 'shop:prepare', jpeg: 85}",
+            "serving.app: call replaces all steps, got it together with jpeg. State call alone.",
+        ),
+        ("app: {call: shop.py}", "serving.app: call: got text 'shop.py'. Allowed: package.module:function."),
+        (
+            "My-App: {jpeg: 85}",
+            "serving: got the name 'My-App'. Allowed: lower-case letters, digits and _, with a letter first.",
+        ),
+    ],
+)
+def test_wrong_serving_pipelines(tmp_path: Path, entry: str, message: str) -> None:
+    with pytest.raises(SuiteError) as caught:
+        read(tmp_path, f"{SERVING}  {entry}\n")
+    assert str(caught.value) == f"quba-data.yaml:6: {message}"

@@ -1,4 +1,4 @@
-"""The images of a set, each in one version or several, for numbers of classes."""
+"""The images of a set, each in one version or several, as rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions
-from quba_check.core.requests import ClassRequest
+from quba_check.core.requests import ClassRequest, ParityRequest, Request
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.dimensions._ratios import shows_same_images
@@ -33,8 +33,7 @@ def views_of(set_name: str, suite: SuiteFacts) -> tuple[View, ...]:
     """Return the views of a set; of a corruption those of all severities."""
     if set_name == CLEAN_SET:
         return (CLEAN,)
-    requests = (one for one in suite.requests if isinstance(one, ClassRequest))
-    needed = any(one.needs_probabilities and set_name in sets_of(one) for one in requests)
+    needed = any(_needs_probabilities(request, set_name) for request in suite.requests)
     view = View(set_name, columns="probabilities" if needed else "top1")
     if set_name in suite.shifts:
         return (view,)
@@ -42,8 +41,18 @@ def views_of(set_name: str, suite: SuiteFacts) -> tuple[View, ...]:
     return tuple(replace(corrupted, severity=severity) for severity in SEVERITIES)
 
 
+def _needs_probabilities(request: Request, set_name: str) -> bool:
+    """Return True if a request needs the probabilities of a set, not only its answers."""
+    if isinstance(request, ClassRequest):
+        return request.needs_probabilities and set_name in sets_of(request)
+    return isinstance(request, ParityRequest) and (request.metric, request.set) == (
+        "probability_change",
+        set_name,
+    )
+
+
 @dataclass(frozen=True)
-class ClassSet:
+class SetRows:
     """The rows of a set: its images, one version after another.
 
     Attributes:
@@ -55,7 +64,7 @@ class ClassSet:
     view: View
 
     @classmethod
-    def of(cls, predictions: Tables, views: tuple[View, ...]) -> ClassSet:
+    def of(cls, predictions: Tables, views: tuple[View, ...]) -> SetRows:
         """Return the rows of some views.
 
         Raises:
@@ -81,6 +90,15 @@ class ClassSet:
     def predicted(self) -> Classes:
         """(r,) predicted class of each row."""
         return np.concatenate([table.predicted for table in self.tables])
+
+    @cached_property
+    def correct(self) -> Mask:
+        """(r,) True for the rows with a right answer."""
+        return np.concatenate([table.correct for table in self.tables])
+
+    def shows_same_images(self, other: SetRows) -> bool:
+        """Return True if another model's rows are of the same images and labels."""
+        return all(map(shows_same_images, self.tables, other.tables))
 
     @property
     def images(self) -> NDArray[np.intp]:

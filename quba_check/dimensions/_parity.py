@@ -1,0 +1,188 @@
+"""Two models' answers to the same images, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.core.confidence import SCORES, ConfidenceCurve, curve_of
+from quba_check.core.dimension import Better, Part
+from quba_check.core.facts import SuiteFacts, table_class_names
+from quba_check.core.measurement import Quantity, Table
+from quba_check.core.requests import ParityMetric
+from quba_check.dimensions._set_rows import SetRows
+from quba_check.errors import UnmeasurableError
+from quba_check.metrics.parity import QUANTILE, FlipKind, Mask, flip_masks, probability_changes, quantile
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import quantile_limits, wilson_limits
+
+GIVE_REFERENCE = "--quba-reference MODEL"
+NO_PROBABILITIES = f"the baseline's record keeps no probabilities. Give the model itself: {GIVE_REFERENCE}"
+SHOWN = 100
+"""Largest number of rows of a table: of changed answers, and of images."""
+_BINS = (0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Ends of the intervals of probability changes."""
+_METRICS: dict[ParityMetric, tuple[Better, str]] = {
+    "agreement": ("high", "share of equal answers"),
+    "negative_flips": ("low", "share of images that only the reference classifies correctly"),
+    "probability_change": ("low", f"{100 * QUANTILE:g}th percentile of the largest change of a probability"),
+}
+
+
+def parity_part(name: str, metric: ParityMetric) -> Part:
+    """Return a number of two models' answers as a part of a dimension."""
+    better, title = _METRICS[metric]
+    return Part(name, "fraction", better, title)
+
+
+@dataclass(frozen=True)
+class AnswerPairs:
+    """The answers of a judged model and a reference to the same images.
+
+    Attributes:
+        judged: rows of the judged model.
+        reference: rows of the reference.
+    """
+
+    judged: SetRows
+    reference: SetRows
+
+    def __post_init__(self) -> None:
+        if not self.judged.shows_same_images(self.reference):
+            raise UnmeasurableError(f"the reference was shown other images of the set {self.judged.view}")
+
+    @cached_property
+    def differs(self) -> Mask:
+        """(r,) True if the answers to a row differ."""
+        differs: Mask = self.judged.predicted != self.reference.predicted
+        return differs
+
+    @cached_property
+    def is_same(self) -> bool:
+        """True if the answers and their probabilities are the same in every bit."""
+        pairs = zip(self.judged.tables, self.reference.tables, strict=True)
+        return not self.differs.any() and all(
+            np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
+            for one, other in pairs
+            for name in ("confidence", "true_probability")
+        )
+
+    @cached_property
+    def flips(self) -> dict[FlipKind, Mask]:
+        """(r,) rows of each kind of changed answer."""
+        return flip_masks(self.reference.correct, self.judged.correct, self.differs)
+
+    @cached_property
+    def changes(self) -> NDArray[np.float32] | None:
+        """(r,) largest change of a probability, in [0, 1]; None without the reference's probabilities."""
+        pairs = [
+            (before.probabilities, after.probabilities)
+            for before, after in zip(self.reference.tables, self.judged.tables, strict=True)
+        ]
+        known = [(one, other) for one, other in pairs if one is not None and other is not None]
+        return (
+            None
+            if len(known) < len(pairs)
+            else np.concatenate([probability_changes(*pair) for pair in known])
+        )
+
+    def quantity(self, metric: ParityMetric) -> Quantity:
+        """Return a number; the same outputs in every bit give an exact one.
+
+        Raises:
+            UnmeasurableError: a change of probabilities is asked for, and those of the reference are unknown.
+        """
+        if metric == "probability_change":
+            return self._largest_change()
+        hits = ~self.differs if metric == "agreement" else self.flips["lost"]
+        n, count = len(hits), int(np.count_nonzero(hits))
+        quantity = self.judged.quantity(
+            Estimate.mean(hits, "rows"), lambda z, effect: wilson_limits(count / effect, n / effect, z)
+        )
+        return self._exact(quantity) if self.is_same else quantity
+
+    def _largest_change(self) -> Quantity:
+        changes = self.changes
+        if changes is None:
+            raise UnmeasurableError(NO_PROBABILITIES)
+        value, images = quantile(changes), len(self.judged.tables[0])
+        versions = len(changes) / images
+        curve = curve_of(
+            lambda z, effect: quantile_limits(changes, QUANTILE, 1.0, z, versions * effect), 0.0, 1.0
+        )
+        quantity = Quantity(value, "fraction", len(changes), curve, images=images if versions > 1 else None)
+        return self._exact(quantity) if self.is_same else quantity
+
+    def tables(self, suite: SuiteFacts) -> dict[str, Table]:
+        """Return counts of flips, changed answers, probability changes, and the flipped images."""
+        names = table_class_names(suite.class_names_of(self.judged.view.set), suite.class_count)
+        tables = {"flips": self._flip_table(), "flips_by_class": self._class_table(names)}
+        tables["changed_answers"] = self._answer_table(names)
+        if self.changes is not None:
+            tables["probability_changes"] = self._histogram(self.changes)
+        tables["flipped_images"] = self._image_table(names)
+        return {name: table for name, table in tables.items() if table.rows}
+
+    @staticmethod
+    def _exact(quantity: Quantity) -> Quantity:
+        """Return a number of equal outputs, which no other sample of images would change."""
+        return replace(quantity, curve=ConfidenceCurve((quantity.value,) * len(SCORES)))
+
+    def _flip_table(self) -> Table:
+        n = len(self.differs)
+        rows = [(kind, int(mask.sum()), float(mask.mean())) for kind, mask in self.flips.items()]
+        return Table(("kind", "images", "share"), tuple(rows), f"of {n:,} answers")
+
+    def _class_table(self, names: Sequence[str]) -> Table:
+        """Return the flips of each class with one, those with the most first."""
+        label = self.judged.label
+        counts = [np.bincount(label[mask], minlength=len(names)) for mask in self.flips.values()]
+        images = np.bincount(label, minlength=len(names))
+        order = np.argsort(-np.sum(counts, axis=0), kind="stable")[:SHOWN].tolist()
+        rows = [(names[k], int(images[k]), *(int(count[k]) for count in counts)) for k in order]
+        columns = ("class", "images", *(kind.replace(" ", "_") for kind in self.flips))
+        return Table(columns, tuple(row for row in rows if any(row[2:])))
+
+    def _answer_table(self, names: Sequence[str]) -> Table:
+        """Return the pairs of different answers, the most frequent first."""
+        pairs = np.stack([self.reference.predicted, self.judged.predicted])[:, self.differs]
+        cells, counts = np.unique(pairs, axis=1, return_counts=True)
+        order = np.argsort(-counts, kind="stable")[:SHOWN]
+        rows = [
+            (names[b], names[a], n)
+            for (b, a), n in zip(cells.T[order].tolist(), counts[order].tolist(), strict=True)
+        ]
+        return Table(("before", "after", "images"), tuple(rows))
+
+    @staticmethod
+    def _histogram(changes: NDArray[np.float32]) -> Table:
+        counts, _ = np.histogram(changes, _BINS)
+        rows = zip(_BINS[:-1], _BINS[1:], counts.tolist(), strict=True)
+        title = _METRICS["probability_change"][1]
+        return Table(("from", "to", "images"), tuple(rows), f"{title}: {quantile(changes):.3g}")
+
+    def _image_table(self, names: Sequence[str]) -> Table:
+        """Return rows with another answer: lost ones first, then by probability change."""
+        judged, reference = self.judged, self.reference
+        kinds = ["lost", "gained", "wrong to wrong", "right to right"]
+        rank = np.full(len(self.differs), len(kinds) - 1)
+        for number, mask in enumerate(self.flips.values()):
+            rank[mask] = number
+        changes = np.zeros(len(rank)) if self.changes is None else self.changes
+        flipped = sorted(np.flatnonzero(self.differs).tolist(), key=lambda row: (rank[row], -changes[row]))
+        index = np.tile(judged.tables[0].index, len(judged.tables))
+        rows = [
+            (
+                int(index[row]),
+                kinds[rank[row]],
+                *(names[column[row]] for column in (judged.label, reference.predicted, judged.predicted)),
+                *([] if self.changes is None else [float(changes[row])]),
+            )
+            for row in flipped[:SHOWN]
+        ]
+        columns = ("index", "kind", "label", "before", "after")
+        return Table((*columns, *([] if self.changes is None else ["probability_change"])), tuple(rows))

@@ -1,0 +1,213 @@
+"""The transform of a serving pipeline: other libraries and steps than the model's own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from quba_check.core.serving import METHODS, Library, Resize, ServingPipeline
+from quba_check.errors import ModelError
+from quba_check.models.classifier import model_errors
+from quba_check.models.fingerprint import own_sources
+from quba_check.models.preprocessing.pillow_transform import Size, pixels_of
+from quba_check.models.preprocessing.preprocessing import Preprocessing
+from quba_check.models.programs.callables import imported_object
+
+VERSION = 1
+"""Increased when the pixels change; part of the cache keys."""
+Pixels = NDArray[np.uint8]
+Transform = Callable[[Image.Image], Tensor]
+_OPENCV = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+_CROPS: Mapping[str, dict[str, Any]] = {
+    "center": {"crop_mode": "center"},
+    "squash": {"crop_mode": "squash", "crop_pct": 1.0},
+    "letterbox": {"crop_mode": "border", "crop_pct": 1.0, "border": (0, 0, 0)},
+}
+"""What each crop changes in the model's own transform."""
+_ALLOWED = (
+    "Allowed: uint8 of shape (height, width, 3), or float32 of shape (3, height, width) that is normalised, "
+    "without NaN, the same kind for every image."
+)
+
+
+def with_version(pipeline: ServingPipeline) -> ServingPipeline:
+    """Return a pipeline with the version of the code behind it.
+
+    Raises:
+        ModelError: `call` cannot be imported.
+    """
+    version = str(VERSION)
+    if pipeline.uses_opencv:
+        version += f", opencv {cv2.__version__}"
+    if pipeline.call:
+        contents = [path.read_bytes() for path in own_sources(nn.Identity(), imported_object(pipeline.call))]
+        version += f", {blake2b(b''.join(contents), digest_size=16).hexdigest()}"
+    return replace(pipeline, version=version)
+
+
+def decoder(library: Library | None) -> Callable[[Image.Image], Image.Image]:
+    """Return the function that decodes an opened image to RGB.
+
+    OpenCV applies the orientation in EXIF data, as `cv2.imread` does; Pillow and torchvision do not. Images
+    without a file, such as those of arrays, need no decoding.
+    """
+    decode = {"opencv": _opencv_decoded, "torchvision": _torchvision_decoded}.get(library or "")
+
+    def read(image: Image.Image) -> Image.Image:
+        file = getattr(image, "fp", None)
+        if decode is None or file is None:
+            return image.convert("RGB")
+        file.seek(0)
+        return Image.fromarray(decode(file.read()))
+
+    return read
+
+
+def _opencv_decoded(content: bytes) -> Pixels:
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ValueError("OpenCV, which the serving pipeline states, does not read it")
+    return np.ascontiguousarray(pixels[:, :, ::-1]).astype(np.uint8, copy=False)
+
+
+def _torchvision_decoded(content: bytes) -> Pixels:
+    from torchvision.io import ImageReadMode, decode_image  # takes more than a second
+
+    return _array(decode_image(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.RGB))
+
+
+def serving_transform(preprocessing: Preprocessing, pipeline: ServingPipeline, *, crop: bool) -> Transform:
+    """Return the transform of a serving pipeline, up to normalisation.
+
+    The model's own size, crop and interpolation are kept where the pipeline states none.
+
+    Args:
+        preprocessing: the model's own.
+        pipeline: the pipeline.
+        crop: see `Preprocessing.transform`; False keeps images of the final size whole.
+
+    Returns:
+        A function from an RGB image to a uint8 tensor of shape (3, height, width), or to a normalised float32
+        tensor of this shape, which a `call` may return.
+
+    Raises:
+        ModelError: the library lacks the model's interpolation, or `call` cannot be imported.
+    """
+    if pipeline.call:
+        return _called(pipeline.call, preprocessing.input_size[1:])
+    own = replace(preprocessing.transform(crop=crop), **_CROPS.get(pipeline.crop or "", {}))
+    method = _method(pipeline, own.interpolation)
+
+    def transform(image: Image.Image) -> Tensor:
+        if pipeline.jpeg is not None:
+            image = _reencoded(image, pipeline.jpeg)
+        height, width = own.resized_size((image.height, image.width))
+        size = max(height, 1), max(width, 1)  # a thin line in a letterbox
+        pixels = own.cropped(_resized(image, size, pipeline.resize or Resize(), method))
+        return pixels.flip(0) if pipeline.channels == "BGR" else pixels
+
+    return transform
+
+
+def _method(pipeline: ServingPipeline, interpolation: str) -> str:
+    """Return the method of the resize, by default the model's interpolation."""
+    if pipeline.resize is None:
+        return interpolation
+    method, library = pipeline.resize.method or interpolation, pipeline.resize.library
+    if library != "pillow" and method not in METHODS[library]:
+        raise ModelError(
+            f"serving: resize: {library} has no method '{method}', which the model's preprocessing states. "
+            f"Allowed: {', '.join(METHODS[library])}. State one under resize.method."
+        )
+    return method
+
+
+def _reencoded(image: Image.Image, quality: int) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert("RGB")
+
+
+def _resized(image: Image.Image, size: Size, resize: Resize, method: str) -> Image.Image:
+    """Return an image resized by a library."""
+    height, width = size
+    if size == (image.height, image.width):
+        return image
+    if resize.library == "pillow":
+        return image.resize((width, height), Image.Resampling[method.upper()])
+    if resize.library == "opencv":
+        return Image.fromarray(cv2.resize(np.array(image), (width, height), interpolation=_OPENCV[method]))
+    from torchvision.transforms import InterpolationMode  # takes more than a second
+    from torchvision.transforms.v2 import functional
+
+    mode, antialias = InterpolationMode(method), resize.antialias is not False
+    return Image.fromarray(_array(functional.resize(pixels_of(image), [*size], mode, antialias=antialias)))
+
+
+def _array(pixels: Tensor) -> Pixels:
+    array: Pixels = np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
+    return array
+
+
+def _called(call: str, size: Size) -> Transform:
+    """Return a user's function as a transform.
+
+    Args:
+        call: `package.module:function`.
+        size: height and width of the model's input.
+
+    Raises:
+        ModelError: it cannot be imported, or is not callable.
+    """
+    where, function = f"serving: {call}", imported_object(call)
+    if not callable(function):
+        raise ModelError(
+            f"{where}: is not callable, got a value of type {type(function).__name__}. "
+            "Allowed: a function from an RGB image of Pillow to an array."
+        )
+    shapes, dtypes = {"uint8": (*size, 3), "float32": (3, *size)}, set[str]()
+
+    def prepared(image: Image.Image) -> Any:
+        with model_errors(f"{where}: raised on an image of {image.height} × {image.width}:"):
+            value = function(image.copy())
+            return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+
+    def transform(image: Image.Image) -> Tensor:
+        value = prepared(image)
+        if not isinstance(value, np.ndarray) or shapes.get(str(value.dtype)) != value.shape:
+            got = (
+                f"{value.dtype} of shape {value.shape}"
+                if isinstance(value, np.ndarray)
+                else f"a value of type {type(value).__name__}"
+            )
+            height, width = size
+            raise ModelError(f"{where}: got {got}. {_ALLOWED} The model's input is {height} × {width}.")
+        if not np.isfinite(value).all():
+            raise ModelError(f"{where}: got NaN or infinity. {_ALLOWED}")
+        if not dtypes and not np.array_equal(value, prepared(image)):
+            raise ModelError(
+                f"{where}: got different arrays for the same image. Allowed: a function without randomness."
+            )
+        dtypes.add(str(value.dtype))
+        if len(dtypes) > 1:
+            raise ModelError(f"{where}: got uint8 for one image and float32 for another. {_ALLOWED}")
+        tensor = torch.from_numpy(np.array(value))
+        return tensor.permute(2, 0, 1) if tensor.dtype == torch.uint8 else tensor
+
+    return transform

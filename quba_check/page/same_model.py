@@ -1,0 +1,94 @@
+"""The section "Same model?" of a page: changed answers, their classes and probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from quba_check.page import tables
+from quba_check.page.columns import Column
+from quba_check.page.confusion import confusion_matrix
+from quba_check.page.figures import MOST_IN_MATRIX, WORST_CLASSES, Figure
+from quba_check.page.pictures import DemandPictures, Pictures
+from quba_check.page.plots import Point, dot_plot
+from quba_check.reports.parity import ASKED, PARITY, parity_lines, reference_name
+
+
+@dataclass(frozen=True, slots=True)
+class SameModel:
+    """The answers of one record and its reference.
+
+    Attributes:
+        column: the record.
+        lines: the comparison in words.
+        figures: charts and small tables; empty for the same predictions.
+        pictures: images with a lost answer; None without any.
+    """
+
+    column: Column
+    lines: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    pictures: DemandPictures | None
+
+
+def same_models(columns: Sequence[Column], pictures: Pictures) -> tuple[SameModel, ...]:
+    """Return the comparison with the reference, for each record that has one."""
+    compared = ((column, parity_lines(column.record)) for column in columns)
+    return tuple(
+        SameModel(
+            column,
+            (lines[0].removeprefix(ASKED), *lines[1:]),
+            tuple(_figures(column)),
+            pictures.get((column.number, PARITY)),
+        )
+        for column, lines in compared
+        if lines
+    )
+
+
+def _figures(column: Column) -> Iterator[Figure]:
+    name = reference_name(column.record)
+    pairs = [
+        (str(row["before"]), str(row["after"]), images)
+        for row in tables.table_of(column, PARITY, "changed_answers", ("before", "after", "images"))
+        if (images := int(tables.number_of(row["images"]) or 0))
+    ]
+    yield from _matrix(column, pairs, name)
+    headings = ("class", "images", "lost", "gained", "wrong_to_wrong")
+    flips = [
+        tuple(str(row[key]) for key in headings)
+        for row in tables.table_of(column, PARITY, "flips_by_class", headings)
+    ]
+    if flips:
+        shown = flips[:WORST_CLASSES]
+        caption = f"Classes with the most changed answers, {len(shown)} of {len(flips)}"
+        titles = tuple(heading.replace("_", " ") for heading in headings)
+        yield Figure(caption, headings=titles, rows=tuple(shown))
+    rows = list(tables.table_of(column, PARITY, "probability_changes", ("from", "to", "images")))
+    counts = [tables.number_of(row["images"]) or 0.0 for row in rows]
+    if flips and any(counts):
+        shares = {
+            f"{row['from']:g} to {row['to']:g}": {0: Point(count / sum(counts))}
+            for row, count in zip(rows, counts, strict=True)
+        }
+        caption = f"Share of images by the largest change of a class's probability from {name}."
+        yield Figure(caption, dot_plot("Changes of probabilities", shares, names=[column.short]))
+
+
+def _matrix(column: Column, pairs: Sequence[tuple[str, str, int]], name: str) -> Iterator[Figure]:
+    """Yield the matrix of old and new answers for few classes, else its largest cells."""
+    classes = list(dict.fromkeys(answer for pair in pairs for answer in pair[:2]))
+    if not pairs:
+        return
+    if len(classes) > MOST_IN_MATRIX:
+        largest = tuple((before, after, f"{n:,}") for before, after, n in pairs[:WORST_CLASSES])
+        yield Figure("The most frequent changes", headings=("before", "now", "images"), rows=largest)
+        return
+    places = {answer: place for place, answer in enumerate(classes)}
+    total = sum(pair[2] for pair in pairs)
+    cells = {(places[before], places[after]): (n, n / total) for before, after, n in pairs}
+    caption = (
+        f"Changed answers: a row for each answer of {name}, a column for each answer of {column.short}. "
+        "Cells stand out by their number of images; equal answers are left out."
+    )
+    yield Figure(caption, confusion_matrix("Changed answers", classes, {}, cells))

@@ -1,0 +1,187 @@
+"""serving: numbers by hand, the steps that cost most, and the reasons for no value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.measurement import Measurement, Table
+from quba_check.core.predictions import Predictions
+from quba_check.core.requests import ServingRequest
+from quba_check.core.serving import Resize, ServingPipeline
+from quba_check.core.view import CLEAN, View
+from quba_check.dimensions import measure_dimension, registry
+from quba_check.errors import UnmeasurableError
+
+SERVING = registry["serving"]
+LABEL = [0] * 6 + [1] * 4
+OWN = [0, 0, 0, 0, 0, 1, 1, 1, 1, 0]
+"""Eight of ten are right."""
+APP = ServingPipeline(jpeg=30, resize=Resize("opencv"), channels="BGR")
+PIPELINES = {"app": APP, "phone": ServingPipeline(jpeg=85)}
+METRICS = ("agreement", "negative_flips", "probability_change", "accuracy", "accuracy_drop")
+
+
+def view(name: str) -> View:
+    return View("clean", columns="top1" if "/" in name else "probabilities", variant=f"serving/{name}")
+
+
+def predictions(predicted: list[int], probability: float = 0.75, group=None) -> Predictions:
+    n, answers, label = len(predicted), np.array(predicted), np.array(LABEL)
+    table = np.full((n, 2), 1 - probability, np.float32)
+    table[np.arange(n), answers] = probability
+    return Predictions(
+        np.arange(n), label, answers, table.max(axis=1), table[np.arange(n), label], table, group=group
+    )
+
+
+def changed(*images: int, **options) -> Predictions:
+    """The answers of the own preprocessing, other ones for some images."""
+    return predictions([1 - k if i in images else k for i, k in enumerate(OWN)], **options)
+
+
+def facts(*requests: ServingRequest, serving=PIPELINES) -> Facts:
+    suite = SuiteFacts("tiny", 2, (), (), {"clean": None}, serving=serving, requests=requests)
+    return Facts(suite, ModelFacts(10, 10))
+
+
+def requests_for(name: str) -> tuple[ServingRequest, ...]:
+    return tuple(ServingRequest(name, metric) for metric in METRICS)
+
+
+def measured(tables: dict[str, Predictions], *requests: ServingRequest, group=None) -> Measurement:
+    own = predictions(OWN, group=group)
+    shown = {CLEAN: own, **{view(name): table for name, table in tables.items()}}
+    return measure_dimension(SERVING, shown, facts(*requests))
+
+
+STEPS = {"app/jpeg": changed(1), "app/resize": changed(0, 1, 9), "app/channels": changed()}
+
+
+def test_numbers_of_a_pipeline() -> None:
+    # Image 0 is lost, 5 and 9 are gained: 9 of 10 are right.
+    outcome = measured({"app": changed(0, 5, 9), **STEPS}, *requests_for("app"))
+    values = {name: part.value for name, part in outcome.parts.items()}
+    assert values == pytest.approx(
+        {
+            "app.agreement": 0.7,
+            "app.negative_flips": 0.1,
+            "app.probability_change": 0.5,
+            "app.accuracy": 0.9,
+            "app.accuracy_drop": -0.1,
+        }
+    )
+    assert outcome.value == outcome.parts["app.agreement"].value
+    assert {part.n for part in outcome.parts.values()} == {10}
+    wilson = binomtest(9, 10).proportion_ci(method="wilson")
+    assert outcome.parts["app.accuracy"].interval == pytest.approx(tuple(wilson), abs=2e-4)
+
+
+def test_the_interval_of_the_drop_is_paired() -> None:
+    """The standard error of paired shares is that of McNemar's counts: sqrt(b + c - (b - c)² / n) / n."""
+    n, lost, gained = 1000, 20, 10
+    label, own = np.zeros(n, np.int64), np.arange(n) >= 900
+    served = own.copy()
+    served[:lost], served[-gained:] = True, False
+    tables = [
+        Predictions(np.arange(n), label, one.astype(np.int64), *[np.full(n, 0.75, np.float32)] * 2)
+        for one in (own, served)
+    ]
+    shown = dict(zip((CLEAN, view("phone")), tables, strict=True))
+    drop = measure_dimension(SERVING, shown, facts(ServingRequest("phone", "accuracy_drop"))).parts
+    quantity = drop["phone.accuracy_drop"]
+    assert quantity.value == pytest.approx(0.01)
+    error = np.sqrt(lost + gained - (lost - gained) ** 2 / n) / n
+    assert quantity.interval == pytest.approx((0.01 - 1.96 * error, 0.01 + 1.96 * error), abs=0.0015)
+
+
+def test_steps_are_ranked_by_their_cost() -> None:
+    tables = measured({"app": changed(0, 5), **STEPS}, *requests_for("app")).tables
+    assert tables == {
+        "steps": Table(
+            ("pipeline", "step", "images", "share"),
+            (("app", "resize", 3, 0.3), ("app", "jpeg", 1, 0.1), ("app", "channels", 0, 0.0)),
+            "of 10 answers, those that one step alone changes",
+        )
+    }
+
+
+def test_the_value_is_that_of_the_worst_pipeline() -> None:
+    outcome = measured({"app": changed(0, 5), "phone": changed(3), **STEPS})
+    assert (outcome.value, dict(outcome.parts)) == (0.8, {})
+    only_phone = measured({"phone": changed(3)}, ServingRequest("phone", "agreement"))
+    assert only_phone.value == 0.9
+    assert only_phone.tables == {}
+
+
+def test_the_same_outputs_are_noted_and_exact() -> None:
+    outcome = measured({"phone": changed()}, *requests_for("phone"))
+    assert outcome.notes == ("phone: the same predictions as the model's own preprocessing",)
+    assert outcome.parts["phone.agreement"].interval == (1.0, 1.0)
+    assert outcome.parts["phone.accuracy_drop"].value == 0
+
+
+def test_groups_widen_intervals() -> None:
+    count, size = 20, 5
+    n = count * size
+    label, group = np.zeros(n, np.int64), np.arange(n) // size
+    served = (group < 4).astype(np.int64)  # all images of four groups are lost
+
+    def quantities(group) -> Measurement:
+        shown = {
+            one: Predictions(np.arange(n), label, answers, *[np.full(n, 0.75, np.float32)] * 2, group=group)
+            for one, answers in ((CLEAN, label), (view("phone"), served))
+        }
+        wanted = [ServingRequest("phone", metric) for metric in METRICS if metric != "probability_change"]
+        return measure_dimension(SERVING, shown, facts(*wanted))
+
+    alone, grouped = quantities(None), quantities(group)
+    for name, one in alone.parts.items():
+        other = grouped.parts[name]
+        assert (other.groups, other.value) == (count, one.value)
+        assert np.ptp(other.interval) > 1.5 * np.ptp(one.interval)
+
+
+@given(st.lists(st.integers(0, 1), min_size=len(LABEL), max_size=len(LABEL)))
+def test_the_drop_is_bounded_by_the_changed_answers(served: list[int]) -> None:
+    parts = measured({"phone": predictions(served)}, *requests_for("phone")).parts
+    agreement, lost, _, accuracy, drop = (parts[f"phone.{metric}"].value for metric in METRICS)
+    gained = np.mean((np.array(OWN) != LABEL) & (np.array(served) == LABEL))
+    assert drop == pytest.approx(0.8 - accuracy, abs=1e-12)
+    assert drop == pytest.approx(lost - gained, abs=1e-12)
+    assert lost + gained == pytest.approx(1 - agreement)  # with two classes no error becomes another one
+    for metric in METRICS:
+        low, high = parts[f"phone.{metric}"].interval
+        assert low <= parts[f"phone.{metric}"].value <= high
+
+
+def test_views_are_of_demanded_pipelines_and_their_steps() -> None:
+    phone = facts(ServingRequest("phone", "agreement")).suite
+    assert SERVING.views(phone) == (CLEAN, view("phone"))
+    app = ("app", "app/jpeg", "app/resize", "app/channels")
+    assert SERVING.views(facts(ServingRequest("app", "accuracy")).suite) == (CLEAN, *map(view, app))
+    assert SERVING.views(facts().suite) == (CLEAN, view("app"), view("phone"), *map(view, app[1:]))
+
+
+def test_directions_of_the_parts() -> None:
+    parts = {part.name: part.better for part in SERVING.parts(facts(*requests_for("app")).suite)}
+    assert parts == {
+        "app.agreement": "high",
+        "app.negative_flips": "low",
+        "app.probability_change": "low",
+        "app.accuracy": "high",
+        "app.accuracy_drop": "low",
+    }
+
+
+def test_without_a_pipeline_there_is_no_value() -> None:
+    with pytest.raises(UnmeasurableError) as caught:
+        SERVING.check_suite(facts(serving={}).suite, None)
+    assert str(caught.value) == "the manifest declares no pipeline under 'serving'"
+    assert caught.value.missing_data
+    with pytest.raises(UnmeasurableError, match="the manifest declares no pipeline"):
+        measure_dimension(SERVING, {}, facts(serving={}))

@@ -1,0 +1,208 @@
+"""Views of serving pipelines: predictions by hand, keys, and what a second run reads from the store."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.evaluations import new_evaluation
+from support.tiny import CLASSES, SIDE, picture, write_models
+
+from quba_check.core.requests import ServingRequest
+from quba_check.core.serving import Resize, ServingPipeline
+from quba_check.core.view import CLEAN, View
+from quba_check.engine.cache_keys import model_identity
+from quba_check.errors import ModelError
+from quba_check.evaluation import Evaluation
+from quba_check.models.loading import load_classifier, with_pipeline
+
+PIPELINES = """\
+serving:
+  app: {decode: opencv, resize: {library: opencv, method: area}, crop: squash, channels: BGR}
+  floats: {call: "shop_images:floats"}
+  half: {dtype: bfloat16}
+  broken: {call: "shop_images:broken"}
+"""
+SHOP = """\
+import numpy as np
+
+def floats(image):
+    pixels = np.asarray(image.resize((8, 8), 0), np.float32)
+    return pixels.transpose(2, 0, 1) / 100 - 1
+
+def broken(image):
+    raise KeyError("size")
+"""
+MODELS = "models_that_serve"
+Make = Callable[..., Evaluation]
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Return a function for a new evaluation on six JPEG photos of 24 × 16 pixels."""
+    write_models(tmp_path, MODELS)
+    (tmp_path / "shop_images.py").write_text(SHOP)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in (MODELS, "shop_images"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for k, name in enumerate(CLASSES):
+        (tmp_path / "val" / name).mkdir(parents=True)
+        for seed in range(2):
+            image = Image.fromarray(picture(seed, like=k)).resize((24, 16), Image.Resampling.BICUBIC)
+            image.save(tmp_path / "val" / name / f"{seed}.jpg")
+
+    def made(serving: str = PIPELINES, **options) -> Evaluation:
+        (tmp_path / "quba-data.yaml").write_text(
+            f"schema: 1\nname: shop\nclasses: [{', '.join(CLASSES)}]\nimage_size: {SIDE}\nsets:\n"
+            f"  clean: {{reader: folder, path: val}}\n{serving}"
+        )
+        return new_evaluation(f"{MODELS}:net", tmp_path, store=tmp_path / "store", **options)
+
+    return made
+
+
+def served(evaluation: Evaluation, variant: str) -> np.ndarray:
+    view = replace(CLEAN, variant=f"serving/{variant}")
+    return evaluation.predictions([CLEAN, view])[view].probabilities
+
+
+def by_hand(evaluation: Evaluation, prepared: Callable[[Path], np.ndarray]) -> np.ndarray:
+    """The probabilities of the module for inputs (3, H, W)."""
+    paths = sorted((evaluation.suite.root / "val").glob("*/*.jpg"))
+    inputs = torch.tensor(np.stack([prepared(path) for path in paths]), dtype=torch.float32)
+    with torch.no_grad():
+        return evaluation.classifier.module(inputs).softmax(dim=1).numpy()
+
+
+def opencv_input(path: Path) -> np.ndarray:
+    blue_first = cv2.resize(cv2.imread(str(path)), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return (blue_first.transpose(2, 0, 1) / 255 - 0.5) / 0.5
+
+
+def float_input(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB").resize((8, 8), Image.Resampling.NEAREST), np.float32)
+    return pixels.transpose(2, 0, 1) / 100 - 1
+
+
+def test_predictions_are_those_of_the_application(evaluate: Make) -> None:
+    evaluation = evaluate()
+    app, floats = served(evaluation, "app"), served(evaluation, "floats")
+    np.testing.assert_allclose(app, by_hand(evaluation, opencv_input), atol=1e-6)
+    np.testing.assert_allclose(floats, by_hand(evaluation, float_input), atol=1e-6)
+    own = evaluation.predictions([CLEAN])[CLEAN].probabilities
+    assert np.abs(app - own).max() > 1e-3 < np.abs(floats - own).max()
+
+
+def test_a_second_run_predicts_nothing(evaluate: Make) -> None:
+    requests = [ServingRequest(name, "agreement") for name in ("app", "floats")]
+
+    def run() -> tuple[object, int]:
+        evaluation = evaluate()
+        counts = importlib.import_module(MODELS).COUNTS
+        before = counts["forward"]
+        evaluation.plan(["serving"], requests=requests)
+        planned = sum(work.forward for work in evaluation.planned_work())
+        outcome = evaluation.measure("serving")
+        assert counts["forward"] - before == planned
+        return outcome, planned
+
+    first, passes = run()
+    assert passes == 6 * len(["clean", "app", "floats", "decode", "resize", "crop", "channels"])
+    second, none = run()
+    assert (second, none) == (first, 0)
+    assert [row[:2] for row in first.tables["steps"].rows if row[1] == "decode"] == [("app", "decode")]
+
+
+def test_pipelines_leave_other_keys_as_they_are(evaluate: Make) -> None:
+    plain, declared = evaluate(""), evaluate()
+    assert plain.engine.cache_keys.cache_entry(CLEAN) == declared.engine.cache_keys.cache_entry(CLEAN)
+    assert plain.engine.cache_keys.content_key(CLEAN) == declared.engine.cache_keys.content_key(CLEAN)
+    assert plain.classifier.preprocessing.as_dict() == declared.classifier.preprocessing.as_dict()
+
+
+def test_keys_of_pipelines_are_those_of_their_steps(evaluate: Make) -> None:
+    evaluation = evaluate()
+    for name in ("app", "app/channels", "half", "floats"):
+        served(evaluation, name)
+    keys = [one.engine.cache_keys for one in (evaluation, *evaluation.others)]
+    assert len({one.cache_entry(CLEAN) for one in keys}) == 5
+    # Fast preprocessing is not exact, and the pipelines state libraries.
+    assert [one.is_prepared_fast(CLEAN) for one in keys] == [True, False, False, False, False]
+
+
+def test_a_changed_function_is_predicted_again(
+    evaluate: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = served(evaluate(), "floats")
+    (tmp_path / "shop_images.py").write_text(SHOP.replace("/ 100 - 1", "/ 50 - 2.5"))
+    monkeypatch.delitem(sys.modules, "shop_images")
+    assert np.abs(served(evaluate(), "floats") - first).max() > 1e-3
+
+
+def test_the_input_is_rounded_to_the_type(evaluate: Make) -> None:
+    classifier = evaluate().classifier
+    images = torch.arange(256, dtype=torch.uint8).expand(1, 3, 1, 256)
+    half = with_pipeline(classifier, ServingPipeline(dtype="bfloat16")).inputs(images)
+    assert torch.equal(half, classifier.inputs(images).to(torch.bfloat16).float())
+    assert half.dtype == torch.float32
+    floats = torch.full((1, 3, 1, 4), 0.3)
+    assert torch.equal(classifier.inputs(floats), floats)
+
+
+def test_a_worker_loads_the_pipeline(evaluate: Make) -> None:
+    evaluation = evaluate()
+    pipeline = ServingPipeline(resize=Resize("opencv", "area"), jpeg=60)
+    here = with_pipeline(evaluation.classifier, pipeline)
+    there = load_classifier(here.spec, here.request)
+    assert model_identity(there) == model_identity(here) != model_identity(evaluation.classifier)
+
+
+def test_a_function_that_raises_is_one_line(evaluate: Make) -> None:
+    evaluation = evaluate()
+    evaluation.plan(["serving"], requests=[ServingRequest("broken", "agreement")])
+    with pytest.raises(ModelError) as caught:
+        evaluation.outcome("serving")
+    assert str(caught.value) == (
+        "serving: shop_images:broken: raised on an image of 16 × 24: KeyError: 'size'"
+    )
+
+
+def test_tables_of_steps_keep_no_probabilities(evaluate: Make) -> None:
+    evaluation = evaluate()
+    step = View("clean", variant="serving/app/channels")
+    table = evaluation.predictions([CLEAN, step])[step]
+    assert table.probabilities is None
+    assert len(table.predicted) == 6
+
+
+def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Make) -> None:
+    """Both decode by torchvision and resize by torch, so that the answers are the same in every bit."""
+    evaluation = evaluate(
+        "serving:\n  tv: {decode: torchvision, resize: {library: torchvision, antialias: true}}\n"
+    )
+    evaluation.plan(["serving"], requests=[ServingRequest("tv", "probability_change")])
+    outcome = evaluation.measure("serving")
+    assert outcome.notes == ("tv: the same predictions as the model's own preprocessing",)
+    assert outcome.parts["tv.probability_change"].interval == (0, 0)
+
+
+def test_images_of_pipelines_are_not_kept(evaluate: Make, tmp_path: Path) -> None:
+    evaluation = evaluate()
+    evaluation.predictions([CLEAN])
+
+    def kept() -> list[Path]:
+        return sorted((tmp_path / "store").glob("images/**/*.*"))
+
+    own = kept()
+    assert own
+    served(evaluation, "app")
+    assert kept() == own
