@@ -196,16 +196,9 @@ class Evaluation:
         """Facts for dimensions about suite, model and protocol."""
         model = self.classifier
         temperature = model.preprocessing.temperature
-        facts = ModelFacts(
-            model.parameters,
-            model.trainable,
-            model.uncounted,
-            model.outputs,
-            temperature,
-            model.weight_bytes,
-            model.file_bytes,
-            partial(count_flops, model),
-        )
+        counts = model.parameters, model.trainable, model.uncounted
+        sizes = model.weight_bytes, model.file_bytes
+        facts = ModelFacts(*counts, model.outputs, temperature, *sizes, partial(count_flops, model))
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
 
     def plan(

@@ -177,14 +177,7 @@ def _is_whole(bound: str, better: Better, unit: str) -> bool:
     return better == "high" and (unit == "fraction" or (bound == "max_relative_drop" and unit == "ratio"))
 
 
-ENDS = {
-    "fraction": 1.0,
-    "squared error": 2.0,
-    "ratio": math.inf,
-    "nats": math.inf,
-    "megabytes": math.inf,
-    "gigaflops": math.inf,
-}
+ENDS = {"fraction": 1.0, "squared error": 2.0} | dict.fromkeys(("ratio", "nats", *SCALES), math.inf)
 """Largest value by unit, of the units whose values begin at 0."""
 
 
@@ -200,8 +193,6 @@ def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
         return f"{event} be met: {plural} end at {ENDS[unit]:g}.{percent}"
     if unit == "ratio" and threshold >= RATIO_REACH:
         return f"is out of reach: ratios are near 1.{percent}"
-    if unit == "millions" and threshold < 0:
-        return "can never be met: the number of parameters cannot be negative."
     if unit in SCALES and threshold >= COUNTS_REACH:
         return f"is out of reach: the unit is {unit}. Did you mean {threshold / SCALES[unit]:g}?"
     return None

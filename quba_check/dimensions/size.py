@@ -9,8 +9,6 @@ from quba_check.core.streaming import Tables
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
 
-UNKNOWN = "the bytes of its weights are not known"
-
 
 @dimension(
     "size",
@@ -24,7 +22,7 @@ def measure(_predictions: Tables, facts: Facts) -> Measurement:
     """Bytes of parameters and buffers in their stored types, in megabytes."""
     model = facts.model
     if model.uncounted or model.weight_bytes is None:
-        raise UnmeasurableError(model.uncounted or UNKNOWN)
+        raise UnmeasurableError(model.uncounted or "the bytes of its weights are not known")
     parts = {}
     if model.file_bytes is not None:
         parts["file"] = Quantity(model.file_bytes / 1e6, "megabytes", None)

@@ -34,7 +34,7 @@ TAKES_SINGLE_IMAGES = (
     "{} is quantised dynamically, with a scale that depends on the whole batch: images are predicted one by "
     "one, which is slower. To avoid that, quantise it statically, with a scale from calibration images"
 )
-UNUSED_VERSION = "{}: --quba-model-version has no effect, since the model's weights identify it"
+UNUSED_VERSION = "{}: --quba-model-version has no effect, since it identifies functions on arrays alone"
 OWN_PRECISION = "{} computes in its own precision, not in {}"
 COMPILED_PROGRAM = "{} is an exported program and runs as it is: --quba-compile has no effect"
 

@@ -95,6 +95,7 @@ def test_where_all_images_are_needed_values_are_those_of_a_whole_run(judge_many:
         assert shuffled["measurements"][name]["value"] == pytest.approx(whole[name]["value"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_bound_too_near_takes_all_images(judge_many: Judge) -> None:
     run(judge_many, "  accuracy: {min: 0.5}\n")
     value = judge_many.record()["measurements"]["accuracy"]["value"]

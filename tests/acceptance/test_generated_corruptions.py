@@ -24,7 +24,9 @@ REMARK = (
 NOTE = "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
 
 
-@pytest.mark.parametrize(("population", "is_noted"), [("published", True), ("demo", False)])
+@pytest.mark.parametrize(
+    ("population", "is_noted"), [("published", True), pytest.param("demo", False, marks=pytest.mark.slow)]
+)
 def test_generated_sets_are_marked(
     judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, population: str, is_noted: bool
 ) -> None:

@@ -37,7 +37,10 @@ HAS_SAME_LIBRARIES = all(version(name) == known for name, known in FACTS["librar
 DRAWS_SAME_FILES = version("pillow") == FACTS["libraries"]["pillow"]
 """True if the files of the demo, which are drawn and encoded on first use, have the same bytes."""
 CELLS = "cells:network"
-CASES = [*product((CELLS, "demo", "demo-textured"), ("standard", "released"))]
+CASES = [
+    pytest.param(model, protocol, marks=[pytest.mark.slow] if model == "demo" else [])
+    for model, protocol in product((CELLS, "demo", "demo-textured"), ("standard", "released"))
+]
 
 
 @pytest.fixture(scope="module")

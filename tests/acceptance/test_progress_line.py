@@ -131,7 +131,7 @@ def test_a_verbose_log_names_the_test_again(judge_cold: Judge) -> None:
 
 
 def test_a_quiet_log_has_none(judge_cold: Judge) -> None:
-    assert without_speed(judge_cold("thresholds/x.yaml", "-q").outlines) == []
+    assert without_speed(judge_cold("thresholds/x.yaml", "-q", "-k", "object_focus").outlines) == []
 
 
 @pytest.mark.slow

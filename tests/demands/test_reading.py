@@ -350,7 +350,7 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\ndimensions:\n  parameters: {max: -3}\n",
-            "3: parameters max -3 can never be met: the number of parameters cannot be negative.",
+            "3: parameters max -3 can never be met: millions begin at 0.",
         ),
         (
             "schema: 1\ndimensions:\n  size: {parts: {file: {max: 5000000}}}\n",

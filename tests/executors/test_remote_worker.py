@@ -68,7 +68,7 @@ def test_a_worker_gives_the_bytes_of_the_driver(
 ) -> None:
     serial = Evaluation(driver.classifier, driver.suite, store=tmp_path)
     views = [CLEAN, PGD]
-    serial.engine.predictions(views)
+    serial.engine.predictions(views, shards=range(1, 2))
     wanted = [PlannedShard((driver.engine.cache_keys.stored_view(view),), 1) for view in views]
     for request in requests(driver, *wanted):
         result = worker.submit(request).result()
@@ -85,7 +85,7 @@ def test_a_worker_gives_the_bytes_of_the_driver(
 def test_a_worker_lists_no_files(
     driver: Evaluation, spec: WorkerSpec, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (request,) = requests(driver, PlannedShard((PGD,), 0))
+    (request,) = requests(driver, PlannedShard((PGD,), 1))
     worker = RemoteWorker(spec, folder, 1)
     monkeypatch.setattr(worker._engine.suite, "_listing", lambda view: pytest.fail(f"listed {view}"))
     assert set(worker.submit(request).result().files) == {PGD}

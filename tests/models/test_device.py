@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from support.loaded_models import refusal
 
 from quba_check.errors import OptionError
 from quba_check.models.device import device_name, pin_arithmetic, resolve_device, resolve_precision
@@ -34,6 +35,13 @@ def machine(monkeypatch, *, gpus=0, mps=False):
 def test_devices(text, worker, gpus, mps, device, monkeypatch):
     machine(monkeypatch, gpus=gpus, mps=mps)
     assert str(resolve_device(text, worker)) == device
+
+
+def test_a_provider_runs_onnx_files_alone():
+    assert refusal("demo", device="tensorrt") == (
+        "demo: --quba-device=tensorrt runs ONNX files alone. Allowed for other models: auto, cpu, cuda, "
+        "cuda:N, mps."
+    )
 
 
 UNKNOWN = (

@@ -81,7 +81,7 @@ def load_function(
 ) -> LoadedModule:
     """Return a function on numpy arrays as a loaded module.
 
-    The fingerprint is that of its sources, its files and the stated version. Without files and version, and
+    The fingerprint is that of its name, its sources, its files and the stated version. Without files and version, and
     for an endpoint without a version, each run has another fingerprint.
 
     Args:
@@ -117,7 +117,8 @@ def load_function(
             f"{spec.text}: its predictions are not used again, since nothing identifies the model. Give "
             "--quba-model-version=TEXT" + ("" if model.is_endpoint else ", or NumpyModel(files=[…])")
         )
-    contents = hashlib.sha256("\n".join(identity).encode()).digest()
+    # With the name, since several functions of one source file differ by nothing else.
+    contents = hashlib.sha256("\n".join([spec.text, *identity]).encode()).digest()
     function = _CheckedFunction(model, spec.text)
     return LoadedModule(
         RuntimeProgram(function, takes, contents, f"function of {model.input}", files=files),

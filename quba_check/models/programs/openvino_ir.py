@@ -20,7 +20,10 @@ PARAMETERS = (
 )
 
 _WIDE = ("i16", "i32", "i64", "u16", "u32", "u64", "boolean", "string")
-"""Types of shapes, axes and indices, and of quantised biases."""
+"""Types of shapes, axes and indices; in arithmetic they are quantised weights and biases."""
+_ARITHMETIC = ("Add", "Convert", "Convolution", "GroupConvolution", "MatMul", "Multiply", "Subtract")
+_RANGE = ("FakeQuantize", True)
+"""Use of a constant as a range, which is an input after the first."""
 _WITH_BODIES = ("If", "Loop", "TensorIterator")
 """Operators with graphs of their own, whose constants the API does not list."""
 
@@ -76,6 +79,8 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         notes=[PARAMETERS],
         parameters=parameters,
         uncounted=uncounted,
+        weight_bytes=files[1].size,
+        takes_single_images=_depends_on_batch(model),
     )
 
 
@@ -89,28 +94,27 @@ def _port(entry: Any) -> Port:
 def _parameters(model: Any) -> tuple[int, str]:
     """Return the number of weights, and the reason if they cannot be counted.
 
-    Weights are the constants of more than one element that hold floating-point numbers, integers of 8 bits
-    and less, or quantised biases, which are integers converted to floating point; except the ranges of
-    FakeQuantize.
+    Weights are the constants of more than one element that hold floating-point numbers or integers of 8 bits
+    and less, except the ranges of FakeQuantize, and wider integers in arithmetic, such as quantised biases.
     """
     total = 0
     for node in model.get_ops():
-        if node.get_type_name() in _WITH_BODIES:
-            return (
-                0,
-                f"the OpenVINO file has the operator {node.get_type_name()}, whose weights cannot be counted",
-            )
-        if node.get_type_name() == "Constant":
-            count, uses = math.prod(node.output(0).shape), node.output(0).get_target_inputs()
-            is_wide = node.output(0).element_type.get_type_name() in _WIDE
-            is_weight = any(_becomes_float(use.get_node()) if is_wide else not _is_range(use) for use in uses)
-            total += count if is_weight and count > 1 else 0
+        name, output = node.get_type_name(), node.output(0)
+        if name in _WITH_BODIES:
+            return 0, f"the OpenVINO file has the operator {name}, whose weights cannot be counted"
+        if name == "Constant":
+            is_wide = output.element_type.get_type_name() in _WIDE
+            uses = [(use.get_node().get_type_name(), use.get_index()) for use in output.get_target_inputs()]
+            is_used = [
+                user in _ARITHMETIC if is_wide else (user, place > 0) != _RANGE for user, place in uses
+            ]
+            count = math.prod(output.shape)
+            total += count if any(is_used) and count > 1 else 0
     return total, ""
 
 
-def _becomes_float(node: Any) -> bool:
-    return bool(node.get_type_name() == "Convert" and node.output(0).element_type.is_real())
-
-
-def _is_range(use: Any) -> bool:
-    return bool(use.get_node().get_type_name() == "FakeQuantize" and use.get_index() > 0)
+def _depends_on_batch(model: Any) -> bool:
+    """Return True if a largest or smallest value is that of the whole batch, as in dynamic quantisation."""
+    reductions = (node for node in model.get_ops() if node.get_type_name() in ("ReduceMax", "ReduceMin"))
+    axes = (node.input_value(1).get_node() for node in reductions)
+    return any(node.get_type_name() == "Constant" and 0 in node.get_data() for node in axes)

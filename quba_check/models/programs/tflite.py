@@ -50,7 +50,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     with quiet(), model_errors(f"{spec.text}: {runtime} cannot load it:"):
         # LiteRT checks the structure of the file, which is then read safely.
         interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
-        parameters, uncounted = _parameters(content)
+        parameters, weight_bytes, uncounted = _weights(content)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
 
     def run(number: int, images: Any) -> Any:
@@ -76,6 +76,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         notes=[PARAMETERS],
         parameters=parameters,
         uncounted=uncounted,
+        weight_bytes=weight_bytes,
     )
 
 
@@ -86,8 +87,8 @@ def _port(entry: dict[str, Any]) -> Port:
     return Port(entry["name"], entry["dtype"].__name__, tuple(declared.tolist()), scale, zero_point)
 
 
-def _parameters(content: bytes) -> tuple[int, str]:
-    """Return the number of weights, and the reason if they cannot be counted.
+def _weights(content: bytes) -> tuple[int, int, str]:
+    """Return number and bytes of the weights, and the reason if they cannot be counted.
 
     Weights are the constant tensors of more than one element that hold floating-point or quantised numbers,
     in all subgraphs, each buffer once.
@@ -97,15 +98,17 @@ def _parameters(content: bytes) -> tuple[int, str]:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     types = {number: name for name, number in vars(schema.TensorType).items() if name.isupper()}
     counts: dict[int, int] = {}
+    sizes: dict[int, int] = {}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors or ()):
         if tensor.externalBuffer:
-            return 0, "the TFLite file keeps weights in another file, so they cannot be counted"
+            return 0, 0, "the TFLite file keeps weights in another file, so they cannot be counted"
         buffer = model.buffers[tensor.buffer]
-        is_constant = buffer.size > 0 or (buffer.data is not None and len(buffer.data) > 0)
+        size = buffer.size or (0 if buffer.data is None else len(buffer.data))
         name = types.get(tensor.type, "")
         scales = None if tensor.quantization is None else tensor.quantization.scale
         is_index = name in _INDEX_TYPES and (scales is None or not len(scales))
         count = math.prod(int(side) for side in tensor.shape) if tensor.shape is not None else 1
-        if is_constant and not is_index and name not in _OTHER_TYPES and count > 1:
+        if size and not is_index and name not in _OTHER_TYPES and count > 1:
             counts[tensor.buffer] = max(count, counts.get(tensor.buffer, 0))
-    return sum(counts.values()), ""
+            sizes[tensor.buffer] = size
+    return sum(counts.values()), sum(sizes.values()), ""

@@ -46,7 +46,7 @@ def message(path, trust_pickle=True):
     return refusal(path, trust_pickle=trust_pickle).removeprefix(f"{path}: ")
 
 
-@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("name", [pytest.param("test_resnet", marks=pytest.mark.slow), "test_vit"])
 def test_programs_answer_as_their_model_does(name, tmp_path):
     torch.manual_seed(0)
     options = {"img_size": 64} if name == "test_vit" else {}

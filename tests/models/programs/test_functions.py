@@ -137,8 +137,19 @@ def test_an_endpoint_is_identified_by_its_version_alone(load):
     assert not any("not used again" in note for note in stated.notes)
 
 
+def test_two_functions_of_one_file_are_two_models(load):
+    Path("zoo_numpy.py").write_text(
+        "from quba_check import NumpyModel\n"
+        "a = NumpyModel(lambda images: images.mean((1, 2)), is_endpoint=True)\n"
+        "b = NumpyModel(lambda images: images.max((1, 2)), is_endpoint=True)\n",
+        encoding="utf-8",
+    )
+    prints = {load_model(f"zoo_numpy:{name}", THREE, model_version="1").fingerprint for name in "ab"}
+    assert len(prints) == 2
+
+
 def test_a_version_is_of_no_use_for_other_models(load):
-    note = "demo: --quba-model-version has no effect, since the model's weights identify it"
+    note = "demo: --quba-model-version has no effect, since it identifies functions on arrays alone"
     assert note in load_model("demo", model_version="7").notes
     assert note not in load_model("demo").notes
 

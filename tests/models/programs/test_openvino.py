@@ -50,6 +50,7 @@ def test_it_answers_as_the_network_that_was_exported(exported, count):
             classifier.raw(images(count)), net(images(count)), atol=tolerance, rtol=1e-3
         )
         assert classifier.parameters == 127
+        assert classifier.weight_bytes == path.with_suffix(".bin").stat().st_size
 
 
 def test_answers_of_an_earlier_batch_stay(exported):

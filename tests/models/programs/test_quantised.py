@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import onnx
+import openvino
 import pytest
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
@@ -139,7 +140,13 @@ def operators_onnx(net: nn.Module, folder: Path) -> Path:
     return folder / "net.onnx"
 
 
+def dynamic_openvino(net: nn.Module, folder: Path) -> Path:
+    openvino.save_model(openvino.convert_model(dynamic_onnx(net, folder)), folder / "net.xml")
+    return folder / "net.xml"
+
+
 WRITERS = {
+    "openvino-dynamic": dynamic_openvino,
     "torchscript": lambda net, folder: script(torch_dynamic(net, {nn.Linear}), folder),
     "frozen": lambda net, folder: frozen(torch_dynamic(net, {nn.Linear}), folder),
     "onnx-dynamic": dynamic_onnx,
@@ -152,10 +159,17 @@ def test_a_quantised_vit_is_never_counted_too_low(vit, tmp_path, kind):
     classifier = load(WRITERS[kind](vit, tmp_path))
     assert not classifier.uncounted
     assert size(vit) <= classifier.parameters < 1.2 * size(vit)
+    assert classifier.takes_single_images == (kind != "onnx-qdq")
     assert (classifier.raw(IMAGES) - vit(IMAGES)).abs().max() < 0.5
 
 
+def qdq_openvino(net: nn.Module, folder: Path) -> Path:
+    openvino.save_model(openvino.convert_model(qdq_onnx(net, folder)), folder / "net.xml")
+    return folder / "net.xml"
+
+
 STATIC_WRITERS = {
+    "openvino": qdq_openvino,
     "torchscript": lambda net, folder: script(static(net), folder),
     "frozen": lambda net, folder: frozen(static(net), folder),
     "onnx-dynamic": dynamic_onnx,

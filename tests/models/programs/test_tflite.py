@@ -55,6 +55,8 @@ def test_it_answers_as_the_network(tmp_path, form, count):
     assert torch.equal(torch.cat([classifier.raw(images(count)[k : k + 1]) for k in range(count)]), answers)
     assert classifier.parameters == sum(parameter.numel() for parameter in net.parameters()) == 127
     assert not classifier.uncounted
+    narrow = "numbers" in options or "half_weights" in options
+    assert (127 < classifier.weight_bytes < 4 * 127) if narrow else (classifier.weight_bytes == 4 * 127)
 
 
 def test_a_quantised_input_is_rounded_and_clipped(tmp_path):
