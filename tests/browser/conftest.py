@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.generated_images import Images
-from support.parity_runs import parity_run
-from support.rows import verdict
+from support.parity_runs import with_parity
 from support.sample_records import run_of_1000_classes, sample, with_gaps, with_hostile_names, write_samples
 from support.watched_page import OpenPage, quiet_pages
 
@@ -73,7 +72,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_samples(folder)
     demo, textured = sample(folder, "demo"), sample(folder, "textured")
     images = SetImages.of_run(None, WHOLE, tmp_path_factory.getbasetemp() / "demo-images")
-    hostile, parity = with_hostile_names(textured), parity_run(verdicts=[verdict("parity", 0.98)])
+    hostile, parity = with_hostile_names(textured), with_parity(textured)
     texts = {
         "passed": render_page([demo]),
         "failed": render_page([textured], baseline=demo),

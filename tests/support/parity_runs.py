@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,13 @@ def parity_run(
     names = [f"{k}.png" for k in range(6)]
     answers = CleanAnswers(names, label, label, NAMES, np.array([0, 1, 3, 7, 8, 9]))
     return StoredRun("a.json", content, PerImage(clean=answers) if with_images else None)
+
+
+def with_parity(run: StoredRun) -> StoredRun:
+    """A run with the parity of `parity_run`, and its own other dimensions."""
+    parity = parity_run()
+    assert parity.images is not None
+    assert run.images is not None
+    measurements = {**run.record.measurements, **parity.record.measurements}
+    record = run.record.model_copy(update={"measurements": measurements})
+    return replace(run, record=record, images=replace(run.images, clean=parity.images.clean))
