@@ -25,6 +25,7 @@ from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
 from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
 from quba_check.models.preprocessing.file import read_preprocessing
+from quba_check.models.request import PROVIDERS
 from quba_check.models.specs import ModelSpec, check_takes_architecture, models_by_name, parse_spec
 from quba_check.records.files import read_record_and_digest
 from quba_check.storage.locations import local_folder
@@ -287,15 +288,17 @@ class GateSession:
         from quba_check.engine.shard_predictor import BatchSettings
         from quba_check.evaluation import Evaluation, RunSettings
 
-        options = self.options
+        options, request = self.options, self.request
+        if key[0] == REFERENCE and spec.kind != "onnx" and request.device in PROVIDERS:
+            request = replace(request, device="auto")  # a provider of onnxruntime is for the export alone
         if loaded is None:
             announce(f"loading {'the reference' if key[0] == REFERENCE else 'model'} {spec.name}")
         return Evaluation(
             spec.text if loaded is None else loaded.classifier,
             self.suite,
             request=replace(
-                self.request,
-                arch=self.request.arch if spec.takes_architecture else None,
+                request,
+                arch=request.arch if spec.takes_architecture else None,
                 fallback=None if key[0] == REFERENCE else self._reference_preprocessing(reference),
             ),
             protocol=key[1],

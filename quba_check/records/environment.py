@@ -18,6 +18,8 @@ _PACKAGES = (
     "pillow",
     "opencv-python-headless",
     "onnxruntime",
+    "ai-edge-litert",
+    "openvino",
     "open_clip_torch",
 )
 

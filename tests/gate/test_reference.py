@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from gate.conftest import NewGate, loaded_judge
 
-from quba_check.errors import OptionError
+from quba_check.errors import ModelError, OptionError
 from quba_check.evaluation import NO_REFERENCE, Evaluation
 from quba_check.gate.collector import ResultCollector
 from quba_check.gate.provenance import inputs_hash
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
+from quba_check.models.request import LoadRequest
 from quba_check.records.record import Record
 
 NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
@@ -114,6 +115,16 @@ def test_a_model_without_preprocessing_takes_that_of_the_reference(
     described = evaluation.classifier.preprocessing.describe()
     assert described == evaluation.reference.classifier.preprocessing.describe()
     assert {row.outcome for row in one.verdicts} == {"pass"}
+
+
+def test_a_provider_of_onnxruntime_is_for_the_export_alone(new_gate: NewGate) -> None:
+    gate = new_gate(PARITY, reference=NET, request=LoadRequest(device="tensorrt"))
+    reference = gate.reference("standard")
+    assert reference is not None
+    assert reference.classifier.request is not None
+    assert reference.classifier.request.device == "auto"
+    with pytest.raises(ModelError, match=r"--quba-device=tensorrt runs ONNX files alone"):
+        loaded_judge(gate)
 
 
 def test_a_reference_that_does_not_exist(new_gate: NewGate) -> None:
