@@ -68,14 +68,12 @@ def count_flops(classifier: Classifier) -> int:
     Source:
         torch.utils.flop_counter
     """
-    # An exported program fills a smaller batch up.
-    batch = int(getattr(classifier.module, "least", 1))
-    images = torch.zeros(batch, *classifier.preprocessing.input_size, device=classifier.device)
+    image = torch.zeros(1, *classifier.preprocessing.input_size, device=classifier.device)
     uncounted, counter = _UncountedOperators(), FlopCounterMode(display=False)
     devices = [classifier.device] if classifier.device.type == "cuda" else []
     try:
         with quiet(), torch.no_grad(), torch.random.fork_rng(devices), _plain_attention(), uncounted, counter:
-            classifier.raw(images, exact=True, is_checked=False)
+            classifier.raw(image, exact=True, is_checked=False)
     except (ModelError, torch.OutOfMemoryError) as error:
         raise UnmeasurableError(f"torch cannot count its FLOPs: {error}") from error
     for part in classifier.module.modules():  # programs can run operators past torch's dispatcher
@@ -85,7 +83,8 @@ def count_flops(classifier: Classifier) -> int:
         raise UnmeasurableError(f"torch cannot count the FLOPs of {listed(sorted(uncounted.names), 3)}")
     if not counter.get_total_flops():
         raise UnmeasurableError("torch counts no FLOPs in it: the model runs outside of torch")
-    return counter.get_total_flops() // batch
+    # An exported program fills a smaller batch up.
+    return counter.get_total_flops() // int(getattr(classifier.module, "least", 1))
 
 
 @contextlib.contextmanager

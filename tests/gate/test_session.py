@@ -51,6 +51,13 @@ def test_demo_models_take_no_url(tmp_path: Path) -> None:
     )
 
 
+def test_processes_of_one_run_share_its_id(tmp_path):
+    options = Options(models=("demo",))
+    ids = [GateSession(options, tmp_path, worker=w, started=1.5).request.run_id for w in (None, 0, 1)]
+    assert len(set(ids)) == 1
+    assert GateSession(options, tmp_path, started=2.5).request.run_id != ids[0]
+
+
 def test_default_files(tmp_path: Path) -> None:
     profiles = shipped_profiles()
     assert default_files(Options((NET,)), tmp_path) == [profiles["default"]]

@@ -81,8 +81,8 @@ def load_function(
 ) -> LoadedModule:
     """Return a function on numpy arrays as a loaded module.
 
-    The fingerprint is that of its name, its sources, its files and the stated version. Without files and version, and
-    for an endpoint without a version, each run has another fingerprint.
+    The fingerprint is that of its name, its sources, its files and the stated version. Without files and
+    version, and for an endpoint without a version, each run has another fingerprint.
 
     Args:
         model: the function.

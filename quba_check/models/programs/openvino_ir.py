@@ -114,7 +114,10 @@ def _parameters(model: Any) -> tuple[int, str]:
 
 
 def _depends_on_batch(model: Any) -> bool:
-    """Return True if a largest or smallest value is that of the whole batch, as in dynamic quantisation."""
+    """Return True if a graph takes the largest or smallest value of a whole batch.
+
+    Dynamic quantisation does so.
+    """
     reductions = (node for node in model.get_ops() if node.get_type_name() in ("ReduceMax", "ReduceMin"))
     axes = (node.input_value(1).get_node() for node in reductions)
     return any(node.get_type_name() == "Constant" and 0 in node.get_data() for node in axes)
