@@ -102,20 +102,8 @@ def run_value(
         return None
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"
     limits = None if quantity.curve is None else quantity.curve.limits
-    images = PerImage.of(measured)
-    influences = images.influences.get(name, {})
-    n = quantity.images or quantity.n
-    return RunValue(
-        quantity.value,
-        n,
-        limits,
-        influences,
-        fingerprint,
-        answers,
-        images.groups,
-        quantity.groups,
-        measured.outputs,
-    )
+    images = PerImage.of(measured, answers)
+    return RunValue.of(quantity, limits, name, images, fingerprint, measured.outputs)
 
 
 def incompatibility(

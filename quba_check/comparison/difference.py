@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
-from quba_check.records.per_image import CleanAnswers, Groups
+from quba_check.core.measurement import Quantity
+from quba_check.records.measurement import QuantityRow
+from quba_check.records.per_image import CleanAnswers, Groups, PerImage
 from quba_check.stats import intervals
 from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
 from quba_check.stats.differences import (
@@ -53,6 +55,21 @@ class RunValue:
     groups: Groups = field(default_factory=dict)
     n_groups: int | None = None
     outputs: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        quantity: Quantity | QuantityRow,
+        limits: tuple[float, ...] | None,
+        target: str,
+        images: PerImage,
+        fingerprint: str,
+        outputs: str | None,
+    ) -> RunValue:
+        """Return a quantity with its results per image under the name `target`."""
+        n, influences = quantity.images or quantity.n, images.influences.get(target, {})
+        own = (fingerprint, images.clean, images.groups, quantity.groups, outputs)
+        return cls(quantity.value, n, limits, influences, *own)
 
     @property
     def estimate(self) -> Estimate:

@@ -47,22 +47,9 @@ class StoredRun:
         if quantity is None:
             return None
         target = dimension if part is None else f"{dimension}.{part}"
-        images = self.images or PerImage()
-        influences = images.influences.get(target, {})
         fingerprint = self.record.model.fingerprint
-        n = quantity.images or quantity.n
-        limits = quantity.limits
-        return RunValue(
-            quantity.value,
-            n,
-            limits,
-            influences,
-            fingerprint,
-            images.clean,
-            images.groups,
-            quantity.groups,
-            row.outputs,
-        )
+        images = self.images or PerImage()
+        return RunValue.of(quantity, quantity.limits, target, images, fingerprint, row.outputs)
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with influences if stored."""

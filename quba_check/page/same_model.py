@@ -64,13 +64,14 @@ def _figures(column: Column) -> Iterator[Figure]:
         caption = f"Classes with the most changed answers, {len(shown)} of {len(flips)}"
         titles = tuple(heading.replace("_", " ") for heading in headings)
         yield Figure(caption, headings=titles, rows=tuple(shown))
-    rows = list(tables.table_of(column, PARITY, "probability_changes", ("from", "to", "images")))
-    counts = [tables.number_of(row["images"]) or 0.0 for row in rows]
-    if flips and any(counts):
-        shares = {
-            f"{row['from']:g} to {row['to']:g}": {0: Point(count / sum(counts))}
-            for row, count in zip(rows, counts, strict=True)
-        }
+    ends = ("from", "to", "images")
+    rows = [
+        [tables.number_of(row[key]) or 0.0 for key in ends]
+        for row in tables.table_of(column, PARITY, "probability_changes", ends)
+    ]
+    total = sum(images for _, _, images in rows)
+    if any(images for _, _, images in rows[1:]):
+        shares = {f"{low:g} to {high:g}": {0: Point(images / total)} for low, high, images in rows}
         caption = f"Share of images by the largest change of a class's probability from {name}."
         yield Figure(caption, dot_plot("Changes of probabilities", shares, names=[column.short]))
 

@@ -46,22 +46,21 @@ def parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
     """Yield the classes and images with changed answers to clean images."""
     request = verdict.demand.request
     classes, images = (measurement.tables.get(name) for name in ("flips_by_class", "flipped_images"))
-    if not isinstance(request, ParityRequest) or request.set != CLEAN_SET or verdict.demand.slices:
+    is_clean = isinstance(request, ParityRequest) and request.set == CLEAN_SET
+    if not is_clean or verdict.demand.slices or classes is None or images is None:
         return
-    if classes is None or images is None:
-        return
-    is_lost = request.metric == "negative_flips"
-    counts = [
-        (sum(int(cell) for cell in (cells[2:3] if is_lost else cells[2:])), str(cells[0]), cells[1])
-        for cells in classes.rows
-    ]
-    counts = sorted((one for one in counts if one[0]), key=lambda one: -one[0])
-    flips = "lost answers" if is_lost else "changed answers"
-    texts = (f"{name} {count:,} (of {n:,})" for count, name, n in counts[:MOST_FLIPPED])
-    yield f"most {flips}: {', '.join(texts)}"
+    is_lost = verdict.demand.part == "negative_flips"
+    end = 3 if is_lost else None  # the columns are class, images, lost, gained and wrong to wrong
+    counts = [(sum(map(int, cells[2:end])), cells[0], cells[1]) for cells in classes.rows]
+    counts = sorted((one for one in counts if one[0]), key=lambda one: -one[0])[:MOST_FLIPPED]
     rows = [cells for cells in images.rows if cells[1] == "lost" or not is_lost][:MOST_FLIPPED]
-    texts = (f"{index} ({before} → {after}, label {label})" for index, _, label, before, after, *_ in rows)
-    yield f"first images: {', '.join(texts)}"
+    texts = {
+        f"most {'lost' if is_lost else 'changed'} answers": [
+            f"{name} {k:,} (of {n:,})" for k, name, n in counts
+        ],
+        "first images": [f"{row[0]} ({row[3]} → {row[4]}, label {row[2]})" for row in rows],
+    }
+    yield from (f"{heading}: {', '.join(parts)}" for heading, parts in texts.items() if parts)
 
 
 def is_on_demand(note: str, demand: Demand) -> bool:

@@ -25,4 +25,4 @@ def test_an_arrow_that_a_terminal_cannot_show(
     content = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding="ascii"))
     assert main(["compare", "a.json", "b.json", "--format", kind]) == 0
-    assert content.getvalue().decode("ascii").splitlines()[0] == f"{title}, protocol standard"
+    assert f"{title}, protocol standard" in content.getvalue().decode("ascii").splitlines()[:2]

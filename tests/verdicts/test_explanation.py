@@ -451,3 +451,11 @@ def test_changed_answers_explain_a_failure():
 def test_tables_of_clean_images_explain_no_other_set():
     assert of_parity("agreement", on="fog") == []
     assert of_parity("agreement", tables={}) == []
+
+
+def test_no_lost_answer_has_no_line():
+    gained = {
+        "flips_by_class": Table(FLIPS["flips_by_class"].columns, (("bee", 90, 0, 1, 0),)),
+        "flipped_images": Table(FLIPS["flipped_images"].columns, FLIPS["flipped_images"].rows[1:]),
+    }
+    assert of_parity("negative_flips", tables=gained) == []
