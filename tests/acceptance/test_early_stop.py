@@ -82,6 +82,7 @@ def test_a_demand_that_is_clearly_missed(judge_many: Judge) -> None:
     assert shards(judge_many) == 2
 
 
+@pytest.mark.slow
 def test_where_all_images_are_needed_values_are_those_of_a_whole_run(judge_many: Judge) -> None:
     demands = "  accuracy: {min: 0.4}\n  calibration_error: {max: 0.9}\n  class_balance: {min: 0.1}\n"
     assert run(judge_many, demands, "--quba-early-stop").ret == 0

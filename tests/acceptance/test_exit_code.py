@@ -304,6 +304,7 @@ def test_ctrl_c_ends_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.slow
 def test_a_model_that_ends_the_process_leaves_no_record(tiny_data: Path, tmp_path: Path) -> None:
     project = Project.at(tmp_path / "project", tiny_data)
     (project.root / "ends.py").write_text(

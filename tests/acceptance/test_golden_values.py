@@ -38,7 +38,7 @@ DRAWS_SAME_FILES = version("pillow") == FACTS["libraries"]["pillow"]
 """True if the files of the demo, which are drawn and encoded on first use, have the same bytes."""
 CELLS = "cells:network"
 CASES = [
-    pytest.param(model, protocol, marks=[pytest.mark.slow] if model == "demo" else [])
+    pytest.param(model, protocol, marks=[] if model == CELLS else [pytest.mark.slow])
     for model, protocol in product((CELLS, "demo", "demo-textured"), ("standard", "released"))
 ]
 

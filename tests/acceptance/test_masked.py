@@ -79,6 +79,7 @@ def test_a_drop_from_a_baseline_fails_too(judge: Judge) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_grade_is_not_better_for_it(judge: Judge) -> None:
     result = run(judge, "schema: 1\nquba: {min_grade: F, allow_other_suite: true}\n")
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -206,6 +206,7 @@ def test_editors_learn_of_installed_ones(project: Project) -> None:
     assert "darkness" not in known
 
 
+@pytest.mark.slow
 def test_mistakes_end_before_anything_is_loaded(project: Project, tmp_path: Path) -> None:
     """Two packages that take one name; one that cannot be imported; a demand on an unknown part."""
     site = install(tmp_path / "again", "zlean", PACKAGE, "zlean")

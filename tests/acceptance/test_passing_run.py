@@ -1,4 +1,4 @@
-"""The output and the files of a run of two workers in which every demand is met, and a worker that dies."""
+"""The output and the files of a run in which every demand is met, by one process and by workers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,19 @@ DEMANDS = (
 )
 
 
+@pytest.fixture(scope="module", params=["-n0", pytest.param("-n2", marks=pytest.mark.slow)])
+def workers(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, workers: str) -> Project:
     return Project.at(tmp_path_factory.mktemp("passing") / "project", tiny_data)
 
 
 @pytest.fixture(scope="module")
-def run(project: Project) -> Finished:
-    return project.run("-n2", "--junitxml=junit.xml", "--quba-report=record.json")
+def run(project: Project, workers: str) -> Finished:
+    return project.run(workers, "--junitxml=junit.xml", "--quba-report=record.json")
 
 
 def test_the_summary_is_plain_text_of_eighty_columns_and_printed_once(run: Finished) -> None:

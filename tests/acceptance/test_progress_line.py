@@ -121,6 +121,7 @@ def test_a_log_has_a_line_for_every_set_on_a_row_of_its_own(judge_cold: Judge) -
 
 
 @pytest.mark.usefixtures("without_silence")
+@pytest.mark.slow
 def test_a_verbose_log_names_the_test_again(judge_cold: Judge) -> None:
     lines = judge_cold("thresholds/x.yaml", "-v").outlines
     last = next(number for number, line in enumerate(lines) if line.startswith(SETS[0]))

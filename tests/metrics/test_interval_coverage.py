@@ -28,6 +28,7 @@ def test_intervals_cover(bench, n, weak, runs):
         assert np.mean(held) >= 0.95 - 4 * (0.95 * 0.05 / len(held)) ** 0.5, name
 
 
+@pytest.mark.slow
 def test_debiased_values_are_near_the_truth(bench, monkeypatch):
     """12 draws of two models: four standard errors of the mean are about 0.009."""
     monkeypatch.setattr(bench, "MANY_IMAGES", 20_000)

@@ -22,8 +22,8 @@ def bench(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("accuracy", "rate", "flips", "images"),
     [
-        (0.9, 0.0005, "lost", 1000),
-        (0.9, 0.002, "both", 1000),
+        pytest.param(0.9, 0.0005, "lost", 1000, marks=pytest.mark.slow),
+        pytest.param(0.9, 0.002, "both", 1000, marks=pytest.mark.slow),
         (0.6, 0.005, "lost", 200),
         (0.99, 0.02, "both", 200),
     ],
