@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import click
@@ -18,8 +17,6 @@ from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.errors import OptionError, SuiteError
 from quba_check.messages import listed
-from quba_check.metrics.calibration_floor import simulated_calibration_error
-from quba_check.number_format import ceil_to_two_digits, format_value
 from quba_check.records.files import write_text
 from quba_check.suites.detection import Layout, detect_layout
 from quba_check.suites.label_spaces import imagenet_classes
@@ -42,6 +39,8 @@ _OPENED = 64
 _WIDTH = 100
 _ACCURACY = 0.8
 """Accuracy to demand, and of the models behind the bound on calibration_error."""
+_ECE = 0.05
+"""Expected calibration error of these models on infinitely many images."""
 _KEPT = "kept, as it exists already"
 
 
@@ -245,16 +244,16 @@ def _size_line(suite: Suite) -> str:
 
 
 def _calibration_bound(suite: Suite) -> str:
-    """Return the bound on calibration_error that a rather overconfident model meets, with its reason."""
+    """Return the bound on calibration_error that a model with an ECE of 0.05 meets.
+
+    The noise of a calibrated model in B bins of n images is at most √(2B / πn) times the standard deviation
+    of a hit, by Jensen's inequality.
+    """
     n, classes = len(suite.examples(CLEAN)), len(suite.classes)
-    simulated = partial(simulated_calibration_error, n, classes, _ACCURACY, bins=BINS)
-    values = simulated(), simulated(temperature=2)
-    calibrated, overconfident = (format_value(value, "fraction") for value in values)
-    bound = ceil_to_two_digits(math.ceil(1e6 * max(values))) / 1e6
-    return (
-        f"{{max: {bound:g}}}  # perfectly calibrated: {calibrated}; logits twice too large: {overconfident} "
-        f"(simulated: {n:,} images, {classes:,} classes, accuracy {_ACCURACY})"
-    )
+    noise = math.sqrt(2 * min(BINS, n) / (math.pi * n))
+    ece = _ECE + noise * math.sqrt(_ACCURACY * (1 - _ACCURACY))
+    ace = 2 * _ECE / classes + noise * math.sqrt((1 - 1 / classes) / classes)
+    return f"{{max: {math.sqrt(ece * ace):.2g}}}  # for {n:,} images of {classes:,} classes"
 
 
 def _thresholds_text(suite: Suite) -> str:

@@ -40,7 +40,6 @@ from quba_check.tuning.suggested_limits import (
     suggest_limits,
     suggest_requested_limits,
     unmeasured_dimensions,
-    with_calibration_floor,
 )
 from quba_check.tuning.yaml_edit import edit_limits, new_threshold_file, unified_diff
 
@@ -217,7 +216,6 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
         notes.append(
             "these thresholds come from the images that the gate judges, so a later pass is less evidence"
         )
-    limits = with_calibration_floor(limits, values[0])
     return _Source(limits, values[0].protocol, records, Z if z is None else z, tuple(notes))
 
 

@@ -49,7 +49,7 @@ def threshold_of(request: ClassRequest, rows_of: Callable[[str], SetRows]) -> fl
         raise UnmeasurableError(
             f"its threshold would be chosen on the set {at.chosen_on}, which has images of the same groups"
         )
-    is_of = rows.is_of(request.classes, is_scored=True)
+    is_of = rows.is_of(request.classes)
     if not (is_of if at.rule == "recall" else ~is_of).any():
         raise _no_image(request, at.chosen_on, at.rule)
     threshold = threshold_at(at.rule, at.level, rows.scores(request.classes), is_of)
@@ -76,10 +76,10 @@ def _check_both_sides(is_of: Mask, request: ClassRequest) -> None:
 
 def _masks(request: ClassRequest, rows: SetRows, threshold: float | None) -> tuple[Mask, Mask]:
     """Return the rows of the class, and those that are called so."""
+    is_of = rows.is_of(request.classes)
     if threshold is None:
-        return rows.is_of(request.classes, is_scored=False), np.isin(rows.predicted, request.classes)
-    scores = rows.scores(request.classes)
-    return rows.is_of(request.classes, is_scored=True), scores >= np.float32(threshold)
+        return is_of, np.isin(rows.predicted, request.classes)
+    return is_of, rows.scores(request.classes) >= np.float32(threshold)
 
 
 def selected_rows(request: ClassRequest, rows: SetRows, threshold: float | None) -> tuple[Mask, Mask]:
@@ -118,7 +118,7 @@ def class_quantity(request: ClassRequest, rows: SetRows, threshold: float | None
         UnmeasurableError: there are no images that count.
     """
     if request.metric == "auroc":
-        is_of = rows.is_of(request.classes, is_scored=True)
+        is_of = rows.is_of(request.classes)
         _check_both_sides(is_of, request)
         area, of_rows = one_vs_rest_auroc(rows.scores(request.classes), is_of, "rows")
         return rows.quantity(of_rows, partial(additive_limits, area))
@@ -182,7 +182,7 @@ def recall_and_specificity(
 
 def roc_table(request: ClassRequest, rows: SetRows) -> dict[str, Table]:
     """Return the ROC curve of a request's classes; empty without others or without them."""
-    is_of = rows.is_of(request.classes, is_scored=True)
+    is_of = rows.is_of(request.classes)
     if is_of.all() or not is_of.any():
         return {}
     suffix = "" if request.set == CLEAN_SET else f"@set={request.set}"

@@ -117,19 +117,9 @@ class SetRows:
             return np.tile(self.declared_group, len(self.tables))
         return self.images if len(self.tables) > 1 else None
 
-    def is_of(self, classes: tuple[int, ...], *, is_scored: bool) -> Mask:
-        """Return (r,) True for the rows of some classes.
-
-        Args:
-            classes: the classes, taken together.
-            is_scored: an image with several right classes is of each of them, not only of the predicted one.
-        """
-        if not is_scored or self.tables[0].acceptable is None:
-            return np.isin(self.label, classes)
-        rows = (
-            table.label[:, None] if table.acceptable is None else table.acceptable for table in self.tables
-        )
-        return np.concatenate([np.isin(right, classes).any(axis=1) for right in rows])
+    def is_of(self, classes: tuple[int, ...]) -> Mask:
+        """Return (r,) True for the rows of some classes, taken together."""
+        return np.isin(self.label, classes)
 
     def scores(self, classes: tuple[int, ...]) -> NDArray[np.float32]:
         """Return the (r,) probability of some classes, taken together.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -29,11 +28,9 @@ from quba_check.doctor.preprocessing import (
     better_normalisation,
     preprocessing_finding,
 )
-from quba_check.doctor.preprocessing_candidates import bgr_candidates, normalisation_candidates
 from quba_check.doctor.shuffled_labels import FIX, accurate_set, shuffled_sets
 from quba_check.doctor.significance import is_at_chance
 from quba_check.doctor.subject import ModelUnderTest, Variant
-from quba_check.errors import ModelError
 
 _IMAGES, _CHANCE_IMAGES = 64, 512
 _COMPARED = 256
@@ -75,9 +72,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         return
     fixes = _fixes(subject)
     if fixes.better or fixes.order or _is_at_chance(subject, fixes):
-        fixes = _more_accurate(subject, fixes, partial(_fixes, subject, is_order_first=True))
-    if fixes.better is None and not subject.short and _is_at_chance(subject, fixes):
-        fixes = _more_accurate(subject, fixes, partial(_fixes_with_common_normalisations, subject))
+        fixes = _more_accurate(subject, fixes)
     if fixes.better is not None:
         yield preprocessing_finding(subject, fixes.better)
     if _is_at_chance(subject, fixes):
@@ -106,21 +101,6 @@ def _with_order(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
         if order is not None:
             return replace(fixes, columns=order.order.columns(subject.suite.classes), order=order)
     return fixes
-
-
-def _fixes_with_common_normalisations(subject: ModelUnderTest) -> Fixes | None:
-    """Return fixes with a class order that only another normalisation shows."""
-    current = subject.current
-    for variant in (*normalisation_candidates(current), *bgr_candidates(current)):
-        try:
-            order = better_order(subject, variant, many=False)
-        except ModelError:
-            continue
-        if order is not None:
-            return _with_variant(
-                subject, Fixes(current, order.order.columns(subject.suite.classes), order=order)
-            )
-    return None
 
 
 def _with_variant(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
@@ -204,13 +184,9 @@ def _chance_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]
     )
 
 
-def _more_accurate(subject: ModelUnderTest, fixes: Fixes, search: Callable[[], Fixes | None]) -> Fixes:
-    """Return the fixes of a further search if the model is more accurate with them."""
-    other = None
-    with subject.budget.step("class order"):
-        other = search()
-    if other is None:
-        return fixes
+def _more_accurate(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
+    """Return the fixes with the class order searched first if the model is more accurate with them."""
+    other = _fixes(subject, is_order_first=True)
     limit = _IMAGES if subject.short else _COMPARED
     right, _ = _n_correct(subject, fixes, limit)
     other_right, _ = _n_correct(subject, other, limit)

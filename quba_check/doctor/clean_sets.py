@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +30,7 @@ MOST_EXAMINED = 10_000
 """Largest number of images that the doctor compares; `quba-check suite check` compares any number."""
 LEAST_CHAIN = 3
 """Images of one picture that are called a burst."""
-LEAST_SHARE, LEAST_RATIO = 0.05, 3
-"""Least share of consecutive files that look alike, and its ratio to that of other images of one label."""
-MOST_BURST_BITS = 12
-"""Largest number of different bits in the hashes of two frames."""
 _PAIRS = 4096
-_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 _DROP = "drop the surplus files, or declare a group for images that belong together"
 Pairs = Sequence[tuple[int, int]]
 
@@ -226,12 +219,12 @@ def _spellings(pictures: SetPictures) -> Iterator[Finding]:
 
 
 def _bursts(pictures: SetPictures) -> Iterator[Finding]:
-    """Yield findings on sets without groups that look like bursts or videos."""
+    """Yield findings on sets without groups that have three near copies of a picture or more."""
     for number, name in enumerate(pictures.names):
         rows = np.flatnonzero(pictures.sets == number)
         if pictures.examples[rows[0]].group is not None:
             continue
-        pairs = [*pictures.in_sets(pictures.near, number, number), *_consecutive(pictures, rows)]
+        pairs = pictures.in_sets(pictures.near, number, number)
         links = np.array(pairs, dtype=np.int64).reshape(-1, 2) - rows[0]
         graph = coo_array((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(len(rows), len(rows)))
         sizes = np.bincount(connected_components(graph, directed=False)[1])
@@ -243,31 +236,6 @@ def _bursts(pictures: SetPictures) -> Iterator[Finding]:
             )
             fix = "declare a group in the set's entry, so that intervals count each burst once"
             yield from _finding(problem, pairs, pictures.name, fix)
-
-
-def _consecutive(pictures: SetPictures, rows: NDArray[np.int64]) -> Pairs:
-    """Return pairs of files with consecutive numbers that look alike.
-
-    There are none if other images of one label look alike as often.
-    """
-    runs: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    by_label: dict[int, list[int]] = {}
-    for row in rows.tolist():
-        by_label.setdefault(pictures.examples[row].label, []).append(row)
-        if numbered := _NUMBERED.fullmatch(pictures.name(row)):
-            runs.setdefault((numbered[1], numbered[3]), []).append((int(numbered[2]), row))
-    next_ones = [pair for run in runs.values() for pair in pairwise(row for _, row in sorted(run))]
-    halves = ((same[: len(same) // 2], same[len(same) // 2 :]) for same in by_label.values())
-    distant = [pair for first, second in halves for pair in zip(first, second, strict=False)]
-    alike = [pair for pair in next_ones if _bits(pictures, pair) <= MOST_BURST_BITS]
-    by_chance = sum(_bits(pictures, pair) <= MOST_BURST_BITS for pair in distant) / max(1, len(distant))
-    share = len(alike) / max(1, len(next_ones))
-    return alike if share >= max(LEAST_SHARE, LEAST_RATIO * by_chance) else []
-
-
-def _bits(pictures: SetPictures, pair: tuple[int, int]) -> int:
-    first, second = (int(pictures.facts.phash[row]) for row in pair)
-    return (first ^ second).bit_count()
 
 
 def _size(pictures: SetPictures, number: int) -> int:

@@ -79,11 +79,6 @@ class CacheKeys:
         """Number of the suite's classes, the columns of `probabilities`."""
         return len(self._suite.classes)
 
-    @property
-    def shares_gradient_pass(self) -> bool:
-        """True if passes with gradients give the predictions of passes without."""
-        return self._classifier.compute.shares_gradient_pass
-
     def stored_view(self, view: View) -> View:
         """Return the view that is predicted and stored for a requested view.
 

@@ -10,13 +10,13 @@ import torch
 
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol
-from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, View
+from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.ahead import Ahead
 from quba_check.engine.batching import Batching
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import settle_compute
-from quba_check.engine.plan import PlannedView, planned_view, shares_clean_pass
+from quba_check.engine.plan import PlannedView, planned_view
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
@@ -84,9 +84,8 @@ class Engine:
         self._executor = executor or self.worker
         self._settle_compute()
         self.run_views: tuple[View, ...] = ()
-        self._carries_gradient = True
         self._ahead = Ahead(
-            lambda views, shards: self._stream(self._ordered_jobs(views, [], shards)), self.cache_keys.shards
+            lambda views, shards: self._stream(self._ordered_jobs(views, shards)), self.cache_keys.shards
         )
 
     def predictions(
@@ -141,18 +140,15 @@ class Engine:
         unattacked = [view for view in stored if view.attack is None]
         first = next((view for view in unattacked if view.set == CLEAN_SET), (*unattacked, CLEAN)[0])
         # A run that may stop early does not read all files of the set for their digests.
-        job = next(self._jobs([first], stored, range(1) if self.suite.sampler.shuffled else None))
+        job = next(self._jobs([first], range(1) if self.suite.sampler.shuffled else None))
         key = self.cache_keys.shard_key(first, 0)
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
                 with contextlib.suppress(DamagedShardError):
                     kind = self.tables.shard(first, 0).metadata.get("outputs")
                     self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
-            elif not (outcome := self._run([job]))[0]:
-                if outcome[1] is None:
-                    job = PlannedShard(job.views[:1], job.shard)
-                else:
-                    time.sleep(WAIT_SECONDS)
+            elif not self._run([job])[0]:
+                time.sleep(WAIT_SECONDS)
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""
@@ -211,21 +207,17 @@ class Engine:
         """Predict every missing shard of the requested views."""
         if self._executor is not self.worker:
             self._ahead.take(requested, planned, shards)
-            if not any(map(self._is_missing, self._ordered_jobs(requested, planned, shards))):
+            if not any(map(self._is_missing, self._ordered_jobs(requested, shards))):
                 return
-        jobs: Iterable[PlannedShard] | None = None
+        jobs: Iterable[PlannedShard] = self._ordered_jobs(requested, shards)
         while True:
-            if jobs is None:
-                jobs = self._ordered_jobs(requested, planned, shards)
             stored, jobs = self._run(jobs)
-            if jobs == []:
+            if not jobs:
                 return
-            if not stored and jobs and not self._run_planned([*requested, *planned], shards):
+            if not stored and not self._run_planned([*requested, *planned], shards):
                 time.sleep(WAIT_SECONDS)
 
-    def _ordered_jobs(
-        self, requested: Sequence[View], planned: Sequence[View], shards: range | None
-    ) -> Iterator[PlannedShard]:
+    def _ordered_jobs(self, requested: Sequence[View], shards: range | None) -> Iterator[PlannedShard]:
         """Yield the jobs of requested views.
 
         One view comes after another, so that the files of each are listed when needed. Generated corruptions
@@ -235,35 +227,30 @@ class Engine:
         together = requested if shards is not None else list(filter(self.suite.is_generated, requested))
         groups = [[view] for view in requested if view not in together] + ([together] if together else [])
         for group in groups:
-            jobs = self._jobs(group, {*requested, *planned}, shards)
+            jobs = self._jobs(group, shards)
             first = self.store.first_shard(self.cache_keys.cache_entry(group[0]))
-            yield from _rotated(sorted(dict.fromkeys(jobs), key=lambda job: job.shard), first)
+            yield from _rotated(sorted(jobs, key=lambda job: job.shard), first)
 
     def _run_planned(self, planned: Sequence[View], shards: range | None) -> bool:
         """Predict one shard of a later request; return False if there is none."""
         for view in planned:
             # The dimension that requests a faulty view reports the error.
             with contextlib.suppress(QubaError):
-                for job in self._jobs([view], planned, shards):
+                for job in self._jobs([view], shards):
                     if self._is_missing(job) and self._run([job])[0]:
                         return True
         return False
 
     def _is_missing(self, job: PlannedShard) -> bool:
-        """Return True if the store lacks a view of a job."""
-        return not all(self.store.has(self.cache_keys.shard_key(view, job.shard)) for view in job.views)
+        """Return True if the store lacks a shard."""
+        return not self.store.has(self.cache_keys.shard_key(job.view, job.shard))
 
-    def _jobs(
-        self, requested: Iterable[View], planned: Collection[View], shards: range | None = None
-    ) -> Iterator[PlannedShard]:
-        pair = self.cache_keys.stored_view(CLEAN), FGSM
-        shares_pass = self._carries_gradient and shares_clean_pass(planned, self.cache_keys)
+    def _jobs(self, requested: Iterable[View], shards: range | None = None) -> Iterator[PlannedShard]:
         for view in requested:
-            views = pair if shares_pass and view in pair else (view,)
             if shards is None:
                 # Reads the digests of all files, so that unreadable ones are reported before the work begins.
                 self.cache_keys.shard_keys(view)
-            yield from (PlannedShard(views, number) for number in self.cache_keys.shards(view, shards))
+            yield from (PlannedShard(view, number) for number in self.cache_keys.shards(view, shards))
 
     def work(self, views: Collection[View]) -> tuple[PlannedView, ...]:
         """Return the work on the stored views behind requested ones; nothing is predicted.
@@ -272,34 +259,24 @@ class Engine:
             SuiteError: the files of a set have the wrong layout or cannot be read.
         """
         self._settle_compute()
-        stored = self._stored(views)
-        shares_pass = shares_clean_pass(stored, self.cache_keys)
         return tuple(
-            planned_view(view, self.cache_keys, self.store, self.suite, shares_pass=shares_pass)
-            for view in stored
+            planned_view(view, self.cache_keys, self.store, self.suite) for view in self._stored(views)
         )
 
     def _stream(self, jobs: Iterable[PlannedShard]) -> ShardStream:
         return ShardStream(self._executor, self.store, self.cache_keys, self.classifier, jobs, self._write)
 
-    def _run(self, jobs: Iterable[PlannedShard]) -> tuple[int, list[PlannedShard] | None]:
-        """Predict the missing views of jobs.
+    def _run(self, jobs: Iterable[PlannedShard]) -> tuple[int, list[PlannedShard]]:
+        """Predict the missing shards of jobs.
 
         Returns:
-            The number of stored shards, and the jobs that other processes work on; None if the jobs must be
-            made again, since the model passes no gradient.
+            The number of stored shards, and the jobs that other processes work on.
         """
         self.stop()  # an executor has one iterator at a time
         stored = 0
         with contextlib.closing(self._stream(jobs)) as stream:
-            try:
-                while stream.advance():
-                    stored += 1
-            except UnmeasurableError:
-                if not stream.has_shared_passes:
-                    raise
-                self._carries_gradient = False  # the clean set is then predicted on its own
-                return stored, None
+            while stream.advance():
+                stored += 1
             return stored, stream.busy
 
     def _write(self, result: ShardResult) -> None:
@@ -307,11 +284,9 @@ class Engine:
         request = result.request
         self.classifier.outputs = result.outputs
         if result.passes:
-            images = len(request.examples) * len(request.keys)
-            self._reporter.add(request.id.views, images, result.passes)
-        for view, content in result.files.items():
-            self.store.put(request.keys[view], content)
-        self._reporter.end(request.id.views)
+            self._reporter.add(request.view, len(request.examples), result.passes)
+        self.store.put(request.key, result.content)
+        self._reporter.end(request.view)
 
 
 def _rotated(shards: Sequence[PlannedShard], first: int) -> Iterator[PlannedShard]:

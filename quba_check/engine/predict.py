@@ -6,7 +6,7 @@ each batch, the tasks that are complete.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 
@@ -18,13 +18,13 @@ from quba_check.engine.active_set import ActiveSet
 from quba_check.engine.attacks import extents, fgsm_point, gradient, pgd_start, pgd_step
 from quba_check.engine.batching import Batching
 from quba_check.engine.loader import ImageStream
-from quba_check.engine.shard_task import Owner, ShardTask, add_outputs, images_by_views
+from quba_check.engine.shard_task import Owner, ShardTask, add_outputs, images_by_view
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL, output_kind
 
-Report = Callable[[Collection[View], int, int], None]
-"""Called after every pass of a batch: views, finished images, forward and backward passes in images."""
+Report = Callable[[View, int, int], None]
+"""Called after every pass of a batch: view, finished images, forward and backward passes in images."""
 
 
 class Passes:
@@ -39,13 +39,11 @@ class Passes:
     Attributes:
         batching: batches of passes without gradients.
         attack_batching: batches of passes with gradients.
-        determines_outputs: True while the first shard determines the kind of the outputs.
     """
 
     def __init__(
         self, classifier: Classifier, protocol: Protocol, batch_size: int | None, report: Report | None
     ) -> None:
-        self.determines_outputs = False
         self._classifier = classifier
         self._protocol = protocol
         self.batching = Batching(classifier, batch_size)
@@ -64,8 +62,7 @@ class Passes:
     def fgsm(self, stream: ImageStream[Owner, torch.Tensor]) -> Iterator[list[ShardTask]]:
         """Predict FGSM points: two forward passes and one backward pass each.
 
-        Outputs: `start` (N, outputs), those of the unattacked images in float32, which serve the clean set
-        too; `raw` (N, outputs), `zero_gradient` (N,), and those of `_AttackSpace.moves`.
+        Outputs: `raw` (N, outputs), `zero_gradient` (N,), and those of `_AttackSpace.moves`.
         """
         while taken := self.attack_batching.take(stream):
             yield list(chain(*self.attack_batching.run(self._attack_once, taken)))
@@ -99,24 +96,24 @@ class Passes:
 
     def _attack_once(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
         owners = [owner for owner, _ in taken]
-        space = _AttackSpace(self, owners[0][0].views[-1])
+        space = _AttackSpace(self, owners[0][0].view)
         pixels = self._classifier.pixels(self._on_device([image for _, image in taken]))
         points = space.points(pixels)
         start = gradient(space.logits, points, self._labels(owners))
-        outputs = {"start": space.raw, "zero_gradient": start.is_zero}
-        self._report_work(owners, finished=len(owners[0][0].views) - 1, passes=2)
+        self._report_work(owners, finished=0, passes=2)
         attacked = fgsm_point(points, start.direction)
         with torch.no_grad():
-            outputs["raw"] = self._classifier.raw(space.inputs(attacked), is_checked=False)
+            raw = self._classifier.raw(space.inputs(attacked), is_checked=False)
         self._report_work(owners, finished=1, passes=1)
-        return add_outputs(owners, outputs | space.moves(pixels, attacked))
+        outputs = {"raw": raw, "zero_gradient": start.is_zero, **space.moves(pixels, attacked)}
+        return add_outputs(owners, outputs)
 
     def _add_starts(
         self, active: ActiveSet, taken: Sequence[tuple[Owner, tuple[torch.Tensor, torch.Tensor]]]
     ) -> None:
         """Add images and their random starts; without effect if memory runs out."""
         owners = [owner for owner, _ in taken]
-        space = _AttackSpace(self, owners[0][0].views[-1])
+        space = _AttackSpace(self, owners[0][0].view)
         pixels = self._classifier.pixels(self._on_device([image for _, (image, _) in taken]))
         points = space.points(pixels)
         current = pgd_start(points, self._on_device([noise for _, (_, noise) in taken]))
@@ -131,7 +128,7 @@ class Passes:
         n_leaving = len(active) - len(staying)
         if self._report is not None:
             backward = sum(count for _, count in parts)
-            self._report(active.owners[0][0].views, n_leaving, len(active) + backward)
+            self._report(active.owners[0][0].view, n_leaving, len(active) + backward)
         if n_leaving:
             self._keep(active, staying)
         active.steps = [step + 1 for step in active.steps]
@@ -155,7 +152,7 @@ class Passes:
                 active.continues[row] = may_continue and active.steps[row] < PGD_STEPS
             return [position for position, row in enumerate(rows) if active.continues[row]]
 
-        space = _AttackSpace(self, active.owners[0][0].views[-1])
+        space = _AttackSpace(self, active.owners[0][0].view)
         step = gradient(space.logits, current, label, continuing)
         leaving = [row for row in rows if not active.continues[row]]
         chosen = torch.tensor([row - rows[0] for row in leaving], dtype=torch.long, device=label.device)
@@ -210,12 +207,12 @@ class Passes:
 
         Args:
             owners: the images.
-            finished: number of views in which each image is finished.
+            finished: 1 if the images are finished, else 0.
             passes: passes of each image.
         """
         if self._report is not None:
-            for views, count in images_by_views(owners):
-                self._report(views, count * finished, passes * count)
+            for view, count in images_by_view(owners):
+                self._report(view, count * finished, passes * count)
 
     def logits(self, raw: torch.Tensor, view: View) -> torch.Tensor:
         """Convert outputs of the model to logits.
@@ -227,7 +224,7 @@ class Passes:
         classifier = self._classifier
         if classifier.outputs is None:
             classifier.outputs = output_kind(raw.detach(), half=classifier.precision != "fp32")
-        if classifier.outputs != "logits" and not self.determines_outputs:
+        if classifier.outputs != "logits":
             kind = output_kind(raw.detach(), half=classifier.precision != "fp32")
             if SPECIFIC_TO_GENERAL.index(kind) > SPECIFIC_TO_GENERAL.index(classifier.outputs):
                 raise ModelError(
@@ -239,13 +236,7 @@ class Passes:
 
 
 class _AttackSpace:
-    """The space of an attack: pixel values, or the model's normalised input.
-
-    Attributes:
-        raw: outputs of the model at the points of the last `logits`, detached.
-    """
-
-    raw: torch.Tensor
+    """The space of an attack: pixel values, or the model's normalised input."""
 
     def __init__(self, passes: Passes, view: View) -> None:
         self._passes = passes
@@ -261,7 +252,6 @@ class _AttackSpace:
 
     def logits(self, points: torch.Tensor) -> torch.Tensor:
         raw = self._classifier.raw(self.inputs(points), exact=True, is_checked=False)
-        self.raw = raw.detach()
         return self._passes.logits(raw, self._view)
 
     def moves(self, pixels: torch.Tensor, points: torch.Tensor) -> dict[str, torch.Tensor]:

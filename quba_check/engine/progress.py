@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from quba_check.core.view import View
@@ -17,8 +17,8 @@ class Step:
     """The work since the previous step of an engine.
 
     Attributes:
-        view: name of the view (`clean and clean+fgsm` for a pass that serves both).
-        images: images finished; negative if an attempt failed and begins again.
+        view: name of the view.
+        images: images finished.
         passes: forward and backward passes, counted in images.
         planned: passes that the plan of a run counts for the finished images.
         seconds: the time that they took.
@@ -27,7 +27,7 @@ class Step:
     view: str
     images: int
     passes: int
-    planned: float
+    planned: int
     seconds: float
 
 
@@ -73,32 +73,29 @@ class Reporter:
         self._planned = tuple(views)
         self._last = self._clock()
 
-    def add(self, views: Collection[View], images: int, passes: int) -> None:
+    def add(self, view: View, images: int, passes: int) -> None:
         """Report a pass of a batch.
 
         Args:
-            views: the views that the pass serves.
-            images: images that it finishes; an image finished in two views counts twice. Negative for an
-                attempt that failed.
+            view: the view.
+            images: images that it finishes.
             passes: forward and backward passes, counted in images.
         """
         now = self._clock()
         seconds, self._last = now - self._last, now
         if self._progress is not None:
-            views = tuple(views)
-            name = " and ".join(map(str, views))
-            planned = images * passes_per_image(views) / len(views)
-            self._progress(Step(name, images, passes, planned, seconds))
+            planned = images * passes_per_image(view)
+            self._progress(Step(str(view), images, passes, planned, seconds))
 
-    def end(self, views: Collection[View]) -> None:
-        """Report every set that a stored shard of these views completes."""
+    def end(self, view: View) -> None:
+        """Report the set of a view if a stored shard completes it."""
         if self._finished is None:
             return
-        for name in dict.fromkeys(map(_set_name, views)):
-            members = [view for view in self._planned if _set_name(view) == name]
-            if all(map(self._is_complete, members)):
-                keys = [key for view in members for key in self._cache_keys.shard_keys(view)]
-                self._finished(name, sum(len(key.indices) for key in keys))
+        name = _set_name(view)
+        members = [view for view in self._planned if _set_name(view) == name]
+        if all(map(self._is_complete, members)):
+            keys = [key for view in members for key in self._cache_keys.shard_keys(view)]
+            self._finished(name, sum(len(key.indices) for key in keys))
 
     def _is_complete(self, view: View) -> bool:
         """Return True if all shards of a view are stored.

@@ -87,10 +87,8 @@ class ShardPredictor:
         """Return the function that prepares the images of a view."""
         return self._preparer.of(view, crop=self._cache_keys.is_cropped(view))
 
-    def predict(
-        self, requests: Iterable[ShardRequest]
-    ) -> Iterator[tuple[ShardRequest, dict[View, ShardArrays]]]:
-        """Yield shards with the columns of their views, as they are completed.
+    def predict(self, requests: Iterable[ShardRequest]) -> Iterator[tuple[ShardRequest, ShardArrays]]:
+        """Yield shards with their columns, as they are completed.
 
         Args:
             requests: the shards; the iterator is advanced as far as images are read ahead.
@@ -108,41 +106,26 @@ class ShardPredictor:
             yield first.request, self._columns(first)
         else:
             tasks = chain([first], tasks)
-        for attacks, group in groupby(tasks, key=_attacks):
-            for task in self._predicted(attacks, group):
+        for attack, group in groupby(tasks, key=_attack):
+            for task in self._predicted(attack, group):
                 yield task.request, self._columns(task)
 
     def _task(self, request: ShardRequest) -> ShardTask:
         """Return the task of a request, whose outputs are of the kind that it states."""
         if request.outputs is not None:
             self._classifier.outputs = request.outputs
-        images = next(iter(request.keys)).images
+        images = request.view.images
         crop = self._cache_keys.is_cropped(images)
         return ShardTask(request, self._preparer.shard(images, request.shard, request.examples, crop=crop))
 
     def _determine_outputs(self, task: ShardTask) -> None:
         """Predict the first shard, and determine the kind of the outputs from all its images."""
-        self._passes.determines_outputs = True
-        try:
-            while True:
-                for _ in self._predicted(_attacks(task), [task]):
-                    pass
-                raw = _unattacked(task.outputs)
-                kind = output_kind(raw, half=self._classifier.precision != "fp32")
-                # A batch may look more special than the whole; its outputs were then converted wrongly.
-                is_final = self._classifier.outputs in (None, kind) or len(task.views) == 1
-                self._classifier.outputs = kind
-                if is_final:
-                    return
-                task.clear()
-                self._reporter.add(task.views, -len(task.views) * len(task.examples), 0)
-        except BaseException:
-            self._classifier.outputs = None
-            raise
-        finally:
-            self._passes.determines_outputs = False
+        for _ in self._predicted(task.view.attack, [task]):
+            pass
+        raw = task.outputs["raw"]
+        self._classifier.outputs = output_kind(raw, half=self._classifier.precision != "fp32")
 
-    def _predicted(self, attacks: tuple[str | None, ...], tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
+    def _predicted(self, attack: str | None, tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
         """Yield tasks of one kind when the outputs of their images are complete."""
         opened: set[ShardTask] = set()
 
@@ -163,7 +146,7 @@ class ShardPredictor:
             "pgd": self._passes.pgd,
         }
         try:
-            for task in _one_batch_late(passes[attacks[-1]](stream)):
+            for task in _one_batch_late(passes[attack](stream)):
                 task.images.close()
                 opened.discard(task)  # its outputs are as large as all columns together
                 yield task
@@ -175,37 +158,28 @@ class ShardPredictor:
     def _read(self, task: ShardTask, position: int) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Return an image, for PGD with its random start; called from several threads."""
         image = task.images.image(position)
-        if task.views[-1].attack != "pgd":
+        if task.view.attack != "pgd":
             return image
         return image, start_noise(tuple(image.shape), task.examples[position].index, self._seed)
 
-    def _columns(self, task: ShardTask) -> dict[View, ShardArrays]:
+    def _columns(self, task: ShardTask) -> ShardArrays:
         """Return the columns of a complete task."""
-        outputs = task.outputs
-        columns: dict[View, ShardArrays] = {}
-        for view in task.views:
-            name = "logits" if view.attack == "pgd" else "raw"
-            raw = outputs[name] if view.attack is not None else _unattacked(outputs)
-            check_finite(raw, spec=self._classifier.spec)
-            if view.attack is None:
-                logits = self._passes.logits(raw, view)
-            else:
-                logits = raw if name == "logits" else self._classifier.logits(raw)
-            spaces = self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
-            arrays = shard_arrays(view, spaces, self._protocol, task.examples, logits)
-            for name in self._suite.facts.score_columns(view):
-                arrays[name] = logits.detach().cpu().double().logsumexp(dim=1).float().numpy()
-            columns[view] = arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)
-        return columns
+        view, outputs = task.view, task.outputs
+        raw = outputs["logits" if view.attack == "pgd" else "raw"]
+        check_finite(raw, spec=self._classifier.spec)
+        if view.attack is None:
+            logits = self._passes.logits(raw, view)
+        else:
+            logits = raw if view.attack == "pgd" else self._classifier.logits(raw)
+        spaces = self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
+        arrays = shard_arrays(view, spaces, self._protocol, task.examples, logits)
+        for name in self._suite.facts.score_columns(view):
+            arrays[name] = logits.detach().cpu().double().logsumexp(dim=1).float().numpy()
+        return arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)
 
 
-def _attacks(task: ShardTask) -> tuple[str | None, ...]:
-    return tuple(view.attack for view in task.views)
-
-
-def _unattacked(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return the outputs for unattacked images, which a pass of FGSM has too."""
-    return outputs["start"] if "start" in outputs else outputs["raw"]
+def _attack(task: ShardTask) -> str | None:
+    return task.view.attack
 
 
 def _one_batch_late(batches: Iterator[list[ShardTask]]) -> Iterator[ShardTask]:

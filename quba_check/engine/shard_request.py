@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,9 +14,9 @@ from quba_check.suites.example import Example
 
 
 class PlannedShard(NamedTuple):
-    """One shard of one view, or of the clean set and its FGSM points together."""
+    """One shard of one view."""
 
-    views: tuple[View, ...]
+    view: View
     shard: int
 
 
@@ -27,7 +27,8 @@ class ShardRequest:
     Nobody lists files or computes cache keys for it again, so that it can be predicted on another machine.
 
     Attributes:
-        keys: key of each view that the store does not have: one, or the clean set and its FGSM points.
+        view: the view.
+        key: its key.
         shard: number of the shard.
         examples: the images of the shard.
         fast_images: see `CacheKeys.fast_images`.
@@ -35,7 +36,8 @@ class ShardRequest:
         outputs: kind of the model's outputs; None if the shard is to determine it.
     """
 
-    keys: Mapping[View, ShardKey]
+    view: View
+    key: ShardKey
     shard: int
     examples: Sequence[Example]
     fast_images: Sequence[bool]
@@ -43,12 +45,12 @@ class ShardRequest:
     outputs: OutputKind | None
 
     def __str__(self) -> str:
-        return f"{' and '.join(map(str, self.keys))}, shard {self.shard}"
+        return f"{self.view}, shard {self.shard}"
 
     @property
     def id(self) -> PlannedShard:
-        """The views to predict and the number of the shard."""
-        return PlannedShard(tuple(self.keys), self.shard)
+        """The view and the number of the shard."""
+        return PlannedShard(self.view, self.shard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class ShardResult:
 
     Attributes:
         request: the request.
-        files: content of the stored file of each view.
+        content: content of the stored file.
         outputs: kind of the model's outputs.
         passes: forward and backward passes, counted in images; 0 if they were reported one by one.
     """
 
     request: ShardRequest
-    files: Mapping[View, bytes]
+    content: bytes
     outputs: OutputKind
     passes: int = 0
 

@@ -43,14 +43,9 @@ class ShardStream:
         self._cache_keys = cache_keys
         self._classifier = classifier
         self._write = write
-        self._taken: set[tuple[View, int]] = set()
+        self._taken: set[PlannedShard] = set()
         self._locks: dict[PlannedShard, contextlib.ExitStack] = {}
         self._results = executor.run(self.requests(shards))
-
-    @property
-    def has_shared_passes(self) -> bool:
-        """True if one pass predicts several views of a shard in flight."""
-        return any(len(shard.views) > 1 for shard in self._locks)
 
     def advance(self) -> bool:
         """Store the next predicted shard; return False at the end.
@@ -67,8 +62,8 @@ class ShardStream:
 
     def is_over(self, view: View, shards: Collection[int]) -> bool:
         """Return True if shards of a view were taken, and none is in flight."""
-        return all((view, number) in self._taken for number in shards) and not any(
-            view in views and number in shards for views, number in self._locks
+        return all(PlannedShard(view, number) in self._taken for number in shards) and not any(
+            view == own and number in shards for own, number in self._locks
         )
 
     def close(self) -> None:
@@ -81,28 +76,24 @@ class ShardStream:
     def requests(self, shards: Iterable[PlannedShard]) -> Iterator[ShardRequest]:
         """Yield a request for each shard that is missing and that nobody works on."""
         for wanted in shards:
-            self._taken.update((view, wanted.shard) for view in wanted.views)
-            keys = {view: self._cache_keys.shard_key(view, wanted.shard) for view in wanted.views}
-            if all(map(self._store.has, keys.values())):
+            view, number = wanted
+            self._taken.add(wanted)
+            key = self._cache_keys.shard_key(view, number)
+            if self._store.has(key):
                 continue
-            first = wanted.views[0]
-            # FGSM shares the lock of its clean images, since one pass may predict both.
-            locked_view = first if first.attack == "pgd" else first.images
-            name = f"{self._cache_keys.cache_entry(locked_view)}/{wanted.shard}"
             with contextlib.ExitStack() as lock:
-                if not lock.enter_context(self._store.try_lock(name)):
+                if not lock.enter_context(self._store.try_lock(f"{key.cache_entry}/{number}")):
                     self.busy.append(wanted)
                     continue
-                missing = {view: key for view, key in keys.items() if not self._store.has(key)}
-                if not missing or (tuple(missing), wanted.shard) in self._locks:
+                if self._store.has(key) or wanted in self._locks:
                     continue
-                request = ShardRequest(
-                    missing,
-                    wanted.shard,
-                    self._cache_keys.examples(first, wanted.shard),
-                    self._cache_keys.fast_images(first),
-                    self._classifier.compute,
-                    self._classifier.outputs,
-                )
-                self._locks[request.id] = lock.pop_all()
-            yield request
+                self._locks[wanted] = lock.pop_all()
+            yield ShardRequest(
+                view,
+                key,
+                number,
+                self._cache_keys.examples(view, number),
+                self._cache_keys.fast_images(view),
+                self._classifier.compute,
+                self._classifier.outputs,
+            )

@@ -17,7 +17,7 @@ Owner = tuple["ShardTask", int]
 
 
 class ShardTask:
-    """A shard of views, with the outputs of the images predicted so far.
+    """A shard of a view, with the outputs of the images predicted so far.
 
     Outputs stay on the device until all images are predicted, so that the device never waits for a copy.
 
@@ -28,7 +28,7 @@ class ShardTask:
 
     def __init__(self, request: ShardRequest, images: ShardImages) -> None:
         self.request = request
-        self.views = request.id.views
+        self.view = request.view
         self.examples = request.examples
         self.images = images
         self._positions: list[int] = []
@@ -56,11 +56,6 @@ class ShardTask:
         order = torch.tensor(self._positions).argsort()
         return {name: torch.cat(parts).cpu()[order] for name, parts in self._outputs.items()}
 
-    def clear(self) -> None:
-        """Drop the outputs, to predict the shard again."""
-        self._positions.clear()
-        self._outputs.clear()
-
 
 def add_outputs(owners: Sequence[Owner], outputs: dict[str, torch.Tensor]) -> list[ShardTask]:
     """Add the outputs of a batch to its shards; return those that are complete now.
@@ -80,7 +75,7 @@ def add_outputs(owners: Sequence[Owner], outputs: dict[str, torch.Tensor]) -> li
     return complete
 
 
-def images_by_views(owners: Iterable[Owner]) -> Iterator[tuple[tuple[View, ...], int]]:
+def images_by_view(owners: Iterable[Owner]) -> Iterator[tuple[View, int]]:
     """Yield the views in a batch, each with its number of images."""
-    for views, group in groupby(owners, key=lambda owner: owner[0].views):
-        yield views, sum(1 for _ in group)
+    for view, group in groupby(owners, key=lambda owner: owner[0].view):
+        yield view, sum(1 for _ in group)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 
 from quba_check.core.protocols import Protocol
-from quba_check.core.view import CLEAN, View
+from quba_check.core.view import CLEAN
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.half_precision import checked_settings, half_precisions
@@ -92,12 +92,12 @@ class Worker:
         Raises:
             ModelError: model, settings or images are others here than where the request was made.
         """
-        for view, key in request.keys.items():
-            self._cache_keys.give(view, request.shard, request.examples, request.fast_images)
-            if self._cache_keys.cache_entry(view) != key.cache_entry:
-                raise ModelError(f"{request}: the settings of the predictions differ.")
-            if self._cache_keys.shard_key(view, request.shard).content != key.content:
-                raise ModelError(f"{request}: the images in {self._suite.location} differ.")
+        view, key = request.view, request.key
+        self._cache_keys.give(view, request.shard, request.examples, request.fast_images)
+        if self._cache_keys.cache_entry(view) != key.cache_entry:
+            raise ModelError(f"{request}: the settings of the predictions differ.")
+        if self._cache_keys.shard_key(view, request.shard).content != key.content:
+            raise ModelError(f"{request}: the images in {self._suite.location} differ.")
 
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call if the model's parameters or buffers changed."""
@@ -109,18 +109,16 @@ class Worker:
             return keys
         return []
 
-    def _result(self, request: ShardRequest, columns: dict[View, ShardArrays]) -> ShardResult:
-        """Check columns; return them as files."""
-        self.classifier.guard().check(str(next(iter(columns))))
+    def _result(self, request: ShardRequest, columns: ShardArrays) -> ShardResult:
+        """Check columns; return them as a file."""
+        view = request.view
+        self.classifier.guard().check(str(view))
         outputs = self.classifier.outputs
         if outputs is None:
             raise InvariantError(f"{self.classifier.spec}: the kind of its outputs was not determined.")
-        files: dict[View, bytes] = {}
-        for view, rows in columns.items():
-            defect = check_columns(rows, self._cache_keys.columns(view), classes=self._cache_keys.classes)
-            if defect:  # once stored, it would be predicted on every read
-                raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
-            metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
-            files[view] = encode_shards([request.keys[view]], rows, metadata)
-            self._unchecked.append(request.keys[view])
-        return ShardResult(request, files, outputs)
+        defect = check_columns(columns, self._cache_keys.columns(view), classes=self._cache_keys.classes)
+        if defect:  # once stored, it would be predicted on every read
+            raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
+        metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
+        self._unchecked.append(request.key)
+        return ShardResult(request, encode_shards([request.key], columns, metadata), outputs)

@@ -43,11 +43,6 @@ class ComputeSettings:
     images: int = 0
     flipped: int = 0
 
-    @property
-    def shares_gradient_pass(self) -> bool:
-        """True if passes with gradients give the answers of passes without."""
-        return self.precision == "fp32" and not self.compiled
-
     def cache_settings(self) -> dict[str, Any]:
         """Return the settings that change the last bits of predictions, for cache keys.
 

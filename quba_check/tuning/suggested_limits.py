@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.protocols import BINS
 from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_models
-from quba_check.metrics.calibration_floor import simulated_calibration_error
 from quba_check.number_format import format_value, interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
@@ -88,27 +86,6 @@ def suggest_requested_limits(
         if other is None or (limit.limit < other.limit) == lower_is_worse:
             limits[demand.location] = limit
     return limits
-
-
-def with_calibration_floor(limits: dict[str, SuggestedLimit], record: Record) -> dict[str, SuggestedLimit]:
-    """Return limits, whose reason for calibration_error states that of a perfectly calibrated model.
-
-    Args:
-        limits: by dimension.
-        record: a run behind them, which gives accuracy and numbers of images and classes of the model.
-    """
-    name, classes = "calibration_error", record.model.classes
-    accuracy = record.measurements.get("accuracy")
-    if name not in limits or classes < 2 or not isinstance(accuracy, MeasurementRow):
-        return limits
-    if not accuracy.n or not 0 < accuracy.value < 1:
-        return limits
-    floor = simulated_calibration_error(accuracy.n, classes, accuracy.value, bins=BINS)
-    anchor = (
-        f"a perfectly calibrated model of this accuracy shows {format_value(floor, 'fraction')} with "
-        f"{accuracy.n:,} images of {classes:,} classes (simulated)"
-    )
-    return limits | {name: replace(limits[name], reason=f"{limits[name].reason}; {anchor}")}
 
 
 def unmeasured_dimensions(records: Mapping[str, Record]) -> tuple[str, ...]:

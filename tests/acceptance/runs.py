@@ -74,7 +74,7 @@ def closed_form(runs: int = 1) -> dict[str, int]:
     """
     forward, backward = PGD_PASSES
     return {
-        "forward": 2 * CLEAN_IMAGES + forward + OTHER_IMAGES + runs * examined(),
+        "forward": 3 * CLEAN_IMAGES + forward + OTHER_IMAGES + runs * examined(),
         "backward": CLEAN_IMAGES + backward,
     }
 

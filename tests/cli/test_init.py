@@ -74,8 +74,7 @@ def test_files_and_output(here: Path, capsys) -> None:
         "  adversarial_robustness: {min: 0.05, tier: warn}",
         "  corruption_robustness: {min: 0.6}",
         "  ood_robustness: {min: 0.6}",
-        "  calibration_error: {max: 0.27}  # perfectly calibrated: 0.270; logits twice too large: 0.227 "
-        "(simulated: 4 images, 2 classes, accuracy 0.8)",
+        "  calibration_error: {max: 0.41}  # for 4 images of 2 classes",
         "  class_balance: {min: 0.6}",
         "  # parameters: {max: 30}  # in millions",
     ]

@@ -146,7 +146,7 @@ def test_auroc():
 
 
 def test_an_image_with_several_right_classes():
-    """By the most probable class it counts as the right answer, by probability as each of its classes."""
+    """It counts as the predicted one if that is right, else as the first one."""
     acceptable = np.array([[0, 1], [0, NO_CLASS], [1, NO_CLASS]])
     requests = [ClassRequest("dog", (1,), "recall"), ClassRequest("dog", (1,), "recall", at=AT)]
     requests += [ClassRequest("cat", (0,), "recall")]

@@ -82,26 +82,26 @@ class Setting:
             device=torch.device(device),
             outputs="logits",
         )
-        self.reports: list[tuple[tuple[View, ...], int, int]] = []
+        self.reports: list[tuple[View, int, int]] = []
         self.passes = Passes(self.classifier, protocol, batch_size, self.report)
 
-    def report(self, views, images: int, passes: int) -> None:
-        self.reports.append((tuple(views), images, passes))
+    def report(self, view: View, images: int, passes: int) -> None:
+        self.reports.append((view, images, passes))
 
-    def tasks(self, views: tuple[View, ...]) -> list[ShardTask]:
+    def tasks(self, view: View) -> list[ShardTask]:
         starts = [0, SHARDS[0]]
         examples = [SimpleNamespace(index=k, label=int(label)) for k, label in enumerate(self.labels)]
         return [
             ShardTask(
-                request(dict.fromkeys(views), number, examples[start : start + size]),
+                request(view, None, number, examples[start : start + size]),
                 SimpleNamespace(image=lambda position, start=start: self.images[start + position]),
             )
             for number, (start, size) in enumerate(zip(starts, SHARDS, strict=True))
         ]
 
-    def outputs(self, run, views: tuple[View, ...], *, starts: bool = False) -> dict[str, torch.Tensor]:
+    def outputs(self, run, view: View, *, starts: bool = False) -> dict[str, torch.Tensor]:
         """Return the outputs of all images."""
-        tasks = self.tasks(views)
+        tasks = self.tasks(view)
 
         def read(task: ShardTask, position: int):
             image = task.images.image(position)
@@ -152,7 +152,7 @@ def test_images_leave_once_they_are_fooled(batch_size: int) -> None:
     correct = everywhere.argmax(2) == torch.from_numpy(setting.labels)
     taken = steps_taken(correct)
     assert 5 < int(correct.all(0).sum()) < 123
-    outputs = setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    outputs = setting.outputs(setting.passes.pgd, PGD, starts=True)
     torch.testing.assert_close(outputs["logits"], everywhere[taken, torch.arange(128)], rtol=1e-4, atol=1e-4)
     assert torch.equal(outputs["always_right"], correct.all(0))
     assert torch.equal(outputs["logits"].argmax(1) == torch.from_numpy(setting.labels), correct.all(0))
@@ -162,7 +162,7 @@ def test_under_the_released_protocol_every_image_takes_all_steps() -> None:
     setting = Setting(RELEASED)
     everywhere = pgd_everywhere(setting, RELEASED)
     correct = everywhere.argmax(2) == torch.from_numpy(setting.labels)
-    outputs = setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    outputs = setting.outputs(setting.passes.pgd, PGD, starts=True)
     torch.testing.assert_close(outputs["logits"], everywhere[-1], rtol=1e-4, atol=1e-4)
     assert torch.equal(outputs["always_right"], correct.all(0))
     assert set(outputs) == {"logits", "always_right", "moved", "moved_share"}
@@ -172,7 +172,7 @@ def test_passes_of_an_attack_are_counted() -> None:
     setting = Setting(STANDARD, 1)
     taken = steps_taken(pgd_everywhere(setting, STANDARD).argmax(2) == torch.from_numpy(setting.labels))
     setting.module.forwards = 0
-    setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    setting.outputs(setting.passes.pgd, PGD, starts=True)
     forwards, backwards = int(taken.sum()) + 128, int(taken.sum())
     assert setting.module.forwards == forwards
     assert sum(passes for _, _, passes in setting.reports) == forwards + backwards
@@ -182,7 +182,7 @@ def test_passes_of_an_attack_are_counted() -> None:
 
 def test_a_released_attack_takes_21_passes_an_image() -> None:
     setting = Setting(RELEASED)
-    setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    setting.outputs(setting.passes.pgd, PGD, starts=True)
     assert setting.module.forwards == 11 * 128
     assert sum(passes for _, _, passes in setting.reports) == 21 * 128
 
@@ -192,7 +192,7 @@ def test_batches_of_an_attack_stay_full_until_the_images_end() -> None:
     sizes: list[int] = []
     forward = setting.module.forward
     setting.module.forward = lambda inputs: (sizes.append(len(inputs)), forward(inputs))[1]
-    setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    setting.outputs(setting.passes.pgd, PGD, starts=True)
     assert sizes == sorted(sizes, reverse=True)
     assert sizes.count(16) > len(sizes) / 2
 
@@ -203,8 +203,7 @@ def test_memory_that_runs_out_changes_no_output(run: str) -> None:
     small.module.most_images = 5
     view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
     first, second = (
-        setting.outputs(getattr(setting.passes, run), (view,), starts=run == "pgd")
-        for setting in (usual, small)
+        setting.outputs(getattr(setting.passes, run), view, starts=run == "pgd") for setting in (usual, small)
     )
     batching = small.passes.batching if run == "plain" else small.passes.attack_batching
     assert batching.size == 4
@@ -217,7 +216,7 @@ def test_memory_that_runs_out_outside_of_the_model_changes_no_output(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = Setting(STANDARD, None)
-    expected = expected.outputs(expected.passes.pgd, (PGD,), starts=True)
+    expected = expected.outputs(expected.passes.pgd, PGD, starts=True)
     function = getattr(predict, name)
 
     def limited(points: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
@@ -227,7 +226,7 @@ def test_memory_that_runs_out_outside_of_the_model_changes_no_output(
 
     monkeypatch.setattr(predict, name, limited)
     setting = Setting(STANDARD, None)
-    outputs = setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+    outputs = setting.outputs(setting.passes.pgd, PGD, starts=True)
     assert setting.passes.attack_batching.size < 16
     for kind, values in expected.items():
         torch.testing.assert_close(outputs[kind], values, rtol=1e-4, atol=1e-4)
@@ -240,32 +239,31 @@ def test_memory_that_runs_out_while_images_leave_is_reported(monkeypatch: pytest
     monkeypatch.setattr(ActiveSet, "keep", full)
     setting = Setting(STANDARD, None)
     with pytest.raises(ModelError) as caught:
-        setting.outputs(setting.passes.pgd, (PGD,), starts=True)
+        setting.outputs(setting.passes.pgd, PGD, starts=True)
     assert str(caught.value) == (
         "golden: memory on cpu runs out with 16 images of 16 × 16. Give a smaller --quba-batch-size, or auto."
     )
 
 
-def test_fgsm_gives_the_unattacked_outputs_too() -> None:
+def test_fgsm_moves_images_along_the_gradient() -> None:
     setting = Setting(STANDARD)
-    outputs = setting.outputs(setting.passes.fgsm, (CLEAN, FGSM))
+    outputs = setting.outputs(setting.passes.fgsm, FGSM)
     pixels, label = setting.images.float().div(255), torch.from_numpy(setting.labels)
 
     def logits(values: torch.Tensor) -> torch.Tensor:
         return setting.module(setting.classifier.normalise(values))
 
     point = fgsm_point(pixels, gradient(logits, pixels, label).direction)
-    torch.testing.assert_close(outputs["start"], logits(pixels))
     torch.testing.assert_close(outputs["raw"], logits(point), rtol=1e-4, atol=1e-4)
     assert outputs["extent"][:, 2].max() <= 8 / 255 + 1e-6
     assert not outputs["zero_gradient"].any()
-    assert sum(images for _, images, _ in setting.reports) == 2 * 128
+    assert sum(images for _, images, _ in setting.reports) == 128
     assert sum(passes for _, _, passes in setting.reports) == 3 * 128
 
 
 def test_unattacked_images_take_one_pass_each() -> None:
     setting = Setting(STANDARD, 16)
-    outputs = setting.outputs(setting.passes.plain, (CLEAN,))
+    outputs = setting.outputs(setting.passes.plain, CLEAN)
     assert setting.module.forwards == 128
     assert [images for _, images, _ in setting.reports] == [16] * 8
     expected = setting.module(setting.classifier.normalise(setting.images.float().div(255)))
@@ -298,7 +296,7 @@ def test_batches_of_images_with_the_channels_last_keep_their_pixels() -> None:
 def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
     view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
     first, second = (
-        setting.outputs(getattr(setting.passes, run), (view,), starts=run == "pgd")
+        setting.outputs(getattr(setting.passes, run), view, starts=run == "pgd")
         for setting in (Setting(STANDARD), Setting(STANDARD, device="cuda:0"))
     )
     for name in first:
@@ -309,7 +307,7 @@ def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
 @pytest.mark.parametrize("run", ["plain", "fgsm"])
 def test_a_pass_never_waits_for_the_gpu(run: str) -> None:
     setting = Setting(STANDARD, device="cuda:0")
-    task = setting.tasks(({"plain": CLEAN, "fgsm": FGSM}[run],))[0]
+    task = setting.tasks({"plain": CLEAN, "fgsm": FGSM}[run])[0]
     jobs = [((task, position), lambda k=position: task.images.image(k)) for position in range(50)]
     torch.cuda.set_sync_debug_mode("error")
     try:

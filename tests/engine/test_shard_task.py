@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from support.shard_requests import request
 
 from quba_check.core.view import CLEAN, FGSM
-from quba_check.engine.shard_task import ShardTask, add_outputs, images_by_views
+from quba_check.engine.shard_task import ShardTask, add_outputs, images_by_view
 
 
-def task(number: int, count: int, views=(CLEAN,)) -> ShardTask:
-    return ShardTask(request(dict.fromkeys(views), number, [None] * count), None)
+def task(number: int, count: int, view=CLEAN) -> ShardTask:
+    return ShardTask(request(view, None, number, [None] * count), None)
 
 
 def test_a_batch_across_two_shards() -> None:
@@ -26,19 +26,10 @@ def test_a_batch_across_two_shards() -> None:
     assert second.outputs["raw"].flatten().tolist() == [100, 101]
 
 
-def test_a_cleared_shard_is_predicted_again() -> None:
-    one = task(0, 1)
-    add_outputs([(one, 0)], {"raw": torch.tensor([1])})
-    one.clear()
-    assert not one.is_complete
-    add_outputs([(one, 0)], {"raw": torch.tensor([2])})
-    assert one.outputs["raw"].tolist() == [2]
-
-
 def test_views_of_a_batch_are_counted() -> None:
-    plain, shared = task(0, 3), task(0, 3, (CLEAN, FGSM))
-    owners = [(plain, 0), (plain, 1), (shared, 0)]
-    assert list(images_by_views(owners)) == [((CLEAN,), 2), ((CLEAN, FGSM), 1)]
+    plain, attacked = task(0, 3), task(0, 3, FGSM)
+    owners = [(plain, 0), (plain, 1), (attacked, 0)]
+    assert list(images_by_view(owners)) == [(CLEAN, 2), (FGSM, 1)]
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)

@@ -69,26 +69,25 @@ def test_a_worker_gives_the_bytes_of_the_driver(
     serial = Evaluation(driver.classifier, driver.suite, store=tmp_path)
     views = [CLEAN, PGD]
     serial.engine.predictions(views, shards=range(1, 2))
-    wanted = [PlannedShard((driver.engine.cache_keys.stored_view(view),), 1) for view in views]
+    wanted = [PlannedShard(driver.engine.cache_keys.stored_view(view), 1) for view in views]
     for request in requests(driver, *wanted):
         result = worker.submit(request).result()
         assert result.passes >= len(request.examples)
-        for view, content in result.files.items():
-            store, key = open_store(tmp_path / "sent"), request.keys[view]
-            store.put(key, content)
-            shard, expected = store.read(key), serial.store.read(key)
-            assert shard.metadata == expected.metadata
-            assert all((shard.columns[name] == expected.columns[name]).all() for name in expected.columns)
+        store, key = open_store(tmp_path / "sent"), request.key
+        store.put(key, result.content)
+        shard, expected = store.read(key), serial.store.read(key)
+        assert shard.metadata == expected.metadata
+        assert all((shard.columns[name] == expected.columns[name]).all() for name in expected.columns)
     assert worker.changed() == []
 
 
 def test_a_worker_lists_no_files(
     driver: Evaluation, spec: WorkerSpec, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (request,) = requests(driver, PlannedShard((PGD,), 1))
+    (request,) = requests(driver, PlannedShard(PGD, 1))
     worker = RemoteWorker(spec, folder, 1)
     monkeypatch.setattr(worker._engine.suite, "_listing", lambda view: pytest.fail(f"listed {view}"))
-    assert set(worker.submit(request).result().files) == {PGD}
+    assert worker.submit(request).result().content
 
 
 def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Path, s3: S3Server) -> None:
@@ -98,13 +97,13 @@ def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Pa
     spec = WorkerSpec.of(driver.classifier, suite, driver.protocol, 0, remote.engine._batch_settings)
     sent: WorkerSpec = pickle.loads(pickle.dumps(spec))
     assert (sent.source, sent.copies, sent.key) == (url, settings, spec.key)
-    (request,) = requests(remote, PlannedShard((PGD,), 1))
+    (request,) = requests(remote, PlannedShard(PGD, 1))
     worker = RemoteWorker(sent, tmp_path / "there", 1)
-    assert set(worker.submit(request).result().files) == {PGD}
+    assert worker.submit(request).result().content
     copies = (tmp_path / "there" / "mirror").glob("*/files/clean/*/*.png")
     assert len(list(copies)) == 400
-    (request,) = requests(driver, PlannedShard((PGD,), 1))
-    other = replace(request, keys={PGD: replace(request.keys[PGD], content="0" * 32)})
+    (request,) = requests(driver, PlannedShard(PGD, 1))
+    other = replace(request, key=replace(request.key, content="0" * 32))
     with pytest.raises(ModelError, match=rf"shard 1: the images in {url} differ\.$"):
         worker.submit(other).result()
 
@@ -117,12 +116,12 @@ def test_a_worker_reads_with_threads_for_its_cores(spec: WorkerSpec, folder: Pat
 
 
 def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWorker) -> None:
-    (request,) = requests(driver, PlannedShard((PGD,), 1))
-    key = request.keys[PGD]
-    other = replace(request, keys={PGD: replace(key, content="0" * 32)}, examples=request.examples[:-1])
+    (request,) = requests(driver, PlannedShard(PGD, 1))
+    key = request.key
+    other = replace(request, key=replace(key, content="0" * 32), examples=request.examples[:-1])
     with pytest.raises(ModelError, match=r"^worker on .*: clean\+pgd, shard 1: the images in .* differ\.$"):
         worker.submit(other).result()
-    other = replace(request, keys={PGD: replace(key, cache_entry="0" * 32)})
+    other = replace(request, key=replace(key, cache_entry="0" * 32))
     with pytest.raises(ModelError, match=r"shard 1: the settings of the predictions differ\.$"):
         worker.submit(other).result()
 
@@ -131,7 +130,7 @@ def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWork
 def test_an_error_of_any_kind_in_taking_a_shard_is_its_answer(
     driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    (request,) = requests(driver, PlannedShard((PGD,), 1))
+    (request,) = requests(driver, PlannedShard(PGD, 1))
 
     def fail(request: ShardRequest) -> None:
         raise error
@@ -145,7 +144,7 @@ def test_an_error_of_any_kind_in_taking_a_shard_is_its_answer(
 def test_an_error_is_that_of_its_shard(
     driver: Evaluation, worker: RemoteWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = requests(driver, PlannedShard((PGD,), 0), PlannedShard((PGD,), 1))
+    first, second = requests(driver, PlannedShard(PGD, 0), PlannedShard(PGD, 1))
     run = worker._engine.worker.run
 
     def fail_together(given: Iterable[ShardRequest]) -> Iterator[ShardResult]:
@@ -157,7 +156,7 @@ def test_an_error_is_that_of_its_shard(
     monkeypatch.setattr(worker._engine.worker, "run", fail_together)
     answers = [worker.submit(request) for request in (first, second)]
     assert isinstance(answers[0].exception(timeout=60), SuiteError)
-    assert set(answers[1].result(timeout=60).files) == {PGD}
+    assert answers[1].result(timeout=60).content
 
 
 @pytest.mark.parametrize(

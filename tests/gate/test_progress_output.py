@@ -61,7 +61,7 @@ def test_a_log_has_a_line_for_every_finished_set_and_one_after_a_long_silence(tm
     other = ProgressWriter(tmp_path, "gw1", log.update)
     log.announce("loading torch")
     writer.plan(42_000)
-    writer.add(step("clean and clean+fgsm", 4000, 8000, 4.0))
+    writer.add(step("clean", 4000, 8000, 4.0))
     writer.finish("clean", 2000)
     writer.finish("clean+fgsm", 2000)
     other.finish("clean", 2000)  # both saw that nothing was missing

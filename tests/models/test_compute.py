@@ -24,13 +24,3 @@ def test_plain_settings_have_the_cache_settings_of_earlier_versions() -> None:
     assert PLAIN.cache_settings() == {"precision": "fp32"}
     changed = ComputeSettings("bf16", channels_last=True, compiled=True)
     assert changed.cache_settings() == {"precision": "bf16", "channels_last": True, "compiled": True}
-
-
-def test_only_float32_passes_that_are_not_compiled_serve_attacks_too() -> None:
-    settings = (
-        PLAIN,
-        ComputeSettings(channels_last=True),
-        ComputeSettings("bf16"),
-        ComputeSettings(compiled=True),
-    )
-    assert [one.shares_gradient_pass for one in settings] == [True, True, False, False]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from quba_check.core.view import View
@@ -10,6 +10,6 @@ from quba_check.engine.shard_request import ShardRequest
 from quba_check.models.compute import PLAIN
 
 
-def request(keys: Mapping[View, Any], shard: int, examples: Sequence[Any] = ()) -> ShardRequest:
+def request(view: View, key: Any, shard: int, examples: Sequence[Any] = ()) -> ShardRequest:
     """Return a request in the plain settings."""
-    return ShardRequest(keys, shard, examples, (), PLAIN, None)
+    return ShardRequest(view, key, shard, examples, (), PLAIN, None)

@@ -10,7 +10,6 @@ from support.tuned import quantity, record
 from quba_check.core.confidence import SCORES
 from quba_check.dimensions import registry
 from quba_check.grading.published import models_by_name, published_population
-from quba_check.metrics.calibration_floor import simulated_calibration_error
 from quba_check.records.measurement import StoppedRow
 from quba_check.tuning.suggested_limits import (
     SuggestedLimit,
@@ -20,7 +19,6 @@ from quba_check.tuning.suggested_limits import (
     published_limits,
     suggest_limits,
     unmeasured_dimensions,
-    with_calibration_floor,
 )
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
@@ -127,26 +125,6 @@ def test_a_run_meets_the_limits_made_of_it(value, error, z):
     suggestions = suggest_limits({"a": record(measurements=rows)}, z)
     assert suggestions["accuracy"].limit <= value
     assert suggestions["calibration_error"].limit >= value
-
-
-def test_the_reason_for_calibration_error_states_that_of_a_calibrated_model():
-    rows = {
-        "accuracy": quantity(0.8, 0.02, "fraction", better="high", parts={}) | {"n": 400},
-        "calibration_error": quantity(0.05, 0.004, "fraction", better="low", parts={}),
-    }
-    run = record(measurements=rows)
-    limits = suggest_limits({"a": run}, 1.645)
-    anchored = with_calibration_floor(limits, run)
-    floor = simulated_calibration_error(400, run.model.classes, 0.8, bins=15)
-    assert anchored["calibration_error"].reason == (
-        f"{limits['calibration_error'].reason}; a perfectly calibrated model of this accuracy shows "
-        f"{floor:.4f} with 400 images of {run.model.classes:,} classes (simulated)"
-    )
-    assert anchored["accuracy"] == limits["accuracy"]
-    assert with_calibration_floor({}, run) == {}
-    perfect = rows["accuracy"] | {"value": 1.0, "limits": None, "interval": None}
-    perfect = record(measurements=rows | {"accuracy": perfect})
-    assert with_calibration_floor(limits, perfect) == limits
 
 
 def test_half_of_the_models_reach_the_median():

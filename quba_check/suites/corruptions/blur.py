@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.filters import gaussian_filter, motion_filter
+from quba_check.suites.corruptions.filters import motion_filter
 from quba_check.suites.corruptions.strength import Image8, Strength, to_float32, to_float64, to_uint8
 
 
@@ -58,8 +59,7 @@ def shuffle_pixels(image: Image8, sigma: float, reach: int, offsets: NDArray[np.
     """
 
     def blur(pixels: Image8) -> Image8:
-        blurred = gaussian_filter(to_float64(pixels), (sigma, sigma), "nearest", truncate=4.0)
-        return to_uint8(blurred)
+        return to_uint8(scipy.ndimage.gaussian_filter(to_float64(pixels), sigma, mode="nearest", axes=(0, 1)))
 
     height, width = image.shape[:2]
     source = np.arange(height * width)

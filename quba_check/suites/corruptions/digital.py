@@ -6,10 +6,10 @@ import io
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from quba_check.suites.corruptions.filters import gaussian_filter
 from quba_check.suites.corruptions.strength import Image8, Strength, to_float32, to_float64, to_uint8
 
 Float32 = NDArray[np.float32]
@@ -41,7 +41,9 @@ def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generato
 
     def displacement() -> Float32:
         field = rng.uniform(-push, push, size=(height, width))
-        smoothed = gaussian_filter(field, (height * smooth, width * smooth), "reflect", truncate=3.0)
+        smoothed: NDArray[np.float64] = scipy.ndimage.gaussian_filter(
+            field, (height * smooth, width * smooth), truncate=3.0
+        )
         return (smoothed * times).astype(np.float32)
 
     across, down = displacement(), displacement()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.filters import gaussian_filter
 from quba_check.suites.corruptions.strength import Image8, Strength, to_float32, to_float64, to_uint8
 
 FULL_WELL = 5_000
@@ -27,7 +27,7 @@ def speckle_noise(image: Image8, strength: Strength, rng: np.random.Generator) -
 def gaussian_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
     """A Gaussian blur."""
     sigma = strength.parameters((0.4, 0.6, 0.7, 0.8, 1.0), (1.0, 2.0, 3.0, 4.0, 6.0))
-    return to_uint8(gaussian_filter(to_float64(image), (sigma, sigma), "nearest", truncate=4.0))
+    return to_uint8(scipy.ndimage.gaussian_filter(to_float64(image), sigma, mode="nearest", axes=(0, 1)))
 
 
 def spatter(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
@@ -49,14 +49,14 @@ def spatter(image: Image8, strength: Strength, rng: np.random.Generator) -> Imag
         ),
     )
     drops = rng.normal(mean, spread, size=image.shape[:2])
-    liquid = gaussian_filter(drops, (sigma, sigma), "nearest", truncate=4.0)
+    liquid = scipy.ndimage.gaussian_filter(drops, sigma, mode="nearest")
     liquid[liquid < threshold] = 0
     values = to_float32(image)
     if not is_mud:
         water = _shaded((liquid * 255).astype(np.uint8)) * np.float32(amount)
         return to_uint8(values + water[..., None] * _WATER)
     covered = (liquid > threshold).astype(np.float64)
-    mud = gaussian_filter(covered, (amount, amount), "nearest", truncate=4.0)
+    mud = scipy.ndimage.gaussian_filter(covered, amount, mode="nearest")
     mud[mud < 0.8] = 0
     scene = values * (1 - mud[..., None]).astype(np.float32)
     return to_uint8(scene + mud[..., None] * _MUD)

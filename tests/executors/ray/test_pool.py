@@ -59,7 +59,7 @@ def test_a_process_that_is_killed_is_replaced(pool: RayPool, tmp_path: Path) -> 
     evaluation = new_evaluation("demo", store=tmp_path, limit=300, workers=pool)
     engine = evaluation.engine
     engine.determine_outputs(VIEWS)  # predicts the first shard
-    wanted = [PlannedShard((engine.cache_keys.stored_view(view),), int(view == CLEAN)) for view in VIEWS]
+    wanted = [PlannedShard(engine.cache_keys.stored_view(view), int(view == CLEAN)) for view in VIEWS]
     with closing(engine._stream(())) as stream:
         run = engine._executor.run(stream.requests(wanted))
         predicted = [str(next(run).request)]
@@ -67,5 +67,5 @@ def test_a_process_that_is_killed_is_replaced(pool: RayPool, tmp_path: Path) -> 
         assert busy.machine
         os.kill(busy.machine.pid, signal.SIGKILL)
         predicted += [str(result.request) for result in run]
-    assert sorted(predicted) == sorted(f"{views[0]}, shard {number}" for views, number in wanted)
+    assert sorted(predicted) == sorted(f"{view}, shard {number}" for view, number in wanted)
     assert busy not in pool.workers

@@ -51,7 +51,7 @@ def spec(driver: Evaluation) -> WorkerSpec:
 def wanted(driver: Evaluation) -> Iterator[ShardRequest]:
     engine = driver.engine
     with closing(engine._stream(())) as stream:
-        yield next(stream.requests([PlannedShard((engine.cache_keys.stored_view(CLEAN),), 0)]))
+        yield next(stream.requests([PlannedShard(engine.cache_keys.stored_view(CLEAN), 0)]))
 
 
 def test_one_model_after_another(
@@ -62,16 +62,16 @@ def test_one_model_after_another(
     first = worker._worker
     result = worker.predict(spec, wanted)
     assert isinstance(result, ShardResult)
-    assert result.request.keys == wanted.keys
+    assert result.request.key == wanted.key
     assert not result.request.examples  # the run has them
     assert worker._worker is first
     assert worker.changed(spec.key) == []
-    first._engine.worker.changed = lambda: list(wanted.keys.values())
+    first._engine.worker.changed = lambda: [wanted.key]
     other = replace(spec, batch_settings=replace(spec.batch_settings, threads=2))
     assert isinstance(worker.predict(other, wanted), ShardResult)
     assert worker._worker is not first
     assert worker.changed(other.key) == []
-    assert worker.changed(spec.key) == list(wanted.keys.values())
+    assert worker.changed(spec.key) == [wanted.key]
 
 
 def test_errors_are_answers(
@@ -85,8 +85,8 @@ def test_errors_are_answers(
     with monkeypatch.context() as patch:
         patch.setattr(WorkerSpec, "engine", lambda *_: pytest.fail("loaded again"))
         assert worker.choose_compute(other, other.spec) is refusal
-    keys = {view: replace(key, content="0" * 32) for view, key in wanted.keys.items()}
-    assert isinstance(worker.predict(spec, replace(wanted, keys=keys)), ModelError)
+    key = replace(wanted.key, content="0" * 32)
+    assert isinstance(worker.predict(spec, replace(wanted, key=key)), ModelError)
 
 
 def test_another_version_is_refused(environment: WorkerEnvironment) -> None:

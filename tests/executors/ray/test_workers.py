@@ -30,11 +30,11 @@ def spec(key: str = "one", device: str = "auto") -> Any:
 
 
 def shard_request(number: int) -> ShardRequest:
-    return request({CLEAN: ShardKey("entry", number, "content", range(1))}, number)
+    return request(CLEAN, ShardKey("entry", number, "content", range(1)), number)
 
 
 def predicted(given: ShardRequest) -> ShardResult:
-    return ShardResult(given, {CLEAN: b"%d" % given.shard}, "logits")
+    return ShardResult(given, b"%d" % given.shard, "logits")
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_workers_that_die_of_the_choice(start: Any) -> None:
 
 
 def test_shards_of_a_changed_model(start: Any) -> None:
-    key = shard_request(1).keys[CLEAN]
+    key = shard_request(1).key
 
     def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
         if name == "changed":
@@ -302,7 +302,7 @@ def test_two_runs_at_once(start: Any) -> None:
 
 def test_two_runs_of_different_models_at_once(start: Any) -> None:
     def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
-        return ShardResult(arguments[1], {}, arguments[0].key) if name == "predict" else None
+        return ShardResult(arguments[1], b"", arguments[0].key) if name == "predict" else None
 
     pool, _ = start(behave)
     first = pool.executor(spec()).run(map(shard_request, range(8)))
