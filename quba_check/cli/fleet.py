@@ -22,13 +22,14 @@ from quba_check.demands.profiles import find_thresholds
 from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
 from quba_check.fleet.command import FleetOptions, check_further
-from quba_check.fleet.display import LiveTable, PlainLines
-from quba_check.fleet.judging import Fleet, locked
+from quba_check.fleet.judging import Fleet, Running, locked
 from quba_check.fleet.model_list import read_models
-from quba_check.fleet.report import exit_code, fleet_json, fleet_table
+from quba_check.fleet.report import exit_code, fleet_json, fleet_table, result_line
+from quba_check.fleet.result import ModelResult
 from quba_check.fleet.shares import machine_shares, visible_gpus
 from quba_check.gate.option_values import whole_number
 from quba_check.messages import did_you_mean
+from quba_check.reports.tables import fit_encoding
 from quba_check.suites.opening import data_folder
 
 COMMAND = "quba-check fleet"
@@ -108,15 +109,14 @@ def fleet(
     shares = _shares(at_once, options)
     if len(shares) > 1 and options.executor is None:
         options = replace(options, executor="inline")  # one from an ini file would be for a single model
-    total, at_once, is_terminal = len(models), len(shares), sys.stderr.isatty()
-    display = LiveTable(sys.stderr, total, at_once) if is_terminal else PlainLines(sys.stderr, total)
     judging, is_complete = Fleet(models, options, out, shares), False
+    results: list[ModelResult] = []
     with _termination_as_interrupt(), locked(out), suppress(KeyboardInterrupt):
-        with display, closing(judging.run(display.started, display.watch)) as judged:
+        with closing(judging.run(_print_start)) as judged:
             for result in chain(judging.known_results(), judged):
-                display.finished(result)
+                results.append(result)
+                _print(f"[{len(results)}/{len(models)}] {result_line(result)}")
         is_complete = True
-    results = display.results
     order = {model.name: number for number, model in enumerate(models)}
     results.sort(key=lambda result: order[result.name])
     code = exit_code(results) if is_complete else INTERRUPTED
@@ -128,6 +128,16 @@ def fleet(
             f"interrupted: {len(results)} of {len(models)} models are done. The same command continues.\n"
         )
     return code
+
+
+def _print_start(one: Running) -> None:
+    _print(f"{one.model.name}: started")
+
+
+def _print(line: str) -> None:
+    """Print a line of progress at once."""
+    sys.stderr.write(fit_encoding(f"{line}\n", sys.stderr.encoding))
+    sys.stderr.flush()
 
 
 def _options(given: dict[str, Any], further: tuple[str, ...]) -> FleetOptions:

@@ -18,8 +18,6 @@ from quba_check.fleet.result import ModelResult, ModelState, result_of
 from quba_check.fleet.state import remove_results, reusable_result, write_state
 from quba_check.storage.user_files import reason
 
-WATCH_SECONDS = 0.5
-"""Longest time between two calls of `watch`."""
 GRACE_SECONDS = 20.0
 """Time that interrupted processes have to write what they know."""
 LOCK = ".fleet.lock"
@@ -88,18 +86,13 @@ class Fleet:
             else:
                 self.waiting.append(model)
 
-    def run(
-        self,
-        started: Callable[[Running], None] = lambda _: None,
-        watch: Callable[[Sequence[Running]], None] = lambda _: None,
-    ) -> Generator[ModelResult, None, None]:
+    def run(self, started: Callable[[Running], None] = lambda _: None) -> Generator[ModelResult, None, None]:
         """Judge the waiting models, and yield each result once its process ended.
 
         Closing the generator ends the running processes. Their models can be judged by a later fleet.
 
         Args:
             started: called after the start of a process.
-            watch: called twice a second with the running models.
 
         Raises:
             UserError: a file in a model's folder cannot be written.
@@ -109,7 +102,8 @@ class Fleet:
             try:
                 while self.waiting or self.running:
                     while self.waiting and shares:
-                        model, folder = self.waiting[0], self._folder / self.waiting[0].name
+                        model = self.waiting.pop(0)
+                        folder = self._folder / model.name
                         remove_results(folder)
                         try:
                             words = arguments(model, self._options, folder)
@@ -118,12 +112,10 @@ class Fleet:
                             problem = f"its process cannot be started ({reason(error)})"
                             yield ModelResult(model.name, model.text, folder, problem=problem)
                         else:
-                            one = Running(self.waiting[0], folder, process, shares.pop(0))
+                            one = Running(model, folder, process, shares.pop(0))
                             self.running[threads.submit(process.wait)] = one
                             started(one)
-                        self.waiting.pop(0)
-                    watch(list(self.running.values()))
-                    for end in wait(self.running, WATCH_SECONDS, FIRST_COMPLETED).done:
+                    for end in wait(self.running, return_when=FIRST_COMPLETED).done:
                         one = self.running.pop(end)
                         shares.append(one.share)
                         yield self._result(one)

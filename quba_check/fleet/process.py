@@ -16,8 +16,8 @@ from quba_check.messages import one_line
 from quba_check.records.files import write_text
 
 CHILD = Path(__file__).with_name("child.py")
-ERROR, PROGRESS = "ERROR: ", "quba-check: "
-"""Starts of lines that pytest prints."""
+ERROR = "ERROR: "
+"""Start of pytest's line about an error."""
 TAIL_BYTES = 2**16
 """Length of the end of a log that is searched for an error."""
 _NOT_INHERITED = ("GITHUB_STEP_SUMMARY",)
@@ -82,25 +82,13 @@ class ModelProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self.wait()
 
-    def progress(self) -> str:
-        """Return the last line of progress in the log; empty if there is none."""
-        return _last_after(PROGRESS, self._log)
-
     def problem(self) -> str:
-        """Return the last error in the log; empty if there is none."""
-        return _last_after(ERROR, self._log)
-
-
-def _last_after(prefix: str, path: Path) -> str:
-    """Return the last line with a prefix, without it; empty if there is none.
-
-    Only the end of the file is read.
-    """
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    lines = (line for line in reversed(text.splitlines()) if line.startswith(prefix))
-    return one_line(next(lines, "").removeprefix(prefix).strip())
+        """Return the last error in the end of the log; empty if there is none."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, self._log.stat().st_size - TAIL_BYTES))
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+        lines = (line for line in reversed(text.splitlines()) if line.startswith(ERROR))
+        return one_line(next(lines, "").removeprefix(ERROR).strip())

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.fleet_models import content, starts, write_model
+from support.fleet_models import content, starts, wait_for_start, write_model
 
 from quba_check.errors import OptionError, UserError
 from quba_check.fleet.command import FleetOptions
@@ -191,11 +191,12 @@ def stopped(folder: Path) -> tuple[Fleet, list[ModelResult]]:
     assert list(judged.known_results()) == []
     results: list[ModelResult] = []
 
-    def watch(running: list[Running]) -> None:
-        if running[0].model.name == "b" and starts(folder / "b.pt"):
+    def stop_second(one: Running) -> None:
+        if one.model.name == "b":
+            wait_for_start(folder / "b.pt")
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), closing(judged.run(watch=watch)) as ended:  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt), closing(judged.run(stop_second)) as ended:
         results.extend(ended)
     return judged, results
 
@@ -227,10 +228,10 @@ def test_a_process_that_ignores_the_interrupt_is_killed(
     assert list(judged.known_results()) == []
     monkeypatch.setattr("quba_check.fleet.process.ModelProcess.interrupt", lambda _: None)
 
-    def watch(_: object) -> None:
+    def stop(_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), closing(judged.run(watch=watch)) as ended:
+    with pytest.raises(KeyboardInterrupt), closing(judged.run(stop)) as ended:
         next(ended)
     [running] = judged.running.values()
     assert running.process.exit_code == -signal.SIGKILL

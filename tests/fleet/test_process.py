@@ -101,16 +101,16 @@ def test_the_process_ends_with_a_fleet_that_was_killed(here: Path) -> None:
         pass
 
 
-def test_problems_and_progress_of_a_log(here: Path) -> None:
+def test_problems_of_a_log(here: Path) -> None:
     process = ModelProcess(["--version"], Path("out"))
     assert ended(process) == 0
     log = Path("out/log.txt")
-    assert (process.progress(), process.problem()) == ("", "")
+    assert process.problem() == ""
     log.write_text(
-        "quba-check: clean: 9 images\nERROR: first\n.quba-check: no\nERROR: a \x1b[31m second\n\n",
+        "quba-check: clean: 9 images\nERROR: first\n.ERROR: no\nERROR: a \x1b[31m second\n.\n\n",
         encoding="utf-8",
     )
-    assert (process.progress(), process.problem()) == ("clean: 9 images", "a \\x1b[31m second")
+    assert process.problem() == "a \\x1b[31m second"
     log.write_bytes(b"ERROR: long ago\n" + b"x" * TAIL_BYTES)
     assert process.problem() == ""
     log.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,11 @@ def starts(model: Path) -> list[tuple[list[str], dict[str, str]]]:
     path = Path(f"{model}.starts")
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [tuple(json.loads(line)) for line in lines]
+
+
+def wait_for_start(path: Path) -> None:
+    """Wait until the process of a model has started, at most 30 seconds."""
+    end = time.monotonic() + 30
+    while not starts(path):
+        assert time.monotonic() < end
+        time.sleep(0.01)
