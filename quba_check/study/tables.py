@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population
 from quba_check.messages import listed
-from quba_check.study.screening import PaperFinding, correlation_changes, findings, outcome, selection_effect
+from quba_check.study.screening import correlation_changes, selection_effect
 from quba_check.study.statistics import (
     PUBLISHED,
     SIGNIFICANT,
@@ -36,11 +35,6 @@ SUSPECT_NOTE = (
     "Suspect values are inferred from patterns of the table, not proven. The screened correlations are of "
     "fewer models, so they are not the truth about all of them."
 )
-FINDING_NOTE = (
-    "better, worse: significant (Mann-Whitney, Holm), with Cliff's delta and its 95 % interval, which is not "
-    "corrected; open: no significant difference; untested: fewer than five values are left. A finding that "
-    "cannot be tested is neither confirmed nor refuted."
-)
 TOO_FEW = "-: fewer than five values are left in a group."
 OBSERVATIONAL = (
     "Groups differ in more than the named property (all a1-a2-a3 models are CNNs, no model pretrained on "
@@ -53,7 +47,7 @@ class StudyTable:
     """A table of the study.
 
     Attributes:
-        name: short name, unique in the study: `correlations`, `groups`, `screening` or `findings`.
+        name: short name, unique in the study: `correlations`, `groups` or `screening`.
         title: heading.
         columns: headings of the columns.
         rows: cells as text, one per column.
@@ -75,7 +69,7 @@ def study_tables(population: Population) -> tuple[StudyTable, ...]:
     """
     tables = [_correlation_table(population)]
     if population.name in PUBLISHED:
-        tables += [_group_table(population), _screening_table(), _finding_table()]
+        tables += [_group_table(population), _screening_table()]
     return tuple(tables)
 
 
@@ -185,39 +179,3 @@ def _screening_table() -> StudyTable:
     columns = ("dimensions", "published", "screened", "models")
     title = "Correlations that change without suspect values"
     return StudyTable("screening", title, columns, rows, (selection, SUSPECT_NOTE))
-
-
-def _finding_table() -> StudyTable:
-    rows: list[tuple[str, ...]] = []
-    for claim, group in groupby(findings(), lambda finding: finding.claim):
-        rows.append((claim, "", ""))
-        rows += [row for finding in group for row in _finding_rows(finding)]
-    return StudyTable(
-        "findings",
-        "The paper's findings with and without suspect values",
-        ("comparison", "published", "screened"),
-        tuple(rows),
-        (FINDING_NOTE,),
-    )
-
-
-def _finding_rows(finding: PaperFinding) -> Iterator[tuple[str, ...]]:
-    yield f"  {finding.contrast.group} against {finding.contrast.reference}", "", ""
-    yield "    dimensions", _counts(finding.published), _counts(finding.screened)
-    for before, after in zip(finding.published, finding.screened, strict=True):
-        if len(finding.published) < len(SHORT) or outcome(before) != outcome(after):
-            yield f"    {before.dimension}", _difference(before), _difference(after)
-
-
-def _counts(rows: Sequence[GroupComparison]) -> str:
-    numbers = Counter(map(outcome, rows))
-    counts = [f"{numbers['better']} better"]
-    counts += [f"{numbers[word]} {word}" for word in ("worse", "untested") if numbers[word]]
-    return f"{', '.join(counts)} of {len(rows)}"
-
-
-def _difference(row: GroupComparison) -> str:
-    if row.result is None:
-        return f"{outcome(row)}, {min(row.n)} left"
-    low, high = row.result.interval
-    return f"{outcome(row)} {signed(row.result.delta)} ({signed(low)}..{signed(high)})"
