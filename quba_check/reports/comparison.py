@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from rich.console import Group
 from rich.text import Text
 
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
 from quba_check.records.comparison import ChangeRow, Comparison
 from quba_check.reports.github_markdown import code, code_block, table_row
-from quba_check.reports.tables import json_text, plain_text, wrap_line
+from quba_check.reports.tables import json_text, table_text, wrapped
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")
 WIDTH = 80
-"""Width of the table for a terminal in columns; longer names and numbers exceed it."""
+"""Columns at which the lines around the table are wrapped."""
 _UNPAIRED = "*"
 _LONGEST = 10
 """Largest length of a value with extra decimals; longer ones get the usual decimals."""
 
 
-def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
-    """Return the comparison for a terminal of 80 columns.
+def comparison_table(comparison: Comparison, *, parts: bool) -> str:
+    """Return the comparison for a terminal.
 
     Notes below the table count the images that only one model classifies correctly.
 
@@ -31,37 +30,12 @@ def comparison_table(comparison: Comparison, *, parts: bool) -> Group:
         parts: also show the parts of dimensions.
     """
     rows = list(_changes(comparison, parts=parts))
-    notes = [*_notes(rows), *comparison.notes]
-    return Group(
-        *(Text(line, style="bold") for line in wrap_line(answers_line(comparison), WIDTH)),
-        *(Text(line, style="bold") for line in wrap_line(_title(comparison), WIDTH)),
-        *_table_lines(rows),
-        *(Text(line, style="yellow") for note in notes for line in wrap_line(note, WIDTH)),
-    )
+    heading = filter(None, (answers_line(comparison), _title(comparison)))
+    table = table_text(_HEADINGS[:6], map(_short_cells, rows), right=_HEADINGS[1:4])
+    return wrapped(heading, WIDTH) + table + wrapped([*_notes(rows), *comparison.notes], WIDTH)
 
 
-def _table_lines(rows: Sequence[ChangeRow]) -> Iterator[Text]:
-    """Yield the lines of the table; overlong names have lines of their own."""
-    table = [_HEADINGS[:6], *map(_short_cells, rows)]
-    name, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
-    gap = 2 if name + sum(widths) + 2 * len(widths) <= WIDTH else 1
-    room = max(WIDTH - sum(widths) - gap * len(widths), len(_HEADINGS[0]))
-    name = max(len(cells[0]) for cells in table if len(cells[0]) <= room)
-    for cells, style in zip(table, ["bold", *(_STYLES[row.finding] for row in rows)], strict=True):
-        title, *numbers, interval, finding = cells
-        if len(title) > name:
-            yield Text(title)
-            title = ""
-        padded = [
-            title.ljust(name),
-            *(number.rjust(width) for number, width in zip(numbers, widths, strict=False)),
-            interval.ljust(widths[3]),
-        ]
-        line = Text((" " * gap).join(padded) + " " * gap, style="bold" if style == "bold" else "")
-        yield line.append(finding, style=style)
-
-
-def _short_cells(row: ChangeRow) -> tuple[str, ...]:
+def _short_cells(row: ChangeRow) -> tuple[str | Text, ...]:
     """Return name with unit, before, after, change, interval and finding."""
     name, before, after, change, interval, finding, *_ = change_cells(row)
     if max(len(before), len(after)) > _LONGEST:
@@ -69,7 +43,8 @@ def _short_cells(row: ChangeRow) -> tuple[str, ...]:
     sign = UNIT_SIGNS.get(row.unit, "")
     unit = sign and f" ({sign.strip()})"
     numbers = (number.removesuffix(sign) for number in (before, after, change))
-    return (name + unit, *numbers, interval.replace(" (unpaired)", _UNPAIRED), finding)
+    styled = Text(finding, style=_STYLES[row.finding])
+    return (name + unit, *numbers, interval.replace(" (unpaired)", _UNPAIRED), styled)
 
 
 def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
@@ -116,7 +91,7 @@ def comparison_text(comparison: Comparison, kind: str, *, parts: bool) -> str:
         return json_text(comparison.model_dump(mode="json"), is_ascii=True)
     if kind == "markdown":
         return comparison_markdown(comparison, parts=parts)
-    return plain_text(comparison_table(comparison, parts=parts))
+    return comparison_table(comparison, parts=parts)
 
 
 def _title(comparison: Comparison, write: Callable[[str], str] = str) -> str:
