@@ -13,7 +13,7 @@ from quba_check.page.columns import Column
 from quba_check.page.confusion import confusion_matrix
 from quba_check.page.drawing import Chart
 from quba_check.page.heatmap import heatmap
-from quba_check.page.plots import Point, class_curve, cue_bars, curves_chart, dot_plot, reliability_diagram
+from quba_check.page.plots import Point, class_curve, curves_chart, dot_plot, reliability_diagram
 
 T = TypeVar("T")
 WORST_CLASSES = 10
@@ -158,26 +158,13 @@ def _focus(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
 
 
 def _shape(columns: Sequence[Column], names: Sequence[str]) -> Iterator[Figure]:
-    by_record = _tables(columns, tables.cues)
+    by_record = _tables(columns, tables.shape_shares)
     yield from _missing("The chart of categories", columns, by_record)
-    if len(names) == 1:
-        for cues in by_record.values():
-            drawn = sorted(cues, key=lambda row: row.shape - row.texture)[:MOST_ROWS]
-            caption = "Images decided by texture and by shape, out of those with the shape of each category."
-            if len(drawn) < len(cues):
-                caption += f" The {len(drawn)} of {len(cues):,} categories that lean most to texture."
-            yield Figure(caption, cue_bars([row for row in cues if row in drawn]))
-        return
-    rows: dict[str, dict[int, Point]] = {}
-    for series, of_record in by_record.items():
-        for row in of_record:
-            if row.shape + row.texture:
-                rows.setdefault(row.name, {})[series] = Point(row.shape / (row.shape + row.texture))
-    if rows:
+    if by_record:
         caption = (
             "Share decided by shape, of the images decided by shape or texture, by category of the shape."
         )
-        lowest, note = _lowest(rows, "categories")
+        lowest, note = _lowest(_by_name(by_record), "categories")
         yield Figure(f"{caption}{note}", dot_plot("Shape bias by category", lowest, names=names))
 
 
@@ -212,11 +199,11 @@ def _single_classes(columns: Sequence[Column], names: Sequence[str]) -> Iterator
     for column in columns:
         yield from _confusions(column, _of(column, names))
     for rate, of_what in (("recall", "images"), ("precision", "answers")):
-        rows: dict[str, dict[int, Point]] = {}
-        for column in columns:
-            for name, (_, point) in tables.rates(column, rate).items():
-                rows.setdefault(name, {})[column.number] = point
-        if rows:
+        rates = {column.number: tables.rates(column, rate) for column in columns}
+        points = {
+            series: {name: point for name, (_, point) in rows.items()} for series, rows in rates.items()
+        }
+        if rows := _by_name(points):
             lowest, note = _lowest(rows, "classes")
             title = f"{rate.capitalize()} of each class"
             caption = f"{title}: share of its {of_what} that is right, with its interval.{note}"
@@ -293,6 +280,12 @@ _DRAW: Mapping[str, Callable[[Sequence[Column], Sequence[str]], Iterator[Figure]
 def _tables(columns: Sequence[Column], read: Callable[[Column], T]) -> dict[int, T]:
     """Return a table of each record that has it, by number of the record."""
     return {column.number: table for column in columns if (table := read(column))}
+
+
+def _by_name(by_record: Mapping[int, Mapping[str, Point]]) -> dict[str, dict[int, Point]]:
+    """Return the points of each name, by number of the record."""
+    names = dict.fromkeys(name for points in by_record.values() for name in points)
+    return {name: {k: points[name] for k, points in by_record.items() if name in points} for name in names}
 
 
 def _missing(what: str, columns: Sequence[Column], known: Collection[int]) -> Iterator[Figure]:

@@ -19,7 +19,6 @@ from quba_check.page.drawing import (
     mark,
     number,
     polyline,
-    rect,
     shape,
     ticks,
     vertical_lines,
@@ -276,44 +275,3 @@ def _corners(values: Sequence[float]) -> list[int]:
         for index, value in enumerate(values)
         if index in (0, last) or not values[index - 1] == value == values[index + 1]
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Cues:
-    """Decisions on the cue-conflict images of a category.
-
-    Attributes:
-        name: the category.
-        images: number of images with its shape.
-        shape: number of images decided for the shape.
-        texture: number of images decided for the texture.
-    """
-
-    name: str
-    images: int
-    shape: int
-    texture: int
-
-
-def cue_bars(cues: Sequence[Cues]) -> Chart:
-    """Return the shares decided by texture, to the left, and by shape, by category."""
-    left, right = Scale(0, 1, 240, NAMES + 14), Scale(0, 1, 240, WIDTH - 26)
-    bottom = 18.0 + 20 * len(cues)
-    shapes = [label(236, 12, "texture", "small", anchor="end"), label(244, 12, "shape", "small")]
-    words = []
-    for index, row in enumerate(cues):
-        top = 18.0 + 20 * index
-        total = max(row.images, 1)
-        texture, by_shape = left(row.texture / total), right(row.shape / total)
-        shapes += [
-            label(NAMES - 18, top + 13, fit(row.name, NAMES - 18), anchor="end"),
-            rect(texture, top + 2, 240 - texture, 15, "texture"),
-            rect(240, top + 2, by_shape - 240, 15, "shape"),
-            label(texture - 3, top + 13, f"{row.texture}", "tiny", anchor="end"),
-            label(by_shape + 3, top + 13, f"{row.shape}", "tiny"),
-        ]
-        words.append(f"{row.name}: {row.shape} by shape, {row.texture} by texture, of {row.images}")
-    shapes.append(line(240, 16, 240, bottom, "zero"))
-    return Chart(
-        WIDTH, round(bottom + 4), "Decisions by shape and by texture", "; ".join(words), tuple(shapes)
-    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from quba_check.core.view import CLEAN_SET
 from quba_check.page.columns import Column
-from quba_check.page.plots import Bin, Cues, Point
+from quba_check.page.plots import Bin, Point
 from quba_check.records.measurement import TableRow
 
 Marked = tuple[str, float, float]
@@ -131,11 +131,12 @@ def rates(column: Column, rate: str) -> dict[str, tuple[int, Point]]:
     return rows
 
 
-def cues(column: Column) -> list[Cues]:
-    """Return the decisions on the cue-conflict images of each category."""
-    needed = ("images", "shape_hits", "texture_hits")
-    rows = []
+def shape_shares(column: Column) -> dict[str, Point]:
+    """Return the share decided by shape for each category of the cue-conflict images."""
+    needed = ("shape_hits", "texture_hits")
+    shares = {}
     for row in table_of(column, "shape_bias", "categories", ("category", *needed)):
-        images, by_shape, by_texture = (int(number_of(row[key]) or 0) for key in needed)
-        rows.append(Cues(str(row["category"]), images, by_shape, by_texture))
-    return rows
+        by_shape, by_texture = (number_of(row[key]) or 0.0 for key in needed)
+        if by_shape + by_texture:
+            shares[str(row["category"])] = Point(by_shape / (by_shape + by_texture))
+    return shares

@@ -146,7 +146,7 @@ def test_a_record_without_tables(dimension: str, sentence: str) -> None:
 
 def test_a_table_without_a_needed_column_counts_as_missing() -> None:
     other = column("shape_bias", {"categories": {"columns": ["category"], "rows": [["cat"]]}})
-    assert tables.cues(other) == []
+    assert tables.shape_shares(other) == {}
     assert [figure.chart for figure in figures("shape_bias", [other])] == [None]
 
 
@@ -195,7 +195,7 @@ def test_many_categories_are_cut() -> None:
     rows = [[f"c{number}", 100, number, 100 - number] for number in range(60)]
     (figure,) = figures("shape_bias", [column("shape_bias", {"categories": CUES | {"rows": rows}})])
     assert figure.chart is not None
-    assert figure.caption.endswith("The 24 of 60 categories that lean most to texture.")
+    assert figure.caption.endswith("The lowest 24 of 60 categories.")
     assert figure.chart.description.count("; ") == 23
 
 

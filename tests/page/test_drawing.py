@@ -14,7 +14,7 @@ from support.contrast import contrast, luminance
 from quba_check.page.distribution import distribution
 from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
 from quba_check.page.heatmap import LEVELS, heatmap
-from quba_check.page.plots import Bin, Cues, Point, class_curve, cue_bars, dot_plot, fit, reliability_diagram
+from quba_check.page.plots import Bin, Point, class_curve, dot_plot, fit, reliability_diagram
 
 FINITE = st.floats(-1e6, 1e6).map(lambda number: round(number, 9))
 
@@ -134,14 +134,6 @@ def test_sorted_class_accuracies_are_one_path() -> None:
     assert len(elements(chart, "path", "curve")) == 1
     assert chart.description == "4 classes, lowest 0.100, median 0.500, highest 0.900"
     assert len(walk(class_curve({0: list(range(1000))}, ["a"]).shapes)) < 40
-
-
-def test_cue_bars_grow_to_both_sides() -> None:
-    chart = cue_bars([Cues("cat", 10, 5, 10), Cues("dog", 0, 0, 0)])
-    texture, shape = elements(chart, "rect", "texture")[0], elements(chart, "rect", "shape")[0]
-    assert (texture.attributes["x"], texture.attributes["width"]) == ("142", "98")
-    assert (shape.attributes["x"], shape.attributes["width"]) == ("240", "57")  # half of 114
-    assert chart.description == "cat: 5 by shape, 10 by texture, of 10; dog: 0 by shape, 0 by texture, of 0"
 
 
 def test_a_distribution_is_one_path_with_marks() -> None:
