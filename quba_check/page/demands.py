@@ -15,8 +15,8 @@ from quba_check.number_format import format_distinct, format_value, interval_tex
 from quba_check.page.advice import advice
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
-from quba_check.page.evidence import Evidence, evidence_of, grade_of
-from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart, shared_range
+from quba_check.page.evidence import Evidence, evidence_of
+from quba_check.page.interval_chart import Bounded, interval_chart, shared_range
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
 from quba_check.records.verdict import SIGNS, VerdictRow
@@ -163,7 +163,7 @@ def _cells(
             interval=_interval_text(known),
             headline=headline,
             details=details,
-            chart=charts.get(number) or _letters(column, row, known),
+            chart=charts.get(number),
             pictures=pictures.get((number, row.id)),
             advice=() if row.is_met else tuple(advice(column.run, row, baseline)),
         )
@@ -198,14 +198,6 @@ def _interval_text(evidence: Evidence) -> str:
     unit = "score" if isinstance(evidence.value, str) else evidence.unit
     text = interval_text(evidence.interval, unit, evidence.n, between=" to ")
     return f"score {text}" if isinstance(evidence.value, str) else text
-
-
-def _letters(column: Column, row: VerdictRow, evidence: Evidence) -> Chart | None:
-    """Return the chart of a letter; None for another value."""
-    if not isinstance(evidence.value, str):
-        return None
-    grade = grade_of(column.record, row)
-    return letters_chart(evidence.value, str(row.limit), () if grade is None else grade.letters)
 
 
 def _bounded(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from quba_check.core.grade import LETTERS
 from quba_check.number_format import UNIT_SIGNS, format_value
 from quba_check.page.drawing import Chart, Scale, Shape, hull, label, line, mark, polyline, rect, shape
 from quba_check.records.comparison import ChangeRow
@@ -116,37 +115,6 @@ def _words(data: Bounded) -> str:
     if data.median is not None:
         words.append(f"median of the population {format_value(data.median, data.unit)}")
     return "; ".join(words)
-
-
-def letters_chart(letter: str, least: str, spanned: Sequence[str]) -> Chart | None:
-    """Return a grade, drawn against the least allowed letter; None for other letters.
-
-    Args:
-        letter: the grade.
-        least: the least letter that meets the demand.
-        spanned: the letters that the interval of the score spans.
-    """
-    if letter not in LETTERS or least not in LETTERS:
-        return None
-    step = (HIGH - LOW) / len(LETTERS)
-    first = LETTERS.index(least)
-    shapes: list[Shape] = []
-    for index, name in enumerate(LETTERS):
-        x = LOW + index * step
-        kind = "allowed" if index >= first else "track"
-        shapes.append(rect(x, MIDDLE - 9, step, 18, kind))
-        if name in spanned:
-            shapes.append(line(x + 3, MIDDLE + 7, x + step - 3, MIDDLE + 7, "interval"))
-        if name == letter:
-            shapes.append(shape("circle", cx=x + step / 2, cy=MIDDLE - 1, r=9, class_="ring"))
-        shapes.append(label(x + step / 2, MIDDLE + 3, name, "letter", anchor="middle"))
-    x = LOW + first * step
-    shapes.append(line(x, MIDDLE - 13, x, MIDDLE + 13, "bound"))
-    shapes.append(label(x + 3, HEIGHT - 1, f"{least} or better", "small"))
-    words = f"grade {letter}; bound: {least} or better"
-    if len(spanned) > 1:
-        words += f"; the interval of the score spans {spanned[0]} to {spanned[-1]}"
-    return Chart(WIDTH, HEIGHT, "Grade against its bound", words, tuple(shapes))
 
 
 def change_chart(row: ChangeRow) -> Chart:

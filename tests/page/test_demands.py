@@ -14,7 +14,7 @@ from quba_check.grading import published_models
 from quba_check.page.columns import columns
 from quba_check.page.demands import DemandView, demands
 from quba_check.page.drawing import Chart
-from quba_check.page.interval_chart import Bounded, interval_chart, letters_chart, shared_range
+from quba_check.page.interval_chart import Bounded, interval_chart, shared_range
 from quba_check.page.reference import Reference, reference
 from quba_check.records.record import Record
 from quba_check.tuning.what_if import what_if
@@ -175,15 +175,11 @@ def test_a_drop_shows_the_loss() -> None:
     assert (without.worst.value, without.worst.chart) == ("–", None)
 
 
-def test_a_grade_is_drawn_among_the_letters() -> None:
+def test_a_letter_has_the_interval_of_its_score() -> None:
     graded = GRADE | {"interval": (-0.5, 1.1), "letters": ("A", "B", "C")}
     row = verdict("quba.grade", "C", "pass", id="x.yaml::quba.grade[min]")
     (demand,) = rows_of(run(record(grades=[graded], verdicts=[row])))
     assert demand.row.is_on_grade
     assert demand.worst.value == "B"
     assert demand.worst.interval == "score -0.500 to 1.100"
-    assert demand.worst.chart is not None
-    assert demand.worst.chart.description == (
-        "grade B; bound: C or better; the interval of the score spans A to C"
-    )
-    assert letters_chart("E", "C", ()) is None
+    assert demand.worst.chart is None
