@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from quba_check.number_format import ordinal
 from quba_check.page.columns import Column
 from quba_check.page.demands import DemandView
 from quba_check.records.record import Record
-from quba_check.records.verdict import GradeRow, OverallVerdict
-from quba_check.reports.demand_cells import letters_text
+from quba_check.records.verdict import OverallVerdict
 from quba_check.reports.verdict_labels import limited_words
 
 WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
@@ -38,28 +35,6 @@ def blocking(demands: Sequence[DemandView], column: Column) -> list[DemandView]:
     """Return the demands that block the release of a record."""
     cells = ((demand, demand.cells.get(column.number)) for demand in demands)
     return [demand for demand, cell in cells if cell is not None and cell.verdict.blocks]
-
-
-def grade_words(grade: GradeRow) -> tuple[str, str, str]:
-    """Return letter, spanned letters, and score or reason against a grade.
-
-    Letter and span are empty if not graded, and the span also for a single letter.
-    """
-    models = "" if grade.models is None else f" ({grade.models:,} models)"
-    score = grade.score
-    if score is None or not math.isfinite(score) or grade.percentile is None or grade.letter is None:
-        missing = f"missing {', '.join(grade.missing)}" if grade.missing else "no score"
-        prefix = f"score {score:.3f}, " if score is not None and math.isfinite(score) else ""
-        return "", "", f"{prefix}not graded: {grade.not_graded or missing}"
-    ends = f" ({grade.interval[0]:.2f} to {grade.interval[1]:.2f})" if grade.interval else ""
-    text = f"score {score:.2f}{ends}, {ordinal(grade.percentile)} percentile of {grade.population}{models}"
-    if not grade.complete:
-        text += f"; partial, without {', '.join(grade.missing)}"
-    if grade.cross_protocol:
-        text += f"; cross-protocol: {', '.join(grade.cross_protocol)}"
-    if grade.other_suite:
-        text += f"; other suite: {grade.other_suite}"
-    return grade.letter, letters_text(grade), text
 
 
 def readable_time(time: str) -> str:

@@ -20,7 +20,7 @@ from quba_check.page.changes import changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
-from quba_check.page.header import WORDS, blocking, grade_words, meaning_of, readable_time
+from quba_check.page.header import WORDS, blocking, meaning_of, readable_time
 from quba_check.page.interval_chart import change_chart
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
@@ -28,7 +28,7 @@ from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
 from quba_check.page.reference import reference
 from quba_check.page.same_model import same_models
 from quba_check.reports.comparison import change_cells
-from quba_check.reports.notes import record_notes
+from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.verdict_labels import LOOKS, summary_line
 
 SECTIONS = (
@@ -52,7 +52,7 @@ _FILTERS = {
     "commands": commands,
     "facts": facts,
     "formula": formula,
-    "grade_words": grade_words,
+    "grade_line": grade_line,
     "hashes": hashes,
     "heading": heading,
     "input_text": input_text,

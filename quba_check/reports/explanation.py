@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from quba_check.core.grade import Grade
 from quba_check.messages import listed
-from quba_check.number_format import format_value, interval_text, ordinal
-from quba_check.reports.notes import record_notes
+from quba_check.number_format import format_value, interval_text
+from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.tables import table_text, wrapped
 from quba_check.reports.verdict_labels import release_line, summary_line
 from quba_check.study.explanation import Explanation, Position
@@ -32,7 +31,7 @@ def explanation_text(explanation: Explanation) -> str:
         [
             f"{record.model.name} on {record.suite.name}, protocol {record.protocol}",
             f"{verdict}; {release_line(record)}" if record.verdicts else verdict,
-            _grade_line(explanation.grade),
+            grade_line(explanation.grade, record),
             "",
             *_sentences(explanation),
             "",
@@ -55,22 +54,6 @@ def _caveats_text(caveats: Sequence[str], room: int) -> str:
             return f"{text}  and {left} more, which the run's own report lists\n"
         text += more
     return text
-
-
-def _grade_line(grade: Grade) -> str:
-
-    if grade.score is None:
-        missing = f"missing {listed(grade.missing)}" if grade.missing else "no score"
-        return f"not graded against {grade.population}: {grade.not_graded or missing}"
-    score = f"QUBA score {format_value(grade.score, 'score')}"
-    if grade.interval:
-        score += f" ({'..'.join(format_value(end, 'score') for end in grade.interval)})"
-    if grade.letter is None or grade.percentile is None:
-        return f"{score}, not graded: {grade.not_graded}"
-    models = f" ({grade.models} models)" if grade.models else ""
-    return (
-        f"{score}, grade {grade.letter}: {ordinal(grade.percentile)} percentile of {grade.population}{models}"
-    )
 
 
 def _sentences(explanation: Explanation) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from quba_check.core.grade import Grade
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
 from quba_check.messages import listed
 from quba_check.number_format import counted, format_distinct, format_value, images_text, ordinal
@@ -51,7 +52,7 @@ def record_notes(record: Record) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def grade_line(grade: GradeRow, record: Record) -> str:
+def grade_line(grade: GradeRow | Grade, record: Record) -> str:
     """Return the grade in a line, with its population, protocol and caveats."""
     where = f"protocol {record.protocol}"
     if grade.score is None or grade.percentile is None:

@@ -28,8 +28,8 @@ def test_a_partial_record_of_another_suite(run) -> None:
         0,
         "r50 on tiny, protocol standard\n"
         "no demands\n"
-        "not graded against published: missing adversarial_robustness, ood_robustness,\n"
-        "  class_balance, object_focus, shape_bias\n"
+        "QUBA not graded: missing adversarial_robustness, ood_robustness, class_balance,\n"
+        "  object_focus, shape_bias  population published  protocol standard\n"
         "\n"
         "strong against published: accuracy (better than 100 %), parameters (better than\n"
         "  96 %)\n"

@@ -15,12 +15,12 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.page.changes import Changes, changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import demands
-from quba_check.page.header import WORDS, blocking, grade_words, meaning_of, readable_time
+from quba_check.page.header import WORDS, blocking, meaning_of, readable_time
 from quba_check.page.provenance import commands, compute_text, facts, hashes, missing_values, set_rows
 from quba_check.page.reference import Reference
 from quba_check.page.render import render_page
 from quba_check.records.record import ComputeRow
-from quba_check.records.verdict import EXIT_CODES, GradeRow
+from quba_check.records.verdict import EXIT_CODES
 
 FAILED = VERDICT | {"outcome": "fail", "limit": 0.95}
 
@@ -48,33 +48,13 @@ def test_blocking_demands_are_linked(tier: str, links: list[str]) -> None:
     assert [demand.link for demand in blocking(rows, column)] == links
 
 
-UNGRADED = {"score": None, "percentile": None, "letter": None, "complete": False, "missing": ("shape_bias",)}
-PLACE = "71st percentile of published (326 models)"
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({}, ("B", "", f"score 0.51, {PLACE}")),
-        (
-            {"interval": (0.1, 0.9), "letters": ("A", "B", "C")},
-            ("B", "A to C", f"score 0.51 (0.10 to 0.90), {PLACE}"),
-        ),
-        (UNGRADED, ("", "", "not graded: missing shape_bias")),
-        (
-            {"percentile": None, "letter": None, "not_graded": "another suite"},
-            ("", "", "score 0.512, not graded: another suite"),
-        ),
-        ({"score": float("nan"), "not_graded": "no number"}, ("", "", "not graded: no number")),
-        (
-            {"complete": False, "missing": ("shape_bias",), "cross_protocol": ("accuracy",)},
-            ("B", "", f"score 0.51, {PLACE}; partial, without shape_bias; cross-protocol: accuracy"),
-        ),
-    ],
-)
-def test_the_grade_in_words(changed: dict[str, Any], expected: tuple[str, str, str]) -> None:
+def test_the_grade_in_words() -> None:
     graded = GRADE | {"score": 0.512, "percentile": 71.2, "population": "published", "models": 326}
-    assert grade_words(GradeRow.model_validate(graded | changed)) == expected
+    run = StoredRun("r.json", record(grades=[graded | {"notes": ("partial: without shape_bias",)}]))
+    assert (
+        "B QUBA 0.512 grade B 71st percentile of published (326 models) protocol standard; partial: without "
+        "shape_bias"
+    ) in parsed(render_page([run])).text
 
 
 def test_equal_grades_are_shown_once() -> None:
