@@ -12,7 +12,6 @@ from quba_check.page.columns import Column
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import InputRow
 from quba_check.records.record import ComputeRow, Record
-from quba_check.reports.gate_command import gate_command
 
 MOST_VIEWS = 4
 """Largest number of views named with their common hash."""
@@ -118,8 +117,9 @@ def commands(column: Column, columns: Sequence[Column], baseline: StoredRun | No
     """Return the commands that measure, judge and show the record again."""
     files = [column.run.file for column in columns]
     words = [*files, *([] if baseline is None else ["--baseline", baseline.file])]
+    command = column.record.command
     return {
-        "Measure again": one_line(shlex.join(gate_command(column.record))),
+        **({"Measure again": one_line(shlex.join(command))} if command else {}),
         "Print the verdict again, with the exit code of the gate": (
             f"quba-check verdict {shlex.quote(column.run.file)}"
         ),

@@ -16,7 +16,6 @@ from quba_check.records.verdict import OverallVerdict, VerdictRow
 from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.demand_cells import NONE, DemandCells, demand_cells, letters_text
-from quba_check.reports.gate_command import gate_command
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.parity import parity_lines
@@ -203,7 +202,9 @@ def _messages(run: Run) -> Iterator[str]:
 
 
 def _command(record: Record) -> str:
-    return f"Repeat this run:\n\n{code_block([shlex.join(gate_command(record))], 'sh')}"
+    """Return the command line of a run; empty for records of versions that stored none."""
+    block = code_block([shlex.join(record.command)], "sh")
+    return f"Repeat this run:\n\n{block}" if record.command else ""
 
 
 def _texts(cells: DemandCells) -> list[str]:

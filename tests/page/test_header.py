@@ -164,6 +164,7 @@ def test_commands_to_recompute() -> None:
         "quba-check verdict r.json",
         "quba-check report r.json --baseline old.json -o report.html",
     ]
+    assert commands_of()[0] == "quba-check verdict r.json"  # a record that stores no command
 
 
 def test_compute_settings_in_words() -> None:
@@ -172,19 +173,6 @@ def test_compute_settings_in_words() -> None:
     chosen |= {"batch_size": 16, "images": 256, "flipped": 0, "gain": 1.9}
     texts = [compute_text(ComputeRow.model_validate(row | {"reason": "x"})) for row in (chosen, plain)]
     assert texts == ["bf16, channels_last, batches of 16 (x, 0 of 256 answers flipped)", "fp32, compiled (x)"]
-
-
-@pytest.mark.parametrize(
-    ("requested", "option"),
-    [("auto", ""), ("fp32", "--quba-precision=fp32 "), (None, "--quba-precision=bf16 ")],
-)
-def test_a_command_made_of_the_settings(requested: str | None, option: str) -> None:
-    compute = {"precision": "bf16", "channels_last": False, "compiled": False, "reason": "a test"}
-    environment = record().environment.model_dump() | {"precision": "bf16"}
-    environment |= {} if requested is None else {"compute": compute | {"requested": requested}}
-    assert commands_of(verdicts=[VERDICT], limit=50, environment=environment)[0] == (
-        f"pytest --model=r50.pt --quba-data=/data --quba-limit=50 {option}--quba-thresholds=x.yaml"
-    )
 
 
 def test_hashes_are_grouped() -> None:

@@ -23,6 +23,8 @@ FAILED = (
 )
 LINKED = FAILED.replace("`accuracy`", "[`accuracy`](<https://ci.example/1#d=accuracy>)")
 
+COMMAND = ["pytest", "--model=r50.pt"]
+
 
 def comparison() -> Comparison:
     side = SideRow(file="base.json", model="old", fingerprint="0", time="")
@@ -42,7 +44,8 @@ def cells(text: str, target: str) -> list[str]:
 
 
 def test_a_failed_run_exactly() -> None:
-    ours = record(verdicts=[row(message=MESSAGE), row("corruption_robustness.fog", 0.5, "pass")])
+    verdicts = [row(message=MESSAGE), row("corruption_robustness.fog", 0.5, "pass")]
+    ours = record(verdicts=verdicts, command=COMMAND)
     assert markdown_summary([Run(ours, comparison())], url="https://ci.example/1") == (
         "### ❌ FAIL: `r50` · 1 of 2 demands passed, 1 failed\n\n"
         "| verdict | demand | bound | value | 95 % interval | missed | change from `base.json` |\n"
@@ -62,7 +65,7 @@ def test_a_failed_run_exactly() -> None:
         "</details>\n\n"
         "Repeat this run:\n\n"
         "```sh\n"
-        "pytest --model=r50.pt --quba-data=/data --quba-thresholds=t.yaml\n"
+        "pytest --model=r50.pt\n"
         "```\n"
     )
 
@@ -171,7 +174,8 @@ def test_the_verdict_in_a_line(changes: dict, headline: str) -> None:
 
 
 def test_several_runs() -> None:
-    passed, failed = record(verdicts=[row(outcome="pass")]), record(verdicts=[row()])
+    passed = record(verdicts=[row(outcome="pass")], command=COMMAND)
+    failed = record(verdicts=[row()], command=COMMAND)
     text = summary(passed, failed, page="out/page.html")
     assert text.startswith("## ❌ quba-check: 1 of 2 runs may be released\n\n### ✅ PASS: `r50`")
     assert text.endswith("\n\nReport page: `out/page.html`\n")
@@ -192,6 +196,7 @@ def test_a_baseline_that_cannot_be_compared() -> None:
 def test_the_stored_command_is_repeated() -> None:
     ours = record(verdicts=[row()], command=["pytest", "--model=my model.pt"])
     assert "```sh\npytest '--model=my model.pt'\n```" in summary(ours)
+    assert "Repeat this run" not in summary(record(verdicts=[row()]))  # of an earlier version
 
 
 NAMES = [
@@ -235,7 +240,7 @@ def test_a_long_summary_has_no_folded_part() -> None:
     verdicts = [
         row("corruption_robustness.fog", place / 400, message=f"{place} " * 20) for place in range(400)
     ]
-    text = summary(record(verdicts=verdicts))
+    text = summary(record(verdicts=verdicts, command=COMMAND))
     assert len(text.encode()) <= LARGEST
     assert "<details>" not in text
     assert "… and 390 more." in text
