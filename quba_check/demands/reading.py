@@ -16,7 +16,7 @@ from quba_check.demands.demand import Demand, QubaSettings, Thresholds
 from quba_check.demands.digest import demands_digest
 from quba_check.demands.inheritance import LocatedValue, MergedFile, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
-from quba_check.demands.requests import SECTIONS, SETTINGS, requests_of
+from quba_check.demands.requests import REQUESTS, SECTIONS, SETTINGS
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.serving_requests import bounds_of
 from quba_check.demands.validation import SLICE_BOUNDS, check_entries, check_entry, part_of
@@ -98,7 +98,7 @@ def _demands(file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
 def _requested_demands(section: str, file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
     """Yield the demands on numbers that exist only because a section asks for them."""
     entries = _plain(_branch(file.tree, section))
-    for location, bounds, request in requests_of(section, entries, suite, file.at_key):
+    for location, bounds, request in REQUESTS[section](entries, suite, file.at_key):
         part = part_of(request, suite)
         check_entry(file, location, bounds, part.better or "high", part.unit)
         settings = {key: _DEFAULTS[key] for key in SETTINGS}

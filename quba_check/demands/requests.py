@@ -16,29 +16,18 @@ from quba_check.strict_yaml import Location
 RequestsOf = Callable[
     [Mapping[str, Any], SuiteFacts, Where], Iterator[tuple[Location, Mapping[str, Any], Request]]
 ]
-_REQUESTS: Mapping[str, RequestsOf] = {
+REQUESTS: Mapping[str, RequestsOf] = {
     "classes": class_requests,
     "answers": answer_requests,
     "parity": parity_requests,
     "serving": serving_requests,
 }
-SECTIONS = tuple(_REQUESTS)
+"""Readers of the sections, each of which yields requests with the location of their bounds, and these.
+
+They take the content of the section, well-formed by the schema, the names of classes and sets, and the place
+of a location in the file, for messages. They raise ThresholdError for a class or set that the suite does not
+have, or an entry without a number.
+"""
+SECTIONS = tuple(REQUESTS)
 """Top-level keys whose demands are requests; each is the name of the dimension that measures them."""
 SETTINGS = ("tier", "optional")
-
-
-def requests_of(
-    section: str, entries: Mapping[str, Any], suite: SuiteFacts, where: Where
-) -> Iterator[tuple[Location, Mapping[str, Any], Request]]:
-    """Yield the requests of a section, each with the location of its bounds, and these.
-
-    Args:
-        section: one of `SECTIONS`.
-        entries: its content, well-formed by the schema.
-        suite: names of classes and sets.
-        where: place of a location in the file, for messages.
-
-    Raises:
-        ThresholdError: a class or set that the suite does not have, or an entry without a number.
-    """
-    yield from _REQUESTS[section](entries, suite, where)

@@ -16,6 +16,7 @@ from quba_check.fleet.model_list import ListedModel
 from quba_check.fleet.process import ModelProcess
 from quba_check.fleet.result import ModelResult, ModelState, result_of
 from quba_check.fleet.state import remove_results, reusable_result, write_state
+from quba_check.models.specs import parse_spec
 from quba_check.storage.user_files import reason
 
 GRACE_SECONDS = 20.0
@@ -76,7 +77,7 @@ class Fleet:
         for model in self._models:
             folder, options = self._folder / model.name, self._options
             try:
-                spec = model.spec()
+                spec = parse_spec(model.text)
             except ModelError as error:
                 yield ModelResult(model.name, model.text, folder, problem=str(error))
                 continue

@@ -13,14 +13,7 @@ from pathlib import Path, PurePath
 
 from quba_check.errors import OptionError
 from quba_check.messages import did_you_mean
-from quba_check.models.specs import (
-    CHECKPOINT_SUFFIXES,
-    HUB_PREFIX,
-    PROGRAMS,
-    TIMM_PREFIX,
-    ModelSpec,
-    parse_spec,
-)
+from quba_check.models.specs import CHECKPOINT_SUFFIXES, HUB_PREFIX, PROGRAMS, TIMM_PREFIX
 from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX
 from quba_check.storage.user_files import read_text
 
@@ -53,14 +46,6 @@ class ListedModel:
     name: str
     line: int
     options: Mapping[str, str]
-
-    def spec(self) -> ModelSpec:
-        """Return the parsed spec.
-
-        Raises:
-            ModelError: it is not a model spec, or its file does not exist.
-        """
-        return parse_spec(self.text)
 
 
 def read_models(path: Path) -> tuple[ListedModel, ...]:
