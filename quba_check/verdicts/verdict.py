@@ -61,12 +61,6 @@ class Verdict:
     stopped: StoppedRow | None = None
 
     @property
-    def is_met(self) -> bool:
-        """True if the demand passed, was skipped, or is uncertain and its file allows that."""
-        allowed = self.outcome == "uncertain" and self.policy.uncertain == "allow"
-        return self.outcome in ("pass", "skipped") or allowed
-
-    @property
     def enough_images(self) -> int | None:
         """Number of images, or of groups, for this value to clear the bound.
 
