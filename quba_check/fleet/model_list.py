@@ -38,13 +38,11 @@ class ListedModel:
     Attributes:
         text: its spec, as `--model` takes it.
         name: unique name in reports, and of its folder.
-        line: its line in the list, from 1.
         options: its own options by name, see `MODEL_OPTIONS`.
     """
 
     text: str
     name: str
-    line: int
     options: Mapping[str, str]
 
 
@@ -77,8 +75,8 @@ def read_models(path: Path) -> tuple[ListedModel, ...]:
         raise OptionError(f"{path}: the file lists no model. Allowed: a model spec in each line.")
     names = unique_names(list(lines))
     return tuple(
-        ListedModel(text, name, number, options)
-        for (text, (number, options)), name in zip(lines.items(), names, strict=True)
+        ListedModel(text, name, options)
+        for (text, (_, options)), name in zip(lines.items(), names, strict=True)
     )
 
 

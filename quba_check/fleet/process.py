@@ -83,7 +83,7 @@ class ModelProcess:
         self.wait()
 
     def problem(self) -> str:
-        """Return the last error in the log; empty if there is none. Only the end of the log is read."""
+        """Return the last error in the end of the log; empty if there is none."""
         try:
             with self._log.open("rb") as file:
                 file.seek(max(0, self._log.stat().st_size - TAIL_BYTES))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import median
+
+import numpy as np
 
 from quba_check.number_format import format_value
 from quba_check.page.drawing import Chart, Scale, group, hull, line, mark, shape, vertical_lines
@@ -32,27 +35,24 @@ def distribution(
     is_log = unit == "millions" and min(everything) > 0 and max(everything) / min(everything) >= LEAST_RATIO
     turned = math.log10 if is_log else float
     scale = Scale(*hull(map(turned, everything), margin=0.03), 12, WIDTH - 12)
-    counts = [0] * BINS
-    for value in population:
-        share = (turned(value) - scale.low) / (scale.high - scale.low)
-        counts[min(int(share * BINS), BINS - 1)] += 1
-    most, step = max(counts), (scale.end - scale.start) / BINS
+    counts, _ = np.histogram([*map(turned, population)], BINS, (scale.low, scale.high))
+    most, step = counts.max(), (scale.end - scale.start) / BINS
     steps = [
         f"M{scale.start + step * index:.1f} {BASE:g}v{-TALLEST * count / most:.1f}h{step - 0.5:.1f}V{BASE:g}"
         for index, count in enumerate(counts)
         if count
     ]
-    median = (population[(len(population) - 1) // 2] + population[len(population) // 2]) / 2
+    middle = median(population)
     shapes = [
         shape("path", d="".join(steps), class_="bars population"),
         line(scale.start, BASE, scale.end, BASE, "axis"),
-        line(scale(turned(median)), BASE - TALLEST - 6, scale(turned(median)), BASE, "median"),
+        line(scale(turned(middle)), BASE - TALLEST - 6, scale(turned(middle)), BASE, "median"),
     ]
     marked = _ticks(scale, is_log=is_log)
     shapes.append(vertical_lines([scale(turned(value)) for value in marked], BASE, BASE + 4, "axis"))
     texts = [shape("text", f"{value:g}", x=scale(turned(value)), y=BASE + 16) for value in marked]
     shapes.append(group(texts, **{"class": "small", "text-anchor": "middle"}))
-    words = [f"median of {len(population):,} models {format_value(median, unit)}"]
+    words = [f"median of {len(population):,} models {format_value(middle, unit)}"]
     for series, value in finite.items():
         x = scale(turned(value))
         shapes += [line(x, 24, x, BASE, f"stem s{series % 6}"), mark(series, x, 16)]

@@ -147,10 +147,10 @@ def label(
     return shape("text", text, x=x, y=y, **named, **more)
 
 
-def ticks(scale: Scale, values: Iterable[float], y: float, class_: str = "small") -> Shape:
+def ticks(scale: Scale, values: Iterable[float], y: float) -> Shape:
     """Return the numbers below a horizontal axis."""
     texts = [shape("text", f"{value:g}", x=scale(value), y=y) for value in values]
-    return group(texts, **{"class": class_, "text-anchor": "middle"})
+    return group(texts, **{"class": "small", "text-anchor": "middle"})
 
 
 def vertical_lines(positions: Iterable[float], top: float, bottom: float, class_: str = "grid") -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.grading.notes import CROSS_PROTOCOL, suite_difference
@@ -43,9 +44,7 @@ class Reference:
     def median(self, dimension: str, record: Record) -> float | None:
         """Return the median of a dimension; None without comparable population."""
         values = self.values(dimension)
-        if not values or self.difference(record):
-            return None
-        return (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+        return median(values) if values and not self.difference(record) else None
 
     def crosses(self, dimension: str, record: Record) -> bool:
         """True if the population's protocol defines the dimension differently."""

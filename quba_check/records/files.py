@@ -165,21 +165,22 @@ def write_bytes(content: bytes, path: Path) -> None:
         ) from why
 
 
-def read_record(path: Path, label: str | None = None) -> Record:
+def read_record(path: Path) -> Record:
     """Read a record of this or an earlier version.
-
-    Args:
-        path: the file.
-        label: its name in messages; None for its path.
 
     Raises:
         UserError: the file cannot be read or is not a record.
     """
-    return read_record_and_digest(path, label)[0]
+    return read_record_and_digest(path)[0]
 
 
 def read_record_and_digest(path: Path, label: str | None = None) -> tuple[Record, str]:
-    """Read a record as `read_record` does; return it with the SHA-256 of its bytes."""
+    """Read a record as `read_record` does; return it with the SHA-256 of its bytes.
+
+    Args:
+        path: the file.
+        label: its name in messages; None for its path.
+    """
     where = label or str(path)
     try:
         data = read_bytes(path, where, UserError, LARGEST_JSON)

@@ -47,14 +47,12 @@ class StudyTable:
     """A table of the study.
 
     Attributes:
-        name: short name, unique in the study: `correlations`, `groups` or `screening`.
         title: heading.
         columns: headings of the columns.
         rows: cells as text, one per column.
         notes: sentences below the table.
     """
 
-    name: str
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -105,7 +103,6 @@ def _correlation_table(population: Population) -> StudyTable:
     if results:
         notes.append(f"{STAR} p < {SIGNIFICANT} after Holm's correction over {len(results)} pairs.")
     return StudyTable(
-        "correlations",
         f"Spearman rank correlations, {population.name}",
         ("dimension", *(SHORT[PUBLISHED_DIMENSIONS.index(name)] for name in names[:-1])),
         rows,
@@ -139,7 +136,6 @@ def _group_table(population: Population) -> StudyTable:
         rows += [(f"  {cells[0].contrast.group}", *map(_delta, cells)) for cells in groups]
     tests = sum(row.result is not None for row in comparisons)
     return StudyTable(
-        "groups",
         f"Groups of models compared, {population.name}",
         ("Cliff's delta", *SHORT),
         tuple(rows),
@@ -178,4 +174,4 @@ def _screening_table() -> StudyTable:
     )
     columns = ("dimensions", "published", "screened", "models")
     title = "Correlations that change without suspect values"
-    return StudyTable("screening", title, columns, rows, (selection, SUSPECT_NOTE))
+    return StudyTable(title, columns, rows, (selection, SUSPECT_NOTE))

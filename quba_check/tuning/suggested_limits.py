@@ -128,10 +128,7 @@ def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bo
     row = rows[worst]
     curve = None if row.limits is None else ConfidenceCurve(row.limits)
     if curve is None:
-        step = (
-            10.0 ** (math.floor(math.log10(abs(row.value))) + 1 - DIGITS_WITHOUT_NOISE) if row.value else 1.0
-        )
-        edge = row.value
+        step, edge = _step(row.value, DIGITS_WITHOUT_NOISE), row.value
     else:
         low, high = curve.interval(0.95)
         noise = row.value - low if lower_is_worse else high - row.value
@@ -186,12 +183,13 @@ def published_names() -> str:
     )
 
 
-def _significant(value: float, *, down: bool, digits: int = 3) -> float:
-    return (
-        _rounded(value, 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits), down=down)
-        if value
-        else 0.0
-    )
+def _significant(value: float, *, down: bool) -> float:
+    return _rounded(value, _step(value, 3), down=down)
+
+
+def _step(value: float, digits: int) -> float:
+    """Return the last of the significant digits of a value; 1 for 0."""
+    return 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits) if value else 1.0
 
 
 def _rounded(value: float, step: float, *, down: bool) -> float:

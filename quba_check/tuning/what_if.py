@@ -21,12 +21,10 @@ class WhatIf:
     """The verdicts of a threshold file on a stored run.
 
     Attributes:
-        thresholds: the file.
         verdicts: the verdicts on its demands, in file order.
         record: the run's record with these verdicts.
     """
 
-    thresholds: Thresholds
     verdicts: tuple[Verdict, ...]
     record: Record
 
@@ -58,7 +56,7 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
         judge(demand, row, thresholds.policy, others(demand)) for demand, row in evidence.items()
     )
     rows = tuple(verdict_row(verdict, f"{thresholds.label}::{verdict.demand.name}") for verdict in verdicts)
-    return WhatIf(thresholds, verdicts, record.model_copy(update={"verdicts": rows, "unselected": 0}))
+    return WhatIf(verdicts, record.model_copy(update={"verdicts": rows, "unselected": 0}))
 
 
 def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:

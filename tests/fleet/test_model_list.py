@@ -33,12 +33,12 @@ def test_lines_of_a_list() -> None:
             "file#1.pt\n"
         )
     )
-    assert [(model.text, model.name, model.line, dict(model.options)) for model in models] == [
-        ("timm:resnet50.a1_in1k", "resnet50.a1_in1k", 3, {}),
-        ("runs/a/best.pth.tar", "best", 4, {"arch": "resnet50", "preprocessing": "p.yaml"}),
-        ("my model.pt", "my-model", 5, {"arch": "vit"}),
-        ("zoo:build", "zoo-build", 6, {}),
-        ("file#1.pt", "file-1", 7, {}),
+    assert [(model.text, model.name, dict(model.options)) for model in models] == [
+        ("timm:resnet50.a1_in1k", "resnet50.a1_in1k", {}),
+        ("runs/a/best.pth.tar", "best", {"arch": "resnet50", "preprocessing": "p.yaml"}),
+        ("my model.pt", "my-model", {"arch": "vit"}),
+        ("zoo:build", "zoo-build", {}),
+        ("file#1.pt", "file-1", {}),
     ]
 
 

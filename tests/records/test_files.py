@@ -159,9 +159,9 @@ def test_numbers_of_a_record_that_was_edited(tmp_path, part, changed, place):
     path = tmp_path / "r.json"
     path.write_text(json.dumps(json.loads(record().to_json()) | {"measurements": {"accuracy": row}}))
     with pytest.raises(UserError) as raised:
-        read_record(path, "r.json")
+        read_record(path)
     where = "accuracy.MeasurementRow.parts.fog" if part else "accuracy.MeasurementRow"
-    assert str(raised.value).startswith(f"r.json: not a record: measurements.{where}.{place}")
+    assert str(raised.value).startswith(f"{path}: not a record: measurements.{where}.{place}")
 
 
 @pytest.mark.parametrize("row", [{"value": 1, "unit": "x"}, {"unmeasurable": "y"}, {"not_measured": True}])
@@ -202,14 +202,14 @@ def test_an_earlier_file_next_to_a_record(tmp_path):
     (tmp_path / "demo.json").touch()
     (tmp_path / "demo.npz").write_bytes(b"PK\x03")
     with pytest.raises(UserError) as raised:
-        read_record(tmp_path / "demo.npz", "demo.npz")
-    assert str(raised.value) == (f"demo.npz: it is not JSON. {ALLOWED} Did you mean 'demo.json'?")
+        read_record(tmp_path / "demo.npz")
+    assert str(raised.value) == f"{tmp_path}/demo.npz: it is not JSON. {ALLOWED} Did you mean 'demo.json'?"
 
 
 def test_a_folder_is_no_record(tmp_path):
     with pytest.raises(UserError) as raised:
-        read_record(tmp_path, "runs")
-    assert str(raised.value) == f"runs: this is a folder, not a file. {ALLOWED}"
+        read_record(tmp_path)
+    assert str(raised.value) == f"{tmp_path}: this is a folder, not a file. {ALLOWED}"
 
 
 def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
