@@ -148,7 +148,7 @@ def mean_quantity(values: NDArray[np.float64], highest: float, unit: str, sample
 def additive_quantity(
     estimate: Estimate, n: int | None, unit: str = "fraction", highest: float = 1.0
 ) -> Quantity:
-    """Return a number from 0 to `highest` to which each of n images adds its influence."""
+    """Return a sum of influences of n images, from 0 to `highest`."""
     curve = curve_of(partial(additive_limits, estimate), 0.0, highest)
     return Quantity(estimate.value, unit, n, curve, influences=estimate.influences)
 
