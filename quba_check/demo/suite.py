@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,10 +15,7 @@ from PIL import Image
 from quba_check.demo import CLASSES, IMAGE_SIZE
 from quba_check.demo.renditions import Style, rendition
 from quba_check.errors import StoreError
-from quba_check.storage.user_files import remove
 
-DIGEST = "contents"
-"""File with the digest of all others."""
 SEED = 2026
 """Families of images have seeds from `SEED` to `SEED` + 99; training uses other seeds."""
 
@@ -114,15 +110,14 @@ def is_drawn(store: Path) -> bool:
         return False
 
 
-def demo_root(store: Path, notes: list[str] | None = None) -> Path:
-    """Return the folder of the demo suite, drawn now if it is missing or damaged.
+def demo_root(store: Path) -> Path:
+    """Return the folder of the demo suite, drawn now if it is missing.
 
     It is in `STORE/demo/`, named by a digest of the drawing code, so that each version draws its own. Drawing
     is atomic, also with several processes.
 
     Args:
         store: folder of the prediction store.
-        notes: a line is added if damaged images were drawn again.
 
     Returns:
         The data folder, with a `quba-data.yaml` in it.
@@ -133,16 +128,10 @@ def demo_root(store: Path, notes: list[str] | None = None) -> Path:
     home = store / "demo"
     root = home / _version()
     try:
-        if not _is_whole(root):
+        if not root.is_dir():
             home.mkdir(parents=True, exist_ok=True)
             with FileLock(home / f"{root.name}.lock"):
-                if not _is_whole(root):
-                    if os.path.lexists(root):
-                        remove(root)
-                        if notes is not None:
-                            notes.append(
-                                f"{root}: the demonstration images were damaged and are drawn again."
-                            )
+                if not root.is_dir():
                     _draw(home, root)
     except OSError as why:
         raise StoreError(
@@ -163,36 +152,10 @@ def _draw(home: Path, root: Path) -> None:
             )
             Image.fromarray(drawing.image).save(path, compress_level=1)
         (aside / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
-        (aside / DIGEST).write_text(_contents(aside), encoding="utf-8")
         aside.chmod(0o755)
         aside.rename(root)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _is_whole(root: Path) -> bool:
-    """Return False if a file is missing, added or changed."""
-    try:
-        return (root / DIGEST).read_text(encoding="utf-8") == _contents(root)
-    except (OSError, ValueError):
-        return False
-
-
-def _contents(root: Path) -> str:
-    """Return a digest of the names and contents of all files."""
-    digest = hashlib.blake2b(digest_size=16)
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        for name in sorted(files):
-            path = Path(folder) / name
-            if name == DIGEST:
-                continue
-            if not path.is_file():  # reading a pipe would block
-                return ""
-            content = path.read_bytes()
-            digest.update(f"{path.relative_to(root).as_posix()}:{len(content)};".encode())
-            digest.update(content)
-    return digest.hexdigest()
 
 
 def _other(k: int, i: int) -> str:

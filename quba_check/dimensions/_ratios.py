@@ -142,8 +142,15 @@ def mean_quantity(values: NDArray[np.float64], highest: float, unit: str, sample
     """
     shares = Estimate.mean(values / highest, sample)
     estimate = delta_method(float(values.mean()), [(highest, shares)])
+    return additive_quantity(estimate, len(values), unit, highest)
+
+
+def additive_quantity(
+    estimate: Estimate, n: int | None, unit: str = "fraction", highest: float = 1.0
+) -> Quantity:
+    """Return a sum of influences of n images, from 0 to `highest`."""
     curve = curve_of(partial(additive_limits, estimate), 0.0, highest)
-    return Quantity(estimate.value, unit, len(values), curve, influences=estimate.influences)
+    return Quantity(estimate.value, unit, n, curve, influences=estimate.influences)
 
 
 def share_curve(hits: int, n: int) -> ConfidenceCurve | None:

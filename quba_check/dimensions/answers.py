@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import astuple, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.requests import AnswerMetric, AnswerRequest, AnswerScore
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import accuracy_on, share
+from quba_check.dimensions._ratios import accuracy_on, additive_quantity, share
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._scores import image_scores
 from quba_check.dimensions._streaming import SHARE_CORNERS, SUBSET_CORNERS
@@ -32,7 +31,6 @@ from quba_check.metrics.selective import (
     risk_coverage,
 )
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.image_intervals import additive_limits
 from quba_check.stats.intervals import share_limits
 
 POINTS = 100
@@ -146,9 +144,7 @@ def _curve_of_share(hits: int, n: int) -> ConfidenceCurve | None:
 
 
 def _area(clean: Predictions, scores: ImageScores) -> Quantity:
-    area = aurc(scores, clean.correct, CLEAN)
-    curve = curve_of(partial(additive_limits, area), 0.0, 1.0)
-    return Quantity(area.value, "fraction", len(clean), curve, influences=area.influences)
+    return additive_quantity(aurc(scores, clean.correct, CLEAN), len(clean))
 
 
 def _scores(clean: Predictions, score: AnswerScore, outputs: str | None = None) -> ImageScores:

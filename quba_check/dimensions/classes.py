@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
-from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
@@ -22,13 +21,12 @@ from quba_check.dimensions._one_class import (
     selected_rows,
     threshold_of,
 )
-from quba_check.dimensions._ratios import accuracy_on
+from quba_check.dimensions._ratios import accuracy_on, additive_quantity
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._set_rows import SetRows, sets_of, views_of
 from quba_check.dimensions._streaming import SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.class_metrics import macro_mean
-from quba_check.stats.image_intervals import additive_limits
 
 _TITLES: Mapping[ClassMetric, str] = {
     "recall": "share of its images that are called so",
@@ -145,7 +143,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         columns = ("target", "set", "rule", "threshold", "recall", "specificity")
         tables["operating_points"] = Table(columns, tuple(points.values()))
     balanced = macro_mean("recall", clean.label, clean.predicted, suite.class_count, CLEAN)
-    curve = curve_of(partial(additive_limits, balanced), 0.0, 1.0)
-    whole = Quantity(balanced.value, "fraction", n, curve, influences=balanced.influences)
+    whole = additive_quantity(balanced, n)
     measured = Measurement.of("classes", whole, parts=parts, notes=tuple(dict.fromkeys(notes)), tables=tables)
     return replace(measured, unsliced=unmeasured)

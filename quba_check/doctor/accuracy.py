@@ -185,7 +185,7 @@ def _chance_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]
 
 
 def _more_accurate(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
-    """Return the fixes with the class order searched first if the model is more accurate with them."""
+    """Return the fixes of the other sequence if the model is more accurate with them."""
     other = _fixes(subject, is_order_first=True)
     limit = _IMAGES if subject.short else _COMPARED
     right, _ = _n_correct(subject, fixes, limit)

@@ -219,7 +219,7 @@ def _spellings(pictures: SetPictures) -> Iterator[Finding]:
 
 
 def _bursts(pictures: SetPictures) -> Iterator[Finding]:
-    """Yield findings on sets without groups that have three near copies of a picture or more."""
+    """Yield findings on sets without groups that look like bursts: near copies."""
     for number, name in enumerate(pictures.names):
         rows = np.flatnonzero(pictures.sets == number)
         if pictures.examples[rows[0]].group is not None:

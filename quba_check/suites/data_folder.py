@@ -13,7 +13,7 @@ from quba_check.storage.user_files import reason
 from quba_check.suites.manifest.reading import class_files
 from quba_check.suites.manifest.set_schema import ReaderInput
 from quba_check.suites.readers import READERS
-from quba_check.suites.readers.paths import expand_braces, has_files
+from quba_check.suites.readers.paths import expand_braces, has_files, is_wild
 
 
 class DataFolder:
@@ -124,14 +124,10 @@ class RemoteFolder(DataFolder):
                 yield one
             yield from self._copies.below("" if one == "." else one)
             folder, _, pattern = one.rpartition("/")
-            for inside in self._copies.below(folder) if _is_wild(pattern) else ():
+            for inside in self._copies.below(folder) if is_wild(pattern) else ():
                 rest = inside.removeprefix(f"{folder}/") if folder else inside
                 if "/" not in rest and fnmatchcase(rest, pattern):
                     yield inside
 
     def _is_there(self, name: str) -> bool:
         return name in self._copies.files or bool(self._copies.below(name))
-
-
-def _is_wild(pattern: str) -> bool:
-    return any(character in pattern for character in "*?[")

@@ -47,9 +47,7 @@ def find_suite(
     if where == DEMO_SUITE:
         from quba_check.demo.suite import demo_root
 
-        notes: list[str] = []
-        suite = open_suite(demo_root(store, notes), sampler)
-        suite.notes += notes
+        suite = open_suite(demo_root(store), sampler)
         suite.source = DEMO_SUITE
         return suite
     folder = where if where is not None else os.environ.get("QUBA_DATA")

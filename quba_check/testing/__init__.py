@@ -1,31 +1,31 @@
 """Property tests of a model: perturbations, synthetic images, hypothesis strategies, rates.
 
-Modules load on first use: only the strategies need hypothesis.
+The strategies load on first use, since they alone need hypothesis.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from quba_check.testing.generated_images import Gradient, Plain, Static
+from quba_check.testing.images import Picture, Pictures
+from quba_check.testing.perturbations import (
+    Blur,
+    Brightness,
+    Chain,
+    Contrast,
+    Corruption,
+    HorizontalFlip,
+    Jpeg,
+    Noise,
+    Perturbation,
+    Rotation,
+    Shift,
+    Zoom,
+)
+from quba_check.testing.rates import Share, share_changed, share_of
+
 if TYPE_CHECKING:
-    from quba_check.testing.generated_images import Gradient, Plain, Static
-    from quba_check.testing.images import Picture, Pictures
-    from quba_check.testing.perturbations import (
-        Blur,
-        Brightness,
-        Chain,
-        Contrast,
-        Corruption,
-        HorizontalFlip,
-        Jpeg,
-        Noise,
-        Perturbation,
-        Rotation,
-        Shift,
-        Zoom,
-    )
-    from quba_check.testing.rates import Share, share_changed, share_of
     from quba_check.testing.strategies import (
         blurs,
         brightnesses,
@@ -78,16 +78,12 @@ __all__ = [
     "zooms",
 ]
 
-_MODULES = ("images", "perturbations", "rates", "generated_images", "strategies")
-"""In the order of the search: the last one needs hypothesis."""
-
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in _MODULES:
-            contents = vars(importlib.import_module(f"quba_check.testing.{module}"))
-            if name in contents:
-                return contents[name]
+        from quba_check.testing import strategies
+
+        return getattr(strategies, name)
     raise AttributeError(f"module 'quba_check.testing' has no attribute '{name}'")
 
 

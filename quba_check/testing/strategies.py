@@ -39,22 +39,6 @@ if TYPE_CHECKING:
 
     from quba_check.suites.suite import Suite
 
-__all__ = [
-    "blurs",
-    "brightnesses",
-    "chains",
-    "contrasts",
-    "corruptions",
-    "flips",
-    "jpegs",
-    "noises",
-    "rotations",
-    "shifts",
-    "suite_images",
-    "synthetic_images",
-    "zooms",
-]
-
 SEEDS = st.integers(0, 2**32 - 1)
 
 

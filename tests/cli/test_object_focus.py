@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import numpy as np
@@ -61,6 +62,7 @@ def test_written_into_the_manifest_and_described(data, tmp_path, capsys, monkeyp
     monkeypatch.setenv("COLUMNS", "100")
     arguments = (data, "--masks", tmp_path / "masks", "-o", data / "mixed", "--per-class", "2", "--write")
     for _ in range(2):
+        shutil.rmtree(data / "mixed", ignore_errors=True)
         assert run(capsys, *arguments) == (
             0,
             f"{data}/mixed: 6 images in each set, of 3 classes\n{data}/quba-data.yaml declares them\n",

@@ -10,7 +10,6 @@ from quba_check.demo import CLASSES, DEMO_MODELS
 from quba_check.demo.network import PREPARATION, DemoNetwork, demo_module, network_of, normalised
 from quba_check.demo.renditions import rendition
 from quba_check.demo.suite import PictureSpec, pictures
-from quba_check.errors import ModelError
 
 HERE = Path(quba_check.demo.__file__).parent
 
@@ -92,15 +91,6 @@ def test_width_scales_the_network() -> None:
 
 def test_normalisation_by_hand() -> None:
     assert normalised(torch.full((1, 3, 1, 1), 0.75)).flatten().tolist() == [1.0, 1.0, 1.0]
-
-
-def test_message_about_an_unknown_model() -> None:
-    with pytest.raises(ModelError) as caught:
-        demo_module("demo-texture")
-    assert str(caught.value) == (
-        "demo model: unknown name, got 'demo-texture'. Allowed: demo, demo-textured. "
-        "Did you mean 'demo-textured'?"
-    )
 
 
 def test_names_and_suite_need_no_torch() -> None:

@@ -1,6 +1,4 @@
-import os
 import re
-import shutil
 import threading
 from collections import Counter
 from pathlib import Path
@@ -154,33 +152,3 @@ def test_two_stores_hold_the_same_bytes(tmp_path: Path, root: Path, monkeypatch:
     assert again.name == root.name
     for path in again.rglob("*.*"):
         assert path.read_bytes() == (root / path.relative_to(again)).read_bytes()
-
-
-@pytest.mark.usefixtures("few")
-@pytest.mark.parametrize("damage", ["cut", "missing", "extra", "pipe", "file", "empty"])
-def test_damaged_images_are_drawn_again(tmp_path: Path, damage: str) -> None:
-    root = demo_root(tmp_path)
-    image = next(root.rglob("*.png"))
-    content = image.read_bytes()
-    match damage:
-        case "cut":
-            image.write_bytes(content[:-1])
-        case "missing":
-            image.unlink()
-        case "extra":
-            (image.parent / "more.png").write_bytes(content)
-        case "pipe":
-            image.unlink()
-            os.mkfifo(image)
-        case "file":
-            shutil.rmtree(root)
-            root.touch()
-        case "empty":
-            shutil.rmtree(root)
-            root.mkdir()
-    notes: list[str] = []
-    assert demo_root(tmp_path, notes) == root
-    assert notes == [f"{root}: the demonstration images were damaged and are drawn again."]
-    assert image.read_bytes() == content
-    assert demo_root(tmp_path, notes := []) == root
-    assert notes == []

@@ -21,7 +21,7 @@ from quba_check.errors import FewObjectsError, SuiteError
 from quba_check.messages import listed
 from quba_check.suites.object_focus.mixing import composite, without_object
 from quba_check.suites.object_focus.objects import Cutout, Objects, SkipReason, image_name, read_pixels
-from quba_check.suites.object_focus.output import ORIGINS, replace_folder
+from quba_check.suites.object_focus.output import ORIGINS, new_folder
 from quba_check.suites.suite import Example, Suite
 
 _SCHEMA = 1
@@ -89,7 +89,7 @@ def make_object_focus(
     Args:
         suite: source of the clean images.
         objects: source of their objects.
-        out: the folder; may be missing, empty, or made before with the same settings.
+        out: the folder; may be missing or empty.
         seed: of the backgrounds and, with `per_class`, of the choice of images.
         per_class: largest number of images of a class, at least two; None for all.
         allow_few: make sets even if fewer than half of the searched images have a usable object.
@@ -97,7 +97,7 @@ def make_object_focus(
 
     Raises:
         FewObjectsError: there are too few objects, and `allow_few` is False.
-        SuiteError: there are no clean images, a class cannot be a folder, `out` holds other content, fewer
+        SuiteError: there are no clean images, a class cannot be a folder, `out` is not empty, fewer
             than two classes have two usable objects, or an image, mask or box cannot be used.
 
     Source: Xiao et al. (ICLR 2021, arXiv 2006.09994). The published sets differ: nine coarse classes, not the
@@ -113,10 +113,7 @@ def make_object_focus(
                 "\\, and no dot in front."
             )
     objects.prepare(suite, examples)
-    with (
-        replace_folder(out, settings) as folder,
-        ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool,
-    ):
+    with new_folder(out) as folder, ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         search = _Search(suite, objects, pool, progress("looking for objects", len(examples)))
         for label, members in _by_class(examples, classes, seed).items():
             search.search_class(label, members, per_class or len(members))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from PIL import Image
 
 from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names, listed, needs
-from quba_check.storage.user_files import file_kind
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage
@@ -94,7 +92,6 @@ def _library(path: Path) -> Any:
 
 def _split(path: Path, name: str | None) -> Dataset:
     datasets = _library(path)
-    _check_files(path)
     try:
         dataset = datasets.load_from_disk(str(path))
     except Exception:  # noqa: BLE001  datasets and pyarrow raise any error for damaged files
@@ -107,15 +104,6 @@ def _split(path: Path, name: str | None) -> Dataset:
         what = "split is missing" if name is None else f"there is no split '{name}'"
         raise SuiteError(f"{path}: {what}. {allowed_names(name or '', dataset)}")
     return dataset[name]
-
-
-def _check_files(path: Path) -> None:
-    """Refuse pipes: the library would wait for them."""
-    for folder, _, files in os.walk(path):
-        for name in files:
-            file = Path(folder) / name
-            if file_kind(file, str(file), SuiteError) == "other":
-                raise SuiteError(f"{file}: is a pipe or a device, not a file.")
 
 
 def _check_columns(path: Path, dataset: Dataset, image: str, *columns: str) -> None:

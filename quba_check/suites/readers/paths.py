@@ -141,7 +141,8 @@ def files_at(path: Path, suffix: str) -> list[Path]:
 def has_files(path: Path) -> bool:
     """Return True if a path or one of its alternatives exists."""
     return any(
-        _kind(one) is not None or (_is_wild(one) and _kind(one.parent) == "folder" and bool(_files(one, "")))
+        _kind(one) is not None
+        or (is_wild(one.name) and _kind(one.parent) == "folder" and bool(_files(one, "")))
         for one in _alternatives(path)
     )
 
@@ -188,7 +189,7 @@ def _files(path: Path, suffix: str) -> list[Path]:
     kind = _kind(path)
     if kind == "folder":
         return [path / name for name in file_names(path, lambda name: name.lower().endswith(suffix))]
-    if _is_wild(path) and _kind(path.parent) == "folder":
+    if is_wild(path.name) and _kind(path.parent) == "folder":
         names = file_names(path.parent, lambda name: fnmatchcase(name, path.name))
         return [path.parent / name for name in names]
     if kind == "other":
@@ -199,8 +200,9 @@ def _files(path: Path, suffix: str) -> list[Path]:
 def _reason(path: Path, suffix: str) -> str:
     if path.is_dir():
         return f"no file in this folder ends in {suffix}"
-    return f"no file is called {path.name}" if _is_wild(path) else f"there is no file {path.name}"
+    return f"no file is called {path.name}" if is_wild(path.name) else f"there is no file {path.name}"
 
 
-def _is_wild(path: Path) -> bool:
-    return _WILDCARDS.search(path.name) is not None
+def is_wild(name: str) -> bool:
+    """Return True if a name is a pattern for several."""
+    return _WILDCARDS.search(name) is not None
