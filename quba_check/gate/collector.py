@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from quba_check.comparison.compatibility import precision_notes
 from quba_check.comparison.stored_run import StoredRun
@@ -22,7 +23,6 @@ from quba_check.gate.record_rows import model_row, suite_row
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.messages import listed
-from quba_check.models.classifier import Classifier
 from quba_check.number_format import ordinal
 from quba_check.records.conversion import measurements_of
 from quba_check.records.environment import environment
@@ -32,6 +32,9 @@ from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.storage.store import Store
 from quba_check.verdicts.derived import grade_of
+
+if TYPE_CHECKING:
+    from quba_check.models.classifier import Classifier
 
 DEMONSTRATION = "a demonstration: small models on generated images"
 STOPPED = "the session ended first"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import Baseline, run_value
 from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import QubaError
-from quba_check.evaluation import Evaluation
 from quba_check.gate.early_stopping import EarlyJudge
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.provenance import inputs_hash
@@ -18,6 +18,9 @@ from quba_check.gate.result import DemandResult, demand_result
 from quba_check.gate.session import GateSession
 from quba_check.verdicts import Judged, judge, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
+
+if TYPE_CHECKING:
+    from quba_check.evaluation import Evaluation
 
 
 class MeasuredReference:
@@ -107,8 +110,9 @@ class Judge:
         outcome = outcomes[demand.dimension]
         evaluation = gate.evaluations[planned.key]
         baseline: Baseline | None = gate.baseline
-        if baseline is None and isinstance(evaluation.reference, Evaluation):
-            baseline = MeasuredReference(evaluation.reference)
+        reference = gate.reference(planned.protocol)
+        if baseline is None and reference is not None:
+            baseline = MeasuredReference(reference)
         if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:
             return outcome
         return drop_from_baseline(

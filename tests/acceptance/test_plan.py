@@ -9,7 +9,7 @@ TABLE = """\
 nets:net on tiny, protocol standard, cpu
 view                    images  from   in store  forward  backward   to store
 clean                        9  files         0        9         0  396 bytes
-clean+fgsm                   9  files         0        9         9  297 bytes
+clean+fgsm                   9  files         0       18         9  297 bytes
 clean+pgd                    9  files         0       99        90  297 bytes
 corruptions (75 views)     225  files         0      225         0     7.2 kB
 sketch                       6  files         0        6         0  192 bytes
@@ -17,10 +17,10 @@ night                        6  files         0        6         0  192 bytes
 mixed_same                   6  files         0        6         0  192 bytes
 mixed_rand                   6  files         0        6         0  192 bytes
 cue_conflict                 9  files         0        9         0  360 bytes
-total                      285                0      375        99     9.3 kB
+total                      285                0      384        99     9.3 kB
 
 plan: 83 views, 285 images, 9.3 kB to store
-at most 375 forward and 99 backward passes, time on cpu not known yet
+at most 384 forward and 99 backward passes, time on cpu not known yet
 PGD takes at most these passes: images that it fools leave early.
 Nothing was run, and no record was written."""
 

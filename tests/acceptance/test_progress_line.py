@@ -85,12 +85,13 @@ def without_speed(lines: list[str]) -> list[str]:
 
 N = PER_CLASS * len(CLASSES)
 SETS = [
+    f"quba-check: clean+fgsm: {N}",
     f"quba-check: clean+pgd: {N}",
     f"quba-check: corruptions: {75 * 3}",
     *(f"quba-check: {name}: 6" for name in (*SHIFTS, "mixed_same", "mixed_rand")),
     "quba-check: cue_conflict: 9",
 ]
-"""All sets but those of the first pass, in the order of the demands."""
+"""All sets but the clean one, in the order of the demands."""
 
 
 @pytest.fixture
@@ -107,7 +108,6 @@ def test_a_log_has_a_line_for_every_set_on_a_row_of_its_own(judge_cold: Judge) -
         "quba-check: loading model nets:net",
         "quba-check: nets:net: images go in at 8 × 8, bilinear, crop 1, mean 0.5 0.5 0.5,",
         f"quba-check: clean: {N}",
-        f"quba-check: clean+fgsm: {N}",
         "quba-check: doctor: examining nets:net",
     ]
     assert without_speed(lines[header:]) == SETS

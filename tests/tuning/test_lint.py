@@ -31,7 +31,7 @@ def test_all_errors_of_the_schema(tmp_path: Path) -> None:
         "x.yaml:4: dimensions.parameters: unknown key 'mx'. Did you mean 'max'? Allowed: min, max, max_drop, "
         "max_relative_drop, tier, optional, parts, slices.",
         "x.yaml:5: unknown key 'nme'. Did you mean 'name'? Allowed: schema, name, extends, protocol, "
-        "uncertain, confidence, dimensions, classes, answers, parity, quba.",
+        "uncertain, confidence, dimensions, classes, answers, parity, serving, quba.",
     ]
 
 
