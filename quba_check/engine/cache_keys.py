@@ -197,10 +197,10 @@ class CacheKeys:
         keys = self._keys.setdefault(stored, {})
         missing = [number for number in numbers if number not in keys]
         if missing:
-            cache_entry, contents = self.cache_entry(stored), self._content_of_shards(stored, missing)
-            for number, content in zip(missing, contents, strict=True):
+            cache_entry, contents = self.cache_entry(stored), self._contents_of_shards(stored, missing)
+            for number, own in zip(missing, contents, strict=True):
                 flags, indices = self._fast_flags(stored, number), _indices(self.examples(stored, number))
-                content = content_hash([content, flags]) if flags else content
+                content = content_hash([own.examples, flags]) if flags else own.examples
                 keys[number] = ShardKey(cache_entry, number, content, indices)
         return tuple(keys[number] for number in numbers)
 
@@ -223,7 +223,7 @@ class CacheKeys:
     def content_key(self, view: View, shards: range | None = None) -> str:
         """Return the hash of the images and labels of a view or its shards."""
         numbers = self.shards(view, shards)
-        contents: list[Any] = [*self._content_of_shards(view, numbers)]
+        contents: list[Any] = [one.examples for one in self._contents_of_shards(view, numbers)]
         also = [example.also for number in numbers for example in self.examples(view, number)]
         return content_hash([contents, also] if any(also) else contents)
 
@@ -243,9 +243,6 @@ class CacheKeys:
         return (
             [self._suite.may_be_jpeg(example) for example in self.examples(view, number)] if is_mixed else []
         )
-
-    def _content_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[str, ...]:
-        return tuple(contents.examples for contents in self._contents_of_shards(view, numbers))
 
     def listed_set(self, view: View) -> str:
         """Return the set that the images of a view are read from."""

@@ -103,7 +103,7 @@ class Preparer:
             prepare = partial(self._prepared, crop=crop)
             originals = self._originals[key] = _Originals(prepare, kept, keep)
         if is_generated and originals.kept is None:  # all 75 corruptions start from these images
-            originals.kept = KeptImages.empty(shape)
+            originals.kept = KeptImages(shape)
         originals.users += 1
         finish = partial(self._corrupted, view) if is_generated else None
         return ShardImages(originals, examples, finish)

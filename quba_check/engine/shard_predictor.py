@@ -114,9 +114,9 @@ class ShardPredictor:
         """Return the task of a request, whose outputs are of the kind that it states."""
         if request.outputs is not None:
             self._classifier.outputs = request.outputs
-        images = request.view.images
-        crop = self._cache_keys.is_cropped(images)
-        return ShardTask(request, self._preparer.shard(images, request.shard, request.examples, crop=crop))
+        view, number = request.view.images, request.key.shard
+        crop = self._cache_keys.is_cropped(view)
+        return ShardTask(request, self._preparer.shard(view, number, request.examples, crop=crop))
 
     def _determine_outputs(self, task: ShardTask) -> None:
         """Predict the first shard, and determine the kind of the outputs from all its images."""

@@ -29,7 +29,6 @@ class ShardRequest:
     Attributes:
         view: the view.
         key: its key.
-        shard: number of the shard.
         examples: the images of the shard.
         fast_images: see `CacheKeys.fast_images`.
         compute: settings of the passes.
@@ -38,19 +37,18 @@ class ShardRequest:
 
     view: View
     key: ShardKey
-    shard: int
     examples: Sequence[Example]
     fast_images: Sequence[bool]
     compute: ComputeSettings
     outputs: OutputKind | None
 
     def __str__(self) -> str:
-        return f"{self.view}, shard {self.shard}"
+        return f"{self.view}, shard {self.key.shard}"
 
     @property
     def id(self) -> PlannedShard:
         """The view and the number of the shard."""
-        return PlannedShard(self.view, self.shard)
+        return PlannedShard(self.view, self.key.shard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,6 @@ class ShardStream:
             yield ShardRequest(
                 view,
                 key,
-                number,
                 self._cache_keys.examples(view, number),
                 self._cache_keys.fast_images(view),
                 self._classifier.compute,

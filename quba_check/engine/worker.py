@@ -93,10 +93,10 @@ class Worker:
             ModelError: model, settings or images are others here than where the request was made.
         """
         view, key = request.view, request.key
-        self._cache_keys.give(view, request.shard, request.examples, request.fast_images)
+        self._cache_keys.give(view, key.shard, request.examples, request.fast_images)
         if self._cache_keys.cache_entry(view) != key.cache_entry:
             raise ModelError(f"{request}: the settings of the predictions differ.")
-        if self._cache_keys.shard_key(view, request.shard).content != key.content:
+        if self._cache_keys.shard_key(view, key.shard).content != key.content:
             raise ModelError(f"{request}: the images in {self._suite.location} differ.")
 
     def changed(self) -> list[ShardKey]:

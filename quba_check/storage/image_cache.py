@@ -35,19 +35,14 @@ class KeptImages:
     All methods may be called from any thread.
 
     Args:
-        images: (N, H, W, 3).
-        is_complete: True for the images of a file.
+        shape: (N, H, W, 3).
+        images: the images of a file; None to fill them.
     """
 
-    def __init__(self, images: Pixels, *, is_complete: bool) -> None:
-        self._images = images
-        self._has = np.full(len(images), is_complete)
-        self._is_new = not is_complete
-
-    @classmethod
-    def empty(cls, shape: tuple[int, int, int, int]) -> KeptImages:
-        """Return images to be filled."""
-        return cls(np.empty(shape, np.uint8), is_complete=False)
+    def __init__(self, shape: tuple[int, int, int, int], images: Pixels | None = None) -> None:
+        self._images: Pixels = np.empty(shape, np.uint8) if images is None else images
+        self._is_new = images is None
+        self._has = np.full(shape[0], not self._is_new)
 
     def read(self, position: int) -> Pixels | None:
         """Return an image (H, W, 3), not to be changed; None if it is missing."""
@@ -105,12 +100,12 @@ class ImageCache:
             if images is not None:
                 with contextlib.suppress(OSError):  # a folder that may only be read
                     os.utime(path)
-                return KeptImages(images, is_complete=True)
+                return KeptImages(shape, images)
         except FileNotFoundError:  # another process removed it
             pass
         except OSError as error:
             self._stop(reason(error))
-        return None if self._is_stopped else KeptImages.empty(shape)
+        return None if self._is_stopped else KeptImages(shape)
 
     def keep(self, key: str, images: Pixels) -> None:
         """Write the images of a key, if there is room."""

@@ -93,7 +93,7 @@ class Setting:
         examples = [SimpleNamespace(index=k, label=int(label)) for k, label in enumerate(self.labels)]
         return [
             ShardTask(
-                request(view, None, number, examples[start : start + size]),
+                request(view, number, examples[start : start + size]),
                 SimpleNamespace(image=lambda position, start=start: self.images[start + position]),
             )
             for number, (start, size) in enumerate(zip(starts, SHARDS, strict=True))
@@ -114,7 +114,7 @@ class Setting:
             for position in range(len(task.examples))
         )
         complete = [task for batch in run(ImageStream(jobs, 32, None)) for task in batch]
-        assert sorted(task.request.shard for task in complete) == [0, 1]
+        assert sorted(task.request.key.shard for task in complete) == [0, 1]
         assert all(task.is_complete for task in tasks)
         first, second = (task.outputs for task in tasks)
         return {name: torch.cat([first[name], second[name]]) for name in first}

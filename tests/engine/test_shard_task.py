@@ -12,7 +12,7 @@ from quba_check.engine.shard_task import ShardTask, add_outputs, images_by_view
 
 
 def task(number: int, count: int, view=CLEAN) -> ShardTask:
-    return ShardTask(request(view, None, number, [None] * count), None)
+    return ShardTask(request(view, number, [None] * count), None)
 
 
 def test_a_batch_across_two_shards() -> None:
@@ -42,11 +42,11 @@ def test_any_order_of_images_gives_the_same_outputs(data: st.DataObject, sizes: 
     while start < len(shuffled):
         stop = start + data.draw(st.integers(1, 5))
         batch = shuffled[start:stop]
-        values = torch.tensor([100 * one.request.shard + position for one, position in batch])
+        values = torch.tensor([100 * one.request.key.shard + position for one, position in batch])
         complete += add_outputs(batch, {"value": values})
         start = stop
-    assert sorted(one.request.shard for one in complete) == list(range(len(sizes)))
+    assert sorted(one.request.key.shard for one in complete) == list(range(len(sizes)))
     for one, size in zip(tasks, sizes, strict=True):
         assert one.outputs["value"].tolist() == [
-            100 * one.request.shard + position for position in range(size)
+            100 * one.request.key.shard + position for position in range(size)
         ]

@@ -8,8 +8,9 @@ from typing import Any
 from quba_check.core.view import View
 from quba_check.engine.shard_request import ShardRequest
 from quba_check.models.compute import PLAIN
+from quba_check.storage.shard import ShardKey
 
 
-def request(view: View, key: Any, shard: int, examples: Sequence[Any] = ()) -> ShardRequest:
+def request(view: View, shard: int, examples: Sequence[Any] = ()) -> ShardRequest:
     """Return a request in the plain settings."""
-    return ShardRequest(view, key, shard, examples, (), PLAIN, None)
+    return ShardRequest(view, ShardKey("entry", shard, "content", range(1)), examples, (), PLAIN, None)

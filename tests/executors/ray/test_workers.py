@@ -22,7 +22,6 @@ from quba_check.executors.ray import pool as ray_pool
 from quba_check.executors.ray.pool import RayPool
 from quba_check.executors.settings import RaySettings
 from quba_check.models.compute import ComputeSettings
-from quba_check.storage.shard import ShardKey
 
 
 def spec(key: str = "one", device: str = "auto") -> Any:
@@ -30,11 +29,11 @@ def spec(key: str = "one", device: str = "auto") -> Any:
 
 
 def shard_request(number: int) -> ShardRequest:
-    return request(CLEAN, ShardKey("entry", number, "content", range(1)), number)
+    return request(CLEAN, number)
 
 
 def predicted(given: ShardRequest) -> ShardResult:
-    return ShardResult(given, b"%d" % given.shard, "logits")
+    return ShardResult(given, b"%d" % given.key.shard, "logits")
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def shards(answers: Iterator[ShardResult]) -> list[int]:
-    return sorted(answer.request.shard for answer in answers)
+    return sorted(answer.request.key.shard for answer in answers)
 
 
 def test_all_shards_are_predicted_once_by_all_workers(start: Any) -> None:
@@ -101,19 +100,22 @@ def test_the_shards_of_a_dead_worker_are_predicted_by_another(start: Any) -> Non
 
 def test_a_shard_that_kills_three_workers_is_given_up(start: Any) -> None:
     def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
-        return died() if name == "predict" and arguments[1].shard == 3 else None
+        return died() if name == "predict" and arguments[1].key.shard == 3 else None
 
     pool, fake = start(behave)
     done: list[int] = []
     with pytest.raises(ModelError) as error:
-        done += [answer.request.shard for answer in pool.executor(spec()).run(map(shard_request, range(6)))]
+        done += [
+            answer.request.key.shard for answer in pool.executor(spec()).run(map(shard_request, range(6)))
+        ]
     assert re.fullmatch(
         r"clean, shard 3: 3 workers died while they worked on it, the last on host\d, process 10\d: Its "
         r"worker process died\. If memory is the reason, set a smaller --quba-batch-size\.",
         str(error.value),
     )
     had = [
-        {arguments[1].shard for name, arguments in actor.calls if name == "predict"} for actor in fake.actors
+        {arguments[1].key.shard for name, arguments in actor.calls if name == "predict"}
+        for actor in fake.actors
     ]
     killed = [shards for shards in had if 3 in shards]
     assert len(killed) == 3
@@ -127,14 +129,14 @@ def test_a_shard_is_not_given_up_for_another_that_kills_its_workers(start: Any) 
 
     def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
         nonlocal deaths
-        if name == "predict" and arguments[1].shard == 0 and deaths < 2:
+        if name == "predict" and arguments[1].key.shard == 0 and deaths < 2:
             deaths += 1
             return died()
         return died() if name == "predict" and actor.number == 0 else None
 
     pool, fake = start(behave)
     assert shards(pool.executor(spec()).run(map(shard_request, range(4)))) == [0, 1, 2, 3]
-    had = [[call[1].shard for name, call in actor.calls if name == "predict"] for actor in fake.actors]
+    had = [[call[1].key.shard for name, call in actor.calls if name == "predict"] for actor in fake.actors]
     assert deaths == 2
     assert had[0] == [0, 2]  # both may be the reason, so each is repeated alone
     assert sum(shards.count(0) for shards in had) == 3
@@ -164,7 +166,7 @@ def test_an_error_of_a_worker_is_raised_and_the_other_shards_are_dropped(start: 
     def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
         if name != "predict":
             return None
-        return SuiteError("a.jpg: cut") if arguments[1].shard == 0 else WAITING
+        return SuiteError("a.jpg: cut") if arguments[1].key.shard == 0 else WAITING
 
     pool, fake = start(behave)
     executor = pool.executor(spec())
@@ -295,7 +297,7 @@ def test_two_runs_at_once(start: Any) -> None:
         executor.run(map(shard_request, range(6))),
         executor.run(map(shard_request, range(10, 13))),
     )
-    seen = [next(first).request.shard]
+    seen = [next(first).request.key.shard]
     assert shards(second) == [10, 11, 12]
     assert sorted([*seen, *shards(first)]) == list(range(6))
 
@@ -315,7 +317,7 @@ def test_two_runs_of_different_models_at_once(start: Any) -> None:
 
 def test_an_error_belongs_to_the_run_of_its_shard_request(start: Any) -> None:
     def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
-        return SuiteError("a.jpg: cut") if name == "predict" and arguments[1].shard == 2 else None
+        return SuiteError("a.jpg: cut") if name == "predict" and arguments[1].key.shard == 2 else None
 
     pool, _ = start(behave)
     executor = pool.executor(spec())
