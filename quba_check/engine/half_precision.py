@@ -30,7 +30,7 @@ def half_precisions(device: torch.device) -> tuple[Precision, ...]:
     """Return the half precisions of a device, the preferred one first."""
     if device.type == "cuda":
         return ("bf16", "fp16") if torch.cuda.is_bf16_supported() else ("fp16",)
-    # A CPU saves little: attacks stay in float32, whose pass then no longer serves the clean set.
+    # A CPU saves little, and attacks stay in float32.
     return ("fp16",) if device.type == "mps" else ()
 
 
