@@ -178,7 +178,6 @@ class Evaluation:
             finished=run.finished,
             executor=executor,
         )
-        self.engine.tables.repair_notes += self.suite.notes
         self.reference: Evaluation | RecordedAnswers | None = None
         self._run = run
         self._served: dict[str, Evaluation] = {}

@@ -57,7 +57,6 @@ class Suite:
         manifest_label: name of the manifest in messages.
         manifest_content: its bytes.
         facts: facts for dimensions; no image is read for them.
-        notes: notes for records of runs on the suite.
     """
 
     def __init__(self, folder: Path | DataFolder, manifest: Manifest, sampler: SubsetSampler = WHOLE) -> None:
@@ -67,7 +66,6 @@ class Suite:
         self.location = self.folder.location
         self.source = self.location
         self.sampler = sampler
-        self.notes: list[str] = []
         self.image_size = manifest.image_size
         self.prompts = manifest.prompts
         self.training = None if manifest.training is None else self.root / manifest.training
