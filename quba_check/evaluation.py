@@ -80,13 +80,15 @@ class RecordedAnswers:
 
     Attributes:
         file: name of its record, for messages.
-        answers: the answers.
+        answers: the answers; None if they are not stored.
         content: hash of the images and labels, as in the record.
+        missing: the reason for no answers.
     """
 
     file: str
-    answers: CleanAnswers
+    answers: CleanAnswers | None
     content: str | None
+    missing: str = ""
 
 
 class Evaluation:
@@ -453,8 +455,10 @@ class Evaluation:
         Their probabilities are unknown, unless all outputs are the same.
 
         Raises:
-            UnmeasurableError: they are of other images or labels.
+            UnmeasurableError: they are not stored, or of other images or labels.
         """
+        if model.answers is None:
+            raise UnmeasurableError(model.missing)
         clean = [view for view in own if view.images == CLEAN.images]
         if clean and model.content != self.engine.cache_keys.content_key(CLEAN):
             raise UnmeasurableError(

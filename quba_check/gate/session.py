@@ -18,7 +18,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
-from quba_check.errors import InvariantError, ModelError, OptionError
+from quba_check.errors import InvariantError, ModelError, OptionError, UserError
 from quba_check.executors.settings import read_settings
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
@@ -265,13 +265,17 @@ class GateSession:
 
     @cached_property
     def _recorded_answers(self) -> RecordedAnswers | None:
-        """The answers of the baseline; None without a baseline or its predictions."""
+        """The answers of the baseline; None without a baseline."""
         from quba_check.evaluation import RecordedAnswers
 
         run = self.baseline
-        if run is None or run.images is None or run.images.clean is None:
+        if run is None:
             return None
-        return RecordedAnswers(run.file, run.images.clean, run.record.suite.contents.get(CLEAN_SET))
+        content = run.record.suite.contents.get(CLEAN_SET)
+        try:
+            return RecordedAnswers(run.file, run.clean_answers(), content)
+        except UserError as error:
+            return RecordedAnswers(run.file, None, content, str(error))
 
     def _load(
         self,

@@ -90,6 +90,18 @@ def test_without_a_reference_parity_blocks(new_gate: NewGate) -> None:
     assert all(NO_REFERENCE in result.verdict.message for result in judged.values())
 
 
+def test_a_baseline_without_its_predictions(new_gate: NewGate, tmp_path: Path) -> None:
+    baseline = tmp_path / "old.json"
+    baseline.write_text(record(new_gate("dimensions: {accuracy: {min: 0.1}}", OTHER)).to_json())
+    (one, *_) = results(new_gate(PARITY, baseline=baseline)).values()
+    assert one.verdict.outcome == "unmeasurable"
+    assert one.verdict.message.splitlines()[0] == (
+        "parity.agreement could not be measured: old.json: its predictions on clean images are neither next "
+        "to it nor in the store. Allowed: a record with its predictions next to it, of a run that measured the "
+        "clean set."
+    )
+
+
 def test_a_reference_that_decides_nothing_is_reported(new_gate: NewGate) -> None:
     notes = record(new_gate("dimensions: {accuracy: {min: 0.1}}", OTHER, reference=NET)).notes
     assert "the reference acceptance.nets:net decides nothing: no demand is on parity or has a drop" in notes
