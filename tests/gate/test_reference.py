@@ -97,8 +97,8 @@ def test_a_baseline_without_its_predictions(new_gate: NewGate, tmp_path: Path) -
     assert one.verdict.outcome == "unmeasurable"
     assert one.verdict.message.splitlines()[0] == (
         "parity.agreement could not be measured: old.json: its predictions on clean images are neither next "
-        "to it nor in the store. Allowed: a record with its predictions next to it, of a run that measured the "
-        "clean set."
+        "to it nor in the store. Allowed: a record with its predictions next to it, of a run that measured "
+        "the clean set."
     )
 
 
