@@ -52,8 +52,8 @@ def test_the_grade_in_words() -> None:
     graded = GRADE | {"score": 0.512, "percentile": 71.2, "population": "published", "models": 326}
     run = StoredRun("r.json", record(grades=[graded | {"notes": ("partial: without shape_bias",)}]))
     assert (
-        "B QUBA 0.512 · grade B · 71st percentile of published (326 models) · protocol standard; partial: without "
-        "shape_bias"
+        "B QUBA 0.512 · grade B · 71st percentile of published (326 models) · protocol standard; "
+        "partial: without shape_bias"
     ) in parsed(render_page([run])).text
 
 
