@@ -51,6 +51,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     write_models(tmp_path, MODELS)
     (tmp_path / "shop_images.py").write_text(SHOP)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     for name in (MODELS, "shop_images"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     for k, name in enumerate(CLASSES):

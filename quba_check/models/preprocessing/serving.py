@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -56,7 +58,7 @@ def with_version(pipeline: ServingPipeline) -> ServingPipeline:
     if pipeline.uses_opencv:
         version += f", opencv {cv2.__version__}"
     if pipeline.call:
-        contents = [path.read_bytes() for path in own_sources(nn.Identity(), imported_object(pipeline.call))]
+        contents = [path.read_bytes() for path in own_sources(nn.Identity(), _function(pipeline.call))]
         version += f", {blake2b(b''.join(contents), digest_size=16).hexdigest()}"
     return replace(pipeline, version=version)
 
@@ -165,6 +167,26 @@ def _array(pixels: Tensor) -> Pixels:
     return array
 
 
+def _function(call: str) -> Any:
+    """Return the object that a manifest names, of a module below the current folder.
+
+    Manifests are not trusted: they may choose among the user's own functions, and call no installed ones.
+
+    Raises:
+        ModelError: it is of another module, or cannot be imported.
+    """
+    name, here = call.partition(":")[0].partition(".")[0], Path.cwd()
+    module = find_spec(name)
+    places = [] if module is None else [*(module.submodule_search_locations or ()), module.origin or ""]
+    paths = [Path(place).resolve() for place in places if Path(place).is_absolute()]  # not "frozen"
+    if places and not any(path.is_relative_to(here) and "site-packages" not in path.parts for path in paths):
+        raise ModelError(
+            f"serving: {call}: a manifest cannot call installed code, got the module '{name}'. "
+            f"Allowed: a function of a module in {here}; write one that calls it."
+        )
+    return imported_object(call)
+
+
 def _called(call: str, size: Size) -> Transform:
     """Return a user's function as a transform.
 
@@ -175,7 +197,7 @@ def _called(call: str, size: Size) -> Transform:
     Raises:
         ModelError: it cannot be imported, or is not callable.
     """
-    where, function = f"serving: {call}", imported_object(call)
+    where, function = f"serving: {call}", _function(call)
     if not callable(function):
         raise ModelError(
             f"{where}: is not callable, got a value of type {type(function).__name__}. "

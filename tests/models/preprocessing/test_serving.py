@@ -207,6 +207,7 @@ def call(tmp_path_factory: pytest.TempPathFactory):
     (folder / "serving_calls.py").write_text(CALLS)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
+        patch.chdir(folder)
         yield lambda name: serving_transform(
             prepared(), ServingPipeline(call=f"serving_calls:{name}"), crop=True
         )
@@ -282,7 +283,22 @@ def test_the_version_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Mon
     resized = with_version(ServingPipeline(resize=Resize("opencv"))).version
     assert resized == with_version(ServingPipeline(decode="opencv")).version == f"1, opencv {cv2.__version__}"
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     for name, text in {"first": CALLS, "same": CALLS, "other": CALLS + "\n"}.items():
         (tmp_path / f"calls_{name}.py").write_text(text)
     version = partial(lambda name: with_version(ServingPipeline(call=f"calls_{name}:pixels")).version)
     assert version("first") == version("same") != version("other")
+
+
+@pytest.mark.parametrize("function", ["os:system", "PIL.Image:open"])
+def test_a_manifest_calls_no_installed_code(
+    function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = function.partition(":")[0].partition(".")[0]
+    with pytest.raises(ModelError) as caught:
+        with_version(ServingPipeline(call=function))
+    assert str(caught.value) == (
+        f"serving: {function}: a manifest cannot call installed code, got the module '{name}'. "
+        f"Allowed: a function of a module in {tmp_path}; write one that calls it."
+    )
