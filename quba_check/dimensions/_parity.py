@@ -84,11 +84,9 @@ class AnswerPairs:
             for before, after in zip(self.reference.tables, self.judged.tables, strict=True)
         ]
         known = [(one, other) for one, other in pairs if one is not None and other is not None]
-        return (
-            None
-            if len(known) < len(pairs)
-            else np.concatenate([probability_changes(*pair) for pair in known])
-        )
+        if len(known) < len(pairs):
+            return None
+        return np.concatenate([probability_changes(*pair) for pair in known])
 
     def quantity(self, metric: ParityMetric) -> Quantity:
         """Return a number; the same outputs in every bit give an exact one.

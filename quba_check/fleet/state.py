@@ -65,12 +65,15 @@ def reusable_result(
     path = folder / STATE
     try:
         state = ModelState.model_validate_json(read_bytes(path, str(path), UserError, LARGEST))
-        # The code of a callable is not in the record.
+        # The code of a callable or a serving pipeline is not in the record, nor are the files of a reference.
         is_current = (
             spec.kind != "callable"
             and state.settings == settings
             and all(
-                is_record_of(record, spec) and all(map(_is_unchanged, record.inputs))
+                record.reference is None
+                and "serving" not in record.measurements
+                and is_record_of(record, spec)
+                and all(map(_is_unchanged, record.inputs))
                 for record in read_records(folder)
             )
         )

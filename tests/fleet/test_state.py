@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.fleet_models import content, starts, write_model
@@ -196,13 +197,13 @@ def test_a_manifest_that_is_part_of_the_package(judged: Path) -> None:
 def reused(folder: Path) -> Callable[[str, dict[str, str]], bool]:
     """Return True if a model with files of these contents is not judged again."""
 
-    def reuse(spec: str, files: dict[str, str]) -> bool:
-        loaded = content("pass")
+    def reuse(spec: str, files: dict[str, str], **more: Any) -> bool:
+        loaded = content("pass") | more
         loaded["model"]["spec"] = spec
         loaded["model"]["files"] = {
             name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()
         }
-        OUT.mkdir()
+        OUT.mkdir(exist_ok=True)
         (OUT / "record.json").write_text(json.dumps(loaded), encoding="utf-8")
         state.write_state(ModelState(settings=(), seconds=1.0, exit_code=0), OUT)
         return state.reusable_result("net", parse_spec(spec), OUT, ()) is not None
@@ -230,3 +231,12 @@ def test_a_model_in_python_is_judged_again(reused: Callable[..., bool]) -> None:
 
 def test_models_that_their_spec_determines(reused: Callable[..., bool]) -> None:
     assert reused("timm:resnet50", {"model.safetensors": "weights"})
+
+
+def test_a_model_with_a_reference_or_behind_a_pipeline_is_judged_again(reused: Callable[..., bool]) -> None:
+    """The record states neither the reference's files as inputs nor the code of a pipeline."""
+    files = {"model.safetensors": "weights"}
+    assert not reused("timm:resnet50", files, reference=content("pass")["model"])
+    served = {"serving": {"not_measured": True}}
+    assert not reused("timm:resnet50", files, measurements=content("pass")["measurements"] | served)
+    assert reused("timm:resnet50", files)
