@@ -95,13 +95,17 @@ class AnswerPairs:
             UnmeasurableError: a change of probabilities is asked for, and those of the reference are unknown.
         """
         if metric == "probability_change":
-            return self._largest_change()
-        hits = ~self.differs if metric == "agreement" else self.flips["lost"]
+            quantity = self._largest_change()
+        else:
+            quantity = self._share(~self.differs if metric == "agreement" else self.flips["lost"])
+        exact = ConfidenceCurve((quantity.value,) * len(SCORES))  # no other sample would change it
+        return replace(quantity, curve=exact) if self.is_same else quantity
+
+    def _share(self, hits: Mask) -> Quantity:
         n, count = len(hits), int(np.count_nonzero(hits))
-        quantity = self.judged.quantity(
+        return self.judged.quantity(
             Estimate.mean(hits, "rows"), lambda z, effect: wilson_limits(count / effect, n / effect, z)
         )
-        return self._exact(quantity) if self.is_same else quantity
 
     def _largest_change(self) -> Quantity:
         changes = self.changes
@@ -112,12 +116,12 @@ class AnswerPairs:
         curve = curve_of(
             lambda z, effect: quantile_limits(changes, QUANTILE, 1.0, z, versions * effect), 0.0, 1.0
         )
-        quantity = Quantity(value, "fraction", len(changes), curve, images=images if versions > 1 else None)
-        return self._exact(quantity) if self.is_same else quantity
+        return Quantity(value, "fraction", len(changes), curve, images=images if versions > 1 else None)
 
     def tables(self, suite: SuiteFacts) -> dict[str, Table]:
         """Return counts of flips, changed answers, probability changes, and the flipped images."""
         names = table_class_names(suite.class_names_of(self.judged.view.set), suite.class_count)
+        names = (*names, "no class")  # that of the number NO_CLASS, -1
         tables = {"flips": self._flip_table(), "flips_by_class": self._class_table(names)}
         tables["changed_answers"] = self._answer_table(names)
         if self.changes is not None:
@@ -125,19 +129,13 @@ class AnswerPairs:
         tables["flipped_images"] = self._image_table(names)
         return {name: table for name, table in tables.items() if table.rows}
 
-    @staticmethod
-    def _exact(quantity: Quantity) -> Quantity:
-        """Return a number of equal outputs, which no other sample of images would change."""
-        return replace(quantity, curve=ConfidenceCurve((quantity.value,) * len(SCORES)))
-
     def _flip_table(self) -> Table:
-        n = len(self.differs)
         rows = [(kind, int(mask.sum()), float(mask.mean())) for kind, mask in self.flips.items()]
-        return Table(("kind", "images", "share"), tuple(rows), f"of {n:,} answers")
+        return Table(("kind", "images", "share"), tuple(rows), f"of {len(self.differs):,} answers")
 
     def _class_table(self, names: Sequence[str]) -> Table:
         """Return the flips of each class with one, those with the most first."""
-        label = self.judged.label
+        label = self.judged.label % len(names)
         counts = [np.bincount(label[mask], minlength=len(names)) for mask in self.flips.values()]
         images = np.bincount(label, minlength=len(names))
         order = np.argsort(-np.sum(counts, axis=0), kind="stable")[:SHOWN].tolist()

@@ -45,10 +45,8 @@ def _needs_probabilities(request: Request, set_name: str) -> bool:
     """Return True if a request needs the probabilities of a set, not only its answers."""
     if isinstance(request, ClassRequest):
         return request.needs_probabilities and set_name in sets_of(request)
-    return isinstance(request, ParityRequest) and (request.metric, request.set) == (
-        "probability_change",
-        set_name,
-    )
+    needing = ("probability_change", set_name)
+    return isinstance(request, ParityRequest) and (request.metric, request.set) == needing
 
 
 @dataclass(frozen=True)

@@ -145,3 +145,12 @@ def test_a_record_has_answers_to_clean_images_without_probabilities():
 def test_other_images_are_refused():
     with pytest.raises(UnmeasurableError, match=r"^the reference was shown other images of the set clean$"):
         measured(answers([0, 0, 1, 1, 1], BEFORE), answers(LABEL, AFTER))
+
+
+def test_answers_and_labels_of_no_class_have_a_name():
+    """As in a label space that lacks some of the model's classes."""
+    outcome = measured(answers([0, -1, 2], [0, 1, 2]), answers([0, -1, 2], [-1, 1, 1]), *ALL)
+    assert rows(outcome, "changed_answers") == (("cat", "no class", 1), ("owl", "dog", 1))
+    assert rows(outcome, "flips_by_class") == (("cat", 1, 1, 0, 0), ("owl", 1, 1, 0, 0))
+    outcome = measured(answers([0, -1], [0, 1]), answers([0, -1], [0, 2]), *ALL)
+    assert rows(outcome, "flips_by_class") == (("no class", 1, 0, 0, 1),)
