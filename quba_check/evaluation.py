@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
@@ -21,6 +19,7 @@ from quba_check.core.predictions import Predictions, outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.requests import AnswerRequest, Request
 from quba_check.core.serving import pipeline_of
+from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
@@ -37,8 +36,8 @@ from quba_check.models.classifier import Classifier
 from quba_check.models.flops import count_flops
 from quba_check.models.loading import load_classifier, with_pipeline
 from quba_check.models.request import LoadRequest
-from quba_check.number_format import format_value
 from quba_check.records.per_image import CleanAnswers
+from quba_check.records.recorded_answers import RecordedAnswers
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.machine_folder import digests_file
 from quba_check.storage.opening import named_store
@@ -52,9 +51,7 @@ if TYPE_CHECKING:
     from quba_check.executors.ray.pool import RayPool
 
 
-NO_REFERENCE = (
-    "parity compares with another model. Give it: --quba-reference MODEL, or --quba-baseline RECORD"
-)
+NO_REFERENCE = "parity needs another model. Give it by --quba-reference MODEL, or --quba-baseline RECORD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +69,6 @@ class RunSettings:
     progress: Progress | None = None
     finished: Finished | None = None
     workers: RayPool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedAnswers:
-    """The answers of an earlier run to the clean images, as a reference.
-
-    Attributes:
-        file: name of its record, for messages.
-        answers: the answers; None if they are not stored.
-        content: hash of the images and labels, as in the record.
-        missing: the reason for no answers.
-    """
-
-    file: str
-    answers: CleanAnswers | None
-    content: str | None
-    missing: str = ""
 
 
 class Evaluation:
@@ -232,10 +212,8 @@ class Evaluation:
         }
         self._sliced |= sliced
         unmeasurable = self.unmeasurable_reasons(names)
-        views = dict.fromkeys(
-            view for name in names if name not in unmeasurable for view in self._views(name)
-        )
-        self.engine.run_views = tuple(view for view in views if not view.variant)
+        views = [view for name in names if name not in unmeasurable for view in self._views(name)]
+        self.engine.run_views = tuple(dict.fromkeys(view for view in views if not view.variant))
         for variant, own_views in _by_variant(views).items():
             with contextlib.suppress(QubaError):  # the measurement reports the error
                 model = self._variant(variant)
@@ -257,20 +235,7 @@ class Evaluation:
         tables = self.engine.predictions(own, self.engine.run_views) if own else {}
         self.engine.check_unchanged()
         for variant, own_views in _by_variant(views).items():
-            model = self._variant(variant)
-            if variant in self._served:  # the module is shared, and its settings are final by now
-                for name in ("compute", "is_open", "outputs"):
-                    setattr(self._served[variant].classifier, name, getattr(self.classifier, name))
-            if isinstance(model, Evaluation):
-                others = model.predictions(own_views)
-            else:
-                others = self._recorded(model, tables)
-            if variant in self._served:  # ImageNet's probabilities take 200 MB
-                self._served[variant].engine.tables.forget()
-                others = {
-                    view: table if view.columns == "probabilities" else replace(table, probabilities=None)
-                    for view, table in others.items()
-                }
+            others = self._predictions_of(variant, own_views, tables)
             tables |= {replace(view, variant=variant): table for view, table in others.items()}
         return tables
 
@@ -441,34 +406,21 @@ class Evaluation:
         slices = self._slices.of(CLEAN) if self.facts.suite.slices else {}
         return CleanAnswers.of(table, names, self.suite.class_names, slices)
 
-    @cached_property
-    def noise_note(self) -> str:
-        """The agreement of the model with itself, which another model can hardly exceed."""
-        floor = self.engine.worker.noise_floor()
-        shares = [f"{format_value(share, 'fraction')} {way}" for way, share in floor.shares.items()]
-        name, images = self.classifier.name, f"{floor.images:,} images"
-        return f"noise floor: of {images} {name} gives the same answer to {' and '.join(shares)}"
-
-    def _recorded(self, model: RecordedAnswers, own: Mapping[View, Predictions]) -> dict[View, Predictions]:
-        """Return the recorded predictions of the clean views.
-
-        Their probabilities are unknown, unless all outputs are the same.
-
-        Raises:
-            UnmeasurableError: they are not stored, or of other images or labels.
-        """
-        if model.answers is None:
-            raise UnmeasurableError(model.missing)
-        clean = [view for view in own if view.images == CLEAN.images]
-        if clean and model.content != self.engine.cache_keys.content_key(CLEAN):
-            raise UnmeasurableError(
-                f"{model.file} is of other clean images. Allowed: a record of a run on the same images"
-            )
-        if model.answers.outputs == self.clean_answers.outputs is not None:
-            return {view: own[view] for view in clean}
-        unknown = np.full(len(model.answers.predicted), np.nan, np.float32)
-        hidden: dict[str, Any] = {"confidence": unknown, "true_probability": unknown, "probabilities": None}
-        return {view: replace(own[view], predicted=model.answers.predicted, **hidden) for view in clean}
+    def _predictions_of(self, variant: str, views: Collection[View], own: Tables) -> Tables:
+        """Return the predictions of a variant's model; recorded ones next to this model's own."""
+        model = self._variant(variant)
+        if isinstance(model, RecordedAnswers):
+            content = self.engine.cache_keys.content_key(CLEAN)
+            return model.predictions(own, content, self.clean_answers.outputs)
+        if variant == REFERENCE:
+            return model.predictions(views)
+        model.classifier.follow(self.classifier)
+        tables = model.predictions(views)
+        model.engine.tables.forget()  # ImageNet's probabilities take 200 MB
+        return {
+            view: table if view.columns == "probabilities" else replace(table, probabilities=None)
+            for view, table in tables.items()
+        }
 
     def _variant(self, name: str) -> Evaluation | RecordedAnswers:
         """Return the model that predicts the views of a variant.
@@ -504,10 +456,10 @@ class Evaluation:
         predictions = self.predictions(views) if views else {}
         measurement = measure_dimension(registry[name], predictions, self.facts)
         if name == "parity" and isinstance(self.reference, Evaluation) and measurement.value < 1:
-            self.engine.tables.repair_notes.append(self.reference.noise_note)
-        own = [predictions[view] for view in sorted(predictions, key=str) if not view.variant]
-        if own:
-            measurement = replace(measurement, outputs=outputs_digest(own))
+            self.engine.tables.repair_notes.append(self.reference.engine.noise_floor())
+        if predictions:
+            tables = (predictions[view] for view in sorted(predictions, key=str))
+            measurement = replace(measurement, outputs=outputs_digest(tables))
         if name not in self._sliced or not self.facts.suite.slices:
             return measurement
         slices = {view: self._slices.of(view) for view in views}

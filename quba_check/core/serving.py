@@ -77,11 +77,6 @@ class ServingPipeline:
         """
         return ServingPipeline(**{step: getattr(self, step)})
 
-    @property
-    def uses_opencv(self) -> bool:
-        """True if OpenCV decodes or resizes."""
-        return "opencv" in (self.decode, self.resize and self.resize.library)
-
     def as_dict(self) -> dict[str, Any]:
         """Return what is stated, as plain values for cache keys and records.
 

@@ -46,11 +46,10 @@ def serving_requests(
             )
         for metric in metrics:
             bounds = entry[metric]
-            if metric != _ACCURACY or "min" in bounds or _DROP not in bounds:
-                request = ServingRequest(name, metric)
-                yield (*location, metric), bounds_of(request, bounds), request
-            if metric == _ACCURACY and _DROP in bounds:
-                request = ServingRequest(name, _ACCURACY_DROP)
+            has_drop = metric == _ACCURACY and _DROP in bounds
+            wanted = [metric] if not has_drop or "min" in bounds else []
+            for one in (*wanted, *([_ACCURACY_DROP] if has_drop else [])):
+                request = ServingRequest(name, one)
                 yield (*location, metric), bounds_of(request, bounds), request
 
 

@@ -23,14 +23,15 @@ from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
 from quba_check.engine.shard_stream import ShardStream
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
-from quba_check.errors import InvariantError, QubaError, UnmeasurableError
+from quba_check.errors import InvariantError, QubaError, StoreError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.compute import ComputeSettings
+from quba_check.models.device import device_name
 from quba_check.models.guard import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.shard import DamagedShardError
-from quba_check.storage.store import Store
+from quba_check.storage.store import Store, content_hash
 from quba_check.suites.suite import Suite
 
 WAIT_SECONDS = 0.05
@@ -162,6 +163,18 @@ class Engine:
             raise out_of_memory(self.classifier, size) from error
         self.classifier.guard().check("answers")
         return predictions
+
+    def noise_floor(self) -> str:
+        """Return the stored or measured agreement of the model with itself, in words."""
+        keys, model = self.cache_keys, self.classifier
+        images = keys.cache_entry(CLEAN), keys.content_key(CLEAN)
+        name = f"compute/noise-{content_hash([*images, model.name, device_name(model.device)])}.txt"
+        with contextlib.suppress(OSError, StoreError, ValueError):  # missing or damaged
+            return self.store.objects.get(name).decode()
+        note = self.worker.noise_floor()
+        with contextlib.suppress(StoreError):  # it is then measured again
+            self.store.objects.set(name, note.encode())
+        return note
 
     @property
     def compute(self) -> ComputeSettings:

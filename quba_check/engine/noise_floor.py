@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import torch
 
@@ -16,6 +15,7 @@ from quba_check.engine.preparer import Prepare
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import PROGRAM, SINGLE_IMAGES, ComputeSettings
 from quba_check.models.request import Precision
+from quba_check.number_format import format_value
 from quba_check.suites.suite import Suite
 
 IMAGES = 1_000
@@ -24,21 +24,8 @@ _OTHER_BATCH = 3
 """Batches of another size, whose kernels sum in another order."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoiseFloor:
-    """The agreement of a model with itself.
-
-    Attributes:
-        images: number of images.
-        shares: share of equal answers in [0, 1], by the other way of computing them, such as `in bf16`.
-    """
-
-    images: int
-    shares: Mapping[str, float]
-
-
-def noise_floor(classifier: Classifier, suite: Suite, prepare: Prepare) -> NoiseFloor:
-    """Return the share of equal answers for each other way of computing them.
+def noise_floor(classifier: Classifier, suite: Suite, prepare: Prepare) -> str:
+    """Return the share of equal answers for each other way of computing them, in words.
 
     Programs run as they are: only the size of their batches is changed.
 
@@ -63,7 +50,9 @@ def noise_floor(classifier: Classifier, suite: Suite, prepare: Prepare) -> Noise
                     equal[name] = equal.get(name, 0) + int((answers == expected).sum())
     finally:
         classifier.try_out(plain)
-    return NoiseFloor(len(examples), {way: count / len(examples) for way, count in equal.items()})
+    shares = [f"{format_value(count / len(examples), 'fraction')} {way}" for way, count in equal.items()]
+    start = f"noise floor: of {len(examples):,} images {classifier.name} gives the same answer to "
+    return start + " and ".join(shares)
 
 
 def _ways(

@@ -12,7 +12,7 @@ from quba_check.core.view import CLEAN
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.half_precision import checked_settings, half_precisions
-from quba_check.engine.noise_floor import NoiseFloor, noise_floor
+from quba_check.engine.noise_floor import noise_floor
 from quba_check.engine.progress import Reporter
 from quba_check.engine.shard_arrays import ShardArrays
 from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
@@ -69,8 +69,8 @@ class Worker:
             return self.classifier.compute
         return checked_settings(self.classifier, self._suite, self._predictor.preparation(CLEAN))
 
-    def noise_floor(self) -> NoiseFloor:
-        """Return how well the model agrees with itself; see `engine.noise_floor`."""
+    def noise_floor(self) -> str:
+        """Return how well the model agrees with itself, in words; see `engine.noise_floor`."""
         return noise_floor(self.classifier, self._suite, self._predictor.preparation(CLEAN))
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:

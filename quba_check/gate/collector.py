@@ -15,6 +15,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET
+from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
 from quba_check.doctor.clean_answers import answer_findings
 from quba_check.gate.plan import PlannedDemand
@@ -241,14 +242,15 @@ def _reuse_notes(store: Store, content: str | None) -> Iterator[str]:
         yield f"{ordinal(earlier + 1)} verdict on these clean images, by the records in the store"
 
 
+def _demands(gate: GateSession) -> Iterator[Demand]:
+    return (demand for file in gate.files for demand in gate.thresholds(file).demands)
+
+
 def _reference_notes(gate: GateSession, model: Classifier, reference: Classifier) -> Iterator[str]:
     """Yield notes on a reference: unused, or with another preprocessing."""
-    demands = [demand for file in gate.files for demand in gate.thresholds(file).demands]
-    is_used = any(demand.dimension == "parity" or demand.needs_baseline for demand in demands)
-    if not is_used:
+    if not any(demand.dimension == "parity" or demand.needs_baseline for demand in _demands(gate)):
         yield f"the reference {reference.name} decides nothing: no demand is on parity or has a drop"
-    elif model.preprocessing.describe() != reference.preprocessing.describe():
-        text = reference.preprocessing.describe()
+    elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
         yield f"the reference {reference.name} prepares images differently: {text}"
 
 
@@ -257,9 +259,8 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
     baseline = gate.baseline
     if baseline is None:
         return
-    demands = [demand for file in gate.files for demand in gate.thresholds(file).demands]
-    decides_parity = gate.options.reference is None and any(one.dimension == "parity" for one in demands)
-    if not decides_parity and not any(demand.needs_baseline for demand in demands):
+    is_on_parity = gate.options.reference is None
+    if not any(one.needs_baseline or (is_on_parity and one.dimension == "parity") for one in _demands(gate)):
         reason = "no demand has max_drop or max_relative_drop"
         yield f"the baseline {baseline.file} decides nothing in this run: {reason}"
         return

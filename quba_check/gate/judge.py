@@ -109,10 +109,9 @@ class Judge:
             )
         outcome = outcomes[demand.dimension]
         evaluation = gate.evaluations[planned.key]
-        baseline: Baseline | None = gate.baseline
         reference = gate.reference(planned.protocol)
-        if baseline is None and reference is not None:
-            baseline = MeasuredReference(reference)
+        measured = None if reference is None else MeasuredReference(reference)
+        baseline: Baseline | None = gate.baseline or measured
         if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:
             return outcome
         return drop_from_baseline(

@@ -28,13 +28,14 @@ from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.request import PROVIDERS
 from quba_check.models.specs import ModelSpec, check_takes_architecture, models_by_name, parse_spec
 from quba_check.records.files import read_record_and_digest
+from quba_check.records.recorded_answers import RecordedAnswers
 from quba_check.storage.locations import local_folder
 from quba_check.verdicts.derived import unreachable_grade_of
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
     from quba_check.engine.progress import Finished, Progress
-    from quba_check.evaluation import Evaluation, RecordedAnswers
+    from quba_check.evaluation import Evaluation
     from quba_check.executors.ray.pool import RayPool
     from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
@@ -258,16 +259,13 @@ class GateSession:
         if reference is not None:
             source = f"the reference {reference.classifier.spec}"
             return fallback_config(reference.classifier.preprocessing.as_dict(), source)
-        run = self.baseline
-        return (
-            None if run is None else fallback_config(run.record.model.preparation, f"the baseline {run.file}")
-        )
+        if (run := self.baseline) is None:
+            return None
+        return fallback_config(run.record.model.preparation, f"the baseline {run.file}")
 
     @cached_property
     def _recorded_answers(self) -> RecordedAnswers | None:
         """The answers of the baseline; None without a baseline."""
-        from quba_check.evaluation import RecordedAnswers
-
         run = self.baseline
         if run is None:
             return None

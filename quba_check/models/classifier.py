@@ -143,6 +143,10 @@ class Classifier:
             self._weights.release()
         self._guard = self._guard and Guard(self.module, self.checksum)
 
+    def follow(self, other: Classifier) -> None:
+        """Take over the settings and outputs of a classifier of the same module."""
+        self.compute, self.is_open, self.outputs = other.compute, other.is_open, other.outputs
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """Convert pixels to inputs of the model; differentiable.
 

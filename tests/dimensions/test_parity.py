@@ -154,3 +154,21 @@ def test_answers_and_labels_of_no_class_have_a_name():
     assert rows(outcome, "flips_by_class") == (("cat", 1, 1, 0, 0), ("owl", 1, 1, 0, 0))
     outcome = measured(answers([0, -1], [0, 1]), answers([0, -1], [0, 2]), *ALL)
     assert rows(outcome, "flips_by_class") == (("no class", 1, 0, 0, 1),)
+
+
+def test_tables_have_at_most_a_hundred_rows():
+    n, names = 150, tuple(f"class {k:03}" for k in range(150))
+    suite = SuiteFacts("tiny", n, (), (), {}, class_names=names)
+    label = np.arange(n)
+    tables = {
+        view: replace(answers(label, np.zeros(n, int)), predicted=predicted, probabilities=None)
+        for view, predicted in {CLEAN: (label + 1) % n, of_reference(CLEAN): label}.items()
+    }
+    outcome = measure_dimension(PARITY, tables, Facts(suite, ModelFacts(10, 10)))
+    assert outcome.value == 0
+    assert {name: len(table.rows) for name, table in outcome.tables.items()} == {
+        "flips": 3,
+        "flips_by_class": 100,
+        "changed_answers": 100,
+        "flipped_images": 100,
+    }

@@ -58,6 +58,16 @@ def test_another_model_has_other_answers_and_a_noise_floor(new_gate: NewGate) ->
     assert f"{OTHER} gives the same answer to 1.000 in batches of 3 and" in notes[0]
 
 
+def test_the_noise_floor_is_measured_once(new_gate: NewGate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def floors() -> list[str]:
+        judged = results(new_gate(PARITY, NET, reference=OTHER))
+        return [note for one in judged.values() for note in one.notes if "noise floor" in note]
+
+    first = floors()
+    monkeypatch.setattr("quba_check.engine.worker.noise_floor", lambda *_: pytest.fail("measured again"))
+    assert floors() == first
+
+
 def test_the_record_keeps_the_reference(new_gate: NewGate) -> None:
     one = record(new_gate(PARITY, OTHER, reference=NET))
     assert one.reference is not None

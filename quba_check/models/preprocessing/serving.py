@@ -55,7 +55,7 @@ def with_version(pipeline: ServingPipeline) -> ServingPipeline:
         ModelError: `call` cannot be imported.
     """
     version = str(VERSION)
-    if pipeline.uses_opencv:
+    if "opencv" in (pipeline.decode, pipeline.resize and pipeline.resize.library):
         version += f", opencv {cv2.__version__}"
     if pipeline.call:
         contents = [path.read_bytes() for path in own_sources(nn.Identity(), _function(pipeline.call))]

@@ -97,8 +97,7 @@ def _weights(content: bytes) -> tuple[int, int, str]:
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     types = {number: name for name, number in vars(schema.TensorType).items() if name.isupper()}
-    counts: dict[int, int] = {}
-    sizes: dict[int, int] = {}
+    weights: dict[int, tuple[int, int]] = {}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors or ()):
         if tensor.externalBuffer:
             return 0, 0, "the TFLite file keeps weights in another file, so they cannot be counted"
@@ -109,6 +108,5 @@ def _weights(content: bytes) -> tuple[int, int, str]:
         is_index = name in _INDEX_TYPES and (scales is None or not len(scales))
         count = math.prod(int(side) for side in tensor.shape) if tensor.shape is not None else 1
         if size and not is_index and name not in _OTHER_TYPES and count > 1:
-            counts[tensor.buffer] = max(count, counts.get(tensor.buffer, 0))
-            sizes[tensor.buffer] = size
-    return sum(counts.values()), sum(sizes.values()), ""
+            weights[tensor.buffer] = max((count, size), weights.get(tensor.buffer, (0, 0)))
+    return sum(count for count, _ in weights.values()), sum(size for _, size in weights.values()), ""
