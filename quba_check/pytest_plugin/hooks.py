@@ -145,6 +145,8 @@ def write_lines(config: pytest.Config, progress: ProgressLine, lines: Sequence[s
     if reporter is None:
         return
     with progress.pause():
+        if config.get_terminal_writer().width_of_current_line:  # xdist counts its workers there
+            reporter.line("")
         reporter.write_line(lines[0], **markup)
         for line in lines[1:]:
             reporter.write_line(line)
