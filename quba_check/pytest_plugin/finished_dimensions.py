@@ -41,7 +41,10 @@ class FinishedDimensions:
             key: "".join(f"{name}: " for name, shown in zip(key, several, strict=False) if shown)
             for key in self._demands
         }
-        self._width = max(len(words + key[-1]) for key, words in self._models.items())
+        names = {
+            key: key[-1] if len(group) > 1 else group[0].demand.target for key, group in self._demands.items()
+        }
+        self._width = max(len(self._models[key] + name) for key, name in names.items())
 
     def add(self, node_id: str) -> None:
         """Note that a demand has a result, and print its dimension if it was the last one."""
