@@ -13,8 +13,8 @@ from quba_check.records.record import Record
 from quba_check.reports.table import finished_line
 from quba_check.reports.verdict_labels import LOOKS, Label
 
-PERCENTAGE = 16
-"""Columns that pytest may add to a row, such as ` [1000/1000]`."""
+PERCENTAGE = 9
+"""Columns that pytest needs for ` [100%]` at the end of a row."""
 
 
 class FinishedDimensions:
