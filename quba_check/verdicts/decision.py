@@ -18,13 +18,16 @@ from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 
 NO_BASELINE = (
-    "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: "
-    "--baseline), or a model with --quba-reference"
+    "there is no baseline to compare with. State 'baseline: NAME' of an approved record, or name a record "
+    "with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
 )
 
 
 def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iterable[float] = ()) -> Verdict:
     """Return the verdict on a demand. A value equal to the threshold meets it.
+
+    A waived demand that is not met is `waived` down to the waiver's worst value; one that is met fails, so
+    that the waiver is removed.
 
     Args:
         demand: the demand.
@@ -38,6 +41,16 @@ def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iter
         A masked value fails unless the demand allows it. Without data, part or grade the demand is
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
+    verdict, waiver = _judge(demand, evidence, policy, others), demand.waiver
+    if waiver is None or verdict.value is None or verdict.reason:
+        return verdict
+    if verdict.outcome == "pass":
+        return replace(verdict, outcome="fail", has_needless_waiver=True)
+    allowed = _judge_by_point(replace(demand, threshold=waiver.limit, waiver=None), evidence)
+    return replace(verdict, outcome="waived") if allowed.outcome == "pass" else verdict
+
+
+def _judge(demand: Demand, evidence: Judged, policy: Policy, others: Iterable[float]) -> Verdict:
     verdict = replace(_judge_by_point(demand, evidence), policy=policy)
     if verdict.groups is not None and verdict.groups < LEAST_GROUPS and policy.uncertain == "fail":
         reason = (
