@@ -16,7 +16,7 @@ from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given
 from quba_check.messages import one_line
 from quba_check.records.baselines import FOLDER, NAME, RECORD, Approval, last_approval, write_baseline
-from quba_check.records.files import IMAGES_SUFFIX, read_record, read_record_and_digest
+from quba_check.records.files import read_record, read_record_and_digest
 from quba_check.reports.verdict_labels import release_line, summary_line
 
 
@@ -61,13 +61,8 @@ def approve(path: Path, name: str, by: str | None, reason: str | None, store: st
         lines.append(f"  replaces {before.model.name}, approved {last.get('time')} by {last.get('by')}")
         lines += [f"  looser: {text}" for text in looser_demands(before.verdicts, record.verdicts)]
     approval = Approval(time, who, words, record.model.name, verdict, waived, digest)
-    content = None if images is None else images.to_bytes(record)
-    write_baseline(folder, path.read_bytes(), content, approval)
-    if content is None:
-        lines.append(f"  without per-image results, which are neither next to {path} nor in the store:")
-        lines.append("  drops are judged unpaired")
-    size = sum(
-        (folder / one).stat().st_size for one in (RECORD, f"record{IMAGES_SUFFIX}") if (folder / one).exists()
-    )
-    lines += [f"  {size / 1e6:.1f} MB", f"in the threshold file: baseline: {name}"]
+    write_baseline(folder, path.read_bytes(), None if images is None else images.to_bytes(record), approval)
+    if images is None:
+        lines.append(f"  no per-image results are next to {path} or in the store: drops are judged unpaired")
+    lines.append(f"in the threshold file: baseline: {name}")
     sys.stdout.writelines(f"{line}\n" for line in lines)

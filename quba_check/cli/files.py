@@ -28,7 +28,7 @@ def read_run(path: Path, store: str | Path | None) -> StoredRun:
 
 
 def stated_baseline(thresholds: Thresholds, store: str | Path | None) -> StoredRun | None:
-    """Return the baseline that a threshold file states; None without one, or if none is approved yet."""
+    """Return the baseline that a threshold file states; None if none is approved."""
     if thresholds.baseline is None:
         return None
     location = store or default_location()

@@ -58,7 +58,7 @@ class DemandResult(BaseModel):
 
     @property
     def warns(self) -> bool:
-        """True if the demand is not met, but waived or of a tier that only warns."""
+        """True if the demand is waived, or not met and only warns."""
         return self.verdict.outcome == "waived" or (not self.verdict.is_met and self.verdict.tier == "warn")
 
 

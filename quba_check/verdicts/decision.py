@@ -18,8 +18,8 @@ from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
 
 NO_BASELINE = (
-    "there is no baseline to compare with. State 'baseline: NAME' of an approved record, or name a record "
-    "with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
+    "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: "
+    "--baseline), or a model with --quba-reference"
 )
 
 
@@ -42,7 +42,8 @@ def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iter
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
     verdict, waiver = _judge(demand, evidence, policy, others), demand.waiver
-    if waiver is None or verdict.value is None or verdict.reason:
+    is_allowed = verdict.outcome == "uncertain" and policy.uncertain == "allow"
+    if waiver is None or verdict.value is None or verdict.reason or is_allowed:
         return verdict
     if verdict.outcome == "pass":
         return replace(verdict, outcome="fail", has_needless_waiver=True)
