@@ -117,8 +117,8 @@ def test_files_that_state_different_baselines(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as caught:
         _ = SessionBaseline(Options(("net",)), tmp_path, files).run
     assert str(caught.value) == (
-        "baseline: the threshold files state different ones, got release, other. Allowed: one for all. Use two "
-        "runs, or name one with --quba-baseline FILE.json."
+        "baseline: the threshold files state different ones, got release, other. Allowed: one for all. Use "
+        "two runs, or name one with --quba-baseline FILE.json."
     )
 
 
