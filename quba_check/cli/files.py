@@ -8,11 +8,13 @@ from pathlib import Path
 
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.facts import SuiteFacts
+from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError
+from quba_check.records.baselines import approved_record
 from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
 from quba_check.records.record import Record
 from quba_check.reports.tables import fit_encoding
-from quba_check.storage.locations import default_location
+from quba_check.storage.locations import default_location, local_folder
 
 
 def read_run(path: Path, store: str | Path | None) -> StoredRun:
@@ -23,6 +25,15 @@ def read_run(path: Path, store: str | Path | None) -> StoredRun:
         store: store to search for the per-image results; None for the default one.
     """
     return stored_run(path, str(path), read_record(path), store or default_location())
+
+
+def stated_baseline(thresholds: Thresholds, store: str | Path | None) -> StoredRun | None:
+    """Return the baseline that a threshold file states; None if none is approved."""
+    if thresholds.baseline is None:
+        return None
+    location = store or default_location()
+    path = approved_record(thresholds.baseline, Path(), local_folder(location))
+    return None if path is None else read_run(path, location)
 
 
 def facts_of(record: Record | None) -> SuiteFacts:

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "init": "write quba-data.yaml and thresholds/default.yaml for a folder of images",
         "doctor": "find errors in a model, its preprocessing and its suite",
         "verdict": "print the verdict of stored runs, with the exit code of the gate",
+        "approve": "make a record the baseline of later runs",
         "compare": "compare two stored runs, paired image by image",
         "failures": "list the images that a stored run got wrong",
         "slices": "list the groups of images on which a model is worst",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from quba_check.cli.files import stated_baseline
 from quba_check.cli.parser import INPUT, Checked, records_argument, store_option
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError
@@ -86,7 +87,8 @@ def verdict(
         record = stored
         if thresholds is not None:
             run = stored_run(path, str(path), stored, store or default_location())
-            record = what_if(run, thresholds_at(thresholds, suite_facts(stored))).record
+            by_file = thresholds_at(thresholds, suite_facts(stored))
+            record = what_if(run, by_file, stated_baseline(by_file, store)).record
         elif "unselected" not in record.model_fields_set:
             raise UserError(
                 f"{path}: an earlier version wrote this record, without the number of demands that were not "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import facts_of, read_run, write_output
+from quba_check.cli.files import facts_of, read_run, stated_baseline, write_output
 from quba_check.cli.parser import INPUT, store_option
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
@@ -23,7 +23,7 @@ from quba_check.tuning.what_if import what_if as judge_run
     "baseline_path",
     type=INPUT,
     metavar="RECORD.json",
-    help="record that max_drop and max_relative_drop compare with",
+    help="record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
 )
 @store_option
 def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: str | Path | None) -> int:
@@ -47,7 +47,8 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: str | Pa
     for path in records:
         run = read_run(path, store)
         facts = facts_of(run.record)
-        judged = [judge_run(run, thresholds_at(file, facts), baseline) for file in files]
+        thresholds = [thresholds_at(file, facts) for file in files]
+        judged = [judge_run(run, each, baseline or stated_baseline(each, store)) for each in thresholds]
         write_output(what_if_text(headings, judged))
         overall += [one.record.overall_verdict for one in judged]
     return EXIT_CODES[worst_verdict(overall)]

@@ -13,7 +13,7 @@ from quba_check.core.requests import Request
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import QuantityRow, StoppedRow
 from quba_check.records.provenance import InputRow
-from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow
+from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
 from quba_check.strict_yaml import Location
 
 
@@ -40,6 +40,7 @@ class Demand:
         min_groups: number of groups of images, likewise, if groups are declared.
         request: how the part is measured, if it exists only because a demand asks for it.
         location: place of the threshold in its file.
+        waiver: the exception from it; None without one.
     """
 
     dimension: str
@@ -59,6 +60,7 @@ class Demand:
     min_groups: int = 0
     request: Request | None = None
     location: Location = ()
+    waiver: Waiver | None = None
 
     @property
     def target(self) -> str:
@@ -139,6 +141,9 @@ class Demand:
             stopped=stopped,
             judged=judged,
             note=note,
+            waiver=self.waiver,
+            optional=self.optional,
+            allow_masked=self.allow_masked,
         )
 
     @property
@@ -189,6 +194,7 @@ class Thresholds:
         quba: settings of score and grade.
         policy: the outcome of demands within the noise.
         inputs: the file and the files that it extends, for records.
+        baseline: name, path or URL of the approved record that drops are counted from; None if not stated.
     """
 
     path: Path
@@ -199,3 +205,4 @@ class Thresholds:
     quba: QubaSettings
     policy: Policy = POINT
     inputs: tuple[InputRow, ...] = ()
+    baseline: str | None = None

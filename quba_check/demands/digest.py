@@ -18,9 +18,9 @@ def demands_digest(
     """Return the SHA-256 (hex) of all that a threshold file decides about verdicts.
 
     It is that of JSON in UTF-8 without spaces, with sorted keys: `demands`, sorted, each a list of target,
-    bound, threshold, tier, `optional` and `allow_masked`, for slices also `min_images` and `min_groups`;
-    `uncertain` and `confidence`; `protocol`, null if
-    the file states none; and `quba`, the settings of the grade, null without a demand on score or grade.
+    bound, threshold, tier, `optional` and `allow_masked`, for slices also `min_images` and `min_groups`, with
+    a waiver its last day and worst value; `uncertain` and `confidence`; `protocol`, null if the file states
+    none; and `quba`, the settings of the grade, null without a demand on score or grade.
     Comments, order and the split into extended files have no influence.
 
     Args:
@@ -36,6 +36,7 @@ def demands_digest(
                 *(demand.target, demand.bound, demand.threshold, demand.tier, demand.optional),
                 demand.allow_masked,
                 *((demand.min_images, demand.min_groups) if demand.slices else ()),
+                *((str(demand.waiver.until), demand.waiver.limit) if demand.waiver else ()),
             ]
             for demand in demands
         ),

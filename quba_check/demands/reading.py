@@ -20,12 +20,14 @@ from quba_check.demands.requests import REQUESTS, SECTIONS, SETTINGS
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.serving_requests import bounds_of
 from quba_check.demands.validation import SLICE_BOUNDS, check_entries, check_entry, part_of
+from quba_check.demands.waivers import waiver_of
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.messages import listed
+from quba_check.records.baselines import NAME
 from quba_check.records.provenance import InputKind, InputRow, yaml_input
 from quba_check.records.verdict import DROPS, QUBA, Bound
-from quba_check.storage.user_files import sha256
+from quba_check.storage.user_files import is_url, sha256
 from quba_check.strict_yaml import Document, dotted_path
 
 _BOUNDS: Mapping[str, Bound] = {bound: bound for bound in get_args(Bound)}
@@ -80,7 +82,23 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         quba=quba,
         policy=policy,
         inputs=(inputs[0].model_copy(update={"demands": digest}), *inputs[1:]),
+        baseline=_baseline(tree),
     )
+
+
+def _baseline(tree: Tree) -> str | None:
+    """Return the stated baseline; a path starts at the folder of its file."""
+    located = tree.get("baseline")
+    if not isinstance(located, LocatedValue):
+        return None
+    text = str(located.value)
+    if text.endswith(".json"):
+        raise ThresholdError(
+            f"{located.document.at(located.location)}: baseline: got '{text}'. Allowed: a name, or the path "
+            "or URL of a folder, that 'quba-check approve' wrote."
+        )
+    is_stable = is_url(text) or NAME.fullmatch(text)
+    return text if is_stable else str(located.document.path.parent / text)
 
 
 def _demands(file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
@@ -122,6 +140,7 @@ def _entry_demands(
     _check_effect(entry, ("min", "max") if part else ("min", "max", "parts", "slices"), defaults)
     settings = {key: _value(entry, key, default) for key, default in defaults.items()}
     parts = {each.name: each for each in dimension.parts(suite) if each.better is not None}
+    waived = waiver_of(entry)
     for key, located in entry.items():
         if key == "parts":
             for name in _branch(entry, key):
@@ -142,6 +161,7 @@ def _entry_demands(
                 parts=() if part else tuple(parts.values()),
                 path=located.document.path,
                 location=located.location,
+                waiver=waived[1] if waived and waived[0] == key else None,
                 **settings,
             )
 
@@ -156,6 +176,7 @@ def _slice_demands(
         yield from _entry_demands(dimension, part, entry, suite, defaults)
         return
     _check_effect(entry, tuple(SLICE_BOUNDS), defaults)
+    waiver_of(entry)  # refuses one next to no bound
     settings = {key: _value(entry, key, default) for key, default in defaults.items()}
     for key in entry:
         if key in SLICE_BOUNDS:
@@ -165,6 +186,7 @@ def _slice_demands(
 
 def _grade_demands(entry: Tree) -> Iterator[Demand]:
     _check_effect(entry, tuple(_GRADE_PARTS), _DEFAULTS)
+    waived = waiver_of(entry)
     for key, located in entry.items():
         if key in _GRADE_PARTS and isinstance(located, LocatedValue):
             part = _GRADE_PARTS[key]
@@ -180,6 +202,7 @@ def _grade_demands(entry: Tree) -> Iterator[Demand]:
                 file=located.document.label,
                 line=located.line,
                 path=located.document.path,
+                waiver=waived[1] if waived and waived[0] == key else None,
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -12,8 +13,10 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.requests import AnswerScore
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
+from quba_check.messages import one_line
 from quba_check.records.verdict import Tier
 from quba_check.strict_yaml import Strict
+from quba_check.strict_yaml.document import describe
 from quba_check.strict_yaml.schema import SchemaVersion
 
 Letter = Literal["A", "B", "C", "D", "F"]
@@ -45,6 +48,39 @@ def _share(value: Any) -> Any:
     raise ValueError(f"got text '{value}'. Allowed: a number from 0, or a percentage such as 2%.")
 
 
+def _day(value: Any) -> Any:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"got {describe(value)}. Allowed: a day, such as 2027-01-31.") from None
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str) and value.strip():
+        return one_line(value)
+    raise ValueError(f"got {describe(value)}. Allowed: text.")
+
+
+Words = Annotated[str, BeforeValidator(_words)]
+
+
+_WAIVE = "Release the model until a day although it does not meet the bound."
+
+
+class WaiverEntry(Strict):
+    """An exception from a demand that ends; a needless one blocks."""
+
+    until: Annotated[date, BeforeValidator(_day)] = Field(description="Last day on which it holds, in UTC.")
+    by: Words = Field(description="Who decided it.")
+    reason: Words = Field(description="Why the model may be released until then.")
+    at_least: Annotated[float | Letter, BeforeValidator(as_share)] | None = Field(
+        None, description="A min bound: the worst value that is allowed."
+    )
+    at_most: Annotated[float, BeforeValidator(as_share)] | None = Field(
+        None, description="A max bound or a drop: the worst value that is allowed."
+    )
+
+
 class PartEntry(Strict):
     """Demands on a part of a dimension. Null removes a key of the extended file."""
 
@@ -71,6 +107,7 @@ class PartEntry(Strict):
         None,
         description="Skip the demand instead of failing it if images are missing or do not allow a value.",
     )
+    waive: WaiverEntry | None = Field(None, description=_WAIVE)
 
 
 class SliceEntry(PartEntry):
@@ -219,6 +256,7 @@ class ServingAccuracyEntry(Strict):
     max_drop: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None, description="At most this much below the model's own preprocessing in the same run."
     )
+    waive: WaiverEntry | None = Field(None, description=_WAIVE)
     tier: Tier | None = Field(None, description="Tier of these demands.")
     optional: bool | None = Field(None, description="Skip them if there are no images.")
 
@@ -263,6 +301,7 @@ class QubaEntry(Strict):
     min_score: float | None = Field(None, description="The QUBA score must be at least this.")
     min_grade: Letter | None = Field(None, description="The letter must be at least this good.")
     tier: Tier | None = Field(None, description="Tier of both demands.")
+    waive: WaiverEntry | None = Field(None, description=_WAIVE)
     weights: dict[str, float | None] | None = Field(
         None, description="Weights of dimensions in the score, at least 0; they replace the defaults."
     )
@@ -287,6 +326,11 @@ class ThresholdFile(Strict):
         None, description="The file next to this one, or the shipped profile, that this one extends."
     )
     protocol: ProtocolName | None = Field(None, description="The protocol of the thresholds.")
+    baseline: str | None = Field(
+        None,
+        description="What drops are counted from: a name given to `quba-check approve`, or the path or URL "
+        "of a record (else --quba-baseline).",
+    )
     uncertain: Uncertain | None = Field(
         None,
         description="How a bound within the noise is judged: point (default): by the value alone; "
@@ -312,8 +356,9 @@ class ThresholdFile(Strict):
 def threshold_schema() -> dict[str, Any]:
     """Return the JSON Schema of threshold files, with the registered dimensions by name.
 
-    >>> " ".join(threshold_schema()["properties"])
-    'schema name extends protocol uncertain confidence dimensions classes answers parity serving quba'
+    >>> " ".join(threshold_schema()["properties"])  # doctest: +NORMALIZE_WHITESPACE
+    'schema name extends protocol baseline uncertain confidence dimensions classes answers parity serving
+    quba'
     """
     schema = ThresholdFile.model_json_schema(by_alias=True)
     entry = {"anyOf": [{"$ref": "#/$defs/DimensionEntry"}, {"type": "null"}]}

@@ -28,7 +28,7 @@ COUNTS_REACH = 1e5
 """A threshold from here on was meant as a count, not in such a unit."""
 
 
-_SETTINGS = ("tier", "optional", "min_images", "min_groups")
+_SETTINGS = ("tier", "optional", "waive", "min_images", "min_groups")
 SLICE_BOUNDS: Mapping[str, Better | None] = {"worst": None, "gap": "low"}
 """Demands on all slices of a column, with their better direction; None is that of the dimension."""
 

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from quba_check.comparison.compatibility import precision_notes
-from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import ON_DEMAND
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
@@ -185,7 +184,7 @@ class ResultCollector:
             inputs=input_rows(gate, demands),
             command=gate.command,
             findings=finding_rows([*examined, *findings]),
-            warnings=tuple(_baseline_warnings(gate.baseline)),
+            warnings=tuple(_baseline_warnings(gate, protocol)),
             reference=None if reference is None else model_row(reference, reference.classifier.name),
         )
 
@@ -268,9 +267,16 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
         yield f"the baseline {baseline.file} and this run: {note}"
 
 
-def _baseline_warnings(baseline: StoredRun | None) -> Iterator[str]:
-    """Yield a warning about a baseline that was not released itself."""
-    if baseline is None or baseline.record.overall_verdict == "pass":
+def _baseline_warnings(gate: GateSession, protocol: ProtocolName) -> Iterator[str]:
+    """Yield warnings about a missing baseline, looser demands, and a baseline that was not released."""
+    baseline = gate.baseline
+    if gate.approved.is_first_release:
+        yield "first release: demands on drops and parity are skipped (--quba-first-release)"
+    if baseline is None:
+        return
+    if looser := gate.approved.looser(gate.demands(gate.files), protocol):
+        yield f"the demands are looser than those of {baseline.file}: {'; '.join(looser)}"
+    if baseline.record.overall_verdict == "pass":
         return
     if failed := baseline.failed_demands:
         yield f"the baseline {baseline.file} failed its own demands: {listed(failed)}"

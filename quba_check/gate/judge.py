@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import Baseline, run_value
 from quba_check.comparison.difference import RunValue
+from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
+from quba_check.demands.demand import Demand
 from quba_check.errors import QubaError
 from quba_check.gate.early_stopping import EarlyJudge
 from quba_check.gate.plan import PlannedDemand
@@ -72,8 +75,8 @@ class Judge:
             result = EarlyJudge(evaluation, demands).judge(planned)
         if result is None:
             outcomes = self._outcomes(planned)
-            evidence, policy = self._evidence(planned, outcomes), planned.thresholds.policy
-            verdict = judge(planned.demand, evidence, policy, self._other_p_values(planned))
+            demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
+            verdict = judge(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
             if gate.options.classes:
                 outcomes["classes"] = self._outcome(planned, "classes")
             images = tuple(self._images(planned, outcomes))
@@ -126,6 +129,24 @@ class Judge:
             seed=gate.options.seed,
             outcome=outcome,
         )
+
+    def _with_baseline(self, demand: Demand, evidence: Judged) -> tuple[Demand, Judged]:
+        """Return a demand with its evidence, or with the reason why there is no baseline.
+
+        Such a demand blocks even if it is optional, unless the user says that it is the first release.
+        """
+        gate = self._gate
+        if not (demand.needs_baseline or demand.dimension == "parity") or isinstance(evidence, Drop):
+            return demand, evidence
+        if gate.approved.is_first_release:
+            return replace(demand, optional=True), Unmeasurable(
+                demand.dimension,
+                "first release: there is no baseline yet (--quba-first-release)",
+                missing_data=True,
+            )
+        if demand.needs_baseline and gate.approved.stated and isinstance(evidence, Measurement):
+            return demand, Unmeasurable(demand.dimension, gate.approved.reason_for_none)
+        return demand, evidence
 
     def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:
         """Yield the p-values of the file's other blocking demands; each is measured when needed."""

@@ -197,7 +197,24 @@ OPTIONS = (
     ),
     Option("--quba-plan", None, "show what a run would predict; run nothing", parse_switch, has_ini=False),
     Option(
-        "--quba-baseline", "FILE.json", "record that max_drop and max_relative_drop compare with", parse_path
+        "--quba-baseline",
+        "FILE.json",
+        "record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
+        parse_path,
+    ),
+    Option(
+        "--quba-first-release",
+        None,
+        "skip demands on drops and parity, as there is no baseline yet",
+        parse_switch,
+        has_ini=False,
+    ),
+    Option(
+        "--quba-no-looser",
+        None,
+        "refuse threshold files that demand less than those of the baseline",
+        parse_switch,
+        has_ini=False,
     ),
     Option("--quba-reference", "SPEC", "model that parity and, without a baseline, drops compare with"),
     Option("--quba-report", "FILE.json", "also write the record here", file_ending_in(".json")),
@@ -272,6 +289,8 @@ class Options:
     pictures: int | None = None
     markdown: Path | None = None
     baseline: Path | None = None
+    first_release: bool = False
+    no_looser: bool = False
     reference: str | None = None
 
     @property

@@ -131,13 +131,11 @@ def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand])
     """Report demands on drops in a run without a baseline."""
     needing = (planned.demand for planned in demands if planned.demand.needs_baseline)
     drops = [demand for demand in needing if not demand.optional]
-    if drops and gate.baseline is None and gate.options.reference is None:
+    options = gate.options
+    if drops and gate.baseline is None and options.reference is None and not options.first_release:
         names = listed(dict.fromkeys(demand.name for demand in drops), SHOWN)
-        fix = (
-            "name a record with --quba-baseline FILE.json or a model with --quba-reference, or set "
-            "`optional: true` on the demand"
-        )
-        yield _finding(f"{names} cannot be measured", "there is no baseline", drops, fix)
+        reason, _, fix = gate.approved.reason_for_none.partition(". ")
+        yield _finding(f"{names} cannot be measured", reason, drops, fix)
 
 
 def _finding(problem: str, reason: str, demands: Sequence[Demand], fix: str) -> Finding:

@@ -38,7 +38,7 @@ _GLUED = re.compile(r"-[kmnpcr][^-=][^=]*")
 def input_rows(gate: GateSession, demands: Iterable[PlannedDemand]) -> tuple[InputRow, ...]:
     """Return the files that the judgement of demands rests on, each once."""
     suite, preprocessing = gate.suite, gate.request.preprocessing
-    baseline, digest = gate.baseline_and_digest
+    baseline, digest = gate.approved.run_and_digest
     rows = [row for planned in demands for row in planned.thresholds.inputs]
     rows.append(yaml_input("manifest", suite.manifest_label, suite.manifest_content))
     if preprocessing is not None:

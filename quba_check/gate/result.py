@@ -58,8 +58,8 @@ class DemandResult(BaseModel):
 
     @property
     def warns(self) -> bool:
-        """True if the demand is not met and only warns."""
-        return not self.verdict.is_met and self.verdict.tier == "warn"
+        """True if the demand is waived, or not met and only warns."""
+        return self.verdict.outcome == "waived" or (not self.verdict.is_met and self.verdict.tier == "warn")
 
 
 def demand_result(
@@ -106,6 +106,8 @@ def _properties(verdict: Verdict, protocol: ProtocolName) -> dict[str, float | s
     if verdict.curve is not None and not isinstance(verdict.value, str):
         low, high = verdict.curve.interval(verdict.policy.confidence)
         properties |= {"interval_low": low, "interval_high": high}
+    if verdict.outcome == "waived":
+        properties["waiver"] = str(verdict.demand.waiver)
     properties |= {"groups": verdict.groups, "effective_images": verdict.effective}
     properties |= {verdict.demand.bound: verdict.demand.threshold, "unit": verdict.unit, "protocol": protocol}
     return {name: value for name, value in properties.items() if value is not None}

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quba_check.comparison.stored_run import StoredRun, stored_run
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
@@ -20,6 +20,7 @@ from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import InvariantError, ModelError, OptionError, UserError
 from quba_check.executors.settings import read_settings
+from quba_check.gate.baseline import SessionBaseline
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
@@ -27,7 +28,6 @@ from quba_check.models.preprocessing.config import PreprocessingConfig, fallback
 from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.request import PROVIDERS
 from quba_check.models.specs import ModelSpec, check_takes_architecture, models_by_name, parse_spec
-from quba_check.records.files import read_record_and_digest
 from quba_check.records.recorded_answers import RecordedAnswers
 from quba_check.storage.locations import local_folder
 from quba_check.verdicts.derived import unreachable_grade_of
@@ -138,11 +138,23 @@ class GateSession:
             OptionError: the file and an option exclude each other.
             PopulationError: the population of the file cannot grade anything.
         """
+        thresholds = self._read_thresholds(path)
+        check_thresholds(thresholds, self.options, self.baseline)
+        return thresholds
+
+    def _read_thresholds(self, path: Path) -> Thresholds:
         if path not in self._thresholds:
-            thresholds = read_thresholds(path, label=shown_path(path, self.root), suite=self.suite.facts)
-            check_thresholds(thresholds, self.options, self.baseline)
-            self._thresholds[path] = thresholds
+            label = shown_path(path, self.root)
+            self._thresholds[path] = read_thresholds(path, label=label, suite=self.suite.facts)
         return self._thresholds[path]
+
+    def check_files(self) -> None:
+        """Read the threshold files and the baseline.
+
+        Raises:
+            UserError: one of them cannot be used.
+        """
+        self.approved.check(self.demands(self.files))
 
     def demands(self, files: Iterable[Path]) -> list[PlannedDemand]:
         """Return the demands of threshold files on each model."""
@@ -366,24 +378,15 @@ class GateSession:
         label, callbacks = "".join(f"{part}: " for part in parts), self.callbacks
         return lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}"))
 
+    @cached_property
+    def approved(self) -> SessionBaseline:
+        """The baseline as options and threshold files state it."""
+        return SessionBaseline(self.options, self.root, [self._read_thresholds(path) for path in self.files])
+
     @property
     def baseline(self) -> StoredRun | None:
-        """The stored run named by `--quba-baseline`, if any."""
-        return self.baseline_and_digest[0]
-
-    @cached_property
-    def baseline_and_digest(self) -> tuple[StoredRun | None, str]:
-        """The run named by `--quba-baseline`, and the SHA-256 (hex) of its record.
-
-        Raises:
-            UserError: it cannot be read.
-        """
-        path = self.options.baseline
-        if path is None:
-            return None, ""
-        label = shown_path(path, self.root)
-        record, digest = read_record_and_digest(path, f"--quba-baseline: {label}")
-        return stored_run(path, label, record, self.options.store_location), digest
+        """The stored run that drops are counted from; None if none is approved yet."""
+        return self.approved.run
 
 
 def _reference_spec(text: str | None) -> ModelSpec | None:

@@ -115,7 +115,7 @@ def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredR
         theirs, ours = baseline.record.protocol, thresholds.protocol or given or "standard"
         if theirs != ours:
             raise OptionError(
-                f"--quba-baseline: {baseline.file} is of protocol {theirs}, but {label} is about protocol "
+                f"baseline: {baseline.file} is of protocol {theirs}, but {label} is about protocol "
                 f"{ours}. Allowed: a record of a run under {ours}."
             )
     population_of(thresholds).scores(thresholds.quba.weights)
@@ -133,6 +133,11 @@ def _check_early_stop(thresholds: Thresholds) -> None:
             "uncertain: point."
         )
     for demand in thresholds.demands:
+        if demand.waiver is not None:
+            raise OptionError(
+                f"--quba-early-stop: predicts one bound only, but {demand.name} ({demand.source_line}) is "
+                "waived down to another value. Leave the option out."
+            )
         if demand.needs_baseline:
             raise OptionError(
                 f"--quba-early-stop: sees images in random order, but {demand.name} ({demand.source_line}) "

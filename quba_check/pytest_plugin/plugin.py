@@ -123,8 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
             given += map(str, default_files(options, config.rootpath))
         config.args = given
         gate = _new_gate(config, options, threshold_files(given, base))
-        for path in gate.files:
-            gate.thresholds(path)
+        gate.check_files()
     config.stash[GATE] = gate
     config.stash[JUDGE] = Judge(gate)
     config.stash[FILES] = gate.files

@@ -25,6 +25,8 @@ LONGEST = 100
 """Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
 IMAGES_SUFFIX = ".npz"
 """Suffix of the per-image file next to a record."""
+HISTORY = "history.jsonl"
+"""File next to an approved record, with a line for each approval."""
 
 
 def record_paths(path: Path, records: Sequence[Record]) -> tuple[Path, ...]:
@@ -80,11 +82,16 @@ def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | No
 
 
 def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
-    """Refuse to replace the baseline of a run, or its per-image results.
+    """Refuse to replace the baseline of a run, its per-image results, or an approved record.
 
     Raises:
-        OptionError: it is the same file, under whatever name.
+        OptionError: it is the same file, under whatever name, or next to a history of approvals.
     """
+    if (path.parent / HISTORY).exists():
+        raise OptionError(
+            f"--quba-report: {path} is in the folder of an approved record. Allowed: another folder. "
+            "'quba-check approve' replaces the approved record."
+        )
     if baseline is not None and (
         _is_same(path, baseline)
         or _is_same(path.with_suffix(IMAGES_SUFFIX), baseline.with_suffix(IMAGES_SUFFIX))

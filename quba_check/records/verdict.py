@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import ClassVar, Literal
 
 from quba_check.core.confidence import CONFIDENCE
@@ -11,7 +12,7 @@ from quba_check.records.measurement import JsonRow, QuantityRow, StoppedRow
 
 QUBA = "quba"
 """Dimension name of demands on the QUBA score and the grade."""
-VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped", "not run"]
+VerdictOutcome = Literal["pass", "fail", "waived", "uncertain", "unmeasurable", "skipped", "not run"]
 Tier = Literal["block", "warn", "info"]
 Bound = Literal["min", "max", "max_drop", "max_relative_drop"]
 DROPS: tuple[Bound, ...] = ("max_drop", "max_relative_drop")
@@ -47,6 +48,25 @@ def worst_verdict(verdicts: Iterable[OverallVerdict]) -> OverallVerdict:
     return max(verdicts, key=list(EXIT_CODES).index, default="not judged")
 
 
+class Waiver(JsonRow):
+    """An exception from a demand that ends.
+
+    Attributes:
+        until: last day on which it holds, in UTC.
+        by: who decided it.
+        reason: the reason.
+        limit: the worst value that it allows, a letter for `quba.grade`.
+    """
+
+    until: date
+    by: str
+    reason: str
+    limit: float | str
+
+    def __str__(self) -> str:
+        return f"waived until {self.until} by {self.by}: {self.reason}"
+
+
 class VerdictRow(JsonRow):
     """The verdict on one demand.
 
@@ -67,6 +87,9 @@ class VerdictRow(JsonRow):
         stopped: the early decision; None if all images were evaluated.
         judged: the value that was compared, for the worst slice and the largest gap.
         note: slices that were not judged; empty if all were.
+        waiver: the exception from the demand; None without one.
+        optional: skipped if images are missing; None in older records.
+        allow_masked: masked values count; None in older records.
     """
 
     _of_lines: ClassVar = frozenset({"message"})
@@ -87,6 +110,9 @@ class VerdictRow(JsonRow):
     stopped: StoppedRow | None = None
     judged: QuantityRow | None = None
     note: str = ""
+    waiver: Waiver | None = None
+    optional: bool | None = None
+    allow_masked: bool | None = None
 
     @property
     def target(self) -> str:
@@ -111,7 +137,7 @@ class VerdictRow(JsonRow):
     @property
     def blocks(self) -> bool:
         """True if it blocks the release of the model."""
-        return not self.is_met and self.tier == "block"
+        return not self.is_met and self.outcome != "waived" and self.tier == "block"
 
 
 class GradeRow(JsonRow):

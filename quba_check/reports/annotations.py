@@ -101,7 +101,8 @@ def _of_record(record: Record, locate: Locate) -> Iterator[Annotation]:
         path = locate(row)
         line = None if path is None else row.line  # the text names a file outside the repository
         text = row.message or f"{row.target}: {row.outcome}"
-        yield Annotation(_BY_TIER[row.tier], title, text, path, line)
+        level = "warning" if row.outcome == "waived" else _BY_TIER[row.tier]
+        yield Annotation(level, title, text, path, line)
     verdict = record.overall_verdict
     if verdict != "pass" and not any(row.blocks for row in unmet):
         level = "warning" if verdict == "partial" else "error"

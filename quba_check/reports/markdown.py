@@ -125,9 +125,11 @@ def _verdict_line(record: Record) -> str:
         for grade in record.grades
         if grade.letter is not None
     ]
+    is_waived = record.overall_verdict == "pass" and any(row.outcome == "waived" for row in record.verdicts)
+    headline = "⚠️ PASS WITH WAIVERS" if is_waived else _HEADLINES[record.overall_verdict]
     return " · ".join(
         [
-            f"### {_HEADLINES[record.overall_verdict]}: {code(record.model.name)}",
+            f"### {headline}: {code(record.model.name)}",
             summary_line(record),
             *(limited_words(record) if record.overall_verdict == "pass" else ()),
             *dict.fromkeys(grades),

@@ -11,13 +11,13 @@ from quba_check.number_format import UNIT_SIGNS
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
 
-Label = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
+Label = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WAIVED", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
 LABELS: tuple[Label, ...] = get_args(Label)
 """Labels of verdicts in reports, the most severe first."""
-UNMET: tuple[Label, ...] = ("FAIL", "UNCERTAIN", "WARN", "INFO")
+UNMET: tuple[Label, ...] = ("FAIL", "UNCERTAIN", "WAIVED", "WARN", "INFO")
 """Labels of demands that were not met."""
 _BY_TIER: dict[str, Label] = {"block": "FAIL", "warn": "WARN", "info": "INFO"}
-_BY_OUTCOME: dict[str, Label] = {"pass": "PASS", "skipped": "SKIP", "not run": "NOT RUN"}
+_BY_OUTCOME: dict[str, Label] = {"pass": "PASS", "waived": "WAIVED", "skipped": "SKIP", "not run": "NOT RUN"}
 
 
 class Look(NamedTuple):
@@ -41,6 +41,7 @@ class Look(NamedTuple):
 LOOKS: Mapping[Label, Look] = {
     "FAIL": Look("failed", "Failed", "bold red", "❌", "bad"),
     "UNCERTAIN": Look("uncertain", "Uncertain", "bold yellow", "❌", "warn"),
+    "WAIVED": Look("waived", "Waived", "yellow", "⚠️", "warn"),
     "WARN": Look("warned", "Warned", "yellow", "⚠️", "warn"),
     "INFO": Look("missed (info only)", "For information", "cyan", "ℹ️", "open"),
     "ALLOWED": Look("uncertain but allowed", "Uncertain but allowed", "yellow", "➖", "warn"),
@@ -126,7 +127,7 @@ def release_line(record: Record) -> str:
     """Return the overall verdict in a line: `released: yes`, or the reasons against it."""
     match record.overall_verdict:
         case "pass":
-            return ", ".join(["released: yes", *limited_words(record)])
+            return ", ".join(["released: yes", *limited_words(record), *_waived_words(record)])
         case "partial":
             return f"released: not decided; demands that were not selected: {record.unselected}"
         case "interrupted":
@@ -139,6 +140,13 @@ def release_line(record: Record) -> str:
         if (names := [row.name for row in record.verdicts if row.blocks and label(row) == outcome_label])
     ]
     return "; ".join(["released: no", *reasons])
+
+
+def _waived_words(record: Record) -> list[str]:
+    """Return the waived demands in words, each with its last day; empty without any."""
+    waivers = [(row.name, row.waiver) for row in record.verdicts if row.outcome == "waived"]
+    names = [f"{name} until {waiver.until}" for name, waiver in waivers if waiver is not None]
+    return [f"waived: {listed(names, NAMES_SHOWN)}"] if names else []
 
 
 def bound_text(verdict: VerdictRow, unit: str = "") -> str:

@@ -26,6 +26,9 @@ NO_BASELINE = (
 def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iterable[float] = ()) -> Verdict:
     """Return the verdict on a demand. A value equal to the threshold meets it.
 
+    A waived demand that is not met is `waived` down to the waiver's worst value; one that is met fails, so
+    that the waiver is removed.
+
     Args:
         demand: the demand.
         evidence: the outcome of the demand's dimension; the grade for demands on it.
@@ -38,6 +41,17 @@ def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iter
         A masked value fails unless the demand allows it. Without data, part or grade the demand is
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
+    verdict, waiver = _judge(demand, evidence, policy, others), demand.waiver
+    is_allowed = verdict.outcome == "uncertain" and policy.uncertain == "allow"
+    if waiver is None or verdict.value is None or verdict.reason or is_allowed:
+        return verdict
+    if verdict.outcome == "pass":
+        return replace(verdict, outcome="fail", has_needless_waiver=True)
+    allowed = _judge_by_point(replace(demand, threshold=waiver.limit, waiver=None), evidence)
+    return replace(verdict, outcome="waived") if allowed.outcome == "pass" else verdict
+
+
+def _judge(demand: Demand, evidence: Judged, policy: Policy, others: Iterable[float]) -> Verdict:
     verdict = replace(_judge_by_point(demand, evidence), policy=policy)
     if verdict.groups is not None and verdict.groups < LEAST_GROUPS and policy.uncertain == "fail":
         reason = (

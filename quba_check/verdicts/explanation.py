@@ -75,9 +75,12 @@ def _headline(verdict: Verdict) -> str:
         bound = f"{_formatted(verdict, threshold)}{_score_and_percentile(verdict)}"
         return f"{target} {_formatted(verdict, value)} {relation} {bound}"
     if isinstance(value, str) or isinstance(threshold, str):
-        return f"{target} {value} {relation} {threshold}{_score_and_percentile(verdict)}"
+        needless = ", so it needs no waiver" if verdict.has_needless_waiver else ""
+        return f"{target} {value} {relation} {threshold}{needless}{_score_and_percentile(verdict)}"
     unit = verdict.unit or ""
     value_text, bound_text = format_distinct(value, threshold, unit)
+    if verdict.has_needless_waiver:
+        return f"{target} {value_text} {relation} {bound_text}, so it needs no waiver"
     if verdict.outcome == "pass":
         return f"{target} {value_text} {relation} {bound_text}"
     direction = "short" if demand.bound == "min" else "over"
@@ -89,7 +92,7 @@ def _relation(verdict: Verdict) -> str:
     met, missed = ("at least", "below") if verdict.demand.bound == "min" else ("at most", "above")
     if verdict.outcome == "uncertain":
         return f"is not shown to be {met if verdict.policy.uncertain == 'fail' else missed}"
-    return f"is {met if verdict.outcome == 'pass' else missed}"
+    return f"is {met if verdict.outcome == 'pass' or verdict.has_needless_waiver else missed}"
 
 
 def _formatted(verdict: Verdict, number: float | str) -> str:
@@ -106,6 +109,7 @@ def _score_and_percentile(verdict: Verdict) -> str:
 
 def _details(verdict: Verdict) -> Iterator[str]:
     evidence = verdict.evidence
+    yield from _waiver_details(verdict)
     if isinstance(evidence, Measurement):
         worst = ", ".join(
             f"{name} {format_value(part.value, part.unit)}"
@@ -133,9 +137,22 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield f"{100 * verdict.policy.confidence:g} % interval{of_score}{colon} {interval}"
         if verdict.within_noise and not isinstance(evidence, Grade) and not is_too_wide(ends, unit):
             yield _more_images(verdict)
-    if isinstance(evidence, Measurement) and verdict.outcome != "pass":
+    if isinstance(evidence, Measurement) and verdict.outcome != "pass" and not verdict.has_needless_waiver:
         yield from temperature_advice(verdict, evidence)
     yield from _notes(verdict)
+
+
+def _waiver_details(verdict: Verdict) -> Iterator[str]:
+    """Yield the waiver of the demand, with what it lacks if the demand fails."""
+    waiver = verdict.demand.waiver
+    if waiver is None or verdict.value is None:
+        return
+    if verdict.has_needless_waiver:
+        yield f"remove 'waive': {waiver}"
+    elif verdict.outcome == "waived":
+        yield str(waiver)
+    else:
+        yield f"worse than its waiver allows, {_formatted(verdict, waiver.limit)}: {waiver}"
 
 
 def _notes(verdict: Verdict) -> Iterator[str]:

@@ -20,7 +20,7 @@ _NORMAL = NormalDist()
 LARGEST_FACTOR = 100
 """Largest stated number of images to decide a demand, in multiples of the images at hand."""
 
-VerdictOutcome = Literal["pass", "fail", "uncertain", "unmeasurable", "skipped"]
+VerdictOutcome = Literal["pass", "fail", "waived", "uncertain", "unmeasurable", "skipped"]
 
 Judged = Measurement | Unmeasurable | Grade | Drop
 """Evidence for or against a demand."""
@@ -32,7 +32,8 @@ class Verdict:
 
     Attributes:
         demand: the demand.
-        outcome: `pass`, `fail`, `uncertain`, `unmeasurable`, or `skipped` (an optional demand without data).
+        outcome: `pass`, `fail`, `waived`, `uncertain`, `unmeasurable`, or `skipped` (an optional demand
+            without data).
         evidence: the measurement, drop or grade, or the reason why there is none.
         value: the number or letter that was compared with the threshold; None if there is none.
         unit: the unit of the value.
@@ -44,6 +45,7 @@ class Verdict:
         within_noise: the bound lies inside the interval of the value.
         policy: the policy of the demand's file.
         stopped: the early decision; None if all images were evaluated.
+        has_needless_waiver: the demand fails only because its waiver is not needed.
     """
 
     demand: Demand
@@ -59,6 +61,7 @@ class Verdict:
     within_noise: bool = False
     policy: Policy = POINT
     stopped: StoppedRow | None = None
+    has_needless_waiver: bool = False
 
     @property
     def enough_images(self) -> int | None:

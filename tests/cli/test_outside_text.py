@@ -156,6 +156,7 @@ COMMANDS = {
     "store prune": "store prune --records --store store",
     "status": "status --store store",
     "status --json": "status --store store --json",
+    "approve": "approve textured.json --reason x",
     "what-if": "what-if textured.json release.yaml --baseline demo.json",
     "tune": "tune demo.json -o tuned.yaml",
     "power": "power release.yaml --images 100 --record demo.json",
@@ -224,7 +225,7 @@ def test_no_command_writes_what_a_terminal_or_ci_obeys(
     if name == "badge":
         ElementTree.fromstring(out)  # noqa: S314  our own file
     for path in folder.rglob("*"):
-        if path.is_file() and before.get(path) != path.read_bytes():
+        if path.is_file() and path.suffix != ".npz" and before.get(path) != path.read_bytes():
             check_file(path)
 
 

@@ -133,7 +133,7 @@ def test_an_extended_file_has_the_rule(read):
         (
             "answers: {at: {probability: 0.9}, share: {min: 0.7, slices: {a: {}}}}\n",
             "2: answers.share: unknown key 'slices'. "
-            "Allowed: min, max, max_drop, max_relative_drop, tier, optional.",
+            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, waive.",
         ),
     ],
 )

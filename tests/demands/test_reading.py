@@ -265,13 +265,14 @@ def test_shipped_profiles_are_valid(name):
         (
             "schema: 1\ndimension:\n  accuracy: {min: 0.5}\n",
             "2: unknown key 'dimension'. Did you mean 'dimensions'? "
-            "Allowed: schema, name, extends, protocol, uncertain, confidence, dimensions, classes, answers, "
+            "Allowed: schema, name, extends, protocol, baseline, uncertain, confidence, dimensions, classes, "
+            "answers, "
             "parity, serving, quba.",
         ),
         (
             "schema: 1\ndimensions:\n  accuracy:\n    min: 0.5\n    tiers: warn\n",
             "5: dimensions.accuracy: unknown key 'tiers'. Did you mean 'tier'? "
-            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, parts, slices.",
+            "Allowed: min, max, max_drop, max_relative_drop, tier, optional, waive, parts, slices.",
         ),
         (
             "schema: 1\ndimensions:\n  adversarial_robustness: {allow_masked: true}\n",

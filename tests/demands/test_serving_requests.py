@@ -62,7 +62,7 @@ def test_names_are_not_checked_without_a_suite(tmp_path: Path) -> None:
         (
             "app: {accuracy: {max_relative_drop: 0.1}}",
             "serving.app.accuracy: unknown key 'max_relative_drop'. Did you mean 'max_drop'? "
-            "Allowed: min, max_drop, tier, optional.",
+            "Allowed: min, max_drop, waive, tier, optional.",
         ),
         ("app: {accuracy: {max_drop: 1}}", "serving.app.accuracy.max_drop: got 1. Allowed: less than 1."),
         ("app: {agreement: {max: 0.5}}", "serving.app.agreement max: higher is better here. Allowed: min."),

@@ -84,7 +84,7 @@ def test_the_digest_of_a_baseline_is_of_the_record_that_was_read(new_gate: NewGa
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     gate = new_gate(TWO, baseline=path)
     path.write_text("{}")
-    assert gate.baseline_and_digest == (gate.baseline, digest)
+    assert gate.approved.run_and_digest == (gate.baseline, digest)
 
 
 def test_a_population_that_changes_during_the_run(new_gate: NewGate, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def baseline(protocol: str) -> Any:
             DROP,
             {},
             "released",
-            "--quba-baseline: old.json is of protocol released, but x.yaml is about protocol standard. "
+            "baseline: old.json is of protocol released, but x.yaml is about protocol standard. "
             "Allowed: a record of a run under standard.",
         ),
     ],

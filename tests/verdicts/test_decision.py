@@ -1,6 +1,7 @@
 """Verdicts by the value alone, and by policies with noise."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,10 @@ from support.gated import CALIBRATION, CORRUPTION, GRADE, LETTER, SCORE, corrupt
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.drop import Drop
 from quba_check.core.grade import LETTERS
+from quba_check.core.measurement import Unmeasurable
 from quba_check.demands.policy import Policy
 from quba_check.records.measurement import StoppedRow
+from quba_check.records.verdict import Waiver
 from quba_check.verdicts import judge, judge_stopped, p_value
 from quba_check.verdicts.explanation import explanation
 
@@ -149,3 +152,49 @@ def test_too_few_groups_allow_no_interval(uncertain: str, outcome: str) -> None:
         assert verdict.reason == (
             "too few groups of images (7) for an interval, which 'uncertain: fail' needs. Allowed: 10 or more"
         )
+
+
+WAIVER = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", limit=0.4)
+WAIVED = replace(CORRUPTION, waiver=WAIVER)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.floats(-1, 1), st.floats(0.01, 0.99), st.sampled_from(["min", "max"]))
+def test_a_waiver_covers_values_down_to_its_own(value, slack, bound):
+    sign = 1 if bound == "min" else -1
+    waiver = WAIVER.model_copy(update={"limit": 0.5 - sign * slack})
+    verdict = judge(replace(WAIVED, bound=bound, waiver=waiver), corruption(value))
+    if sign * value >= sign * 0.5:
+        assert (verdict.outcome, verdict.has_needless_waiver) == ("fail", True)
+    else:
+        assert verdict.outcome == ("waived" if sign * value >= sign * waiver.limit else "fail")
+        assert not verdict.has_needless_waiver
+
+
+@pytest.mark.parametrize(
+    ("value", "point", "fail", "allow"),
+    [
+        (0.60, "fail", "fail", "fail"),
+        (0.51, "fail", "waived", "uncertain"),
+        (0.49, "waived", "waived", "uncertain"),
+        (0.42, "waived", "waived", "waived"),
+        (0.39, "fail", "fail", "fail"),
+    ],
+)
+def test_waivers_under_policies(value, point, fail, allow):
+    for word, outcome in (("point", point), ("fail", fail), ("allow", allow)):
+        assert judge(WAIVED, noisy(value, 0.02), Policy(word)).outcome == outcome
+
+
+def test_letters_can_be_waived():
+    demand = replace(LETTER, threshold="B", waiver=WAIVER.model_copy(update={"limit": "D"}))
+    outcomes = [judge(demand, replace(GRADE, letter=letter)).outcome for letter in "ABCDF"]
+    assert outcomes == ["fail", "fail", "waived", "waived", "fail"]
+
+
+def test_what_has_no_value_cannot_be_waived():
+    missing = Unmeasurable("corruption_robustness", "no images", missing_data=True)
+    assert judge(WAIVED, missing).outcome == "unmeasurable"
+    assert judge(replace(WAIVED, optional=True), missing).outcome == "skipped"
+    masked = replace(corruption(0.45), masked=("gradients are 0",))
+    assert judge(WAIVED, masked).outcome == "fail"

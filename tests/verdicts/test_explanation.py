@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from support.gated import (
@@ -22,6 +23,7 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
 from quba_check.demands.policy import Policy
+from quba_check.records.verdict import Waiver
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import explanation
 
@@ -459,3 +461,27 @@ def test_no_lost_answer_has_no_line():
         "flipped_images": Table(FLIPS["flipped_images"].columns, FLIPS["flipped_images"].rows[1:]),
     }
     assert of_parity("negative_flips", tables=gained) == []
+
+
+def test_waivers():
+    waiver = Waiver(until=date(2027, 1, 31), by="ann", reason="new data", limit=0.4)
+    demand = replace(CORRUPTION, waiver=waiver)
+
+    def lines(value):
+        return explanation(judge(demand, corruption(value))).splitlines()[:2]
+
+    assert lines(0.45) == [
+        "corruption_robustness 0.450 is below 0.500 (short by 0.050)",
+        "  waived until 2027-01-31 by ann: new data",
+    ]
+    assert lines(0.39) == [
+        "corruption_robustness 0.390 is below 0.500 (short by 0.110)",
+        "  worse than its waiver allows, 0.400: waived until 2027-01-31 by ann: new data",
+    ]
+    assert lines(0.55) == [
+        "corruption_robustness 0.550 is at least 0.500, so it needs no waiver",
+        "  remove 'waive': waived until 2027-01-31 by ann: new data",
+    ]
+    letter = replace(LETTER, waiver=waiver.model_copy(update={"limit": "F"}))
+    headline = explanation(judge(letter, replace(GRADE, letter="B"))).splitlines()[0]
+    assert headline.startswith("quba.grade B is at least C, so it needs no waiver (")

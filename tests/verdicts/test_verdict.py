@@ -37,6 +37,9 @@ def test_rows():
         "stopped": None,
         "judged": None,
         "note": "",
+        "waiver": None,
+        "optional": False,
+        "allow_masked": False,
     }
     assert verdict_row(judge(CORRUPTION, corruption(0.6)), "x").message == ""
     assert verdict_row(judge(LETTER, GRADE), "x").limit == "C"

@@ -1,0 +1,119 @@
+"""The baseline of a gate session, from an option or the threshold files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from quba_check.comparison.looser import looser_demands
+from quba_check.comparison.stored_run import StoredRun, stored_run
+from quba_check.core.protocols import ProtocolName
+from quba_check.demands.demand import Thresholds
+from quba_check.errors import OptionError
+from quba_check.gate.options import Options
+from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.threshold_files import shown_path
+from quba_check.messages import listed
+from quba_check.records.baselines import approved_record
+from quba_check.records.files import read_record_and_digest
+from quba_check.storage.locations import local_folder
+from quba_check.verdicts.decision import NO_BASELINE
+
+
+class SessionBaseline:
+    """The stored run that drops are counted from.
+
+    It is that of `--quba-baseline`, else the one that the threshold files state.
+
+    Args:
+        options: the options of the run.
+        root: folder of the project.
+        files: the threshold files.
+    """
+
+    def __init__(self, options: Options, root: Path, files: Sequence[Thresholds]) -> None:
+        self._options = options
+        self._root = root
+        self.stated = list(dict.fromkeys(file.baseline for file in files if file.baseline is not None))
+        """The different baselines that the threshold files state."""
+
+    @property
+    def run(self) -> StoredRun | None:
+        """The run; None if none is approved yet."""
+        return self.run_and_digest[0]
+
+    @cached_property
+    def run_and_digest(self) -> tuple[StoredRun | None, str]:
+        """The run, and the SHA-256 (hex) of its record.
+
+        Raises:
+            UserError: it cannot be read, or the files state different ones.
+        """
+        path, origin = self._options.baseline, "--quba-baseline"
+        if path is None and self.stated:
+            if len(self.stated) > 1:
+                raise OptionError(
+                    f"baseline: the threshold files state different ones, got {listed(self.stated)}. "
+                    "Allowed: one for all. Use two runs, or name one with --quba-baseline FILE.json."
+                )
+            store = local_folder(self._options.store_location)
+            path, origin = approved_record(self.stated[0], self._root, store), "baseline"
+        if path is None:
+            return None, ""
+        label = shown_path(path, self._root)
+        record, digest = read_record_and_digest(path, f"{origin}: {label}")
+        return stored_run(path, label, record, self._options.store_location), digest
+
+    @property
+    def is_first_release(self) -> bool:
+        """True if the user states that there is nothing to compare with yet."""
+        return self._options.first_release and self._options.reference is None
+
+    @property
+    def reason_for_none(self) -> str:
+        """The reason for no baseline, with what to do."""
+        if not self.stated:
+            return NO_BASELINE
+        return (
+            f"first release: there is no baseline {listed(self.stated)} yet. Approve a record with "
+            "'quba-check approve', or give --quba-first-release"
+        )
+
+    def looser(self, demands: Iterable[PlannedDemand], protocol: ProtocolName) -> list[str]:
+        """Return the demands of the baseline that are gone or looser, in words.
+
+        Args:
+            demands: all demands of the session.
+            protocol: the protocol to compare; none are looser if the baseline is of the other one.
+        """
+        if self.run is None or self.run.record.protocol != protocol:
+            return []
+        rows = [
+            planned.demand.verdict_row(planned.node_id, "not run", "", policy=planned.thresholds.policy)
+            for planned in demands
+            if planned.protocol == protocol
+        ]
+        return looser_demands(self.run.record.verdicts, rows)
+
+    def check(self, demands: Iterable[PlannedDemand]) -> None:
+        """Check the baseline against the options and the demands of the session.
+
+        Raises:
+            OptionError: `--quba-first-release` with a baseline, or `--quba-no-looser` without one or with
+                looser demands.
+        """
+        run, options = self.run, self._options
+        if run is None:
+            if options.no_looser and not options.first_release:
+                raise OptionError(f"--quba-no-looser: {self.reason_for_none}.")
+            return
+        if options.first_release:
+            raise OptionError(
+                f"--quba-first-release: there is a baseline, got {run.file}. Leave the option out."
+            )
+        if options.no_looser and (looser := self.looser(demands, run.record.protocol)):
+            raise OptionError(
+                f"--quba-no-looser: the demands are looser than those of {run.file}: {'; '.join(looser)}. "
+                "Restore them, or approve a record of a run without the option."
+            )

@@ -1,0 +1,115 @@
+"""Baselines: approved records, kept in a folder with the history of approvals."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from quba_check.errors import StoreError, UserError
+from quba_check.messages import printable
+from quba_check.records.files import HISTORY, IMAGES_SUFFIX, write_bytes, write_images
+from quba_check.storage.atomic import write_atomically
+from quba_check.storage.json_text import parse_json
+from quba_check.storage.url_objects import UrlObjects
+from quba_check.storage.user_files import is_url, reason
+
+FOLDER = "baselines"
+"""Folder of the baselines next to a project's root, one folder each."""
+RECORD = "record.json"
+"""Name of the approved record in its folder."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+"""Names of baselines; anything else is a path or a URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A line of the history of a baseline.
+
+    Attributes:
+        time: time of the approval in UTC, in ISO 8601.
+        by: who approved it.
+        reason: the reason; empty if none was given.
+        model: name of the model.
+        verdict: overall verdict of the record.
+        waived: names of its waived demands.
+        sha256: SHA-256 (hex) of the record.
+    """
+
+    time: str
+    by: str
+    reason: str
+    model: str
+    verdict: str
+    waived: tuple[str, ...]
+    sha256: str
+
+
+def approved_record(location: str, root: Path, copies: Path) -> Path | None:
+    """Return the approved record at a location; None if none is approved yet.
+
+    Args:
+        location: the name of a baseline, or the path or URL of its folder.
+        root: folder with the folder `baselines`.
+        copies: folder of this machine for the files of a URL.
+
+    Raises:
+        UserError: the files at a URL cannot be read or copied.
+    """
+    if is_url(location):
+        return _copied(location, copies)
+    path = (root / FOLDER / location if NAME.fullmatch(location) else Path(location)) / RECORD
+    return path if path.exists() else None
+
+
+def _copied(url: str, copies: Path) -> Path | None:
+    """Copy record and per-image results of a URL to this machine; return the record."""
+    objects = UrlObjects(url, "baseline", UserError)
+    path = copies / FOLDER / hashlib.blake2b(url.encode(), digest_size=8).hexdigest() / RECORD
+    try:
+        content = objects.get(RECORD)
+    except FileNotFoundError:
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+        images = path.with_suffix(IMAGES_SUFFIX)
+        try:
+            write_atomically(images, objects.get(images.name))
+        except FileNotFoundError:
+            images.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"baseline: {path} cannot be written ({reason(error)}).") from None
+    return path
+
+
+def write_baseline(folder: Path, record: bytes, images: bytes | None, approval: Approval) -> None:
+    """Write or replace a baseline, and add a line to its history.
+
+    Args:
+        folder: folder of the baseline.
+        record: content of the record.
+        images: content of its per-image file; None if it is not stored.
+        approval: the line of the history.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    path, history = folder / RECORD, folder / HISTORY
+    earlier = history.read_bytes() if history.exists() else b""
+    write_bytes(earlier + json.dumps(asdict(approval), ensure_ascii=False).encode() + b"\n", history)
+    write_images(images, path)
+    write_bytes(record, path)
+
+
+def last_approval(record: Path) -> dict[str, Any]:
+    """Return the last line of the history next to a record; empty without one."""
+    try:
+        line = (record.parent / HISTORY).read_text().splitlines()[-1]
+        content = parse_json(line)
+        return {key: printable(value) for key, value in content.items()}
+    except (OSError, ValueError, IndexError, AttributeError):
+        return {}

@@ -1,0 +1,129 @@
+"""The baseline of a session: stated by files, missing in a first release, and stricter demands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gate.conftest import NewGate, loaded_judge
+from support.gated import CORRUPTION
+from support.tuned import record, thresholds
+
+from quba_check.errors import OptionError
+from quba_check.gate.baseline import SessionBaseline
+from quba_check.gate.collector import ResultCollector
+from quba_check.gate.options import Options
+from quba_check.gate.session import GateSession
+from quba_check.records.baselines import Approval, write_baseline
+from quba_check.records.record import Record
+
+DROP = "baseline: release\ndimensions: {accuracy: {max_drop: 0.01, optional: true}}"
+MISSING = (
+    "first release: there is no baseline release yet. Approve a record with 'quba-check approve', or give "
+    "--quba-first-release"
+)
+SKIPPED = "first release: there is no baseline yet (--quba-first-release)"
+
+
+def judged(gate: GateSession) -> Record:
+    judge, collector = loaded_judge(gate), ResultCollector()
+    demands = gate.demands(gate.files)
+    for planned in demands:
+        collector.add(judge.judge(planned))
+    names = {planned.node_id for planned in demands}
+    (one,) = collector.records(gate, demands, names, interrupted=False, stopped=False)
+    return one
+
+
+def approve(folder: Path, content: Record, name: str = "release") -> None:
+    approval = Approval("2026-01-01T00:00:00+00:00", "ann", "", "r50", "pass", (), "0" * 64)
+    write_baseline(folder / "baselines" / name, content.to_json().encode(), None, approval)
+
+
+def test_a_first_release_blocks_even_if_the_demand_is_optional(new_gate: NewGate) -> None:
+    (verdict,) = judged(new_gate(DROP)).verdicts
+    assert (verdict.outcome, verdict.blocks) == ("unmeasurable", True)
+    assert verdict.message.startswith(f"accuracy drop could not be measured: {MISSING}\n")
+
+
+def test_a_first_release_is_stated(new_gate: NewGate) -> None:
+    text = "dimensions: {accuracy: {min: 0, max_drop: 0.01}}\nparity: {agreement: {min: 0.9}}"
+    one = judged(new_gate(text, first_release=True))
+    assert [(row.name, row.outcome) for row in one.verdicts] == [
+        ("accuracy[min]", "pass"),
+        ("accuracy[max_drop]", "skipped"),
+        ("parity.agreement[min]", "skipped"),
+    ]
+    assert one.verdicts[1].message.startswith(f"accuracy drop was skipped: {SKIPPED}\n")
+    assert one.warnings == ("first release: demands on drops and parity are skipped (--quba-first-release)",)
+    assert one.overall_verdict == "pass"
+
+
+def test_the_stated_baseline_is_used(new_gate: NewGate, tmp_path: Path) -> None:
+    approve(tmp_path, judged(new_gate("dimensions: {accuracy: {min: 0}}")))
+    one = judged(new_gate(DROP))
+    assert [row.outcome for row in one.verdicts] == ["pass"]
+    assert [row.path for row in one.inputs if row.kind == "baseline"] == ["baselines/release/record.json"]
+    assert one.warnings == (
+        "the demands are looser than those of baselines/release/record.json: accuracy[min] is gone (>= 0)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (
+            DROP,
+            {"first_release": True},
+            "--quba-first-release: there is a baseline, got baselines/release/record.json. Leave the "
+            "option out.",
+        ),
+        (
+            DROP,
+            {"no_looser": True},
+            "--quba-no-looser: the demands are looser than those of baselines/release/record.json: "
+            "corruption_robustness[min] is gone (>= 0.5). Restore them, or approve a record of a run "
+            "without the "
+            "option.",
+        ),
+        (
+            "dimensions: {accuracy: {min: 0}}",
+            {"no_looser": True},
+            "--quba-no-looser: there is no baseline to compare with. Name a record with --quba-baseline "
+            "FILE.json "
+            "(what-if: --baseline), or a model with --quba-reference.",
+        ),
+        (DROP.replace("release", "other"), {"no_looser": True}, f"--quba-no-looser: {MISSING}."),
+    ],
+)
+def test_options_that_the_baseline_excludes(
+    new_gate: NewGate, tmp_path: Path, text: str, options: dict[str, bool], message: str
+) -> None:
+    approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
+    with pytest.raises(OptionError) as caught:
+        new_gate(text, **options).check_files()
+    assert str(caught.value) == message.replace("baseline release yet", "baseline other yet")
+
+
+def test_options_without_conflict(new_gate: NewGate, tmp_path: Path) -> None:
+    new_gate(DROP, first_release=True, no_looser=True).check_files()
+    approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
+    text = "baseline: release\ndimensions: {corruption_robustness: {min: 0.5}, accuracy: {max_drop: 0}}"
+    new_gate(text, no_looser=True).check_files()
+
+
+def test_files_that_state_different_baselines(tmp_path: Path) -> None:
+    files = [thresholds(DROP), thresholds(DROP.replace("release", "other"))]
+    with pytest.raises(OptionError) as caught:
+        _ = SessionBaseline(Options(("net",)), tmp_path, files).run
+    assert str(caught.value) == (
+        "baseline: the threshold files state different ones, got release, other. Allowed: one for all. Use "
+        "two runs, or name one with --quba-baseline FILE.json."
+    )
+
+
+def test_an_option_replaces_the_stated_baseline(new_gate: NewGate, tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text(record().to_json())
+    gate = new_gate(DROP, baseline=tmp_path / "old.json")
+    assert gate.baseline is not None
+    assert gate.baseline.file == "old.json"

@@ -1,0 +1,62 @@
+"""Approved records: where they are, and their history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.s3 import S3Server
+
+from quba_check.records.baselines import Approval, approved_record, last_approval, write_baseline
+from quba_check.storage.url_objects import UrlObjects
+
+FIRST = Approval("2026-01-01T00:00:00+00:00", "ann", "", "r50", "pass", (), "0" * 64)
+SECOND = Approval(
+    "2026-02-01T00:00:00+00:00", "bo", "fix in 2.4", "r51", "fail", ("accuracy[min]",), "1" * 64
+)
+
+
+def test_an_approval_replaces_the_files_and_adds_a_line(tmp_path):
+    folder = tmp_path / "baselines" / "release"
+    write_baseline(folder, b"one", b"images", FIRST)
+    write_baseline(folder, b"two", None, SECOND)
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix != ".jsonl"} == {
+        "record.json": b"two"
+    }
+    assert (folder / "history.jsonl").read_text().splitlines() == [
+        '{"time": "2026-01-01T00:00:00+00:00", "by": "ann", "reason": "", "model": "r50", "verdict": "pass", '
+        f'"waived": [], "sha256": "{"0" * 64}"}}',
+        '{"time": "2026-02-01T00:00:00+00:00", "by": "bo", "reason": "fix in 2.4", "model": "r51", '
+        f'"verdict": "fail", "waived": ["accuracy[min]"], "sha256": "{"1" * 64}"}}',
+    ]
+    assert last_approval(folder / "record.json")["by"] == "bo"
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[1]", "3"])
+def test_a_history_that_cannot_be_read_is_empty(tmp_path, content):
+    if content is not None:
+        (tmp_path / "history.jsonl").write_text(content)
+    assert last_approval(tmp_path / "record.json") == {}
+
+
+def test_names_and_paths(tmp_path):
+    folder = tmp_path / "baselines" / "v1.2"
+    assert approved_record("v1.2", tmp_path, tmp_path) is None
+    write_baseline(folder, b"one", None, FIRST)
+    assert approved_record("v1.2", tmp_path, tmp_path) == folder / "record.json"
+    assert approved_record(str(folder), Path("elsewhere"), tmp_path) == folder / "record.json"
+
+
+def test_the_files_of_a_url_are_copied_again_each_time(s3: S3Server, tmp_path):
+    url = f"{s3.url}/baselines/release"
+    assert approved_record(url, tmp_path, tmp_path / "store") is None
+    objects = UrlObjects(url)
+    for name, content in (("record.json", b"one"), ("record.npz", b"images")):
+        objects.set(name, content)
+    path = approved_record(url, tmp_path, tmp_path / "store")
+    assert path is not None
+    assert (path.read_bytes(), path.with_suffix(".npz").read_bytes()) == (b"one", b"images")
+    objects.set("record.json", b"two")
+    objects.delete("record.npz")
+    assert approved_record(url, tmp_path, tmp_path / "store") == path
+    assert (path.read_bytes(), path.with_suffix(".npz").exists()) == (b"two", False)
