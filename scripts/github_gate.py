@@ -19,6 +19,8 @@ from typing import Any
 VERDICTS = ("pass", "partial", "not judged", "incomplete", "uncertain", "fail", "interrupted")
 """Overall verdicts, the most severe last."""
 LETTERS = ("A", "B", "C", "D", "F")
+SINGLE = ("data", "arch", "preprocessing", "baseline", "html")
+"""Inputs that are options of pytest with one value."""
 SWITCHES = ("blocking", "comment")
 USAGE_ERROR = 4
 """Exit code of a run whose options were refused."""
@@ -33,7 +35,7 @@ def lines(text: str) -> list[str]:
 
 def arguments(inputs: Mapping[str, str], record: Path, summary: Path) -> list[str]:
     """Return the arguments of pytest; each line of `args` is one."""
-    single = {f"--quba-{name}": inputs[name] for name in ("data", "baseline", "html")}
+    single = {f"--quba-{name}": inputs[name] for name in SINGLE}
     return [
         *(f"--model={model}" for model in lines(inputs["model"])),
         *(f"--quba-thresholds={file}" for file in lines(inputs["thresholds"])),
@@ -95,7 +97,7 @@ def run_command(*words: str) -> int:
 
 def main() -> int:
     """Run the gate by the inputs in the environment."""
-    names = ("model", "thresholds", "data", "baseline", "html", "args", "record", *SWITCHES)
+    names = ("model", "thresholds", "args", "record", *SINGLE, *SWITCHES)
     inputs = {name: os.environ.get(f"QUBA_INPUT_{name.upper()}", "") for name in names}
     for name in SWITCHES:
         if inputs[name] not in ("true", "false"):

@@ -100,7 +100,8 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     for name, examination in examinations(session, demands, short=False, **asked):
         if not as_json:
             lines = [model_line(session, name), *([] if results else data_lines(session, demands))]
-            click.echo(wrapped(filter(None, lines), terminal_width(WIDEST)))
+            if setup := wrapped(filter(None, lines), terminal_width(WIDEST)):
+                click.echo(setup)
             _print(name, examination)
         results.append(examination)
     if as_json:

@@ -21,7 +21,7 @@ def test_each_is_measured_judged_and_recorded(judge: Judge) -> None:
         ]
     )
     lines = "\n".join(result.outlines)
-    assert re.findall(r"^(nets:\w+): accuracy +\S+ \S+ +>= 0.5 +PASS$", lines, re.MULTILINE) == [
+    assert re.findall(r"^(nets:\w+): accuracy +\S+ \S+ +>= 0.5 +PASS", lines, re.MULTILINE) == [
         "nets:net",
         "nets:other",
     ]

@@ -8,13 +8,20 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
+import torch
 from ruamel.yaml import YAML
 from support.demo_runs import demo_store
+from support.rows import verdict
+from support.tiny import write_suite
 from support.tuned import record
+
+from quba_check.gate.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
@@ -33,8 +40,8 @@ def action_steps() -> list[dict[str, Any]]:
     return steps
 
 
-def github_steps() -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = content(GITHUB)["jobs"]["gate"]["steps"]
+def github_steps(job: str = "gate") -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = content(GITHUB)["jobs"][job]["steps"]
     return steps
 
 
@@ -55,7 +62,11 @@ def test_zizmor_has_no_finding() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("step", [*action_steps(), *github_steps()], ids=lambda step: step.get("name", ""))
+@pytest.mark.parametrize(
+    "step",
+    [*action_steps(), *github_steps(), *github_steps("approve")],
+    ids=lambda step: step.get("name", ""),
+)
 def test_no_script_has_expressions(step: dict[str, Any]) -> None:
     """GitHub pastes expressions into scripts; a title of a pull request could then run."""
     assert "${{" not in step.get("run", "")
@@ -64,15 +75,15 @@ def test_no_script_has_expressions(step: dict[str, Any]) -> None:
 
 def test_inputs_and_outputs_of_the_action() -> None:
     action = content(ACTION)
-    assert {"model", "thresholds", "data", "baseline", "html", "comment", "blocking"} <= set(action["inputs"])
+    assert {"model", "arch", "preprocessing", "data", "baseline", "html"} <= set(action["inputs"])
     assert set(action["outputs"]) == {"verdict", "grade", "record", "html"}
     text = ACTION.read_text(encoding="utf-8")
     assert all(re.search(rf"inputs\.{name}\b", text) for name in action["inputs"])
     script = (ROOT / "scripts" / "github_gate.py").read_text(encoding="utf-8")
     (gate,) = (step for step in action_steps() if step["name"] == "Gate")
-    read = re.search(r"names = \((.*?)\)", script)
-    assert read is not None
-    names = {*re.findall(r'"(\w+)"', read[1]), "blocking", "comment"}
+    read = re.findall(r"(?:names|SINGLE|SWITCHES) = \((.*?)\)", script)
+    assert len(read) == 3
+    names = {*re.findall(r'"(\w+)"', " ".join(read))}
     assert set(gate["env"]) == {f"QUBA_INPUT_{name.upper()}" for name in names}
 
 
@@ -131,8 +142,8 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return job
 
 
-def github_scripts() -> dict[str, str]:
-    return {step["name"]: step["run"] for step in github_steps() if "run" in step}
+def github_scripts(job: str = "gate") -> dict[str, str]:
+    return {step["name"]: step["run"] for step in github_steps(job) if "run" in step}
 
 
 def missing(job: Job, names: Iterable[str]) -> list[str]:
@@ -154,7 +165,7 @@ def test_the_steps_for_github(gated: Job) -> None:
 
 
 def test_the_scripts_for_gitlab(gated: Job) -> None:
-    (gate,) = content(GITLAB).values()
+    gate = content(GITLAB)["model-gate"]
     assert gate["script"] == [github_scripts()["Gate"], github_scripts()["Verdict"]]
     variables = {
         "CI_PROJECT_URL": "https://gitlab.example/p",
@@ -174,17 +185,71 @@ def test_the_scripts_for_gitlab(gated: Job) -> None:
     assert urls == ["https://job.example/artifacts/file/quba.html"] * 2
 
 
+def jenkins_scripts() -> list[str]:
+    """The scripts of the pipeline, each on one line."""
+    scripts = re.findall(r"^ *sh '{1,3}(.*?)'{1,3}$", JENKINS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [" ".join(script.replace("\\\\\n", " ").split()) for script in scripts]
+
+
 def test_the_steps_for_jenkins(gated: Job) -> None:
     text = JENKINS.read_text(encoding="utf-8")
     assert text.count("{") == text.count("}")
-    install, gate, verdict = (
-        " ".join(script.replace("\\\\\n", " ").split())
-        for script in re.findall(r"^ *sh '{1,3}(.*?)'{1,3}$", text, re.MULTILINE | re.DOTALL)
-    )
+    install, gate, verdict, _ = jenkins_scripts()
     assert "pip install" in install
     assert [gate, verdict] == [github_scripts()["Gate"], github_scripts()["Verdict"]]
     named = re.findall(r"(?:testResults|artifacts): '(.*)'", text)
     assert missing(gated, [name for names in named for name in names.split(", ")]) == []
+
+
+@pytest.mark.parametrize("service", ["github", "gitlab", "jenkins"])
+def test_the_approval_is_pushed(tmp_path: Path, service: str) -> None:
+    job, remote = Job(tmp_path / "job"), tmp_path / "remote.git"
+    job.folder.mkdir()
+    job.environment |= {
+        **dict.fromkeys(("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "GITLAB_USER_EMAIL", "BUILD_TAG"), "ann"),
+        **dict.fromkeys(("GITHUB_REF_NAME", "CI_COMMIT_BRANCH", "BRANCH_NAME"), "main"),
+        "TOKEN": "t",
+        "CI_JOB_TOKEN": "t",
+        "GITHUB_REPOSITORY": "o/r",
+        "CI_SERVER_HOST": "gitlab.example",
+        "CI_PROJECT_PATH": "o/r",
+        "GIT_CONFIG_COUNT": "3",
+        "GIT_CONFIG_KEY_0": f"url.{remote}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://x-access-token:t@github.com/o/r",
+        "GIT_CONFIG_KEY_1": f"url.{remote}.insteadOf",
+        "GIT_CONFIG_VALUE_1": "https://gitlab-ci-token:t@gitlab.example/o/r.git",
+        "GIT_CONFIG_KEY_2": "receive.advertisePushOptions",
+        "GIT_CONFIG_VALUE_2": "true",
+    }
+    setup = f"git init -q --bare {remote} && git init -q . && git remote add origin {remote}"
+    assert job.run(setup)[0] == 0
+    passed = record(verdicts=[verdict(limit=0.5, outcome="pass")])
+    (job.folder / "quba.json").write_text(passed.to_json(), encoding="utf-8")
+    scripts = {
+        "github": github_scripts("approve")["Approve"],
+        "gitlab": "\n".join(content(GITLAB)["approve"]["script"]),
+        "jenkins": jenkins_scripts()[-1],
+    }
+    code, log = job.run(scripts[service])
+    assert code == 0, log
+    shown = subprocess.run(
+        ["git", "-C", str(remote), "log", "-1", "--format=%an: %s", "--name-only", "main"],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    name = "jenkins" if service == "jenkins" else "ann"
+    assert shown.startswith(f"{name}: Approve demo-textured as the baseline 'release'\n\nbaselines/release/")
+
+
+def test_every_setting_of_the_ini_file_is_an_option() -> None:
+    parser = ConfigParser()
+    parser.read(EXAMPLES / "pytest.ini", encoding="utf-8")
+    assert parser.sections() == ["pytest"]
+    assert {*parser["pytest"]} <= {option.key for option in OPTIONS if option.has_ini}
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```ini\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert shown == (EXAMPLES / "pytest.ini").read_text(encoding="utf-8")
 
 
 class Action(Job):
@@ -263,6 +328,18 @@ def test_a_model_that_fails_fails_the_job(action: Action) -> None:
     assert action.summary.startswith(
         "### ❌ FAIL: `demo-textured` · 0 of 1 demand passed, 1 failed, 10 not selected"
     )
+
+
+def test_a_checkpoint_of_weights_alone(action: Action) -> None:
+    write_suite(action.folder / "data")
+    (action.folder / "prep.yaml").write_text("input_size: [3, 32, 32]\n", encoding="utf-8")
+    model = timm.create_model("test_resnet", num_classes=3)
+    torch.save(model.state_dict(), action.folder / "plain.pt")
+    action.environment["PYTEST_ADDOPTS"] = "-k parameters -p no:cacheprovider"
+    inputs = {"model": "plain.pt", "data": "data", "comment": "false", "thresholds": "mobile"}
+    steps = list(action.steps(**inputs, arch="test_resnet", preprocessing="prep.yaml"))
+    assert "model plain: 32×32, bicubic, crop 1, ImageNet mean and std (from prep.yaml" in steps[0][2]
+    assert action.outputs()["verdict"] == "partial"
 
 
 def test_a_verdict_that_does_not_block(action: Action) -> None:

@@ -40,19 +40,26 @@ def doctor(*arguments: str, model: str = "net") -> int:
     return main(["doctor", "g.yaml", "--data=data", "--store=store", f"--model={NETS}:{model}", *arguments])
 
 
-def test_a_healthy_model_gets_one_line_and_0(here, capsys) -> None:
+def setup(capsys) -> tuple[str, list[str]]:
+    """The lines above the findings as one text, and the other lines."""
+    out, err = capsys.readouterr()
+    assert err == ""
+    first, _, rest = out.partition("\n\n")
+    return " ".join(first.split()), rest.splitlines()
+
+
+def test_a_healthy_model_gets_its_setup_one_line_and_0(here, capsys) -> None:
     assert doctor() == 0
-    assert capsys.readouterr() == (
-        f"{NETS}:net on tiny: healthy ({CHECKS} checks; 87 images decoded, {SHOWN} shown)\n",
-        "",
+    assert setup(capsys) == (
+        f"model {NETS}:net: 8×8, bilinear, crop 1, mean 0.5, std 0.5 (from quba_config of {NETS}:net) "
+        "data tiny: data, 9 clean images",
+        [f"{NETS}:net on tiny: healthy ({CHECKS} checks; 87 images decoded, {SHOWN} shown)"],
     )
 
 
 def test_an_unhealthy_model_gets_problem_evidence_fix_and_1(here, capsys) -> None:
     assert doctor(model="a_buffer_that_counts") == 1
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert out.splitlines() == [
+    assert setup(capsys)[1] == [
         f"{NETS}:a_buffer_that_counts: a forward pass in eval mode writes to the",
         "  model.",
         "  evidence: after 20 images, 1 tensor differs: seen",
@@ -65,7 +72,7 @@ def test_an_unhealthy_model_gets_problem_evidence_fix_and_1(here, capsys) -> Non
 
 def test_another_number_of_classes_is_a_finding(here, capsys) -> None:
     assert doctor(model="four_classes") == 1
-    assert capsys.readouterr().out.splitlines()[:5] == [
+    assert setup(capsys)[1][:5] == [
         f"{NETS}:four_classes: the model has 4 classes, the suite has 3.",
         "  evidence: 4 outputs per image; 3 classes in the suite (apple, brick, cloud);",
         "    one more: a background class, or labels counted from 1",
@@ -122,7 +129,7 @@ def test_the_order_is_estimated_or_read(here, capsys, monkeypatch, value) -> Non
 def test_what_the_time_left_out_is_said(here, capsys, monkeypatch) -> None:
     monkeypatch.setattr("quba_check.doctor.examination.SECONDS", 0)
     assert doctor() == 0
-    assert capsys.readouterr().out.splitlines() == [
+    assert setup(capsys)[1] == [
         f"{NETS}:net: the doctor's 0 seconds ended before images, steadiness,",
         "  outputs, answers, copies.",
         "  fix: measurements are not affected; for the rest: a faster --device",

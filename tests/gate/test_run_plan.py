@@ -48,6 +48,10 @@ def test_a_run_with_a_baseline(new_gate: NewGate, tmp_path: Path) -> None:
     assert last == "baseline released.json: r50, run of 2026-01-01"
 
 
+def test_a_first_release(new_gate: NewGate) -> None:
+    assert lines(new_gate(f"baseline: release\n{DROP}"))[-1] == "no baseline release"
+
+
 def test_a_reference_is_the_baseline(new_gate: NewGate) -> None:
     assert lines(new_gate(DROP, reference=OTHER))[-1] == f"baseline: the reference {OTHER}"
 
