@@ -110,7 +110,7 @@ def test_a_log_has_lines_for_the_setup_and_for_every_dimension(judge_cold: Judge
     header = next(number for number, line in enumerate(lines) if "test session starts" in line)
     assert lines[:header] == [
         "quba-check: loading model nets:net",
-        "model nets:net: 8×8, bilinear, crop 1, mean 0.5, std 0.5 (from quba_config of",
+        "model nets:net: 8 × 8, bilinear, crop 1, mean 0.5, std 0.5 (from quba_config of",
         " nets:net)",
         f"data tiny: {tiny_data}, 9 clean images",
         "quba-check: doctor: examining nets:net",

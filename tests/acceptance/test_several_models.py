@@ -22,8 +22,8 @@ def test_each_is_measured_judged_and_recorded(judge: Judge) -> None:
     )
     lines = "\n".join(result.outlines)
     assert re.findall(r"^(nets:\w+): accuracy +\S+ \S+ +>= 0.5 +PASS", lines, re.MULTILINE) == [
-        "nets:net",
         "nets:other",
+        "nets:net",
     ]
     # The store has the predictions of nets:net alone; PGD takes other passes for nets:other.
     most, fewest = 10 * CLEAN_IMAGES, closed_form(runs=2)["forward"] - PGD_PASSES[0] + CLEAN_IMAGES

@@ -213,15 +213,16 @@ def test_the_approval_is_pushed(tmp_path: Path, service: str) -> None:
         "GITHUB_REPOSITORY": "o/r",
         "CI_SERVER_HOST": "gitlab.example",
         "CI_PROJECT_PATH": "o/r",
-        "GIT_CONFIG_COUNT": "3",
+        "GIT_CONFIG_COUNT": "2",
         "GIT_CONFIG_KEY_0": f"url.{remote}.insteadOf",
         "GIT_CONFIG_VALUE_0": "https://x-access-token:t@github.com/o/r",
         "GIT_CONFIG_KEY_1": f"url.{remote}.insteadOf",
         "GIT_CONFIG_VALUE_1": "https://gitlab-ci-token:t@gitlab.example/o/r.git",
-        "GIT_CONFIG_KEY_2": "receive.advertisePushOptions",
-        "GIT_CONFIG_VALUE_2": "true",
     }
-    setup = f"git init -q --bare {remote} && git init -q . && git remote add origin {remote}"
+    setup = (
+        f"git init -q --bare {remote} && git -C {remote} config receive.advertisePushOptions true"
+        f" && git init -q . && git remote add origin {remote}"
+    )
     assert job.run(setup)[0] == 0
     passed = record(verdicts=[verdict(limit=0.5, outcome="pass")])
     (job.folder / "quba.json").write_text(passed.to_json(), encoding="utf-8")
@@ -332,13 +333,16 @@ def test_a_model_that_fails_fails_the_job(action: Action) -> None:
 
 def test_a_checkpoint_of_weights_alone(action: Action) -> None:
     write_suite(action.folder / "data")
-    (action.folder / "prep.yaml").write_text("input_size: [3, 32, 32]\n", encoding="utf-8")
+    prepared = (
+        "{input_size: [3, 32, 32], interpolation: bilinear, crop_pct: 1, mean: [0, 0, 0], std: [1, 1, 1]}"
+    )
+    (action.folder / "prep.yaml").write_text(prepared, encoding="utf-8")
     model = timm.create_model("test_resnet", num_classes=3)
     torch.save(model.state_dict(), action.folder / "plain.pt")
     action.environment["PYTEST_ADDOPTS"] = "-k parameters -p no:cacheprovider"
     inputs = {"model": "plain.pt", "data": "data", "comment": "false", "thresholds": "mobile"}
     steps = list(action.steps(**inputs, arch="test_resnet", preprocessing="prep.yaml"))
-    assert "model plain: 32×32, bicubic, crop 1, ImageNet mean and std (from prep.yaml" in steps[0][2]
+    assert "\nmodel plain: 32 × 32, bilinear, crop 1, mean 0, std 1 (from timm" in steps[0][2]
     assert action.outputs()["verdict"] == "partial"
 
 

@@ -51,7 +51,7 @@ def setup(capsys) -> tuple[str, list[str]]:
 def test_a_healthy_model_gets_its_setup_one_line_and_0(here, capsys) -> None:
     assert doctor() == 0
     assert setup(capsys) == (
-        f"model {NETS}:net: 8×8, bilinear, crop 1, mean 0.5, std 0.5 (from quba_config of {NETS}:net) "
+        f"model {NETS}:net: 8 × 8, bilinear, crop 1, mean 0.5, std 0.5 (from quba_config of {NETS}:net) "
         "data tiny: data, 9 clean images",
         [f"{NETS}:net on tiny: healthy ({CHECKS} checks; 87 images decoded, {SHOWN} shown)"],
     )

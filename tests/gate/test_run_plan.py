@@ -27,7 +27,7 @@ def test_a_run_without_a_baseline(
     new_gate: NewGate, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tiny_data.parent)
-    model = "8×8, bilinear, crop 1, mean 0.5, std 0.5 (from quba_config of"
+    model = "8 × 8, bilinear, crop 1, mean 0.5, std 0.5 (from quba_config of"
     assert lines(new_gate(PLAIN, NET, OTHER)) == [
         f"model {NET}: {model} {NET})",
         f"model {OTHER}: {model} {OTHER})",

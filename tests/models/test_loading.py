@@ -151,7 +151,7 @@ def test_source_files_of_callables_are_part_of_the_fingerprint(tmp_path, monkeyp
     assert first.notes == (
         (
             "zoo_source:net does not state its whole preprocessing; with the suite's defaults: "
-            "2×2, bicubic, crop 1, ImageNet mean and std"
+            "2 × 2, bicubic, crop 1, ImageNet mean and std"
         ),
     )
 

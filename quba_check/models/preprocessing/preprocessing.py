@@ -75,7 +75,7 @@ class Preprocessing:
         is_imagenet = (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD)
         normalisation = "ImageNet mean and std" if is_imagenet else f"mean {mean}, std {std}"
         divided = "" if self.temperature == 1 else f", logits divided by {self.temperature:g}"
-        size = f"{height}×{width}"
+        size = f"{height} × {width}"
         return f"{size}, {self.interpolation}, crop {self.crop_pct:g}, {normalisation}{divided}"
 
     def transform(self, *, crop: bool) -> PillowTransform:

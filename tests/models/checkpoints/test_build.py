@@ -94,8 +94,7 @@ def test_a_checkpoint_of_timms_training_script(model, tmp_path):
     source = f"timm's {ARCH} (input_size, mean, crop_pct: args in model_best.pth.tar)"
     assert preprocessing.source == source
     assert classifier.notes[2] == (
-        f"images are prepared as {source} states: "
-        "64 × 64, bicubic, crop 0.9, mean 0.4 0.4 0.4, std 0.229 0.224 0.225"
+        f"images are prepared as {source} states: 64 × 64, bicubic, crop 0.9, mean 0.4, std 0.229 0.224 0.225"
     )
 
 

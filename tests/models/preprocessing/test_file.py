@@ -79,7 +79,7 @@ def test_it_comes_before_what_the_model_says_key_by_key(tmp_path):
     assert classifier.notes == (
         (
             "images are prepared as quba_config of prep_zoo:net (mean: prep.yaml) states: "
-            "8 × 8, bicubic, crop 1, mean 0.5 0.5 0.5, std 0.2 0.2 0.2"
+            "8 × 8, bicubic, crop 1, mean 0.5, std 0.2"
         ),
         "outputs are sigmoids, as prep.yaml states",
     )
@@ -90,7 +90,7 @@ def test_a_temperature_is_noted(tmp_path):
     assert classifier.preprocessing.temperature == 2.7
     assert classifier.notes == (
         "images are prepared as quba_config of prep_zoo:net (temperature: prep.yaml) states: "
-        "8 × 8, bicubic, crop 1, mean 0.1 0.1 0.1, std 0.2 0.2 0.2, logits divided by 2.7",
+        "8 × 8, bicubic, crop 1, mean 0.1, std 0.2, logits divided by 2.7",
     )
 
 
@@ -108,7 +108,7 @@ def test_what_neither_says_comes_from_the_suite(tmp_path):
     classifier = load(read(tmp_path, "mean: [0, 0, 0]\nstd: [1, 1, 1]\n"))
     assert classifier.notes == (
         "images are prepared as prep.yaml (input_size, interpolation, crop_pct: the suite's defaults) "
-        "states: 8 × 8, bicubic, crop 1, mean 0 0 0, std 1 1 1",
+        "states: 8 × 8, bicubic, crop 1, mean 0, std 1",
     )
 
 

@@ -197,6 +197,6 @@ def test_images_of_impossible_sizes(config, size, pixels):
 
 
 def test_equal_channels_and_the_imagenet_normalisation_are_short():
-    assert of(module(), None).describe() == "224×224, bicubic, crop 0.875, ImageNet mean and std"
+    assert of(module(), None).describe() == "224 × 224, bicubic, crop 0.875, ImageNet mean and std"
     grey = prepared(mean=(0.5, 0.5, 0.5), std=(1, 1, 1)).describe()
     assert grey.endswith(", mean 0.5, std 1")
