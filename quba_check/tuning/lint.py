@@ -10,10 +10,8 @@ from typing import Literal
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
-from quba_check.demands.schema import ThresholdFile
 from quba_check.errors import ThresholdError
 from quba_check.records.record import Record
-from quba_check.strict_yaml import read_yaml, schema_problems
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects
 from quba_check.tuning.record_facts import check_protocol
 
@@ -40,9 +38,9 @@ class LintFinding:
 def lint_file(
     path: Path, label: str, suite: SuiteFacts, record: Record | None = None, *, digest: bool = False
 ) -> tuple[Thresholds | None, list[LintFinding]]:
-    """Return a threshold file, and its errors or else the warnings about its demands.
+    """Return a threshold file, and all its errors or else the warnings about its demands.
 
-    Wrong keys and types are all returned, other errors up to the first.
+    An entry with a wrong key or type is checked no further.
 
     Args:
         path: the file.
@@ -61,12 +59,7 @@ def lint_file(
         note = LintFinding("note", f"{label}: demands sha256:{thresholds.inputs[0].demands}")
         return thresholds, [*([note] if digest else []), *demand_warnings(thresholds)]
     except ThresholdError as error:
-        message = str(error)
-    try:
-        messages = schema_problems(read_yaml(path, label, ThresholdError), ThresholdFile)
-    except ThresholdError:
-        messages = []
-    return None, [LintFinding("error", text) for text in (messages if message in messages else [message])]
+        return None, [LintFinding("error", text) for text in error.messages]
 
 
 def demand_warnings(thresholds: Thresholds) -> Iterator[LintFinding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,39 @@ def test_all_errors_of_the_schema(tmp_path: Path) -> None:
         "max_relative_drop, tier, optional, parts, slices.",
         "x.yaml:5: unknown key 'nme'. Did you mean 'name'? Allowed: schema, name, extends, protocol, "
         "uncertain, confidence, dimensions, classes, answers, parity, serving, quba.",
+    ]
+
+
+def test_all_other_errors(tmp_path: Path) -> None:
+    """One file has an error of every kind: each entry is checked by itself."""
+    (tmp_path / "base.yaml").write_text("schema: 1\ndimensions: {calibration_error: {min: 0.1}}\n", "utf-8")
+    text = """schema: 1
+extends: base.yaml
+dimensions:
+  acuracy: {min: 0.5}
+  accuracy: {min: 93, parts: {top9: {min: 1}, top5: {max: 0.5}}}
+  parameters: {max: ten}
+  class_balance: {optional: true}
+classes:
+  each: {set: clean}
+  macro: {f1: {min: 93}}
+answers: {share: {min: 0.9}}
+quba: {weights: {accuracy: -1, speed: 1}, population: publshed}
+"""
+    assert [re.split(" Allowed(:| on)", line)[0] for line in linted(tmp_path, text)] == [
+        "x.yaml:6: dimensions.parameters.max: got text 'ten'.",
+        "x.yaml:4: unknown dimension 'acuracy'. Did you mean 'accuracy'?",
+        "x.yaml:5: accuracy min 93 can never be met: fractions end at 1. Did you mean 0.93?",
+        "x.yaml:5: accuracy has no part 'top9'. Did you mean 'top5'?",
+        "x.yaml:5: accuracy.top5 max: higher is better here.",
+        "x.yaml:12: quba.weights.accuracy: got -1.",
+        "x.yaml:12: quba.weights: 'speed' is not in the QUBA score.",
+        "x.yaml:12: quba.population: no such name or file, got 'publshed'. Did you mean 'published'?",
+        "base.yaml:2: calibration_error min: lower is better here.",
+        "x.yaml:7: dimensions.class_balance.optional: it applies to no demand.",
+        "x.yaml:9: classes.each: nothing is demanded, got set.",
+        "x.yaml:10: classes.macro.f1 min 93 can never be met: fractions end at 1. Did you mean 0.93?",
+        "x.yaml:11: answers.at: one rule is needed, got none.",
     ]
 
 
