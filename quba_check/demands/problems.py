@@ -25,7 +25,7 @@ def entry_of(location: Location) -> Location:
 
 @dataclass(slots=True)
 class Problems:
-    """The errors of a threshold file and its extended files, in the order of their discovery."""
+    """The errors of a threshold file and its extended files."""
 
     errors: list[ThresholdError] = field(default_factory=list)
     _wrong: set[Location] = field(default_factory=set)

@@ -146,7 +146,7 @@ def _entry_demands(
                 dimension=dimension.name,
                 part=part.name if part else None,
                 bound=_BOUNDS[key],
-                threshold=float(as_share(located.value) if key in DROPS else located.value),
+                threshold=float(as_share(located.value)),
                 unit=part.unit if part else dimension.unit,
                 better=part.better or dimension.better if part else dimension.better,
                 file=located.document.label,

@@ -21,6 +21,8 @@ from quba_check.records.verdict import DROPS
 from quba_check.storage.user_files import file_kind
 from quba_check.strict_yaml import Document, Location
 
+SHARES = ("fraction", "ratio")
+"""Units whose bounds may be percentages."""
 RATIO_REACH = 10.0
 """Ratios (relative accuracies) are near 1; a threshold from here on was meant as percent."""
 SCALES = {"millions": 1e6, "megabytes": 1e6, "gigaflops": 1e9}
@@ -167,10 +169,16 @@ def check_entry(
         direction = "higher" if better == "high" else "lower"
         where = document.at_key((*location, wrong))
         raise ThresholdError(f"{where}: {target} {wrong}: {direction} is better here. Allowed: {right}.")
-    threshold = entry.get(right)
+    for bound in (right, "max_drop"):
+        if isinstance(given := entry.get(bound), str) and unit not in SHARES:
+            where = f"{document.at((*location, bound))}: {target} {bound}"
+            raise ThresholdError(
+                f"{where}: got {given}, but the unit is {unit}. Allowed: a number in {unit}."
+            )
+    threshold = as_share(entry.get(right))
     problem = _unreachable(right, threshold, unit) if threshold is not None else None
     if problem:
-        raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {threshold} {problem}")
+        raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {entry[right]} {problem}")
     for bound in DROPS:
         drop = as_share(entry.get(bound))
         if drop is not None and drop >= 1 and _is_whole(bound, better, unit):
@@ -193,7 +201,7 @@ ENDS = {"fraction": 1.0, "squared error": 2.0} | dict.fromkeys(("ratio", "nats",
 def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
     """Return the reason if every model or no model meets a bound, else None."""
     plural = unit if unit.endswith("s") else f"{unit}s"
-    is_percent = unit in ("fraction", "ratio") and 1 < threshold <= 100
+    is_percent = unit in SHARES and 2 <= threshold <= 100
     percent = f" Did you mean {threshold / 100:g}?" if is_percent else ""
     if unit in ENDS and threshold < 0:
         return f"{'would always' if bound == 'min' else 'can never'} be met: {plural} begin at 0."

@@ -24,9 +24,12 @@ def linted(tmp_path: Path, text: str) -> list[str]:
 
 
 def test_all_errors_of_the_schema(tmp_path: Path) -> None:
-    text = "schema: 1\ndimensions:\n  accuracy: {min: 93%, tier: blok}\n  parameters: {mx: 3}\nnme: x\n"
+    text = (
+        "schema: 1\ndimensions:\n  accuracy: {min: 93 percent, tier: blok}\n  parameters: {mx: 3}\nnme: x\n"
+    )
     assert linted(tmp_path, text) == [
-        "x.yaml:3: dimensions.accuracy.min: got text '93%'. Allowed: a number.",
+        "x.yaml:3: dimensions.accuracy.min: got text '93 percent'. Allowed: a number, or a percentage such "
+        "as 2%.",
         "x.yaml:3: dimensions.accuracy.tier: got text 'blok'. Allowed: block, warn, info. "
         "Did you mean 'block'?",
         "x.yaml:4: dimensions.parameters: unknown key 'mx'. Did you mean 'max'? Allowed: min, max, max_drop, "
