@@ -116,8 +116,8 @@ def test_what_is_missing_is_written_and_the_rest_is_kept(here: Path, capsys) -> 
     assert run_init(capsys, "data") == (
         4,
         "",
-        "ERROR: quba-check init: data/quba-data.yaml and thresholds/default.yaml exist already, and nothing is "
-        "missing. Allowed: --force writes quba-data.yaml again; for new demands delete "
+        "ERROR: quba-check init: data/quba-data.yaml and thresholds/default.yaml exist already, and nothing "
+        "is missing. Allowed: --force writes quba-data.yaml again; for new demands delete "
         "thresholds/default.yaml first.\n",
     )
 
