@@ -243,6 +243,13 @@ def test_the_file_is_no_worst_part_of_the_weights():
     assert shown.splitlines()[3].split() == ["size", "7.100", "MB", "-", "-"]
 
 
+@pytest.mark.parametrize("name", ["serving", "parity", "classes", "answers"])
+def test_other_metrics_are_no_worst_parts(name):
+    parts = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
+    shown = text_of({name: value(0.95, "fraction", parts=parts)})
+    assert shown.splitlines()[3].split() == [name, "0.950", "-", "-"]
+
+
 def test_worst_parts_are_left_out_where_their_names_would_be_cut():
     measurements = {
         "adversarial_robustness": wide(0.0812, 0.0791, 0.0855, parts={"projected_gradient": value(0.0123)})
