@@ -111,6 +111,8 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
         demand = f"{SIGNS['max_drop']} {100 * own.limit:.12g}%"  # shorter than 'relative'
     else:
         demand = bound_text(own, row.unit if isinstance(row, QuantityRow) else "")
+    if isinstance(row, QuantityRow) and row.better == "low":
+        demand = demand.replace("drop", "worsening")
     verdict = Text("-", style="dim")
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)

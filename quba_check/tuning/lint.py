@@ -80,10 +80,10 @@ def _problem(effect: DetectableEffect, thresholds: Thresholds) -> str:
         return ""
     demand, noise = effect.demand, effect.error / PAIRED_SHARE
     if demand.needs_baseline and thresholds.policy.uncertain != "allow" and noise > float(demand.threshold):
-        is_relative = demand.bound == "max_relative_drop"
+        unit = "%" if demand.bound == "max_relative_drop" else "points"
         return (
-            f"the noise of a drop is about {100 * noise:.2g} {'%' if is_relative else 'points'}, more than "
-            "the bound: chance decides about models as good as the baseline"
+            f"the noise of a {demand.loss} is about {100 * noise:.2g} {unit}, more than the bound: chance "
+            "decides about models as good as the baseline"
         )
     if effect.blocked is None:
         return f"it does not block any model in {_SHARE}"

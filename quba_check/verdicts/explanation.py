@@ -64,7 +64,7 @@ def _headline(verdict: Verdict) -> str:
     demand, value, threshold = verdict.demand, verdict.value, verdict.demand.threshold
     target = demand.target
     if demand.needs_baseline:
-        target += " relative drop" if demand.bound == "max_relative_drop" else " drop"
+        target += f" relative {demand.loss}" if demand.bound == "max_relative_drop" else f" {demand.loss}"
     if value is None:
         event = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
         return f"{target} {event}: {verdict.reason}"

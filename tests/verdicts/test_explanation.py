@@ -18,6 +18,7 @@ from support.gated import (
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
+from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
@@ -91,6 +92,14 @@ def advised(value: float, note: str = "", interval: tuple[float | str, ...] = (0
 
 
 ADVICE = "  temperature: 2.72 in the file of --quba-preprocessing "
+
+
+def test_a_higher_error_than_the_baselines():
+    demand = replace(CALIBRATION, bound="max_drop", threshold=0.01)
+    evidence = Drop(0.03, "fraction", 50, None, 0.02, 0.05, "base.json", paired=True)
+    assert explanation(judge(demand, evidence)).splitlines()[0] == (
+        "calibration_error worsening 0.0300 is above 0.0100 (over by 0.0200)"
+    )
 
 
 @pytest.mark.parametrize(
