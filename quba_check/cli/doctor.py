@@ -14,7 +14,7 @@ from quba_check.cli.parser import INPUT
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
 from quba_check.number_format import counted
-from quba_check.reports.tables import terminal_width, wrap_text
+from quba_check.reports.tables import terminal_width, wrap_text, wrapped
 from quba_check.storage.user_files import read_text
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
     """
     from quba_check.dimensions import registry
+    from quba_check.gate.run_plan import data_lines, model_line
     from quba_check.gate.session import GateSession
     from quba_check.gate.threshold_files import default_files
     from quba_check.models.process_setup import set_up_process
@@ -89,18 +90,21 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     folder = Path.cwd()
     thresholds = [*given["quba_thresholds"], *files]
     options = Options.parse({**given, "quba_thresholds": thresholds}, folder)
-    session = GateSession(options, folder)
-    demands = session.demands(default_files(options, folder))
+    session = GateSession(options, folder, files=tuple(default_files(options, folder)))
+    demands = session.demands(session.files)
     # These import torch, which takes seconds: a missing file has been reported by now.
     from quba_check.doctor.examination import EXAMINATIONS
     from quba_check.gate.preflight import examinations
 
-    results = []
+    results: list[Examination] = []
     asked = {"estimate_order": True} if order == ESTIMATE else {"order": order}
+    session.select(demands)
     for name, examination in examinations(session, demands, short=False, **asked):
-        results.append(examination)
         if not as_json:
+            lines = [model_line(session, name), *([] if results else data_lines(session, demands))]
+            click.echo(wrapped(filter(None, lines), terminal_width(WIDEST)))
             _print(name, examination)
+        results.append(examination)
     if as_json:
         text = EXAMINATIONS.dump_json(tuple(results), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")

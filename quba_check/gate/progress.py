@@ -38,7 +38,6 @@ class ProcessState:
         since: Unix time of the view's first shard.
         step: seconds of the last pass of a batch.
         is_view: False for other work.
-        finished: names and numbers of images of the sets that a shard of this process completed.
         done: passes of the plan that this process has done.
         speed: passes of the plan a second of late; 0 if unknown.
         plan: passes of the whole run; only of the process that plans it.
@@ -51,7 +50,6 @@ class ProcessState:
     since: float = 0.0
     step: float = 0.0
     is_view: bool = True
-    finished: tuple[tuple[str, int], ...] = ()
     done: float = 0.0
     speed: float = 0.0
     plan: float | None = None
@@ -60,7 +58,7 @@ class ProcessState:
 class ProgressWriter:
     """Writes the state of this process to a file.
 
-    It writes at most twice a second, and after a change of view or a finished set.
+    It writes at most twice a second, and after a change of view.
 
     Args:
         folder: shared by the processes of a run.
@@ -74,7 +72,6 @@ class ProgressWriter:
         self._refreshed = 0.0
         self._view, self._is_view, self._since = "", False, 0.0
         self._images, self._step = 0, 0.0
-        self._finished: list[tuple[str, int]] = []
         self._marks = deque([(0.0, 0.0)])
         """Seconds and passes of the plan after each recent step."""
         self._plan: float | None = None
@@ -106,11 +103,6 @@ class ProgressWriter:
         if is_other or time.monotonic() - self._refreshed >= REFRESH_SECONDS:
             self._write()
 
-    def finish(self, name: str, images: int) -> None:
-        """Write a complete set with its number of images."""
-        self._finished.append((name, images))
-        self._write()
-
     def _change(self, view: str, *, is_view: bool) -> bool:
         """Note the present work; return True if it is another one."""
         is_other = view != self._view
@@ -138,7 +130,6 @@ class ProgressWriter:
             self._since,
             self._step,
             self._is_view,
-            tuple(self._finished),
             self._marks[-1][1],
             self._speed(),
             self._plan,
@@ -158,9 +149,7 @@ def read_states(folder: Path) -> list[ProcessState]:
     with suppress(OSError):
         for file in sorted(folder.glob("*.json")):
             with suppress(OSError, ValueError, TypeError, KeyError):
-                content = parse_json(file.read_text())
-                content["finished"] = tuple((name, images) for name, images in content["finished"])
-                states.append(ProcessState(**content))
+                states.append(ProcessState(**parse_json(file.read_text())))
     return states
 
 

@@ -1,8 +1,8 @@
 """Progress output: one line on a terminal, plain lines in a log.
 
 On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
-its row for itself, with and without xdist. Elsewhere a plain line is printed for every finished set, and at
-least every 30 seconds while images are predicted.
+its row for itself, with and without xdist. Elsewhere a plain line is printed every 30 seconds while images
+are predicted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from rich.console import Console
 from quba_check.gate.progress import (
     REFRESH_SECONDS,
     image_counts,
-    images_per_second,
     progress_text,
     read_states,
     slowest_state,
@@ -135,7 +134,7 @@ class TerminalLine(ProgressOutput):
 
 
 class LogLines(ProgressOutput):
-    """Prints progress as plain lines: one for every finished set, else one every 30 seconds.
+    """Prints progress as plain lines, one every 30 seconds.
 
     Args:
         folder: of the processes' states.
@@ -151,7 +150,6 @@ class LogLines(ProgressOutput):
         self._clock = clock
         self._last_print = clock()
         self._last_state = 0.0
-        self._finished: set[tuple[str, int]] = set()
 
     @contextmanager
     def pause(self) -> Iterator[None]:
@@ -166,23 +164,15 @@ class LogLines(ProgressOutput):
             self._print(words)
 
     def update(self) -> None:
-        """Print newly finished sets, or the running view after a long silence."""
+        """Print the running view after a long silence."""
         with self._lock:
             states = read_states(self._folder)
-            lines = []
-            for name, images in dict.fromkeys(item for state in states for item in state.finished):
-                if (name, images) not in self._finished:
-                    self._finished.add((name, images))
-                    words = [f"{name}: {images:,} images", *images_per_second(states), *words_left(states)]
-                    lines.append(", ".join(words))
             state = slowest_state(states)
             newest = max((other.at for other in states), default=0.0)
             is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
-            if not lines and is_silent and state is not None and state.is_view:
-                lines = [", ".join([work_text(state), *image_counts(states), *words_left(states)])]
-            for text in lines:
+            if is_silent and state is not None and state.is_view:
                 self._last_state = newest
-                self._print(text)
+                self._print(", ".join([work_text(state), *image_counts(states), *words_left(states)]))
 
     def close(self) -> None:
         """Print what is new, and nothing afterwards."""

@@ -1,13 +1,19 @@
-"""The work of a gate run before it starts, for all its models and protocols."""
+"""The setup and the work of a gate run before it starts, for all its models and protocols."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.view import CLEAN_SET, View
+from quba_check.errors import SuiteError
+from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.session import GateSession
+from quba_check.gate.threshold_files import shown_path
 
 if TYPE_CHECKING:
     from quba_check.engine.plan import PlannedView
@@ -71,3 +77,34 @@ def plan_run(gate: GateSession) -> RunPlan:
         device = str(evaluation.classifier.device)
         plans.append(ModelPlan(model, protocol, device, new, len(views) - len(new)))
     return RunPlan(plans, gate.suite.name, gate.options.early_stop)
+
+
+def model_line(gate: GateSession, model: str) -> str:
+    """Return a loaded model with its preprocessing and the origin of that; empty if it is not loaded."""
+    evaluation = next((one for (name, _), one in gate.evaluations.items() if name == model), None)
+    if evaluation is None:
+        return ""
+    preprocessing = evaluation.classifier.preprocessing
+    way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
+    return f"model {model}: {preprocessing.describe()} (from {preprocessing.source}{way_out})"
+
+
+def data_lines(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[str]:
+    """Yield a line on the data of a run with loaded models, and one on the baseline if demands need it."""
+    suite = gate.suite
+    is_local = suite.location == str(suite.root)
+    location = shown_path(suite.root, Path.cwd()) if is_local else suite.location
+    views = {view for one in gate.evaluations.values() for view in one.engine.run_views}
+    counts = []
+    with suppress(SuiteError):  # reported by the demand that needs the set
+        if View(CLEAN_SET) in map(suite.listing_view, views):
+            (count,) = suite.counts([View(CLEAN_SET)]).values()
+            found = "" if count.found is None else f" of {count.found:,}"
+            counts = [f"{count.images:,}{found} clean images"]
+    yield ", ".join([f"data {suite.name}: {location}", *counts])
+    if (run := gate.baseline) is not None:
+        record = run.record
+        yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
+    elif any(planned.demand.needs_baseline for planned in demands):
+        reference = gate.options.reference
+        yield "no baseline" if reference is None else f"baseline: the reference {reference}"

@@ -34,7 +34,7 @@ from quba_check.verdicts.derived import unreachable_grade_of
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
-    from quba_check.engine.progress import Finished, Progress
+    from quba_check.engine.progress import Progress
     from quba_check.evaluation import Evaluation
     from quba_check.executors.ray.pool import RayPool
     from quba_check.storage.store import Store
@@ -47,13 +47,11 @@ class Callbacks:
 
     Attributes:
         progress: called while images are predicted.
-        finished: called for every complete set.
         announce: called with each step that precedes predictions.
         show_step: called with the parts of such a step, which a log does not print.
     """
 
     progress: Progress = lambda _: None
-    finished: Finished = lambda *_: None
     announce: Callable[[str], None] = lambda _: None
     show_step: Callable[[str], None] = lambda _: None
 
@@ -319,8 +317,8 @@ class GateSession:
             store=store,
             run=RunSettings(
                 BatchSettings(options.batch_size, options.workers, options.cache_gb),
-                *self._labelled(key),
-                workers,
+                self._labelled(key),
+                workers=workers,
             ),
         )
 
@@ -372,16 +370,13 @@ class GateSession:
         requests = (planned.demand.request for planned in demands)
         evaluation.plan(names, sliced, filter(None, requests))
 
-    def _labelled(self, key: tuple[str, ProtocolName]) -> tuple[Progress, Finished]:
-        """Return the callbacks of an evaluation; with several, names begin with model and protocol."""
+    def _labelled(self, key: tuple[str, ProtocolName]) -> Progress:
+        """Return the callback of an evaluation; with several, names begin with model and protocol."""
         keys = [*self.models_and_protocols(), *([key] if key[0] == REFERENCE else [])]
         choices = zip(*keys, strict=True)  # all models, then all protocols
         parts = (name for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
         label, callbacks = "".join(f"{part}: " for part in parts), self.callbacks
-        return (
-            lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}")),
-            lambda name, images: callbacks.finished(f"{label}{name}", images),
-        )
+        return lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}"))
 
     @cached_property
     def approved(self) -> SessionBaseline:

@@ -21,6 +21,7 @@ from quba_check.gate.run_plan import plan_run
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import shown_path
 from quba_check.pytest_plugin.error_lines import one_line_errors
+from quba_check.pytest_plugin.finished_dimensions import FinishedDimensions
 from quba_check.pytest_plugin.hooks import USES_MODEL, text_width, write_lines
 from quba_check.pytest_plugin.items import BUG, RESULT, DemandItem
 from quba_check.pytest_plugin.options import STARTED, selects
@@ -41,6 +42,8 @@ from quba_check.reports.terminal import render
 from quba_check.storage.locations import folder_of
 
 WARNED = "warned"
+LEAST_VERBOSITY = -1
+"""Smallest verbosity at which finished dimensions are printed: that of -q."""
 NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
 """Printed after a run of the demo."""
 
@@ -69,6 +72,7 @@ class Controller:
         self._progress = progress
         self._collector = ResultCollector()
         self._selected: set[str] = set()
+        self._finished: FinishedDimensions | None = None
         self.records: list[Record] = []
         self.paths: list[Path | None] = []
         self.page: Path | None = None
@@ -114,6 +118,8 @@ class Controller:
         demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
         if demands and not self._selected:
             self._print_plan(demands)
+            if self._config.get_verbosity() >= LEAST_VERBOSITY:
+                self._finished = FinishedDimensions(demands, self._collector, self._config)
         self._selected |= node_ids
 
     def _print_plan(self, demands: list[PlannedDemand]) -> None:
@@ -144,8 +150,9 @@ class Controller:
         """Run nothing for `--quba-plan`."""
         return True if self._gate.options.plan and self._gate.files else None
 
+    @pytest.hookimpl(trylast=True)  # pytest has shown the demand
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the result of a demand, or the reason for a missing one."""
+        """Collect the result of a demand, or the reason for a missing one; print a finished dimension."""
         self.is_model_tested |= getattr(report, USES_MODEL, False)
         if (bug := getattr(report, BUG, None)) is not None:
             self._bugs.append(bug)
@@ -155,14 +162,22 @@ class Controller:
                 self._collector.add(DemandResult.model_validate_json(text))
         elif (reason := _reason_without_verdict(report)) is not None:
             self._collector.crashed[report.nodeid] = reason
+        else:
+            return
+        if self._finished is not None:
+            self._finished.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
         """Count demands that are not met and only warn under a status of their own."""
         text = getattr(report, RESULT, None)
-        if text is None or not report.passed or not DemandResult.model_validate_json(text).warns:
+        if text is None or hasattr(report, "wasxfail"):
             return None
-        return WARNED, "w", ("WARNED", {"yellow": True})
+        # The line of the dimension replaces pytest's letters.
+        letter = "w" if self._finished is None else ""
+        if report.passed and DemandResult.model_validate_json(text).warns:
+            return WARNED, letter, ("WARNED", {"yellow": True})
+        return None if self._finished is None else (report.outcome, letter, report.outcome.upper())
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note that the user stopped the run; for `-x`, xdist raises a subclass of KeyboardInterrupt."""

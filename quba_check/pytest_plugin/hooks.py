@@ -11,6 +11,7 @@ import pytest
 
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.preflight import examinations
+from quba_check.gate.run_plan import data_lines, model_line
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import (
@@ -64,21 +65,19 @@ class GateHooks:
         with one_line_errors(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
             self._gate.select(demands)
-            self._print_preprocessing(self._progress)
+            self._print_setup(self._progress)
             self._gate.check(demands)
             self._examine_models(demands, self._progress)
 
-    def _print_preprocessing(self, progress: ProgressLine) -> None:
-        """Print size and normalisation of the images of each model, before any image is predicted."""
-        for name, protocol in dict(self._gate.models_and_protocols()).items():
-            preprocessing = self._gate.evaluation(name, protocol).classifier.preprocessing
-            way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
-            if self._config.get_verbosity() >= 0:
-                text = (
-                    f"quba-check: {name}: images go in at {preprocessing.describe()} "
-                    f"(from {preprocessing.source}{way_out})"
-                )
-                write_lines(self._config, progress, wrap_text(text, text_width(self._config)))
+    def _print_setup(self, progress: ProgressLine) -> None:
+        """Print preprocessing, data and baseline, before any image is predicted."""
+        gate = self._gate
+        for model, protocol in gate.models_and_protocols():
+            gate.evaluation(model, protocol)
+        if self._config.get_verbosity() >= 0:
+            models = (model_line(gate, model) for model in dict(gate.models_and_protocols()))
+            for line in (*models, *data_lines(gate, gate.demands(gate.files))):
+                write_lines(self._config, progress, wrap_text(line, text_width(self._config)))
 
     def _examine_models(self, demands: list[PlannedDemand], progress: ProgressLine) -> None:
         """Print the doctor's findings.
@@ -145,6 +144,8 @@ def write_lines(config: pytest.Config, progress: ProgressLine, lines: Sequence[s
     if reporter is None:
         return
     with progress.pause():
+        if config.get_terminal_writer().width_of_current_line:  # xdist counts its workers there
+            reporter.line("")
         reporter.write_line(lines[0], **markup)
         for line in lines[1:]:
             reporter.write_line(line)

@@ -232,7 +232,7 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
         files=files,
         # Parsed with the options of all plugins: what follows an option is its value, not a path.
         command=shown_command(arguments, config.option.file_or_dir or ()),
-        callbacks=Callbacks(writer.add, writer.finish, announce, writer.measure),
+        callbacks=Callbacks(writer.add, announce, writer.measure),
         worker=None if worker is None else int(worker.removeprefix("gw")),
         started=_worker_input(config).get(STARTED),
     )

@@ -12,10 +12,17 @@ from rich.text import Text
 from quba_check.core.measurement import SLICES
 from quba_check.demands.requests import SECTIONS
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
-from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
+from quba_check.records.measurement import (
+    AnyMeasurementRow,
+    MeasurementRow,
+    NotMeasuredRow,
+    QuantityRow,
+    UnmeasurableRow,
+)
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
-from quba_check.reports.verdict_labels import LOOKS, UNMET, bound_text, label, most_severe
+from quba_check.reports.demand_cells import demand_cells
+from quba_check.reports.verdict_labels import LOOKS, UNMET, Label, bound_text, label, most_severe
 
 NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
@@ -58,6 +65,34 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     for cells in list(zip(*(columns[heading] for heading in widths), strict=True))[1:]:
         table.add_row(*cells)
     return table
+
+
+def finished_line(record: Record, model: str, width: int) -> tuple[str, str, Label]:
+    """Return the line of a finished dimension: the text up to the verdict, the verdict, and its label.
+
+    Several demands are counted, those with the most severe verdict.
+
+    Args:
+        record: the demands on one dimension, their measurements and grades; nothing else is read.
+        model: beginning of the line; empty if there is one model.
+        width: columns of model and name.
+    """
+    verdicts = record.verdicts
+    worst = most_severe(verdicts) or verdicts[0]
+    same = [verdict for verdict in verdicts if label(verdict) == label(worst)]
+    own = worst if len(verdicts) == 1 else None
+    row: Cell = record.measurements.get(worst.dimension, NotMeasuredRow(not_measured=True))
+    if own is not None and own.part is not None and isinstance(row, MeasurementRow):
+        row = record.judged(own)
+    value, interval, demand, verdict = (cell.plain for cell in _cells(row, own, verdicts))
+    if worst.is_on_grade:
+        cells = demand_cells(worst, record)
+        value, interval, demand, verdict = cells.value, cells.interval, cells.bound, label(worst)
+    name = worst.dimension if own is None else own.target
+    text = f"{model}{name}".ljust(width) + f" {value:>7} {interval:<14} "
+    if own is None:
+        return text, f"{len(same)} of {len(verdicts)} demands {LOOKS[label(worst)].phrase}", label(worst)
+    return f"{text}{demand:<9} ", verdict, label(worst)
 
 
 def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -> dict[str, int]:

@@ -88,14 +88,11 @@ def test_one_network_in_four_kinds_of_files(kinds: Judge) -> None:
             assert found.get("value") == pytest.approx(expected.get("value")), (record, dimension)
     result.stdout.fnmatch_lines(
         [
-            *(
-                f"quba-check: {name}: images go in at 32 × 32, bicubic, crop 0.95, mean 0.5*"
-                for name in (*names[1:], names[0])
-            ),
+            *(f"model {name}: 32×32, bicubic, crop 0.95, mean 0.5*" for name in (*names[1:], names[0])),
             "*= test session starts =*",
             "*= quba-check last =*",
             "*the architecture is test_resnet, as 'args.model' in last.pth.tar states*",
             "*weights were taken from 'state_dict'*",
-            "*images are prepared as prep.yaml states: 32 × 32, bicubic, crop 0.95, *",
+            "*images are prepared as prep.yaml states: 32×32, bicubic, crop 0.95, *",
         ]
     )

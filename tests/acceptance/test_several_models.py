@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from acceptance.runs import CLEAN_IMAGES, NINE, PGD_PASSES, Judge, closed_form, examined
 
@@ -19,7 +21,10 @@ def test_each_is_measured_judged_and_recorded(judge: Judge) -> None:
         ]
     )
     lines = "\n".join(result.outlines)
-    assert f"\nquba-check: nets:other: clean+pgd: {CLEAN_IMAGES} images" in lines
+    assert re.findall(r"^(nets:\w+): accuracy +\S+ \S+ +>= 0.5 +PASS$", lines, re.MULTILINE) == [
+        "nets:net",
+        "nets:other",
+    ]
     # The store has the predictions of nets:net alone; PGD takes other passes for nets:other.
     most, fewest = 10 * CLEAN_IMAGES, closed_form(runs=2)["forward"] - PGD_PASSES[0] + CLEAN_IMAGES
     assert fewest <= judge.passes()["forward"] <= fewest + most

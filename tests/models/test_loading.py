@@ -151,7 +151,7 @@ def test_source_files_of_callables_are_part_of_the_fingerprint(tmp_path, monkeyp
     assert first.notes == (
         (
             "zoo_source:net does not state its whole preprocessing; with the suite's defaults: "
-            "2 × 2, bicubic, crop 1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
+            "2×2, bicubic, crop 1, ImageNet mean and std"
         ),
     )
 

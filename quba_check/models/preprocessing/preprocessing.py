@@ -68,10 +68,15 @@ class Preprocessing:
     def describe(self) -> str:
         """Return size, filter, crop, normalisation and temperature in words."""
         _, height, width = self.input_size
-        mean, std = (" ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        mean, std = (
+            f"{values[0]:g}" if len({*values}) == 1 else " ".join(f"{value:g}" for value in values)
+            for values in (self.mean, self.std)
+        )
+        is_imagenet = (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD)
+        normalisation = "ImageNet mean and std" if is_imagenet else f"mean {mean}, std {std}"
         divided = "" if self.temperature == 1 else f", logits divided by {self.temperature:g}"
-        size = f"{height} × {width}"
-        return f"{size}, {self.interpolation}, crop {self.crop_pct:g}, mean {mean}, std {std}{divided}"
+        size = f"{height}×{width}"
+        return f"{size}, {self.interpolation}, crop {self.crop_pct:g}, {normalisation}{divided}"
 
     def transform(self, *, crop: bool) -> PillowTransform:
         """Return the evaluation transform, without scaling to [0, 1] and normalisation.

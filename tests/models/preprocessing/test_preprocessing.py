@@ -194,3 +194,9 @@ def test_images_of_impossible_sizes(config, size, pixels):
         f"{', crop_pct' if 'crop_pct' not in config else ''}: the suite's defaults) states: input_size "
         f"{size} resizes them to {pixels} pixels. Allowed: 1 to 20,000 pixels (input_size / crop_pct)."
     )
+
+
+def test_equal_channels_and_the_imagenet_normalisation_are_short():
+    assert of(module(), None).describe() == "224×224, bicubic, crop 0.875, ImageNet mean and std"
+    grey = prepared(mean=(0.5, 0.5, 0.5), std=(1, 1, 1)).describe()
+    assert grey.endswith(", mean 0.5, std 1")
