@@ -19,7 +19,7 @@ from quba_check.records.record import Record
 
 DROP = "baseline: release\ndimensions: {accuracy: {max_drop: 0.01, optional: true}}"
 MISSING = (
-    "first release: there is no baseline release yet. Approve a record with 'quba-check approve', or give "
+    "first release: there is no baseline 'release' yet. Approve a record with 'quba-check approve', or give "
     "--quba-first-release"
 )
 SKIPPED = "first release: there is no baseline yet (--quba-first-release)"
@@ -102,7 +102,7 @@ def test_options_that_the_baseline_excludes(
     approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
     with pytest.raises(OptionError) as caught:
         new_gate(text, **options).check_files()
-    assert str(caught.value) == message.replace("baseline release yet", "baseline other yet")
+    assert str(caught.value) == message.replace("'release' yet", "'other' yet")
 
 
 def test_options_without_conflict(new_gate: NewGate, tmp_path: Path) -> None:
