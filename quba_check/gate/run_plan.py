@@ -105,6 +105,6 @@ def data_lines(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[
     if (run := gate.baseline) is not None:
         record = run.record
         yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
-    elif any(planned.demand.needs_baseline for planned in demands):
+    elif gate.approved.stated or any(planned.demand.needs_baseline for planned in demands):
         reference = gate.options.reference
         yield "no baseline" if reference is None else f"baseline: the reference {reference}"

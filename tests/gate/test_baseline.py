@@ -41,9 +41,16 @@ def approve(folder: Path, content: Record, name: str = "release") -> None:
 
 
 def test_a_first_release_blocks_even_if_the_demand_is_optional(new_gate: NewGate) -> None:
-    (verdict,) = judged(new_gate(DROP)).verdicts
+    one = judged(new_gate(DROP))
+    (verdict,) = one.verdicts
     assert (verdict.outcome, verdict.blocks) == ("unmeasurable", True)
     assert verdict.message.startswith(f"accuracy drop could not be measured: {MISSING}\n")
+    assert one.warnings == (MISSING,)
+
+
+def test_a_stated_baseline_that_is_missing_is_reported_without_drops(new_gate: NewGate) -> None:
+    one = judged(new_gate("baseline: release\ndimensions: {accuracy: {min: 0}}"))
+    assert (one.overall_verdict, one.warnings) == ("pass", (MISSING,))
 
 
 def test_a_first_release_is_stated(new_gate: NewGate) -> None:
