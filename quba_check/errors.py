@@ -62,7 +62,15 @@ class OptionError(UserError):
 
 
 class ThresholdError(UserError):
-    """A mistake in a threshold file."""
+    """A mistake in a threshold file.
+
+    Attributes:
+        messages: the messages of all errors of the file, this one first.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.messages = [str(self)]
 
 
 class SuiteError(UserError):

@@ -8,9 +8,10 @@ for: Markdown, XML, HTML, YAML or workflow commands.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
 from urllib.parse import unquote
 
@@ -172,6 +173,22 @@ def without_credentials(text: str, url: str = "") -> str:
         for secret in filter(None, (credentials, unquote(credentials), password or user, unquote(password))):
             text = text.replace(secret, HIDDEN)
     return _CREDENTIALS.sub(f"{HIDDEN}@", text)
+
+
+def paths_as_typed(text: str, typed: Sequence[str]) -> str:
+    """Return a message with relative paths for files below the current folder.
+
+    Args:
+        text: the message.
+        typed: the words of the command line; absolute paths stay if one of them names the folder.
+    """
+    try:
+        folder = os.getcwd()  # noqa: PTH109
+    except OSError:  # the folder was removed
+        return text
+    if any(folder in word for word in typed):
+        return text
+    return re.sub(rf"(?<![\w/]){re.escape(folder)}/(?=\S)", "", text)
 
 
 def _cut(text: str, most: int) -> str:

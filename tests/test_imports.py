@@ -51,6 +51,13 @@ def test_modules_of_a_run_and_commands_on_stored_values_load_no_model_library() 
     assert loaded(code, "cv2", "timm", "torch", "torchvision") == []
 
 
+def test_a_missing_model_is_reported_before_torch_is_loaded(tmp_path: Path) -> None:
+    code = f"import os, pytest\nos.chdir({str(tmp_path)!r})\nfrom quba_check.cli.main import main\n"
+    code += "assert main(['doctor', '--model=nope.pt']) == pytest.main(['--model=nope.pt']) == 4"
+    lines = loaded(code, "cv2", "timm", "torch", "torchvision")
+    assert lines == 2 * f"ERROR: nope.pt: no such file in {tmp_path}.".split()
+
+
 def test_pytest_without_a_model_loads_almost_nothing(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         "import json, pathlib, sys\n"

@@ -80,8 +80,6 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
     """
     from quba_check.dimensions import registry
-    from quba_check.doctor.examination import EXAMINATIONS
-    from quba_check.gate.preflight import examinations
     from quba_check.gate.run_plan import data_lines, model_line
     from quba_check.gate.session import GateSession
     from quba_check.gate.threshold_files import default_files
@@ -92,8 +90,12 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     folder = Path.cwd()
     thresholds = [*given["quba_thresholds"], *files]
     options = Options.parse({**given, "quba_thresholds": thresholds}, folder)
-    session = GateSession(options, folder)
-    demands = session.demands(default_files(options, folder))
+    session = GateSession(options, folder, files=tuple(default_files(options, folder)))
+    demands = session.demands(session.files)
+    # These import torch, which takes seconds: a missing file has been reported by now.
+    from quba_check.doctor.examination import EXAMINATIONS
+    from quba_check.gate.preflight import examinations
+
     results: list[Examination] = []
     asked = {"estimate_order": True} if order == ESTIMATE else {"order": order}
     session.select(demands)

@@ -16,6 +16,7 @@ from quba_check.cli.parser import INPUT
 from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.errors import OptionError, SuiteError
+from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed
 from quba_check.records.files import write_text
 from quba_check.suites.detection import Layout, detect_layout
@@ -62,7 +63,7 @@ def init(folder: Path, force: bool) -> None:
         )
     if keeps_manifest:
         suite = open_suite(root)
-        sys.stdout.write(f"{manifest}: {_KEPT}\n")
+        sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {_KEPT}\n")
     else:
         suite = _write_manifest(root, manifest, None if keeps_thresholds else thresholds)
     if keeps_thresholds:
@@ -99,7 +100,7 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None) -> Suit
     suite, text = _draft_suite(root, layout)
     write_text(text, manifest)
     sets = listed(name for name in suite.facts.spaces)
-    sys.stdout.write(f"{manifest}: {len(suite.classes):,} classes; {sets}\n")
+    sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {len(suite.classes):,} classes; {sets}\n")
     for path, reason in sorted(layout.left_out.items()):
         sys.stdout.write(f"  left out: {path} ({reason})\n")
     for note in unread_notes(suite):

@@ -13,6 +13,7 @@ import click
 
 from quba_check.cli.parser import SectionedGroup, usage_message
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
+from quba_check.messages import paths_as_typed
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Start": {
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"ERROR: {usage_message(error)}\n")
         return USER_ERROR
     except UserError as error:
-        sys.stderr.write(f"ERROR: {error}\n")
+        sys.stderr.write(f"ERROR: {paths_as_typed(str(error), words)}\n")
         return USER_ERROR
     except BrokenPipeError:  # a reader such as `head` closed the pipe
         _drop_output()

@@ -97,9 +97,14 @@ class Demand:
 
     @property
     def threshold_text(self) -> str:
-        """Sign and threshold: `>= 0.45`, `<= 30`, `>= C`."""
+        """Sign and threshold: `>= 0.45`, `<= 30`, `drop <= 0.02`, `>= C`."""
         number = self.threshold if isinstance(self.threshold, str) else f"{self.threshold:.15g}"
-        return f"{SIGNS[self.bound]} {number}"
+        return f"{SIGNS[self.bound].replace('drop', self.loss)} {number}"
+
+    @property
+    def loss(self) -> str:
+        """The word for a change to the worse: a lower accuracy is a drop, a higher error is not."""
+        return "drop" if self.better == "high" else "worsening"
 
     @property
     def needs_baseline(self) -> bool:

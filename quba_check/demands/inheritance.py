@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from quba_check.demands.profiles import display_name, find_thresholds
-from quba_check.demands.schema import ThresholdFile
 from quba_check.errors import ThresholdError
-from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml, validate
+from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml
 
-Check = Callable[[Document], None]
+Check = Callable[[Document], Document]
 SCHEMA = 1
 MOST_FILES = 20
 
@@ -77,7 +76,7 @@ def merged_tree(path: Path, label: str, check: Check, extending: Mapping[Path, s
     Args:
         path: the file.
         label: its name in messages.
-        check: called with each file by itself; raises an error on invalid content.
+        check: called with each file by itself; returns its well-formed content.
         extending: names of the files that extend it, outermost first; None for the file of a user.
 
     Returns:
@@ -89,9 +88,7 @@ def merged_tree(path: Path, label: str, check: Check, extending: Mapping[Path, s
     """
     document = read_yaml(path, label, ThresholdError)
     _check_version(document)
-    validate(document, ThresholdFile)
-    check(document)
-    own = tree_of(document)
+    own = tree_of(check(document))
     extending = {**(extending or {}), Path(os.path.realpath(path)): label}
     extends = own.pop("extends", None)
     if not isinstance(extends, LocatedValue) or extends.value is None:

@@ -16,6 +16,7 @@ from quba_check.demands.demand import Demand, QubaSettings, Thresholds
 from quba_check.demands.digest import demands_digest
 from quba_check.demands.inheritance import LocatedValue, MergedFile, Tree, merged_tree
 from quba_check.demands.policy import POINT, Policy
+from quba_check.demands.problems import BY_NAME, Problems
 from quba_check.demands.requests import REQUESTS, SECTIONS, SETTINGS
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.demands.serving_requests import bounds_of
@@ -46,19 +47,26 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         suite: determines the parts of the dimensions.
 
     Raises:
-        ThresholdError: an error in one of the files, with file and line.
+        ThresholdError: an error in one of the files, with file and line, and the messages of all.
     """
+    problems = Problems()
     inputs: list[InputRow] = []
     documents: list[Document] = []
 
-    def check(document: Document) -> None:
-        check_entries(document, suite)
+    def check(document: Document) -> Document:
+        problems.check_schema(document)
+        check_entries(problems.without_wrong(document), suite, problems)
         documents.append(document)
         kind: InputKind = "extended threshold file" if inputs else "threshold file"
         inputs.append(yaml_input(kind, document.label, document.content))
+        return problems.without_wrong(document)
 
-    tree = merged_tree(path, label, check)
-    demands = tuple(_demands(MergedFile(tree, documents[0]), suite))
+    with problems.caught():
+        tree = merged_tree(path, label, check)
+        demands = tuple(_demands(MergedFile(tree, documents[0]), suite, problems))
+        quba = _settings(_branch(tree, QUBA), _branch(tree, "dimensions"))
+        baseline = _baseline(tree)
+    problems.raise_first()
     if not demands:
         raise ThresholdError(
             f"{label}:1: the file demands nothing. "
@@ -67,7 +75,6 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         )
     name = tree.get("name")
     protocol: ProtocolName | None = _value(tree, "protocol")
-    quba = _settings(_branch(tree, QUBA), _branch(tree, "dimensions"))
     policy = Policy(
         _value(tree, "uncertain", POINT.uncertain), float(_value(tree, "confidence", POINT.confidence))
     )
@@ -82,7 +89,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
         quba=quba,
         policy=policy,
         inputs=(inputs[0].model_copy(update={"demands": digest}), *inputs[1:]),
-        baseline=_baseline(tree),
+        baseline=baseline,
     )
 
 
@@ -101,21 +108,27 @@ def _baseline(tree: Tree) -> str | None:
     return text if is_stable else str(located.document.path.parent / text)
 
 
-def _demands(file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
+def _demands(file: MergedFile, suite: SuiteFacts, problems: Problems) -> Iterator[Demand]:
+    """Yield the demands of the files, and collect the errors about them."""
     tree = file.tree
     for key in tree:
-        if key == "dimensions":
-            for name in _branch(tree, key):
+        for name in _branch(tree, key) if key == "dimensions" else ():
+            with problems.caught(key, name):
                 yield from _entry_demands(registry[name], None, _branch(tree, key, name), suite, _DEFAULTS)
-        elif key in SECTIONS:
-            yield from _requested_demands(key, file, suite)
+        if key in SECTIONS:
+            entries = _plain(_branch(tree, key))
+            for entry in [{name: value} for name, value in entries.items()] if key in BY_NAME else [entries]:
+                with problems.caught(key):
+                    yield from _requested_demands(key, entry, file, suite)
         elif key == QUBA:
-            yield from _grade_demands(_branch(tree, key))
+            with problems.caught(key):
+                yield from _grade_demands(_branch(tree, key))
 
 
-def _requested_demands(section: str, file: MergedFile, suite: SuiteFacts) -> Iterator[Demand]:
+def _requested_demands(
+    section: str, entries: Mapping[str, Any], file: MergedFile, suite: SuiteFacts
+) -> Iterator[Demand]:
     """Yield the demands on numbers that exist only because a section asks for them."""
-    entries = _plain(_branch(file.tree, section))
     for location, bounds, request in REQUESTS[section](entries, suite, file.at_key):
         part = part_of(request, suite)
         check_entry(file, location, bounds, part.better or "high", part.unit)
@@ -153,7 +166,7 @@ def _entry_demands(
                 dimension=dimension.name,
                 part=part.name if part else None,
                 bound=_BOUNDS[key],
-                threshold=float(as_share(located.value) if key in DROPS else located.value),
+                threshold=float(as_share(located.value)),
                 unit=part.unit if part else dimension.unit,
                 better=part.better or dimension.better if part else dimension.better,
                 file=located.document.label,

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
@@ -41,11 +41,21 @@ def as_share(value: Any) -> Any:
     return value
 
 
-def _share(value: Any) -> Any:
-    share = as_share(value)
-    if not isinstance(share, str):
-        return share
-    raise ValueError(f"got text '{value}'. Allowed: a number from 0, or a percentage such as 2%.")
+def _number(value: Any) -> Any:
+    number = as_share(value)
+    if not isinstance(number, str):
+        return number
+    raise ValueError(f"got text '{value}'. Allowed: a number, or a percentage such as 2%.")
+
+
+def _bound_schema(**limits: float) -> WithJsonSchema:
+    """Return the JSON Schema of a number or percentage."""
+    percentage = {"type": "string", "pattern": r"^\s*\d+(\.\d*)?\s*%\s*$"}
+    return WithJsonSchema({"anyOf": [{"type": "number", **limits}, percentage]})
+
+
+Bound = Annotated[float, BeforeValidator(_number), _bound_schema()]
+DropBound = Annotated[float, BeforeValidator(_number), Field(ge=0), _bound_schema(minimum=0)]
 
 
 def _day(value: Any) -> Any:
@@ -84,21 +94,18 @@ class WaiverEntry(Strict):
 class PartEntry(Strict):
     """Demands on a part of a dimension. Null removes a key of the extended file."""
 
-    min: float | None = Field(None, description="The value must be at least this (higher is better).")
-    max: float | None = Field(None, description="The value must be at most this (lower is better).")
-    max_drop: Annotated[float, Field(ge=0)] | None = Field(
+    min: Bound | None = Field(
+        None, description="The value must be at least this (higher is better), for example 0.6 or 60%."
+    )
+    max: Bound | None = Field(
+        None, description="The value must be at most this (lower is better), likewise; counts without %."
+    )
+    max_drop: DropBound | None = Field(
         None, description="At most this much worse than the baseline's value (--quba-baseline)."
     )
-    max_relative_drop: Annotated[float, BeforeValidator(_share), Field(ge=0)] | None = Field(
+    max_relative_drop: DropBound | None = Field(
         None,
         description="Worse than the baseline's value by at most this share of it, for example 0.02 or 2%.",
-        json_schema_extra={
-            "anyOf": [
-                {"type": "number", "minimum": 0},
-                {"type": "string", "pattern": r"^\s*\d+(\.\d*)?\s*%\s*$"},
-                {"type": "null"},
-            ]
-        },
     )
     tier: Tier | None = Field(
         None, description="block (default): no release unless the demand is met; warn and info only report."
@@ -252,8 +259,8 @@ class ParityEntry(_AnswersOfBoth):
 class ServingAccuracyEntry(Strict):
     """Demands on the accuracy behind a serving pipeline."""
 
-    min: float | None = Field(None, description="The accuracy must be at least this.")
-    max_drop: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+    min: Bound | None = Field(None, description="The accuracy must be at least this.")
+    max_drop: Annotated[DropBound, Field(lt=1), _bound_schema(minimum=0, exclusiveMaximum=1)] | None = Field(
         None, description="At most this much below the model's own preprocessing in the same run."
     )
     waive: WaiverEntry | None = Field(None, description=_WAIVE)

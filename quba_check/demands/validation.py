@@ -12,6 +12,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.requests import Request
 from quba_check.core.slices import column_of
 from quba_check.demands.inheritance import MergedFile
+from quba_check.demands.problems import Problems
 from quba_check.demands.schema import POPULATIONS, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError
@@ -20,6 +21,8 @@ from quba_check.records.verdict import DROPS
 from quba_check.storage.user_files import file_kind
 from quba_check.strict_yaml import Document, Location
 
+SHARES = ("fraction", "ratio")
+"""Units whose bounds may be percentages."""
 RATIO_REACH = 10.0
 """Ratios (relative accuracies) are near 1; a threshold from here on was meant as percent."""
 SCALES = {"millions": 1e6, "megabytes": 1e6, "gigaflops": 1e9}
@@ -33,15 +36,19 @@ SLICE_BOUNDS: Mapping[str, Better | None] = {"worst": None, "gap": "low"}
 """Demands on all slices of a column, with their better direction; None is that of the dimension."""
 
 
-def check_entries(document: Document, suite: SuiteFacts) -> None:
+def check_entries(document: Document, suite: SuiteFacts, problems: Problems) -> None:
     """Check a well-formed threshold file against dimensions and suite.
 
-    Raises:
-        ThresholdError: an unknown dimension, part or population, a bound in the wrong direction or out of
-            reach, or a negative weight; with the line.
+    Args:
+        document: the file.
+        suite: determines the parts of the dimensions.
+        problems: collects the errors: an unknown dimension, part or population, a bound in the wrong
+            direction or out of reach, or a negative weight; with the line.
     """
-    _check_dimensions(document, document.data.get("dimensions") or {}, suite)
-    _check_quba(document, document.data.get("quba") or {})
+    for name, entry in (document.data.get("dimensions") or {}).items():
+        with problems.caught("dimensions", name):
+            _check_dimension(document, name, entry, suite, problems)
+    _check_quba(document, document.data.get("quba") or {}, problems)
 
 
 def part_of(request: Request, suite: SuiteFacts) -> Part:
@@ -50,23 +57,27 @@ def part_of(request: Request, suite: SuiteFacts) -> Part:
     return next(part for part in parts if part.name == request.name)
 
 
-def _check_dimensions(document: Document, entries: Mapping[str, Any], suite: SuiteFacts) -> None:
-    for name, entry in entries.items():
-        location: Location = ("dimensions", name)
-        try:
-            dimension = registry[name]
-        except UserError as error:
-            raise ThresholdError(f"{document.at_key(location)}: {error}") from None
-        if entry is None:
-            continue
-        dimension.views(suite)  # a custom dimension may raise an error
+def _check_dimension(
+    document: Document, name: str, entry: Mapping[str, Any] | None, suite: SuiteFacts, problems: Problems
+) -> None:
+    location: Location = ("dimensions", name)
+    try:
+        dimension = registry[name]
+    except UserError as error:
+        raise ThresholdError(f"{document.at_key(location)}: {error}") from None
+    if entry is None:
+        return
+    dimension.views(suite)  # a custom dimension may raise an error
+    with problems.caught(*location):
         check_entry(document, location, entry, dimension.better, dimension.unit)
-        for part_name, part_entry in (entry.get("parts") or {}).items():
-            part_location = (*location, "parts", part_name)
+    for part_name, part_entry in (entry.get("parts") or {}).items():
+        part_location = (*location, "parts", part_name)
+        with problems.caught(*location):
             part = _part(document, part_location, dimension, suite)
             if part_entry is not None and part.better is not None:
                 check_entry(document, part_location, part_entry, part.better, part.unit)
-        for slice_name, slice_entry in (entry.get("slices") or {}).items():
+    for slice_name, slice_entry in (entry.get("slices") or {}).items():
+        with problems.caught(*location):
             _check_slices(document, (*location, "slices", slice_name), slice_entry, dimension, suite)
 
 
@@ -158,10 +169,16 @@ def check_entry(
         direction = "higher" if better == "high" else "lower"
         where = document.at_key((*location, wrong))
         raise ThresholdError(f"{where}: {target} {wrong}: {direction} is better here. Allowed: {right}.")
-    threshold = entry.get(right)
+    for bound in (right, "max_drop"):
+        if isinstance(given := entry.get(bound), str) and unit not in SHARES:
+            where = f"{document.at((*location, bound))}: {target} {bound}"
+            raise ThresholdError(
+                f"{where}: got {given}, but the unit is {unit}. Allowed: a number in {unit}."
+            )
+    threshold = as_share(entry.get(right))
     problem = _unreachable(right, threshold, unit) if threshold is not None else None
     if problem:
-        raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {threshold} {problem}")
+        raise ThresholdError(f"{document.at((*location, right))}: {target} {right} {entry[right]} {problem}")
     for bound in DROPS:
         drop = as_share(entry.get(bound))
         if drop is not None and drop >= 1 and _is_whole(bound, better, unit):
@@ -184,7 +201,7 @@ ENDS = {"fraction": 1.0, "squared error": 2.0} | dict.fromkeys(("ratio", "nats",
 def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
     """Return the reason if every model or no model meets a bound, else None."""
     plural = unit if unit.endswith("s") else f"{unit}s"
-    is_percent = unit in ("fraction", "ratio") and 1 < threshold <= 100
+    is_percent = unit in SHARES and 2 <= threshold <= 100
     percent = f" Did you mean {threshold / 100:g}?" if is_percent else ""
     if unit in ENDS and threshold < 0:
         return f"{'would always' if bound == 'min' else 'can never'} be met: {plural} begin at 0."
@@ -198,18 +215,23 @@ def _unreachable(bound: str, threshold: float, unit: str) -> str | None:
     return None
 
 
-def _check_quba(document: Document, entry: Mapping[str, Any]) -> None:
+def _check_quba(document: Document, entry: Mapping[str, Any], problems: Problems) -> None:
     for name, weight in (entry.get("weights") or {}).items():
         location = ("quba", "weights", name)
-        _check_published(document.at_key(location), "quba.weights", name)
-        if weight is not None and not is_weight(weight):
-            where = f"{document.at(location)}: quba.weights.{name}"
-            raise ThresholdError(f"{where}: got {weight:g}. Allowed: {WEIGHTS}.")
+        with problems.caught(*location):
+            _check_published(document.at_key(location), "quba.weights", name)
+            if weight is not None and not is_weight(weight):
+                where = f"{document.at(location)}: quba.weights.{name}"
+                raise ThresholdError(f"{where}: got {weight:g}. Allowed: {WEIGHTS}.")
     for position, name in enumerate(entry.get("allow_missing") or ()):
-        _check_published(document.at(("quba", "allow_missing", position)), "quba.allow_missing", name)
-    population = entry.get("population")
-    if population is None or population in POPULATIONS:
-        return
+        with problems.caught("quba"):
+            _check_published(document.at(("quba", "allow_missing", position)), "quba.allow_missing", name)
+    if (population := entry.get("population")) is not None and population not in POPULATIONS:
+        with problems.caught("quba"):
+            _check_population(document, population)
+
+
+def _check_population(document: Document, population: str) -> None:
     where = f"{document.at(('quba', 'population'))}: quba.population"
     if file_kind(document.path.parent / population, where, ThresholdError) != "file":
         raise ThresholdError(

@@ -75,8 +75,9 @@ class SessionBaseline:
         """The reason for no baseline, with what to do."""
         if not self.stated:
             return NO_BASELINE
+        names = listed(f"'{name}'" for name in self.stated)
         return (
-            f"first release: there is no baseline {listed(self.stated)} yet. Approve a record with "
+            f"first release: there is no baseline {names} yet. Approve a record with "
             "'quba-check approve', or give --quba-first-release"
         )
 

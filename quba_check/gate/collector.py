@@ -272,6 +272,8 @@ def _baseline_warnings(gate: GateSession, protocol: ProtocolName) -> Iterator[st
     baseline = gate.baseline
     if gate.approved.is_first_release:
         yield "first release: demands on drops and parity are skipped (--quba-first-release)"
+    elif baseline is None and gate.approved.stated:
+        yield gate.approved.reason_for_none
     if baseline is None:
         return
     if looser := gate.approved.looser(gate.demands(gate.files), protocol):

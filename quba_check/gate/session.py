@@ -122,6 +122,7 @@ class GateSession:
         self.examinations: dict[str, Examination] = {}
         self._references: dict[ProtocolName, Evaluation] = {}
         self._thresholds: dict[Path, Thresholds] = {}
+        self._checked: set[Path] = set()
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
         self._selected: tuple[PlannedDemand, ...] = ()
 
@@ -139,7 +140,9 @@ class GateSession:
             PopulationError: the population of the file cannot grade anything.
         """
         thresholds = self._read_thresholds(path)
-        check_thresholds(thresholds, self.options, self.baseline)
+        if path not in self._checked:
+            check_thresholds(thresholds, self.options, self.baseline)
+            self._checked.add(path)
         return thresholds
 
     def _read_thresholds(self, path: Path) -> Thresholds:

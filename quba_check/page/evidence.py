@@ -42,7 +42,7 @@ def evidence_of(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> 
     if quantity is None:
         return Evidence()
     interval = quantity.interval_at(row.confidence)
-    worst = worst_part(quantity) if isinstance(quantity, MeasurementRow) else ""
+    worst = worst_part(row.dimension, quantity)
     return Evidence(quantity.value, quantity.unit, interval, quantity.images or quantity.n, worst)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from quba_check.errors import UserError, describe_bug
+from quba_check.messages import paths_as_typed
 
 
 class BugError(Exception):
@@ -25,7 +27,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(paths_as_typed(str(error), sys.argv)) from None
     except pytest.UsageError:
         raise
     except Exception as error:  # noqa: BLE001  the last guard: no traceback reaches the user

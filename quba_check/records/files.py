@@ -25,7 +25,7 @@ LONGEST = 100
 """Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
 IMAGES_SUFFIX = ".npz"
 """Suffix of the per-image file next to a record."""
-HISTORY = "history.jsonl"
+HISTORY = "approvals.jsonl"
 """File next to an approved record, with a line for each approval."""
 
 

@@ -29,6 +29,8 @@ NOISE = "~"
 DEMAND, WORST_PART = "demand", "worst part"
 NAME = "dimension"
 HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
+_OTHER_PARTS = {*UNIT_SIGNS, *SECTIONS}
+"""Units and dimensions whose parts measure something else than the dimension."""
 Cell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
 
@@ -123,7 +125,7 @@ def _rows(record: Record) -> Iterator[list[Text]]:
     for name, row in record.measurements.items():
         verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
-        yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(row))]
+        yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
             if verdict.part is not None and (label(verdict) in UNMET or _is_asked_for(verdict)):
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
@@ -144,6 +146,8 @@ def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> l
         demand = f"{SIGNS['max_drop']} {100 * own.limit:.12g}%"  # shorter than 'relative'
     else:
         demand = bound_text(own, row.unit if isinstance(row, QuantityRow) else "")
+    if isinstance(row, QuantityRow) and row.better == "low":
+        demand = demand.replace("drop", "worsening")
     verdict = Text("-", style="dim")
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
@@ -166,13 +170,13 @@ def _interval(row: Cell) -> Text:
     return Text(interval_text(row.interval, row.unit, row.images or row.n))
 
 
-def worst_part(row: AnyMeasurementRow) -> str:
+def worst_part(dimension: str, row: AnyMeasurementRow | QuantityRow) -> str:
     """Return name and value of the worst part; empty if none is worse.
 
     Only parts with the unit and direction of the dimension count, and only values worse than the dimension's.
-    Parts of sizes and counts are other sizes and counts, not worse ones.
+    Parts of sizes and counts are other sizes and counts, not worse ones, and those of requests other metrics.
     """
-    if not isinstance(row, MeasurementRow) or row.better is None or row.unit in UNIT_SIGNS:
+    if not isinstance(row, MeasurementRow) or row.better is None or {row.unit, dimension} & _OTHER_PARTS:
         return ""
     sign = 1 if row.better == "high" else -1
     parts = (item for item in row.parts.items() if (item[1].better, item[1].unit) == (row.better, row.unit))

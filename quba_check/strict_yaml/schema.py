@@ -69,19 +69,19 @@ def validate(document: Document, model: type[Model]) -> Model:
     try:
         return _validated(document, model)
     except ValidationError as problem:
-        raise document.error(_problems(document, model, problem)[0]) from None
+        raise document.error(next(iter(_problems(document, model, problem).values()))) from None
 
 
-def schema_problems(document: Document, model: type[BaseModel]) -> list[str]:
-    """Return a message for each wrong value, in the order of lines.
+def schema_problems(document: Document, model: type[BaseModel]) -> dict[Location, str]:
+    """Return the location and message of each wrong value, in the order of lines.
 
-    The first one is that of `validate`; an empty list means that it raises no error.
+    The first one is that of `validate`; without any, it raises no error.
     """
     try:
         _validated(document, model)
     except ValidationError as problem:
         return _problems(document, model, problem)
-    return []
+    return {}
 
 
 def _validated(document: Document, model: type[Model]) -> Model:
@@ -89,7 +89,7 @@ def _validated(document: Document, model: type[Model]) -> Model:
     return model.model_validate_json(json.dumps(document.data), strict=True)
 
 
-def _problems(document: Document, model: type[BaseModel], problem: ValidationError) -> list[str]:
+def _problems(document: Document, model: type[BaseModel], problem: ValidationError) -> dict[Location, str]:
     errors = [_SchemaError(document, model, error) for error in problem.errors(include_url=False)]
     misspelt = {error.location[:-1] for error in errors if error.type == "extra_forbidden"}
     # A key that is missing next to an unknown key is most likely that key, misspelt.
@@ -97,7 +97,10 @@ def _problems(document: Document, model: type[BaseModel], problem: ValidationErr
     by_location: dict[Location, list[_SchemaError]] = {}
     for error in sorted(errors, key=lambda error: error.line):
         by_location.setdefault(error.location, []).append(error)
-    return [f"{document.label}:{same[0].line}: {_message(same)}" for same in by_location.values()]
+    return {
+        location: f"{document.label}:{same[0].line}: {_message(same)}"
+        for location, same in by_location.items()
+    }
 
 
 class _SchemaError:

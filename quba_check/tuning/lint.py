@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
-from quba_check.demands.schema import ThresholdFile
 from quba_check.errors import ThresholdError
 from quba_check.records.record import Record
-from quba_check.strict_yaml import read_yaml, schema_problems
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects
 from quba_check.tuning.record_facts import check_protocol
+from quba_check.tuning.what_if import what_if
 
 LARGEST_SAMPLE = 1_000_000
 """Images of each set that no realistic run exceeds."""
@@ -40,33 +40,38 @@ class LintFinding:
 def lint_file(
     path: Path, label: str, suite: SuiteFacts, record: Record | None = None, *, digest: bool = False
 ) -> tuple[Thresholds | None, list[LintFinding]]:
-    """Return a threshold file, and its errors or else the warnings about its demands.
+    """Return a threshold file, and all its errors or else the warnings about its demands.
 
-    Wrong keys and types are all returned, other errors up to the first.
+    An entry with a wrong key or type is checked no further.
 
     Args:
         path: the file.
         label: its name in messages.
         suite: determines the parts of the dimensions.
-        record: a run whose protocol the file must have.
+        record: a run whose protocol the file must have, and whose values show needless waivers.
         digest: begin with the digest of the demands.
 
     Returns:
         The file, None if it has errors, and the findings.
     """
+    needless: list[LintFinding] = []
     try:
         thresholds = read_thresholds(path, label=label, suite=suite)
         if record is not None:
             check_protocol(thresholds, record)
+            needless = _needless_waivers(thresholds, record)
         note = LintFinding("note", f"{label}: demands sha256:{thresholds.inputs[0].demands}")
-        return thresholds, [*([note] if digest else []), *demand_warnings(thresholds)]
+        return thresholds, [*([note] if digest else []), *needless, *demand_warnings(thresholds)]
     except ThresholdError as error:
-        message = str(error)
-    try:
-        messages = schema_problems(read_yaml(path, label, ThresholdError), ThresholdFile)
-    except ThresholdError:
-        messages = []
-    return None, [LintFinding("error", text) for text in (messages if message in messages else [message])]
+        return None, [LintFinding("error", text) for text in error.messages]
+
+
+def _needless_waivers(thresholds: Thresholds, record: Record) -> list[LintFinding]:
+    """Return an error for each waived demand that a record meets."""
+    verdicts = what_if(StoredRun(record.model.name, record), thresholds).verdicts
+    demands = [verdict.demand for verdict in verdicts if verdict.has_needless_waiver]
+    text = f"is met by {record.model.name} without its waiver. Remove 'waive'."
+    return [LintFinding("error", f"{one.file}:{one.line}: {one.name} {text}") for one in demands]
 
 
 def demand_warnings(thresholds: Thresholds) -> Iterator[LintFinding]:
@@ -87,10 +92,10 @@ def _problem(effect: DetectableEffect, thresholds: Thresholds) -> str:
         return ""
     demand, noise = effect.demand, effect.error / PAIRED_SHARE
     if demand.needs_baseline and thresholds.policy.uncertain != "allow" and noise > float(demand.threshold):
-        is_relative = demand.bound == "max_relative_drop"
+        unit = "%" if demand.bound == "max_relative_drop" else "points"
         return (
-            f"the noise of a drop is about {100 * noise:.2g} {'%' if is_relative else 'points'}, more than "
-            "the bound: chance decides about models as good as the baseline"
+            f"the noise of a {demand.loss} is about {100 * noise:.2g} {unit}, more than the bound: chance "
+            "decides about models as good as the baseline"
         )
     if effect.blocked is None:
         return f"it does not block any model in {_SHARE}"

@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import Node
 
 from quba_check.core.protocols import ProtocolName
+from quba_check.demands.schema import as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document, Location
@@ -110,7 +111,7 @@ def _replace(parent: CommentedMap, key: str | int, bound: str, suggestion: Sugge
     """Replace a limit, and the comment on its line unless the user wrote it."""
     entry = parent[key]
     holder, last = (parent, key) if entry.fa.flow_style() else (entry, bound)
-    if is_new := entry[bound] != suggestion.limit:
+    if is_new := as_share(entry[bound]) != suggestion.limit:
         entry[bound] = _number(suggestion)
     comment = line_comment(holder, str(last))
     if comment.startswith(OURS) or (is_new and not comment):

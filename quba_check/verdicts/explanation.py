@@ -64,7 +64,7 @@ def _headline(verdict: Verdict) -> str:
     demand, value, threshold = verdict.demand, verdict.value, verdict.demand.threshold
     target = demand.target
     if demand.needs_baseline:
-        target += " relative drop" if demand.bound == "max_relative_drop" else " drop"
+        target += f" relative {demand.loss}" if demand.bound == "max_relative_drop" else f" {demand.loss}"
     if value is None:
         event = "was skipped" if verdict.outcome == "skipped" else "could not be measured"
         return f"{target} {event}: {verdict.reason}"
@@ -178,13 +178,15 @@ def _more_images(verdict: Verdict) -> str:
 
 
 def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Quantity]]:
-    """Return the parts with the unit and direction of their dimension, worst first."""
+    """Return the parts worse than their dimension, of its unit and direction, worst first."""
+    sign = 1 if demand.better == "high" else -1
     ranked = [
         (part.name, measurement.parts[part.name])
         for part in demand.parts
         if part.name in measurement.parts
         and (part.better, part.unit) == (demand.better, demand.unit)
         and part.unit not in UNIT_SIGNS  # counts of something else
+        and sign * measurement.parts[part.name].value < sign * measurement.value
     ]
-    ranked.sort(key=lambda item: item[1].value, reverse=demand.better == "low")
+    ranked.sort(key=lambda item: sign * item[1].value)
     return ranked[:WORST_PARTS]

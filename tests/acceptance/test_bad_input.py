@@ -60,12 +60,12 @@ def data(folder: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path
         (
             "nets:net",
             ["--quba-data=dat"],
-            "HERE/dat: there is no such data folder. Did you mean 'data'? Allowed: an existing folder.",
+            "dat: there is no such data folder. Did you mean 'data'? Allowed: an existing folder.",
         ),
         (
             "nets:net",
             ["--quba-store=file/store"],
-            "--quba-store: HERE/file/store cannot be written (Not a directory). Allowed: a folder that you "
+            "--quba-store: file/store cannot be written (Not a directory). Allowed: a folder that you "
             "may write to. Name another with --quba-store DIR.",
         ),
         (
@@ -139,8 +139,7 @@ def test_a_class_folder_that_is_unknown_is_found_before_the_long_work(
     (data / place).rename(data / f"{place}e")
     name = Path(place).name
     assert error_line() == (
-        f"HERE/data/{place}e: unknown class folder '{name}e'. Did you mean '{name}'? "
-        "Allowed: apple, brick, cloud."
+        f"data/{place}e: unknown class folder '{name}e'. Did you mean '{name}'? Allowed: apple, brick, cloud."
     )
 
 
@@ -148,7 +147,8 @@ def test_a_clean_image_that_cannot_be_decoded(judge_cold: Judge, data: Path) -> 
     image = data / "val" / "cloud" / "001.png"
     image.write_bytes(b"no image")
     assert usage_error(judge_cold("thresholds/x.yaml")) == (
-        f"{image}: cannot be decoded as an image (no image format recognises it). Replace or remove the file."
+        "data/val/cloud/001.png: cannot be decoded as an image (no image format recognises it). "
+        "Replace or remove the file."
     )
 
 
@@ -195,6 +195,6 @@ def test_data_that_are_missing_are_not_covered_by_optional(
     judge_cold.write("data/quba-data.yaml", manifest)
     monkeypatch.setenv("QUBA_DATA", str(folder / "data"))
     assert error_line() == (
-        "HERE/data/quba-data.yaml: none of its sets exists: the set 'clean' is missing: looked for "
-        "HERE/data/val. Correct the paths, or name another folder."
+        "data/quba-data.yaml: none of its sets exists: the set 'clean' is missing: looked for "
+        "data/val. Correct the paths, or name another folder."
     )

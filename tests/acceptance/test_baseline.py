@@ -147,7 +147,7 @@ def test_a_baseline_that_is_the_report(
     arguments = ("drops.yaml", f"--quba-report={report}", f"--quba-baseline={baseline}", *more)
     result = other(*arguments)
     assert usage_error(result) == (
-        f"--quba-report: {folder / replaced} is the file of --quba-baseline, which the record of this run "
+        f"--quba-report: {replaced} is the file of --quba-baseline, which the record of this run "
         "would replace. Allowed: another file."
     )
     assert json.loads((folder / baseline).read_text()) == json.loads(content)

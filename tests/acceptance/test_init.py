@@ -16,7 +16,7 @@ def test_what_init_writes_is_judged(judge, tiny_data: Path, capsys: pytest.Captu
     (judge.pytester.path / "data/quba-data.yaml").unlink()
     assert main(["init", "data"]) == 0
     names = "clean, corruptions, night, sketch, mixed_same, mixed_rand, cue_conflict"
-    assert f"/data/quba-data.yaml: 3 classes; {names}\n" in capsys.readouterr().out
+    assert f"data/quba-data.yaml: 3 classes; {names}\n" in capsys.readouterr().out
     result = judge("--quba-data=data", "--quba-report=record.json")
     assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), result.errlines
     expected = {f"{name}[{'max' if name == 'calibration_error' else 'min'}]" for name in NINE}

@@ -57,7 +57,7 @@ def test_a_failed_demand_is_explained_once_and_is_what_last_failed_repeats(judge
     assert first.outlines[start - 1 : start + 5] == [
         "Failed:",
         headline,
-        "    worst parts: night 0.500, sketch 0.750",
+        "    worst parts: night 0.500",
         "    n = 6 images",
         "    95 % interval: too few images (6)",
         "    demanded by thresholds/x.yaml:7",

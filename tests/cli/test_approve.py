@@ -45,7 +45,7 @@ def test_a_record_is_approved_and_replaced(capsys: pytest.CaptureFixture[str]) -
     )
     folder = Path("baselines/release")
     assert (folder / "record.json").read_bytes() == Path("good.json").read_bytes()
-    first = json.loads((folder / "history.jsonl").read_text())
+    first = json.loads((folder / "approvals.jsonl").read_text())
     code, out, err = run(capsys, "looser.json --by bo --reason 'smaller'")
     assert out == (
         "approved: r50 as baselines/release, by bo\n"
@@ -56,7 +56,7 @@ def test_a_record_is_approved_and_replaced(capsys: pytest.CaptureFixture[str]) -
         "  no per-image results are next to looser.json or in the store: drops are judged unpaired\n"
         "in the threshold file: baseline: release\n"
     )
-    last = json.loads((folder / "history.jsonl").read_text().splitlines()[1])
+    last = json.loads((folder / "approvals.jsonl").read_text().splitlines()[1])
     assert (last["by"], last["reason"], last["verdict"]) == ("bo", "smaller", "pass")
 
 
@@ -91,4 +91,4 @@ def test_a_reason_approves_what_failed(capsys: pytest.CaptureFixture[str]) -> No
     code, out, _ = run(capsys, "bad.json --name v1 --by ann --reason 'only model'")
     assert code == 0
     assert "approved: r50 as baselines/v1, by ann\n" in out
-    assert json.loads(Path("baselines/v1/history.jsonl").read_text())["verdict"] == "fail"
+    assert json.loads(Path("baselines/v1/approvals.jsonl").read_text())["verdict"] == "fail"

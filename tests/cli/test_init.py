@@ -44,7 +44,7 @@ def test_files_and_output(here: Path, capsys) -> None:
     (here / "my data/val/bee/0.gif").write_bytes(b"")
     assert run_init(capsys, "my data") == (
         0,
-        f"{here}/my data/quba-data.yaml: 2 classes; clean, corruptions, night\n"
+        "my data/quba-data.yaml: 2 classes; clean, corruptions, night\n"
         "  left out: masks (masks)\n"
         "  left out: train (training images)\n"
         "  clean: 1 file is not read: bee/0.gif\n"
@@ -103,21 +103,21 @@ def test_what_is_missing_is_written_and_the_rest_is_kept(here: Path, capsys) -> 
     code, out, err = run_init(capsys, "data")
     assert (code, err) == (0, "")
     assert out.splitlines()[:2] == [
-        f"{manifest}: 2 classes; clean, corruptions",
+        "data/quba-data.yaml: 2 classes; clean, corruptions",
         "thresholds/default.yaml: kept, as it exists already",
     ]
     thresholds.unlink()
     manifest.write_text(manifest.read_text(encoding="utf-8").replace("name: data", "name: mine"), "utf-8")
     assert run_init(capsys, "data")[1].splitlines()[:2] == [
-        f"{manifest}: kept, as it exists already",
+        "data/quba-data.yaml: kept, as it exists already",
         "thresholds/default.yaml: demands to start from; set their numbers",
     ]
     assert "release gate of mine" in thresholds.read_text(encoding="utf-8")
     assert run_init(capsys, "data") == (
         4,
         "",
-        f"ERROR: quba-check init: {manifest} and thresholds/default.yaml exist already, and nothing is "
-        "missing. Allowed: --force writes quba-data.yaml again; for new demands delete "
+        "ERROR: quba-check init: data/quba-data.yaml and thresholds/default.yaml exist already, and nothing "
+        "is missing. Allowed: --force writes quba-data.yaml again; for new demands delete "
         "thresholds/default.yaml first.\n",
     )
 
@@ -179,7 +179,7 @@ def test_names_that_no_manifest_can_hold(here: Path, capsys) -> None:
     assert run_init(capsys, "data") == (
         4,
         "",
-        f"ERROR: quba-check init: the names of the folders in {here}/data cannot stand in quba-data.yaml: "
+        "ERROR: quba-check init: the names of the folders in data cannot stand in quba-data.yaml: "
         "the text has the character U+001B. Allowed: text. Rename the folders, or write the file by hand.\n",
     )
     assert [path.name for path in (here / "data").iterdir()] == ["val"]
@@ -191,7 +191,7 @@ def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
     code, out, err = run_init(capsys, "data")
     assert (code, err) == (0, "")
     assert out.splitlines()[:3] == [
-        f"{here}/data/quba-data.yaml: 2 classes; clean, corruptions",
+        "data/quba-data.yaml: 2 classes; clean, corruptions",
         "  left out: cc (cc/0.png: the name does not state two cues. Expected: <shape><i>-<texture><j>.png)",
         "  left out: night (night/stray.png: an image outside the class folders. Expected: <class>/<image>)",
     ]
@@ -200,11 +200,11 @@ def test_sets_that_cannot_be_read_are_left_out(here: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("folder", "text"),
     [
-        ("no", "{here}/no: there is no such data folder. Allowed: an existing folder."),
-        ("file", "{here}/file: is a file, not a data folder. Allowed: a folder, such as {here}."),
+        ("no", "no: there is no such data folder. Allowed: an existing folder."),
+        ("file", "file: is a file, not a data folder. Allowed: a folder, such as {here}."),
         (
             "empty",
-            "{here}/empty: no test images in folders of two or more classes. Expected: val/<class>/<image>, "
+            "empty: no test images in folders of two or more classes. Expected: val/<class>/<image>, "
             "or <class>/<image>. For other layouts write quba-data.yaml by hand (csv, arrays, parquet and "
             "others).",
         ),
@@ -240,6 +240,5 @@ def test_the_published_layout_needs_no_manifest(here: Path, capsys) -> None:
     assert run_init(capsys, "data") == (
         4,
         "",
-        f"ERROR: quba-check init: {here}/data has the published ImageNet layout and needs no "
-        "quba-data.yaml.\n",
+        "ERROR: quba-check init: data has the published ImageNet layout and needs no quba-data.yaml.\n",
     )

@@ -276,6 +276,9 @@ def test_power(run) -> None:
         "-: needs the standard error of a run: --record. Sizes, counts and grades have none.",
         "",
     )
+    own = run("power", "hard.yaml", "--record", "a.json")[1].splitlines()
+    assert own[0] == "hard.yaml, policy fail, the images of the record:"
+    assert own[1:] == run("power", "hard.yaml", "--images", "1000", "--record", "a.json")[1].splitlines()[1:]
     Path("never.yaml").write_text(
         "schema: 1\nuncertain: fail\n"
         "dimensions: {accuracy: {min: 0.999}, calibration_error: {max: 0.001}, shape_bias: {min: 0.5}}\n",
@@ -293,6 +296,11 @@ def test_power(run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (
+            "power hard.yaml",
+            "quba-check power: got neither --images nor --record. Allowed: the number of images of each set, "
+            "a record that has it, or both.",
+        ),
         (
             "what-if a.json",
             "quba-check what-if: needs records and threshold files, got only a.json. Allowed: at least "

@@ -26,3 +26,12 @@ def test_the_source_line_is_a_path_that_opens_from_the_current_folder(tmp_path, 
     monkeypatch.chdir(elsewhere)
     assert placed.source_line == f"{folder.resolve() / 'default.yaml'}:3"
     assert (demand.source_line, placed.file) == (f"{shipped}:3", shipped)
+
+
+def test_a_higher_error_is_a_worsening_and_no_drop():
+    whole = Demand("accuracy", None, "max_drop", 0.02, "block", False, "fraction", "high", "t.yaml", 3)
+    error = Demand(
+        "calibration_error", None, "max_drop", 0.02, "block", False, "fraction", "low", "t.yaml", 4
+    )
+    assert (whole.threshold_text, error.threshold_text) == ("drop <= 0.02", "worsening <= 0.02")
+    assert replace(error, bound="max_relative_drop").threshold_text == "relative worsening <= 0.02"

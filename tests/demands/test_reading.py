@@ -281,7 +281,7 @@ def test_shipped_profiles_are_valid(name):
         ),
         (
             "schema: 1\ndimensions:\n  accuracy: {min: abc}\n",
-            "3: dimensions.accuracy.min: got text 'abc'. Allowed: a number.",
+            "3: dimensions.accuracy.min: got text 'abc'. Allowed: a number, or a percentage such as 2%.",
         ),
         ("schema: 1\nquba: {min_grade: E}\n", "2: quba.min_grade: got text 'E'. Allowed: A, B, C, D, F."),
         # vocabulary
@@ -466,14 +466,14 @@ def test_a_missing_file(tmp_path):
     ("entry", "message"),
     [
         ("max_drop: -0.1", "max_drop: got -0.1. Allowed: at least 0."),
-        ("max_drop: 2%", "max_drop: got text '2%'. Allowed: a number."),
+        ("max_drop: -2%", "max_drop: got text '-2%'. Allowed: at least 0."),
         (
             "max_relative_drop: 2 percent",
-            "max_relative_drop: got text '2 percent'. Allowed: a number from 0, or a percentage such as 2%.",
+            "max_relative_drop: got text '2 percent'. Allowed: a number, or a percentage such as 2%.",
         ),
         (
             "max_relative_drop: 1e999%",
-            "max_relative_drop: got text '1e999%'. Allowed: a number from 0, or a percentage such as 2%.",
+            "max_relative_drop: got text '1e999%'. Allowed: a number, or a percentage such as 2%.",
         ),
         ("max_relative_drop: -2%", "max_relative_drop: got text '-2%'. Allowed: at least 0."),
     ],
@@ -534,9 +534,48 @@ def test_invalid_policies(read, entry, message):
     assert str(caught.value) == f"thresholds/gate.yaml:2: {message}"
 
 
-def test_a_relative_drop_in_percent(read):
-    (demand,) = read("schema: 1\ndimensions:\n  accuracy: {max_relative_drop: 2%}\n").demands
-    assert (demand.threshold, demand.name) == (0.02, "accuracy[max_relative_drop]")
+def test_bounds_in_percent(read):
+    text = """schema: 1
+dimensions:
+  accuracy: {min: 60%, max_drop: 1.5 %, max_relative_drop: 2%, parts: {top5: {min: 90%}}}
+  ood_robustness: {min: 50%}
+  calibration_error: {max: 3%}
+  parameters: {max: 30, max_relative_drop: 5%}
+classes: {each: {recall: {min: 40%}}}
+"""
+    found = {demand.name: demand.threshold for demand in read(text).demands}
+    assert found == {
+        "accuracy[min]": 0.6,
+        "accuracy[max_drop]": 0.015,
+        "accuracy[max_relative_drop]": 0.02,
+        "accuracy.top5[min]": 0.9,
+        "ood_robustness[min]": 0.5,
+        "calibration_error[max]": 0.03,
+        "parameters[max]": 30,
+        "parameters[max_relative_drop]": 0.05,
+        "classes.each.recall[min]": 0.4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            "dimensions: {parameters: {max: 30%}}",
+            "parameters max: got 30%, but the unit is millions. Allowed: a number in millions.",
+        ),
+        (
+            "dimensions: {size: {max_drop: 5%}}",
+            "size max_drop: got 5%, but the unit is megabytes. Allowed: a number in megabytes.",
+        ),
+        ("dimensions: {accuracy: {min: 101%}}", "accuracy min 101% can never be met: fractions end at 1."),
+        ("quba: {min_score: 60%}", "quba.min_score: got text '60%'. Allowed: a number."),
+    ],
+)
+def test_percentages_of_no_share(read, entry, message):
+    with pytest.raises(ThresholdError) as caught:
+        read(f"schema: 1\n{entry}\n")
+    assert str(caught.value) == f"thresholds/gate.yaml:2: {message}"
 
 
 def test_a_long_chain_of_files(tmp_path):

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from quba_check.demands import threshold_schema
 from quba_check.dimensions import registry
 
@@ -26,10 +28,19 @@ def test_only_adversarial_robustness_knows_masking():
     assert schema["$defs"]["QubaEntry"]["properties"]["allow_other_suite"]["anyOf"][0] == {"type": "boolean"}
 
 
-def test_a_relative_drop_is_a_share_or_a_percentage():
-    schema = threshold_schema()
-    allowed = schema["$defs"]["DimensionEntry"]["properties"]["max_relative_drop"]["anyOf"]
-    assert allowed[0] == {"type": "number", "minimum": 0}
-    assert re.search(allowed[1]["pattern"], "2.5 %")
-    assert not re.search(allowed[1]["pattern"], "-2%")
+@pytest.mark.parametrize(
+    ("bound", "number"),
+    [
+        ("min", {"type": "number"}),
+        ("max", {"type": "number"}),
+        ("max_drop", {"type": "number", "minimum": 0}),
+        ("max_relative_drop", {"type": "number", "minimum": 0}),
+    ],
+)
+def test_a_bound_is_a_number_or_a_percentage(bound, number):
+    allowed = threshold_schema()["$defs"]["DimensionEntry"]["properties"][bound]["anyOf"]
+    assert allowed[0] == number
+    percentage = allowed[1]["pattern"]
+    assert re.search(percentage, "2.5 %")
+    assert not re.search(percentage, "-2%")
     assert allowed[2] == {"type": "null"}

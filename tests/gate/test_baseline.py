@@ -19,7 +19,7 @@ from quba_check.records.record import Record
 
 DROP = "baseline: release\ndimensions: {accuracy: {max_drop: 0.01, optional: true}}"
 MISSING = (
-    "first release: there is no baseline release yet. Approve a record with 'quba-check approve', or give "
+    "first release: there is no baseline 'release' yet. Approve a record with 'quba-check approve', or give "
     "--quba-first-release"
 )
 SKIPPED = "first release: there is no baseline yet (--quba-first-release)"
@@ -41,9 +41,16 @@ def approve(folder: Path, content: Record, name: str = "release") -> None:
 
 
 def test_a_first_release_blocks_even_if_the_demand_is_optional(new_gate: NewGate) -> None:
-    (verdict,) = judged(new_gate(DROP)).verdicts
+    one = judged(new_gate(DROP))
+    (verdict,) = one.verdicts
     assert (verdict.outcome, verdict.blocks) == ("unmeasurable", True)
     assert verdict.message.startswith(f"accuracy drop could not be measured: {MISSING}\n")
+    assert one.warnings == (MISSING,)
+
+
+def test_a_stated_baseline_that_is_missing_is_reported_without_drops(new_gate: NewGate) -> None:
+    one = judged(new_gate("baseline: release\ndimensions: {accuracy: {min: 0}}"))
+    assert (one.overall_verdict, one.warnings) == ("pass", (MISSING,))
 
 
 def test_a_first_release_is_stated(new_gate: NewGate) -> None:
@@ -102,7 +109,7 @@ def test_options_that_the_baseline_excludes(
     approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
     with pytest.raises(OptionError) as caught:
         new_gate(text, **options).check_files()
-    assert str(caught.value) == message.replace("baseline release yet", "baseline other yet")
+    assert str(caught.value) == message.replace("'release' yet", "'other' yet")
 
 
 def test_options_without_conflict(new_gate: NewGate, tmp_path: Path) -> None:

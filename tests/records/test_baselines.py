@@ -23,7 +23,7 @@ def test_an_approval_replaces_the_files_and_adds_a_line(tmp_path):
     assert {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix != ".jsonl"} == {
         "record.json": b"two"
     }
-    assert (folder / "history.jsonl").read_text().splitlines() == [
+    assert (folder / "approvals.jsonl").read_text().splitlines() == [
         '{"time": "2026-01-01T00:00:00+00:00", "by": "ann", "reason": "", "model": "r50", "verdict": "pass", '
         f'"waived": [], "sha256": "{"0" * 64}"}}',
         '{"time": "2026-02-01T00:00:00+00:00", "by": "bo", "reason": "fix in 2.4", "model": "r51", '
@@ -35,7 +35,7 @@ def test_an_approval_replaces_the_files_and_adds_a_line(tmp_path):
 @pytest.mark.parametrize("content", [None, "", "{", "[1]", "3"])
 def test_a_history_that_cannot_be_read_is_empty(tmp_path, content):
     if content is not None:
-        (tmp_path / "history.jsonl").write_text(content)
+        (tmp_path / "approvals.jsonl").write_text(content)
     assert last_approval(tmp_path / "record.json") == {}
 
 

@@ -228,12 +228,12 @@ def test_long_demands_are_wrapped_between_words():
         demand("adversarial_robustness", 0.021234567, bound="max_drop"),
         demand("parameters", 0.07, bound="max_relative_drop"),
     ]
-    assert text_of(measurements, verdicts).splitlines()[1:6] == [
-        "dimension                value interval       demand          verdict worst part",
-        "─" * 80,
-        "adversarial_robustness  0.0123 0.0101..0.0212 drop <=         PASS    pgd 0.0011",
+    assert text_of(measurements, verdicts, width=79).splitlines()[1:6] == [
+        "dimension                value interval       demand         verdict worst part",
+        "─" * 79,
+        "adversarial_robustness  0.0123 0.0101..0.0212 drop <=        PASS    pgd 0.0011",
         "                                              0.021234567",
-        "parameters             5.000 M                drop <= 7%      PASS",
+        "parameters             5.000 M                worsening <=   PASS",
     ]
 
 
@@ -241,6 +241,13 @@ def test_the_file_is_no_worst_part_of_the_weights():
     file = {"file": value(7.2, "megabytes", better="low")}
     shown = text_of({"size": value(7.1, "megabytes", better="low", parts=file)})
     assert shown.splitlines()[3].split() == ["size", "7.100", "MB", "-", "-"]
+
+
+@pytest.mark.parametrize("name", ["serving", "parity", "classes", "answers"])
+def test_other_metrics_are_no_worst_parts(name):
+    parts = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
+    shown = text_of({name: value(0.95, "fraction", parts=parts)})
+    assert shown.splitlines()[3].split() == [name, "0.950", "-", "-"]
 
 
 def test_worst_parts_are_left_out_where_their_names_would_be_cut():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,15 +24,63 @@ def linted(tmp_path: Path, text: str) -> list[str]:
 
 
 def test_all_errors_of_the_schema(tmp_path: Path) -> None:
-    text = "schema: 1\ndimensions:\n  accuracy: {min: 93%, tier: blok}\n  parameters: {mx: 3}\nnme: x\n"
+    text = (
+        "schema: 1\ndimensions:\n  accuracy: {min: 93 percent, tier: blok}\n  parameters: {mx: 3}\nnme: x\n"
+    )
     assert linted(tmp_path, text) == [
-        "x.yaml:3: dimensions.accuracy.min: got text '93%'. Allowed: a number.",
+        "x.yaml:3: dimensions.accuracy.min: got text '93 percent'. Allowed: a number, or a percentage such "
+        "as 2%.",
         "x.yaml:3: dimensions.accuracy.tier: got text 'blok'. Allowed: block, warn, info. "
         "Did you mean 'block'?",
         "x.yaml:4: dimensions.parameters: unknown key 'mx'. Did you mean 'max'? Allowed: min, max, max_drop, "
-        "max_relative_drop, tier, optional, parts, slices.",
+        "max_relative_drop, tier, optional, waive, parts, slices.",
         "x.yaml:5: unknown key 'nme'. Did you mean 'name'? Allowed: schema, name, extends, protocol, "
-        "uncertain, confidence, dimensions, classes, answers, parity, serving, quba.",
+        "baseline, uncertain, confidence, dimensions, classes, answers, parity, serving, quba.",
+    ]
+
+
+def test_needless_waivers_of_a_record(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    waive = "waive: {until: 2999-12-31, by: ann, reason: r, at_least: 0.1}"
+    path.write_text(
+        f"schema: 1\ndimensions:\n  accuracy: {{min: 0.8, {waive}}}\n"
+        f"  corruption_robustness: {{min: 0.7, {waive}}}\n"
+    )
+    assert [finding.text for finding in lint_file(path, "x.yaml", FACTS, record())[1]] == [
+        "x.yaml:3: accuracy[min] is met by r50 without its waiver. Remove 'waive'."
+    ]
+
+
+def test_all_other_errors(tmp_path: Path) -> None:
+    """One file has an error of every kind: each entry is checked by itself."""
+    (tmp_path / "base.yaml").write_text("schema: 1\ndimensions: {calibration_error: {min: 0.1}}\n", "utf-8")
+    text = """schema: 1
+extends: base.yaml
+dimensions:
+  acuracy: {min: 0.5}
+  accuracy: {min: 93, parts: {top9: {min: 1}, top5: {max: 0.5}}}
+  parameters: {max: ten}
+  class_balance: {optional: true}
+classes:
+  each: {set: clean}
+  macro: {f1: {min: 93}}
+answers: {share: {min: 0.9}}
+quba: {weights: {accuracy: -1, speed: 1}, population: publshed}
+"""
+    assert [re.split(" Allowed(:| on)", line)[0] for line in linted(tmp_path, text)] == [
+        "x.yaml:6: dimensions.parameters.max: got text 'ten'.",
+        "x.yaml:4: unknown dimension 'acuracy'. Did you mean 'accuracy'?",
+        "x.yaml:5: accuracy min 93 can never be met: fractions end at 1. Did you mean 0.93?",
+        "x.yaml:5: accuracy has no part 'top9'. Did you mean 'top5'?",
+        "x.yaml:5: accuracy.top5 max: higher is better here.",
+        "x.yaml:12: quba.weights.accuracy: got -1.",
+        "x.yaml:12: quba.weights: 'speed' is not in the QUBA score.",
+        "x.yaml:12: quba.population: no such name or file, got 'publshed'. Did you mean 'published'?",
+        "base.yaml:2: calibration_error min: lower is better here.",
+        "x.yaml:7: dimensions.class_balance.optional: it applies to no demand.",
+        "x.yaml:9: classes.each: nothing is demanded, got set.",
+        "x.yaml:10: classes.macro.f1 min 93 can never be met: fractions end at 1. Did you mean 0.93?",
+        "x.yaml:11: answers.at: one rule is needed, got none.",
     ]
 
 

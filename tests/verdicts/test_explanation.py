@@ -19,6 +19,7 @@ from support.gated import (
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
+from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
@@ -49,6 +50,18 @@ def test_the_file_is_no_worse_part_of_the_weights():
     )
 
 
+def test_the_five_most_probable_classes_are_no_worse_part():
+    """They hold the label at least as often as the first one."""
+    top5 = Part("top5", "fraction", "high", "")
+    demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", threshold=0.8, parts=(top5,))
+    evidence = Measurement("accuracy", 0.6, "fraction", 50, parts={"top5": Quantity(0.9, "fraction", 50)})
+    assert explanation(judge(demand, evidence)) == (
+        "accuracy 0.600 is below 0.800 (short by 0.200)\n"
+        "  n = 50 images\n"
+        "  demanded by thresholds/default.yaml:12"
+    )
+
+
 def test_a_failure_above():
     parts = (Part("ece", "fraction", "low", ""), Part("ace", "fraction", "low", ""))
     evidence = Measurement(
@@ -62,7 +75,7 @@ def test_a_failure_above():
     )
     assert explanation(judge(replace(CALIBRATION, parts=parts), evidence)) == (
         "calibration_error 0.0213 is above 0.0100 (over by 0.0113)\n"
-        "  worst parts: ece 0.100, ace 0.0045\n"
+        "  worst parts: ece 0.100\n"
         "  n = 50,000 images\n"
         "  95 % interval 0.0200 to 0.0225\n"
         "  masked: no\n"
@@ -81,6 +94,14 @@ def advised(value: float, note: str = "", interval: tuple[float | str, ...] = (0
 
 
 ADVICE = "  temperature: 2.72 in the file of --quba-preprocessing "
+
+
+def test_a_higher_error_than_the_baselines():
+    demand = replace(CALIBRATION, bound="max_drop", threshold=0.01)
+    evidence = Drop(0.03, "fraction", 50, None, 0.02, 0.05, "base.json", paired=True)
+    assert explanation(judge(demand, evidence)).splitlines()[0] == (
+        "calibration_error worsening 0.0300 is above 0.0100 (over by 0.0200)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""The errors of threshold files, collected instead of raised at the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from quba_check.demands.schema import ThresholdFile
+from quba_check.errors import ThresholdError
+from quba_check.strict_yaml import Document, Location, schema_problems
+
+BY_NAME = ("dimensions", "classes", "serving")
+"""Sections whose entries are independent of each other."""
+
+
+def entry_of(location: Location) -> Location:
+    """Return the location of the entry around a value, which is checked by itself.
+
+    >>> entry_of(("dimensions", "accuracy", "min")), entry_of(("quba", "weights", "accuracy"))
+    (('dimensions', 'accuracy'), ('quba',))
+    """
+    return location[: 2 if location[:1] and location[0] in BY_NAME else 1]
+
+
+@dataclass(slots=True)
+class Problems:
+    """The errors of a threshold file and its extended files."""
+
+    errors: list[ThresholdError] = field(default_factory=list)
+    _wrong: set[Location] = field(default_factory=set)
+
+    @contextmanager
+    def caught(self, *location: str | int) -> Iterator[None]:
+        """Collect an error about the value at a location."""
+        try:
+            yield
+        except ThresholdError as error:
+            self.errors.append(error)
+            self._wrong.add(entry_of(location))
+
+    def check_schema(self, document: Document) -> None:
+        """Collect the wrong keys and types of a document."""
+        for location, message in schema_problems(document, ThresholdFile).items():
+            with self.caught(*location):
+                raise ThresholdError(message)
+
+    def without_wrong(self, document: Document) -> Document:
+        """Return a document without its wrong entries."""
+        kept = {key: value for key, value in document.data.items() if (key,) not in self._wrong}
+        for key in BY_NAME:
+            if isinstance(entries := kept.get(key), dict):
+                kept[key] = {name: entry for name, entry in entries.items() if (key, name) not in self._wrong}
+        return replace(document, data=kept)
+
+    def raise_first(self) -> None:
+        """Raise the first error, if any; it carries the messages of all."""
+        if self.errors:
+            self.errors[0].messages = list(dict.fromkeys(map(str, self.errors)))
+            raise self.errors[0]
