@@ -149,7 +149,7 @@ def _nearest_lines(candidates: Sequence[CheckedModel]) -> list[str]:
 
 
 def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
-    """Return the models that may meet the demands, and the number of those whose suspect values miss one."""
+    """Return the undecided models, and the number of those with a suspect value that misses."""
     possible = [one for one in undecided if one.meets_as_published is not False]
     suspect = "Suspect is inferred from patterns of the table, not proven"
     missing = f"{counted(len(undecided) - len(possible), 'model')} with a suspect value that misses a demand"
