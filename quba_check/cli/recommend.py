@@ -10,7 +10,6 @@ from quba_check.cli.files import facts_of, write_output
 from quba_check.cli.parser import COUNT, INPUT, format_option
 from quba_check.cli.populations import population_option
 from quba_check.gate.threshold_files import thresholds_at
-from quba_check.grading.notes import suite_difference
 from quba_check.grading.population import Population
 from quba_check.records.files import read_record
 from quba_check.reports.recommendation import recommendation_text
@@ -40,13 +39,9 @@ def recommend(file: Path, population: Population, form: str, limit: int | None, 
     Demands that the published table cannot answer are named and count neither way. A suspect value decides
     nothing.
     """
-    record = read_record(path) if path else None
-    facts = facts_of(record)
-    thresholds = thresholds_at(file, facts)
-    has_other_classes = record is not None and (
-        suite_difference(population, facts.name, facts.class_count)
-        and not (facts.class_names and is_subset_of_imagenet(facts.class_names))
-    )
+    facts = facts_of(read_record(path) if path else None)
+    checked = check_models(thresholds_at(file, facts), population)
+    is_known = bool(facts.class_names) and is_subset_of_imagenet(facts.class_names)
+    own = "" if is_known or facts.class_count == population.classes else facts.name
     limit = limit or (LIMIT if form == "table" else None)
-    checked, own = check_models(thresholds, population), facts.name if has_other_classes else ""
     write_output(recommendation_text(checked, form, limit, file=str(file), own=own))

@@ -75,13 +75,11 @@ def _table_lines(recommendation: Recommendation, limit: int | None, file: str, o
     if undecided:
         yield from ["", *_undecided_lines(undecided, limit)]
     commands = [command for candidate in candidates if (command := command_of(candidate, file))]
-    if commands and own:
+    if own and commands:
+        names = listed((one.timm for one in candidates if one.timm), COMMANDS)
         yield ""
-        yield from _wrap(
-            f"These models know other classes than those of {own}. Fine-tune one, then measure it:"
-        )
+        yield from _wrap(f"These models know other classes than those of {own}. Fine-tune one: {names}")
         yield f"  pytest --model=FINE_TUNED.pt --quba-arch=NAME --quba-thresholds={shlex.quote(file)}"
-        yield from _wrap("NAME in timm: " + listed((one.timm for one in candidates if one.timm), COMMANDS))
     elif commands:
         yield from ["", "Measure one on your images:", *(f"  {command}" for command in commands[:COMMANDS])]
     if commands and len(commands) < len(candidates):
@@ -149,30 +147,26 @@ def _nearest_lines(candidates: Sequence[CheckedModel]) -> list[str]:
 
 
 def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
-    """Return the undecided models, and the number of those with a suspect value that misses."""
+    """Return the undecided models that may meet the demands, and the number of the others."""
     possible = [one for one in undecided if one.meets_as_published is not False]
-    suspect = "Suspect is inferred from patterns of the table, not proven"
-    missing = f"{counted(len(undecided) - len(possible), 'model')} with a suspect value that misses a demand"
-    left_out = _wrap(f"not listed: {missing}. {suspect}") if len(possible) < len(undecided) else []
-    if not possible:
-        return left_out
+    heading = _wrap(
+        f"not decided by trustworthy values: {counted(len(possible), 'model')} that may meet the demands, "
+        f"and {len(undecided) - len(possible)} with a suspect value that misses one. Suspect is inferred "
+        "from patterns of the table, not proven"
+    )
     candidates = possible[:limit]
+    if not candidates:
+        return heading
     table = _table(
         {
             "model": [one.id for one in candidates],
             "score": [_score(one) for one in candidates],
-            "published": ["yes" if one.meets_as_published else "-" for one in candidates],
             "depends on": [_first_and_count(one.undecided) for one in candidates],
         }
     )
-    count = len(possible)
-    models = "model misses" if count == 1 else "models miss"
-    heading = (
-        f"not decided: {count} more {models} no demand, but the outcome depends on suspect or missing values "
-        f"(published: yes, with those values). {suspect}"
-    )
-    more = [f"shown: {limit} of {count}; --limit N shows more"] if len(candidates) < count else []
-    return [*_wrap(heading), *table, *_suspect_score_note(candidates), *more, *left_out]
+    is_cut = len(candidates) < len(possible)
+    more = [f"shown: {limit} of {len(possible)}; --limit N shows more"] if is_cut else []
+    return [*heading, *table, *_suspect_score_note(candidates), *more]
 
 
 def _first_and_count(checks: Sequence[DemandCheck]) -> str:
