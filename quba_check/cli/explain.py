@@ -33,9 +33,12 @@ def explain(path: Path, population: Population | None, file: Path | None, store:
     """Explain a record on one page of text.
 
     Its strengths and weaknesses in a population, the parts that cost each dimension most, the effect of one
-    point on the score, and the caveats. Needs no model and no images.
+    point on the score, and the caveats. A population of another suite is left out unless --population or
+    --thresholds names it. Needs no model and no images.
     """
     run = read_run(path, store)
     quba = thresholds_at(file, facts_of(run.record)).quba if file else None
     default = quba.population if quba else default_population(run.record)
-    write_output(explanation_text(explain_run(run, population or read_population(default), quba)))
+    compared = population or read_population(default)
+    is_chosen = population is not None or quba is not None
+    write_output(explanation_text(explain_run(run, compared, quba, is_chosen=is_chosen)))

@@ -47,8 +47,11 @@ _KEPT = "kept, as it exists already"
 
 @click.command("init", epilog="Example: quba-check init photos")
 @click.argument("folder", type=INPUT, metavar="DIR")
+@click.option(
+    "--name", metavar="NAME", help="name of the suite in the new files (default: that of the folder)"
+)
 @click.option("--force", is_flag=True, help="write quba-data.yaml again; demands are never overwritten")
-def init(folder: Path, force: bool) -> None:
+def init(folder: Path, name: str | None, force: bool) -> None:
     """Write a quba-data.yaml into a folder of images, and a thresholds/default.yaml here, to start from.
 
     A file that exists is kept. DIR: data folder, such as one with val/<class>/.
@@ -65,11 +68,11 @@ def init(folder: Path, force: bool) -> None:
         suite = open_suite(root)
         sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {_KEPT}\n")
     else:
-        suite = _write_manifest(root, manifest, None if keeps_thresholds else thresholds)
+        suite = _write_manifest(root, manifest, None if keeps_thresholds else thresholds, name)
     if keeps_thresholds:
         sys.stdout.write(f"{THRESHOLDS}: {_KEPT}\n")
     else:
-        write_text(_thresholds_text(suite), thresholds)
+        write_text(_thresholds_text(suite, name or suite.name), thresholds)
         sys.stdout.write(f"{THRESHOLDS}: demands to start from; set their numbers\n")
     quoted = shlex.quote(str(folder))
     sys.stdout.write(
@@ -78,13 +81,14 @@ def init(folder: Path, force: bool) -> None:
     )
 
 
-def _write_manifest(root: Path, manifest: Path, thresholds: Path | None) -> Suite:
+def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: str | None) -> Suite:
     """Write the manifest of a folder and report it; return its suite.
 
     Args:
         root: the data folder.
         manifest: the file to write.
         thresholds: the threshold file that will be written too, if any.
+        name: the suite's name; None for that of the folder.
 
     Raises:
         UserError: the folder holds no suite, needs no manifest, or cannot be written.
@@ -97,7 +101,7 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None) -> Suit
             f"{_WHERE}: {root} holds the class folders, and {THRESHOLDS} would lie among them. Run it in "
             "another folder."
         )
-    suite, text = _draft_suite(root, layout)
+    suite, text = _draft_suite(root, layout, name or root.name or "images")
     write_text(text, manifest)
     sets = listed(name for name in suite.facts.spaces)
     sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {len(suite.classes):,} classes; {sets}\n")
@@ -108,7 +112,7 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None) -> Suit
     return suite
 
 
-def _draft_suite(root: Path, layout: Layout) -> tuple[Suite, str]:
+def _draft_suite(root: Path, layout: Layout, title: str) -> tuple[Suite, str]:
     """Return the suite of a layout and its manifest, without unreadable folders.
 
     Raises:
@@ -117,7 +121,7 @@ def _draft_suite(root: Path, layout: Layout) -> tuple[Suite, str]:
     draft = root / f".quba-data-{os.getpid()}.tmp"
     try:
         while True:
-            write_text(_manifest_text(root, layout, None), draft)
+            write_text(_manifest_text(title, layout, None), draft)
             try:
                 suite = Suite(root, read_manifest(draft, str(draft)))
             except SuiteError as error:
@@ -128,7 +132,7 @@ def _draft_suite(root: Path, layout: Layout) -> tuple[Suite, str]:
                 ) from None
             broken = next(_broken_sets(suite), None)
             if broken is None:
-                return suite, _manifest_text(root, layout, suite)
+                return suite, _manifest_text(title, layout, suite)
             name, problem = broken
             if name == CLEAN_SET:
                 raise problem
@@ -157,12 +161,12 @@ def _remove(layout: Layout, name: str) -> str:
     return str(path)
 
 
-def _manifest_text(root: Path, layout: Layout, suite: Suite | None) -> str:
+def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
     """Return the manifest of a layout, with counts if its suite is known."""
     lines = [
         "# Written by quba-check init. docs/data.md describes the keys; quba-check schema suite lists them.",
         "schema: 1",
-        f"name: {yaml_scalar(root.name or 'images')}",
+        f"name: {yaml_scalar(title)}",
         *_classes_lines(layout),
         *([] if suite is None else [_size_line(suite)]),
         "sets:",
@@ -257,7 +261,7 @@ def _calibration_bound(suite: Suite) -> str:
     return f"{{max: {math.sqrt(ece * ace):.2g}}}  # for {n:,} images of {classes:,} classes"
 
 
-def _thresholds_text(suite: Suite) -> str:
+def _thresholds_text(suite: Suite, title: str) -> str:
     """Return a threshold file with demands on all dimensions measurable on the suite."""
     per_class = Counter(example.label for example in suite.examples(CLEAN))
     is_balanced = min(per_class[label] for label in range(len(suite.classes))) > 1
@@ -285,7 +289,7 @@ def _thresholds_text(suite: Suite) -> str:
             "# set the numbers to what its use needs. Demands of tier: warn are reported, but do not block.",
             "# quba-check schema thresholds lists all keys.",
             "schema: 1",
-            f"name: {yaml_scalar(f'release gate of {suite.name}')}",
+            f"name: {yaml_scalar(f'release gate of {title}')}",
             "dimensions:",
             *lines,
             "  # parameters: {max: 30}  # in millions",

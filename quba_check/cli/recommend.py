@@ -14,6 +14,7 @@ from quba_check.grading.population import Population
 from quba_check.records.files import read_record
 from quba_check.reports.recommendation import recommendation_text
 from quba_check.study.recommendation import recommend as check_models
+from quba_check.suites.restriction import is_subset_of_imagenet
 
 LIMIT = 10
 """Models of each list in the table without --limit."""
@@ -25,7 +26,11 @@ LIMIT = 10
 @format_option("table", "json", "csv")
 @click.option("--limit", type=COUNT, metavar="N", help=f"models of each list (table: {LIMIT}; else all)")
 @click.option(
-    "--record", "path", type=INPUT, metavar="RECORD.json", help="record whose suite has the parts of the file"
+    "--record",
+    "path",
+    type=INPUT,
+    metavar="RECORD.json",
+    help="record whose suite has the parts and classes of the file",
 )
 def recommend(file: Path, population: Population, form: str, limit: int | None, path: Path | None) -> None:
     """List the published models that would pass a threshold file, or come nearest.
@@ -34,6 +39,9 @@ def recommend(file: Path, population: Population, form: str, limit: int | None, 
     Demands that the published table cannot answer are named and count neither way. A suspect value decides
     nothing.
     """
-    thresholds = thresholds_at(file, facts_of(read_record(path) if path else None))
+    facts = facts_of(read_record(path) if path else None)
+    checked = check_models(thresholds_at(file, facts), population)
+    is_known = bool(facts.class_names) and is_subset_of_imagenet(facts.class_names)
+    own = "" if is_known or facts.class_count == population.classes else facts.name
     limit = limit or (LIMIT if form == "table" else None)
-    write_output(recommendation_text(check_models(thresholds, population), form, limit, file=str(file)))
+    write_output(recommendation_text(checked, form, limit, file=str(file), own=own))

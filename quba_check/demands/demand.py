@@ -103,7 +103,7 @@ class Demand:
 
     @property
     def loss(self) -> str:
-        """The word for a change to the worse: a lower accuracy is a drop, a higher error is not."""
+        """The word for a change to the worse: `drop`, or `worsening` if lower is better."""
         return "drop" if self.better == "high" else "worsening"
 
     @property

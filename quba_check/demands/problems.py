@@ -14,15 +14,6 @@ BY_NAME = ("dimensions", "classes", "serving")
 """Sections whose entries are independent of each other."""
 
 
-def entry_of(location: Location) -> Location:
-    """Return the location of the entry around a value, which is checked by itself.
-
-    >>> entry_of(("dimensions", "accuracy", "min")), entry_of(("quba", "weights", "accuracy"))
-    (('dimensions', 'accuracy'), ('quba',))
-    """
-    return location[: 2 if location[:1] and location[0] in BY_NAME else 1]
-
-
 @dataclass(slots=True)
 class Problems:
     """The errors of a threshold file and its extended files."""
@@ -37,13 +28,14 @@ class Problems:
             yield
         except ThresholdError as error:
             self.errors.append(error)
-            self._wrong.add(entry_of(location))
+            self._wrong.add(location[: 2 if {*location[:1]} & {*BY_NAME} else 1])
 
-    def check_schema(self, document: Document) -> None:
-        """Collect the wrong keys and types of a document."""
+    def well_formed(self, document: Document) -> Document:
+        """Collect the wrong keys and types of a document; return it without wrong entries."""
         for location, message in schema_problems(document, ThresholdFile).items():
             with self.caught(*location):
                 raise ThresholdError(message)
+        return self.without_wrong(document)
 
     def without_wrong(self, document: Document) -> Document:
         """Return a document without its wrong entries."""

@@ -54,8 +54,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     documents: list[Document] = []
 
     def check(document: Document) -> Document:
-        problems.check_schema(document)
-        check_entries(problems.without_wrong(document), suite, problems)
+        check_entries(problems.well_formed(document), suite, problems)
         documents.append(document)
         kind: InputKind = "extended threshold file" if inputs else "threshold file"
         inputs.append(yaml_input(kind, document.label, document.content))

@@ -48,7 +48,8 @@ def check_entries(document: Document, suite: SuiteFacts, problems: Problems) -> 
     for name, entry in (document.data.get("dimensions") or {}).items():
         with problems.caught("dimensions", name):
             _check_dimension(document, name, entry, suite, problems)
-    _check_quba(document, document.data.get("quba") or {}, problems)
+    with problems.caught("quba"):
+        _check_quba(document, document.data.get("quba") or {}, problems)
 
 
 def part_of(request: Request, suite: SuiteFacts) -> Part:
@@ -226,12 +227,9 @@ def _check_quba(document: Document, entry: Mapping[str, Any], problems: Problems
     for position, name in enumerate(entry.get("allow_missing") or ()):
         with problems.caught("quba"):
             _check_published(document.at(("quba", "allow_missing", position)), "quba.allow_missing", name)
-    if (population := entry.get("population")) is not None and population not in POPULATIONS:
-        with problems.caught("quba"):
-            _check_population(document, population)
-
-
-def _check_population(document: Document, population: str) -> None:
+    population = entry.get("population")
+    if population is None or population in POPULATIONS:
+        return
     where = f"{document.at(('quba', 'population'))}: quba.population"
     if file_kind(document.path.parent / population, where, ThresholdError) != "file":
         raise ThresholdError(

@@ -31,9 +31,7 @@ def explanation_text(explanation: Explanation) -> str:
         [
             f"{record.model.name} on {record.suite.name}, protocol {record.protocol}",
             f"{verdict}; {release_line(record)}" if record.verdicts else verdict,
-            grade_line(explanation.grade, record),
-            "",
-            *_sentences(explanation),
+            *_comparison(explanation),
             "",
         ],
         WIDTH,
@@ -56,7 +54,11 @@ def _caveats_text(caveats: Sequence[str], room: int) -> str:
     return text
 
 
-def _sentences(explanation: Explanation) -> Iterator[str]:
+def _comparison(explanation: Explanation) -> Iterator[str]:
+    if explanation.other_suite:
+        yield f"not compared: {explanation.other_suite}; --population NAME compares them nevertheless"
+        return
+    yield from (grade_line(explanation.grade, explanation.record), "")
     name = explanation.population.name
     for heading, positions, empty in (
         ("strong", explanation.strengths, "nothing is better than 70 % of the models"),
@@ -83,9 +85,14 @@ def _table(explanation: Explanation) -> str:
             interval = "masked" if one.state else interval
         point = "-" if one.point is None else f"+{one.point:.3f}"
         rows.append((one.name, value, interval, _percent(one), point))
-    text = table_text(HEADINGS, rows, right=("value", "better than", "one point"))
+    shown = len(HEADINGS) - (2 if explanation.other_suite else 0)
+    text = table_text(
+        HEADINGS[:shown], [row[:shown] for row in rows], right=("value", "better than", "one point")
+    )
     if (more := len(explanation.positions) - MOST_ROWS) > 0:
         text += f"and {more} custom dimensions\n"
+    if explanation.other_suite:
+        return text
     footnote = "one point: gain of the score if the value gets better by 0.01, parameters by one million"
     return text + wrapped([footnote], WIDTH)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from quba_check.demands.demand import Demand
 from quba_check.messages import listed
-from quba_check.number_format import format_distinct
+from quba_check.number_format import counted, format_distinct
 from quba_check.reports.tables import json_text, table_text, wrap_line
 from quba_check.storage.csv_text import csv_text
 from quba_check.study.recommendation import STATUSES, SUSPECT, CheckedModel, DemandCheck, Recommendation
@@ -43,7 +43,7 @@ def command_of(candidate: CheckedModel, file: str) -> str | None:
 
 
 def recommendation_text(
-    recommendation: Recommendation, form: str, limit: int | None = None, *, file: str
+    recommendation: Recommendation, form: str, limit: int | None = None, *, file: str, own: str = ""
 ) -> str:
     """Return the best models, undecided ones and the nearest ones.
 
@@ -52,15 +52,16 @@ def recommendation_text(
         form: `table`, `json` or `csv`; the last two have numbers at full precision.
         limit: largest number of models of each list; None for all.
         file: the threshold file as given.
+        own: name of a suite with other classes than those of the models, if any.
     """
     if form == "table":
-        return "".join(f"{line}\n" for line in _table_lines(recommendation, limit, file))
+        return "".join(f"{line}\n" for line in _table_lines(recommendation, limit, file, own))
     selected = [one for status in STATUSES for one in recommendation.with_status(status)[:limit]]
     rows = [_row(one, file) for one in selected]
     return json_text(_content(recommendation, rows)) if form == "json" else _csv(rows)
 
 
-def _table_lines(recommendation: Recommendation, limit: int | None, file: str) -> Iterator[str]:
+def _table_lines(recommendation: Recommendation, limit: int | None, file: str, own: str) -> Iterator[str]:
     meeting, undecided, missing = map(recommendation.with_status, STATUSES)
     yield from _heading(recommendation, meeting)
     if recommendation.undecidable and not recommendation.decidable:
@@ -74,7 +75,12 @@ def _table_lines(recommendation: Recommendation, limit: int | None, file: str) -
     if undecided:
         yield from ["", *_undecided_lines(undecided, limit)]
     commands = [command for candidate in candidates if (command := command_of(candidate, file))]
-    if commands:
+    if own and commands:
+        names = listed((one.timm for one in candidates if one.timm), COMMANDS)
+        yield ""
+        yield from _wrap(f"These models know other classes than those of {own}. Fine-tune one: {names}")
+        yield f"  pytest --model=FINE_TUNED.pt --quba-arch=NAME --quba-thresholds={shlex.quote(file)}"
+    elif commands:
         yield from ["", "Measure one on your images:", *(f"  {command}" for command in commands[:COMMANDS])]
     if commands and len(commands) < len(candidates):
         yield f"without a known name in timm: {len(candidates) - len(commands)} of these {len(candidates)}"
@@ -141,25 +147,26 @@ def _nearest_lines(candidates: Sequence[CheckedModel]) -> list[str]:
 
 
 def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
-    words: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}
-    candidates = undecided[:limit]
+    """Return the undecided models that may meet the demands, and the number of the others."""
+    possible = [one for one in undecided if one.meets_as_published is not False]
+    heading = _wrap(
+        f"not decided by trustworthy values: {counted(len(possible), 'model')} that may meet the demands, "
+        f"and {len(undecided) - len(possible)} with a suspect value that misses one. Suspect is inferred "
+        "from patterns of the table, not proven"
+    )
+    candidates = possible[:limit]
+    if not candidates:
+        return heading
     table = _table(
         {
             "model": [one.id for one in candidates],
             "score": [_score(one) for one in candidates],
-            "published": [words[one.meets_as_published] for one in candidates],
             "depends on": [_first_and_count(one.undecided) for one in candidates],
         }
     )
-    count = len(undecided)
-    models = "model misses" if count == 1 else "models miss"
-    heading = (
-        f"not decided: {count} more {models} no demand with a trustworthy value, but the outcome depends on "
-        "suspect or missing values (published: the outcome with those values). Suspect is inferred from "
-        "patterns of the table, not proven"
-    )
-    more = [f"shown: {limit} of {count}; --limit N shows more"] if len(candidates) < count else []
-    return [*_wrap(heading), *table, *_suspect_score_note(candidates), *more]
+    is_cut = len(candidates) < len(possible)
+    more = [f"shown: {limit} of {len(possible)}; --limit N shows more"] if is_cut else []
+    return [*heading, *table, *_suspect_score_note(candidates), *more]
 
 
 def _first_and_count(checks: Sequence[DemandCheck]) -> str:

@@ -14,7 +14,7 @@ from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
 from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.notes import grade_line, record_notes
-from quba_check.reports.table import dimension_table
+from quba_check.reports.table import NOISE, dimension_table
 from quba_check.reports.tables import LEAST_WIDTH, table_text, wrap_line
 from quba_check.reports.verdict_labels import (
     LOOKS,
@@ -26,6 +26,8 @@ from quba_check.reports.verdict_labels import (
     summary_line,
     warning_lines,
 )
+
+LEGEND = f"{NOISE}: another sample of this size could flip the verdict"
 
 
 def render(record: Record, *, width: int, colour: bool, ascii: bool = False, classes: bool = False) -> str:  # noqa: A002
@@ -67,7 +69,10 @@ def _paragraphs(record: Record, width: int, *, ascii: bool, classes: bool) -> It
     header += f", {environment.device}, {environment.precision}"
     yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
-    yield dimension_table(record, rule="-" if ascii else "─", width=width)
+    table = dimension_table(record, rule="-" if ascii else "─", width=width)
+    yield table
+    if any(f" {NOISE}" in str(cell) for column in table.columns for cell in column.cells):
+        yield _wrapped(LEGEND, width, style="dim")
     if classes:
         yield from _class_table(record, width)
     notes = [_wrapped(line, width) for line in _grade_lines(record)]

@@ -96,6 +96,7 @@ class Explanation:
         grade: the score against it; not graded if a dimension is missing.
         positions: the nine dimensions, then the custom ones of the record.
         caveats: sentences on the comparison with the population.
+        other_suite: reason against the comparison: the population is of another suite; else empty.
     """
 
     record: Record
@@ -103,6 +104,7 @@ class Explanation:
     grade: Grade
     positions: tuple[Position, ...]
     caveats: tuple[str, ...] = field(default=())
+    other_suite: str = ""
 
     @property
     def strengths(self) -> tuple[Position, ...]:
@@ -117,13 +119,17 @@ class Explanation:
         return tuple(sorted(weak, key=lambda one: one.better_than or 0.0))
 
 
-def explain(run: StoredRun, population: Population, settings: QubaSettings | None = None) -> Explanation:
+def explain(
+    run: StoredRun, population: Population, settings: QubaSettings | None = None, *, is_chosen: bool = True
+) -> Explanation:
     """Explain a record against a population.
 
     Args:
         run: the record, with per-image results for the interval of the score if they are stored.
         population: the population.
         settings: settings of a threshold file for the score; None for the defaults.
+        is_chosen: the user chose the population. Otherwise it is not compared with a run on another suite,
+            unless the run has a score against it.
     """
     record = run.record
     weights = full_weights() if settings is None else dict(settings.weights)
@@ -142,9 +148,12 @@ def explain(run: StoredRun, population: Population, settings: QubaSettings | Non
         _position(name, record.measurements.get(name), measured.get(name), population, slopes.get(name))
         for name in names
     )
-    return Explanation(
-        record, population, result, positions, (*caveats, *_caveats(record, population, result, weights))
-    )
+    caveats += _caveats(record, population, result, weights)
+    is_scored = any(row.population == population.name and row.score is not None for row in record.grades)
+    other_suite = suite_difference(population, record.suite.name, record.model.classes)
+    if is_chosen or is_scored or not other_suite:
+        return Explanation(record, population, result, positions, tuple(caveats))
+    return Explanation(record, population, result, positions, (), other_suite)
 
 
 def default_population(record: Record) -> str:

@@ -23,8 +23,30 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return command
 
 
-def test_a_partial_record_of_another_suite(run) -> None:
+def test_a_population_of_another_suite_is_left_out(run) -> None:
     assert run("a.json") == (
+        0,
+        "r50 on tiny, protocol standard\n"
+        "no demands\n"
+        "not compared: published was measured on imagenet, this run on tiny; --population\n"
+        "  NAME compares them nevertheless\n"
+        "\n"
+        "dimension                      value  interval\n"
+        "accuracy                       0.900  0.880..0.920\n"
+        "adversarial_robustness  not measured\n"
+        "corruption_robustness          0.620  0.581..0.659\n"
+        "ood_robustness          not measured\n"
+        "calibration_error             0.0312  0.0234..0.0390\n"
+        "class_balance           not measured\n"
+        "object_focus            not measured\n"
+        "shape_bias              not measured\n"
+        "parameters                   5.289 M\n",
+        "",
+    )
+
+
+def test_a_partial_record_of_another_suite(run) -> None:
+    assert run("a.json --population published") == (
         0,
         "r50 on tiny, protocol standard\n"
         "no demands\n"
@@ -94,7 +116,7 @@ def test_the_reason_of_an_unmeasurable_dimension(run) -> None:
     rows = {"ood_robustness": {"unmeasurable": "there is no set of shifted images"}}
     Path("u.json").write_text(record(measurements=rows).to_json(), encoding="utf-8")
     out = run("u.json")[1]
-    assert "ood_robustness          unmeasurable " in out
+    assert "ood_robustness          unmeasurable\n" in out
     assert "  ood_robustness: unmeasurable: there is no set of shifted images\n" in out
 
 

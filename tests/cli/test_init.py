@@ -149,6 +149,17 @@ def test_some_of_imagenets_classes(here: Path, capsys) -> None:
     assert (suite.head.size, suite.head.columns) == (1000, tuple(range(5, 40, 7)))
 
 
+def test_the_name_of_the_suite(here: Path, capsys) -> None:
+    write(here / "data", "val/ant", "val/bee")
+    assert run_init(capsys, "data", "--name", "Insects: 2026")[0] == 0
+    assert body(here / "data/quba-data.yaml")[1] == 'name: "Insects: 2026"'
+    assert body(here / "thresholds/default.yaml")[1] == 'name: "release gate of Insects: 2026"'
+    (here / "thresholds/default.yaml").unlink()
+    assert run_init(capsys, "data", "--name", "ants")[0] == 0
+    assert body(here / "data/quba-data.yaml")[1] == 'name: "Insects: 2026"'
+    assert body(here / "thresholds/default.yaml")[1] == 'name: "release gate of ants"'
+
+
 def test_names_of_imagenets_classes(here: Path, capsys) -> None:
     write(here / "data", "val/tench", "val/great_white_shark")
     assert run_init(capsys, "data")[0] == 0

@@ -51,14 +51,9 @@ def test_models_that_meet_a_profile(run) -> None:
         "margin: of the closest blocking demand, in standard deviations of the population\n"
         "shown: 2 of 54; --limit N shows more\n"
         "\n"
-        "not decided: 12 more models miss no demand with a trustworthy value, but the\n"
-        "  outcome depends on suspect or missing values (published: the outcome with\n"
-        "  those values). Suspect is inferred from patterns of the table, not proven\n"
-        "model          score  published  depends on\n"
-        "Hiera-B-Plus  1.031?  no         calibration_error, +2\n"
-        "Hiera-B       0.948?  no         calibration_error, +2\n"
-        "?: the score includes suspect values\n"
-        "shown: 2 of 12; --limit N shows more\n"
+        "not decided by trustworthy values: 0 models that may meet the demands, and 12\n"
+        "  with a suspect value that misses one. Suspect is inferred from patterns of the\n"
+        "  table, not proven\n"
         "\n"
         "Measure one on your images:\n"
         "  pytest --model=timm:eva02_base_patch14_448.mim_in22k_ft_in1k --quba-thresholds=safety-critical\n"
@@ -96,7 +91,36 @@ def test_the_nearest_models_and_what_each_misses(run) -> None:
 def test_screened_values_are_left_out(run) -> None:
     out = run("mobile --population screened --limit 1")[1]
     assert "16 of 326 models of screened meet" in out
-    assert "\nmodel                         depends on\n" in out
+    assert (
+        "\nnot decided by trustworthy values: 25 models that may meet the demands, and 0\n"
+        "  with a suspect value that misses one. Suspect is inferred from patterns of the\n"
+        "  table, not proven\n"
+        "model                         depends on\n"
+    ) in out
+
+
+def test_a_suspect_value_that_meets_the_demands_is_listed(run) -> None:
+    Path("easy.yaml").write_text(
+        "schema: 1\ndimensions: {accuracy: {min: 0.85}, calibration_error: {max: 0.5}}\n", encoding="utf-8"
+    )
+    out = run("easy.yaml --limit 1")[1]
+    assert "model          score  depends on\nHiera-B-Plus  1.031?  calibration_error\n" in out
+
+
+def test_models_are_fine_tuned_for_other_classes(run) -> None:
+    Path("own.yaml").write_text("schema: 1\ndimensions: {accuracy: {min: 0.8}}\n", encoding="utf-8")
+    Path("r.json").write_text(record().to_json(), encoding="utf-8")
+    out = run("own.yaml --record r.json --limit 2")[1]
+    assert out.endswith(
+        "\n\nThese models know other classes than those of tiny. Fine-tune one:\n"
+        "  eva02_base_patch14_448.mim_in22k_ft_in1k\n"
+        "  pytest --model=FINE_TUNED.pt --quba-arch=NAME --quba-thresholds=own.yaml\n"
+        "without a known name in timm: 1 of these 2\n"
+    )
+    content = json.loads(Path("r.json").read_text(encoding="utf-8"))
+    content["suite"]["name"], content["model"]["classes"] = "imagenet", 1000
+    Path("r.json").write_text(json.dumps(content), encoding="utf-8")
+    assert "Fine-tune" not in run("own.yaml --record r.json --limit 2")[1]
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,16 @@ def test_the_file_is_no_worst_part_of_the_weights():
     assert shown.splitlines()[3].split() == ["size", "7.100", "MB", "-", "-"]
 
 
+def test_the_mark_of_noise_is_explained_below_the_table():
+    measurements = {"accuracy": wide(0.81, 0.79, 0.83, "fraction")}
+    lines = text_of(measurements, [demand("accuracy", 0.8, within_noise=True)]).splitlines()
+    assert lines[3:5] == [
+        "accuracy  0.810 0.790..0.830 >= 0.8 PASS ~",
+        "~: another sample of this size could flip the verdict",
+    ]
+    assert "another sample" not in text_of(measurements, [demand("accuracy", 0.5)])
+
+
 @pytest.mark.parametrize("name", ["serving", "parity", "classes", "answers"])
 def test_other_metrics_are_no_worst_parts(name):
     parts = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
