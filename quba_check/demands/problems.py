@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from quba_check.demands.schema import ThresholdFile
 from quba_check.errors import ThresholdError
@@ -35,15 +36,15 @@ class Problems:
         for location, message in schema_problems(document, ThresholdFile).items():
             with self.caught(*location):
                 raise ThresholdError(message)
-        return self.without_wrong(document)
+        return replace(document, data=self.without_wrong(document.data))
 
-    def without_wrong(self, document: Document) -> Document:
-        """Return a document without its wrong entries."""
-        kept = {key: value for key, value in document.data.items() if (key,) not in self._wrong}
+    def without_wrong(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Return the content of a file, or of merged ones, without wrong entries."""
+        kept = {key: value for key, value in content.items() if (key,) not in self._wrong}
         for key in BY_NAME:
             if isinstance(entries := kept.get(key), dict):
                 kept[key] = {name: entry for name, entry in entries.items() if (key, name) not in self._wrong}
-        return replace(document, data=kept)
+        return kept
 
     def raise_first(self) -> None:
         """Raise the first error, if any; it carries the messages of all."""

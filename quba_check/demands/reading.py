@@ -54,14 +54,15 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     documents: list[Document] = []
 
     def check(document: Document) -> Document:
-        check_entries(problems.well_formed(document), suite, problems)
+        document = problems.well_formed(document)
+        check_entries(document, suite, problems)
         documents.append(document)
         kind: InputKind = "extended threshold file" if inputs else "threshold file"
         inputs.append(yaml_input(kind, document.label, document.content))
-        return problems.without_wrong(document)
+        return document
 
     with problems.caught():
-        tree = merged_tree(path, label, check)
+        tree = problems.without_wrong(merged_tree(path, label, check))
         demands = tuple(_demands(MergedFile(tree, documents[0]), suite, problems))
         quba = _settings(_branch(tree, QUBA), _branch(tree, "dimensions"))
         baseline = _baseline(tree)

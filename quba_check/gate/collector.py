@@ -268,20 +268,18 @@ def _baseline_notes(gate: GateSession, precision: str) -> Iterator[str]:
 
 
 def _baseline_warnings(gate: GateSession, protocol: ProtocolName) -> Iterator[str]:
-    """Yield warnings about a missing baseline, looser demands, and a baseline that was not released."""
-    baseline = gate.baseline
-    if gate.approved.is_first_release:
+    """Yield warnings about a missing baseline, one that was not released, and looser demands."""
+    approved, baseline = gate.approved, gate.baseline
+    if approved.is_first_release:
         yield "first release: demands on drops and parity are skipped (--quba-first-release)"
-    elif baseline is None and gate.approved.stated:
-        yield gate.approved.reason_for_none
+    elif baseline is None and approved.stated:
+        yield approved.reason_for_none
     if baseline is None:
         return
-    if looser := gate.approved.looser(gate.demands(gate.files), protocol):
-        yield f"the demands are looser than those of {baseline.file}: {'; '.join(looser)}"
-    if baseline.record.overall_verdict == "pass":
-        return
-    if failed := baseline.failed_demands:
+    verdict = baseline.record.overall_verdict
+    if verdict != "pass" and (failed := baseline.failed_demands):
         yield f"the baseline {baseline.file} failed its own demands: {listed(failed)}"
-    else:
-        verdict = baseline.record.overall_verdict
+    elif verdict != "pass":
         yield f"the baseline {baseline.file} was not released: the verdict of its own run is '{verdict}'"
+    if looser := approved.looser(gate.demands(gate.files), protocol):
+        yield f"the demands are looser than those of {baseline.file}: {'; '.join(looser)}"

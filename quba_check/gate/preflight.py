@@ -135,7 +135,7 @@ def _drops_without_baseline(gate: GateSession, demands: Iterable[PlannedDemand])
     if drops and gate.baseline is None and options.reference is None and not options.first_release:
         names = listed(dict.fromkeys(demand.name for demand in drops), SHOWN)
         reason, _, fix = gate.approved.reason_for_none.partition(". ")
-        yield _finding(f"{names} cannot be measured", reason, drops, fix)
+        yield _finding(f"{names} cannot be measured", reason, drops, fix[:1].lower() + fix[1:])
 
 
 def _finding(problem: str, reason: str, demands: Sequence[Demand], fix: str) -> Finding:

@@ -45,7 +45,7 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
         comparison: the changes from a baseline to this record, if compared.
     """
     quantity = record.judged(verdict)
-    bound = bound_text(verdict, "" if quantity is None else quantity.unit)
+    bound = bound_text(verdict, quantity)
     change = _change(verdict, comparison)
     if verdict.outcome in ("unmeasurable", "skipped", "not run"):
         return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=True)

@@ -20,7 +20,7 @@ from quba_check.records.measurement import (
     UnmeasurableRow,
 )
 from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, VerdictRow
+from quba_check.records.verdict import VerdictRow
 from quba_check.reports.demand_cells import demand_cells
 from quba_check.reports.verdict_labels import LOOKS, UNMET, Label, bound_text, label, most_severe
 
@@ -139,15 +139,13 @@ def _is_asked_for(verdict: VerdictRow) -> bool:
 
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
     """Return value, interval, demand and verdict; without an own demand, the count of its parts'."""
-    decisive = own or most_severe(others)
+    decisive, quantity = own or most_severe(others), row if isinstance(row, QuantityRow) else None
     if own is None:
         demand = f"{len(others)} on parts" if others else "-"
-    elif own.bound == "max_relative_drop" and isinstance(own.limit, float):
-        demand = f"{SIGNS['max_drop']} {100 * own.limit:.12g}%"  # shorter than 'relative'
+    elif own.bound == "max_relative_drop" and isinstance(own.limit, float):  # % is shorter than 'relative'
+        demand = bound_text(own, quantity, f"{100 * own.limit:.12g}%").removeprefix("relative ")
     else:
-        demand = bound_text(own, row.unit if isinstance(row, QuantityRow) else "")
-    if isinstance(row, QuantityRow) and row.better == "low":
-        demand = demand.replace("drop", "worsening")
+        demand = bound_text(own, quantity)
     verdict = Text("-", style="dim")
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)

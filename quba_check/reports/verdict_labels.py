@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 from quba_check.messages import listed
 from quba_check.number_format import UNIT_SIGNS
+from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import SIGNS, VerdictRow
 
@@ -149,9 +150,18 @@ def _waived_words(record: Record) -> list[str]:
     return [f"waived: {listed(names, NAMES_SHOWN)}"] if names else []
 
 
-def bound_text(verdict: VerdictRow, unit: str = "") -> str:
-    """Return the demand behind a verdict, such as `>= 0.93`."""
-    return f"{SIGNS[verdict.bound]} {limit_text(verdict.limit, unit)}"
+def bound_text(verdict: VerdictRow, quantity: QuantityRow | None = None, limit: str = "") -> str:
+    """Return the demand behind a verdict, such as `>= 0.93`.
+
+    Args:
+        verdict: the verdict.
+        quantity: the judged value, if known, for the unit and the word for a loss.
+        limit: the threshold as text; by default as written in its file.
+    """
+    sign, unit = SIGNS[verdict.bound], "" if quantity is None else quantity.unit
+    if quantity is not None and quantity.better == "low":
+        sign = sign.replace("drop", "worsening")
+    return f"{sign} {limit or limit_text(verdict.limit, unit)}"
 
 
 def limit_text(limit: float | str, unit: str = "") -> str:

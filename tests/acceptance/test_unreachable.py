@@ -168,12 +168,14 @@ def test_a_drop_without_a_baseline_is_reported_before_the_run(judge_cold: Judge)
     result = run(judge_cold, "schema: 1\ndimensions: {parameters: {max_drop: 0.1}}\n")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert printed_findings(result) == (
-        "doctor: parameters[max_drop] cannot be measured: there is no baseline. evidence: demanded by "
-        "thresholds/x.yaml:2 fix: name a record with --quba-baseline FILE.json or a model with "
-        "--quba-reference, or set `optional: true` on the demand"
+        "doctor: parameters[max_drop] cannot be measured: there is no baseline to compare with. evidence: "
+        "demanded by thresholds/x.yaml:2 fix: name a record with --quba-baseline FILE.json (what-if: "
+        "--baseline), or a model with --quba-reference"
     )
     (finding,) = judge_cold.record()["findings"]
-    assert finding["title"] == "parameters[max_drop] cannot be measured: there is no baseline."
+    assert (
+        finding["title"] == "parameters[max_drop] cannot be measured: there is no baseline to compare with."
+    )
     result = run(judge_cold, "schema: 1\ndimensions: {parameters: {max_drop: 0.1, optional: true}}\n")
     assert printed_findings(result) == ""
     assert judge_cold.outcomes() == {"parameters[max_drop]": "skipped"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.gated import CORRUPTION
+from support.gated import CALIBRATION, CORRUPTION
 from support.tuned import record
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
@@ -42,6 +42,15 @@ def test_a_drop_has_the_words_of_its_verdict(bound: Bound, limit: float, policy:
     sign = "relative drop" if bound == "max_relative_drop" else "drop"
     gap = gap and f"corruption_robustness {gap}"
     assert found == DemandCells(f"{sign} <= {limit}", gap=gap or "-", has_reason=bool(gap))
+
+
+def test_a_higher_error_is_a_worsening() -> None:
+    demand = replace(CALIBRATION, bound="max_drop", threshold=0.01)
+    found = cells(demand, drop(0.04, 0.02, unit="fraction"))
+    assert (found.bound, found.gap) == (
+        "worsening <= 0.01",
+        "calibration_error worsening 0.0400 is above 0.0100 (over by 0.0300)",
+    )
 
 
 def test_a_drop_without_baseline() -> None:

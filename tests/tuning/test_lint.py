@@ -84,6 +84,24 @@ quba: {weights: {accuracy: -1, speed: 1}, population: publshed}
     ]
 
 
+def test_an_error_of_an_extended_file_is_reported_once(tmp_path: Path) -> None:
+    """What a file adds to a wrong entry is no error of its own."""
+    base = (
+        "schema: 1\ndimensions: {accuracy: {min: 93}, shape_bias: {min: x}}\nclasses: {each: {recall: 1}}\n"
+    )
+    (tmp_path / "base.yaml").write_text(base, "utf-8")
+    text = """schema: 1
+extends: base.yaml
+dimensions: {accuracy: {tier: warn}, shape_bias: {optional: true}}
+classes: {each: {tier: warn}}
+"""
+    assert [line.partition(": ")[0] for line in linted(tmp_path, text)] == [
+        "base.yaml:2",
+        "base.yaml:3",
+        "base.yaml:2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
