@@ -152,7 +152,7 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)  # pytest has shown the demand
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the result of a demand, or the reason for a missing one; print a finished dimension."""
+        """Collect the result of a demand, or the reason for a missing one."""
         self.is_model_tested |= getattr(report, USES_MODEL, False)
         if (bug := getattr(report, BUG, None)) is not None:
             self._bugs.append(bug)
