@@ -118,7 +118,7 @@ class Controller:
         demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
         if demands and not self._selected:
             self._print_plan(demands)
-            if self._config.get_verbosity() >= LEAST_VERBOSITY:
+            if getattr(self._config.option, "verbose", LEAST_VERBOSITY - 1) >= LEAST_VERBOSITY:
                 self._finished = FinishedDimensions(demands, self._collector, self._config)
         self._selected |= node_ids
 
