@@ -1,4 +1,4 @@
-"""The setup and the work of a gate run before it starts, for all its models and protocols."""
+"""The setup and the work of a gate run before it starts."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def plan_run(gate: GateSession) -> RunPlan:
 
 
 def model_line(gate: GateSession, model: str) -> str:
-    """Return a loaded model with its preprocessing and the origin of that; empty if it is not loaded."""
+    """Return a model with its preprocessing; empty if it is not loaded."""
     evaluation = next((one for (name, _), one in gate.evaluations.items() if name == model), None)
     if evaluation is None:
         return ""
@@ -90,7 +90,7 @@ def model_line(gate: GateSession, model: str) -> str:
 
 
 def data_lines(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[str]:
-    """Yield a line on the data of a run with loaded models, and one on the baseline if demands need it."""
+    """Yield a line on the data, and one on the baseline if demands need it."""
     suite = gate.suite
     is_local = suite.location == str(suite.root)
     location = shown_path(suite.root, Path.cwd()) if is_local else suite.location

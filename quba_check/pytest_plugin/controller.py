@@ -118,7 +118,7 @@ class Controller:
         demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
         if demands and not self._selected:
             self._print_plan(demands)
-            if self._config.get_verbosity() >= LEAST_VERBOSITY:
+            if getattr(self._config.option, "verbose", LEAST_VERBOSITY - 1) >= LEAST_VERBOSITY:
                 self._finished = FinishedDimensions(demands, self._collector, self._config)
         self._selected |= node_ids
 
@@ -152,7 +152,7 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)  # pytest has shown the demand
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the result of a demand, or the reason for a missing one; print a finished dimension."""
+        """Collect the result of a demand, or the reason for a missing one."""
         self.is_model_tested |= getattr(report, USES_MODEL, False)
         if (bug := getattr(report, BUG, None)) is not None:
             self._bugs.append(bug)

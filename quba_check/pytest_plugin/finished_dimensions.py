@@ -18,7 +18,7 @@ PERCENTAGE = 9
 
 
 class FinishedDimensions:
-    """Prints a dimension of a model as soon as all of its demands have a result.
+    """Prints each dimension once all of its demands have a result.
 
     Args:
         demands: the selected demands.
@@ -47,7 +47,7 @@ class FinishedDimensions:
         self._width = max(len(self._models[key] + name) for key, name in names.items())
 
     def add(self, node_id: str) -> None:
-        """Note that a demand has a result, and print its dimension if it was the last one."""
+        """Note the result of a demand, and print a finished dimension."""
         if (key := self._waiting.pop(node_id, None)) is None:
             return
         self._left[key] -= 1

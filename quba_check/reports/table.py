@@ -68,7 +68,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
 
 
 def finished_line(record: Record, model: str, width: int) -> tuple[str, str, Label]:
-    """Return the line of a finished dimension: the text up to the verdict, the verdict, and its label.
+    """Return a finished dimension as a line.
 
     Several demands are counted, those with the most severe verdict.
 
@@ -76,6 +76,9 @@ def finished_line(record: Record, model: str, width: int) -> tuple[str, str, Lab
         record: the demands on one dimension, their measurements and grades; nothing else is read.
         model: beginning of the line; empty if there is one model.
         width: columns of model and name.
+
+    Returns:
+        The text up to the verdict, the verdict, and its label.
     """
     verdicts = record.verdicts
     worst = most_severe(verdicts) or verdicts[0]

@@ -12,9 +12,10 @@ from acceptance.runs import Judge
 UNMET = "schema: 1\ndimensions:\n  accuracy: {min: 0.5}\n  shape_bias: {min: 0.9, tier: TIER}\n"
 
 
-def letters(result: pytest.RunResult) -> str:
-    (line,) = (line for line in result.outlines if line.startswith("thresholds/x.yaml "))
-    return line.split()[1]
+def labels(result: pytest.RunResult) -> list[str]:
+    """The verdicts in the lines of the finished dimensions."""
+    start = result.outlines.index("thresholds/x.yaml ")
+    return [line.partition(">= ")[2].split()[1] for line in result.outlines[start + 1 : start + 3]]
 
 
 def last_line(result: pytest.RunResult) -> str:
@@ -22,17 +23,17 @@ def last_line(result: pytest.RunResult) -> str:
 
 
 @pytest.mark.parametrize(
-    ("tier", "code", "row", "summary", "heading"),
+    ("tier", "code", "shown", "summary", "heading"),
     [
-        ("block", 1, ".F", "1 failed, 1 passed", "Failed:"),
-        ("warn", 0, ".w", "1 passed, 1 warned", "Warned:"),
-        ("info", 0, "..", "2 passed", "For information:"),
+        ("block", 1, "FAIL", "1 failed, 1 passed", "Failed:"),
+        ("warn", 0, "WARN", "1 passed, 1 warned", "Warned:"),
+        ("info", 0, "INFO", "2 passed", "For information:"),
     ],
 )
-def test_an_unmet_demand(judge: Judge, tier: str, code: int, row: str, summary: str, heading: str) -> None:
+def test_an_unmet_demand(judge: Judge, tier: str, code: int, shown: str, summary: str, heading: str) -> None:
     judge.write("thresholds/x.yaml", UNMET.replace("TIER", tier))
     result = judge("thresholds/x.yaml", "--quba-report=record.json", "--junitxml=junit.xml")
-    assert (result.ret, letters(result), last_line(result)) == (code, row, summary)
+    assert (result.ret, labels(result), last_line(result)) == (code, ["PASS", shown], summary)
     assert judge.outcomes() == {"accuracy[min]": "pass", "shape_bias[min]": "fail"}
     at = result.outlines.index(heading)
     assert result.outlines[at + 1] == "  shape_bias 0.200 is below 0.900 (short by 0.700)"
@@ -50,18 +51,18 @@ def without_cues(judge: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("key", "code", "row", "outcome", "words"),
+    ("key", "code", "shown", "outcome", "words"),
     [
-        ("tier: block", 1, ".F", "unmeasurable", "could not be measured"),
-        ("optional: true", 0, ".s", "skipped", "was skipped"),
+        ("tier: block", 1, "FAIL", "unmeasurable", "could not be measured"),
+        ("optional: true", 0, "SKIP", "skipped", "was skipped"),
     ],
 )
 def test_missing_data(
-    judge: Judge, without_cues: Path, key: str, code: int, row: str, outcome: str, words: str
+    judge: Judge, without_cues: Path, key: str, code: int, shown: str, outcome: str, words: str
 ) -> None:
     judge.write("thresholds/x.yaml", UNMET.replace("tier: TIER", key))
     result = judge("thresholds/x.yaml", "--quba-report=record.json")
-    assert (result.ret, letters(result)) == (code, row)
+    assert (result.ret, labels(result)) == (code, ["PASS", shown])
     (_, verdict) = judge.record()["verdicts"]
     reason = f"the set 'cue_conflict' is missing: looked for {without_cues}/cc"
     assert (verdict["outcome"], verdict["message"].splitlines()[0]) == (
