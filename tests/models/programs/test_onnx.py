@@ -72,7 +72,7 @@ def test_what_is_known_of_it(exported):
     assert classifier.notes == (
         PARAMETERS,
         f"{path} does not state its whole preprocessing; with the suite's defaults: 8 × 8, bicubic, "
-        "crop 1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225",
+        "crop 1, ImageNet mean and std",
     )
 
 
