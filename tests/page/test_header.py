@@ -127,9 +127,10 @@ def commands_of(baseline: StoredRun | None = None, **changed: Any) -> list[str]:
 
 def test_missing_dimensions_have_reasons() -> None:
     measurements = {"accuracy": {"unmeasurable": "no images"}, "shape_bias": {"not_measured": True}}
-    assert dict(missing_values(record(measurements=measurements))) == {
-        "accuracy": "no images",
-        "shape_bias": "no selected demand needs it",
+    measurements["object_focus"] = {"not_measured": True}
+    assert missing_values(record(measurements=measurements)) == {
+        "no images": ["accuracy"],
+        "no selected demand needs it": ["shape_bias", "object_focus"],
     }
 
 
