@@ -105,7 +105,11 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
 
 
 def better_model(columns: Sequence[Column]) -> str:
-    """Return which of two models is better at what, as a sentence; empty for any other number."""
+    """Return a sentence that compares two models; empty for any other number.
+
+    >>> better_model([])
+    ''
+    """
     if len(columns) != 2:
         return ""
     first, second = columns

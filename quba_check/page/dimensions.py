@@ -70,7 +70,7 @@ class DimensionView:
 
 
 def dimension_views(columns: Sequence[Column], population: Reference) -> tuple[DimensionView, ...]:
-    """Return a section for each dimension that a record has a value of, the published ones first."""
+    """Return a section for each measured dimension, the published ones first."""
     recorded = dict.fromkeys(
         name for column in columns for name in column.record.measurements if column.measured(name)
     )

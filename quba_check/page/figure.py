@@ -1,4 +1,4 @@
-"""Figures of the page: a chart, or a table of texts, small charts and coloured numbers."""
+"""Figures of the page: charts, and tables of texts, strips and coloured numbers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Figure:
 def bars(
     caption: str, kind: str, rows: Mapping[str, Mapping[int, Point]], names: Sequence[str]
 ) -> Figure | None:
-    """Return a table with the values of each row drawn on a strip; None without a finite value.
+    """Return a table with a strip for each row; None without a finite value.
 
     Args:
         caption: meaning of the values.

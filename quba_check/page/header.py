@@ -39,7 +39,10 @@ def blocking(demands: Sequence[DemandView], column: Column) -> list[DemandView]:
 
 
 def grades(record: Record, population: Reference) -> list[GradeRow]:
-    """Return the distinct grades; those without a score only if one is demanded or the population fits."""
+    """Return the distinct grades to show.
+
+    A grade without a score is shown if it is demanded, or if the population has the suite of the record.
+    """
     is_expected = population.name or any(row.is_on_grade for row in record.verdicts)
     return [grade for grade in record.files_by_grade() if is_expected or grade.score is not None]
 

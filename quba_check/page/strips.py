@@ -90,7 +90,7 @@ def round_ends(scale: Scale) -> tuple[float, float]:
     """Return the range of a scale, moved outwards to the next tick.
 
     >>> round_ends(Scale(0.013, 1.02, 0, 1))
-    (0.0, 1.2)
+    (0.0, 1.25)
     """
     first, second, *others = scale.ticks()
     step, last = second - first, [second, *others][-1]
@@ -113,8 +113,8 @@ def interval_chart(data: Bounded, ends: tuple[float, float] | None = None) -> Ch
     shapes = [
         bar(scale.start, scale.end, MIDDLE, 18, "track"),
         bar(*allowed, MIDDLE, 18, "allowed"),
-        label("15%", MIDDLE + 4, f"{scale.low:.4g}", "small", anchor="end"),
-        label("85%", MIDDLE + 4, f"{scale.high:.4g}", "small"),
+        label("14%", MIDDLE + 4, f"{scale.low:.4g}", "small", anchor="end"),
+        label("86%", MIDDLE + 4, f"{scale.high:.4g}", "small"),
         at(bound, line(0, 7, 0, 33, "bound"), label(0, 43, text, "small", anchor="middle")),
     ]
     if data.median is not None:
@@ -186,8 +186,8 @@ def round_scale(values: Iterable[float]) -> Scale:
 
 
 def axis(scale: Scale) -> Chart:
-    """Return the numbers of the scale of a column of strips."""
-    numbers = scale.ticks()
+    """Return the ends of a column's scale, with 0, 0.5 and 1."""
+    numbers = sorted({scale.low, 0.0, 0.5, 1.0, scale.high})
     anchors = {0: "start", len(numbers) - 1: "end"}
     texts = [
         at(scale(value), label(0, 11, f"{value:g}", "small", anchor=anchors.get(k, "middle")))
@@ -197,7 +197,7 @@ def axis(scale: Scale) -> Chart:
 
 
 def points_chart(name: str, points: Mapping[int, Point], scale: Scale, names: Sequence[str]) -> Chart:
-    """Return the values of a row with their intervals: a bar for one record, marks for several.
+    """Return the values of a row: a bar for one record, marks for several.
 
     Args:
         name: name of the row.

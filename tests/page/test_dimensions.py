@@ -150,7 +150,7 @@ def test_up_to_ten_classes_are_bars() -> None:
     assert figure.caption == "Accuracy of each class, and the mean probability of the true class (p)"
     (_, scale, *_), (name, strip, *texts) = figure.headings, figure.rows[0]
     assert isinstance(scale, Chart)
-    assert [text.text for text in elements(scale, "text")] == ["0", "0.2", "0.4", "0.6", "0.8", "1"]
+    assert [text.text for text in elements(scale, "text")] == ["0", "0.5", "1"]
     assert isinstance(strip, Chart)
     # Wilson's interval of 15 of 20, from statsmodels 0.14.4 (proportion_confint, method "wilson")
     assert (name, strip.description, texts) == ("cat", "0.750 (0.531 to 0.888)", ["0.750 of 20", "0.500"])

@@ -111,7 +111,7 @@ def test_bars_of_one_record_have_numbers() -> None:
     (kind, scale, value), (sketch, edge) = figure.headings, figure.rows
     assert (kind, value, sketch[0], sketch[2], edge[2]) == ("set", "value", "sketch", "0.500", "1.000")
     assert isinstance(scale, Chart)
-    assert texts(scale) == ["0", "0.2", "0.4", "0.6", "0.8", "1"]
+    assert texts(scale) == ["0", "0.5", "1"]
     strip = sketch[1]
     assert isinstance(strip, Chart)
     assert strip.description == "0.500 (0.400 to 0.600)"
