@@ -102,3 +102,34 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
         command=f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv",
         unknown=unknown,
     )
+
+
+def better_model(columns: Sequence[Column]) -> str:
+    """Return a sentence that compares two models; empty for any other number.
+
+    >>> better_model([])
+    ''
+    """
+    if len(columns) != 2:
+        return ""
+    first, second = columns
+    try:
+        rows = compare(first.run, second.run).changes
+    except UserError as why:
+        return str(why)
+    at = {
+        finding: ", ".join(row.dimension for row in rows if row.part is None and row.finding in findings)
+        for finding, findings in (
+            ("worse", ["worse"]),
+            ("better", ["better"]),
+            ("", ["within noise", "same"]),
+        )
+    }
+    claims = [(column.short, at[finding]) for column, finding in ((first, "worse"), (second, "better"))]
+    parts = [f"{name} is better at {names}" for name, names in claims if names]
+    if not parts:
+        return (
+            f"No difference between {first.short} and {second.short} is shown at 95 % confidence: {at['']}."
+        )
+    parts[0] += " (95 % confidence)"
+    return "; ".join(parts + ([f"no difference shown in {at['']}"] if at[""] else [])) + "."

@@ -16,9 +16,9 @@ from quba_check.page.advice import advice
 from quba_check.page.columns import Column
 from quba_check.page.drawing import Chart
 from quba_check.page.evidence import Evidence, evidence_of
-from quba_check.page.interval_chart import Bounded, interval_chart, shared_range
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.reference import Reference
+from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.verdict import SIGNS, VerdictRow
 from quba_check.reports.verdict_labels import LABELS, LOOKS, Label, label, limit_text
 

@@ -6,7 +6,7 @@ import inspect
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
@@ -14,27 +14,13 @@ from quba_check.dimensions import registry
 from quba_check.number_format import format_value, interval_text
 from quba_check.page.columns import Column
 from quba_check.page.distribution import distribution
-from quba_check.page.figures import Figure, figures, parts_rows
+from quba_check.page.figure import Figure
+from quba_check.page.figures import figures, parts_rows
 from quba_check.page.reference import Reference
 from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
 from quba_check.reports.verdict_labels import Label, label, most_severe
 
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
-READINGS: Mapping[str, str] = {
-    "accuracy": "{name} is right on {percent} of the clean images.",
-    "adversarial_robustness": "Under FGSM and PGD, {name} keeps {percent} of its clean accuracy.",
-    "corruption_robustness": "Under corruptions, {name} keeps {percent} of its clean accuracy.",
-    "ood_robustness": "On other renditions of the classes, {name} keeps {percent} of its clean accuracy.",
-    "calibration_error": "The probabilities of {name} are off by {value} (geometric mean of two errors).",
-    "object_focus": "A background of another class costs {name} {lost} of its clean accuracy.",
-    "shape_bias": "Of the images that it decides by shape or texture, {name} decides {percent} by shape.",
-    "unknown_detection": "In {percent} of pairs, {name} is surer of the clean image than of the unknown one.",
-    "classes": "On average over the classes, {name} recognises {percent} of the images of a class.",
-    "parity": "{name} gives {percent} of the clean images the answer of the reference.",
-    "serving": "{name} gives {percent} of the clean images the same answer behind its pipelines.",
-    "parameters": "{name} has {value} parameters.",
-}
-"""The value as a sentence, by dimension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +55,6 @@ class DimensionView:
     Attributes:
         name: its name.
         registered: the dimension; None for a custom one that is not registered.
-        reading: the value as a sentence; empty for several records.
         better: `higher is better` or `lower is better`.
         values: the values, one per record.
         figures: charts and small tables.
@@ -78,7 +63,6 @@ class DimensionView:
 
     name: str
     registered: Dimension | None
-    reading: str
     better: str
     values: tuple[Value, ...]
     figures: tuple[Figure, ...]
@@ -86,8 +70,10 @@ class DimensionView:
 
 
 def dimension_views(columns: Sequence[Column], population: Reference) -> tuple[DimensionView, ...]:
-    """Return a section for each dimension of the records, the published ones first."""
-    recorded = dict.fromkeys(name for column in columns for name in column.record.measurements)
+    """Return a section for each measured dimension, the published ones first."""
+    recorded = dict.fromkeys(
+        name for column in columns for name in column.record.measurements if column.measured(name)
+    )
     names = [name for name in PUBLISHED_DIMENSIONS if name in recorded]
     names += [name for name in recorded if name not in PUBLISHED_DIMENSIONS]
     return tuple(_view(name, columns, population) for name in names)
@@ -98,13 +84,10 @@ def _view(name: str, columns: Sequence[Column], population: Reference) -> Dimens
     measured = [row for column in columns if (row := column.measured(name)) is not None]
     better = registered.better if registered else next((row.better for row in measured), None)
     drawn = figures(name, columns)
-    if (figure := _population_figure(name, columns, population)) is not None:
-        drawn.append(figure)
-    drawn.sort(key=lambda figure: figure.chart is None)
+    drawn += _population_figure(name, columns, population)
     return DimensionView(
         name=name,
         registered=registered,
-        reading=_reading(name, columns[0]) if len(columns) == 1 else "",
         better={"high": "higher is better", "low": "lower is better"}.get(better or "", ""),
         values=tuple(_value(name, column, population) for column in columns),
         figures=tuple(drawn),
@@ -131,20 +114,6 @@ def paper(source: str) -> str:
     """Return the address of a source's paper; empty if unknown."""
     arxiv = _ARXIV.search(source)
     return f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else ""
-
-
-def _reading(name: str, column: Column) -> str:
-    row = column.measured(name)
-    if row is None or name not in READINGS:
-        return ""
-    if name == "object_focus" and row.value >= 1:
-        return f"A background of another class costs {column.short} no accuracy."
-    return READINGS[name].format(
-        name=column.short,
-        value=format_value(row.value, row.unit),
-        percent=f"{100 * row.value:.1f} %",
-        lost=f"{100 * (1 - row.value):.1f} %",
-    )
 
 
 def _value(name: str, column: Column, population: Reference) -> Value:
@@ -180,20 +149,19 @@ def _rank(name: str, row: MeasurementRow, column: Column, population: Reference)
     return f"better than {math.floor(100 * worse / len(values))} % of {population.name}"
 
 
-def _population_figure(name: str, columns: Sequence[Column], population: Reference) -> Figure | None:
+def _population_figure(name: str, columns: Sequence[Column], population: Reference) -> list[Figure]:
+    """Return the population's values with those of comparable records, if both are known."""
     values = population.values(name)
-    differences = {column.number: population.difference(column.record) for column in columns}
     rows = {
         column.number: row
         for column in columns
-        if (row := column.measured(name)) and row.stopped is None and not differences[column.number]
+        if (row := column.measured(name)) and row.stopped is None and not population.difference(column.record)
     }
     if not values or not rows:
-        reasons = sorted({*differences.values()} - {""})
-        return Figure(f"No comparison with a population: {'; '.join(reasons)}.") if reasons else None
+        return []
     names = [column.short for column in columns]
     own, units = {series: row.value for series, row in rows.items()}, [row.unit for row in rows.values()]
     caption = f"{len(values):,} models of the population {population.name}, with their median."
     if any(population.crosses(name, column.record) for column in columns):
         caption += " Its protocol defines this dimension differently, so the values are not comparable."
-    return Figure(caption, distribution(values, own, names, units[0]))
+    return [Figure(caption, distribution(values, own, names, units[0]))]

@@ -31,12 +31,11 @@ class Chart:
     """A drawing with its words.
 
     Attributes:
-        width: width in pixels.
+        width: width in pixels; 0 for one that fills its place, with places across in percent.
         height: height in pixels.
         title: name of the chart for screen readers.
         description: its values as text for screen readers.
         shapes: its elements, from back to front.
-        role: ARIA role; a `table` is read cell by cell.
     """
 
     width: int
@@ -44,7 +43,6 @@ class Chart:
     title: str
     description: str
     shapes: tuple[Shape, ...]
-    role: str = "img"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,42 +120,19 @@ def shape(tag: str, text: str = "", /, **attributes: Attribute) -> Shape:
     return Shape(tag, named, text)
 
 
-def group(children: Iterable[Shape], **attributes: str) -> Shape:
-    """Return a group of elements."""
-    return Shape("g", attributes, children=tuple(children))
-
-
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Shape:
     """Return a line."""
     return shape("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
-def rect(x: float, y: float, width: float, height: float, class_: str, **more: Attribute) -> Shape:
-    """Return a rectangle; a negative width or height becomes 0."""
-    return shape("rect", x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=class_, **more)
-
-
 def label(
-    x: float, y: float, text: str, class_: str = "", *, anchor: str = "start", **more: Attribute
+    x: Attribute, y: float, text: str, class_: str = "", *, anchor: str = "start", **more: Attribute
 ) -> Shape:
     """Return a line of text."""
     named = {"text_anchor": anchor} if anchor != "start" else {}
     if class_:
         named["class_"] = class_
     return shape("text", text, x=x, y=y, **named, **more)
-
-
-def ticks(scale: Scale, values: Iterable[float], y: float) -> Shape:
-    """Return the numbers below a horizontal axis."""
-    texts = [shape("text", f"{value:g}", x=scale(value), y=y) for value in values]
-    return group(texts, **{"class": "small", "text-anchor": "middle"})
-
-
-def vertical_lines(positions: Iterable[float], top: float, bottom: float, class_: str = "grid") -> Shape:
-    """Return vertical lines as one path."""
-    return shape(
-        "path", d="".join(f"M{number(x)} {number(top)}V{number(bottom)}" for x in positions), class_=class_
-    )
 
 
 def polyline(points: Iterable[tuple[float, float]], class_: str) -> Shape:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from quba_check.page.columns import Column
 from quba_check.page.demands import DemandView
+from quba_check.page.reference import Reference
 from quba_check.records.record import Record
-from quba_check.records.verdict import OverallVerdict
+from quba_check.records.verdict import GradeRow, OverallVerdict
 from quba_check.reports.verdict_labels import limited_words
 
 WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
@@ -35,6 +36,15 @@ def blocking(demands: Sequence[DemandView], column: Column) -> list[DemandView]:
     """Return the demands that block the release of a record."""
     cells = ((demand, demand.cells.get(column.number)) for demand in demands)
     return [demand for demand, cell in cells if cell is not None and cell.verdict.blocks]
+
+
+def grades(record: Record, population: Reference) -> list[GradeRow]:
+    """Return the distinct grades to show.
+
+    A grade without a score is shown if it is demanded, or if the population has the suite of the record.
+    """
+    is_expected = population.name or any(row.is_on_grade for row in record.verdicts)
+    return [grade for grade in record.files_by_grade() if is_expected or grade.score is not None]
 
 
 def readable_time(time: str) -> str:

@@ -36,16 +36,18 @@ def _images(record: Record, name: str) -> str:
     return text if row.generated is None else f"{text}, {row.generated}"
 
 
-def missing_values(record: Record) -> Iterator[tuple[str, str]]:
-    """Yield the dimensions without a value over all images, with the reasons."""
+def missing_values(record: Record) -> dict[str, list[str]]:
+    """Return the dimensions without a value over all images, by the reason."""
+    names: dict[str, list[str]] = {}
     for name, row in record.measurements.items():
         match row:
             case UnmeasurableRow():
-                yield name, row.unmeasurable
+                names.setdefault(row.unmeasurable, []).append(name)
             case NotMeasuredRow():
-                yield name, "no selected demand needs it"
+                names.setdefault("no selected demand needs it", []).append(name)
             case MeasurementRow(stopped=stopped) if stopped is not None:
-                yield name, str(stopped)
+                names.setdefault(str(stopped), []).append(name)
+    return names
 
 
 def facts(record: Record) -> Iterator[tuple[str, str]]:

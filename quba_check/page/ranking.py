@@ -45,20 +45,18 @@ FILTERS: Mapping[str, Group] = {
 
 
 def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
-    """Return the variables of the section about records in a population.
+    """Return the variables of the section about records in a population; empty without ranks.
 
-    `problem` is the reason for a section without ranks, and then the only one.
+    `problem` is the reason for a section without ranks, and then the only one next to `suite`.
     """
     population = reference.population
     if population is None:
-        return {
-            "problem": "No known population has the suite of this run. Make one of your models with "
-            "quba-check population, and name it with --population."
-        }
+        return {}
+    suite = "" if reference.fits(column.record for column in records) else population.suite
     try:
         models = _models(records, population)
     except PopulationError as problem:
-        return {"problem": str(problem)}
+        return {} if suite else {"problem": str(problem), "suite": ""}
     details = published_details(population)
     dimensions = tuple(population.mu)
     names = [column.name for column in records]
@@ -68,8 +66,9 @@ def ranking(records: Sequence[Column], reference: Reference) -> dict[str, Any]:
     suspects = sorted({cause for model in models for cause in model.suspect})
     twins = {twin.name: twin for twin in (published_population(), screened_population())}
     view = {
-        "problem": "",
         "population": population.name,
+        "problem": "",
+        "suite": suite,
         "models": count,
         "sentences": [
             (name, _ranking_text(model, population, count), model.notes)

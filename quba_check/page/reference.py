@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -45,6 +45,10 @@ class Reference:
         """Return the median of a dimension; None without comparable population."""
         values = self.values(dimension)
         return median(values) if values and not self.difference(record) else None
+
+    def fits(self, records: Iterable[Record]) -> bool:
+        """True if it was measured on the suite of a record."""
+        return self.population is not None and not all(map(self.difference, records))
 
     def crosses(self, dimension: str, record: Record) -> bool:
         """True if the population's protocol defines the dimension differently."""

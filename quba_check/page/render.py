@@ -16,17 +16,17 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.messages import one_line, visible
-from quba_check.page.changes import changes
+from quba_check.page.changes import better_model, changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
-from quba_check.page.header import WORDS, blocking, meaning_of, readable_time
-from quba_check.page.interval_chart import change_chart
+from quba_check.page.header import WORDS, blocking, grades, meaning_of, readable_time
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
-from quba_check.page.reference import reference
+from quba_check.page.reference import Reference, reference
 from quba_check.page.same_model import same_models
+from quba_check.page.strips import change_chart
 from quba_check.reports.comparison import change_cells
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.verdict_labels import LOOKS, summary_line
@@ -45,25 +45,10 @@ SCRIPTS = ("page.js", "ranking.js")
 STYLE = "page.css"
 LONGEST_TEXT = 20_000
 """Largest length of a file shown in full, in characters."""
-_FILTERS = {
-    "blocking": blocking,
-    "change_cells": change_cells,
-    "change_chart": change_chart,
-    "commands": commands,
-    "facts": facts,
-    "formula": formula,
-    "grade_line": grade_line,
-    "hashes": hashes,
-    "heading": heading,
-    "input_text": input_text,
-    "meaning": meaning_of,
-    "missing_values": missing_values,
-    "one_line": one_line,
-    "paper": paper,
-    "readable_time": readable_time,
-    "record_notes": record_notes,
-    "summary_line": summary_line,
-}
+_FILTERS = (
+    blocking, change_cells, change_chart, commands, facts, formula, grade_line, grades, hashes, heading,
+    input_text, meaning_of, missing_values, one_line, paper, readable_time, record_notes, summary_line,
+)  # fmt: skip
 """Functions that the templates call."""
 
 
@@ -93,7 +78,12 @@ def render_page(
     view = _view(runs, baseline, pictures or {}, population)
     style = _source(environment, STYLE)
     script = "\n".join(_source(environment, name) for name in SCRIPTS)
-    optional = {"changes": view["changes"], "same-model": view["same_models"]}
+    optional = {
+        "changes": view["changes"],
+        "same-model": view["same_models"],
+        "dimensions": view["dimensions"],
+        "ranking": view["ranking"] and not view["ranking"]["suite"],
+    }
     sections = [(name, heading) for name, heading in SECTIONS if optional.get(name, True)]
     return environment.get_template("page.html").render(
         **view,
@@ -112,7 +102,8 @@ def _view(
 ) -> dict[str, Any]:
     """Return the variables of the templates."""
     records = columns(runs)
-    compared_with = reference(runs, population)
+    known = reference(runs, population)
+    compared_with = known if known.fits(run.record for run in runs) else Reference(None)
     return {
         "columns": records,
         "baseline": baseline,
@@ -120,12 +111,13 @@ def _view(
         "demands": demands(records, baseline, compared_with, pictures),
         "same_models": same_models(records, pictures),
         "looks": LOOKS,
+        "better_model": better_model(records),
         "changes": changes(records, baseline),
         "dimensions": dimension_views(records, compared_with),
         "sets": set_rows(records),
         "longest_text": LONGEST_TEXT,
         "verdict_words": WORDS,
-        "ranking": ranking(records, compared_with),
+        "ranking": ranking(records, known),
         "highest_weight": HIGHEST_WEIGHT,
         "weight_step": WEIGHT_STEP,
     }
@@ -155,7 +147,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=_visible,
     )
-    environment.filters |= _FILTERS
+    environment.filters |= {function.__name__: function for function in _FILTERS}
     return environment
 
 

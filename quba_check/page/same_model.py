@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from quba_check.page import tables
 from quba_check.page.columns import Column
-from quba_check.page.confusion import confusion_matrix
-from quba_check.page.figures import MOST_IN_MATRIX, WORST_CLASSES, Figure
+from quba_check.page.figure import Figure, bars, matrix
+from quba_check.page.figures import MOST_IN_MATRIX, WORST_CLASSES
 from quba_check.page.pictures import DemandPictures, Pictures
-from quba_check.page.plots import Point, dot_plot
+from quba_check.page.strips import Point
 from quba_check.reports.parity import ASKED, PARITY, parity_lines, reference_name
 
 
@@ -38,7 +38,7 @@ def same_models(columns: Sequence[Column], pictures: Pictures) -> tuple[SameMode
         SameModel(
             column,
             (lines[0].removeprefix(ASKED), *lines[1:]),
-            tuple(_figures(column)),
+            tuple(filter(None, _figures(column))),
             pictures.get((column.number, PARITY)),
         )
         for column, lines in compared
@@ -46,7 +46,7 @@ def same_models(columns: Sequence[Column], pictures: Pictures) -> tuple[SameMode
     )
 
 
-def _figures(column: Column) -> Iterator[Figure]:
+def _figures(column: Column) -> Iterator[Figure | None]:
     name = reference_name(column.record)
     pairs = [
         (str(row["before"]), str(row["after"]), images)
@@ -73,7 +73,7 @@ def _figures(column: Column) -> Iterator[Figure]:
     if any(images for _, _, images in rows[1:]):
         shares = {f"{low:g} to {high:g}": {0: Point(images / total)} for low, high, images in rows}
         caption = f"Share of images by the largest change of a class's probability from {name}."
-        yield Figure(caption, dot_plot("Changes of probabilities", shares, names=[column.short]))
+        yield bars(caption, "change", shares, [column.short])
 
 
 def _matrix(column: Column, pairs: Sequence[tuple[str, str, int]], name: str) -> Iterator[Figure]:
@@ -85,11 +85,10 @@ def _matrix(column: Column, pairs: Sequence[tuple[str, str, int]], name: str) ->
         largest = tuple((before, after, f"{n:,}") for before, after, n in pairs[:WORST_CLASSES])
         yield Figure("The most frequent changes", headings=("before", "now", "images"), rows=largest)
         return
-    places = {answer: place for place, answer in enumerate(classes)}
     total = sum(pair[2] for pair in pairs)
-    cells = {(places[before], places[after]): (n, n / total) for before, after, n in pairs}
+    cells = {(before, after): (n, n / total) for before, after, n in pairs}
     caption = (
         f"Changed answers: a row for each answer of {name}, a column for each answer of {column.short}. "
         "Cells stand out by their number of images; equal answers are left out."
     )
-    yield Figure(caption, confusion_matrix("Changed answers", classes, {}, cells))
+    yield matrix(caption, "before", classes, {}, cells)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from quba_check.core.view import CLEAN_SET
 from quba_check.page.columns import Column
-from quba_check.page.plots import Bin, Point
+from quba_check.page.plots import Marked
+from quba_check.page.strips import Point
 from quba_check.records.measurement import TableRow
+from quba_check.stats.intervals import wilson_limits
 
-Marked = tuple[str, float, float]
-"""A marked point of a curve: the rule of its threshold, horizontal and vertical position."""
+_SCORES = np.array([-1.959964, 1.959964])
+"""Normal scores of a two-sided 95 % interval."""
 
 
 def table_of(
@@ -40,14 +44,14 @@ def severities(column: Column) -> dict[str, list[float | None]]:
     return {str(row["corruption"]): [number_of(row[name]) for name in names] for row in rows}
 
 
-def reliability(column: Column, name: str = "reliability") -> list[Bin]:
-    """Return the bins of a reliability table."""
-    needed = ("from", "to", "images", "confidence", "accuracy")
+def reliability(column: Column, name: str = "reliability") -> list[tuple[int, float, float]]:
+    """Return number of images, mean confidence and accuracy of each bin of a reliability table."""
+    needed = ("images", "confidence", "accuracy")
     bins = []
     for row in table_of(column, "calibration_error", name, needed):
-        low, high, images, confidence, accuracy = (number_of(row[key]) for key in needed)
-        if None not in (low, high, images, confidence, accuracy):
-            bins.append(Bin(int(images or 0), confidence or 0.0, accuracy or 0.0, low or 0.0, high or 0.0))
+        images, confidence, accuracy = (number_of(row[key]) for key in needed)
+        if images is not None and confidence is not None and accuracy is not None:
+            bins.append((int(images), confidence, accuracy))
     return bins
 
 
@@ -62,16 +66,18 @@ def temperature(column: Column) -> tuple[float, float, float, str] | None:
     return None
 
 
-def classes(column: Column) -> list[tuple[str, int, float, float | None]]:
+def classes(column: Column) -> list[tuple[str, int, Point, float | None]]:
     """Return name, number of images, accuracy and mean true-class probability of each class."""
-    rows = []
-    for row in table_of(
-        column, "class_balance", "classes", ("class", "images", "accuracy", "true_probability")
-    ):
-        accuracy = number_of(row["accuracy"])
+    needed = ("images", "accuracy", "true_probability")
+    clean, rows = column.record.suite.sets.get(CLEAN_SET), []
+    for row in table_of(column, "class_balance", "classes", ("class", *needed)):
+        images, accuracy, sureness = (number_of(row[name]) for name in needed)
         if accuracy is not None:
-            images = int(number_of(row["images"]) or 0)
-            rows.append((str(row["class"]), images, accuracy, number_of(row["true_probability"])))
+            ends = None
+            if images and (clean is None or clean.groups is None):  # images of a group are not independent
+                low, high = wilson_limits(accuracy * images, images, _SCORES)
+                ends = (float(low), float(high))
+            rows.append((str(row["class"]), int(images or 0), Point(accuracy, ends), sureness))
     return rows
 
 
@@ -104,7 +110,7 @@ def operating_points(column: Column, target: str) -> list[Marked]:
             rule = str(row["rule"])  # a rule by probability states its threshold
             if threshold is not None and not rule.startswith("probability"):
                 rule += f", threshold {threshold:.4g}"
-            marked.append((rule, 1 - specificity, recall))
+            marked.append((rule, 1 - specificity, recall, 6.0))
     return marked
 
 
@@ -115,7 +121,7 @@ def answer_thresholds(column: Column) -> list[Marked]:
     for row in table_of(column, "answers", "thresholds", ("score", *needed)):
         threshold, answered, wrong = (number_of(row[name]) for name in needed)
         if total and answered and threshold is not None and wrong is not None:
-            marked.append((f"{row['score']} from {threshold:.4g}", answered / total, wrong / answered))
+            marked.append((f"{row['score']} from {threshold:.4g}", answered / total, wrong / answered, 6.0))
     return marked
 
 

@@ -50,6 +50,9 @@ def test_nothing_scrolls_sideways(open_page: OpenPage, name: str, screen: dict[s
     widths = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     needed, given = page.evaluate(widths)
     assert needed <= given, wide_elements(page)
+    cut = """[...document.querySelectorAll("table, figure, .scroll")].filter(
+      (each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML.slice(0, 120))"""
+    assert page.evaluate(cut) == []
 
 
 def wide_elements(page: Page) -> str:
@@ -143,6 +146,14 @@ def test_back_and_reload_restore_the_state(open_page: OpenPage) -> None:
     page.locator(f"[id='{second}'][open]").wait_for()
 
 
+def test_the_page_of_the_demo_takes_six_sheets(open_page: OpenPage) -> None:
+    from pypdf import PdfReader
+
+    sheets = PdfReader(io.BytesIO(open_page("passed").pdf(format="A4"))).pages
+    assert len(sheets) <= 6
+    assert all(len(sheet.extract_text().split()) > 40 for sheet in sheets)
+
+
 def test_print_begins_with_the_verdict(open_page: OpenPage) -> None:
     from pypdf import PdfReader
 
@@ -151,7 +162,7 @@ def test_print_begins_with_the_verdict(open_page: OpenPage) -> None:
     assert "FAIL" in first
     assert "demo-textured" in first
     assert "of 11 demands passed, 3 failed" in " ".join(first.split())
-    assert len(reader.pages) <= 20
+    assert len(reader.pages) <= 8
 
 
 def test_pictures_are_shown(open_page: OpenPage) -> None:

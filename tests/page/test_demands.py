@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
+from page.test_drawing import elements
 from support.rows import GRADE, verdict
 from support.runs_compared import stored
 from support.tuned import record, thresholds
@@ -14,8 +15,8 @@ from quba_check.grading import published_models
 from quba_check.page.columns import columns
 from quba_check.page.demands import DemandView, demands
 from quba_check.page.drawing import Chart
-from quba_check.page.interval_chart import Bounded, interval_chart, shared_range
 from quba_check.page.reference import Reference, reference
+from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.explanation import verdict_row
@@ -115,10 +116,14 @@ def test_records_with_other_bounds_show_both() -> None:
     assert demand.bounds == ("≥ 0.8", "≥ 0.85")
 
 
-def places(chart: Chart | None, class_: str) -> list[float]:
+def places(chart: Chart | None, class_: str) -> list[str]:
     """Places of the vertical lines of a class."""
     assert chart is not None
-    return [float(line.attributes["x1"]) for line in chart.shapes if line.attributes.get("class") == class_]
+    return [
+        place.attributes["x"]
+        for place in elements(chart, "svg")
+        if any(child.tag == "line" and child.attributes["class"] == class_ for child in place.children)
+    ]
 
 
 def test_an_interval_is_drawn_against_the_bound() -> None:
@@ -126,11 +131,12 @@ def test_an_interval_is_drawn_against_the_bound() -> None:
         Bounded(0.6, 0.7, True, "fraction", (0.5, 0.65), baseline=0.68, median=0.55), (0.5, 0.7)
     )
     assert chart is not None
-    assert places(chart, "bound") == [292]  # 8 to 292
-    assert places(chart, "median") == [79]
-    assert places(chart, "interval") == [8, 8, 221]
-    (circle,) = (shape for shape in chart.shapes if shape.tag == "circle")
-    assert circle.attributes["cx"] == "150"
+    assert places(chart, "bound") == ["84.0%"]  # 16 to 84 % of the width
+    assert places(chart, "median") == ["33.0%"]
+    assert places(chart, "interval") == ["16.0%", "67.0%"]
+    assert [text.text for text in elements(chart, "text")] == ["0.5", "0.7", "0.7"]  # both ends, the bound
+    (circle,) = (place for place in elements(chart, "svg") if place.children[0].tag == "circle")
+    assert circle.attributes["x"] == "50.0%"
     assert chart.description == (
         "value 0.600; interval 0.500 to 0.650; bound: at least 0.7; baseline 0.680; "
         "median of the population 0.550"

@@ -1,4 +1,4 @@
-"""Scales, marks, heatmaps and charts by hand-computed coordinates."""
+"""Scales, marks, strips, matrices and charts by hand-computed coordinates."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from support.contrast import contrast, luminance
 
 from quba_check.page.distribution import distribution
 from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
-from quba_check.page.heatmap import LEVELS, heatmap
-from quba_check.page.plots import Bin, Point, class_curve, dot_plot, fit, reliability_diagram
+from quba_check.page.figure import LEVELS, Tinted, bars, matrix
+from quba_check.page.plots import curves_chart
+from quba_check.page.strips import Bounded, Point, round_ends, round_scale, shared_range
 
 FINITE = st.floats(-1e6, 1e6).map(lambda number: round(number, 9))
 
@@ -86,72 +87,94 @@ def test_numbers_are_readable_on_every_colour() -> None:
     assert dark == sorted(dark, reverse=True)
 
 
-def test_a_heatmap_is_a_table_of_numbers() -> None:
-    rows = {"fog": [1.0, 0.5, 0.0, None, math.nan], "snow": [1.2, 0.9, 0.8, 0.7, 0.6]}
-    chart = heatmap("Loss", ["1", "2", "3", "4", "5"], rows)
-    assert chart.role == "table"
-    assert [group.attributes["role"] for group in chart.shapes] == ["row"] * 3
-    assert [cell.text for cell in chart.shapes[1].children if cell.tag == "text"] == [
-        "fog", "1.00", "0.50", "0.00", "–", "–"
-    ]  # fmt: skip
-    assert [cell.attributes["class"] for cell in chart.shapes[1].children if cell.tag == "rect"] == [
-        "h10", "h5", "h0"
-    ]  # fmt: skip
-    roles = {element.attributes["role"] for element in elements(chart, "text")}
-    assert roles == {"columnheader", "rowheader", "cell"}
+def test_a_scale_with_round_ends_covers_its_values() -> None:
+    assert (round_scale([0.4]).low, round_scale([0.4]).high) == (0, 1)
+    assert (round_scale([-0.1, 1.02]).low, round_scale([-0.1, 1.02]).high) == (-0.25, 1.25)
+    low, high = shared_range([Bounded(0.951, 0.93, True, "fraction", (0.94, 0.96))])
+    assert (low, high) == (0.92, 0.97)
 
 
-def test_a_dot_plot_of_one_record_has_numbers() -> None:
+@given(FINITE, FINITE)
+def test_round_ends_enclose_a_scale(one: float, other: float) -> None:
+    low, high = hull([one, other])
+    first, last = round_ends(Scale(low, high, 0, 1))
+    slack = 1e-6 * max(abs(low), abs(high), 1)
+    assert first <= low + slack
+    assert last >= high - slack
+    assert last - first <= 3 * (high - low)
+
+
+def test_bars_of_one_record_have_numbers() -> None:
     rows = {"sketch": {0: Point(0.5, (0.4, 0.6), "ratio")}, "edge": {0: Point(1.0, None, "ratio")}}
-    chart = dot_plot("Sets", rows, names=["a"])
-    assert [circle.attributes["cx"] for circle in elements(chart, "circle")] == ["232", "336"]  # 128 to 336
-    (interval,) = elements(chart, "line", "interval")
-    assert (interval.attributes["x1"], interval.attributes["x2"]) == ("211.2", "252.8")
-    assert {"sketch", "edge", "0.500", "1.000"} <= set(texts(chart))
-    assert chart.description == "sketch 0.500 (0.400 to 0.600); edge 1.000"
+    figure = bars("Sets", "set", rows, ["a"])
+    assert figure is not None
+    (kind, scale, value), (sketch, edge) = figure.headings, figure.rows
+    assert (kind, value, sketch[0], sketch[2], edge[2]) == ("set", "value", "sketch", "0.500", "1.000")
+    assert isinstance(scale, Chart)
+    assert texts(scale) == ["0", "0.5", "1"]
+    strip = sketch[1]
+    assert isinstance(strip, Chart)
+    assert strip.description == "0.500 (0.400 to 0.600)"
+    assert [at.attributes["x"] for at in elements(strip, "svg")] == ["40.4%", "59.6%", "50.0%"]  # 2 to 98 %
+    (filled,) = elements(strip, "rect", "fill")
+    assert (filled.attributes["x"], filled.attributes["width"]) == ("2.0%", "48.0%")
 
 
-def test_a_dot_plot_of_two_records_has_two_marks_a_row() -> None:
+def test_bars_of_two_records_are_marks() -> None:
     rows = {"sketch": {0: Point(0.5), 1: Point(0.7)}, "edge": {1: Point(math.nan)}}
-    chart = dot_plot("Sets", rows, names=["a", "b"])
-    assert len(elements(chart, "circle", "s0")) == len(elements(chart, "path", "mark s1")) == 1
-    assert chart.description == "sketch, a: 0.500; sketch, b: 0.700"
+    figure = bars("Sets", "set", rows, ["a", "b"])
+    assert figure is not None
+    ((name, strip, *values),) = figure.rows
+    assert (figure.headings[2:], name, values) == (("a", "b"), "sketch", ["0.500", "0.700"])
+    assert isinstance(strip, Chart)
+    assert len(elements(strip, "circle", "s0")) == len(elements(strip, "path", "mark s1")) == 1
+    assert not elements(strip, "rect", "fill")
+    assert strip.description == "a: 0.500; b: 0.700"
+    assert bars("Sets", "set", {"edge": {1: Point(math.nan)}}, ["a", "b"]) is None
 
 
-def test_a_reliability_diagram_counts_images() -> None:
-    bins = [Bin(10, 0.25, 0.5, 0.2, 0.27), Bin(2_500, 0.75, 1.0, 0.73, 0.8)]
-    scaled = [Bin(10, 0.5, 0.5, 0.47, 0.53)]
-    chart = reliability_diagram({0: bins}, {0: scaled}, ["a"])
-    (curve,) = (path for path in elements(chart, "path", "curve") if "dashed" not in path.attributes["class"])
-    assert curve.attributes["d"] == "M130.5 134L287.5 8"  # x: 52 to 366, y: 260 to 8
-    assert len(elements(chart, "path", "dashed")) == 1
-    assert {"10", "2.5k"} <= set(texts(chart))
-    assert "confidence 0.75 accuracy 1.00 (2,500 images)" in chart.description
+CONFUSED = {("cat", "dog"): (6, 0.6), ("cat", "owl"): (1, 0.06), ("owl", "dog"): (1200, 0.06)}
 
 
-def test_sorted_class_accuracies_are_one_path() -> None:
-    chart = class_curve({0: [0.5, 0.1, 0.9, 0.7]}, ["a"])
-    assert len(elements(chart, "path", "curve")) == 1
-    assert chart.description == "4 classes, lowest 0.100, median 0.500, highest 0.900"
-    assert len(walk(class_curve({0: list(range(1000))}, ["a"]).shapes)) < 40
+def test_right_answers_are_on_the_diagonal_and_the_largest_share_stands_out() -> None:
+    figure = matrix(
+        "Confusions", "class", ["cat", "dog", "owl"], {"cat": 3, "dog": 0, "owl": 18_800}, CONFUSED
+    )
+    assert figure.headings == ("class", "cat", "dog", "owl")
+    assert figure.rows == (
+        ("cat", Tinted("3"), Tinted("6", 0), Tinted("1", 8)),
+        ("dog", "", "", ""),
+        ("owl", "", Tinted("1.2k", 8), Tinted("19k")),
+    )
 
 
-def test_a_distribution_is_one_path_with_marks() -> None:
+@pytest.mark.parametrize(("classes", "kind"), [(2, "matrix"), (20, "matrix"), (21, "matrix dense")])
+def test_the_cells_of_many_classes_have_no_numbers(classes: int, kind: str) -> None:
+    names = [f"class {k}" for k in range(classes)]
+    assert matrix("Confusions", "class", names, dict.fromkeys(names, 9), {}).kind == kind
+
+
+def test_curves_with_marks_the_diagonal_and_a_second_curve() -> None:
+    curve, axes = {0: [(0.25, 0.5), (0.75, 0.9)]}, ("confidence", "accuracy")
+    chart = curves_chart("Bins", axes, curve, {0: [("10 images", 0.25, 0.5, 3.0)]}, ["a"], {0: [(0.5, 0.5)]})
+    (first,) = (path for path in elements(chart, "path", "curve") if "dashed" not in path.attributes["class"])
+    assert first.attributes["d"] == "M155.5 134L362.5 33.2"  # x: 52 to 466, y: 260 to 8
+    assert len(elements(chart, "path", "dashed")) == len(elements(chart, "line", "ideal")) == 1
+    assert [circle.attributes["r"] for circle in elements(chart, "circle")] == ["3"]
+    assert chart.description == "10 images: accuracy 0.500 at confidence 0.250"
+    assert {"0", "1", "confidence", "accuracy"} <= set(texts(chart))
+
+
+def test_a_distribution_has_marks_and_numbers() -> None:
     values = [0.1, 0.2, 0.2, 0.9]
     chart = distribution(values, {0: 0.5, 1: math.nan}, ["a", "b"], "fraction")
-    (bars,) = elements(chart, "path", "population")
-    assert bars.attributes["d"].count("M") == 3
+    assert len(elements(chart, "rect", "population")) == 3
     assert chart.description == "median of 4 models 0.200; a 0.500"
     large = distribution([float(number) for number in range(5000)], {0: 3.0}, ["a"], "fraction")
-    assert len(walk(large.shapes)) < 40
+    assert len(walk(large.shapes)) < 60
 
 
 def test_a_distribution_of_parameters_is_logarithmic() -> None:
     chart = distribution([1.0, 10.0, 100.0], {0: 10.0}, ["a"], "millions")
     assert {"1", "3", "10", "30", "100"} <= set(texts(chart))
     assert chart.description == "median of 3 models 10.000 M; a 10.000 M"
-
-
-def test_long_names_are_cut() -> None:
-    assert fit("elastic_transform") == "elastic_transform"
-    assert fit("x" * 300) == "x" * 17 + "…"

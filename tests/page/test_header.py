@@ -8,11 +8,11 @@ import pytest
 from support.parsed_page import Element, parsed
 from support.rows import GRADE, VERDICT
 from support.runs_compared import stored
-from support.tuned import record
+from support.tuned import quantity, record
 
 from quba_check.comparison.misclassified import flips
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.page.changes import Changes, changes
+from quba_check.page.changes import Changes, better_model, changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import demands
 from quba_check.page.header import WORDS, blocking, meaning_of, readable_time
@@ -120,6 +120,52 @@ def test_runs_that_cannot_be_compared() -> None:
     assert change.summary == "not comparable with r50 (a.json)"
 
 
+def test_the_better_of_two_models() -> None:
+    good, bad = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
+    sentence = better_model(columns([good, bad]))
+    assert sentence == (
+        "r50 (a.json) is better at accuracy (95 % confidence); "
+        "no difference shown in corruption_robustness, calibration_error, parameters."
+    )
+    assert better_model(columns([bad, good])) == sentence
+    (lead,) = parsed(render_page([good, bad])).one("header").all("p", class_="lead")
+    assert lead.text == sentence
+    assert better_model(columns([good])) == better_model(columns([good, bad, bad])) == ""
+    assert not parsed(render_page([good])).all("p", class_="lead")
+
+
+def test_each_of_two_models_is_better_at_something() -> None:
+    values = {"accuracy": (0.9, 0.7), "shape_bias": (0.2, 0.6), "object_focus": (0.5, 0.5)}
+    runs = [
+        StoredRun(
+            f"{name}.json",
+            record(
+                model=record().model.model_dump() | {"name": name},
+                measurements={
+                    dimension: quantity(pair[k], 0.01, "fraction", better="high")
+                    for dimension, pair in values.items()
+                },
+            ),
+        )
+        for k, name in enumerate(("good", "blind"))
+    ]
+    assert better_model(columns(runs)) == (
+        "good is better at accuracy (95 % confidence); blind is better at shape_bias; "
+        "no difference shown in object_focus."
+    )
+
+
+def test_neither_of_two_models_is_better() -> None:
+    one, other = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 2] * 20)
+    assert better_model(columns([one, other])) == (
+        "No difference between r50 (a.json) and r50 (b.json) is shown at 95 % confidence: "
+        "accuracy, corruption_robustness, calibration_error, parameters."
+    )
+    suite = record().suite.model_dump() | {"name": "other"}
+    problem = better_model(columns([one, StoredRun("b.json", record(suite=suite))]))
+    assert problem.startswith("a.json and b.json cannot be compared: they differ in suite (tiny and other)")
+
+
 def commands_of(baseline: StoredRun | None = None, **changed: Any) -> list[str]:
     (column,) = columns([StoredRun("r.json", record(**changed))])
     return list(commands(column, [column], baseline).values())
@@ -127,9 +173,10 @@ def commands_of(baseline: StoredRun | None = None, **changed: Any) -> list[str]:
 
 def test_missing_dimensions_have_reasons() -> None:
     measurements = {"accuracy": {"unmeasurable": "no images"}, "shape_bias": {"not_measured": True}}
-    assert dict(missing_values(record(measurements=measurements))) == {
-        "accuracy": "no images",
-        "shape_bias": "no selected demand needs it",
+    measurements["object_focus"] = {"not_measured": True}
+    assert missing_values(record(measurements=measurements)) == {
+        "no images": ["accuracy"],
+        "no selected demand needs it": ["shape_bias", "object_focus"],
     }
 
 

@@ -72,12 +72,13 @@ def test_a_record_of_another_suite() -> None:
     (_, text, _) = content["sentences"][0]
     assert text.startswith("not ranked: published was measured on imagenet, this run on pets")
     assert json.loads(content["data"])["own"][0]["drawn"] is False
+    assert content["suite"] == "imagenet"
+    assert section(own_run())["suite"] == ""
 
 
 def test_no_population() -> None:
-    content = section(own_run(), reference=None)
-    assert content["problem"].startswith("No known population has the suite of this run.")
-    assert "quba-check population" in render_page([own_run(suite="pets")])
+    assert section(own_run(), reference=None) == {}
+    assert 'id="ranking"' not in render_page([own_run(suite="pets")])
 
 
 def test_a_population_that_is_too_small() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.parsed_page import Element, parsed
+from support.rows import GRADE, verdict
 from support.sample_records import (
     HOSTILE,
     run_of_1000_classes,
@@ -88,19 +89,14 @@ def test_tables_have_captions_and_scopes(failed: Element) -> None:
     for table in tables:
         assert table.one("caption").text
         assert all("scope" in head.attributes for head in table.all("th"))
-    scrolling = failed.all("div", class_="scroll")
-    assert len(scrolling) >= len(tables) - 1
-    for box in scrolling:
-        assert (box.attributes["tabindex"], box.attributes["role"]) == ("0", "region")
-        assert box.attributes["aria-label"]
 
 
 def test_charts_have_words(failed: Element) -> None:
     charts = failed.all("svg", class_="chart")
     assert len(charts) > 30
     for chart in charts:
-        assert chart.attributes["role"] in ("img", "table")
-        assert len(chart.attributes["aria-label"]) > 20
+        assert chart.attributes["role"] == "img"
+        assert len(chart.attributes["aria-label"]) > 10
     for figure in failed.all("figure"):
         assert figure.one("figcaption").text
 
@@ -156,13 +152,9 @@ def test_a_model_of_any_name(name: str) -> None:
 
 def test_gaps_are_named(textured: StoredRun) -> None:
     gaps = with_gaps(textured)
-    measured = dict(gaps.record.measurements)  # an older record has no tables
-    measured["corruption_robustness"] = measured["corruption_robustness"].model_copy(update={"tables": {}})
-    record = gaps.record.model_copy(update={"measurements": measured})
-    page = parsed(render_page([replace(gaps, record=record)]))
+    page = parsed(render_page([gaps]))
     assert "INTERRUPTED" in page.one("header").text
     assert "the model gives no probabilities" in page.one(id="data").text
-    assert "The heatmap of severities is missing" in page.one(id="dimension-corruption_robustness").text
     assert not re.search(r"\b(None|nan|NaN|Infinity|undefined)\b", page.one(id="dimensions").text)
     for chart in page.all("svg"):
         for element in chart.walk():
@@ -218,7 +210,9 @@ def test_a_thousand_classes_take_one_path() -> None:
     page = parsed(render_page([run], baseline=run))
     section = page.one(id="dimension-class_balance")
     curve = next(
-        chart for chart in section.all("svg") if chart.attributes["aria-label"].startswith("Accuracy of each")
+        chart
+        for chart in section.all("svg", class_="chart")
+        if chart.attributes["aria-label"].startswith("Accuracy of each")
     )
     assert len(curve.all("path", class_="curve")) == 1
     assert len(list(curve.walk())) < 40
@@ -226,13 +220,44 @@ def test_a_thousand_classes_take_one_path() -> None:
     assert max(len(list(chart.walk())) for chart in page.all("svg")) < 300
 
 
-def test_a_population_of_another_suite_is_not_compared(textured: StoredRun) -> None:
+def test_a_population_of_another_suite_stands_once_and_folded(textured: StoredRun) -> None:
     page = parsed(render_page([textured], population="published"))
-    assert not page.one(id="demands").one("details", id="d=accuracy").all("line", class_="median")
-    assert (
-        "No comparison with a population: published was measured on imagenet, this run on demo."
-        in page.one(id="dimension-accuracy").text
-    )
+    folded = page.one("details", id="ranking")
+    assert folded.all("summary")[0].text == "The population published, measured on another suite: imagenet"
+    assert folded.all("table")
+    assert "open" not in folded.attributes
+    outside = page.one("body").text.replace(folded.text, "")
+    assert "population published" not in outside
+    assert "models" not in page.one(id="dimensions").text
+    assert not page.all("line", class_="median")
+    assert "#ranking" not in [link.attributes["href"] for link in page.all("a")]
+
+
+def test_a_grade_without_a_score_is_shown_only_if_it_is_demanded() -> None:
+    def header(**changed: Any) -> str:
+        return parsed(render_page([StoredRun("r.json", record(**changed))])).one("header").text
+
+    missing = GRADE | {"score": None, "percentile": None, "letter": None, "missing": ["shape_bias"]}
+    assert "Grade" not in header(grades=[missing])
+    demanded = verdict("quba.grade", "C", "unmeasurable", id="x.yaml::quba.grade[min]")
+    assert "Grade QUBA not graded: missing shape_bias" in header(grades=[missing], verdicts=[demanded])
+
+
+def test_no_part_of_the_page_is_empty(demo: StoredRun, textured: StoredRun) -> None:
+    runs = [[textured], [demo, textured], [StoredRun("r.json", record())], [with_gaps(textured)]]
+    for shown in runs:
+        page = parsed(render_page(shown))
+        for element in page.one("body").walk():
+            if element.tag in ("section", "ul", "ol", "dl", "p", "li", "dd", "figure", "table", "details"):
+                has_content = element.text or element.all("svg") or element.attributes.get("data-part")
+                assert has_content, (element.tag, element.attributes)
+        for table in page.all("table"):
+            rows = [row.all("th") + row.all("td") for row in table.one("tbody").all("tr")]
+            width = max(map(len, rows))
+            whole = [row for row in rows if len(row) == width]
+            if "matrix" not in table.attributes.get("class", ""):  # a class may be right always
+                filled = [any(row[k].text or row[k].all("svg") for row in whole) for k in range(width)]
+                assert all(filled), table.one("caption").text
 
 
 def test_wrong_arguments(demo: StoredRun) -> None:

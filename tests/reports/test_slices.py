@@ -50,4 +50,5 @@ def test_a_record_without_slices():
 def test_the_page_draws_the_worst_first():
     *_, figure = figures("accuracy", columns([StoredRun("a.json", run())]))
     assert figure.caption == "Value on each slice of the images, the worst 3 of 3 first."
-    assert figure.chart.description.startswith("light=dusk 0.100 (0.0800 to 0.120); light=night 0.600")
+    assert [row[0] for row in figure.rows] == ["light=dusk", "light=night", "light=day"]
+    assert figure.rows[0][1].description == "0.100 (0.0800 to 0.120)"

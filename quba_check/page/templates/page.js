@@ -2,33 +2,21 @@
 /* The state of the page in its address, `#d=accuracy&x=parameters`; null removes a name. */
 const hash = (() => {
   const callbacks = [];
-  let last = location.hash;
+  const notify = () => callbacks.forEach((callback) => callback());
   const read = () => new URLSearchParams(location.hash.slice(1));
-  const notify = () => {
-    if (location.hash === last) return;
-    last = location.hash;
-    callbacks.forEach((callback) => callback());
-  };
-  addEventListener("hashchange", notify);
   addEventListener("popstate", notify);
   return {
     get: (name) => read().get(name),
-    set(values, { replace = false } = {}) {
+    set(values) {
       const state = read();
-      for (const [name, value] of [...state]) if (value === "") state.delete(name);
-      for (const [name, value] of Object.entries(values)) {
-        if (value === null || value === undefined) state.delete(name);
-        else state.set(name, String(value));
-      }
-      const text = state.toString();
-      if (text === read().toString()) return;
-      const address = location.href.split("#")[0] + (text ? "#" + text : "");
-      history[replace ? "replaceState" : "pushState"](null, "", address);
+      for (const [name, value] of [...state]) if (value === "") state.delete(name); // the address of a section
+      for (const name in values) values[name] === null ? state.delete(name) : state.set(name, values[name]);
+      const text = String(state);
+      if (text === String(read())) return;
+      history.pushState(null, "", location.href.split("#")[0] + (text && "#" + text));
       notify();
     },
-    listen(callback) {
-      callbacks.push(callback);
-    },
+    listen: (callback) => callbacks.push(callback),
   };
 })();
 /* Rows that an address opens, `#d=accuracy`; opening one by hand changes the address. */
@@ -71,42 +59,27 @@ const hash = (() => {
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const target = decodeURIComponent(link.getAttribute("href").slice(1));
-    const element = document.getElementById(target);
-    if (!element) return;
-    if (element.matches("details.demand")) {
-      event.preventDefault();
+    const element = document.getElementById(decodeURIComponent(link.getAttribute("href").slice(1)));
+    const isDemand = element?.matches("details.demand");
+    if (!element || !(isDemand || location.hash.includes("="))) return;
+    event.preventDefault();
+    if (isDemand) {
       toggle(element, true);
       setAddress(addressOf(element));
-      element.scrollIntoView({ block: "start" });
-      element.querySelector("summary").focus({ preventScroll: true });
-    } else if (location.hash.includes("=")) {
-      event.preventDefault();
-      element.scrollIntoView({ block: "start" });
-      const heading = element.querySelector("[tabindex='-1']");
-      if (heading) heading.focus({ preventScroll: true });
     }
-  });
-  /* Paper shows why demands failed. */
-  addEventListener("beforeprint", () => {
-    rows.filter((row) => row.matches(".bad, .warn")).forEach((row) => toggle(row, true));
+    element.scrollIntoView({ block: "start" });
+    element.querySelector("summary, [tabindex='-1']")?.focus({ preventScroll: true });
   });
 })();
 /* Commands can be copied. */
 for (const command of navigator.clipboard ? document.querySelectorAll("code.command") : []) {
   const button = document.createElement("button");
-  button.type = "button";
-  button.className = "copy";
-  button.textContent = "Copy";
-  button.setAttribute("aria-label", `Copy ${command.textContent}`);
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(command.textContent);
-      button.textContent = "Copied";
-    } catch {
-      getSelection().selectAllChildren(command);
-      button.textContent = "Press Ctrl+C";
-    }
-  });
+  const text = command.textContent;
+  Object.assign(button, { type: "button", className: "copy", textContent: "Copy", ariaLabel: `Copy ${text}` });
+  button.onclick = async () => {
+    const isCopied = await navigator.clipboard.writeText(text).then(() => true, () => false);
+    if (!isCopied) getSelection().selectAllChildren(command);
+    button.textContent = isCopied ? "Copied" : "Press Ctrl+C";
+  };
   command.after(button);
 }

@@ -19,15 +19,12 @@
   /* The state is what the address says, else the default. */
   const qualities = ["score", ...dimensions];
   const choices = { x: qualities, y: qualities, population: Object.keys(data.populations) };
-  const defaults = { x: data.x, y: data.y, population: data.population };
-  for (const group of data.groups) {
-    choices[group.name] = ["", ...group.values];
-    defaults[group.name] = "";
-  }
+  for (const group of data.groups) choices[group.name] = ["", ...group.values];
+  const { x, y, population } = data;
+  const defaults = { ...Object.fromEntries(data.groups.map((group) => [group.name, ""])), x, y, population };
   dimensions.forEach((name, k) => (defaults[`w.${name}`] = data.weights[k]));
   const state = {};
-  let count, active, readable, drawn, timer;
-  let limit = 20;
+  let count, active, readable, drawn, timer, limit = innerWidth > 640 ? 20 : 5;
   let sorting = { column: 0, down: false };
 
   function read() {
@@ -42,13 +39,13 @@
     hash.set(Object.fromEntries(Object.keys(state).map((name) => [name, state[name] === defaults[name] ? null : state[name]])));
 
   /* Scores and ranks, as `quba-check rank` computes them. */
+  const isDoubtful = (model, k) => (model.doubtful >> k) & 1;
   function value(model, name) {
     if (name === "score") return model.score;
     const k = dimensions.indexOf(name);
     return state.population === "screened" && isDoubtful(model, k) ? null : model.values[k];
   }
 
-  const isDoubtful = (model, k) => (model.doubtful >> k) & 1;
   function score(model) {
     const { mu, sigma } = data.populations[state.population];
     let sum = 0;
@@ -88,12 +85,10 @@
 
   const rankText = (model) =>
     `${model.name}: ${model.rank === null ? "not ranked" : `rank ${model.rank} of ${count + (model.own ? 1 : 0)}`}`;
-  const describe = (model) =>
-    [
-      rankText(model),
-      ...[state.x, state.y].map((name) => `${name.replaceAll("_", " ")} ${format(name, value(model, name))}`),
-      ...model.groups,
-    ].join(", ");
+  function describe(model) {
+    const values = [state.x, state.y].map((name) => `${name.replaceAll("_", " ")} ${format(name, value(model, name))}`);
+    return [rankText(model), ...values, ...model.groups].join(", ");
+  }
 
   /* Chart. */
   const [LEFT, RIGHT, TOP, BOTTOM] = [64, 704, 16, 380];
@@ -109,14 +104,14 @@
     node.textContent = text;
     return node;
   };
-  const write = (text, attributes) => element("text", attributes, text);
   const ring = element("circle", { class: "ring" });
   const near = element("g", {});
 
   function label({ model, x, y }) {
     const isRight = x > (LEFT + RIGHT) / 2;
     const name = model.name.length > 24 ? `${model.name.slice(0, 23)}…` : model.name;
-    return write(name, { class: "own", x: x + (isRight ? -20 : 20), y: y + 5, "text-anchor": isRight ? "end" : "start" });
+    const place = { x: x + (isRight ? -20 : 20), y: y + 5, "text-anchor": isRight ? "end" : "start" };
+    return element("text", { class: "own", ...place }, name);
   }
 
   function scale(name, shown, start, end) {
@@ -143,17 +138,13 @@
     drawn = shown.map((model) => ({ model, x: x.pixel(value(model, state.x)), y: y.pixel(value(model, state.y)) }));
     const paths = { grid: "", front: front() };
     const texts = [
-      write(data.titles[state.x], { x: (LEFT + RIGHT) / 2, y: BOTTOM + 50 }),
-      write(data.titles[state.y], { x: -(TOP + BOTTOM) / 2, y: 14, class: "up", transform: "rotate(-90)" }),
+      element("text", { x: (LEFT + RIGHT) / 2, y: BOTTOM + 50 }, data.titles[state.x]),
+      element("text", { x: -(TOP + BOTTOM) / 2, y: 14, class: "up", transform: "rotate(-90)" }, data.titles[state.y]),
+      ...x.ticks.map((tick) => element("text", { x: x.pixel(tick), y: BOTTOM + 24 }, +tick.toPrecision(6))),
+      ...y.ticks.map((tick) => element("text", { class: "end", x: LEFT - 6, y: y.pixel(tick) + 5 }, +tick.toPrecision(6))),
     ];
-    for (const tick of x.ticks) {
-      paths.grid += `M${x.pixel(tick)} ${TOP}V${BOTTOM}`;
-      texts.push(write(+tick.toPrecision(6), { x: x.pixel(tick), y: BOTTOM + 24 }));
-    }
-    for (const tick of y.ticks) {
-      paths.grid += `M${LEFT} ${y.pixel(tick)}H${RIGHT}`;
-      texts.push(write(+tick.toPrecision(6), { x: LEFT - 6, y: y.pixel(tick) + 5, "text-anchor": "end" }));
-    }
+    paths.grid += x.ticks.map((tick) => `M${x.pixel(tick)} ${TOP}V${BOTTOM}`).join("");
+    paths.grid += y.ticks.map((tick) => `M${LEFT} ${y.pixel(tick)}H${RIGHT}`).join("");
     for (const dot of drawn) {
       const { own, selected, groups } = dot.model;
       const family = groups.length ? data.groups[0].values.indexOf(groups[0]) % MARKS.length : 0;
@@ -185,8 +176,7 @@
     near.replaceChildren(...(model.own ? [] : [label(dot)]));
     option.textContent = describe(model);
     option.id = option.id === "ranking-a" ? "ranking-b" : "ranking-a"; // a new id is announced
-    option.setAttribute("aria-posinset", readable.indexOf(model) + 1);
-    option.setAttribute("aria-setsize", readable.length);
+    Object.assign(option, { ariaPosInSet: readable.indexOf(model) + 1, ariaSetSize: readable.length });
     chart.setAttribute("aria-activedescendant", option.id);
   }
 
@@ -206,6 +196,7 @@
   /* Table. */
   const table = part("table");
   const headings = [...table.querySelectorAll("thead th")];
+  const labels = headings.map((heading) => heading.textContent);
   const names = ["rank", "name", ...qualities, ...data.groups.keys()];
   const cell = (model, name) => (qualities.includes(name) ? value(model, name) : model[name] ?? model.groups[name] ?? null);
 
@@ -225,8 +216,9 @@
     const line = document.createElement("tr");
     if (model.own) line.className = "own";
     line.dataset.score = model.score;
-    for (const name of names) {
+    for (const [k, name] of names.entries()) {
       const node = line.appendChild(document.createElement(name === "name" ? "th" : "td"));
+      node.dataset.label = labels[k];
       if (name === "name") node.scope = "row";
       else if (data.groups[name]) node.className = "word";
       const content = cell(model, name);
@@ -252,7 +244,7 @@
     rankAll();
     for (const control of controls) {
       const chosen = (control.value = state[control.dataset.name]);
-      if (control.type === "range") control.previousElementSibling.textContent = Number(chosen.toFixed(2));
+      if (control.type === "range") control.previousElementSibling.textContent = +chosen.toFixed(2);
     }
     draw();
     readable = drawn.map((dot) => dot.model).filter((model) => model.selected).sort(byRank);
@@ -272,10 +264,7 @@
     };
     control.onchange = save;
   }
-  part("reset").onclick = () => {
-    for (const name of dimensions) state[`w.${name}`] = defaults[`w.${name}`];
-    save();
-  };
+  part("reset").onclick = () => hash.set(Object.fromEntries(dimensions.map((name) => [`w.${name}`, null])));
   part("more").onclick = () => {
     limit = Infinity;
     fill();
@@ -285,12 +274,10 @@
     read();
     render();
   });
-  for (const shown of section.querySelectorAll("[data-script]")) shown.hidden = false;
+  section.querySelectorAll("[data-script]").forEach((shown) => (shown.hidden = false));
   section.querySelector("details").open = innerWidth > 640;
   for (const key of section.querySelectorAll("[data-mark]")) key.setAttribute("d", mark(MARKS[key.dataset.mark], 7, 7));
-  chart.setAttribute("role", "listbox");
-  chart.setAttribute("aria-label", "Models in the chart, by rank");
-  chart.tabIndex = 0;
+  Object.assign(chart, { role: "listbox", ariaLabel: "Models in the chart, by rank", tabIndex: 0 });
   read();
   render();
 })();

@@ -1,0 +1,219 @@
+"""Values with their intervals, drawn on strips that are as wide as their place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from quba_check.number_format import UNIT_SIGNS, format_value
+from quba_check.page.drawing import Chart, Scale, Shape, hull, label, line, mark, polyline, shape
+from quba_check.records.comparison import ChangeRow
+
+MIDDLE = 20.0
+"""Height of the middle of a value's strip in pixels; places across are in percent of the width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value of one record in a row.
+
+    Attributes:
+        value: the value.
+        interval: its interval; None if unknown.
+        unit: unit of the value, for its text.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    unit: str = "fraction"
+
+    @property
+    def text(self) -> str:
+        """The value as text."""
+        return format_value(self.value, self.unit)
+
+    @property
+    def words(self) -> str:
+        """The value with its interval as text."""
+        if self.interval is None:
+            return self.text
+        return f"{self.text} ({' to '.join(format_value(end, self.unit) for end in self.interval)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A value with what it is compared with; all numbers are in one unit.
+
+    Attributes:
+        value: the value.
+        bound: the threshold.
+        is_minimum: True if the value must not be below the threshold, else not above it.
+        unit: the unit.
+        interval: interval of the value; None if unknown.
+        baseline: value of the baseline; None without.
+        median: median of the population; None without.
+        series: number of the record, for its mark and colour.
+    """
+
+    value: float
+    bound: float
+    is_minimum: bool
+    unit: str
+    interval: tuple[float, float] | None = None
+    baseline: float | None = None
+    median: float | None = None
+    series: int = 0
+
+    @property
+    def numbers(self) -> list[float]:
+        """Every number to draw."""
+        others = (self.baseline, self.median, *(self.interval or ()))
+        return [self.value, self.bound, *(other for other in others if other is not None)]
+
+    @property
+    def is_drawable(self) -> bool:
+        """True if all numbers are finite."""
+        return all(map(math.isfinite, self.numbers))
+
+
+def shared_range(rows: Iterable[Bounded]) -> tuple[float, float]:
+    """Return the range of an axis that shows several values with their bounds."""
+    rows = [row for row in rows if row.is_drawable]
+    numbers = [number for row in rows for number in row.numbers]
+    is_share = all(row.unit in ("fraction", "ratio") for row in rows) and max(numbers, default=2.0) <= 1
+    scale = Scale(*hull(numbers, margin=0.12, within=(0.0, 1.0) if is_share else None), 0, 1)
+    return round_ends(scale)
+
+
+def round_ends(scale: Scale) -> tuple[float, float]:
+    """Return the range of a scale, moved outwards to the next tick.
+
+    >>> round_ends(Scale(0.013, 1.02, 0, 1))
+    (0.0, 1.25)
+    """
+    first, second, *others = scale.ticks()
+    step, last = second - first, [second, *others][-1]
+    return round(first - step * (scale.low < first), 12), round(last + step * (scale.high > last), 12)
+
+
+def interval_chart(data: Bounded, ends: tuple[float, float] | None = None) -> Chart | None:
+    """Return a value with its interval, drawn against the bound; None for an infinite number.
+
+    Args:
+        data: the value.
+        ends: range of the axis, which is printed at both sides; None for that of the value alone.
+    """
+    if not data.is_drawable:
+        return None
+    scale = Scale(*(ends or shared_range([data])), 16, 84)
+    bound = scale(data.bound)
+    allowed = (bound, scale.end) if data.is_minimum else (scale.start, bound)
+    text = f"{data.bound:.4g}{UNIT_SIGNS.get(data.unit, '')}"
+    shapes = [
+        bar(scale.start, scale.end, MIDDLE, 18, "track"),
+        bar(*allowed, MIDDLE, 18, "allowed"),
+        label("14%", MIDDLE + 4, f"{scale.low:.4g}", "small", anchor="end"),
+        label("86%", MIDDLE + 4, f"{scale.high:.4g}", "small"),
+        at(bound, line(0, 7, 0, 33, "bound"), label(0, 43, text, "small", anchor="middle")),
+    ]
+    if data.median is not None:
+        shapes.append(at(scale(data.median), line(0, 11, 0, 29, "median")))
+    if data.interval is not None:
+        shapes += _interval(scale, data.interval, MIDDLE, "interval")
+    if data.baseline is not None:
+        corners = [(-4.0, 6.0), (4.0, 6.0), (0.0, 13.0), (-4.0, 6.0)]
+        shapes.append(at(scale(data.baseline), polyline(corners, "baseline")))
+    shapes.append(at(scale(data.value), mark(data.series, 0, MIDDLE, 5)))
+    return Chart(0, 44, "Value against its bound", _words(data), tuple(shapes))
+
+
+def at(place: float, *shapes: Shape) -> Shape:
+    """Return shapes moved to a place across, in percent."""
+    return Shape("svg", {"x": f"{place:.1f}%", "class": "at"}, children=shapes)
+
+
+def bar(start: float, end: float, middle: float, height: float, class_: str) -> Shape:
+    """Return a horizontal bar between two places across, in percent."""
+    return shape(
+        "rect",
+        x=f"{start:.1f}%",
+        y=middle - height / 2,
+        width=f"{max(end - start, 0):.1f}%",
+        height=height,
+        class_=class_,
+    )
+
+
+def _interval(scale: Scale, ends: tuple[float, float], y: float, class_: str) -> list[Shape]:
+    """Return an interval with whiskers at its ends."""
+    low, high = map(scale, ends)
+    body = shape("line", x1=f"{low:.1f}%", y1=y, x2=f"{high:.1f}%", y2=y, class_=class_)
+    return [body, *(at(x, line(0, y - 4, 0, y + 4, class_)) for x in (low, high))]
+
+
+def _words(data: Bounded) -> str:
+    words = [f"value {format_value(data.value, data.unit)}"]
+    if data.interval is not None:
+        words.append("interval " + " to ".join(format_value(end, data.unit) for end in data.interval))
+    words.append(f"bound: at {'least' if data.is_minimum else 'most'} {data.bound:.4g}")
+    if data.baseline is not None:
+        words.append(f"baseline {format_value(data.baseline, data.unit)}")
+    if data.median is not None:
+        words.append(f"median of the population {format_value(data.median, data.unit)}")
+    return "; ".join(words)
+
+
+def change_chart(row: ChangeRow) -> Chart:
+    """Return the interval of a change, drawn against no change; improvements are to the right."""
+    low, high = row.interval or (row.change, row.change)
+    sign = -1 if row.better == "low" else 1
+    reach = max(map(abs, (low, high, row.change))) or 1.0
+    scale = Scale(-reach, reach, 4, 96)
+    colour = {"better": "better", "worse": "worse"}.get(row.finding, "neutral")
+    shapes = (
+        at(50, line(0, 1, 0, 19, "zero")),
+        *_interval(scale, (sign * low, sign * high), 10, f"interval {colour}"),
+        at(scale(sign * row.change), shape("circle", cx=0.0, cy=10.0, r=4.0, class_=f"dot {colour}")),
+    )
+    words = f"{row.finding}; improvements are to the right of the line"
+    return Chart(0, 20, "Change with its interval", words, shapes)
+
+
+def round_scale(values: Iterable[float]) -> Scale:
+    """Return a scale that covers 0, 1 and all values, with round ends."""
+    return Scale(*round_ends(Scale(*hull([0.0, 1.0, *values], margin=0.0, within=(0.0, 1.0)), 0, 1)), 2, 98)
+
+
+def axis(scale: Scale) -> Chart:
+    """Return the ends of a column's scale, with 0, 0.5 and 1."""
+    numbers = sorted({scale.low, 0.0, 0.5, 1.0, scale.high})
+    anchors = {0: "start", len(numbers) - 1: "end"}
+    texts = [
+        at(scale(value), label(0, 11, f"{value:g}", "small", anchor=anchors.get(k, "middle")))
+        for k, value in enumerate(numbers)
+    ]
+    return Chart(0, 14, "Scale", f"{scale.low:g} to {scale.high:g}", tuple(texts))
+
+
+def points_chart(name: str, points: Mapping[int, Point], scale: Scale, names: Sequence[str]) -> Chart:
+    """Return the values of a row: a bar for one record, marks for several.
+
+    Args:
+        name: name of the row.
+        points: finite values by number of the record.
+        scale: the common scale of all rows.
+        names: names of the records.
+    """
+    height = 10 * len(names) + 12
+    shapes, words = [bar(scale.start, scale.end, height / 2, height - 4, "track")], []
+    for series, point in points.items():
+        y = height / 2 + 10 * (series - (len(names) - 1) / 2)
+        if len(names) == 1:
+            ends = sorted((scale(0), scale(point.value)))
+            shapes.append(bar(ends[0], ends[1], y, height - 4, f"fill s{series % 6}"))
+        if point.interval is not None and all(map(math.isfinite, point.interval)):
+            shapes += _interval(scale, point.interval, y, f"interval s{series % 6}")
+        shapes.append(at(scale(point.value), mark(series, 0, y)))
+        words.append(f"{names[series]}: {point.words}" if len(names) > 1 else point.words)
+    return Chart(0, height, name, "; ".join(words), tuple(shapes))
