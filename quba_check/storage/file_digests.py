@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from quba_check.errors import StoreError, SuiteError
-from quba_check.storage.user_files import file_kind, reason, remove
+from quba_check.storage.user_files import file_kind, os_errors, reason, remove
 
 BATCH = 500
 """Files per transaction: the most digests that a killed run loses."""
@@ -142,13 +142,11 @@ class ContentDigests:
         """Create the file if missing, under a lock, as WAL mode requires."""
         if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
             self._discard("it is not a file")
-        try:
+        with os_errors(f"{self.path.parent}: cannot be written", StoreError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(_TABLE)
-        except OSError as error:
-            raise StoreError(f"{self.path.parent}: cannot be written ({reason(error)}).") from None
         self._is_set_up = True
 
     @property
@@ -156,12 +154,9 @@ class ContentDigests:
         return FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)
 
     def _discard(self, damage: str) -> None:
-        try:
-            with self._lock:
-                for suffix in ("", "-wal", "-shm"):
-                    remove(Path(f"{self.path}{suffix}"))
-        except OSError as error:
-            raise StoreError(f"{self.path}: is damaged and cannot be removed ({reason(error)}).") from None
+        with os_errors(f"{self.path}: is damaged and cannot be removed", StoreError), self._lock:
+            for suffix in ("", "-wal", "-shm"):
+                remove(Path(f"{self.path}{suffix}"))
         self._is_set_up = False
         self.note = f"{self.path}: the cache of file digests was damaged ({damage}) and is made again."
 
