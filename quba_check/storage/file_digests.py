@@ -92,7 +92,7 @@ class ContentDigests:
     def _current(self, names: Collection[str]) -> dict[str, str]:
         with self.connection() as connection:
             digests = _cached_digests(connection, names)
-            missing = [(name, *_stamp(name)) for name in names if name not in digests]
+            missing = [(name, *file_stamp(name)) for name in names if name not in digests]
             if missing:
                 with ThreadPoolExecutor(READERS) as pool:
                     for start in range(0, len(missing), BATCH):
@@ -161,18 +161,18 @@ class ContentDigests:
         self.note = f"{self.path}: the cache of file digests was damaged ({damage}) and is made again."
 
 
-def _stamp(name: str) -> Stamp:
+def file_stamp(name: str | Path) -> Stamp:
+    """Return the stamp of a file.
+
+    Raises:
+        SuiteError: there is no readable file.
+    """
     try:
         status = os.stat(name)  # noqa: PTH116  a Path costs as much again
     except (OSError, ValueError) as error:
         raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
     if not stat.S_ISREG(status.st_mode):
         raise SuiteError(f"{name}: is not a file.")
-    return stamp_of(status)
-
-
-def stamp_of(status: os.stat_result) -> Stamp:
-    """Return the stamp of a file."""
     changed = status.st_ctime_ns if HAS_CHANGE_TIME else 0
     return status.st_size, status.st_mtime_ns, changed, status.st_ino & LARGEST_INTEGER
 
@@ -199,7 +199,7 @@ def _cached_digests(connection: sqlite3.Connection, names: Collection[str]) -> d
     return {
         name: digest
         for name, *stamp, digest in connection.execute(_STORED, (json.dumps([*names]),))
-        if _stamp(name) == tuple(stamp)
+        if file_stamp(name) == tuple(stamp)
     }
 
 

@@ -124,10 +124,10 @@ def test_content_replaced_in_place_with_size_and_time_kept_is_noticed(tmp_path: 
 
 
 def test_the_time_of_creation_on_windows_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    status = tmp_path.stat()
-    assert file_digests.stamp_of(status)[2] == status.st_ctime_ns
+    path = written(tmp_path / "a.png", b"one")
+    assert file_digests.file_stamp(path)[2] == path.stat().st_ctime_ns
     monkeypatch.setattr(file_digests, "HAS_CHANGE_TIME", False)
-    assert file_digests.stamp_of(status)[2] == 0
+    assert file_digests.file_stamp(path)[2] == 0
 
 
 def test_a_touched_file_is_read_again_and_keeps_its_digest(tmp_path: Path, cache: Path) -> None:
