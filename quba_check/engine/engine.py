@@ -75,7 +75,6 @@ class Engine:
         self.store = store
         self.cache_keys = CacheKeys(classifier, suite, digests, protocol, seed)
         self.tables = TableReader(store, self.cache_keys)
-        self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
         self._reporter = Reporter(self.cache_keys, store, progress, finished)
         self.worker = Worker(
@@ -189,10 +188,9 @@ class Engine:
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""
         repairs, self.tables.repair_notes = self.tables.repair_notes, []
-        note, self._digests.note = self._digests.note, None
         cache = self.worker.image_cache
         image_notes, cache.notes = cache.notes, []
-        return [*repairs, *image_notes, *([] if note is None else [note])]
+        return [*repairs, *image_notes]
 
     def check_unchanged(self) -> None:
         """Check that parameters and buffers are unchanged, if anything was predicted.

@@ -330,17 +330,6 @@ def test_a_path_that_is_no_shard_is_predicted_again(evaluate, models) -> None:
         evaluate().outcome("accuracy")
 
 
-def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
-    evaluate().outcome("accuracy")
-    evaluation = evaluate()
-    path = evaluation.store.root / "digests.sqlite"
-    path.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
-    evaluation.outcome("accuracy")
-    assert evaluation.engine.pop_repairs() == [
-        f"{path}: the cache of file digests was damaged (file is not a database) and is made again."
-    ]
-
-
 def test_a_truncated_first_shard_is_predicted_again(evaluate, models) -> None:
     evaluate().outcome("accuracy")
     evaluation = evaluate()
