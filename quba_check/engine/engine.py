@@ -237,9 +237,11 @@ class Engine:
         together = requested if shards is not None else list(filter(self.suite.is_generated, requested))
         groups = [[view] for view in requested if view not in together] + ([together] if together else [])
         for group in groups:
-            jobs = self._jobs(group, shards)
-            first = self.store.first_shard(self.cache_keys.cache_entry(group[0]))
-            yield from _rotated(sorted(jobs, key=lambda job: job.shard), first)
+            jobs = list(self._jobs(group, shards))
+            numbers = sorted({job.shard for job in jobs}) or [0]
+            # Each machine begins at another shard.
+            first = numbers[self.store.first_shard(self.cache_keys.cache_entry(group[0])) % len(numbers)]
+            yield from sorted(jobs, key=lambda job: (job.shard < first, job.shard))
 
     def _run_planned(self, planned: Sequence[View], shards: range | None) -> bool:
         """Predict one shard of a later request; return False if there is none."""
@@ -297,11 +299,3 @@ class Engine:
             self._reporter.add(request.view, len(request.examples), result.passes)
         self.store.put(request.key, result.content)
         self._reporter.end(request.view)
-
-
-def _rotated(shards: Sequence[PlannedShard], first: int) -> Iterator[PlannedShard]:
-    """Yield shards in the order of their numbers, beginning at another one than other machines."""
-    numbers = list(dict.fromkeys(shard.shard for shard in shards))
-    start = numbers[first % len(numbers)] if numbers else 0
-    yield from (shard for shard in shards if shard.shard >= start)
-    yield from (shard for shard in shards if shard.shard < start)
