@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import material
 from quba_check import Evaluation, LoadRequest, RunSettings
-from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.batching import BatchSettings
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quba_check.core.view import CLEAN, FGSM, PGD, View
     from quba_check.demands.reading import read_thresholds
     from quba_check.dimensions import dimension, share
-    from quba_check.engine.shard_predictor import BatchSettings
+    from quba_check.engine.batching import BatchSettings
     from quba_check.errors import QubaError, UnmeasurableError, UserError
     from quba_check.evaluation import Evaluation, RunSettings
     from quba_check.grading import published_models, quba_score
@@ -74,7 +74,7 @@ _MODULES = {
     "core.view": ("CLEAN", "FGSM", "PGD", "View"),
     "demands.reading": ("read_thresholds",),
     "dimensions": ("dimension", "share"),
-    "engine.shard_predictor": ("BatchSettings",),
+    "engine.batching": ("BatchSettings",),
     "errors": ("QubaError", "UnmeasurableError", "UserError"),
     "evaluation": ("Evaluation", "RunSettings"),
     "grading": ("published_models", "quba_score"),

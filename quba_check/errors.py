@@ -25,9 +25,11 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from quba_check.messages import one_line, without_credentials
+from quba_check.messages import needs, one_line, without_credentials
 
 BUG_EXIT_CODE = 3
 """Exit code of a bug in quba-check, in pytest runs and commands."""
@@ -109,6 +111,25 @@ class PopulationError(UserError):
 
 class StoreError(UserError):
     """The store cannot be written or read."""
+
+
+@contextmanager
+def extra_needed(what: str, package: str, error: type[UserError], *, extra: str) -> Iterator[None]:
+    """Raise an ImportError as an error that names the extra with a package.
+
+    Args:
+        what: what needs it, as the start of the message.
+        package: the package.
+        error: class of error to raise.
+        extra: the extra of quba-check with the package.
+
+    Raises:
+        UserError: the package is not installed.
+    """
+    try:
+        yield
+    except ImportError as missing:
+        raise error(f"{what} {needs(package, extra=extra)}") from missing
 
 
 class UnmeasurableError(QubaError):

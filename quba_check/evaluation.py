@@ -24,10 +24,10 @@ from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.engine.ad_hoc import Answers, Images
+from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine
 from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
-from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.unmeasurable import unmeasurable_reason
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
 from quba_check.executors.worker_spec import WorkerSpec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -21,6 +22,21 @@ Owner = TypeVar("Owner")
 Content = TypeVar("Content")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """Batch size and reading of images. They change at most the last bits of scores.
+
+    Attributes:
+        batch_size: images of a forward pass; None chooses by device and halves it when memory runs out.
+        threads: threads that read images ahead; 0 reads in the main thread, None chooses by cores and device.
+        cache_gb: gigabytes of prepared images to keep in the store; 0 keeps none.
+    """
+
+    batch_size: int | None = None
+    threads: int | None = None
+    cache_gb: float = 8.0
 
 
 class Batching:

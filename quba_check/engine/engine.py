@@ -13,12 +13,11 @@ from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.ahead import Ahead
-from quba_check.engine.batching import Batching
+from quba_check.engine.batching import Batching, BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import settle_compute
 from quba_check.engine.plan import PlannedView, planned_view
 from quba_check.engine.progress import Finished, Progress, Reporter
-from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
 from quba_check.engine.shard_stream import ShardStream
 from quba_check.engine.table_reader import TableReader
@@ -76,7 +75,6 @@ class Engine:
         self.store = store
         self.cache_keys = CacheKeys(classifier, suite, digests, protocol, seed)
         self.tables = TableReader(store, self.cache_keys)
-        self._digests = digests
         self._batch_settings = batch_settings or BatchSettings()
         self._reporter = Reporter(self.cache_keys, store, progress, finished)
         self.worker = Worker(
@@ -190,10 +188,9 @@ class Engine:
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""
         repairs, self.tables.repair_notes = self.tables.repair_notes, []
-        note, self._digests.note = self._digests.note, None
         cache = self.worker.image_cache
         image_notes, cache.notes = cache.notes, []
-        return [*repairs, *image_notes, *([] if note is None else [note])]
+        return [*repairs, *image_notes]
 
     def check_unchanged(self) -> None:
         """Check that parameters and buffers are unchanged, if anything was predicted.
@@ -240,9 +237,11 @@ class Engine:
         together = requested if shards is not None else list(filter(self.suite.is_generated, requested))
         groups = [[view] for view in requested if view not in together] + ([together] if together else [])
         for group in groups:
-            jobs = self._jobs(group, shards)
-            first = self.store.first_shard(self.cache_keys.cache_entry(group[0]))
-            yield from _rotated(sorted(jobs, key=lambda job: job.shard), first)
+            jobs = list(self._jobs(group, shards))
+            numbers = sorted({job.shard for job in jobs}) or [0]
+            # Each machine begins at another shard.
+            first = numbers[self.store.first_shard(self.cache_keys.cache_entry(group[0])) % len(numbers)]
+            yield from sorted(jobs, key=lambda job: (job.shard < first, job.shard))
 
     def _run_planned(self, planned: Sequence[View], shards: range | None) -> bool:
         """Predict one shard of a later request; return False if there is none."""
@@ -300,11 +299,3 @@ class Engine:
             self._reporter.add(request.view, len(request.examples), result.passes)
         self.store.put(request.key, result.content)
         self._reporter.end(request.view)
-
-
-def _rotated(shards: Sequence[PlannedShard], first: int) -> Iterator[PlannedShard]:
-    """Yield shards in the order of their numbers, beginning at another one than other machines."""
-    numbers = list(dict.fromkeys(shard.shard for shard in shards))
-    start = numbers[first % len(numbers)] if numbers else 0
-    yield from (shard for shard in shards if shard.shard >= start)
-    yield from (shard for shard in shards if shard.shard < start)

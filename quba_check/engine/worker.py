@@ -5,32 +5,48 @@ It is the executor of this process, and the far end of every other.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any
+
+import torch
 
 from quba_check.core.protocols import Protocol
-from quba_check.core.view import CLEAN
+from quba_check.core.view import CLEAN, View
+from quba_check.engine.attacks import start_noise
+from quba_check.engine.batching import BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.half_precision import checked_settings, half_precisions
+from quba_check.engine.loader import READ_AHEAD, ImageStream, default_threads
 from quba_check.engine.noise_floor import noise_floor
+from quba_check.engine.predict import Passes
+from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.progress import Reporter
-from quba_check.engine.shard_arrays import ShardArrays
-from quba_check.engine.shard_predictor import BatchSettings, ShardPredictor
+from quba_check.engine.shard_arrays import ShardArrays, attack_arrays, shard_arrays
 from quba_check.engine.shard_request import ShardRequest, ShardResult
+from quba_check.engine.shard_task import Owner, ShardTask
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
+from quba_check.models.outputs import check_finite, output_kind
 from quba_check.storage.image_cache import ImageCache
 from quba_check.storage.shard import ShardKey, encode_shards
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Suite
 
+_Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
+
 
 class Worker:
-    """Predicts shards in this process.
+    """Predicts shards in this process, with images read ahead across their borders.
 
     Args:
-        classifier: the model; a guard checks that its parameters do not change.
+        classifier: the model; a guard checks that its parameters do not change. If the kind of its outputs
+            is unknown, the first shard determines it.
         suite: the images.
         store: a folder of this machine, for prepared images.
         cache_keys: cache keys of model and images.
@@ -57,9 +73,13 @@ class Worker:
         self.image_cache = ImageCache(store.root / "images", int(batch_settings.cache_gb * 1e9))
         self._suite = suite
         self._cache_keys = cache_keys
-        self._predictor = ShardPredictor(
-            classifier, suite, cache_keys, protocol, seed, batch_settings, reporter, self.image_cache
-        )
+        self._protocol = protocol
+        self._seed = seed
+        self._preparer = Preparer(suite, classifier, seed, self.image_cache, cache_keys.files_key)
+        threads = batch_settings.threads
+        threads = default_threads(classifier.device) if threads is None else threads
+        self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
+        self._passes = Passes(classifier, protocol, batch_settings.batch_size, reporter.add)
         classifier.guard()  # from now on it compares with the present state
         self._unchecked: list[ShardKey] = []
 
@@ -67,11 +87,11 @@ class Worker:
         """Return the settings of the passes on this device; see `engine.half_precision`."""
         if not half_precisions(self.classifier.device):
             return self.classifier.compute
-        return checked_settings(self.classifier, self._suite, self._predictor.preparation(CLEAN))
+        return checked_settings(self.classifier, self._suite, self._preparation(CLEAN))
 
     def noise_floor(self) -> str:
         """Return how well the model agrees with itself, in words; see `engine.noise_floor`."""
-        return noise_floor(self.classifier, self._suite, self._predictor.preparation(CLEAN))
+        return noise_floor(self.classifier, self._suite, self._preparation(CLEAN))
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
         """Yield results as shards are predicted.
@@ -83,8 +103,17 @@ class Worker:
             InvariantError: the model changed, or its predictions have a defect.
             QubaError: an image or the model's outputs cannot be used, or memory runs out.
         """
-        for request, columns in self._predictor.predict(requests):
-            yield self._result(request, columns)
+        tasks: Iterator[ShardTask] = map(self._task, requests)
+        if (first := next(tasks, None)) is None:
+            return
+        if self.classifier.outputs is None:  # the first request may have brought them along
+            self._determine_outputs(first)
+            yield self._result(first)
+        else:
+            tasks = chain([first], tasks)
+        for attack, group in groupby(tasks, key=_attack):
+            for task in self._predicted(attack, group):
+                yield self._result(task)
 
     def verify(self, request: ShardRequest) -> None:
         """Check that a shard can be predicted here, and take its images.
@@ -109,9 +138,80 @@ class Worker:
             return keys
         return []
 
-    def _result(self, request: ShardRequest, columns: ShardArrays) -> ShardResult:
-        """Check columns; return them as a file."""
-        view = request.view
+    def _preparation(self, view: View) -> Prepare:
+        """Return the function that prepares the images of a view."""
+        return self._preparer.of(view, crop=self._cache_keys.is_cropped(view))
+
+    def _task(self, request: ShardRequest) -> ShardTask:
+        """Return the task of a request, whose outputs are of the kind that it states."""
+        if request.outputs is not None:
+            self.classifier.outputs = request.outputs
+        view, number = request.view.images, request.key.shard
+        crop = self._cache_keys.is_cropped(view)
+        return ShardTask(request, self._preparer.shard(view, number, request.examples, crop=crop))
+
+    def _determine_outputs(self, task: ShardTask) -> None:
+        """Predict the first shard, and determine the kind of the outputs from all its images."""
+        for _ in self._predicted(task.view.attack, [task]):
+            pass
+        raw = task.outputs["raw"]
+        self.classifier.outputs = output_kind(raw, half=self.classifier.precision != "fp32")
+
+    def _predicted(self, attack: str | None, tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
+        """Yield tasks of one kind when the outputs of their images are complete."""
+        opened: set[ShardTask] = set()
+
+        def jobs() -> Iterator[tuple[Owner, Callable[[], Any]]]:
+            for task in tasks:
+                opened.add(task)
+                for position in range(len(task.examples)):
+                    yield (task, position), partial(self._read, task, position)
+
+        # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
+        # batches are as large as shards, would have to wait.
+        group = itemgetter(0) if self.classifier.device.type == "cpu" else None
+        ahead = READ_AHEAD * self._passes.batching.size
+        stream: ImageStream[Owner, Any] = ImageStream(jobs(), ahead, self._pool, group)
+        passes: dict[str | None, _Pass] = {
+            None: self._passes.plain,
+            "fgsm": self._passes.fgsm,
+            "pgd": self._passes.pgd,
+        }
+        try:
+            for task in _one_batch_late(passes[attack](stream)):
+                task.images.close()
+                opened.discard(task)  # its outputs are as large as all columns together
+                yield task
+        finally:
+            stream.close()
+            for task in opened:
+                task.images.close()
+
+    def _read(self, task: ShardTask, position: int) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Return an image, for PGD with its random start; called from several threads."""
+        image = task.images.image(position)
+        if task.view.attack != "pgd":
+            return image
+        return image, start_noise(tuple(image.shape), task.examples[position].index, self._seed)
+
+    def _columns(self, task: ShardTask) -> ShardArrays:
+        """Return the columns of a complete task."""
+        view, outputs = task.view, task.outputs
+        raw = outputs["logits" if view.attack == "pgd" else "raw"]
+        check_finite(raw, spec=self.classifier.spec)
+        if view.attack is None:
+            logits = self._passes.logits(raw, view)
+        else:
+            logits = raw if view.attack == "pgd" else self.classifier.logits(raw)
+        spaces = self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
+        arrays = shard_arrays(view, spaces, self._protocol, task.examples, logits)
+        for name in self._suite.facts.score_columns(view):
+            arrays[name] = logits.detach().cpu().double().logsumexp(dim=1).float().numpy()
+        return arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)
+
+    def _result(self, task: ShardTask) -> ShardResult:
+        """Check the columns of a complete task; return them as a file."""
+        request, view, columns = task.request, task.view, self._columns(task)
         self.classifier.guard().check(str(view))
         outputs = self.classifier.outputs
         if outputs is None:
@@ -122,3 +222,20 @@ class Worker:
         metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
         self._unchecked.append(request.key)
         return ShardResult(request, encode_shards([request.key], columns, metadata), outputs)
+
+
+def _attack(task: ShardTask) -> str | None:
+    return task.view.attack
+
+
+def _one_batch_late(batches: Iterator[list[ShardTask]]) -> Iterator[ShardTask]:
+    """Yield the tasks of each batch once the next batch was started."""
+    complete: list[ShardTask] = []
+    try:
+        for following in batches:
+            yield from complete
+            complete = following
+    except Exception:
+        yield from complete
+        raise
+    yield from complete

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.core.protocols import Protocol
+from quba_check.engine.batching import BatchSettings
 from quba_check.engine.cache_keys import model_identity
 from quba_check.engine.engine import Engine
 from quba_check.engine.loader import default_threads
 from quba_check.engine.progress import Progress
-from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import ModelError, OptionError
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from quba_check.messages import needs
 from quba_check.number_format import UNIT_SIGNS
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
@@ -14,8 +13,8 @@ from quba_check.reports.verdict_labels import most_severe
 
 TOOL = "quba-check"
 """Name of this package where a result states its origin."""
-MISSING = needs("huggingface_hub 1.4 or newer", extra="hf")
-"""End of a message if huggingface_hub is missing or too old."""
+HUB = "huggingface_hub 1.4 or newer"
+"""The package that a message asks for."""
 
 
 def metric_name(name: str, quantity: QuantityRow) -> str:

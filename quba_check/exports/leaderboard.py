@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from quba_check.errors import OptionError, UserError
-from quba_check.exports.hub_metrics import MISSING, TOOL, demand_place, metric_name, slug, worst_verdict
+from quba_check.errors import OptionError, UserError, extra_needed
+from quba_check.exports.hub_metrics import HUB, TOOL, demand_place, metric_name, slug, worst_verdict
 from quba_check.messages import allowed_names
 from quba_check.number_format import interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
@@ -55,11 +55,9 @@ def leaderboard_text(
         UserError: huggingface_hub is not installed, or the record has no such value.
         OptionError: the dataset has no valid id.
     """
-    try:
+    with extra_needed(f"{_WHERE}: --dataset", HUB, UserError, extra="hf"):
         import yaml
         from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-    except ImportError:
-        raise UserError(f"{_WHERE}: --dataset {MISSING}") from None
 
     if not _DATASET.fullmatch(benchmark.dataset):
         raise OptionError(

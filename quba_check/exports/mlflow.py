@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quba_check.errors import UserError
+from quba_check.errors import UserError, extra_needed
 from quba_check.exports.tables import export_rows, utc_time
-from quba_check.messages import needs
 from quba_check.records.files import IMAGES_SUFFIX
 from quba_check.records.record import Record
 from quba_check.records.verdict import QUBA
@@ -65,10 +64,8 @@ def open_experiment(uri: str, name: str) -> Experiment:
     """
     for setting, value in SETTINGS.items():
         os.environ.setdefault(setting, value)
-    try:
+    with extra_needed("--to mlflow", "mlflow-skinny", UserError, extra="mlflow"):
         from mlflow.tracking import MlflowClient
-    except ImportError:
-        raise UserError(f"--to mlflow {needs('mlflow-skinny', extra='mlflow')}") from None
     with _mlflow_errors(uri):
         client = MlflowClient(tracking_uri=uri)
         existing = client.get_experiment_by_name(name)

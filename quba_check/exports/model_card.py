@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quba_check.errors import UserError
-from quba_check.exports.hub_metrics import MISSING, TOOL, demand_place, metric_name, slug, worst_verdict
+from quba_check.errors import UserError, extra_needed
+from quba_check.exports.hub_metrics import HUB, TOOL, demand_place, metric_name, slug, worst_verdict
 from quba_check.number_format import ordinal
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
@@ -35,13 +35,11 @@ def card_with_results(text: str, label: str, record: Record, url: str | None = N
         UserError: huggingface_hub is not installed, nothing was measured, or the front matter is no metadata
             of a model.
     """
-    try:
+    with extra_needed("quba-check model-card", HUB, UserError, extra="hf"):
         from huggingface_hub import RepoCard
         from huggingface_hub.repocard import REGEX_YAML_BLOCK
         from huggingface_hub.repocard_data import ModelCardData, eval_results_to_model_index
         from yaml import YAMLError
-    except ImportError:
-        raise UserError(f"quba-check model-card {MISSING}") from None
 
     line_break = "\r\n" if "\r\n" in text else "\n"
     # Without a front matter, RepoCard prints a warning.

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from quba_check.errors import UserError
-from quba_check.messages import needs
+from quba_check.errors import UserError, extra_needed
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import QUBA, VerdictRow
@@ -103,11 +102,9 @@ def parquet_table(records: Iterable[Record]) -> bytes:
     Raises:
         UserError: pyarrow is not installed.
     """
-    try:
+    with extra_needed("--to parquet", "pyarrow", UserError, extra="parquet"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError:
-        raise UserError(f"--to parquet {needs('pyarrow', extra='parquet')}") from None
 
     types: dict[str, Any] = dict.fromkeys(COLUMNS, pa.string())
     types |= dict.fromkeys(_NUMBERS, pa.float64())

@@ -15,7 +15,7 @@ from quba_check.gate.provenance import is_record_of
 from quba_check.models.specs import ModelSpec
 from quba_check.records.files import IMAGES_SUFFIX, write_text
 from quba_check.records.provenance import InputRow
-from quba_check.storage.user_files import read_bytes, sha256
+from quba_check.storage.user_files import os_errors, read_bytes, sha256
 
 STATE = "result.json"
 """File in the folder of a model, written when its process ended."""
@@ -40,14 +40,10 @@ def remove_results(folder: Path) -> None:
         UserError: one of them cannot be removed.
     """
     records = [*record_files(folder), *folder.glob(f"{RECORD}*{IMAGES_SUFFIX}")]
+    advice = "Allowed: a folder that you may write to. Name another --out."
     for path in (folder / STATE, *records, folder / PAGE, folder / SUMMARY):
-        try:
+        with os_errors(f"{path}: belongs to an earlier run and cannot be removed", UserError, advice):
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"{path}: belongs to an earlier run and cannot be removed ({error.strerror}). "
-                "Allowed: a folder that you may write to. Name another --out."
-            ) from None
 
 
 def reusable_result(

@@ -300,7 +300,7 @@ class GateSession:
         if "torch" not in sys.modules:
             announce("loading torch")
         workers = self.worker_pool
-        from quba_check.engine.shard_predictor import BatchSettings
+        from quba_check.engine.batching import BatchSettings
         from quba_check.evaluation import Evaluation, RunSettings
 
         options, request = self.options, self.request

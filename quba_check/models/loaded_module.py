@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
-from quba_check.messages import needs
 from quba_check.models.model_files import ModelFile
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import Precision
@@ -74,19 +73,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-@contextlib.contextmanager
-def extra_needed(what: str, package: str, *, extra: str) -> Iterator[None]:
-    """Convert an ImportError to a ModelError that names the extra with a package.
-
-    Raises:
-        ModelError: the package is not installed.
-    """
-    try:
-        yield
-    except ImportError as error:
-        raise ModelError(f"{what} {needs(package, extra=extra)}") from error
 
 
 def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from quba_check.errors import ModelError
-from quba_check.storage.user_files import is_utf8, reason, sha256
+from quba_check.storage.user_files import is_utf8, os_errors, sha256
 
 if TYPE_CHECKING:
     from torch import nn
@@ -92,10 +92,8 @@ def _state(path: Path) -> tuple[str, tuple[int, ...]]:
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    try:
+    with os_errors(f"{path}: cannot be read", ModelError):
         status = path.stat()
-    except OSError as problem:
-        raise ModelError(f"{path}: cannot be read ({reason(problem)}).") from None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 

@@ -11,9 +11,9 @@ import shutil
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from quba_check.storage.atomic import replacing, write_atomically
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.store import content_hash
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import reason, remove
+from quba_check.storage.user_files import os_errors, remove
 
 FOLDER = "mirror"
 """Folder in a store for the copies."""
@@ -189,11 +189,6 @@ class DataCopies:
                 )
         return size
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StoreError(
-                f"{self._home.parent}: copies of {self.label} cannot be written ({reason(error)}). {_ADVICE}"
-            ) from None
+    def _writing(self) -> AbstractContextManager[None]:
+        problem = f"{self._home.parent}: copies of {self.label} cannot be written"
+        return os_errors(problem, StoreError, _ADVICE)

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from quba_check.errors import StoreError, SuiteError
-from quba_check.storage.user_files import file_kind, reason, remove
+from quba_check.storage.user_files import file_kind, os_errors, reason
 
 BATCH = 500
 """Files per transaction: the most digests that a killed run loses."""
@@ -49,20 +49,18 @@ class ContentDigests:
     """BLAKE2b-128 digests of file contents, cached in an SQLite file by path and `Stamp`.
 
     A changed file gets another digest; a file that was only touched is read again and keeps its digest.
-    Several processes and threads may use one cache. A damaged cache is replaced by an empty one.
+    Several processes and threads may use one cache.
 
     Args:
         path: the SQLite file; created with its folder if missing.
 
     Attributes:
         files_read: number of files whose content was read by this object.
-        note: note on a damaged cache that was replaced; None otherwise.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.files_read = 0
-        self.note: str | None = None
         self._is_set_up = False
 
     def digests(self, paths: Iterable[Path | str]) -> list[str]:
@@ -75,29 +73,20 @@ class ContentDigests:
 
         Raises:
             SuiteError: a file cannot be read.
-            StoreError: the cache cannot be written.
+            StoreError: the cache cannot be used; see `connection`.
         """
         names = [path if isinstance(path, str) else str(path.absolute()) for path in paths]
         if not names:
             return []
-        try:
-            digests = self._current(dict.fromkeys(names))
-        except sqlite3.DatabaseError as error:
-            if _is_access_error(error) or self.note is not None:  # a new cache fails too
-                raise StoreError(f"{self.path}: file digests cannot be kept here ({error}).") from None
-            self._discard(str(error))
-            return self.digests(names)
-        return [digests[name] for name in names]
-
-    def _current(self, names: Collection[str]) -> dict[str, str]:
+        unique = dict.fromkeys(names)
         with self.connection() as connection:
-            digests = _cached_digests(connection, names)
-            missing = [(name, *_stamp(name)) for name in names if name not in digests]
+            digests = _cached_digests(connection, unique)
+            missing = [(name, *file_stamp(name)) for name in unique if name not in digests]
             if missing:
                 with ThreadPoolExecutor(READERS) as pool:
                     for start in range(0, len(missing), BATCH):
                         digests |= self._read(missing[start : start + BATCH], pool, connection)
-        return digests
+        return [digests[name] for name in names]
 
     def _read(
         self,
@@ -131,53 +120,48 @@ class ContentDigests:
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """Open a connection for one call, so that threads and forked processes share none."""
-        if not self._is_set_up:
-            self._set_up()
-        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            yield connection
+        """Open a connection for one call, so that threads and forked processes share none.
+
+        Raises:
+            StoreError: the file is damaged, or cannot be read or written.
+        """
+        try:
+            if not self._is_set_up:
+                self._set_up()
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"{self.path}: digests and values of files cannot be kept here ({error}). If the file is "
+                "damaged, remove it: it is a cache."
+            ) from None
 
     def _set_up(self) -> None:
         """Create the file if missing, under a lock, as WAL mode requires."""
         if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
-            self._discard("it is not a file")
-        try:
+            raise StoreError(f"{self.path}: is not a file. Remove it: a cache is kept there.")
+        with os_errors(f"{self.path.parent}: cannot be written", StoreError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
+            lock = FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)
+            with lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(_TABLE)
-        except OSError as error:
-            raise StoreError(f"{self.path.parent}: cannot be written ({reason(error)}).") from None
         self._is_set_up = True
 
-    @property
-    def _lock(self) -> FileLock:
-        return FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)
 
-    def _discard(self, damage: str) -> None:
-        try:
-            with self._lock:
-                for suffix in ("", "-wal", "-shm"):
-                    remove(Path(f"{self.path}{suffix}"))
-        except OSError as error:
-            raise StoreError(f"{self.path}: is damaged and cannot be removed ({reason(error)}).") from None
-        self._is_set_up = False
-        self.note = f"{self.path}: the cache of file digests was damaged ({damage}) and is made again."
+def file_stamp(name: str | Path) -> Stamp:
+    """Return the stamp of a file.
 
-
-def _stamp(name: str) -> Stamp:
+    Raises:
+        SuiteError: there is no readable file.
+    """
     try:
         status = os.stat(name)  # noqa: PTH116  a Path costs as much again
     except (OSError, ValueError) as error:
         raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
     if not stat.S_ISREG(status.st_mode):
         raise SuiteError(f"{name}: is not a file.")
-    return stamp_of(status)
-
-
-def stamp_of(status: os.stat_result) -> Stamp:
-    """Return the stamp of a file."""
     changed = status.st_ctime_ns if HAS_CHANGE_TIME else 0
     return status.st_size, status.st_mtime_ns, changed, status.st_ino & LARGEST_INTEGER
 
@@ -204,14 +188,5 @@ def _cached_digests(connection: sqlite3.Connection, names: Collection[str]) -> d
     return {
         name: digest
         for name, *stamp, digest in connection.execute(_STORED, (json.dumps([*names]),))
-        if _stamp(name) == tuple(stamp)
+        if file_stamp(name) == tuple(stamp)
     }
-
-
-def _is_access_error(error: sqlite3.DatabaseError) -> bool:
-    """Return True for errors of access: locks, and full or read-only disks."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return code in (
-        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
-    )  # fmt: skip

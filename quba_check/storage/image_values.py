@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from quba_check.errors import StoreError
 from quba_check.storage.file_digests import ContentDigests
 
 ImageValues = tuple[int, float, float, int]
@@ -54,12 +53,6 @@ class StoredImageValues:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._digests.connection() as connection:
-                connection.execute(_TABLE)
-                yield connection
-        except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"{self._digests.path}: values of images cannot be kept here ({error}). Remove the file, "
-                "which is a cache."
-            ) from None
+        with self._digests.connection() as connection:
+            connection.execute(_TABLE)
+            yield connection

@@ -12,7 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from quba_check.errors import StoreError
-from quba_check.storage.user_files import reason
+from quba_check.storage.user_files import os_errors
 
 NETWORK_TYPES = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "panfs",
@@ -53,11 +53,9 @@ def temporary_folder() -> Path:
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
     path = Path(tempfile.gettempdir()) / f"quba-check-{user}"
-    try:
+    with os_errors(f"{path}: cannot be created", StoreError, _HELP):
         path.mkdir(mode=0o700, exist_ok=True)
         status = path.lstat()
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be created ({reason(error)}). {_HELP}") from None
     if not stat.S_ISDIR(status.st_mode) or (user and status.st_uid != user):
         raise StoreError(f"{path}: belongs to another user. {_HELP}")
     return path

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from quba_check.errors import StoreError
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.user_files import reason
+from quba_check.storage.user_files import os_errors, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +124,9 @@ class FolderObjects(ObjectStore):
     def set(self, name: str, content: bytes) -> None:
         """Write a file atomically."""
         path = self.path(name)
-        try:
+        with os_errors(f"--quba-store: {path} cannot be written", StoreError):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
-        except OSError as error:
-            raise StoreError(f"--quba-store: {path} cannot be written ({reason(error)}).") from None
 
     def list(self, folder: str = "") -> Iterator[StoredFile]:
         """Yield all files below a folder, hidden ones included; links are neither followed nor listed."""
@@ -147,10 +145,8 @@ class FolderObjects(ObjectStore):
     def delete(self, *names: str) -> None:
         """Remove files, if they exist. Empty folders stay: another process may be about to write."""
         for path in map(self.path, names):
-            try:
+            with os_errors(f"--quba-store: {path} cannot be removed", StoreError):
                 path.unlink(missing_ok=True)
-            except OSError as error:
-                raise StoreError(f"--quba-store: {path} cannot be removed ({reason(error)}).") from None
 
     def path(self, name: str) -> Path:
         """Return the path of a name.

@@ -10,7 +10,7 @@ from quba_check.storage.locations import default_location, folder_of, local_fold
 from quba_check.storage.objects import FolderObjects, ObjectStore
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import reason, user_location
+from quba_check.storage.user_files import os_errors, user_location
 
 FORMAT_NAME = "format.json"
 _CONTENT = b'{"format": 2}'
@@ -26,16 +26,12 @@ def open_store(location: str | Path) -> Store:
         StoreError: it cannot be used, or was written by another version.
     """
     folder = local_folder(location)
-    try:
+    advice = "Allowed: a folder that you may write to. Name another with --quba-store DIR."
+    with os_errors(f"--quba-store: {folder} cannot be written", StoreError, advice):
         for name in ("predictions", "locks", "runs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise StoreError(
-            f"--quba-store: {folder} cannot be written ({reason(error)}). Allowed: a folder that you may "
-            "write to. Name another with --quba-store DIR."
-        ) from None
     objects = UrlObjects(str(location)) if folder_of(location) is None else None
     _check_format(objects or FolderObjects(folder))
     return Store(folder, objects)

@@ -13,8 +13,8 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from quba_check.errors import StoreError, UserError
-from quba_check.messages import needs, one_line, without_credentials
+from quba_check.errors import StoreError, UserError, extra_needed
+from quba_check.messages import one_line, without_credentials
 from quba_check.storage.objects import ObjectStore, StoredFile
 
 SCHEMES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
@@ -132,10 +132,8 @@ class UrlObjects(ObjectStore):
             raise self._not_opened("credentials in a URL are not read")
         if not bucket:
             raise self._not_opened("it names no bucket")
-        try:
+        with extra_needed(f"{self._option}: {self.label}", "obstore", self._error, extra="cloud"):
             import obstore.store
-        except ImportError:
-            raise self._error(f"{self._option}: {self.label} {needs('obstore', extra='cloud')}") from None
         silent = timedelta(seconds=SILENT_SECONDS)
         options: dict[str, Any] = {
             "client_options": {

@@ -121,6 +121,24 @@ def reason(problem: Exception) -> str:
     return words or str(problem)
 
 
+@contextmanager
+def os_errors(start: str, error: type[UserError], advice: str = "") -> Iterator[None]:
+    """Raise errors of the operating system as errors of the user.
+
+    Args:
+        start: start of the message, such as `FILE: cannot be read`.
+        error: class of error to raise.
+        advice: end of the message, after the cause.
+
+    Raises:
+        UserError: the block raised an OSError.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise error(f"{start} ({reason(problem)}). {advice}".rstrip()) from None
+
+
 def remove(path: Path) -> None:
     """Remove a file, a link or a whole folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
@@ -148,11 +166,8 @@ def regular_file(path: Path, label: str, error: type[UserError]) -> Iterator[Bin
         raise error(f"{label}: this is a folder, not a file.")
     if kind == "other":
         raise error(f"{label}: this is a pipe or a device, not a file.")
-    try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as problem:
-        raise error(f"{label}: cannot be read ({reason(problem)}).") from None
+    with os_errors(f"{label}: cannot be read", error), path.open("rb") as file:
+        yield file
 
 
 def read_bytes(path: Path, label: str, error: type[UserError], largest: int) -> bytes:

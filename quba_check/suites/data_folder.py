@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.storage.data_copies import CopySettings, DataCopies
-from quba_check.storage.user_files import reason
+from quba_check.storage.user_files import os_errors
 from quba_check.suites.manifest.reading import class_files
 from quba_check.suites.manifest.set_schema import ReaderInput
 from quba_check.suites.readers import READERS
@@ -40,10 +40,8 @@ class DataFolder:
         Raises:
             SuiteError: it cannot be read.
         """
-        try:
+        with os_errors(f"{self.root}: the data folder cannot be read", SuiteError):
             return sorted(path.name for path in self.root.iterdir())
-        except OSError as error:
-            raise SuiteError(f"{self.root}: the data folder cannot be read ({reason(error)}).") from None
 
     def has(self, path: str) -> bool:
         """Return True if there is a file, or a folder, at a relative path."""

@@ -18,7 +18,7 @@ from quba_check import Evaluation
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.demands.profiles import DEMO_THRESHOLDS
 from quba_check.demo import DEMO_MODELS
-from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.batching import BatchSettings
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
 

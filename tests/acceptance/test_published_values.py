@@ -19,7 +19,7 @@ from timm.data import create_transform
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement
 from quba_check.core.protocols import PROTOCOLS
-from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.batching import BatchSettings
 
 SEED = 5
 CLOSE = 1e-6

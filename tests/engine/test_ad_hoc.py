@@ -16,7 +16,7 @@ from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN
 from quba_check.engine.ad_hoc import Answers
-from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.batching import BatchSettings
 from quba_check.errors import InvariantError, ModelError, UserError
 from quba_check.evaluation import Evaluation
 

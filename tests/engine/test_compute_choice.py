@@ -16,7 +16,7 @@ from support.evaluations import new_evaluation
 from support.tiny import write_models, write_suite
 
 from quba_check.engine import half_precision
-from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.batching import BatchSettings
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.executors.remote_worker import RemoteWorker

@@ -19,7 +19,7 @@ from support.tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, writ
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
-from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.batching import BatchSettings
 from quba_check.engine.shard_task import ShardTask
 from quba_check.errors import InvariantError, ModelError, StoreError, SuiteError, UnmeasurableError
 from quba_check.evaluation import Evaluation
@@ -328,17 +328,6 @@ def test_a_path_that_is_no_shard_is_predicted_again(evaluate, models) -> None:
     path.mkdir()
     with pytest.raises(StoreError, match="cannot be written"):
         evaluate().outcome("accuracy")
-
-
-def test_a_damaged_cache_of_digests_is_noted(evaluate) -> None:
-    evaluate().outcome("accuracy")
-    evaluation = evaluate()
-    path = evaluation.store.root / "digests.sqlite"
-    path.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
-    evaluation.outcome("accuracy")
-    assert evaluation.engine.pop_repairs() == [
-        f"{path}: the cache of file digests was damaged (file is not a database) and is made again."
-    ]
 
 
 def test_a_truncated_first_shard_is_predicted_again(evaluate, models) -> None:

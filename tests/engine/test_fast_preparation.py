@@ -16,8 +16,8 @@ from support.tiny import CLASSES, SIDE, write_models
 
 from quba_check.core.view import CLEAN, View
 from quba_check.engine import cache_keys
+from quba_check.engine.batching import BatchSettings
 from quba_check.engine.preparer import Preparer
-from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.gate.record_rows import set_rows

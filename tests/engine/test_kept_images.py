@@ -16,8 +16,8 @@ from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, SIDE, write_models, write_pictures
 
 from quba_check.core.view import CLEAN, FGSM, PGD, SAMPLED, View
+from quba_check.engine.batching import BatchSettings
 from quba_check.engine.preparer import Preparer
-from quba_check.engine.shard_predictor import BatchSettings
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.storage.image_cache import ImageCache

@@ -18,7 +18,7 @@ from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.batching import BatchSettings
 from quba_check.errors import InvariantError
 from quba_check.evaluation import Evaluation
 from quba_check.storage.store import Store

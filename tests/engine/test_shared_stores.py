@@ -15,7 +15,7 @@ from support.s3 import S3Server
 from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.engine.shard_predictor import BatchSettings
+from quba_check.engine.batching import BatchSettings
 from quba_check.evaluation import Evaluation
 from quba_check.models.compute import ComputeSettings
 from quba_check.storage.opening import open_store

@@ -124,10 +124,10 @@ def test_content_replaced_in_place_with_size_and_time_kept_is_noticed(tmp_path: 
 
 
 def test_the_time_of_creation_on_windows_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    status = tmp_path.stat()
-    assert file_digests.stamp_of(status)[2] == status.st_ctime_ns
+    path = written(tmp_path / "a.png", b"one")
+    assert file_digests.file_stamp(path)[2] == path.stat().st_ctime_ns
     monkeypatch.setattr(file_digests, "HAS_CHANGE_TIME", False)
-    assert file_digests.stamp_of(status)[2] == 0
+    assert file_digests.file_stamp(path)[2] == 0
 
 
 def test_a_touched_file_is_read_again_and_keeps_its_digest(tmp_path: Path, cache: Path) -> None:
@@ -159,26 +159,22 @@ def test_a_missing_file_is_named(tmp_path: Path, cache: Path) -> None:
     assert str(raised.value) == f"{tmp_path}/a.png: cannot be read (No such file or directory)."
 
 
-def test_a_damaged_cache_is_replaced(tmp_path: Path, cache: Path) -> None:
+def test_a_damaged_cache_is_an_error(tmp_path: Path, cache: Path) -> None:
     paths = files(tmp_path, 3)
-    before = ContentDigests(cache).digests(paths)
+    ContentDigests(cache).digests(paths)
     for file in cache.parent.glob("digests.sqlite*"):
         file.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
-    digests = ContentDigests(cache)
-    assert digests.digests(paths) == before
-    assert digests.note == (
-        f"{cache}: the cache of file digests was damaged (file is not a database) and is made again."
-    )
-    again = ContentDigests(cache)
-    assert again.digests(paths) == before
-    assert (again.files_read, again.note) == (0, None)
+    with pytest.raises(StoreError) as raised:
+        ContentDigests(cache).digests(paths)
+    assert str(raised.value) == f"{cache}: {cannot_be_kept('file is not a database')}"
 
 
-def test_a_cache_that_is_cut_off_gives_correct_digests(tmp_path: Path, cache: Path) -> None:
+def test_a_cache_that_is_cut_off_gives_no_wrong_digest(tmp_path: Path, cache: Path) -> None:
     paths = files(tmp_path, 300)
-    before = ContentDigests(cache).digests(paths)
+    ContentDigests(cache).digests(paths)
     cache.write_bytes(cache.read_bytes()[:6000])
-    assert ContentDigests(cache).digests(paths) == before
+    with pytest.raises(StoreError, match="it is a cache"):
+        ContentDigests(cache).digests(paths)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -192,11 +188,16 @@ def test_a_cache_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.Monke
     path = written(tmp_path / "a.png", b"x")
     locked = sqlite3.OperationalError("database is locked")
     locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    monkeypatch.setattr(ContentDigests, "_current", lambda *_: raise_(locked))
+    monkeypatch.setattr(file_digests, "_cached_digests", lambda *_: raise_(locked))
     with pytest.raises(StoreError) as raised:
         ContentDigests(tmp_path / "digests.sqlite").digests([path])[0]
-    assert str(raised.value) == (
-        f"{tmp_path}/digests.sqlite: file digests cannot be kept here (database is locked)."
+    assert str(raised.value) == f"{tmp_path}/digests.sqlite: {cannot_be_kept('database is locked')}"
+
+
+def cannot_be_kept(reason: str) -> str:
+    return (
+        f"digests and values of files cannot be kept here ({reason}). "
+        "If the file is damaged, remove it: it is a cache."
     )
 
 
@@ -223,19 +224,18 @@ def spoil_table(cache: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "damage"),
     [
-        (spoil_folder, "it is not a file"),
-        (spoil_pipe, "it is not a file"),
-        (spoil_table, "no such column: digests_2.path"),
+        (spoil_folder, "is not a file. Remove it: a cache is kept there."),
+        (spoil_pipe, "is not a file. Remove it: a cache is kept there."),
+        (spoil_table, cannot_be_kept("no such column: digests_2.path")),
     ],
 )
-def test_a_path_that_is_no_cache_is_replaced(tmp_path: Path, cache: Path, spoil, damage: str) -> None:
+def test_a_path_that_is_no_cache_is_an_error(tmp_path: Path, cache: Path, spoil, damage: str) -> None:
     paths = files(tmp_path, 3)
-    before = ContentDigests(cache).digests(paths)
+    ContentDigests(cache).digests(paths)
     spoil(cache)
-    digests = ContentDigests(cache)
-    assert digests.digests(paths) == before
-    assert digests.note is not None
-    assert digests.note.startswith(f"{cache}: the cache of file digests was damaged ({damage}")
+    with pytest.raises(StoreError) as raised:
+        ContentDigests(cache).digests(paths)
+    assert str(raised.value) == f"{cache}: {damage}"
 
 
 def test_digests_that_are_none_are_not_used(tmp_path: Path, cache: Path) -> None:
@@ -244,15 +244,6 @@ def test_digests_that_are_none_are_not_used(tmp_path: Path, cache: Path) -> None
     with closing(sqlite3.connect(cache)) as connection, connection:
         connection.execute("UPDATE digests_2 SET digest = 5")
     assert ContentDigests(cache).digests(paths) == before
-
-
-def test_a_cache_that_cannot_be_removed(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    os.mkfifo(cache)
-    monkeypatch.setattr(Path, "unlink", lambda *_, **__: raise_(PermissionError(13, "Permission denied")))
-    with pytest.raises(StoreError) as raised:
-        ContentDigests(cache).digests([written(tmp_path / "a.png", b"x")])[0]
-    assert str(raised.value) == f"{cache}: is damaged and cannot be removed (Permission denied)."
 
 
 def test_a_path_that_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> None:

@@ -117,6 +117,6 @@ def test_a_damaged_table_is_an_error(tmp_path):
     with pytest.raises(StoreError) as raised:
         image_facts(suite, CLEAN, ContentDigests(path))
     assert str(raised.value) == (
-        f"{path}: values of images cannot be kept here (no such column: hash). Remove the file, which is a "
-        "cache."
+        f"{path}: digests and values of files cannot be kept here (no such column: hash). If the file is "
+        "damaged, remove it: it is a cache."
     )

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quba_check.errors import ModelError
-from quba_check.models.loaded_module import extra_needed
+from quba_check.errors import ModelError, extra_needed
 from quba_check.models.model_files import ModelFile, model_files
 
 _WEIGHT_TYPES = frozenset({1, 2, 3, 6, 10, 11, *range(14, 27)})
@@ -57,7 +56,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         ModelError: onnx is not installed, a file cannot be read, it is not an ONNX file, or its external
             weights lie outside of its folder.
     """
-    with extra_needed(f"{spec}: an ONNX model", "onnx", extra="onnx"):
+    with extra_needed(f"{spec}: an ONNX model", "onnx", ModelError, extra="onnx"):
         import onnx
     first = model_files(path)
     try:

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from quba_check.errors import ModelError
+from quba_check.errors import ModelError, extra_needed
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, extra_needed, quiet
+from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.programs.onnx_graph import read_graph
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import PROVIDERS, LoadRequest
@@ -34,7 +34,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
             images, or the device requested by name cannot run it.
     """
     graph = read_graph(spec.path, spec=spec.text)
-    with extra_needed(f"{spec.text}: an ONNX model", "onnxruntime", extra="onnx"):
+    with extra_needed(f"{spec.text}: an ONNX model", "onnxruntime", ModelError, extra="onnx"):
         import onnxruntime
     runtime = f"onnxruntime {onnxruntime.__version__}"
     provider = PROVIDERS.get(request.device) or (CUDA if device.type == "cuda" else "")

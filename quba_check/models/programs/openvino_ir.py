@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from quba_check.errors import ModelError
+from quba_check.errors import ModelError, extra_needed
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, extra_needed, quiet
+from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
@@ -42,7 +42,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         ModelError: the files cannot be used, OpenVINO is not installed, or its input takes no batch of
             images.
     """
-    with extra_needed(f"{spec.text}: an OpenVINO model", "openvino", extra="openvino"):
+    with extra_needed(f"{spec.text}: an OpenVINO model", "openvino", ModelError, extra="openvino"):
         import openvino
     weights = spec.path.with_suffix(".bin")
     if not weights.is_file():

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from quba_check.errors import ModelError
+from quba_check.errors import ModelError, extra_needed
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, extra_needed, quiet
+from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
@@ -40,7 +40,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     Raises:
         ModelError: the file cannot be used, LiteRT is not installed, or its input takes no batch of images.
     """
-    with extra_needed(f"{spec.text}: a TFLite model", "ai-edge-litert", extra="tflite"):
+    with extra_needed(f"{spec.text}: a TFLite model", "ai-edge-litert", ModelError, extra="tflite"):
         from ai_edge_litert.interpreter import Interpreter
     files = model_files(spec.path)
     content = spec.path.read_bytes()

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quba_check.errors import ModelError
+from quba_check.errors import ModelError, extra_needed
 from quba_check.models.classifier import model_errors
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
-from quba_check.models.loaded_module import LoadedModule, extra_needed, quiet
+from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
@@ -38,7 +38,10 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
         ModelError: open_clip is not installed, does not know the model, or cannot load its weights or its
             tokenizer.
     """
-    with quiet(), extra_needed(f"{spec.text}: a zero-shot model", "open_clip_torch", extra="clip"):
+    with (
+        quiet(),
+        extra_needed(f"{spec.text}: a zero-shot model", "open_clip_torch", ModelError, extra="clip"),
+    ):
         import open_clip
     from quba_check.models.zero_shot.class_prompts import class_prompts
 

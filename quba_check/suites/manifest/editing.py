@@ -11,6 +11,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from quba_check.errors import SuiteError
 from quba_check.storage.atomic import write_atomically
+from quba_check.storage.user_files import os_errors
 from quba_check.strict_yaml import read_yaml
 from quba_check.strict_yaml.round_trip import append, edit, flow_mapping
 from quba_check.suites.manifest.reading import read_manifest
@@ -54,10 +55,8 @@ def add_sets(manifest: Path, entries: Entries) -> None:
                 append(root["sets"], name, flow_mapping(entry))
 
     content = edit(document, change).encode()
-    try:
+    with os_errors(f"{manifest}: cannot be written", SuiteError):
         write_atomically(manifest, content, lambda path: read_manifest(path, label))
-    except OSError as error:
-        raise SuiteError(f"{manifest}: cannot be written ({error.strerror}).") from None
 
 
 def yaml_scalar(value: str | int | bool) -> str:

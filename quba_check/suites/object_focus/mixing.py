@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 Pixels = NDArray[np.uint8]
 """(H, W, 3) RGB."""
@@ -78,14 +78,9 @@ def resize_and_crop(picture: Pixels, width: int, height: int) -> Pixels:
 
     A picture of that size is returned unchanged.
     """
-    old_height, old_width = picture.shape[:2]
-    if (old_width, old_height) == (width, height):
+    if picture.shape[:2] == (height, width):
         return picture
-    scale = min(old_width / width, old_height / height)
-    margin_x, margin_y = (old_width - width * scale) / 2, (old_height - height * scale) / 2
-    box = (margin_x, margin_y, old_width - margin_x, old_height - margin_y)
-    resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR, box=box)
-    return np.asarray(resized)
+    return np.asarray(ImageOps.fit(Image.fromarray(picture), (width, height), Image.Resampling.BILINEAR))
 
 
 def composite(foreground: Pixels, mask: Mask, background: Pixels) -> Pixels:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from quba_check.errors import SuiteError
+from quba_check.storage.user_files import os_errors
 
 ORIGINS = "object-focus.json"
 """File next to the sets, with their settings and the source images of every picture."""
@@ -26,7 +27,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     """
     if out.is_file():
         raise SuiteError(f"{out}: this is a file. Allowed: a new or empty folder.")
-    try:
+    with os_errors(f"{out}: cannot be written", SuiteError):
         if out.is_dir() and any(out.iterdir()):
             raise SuiteError(f"{out}: the folder is not empty. Allowed: a new or empty one; name it with -o.")
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -40,5 +41,3 @@ def new_folder(out: Path) -> Iterator[Path]:
             new.rename(out)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-    except OSError as error:
-        raise SuiteError(f"{out}: cannot be written ({error.strerror or error}).") from None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import stat
 import threading
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from quba_check.errors import SuiteError
-from quba_check.storage.file_digests import stamp_of
-from quba_check.storage.user_files import reason
+from quba_check.storage.file_digests import file_stamp
 
 Result = TypeVar("Result")
 
@@ -36,11 +33,6 @@ class FileCache(Generic[Result]):
         Raises:
             SuiteError: the path leads to no readable file. Errors of the function come through.
         """
-        try:
-            status = path.stat()
-        except (OSError, ValueError) as error:
-            raise SuiteError(f"{path}: cannot be read ({reason(error)}).") from None
-        if not stat.S_ISREG(status.st_mode):
-            raise SuiteError(f"{path}: is not a file.")
+        stamp = file_stamp(path)
         with self._lock:
-            return self._results(path, stamp_of(status), words)
+            return self._results(path, stamp, words)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from quba_check.errors import SuiteError
-from quba_check.messages import allowed_names, listed, needs
+from quba_check.errors import SuiteError, extra_needed
+from quba_check.messages import allowed_names, listed
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage
@@ -83,10 +83,8 @@ _table = FileCache(_open_table, _TABLES_CACHED)
 
 
 def _library(path: Path) -> Any:
-    try:
+    with extra_needed(f"{path}: the reader hf", "datasets", SuiteError, extra="hf"):
         import datasets
-    except ImportError:
-        raise SuiteError(f"{path}: the reader hf {needs('datasets', extra='hf')}") from None
     return datasets
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from quba_check.errors import SuiteError
-from quba_check.messages import needs
+from quba_check.errors import SuiteError, extra_needed
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LABELS, LabelledImage, ListedRow, list_files
@@ -166,10 +165,8 @@ def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> list[str] |
 
 
 def _open_file(path: Path) -> Any:
-    try:
+    with extra_needed(f"{path}: the reader parquet", "pyarrow", SuiteError, extra="parquet"):
         from pyarrow import parquet
-    except ImportError:
-        raise SuiteError(f"{path}: the reader parquet {needs('pyarrow', extra='parquet')}") from None
     try:
         return parquet.ParquetFile(path)
     except OSError as error:

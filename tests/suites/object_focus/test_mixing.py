@@ -120,6 +120,10 @@ def test_a_background_of_the_same_size_is_not_resampled():
     assert resize_and_crop(NUMBERED, 5, 4) is NUMBERED
 
 
+def test_a_margin_that_rounds_below_zero_is_none():
+    assert resize_and_crop(np.zeros((21, 4, 3), np.uint8), 3, 19).shape == (19, 3, 3)
+
+
 @settings(max_examples=40, deadline=None)
 @given(pictures, st.integers(1, 9), st.integers(1, 9))
 def test_no_value_is_beyond_those_of_the_background(picture, width, height):
