@@ -10,10 +10,10 @@ from quba_check.page.demands import DemandView
 from quba_check.page.reference import Reference
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow, OverallVerdict
-from quba_check.reports.verdict_labels import limited_words
+from quba_check.reports.verdict_labels import limited_words, waived_words
 
 WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
-    "pass": ("PASS", "good", "This model may be released: it meets every blocking demand."),
+    "pass": ("PASS", "good", "This model may be released: no demand blocks it."),
     "partial": ("PARTIAL", "open", "Not decided: some demands of the same files were not selected."),
     "fail": ("FAIL", "bad", "This model must not be released."),
     "uncertain": ("UNCERTAIN", "warn", "This model is not released: a demand is not shown to be met."),
@@ -29,6 +29,7 @@ def meaning_of(record: Record) -> str:
     sentences = [WORDS[record.overall_verdict][2]]
     if record.overall_verdict == "pass":
         sentences += [f"Judged {words}." for words in limited_words(record)]
+        sentences += [f"Not met but {words}." for words in waived_words(record)]
     return " ".join([*sentences, *(f"Warning: {text}." for text in record.warnings)])
 
 

@@ -20,7 +20,15 @@ from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.parity import parity_lines
 from quba_check.reports.tables import wrap_line
-from quba_check.reports.verdict_labels import LABELS, LOOKS, label, limited_words, summary_line, warning_lines
+from quba_check.reports.verdict_labels import (
+    LABELS,
+    LOOKS,
+    label,
+    limited_words,
+    summary_line,
+    waived_words,
+    warning_lines,
+)
 
 LARGEST = 60_000
 """Largest size of a summary in bytes; a comment on GitHub has at most 65,536 characters."""
@@ -125,7 +133,7 @@ def _verdict_line(record: Record) -> str:
         for grade in record.grades
         if grade.letter is not None
     ]
-    is_waived = record.overall_verdict == "pass" and any(row.outcome == "waived" for row in record.verdicts)
+    is_waived = record.overall_verdict == "pass" and waived_words(record)
     headline = "⚠️ PASS WITH WAIVERS" if is_waived else _HEADLINES[record.overall_verdict]
     return " · ".join(
         [

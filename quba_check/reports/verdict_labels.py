@@ -128,7 +128,7 @@ def release_line(record: Record) -> str:
     """Return the overall verdict in a line: `released: yes`, or the reasons against it."""
     match record.overall_verdict:
         case "pass":
-            return ", ".join(["released: yes", *limited_words(record), *_waived_words(record)])
+            return ", ".join(["released: yes", *limited_words(record), *waived_words(record)])
         case "partial":
             return f"released: not decided; demands that were not selected: {record.unselected}"
         case "interrupted":
@@ -143,7 +143,7 @@ def release_line(record: Record) -> str:
     return "; ".join(["released: no", *reasons])
 
 
-def _waived_words(record: Record) -> list[str]:
+def waived_words(record: Record) -> list[str]:
     """Return the waived demands in words, each with its last day; empty without any."""
     waivers = [(row.name, row.waiver) for row in record.verdicts if row.outcome == "waived"]
     names = [f"{name} until {waiver.until}" for name, waiver in waivers if waiver is not None]

@@ -35,7 +35,7 @@ def test_reservations_follow_the_verdict() -> None:
     suite = {"name": "tiny", "root": "/data", "fingerprint": "1", "sets": sets}
     passed = record(verdicts=[VERDICT], suite=suite, warnings=["the baseline failed"])
     assert meaning_of(passed) == (
-        "This model may be released: it meets every blocking demand. Judged on 1,000 of 10,000 images. "
+        "This model may be released: no demand blocks it. Judged on 1,000 of 10,000 images. "
         "Warning: the baseline failed."
     )
     assert meaning_of(record(verdicts=[FAILED], suite=suite)) == "This model must not be released."
