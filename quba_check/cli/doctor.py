@@ -80,7 +80,7 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     options of the gate, with or without quba-. Exit code 0: healthy, 1: at least one problem.
     """
     from quba_check.dimensions import registry
-    from quba_check.gate.run_plan import data_lines, model_line
+    from quba_check.gate.run_plan import setup_lines
     from quba_check.gate.session import GateSession
     from quba_check.gate.threshold_files import default_files
     from quba_check.models.process_setup import set_up_process
@@ -96,16 +96,14 @@ def doctor(files: tuple[str, ...], order: list[str] | str | None, as_json: bool,
     from quba_check.doctor.examination import EXAMINATIONS
     from quba_check.gate.preflight import examinations
 
-    results: list[Examination] = []
+    results = []
     asked = {"estimate_order": True} if order == ESTIMATE else {"order": order}
     session.select(demands)
     for name, examination in examinations(session, demands, short=False, **asked):
-        if not as_json:
-            lines = [model_line(session, name), *([] if results else data_lines(session, demands))]
-            if setup := wrapped(filter(None, lines), terminal_width(WIDEST)):
-                click.echo(setup)
-            _print(name, examination)
         results.append(examination)
+        if not as_json:
+            click.echo(wrapped(setup_lines(session, [name]), terminal_width(WIDEST)))
+            _print(name, examination)
     if as_json:
         text = EXAMINATIONS.dump_json(tuple(results), by_alias=True, indent=2).decode()
         sys.stdout.write(f"{text}\n")

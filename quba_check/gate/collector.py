@@ -174,7 +174,7 @@ class ResultCollector:
                 for name in registry.names
                 if name in measurements or name not in ON_DEMAND or name in declared
             },
-            verdicts=tuple(self._verdict(planned, missing_reason) for planned in demands),
+            verdicts=tuple(self.verdict(planned, missing_reason) for planned in demands),
             grades=tuple(self._grades(demands, measurements, protocol, gate.suite.facts)),
             environment=environment(str(classifier.device), compute, evaluation.seed),
             limit=gate.options.limit,
@@ -188,7 +188,7 @@ class ResultCollector:
             reference=None if reference is None else model_row(reference, reference.classifier.name),
         )
 
-    def _verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
+    def verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
         """Return the verdict of a demand, or `not run` with a reason."""
         if planned.node_id in self.results:
             return self.results[planned.node_id].verdict

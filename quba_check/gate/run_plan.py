@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET, View
 from quba_check.errors import SuiteError
-from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import shown_path
 
@@ -79,32 +78,30 @@ def plan_run(gate: GateSession) -> RunPlan:
     return RunPlan(plans, gate.suite.name, gate.options.early_stop)
 
 
-def model_line(gate: GateSession, model: str) -> str:
-    """Return a model with its preprocessing; empty if it is not loaded."""
-    evaluation = next((one for (name, _), one in gate.evaluations.items() if name == model), None)
-    if evaluation is None:
-        return ""
-    preprocessing = evaluation.classifier.preprocessing
-    way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
-    return f"model {model}: {preprocessing.describe()} (from {preprocessing.source}{way_out})"
+def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
+    """Yield lines on models, data and baseline.
 
-
-def data_lines(gate: GateSession, demands: Iterable[PlannedDemand]) -> Iterator[str]:
-    """Yield a line on the data, and one on the baseline if demands need it."""
+    Args:
+        gate: the session; a missing baseline is stated if one of its demands needs one.
+        models: names of models; those that are not loaded have no line.
+    """
+    loaded = {name: evaluation for (name, _), evaluation in gate.evaluations.items()}
+    for model in (name for name in models if name in loaded):
+        preprocessing = loaded[model].classifier.preprocessing
+        way_out = "; to change it: --quba-preprocessing=FILE.yaml" if preprocessing.is_assumed else ""
+        yield f"model {model}: {preprocessing.describe()} (from {preprocessing.source}{way_out})"
     suite = gate.suite
     is_local = suite.location == str(suite.root)
-    location = shown_path(suite.root, Path.cwd()) if is_local else suite.location
-    views = {view for one in gate.evaluations.values() for view in one.engine.run_views}
-    counts = []
+    data = f"data {suite.name}: {shown_path(suite.root, Path.cwd()) if is_local else suite.location}"
+    views = {suite.listing_view(view) for one in loaded.values() for view in one.engine.run_views}
     with suppress(SuiteError):  # reported by the demand that needs the set
-        if View(CLEAN_SET) in map(suite.listing_view, views):
-            (count,) = suite.counts([View(CLEAN_SET)]).values()
-            found = "" if count.found is None else f" of {count.found:,}"
-            counts = [f"{count.images:,}{found} clean images"]
-    yield ", ".join([f"data {suite.name}: {location}", *counts])
+        for count in suite.counts(views & {View(CLEAN_SET)}).values():
+            data += f", {count.images:,}{'' if count.found is None else f' of {count.found:,}'} clean images"
+    yield data
+    reference = gate.options.reference
     if (run := gate.baseline) is not None:
         record = run.record
         yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
-    elif gate.approved.stated or any(planned.demand.needs_baseline for planned in demands):
-        reference, stated = gate.options.reference, "".join(f" {name}" for name in gate.approved.stated)
+    elif gate.approved.stated or any(one.demand.needs_baseline for one in gate.demands(gate.files)):
+        stated = "".join(f" {name}" for name in gate.approved.stated)
         yield f"no baseline{stated}" if reference is None else f"baseline: the reference {reference}"

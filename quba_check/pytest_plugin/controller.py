@@ -42,8 +42,6 @@ from quba_check.reports.terminal import render
 from quba_check.storage.locations import folder_of
 
 WARNED = "warned"
-LEAST_VERBOSITY = -1
-"""Smallest verbosity at which finished dimensions are printed: that of -q."""
 NEXT_STEP = "next, your own model: pytest --model=my_model.pt --quba-data=DIR"
 """Printed after a run of the demo."""
 
@@ -118,7 +116,7 @@ class Controller:
         demands = [planned for planned in self._gate.demands(self._gate.files) if planned.node_id in node_ids]
         if demands and not self._selected:
             self._print_plan(demands)
-            if getattr(self._config.option, "verbose", LEAST_VERBOSITY - 1) >= LEAST_VERBOSITY:
+            if getattr(self._config.option, "verbose", -2) >= -1:  # also with -q
                 self._finished = FinishedDimensions(demands, self._collector, self._config)
         self._selected |= node_ids
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
 from quba_check.gate.collector import ResultCollector
 from quba_check.gate.plan import PlannedDemand
+from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.reports.table import finished_line
-from quba_check.reports.verdict_labels import LOOKS, Label
+from quba_check.reports.verdict_labels import LOOKS
 
 PERCENTAGE = 9
 """Columns that pytest needs for ` [100%]` at the end of a row."""
@@ -29,47 +29,35 @@ class FinishedDimensions:
     def __init__(
         self, demands: Sequence[PlannedDemand], collector: ResultCollector, config: pytest.Config
     ) -> None:
-        self._collector = collector
-        self._config = config
-        self._waiting = {planned.node_id: (*planned.key, planned.demand.dimension) for planned in demands}
-        self._left = Counter(self._waiting.values())
-        self._demands: dict[tuple[str, ...], list[PlannedDemand]] = {}
+        self._collector, self._config = collector, config
+        several = [len({*names}) > 1 for names in zip(*(planned.key for planned in demands), strict=True)]
+        groups: dict[tuple[str, str], list[PlannedDemand]] = {}
+        self._waiting: dict[str, tuple[str, list[PlannedDemand]]] = {}
         for planned in demands:
-            self._demands.setdefault(self._waiting[planned.node_id], []).append(planned)
-        several = [len({*names}) > 1 for names in zip(*self._demands, strict=True)][:2]
-        self._models = {
-            key: "".join(f"{name}: " for name, shown in zip(key, several, strict=False) if shown)
-            for key in self._demands
-        }
-        names = {
-            key: key[-1] if len(group) > 1 else group[0].demand.target for key, group in self._demands.items()
-        }
-        self._width = max(len(self._models[key] + name) for key, name in names.items())
+            words = "".join(f"{name}: " for name, shown in zip(planned.key, several, strict=True) if shown)
+            group = groups.setdefault((words, planned.demand.dimension), [])
+            group.append(planned)
+            self._waiting[planned.node_id] = words, group
+        self._width = max(len("".join(names)) for names in groups)
 
     def add(self, node_id: str) -> None:
         """Note the result of a demand, and print a finished dimension."""
-        if (key := self._waiting.pop(node_id, None)) is None:
-            return
-        self._left[key] -= 1
-        if not self._left[key]:
-            self._print(*finished_line(self._part(self._demands[key]), self._models[key], self._width))
+        words, group = self._waiting.pop(node_id, ("", []))
+        if group and not any(planned.node_id in self._waiting for planned in group):
+            self._print(words, group)
 
-    def _part(self, demands: Sequence[PlannedDemand]) -> Record:
-        """Return the part of a record that is known of a dimension."""
-        judged = self._collector.results
-        results = [judged[planned.node_id] for planned in demands if planned.node_id in judged]
-        verdicts = {result.verdict.id: result.verdict for result in results}
-        return Record.model_construct(
-            measurements={name: row for result in results for name, row in result.measurements.items()},
-            verdicts=tuple(
-                verdicts.get(planned.node_id) or planned.demand.verdict_row(planned.node_id, "not run", "")
-                for planned in demands
-            ),
-            grades=tuple(result.grade for result in results if result.grade is not None),
-        )
-
-    def _print(self, text: str, verdict: str, label: Label) -> None:
+    def _print(self, words: str, group: Sequence[PlannedDemand]) -> None:
         """Print a line without its end, which pytest adds."""
+        results = [self._collector.results.get(planned.node_id) for planned in group]
+        judged = [result for result in results if result is not None]
+        missing: AnyMeasurementRow = NotMeasuredRow(not_measured=True)
+        part = Record.model_construct(  # of a record, what is known of the dimension
+            measurements={group[0].demand.dimension: missing}
+            | dict(row for result in judged for row in result.measurements.items()),
+            verdicts=tuple(self._collector.verdict(planned, "") for planned in group),
+            grades=tuple(result.grade for result in judged if result.grade is not None),
+        )
+        text, verdict, label = finished_line(part, words, self._width)
         writer = self._config.get_terminal_writer()
         if writer.width_of_current_line:
             writer.line()

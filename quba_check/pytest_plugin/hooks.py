@@ -11,7 +11,7 @@ import pytest
 
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.preflight import examinations
-from quba_check.gate.run_plan import data_lines, model_line
+from quba_check.gate.run_plan import setup_lines
 from quba_check.gate.session import GateSession
 from quba_check.pytest_plugin.error_lines import one_line_errors
 from quba_check.pytest_plugin.items import (
@@ -75,8 +75,7 @@ class GateHooks:
         for model, protocol in gate.models_and_protocols():
             gate.evaluation(model, protocol)
         if self._config.get_verbosity() >= 0:
-            models = (model_line(gate, model) for model in dict(gate.models_and_protocols()))
-            for line in (*models, *data_lines(gate, gate.demands(gate.files))):
+            for line in setup_lines(gate, gate.models):
                 write_lines(self._config, progress, wrap_text(line, text_width(self._config)))
 
     def _examine_models(self, demands: list[PlannedDemand], progress: ProgressLine) -> None:

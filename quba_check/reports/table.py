@@ -12,13 +12,7 @@ from rich.text import Text
 from quba_check.core.measurement import SLICES
 from quba_check.demands.requests import SECTIONS
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
-from quba_check.records.measurement import (
-    AnyMeasurementRow,
-    MeasurementRow,
-    NotMeasuredRow,
-    QuantityRow,
-    UnmeasurableRow,
-)
+from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 from quba_check.reports.demand_cells import demand_cells
@@ -82,20 +76,20 @@ def finished_line(record: Record, model: str, width: int) -> tuple[str, str, Lab
     """
     verdicts = record.verdicts
     worst = most_severe(verdicts) or verdicts[0]
-    same = [verdict for verdict in verdicts if label(verdict) == label(worst)]
     own = worst if len(verdicts) == 1 else None
-    row: Cell = record.measurements.get(worst.dimension, NotMeasuredRow(not_measured=True))
+    row: Cell = record.measurements.get(worst.dimension)
     if own is not None and own.part is not None and isinstance(row, MeasurementRow):
         row = record.judged(own)
     value, interval, demand, verdict = (cell.plain for cell in _cells(row, own, verdicts))
     if worst.is_on_grade:
         cells = demand_cells(worst, record)
         value, interval, demand, verdict = cells.value, cells.interval, cells.bound, label(worst)
-    name = worst.dimension if own is None else own.target
-    text = f"{model}{name}".ljust(width) + f" {value:>7} {interval:<14} "
-    if own is None:
-        return text, f"{len(same)} of {len(verdicts)} demands {LOOKS[label(worst)].phrase}", label(worst)
-    return f"{text}{demand:<9} ", verdict, label(worst)
+    name = model + (worst.dimension if own is None else own.target)
+    text = f"{name:<{width}} {value:>7} {interval:<14} "
+    if own is not None:
+        return f"{text}{demand:<9} ", verdict, label(worst)
+    count = [label(verdict) for verdict in verdicts].count(label(worst))
+    return text, f"{count} of {len(verdicts)} demands {LOOKS[label(worst)].phrase}", label(worst)
 
 
 def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -> dict[str, int]:

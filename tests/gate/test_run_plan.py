@@ -8,7 +8,7 @@ import pytest
 from gate.conftest import NewGate, loaded_judge
 from support.tuned import record
 
-from quba_check.gate.run_plan import data_lines, model_line
+from quba_check.gate.run_plan import setup_lines
 from quba_check.gate.session import GateSession
 from quba_check.records.files import write_record
 
@@ -20,7 +20,7 @@ DROP = "dimensions: {accuracy: {max_drop: 0.1}}"
 def lines(gate: GateSession) -> list[str]:
     """The lines of a session whose models are loaded."""
     loaded_judge(gate)
-    return [*(model_line(gate, model) for model in gate.models), *data_lines(gate, gate.demands(gate.files))]
+    return [*setup_lines(gate, gate.models)]
 
 
 def test_a_run_without_a_baseline(
@@ -56,5 +56,5 @@ def test_a_reference_is_the_baseline(new_gate: NewGate) -> None:
     assert lines(new_gate(DROP, reference=OTHER))[-1] == f"baseline: the reference {OTHER}"
 
 
-def test_a_model_that_could_not_be_loaded_has_no_line(new_gate: NewGate) -> None:
-    assert model_line(new_gate(PLAIN), NET) == ""
+def test_a_model_that_could_not_be_loaded_has_no_line(new_gate: NewGate, tiny_data: Path) -> None:
+    assert [*setup_lines(new_gate(PLAIN), [NET])] == [f"data tiny: {tiny_data}"]

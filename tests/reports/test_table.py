@@ -54,7 +54,7 @@ UNMEASURABLE = {"corruption_robustness": {"unmeasurable": "no images"}}
         ),
         (
             [verdict("shape_bias", 0.6, "not run")],
-            {"measurements": {}},
+            {"measurements": {"shape_bias": {"not_measured": True}}},
             "shape_bias     not measured                >= 0.6    NOT RUN",
             "NOT RUN",
         ),
