@@ -57,10 +57,10 @@ def badge_message(record: Record) -> str:
     """Return verdict and letters, such as `pass, grade A`; the verdict alone if not graded."""
     letters = dict.fromkeys(grade.letter for grade in record.grades if grade.letter is not None)
     is_waived = record.overall_verdict == "pass" and waived_words(record)
-    words = "pass with waivers" if is_waived else record.overall_verdict
+    words: list[str] = ["pass with waivers" if is_waived else record.overall_verdict]
     if letters:
-        words += f", {'grade' if len(letters) == 1 else 'grades'} {' and '.join(letters)}"
-    return words
+        words.append(f"{'grade' if len(letters) == 1 else 'grades'} {' and '.join(letters)}")
+    return ", ".join(words)
 
 
 def _text(start: int, width: int, text: str) -> str:
