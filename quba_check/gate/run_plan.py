@@ -103,5 +103,5 @@ def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:
         record = run.record
         yield f"baseline {run.file}: {record.model.name}, run of {record.environment.time.partition('T')[0]}"
     elif gate.approved.stated or any(one.demand.needs_baseline for one in gate.demands(gate.files)):
-        stated = "".join(f" {name}" for name in gate.approved.stated)
-        yield f"no baseline{stated}" if reference is None else f"baseline: the reference {reference}"
+        missing = ": ".join(["no baseline", *gate.approved.stated])
+        yield missing if reference is None else f"baseline: the reference {reference}"

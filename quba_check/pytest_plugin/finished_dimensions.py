@@ -38,7 +38,10 @@ class FinishedDimensions:
             group = groups.setdefault((words, planned.demand.dimension), [])
             group.append(planned)
             self._waiting[planned.node_id] = words, group
-        self._width = max(len("".join(names)) for names in groups)
+        self._width = max(
+            len(words + (group[0].demand.target if len(group) == 1 else dimension))
+            for (words, dimension), group in groups.items()
+        )
 
     def add(self, node_id: str) -> None:
         """Note the result of a demand, and print a finished dimension."""

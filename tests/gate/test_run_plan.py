@@ -49,7 +49,7 @@ def test_a_run_with_a_baseline(new_gate: NewGate, tmp_path: Path) -> None:
 
 
 def test_a_first_release(new_gate: NewGate) -> None:
-    assert lines(new_gate(f"baseline: release\n{DROP}"))[-1] == "no baseline release"
+    assert lines(new_gate(f"baseline: release\n{DROP}"))[-1] == "no baseline: release"
 
 
 def test_a_reference_is_the_baseline(new_gate: NewGate) -> None:
