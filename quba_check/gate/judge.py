@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import Baseline, run_value
 from quba_check.comparison.difference import RunValue
-from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand
@@ -131,21 +130,19 @@ class Judge:
         )
 
     def _with_baseline(self, demand: Demand, evidence: Judged) -> tuple[Demand, Judged]:
-        """Return a demand with its evidence, or with the reason why there is no baseline.
+        """Return a demand with its evidence, or with the reason why there is nothing to compare with.
 
-        Such a demand blocks even if it is optional, unless the user says that it is the first release.
+        Such a demand blocks even if it is optional, unless the user states that it is the first release.
         """
-        gate = self._gate
-        if not (demand.needs_baseline or demand.dimension == "parity") or isinstance(evidence, Drop):
+        approved, is_compared = self._gate.approved, demand.needs_baseline or demand.dimension == "parity"
+        if not is_compared or approved.run is not None or self._gate.options.reference is not None:
             return demand, evidence
-        if gate.approved.is_first_release:
-            return replace(demand, optional=True), Unmeasurable(
-                demand.dimension,
-                "first release: there is no baseline yet (--quba-first-release)",
-                missing_data=True,
-            )
-        if demand.needs_baseline and gate.approved.stated and isinstance(evidence, Measurement):
-            return demand, Unmeasurable(demand.dimension, gate.approved.reason_for_none)
+        if approved.is_first_release:
+            reason = "first release: there is no baseline yet (--quba-first-release)"
+            missing = Unmeasurable(demand.dimension, reason, missing_data=True)
+            return replace(demand, optional=True), missing
+        if approved.stated:
+            return demand, Unmeasurable(demand.dimension, approved.reason_for_none)
         return demand, evidence
 
     def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:
