@@ -46,9 +46,25 @@ STYLE = "page.css"
 LONGEST_TEXT = 20_000
 """Largest length of a file shown in full, in characters."""
 _FILTERS = (
-    blocking, change_cells, change_chart, commands, facts, formula, grade_line, grades, hashes, heading,
-    input_text, meaning_of, missing_values, one_line, paper, readable_time, record_notes, summary_line,
-)  # fmt: skip
+    blocking,
+    change_cells,
+    change_chart,
+    commands,
+    facts,
+    formula,
+    grade_line,
+    grades,
+    hashes,
+    heading,
+    input_text,
+    meaning_of,
+    missing_values,
+    one_line,
+    paper,
+    readable_time,
+    record_notes,
+    summary_line,
+)
 """Functions that the templates call."""
 
 
