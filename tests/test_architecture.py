@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"messages"},
     "number_format": set(),
     "stats": set(),
-    "storage": {"errors"},
+    "storage": {"errors", "number_format"},
     "metrics": {"stats"},
     "core": {"errors", "number_format"},
     "strict_yaml": {"errors", "storage"},

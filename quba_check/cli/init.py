@@ -26,7 +26,6 @@ from quba_check.suites.manifest.reading import read_manifest
 from quba_check.suites.opening import MANIFEST_NAME, data_folder, open_suite
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.suite import Suite
-from quba_check.suites.unread import unread_notes
 
 Entry = dict[str, str | int | bool]
 THRESHOLDS = Path("thresholds", "default.yaml")
@@ -107,7 +106,7 @@ def _write_manifest(root: Path, manifest: Path, thresholds: Path | None, name: s
     sys.stdout.write(f"{shown_path(manifest, Path.cwd())}: {len(suite.classes):,} classes; {sets}\n")
     for path, reason in sorted(layout.left_out.items()):
         sys.stdout.write(f"  left out: {path} ({reason})\n")
-    for note in unread_notes(suite):
+    for note in suite.unread_notes():
         sys.stdout.write(f"  {note}\n")
     return suite
 

@@ -27,7 +27,6 @@ from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
 from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
 from quba_check.suites.object_focus.objects import Objects
 from quba_check.suites.opening import MANIFEST_NAME
-from quba_check.suites.unread import unread_notes
 
 TOO_FEW = 1
 """Exit code if objects were found in too few images."""
@@ -48,7 +47,7 @@ def describe(folder: str | Path) -> None:
     DIR may be a URL. To count images, all sets are then copied to this machine, one after another.
     """
     described = open_suite(folder)
-    notes = "".join(f"{note}\n" for note in unread_notes(described))
+    notes = "".join(f"{note}\n" for note in described.unread_notes())
     write_output(sets_text(described, terminal_width()) + notes)
 
 

@@ -20,9 +20,8 @@ from quba_check.messages import listed
 from quba_check.metrics.class_metrics import ClassCounts, OfEachClass, class_counts, f1_limits, macro_mean
 from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
 from quba_check.stats.estimate import Influences, Sample
-from quba_check.stats.extremes import smallest_limits
 from quba_check.stats.image_intervals import additive_limits
-from quba_check.stats.intervals import Limits, Scores, share_limits
+from quba_check.stats.intervals import Limits, Scores, share_limits, smallest_limits
 
 NAMED = 10
 """Largest number of classes named in a message."""

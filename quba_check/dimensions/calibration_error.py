@@ -25,6 +25,7 @@ from quba_check.metrics.calibration import (
     CalibrationError,
     adaptive_calibration_error,
     expected_calibration_error,
+    reliability_bins,
 )
 from quba_check.metrics.means import geometric_mean
 from quba_check.metrics.proper_scores import (
@@ -33,7 +34,6 @@ from quba_check.metrics.proper_scores import (
     brier_scores,
     negative_log_likelihoods,
 )
-from quba_check.metrics.reliability import reliability_bins
 from quba_check.metrics.temperature import TemperatureFit, fit_temperature, halves, scale_held_out
 from quba_check.stats.estimate import geometric_mean_of
 from quba_check.stats.intervals import log_normal_limits

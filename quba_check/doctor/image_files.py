@@ -14,7 +14,6 @@ from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
-from quba_check.suites.unread import unread_notes
 
 IMAGES, SHORT_IMAGES = 1024, 128
 """Images to decode, over all sets."""
@@ -80,7 +79,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 def _unread_files(suite: Suite, views: Iterable[View]) -> Iterator[Finding]:
     """Yield a finding for each set with unread files that look like images."""
     readable = [view for view in views if _is_listed(suite, view)]
-    for note in unread_notes(suite, readable):
+    for note in suite.unread_notes(readable):
         yield Finding(check="images", problem=f"{note}.", evidence="", fix=UNREAD_FIX, severity="remark")
 
 

@@ -11,7 +11,6 @@ from quba_check.dimensions import registry
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import ModelRow, SetRow, SuiteRow
 from quba_check.storage.store import content_hash
-from quba_check.suites.unread import unread_notes
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -81,7 +80,7 @@ def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, Set
 
 def unread_file_notes(evaluation: Evaluation, dimensions: Iterable[str]) -> list[str]:
     """Return notes on unread files in the sets that dimensions use."""
-    return unread_notes(evaluation.suite, _image_views(evaluation, dimensions))
+    return evaluation.suite.unread_notes(_image_views(evaluation, dimensions))
 
 
 def per_image(evaluation: Evaluation, measurement: Measurement) -> PerImage:

@@ -183,41 +183,40 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
 
             files = model_files(demo_weights(spec.text))
             demo = demo_module(spec.text)
-            loaded = LoadedModule(demo, sources=own_sources(demo), files=files)
+            return LoadedModule(demo, sources=own_sources(demo), files=files)
         case "timm" | "hub":
             from quba_check.models.checkpoints.pretrained import load_hub, load_timm
 
-            loaded = load_timm(spec, request) if spec.kind == "timm" else load_hub(spec, request)
+            return load_timm(spec, request) if spec.kind == "timm" else load_hub(spec, request)
         case "callable":
             from quba_check.models.programs.callables import load_callable
 
-            loaded = load_callable(spec, request)
+            return load_callable(spec, request)
         case "file" | "folder":
             from quba_check.models.checkpoints.build import load_checkpoint
 
-            loaded = load_checkpoint(spec, request)
+            return load_checkpoint(spec, request)
         case "torchscript":
             from quba_check.models.programs.torchscript import load_torchscript
 
-            loaded = load_torchscript(spec, request)
+            return load_torchscript(spec, request)
         case "exported":
             from quba_check.models.programs.exported import load_exported
 
-            loaded = load_exported(spec, request, device)
+            return load_exported(spec, request, device)
         case "onnx":
             from quba_check.models.programs.onnx_runtime import load_onnx
 
-            loaded = load_onnx(spec, request, device)
+            return load_onnx(spec, request, device)
         case "tflite" | "openvino":
             from quba_check.models.programs.openvino_ir import load_openvino
             from quba_check.models.programs.tflite import load_tflite
 
-            loaded = load_tflite(spec, request) if spec.kind == "tflite" else load_openvino(spec, request)
+            return load_tflite(spec, request) if spec.kind == "tflite" else load_openvino(spec, request)
         case "open_clip":
             from quba_check.models.zero_shot.loading import load_zero_shot
 
-            loaded = load_zero_shot(spec, request, device)
-    return loaded
+            return load_zero_shot(spec, request, device)
 
 
 def _compute_settings(

@@ -20,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from quba_check.errors import StoreError, SuiteError
+from quba_check.number_format import counted, format_bytes
 from quba_check.storage.atomic import replacing, write_atomically
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.store import content_hash
@@ -28,8 +29,7 @@ from quba_check.storage.user_files import os_errors, remove
 
 FOLDER = "mirror"
 """Folder in a store for the copies."""
-GIGABYTE, MEGABYTE = 10**9, 10**6
-ANNOUNCED_BYTES = MEGABYTE
+ANNOUNCED_BYTES = 10**6
 """Copying less takes no noticeable time."""
 DOWNLOADS = 16
 """Files that are copied at the same time. A request takes longer than a small file."""
@@ -153,13 +153,12 @@ class DataCopies:
         free = shutil.disk_usage(self._home).free
         if total > free:
             raise StoreError(
-                f"{self._home.parent}: {title} of {self.label} takes {total / GIGABYTE:.4g} GB, and "
-                f"{free / GIGABYTE:.4g} GB are free on this disk. {_ADVICE}"
+                f"{self._home.parent}: {title} of {self.label} takes {format_bytes(total)}, and "
+                f"{format_bytes(free)} are free on this disk. {_ADVICE}"
             )
         if total >= ANNOUNCED_BYTES:
-            amount = "1 file" if len(names) == 1 else f"{len(names):,} files"
-            size = f"{total / GIGABYTE:.1f} GB" if total >= GIGABYTE else f"{total / MEGABYTE:.0f} MB"
-            self.settings.announce(f"copying {title} from {self.label}: {amount}, {size}")
+            amount = counted(len(names), "file")
+            self.settings.announce(f"copying {title} from {self.label}: {amount}, {format_bytes(total)}")
         copied = percent = 0
         pool = ThreadPoolExecutor(DOWNLOADS)
         try:

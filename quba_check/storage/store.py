@@ -79,8 +79,7 @@ class Store:
         self.objects: ObjectStore = objects or self.local
         self.label = self.objects.label
         self._predictions = LocalCopies(objects, root / COPIES) if objects else self.local
-        self._sizes: dict[str, dict[str, int]] = {}  # of the objects of cache entries, as listed
-        self._listed: dict[str, float] = {}
+        self._listings: dict[str, tuple[float, dict[str, int]]] = {}  # time, and sizes of objects, by entry
         self._shards: dict[str, frozenset[ShardId]] = {}
         self._owner = uuid4().hex
 
@@ -124,7 +123,7 @@ class Store:
         """
         with suppress(FileNotFoundError):
             return self._read(keys)
-        self._sizes.pop(keys[0].cache_entry, None)  # another process wrote the shards as one object
+        self._listings.pop(keys[0].cache_entry, None)  # another process wrote the shards as one object
         with suppress(FileNotFoundError):
             return self._read(keys)
         raise DamagedShardError(f"{self.label}/{_own_name(keys[0])}: is not a file")
@@ -184,7 +183,7 @@ class Store:
         names = list(names)
         self.objects.delete(*filter(_is_shared, names))
         self.local.delete(*(name for name in names if not _is_shared(name)))
-        self._sizes.clear()
+        self._listings.clear()
 
     def upload(self, name: str) -> None:
         """Copy a file of this machine to a store at a URL.
@@ -235,18 +234,17 @@ class Store:
 
     def _listing(self, entry: str) -> dict[str, int]:
         """Return the sizes of the objects of a cache entry by name."""
-        if entry not in self._sizes:
-            self._listed[entry] = time.monotonic()
-            files = self._predictions.list(f"predictions/{entry}")
-            self._sizes[entry] = {file.name: file.size for file in files if is_predictions(file.name)}
-        return self._sizes[entry]
+        if entry not in self._listings:
+            now, files = time.monotonic(), self._predictions.list(f"predictions/{entry}")
+            self._listings[entry] = now, {one.name: one.size for one in files if is_predictions(one.name)}
+        return self._listings[entry][1]
 
     def _drop_old_listing(self, entry: str) -> bool:
         """Drop an old listing of a cache entry; return True if it was old."""
         self._listing(entry)
-        is_old = time.monotonic() - self._listed[entry] >= self.objects.listing_seconds
+        is_old = time.monotonic() - self._listings[entry][0] >= self.objects.listing_seconds
         if is_old:
-            del self._sizes[entry]
+            del self._listings[entry]
         return is_old
 
     def _recognize(self, keys: Sequence[ShardKey]) -> None:

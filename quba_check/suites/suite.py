@@ -303,6 +303,21 @@ class Suite:
             counts[view.set] = counts[view.set] + count if view.set in counts else count
         return counts
 
+    def unread_notes(self, views: Iterable[View] | None = None) -> list[str]:
+        """Return a note on each set with files that look like images and are not read.
+
+        Args:
+            views: the views whose files are listed; by default all with images.
+
+        Raises:
+            SuiteError: a set has another layout than its reader expects.
+        """
+        return [
+            f"{name}: {count.unread_text}"
+            for name, count in self.counts(views).items()
+            if count.unread and not self.is_generated(View(name))
+        ]
+
     def _fetch(self, view: View) -> ReaderInput:
         """Return the reader's input of a stored view, once its files are on this machine."""
         entry = self.declared(view.set)

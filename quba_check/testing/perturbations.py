@@ -10,7 +10,6 @@ some letters into others.
 
 from __future__ import annotations
 
-import io
 import zlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS
 from quba_check.errors import UserError
 from quba_check.messages import did_you_mean, listed
 from quba_check.suites.corruptions import corrupt
+from quba_check.suites.corruptions.digital import jpeg_round_trip
 
 Pixels = NDArray[np.uint8]
 Limits = dict[str, tuple[float, float]]
@@ -159,9 +159,7 @@ class Jpeg(Perturbation):
     limits: ClassVar[Limits] = {"quality": (1, 100)}
 
     def _apply(self, pixels: Pixels) -> Pixels:
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG", quality=self.quality)
-        return np.array(Image.open(file))
+        return jpeg_round_trip(pixels, self.quality)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS
-from quba_check.errors import UserError
+from quba_check.errors import UserError, extra_needed
 from quba_check.testing.generated_images import Gradient, Plain, Static
 from quba_check.testing.images import Picture, Pictures
 from quba_check.testing.perturbations import (
@@ -26,13 +26,8 @@ from quba_check.testing.perturbations import (
     Zoom,
 )
 
-try:
+with extra_needed("quba_check.testing.strategies", "hypothesis", UserError, extra="strategies"):
     from hypothesis import strategies as st
-except ModuleNotFoundError:
-    raise UserError(
-        "quba_check.testing.strategies needs hypothesis, which is not installed. "
-        'Install it: pip install "quba-check[strategies]".'
-    ) from None
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

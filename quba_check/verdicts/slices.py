@@ -13,7 +13,7 @@ from quba_check.core.slices import column_of
 from quba_check.demands import Demand
 from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import format_value, interval_text
-from quba_check.stats.extremes import LimitsAt, smallest_limits
+from quba_check.stats.intervals import LimitsAt, smallest_limits
 
 MOST_NAMED, WORST_NAMED = 10, 3
 """Largest number of slices named as too small, and as the worst ones."""

@@ -170,14 +170,14 @@ def test_a_gradient_does_not_depend_on_the_rest_of_the_batch(golden: Golden) -> 
     torch.testing.assert_close(together[3:4], alone, rtol=1e-3, atol=1e-6)
 
 
-@given(seed=st.integers(0, 2**32 - 1), epsilon=st.floats(0.001, 0.5))
+@given(seed=st.integers(0, 2**32 - 1))
 @settings(deadline=None, derandomize=True, max_examples=25)
-def test_fgsm_points_stay_in_bounds(seed: int, epsilon: float) -> None:
+def test_fgsm_points_stay_in_bounds(seed: int) -> None:
     rng = np.random.default_rng(seed)
     points = torch.from_numpy(rng.random((2, 3, 5, 5), dtype=np.float32))
     direction = torch.from_numpy(rng.normal(size=(2, 3, 5, 5)).astype(np.float32))
-    attacked = fgsm_point(points, direction, epsilon=epsilon)
-    check_bounds(extents(points, attacked), epsilon=epsilon)
+    attacked = fgsm_point(points, direction)
+    check_bounds(extents(points, attacked))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quba_check.metrics.calibration import expected_calibration_error
-from quba_check.metrics.reliability import ReliabilityBin, reliability_bins
+from quba_check.metrics.calibration import ReliabilityBin, expected_calibration_error, reliability_bins
 
 
 def test_by_hand():

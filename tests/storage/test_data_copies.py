@@ -134,7 +134,7 @@ def test_a_disk_without_room(
     with pytest.raises(StoreError) as caught:
         opened().fetch("the set 'a'", FILES)
     assert str(caught.value).startswith(
-        f"{tmp_path}/copies: the set 'a' of {remote.label} takes 1.1e-08 GB, and 1e-08 GB are free on this "
+        f"{tmp_path}/copies: the set 'a' of {remote.label} takes 11 bytes, and 10 bytes are free on this "
         "disk. Allowed: "
     )
 
@@ -146,6 +146,6 @@ def test_long_copies_are_announced(opened, remote: UrlObjects) -> None:
     copies.fetch("the set 'a'", ["large"])
     assert lines == [
         f"listing {remote.label}",
-        f"copying the set 'a' from {remote.label}: 1 file, 2 MB",
+        f"copying the set 'a' from {remote.label}: 1 file, 2.0 MB",
         "the set 'a', 100 % copied",
     ]

@@ -21,7 +21,6 @@ from quba_check.errors import SuiteError
 from quba_check.suites import Example, SetCount, Suite, open_suite
 from quba_check.suites.label_spaces import built_in_space, imagenet_classes
 from quba_check.suites.manifest.reading import read_manifest
-from quba_check.suites.unread import unread_notes
 
 FOG_3 = View("corruptions", corruption="fog", severity=3)
 MANIFEST = """\
@@ -161,7 +160,7 @@ def test_counts_and_expected_counts(suite: Suite) -> None:
 
 
 def test_files_that_are_not_read_have_a_note(suite: Suite, root: Path) -> None:
-    assert unread_notes(suite) == []
+    assert suite.unread_notes() == []
     for name in ("val/pear/3.gif", "c/fog/3/pear/x.avif", "c/fog/4/pear/more/y.png"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(b"")
@@ -169,8 +168,8 @@ def test_files_that_are_not_read_have_a_note(suite: Suite, root: Path) -> None:
         "clean: 1 file is not read: pear/3.gif",
         "corruptions: 2 files are not read, such as pear/x.avif",
     ]
-    assert unread_notes(open_suite(root)) == notes
-    assert unread_notes(open_suite(root), [CLEAN]) == notes[:1]
+    assert open_suite(root).unread_notes() == notes
+    assert open_suite(root).unread_notes([CLEAN]) == notes[:1]
     made = (
         (root / "quba-data.yaml")
         .read_text()
@@ -179,7 +178,7 @@ def test_files_that_are_not_read_have_a_note(suite: Suite, root: Path) -> None:
         )
     )
     (root / "quba-data.yaml").write_text(made)
-    assert unread_notes(open_suite(root)) == notes[:1]
+    assert open_suite(root).unread_notes() == notes[:1]
 
 
 def test_listings_are_cached_only_for_a_few_views(suite: Suite, root: Path) -> None:

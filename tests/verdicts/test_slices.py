@@ -11,7 +11,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
-from quba_check.stats.extremes import smallest_limits
+from quba_check.stats.intervals import smallest_limits
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import verdict_row
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.arrays import array_images, array_member
 from quba_check.suites.readers.csv_list import csv_images, csv_paths
 from quba_check.suites.readers.cue_conflict import cue_conflict_images
@@ -22,7 +21,7 @@ from quba_check.suites.readers.paths import unread_files
 from quba_check.suites.readers.unlabelled import unlabelled_images
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
 
-__all__ = ["READERS", "ClassList", "LabelledImage", "Reader"]
+__all__ = ["READERS", "LabelledImage", "Reader"]
 
 
 @dataclass(frozen=True, slots=True)

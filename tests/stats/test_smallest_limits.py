@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from quba_check.stats.extremes import smallest_limits
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import smallest_limits, wilson_limits
 
 Z = np.array([-norm.ppf(0.975), 0.0, norm.ppf(0.975)])
 NORMALS = st.lists(st.tuples(st.floats(-1, 1), st.floats(0.01, 1)), min_size=1, max_size=6)
