@@ -8,9 +8,14 @@ import timm
 from timm.models import is_model
 
 from quba_check.errors import ModelError
-from quba_check.messages import nearest
 from quba_check.models.checkpoints.facts import CheckpointFacts
-from quba_check.models.checkpoints.timm_architectures import OPTION, BuildSpec, base_name, pretrained_config
+from quba_check.models.checkpoints.timm_architectures import (
+    OPTION,
+    BuildSpec,
+    base_name,
+    fitting_architecture,
+    pretrained_config,
+)
 from quba_check.models.checkpoints.training_metadata import (
     config_from_checkpoint,
     model_arguments,
@@ -45,8 +50,10 @@ def choose_architecture(facts: CheckpointFacts, option: str | None) -> BuildSpec
     name, where, notes = option or stated, OPTION if option else f"{place} in {spec}", []
     if not name:
         unknown = [f"of '{architecture}', which timm {timm.__version__} lacks" for architecture, _ in names]
-        near = nearest(facts.spec.name, timm.list_models())
-        hint = f" Did you mean {OPTION}={near}?" if near else ""
+        fitting = fitting_architecture(
+            facts.checkpoint.state, near=[facts.stem, *(name[0] for name in names)]
+        )
+        hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
         raise ModelError(
             f"{spec}: holds weights {unknown[0] if names else 'alone'}, so name their architecture in timm, "
             f"{OPTION}=NAME, or {WITH_CODE}.{hint}"

@@ -22,6 +22,7 @@ from quba_check.models.checkpoints.timm_architectures import (
     check_architecture,
     classifier_layers,
     convert_names,
+    fitting_architecture,
 )
 from quba_check.models.loaded_module import LoadedModule, stored_bytes
 from quba_check.models.request import LoadRequest
@@ -95,10 +96,11 @@ def _check_fit(
     if match.classes is not None:
         check_head(match.classes, head, f"{facts.where}: the checkpoint's head")
     if match.differences:
+        other = fitting_architecture(facts.checkpoint.state, near=[architecture, facts.stem])
+        hint = f"Did you mean {OPTION}={other}?" if other else f"For a model that timm lacks, {WITH_CODE}."
         without = f" without {_quoted(match.removed)}" if match.removed else ""
         raise ModelError(
-            f"{facts.where}: its keys{without} do not fit {architecture}: {match.describe()}. "
-            f"For a model that timm lacks, {WITH_CODE}."
+            f"{facts.where}: its keys{without} do not fit {architecture}: {match.describe()}. {hint}"
         )
     for name, ours in module.state_dict().items():
         tensor = match.state.get(name, ours)

@@ -35,6 +35,11 @@ class CheckpointFacts:
     checkpoint: Checkpoint
     config: BuildSpec | None
 
+    @property
+    def stem(self) -> str:
+        """The name of the file with the weights, without its suffixes."""
+        return self.file.path.name.partition(".")[0]
+
 
 def read_facts(spec: ModelSpec, request: LoadRequest) -> CheckpointFacts:
     """Read a checkpoint file, or a folder with timm's `config.json` and the weights.

@@ -1,24 +1,47 @@
-"""timm's architectures: check a name, build one, convert names of weights."""
+"""timm's architectures: build one, find the one that fits a checkpoint."""
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import timm
+import torch
 from timm.models import get_pretrained_cfg, is_model
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.messages import did_you_mean
+from quba_check.models.checkpoints.state_dict_match import match_prefix
 from quba_check.models.classifier import model_errors
+from quba_check.models.loaded_module import quiet
 from quba_check.models.model_files import ModelFile
 from quba_check.models.preprocessing.config import PreprocessingConfig, key_text
 
+SEARCH_SECONDS = 8.0
+MAX_LENGTH = 100
+"""Largest number of characters that are compared with names."""
 _WEIGHT_ARGUMENTS = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
 """Arguments of timm that name weights. They are ignored, since the weights are those of the file."""
+_SIZE = re.compile(r"\d+|nano|pico|femto|atto|tiny|small|medium|base|large|huge|giant")
+POPULAR = (
+    *("resnet50", "resnet18", "resnet34", "resnet101", "resnet152", "wide_resnet50_2", "resnext50_32x4d"),
+    *("vit_base_patch16_224", "vit_small_patch16_224", "vit_tiny_patch16_224", "vit_large_patch16_224"),
+    *("deit_tiny_patch16_224", "deit_small_distilled_patch16_224", "deit3_base_patch16_224"),
+    *("convnext_tiny", "convnext_small", "convnext_base", "convnextv2_tiny", "convnextv2_base"),
+    *("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "tf_efficientnet_b0"),
+    *("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2", "tf_efficientnetv2_s"),
+    *("mobilenetv2_100", "mobilenetv3_large_100", "mobilenetv3_small_100", "mobilenetv4_conv_small"),
+    *("swin_tiny_patch4_window7_224", "swin_small_patch4_window7_224", "swin_base_patch4_window7_224"),
+    *("regnety_016", "regnety_032", "densenet121", "densenet201", "vgg16", "vgg16_bn", "inception_v3"),
+    *("mixer_b16_224", "eva02_base_patch14_448", "beit_base_patch16_224", "maxvit_tiny_tf_224"),
+)
+"""Architectures that are tried after those with similar names."""
 OPTION = "--quba-arch"
 
 
@@ -123,7 +146,49 @@ def classifier_layers(module: nn.Module) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+def fitting_architecture(
+    state: Mapping[str, Tensor], *, near: Iterable[str], seconds: float = SEARCH_SECONDS
+) -> str | None:
+    """Return the first timm architecture that a state dict fits, whatever its number of classes.
+
+    The search covers names that differ from `near` in numbers and size words, similar names, then `POPULAR`.
+    All of timm would take minutes.
+
+    Args:
+        state: tensors by name.
+        near: words similar to the name, such as the architecture as given, or the file name.
+        seconds: time limit of the search.
+
+    Returns:
+        A timm name, or None.
+    """
+    deadline = time.monotonic() + seconds
+    known: list[str] = timm.list_models()
+    candidates: list[str] = []
+    for word in near:
+        name = word.partition(".")[0][:MAX_LENGTH].lower()
+        family = _SIZE.sub("#", name)
+        candidates += [other for other in known if _SIZE.sub("#", other) == family]
+        candidates += difflib.get_close_matches(name, known, n=12)
+    for name in dict.fromkeys([*candidates, *POPULAR]):
+        if time.monotonic() > deadline:
+            break
+        module = _meta_module(name)
+        if module is not None and match_prefix(state, module, classifier_layers(module)).is_fitting:
+            return name
+    return None
+
+
 def base_name(name: str) -> str:
     """Return timm's own name of an architecture, without the pretrained tag."""
     config = get_pretrained_cfg(name)
     return str(config.architecture) if config is not None and config.architecture else name.partition(".")[0]
+
+
+def _meta_module(name: str) -> nn.Module | None:
+    """Return an architecture on the meta device, None if it cannot be built there."""
+    try:
+        with quiet(), torch.device("meta"):
+            return cast(nn.Module, timm.create_model(name))
+    except Exception:  # noqa: BLE001  a candidate that cannot be built is skipped
+        return None

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import pytest
 import timm
+import torch
 from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.checkpoints.timm_architectures import (
     OPTION,
+    POPULAR,
     BuildSpec,
     base_name,
     build_architecture,
     check_architecture,
     classifier_layers,
+    fitting_architecture,
 )
 
 
@@ -19,6 +22,10 @@ def message(call, *args, **options):
     with pytest.raises(ModelError) as caught:
         call(*args, **options)
     return str(caught.value)
+
+
+def test_popular_names_are_timms():
+    assert [name for name in POPULAR if not timm.is_model(name)] == []
 
 
 @pytest.mark.parametrize(
@@ -61,3 +68,18 @@ def test_architecture_that_cannot_be_built(monkeypatch):
 
 def test_base_name_leaves_the_tag_out():
     assert base_name("resnet50.a1_in1k") == base_name("resnet50") == "resnet50"
+
+
+def meta_state(name, **options):
+    with torch.device("meta"):
+        return timm.create_model(name, **options).state_dict()
+
+
+def test_the_fitting_architecture_is_found_whatever_its_head():
+    state = meta_state("tf_efficientnet_lite0", num_classes=7)
+    assert fitting_architecture(state, near=["tf_efficientnet_lite3"]) == "tf_efficientnet_lite0"
+    assert fitting_architecture(meta_state("resnet26"), near=["resnet50"]) == "resnet26"
+
+
+def test_the_search_gives_up():
+    assert fitting_architecture(meta_state("resnet26"), near=["resnet50"], seconds=-1) is None
