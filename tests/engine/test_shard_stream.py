@@ -78,7 +78,7 @@ def engine_of(suite: Suite, folder: Path, elsewhere: Elsewhere) -> Engine:
         driver.classifier,
         driver.suite,
         driver.store,
-        driver.engine._digests,
+        driver.engine.cache_keys._digests,
         driver.protocol,
         executor=elsewhere,
     )
@@ -119,7 +119,7 @@ def test_two_engines_of_one_process_do_not_wait_for_each_other(engine: Engine, e
         engine.classifier,
         engine.suite,
         engine.store,
-        engine._digests,
+        engine.cache_keys._digests,
         Protocol.named("released"),
         executor=Elsewhere(elsewhere.worker),
     )
