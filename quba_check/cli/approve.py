@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import getpass
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from quba_check.cli.files import read_run
+from quba_check.cli.files import check_waivers, read_run
 from quba_check.cli.parser import Checked, record_argument, store_option
+from quba_check.comparison.compatibility import differences
 from quba_check.comparison.looser import looser_demands
 from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import Given
-from quba_check.messages import one_line
-from quba_check.records.baselines import FOLDER, NAME, RECORD, Approval, last_approval, write_baseline
+from quba_check.gate.option_values import Given, parse_text
+from quba_check.gate.threshold_files import shown_path
+from quba_check.messages import listed, one_line
+from quba_check.records.baselines import (
+    FOLDER,
+    NAME,
+    RECORD,
+    Approval,
+    last_approval,
+    project_root,
+    write_baseline,
+)
 from quba_check.records.files import read_record, read_record_and_digest
+from quba_check.records.record import Record
 from quba_check.reports.verdict_labels import release_line, summary_line
 
 
@@ -32,32 +44,50 @@ def _name(given: Given) -> str:
 @click.command("approve", epilog="Example: quba-check approve demo.json --name release")
 @record_argument
 @click.option(
-    "--name", type=Checked(_name), default="release", metavar="NAME", help="the baseline (default: release)"
+    "--name",
+    type=Checked(_name),
+    metavar="NAME",
+    help="the baseline (else that of the run's threshold file, else release)",
 )
-@click.option("--by", metavar="WHO", help="who approves it (else the user of this machine)")
-@click.option("--reason", metavar="TEXT", help="why; needed for a record whose verdict is not pass")
+@click.option(
+    "--by", type=Checked(parse_text), metavar="WHO", help="who approves it (else the user of this machine)"
+)
+@click.option(
+    "--reason",
+    type=Checked(parse_text),
+    metavar="TEXT",
+    help="why; needed for a record whose verdict is not pass, or of other images than the one it replaces",
+)
 @store_option
-def approve(path: Path, name: str, by: str | None, reason: str | None, store: str | Path | None) -> None:
-    """Make a record the baseline of later runs: baselines/NAME in this folder.
+def approve(
+    path: Path, name: str | None, by: str | None, reason: str | None, store: str | Path | None
+) -> None:
+    """Make a record the baseline of later runs: baselines/NAME in the project's root folder.
 
     The folder has the record, its per-image results, and the history with a line for each approval. Threshold
     files name it by 'baseline: NAME'. An earlier record of that name is replaced.
     """
     record, digest = read_record_and_digest(path)
-    verdict, words = record.overall_verdict, one_line(reason or "").strip()
-    if verdict != "pass" and not words:
-        raise UserError(
-            f"{path}: its verdict is '{verdict}' ({release_line(record)}). Allowed: a record that releases "
-            "its model, or any with --reason TEXT."
-        )
+    words, verdict = one_line(reason or "").strip(), record.overall_verdict
+    check_waivers(record, path)
+    name = name or (record.baseline if record.baseline and NAME.fullmatch(record.baseline) else "release")
+    folder = project_root() / FOLDER / name
+    before = _earlier(folder)
+    problems = [release_line(record)] if verdict != "pass" else []
+    if before is not None:
+        limit, seed = record.limit, record.environment.seed
+        others = differences(before, record.protocol, record.suite, limit=limit, seed=seed)
+        problems += [f"it differs from the record that it replaces in {listed(others)}"] if others else []
+    if problems and not words:
+        raise UserError(f"{path}: {'; '.join(problems)}. To approve it nevertheless: --reason TEXT.")
     images = read_run(path, store).images
-    folder = Path(FOLDER) / name
     waived = tuple(row.name for row in record.verdicts if row.outcome == "waived")
     time = datetime.now(UTC).isoformat(timespec="seconds")
     who = one_line(by or getpass.getuser())
-    lines = [f"approved: {record.model.name} as {folder}, by {who}", f"  {summary_line(record)}"]
-    if (folder / RECORD).exists():
-        before, last = read_record(folder / RECORD), last_approval(folder / RECORD)
+    label = shown_path(folder, Path.cwd())
+    lines = [f"approved: {record.model.name} as {label}, by {who}", f"  {summary_line(record)}"]
+    if before is not None:
+        last = last_approval(folder / RECORD)
         lines.append(f"  replaces {before.model.name}, approved {last.get('time')} by {last.get('by')}")
         lines += [f"  looser: {text}" for text in looser_demands(before.verdicts, record.verdicts)]
     approval = Approval(time, who, words, record.model.name, verdict, waived, digest)
@@ -66,3 +96,10 @@ def approve(path: Path, name: str, by: str | None, reason: str | None, store: st
         lines.append(f"  no per-image results are next to {path} or in the store: drops are judged unpaired")
     lines.append(f"in the threshold file: baseline: {name}")
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _earlier(folder: Path) -> Record | None:
+    """Return the record that is replaced; None without one that can be read."""
+    with suppress(UserError):
+        return read_record(folder / RECORD)
+    return None

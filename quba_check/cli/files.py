@@ -9,8 +9,9 @@ from pathlib import Path
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.demand import Thresholds
-from quba_check.errors import OptionError
-from quba_check.records.baselines import approved_record
+from quba_check.demands.waivers import today
+from quba_check.errors import OptionError, UserError
+from quba_check.records.baselines import approved_record, project_root
 from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
 from quba_check.records.record import Record
 from quba_check.reports.tables import fit_encoding
@@ -32,7 +33,7 @@ def stated_baseline(thresholds: Thresholds, store: str | Path | None) -> StoredR
     if thresholds.baseline is None:
         return None
     location = store or default_location()
-    path = approved_record(thresholds.baseline, Path(), local_folder(location))
+    path = approved_record(thresholds.baseline, project_root(), local_folder(location))
     return None if path is None else read_run(path, location)
 
 
@@ -42,6 +43,20 @@ def facts_of(record: Record | None) -> SuiteFacts:
     from quba_check.tuning.record_facts import suite_facts
 
     return suite_facts(record) if record else published_facts()
+
+
+def check_waivers(record: Record, path: Path) -> None:
+    """Refuse a record with a waiver that has expired since its run.
+
+    Raises:
+        UserError: it has one.
+    """
+    for row in record.verdicts:
+        if row.outcome == "waived" and row.waiver is not None and row.waiver.until < today():
+            raise UserError(
+                f"{path}: the waiver of {row.name} has expired, got {row.waiver.until}. Allowed: {today()} "
+                "or later. Run the gate again."
+            )
 
 
 def check_not_read(output: Path | None, records: Iterable[Path], option: str = "--output") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import stated_baseline
+from quba_check.cli.files import check_waivers, stated_baseline
 from quba_check.cli.parser import INPUT, Checked, records_argument, store_option
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError
@@ -82,6 +82,7 @@ def verdict(
     _check_models(records, models)
     for path, record in records.items():
         _check_time(record, path, since)
+        check_waivers(record, path)
     overall = []
     for path, stored in records.items():
         record = stored

@@ -112,6 +112,11 @@ class Demand:
         return self.bound in DROPS
 
     @property
+    def is_comparative(self) -> bool:
+        """True if it compares with another model, from a baseline or a reference."""
+        return self.needs_baseline or self.dimension == "parity"
+
+    @property
     def name(self) -> str:
         """Target and bound: `corruption_robustness.fog[min]`; tuning the threshold keeps the name."""
         return f"{self.target}[{self.bound}]"

@@ -68,7 +68,7 @@ def _day(value: Any) -> Any:
 def _words(value: Any) -> Any:
     if isinstance(value, str) and value.strip():
         return one_line(value)
-    raise ValueError(f"got {describe(value)}. Allowed: text.")
+    raise ValueError(f"got {describe(value)}. Allowed: text that is not empty.")
 
 
 Words = Annotated[str, BeforeValidator(_words)]
@@ -333,7 +333,7 @@ class ThresholdFile(Strict):
         None, description="The file next to this one, or the shipped profile, that this one extends."
     )
     protocol: ProtocolName | None = Field(None, description="The protocol of the thresholds.")
-    baseline: str | None = Field(
+    baseline: Words | None = Field(
         None,
         description="What drops are counted from: a name given to `quba-check approve`, or the path or URL "
         "of a record (else --quba-baseline).",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from quba_check.core.grade import LETTERS
@@ -19,6 +19,11 @@ _BOUNDS: Mapping[str, tuple[str, ...]] = {
     "at_most": ("max", *DROPS),
 }
 """Bounds to which a waiver can apply, by the key of its worst value."""
+
+
+SEVERAL = "; with several, state the others in another threshold file"
+LONGEST = timedelta(days=366)
+"""Longest time for which a waiver holds."""
 
 
 def today() -> date:
@@ -55,7 +60,7 @@ def waiver_of(entry: Tree) -> tuple[str, Waiver] | None:
     if len(bounds) != 1:
         raise ThresholdError(
             f"{where}: {limits[0]} {limit} applies to {listed(bounds) or 'no demand'}. Allowed: next to one "
-            f"bound of {listed(_BOUNDS[limits[0]])}."
+            f"bound of {listed(_BOUNDS[limits[0]])}{SEVERAL if bounds else ''}."
         )
     threshold = _value(entry, bounds[0])
     if not _is_looser(limit, threshold, limits[0]):
@@ -68,6 +73,11 @@ def waiver_of(entry: Tree) -> tuple[str, Waiver] | None:
             f"{where}: the tier of the demand does not block. Allowed: a demand that blocks."
         )
     waiver = Waiver(until=until.value, by=located["by"].value, reason=located["reason"].value, limit=limit)
+    if waiver.until > today() + LONGEST:
+        raise ThresholdError(
+            f"{document.at(until.location)}: {dotted_path(until.location)}: got {waiver.until}. Allowed: a "
+            f"day within a year, {today() + LONGEST} or earlier."
+        )
     if waiver.until < today():
         raise ThresholdError(
             f"{document.at(until.location)}: {dotted_path(until.location)}: the waiver has expired, got "

@@ -15,9 +15,10 @@ from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed
-from quba_check.records.baselines import approved_record
+from quba_check.records.baselines import FOLDER, RECORD, approved_record, baseline_folder
 from quba_check.records.files import read_record_and_digest
 from quba_check.storage.locations import local_folder
+from quba_check.storage.user_files import is_url
 from quba_check.verdicts.decision import NO_BASELINE
 
 
@@ -75,9 +76,12 @@ class SessionBaseline:
         """The reason for no baseline, with what to do."""
         if not self.stated:
             return NO_BASELINE
-        names = listed(f"'{name}'" for name in self.stated)
+        name = self.stated[0]
+        known = sorted(path.parent.name for path in (self._root / FOLDER).glob(f"*/{RECORD}"))
+        others = f" Approved are: {listed(known)}." if known else ""
+        place = name if is_url(name) else shown_path(baseline_folder(name, self._root), self._root)
         return (
-            f"first release: there is no baseline {names} yet. Approve a record with "
+            f"first release: there is no approved record in {place} yet.{others} Approve one with "
             "'quba-check approve', or give --quba-first-release"
         )
 
@@ -101,13 +105,20 @@ class SessionBaseline:
         """Check the baseline against the options and the demands of the session.
 
         Raises:
-            OptionError: `--quba-first-release` with a baseline, or `--quba-no-looser` without one or with
-                looser demands.
+            OptionError: `--quba-first-release` with a baseline, `--quba-no-looser` without one or with looser
+                demands, or a stated baseline that is missing and that no demand reports.
         """
-        run, options = self.run, self._options
+        run, options, demands = self.run, self._options, list(demands)
+        if options.first_release and options.no_looser:
+            raise OptionError(
+                "--quba-no-looser: got --quba-first-release too, which has no demands to compare with. "
+                "Allowed: one of both."
+            )
         if run is None:
-            if options.no_looser and not options.first_release:
-                raise OptionError(f"--quba-no-looser: {self.reason_for_none}.")
+            is_reported = any(one.demand.is_comparative for one in demands)
+            if options.no_looser or (self.stated and not options.first_release and not is_reported):
+                origin = "baseline" if self.stated else "--quba-no-looser"
+                raise OptionError(f"{origin}: {self.reason_for_none}.")
             return
         if options.first_release:
             raise OptionError(

@@ -186,6 +186,7 @@ class ResultCollector:
             findings=finding_rows([*examined, *findings]),
             warnings=tuple(_baseline_warnings(gate, protocol)),
             reference=None if reference is None else model_row(reference, reference.classifier.name),
+            baseline=next(iter(gate.approved.stated), None),
         )
 
     def verdict(self, planned: PlannedDemand, missing_reason: str) -> VerdictRow:
@@ -247,7 +248,7 @@ def _demands(gate: GateSession) -> Iterator[Demand]:
 
 def _reference_notes(gate: GateSession, model: Classifier, reference: Classifier) -> Iterator[str]:
     """Yield notes on a reference: unused, or with another preprocessing."""
-    if not any(demand.dimension == "parity" or demand.needs_baseline for demand in _demands(gate)):
+    if not any(demand.is_comparative for demand in _demands(gate)):
         yield f"the reference {reference.name} decides nothing: no demand is on parity or has a drop"
     elif model.preprocessing.describe() != (text := reference.preprocessing.describe()):
         yield f"the reference {reference.name} prepares images differently: {text}"

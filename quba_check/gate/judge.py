@@ -134,8 +134,8 @@ class Judge:
 
         Such a demand blocks even if it is optional, unless the user states that it is the first release.
         """
-        approved, is_compared = self._gate.approved, demand.needs_baseline or demand.dimension == "parity"
-        if not is_compared or approved.run is not None or self._gate.options.reference is not None:
+        approved, reference = self._gate.approved, self._gate.options.reference
+        if not demand.is_comparative or approved.run is not None or reference is not None:
             return demand, evidence
         if approved.is_first_release:
             reason = "first release: there is no baseline yet (--quba-first-release)"

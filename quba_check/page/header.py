@@ -10,7 +10,7 @@ from quba_check.page.demands import DemandView
 from quba_check.page.reference import Reference
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow, OverallVerdict
-from quba_check.reports.verdict_labels import limited_words, waived_words
+from quba_check.reports.verdict_labels import limited_words, verdict_words, waived_words
 
 WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
     "pass": ("PASS", "good", "This model may be released: no demand blocks it."),
@@ -24,9 +24,16 @@ WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
 """Word, kind and meaning of each overall verdict. The kind chooses form and colour of the sign."""
 
 
+def head_of(record: Record) -> tuple[str, str, str]:
+    """Return word, kind and meaning of the verdict; a release with waivers has a warning's sign."""
+    word, kind, meaning = WORDS[record.overall_verdict]
+    words = verdict_words(record)
+    return (word, kind, meaning) if words == record.overall_verdict else (words.upper(), "warn", meaning)
+
+
 def meaning_of(record: Record) -> str:
     """Return the verdict in a sentence, with left-out images and other doubts about it."""
-    sentences = [WORDS[record.overall_verdict][2]]
+    sentences = [head_of(record)[2]]
     if record.overall_verdict == "pass":
         sentences += [f"Judged {words}." for words in limited_words(record)]
         sentences += [f"Not met but {words}." for words in waived_words(record)]

@@ -20,7 +20,7 @@ from quba_check.page.changes import better_model, changes
 from quba_check.page.columns import columns
 from quba_check.page.demands import demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
-from quba_check.page.header import WORDS, blocking, grades, meaning_of, readable_time
+from quba_check.page.header import blocking, grades, head_of, meaning_of, readable_time
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
@@ -54,6 +54,7 @@ _FILTERS = (
     formula,
     grade_line,
     grades,
+    head_of,
     hashes,
     heading,
     input_text,
@@ -132,7 +133,6 @@ def _view(
         "dimensions": dimension_views(records, compared_with),
         "sets": set_rows(records),
         "longest_text": LONGEST_TEXT,
-        "verdict_words": WORDS,
         "ranking": ranking(records, known),
         "highest_weight": HIGHEST_WEIGHT,
         "weight_step": WEIGHT_STEP,

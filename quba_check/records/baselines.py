@@ -21,6 +21,7 @@ FOLDER = "baselines"
 """Folder of the baselines next to a project's root, one folder each."""
 RECORD = "record.json"
 """Name of the approved record in its folder."""
+_ROOT_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 """Names of baselines; anything else is a path or a URL."""
 
@@ -57,12 +58,28 @@ def approved_record(location: str, root: Path, copies: Path) -> Path | None:
         copies: folder of this machine for the files of a URL.
 
     Raises:
-        UserError: the files at a URL cannot be read or copied.
+        UserError: the record is missing next to its history, or the files at a URL cannot be read or copied.
     """
     if is_url(location):
         return _copied(location, copies)
-    path = (root / FOLDER / location if NAME.fullmatch(location) else Path(location)) / RECORD
-    return path if path.exists() else None
+    path = baseline_folder(location, root) / RECORD
+    if path.exists():
+        return path
+    if (path.parent / HISTORY).exists():
+        raise UserError(f"baseline: {path} is missing. Restore it, or approve a record again.")
+    return None
+
+
+def baseline_folder(location: str, root: Path) -> Path:
+    """Return the folder of a baseline: that of its name, or a path as it is."""
+    return root / FOLDER / location if NAME.fullmatch(location) else Path(location)
+
+
+def project_root() -> Path:
+    """Return the root of the project around the current folder, as pytest finds it; else that folder."""
+    here = Path.cwd()
+    folders = (folder for folder in (here, *here.parents) for name in _ROOT_FILES if (folder / name).exists())
+    return next(folders, here)
 
 
 def _copied(url: str, copies: Path) -> Path | None:

@@ -157,6 +157,7 @@ class Record(JsonRow):
         findings: the doctor's findings on the model, before the run and from its clean answers.
         warnings: reasons to doubt the verdicts as a whole, shown before them.
         reference: the model that parity and drops compare with; None without `--quba-reference`.
+        baseline: the baseline that the threshold files state: a name, path or URL; None without one.
     """
 
     schema_version: SchemaVersion = Field(default=1, alias="schema")
@@ -176,6 +177,7 @@ class Record(JsonRow):
     findings: tuple[FindingRow, ...] = ()
     warnings: tuple[str, ...] = ()
     reference: ModelRow | None = None
+    baseline: str | None = None
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property

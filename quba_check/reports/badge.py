@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict
-from quba_check.reports.verdict_labels import waived_words
+from quba_check.reports.verdict_labels import verdict_words
 
 LABEL = "QUBA"
 LABEL_COLOUR = "#4a505a"
@@ -56,8 +56,7 @@ def badge_svg(record: Record) -> str:
 def badge_message(record: Record) -> str:
     """Return verdict and letters, such as `pass, grade A`; the verdict alone if not graded."""
     letters = dict.fromkeys(grade.letter for grade in record.grades if grade.letter is not None)
-    is_waived = record.overall_verdict == "pass" and waived_words(record)
-    words: list[str] = ["pass with waivers" if is_waived else record.overall_verdict]
+    words = [verdict_words(record)]
     if letters:
         words.append(f"{'grade' if len(letters) == 1 else 'grades'} {' and '.join(letters)}")
     return ", ".join(words)

@@ -82,6 +82,8 @@ def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
     if verdict.outcome == "pass" or value == limit:
         return NONE if verdict.is_met else "not shown to be met"
     is_short = value < limit
+    if is_short != (verdict.bound == "min") and verdict.outcome == "waived":
+        return "not shown to be met"
     if is_short != (verdict.bound == "min") and verdict.waiver is not None:
         return "remove its waiver"
     if is_short != (verdict.bound == "min"):  # the early decision, or a value not shown to meet the bound

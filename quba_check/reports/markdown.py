@@ -26,7 +26,7 @@ from quba_check.reports.verdict_labels import (
     label,
     limited_words,
     summary_line,
-    waived_words,
+    verdict_words,
     warning_lines,
 )
 
@@ -37,7 +37,7 @@ MOST_FAILED = 10
 MOST_RUNS = 50
 """Largest number of runs in a summary of verdicts alone."""
 _CUT = f"*Cut to {LARGEST // 1000} kB. The records have all demands, explanations and notes.*"
-_LONGEST_REASON = 160
+_LONGEST_REASON, _LONGEST_WARNING = 160, 3_000
 _WIDTH = 110
 """Width of explanations in columns; readers of Markdown do not wrap code."""
 _HEADLINES: Mapping[OverallVerdict, str] = {
@@ -133,8 +133,9 @@ def _verdict_line(record: Record) -> str:
         for grade in record.grades
         if grade.letter is not None
     ]
-    is_waived = record.overall_verdict == "pass" and waived_words(record)
-    headline = "⚠️ PASS WITH WAIVERS" if is_waived else _HEADLINES[record.overall_verdict]
+    words = verdict_words(record)
+    is_plain = words == record.overall_verdict
+    headline = _HEADLINES[record.overall_verdict] if is_plain else f"⚠️ {words.upper()}"
     return " · ".join(
         [
             f"### {headline}: {code(record.model.name)}",
@@ -147,7 +148,9 @@ def _verdict_line(record: Record) -> str:
 
 def _unmet_demands(run: Run, url: str) -> Iterator[str]:
     """Yield warnings, equality of answers, the table of unmet demands, and notes."""
-    yield from (code(line, 300) for line in (*warning_lines(run.record), *parity_lines(run.record)))
+    yield from (
+        code(line, _LONGEST_WARNING) for line in (*warning_lines(run.record), *parity_lines(run.record))
+    )
     unmet = sorted(
         (row for row in run.record.verdicts if not row.is_met),
         key=lambda row: (not row.blocks, LABELS.index(label(row))),

@@ -143,6 +143,12 @@ def release_line(record: Record) -> str:
     return "; ".join(["released: no", *reasons])
 
 
+def verdict_words(record: Record) -> str:
+    """Return the overall verdict in words; a release with waived demands is no plain pass."""
+    is_waived = record.overall_verdict == "pass" and waived_words(record)
+    return "pass with waivers" if is_waived else record.overall_verdict
+
+
 def waived_words(record: Record) -> list[str]:
     """Return the waived demands in words, each with its last day; empty without any."""
     waivers = [(row.name, row.waiver) for row in record.verdicts if row.outcome == "waived"]

@@ -8,10 +8,11 @@ from rich.text import Text
 
 from quba_check.core.grade import Grade
 from quba_check.reports.tables import table_text, wrapped
-from quba_check.reports.verdict_labels import LOOKS, label
+from quba_check.reports.verdict_labels import LOOKS, label, verdict_words
 from quba_check.tuning.what_if import WhatIf
 from quba_check.verdicts import Verdict
 
+_RELEASED = {"pass": "yes", "pass with waivers": "yes, waived"}
 WIDTH = 80
 """Columns at which reasons below the table are wrapped."""
 
@@ -33,7 +34,7 @@ def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
                 f"{outcome} {verdict.demand.threshold_text}{caveat}", style=LOOKS[outcome].style
             )
     rows: list[Sequence[str | Text]] = [(name, *row) for name, row in cells.items()]
-    released = ("yes" if one.record.overall_verdict == "pass" else "no" for one in judged)
+    released = (_RELEASED.get(verdict_words(one.record), "no") for one in judged)
     rows.append([Text(word, "bold") for word in ("released", *released)])
     record = judged[0].record
     heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n"

@@ -42,10 +42,9 @@ def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iter
         `unmeasurable`; `skipped` if data are missing and the demand is optional.
     """
     verdict, waiver = _judge(demand, evidence, policy, others), demand.waiver
-    is_allowed = verdict.outcome == "uncertain" and policy.uncertain == "allow"
-    if waiver is None or verdict.value is None or verdict.reason or is_allowed:
+    if waiver is None or verdict.value is None or verdict.reason:
         return verdict
-    if verdict.outcome == "pass":
+    if verdict.outcome == "pass" or (verdict.outcome == "uncertain" and policy.uncertain == "allow"):
         return replace(verdict, outcome="fail", has_needless_waiver=True)
     allowed = _judge_by_point(replace(demand, threshold=waiver.limit, waiver=None), evidence)
     return replace(verdict, outcome="waived") if allowed.outcome == "pass" else verdict

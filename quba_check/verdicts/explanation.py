@@ -70,19 +70,16 @@ def _headline(verdict: Verdict) -> str:
         return f"{target} {event}: {verdict.reason}"
     if verdict.reason:
         return f"{target} {_formatted(verdict, value)} is {verdict.reason}"
-    relation = _relation(verdict)
-    if verdict.outcome == "uncertain":
-        bound = f"{_formatted(verdict, threshold)}{_score_and_percentile(verdict)}"
+    relation, needless = _relation(verdict), ", so it needs no waiver" if verdict.has_needless_waiver else ""
+    if _is_uncertain(verdict):
+        bound = f"{_formatted(verdict, threshold)}{needless}{_score_and_percentile(verdict)}"
         return f"{target} {_formatted(verdict, value)} {relation} {bound}"
     if isinstance(value, str) or isinstance(threshold, str):
-        needless = ", so it needs no waiver" if verdict.has_needless_waiver else ""
         return f"{target} {value} {relation} {threshold}{needless}{_score_and_percentile(verdict)}"
     unit = verdict.unit or ""
     value_text, bound_text = format_distinct(value, threshold, unit)
-    if verdict.has_needless_waiver:
-        return f"{target} {value_text} {relation} {bound_text}, so it needs no waiver"
-    if verdict.outcome == "pass":
-        return f"{target} {value_text} {relation} {bound_text}"
+    if verdict.outcome == "pass" or needless:
+        return f"{target} {value_text} {relation} {bound_text}{needless}"
     direction = "short" if demand.bound == "min" else "over"
     gap = format_gap(value, threshold, unit)
     return f"{target} {value_text} {relation} {bound_text} ({direction} by {gap})"
@@ -90,9 +87,15 @@ def _headline(verdict: Verdict) -> str:
 
 def _relation(verdict: Verdict) -> str:
     met, missed = ("at least", "below") if verdict.demand.bound == "min" else ("at most", "above")
-    if verdict.outcome == "uncertain":
+    if _is_uncertain(verdict):
         return f"is not shown to be {met if verdict.policy.uncertain == 'fail' else missed}"
     return f"is {met if verdict.outcome == 'pass' or verdict.has_needless_waiver else missed}"
+
+
+def _is_uncertain(verdict: Verdict) -> bool:
+    """True if the bound lies within the noise and the policy asks for more, also if it is waived."""
+    decides = verdict.outcome in ("waived", "fail") and verdict.policy.uncertain != "point"
+    return verdict.outcome == "uncertain" or (decides and verdict.within_noise)
 
 
 def _formatted(verdict: Verdict, number: float | str) -> str:

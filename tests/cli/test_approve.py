@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from support.gated import CORRUPTION
 from support.tuned import record
 
 from quba_check.cli.main import main
-from quba_check.records.verdict import VerdictRow
+from quba_check.demands.waivers import today
+from quba_check.records.verdict import VerdictRow, Waiver
 
 
 def verdict(**changed: object) -> VerdictRow:
@@ -65,15 +67,15 @@ def test_a_record_is_approved_and_replaced(capsys: pytest.CaptureFixture[str]) -
     [
         (
             "bad.json",
-            "bad.json: its verdict is 'fail' (released: no; failed: corruption_robustness[min]). "
-            "Allowed: a record "
-            "that releases its model, or any with --reason TEXT.",
+            "bad.json: released: no; failed: corruption_robustness[min]. To approve it nevertheless: "
+            "--reason "
+            "TEXT.",
         ),
         (
             "bad.json --reason ' '",
-            "bad.json: its verdict is 'fail' (released: no; failed: corruption_robustness[min]). "
-            "Allowed: a record "
-            "that releases its model, or any with --reason TEXT.",
+            "bad.json: released: no; failed: corruption_robustness[min]. To approve it nevertheless: "
+            "--reason "
+            "TEXT.",
         ),
         (
             "good.json --name ../x",
@@ -92,3 +94,54 @@ def test_a_reason_approves_what_failed(capsys: pytest.CaptureFixture[str]) -> No
     assert code == 0
     assert "approved: r50 as baselines/v1, by ann\n" in out
     assert json.loads(Path("baselines/v1/approvals.jsonl").read_text())["verdict"] == "fail"
+
+
+def test_the_name_is_that_of_the_threshold_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("named.json").write_text(record(verdicts=[verdict()], baseline="shop").to_json(), encoding="utf-8")
+    Path("url.json").write_text(record(verdicts=[verdict()], baseline="s3://b/x").to_json(), encoding="utf-8")
+    assert run(capsys, "named.json --by ann")[1].startswith("approved: r50 as baselines/shop, by ann\n")
+    assert run(capsys, "url.json --by ann")[1].startswith("approved: r50 as baselines/release, by ann\n")
+
+
+def test_the_folder_is_that_of_the_project(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    assert run(capsys, "../good.json")[0] == 0
+    assert (tmp_path / "baselines/release/record.json").exists()
+    assert not Path("baselines").exists()
+
+
+def test_a_record_of_other_images_needs_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    suite = {"name": "other", "root": "/data", "fingerprint": "2" * 32}
+    Path("other.json").write_text(record(verdicts=[verdict()], suite=suite).to_json(), encoding="utf-8")
+    run(capsys, "good.json --by ann")
+    assert run(capsys, "other.json") == (
+        4,
+        "",
+        "ERROR: other.json: it differs from the record that it replaces in suite (tiny and other), images of "
+        "the suite. To approve it nevertheless: --reason TEXT.\n",
+    )
+    assert run(capsys, "other.json --reason 'new images' --by ann")[0] == 0
+
+
+def test_a_damaged_record_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "good.json --by ann")
+    Path("baselines/release/record.json").write_text("", encoding="utf-8")
+    code, out, _ = run(capsys, "good.json --by ann")
+    assert (code, "replaces" in out) == (0, False)
+
+
+def test_an_expired_waiver_releases_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    waiver = Waiver(until=today() - timedelta(days=1), by="ann", reason="r", limit=0.1)
+    rows = [verdict(outcome="waived", waiver=waiver)]
+    Path("waived.json").write_text(record(verdicts=rows, unselected=0).to_json(), encoding="utf-8")
+    message = (
+        f"ERROR: waived.json: the waiver of corruption_robustness[min] has expired, got {waiver.until}. "
+        f"Allowed: {today()} or later. Run the gate again.\n"
+    )
+    assert run(capsys, "waived.json --reason x") == (4, "", message)
+    assert main(["verdict", "waived.json"]) == 4
+    assert capsys.readouterr().err == message

@@ -117,7 +117,7 @@ def test_the_digest_of_the_demands_has_the_waiver(read):
         ),
         (
             "{min: 0.5, waive: {until: 2027-01-31, by: '', reason: r}}",
-            "accuracy.waive.by: got text ''. Allowed: text.",
+            "accuracy.waive.by: got text ''. Allowed: text that is not empty.",
         ),
         (
             "{min: 0.5, waive: {until: 2026-06-29, by: ann, reason: r, at_least: 0.4}}",
@@ -148,8 +148,12 @@ def test_the_digest_of_the_demands_has_the_waiver(read):
         (
             f"{{max_drop: 0.1, max_relative_drop: 0.2, waive: {{{WAIVE}, at_most: 0.4}}}}",
             "accuracy.waive: at_most 0.4 applies to max_drop, max_relative_drop. Allowed: next to one "
-            "bound of max, "
-            "max_drop, max_relative_drop.",
+            "bound of max, max_drop, max_relative_drop; with several, state the others in another "
+            "threshold file.",
+        ),
+        (
+            "{min: 0.5, waive: {until: 2027-07-02, by: ann, reason: r, at_least: 0.4}}",
+            "accuracy.waive.until: got 2027-07-02. Allowed: a day within a year, 2027-07-01 or earlier.",
         ),
         (
             f"{{min: 0.5, waive: {{{WAIVE}, at_least: 0.5}}}}",

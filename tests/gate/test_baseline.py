@@ -9,7 +9,7 @@ from gate.conftest import NewGate, loaded_judge
 from support.gated import CORRUPTION
 from support.tuned import record, thresholds
 
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, UserError
 from quba_check.gate.baseline import SessionBaseline
 from quba_check.gate.collector import ResultCollector
 from quba_check.gate.options import Options
@@ -19,8 +19,8 @@ from quba_check.records.record import Record
 
 DROP = "baseline: release\ndimensions: {accuracy: {max_drop: 0.01, optional: true}}"
 MISSING = (
-    "first release: there is no baseline 'release' yet. Approve a record with 'quba-check approve', or give "
-    "--quba-first-release"
+    "first release: there is no approved record in baselines/release yet. Approve one with "
+    "'quba-check approve', or give --quba-first-release"
 )
 SKIPPED = "first release: there is no baseline yet (--quba-first-release)"
 
@@ -48,9 +48,28 @@ def test_a_first_release_blocks_even_if_the_demand_is_optional(new_gate: NewGate
     assert one.warnings == (MISSING,)
 
 
-def test_a_stated_baseline_that_is_missing_is_reported_without_drops(new_gate: NewGate) -> None:
-    one = judged(new_gate("baseline: release\ndimensions: {accuracy: {min: 0}}"))
-    assert (one.overall_verdict, one.warnings) == ("pass", (MISSING,))
+def test_a_stated_baseline_that_no_demand_reports_must_exist(new_gate: NewGate, tmp_path: Path) -> None:
+    text = "baseline: relase\ndimensions: {accuracy: {min: 0}}"
+    approve(tmp_path, record())
+    with pytest.raises(OptionError) as caught:
+        new_gate(text).check_files()
+    assert str(caught.value) == (
+        "baseline: first release: there is no approved record in baselines/relase yet. Approved are: "
+        "release. "
+        "Approve one with 'quba-check approve', or give --quba-first-release."
+    )
+    new_gate(text, first_release=True).check_files()
+
+
+def test_a_record_that_is_missing_next_to_its_history(new_gate: NewGate, tmp_path: Path) -> None:
+    approve(tmp_path, record())
+    (tmp_path / "baselines/release/record.json").unlink()
+    with pytest.raises(UserError) as caught:
+        new_gate(DROP, first_release=True).check_files()
+    assert str(caught.value) == (
+        f"baseline: {tmp_path}/baselines/release/record.json is missing. Restore it, or approve a "
+        f"record again."
+    )
 
 
 def test_a_first_release_is_stated(new_gate: NewGate) -> None:
@@ -100,7 +119,19 @@ def test_the_stated_baseline_is_used(new_gate: NewGate, tmp_path: Path) -> None:
             "FILE.json "
             "(what-if: --baseline), or a model with --quba-reference.",
         ),
-        (DROP.replace("release", "other"), {"no_looser": True}, f"--quba-no-looser: {MISSING}."),
+        (
+            DROP.replace("release", "other"),
+            {"no_looser": True},
+            "baseline: first release: there is no approved record in baselines/other yet. Approved are: "
+            "release. Approve one with 'quba-check approve', or give --quba-first-release.",
+        ),
+        (
+            DROP,
+            {"no_looser": True, "first_release": True},
+            "--quba-no-looser: got --quba-first-release too, which has no demands to compare with. "
+            "Allowed: one "
+            "of both.",
+        ),
     ],
 )
 def test_options_that_the_baseline_excludes(
@@ -109,11 +140,11 @@ def test_options_that_the_baseline_excludes(
     approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
     with pytest.raises(OptionError) as caught:
         new_gate(text, **options).check_files()
-    assert str(caught.value) == message.replace("'release' yet", "'other' yet")
+    assert str(caught.value) == message
 
 
 def test_options_without_conflict(new_gate: NewGate, tmp_path: Path) -> None:
-    new_gate(DROP, first_release=True, no_looser=True).check_files()
+    new_gate(DROP, first_release=True).check_files()
     approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
     text = "baseline: release\ndimensions: {corruption_robustness: {min: 0.5}, accuracy: {max_drop: 0}}"
     new_gate(text, no_looser=True).check_files()

@@ -503,6 +503,14 @@ def test_waivers():
         "corruption_robustness 0.550 is at least 0.500, so it needs no waiver",
         "  remove 'waive': waived until 2027-01-31 by ann: new data",
     ]
+    shown = {
+        word: explanation(judge(demand, noisy(value, 0.02), Policy(word))).splitlines()[0]
+        for word, value in (("fail", 0.51), ("allow", 0.49))
+    }
+    assert shown == {
+        "fail": "corruption_robustness 0.510 is not shown to be at least 0.500",
+        "allow": "corruption_robustness 0.490 is not shown to be below 0.500, so it needs no waiver",
+    }
     letter = replace(LETTER, waiver=waiver.model_copy(update={"limit": "F"}))
     headline = explanation(judge(letter, replace(GRADE, letter="B"))).splitlines()[0]
     assert headline.startswith("quba.grade B is at least C, so it needs no waiver (")
