@@ -130,7 +130,7 @@ class Judge:
         )
 
     def _with_baseline(self, demand: Demand, evidence: Judged) -> tuple[Demand, Judged]:
-        """Return a demand with its evidence, or with the reason why there is nothing to compare with.
+        """Return a demand with its evidence, or with the reason for no baseline.
 
         Such a demand blocks even if it is optional, unless the user states that it is the first release.
         """

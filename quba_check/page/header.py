@@ -25,7 +25,10 @@ WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
 
 
 def head_of(record: Record) -> tuple[str, str, str]:
-    """Return word, kind and meaning of the verdict; a release with waivers has a warning's sign."""
+    """Return word, kind and meaning of the verdict.
+
+    A release with waivers has the sign of a warning.
+    """
     word, kind, meaning = WORDS[record.overall_verdict]
     words = verdict_words(record)
     return (word, kind, meaning) if words == record.overall_verdict else (words.upper(), "warn", meaning)

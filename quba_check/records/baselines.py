@@ -71,12 +71,12 @@ def approved_record(location: str, root: Path, copies: Path) -> Path | None:
 
 
 def baseline_folder(location: str, root: Path) -> Path:
-    """Return the folder of a baseline: that of its name, or a path as it is."""
+    """Return the folder of a baseline, by its name or path."""
     return root / FOLDER / location if NAME.fullmatch(location) else Path(location)
 
 
 def project_root() -> Path:
-    """Return the root of the project around the current folder, as pytest finds it; else that folder."""
+    """Return the project's root folder as pytest finds it, else the current one."""
     here = Path.cwd()
     folders = (folder for folder in (here, *here.parents) for name in _ROOT_FILES if (folder / name).exists())
     return next(folders, here)

@@ -93,7 +93,7 @@ def _relation(verdict: Verdict) -> str:
 
 
 def _is_uncertain(verdict: Verdict) -> bool:
-    """True if the bound lies within the noise and the policy asks for more, also if it is waived."""
+    """True if the policy decides a bound within the noise, also if waived."""
     decides = verdict.outcome in ("waived", "fail") and verdict.policy.uncertain != "point"
     return verdict.outcome == "uncertain" or (decides and verdict.within_noise)
 
