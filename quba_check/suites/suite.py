@@ -304,7 +304,7 @@ class Suite:
         return counts
 
     def unread_notes(self, views: Iterable[View] | None = None) -> list[str]:
-        """Return a note on each set with files that look like images and are not read.
+        """Return a note on each set with image files that are not read.
 
         Args:
             views: the views whose files are listed; by default all with images.
