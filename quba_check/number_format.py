@@ -69,18 +69,20 @@ def is_too_wide(ends: tuple[float, float], unit: str) -> bool:
 
 
 def format_distinct(value: float, limit: float, unit: str) -> tuple[str, str]:
-    """Return two different numbers as text, with enough decimals to look different.
+    """Return two different numbers as `format_value` does, or with enough decimals to look different.
 
     >>> format_distinct(0.4999996, 0.5, "fraction")
     ('0.4999996', '0.5000000')
     >>> format_distinct(0.412, 0.5, "fraction")
     ('0.412', '0.500')
+    >>> format_distinct(0.0039, 0.8, "fraction"), format_distinct(0.09996, 0.1, "fraction")
+    (('0.0039', '0.800'), ('0.09996', '0.10000'))
     """
     first = 4 if 0 < max(abs(value), abs(limit)) < 0.1 else 3
     for digits in range(first, 17):
         pair = format_value(value, unit, digits=digits), format_value(limit, unit, digits=digits)
         if pair[0] != pair[1] or value == limit:
-            return pair
+            return pair if digits > first else (format_value(value, unit), format_value(limit, unit))
     return repr(value), repr(limit)
 
 

@@ -95,7 +95,13 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
         column,
         name,
         rows=tuple(row for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS),
-        notes=tuple(note for note in notes if not note.startswith(own_failures)),
+        notes=tuple(
+            note.replace(f"{column.run.file}: ", f"{column.name}: ").replace(
+                f"{baseline.file}: ", "baseline: "
+            )
+            for note in notes
+            if not note.startswith(own_failures)
+        ),
         flipped=tuple([*lost, *gained][: MOST_FLIPS // records]),
         lost=None if flipped is None else len(lost),
         gained=None if flipped is None else len(gained),
@@ -117,19 +123,15 @@ def better_model(columns: Sequence[Column]) -> str:
         rows = compare(first.run, second.run).changes
     except UserError as why:
         return str(why)
-    at = {
-        finding: ", ".join(row.dimension for row in rows if row.part is None and row.finding in findings)
-        for finding, findings in (
-            ("worse", ["worse"]),
-            ("better", ["better"]),
-            ("", ["within noise", "same"]),
-        )
+    claims = {
+        "worse": f"{first.short} is better at ",
+        "better": f"{second.short} is better at ",
+        "within noise": "no difference is shown in ",
     }
-    claims = [(column.short, at[finding]) for column, finding in ((first, "worse"), (second, "better"))]
-    parts = [f"{name} is better at {names}" for name, names in claims if names]
-    if not parts:
-        return (
-            f"No difference between {first.short} and {second.short} is shown at 95 % confidence: {at['']}."
-        )
-    parts[0] += " (95 % confidence)"
-    return "; ".join(parts + ([f"no difference shown in {at['']}"] if at[""] else [])) + "."
+    at: dict[str, list[str]] = {}
+    for row in rows:
+        if row.part is None:
+            at.setdefault(row.finding, []).append(row.dimension)
+    parts = [claim + ", ".join(at[finding]) for finding, claim in claims.items() if finding in at]
+    sentences = [f"At 95 % confidence, {'; '.join(parts)}."] if parts else []
+    return " ".join(sentences + ([f"Equal: {', '.join(at['same'])}."] if "same" in at else []))

@@ -33,7 +33,7 @@ class Value:
         interval: its interval; empty if unknown.
         n: number of images, as text; empty if it does not depend on images.
         rank: position in the population; empty if unknown.
-        label: most severe label of the demands on it; None without demands.
+        label: most severe label of the demands on the dimension itself, not on parts; None without.
         problem: the reason for a missing value, or a caveat of the value; else empty.
         notes: notes on the value.
     """
@@ -118,7 +118,7 @@ def paper(source: str) -> str:
 
 def _value(name: str, column: Column, population: Reference) -> Value:
     row = column.record.measurements.get(name)
-    verdicts = [verdict for verdict in column.record.verdicts if verdict.dimension == name]
+    verdicts = [row for row in column.record.verdicts if row.dimension == name and row.part is None]
     worst = most_severe(verdicts)
     verdict_label = None if worst is None else label(worst)
     if not isinstance(row, MeasurementRow):
@@ -131,7 +131,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
         column=column,
         text=format_value(row.value, row.unit),
         interval="" if row.interval is None else interval_text(row.interval, row.unit, n, between=" to "),
-        n="" if n is None else f"{n:,} images",
+        n="" if n is None else f"{n:,}",
         rank=_rank(name, row, column, population),
         label=verdict_label,
         problem="; ".join(problems),

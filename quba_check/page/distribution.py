@@ -46,7 +46,8 @@ def distribution(
     logs = [math.log10(factor) + power for power in powers for factor in (1, 3)]
     for tick in [tick for tick in logs if scale.low <= tick <= scale.high] or scale.ticks():
         text = f"{10**tick if is_log else tick:.4g}"
-        shapes.append(at(scale(tick), label(0, BASE + 16, text, "small", anchor="middle")))
+        anchor = "start" if scale(tick) < 7 else "end" if scale(tick) > 93 else "middle"
+        shapes.append(at(scale(tick), label(0, BASE + 16, text, "small", anchor=anchor)))
     words = [f"median of {len(population):,} models {format_value(middle, unit)}"]
     for series, value in finite.items():
         stem = line(0, 24, 0, BASE, f"stem s{series % 6}")

@@ -141,12 +141,12 @@ def _classes(columns: Sequence[Column], names: Names) -> Iterator[Figure]:
                     else "Accuracy of each class"
                 )
                 + f"{_of(column, names)}, and the mean probability of the true class (p)",
-                headings=("class", axis(scale), "accuracy", "p"),
+                headings=("class", axis(scale), "accuracy (n)", "p"),
                 rows=tuple(
                     (
                         name,
                         points_chart(name, {0: point}, scale, [column.short]),
-                        f"{point.text} of {images:,}",
+                        f"{point.text} ({images:,})",
                         "–" if sureness is None else f"{sureness:.3f}",
                     )
                     for name, images, point, sureness in worst

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -45,8 +46,20 @@ SCRIPTS = ("page.js", "ranking.js")
 STYLE = "page.css"
 LONGEST_TEXT = 20_000
 """Largest length of a file shown in full, in characters."""
+
+
+def breakable(name: str) -> Markup:
+    """Return a name as HTML that may break after `_`, `.`, `|`, `@` and `,`, but not before a digit.
+
+    >>> breakable("gaussian_noise")
+    Markup('gaussian_<wbr>noise')
+    """
+    return Markup("<wbr>").join(re.split(r"(?<=[_.|@,])(?!\d)", visible(name)))
+
+
 _FILTERS = (
     blocking,
+    breakable,
     change_cells,
     change_chart,
     commands,

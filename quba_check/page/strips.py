@@ -168,10 +168,13 @@ def change_chart(row: ChangeRow) -> Chart:
     """Return the interval of a change, drawn against no change; improvements are to the right."""
     low, high = row.interval or (row.change, row.change)
     sign = -1 if row.better == "low" else 1
-    reach = max(map(abs, (low, high, row.change))) or 1.0
-    scale = Scale(-reach, reach, 4, 96)
+    reach = round_ends(Scale(0.0, max(map(abs, (low, high, row.change))) or 1.0, 0, 1))[1]
+    scale = Scale(-reach, reach, 20, 80)
     colour = {"better": "better", "worse": "worse"}.get(row.finding, "neutral")
     shapes = (
+        bar(scale.start, scale.end, 10, 16, "track"),
+        label("18%", 14, f"{-sign * reach:+.4g}", "small", anchor="end"),
+        label("82%", 14, f"{sign * reach:+.4g}", "small"),
         at(50, line(0, 1, 0, 19, "zero")),
         *_interval(scale, (sign * low, sign * high), 10, f"interval {colour}"),
         at(scale(sign * row.change), shape("circle", cx=0.0, cy=10.0, r=4.0, class_=f"dot {colour}")),
@@ -186,8 +189,10 @@ def round_scale(values: Iterable[float]) -> Scale:
 
 
 def axis(scale: Scale) -> Chart:
-    """Return the ends of a column's scale, with 0, 0.5 and 1."""
-    numbers = sorted({scale.low, 0.0, 0.5, 1.0, scale.high})
+    """Return the ends of a column's scale, and 0, 0.5 and 1 where there is room."""
+    near = (scale.high - scale.low) / 4
+    inner = {value for value in (0.0, 0.5, 1.0) if scale.low + near <= value <= scale.high - near}
+    numbers = sorted({scale.low, *inner, scale.high})
     anchors = {0: "start", len(numbers) - 1: "end"}
     texts = [
         at(scale(value), label(0, 11, f"{value:g}", "small", anchor=anchors.get(k, "middle")))

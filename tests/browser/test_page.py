@@ -154,6 +154,17 @@ def test_the_page_of_the_demo_takes_six_sheets(open_page: OpenPage) -> None:
     assert all(len(sheet.extract_text().split()) > 40 for sheet in sheets)
 
 
+@pytest.mark.parametrize("name", ["failed", "both", "pictures"])
+def test_no_sheet_ends_with_a_heading(open_page: OpenPage, name: str) -> None:
+    from pypdf import PdfReader
+
+    page = open_page(name)
+    sheets = PdfReader(io.BytesIO(page.pdf(format="A4"))).pages
+    headings = {*page.locator("h2").all_inner_texts(), "Values of all dimensions, with 95 % intervals"}
+    assert not headings & {sheet.extract_text().strip().splitlines()[-1] for sheet in sheets}
+    assert all(len(sheet.extract_text().split()) > 60 for sheet in sheets[:-1])
+
+
 def test_print_begins_with_the_verdict(open_page: OpenPage) -> None:
     from pypdf import PdfReader
 

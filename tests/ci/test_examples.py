@@ -157,7 +157,7 @@ def test_the_steps_for_github(gated: Job) -> None:
     code, log = gated.run(scripts["Annotations"])
     assert code == 0
     assert log.startswith(
-        "::error title=FAIL shape_bias[min] (demo-textured)::shape_bias 0.004 is below 0.800"
+        "::error title=FAIL shape_bias[min] (demo-textured)::shape_bias 0.0039 is below 0.800"
     )
     assert gated.run(scripts["Verdict"])[0] == 1
     (upload,) = (step for step in github_steps() if "upload-artifact" in step.get("uses", ""))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from page.test_drawing import elements
+from support.rows import VERDICT
 from support.sample_records import sample, write_samples
 from support.tuned import quantity, record
 
@@ -23,6 +24,7 @@ from quba_check.page.figures import figures
 from quba_check.page.reference import Reference, reference
 from quba_check.page.strips import Point
 
+FAILED = VERDICT | {"outcome": "fail", "limit": 0.95}
 CUES = {"columns": ["category", "images", "shape_hits", "texture_hits"]}
 CLASSES = {"columns": ["class", "images", "accuracy", "true_probability"]}
 
@@ -101,6 +103,16 @@ def test_a_dimension_without_a_value_has_no_section() -> None:
     assert [value.problem for value in view.values] == ["unmeasurable: no images", ""]
 
 
+def test_a_demand_on_a_part_gives_the_dimension_no_sign() -> None:
+    row = quantity(0.5, 0.01, "fraction", better="high")
+    failed = FAILED | {"part": "top5", "name": "accuracy.top5[min]"}
+    for verdicts, label in ([[failed], None], [[failed, FAILED], "FAIL"]):
+        (view,) = views(
+            StoredRun("r.json", record(measurements={"accuracy": row}, verdicts=verdicts))
+        ).values()
+        assert view.values[0].label == label
+
+
 def test_a_masked_value() -> None:
     row = quantity(0.5, 0.01, "ratio", better="high", masked=["PGD is weaker than FGSM"])
     (view,) = views(run(adversarial_robustness=row)).values()
@@ -141,7 +153,7 @@ def test_the_worst_ten_classes_are_named() -> None:
     assert curve.chart is not None
     assert worst.caption.startswith("The 10 classes with the lowest accuracy, ")
     assert [row[0] for row in worst.rows] == [f"class {number}" for number in range(10)]
-    assert worst.rows[3][2:] == ("0.0300 of 50", "0.500")
+    assert worst.rows[3][2:] == ("0.0300 (50)", "0.500")
 
 
 def test_up_to_ten_classes_are_bars() -> None:
@@ -153,7 +165,7 @@ def test_up_to_ten_classes_are_bars() -> None:
     assert [text.text for text in elements(scale, "text")] == ["0", "0.5", "1"]
     assert isinstance(strip, Chart)
     # Wilson's interval of 15 of 20, from statsmodels 0.14.4 (proportion_confint, method "wilson")
-    assert (name, strip.description, texts) == ("cat", "0.750 (0.531 to 0.888)", ["0.750 of 20", "0.500"])
+    assert (name, strip.description, texts) == ("cat", "0.750 (0.531 to 0.888)", ["0.750 (20)", "0.500"])
     (filled,) = elements(strip, "rect", "fill")
     assert (filled.attributes["x"], filled.attributes["width"]) == ("2.0%", "72.0%")
 

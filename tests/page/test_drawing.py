@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from importlib.resources import files
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,8 @@ from quba_check.page.distribution import distribution
 from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
 from quba_check.page.figure import LEVELS, Tinted, bars, matrix
 from quba_check.page.plots import curves_chart
-from quba_check.page.strips import Bounded, Point, round_ends, round_scale, shared_range
+from quba_check.page.strips import Bounded, Point, axis, change_chart, round_ends, round_scale, shared_range
+from quba_check.records.comparison import ChangeRow
 
 FINITE = st.floats(-1e6, 1e6).map(lambda number: round(number, 9))
 
@@ -120,6 +122,25 @@ def test_bars_of_one_record_have_numbers() -> None:
     assert (filled.attributes["x"], filled.attributes["width"]) == ("2.0%", "48.0%")
 
 
+@pytest.mark.parametrize(("high", "ends"), [(1.0, ["0", "0.5", "1"]), (1.25, ["0", "0.5", "1.25"])])
+def test_the_numbers_of_an_axis_are_apart(high: float, ends: list[str]) -> None:
+    assert texts(axis(Scale(0.0, high, 2, 98))) == ends
+
+
+def change(**changed: Any) -> ChangeRow:
+    row = {"dimension": "calibration_error", "part": None, "unit": "fraction", "better": "low"}
+    row |= {"before": 0.05, "after": 0.03, "change": -0.02, "interval": (-0.031, -0.009), "finding": "better"}
+    return ChangeRow.model_validate(row | {"n": 400, "paired": True} | changed)
+
+
+@pytest.mark.parametrize(("better", "ends"), [("low", ["+0.04", "-0.04"]), ("high", ["-0.04", "+0.04"])])
+def test_a_change_has_the_ends_of_its_scale(better: str, ends: list[str]) -> None:
+    chart = change_chart(change(better=better))
+    assert texts(chart) == ends
+    (dot,) = (each for each in chart.shapes if any(inner.tag == "circle" for inner in each.children))
+    assert dot.attributes["x"] == {"low": "65.0%", "high": "35.0%"}[better]  # 20 to 80 %, no change at 50
+
+
 def test_bars_of_two_records_are_marks() -> None:
     rows = {"sketch": {0: Point(0.5), 1: Point(0.7)}, "edge": {1: Point(math.nan)}}
     figure = bars("Sets", "set", rows, ["a", "b"])
@@ -172,6 +193,13 @@ def test_a_distribution_has_marks_and_numbers() -> None:
     assert chart.description == "median of 4 models 0.200; a 0.500"
     large = distribution([float(number) for number in range(5000)], {0: 3.0}, ["a"], "fraction")
     assert len(walk(large.shapes)) < 60
+
+
+def test_the_numbers_at_the_ends_of_a_distribution_stay_inside() -> None:
+    chart = distribution([0.0, 0.5, 1.0], {}, ["a"], "fraction")
+    anchors = [element.attributes["text-anchor"] for element in elements(chart, "text")[1:]]
+    assert elements(chart, "text")[0].attributes.get("text-anchor") is None  # it starts at its tick
+    assert anchors == ["middle"] * 3 + ["end"]
 
 
 def test_a_distribution_of_parameters_is_logarithmic() -> None:

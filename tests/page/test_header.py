@@ -88,13 +88,19 @@ def test_changes_with_flipped_images() -> None:
     change = changes_of(before, after)
     assert change.summary == "worse: accuracy; 20 images lost, 0 gained"
     page = parsed(render_page([after], baseline=before)).one(id="changes")
-    assert page.all("tr")[1].text.endswith("-0.467 to -0.209 worse 20 lost, 0 gained, p = 1.9e-06")
+    assert page.all("tr")[1].text.endswith("-0.467 to -0.209 worse 20 lost, 0 gained, p = 1.9e-06 -0.5 +0.5")
     assert (change.lost, change.gained, change.hidden) == (20, 0, 0)
     first = change.flipped[0]
     lost = (first.path, first.kind, first.label, first.before, first.after)
     assert lost == ("cat/2.png", "lost", "cat", "cat", "bee")
     assert flips(after, before)[0].kind == "gained"
     assert change.command == "quba-check compare a.json b.json --flips flips.csv"
+
+
+def test_notes_name_the_models() -> None:
+    before, after = stored("/store/a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
+    assert "r50: it never predicts cat; the other model does" in changes_of(before, after).notes
+    assert "baseline: it never predicts cat; the other model does" in changes_of(after, before).notes
 
 
 def test_a_long_list_of_flips_is_cut() -> None:
@@ -124,8 +130,8 @@ def test_the_better_of_two_models() -> None:
     good, bad = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
     sentence = better_model(columns([good, bad]))
     assert sentence == (
-        "r50 (a.json) is better at accuracy (95 % confidence); "
-        "no difference shown in corruption_robustness, calibration_error, parameters."
+        "At 95 % confidence, r50 (a.json) is better at accuracy. "
+        "Equal: corruption_robustness, calibration_error, parameters."
     )
     assert better_model(columns([bad, good])) == sentence
     (lead,) = parsed(render_page([good, bad])).one("header").all("p", class_="lead")
@@ -135,7 +141,12 @@ def test_the_better_of_two_models() -> None:
 
 
 def test_each_of_two_models_is_better_at_something() -> None:
-    values = {"accuracy": (0.9, 0.7), "shape_bias": (0.2, 0.6), "object_focus": (0.5, 0.5)}
+    values = {
+        "accuracy": (0.9, 0.7),
+        "shape_bias": (0.2, 0.6),
+        "object_focus": (0.5, 0.5),
+        "calibration_error": (0.1, 0.101),
+    }
     runs = [
         StoredRun(
             f"{name}.json",
@@ -150,16 +161,15 @@ def test_each_of_two_models_is_better_at_something() -> None:
         for k, name in enumerate(("good", "blind"))
     ]
     assert better_model(columns(runs)) == (
-        "good is better at accuracy (95 % confidence); blind is better at shape_bias; "
-        "no difference shown in object_focus."
+        "At 95 % confidence, good is better at accuracy; blind is better at shape_bias; "
+        "no difference is shown in calibration_error. Equal: object_focus."
     )
 
 
 def test_neither_of_two_models_is_better() -> None:
     one, other = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 2] * 20)
     assert better_model(columns([one, other])) == (
-        "No difference between r50 (a.json) and r50 (b.json) is shown at 95 % confidence: "
-        "accuracy, corruption_robustness, calibration_error, parameters."
+        "Equal: accuracy, corruption_robustness, calibration_error, parameters."
     )
     suite = record().suite.model_dump() | {"name": "other"}
     problem = better_model(columns([one, StoredRun("b.json", record(suite=suite))]))

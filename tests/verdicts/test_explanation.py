@@ -178,8 +178,8 @@ def test_the_classes_that_miss_a_bound_are_named_worst_first():
         "  2 of 3 classes below 0.5: c2 0.100 (n = 20), c0 0.400 (n = 20)"
     )
     seventeen = of_each([0.01 * k for k in range(17)]).split("\n")[1]
-    assert seventeen.startswith("  17 of 17 classes below 0.5: c0 0.000 (n = 20), c1 0.010 (n = 20), ")
-    assert seventeen.endswith("c9 0.090 (n = 20) and 7 more")
+    assert seventeen.startswith("  17 of 17 classes below 0.5: c0 0.000 (n = 20), c1 0.0100 (n = 20), ")
+    assert seventeen.endswith("c9 0.0900 (n = 20) and 7 more")
     assert of_each([0.9, 0.7, 0.6, 0.8]).split("\n")[1] == (
         "  worst classes: c2 0.600 (n = 20), c1 0.700 (n = 20), c3 0.800 (n = 20)"
     )
