@@ -1,7 +1,9 @@
-"""All 75 corruptions of one image against imagecorruptions: CPU time and distribution.
+"""All 75 corruptions of one image: CPU time, and time and distribution against imagecorruptions.
+
+python benchmarks/corruptions.py --time               CPU time of one core, and of each corruption
 
 pip install numba scikit-image && pip install --no-deps imagecorruptions-imaug
-python benchmarks/corruptions.py                      the ratio to imagecorruptions-imaug
+python benchmarks/corruptions.py                      this time and the ratio to imagecorruptions-imaug
 python benchmarks/corruptions.py --original FOLDER    and to imagecorruptions 1.1.2, unpacked in FOLDER
 python benchmarks/corruptions.py --distribution       50 seeds each of the 45 random conditions
 python benchmarks/corruptions.py --frost              frost by severity: our panes against the photographs
@@ -22,18 +24,21 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
+import cv2
 import numpy as np
 from _paired import compare
 from PIL import Image
 from scipy.stats import permutation_test
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
+from quba_check.models.process_setup import set_up_process
 from quba_check.stats.rank_statistics import holm_adjusted
 from quba_check.suites.corruptions import corrupt
 from quba_check.suites.corruptions.frost_texture import N_TEXTURES
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
 SIDE, SEEDS, LEVEL = 224, 50, 0.01
+GOAL_MS, REPETITIONS = 150, 15
 RANDOM = (
     "gaussian_noise",
     "shot_noise",
@@ -92,14 +97,28 @@ def all_of(function: Callable[[str, int], object]) -> Callable[[], None]:
     return done
 
 
+def print_times() -> None:
+    """Print the row of the CPU time of all corruptions of a photo, and the times of each."""
+    from benchmarks.row import Row, as_text
+
+    image = photos()[0][0]
+    least = dict.fromkeys(itertools.product(CORRUPTIONS, SEVERITIES), float("inf"))
+    for _, (name, severity) in itertools.product(range(REPETITIONS), least):
+        begin = time.process_time()
+        corrupt(image, name, severity, np.random.default_rng(0))
+        least[name, severity] = min(least[name, severity], 1e3 * (time.process_time() - begin))
+    details = f"{SIDE} px, one thread, CPU time: the least of {REPETITIONS} for each"
+    print(as_text(Row.at_most("75 corruptions of a photo", sum(least.values()), "ms", details, GOAL_MS)))
+    for name in CORRUPTIONS:
+        times = [least[name, severity] for severity in SEVERITIES]
+        print(f"    {name:<18}{sum(times):6.1f} ms, by severity {'  '.join(f'{ms:.2f}' for ms in times)}")
+
+
 def ratios(folder: Path | None) -> None:
     from support.reference_corruptions import reference
 
     image = photos()[0][0]
     picture = Image.fromarray(image)
-    # An allocator that has served a model keeps its memory; without this page faults are what is measured.
-    kept = np.ones(31 << 20, dtype=np.uint8)
-    del kept
     ours = all_of(lambda name, severity: corrupt(image, name, severity, np.random.default_rng(0)))
 
     def compare_with(title: str, module: ModuleType, repetitions: int) -> None:
@@ -264,17 +283,24 @@ def main() -> None:
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description="Our corruptions against imagecorruptions.")
     parser.add_argument("--original", type=Path, metavar="FOLDER", help="imagecorruptions 1.1.2, unpacked")
+    parser.add_argument("--time", action="store_true", help="our CPU time only")
     parser.add_argument("--distribution", action="store_true", help="compare distributions, not times")
     parser.add_argument("--photos", type=int, default=4, help="photos of a seed (default 4)")
     parser.add_argument("--only", action="append", default=[], choices=RANDOM, help="this corruption")
     parser.add_argument("--frost", action="store_true", help="the effect of frost by severity")
     parser.add_argument("--places", type=int, default=5, help="places of a frost pane (default 5)")
     options = parser.parse_args()
-    if options.frost:
+    # As in a run: the allocator keeps its memory. Without this, page faults are what is measured.
+    set_up_process()
+    cv2.setNumThreads(1)
+    if options.time:
+        print_times()
+    elif options.frost:
         frosts(options.places)
     elif options.distribution:
         distribution(options.photos, options.only)
     else:
+        print_times()
         ratios(options.original)
 
 

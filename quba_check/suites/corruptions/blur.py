@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.filters import motion_filter
+from quba_check.suites.corruptions.filters import gaussian_filter, motion_filter
 from quba_check.suites.corruptions.strength import Image8, Strength, to_float32, to_float64, to_uint8
 
 
@@ -57,15 +56,14 @@ def shuffle_pixels(image: Image8, sigma: float, reach: int, offsets: NDArray[np.
     Returns:
         (H, W, 3) uint8.
     """
-
-    def blur(pixels: Image8) -> Image8:
-        return to_uint8(scipy.ndimage.gaussian_filter(to_float64(pixels), sigma, mode="nearest", axes=(0, 1)))
-
     height, width = image.shape[:2]
     source = np.arange(height * width)
     for moves in offsets:
-        source = source[pixel_sources(height, width, reach, moves)]
-    return blur(blur(image).reshape(-1, 3)[source].reshape(image.shape))
+        source = source.take(pixel_sources(height, width, reach, moves))
+    # As pixels of four bytes.
+    blurred = cv2.cvtColor(gaussian_filter(image, sigma), cv2.COLOR_RGB2RGBA).view(np.uint32)
+    moved = blurred.take(source).view(np.uint8).reshape(height, width, 4)
+    return gaussian_filter(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), sigma)
 
 
 def pixel_sources(height: int, width: int, reach: int, moves: NDArray[np.integer]) -> NDArray[np.intp]:
@@ -86,19 +84,19 @@ def pixel_sources(height: int, width: int, reach: int, moves: NDArray[np.integer
     Returns:
         (H · W,): for each pixel, row by row, the position of the pixel whose former colour it gets.
     """
-    pixels = np.arange(height * width).reshape(height, width)
+    source = np.arange(height * width)
     inner = slice(reach + 1, height - reach + 1), slice(reach + 1, width - reach + 1)
-    neighbour = pixels.copy()
-    neighbour[inner] += moves[::-1, ::-1, 1].astype(np.intp) * width + moves[::-1, ::-1, 0]
-    has_moved = np.zeros((height, width), dtype=bool)
-    has_moved[inner] = True
-    own, moved = pixels.reshape(-1), neighbour.reshape(-1)
-    source = np.where((moved > own) & has_moved.reshape(-1)[moved], moved, own)
-    while True:
-        further = source[source]
-        if np.array_equal(further, source):
-            return np.asarray(moved[source], dtype=np.intp)
-        source = further
+    moved = source.copy()
+    moved.reshape(height, width)[inner] += moves[::-1, ::-1, 1].astype(np.intp) * width + moves[::-1, ::-1, 0]
+    chained = np.flatnonzero(moved > source)
+    source[chained] = moved.take(chained)
+    while len(chained):
+        nearer = source.take(chained)
+        further = source.take(nearer)
+        source[chained] = further
+        # Faster than a boolean index.
+        chained = chained.take(np.flatnonzero(further != nearer))
+    return np.asarray(moved.take(source), dtype=np.intp)
 
 
 def motion_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
@@ -106,8 +104,7 @@ def motion_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> 
     radius, sigma = strength.parameters(
         ((6, 1), (6, 1.5), (6, 2), (8, 2.5), (9, 3)), ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
     )
-    blurred = motion_filter(image.astype(np.float64), radius, sigma, rng.uniform(-45, 45))
-    return np.clip(blurred, 0, 255).astype(np.uint8)
+    return motion_filter(image, radius, sigma, rng.uniform(-45, 45), lambda values: values.astype(np.uint8))
 
 
 def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
@@ -117,13 +114,19 @@ def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Im
         ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
     )
     factors = np.arange(1, stop, step)
-    values = to_float32(image)
     height, width = image.shape[:2]
-    total = np.zeros_like(values)
-    for factor in factors:
-        middle = values[middle_slice(height, factor), middle_slice(width, factor)]
-        total += enlarge(middle, float(factor))[:height, :width]
-    return to_uint8((values + total) / np.float32(len(factors) + 1))
+
+    def blurred(plane: Image8) -> Image8:
+        values = to_float32(plane)
+        # The columns as rows, as `enlarge` has them halfway.
+        total = cv2.transpose(values)
+        for factor in factors[1:]:
+            middle = np.ascontiguousarray(values[middle_slice(height, factor), middle_slice(width, factor)])
+            turned = cv2.transpose(_interpolate(middle, _line(len(middle), factor)))
+            total += _interpolate(turned, _line(len(turned), factor))[:width, :height]
+        return to_uint8((values + cv2.transpose(total)) / np.float32(len(factors) + 1))
+
+    return np.asarray(cv2.merge([blurred(plane) for plane in cv2.split(image)]), dtype=np.uint8)
 
 
 def middle_slice(size: int, factor: float) -> slice:
@@ -134,24 +137,25 @@ def middle_slice(size: int, factor: float) -> slice:
 
 
 def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]:
-    """Enlarge an array along its first two axes by linear interpolation between its corners.
+    """Enlarge an array by linear interpolation between its corners.
 
     A last line that rounding puts outside the array is 0, as in scipy.ndimage's `zoom` of order 1.
 
     Args:
-        middle: (h, w) or (h, w, 3).
+        middle: (h, w).
         factor: at least 1.
 
     Returns:
-        (round(h · factor), round(w · factor), …) of the same precision.
+        (round(h · factor), round(w · factor)) of the same precision.
 
     >>> enlarge(np.array([[0.0, 1.0], [2.0, 3.0]]), 1.5)
     array([[0. , 0.5, 1. ],
            [1. , 1.5, 2. ],
            [2. , 2.5, 3. ]])
     """
-    for axis in (0, 1):
-        middle = _interpolate(middle, _line(middle.shape[axis], factor), axis)
+    for _ in range(2):
+        # Rows, then columns as rows: whole rows are taken in a fraction of the time.
+        middle = cv2.transpose(_interpolate(middle, _line(len(middle), factor)))
     return middle
 
 
@@ -164,16 +168,13 @@ class _Line(NamedTuple):
     outside: NDArray[np.intp]
 
 
-def _interpolate(image: NDArray[np.floating], line: _Line, axis: int) -> NDArray[np.floating]:
-    first, second = image.take(line.first, axis=axis), image.take(line.second, axis=axis)
-    # Two-dimensional, so that weights are applied to contiguous rows and not in steps of three channels.
-    rows = second.reshape(len(second), -1)
-    weight = line.weight.astype(image.dtype)
+def _interpolate(image: NDArray[np.floating], line: _Line) -> NDArray[np.floating]:
+    first, second = image.take(line.first, axis=0), image.take(line.second, axis=0)
     # The difference first: a flat region stays exactly what it is.
     second -= first
-    rows *= weight[:, None] if axis == 0 else weight.repeat(rows.shape[1] // len(weight))
+    second *= line.weight.astype(image.dtype)[:, None]
     second += first
-    second[(slice(None),) * axis + (line.outside,)] = 0
+    second[line.outside] = 0
     return second
 
 

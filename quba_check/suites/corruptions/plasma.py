@@ -29,27 +29,26 @@ def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Pl
     while field.shape[0] < side:
         field = _refine(field, step, rng)
         step /= decay
-    field -= field.min()
-    field /= field.max() or 1.0
-    return field[: shape[0], : shape[1]]
+    return np.asarray((field[: shape[0], : shape[1]] - field.min()) / (np.ptp(field) or 1.0))
 
 
 def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
     """Double the resolution of a field: centres of squares, then middles of sides."""
     count = field.shape[0]
 
-    def offset() -> Plane:
-        return step * rng.uniform(-step, step, size=(count, count))
+    def middle(sum_of_four: Plane) -> Plane:
+        return sum_of_four / 4 + step * rng.uniform(-step, step, size=(count, count))
 
-    pairs = field + np.roll(field, -1, axis=0)
-    centre = (pairs + np.roll(pairs, -1, axis=1)) / 4 + offset()
+    def pairs(plane: Plane, shift: int, axis: int) -> Plane:
+        """Return the sums of neighbours; faster than with numpy's roll."""
+        parts = (plane[shift:], plane[:shift]) if axis == 0 else (plane[:, shift:], plane[:, :shift])
+        return plane + np.concatenate(parts, axis=axis)
+
+    down = pairs(field, 1, axis=0)
+    centre = middle(pairs(down, 1, axis=1))
     fine = np.empty((2 * count, 2 * count))
     fine[::2, ::2] = field
     fine[1::2, 1::2] = centre
-    fine[::2, 1::2] = (
-        (centre + np.roll(centre, 1, axis=0)) + (field + np.roll(field, -1, axis=1))
-    ) / 4 + offset()
-    fine[1::2, ::2] = (
-        (centre + np.roll(centre, 1, axis=1)) + (field + np.roll(field, -1, axis=0))
-    ) / 4 + offset()
+    fine[::2, 1::2] = middle(pairs(centre, -1, axis=0) + pairs(field, 1, axis=1))
+    fine[1::2, ::2] = middle(pairs(centre, -1, axis=1) + down)
     return fine

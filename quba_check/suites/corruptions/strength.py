@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +13,9 @@ Image8 = NDArray[np.uint8]
 Image = NDArray[np.float64]
 Plane = NDArray[np.float64]
 T = TypeVar("T")
+
+LEVELS = np.arange(256) / 255.0
+"""The values of uint8 as float64 in [0, 1]."""
 
 SMALL = 64
 """Images with a shorter side of at most this many pixels get strengths after CIFAR-10-C."""
@@ -36,12 +40,12 @@ class Strength:
 
 def to_float64(image: Image8) -> Image:
     """The image as float64 in [0, 1]."""
-    return image / 255.0
+    return np.asarray(cv2.LUT(image, LEVELS), dtype=np.float64)
 
 
 def to_float32(image: Image8) -> NDArray[np.float32]:
     """The image as float32 in [0, 1]."""
-    return np.asarray(image.astype(np.float32) / np.float32(255), dtype=np.float32)
+    return np.asarray(cv2.LUT(image, LEVELS.astype(np.float32)), dtype=np.float32)
 
 
 def to_uint8(image: NDArray[np.floating]) -> Image8:

@@ -13,10 +13,9 @@ from quba_check.suites.corruptions.filters import motion_filter
 from quba_check.suites.corruptions.frost_texture import N_TEXTURES, frost_texture
 from quba_check.suites.corruptions.plasma import plasma
 from quba_check.suites.corruptions.strength import (
+    LEVELS,
     SMALL,
-    Image,
     Image8,
-    Plane,
     Strength,
     to_float32,
     to_float64,
@@ -51,9 +50,13 @@ def snow(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     # Only the middle of the layer is visible after the zoom.
     drops = rng.normal(mean, spread, size=(rows.stop - rows.start, columns.stop - columns.start))
     flakes = enlarge(drops, zoom)
-    flakes[flakes < threshold] = 0
-    layer = motion_filter(np.clip(flakes, 0, 1), radius, sigma, rng.uniform(-135, -45))
-    return add_snow(image, np.round(layer[:height, :width] * 255).astype(np.uint8), colour)
+    flakes *= flakes >= threshold
+
+    def to_layer(values: NDArray[np.floating]) -> Image8:
+        return np.round(values * 255).astype(np.uint8)
+
+    layer = motion_filter(np.clip(flakes, 0, 1), radius, sigma, rng.uniform(-135, -45), to_layer)
+    return add_snow(image, layer[:height, :width], colour)
 
 
 def add_snow(image: Image8, layer: NDArray[np.uint8], colour: float) -> Image8:
@@ -64,16 +67,12 @@ def add_snow(image: Image8, layer: NDArray[np.uint8], colour: float) -> Image8:
         layer: (H, W) uint8.
         colour: share of the original scene, in [0, 1]; the rest is whitened.
     """
-
-    def to_rgb(plane: Plane) -> Image:
-        return np.asarray(cv2.merge([plane, plane, plane]))
-
     values = to_float32(image)
     grey = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) * np.float32(1.5) + np.float32(0.5)
-    white = np.maximum(values, to_rgb(grey))
+    white = np.maximum(values, cv2.merge([grey] * 3))
     whitened = np.float32(colour) * values + np.float32(1 - colour) * white
-    flakes = to_rgb(layer / 255.0)
-    return to_uint8(whitened + flakes + flakes[::-1, ::-1])
+    flakes, rotated = (to_float64(cv2.merge([plane] * 3)) for plane in (layer, cv2.flip(layer, -1)))
+    return to_uint8(whitened + flakes + rotated)
 
 
 def frost(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
@@ -90,8 +89,8 @@ def frost(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8
 
 def add_frost(image: Image8, ice: Image8, scene_weight: float, ice_weight: float) -> Image8:
     """Add weighted ice to a weighted scene; both are (H, W, 3) uint8."""
-    total = scene_weight * image.astype(np.float64) + ice_weight * ice.astype(np.float64)
-    return np.clip(total, 0, 255).astype(np.uint8)
+    total = cv2.LUT(image, scene_weight * np.arange(256.0)) + cv2.LUT(ice, ice_weight * np.arange(256.0))
+    return np.asarray(np.minimum(total, 255).astype(np.uint8))
 
 
 @lru_cache(maxsize=2 * N_TEXTURES)
@@ -117,8 +116,9 @@ def fog(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     )
     values = to_float64(image)
     brightest = values.max()
-    values += density * plasma(image.shape[:2], decay, rng)[..., None]
-    values *= brightest
+    values += cv2.merge([density * plasma(image.shape[:2], decay, rng)] * 3)
+    if brightest < 1:
+        values *= brightest
     values /= brightest + density
     return to_uint8(values)
 
@@ -126,9 +126,9 @@ def fog(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
 def brightness(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
     """The value of HSV raised, hue and saturation unchanged."""
     increase = strength.parameters((0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5))
-    largest = np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
-    position = (largest.astype(np.uint16) << 8)[..., None] | image
-    return _brightness_table(increase).take(position)
+    red, green, blue = planes = cv2.split(image)
+    row = cv2.max(cv2.max(red, green), blue).astype(np.uint16) << 8
+    return np.asarray(cv2.merge([_brightness_table(increase).take(row | plane) for plane in planes]))
 
 
 @lru_cache(maxsize=16)
@@ -137,9 +137,7 @@ def _brightness_table(increase: float) -> NDArray[np.uint8]:
 
     Hue and saturation are ratios: all values grow by the factor of their maximum; black turns grey.
     """
-    value = to_float64(np.arange(256, dtype=np.uint8))
-    largest = value[:, None]
+    value, largest = LEVELS, LEVELS[:, None]
     raised = np.clip(largest + increase, 0, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        saturation = np.where(largest > 0, (largest - value) / largest, 0)
+    saturation = (largest - value) / np.where(largest > 0, largest, 1)
     return to_uint8(raised * (1 - saturation)).reshape(-1)

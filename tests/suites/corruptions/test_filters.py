@@ -8,7 +8,7 @@ from quba_check.suites.corruptions.filters import motion_filter
 def test_a_motion_trail_points_where_it_should(degrees: float) -> None:
     dot = np.zeros((61, 61))
     dot[30, 30] = 1.0
-    smeared = motion_filter(dot, 10, 4.0, degrees)
+    smeared = motion_filter(dot, 10, 4.0, degrees, np.asarray)
     assert smeared.sum() == pytest.approx(1)
     y, x = np.mgrid[:61, :61] - 30
     # The image moves against the camera; whole pixels are a few degrees off.
@@ -23,6 +23,6 @@ def test_a_trail_repeats_the_edge_and_ends_with_a_small_image() -> None:
     weights = np.exp(-(np.arange(21) ** 2) / 18)
     weights /= weights.sum()
     # To the left, one column a step; a sixth step would leave the image.
-    left = motion_filter(flat, 10, 3.0, 0.0)
+    left = motion_filter(flat, 10, 3.0, 0.0, np.asarray)
     assert left[2, 5, 0] == pytest.approx(0.25 * weights[:6].sum())
     assert left[2, 0, 0] == pytest.approx(0.75 * weights[0] + 0.25 * weights[1:6].sum())
