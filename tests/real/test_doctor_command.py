@@ -28,5 +28,5 @@ def test_real_weights_are_healthy_at_a_low_cost(doctor, photo_suite: Path, capsy
     assert doctor(photo_suite) == 0
     took = time.process_time() - began
     (line,) = " ".join(capsys.readouterr().out.split()).splitlines()
-    assert line.startswith("lite0 on twenty ImageNet photos: healthy (")
+    assert "20 clean images lite0 on twenty ImageNet photos: healthy (" in line
     assert took < 60  # thirty seconds of two cores
