@@ -69,7 +69,7 @@ def is_too_wide(ends: tuple[float, float], unit: str) -> bool:
 
 
 def format_distinct(value: float, limit: float, unit: str) -> tuple[str, str]:
-    """Return two different numbers as `format_value` does, or with enough decimals to look different.
+    """Return two different numbers as text, with enough decimals to look different.
 
     >>> format_distinct(0.4999996, 0.5, "fraction")
     ('0.4999996', '0.5000000')

@@ -60,8 +60,7 @@ class Changes:
         names = [row.dimension for row in rows if row.finding == "worse"]
         parts = [f"worse: {listed(names, 3)}"] if names else []
         parts += [f"{counts['better']} better"] if counts["better"] else []
-        if not parts:
-            parts = ["no dimension changed by more than noise"]
+        parts = parts or ["no dimension changed by more than noise"]
         if self.lost is not None:
             parts.append(f"{self.lost:,} images lost, {self.gained:,} gained")
         return "; ".join(parts)
@@ -84,23 +83,20 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     except UserError as why:
         return Changes(column, name, problem=str(why))
     try:
-        flipped = flips(baseline, column.run)
-        unknown = ""
+        flipped, unknown = flips(baseline, column.run), ""
     except UserError as why:
         flipped, unknown = None, str(why)
     notes = filter(None, (answers_line(comparison), *comparison.notes))
-    own_failures = f"{column.run.file}: this run fails its own demands"
+    own, other = f"{column.run.file}: ", f"{baseline.file}: "
     lost, gained = ([flip for flip in flipped or () if flip.kind == kind] for kind in ("lost", "gained"))
     return Changes(
         column,
         name,
         rows=tuple(row for row in comparison.changes if row.part is None or records <= MOST_WITH_PARTS),
         notes=tuple(
-            note.replace(f"{column.run.file}: ", f"{column.name}: ").replace(
-                f"{baseline.file}: ", "baseline: "
-            )
+            note.replace(own, f"{column.name}: ").replace(other, "baseline: ")
             for note in notes
-            if not note.startswith(own_failures)
+            if not note.startswith(f"{own}this run fails its own demands")
         ),
         flipped=tuple([*lost, *gained][: MOST_FLIPS // records]),
         lost=None if flipped is None else len(lost),
@@ -120,7 +116,7 @@ def better_model(columns: Sequence[Column]) -> str:
         return ""
     first, second = columns
     try:
-        rows = compare(first.run, second.run).changes
+        rows = [row for row in compare(first.run, second.run).changes if row.part is None]
     except UserError as why:
         return str(why)
     claims = {
@@ -128,10 +124,7 @@ def better_model(columns: Sequence[Column]) -> str:
         "better": f"{second.short} is better at ",
         "within noise": "no difference is shown in ",
     }
-    at: dict[str, list[str]] = {}
-    for row in rows:
-        if row.part is None:
-            at.setdefault(row.finding, []).append(row.dimension)
-    parts = [claim + ", ".join(at[finding]) for finding, claim in claims.items() if finding in at]
+    at = {key: ", ".join(row.dimension for row in rows if row.finding == key) for key in (*claims, "same")}
+    parts = [claim + at[key] for key, claim in claims.items() if at[key]]
     sentences = [f"At 95 % confidence, {'; '.join(parts)}."] if parts else []
-    return " ".join(sentences + ([f"Equal: {', '.join(at['same'])}."] if "same" in at else []))
+    return " ".join(sentences + ([f"Equal: {at['same']}."] if at["same"] else []))

@@ -183,10 +183,8 @@ def _message(row: VerdictRow, evidence: Evidence) -> tuple[str, tuple[str, ...]]
 
 def _value_text(row: VerdictRow, evidence: Evidence) -> str:
     value = evidence.value
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return value or "–"
     if isinstance(row.limit, float) and math.isfinite(row.limit) and math.isfinite(value):
         return format_distinct(value, row.limit, evidence.unit)[0]
     return format_value(value, evidence.unit)

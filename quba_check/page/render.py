@@ -49,7 +49,7 @@ LONGEST_TEXT = 20_000
 
 
 def breakable(name: str) -> Markup:
-    """Return a name as HTML that may break after `_`, `.`, `|`, `@` and `,`, but not before a digit.
+    """Return a name as HTML that breaks after punctuation, not before a digit.
 
     >>> breakable("gaussian_noise")
     Markup('gaussian_<wbr>noise')

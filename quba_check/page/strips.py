@@ -122,8 +122,7 @@ def interval_chart(data: Bounded, ends: tuple[float, float] | None = None) -> Ch
     if data.interval is not None:
         shapes += _interval(scale, data.interval, MIDDLE, "interval")
     if data.baseline is not None:
-        corners = [(-4.0, 6.0), (4.0, 6.0), (0.0, 13.0), (-4.0, 6.0)]
-        shapes.append(at(scale(data.baseline), polyline(corners, "baseline")))
+        shapes.append(at(scale(data.baseline), polyline([(-4, 6), (4, 6), (0, 13), (-4, 6)], "baseline")))
     shapes.append(at(scale(data.value), mark(data.series, 0, MIDDLE, 5)))
     return Chart(0, 44, "Value against its bound", _words(data), tuple(shapes))
 
@@ -157,10 +156,9 @@ def _words(data: Bounded) -> str:
     if data.interval is not None:
         words.append("interval " + " to ".join(format_value(end, data.unit) for end in data.interval))
     words.append(f"bound: at {'least' if data.is_minimum else 'most'} {data.bound:.4g}")
-    if data.baseline is not None:
-        words.append(f"baseline {format_value(data.baseline, data.unit)}")
-    if data.median is not None:
-        words.append(f"median of the population {format_value(data.median, data.unit)}")
+    for name, value in (("baseline", data.baseline), ("median of the population", data.median)):
+        if value is not None:
+            words.append(f"{name} {format_value(value, data.unit)}")
     return "; ".join(words)
 
 
@@ -189,9 +187,8 @@ def round_scale(values: Iterable[float]) -> Scale:
 
 
 def axis(scale: Scale) -> Chart:
-    """Return the ends of a column's scale, and 0, 0.5 and 1 where there is room."""
-    near = (scale.high - scale.low) / 4
-    inner = {value for value in (0.0, 0.5, 1.0) if scale.low + near <= value <= scale.high - near}
+    """Return the ends of a column's scale, and round numbers near its middle."""
+    inner = (value for value in (0.0, 0.5, 1.0) if 25 < scale(value) < 75)
     numbers = sorted({scale.low, *inner, scale.high})
     anchors = {0: "start", len(numbers) - 1: "end"}
     texts = [
