@@ -87,7 +87,8 @@ def test_one_demand_fails_and_one_warns(gate) -> None:
         "class_balance": "unmeasurable",
         "parameters": "pass",
     }
-    finished = re.findall(r"^(\w+) +\S.* (PASS|FAIL|\d of \d demands \w+)(?: +\[.*\])?$", result.stdout, re.MULTILINE)
+    line = re.compile(r"^(\w+) +\S.* (PASS|FAIL|\d of \d demands \w+)(?: +\[.*\])?$", re.MULTILINE)
+    finished = line.findall(result.stdout)
     assert dict(finished)["accuracy"] == "2 of 2 demands passed"
     assert dict(finished)["adversarial_robustness"] == "FAIL"
     assert "1 failed, 4 passed, 1 warned" in result.stdout
