@@ -83,7 +83,7 @@ def approve(
     images = read_run(path, store).images
     waived = tuple(row.name for row in record.verdicts if row.outcome == "waived")
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    who = one_line(by or getpass.getuser())
+    who = one_line(by or _user())
     label = shown_path(folder, Path.cwd())
     lines = [f"approved: {record.model.name} as {label}, by {who}", f"  {summary_line(record)}"]
     if before is not None:
@@ -96,6 +96,13 @@ def approve(
         lines.append(f"  no per-image results are next to {path} or in the store: drops are judged unpaired")
     lines.append(f"in the threshold file: baseline: {name}")
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise OptionError("--by: the user of this machine has no name. State who approves it.") from error
 
 
 def _earlier(folder: Path) -> Record | None:

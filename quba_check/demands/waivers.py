@@ -19,9 +19,7 @@ _BOUNDS: Mapping[str, tuple[str, ...]] = {
     "at_most": ("max", *DROPS),
 }
 """Bounds to which a waiver can apply, by the key of its worst value."""
-
-
-SEVERAL = "; with several, state the others in another threshold file"
+_SEVERAL = "; with several, state the others in another threshold file"
 LONGEST = timedelta(days=366)
 """Longest time for which a waiver holds."""
 
@@ -60,7 +58,7 @@ def waiver_of(entry: Tree) -> tuple[str, Waiver] | None:
     if len(bounds) != 1:
         raise ThresholdError(
             f"{where}: {limits[0]} {limit} applies to {listed(bounds) or 'no demand'}. Allowed: next to one "
-            f"bound of {listed(_BOUNDS[limits[0]])}{SEVERAL if bounds else ''}."
+            f"bound of {listed(_BOUNDS[limits[0]])}{_SEVERAL if bounds else ''}."
         )
     threshold = _value(entry, bounds[0])
     if not _is_looser(limit, threshold, limits[0]):
@@ -73,15 +71,12 @@ def waiver_of(entry: Tree) -> tuple[str, Waiver] | None:
             f"{where}: the tier of the demand does not block. Allowed: a demand that blocks."
         )
     waiver = Waiver(until=until.value, by=located["by"].value, reason=located["reason"].value, limit=limit)
-    if waiver.until > today() + LONGEST:
+    first, last = today(), today() + LONGEST
+    if not first <= waiver.until <= last:
+        problem = "has expired" if waiver.until < first else "ends in more than a year"
         raise ThresholdError(
-            f"{document.at(until.location)}: {dotted_path(until.location)}: got {waiver.until}. Allowed: a "
-            f"day within a year, {today() + LONGEST} or earlier."
-        )
-    if waiver.until < today():
-        raise ThresholdError(
-            f"{document.at(until.location)}: {dotted_path(until.location)}: the waiver has expired, got "
-            f"{waiver.until}. Allowed: {today()} or later. Meet the demand, or decide again."
+            f"{document.at(until.location)}: {dotted_path(until.location)}: the waiver {problem}, got "
+            f"{waiver.until}. Allowed: {first} to {last}. Meet the demand, or decide again."
         )
     return bounds[0], waiver
 

@@ -18,7 +18,7 @@ from quba_check.storage.url_objects import UrlObjects
 from quba_check.storage.user_files import is_url, reason
 
 FOLDER = "baselines"
-"""Folder of the baselines next to a project's root, one folder each."""
+"""Folder of the baselines in a project's root, one folder each."""
 RECORD = "record.json"
 """Name of the approved record in its folder."""
 _ROOT_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")

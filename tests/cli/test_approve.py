@@ -145,3 +145,9 @@ def test_an_expired_waiver_releases_nothing(capsys: pytest.CaptureFixture[str]) 
     assert run(capsys, "waived.json --reason x") == (4, "", message)
     assert main(["verdict", "waived.json"]) == 4
     assert capsys.readouterr().err == message
+
+
+def test_a_user_without_a_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: {}["nobody"])
+    message = "ERROR: --by: the user of this machine has no name. State who approves it.\n"
+    assert run(capsys, "good.json") == (4, "", message)

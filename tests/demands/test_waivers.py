@@ -121,9 +121,8 @@ def test_the_digest_of_the_demands_has_the_waiver(read):
         ),
         (
             "{min: 0.5, waive: {until: 2026-06-29, by: ann, reason: r, at_least: 0.4}}",
-            "accuracy.waive.until: the waiver has expired, got 2026-06-29. Allowed: 2026-06-30 or later. "
-            "Meet the "
-            "demand, or decide again.",
+            "accuracy.waive.until: the waiver has expired, got 2026-06-29. Allowed: 2026-06-30 to "
+            "2027-07-01. Meet the demand, or decide again.",
         ),
         (
             f"{{min: 0.5, waive: {{{WAIVE}}}}}",
@@ -153,7 +152,8 @@ def test_the_digest_of_the_demands_has_the_waiver(read):
         ),
         (
             "{min: 0.5, waive: {until: 2027-07-02, by: ann, reason: r, at_least: 0.4}}",
-            "accuracy.waive.until: got 2027-07-02. Allowed: a day within a year, 2027-07-01 or earlier.",
+            "accuracy.waive.until: the waiver ends in more than a year, got 2027-07-02. Allowed: 2026-06-30 "
+            "to 2027-07-01. Meet the demand, or decide again.",
         ),
         (
             f"{{min: 0.5, waive: {{{WAIVE}, at_least: 0.5}}}}",
