@@ -63,7 +63,7 @@ def test_a_worse_model(other: Judge) -> None:
     assert run(other, "net", "--quba-baseline=best.json").ret == 1
     first, second = messages(other)
     lines = first.splitlines()
-    assert lines[0] == "accuracy drop 0.333 is above 0.010 (over by 0.323)"
+    assert lines[0] == "accuracy drop 0.333 is above 0.0100 (over by 0.323)"
     assert lines[1] == "  from 1.000 in best.json to 0.667, paired image by image"
     assert lines[-1] == "  demanded by drops.yaml:4"
     assert second.splitlines()[0] == "accuracy relative drop 0.333 is above 0.020 (over by 0.313)"
