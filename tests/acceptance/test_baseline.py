@@ -66,7 +66,7 @@ def test_a_worse_model(other: Judge) -> None:
     assert lines[0] == "accuracy drop 0.333 is above 0.0100 (over by 0.323)"
     assert lines[1] == "  from 1.000 in best.json to 0.667, paired image by image"
     assert lines[-1] == "  demanded by drops.yaml:4"
-    assert second.splitlines()[0] == "accuracy relative drop 0.333 is above 0.020 (over by 0.313)"
+    assert second.splitlines()[0] == "accuracy relative drop 0.333 is above 0.0200 (over by 0.313)"
 
 
 def test_what_looks_at_no_image_has_none_to_differ_in(other: Judge) -> None:
