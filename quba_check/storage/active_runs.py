@@ -135,6 +135,8 @@ def active_runs(objects: ObjectStore) -> list[ActiveRun]:
     """
     runs = {}
     for file in objects.list(FOLDER):  # a file that is renewed meanwhile may be listed twice
+        if file.name.endswith(".tmp"):
+            continue
         with suppress(ValueError, FileNotFoundError, StoreError):
             runs[file.name] = _FILE.validate_json(objects.get(file.name))
     return sorted(runs.values(), key=lambda run: (run.started, run.run))

@@ -262,6 +262,7 @@ def test_one_compilation_serves_all_batch_sizes(monkeypatch):
         graphs.append(graph)
         return graph.forward
 
+    torch.compiler.reset()  # other tests may have used up the compilations of the same code
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     loaded = classifier(convolution(), compute=ComputeSettings(compiled=True))
     plain = classifier(convolution())

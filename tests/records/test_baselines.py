@@ -48,7 +48,7 @@ def test_names_and_paths(tmp_path):
 
 
 def test_the_files_of_a_url_are_copied_again_each_time(s3: S3Server, tmp_path):
-    url = f"{s3.url}/baselines/release"
+    url = f"{s3.new_bucket()}/baselines/release"
     assert approved_record(url, tmp_path, tmp_path / "store") is None
     objects = UrlObjects(url)
     for name, content in (("record.json", b"one"), ("record.npz", b"images")):
