@@ -34,9 +34,10 @@ from quba_check.reports.verdict_labels import release_line, summary_line
 
 def _name(given: Given) -> str:
     text = str(given.value)
-    if not NAME.fullmatch(text) or text.endswith(".json"):
+    if not NAME.fullmatch(text):
         raise OptionError(
-            f"{given.flag}: got '{text}'. Allowed: letters, digits, '_', '.' and '-', such as release."
+            f"{given.flag}: got '{text}'. Allowed: letters, digits, '_', '.' and '-', without .json at the "
+            "end, such as release."
         )
     return text
 

@@ -21,9 +21,10 @@ FOLDER = "baselines"
 """Folder of the baselines in a project's root, one folder each."""
 RECORD = "record.json"
 """Name of the approved record in its folder."""
-_ROOT_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+NAME = re.compile(r"(?!.*\.json$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 """Names of baselines; anything else is a path or a URL."""
+_ROOT_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+"""Files that mark pytest's root folder."""
 
 
 @dataclass(frozen=True, slots=True)

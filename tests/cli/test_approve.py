@@ -79,8 +79,8 @@ def test_a_record_is_approved_and_replaced(capsys: pytest.CaptureFixture[str]) -
         ),
         (
             "good.json --name ../x",
-            "quba-check approve: --name: got '../x'. Allowed: letters, digits, '_', '.' and '-', such as "
-            "release.",
+            "quba-check approve: --name: got '../x'. Allowed: letters, digits, '_', '.' and '-', without "
+            ".json at the end, such as release.",
         ),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from gate.conftest import NewGate, loaded_judge
 from support.tiny import CLASSES, SIDE, write_pictures
 
+from quba_check.demands.waivers import today
 from quba_check.evaluation import Evaluation
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
@@ -59,6 +60,13 @@ def test_properties_for_junit(new_gate: NewGate) -> None:
     assert list(accuracy) == ["value", "interval_low", "interval_high", "min", "unit", "protocol"]
     assert accuracy["interval_low"] < accuracy["value"] < accuracy["interval_high"]
     assert list(judged["parameters[max]"].properties) == ["value", "max", "unit", "protocol"]
+
+
+def test_a_waiver_is_a_property(new_gate: NewGate) -> None:
+    waive = f"waive: {{until: {today()}, by: ann, reason: new data, at_least: 0.1}}"
+    (result,) = results(new_gate(f"dimensions: {{accuracy: {{min: 0.99, {waive}}}}}")).values()
+    assert (result.verdict.outcome, result.warns) == ("waived", True)
+    assert result.properties["waiver"] == f"waived until {today()} by ann: new data"
 
 
 def test_values_by_image_are_sent_once(new_gate: NewGate) -> None:
