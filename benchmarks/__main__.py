@@ -12,9 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
+from quba_check.models.process_setup import set_up_process
 
-from benchmarks import (
+set_up_process()  # as a run does, before torch is loaded
+
+import torch  # noqa: E402
+
+from benchmarks import (  # noqa: E402
     attacks,
     engine,
     executors,
@@ -28,9 +32,9 @@ from benchmarks import (
     start,
     storage,
 )
-from benchmarks.measuring import THREADS
-from benchmarks.row import Row, as_markdown, as_text
-from benchmarks.work import Work
+from benchmarks.measuring import THREADS  # noqa: E402
+from benchmarks.row import Row, as_markdown, as_text  # noqa: E402
+from benchmarks.work import Work  # noqa: E402
 
 ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "limits": machine.rows,

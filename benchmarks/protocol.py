@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
+
+import torch
 
 from benchmarks.material import THRESHOLDS, WITH_CORRUPTIONS
 from benchmarks.measuring import Ratio, Usage, run
 from benchmarks.released import DIMENSIONS
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, Work
-from quba_check.models.request import LoadRequest
+from quba_check import Evaluation, LoadRequest
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.errors import QubaError
 
-KNOWS_EXACT = "exact_preprocessing" in {setting.name for setting in fields(LoadRequest)}
-SETTINGS = {
-    "auto": [],
-    "exact fp32": ["--quba-precision=fp32", *(["--quba-exact-preprocessing"] if KNOWS_EXACT else [])],
-}
-GOALS = {("whole protocol", "auto"): 3.0, ("whole protocol", "exact fp32"): 2.2,
+SETTINGS = {"auto": [], "exact fp32": ["--quba-precision=fp32", "--quba-exact-preprocessing"]}
+GOALS = {("whole protocol", "auto"): 3.0, ("whole protocol", "exact fp32"): 4.0,
          ("without ImageNet-C", "auto"): 3.0, ("without ImageNet-C", "exact fp32"): 1.7}  # fmt: skip
 MEMORY_GOAL = 900
 NEEDS = "needs --released PATH (a checkout of github.com/visinf/beyond-accuracy)"
@@ -39,6 +42,12 @@ def rows(work: Work) -> list[Row]:
         else:
             spent = sum(cpu for name, cpu in released.items() if is_whole or name != "corruption_robustness")
             details = f"{usage.cpu:.1f} s against {spent:.1f} s of CPU, start included; one run each"
+            if is_whole and setting == "exact fp32":
+                alone = seconds_of_passes(work)
+                details += (
+                    f"; the network's own passes take {alone:.1f} s of ours: {spent / alone:.2f} if all else "
+                    "were free"
+                )
             results.append(Row.of_ratio(title, Ratio.of([(usage.cpu, spent)]), details, least))
         if not is_whole:
             details = f"largest resident size of a run on 256 images of 500 × 375, {setting}"
@@ -63,4 +72,32 @@ def run_released(work: Work, checkout: Path) -> dict[str, float]:
     """Return CPU seconds of the released code by dimension, and `start` for its imports."""
     arguments = ["-m", "benchmarks.released", str(checkout), str(work.data), str(work.model), *DIMENSIONS]
     spent: dict[str, float] = json.loads(run(arguments, work.new_folder()).output)["cpu"]
+    return spent
+
+
+def seconds_of_passes(work: Work) -> float:
+    """Return CPU seconds within the network, forward and backward, in the whole protocol in exact fp32."""
+    request = LoadRequest(arch=MOBILENET, precision="fp32", exact_preprocessing=True)
+    evaluation = Evaluation(str(work.model), work.data, request=request, store=work.new_folder())
+    evaluation.plan(PUBLISHED_DIMENSIONS)
+    spent = 0.0
+
+    def timed(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*values: object, **named: object) -> object:
+            nonlocal spent
+            begin = time.thread_time()
+            result = function(*values, **named)
+            spent += time.thread_time() - begin
+            return result
+
+        return call
+
+    module = evaluation.classifier.module
+    with (
+        patch.object(torch.autograd, "grad", timed(torch.autograd.grad)),
+        patch.object(module, "forward", timed(module.forward)),
+    ):
+        for name in PUBLISHED_DIMENSIONS:
+            with suppress(QubaError):  # class_balance has too few images of a class
+                evaluation.measure(name)
     return spent

@@ -17,6 +17,7 @@ from quba_check.suites.suite import Suite
 MOBILENET = "mobilenetv3_small_100"
 RESNET = "resnet18"
 VIT = "vit_tiny_patch16_224"
+LITE0 = "tf_efficientnet_lite0"
 PHOTOS = 384
 """Photos of the rows on reading."""
 
@@ -64,16 +65,25 @@ class Work:
         (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
         return open_suite(root)
 
+    def labelled(self, count: int) -> Suite:
+        """Return a suite of photos of 500 × 375 as JPEG files, in a folder of each photo's class."""
+        root = self.folder / f"labelled{count}"
+        if not root.exists():
+            material.write_labelled_photos(root, count)
+        return open_suite(root)
+
     @cached_property
     def decoded(self) -> Suite:
         """A suite of the same photos, prepared and stored as one array."""
         return material.write_array_suite(self.folder / "decoded", PHOTOS)
 
     def checkpoint(self, architecture: str) -> Path:
-        """Return a checkpoint of random weights."""
-        path = self.folder / "random" / f"{architecture}.pt"
+        """Return a checkpoint of random weights; of efficientnet-lite0, those of ImageNet."""
+        path = self.folder / "weights" / f"{architecture}.pt"
         if not path.exists():
-            material.write_random_model(architecture, path)
+            path.parent.mkdir(exist_ok=True)
+            write = material.write_lite0 if architecture == LITE0 else material.write_random_model
+            write(architecture, path)
         return path
 
     def classifier(self, architecture: str, suite: Suite, *, exact: bool = True) -> Classifier:
