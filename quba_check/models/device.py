@@ -73,7 +73,7 @@ def pin_arithmetic(device: torch.device) -> None:
 
 
 def row_index(rows: Sequence[int], device: torch.device) -> torch.Tensor:
-    """Return rows as an index tensor on a device; CUDA need not finish its work before."""
+    """Return rows as an index tensor on a device; on CUDA without a wait."""
     index = torch.tensor(rows, dtype=torch.long)
     return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index.to(device)
 

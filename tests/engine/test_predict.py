@@ -365,6 +365,17 @@ def test_a_batch_is_copied_to_the_device_once(run: str, copies: int, monkeypatch
     assert gpu.waits == []
 
 
+def test_an_attack_on_probabilities_waits_once_for_each_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kind of its outputs is checked on every batch."""
+    with simulated_gpu(monkeypatch) as gpu:
+        setting = Setting(STANDARD, device="cuda:0")
+        forward, setting.classifier.outputs = setting.module.forward, "probabilities"
+        setting.module.forward = lambda inputs: forward(inputs).softmax(dim=1)
+        gpu.reset()
+        assert len(list(setting.passes.fgsm(setting.stream(setting.tasks(FGSM))))) == 8
+    assert [wait.cause for wait in gpu.waits] == ["cpu"] * 8
+
+
 def test_a_step_of_pgd_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with simulated_gpu(monkeypatch) as gpu:
         setting = Setting(STANDARD, device="cuda:0")
