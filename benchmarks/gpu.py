@@ -47,7 +47,6 @@ from quba_check.suites.suite import Suite
 
 LEAST_END_TO_END = 0.85
 FIRST_BATCH, MOST_IMAGES = 32, 2**14
-FGSM_PASSES = 3
 NEEDS_CUDA = "needs a CUDA device"
 _SYNCHRONISED = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize")
 COUNTED = {
@@ -150,10 +149,13 @@ def model_rows(form: Form, device: torch.device) -> Iterator[Row]:
         module = torch.compile(changed) if "compiled" in way else changed
         inputs, autocast = batch.contiguous(memory_format=layout), dtype if half in way else None
         call = partial(forward, module, inputs, form.batches, autocast)
-        seconds = fastest(call, device, form.repetitions)
-        yield ratio_row(
-            what, seconds, base, f"{rates(form.batches * usual, seconds, base)}; batches of {usual}"
-        )
+        try:
+            seconds = fastest(call, device, form.repetitions)
+        except RuntimeError as error:  # torch.compile needs a compiler on this machine
+            yield Row.unmeasured(f"gpu: {what}", error_summary(error))
+            continue
+        details = f"{rates(form.batches * usual, seconds, base)}; batches of {usual}"
+        yield ratio_row(what, seconds, base, details)
 
 
 def forward(
@@ -307,7 +309,7 @@ def attack_row(work: Work, form: Form) -> Row:
     ours = fastest(lambda: predict(classifier, suite, work.new_folder(), views), device, form.repetitions)
     each = passes.images / len(images) / form.repetitions
     other = fastest(loop, device, form.repetitions)
-    all_passes = ALL_PASSES + FGSM_PASSES
+    all_passes = ALL_PASSES + 3
     details = (
         f"{rates(len(images), ours, other)}; {each:.1f} passes an image instead of {all_passes}, "
         f"{other / all_passes * each / ours:.2f} of the loop's passes/s; {form.architecture} of random "

@@ -313,15 +313,15 @@ def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
 
 
 @needs_cuda
-@pytest.mark.parametrize("run", ["plain", "fgsm"])
-def test_a_pass_never_waits_for_the_gpu(run: str) -> None:
-    setting = Setting(STANDARD, device="cuda:0")
-    task = setting.tasks({"plain": CLEAN, "fgsm": FGSM}[run])[0]
-    jobs = [((task, position), lambda k=position: task.images.image(k)) for position in range(50)]
+@pytest.mark.parametrize(("run", "protocol"), [("plain", STANDARD), ("fgsm", STANDARD), ("pgd", RELEASED)])
+def test_a_pass_never_waits_for_the_gpu(run: str, protocol: Protocol) -> None:
+    setting = Setting(protocol, device="cuda:0")
+    tasks = setting.tasks({"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run])
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for _ in getattr(setting.passes, run)(ImageStream(jobs, 32, None)):
-            pass
+        for complete in getattr(setting.passes, run)(setting.stream(tasks, starts=run == "pgd")):
+            for task in complete:
+                task.fetch()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
