@@ -9,7 +9,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from quba_check.models.process_setup import set_up_process
@@ -22,6 +22,7 @@ from benchmarks import (  # noqa: E402
     attacks,
     engine,
     executors,
+    gpu,
     layout,
     machine,
     plan_check,
@@ -54,7 +55,7 @@ SCALE_ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "executors": executors.rows,
 }
 """Rows of costs for `plan_scale` by name."""
-ALL_ROWS = ROWS | SCALE_ROWS
+ALL_ROWS: dict[str, Callable[[Work], Iterable[Row]]] = {**ROWS, **SCALE_ROWS, "gpu": gpu.rows}
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end: python -m benchmarks -->"
 
 
@@ -84,7 +85,7 @@ def main() -> None:
 def parsed_options() -> argparse.Namespace:
     """Return the options; end with a message if one cannot be used."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    names = f"{', '.join(ROWS)} (the default); {', '.join(SCALE_ROWS)}, for plan_scale"
+    names = f"{', '.join(ROWS)} (the default); {', '.join(SCALE_ROWS)}, for plan_scale; gpu"
     parser.add_argument("rows", nargs="*", metavar="ROW", help=names)
     parser.add_argument(
         "--released", type=Path, metavar="PATH", help="a checkout of github.com/visinf/beyond-accuracy"

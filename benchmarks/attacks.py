@@ -91,16 +91,28 @@ def complete_attack(classifier: Classifier, suite: Suite, seed: int = 0) -> np.n
         pixels = torch.stack([prepare(suite.image(example)) for example in batch]).float().div(255)
         label = torch.tensor([example.label for example in batch])
         noise = torch.stack([start_noise(tuple(pixels.shape[1:]), example.index, seed) for example in batch])
-        point = (pixels + noise).clamp(0, 1)
-        for _ in range(PGD_STEPS):
-            point.requires_grad_(True)
-            loss = F.cross_entropy(classifier.module(classifier.normalise(point)), label, reduction="sum")
-            (direction,) = torch.autograd.grad(loss, point)
-            moved = point.detach() + PGD_STEP * direction.sign()
-            point = (pixels + (moved - pixels).clamp(-EPSILON, EPSILON)).clamp(0, 1)
-        with torch.no_grad():
-            correct.append(classifier.module(classifier.normalise(point)).argmax(dim=1) == label)
+        correct.append(after_all_steps(classifier, pixels, label, noise))
     return torch.cat(correct).numpy()
+
+
+def after_all_steps(
+    classifier: Classifier,
+    pixels: torch.Tensor,
+    label: torch.Tensor,
+    noise: torch.Tensor,
+    steps: int = PGD_STEPS,
+    move: float = PGD_STEP,
+) -> torch.Tensor:
+    """Return (N,) True for images of a batch that are right after all steps of PGD on pixels."""
+    point = (pixels + noise).clamp(0, 1)
+    for _ in range(steps):
+        point.requires_grad_(True)
+        loss = F.cross_entropy(classifier.module(classifier.normalise(point)), label, reduction="sum")
+        (direction,) = torch.autograd.grad(loss, point)
+        moved = point.detach() + move * direction.sign()
+        point = (pixels + (moved - pixels).clamp(-EPSILON, EPSILON)).clamp(0, 1)
+    with torch.no_grad():
+        return classifier.module(classifier.normalise(point)).argmax(dim=1) == label
 
 
 def lite0_on_photos(work: Work) -> tuple[Classifier, Suite]:

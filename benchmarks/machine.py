@@ -37,10 +37,11 @@ def description() -> list[str]:
     decoder = features.version_feature("libjpeg_turbo")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     hardware = f"{cpu_name()}, {os.cpu_count()} cores, {memory:.0f} GB"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return [
         f"{hardware}, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f} at first",
         f"Python {platform.python_version()}, {versions}, libjpeg-turbo {decoder or 'absent'} in Pillow",
-        f"torch: {THREADS} thread on both sides, {torch.backends.cpu.get_cpu_capability()}, no GPU",
+        f"torch: {THREADS} thread on both sides (engine, command and gpu: all cores), {torch.backends.cpu.get_cpu_capability()}, {gpu}",
     ]
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
+from torch.autograd import DeviceType
 
 ROOT = Path(__file__).parents[1]
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))  # last, so that the installed quba_check is tested
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import executors  # noqa: E402
+from benchmarks import executors, gpu  # noqa: E402
 from benchmarks.attacks import Passes  # noqa: E402
 from benchmarks.measuring import Ratio  # noqa: E402
 from benchmarks.row import Row, as_markdown, as_text  # noqa: E402
-from benchmarks.work import Work  # noqa: E402
+from benchmarks.work import MOBILENET, Work  # noqa: E402
 
 
 def test_a_ratio_is_the_median_over_pairs() -> None:
@@ -89,6 +93,59 @@ def test_a_run_of_the_executors_row_is_timed(tmp_path: Path, monkeypatch: pytest
     times = executors.run(work, executors.write_suite(work.new_folder()), None)
     assert min(times.first, times.shard, times.driver) > 0
     assert len(list(tmp_path.rglob("predictions/*/*"))) == 3
+
+
+def test_the_rows_on_a_gpu_run_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(gpu.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(gpu, "default_batch", lambda _device: 2)
+    monkeypatch.setattr(gpu, "CORRUPTED", gpu.CORRUPTED[:2])
+    encoded = BytesIO()
+    Image.new("RGB", (300, 260), "grey").save(encoded, "JPEG")
+    monkeypatch.setattr(gpu, "jpegs", lambda: (encoded.getvalue(),))
+    monkeypatch.setattr(gpu, "SMALL", gpu.Form(MOBILENET, 3, 2, 2, batches=1, repetitions=1))
+    rows = list(gpu.rows(Work(tmp_path)))
+    unmeasured = [row.title.partition(": ")[2] for row in rows if row.value == "not measured"]
+    assert unmeasured == [
+        f"model alone, {MOBILENET}: the largest batches against 2",
+        f"model alone, {MOBILENET}: bf16, channels_last, compiled against eager float32",
+        f"decoding alone, decode_jpeg on the device against {unmeasured[2].split()[-2]} threads",
+    ]
+    measured = [row for row in rows[1:] if row.value != "not measured"]
+    assert len(measured) == 11
+    assert all(float(row.value.split()[0]) > 0 for row in measured)
+    assert "gpu" not in command.ROWS
+
+
+def test_the_largest_batch_is_found_by_doubling() -> None:
+    def run(size: int) -> None:
+        if size > 200:
+            raise error
+
+    error: RuntimeError = torch.OutOfMemoryError("full")
+    assert gpu.largest_batch(run) == (128, "out of memory")
+    error = RuntimeError("indices of 32 bits")
+    assert gpu.largest_batch(run) == (128, "RuntimeError: indices of 32 bits")
+    assert gpu.largest_batch(lambda _size: None) == (gpu.MOST_IMAGES, "its limit")
+
+
+def test_the_use_of_a_device_is_that_of_its_kernels() -> None:
+    def event(name: str, start: float, end: float, device: DeviceType = DeviceType.CUDA) -> SimpleNamespace:
+        return SimpleNamespace(
+            name=name, device_type=device, time_range=SimpleNamespace(start=start, end=end)
+        )
+
+    events = [
+        event("convolution", 10, 20),
+        event("Memcpy HtoD (Pinned -> Device)", 0, 100),
+        event("relu", 30, 40),
+        event("pooling", 15, 25),
+        event("cudaStreamSynchronize", 0, 50, DeviceType.CPU),
+        event("aten::_to_copy", 0, 5, DeviceType.CPU),
+    ]
+    assert gpu.device_use(events, is_cuda=True) == (1, 1, pytest.approx(5 / 30))
+    assert gpu.device_use(events[-1:], is_cuda=False) == (1, 0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from quba_check.engine.shard_task import Owner
+from quba_check.models.device import row_index
 
 
 class ActiveSet:
@@ -46,10 +47,8 @@ class ActiveSet:
 
     def keep(self, rows: Sequence[int]) -> None:
         """Remove all images but those in these rows; without effect if memory runs out."""
-        self._tensors = {
-            name: tensor[torch.tensor(rows, dtype=torch.long, device=tensor.device)]
-            for name, tensor in self._tensors.items()
-        }
+        index = row_index(rows, next(iter(self._tensors.values())).device)
+        self._tensors = {name: tensor[index] for name, tensor in self._tensors.items()}
         self.owners = [self.owners[row] for row in rows]
         self.steps = [self.steps[row] for row in rows]
         self.continues = [self.continues[row] for row in rows]

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from quba_check.core.protocols import EPSILON, PGD_STEP
 from quba_check.errors import InvariantError, ModelError, UnmeasurableError
 from quba_check.models.classifier import model_errors
+from quba_check.models.device import row_index
 
 Logits = Callable[[torch.Tensor], torch.Tensor]
 TOLERANCE = 1e-6
@@ -78,7 +79,7 @@ def gradient(
         if len(rows) == len(points):
             loss = F.cross_entropy(outputs, label, reduction="sum")
         else:
-            chosen = torch.tensor(rows, device=outputs.device)
+            chosen = row_index(rows, outputs.device)
             loss = F.cross_entropy(outputs[chosen], label[chosen], reduction="sum")
         try:
             with model_errors("the model's backward pass fails:"):

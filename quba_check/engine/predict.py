@@ -21,6 +21,7 @@ from quba_check.engine.loader import ImageStream
 from quba_check.engine.shard_task import Owner, ShardTask, add_outputs, images_by_view
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
+from quba_check.models.device import row_index
 from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL, output_kind
 
 Report = Callable[[View, int, int], None]
@@ -155,7 +156,7 @@ class Passes:
         space = _AttackSpace(self, active.owners[0][0].view)
         step = gradient(space.logits, current, label, continuing)
         leaving = [row for row in rows if not active.continues[row]]
-        chosen = torch.tensor([row - rows[0] for row in leaving], dtype=torch.long, device=label.device)
+        chosen = row_index([row - rows[0] for row in leaving], label.device)
         outputs = {"logits": step.logits[chosen], "always_right": is_correct[chosen]}
         outputs |= space.moves(active["pixels"][part][chosen], current[chosen])
         moved = pgd_step(active["points"][part], current, step.direction)

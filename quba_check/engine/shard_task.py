@@ -33,6 +33,7 @@ class ShardTask:
         self.images = images
         self._positions: list[int] = []
         self._outputs: dict[str, list[torch.Tensor]] = {}
+        self._fetched: torch.cuda.Event | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -50,9 +51,23 @@ class ShardTask:
         for name, rows in outputs.items():
             self._outputs.setdefault(name, []).append(rows)
 
+    def fetch(self) -> None:
+        """Queue the copy of all outputs to the CPU.
+
+        On CUDA it waits for the work queued so far, and not for the next batch, as a later copy would.
+        """
+        device = next(iter(self._outputs.values()))[0].device
+        if device.type == "cuda":
+            for name, parts in self._outputs.items():
+                self._outputs[name] = [torch.cat(parts).to("cpu", non_blocking=True)]
+            self._fetched = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._fetched.record(torch.cuda.current_stream(device))
+
     @property
     def outputs(self) -> dict[str, torch.Tensor]:
         """All outputs on the CPU, in the order of the images."""
+        if self._fetched is not None:
+            self._fetched.synchronize()
         order = torch.tensor(self._positions).argsort()
         return {name: torch.cat(parts).cpu()[order] for name, parts in self._outputs.items()}
 

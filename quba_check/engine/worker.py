@@ -233,6 +233,8 @@ def _one_batch_late(batches: Iterator[list[ShardTask]]) -> Iterator[ShardTask]:
     complete: list[ShardTask] = []
     try:
         for following in batches:
+            for task in following:
+                task.fetch()
             yield from complete
             complete = following
     except Exception:

@@ -94,7 +94,7 @@ class Classifier:
     _std: Tensor = field(init=False, repr=False)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
     _head: Head = field(init=False, repr=False)
-    _columns: Tensor | None = field(init=False, repr=False)
+    _columns: dict[torch.device, Tensor] = field(init=False, repr=False, default_factory=dict)
     _weights: ConvolutionWeights | None = field(init=False, repr=False, default=None)
     _compiled: Callable[[Tensor], Any] | None = field(init=False, repr=False, default=None)
     _guard: Guard | None = field(init=False, repr=False, default=None)
@@ -103,8 +103,6 @@ class Classifier:
         self.outputs = self.outputs or self.stated_outputs
         self._check_temperature()
         self._head = self.head or Head(self.classes)
-        columns = self._head.columns
-        self._columns = None if columns is None else torch.tensor(columns, device=self.device)
         self._mean = torch.tensor(self.preprocessing.mean, device=self.device).view(3, 1, 1)
         self._std = torch.tensor(self.preprocessing.std, device=self.device).view(3, 1, 1)
 
@@ -257,9 +255,12 @@ class Classifier:
 
     def select_classes(self, scores: Tensor) -> Tensor:
         """Select the suite's classes, in its order: (N, outputs of `head`) → (N, C)."""
-        if self._columns is None:
+        columns, device = self._head.columns, scores.device
+        if columns is None:
             return scores
-        return scores.index_select(1, self._columns.to(scores.device))
+        if device not in self._columns:  # kept, since a copy waits for the device
+            self._columns[device] = torch.tensor(columns, device=device)
+        return scores.index_select(1, self._columns[device])
 
     def guard(self) -> Guard:
         """Return the guard of the module.

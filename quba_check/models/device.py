@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -69,6 +70,12 @@ def pin_arithmetic(device: torch.device) -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+
+
+def row_index(rows: Sequence[int], device: torch.device) -> torch.Tensor:
+    """Return rows as an index tensor on a device; on CUDA without a wait."""
+    index = torch.tensor(rows, dtype=torch.long)
+    return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index.to(device)
 
 
 def device_name(device: torch.device) -> str:

@@ -5,6 +5,8 @@ The network and its images are those of `golden_attacks.npz`; see `test_attacks.
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +15,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from support.shard_requests import request
+from support.simulated_gpu import simulated_gpu
 from torch import nn
 
+from quba_check.core.head import Head
 from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine import predict
@@ -23,6 +27,7 @@ from quba_check.engine.attacks import fgsm_point, gradient, pgd_start, pgd_step,
 from quba_check.engine.loader import ImageStream
 from quba_check.engine.predict import Passes
 from quba_check.engine.shard_task import ShardTask
+from quba_check.engine.worker import _one_batch_late
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
@@ -99,9 +104,8 @@ class Setting:
             for number, (start, size) in enumerate(zip(starts, SHARDS, strict=True))
         ]
 
-    def outputs(self, run, view: View, *, starts: bool = False) -> dict[str, torch.Tensor]:
-        """Return the outputs of all images."""
-        tasks = self.tasks(view)
+    def stream(self, tasks: list[ShardTask], *, starts: bool = False) -> ImageStream:
+        """Return the images of tasks."""
 
         def read(task: ShardTask, position: int):
             image = task.images.image(position)
@@ -113,7 +117,12 @@ class Setting:
             for task in tasks
             for position in range(len(task.examples))
         )
-        complete = [task for batch in run(ImageStream(jobs, 32, None)) for task in batch]
+        return ImageStream(jobs, 32, None)
+
+    def outputs(self, run, view: View, *, starts: bool = False) -> dict[str, torch.Tensor]:
+        """Return the outputs of all images."""
+        tasks = self.tasks(view)
+        complete = [task for batch in run(self.stream(tasks, starts=starts)) for task in batch]
         assert sorted(task.request.key.shard for task in complete) == [0, 1]
         assert all(task.is_complete for task in tasks)
         first, second = (task.outputs for task in tasks)
@@ -304,14 +313,89 @@ def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
 
 
 @needs_cuda
-@pytest.mark.parametrize("run", ["plain", "fgsm"])
-def test_a_pass_never_waits_for_the_gpu(run: str) -> None:
-    setting = Setting(STANDARD, device="cuda:0")
-    task = setting.tasks({"plain": CLEAN, "fgsm": FGSM}[run])[0]
-    jobs = [((task, position), lambda k=position: task.images.image(k)) for position in range(50)]
+@pytest.mark.parametrize(("run", "protocol"), [("plain", STANDARD), ("fgsm", STANDARD), ("pgd", RELEASED)])
+def test_a_pass_never_waits_for_the_gpu(run: str, protocol: Protocol) -> None:
+    setting = Setting(protocol, device="cuda:0")
+    tasks = setting.tasks({"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run])
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for _ in getattr(setting.passes, run)(ImageStream(jobs, 32, None)):
-            pass
+        for complete in getattr(setting.passes, run)(setting.stream(tasks, starts=run == "pgd")):
+            for task in complete:
+                task.fetch()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("protocol", [STANDARD, RELEASED])
+@pytest.mark.parametrize("run", ["plain", "fgsm", "pgd"])
+def test_results_are_fetched_while_the_device_computes(
+    run: str, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
+
+    def outputs(setting: Setting) -> list[dict[str, torch.Tensor]]:
+        batches = getattr(setting.passes, run)(setting.stream(setting.tasks(view), starts=run == "pgd"))
+        return [task.outputs for task in _one_batch_late(batches)]
+
+    setting = Setting(protocol)
+    expected, reports = outputs(setting), setting.reports
+    with simulated_gpu(monkeypatch) as gpu:
+        setting = Setting(protocol, device="cuda:0")
+        gpu.reset()
+        actual = outputs(setting)
+    assert setting.reports == reports
+    for ours, other in zip(actual, expected, strict=True):
+        assert all(torch.equal(ours[name], other[name]) for name in other)
+    # PGD asks after each forward pass which images are fooled; nothing else waits inside of a batch.
+    steps = len(reports) if run == "pgd" and protocol.stops_when_fooled else 0
+    assert Counter(wait.cause for wait in gpu.waits) == Counter({"event": len(SHARDS), "tolist": steps})
+    assert [wait.left > 0 for wait in gpu.waits if wait.cause == "event"] == [True, False]
+    assert gpu.from_device == steps + len(SHARDS) * len(expected[0])
+
+
+@pytest.mark.parametrize(("run", "copies"), [("plain", 1), ("fgsm", 2)])
+def test_a_batch_is_copied_to_the_device_once(run: str, copies: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its images, and for an attack its labels."""
+    with simulated_gpu(monkeypatch) as gpu:
+        setting = Setting(STANDARD, device="cuda:0")
+        gpu.reset()
+        tasks = setting.tasks({"plain": CLEAN, "fgsm": FGSM}[run])
+        assert len(list(getattr(setting.passes, run)(setting.stream(tasks)))) == 8
+    assert gpu.to_device == 8 * copies
+    assert gpu.waits == []
+
+
+def test_an_attack_on_probabilities_waits_once_for_each_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kind of its outputs is checked on every batch."""
+    with simulated_gpu(monkeypatch) as gpu:
+        setting = Setting(STANDARD, device="cuda:0")
+        forward, setting.classifier.outputs = setting.module.forward, "probabilities"
+        setting.module.forward = lambda inputs: forward(inputs).softmax(dim=1)
+        gpu.reset()
+        assert len(list(setting.passes.fgsm(setting.stream(setting.tasks(FGSM))))) == 8
+    assert [wait.cause for wait in gpu.waits] == ["cpu"] * 8
+
+
+def test_a_step_of_pgd_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with simulated_gpu(monkeypatch) as gpu:
+        setting = Setting(STANDARD, device="cuda:0")
+        gpu.reset()
+        steps = list(setting.passes.pgd(setting.stream(setting.tasks(PGD), starts=True)))
+    assert [wait.cause for wait in gpu.waits] == ["tolist"] * len(steps)
+    # Images, noise and labels that join, and the rows with a gradient, those that leave and those that stay.
+    assert gpu.to_device <= 6 * len(steps)
+
+
+def test_classes_are_selected_without_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = torch.arange(8.0).reshape(2, 4)
+    with simulated_gpu(monkeypatch) as gpu:
+        classifier = replace(
+            Setting(STANDARD, device="cuda:0").classifier, head=Head(2, columns=(3, 1), of=4)
+        )
+        on_gpu = scores.to("cuda:0")
+        for values in (on_gpu, scores):
+            assert classifier.select_classes(values).tolist() == [[3, 1], [7, 5]]
+        gpu.reset()
+        classifier.select_classes(on_gpu)
+        classifier.select_classes(scores)
+    assert (gpu.to_device, gpu.from_device, gpu.waits) == (0, 0, [])
