@@ -41,7 +41,7 @@ def description() -> list[str]:
     return [
         f"{hardware}, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f} at first",
         f"Python {platform.python_version()}, {versions}, libjpeg-turbo {decoder or 'absent'} in Pillow",
-        f"{torch.backends.cpu.get_cpu_capability()}, {gpu}; {THREADS} thread of torch, all cores for the engine",
+        f"{torch.backends.cpu.get_cpu_capability()}, {gpu}; {THREADS} torch thread, all cores for the engine",
     ]
 
 
