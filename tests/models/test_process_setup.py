@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import ctypes
+import os
+import platform
 import subprocess
 import sys
 
 import pytest
+
+from quba_check.models.process_setup import set_up_process
 
 SCRIPT = """
 import platform, resource, sys
@@ -31,3 +36,12 @@ def test_freed_memory_is_used_again_without_new_pages() -> None:
     once = 64 * 2**20 // 4096
     assert page_faults("plain") > 15 * once
     assert page_faults("set up") < 3 * once
+
+
+@pytest.mark.parametrize("libc", [("", ""), ("musl", "1.2.5")], ids=["macOS and Windows", "musl"])
+def test_other_allocators_are_left_as_they_are(libc, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: libc)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("a library was called"))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    set_up_process()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE", "a user's own setting stays"
