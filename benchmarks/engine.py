@@ -22,7 +22,7 @@ from quba_check.suites.suite import Suite
 
 PLAIN_BATCH = 64
 READERS = 2
-IMAGES = {LITE0: 384, RESNET: 192, MOBILENET: 384, VIT: 256}
+IMAGES = {LITE0: 256, RESNET: 96, MOBILENET: 384, VIT: 128}
 ROUNDS = 3
 LEAST_SESSION, LEAST_COMMAND = 0.95, 0.6
 THRESHOLDS = "schema: 1\nname: command\ndimensions:\n  accuracy: {min: 0.1}\n"
@@ -73,7 +73,7 @@ def _command_row(work: Work) -> Row:
         (folder / "demands.yaml").write_text(THRESHOLDS, encoding="utf-8")
         arguments = ["-m", "pytest", "-p", "no:cacheprovider", f"--model={work.checkpoint(LITE0)}",
                      f"--quba-arch={LITE0}", f"--quba-data={suite.root}", f"--quba-store={folder}/store",
-                     "--quba-precision=fp32", "demands.yaml"]  # fmt: skip
+                     "demands.yaml"]  # fmt: skip
         run(arguments, folder, threads=torch.get_num_threads())
 
     pairs = [(_seconds(command), _seconds(lambda: best_loop(classifier, suite, layout))) for _ in range(2)]

@@ -9,9 +9,9 @@ from benchmarks.measuring import Ratio, cpu_of
 from benchmarks.row import Row
 from benchmarks.work import LITE0, MOBILENET, RESNET, VIT, Work
 
-IMAGES = 64
-ROUNDS = 3
-CHOSEN, OTHERS = 16, (8, 64)
+IMAGES = 32
+ROUNDS = 2
+CHOSEN, OTHERS = 16, (8, 32)
 NETWORKS = {MOBILENET: True, LITE0: True, RESNET: True, VIT: False}
 """Networks, and whether a run predicts them in `channels_last`."""
 LEAST = 1.05
