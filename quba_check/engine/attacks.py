@@ -67,7 +67,7 @@ def gradient(
         UnmeasurableError: torch cannot differentiate the logits with respect to the points.
         ModelError: a backward pass written by the model's author fails.
     """
-    inputs = points.detach().clone().requires_grad_(True)
+    inputs = points.detach().requires_grad_(True)
     with torch.enable_grad():
         outputs = logits(inputs)
         if not outputs.requires_grad:

@@ -116,11 +116,10 @@ class Passes:
         owners = [owner for owner, _ in taken]
         space = _AttackSpace(self, owners[0][0].view)
         pixels = self._classifier.pixels(self._on_device([image for _, (image, _) in taken]))
-        points = space.points(pixels)
-        current = pgd_start(points, self._on_device([noise for _, (_, noise) in taken]))
+        current = pgd_start(space.points(pixels), self._on_device([noise for _, (_, noise) in taken]))
         label = self._labels(owners)
         correct = torch.ones_like(label, dtype=torch.bool)
-        active.join(owners, pixels=pixels, points=points, current=current, label=label, correct=correct)
+        active.join(owners, pixels=pixels, current=current, label=label, correct=correct)
 
     def _step(self, active: ActiveSet) -> list[ShardTask]:
         """Take one step with every image; return the tasks that are complete."""
@@ -158,8 +157,9 @@ class Passes:
         leaving = [row for row in rows if not active.continues[row]]
         chosen = row_index([row - rows[0] for row in leaving], label.device)
         outputs = {"logits": step.logits[chosen], "always_right": is_correct[chosen]}
-        outputs |= space.moves(active["pixels"][part][chosen], current[chosen])
-        moved = pgd_step(active["points"][part], current, step.direction)
+        pixels = active["pixels"][part]
+        outputs |= space.moves(pixels[chosen], current[chosen])
+        moved = pgd_step(space.points(pixels), current, step.direction)
         # Memory may run out above, and the images are then attacked again; what follows allocates nothing.
         current.copy_(moved)
         complete = add_outputs([active.owners[row] for row in leaving], outputs)
@@ -249,7 +249,8 @@ class _AttackSpace:
         return pixels if self._in_pixels else self._classifier.normalise(pixels)
 
     def inputs(self, points: torch.Tensor) -> torch.Tensor:
-        return self._classifier.normalise(points) if self._in_pixels else points
+        # A model may change its input in place, and the points are used again.
+        return self._classifier.normalise(points) if self._in_pixels else points.clone()
 
     def logits(self, points: torch.Tensor) -> torch.Tensor:
         raw = self._classifier.raw(self.inputs(points), exact=True, is_checked=False)
