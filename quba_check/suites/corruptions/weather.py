@@ -100,8 +100,7 @@ def add_frost(image: Image8, ice: Image8, scene_weight: float, ice_weight: float
     """Add weighted ice to a weighted scene; both are (H, W, 3) uint8."""
     total: NDArray[np.float64] = cv2.LUT(image, scene_weight * np.arange(256.0))
     total += cv2.LUT(ice, ice_weight * np.arange(256.0))
-    np.minimum(total, 255, out=total)
-    return total.astype(np.uint8)
+    return np.asarray(np.minimum(total, 255)).astype(np.uint8)
 
 
 @lru_cache(maxsize=2 * N_TEXTURES)
