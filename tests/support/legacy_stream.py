@@ -32,5 +32,8 @@ class LegacyStream:
         top, left = ((full - part) // 2 for full, part in zip(self._shape, size, strict=True))
         return whole[top : top + size[0], left : left + size[1]]
 
+    def standard_normal(self, size: Any) -> NDArray[np.float64]:
+        return self.normal(size=size)
+
     def integers(self, low: int, high: int | None = None, size: Any = None, dtype: Any = None) -> Any:
         return self._state.randint(low, high, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import cv2
@@ -57,9 +57,7 @@ def shuffle_pixels(image: Image8, sigma: float, reach: int, offsets: NDArray[np.
         (H, W, 3) uint8.
     """
     height, width = image.shape[:2]
-    source = np.arange(height * width)
-    for moves in offsets:
-        source = source.take(pixel_sources(height, width, reach, moves))
+    source = reduce(np.take, (pixel_sources(height, width, reach, moves) for moves in offsets))
     # As pixels of four bytes.
     blurred = cv2.cvtColor(gaussian_filter(image, sigma), cv2.COLOR_RGB2RGBA).view(np.uint32)
     moved = blurred.take(source).view(np.uint8).reshape(height, width, 4)
@@ -113,17 +111,21 @@ def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Im
         ((1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)),
         ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
     )
-    factors = np.arange(1, stop, step)
     height, width = image.shape[:2]
+    factors = np.arange(1, stop, step)
+    parts = [(middle_slice(height, factor), middle_slice(width, factor)) for factor in factors[1:]]
+    lines = [
+        [_line(part.stop - part.start, factor, "float32") for part in pair]
+        for pair, factor in zip(parts, factors[1:], strict=True)
+    ]
 
     def blurred(plane: Image8) -> Image8:
         values = to_float32(plane)
         # The columns as rows, as `enlarge` has them halfway.
         total = cv2.transpose(values)
-        for factor in factors[1:]:
-            middle = np.ascontiguousarray(values[middle_slice(height, factor), middle_slice(width, factor)])
-            turned = cv2.transpose(_interpolate(middle, _line(len(middle), factor)))
-            total += _interpolate(turned, _line(len(turned), factor))[:width, :height]
+        for middle, (down, across) in zip(parts, lines, strict=True):
+            turned = cv2.transpose(_interpolate(np.ascontiguousarray(values[middle]), down))
+            total += _interpolate(turned, across)[:width, :height]
         return to_uint8((values + cv2.transpose(total)) / np.float32(len(factors) + 1))
 
     return np.asarray(cv2.merge([blurred(plane) for plane in cv2.split(image)]), dtype=np.uint8)
@@ -155,7 +157,7 @@ def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]
     """
     for _ in range(2):
         # Rows, then columns as rows: whole rows are taken in a fraction of the time.
-        middle = cv2.transpose(_interpolate(middle, _line(len(middle), factor)))
+        middle = cv2.transpose(_interpolate(middle, _line(len(middle), factor, middle.dtype.name)))
     return middle
 
 
@@ -164,7 +166,7 @@ class _Line(NamedTuple):
 
     first: NDArray[np.intp]
     second: NDArray[np.intp]
-    weight: NDArray[np.float64]
+    weight: NDArray[np.floating]
     outside: NDArray[np.intp]
 
 
@@ -172,20 +174,21 @@ def _interpolate(image: NDArray[np.floating], line: _Line) -> NDArray[np.floatin
     first, second = image.take(line.first, axis=0), image.take(line.second, axis=0)
     # The difference first: a flat region stays exactly what it is.
     second -= first
-    second *= line.weight.astype(image.dtype)[:, None]
+    second *= line.weight[:, None]
     second += first
-    second[line.outside] = 0
+    if len(line.outside):
+        second[line.outside] = 0
     return second
 
 
 @lru_cache(maxsize=512)
-def _line(size: int, factor: float) -> _Line:
+def _line(size: int, factor: float, precision: str = "float64") -> _Line:
     length = round(size * factor)
     position = np.arange(length) * ((size - 1) / (length - 1) if length > 1 else 0.0)
     first = np.minimum(position.astype(np.intp), size - 1)
     return _Line(
         first=first,
         second=np.minimum(first + 1, size - 1),
-        weight=np.asarray(position - first, dtype=np.float64),
+        weight=(position - first).astype(precision),
         outside=np.flatnonzero(position > size - 1),
     )

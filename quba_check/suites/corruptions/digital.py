@@ -82,7 +82,7 @@ def warp(image: Image8, down: Float32, across: Float32) -> Float32:
 
 def _whole_and_rest(shift: Float32, origin: NDArray[np.intp]) -> tuple[NDArray[np.float64], Float32]:
     """Return the whole pixels of shifted places, and the rest for four channels."""
-    place = shift + origin.astype(np.float64)
+    place = shift.astype(np.float64) + origin.astype(np.float64)
     whole = np.floor(place)
     place -= whole
     return whole, np.asarray(cv2.cvtColor(place.astype(np.float32), cv2.COLOR_GRAY2RGBA))

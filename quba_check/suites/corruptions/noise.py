@@ -11,7 +11,9 @@ from quba_check.suites.corruptions.strength import LEVELS, Image8, Strength, to_
 def gaussian_noise(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     """Normal noise on every value, as in low light."""
     scale = strength.parameters((0.04, 0.06, 0.08, 0.09, 0.10), (0.08, 0.12, 0.18, 0.26, 0.38))
-    values = rng.normal(size=image.shape, scale=scale)
+    # The values of `rng.normal`, which adds a mean of 0 and takes longer.
+    values = rng.standard_normal(image.shape)
+    values *= scale
     values += to_float64(image)
     return to_uint8(values)
 

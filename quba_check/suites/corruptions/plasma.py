@@ -29,7 +29,10 @@ def plasma(shape: tuple[int, int], decay: float, rng: np.random.Generator) -> Pl
     while field.shape[0] < side:
         field = _refine(field, step, rng)
         step /= decay
-    return np.asarray((field[: shape[0], : shape[1]] - field.min()) / (np.ptp(field) or 1.0))
+    lowest = field.min()
+    heights: Plane = field[: shape[0], : shape[1]] - lowest
+    heights /= (field.max() - lowest) or 1.0
+    return heights
 
 
 def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
@@ -37,12 +40,18 @@ def _refine(field: Plane, step: float, rng: np.random.Generator) -> Plane:
     count = field.shape[0]
 
     def middle(sum_of_four: Plane) -> Plane:
-        return sum_of_four / 4 + step * rng.uniform(-step, step, size=(count, count))
+        offset = rng.uniform(-step, step, size=(count, count))
+        offset *= step
+        sum_of_four /= 4
+        sum_of_four += offset
+        return sum_of_four
 
     def pairs(plane: Plane, shift: int, axis: int) -> Plane:
         """Return the sums of neighbours; faster than with numpy's roll."""
         parts = (plane[shift:], plane[:shift]) if axis == 0 else (plane[:, shift:], plane[:, :shift])
-        return plane + np.concatenate(parts, axis=axis)
+        total = np.concatenate(parts, axis=axis)
+        total += plane
+        return total
 
     down = pairs(field, 1, axis=0)
     centre = middle(pairs(down, 1, axis=1))

@@ -50,4 +50,6 @@ def to_float32(image: Image8) -> NDArray[np.float32]:
 
 def to_uint8(image: NDArray[np.floating]) -> Image8:
     """The image as uint8: clipped to [0, 1] and truncated, as published."""
-    return np.asarray(np.clip(image, 0, 1) * image.dtype.type(255)).astype(np.uint8)
+    values: NDArray[np.floating] = np.clip(image, 0, 1)
+    values *= image.dtype.type(255)
+    return values.astype(np.uint8)

@@ -67,12 +67,21 @@ def add_snow(image: Image8, layer: NDArray[np.uint8], colour: float) -> Image8:
         layer: (H, W) uint8.
         colour: share of the original scene, in [0, 1]; the rest is whitened.
     """
-    values = to_float32(image)
-    grey = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) * np.float32(1.5) + np.float32(0.5)
-    white = np.maximum(values, cv2.merge([grey] * 3))
-    whitened = np.float32(colour) * values + np.float32(1 - colour) * white
-    flakes, rotated = (to_float64(cv2.merge([plane] * 3)) for plane in (layer, cv2.flip(layer, -1)))
-    return to_uint8(whitened + flakes + rotated)
+    planes = [to_float32(plane) for plane in cv2.split(image)]
+    grey = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_RGB2GRAY) * np.float32(1.5) + np.float32(0.5)
+    flakes, rotated = to_float64(layer), to_float64(cv2.flip(layer, -1))
+
+    def snowy(values: NDArray[np.float32]) -> Image8:
+        white = np.maximum(values, grey)
+        white *= np.float32(1 - colour)
+        values *= np.float32(colour)
+        values += white
+        total = values.astype(np.float64)
+        total += flakes
+        total += rotated
+        return to_uint8(total)
+
+    return np.asarray(cv2.merge([snowy(plane) for plane in planes]), dtype=np.uint8)
 
 
 def frost(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
@@ -89,8 +98,9 @@ def frost(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8
 
 def add_frost(image: Image8, ice: Image8, scene_weight: float, ice_weight: float) -> Image8:
     """Add weighted ice to a weighted scene; both are (H, W, 3) uint8."""
-    total = cv2.LUT(image, scene_weight * np.arange(256.0)) + cv2.LUT(ice, ice_weight * np.arange(256.0))
-    return np.asarray(np.minimum(total, 255).astype(np.uint8))
+    total: NDArray[np.float64] = cv2.LUT(image, scene_weight * np.arange(256.0))
+    total += cv2.LUT(ice, ice_weight * np.arange(256.0))
+    return np.asarray(np.minimum(total, 255)).astype(np.uint8)
 
 
 @lru_cache(maxsize=2 * N_TEXTURES)
@@ -114,13 +124,18 @@ def fog(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
         ((0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75)),
         ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)),
     )
-    values = to_float64(image)
-    brightest = values.max()
-    values += cv2.merge([density * plasma(image.shape[:2], decay, rng)] * 3)
-    if brightest < 1:
-        values *= brightest
-    values /= brightest + density
-    return to_uint8(values)
+    brightest = LEVELS[image.max()]
+    clouds = density * plasma(image.shape[:2], decay, rng)
+
+    def foggy(plane: Image8) -> Image8:
+        values = to_float64(plane)
+        values += clouds
+        if brightest < 1:
+            values *= brightest
+        values /= brightest + density
+        return to_uint8(values)
+
+    return np.asarray(cv2.merge([foggy(plane) for plane in cv2.split(image)]), dtype=np.uint8)
 
 
 def brightness(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
