@@ -261,7 +261,7 @@ class Suite:
             SuiteError: the file is missing or cannot be decoded.
         """
         what = "the file" if example.member is None else "it"
-        return decode_image(lambda: self.open_image(example), read, lambda: self.label(example), what)
+        return decode_image(lambda: self.open_image(example), read, self.label(example), what)
 
     def may_be_jpeg(self, example: Example) -> bool:
         """Return True if an example may be a JPEG file, judged by its name.
