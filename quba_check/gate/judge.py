@@ -100,20 +100,15 @@ class Judge:
         """Return the measurement, drop or grade that is compared with the threshold."""
         gate, demand = self._gate, planned.demand
         if demand.is_on_grade:
-            facts = gate.suite.facts
+            measured = {name: one for name, one in outcomes.items() if isinstance(one, Measurement)}
             return gate.unreachable_grade(planned) or grade_of(
-                planned.thresholds,
-                {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Measurement)},
-                protocol=planned.protocol,
-                suite=gate.suite.name,
-                classes=facts.class_count,
-                generated_corruptions=facts.generates_corruptions,
+                planned.thresholds, measured, planned.protocol, gate.suite.facts
             )
         outcome = outcomes[demand.dimension]
         evaluation = gate.evaluations[planned.key]
         reference = gate.reference(planned.protocol)
-        measured = None if reference is None else MeasuredReference(reference)
-        baseline: Baseline | None = gate.baseline or measured
+        measured_reference = None if reference is None else MeasuredReference(reference)
+        baseline: Baseline | None = gate.baseline or measured_reference
         if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:
             return outcome
         return drop_from_baseline(

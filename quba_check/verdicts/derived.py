@@ -11,6 +11,7 @@ from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.drop import Drop
+from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
@@ -78,34 +79,27 @@ def population_of(thresholds: Thresholds) -> Population:
 
 
 def unreachable_grade_of(
-    thresholds: Thresholds, unmeasurable: Mapping[str, str], *, suite: str, classes: int
+    thresholds: Thresholds, unmeasurable: Mapping[str, str], suite: SuiteFacts
 ) -> Grade | None:
     """Return a grade without letter if no values could get one, else None.
 
     Args:
         thresholds: the file.
         unmeasurable: reasons why dimensions cannot be measured on the suite, by name.
-        suite: the suite's name.
-        classes: the number of its classes.
+        suite: facts of the suite.
     """
     return unreachable_grade(
         unmeasurable,
         population=population_of(thresholds),
         allow_missing=thresholds.quba.allow_missing,
-        suite=suite,
-        classes=classes,
+        suite=suite.name,
+        classes=suite.class_count,
         allow_other_suite=thresholds.quba.allow_other_suite,
     )
 
 
 def grade_of(
-    thresholds: Thresholds,
-    measured: Mapping[str, Measurement],
-    *,
-    protocol: ProtocolName,
-    suite: str,
-    classes: int,
-    generated_corruptions: bool,
+    thresholds: Thresholds, measured: Mapping[str, Measurement], protocol: ProtocolName, suite: SuiteFacts
 ) -> Grade | Unmeasurable:
     """Return the grade by the settings of a threshold file, or the reason against one.
 
@@ -113,9 +107,7 @@ def grade_of(
         thresholds: the file.
         measured: measurements by name of the dimension.
         protocol: the protocol of the run.
-        suite: the suite's name.
-        classes: the number of its classes.
-        generated_corruptions: the suite generates its corruptions.
+        suite: facts of the suite.
     """
     published = {name: measured[name] for name in PUBLISHED_DIMENSIONS if name in measured}
     try:
@@ -125,12 +117,12 @@ def grade_of(
             population=population_of(thresholds),
             protocol=protocol,
             allow_missing=thresholds.quba.allow_missing,
-            suite=suite,
-            classes=classes,
+            suite=suite.name,
+            classes=suite.class_count,
             allow_other_suite=thresholds.quba.allow_other_suite,
             allow_masked=thresholds.quba.allow_masked,
             measured=published,
-            generated_corruptions=generated_corruptions,
+            generated_corruptions=suite.generates_corruptions,
         )
     except UserError as error:
         return Unmeasurable(QUBA, str(error))
