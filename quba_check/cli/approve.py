@@ -15,7 +15,7 @@ from quba_check.cli.parser import Checked, record_argument, store_option
 from quba_check.comparison.compatibility import differences
 from quba_check.comparison.looser import looser_demands
 from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import Given, parse_text
+from quba_check.gate.option_values import Given, unchecked
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed, one_line
 from quba_check.records.baselines import (
@@ -51,11 +51,11 @@ def _name(given: Given) -> str:
     help="the baseline (else that of the run's threshold file, else release)",
 )
 @click.option(
-    "--by", type=Checked(parse_text), metavar="WHO", help="who approves it (else the user of this machine)"
+    "--by", type=Checked(unchecked), metavar="WHO", help="who approves it (else the user of this machine)"
 )
 @click.option(
     "--reason",
-    type=Checked(parse_text),
+    type=Checked(unchecked),
     metavar="TEXT",
     help="why; needed for a record whose verdict is not pass, or of other images than the one it replaces",
 )
