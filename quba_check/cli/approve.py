@@ -12,7 +12,7 @@ import click
 
 from quba_check.cli.files import check_waivers, read_run
 from quba_check.cli.parser import Checked, record_argument, store_option
-from quba_check.comparison.compatibility import differences
+from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.comparison.looser import looser_demands
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given, unchecked
@@ -76,8 +76,7 @@ def approve(
     before = _earlier(folder)
     problems = [release_line(record)] if verdict != "pass" else []
     if before is not None:
-        limit, seed = record.limit, record.environment.seed
-        others = differences(before, record.protocol, record.suite, limit=limit, seed=seed)
+        others = differences(before, RunConditions.of(record))
         problems += [f"it differs from the record that it replaces in {listed(others)}"] if others else []
     if problems and not words:
         raise UserError(f"{path}: {'; '.join(problems)}. To approve it nevertheless: --reason TEXT.")

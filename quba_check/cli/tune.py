@@ -13,7 +13,7 @@ import click
 
 from quba_check.cli.parser import INPUT, Checked, output_option
 from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
-from quba_check.comparison.compatibility import differences
+from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
@@ -215,8 +215,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
 def _check_comparable(records: Mapping[str, Record]) -> None:
     """Check that the runs measured the same, so that they have a worst one."""
     for (first, one), (second, other) in combinations(records.items(), 2):
-        seed = other.environment.seed
-        names = differences(one, other.protocol, other.suite, limit=other.limit, seed=seed)
+        names = differences(one, RunConditions.of(other))
         if names:
             raise OptionError(
                 f"quba-check tune: {first} and {second} differ in {listed(names)}. "

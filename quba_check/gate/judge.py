@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import Baseline, run_value
+from quba_check.comparison.compatibility import RunConditions
 from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
@@ -111,18 +112,11 @@ class Judge:
         baseline: Baseline | None = gate.baseline or measured_reference
         if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:
             return outcome
-        return drop_from_baseline(
-            demand,
-            baseline,
-            run_value(
-                outcome, demand.part, evaluation.classifier.fingerprint, per_image(evaluation, outcome).clean
-            ),
-            protocol=planned.protocol,
-            suite=suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {}),
-            limit=gate.options.limit,
-            seed=gate.options.seed,
-            outcome=outcome,
-        )
+        answers = per_image(evaluation, outcome).clean
+        after = run_value(outcome, demand.part, evaluation.classifier.fingerprint, answers)
+        suite = suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {})
+        run = RunConditions(planned.protocol, suite, gate.options.limit, gate.options.seed)
+        return drop_from_baseline(demand, baseline, after, run, outcome)
 
     def _with_baseline(self, demand: Demand, evidence: Judged) -> tuple[Demand, Judged]:
         """Return a demand with its evidence, or with the reason for no baseline.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from quba_check.comparison.compatibility import RunConditions
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.conversion import outcome_of
@@ -67,13 +68,5 @@ def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: 
     outcome = outcome_of(demand.dimension, row)
     if not demand.needs_baseline or baseline is None:
         return outcome
-    return drop_from_baseline(
-        demand,
-        baseline,
-        run.value_of(demand.dimension, demand.part),
-        protocol=record.protocol,
-        suite=record.suite,
-        limit=record.limit,
-        seed=record.environment.seed,
-        outcome=outcome,
-    )
+    after = run.value_of(demand.dimension, demand.part)
+    return drop_from_baseline(demand, baseline, after, RunConditions.of(record), outcome)

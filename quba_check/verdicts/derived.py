@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from quba_check.comparison.baseline import Baseline, drop, incompatibility
+from quba_check.comparison.compatibility import RunConditions
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -18,20 +19,11 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
 from quba_check.grading import Population, grade, population, read_population, unreachable_grade
-from quba_check.records.record import SuiteRow
 from quba_check.records.verdict import QUBA
 
 
 def drop_from_baseline(
-    demand: Demand,
-    baseline: Baseline,
-    after: RunValue | None,
-    *,
-    protocol: ProtocolName,
-    suite: SuiteRow,
-    limit: int | None,
-    seed: int,
-    outcome: Outcome,
+    demand: Demand, baseline: Baseline, after: RunValue | None, run: RunConditions, outcome: Outcome
 ) -> Drop | Unmeasurable:
     """Return the loss against a baseline, for a demand on a drop.
 
@@ -39,10 +31,7 @@ def drop_from_baseline(
         demand: the demand.
         baseline: the stored run, or the reference of this session on the same images.
         after: the value of this run; None if it has none.
-        protocol: the protocol of this run.
-        suite: the suite of this run, with the content hashes of the images behind the value.
-        limit: largest number of images that this run used of a set; None for all.
-        seed: the seed of this run.
+        run: the conditions of this run.
         outcome: what this run measured, with the signs of a masked value and the reasons of missing parts.
     """
     masked: tuple[str, ...] = ()
@@ -53,7 +42,7 @@ def drop_from_baseline(
             return missing
     reason = None
     if isinstance(baseline, StoredRun):
-        reason = incompatibility(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed)
+        reason = incompatibility(baseline, demand.dimension, run)
     change = reason or drop(
         baseline,
         demand.dimension,
