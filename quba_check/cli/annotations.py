@@ -10,9 +10,8 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, write_output
-from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, Checked, records_argument
+from quba_check.cli.parser import WEB_ADDRESS, format_option, output_option, records_argument
 from quba_check.errors import OptionError
-from quba_check.gate.option_values import one_of
 from quba_check.records.files import read_record
 from quba_check.records.verdict import VerdictRow
 from quba_check.reports.annotations import github_commands, gitlab_report
@@ -24,15 +23,8 @@ _PLACE = re.compile(r"^ *demanded by (.+):\d+$", re.MULTILINE)
 
 @click.command("annotations", epilog="Example: quba-check annotations textured.json --format github")
 @records_argument
-@click.option(
-    "--format",
-    "form",
-    required=True,
-    type=Checked(one_of("github", "gitlab")),
-    metavar="NAME",
-    help="github, gitlab",
-)
-@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="file to write (else standard output)")
+@format_option("github", "gitlab", required=True)
+@output_option()
 @click.option(
     "--source-url",
     type=WEB_ADDRESS,

@@ -12,10 +12,10 @@ import click
 
 from quba_check.cli.files import check_waivers, read_run
 from quba_check.cli.parser import Checked, record_argument, store_option
-from quba_check.comparison.compatibility import differences
+from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.comparison.looser import looser_demands
 from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import Given, parse_text
+from quba_check.gate.option_values import Given, unchecked
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed, one_line
 from quba_check.records.baselines import (
@@ -51,11 +51,11 @@ def _name(given: Given) -> str:
     help="the baseline (else that of the run's threshold file, else release)",
 )
 @click.option(
-    "--by", type=Checked(parse_text), metavar="WHO", help="who approves it (else the user of this machine)"
+    "--by", type=Checked(unchecked), metavar="WHO", help="who approves it (else the user of this machine)"
 )
 @click.option(
     "--reason",
-    type=Checked(parse_text),
+    type=Checked(unchecked),
     metavar="TEXT",
     help="why; needed for a record whose verdict is not pass, or of other images than the one it replaces",
 )
@@ -76,8 +76,7 @@ def approve(
     before = _earlier(folder)
     problems = [release_line(record)] if verdict != "pass" else []
     if before is not None:
-        limit, seed = record.limit, record.environment.seed
-        others = differences(before, record.protocol, record.suite, limit=limit, seed=seed)
+        others = differences(before, RunConditions.of(record))
         problems += [f"it differs from the record that it replaces in {listed(others)}"] if others else []
     if problems and not words:
         raise UserError(f"{path}: {'; '.join(problems)}. To approve it nevertheless: --reason TEXT.")

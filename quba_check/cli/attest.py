@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from quba_check.cli.files import check_not_read
-from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, record_argument
+from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, output_option, record_argument
 from quba_check.errors import OptionError
 from quba_check.exports.attestation import checksums as checksums_of
 from quba_check.exports.attestation import statement as statement_of
@@ -20,7 +20,7 @@ from quba_check.reports.tables import json_text
 
 @click.command("attest", epilog="Example: quba-check attest demo.json -o statement.json")
 @record_argument
-@click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE", help="file to write")
+@output_option(required=True)
 @click.option(
     "--predicate",
     type=OUTPUT,

@@ -8,21 +8,14 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, write_output
-from quba_check.cli.parser import Checked, record_argument
-from quba_check.gate.option_values import file_ending_in
+from quba_check.cli.parser import output_option, record_argument
 from quba_check.records.files import read_record
 from quba_check.reports.badge import badge_message, badge_svg
 
 
 @click.command("badge", epilog="Example: quba-check badge demo.json -o badge.svg")
 @record_argument
-@click.option(
-    "-o",
-    "--output",
-    type=Checked(file_ending_in(".svg")),
-    metavar="FILE.svg",
-    help="file to write (default: standard output)",
-)
+@output_option(".svg")
 def badge(path: Path, output: Path | None) -> None:
     """Draw a badge with verdict and grade of a stored run, for a README."""
     check_not_read(output, [path])

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, read_run, write_output
-from quba_check.cli.parser import INPUT, record_argument, store_option
-from quba_check.cli.populations import POPULATION
+from quba_check.cli.parser import file_option, record_argument, store_option
+from quba_check.cli.populations import population_option
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
 from quba_check.grading.reference import population as read_population
@@ -19,17 +19,12 @@ from quba_check.study.explanation import explain as explain_run
 
 @click.command("explain", epilog="Example: quba-check explain textured.json")
 @record_argument
-@click.option(
-    "--population",
-    type=POPULATION,
-    metavar="NAME",
-    help="published, screened, demo or a population file (default: that of the grade)",
-)
-@click.option(
-    "--thresholds", "file", type=INPUT, metavar="FILE", help="threshold file with the weights of the score"
-)
+@population_option("that of the grade")
+@file_option("--thresholds", "FILE", "threshold file with the weights of the score")
 @store_option
-def explain(path: Path, population: Population | None, file: Path | None, store: str | Path | None) -> None:
+def explain(
+    path: Path, population: Population | None, thresholds: Path | None, store: str | Path | None
+) -> None:
     """Explain a record on one page of text.
 
     Its strengths and weaknesses in a population, the parts that cost each dimension most, the effect of one
@@ -37,7 +32,7 @@ def explain(path: Path, population: Population | None, file: Path | None, store:
     --thresholds names it. Needs no model and no images.
     """
     run = read_run(path, store)
-    quba = thresholds_at(file, facts_of(run.record)).quba if file else None
+    quba = thresholds_at(thresholds, facts_of(run.record)).quba if thresholds else None
     default = quba.population if quba else default_population(run.record)
     compared = population or read_population(default)
     is_chosen = population is not None or quba is not None

@@ -9,17 +9,15 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, write_output
-from quba_check.cli.parser import INPUT, OUTPUT, Checked, records_argument
+from quba_check.cli.parser import INPUT, format_option, output_option, records_argument
 from quba_check.errors import OptionError, UserError
 from quba_check.exports.mlflow import LARGEST_FILE, export_run, open_experiment
 from quba_check.exports.tables import csv_table, parquet_table
-from quba_check.gate.option_values import one_of
 from quba_check.number_format import counted
 from quba_check.records.files import read_record, write_bytes
 from quba_check.storage.user_files import read_bytes
 
 PARQUET, MLFLOW = "parquet", "mlflow"
-FORMATS = ("csv", PARQUET, MLFLOW)
 TRACKING_URI, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"
 """Environment variables of MLflow."""
 DEFAULT_EXPERIMENT = "quba-check"
@@ -28,16 +26,8 @@ _WHERE = "quba-check export"
 
 @click.command("export", epilog="Example: quba-check export demo.json textured.json --to csv -o runs.csv")
 @records_argument
-@click.option(
-    "--to", "form", required=True, type=Checked(one_of(*FORMATS)), metavar="NAME", help="csv, parquet, mlflow"
-)
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT,
-    metavar="FILE",
-    help="file to write; csv goes to standard output without it",
-)
+@format_option("csv", PARQUET, MLFLOW, flag="--to", required=True)
+@output_option(text="file to write; csv goes to standard output without it")
 @click.option("--tracking-uri", metavar="URI", help=f"MLflow's store or server (else ${TRACKING_URI})")
 @click.option(
     "--experiment",

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, read_run, write_output
-from quba_check.cli.parser import COUNT, INPUT, OUTPUT, store_option
+from quba_check.cli.parser import COUNT, INPUT, OUTPUT, file_option, store_option
 from quba_check.comparison.misclassified import Failure, failures_csv
 from quba_check.comparison.misclassified import failures as failures_of
 from quba_check.comparison.stored_run import StoredRun
@@ -28,9 +28,7 @@ LONGEST_CLASS = 14
 
 @click.command("failures", epilog="Example: quba-check failures textured.json --baseline demo.json")
 @click.argument("record", type=INPUT, metavar="RECORD.json")
-@click.option(
-    "--baseline", type=INPUT, metavar="FILE.json", help="list only the images that this earlier run got right"
-)
+@file_option("--baseline", "RECORD.json", "list only the images that this earlier run got right")
 @click.option(
     "--csv",
     "output",

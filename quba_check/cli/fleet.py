@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from quba_check.cli.files import write_output
-from quba_check.cli.parser import INPUT, PLACE, Checked
+from quba_check.cli.parser import INPUT, PLACE, Checked, store_option
 from quba_check.demands.profiles import find_thresholds
 from quba_check.errors import OptionError
 from quba_check.executors.choice import parse_executor
@@ -75,9 +75,7 @@ class FleetCommand(click.Command):
     help="threshold file or shipped profile (else pytest's default; repeatable)",
 )
 @click.option("--data", type=PLACE, metavar="DIR", help="data folder or its URL (else $QUBA_DATA)")
-@click.option(
-    "--store", type=PLACE, metavar="DIR", help="store of predictions: folder or URL (else $QUBA_STORE)"
-)
+@store_option
 @click.option("--executor", metavar="NAME", help="as --quba-executor: inline (default), ray, ray:ADDRESS")
 @click.option(
     "--at-once",

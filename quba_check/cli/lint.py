@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import INPUT, Checked
+from quba_check.cli.parser import INPUT, Checked, file_option
 from quba_check.demands.profiles import find_thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
@@ -30,19 +30,15 @@ SUFFIXES = (".yaml", ".yml")
 @click.option(
     "--images", type=Checked(whole_number(2)), metavar="N", help="images of each set: adds what power prints"
 )
-@click.option(
-    "--record", "record_path", type=INPUT, metavar="RECORD.json", help="record with standard errors and sets"
-)
-@click.option(
+@file_option("--record", "RECORD.json", "record with standard errors and sets")
+@file_option(
     "--suite",
-    "manifest",
-    type=INPUT,
-    metavar="FILE.yaml",
-    help="manifest with the sets that demands may name (else those of the record, else of ImageNet)",
+    "FILE.yaml",
+    "manifest with the sets that demands may name (else those of the record, else of ImageNet)",
 )
 @click.option("--digest", is_flag=True, help="print the digest of each file's demands, as attest states it")
 def lint(
-    paths: tuple[Path, ...], images: int | None, record_path: Path | None, manifest: Path | None, digest: bool
+    paths: tuple[Path, ...], images: int | None, record: Path | None, suite: Path | None, digest: bool
 ) -> int:
     """Check threshold files: schema, names, bounds, and whether a realistic sample can decide them.
 
@@ -50,8 +46,8 @@ def lint(
     differences that the demands detect, as power does. Exit code 0: no error and no warning; 1 otherwise.
     """
     registry.load_entry_points()
-    record = read_record(record_path) if record_path else None
-    facts = manifest_facts(manifest) if manifest else facts_of(record)
+    stored = read_record(record) if record else None
+    facts = manifest_facts(suite) if suite else facts_of(stored)
     files = list(dict.fromkeys(file for path in paths for file in _files(path)))
     findings: dict[LintFinding, None] = {}
     tables: dict[
@@ -59,10 +55,10 @@ def lint(
     ] = {}  # by the digest of the demands, which files that extend the same one share
     for file in files:
         label = shown_path(Path(os.path.abspath(file)), Path.cwd())  # noqa: PTH100  links are kept
-        thresholds, of_file = lint_file(file, label, facts, record, digest=digest)
+        thresholds, of_file = lint_file(file, label, facts, stored, digest=digest)
         findings |= dict.fromkeys(of_file)
-        if thresholds and (images or record):
-            tables.setdefault(thresholds.inputs[0].demands, power_text(thresholds, images, record))
+        if thresholds and (images or stored):
+            tables.setdefault(thresholds.inputs[0].demands, power_text(thresholds, images, stored))
     for finding in findings:
         severity = "" if finding.severity == "note" else f"{finding.severity}: "
         write_output(f"{severity}{finding.text}\n")

@@ -122,17 +122,37 @@ store_option = click.option(
     "--store",
     type=PLACE,
     metavar="DIR",
-    help="store to search for per-image results: folder or URL (else $QUBA_STORE, else the user's cache)",
+    help="folder or URL of predictions and per-image results (else $QUBA_STORE, else the user's cache)",
 )
 records_argument = click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
 record_argument = click.argument("path", type=INPUT, metavar="RECORD.json")
 
 
-def format_option(*names: str) -> Callable[[Command], Command]:
-    """Return the option `--format`; the first name is the default."""
-    help_text = ", ".join([f"{names[0]} (default)", *names[1:]])
+def format_option(
+    *names: str, flag: str = "--format", required: bool = False
+) -> Callable[[Command], Command]:
+    """Return the option for a format.
+
+    The first name is the default, unless the option is required.
+    """
+    default, mark = (None, "") if required else (names[0], " (default)")
+    words = ", ".join([names[0] + mark, *names[1:]])
     kind = Checked(one_of(*names))
-    return click.option("--format", "form", default=names[0], type=kind, metavar="NAME", help=help_text)
+    return click.option(
+        flag, "form", required=required, default=default, type=kind, metavar="NAME", help=words
+    )
+
+
+def output_option(*suffixes: str, required: bool = False, text: str = "") -> Callable[[Command], Command]:
+    """Return the option `--output`, for files that end in one of some suffixes."""
+    text = text or ("file to write" if required else "file to write (else standard output)")
+    kind, metavar = Checked(file_ending_in(*suffixes)), f"FILE{''.join(suffixes[:1])}"
+    return click.option("-o", "--output", required=required, type=kind, metavar=metavar, help=text)
+
+
+def file_option(flag: str, metavar: str, text: str) -> Callable[[Command], Command]:
+    """Return an option with the name of a file that the command reads."""
+    return click.option(flag, type=INPUT, metavar=metavar, help=text)
 
 
 def usage_message(error: click.UsageError) -> str:

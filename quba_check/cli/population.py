@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read
-from quba_check.cli.parser import OUTPUT, records_argument
+from quba_check.cli.parser import output_option, records_argument
 from quba_check.errors import OptionError
 from quba_check.grading import population_from_records
 from quba_check.grading.reference import BUILT_IN
@@ -17,7 +17,7 @@ from quba_check.records.files import read_record, write_text
 
 @click.command("population", epilog="Example: quba-check population runs/*.json -o fleet.json")
 @records_argument
-@click.option("-o", "--output", required=True, type=OUTPUT, metavar="FILE", help="file to write")
+@output_option(required=True)
 @click.option("--name", help="its name in reports (default: the file's name)")
 def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
     """Make a reference population from the records of your models.

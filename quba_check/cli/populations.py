@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
-from quba_check.cli.parser import Checked
+from quba_check.cli.parser import Checked, Command
 from quba_check.errors import OptionError, PopulationError
 from quba_check.gate.option_values import Given
 from quba_check.grading.population import Population
@@ -41,11 +43,20 @@ def parse_published_model(given: Given) -> PublishedModel:
     )
 
 
+PUBLISHED = "published"
 POPULATION, PUBLISHED_MODEL = Checked(parse_population), Checked(parse_published_model)
-population_option = click.option(
-    "--population",
-    type=POPULATION,
-    default="published",
-    metavar="NAME",
-    help="published (default), screened (without suspect values), demo, or a population file",
-)
+
+
+def population_option(words: str = PUBLISHED) -> Callable[[Command], Command]:
+    """Return the option `--population`.
+
+    Args:
+        words: the default in the help; the option has no default but the published population.
+    """
+    return click.option(
+        "--population",
+        type=POPULATION,
+        default=PUBLISHED if words == PUBLISHED else None,
+        metavar="NAME",
+        help=f"published, screened (without suspect values), demo, or a population file (default: {words})",
+    )

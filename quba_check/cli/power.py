@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import COUNT, INPUT
+from quba_check.cli.parser import COUNT, INPUT, file_option
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.records.files import read_record
@@ -17,16 +17,16 @@ from quba_check.reports.power import power_text
 @click.command("power", epilog="Example: quba-check power release.yaml --images 1000 --record demo.json")
 @click.argument("file", type=INPUT, metavar="FILE.yaml")
 @click.option("--images", type=COUNT, metavar="N", help="images of each set (default: those of the record)")
-@click.option("--record", "path", type=INPUT, metavar="RECORD.json", help="record with the standard errors")
-def power(file: Path, images: int | None, path: Path | None) -> None:
+@file_option("--record", "RECORD.json", "record with the standard errors")
+def power(file: Path, images: int | None, record: Path | None) -> None:
     """Print the differences that a threshold file can detect.
 
     For each demand: the true value of a model that is blocked, and of one that passes, in 80 % of runs.
     """
-    if images is None and path is None:
+    if images is None and record is None:
         raise OptionError(
             "quba-check power: got neither --images nor --record. Allowed: the number of images of each set, "
             "a record that has it, or both."
         )
-    record = read_record(path) if path else None
-    write_output(power_text(thresholds_at(file, facts_of(record)), images, record))
+    stored = read_record(record) if record else None
+    write_output(power_text(thresholds_at(file, facts_of(stored)), images, stored))

@@ -102,7 +102,7 @@ _WEIGHT = "weight of a dimension in the score, in place of its default"
 
 @click.command("rank", epilog="Example: quba-check rank demo.json --population demo --weight accuracy=2")
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
-@population_option
+@population_option()
 @_dimension_option("--weight", "weights", parse_weight, "DIM=W", _WEIGHT)
 @_dimension_option("--min", "least", parse_bound, "DIM=X", "rank only models with at least this value")
 @_dimension_option("--max", "most", parse_bound, "DIM=X", _MOST)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import COUNT, INPUT, format_option
+from quba_check.cli.parser import COUNT, INPUT, file_option, format_option
 from quba_check.cli.populations import population_option
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
@@ -22,24 +22,18 @@ LIMIT = 10
 
 @click.command("recommend", epilog="Example: quba-check recommend mobile")
 @click.argument("file", type=INPUT, metavar="THRESHOLDS")
-@population_option
+@population_option()
 @format_option("table", "json", "csv")
 @click.option("--limit", type=COUNT, metavar="N", help=f"models of each list (table: {LIMIT}; else all)")
-@click.option(
-    "--record",
-    "path",
-    type=INPUT,
-    metavar="RECORD.json",
-    help="record whose suite has the parts and classes of the file",
-)
-def recommend(file: Path, population: Population, form: str, limit: int | None, path: Path | None) -> None:
+@file_option("--record", "RECORD.json", "record whose suite has the parts and classes of the file")
+def recommend(file: Path, population: Population, form: str, limit: int | None, record: Path | None) -> None:
     """List the published models that would pass a threshold file, or come nearest.
 
     THRESHOLDS: a threshold file or a shipped profile (default, mobile, own-data, safety-critical, server).
     Demands that the published table cannot answer are named and count neither way. A suspect value decides
     nothing.
     """
-    facts = facts_of(read_record(path) if path else None)
+    facts = facts_of(read_record(record) if record else None)
     checked = check_models(thresholds_at(file, facts), population)
     is_known = bool(facts.class_names) and is_subset_of_imagenet(facts.class_names)
     own = "" if is_known or facts.class_count == population.classes else facts.name

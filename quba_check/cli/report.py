@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, read_run
-from quba_check.cli.parser import INPUT, PLACE, Checked, records_argument, store_option
-from quba_check.cli.populations import POPULATION
+from quba_check.cli.parser import PLACE, Checked, file_option, output_option, records_argument, store_option
+from quba_check.cli.populations import population_option
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import file_ending_in, whole_number
+from quba_check.gate.option_values import whole_number
 from quba_check.gate.options import MOST_PICTURES
 from quba_check.grading.population import Population
 from quba_check.page.pictures import ImageSource, Pictures, make_pictures
@@ -28,21 +28,9 @@ from quba_check.suites.set_images import SetImages
     "report", epilog="Example: quba-check report demo.json --baseline textured.json -o report.html"
 )
 @records_argument
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=Checked(file_ending_in(".html")),
-    metavar="FILE.html",
-    help="file to write",
-)
-@click.option("--baseline", type=INPUT, metavar="RECORD.json", help="show what changed since this run")
-@click.option(
-    "--population",
-    type=POPULATION,
-    metavar="NAME",
-    help="population to compare with: published, screened, demo, or a file (else that of the grade)",
-)
+@output_option(".html", required=True)
+@file_option("--baseline", "RECORD.json", "show what changed since this run")
+@population_option("that of the grade")
 @click.option(
     "--pictures",
     "n",

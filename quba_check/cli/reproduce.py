@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quba_check.cli.files import write_output
-from quba_check.cli.parser import COUNT, PLACE, format_option
+from quba_check.cli.parser import COUNT, PLACE, format_option, store_option
 from quba_check.cli.populations import PUBLISHED_MODEL
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Outcome, Unmeasurable
@@ -57,7 +57,7 @@ def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None
 @click.option("--limit", type=COUNT, metavar="N", help="read at most N images of each set")
 @click.option("--model", "spec", metavar="SPEC", help="model in place of timm's, such as a checkpoint file")
 @click.option("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:N, mps")
-@click.option("--store", type=PLACE, metavar="DIR", help="folder or URL of the store (else $QUBA_STORE)")
+@store_option
 @format_option("table", "json")
 def reproduce(model: PublishedModel, form: str, spec: str | None, **given: Any) -> None:
     """Measure a published model on your images under both protocols, next to its published values.

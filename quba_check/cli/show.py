@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import click
 
@@ -19,7 +19,6 @@ from quba_check.grading.published import (
 )
 from quba_check.number_format import format_value, ordinal
 from quba_check.reports.tables import table_text, terminal_width, wrapped
-from quba_check.study.dimension_ranks import dimension_ranks
 from quba_check.study.ranking import rank
 from quba_check.study.suspects import suspect_sentences
 
@@ -43,7 +42,8 @@ def show(model: PublishedModel) -> None:
         "mean: trimmed mean of the published models; deviations: standard deviations, positive is better",
         *(f"{SUSPECT} {sentence}" for sentence in suspect_sentences(model)),
     ]
-    table = table_text(HEADINGS, _rows(model), right=("value", "mean", "deviations", "rank"))
+    rows = value_rows(model.values, model.doubtful, populations[0])
+    table = table_text(HEADINGS, rows, right=("value", "mean", "deviations", "rank"))
     write_output(f"{wrapped(head, terminal_width())}{table}{wrapped(foot, terminal_width())}")
     # The command is one line, so that it can be copied.
     command = f"measure it: pytest --model={TIMM_PREFIX}{model.timm} --quba-data=DIR"
@@ -62,13 +62,25 @@ def _score_line(model: PublishedModel, population: Population) -> str:
     )
 
 
-def _rows(model: PublishedModel) -> Iterator[tuple[str, ...]]:
-    for row in dimension_ranks(model.values, published_population()):
-        dimension = registry[row.dimension]
-        value, mean = (
-            format_value(number, dimension.unit, digits=1 if dimension.unit == "millions" else 4)
-            for number in (row.value, row.mu)
-        )
-        doubt = SUSPECT if row.dimension in model.doubtful else ""
-        rank_text = f"{row.rank} of {row.models}"
-        yield row.dimension, dimension.better, value, doubt, mean, f"{row.distance:+.2f}", rank_text
+def value_rows(
+    values: Mapping[str, float], doubtful: Collection[str], population: Population
+) -> Iterator[tuple[str, ...]]:
+    """Yield the cells below `HEADINGS` of each dimension that a model and a population have.
+
+    Args:
+        values: the model's values by dimension, each in the dimension's unit.
+        doubtful: dimensions with a suspect value.
+        population: the population. A rank is one more than the number of its models with a better value.
+    """
+    for name, mu in population.mu.items():
+        if name not in values:
+            continue
+        dimension, value = registry[name], values[name]
+        sign = 1 if dimension.better == "high" else -1
+        others = [row.values[name] for row in population.rows if name in row.values]
+        position = 1 + sum(sign * other > sign * value for other in others)
+        distance = f"{sign * (value - mu) / population.sigma[name]:+.2f}"
+        digits = 1 if dimension.unit == "millions" else 4
+        own, mean = (format_value(number, dimension.unit, digits=digits) for number in (value, mu))
+        doubt = SUSPECT if name in doubtful else ""
+        yield name, dimension.better, own, doubt, mean, distance, f"{position} of {len(others)}"

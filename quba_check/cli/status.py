@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import write_output
-from quba_check.cli.store import folder_option, opened_store
+from quba_check.cli.parser import store_option
+from quba_check.cli.store import opened_store
 from quba_check.reports.status import status_json, status_text
 from quba_check.storage.active_runs import active_runs, remove_forgotten
 
 
 @click.command("status", epilog="Example: quba-check status --json")
 @click.option("--json", "as_json", is_flag=True, help="print the evaluations as JSON")
-@folder_option
+@store_option
 def status(as_json: bool, store: str | Path | None) -> None:
     """Show the running evaluations of the store, from any terminal or machine.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import write_output
-from quba_check.cli.parser import PLACE, Checked, Group
+from quba_check.cli.parser import Checked, Group, store_option
 from quba_check.cli.store_checks import checked_files
 from quba_check.errors import OptionError
 from quba_check.gate.option_values import Given, number_within
@@ -31,13 +31,6 @@ UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _LONGEST_AGE = 6
 """Digits of the largest age."""
 
-folder_option = click.option(
-    "--store",
-    type=PLACE,
-    metavar="DIR",
-    help="the store: folder or URL (else $QUBA_STORE, else the user's cache)",
-)
-
 
 def parse_age(given: Given) -> int:
     """Return the seconds of a time span such as `30d`."""
@@ -57,7 +50,7 @@ def store() -> None:
 
 @store.command("list", epilog="Example: quba-check store list --json")
 @click.option("--json", "as_json", is_flag=True, help="print the list as JSON")
-@folder_option
+@store_option
 def list_models(as_json: bool, store: str | Path | None) -> None:
     """List the models of the store with views, images, size and age.
 
@@ -70,7 +63,7 @@ def list_models(as_json: bool, store: str | Path | None) -> None:
 
 @store.command("verify", epilog="Example: quba-check store verify --remove")
 @click.option("--remove", is_flag=True, help="remove damaged predictions; the next run makes them again")
-@folder_option
+@store_option
 def verify(remove: bool, store: str | Path | None) -> int:
     """Check every checksum of stored predictions, and that every record can be read.
 
@@ -114,7 +107,7 @@ def verify(remove: bool, store: str | Path | None) -> int:
 )
 @click.option("--records", is_flag=True, help="also records of the models, with their per-image results")
 @click.option("--yes", is_flag=True, help="remove; without it nothing is removed")
-@folder_option
+@store_option
 def prune(
     models: tuple[str, ...],
     older_than: int | None,

@@ -12,7 +12,7 @@ from quba_check.reports.study import study_csv, study_text
 
 
 @click.command("study", epilog="Example: quba-check study --population screened")
-@population_option
+@population_option()
 @format_option("table", "csv")
 def study(population: Population, form: str) -> None:
     """Correlate the dimensions of a population, and compare groups of its models.

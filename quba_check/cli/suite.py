@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from quba_check.cli.doctor import PROBLEMS, print_findings
 from quba_check.cli.files import write_output
-from quba_check.cli.parser import INPUT, PLACE, Checked, Group
+from quba_check.cli.parser import INPUT, PLACE, Checked, Group, file_option
 from quba_check.cli.suite_table import sets_text
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, OptionError
@@ -53,11 +53,10 @@ def describe(folder: str | Path) -> None:
 
 @suite.command("check", epilog="Example: quba-check suite check data --training train")
 @click.argument("folder", type=PLACE, metavar="DIR")
-@click.option(
+@file_option(
     "--training",
-    type=INPUT,
-    metavar="PATH",
-    help="images that the models were trained with: a folder, or a text file with a path a line",
+    "PATH",
+    "images that the models were trained with: a folder, or a text file with a path a line",
 )
 def check(folder: str | Path, training: Path | None) -> int:
     """Find copies, pictures under two labels, training images and bursts in the sets of DIR.
@@ -79,15 +78,8 @@ def check(folder: str | Path, training: Path | None) -> int:
 
 @suite.command(_MAKE, epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus")
 @click.argument("folder", type=INPUT, metavar="DIR")
-@click.option(
-    "--masks", type=INPUT, metavar="DIR", help="folder of masks, named like the images; the object is bright"
-)
-@click.option(
-    "--boxes",
-    type=INPUT,
-    metavar="FILE.csv",
-    help="columns path,x0,y0,x1,y1 in pixels; GrabCut finds the object",
-)
+@file_option("--masks", "DIR", "folder of masks, named like the images; the object is bright")
+@file_option("--boxes", "FILE.csv", "columns path,x0,y0,x1,y1 in pixels; GrabCut finds the object")
 @click.option(
     "-o",
     "--output",

@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from quba_check.cli.parser import INPUT, Checked
+from quba_check.cli.parser import INPUT, Checked, output_option
 from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
-from quba_check.comparison.compatibility import differences
+from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import OptionError, ThresholdError
-from quba_check.gate.option_values import file_ending_in, number_within
+from quba_check.gate.option_values import number_within
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.grading.population import Population
@@ -59,14 +59,7 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 
 @click.command("tune", epilog="Example: quba-check tune demo.json -o tuned.yaml")
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=Checked(file_ending_in(".yaml", ".yml")),
-    metavar="FILE.yaml",
-    help="file to write or edit",
-)
+@output_option(".yaml", ".yml", required=True, text="file to write or edit")
 @click.option("--add", is_flag=True, help="also add dimensions that the file does not name")
 @click.option(
     "--z", type=Checked(number_within(0, 4)), help=f"standard errors from value to threshold (default: {Z})"
@@ -222,8 +215,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
 def _check_comparable(records: Mapping[str, Record]) -> None:
     """Check that the runs measured the same, so that they have a worst one."""
     for (first, one), (second, other) in combinations(records.items(), 2):
-        seed = other.environment.seed
-        names = differences(one, other.protocol, other.suite, limit=other.limit, seed=seed)
+        names = differences(one, RunConditions.of(other))
         if names:
             raise OptionError(
                 f"quba-check tune: {first} and {second} differ in {listed(names)}. "

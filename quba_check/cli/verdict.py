@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_waivers, stated_baseline
-from quba_check.cli.parser import INPUT, Checked, records_argument, store_option
+from quba_check.cli.parser import Checked, file_option, records_argument, store_option
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given
@@ -61,9 +61,7 @@ def parse_time(given: Given) -> datetime:
     metavar="TIME",
     help="refuse records of runs that ended before: ISO 8601, or seconds since 1970",
 )
-@click.option(
-    "--thresholds", type=INPUT, metavar="FILE.yaml", help="judge by this file, not the stored verdicts"
-)
+@file_option("--thresholds", "FILE.yaml", "judge by this file, not the stored verdicts")
 @store_option
 def verdict(
     paths: tuple[Path, ...],

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, read_run, stated_baseline, write_output
-from quba_check.cli.parser import INPUT, store_option
+from quba_check.cli.parser import INPUT, file_option, store_option
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed
@@ -18,15 +18,13 @@ from quba_check.tuning.what_if import what_if as judge_run
 
 @click.command("what-if", epilog="Example: quba-check what-if demo.json thresholds/*.yaml")
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="FILE...")
-@click.option(
+@file_option(
     "--baseline",
-    "baseline_path",
-    type=INPUT,
-    metavar="RECORD.json",
-    help="record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
+    "RECORD.json",
+    "record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
 )
 @store_option
-def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: str | Path | None) -> int:
+def what_if(paths: tuple[Path, ...], baseline: Path | None, store: str | Path | None) -> int:
     """Judge stored runs by other threshold files, without model or images.
 
     FILE: records (.json) and threshold files (.yaml). The exit code is that of the gate for the most severe
@@ -43,12 +41,12 @@ def what_if(paths: tuple[Path, ...], baseline_path: Path | None, store: str | Pa
     names = [file.name for file in files]
     headings = [file.name if names.count(file.name) == 1 else str(file) for file in files]
     overall = []
-    baseline = read_run(baseline_path, store) if baseline_path else None
+    before = read_run(baseline, store) if baseline else None
     for path in records:
         run = read_run(path, store)
         facts = facts_of(run.record)
         thresholds = [thresholds_at(file, facts) for file in files]
-        judged = [judge_run(run, each, baseline or stated_baseline(each, store)) for each in thresholds]
+        judged = [judge_run(run, each, before or stated_baseline(each, store)) for each in thresholds]
         write_output(what_if_text(headings, judged))
         overall += [one.record.overall_verdict for one in judged]
     return EXIT_CODES[worst_verdict(overall)]

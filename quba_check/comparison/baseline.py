@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from quba_check.comparison.compatibility import differences
+from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.comparison.difference import Change, RunValue, difference, is_same, ratio
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Unmeasurable
-from quba_check.core.protocols import ProtocolName
 from quba_check.messages import listed
 from quba_check.records.per_image import CleanAnswers, PerImage
-from quba_check.records.record import SuiteRow
 
 
 class Baseline(Protocol):
@@ -106,17 +104,9 @@ def run_value(
     return RunValue.of(quantity, limits, name, images, fingerprint, measured.outputs)
 
 
-def incompatibility(
-    baseline: StoredRun,
-    dimension: str,
-    protocol: ProtocolName,
-    suite: SuiteRow,
-    *,
-    limit: int | None,
-    seed: int,
-) -> Unmeasurable | None:
+def incompatibility(baseline: StoredRun, dimension: str, run: RunConditions) -> Unmeasurable | None:
     """Return the reason why a stored run cannot be a baseline, else None; see `differences`."""
-    reasons = differences(baseline.record, protocol, suite, limit=limit, seed=seed)
+    reasons = differences(baseline.record, run)
     if not reasons:
         return None
     return Unmeasurable(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import UserError
 from quba_check.messages import listed
@@ -10,6 +12,28 @@ from quba_check.records.record import Record, SuiteRow
 NAMED = 3
 """Largest number of views in a message."""
 CLASSES = "class list"
+
+
+@dataclass(frozen=True, slots=True)
+class RunConditions:
+    """Conditions that the values of two runs must share to be compared.
+
+    Attributes:
+        protocol: the protocol.
+        suite: the suite, with the content hashes of the images behind the values.
+        limit: largest number of images that the run used of a set; None for all.
+        seed: the seed.
+    """
+
+    protocol: ProtocolName
+    suite: SuiteRow
+    limit: int | None
+    seed: int
+
+    @classmethod
+    def of(cls, record: Record) -> RunConditions:
+        """Return the conditions of a stored run."""
+        return cls(record.protocol, record.suite, record.limit, record.environment.seed)
 
 
 def check_comparable(before: Record, after: Record, first: str, second: str) -> None:
@@ -24,7 +48,7 @@ def check_comparable(before: Record, after: Record, first: str, second: str) -> 
     Raises:
         UserError: they differ in protocol, suite, class list or images.
     """
-    reasons = differences(before, after.protocol, after.suite, limit=after.limit, seed=after.environment.seed)
+    reasons = differences(before, RunConditions.of(after))
     if reasons:
         raise UserError(
             f"{first} and {second} cannot be compared: they differ in {listed(reasons)}. "
@@ -37,24 +61,19 @@ def precision_notes(before: str, after: str) -> list[str]:
     return [f"precision differs: {before} and {after}"] if before != after else []
 
 
-def differences(
-    before: Record, protocol: ProtocolName, suite: SuiteRow, *, limit: int | None, seed: int
-) -> list[str]:
+def differences(before: Record, run: RunConditions) -> list[str]:
     """Return the differences between a record and a run in words; empty if comparable.
 
     Only views of both runs are compared. If their images differ because of an option, the option is named.
 
     Args:
         before: the record.
-        protocol: the protocol of the run.
-        suite: the suite of the run.
-        limit: largest number of images that the run used of a set; None for all.
-        seed: the seed of the run.
+        run: the conditions of the run.
     """
     reasons = []
-    ours = before.suite
-    if before.protocol != protocol:
-        reasons.append(f"protocol ({before.protocol} and {protocol})")
+    ours, suite = before.suite, run.suite
+    if before.protocol != run.protocol:
+        reasons.append(f"protocol ({before.protocol} and {run.protocol})")
     if ours.name != suite.name:
         reasons.append(f"suite ({ours.name} and {suite.name})")
     if ours.classes is not None and suite.classes is not None and ours.classes != suite.classes:
@@ -63,17 +82,18 @@ def differences(
         reasons.append(f"sampling of corruptions ({ours.sample} and {suite.sample})")
     views = _different_views(ours, suite)
     if views:
-        reasons.append(f"images of {listed(views, NAMED)}{_sampling(before, limit, seed)}")
+        reasons.append(f"images of {listed(views, NAMED)}{_sampling(before, run)}")
     return reasons
 
 
-def _sampling(before: Record, limit: int | None, seed: int) -> str:
+def _sampling(before: Record, run: RunConditions) -> str:
     """Return the options behind different images of two runs, as text."""
-    if before.limit != limit:
-        ours, theirs = ("no limit" if number is None else f"{number:,}" for number in (before.limit, limit))
+    limits = before.limit, run.limit
+    if before.limit != run.limit:
+        ours, theirs = ("no limit" if limit is None else f"{limit:,}" for limit in limits)
         return f" (--quba-limit: {ours} and {theirs})"
-    if limit is not None and before.environment.seed != seed:
-        return f" (--quba-seed: {before.environment.seed} and {seed})"
+    if run.limit is not None and before.environment.seed != run.seed:
+        return f" (--quba-seed: {before.environment.seed} and {run.seed})"
     return ""
 
 

@@ -112,6 +112,20 @@ def tree_of(document: Document) -> Tree:
     return subtree(document.data, ())
 
 
+def branch(tree: Tree, *keys: str | int) -> Tree:
+    """Return the mapping under some keys, empty if missing."""
+    for key in keys:
+        item = tree.get(str(key))
+        tree = item if isinstance(item, dict) else {}
+    return tree
+
+
+def value_of(tree: Tree, key: str, default: Any = None) -> Any:
+    """Return the value of a key, or a default if it is missing."""
+    located = tree.get(key)
+    return located.value if isinstance(located, LocatedValue) else default
+
+
 def merge(parent: Tree, child: Tree) -> Tree:
     """Return the parent with the child's values in place of its own; neither is changed.
 

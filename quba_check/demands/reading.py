@@ -14,7 +14,7 @@ from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, QubaSettings, Thresholds
 from quba_check.demands.digest import demands_digest
-from quba_check.demands.inheritance import LocatedValue, MergedFile, Tree, merged_tree
+from quba_check.demands.inheritance import LocatedValue, MergedFile, Tree, branch, merged_tree, value_of
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.problems import BY_NAME, Problems
 from quba_check.demands.requests import REQUESTS, SECTIONS, SETTINGS
@@ -64,7 +64,7 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     with problems.caught():
         tree = problems.without_wrong(merged_tree(path, label, check))
         demands = tuple(_demands(MergedFile(tree, documents[0]), suite, problems))
-        quba = _settings(_branch(tree, QUBA), _branch(tree, "dimensions"))
+        quba = _settings(branch(tree, QUBA), branch(tree, "dimensions"))
         baseline = _baseline(tree)
     problems.raise_first()
     if not demands:
@@ -74,9 +74,9 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
             "quba.min_grade."
         )
     name = tree.get("name")
-    protocol: ProtocolName | None = _value(tree, "protocol")
+    protocol: ProtocolName | None = value_of(tree, "protocol")
     policy = Policy(
-        _value(tree, "uncertain", POINT.uncertain), float(_value(tree, "confidence", POINT.confidence))
+        value_of(tree, "uncertain", POINT.uncertain), float(value_of(tree, "confidence", POINT.confidence))
     )
     digest = demands_digest(demands, quba, policy, protocol)
     return Thresholds(
@@ -112,17 +112,17 @@ def _demands(file: MergedFile, suite: SuiteFacts, problems: Problems) -> Iterato
     """Yield the demands of the files, and collect the errors about them."""
     tree = file.tree
     for key in tree:
-        for name in _branch(tree, key) if key == "dimensions" else ():
+        for name in branch(tree, key) if key == "dimensions" else ():
             with problems.caught(key, name):
-                yield from _entry_demands(registry[name], None, _branch(tree, key, name), suite, _DEFAULTS)
+                yield from _entry_demands(registry[name], None, branch(tree, key, name), suite, _DEFAULTS)
         if key in SECTIONS:
-            entries = _plain(_branch(tree, key))
+            entries = _plain(branch(tree, key))
             for entry in [{name: value} for name, value in entries.items()] if key in BY_NAME else [entries]:
                 with problems.caught(key):
                     yield from _requested_demands(key, entry, file, suite)
         elif key == QUBA:
             with problems.caught(key):
-                yield from _grade_demands(_branch(tree, key))
+                yield from _grade_demands(branch(tree, key))
 
 
 def _requested_demands(
@@ -134,9 +134,9 @@ def _requested_demands(
         check_entry(file, location, bounds, part.better or "high", part.unit)
         settings = {key: _DEFAULTS[key] for key in SETTINGS}
         for end in range(1, len(location)):
-            parent = _branch(file.tree, *location[:end])
-            settings = {key: _value(parent, key, default) for key, default in settings.items()}
-        entry = bounds_of(request, _branch(file.tree, *location))
+            parent = branch(file.tree, *location[:end])
+            settings = {key: value_of(parent, key, default) for key, default in settings.items()}
+        entry = bounds_of(request, branch(file.tree, *location))
         for demand in _entry_demands(registry[request.dimension], part, entry, suite, settings):
             yield replace(demand, request=request)
 
@@ -151,16 +151,16 @@ def _entry_demands(
 ) -> Iterator[Demand]:
     """Yield the demands on a dimension with its parts and slices, or on one."""
     _check_effect(entry, ("min", "max") if part else ("min", "max", "parts", "slices"), defaults)
-    settings = {key: _value(entry, key, default) for key, default in defaults.items()}
+    settings = {key: value_of(entry, key, default) for key, default in defaults.items()}
     parts = {each.name: each for each in dimension.parts(suite) if each.better is not None}
     waived = waiver_of(entry)
     for key, located in entry.items():
         if key == "parts":
-            for name in _branch(entry, key):
-                yield from _entry_demands(dimension, parts[name], _branch(entry, key, name), suite, settings)
+            for name in branch(entry, key):
+                yield from _entry_demands(dimension, parts[name], branch(entry, key, name), suite, settings)
         elif key == "slices":
-            for name in _branch(entry, key):
-                yield from _slice_demands(dimension, name, _branch(entry, key, name), suite, settings)
+            for name in branch(entry, key):
+                yield from _slice_demands(dimension, name, branch(entry, key, name), suite, settings)
         elif key in _BOUNDS and isinstance(located, LocatedValue):
             yield Demand(
                 dimension=dimension.name,
@@ -190,11 +190,11 @@ def _slice_demands(
         return
     _check_effect(entry, tuple(SLICE_BOUNDS), defaults)
     waiver_of(entry)  # refuses one next to no bound
-    settings = {key: _value(entry, key, default) for key, default in defaults.items()}
+    settings = {key: value_of(entry, key, default) for key, default in defaults.items()}
     for key in entry:
         if key in SLICE_BOUNDS:
             part = Part(f"{SLICES}{name}.{key}", dimension.unit, SLICE_BOUNDS[key] or dimension.better, key)
-            yield from _entry_demands(dimension, part, _branch(entry, key), suite, settings)
+            yield from _entry_demands(dimension, part, branch(entry, key), suite, settings)
 
 
 def _grade_demands(entry: Tree) -> Iterator[Demand]:
@@ -208,7 +208,7 @@ def _grade_demands(entry: Tree) -> Iterator[Demand]:
                 part=part,
                 bound="min",
                 threshold=located.value if part == "grade" else float(located.value),
-                tier=_value(entry, "tier", "block"),
+                tier=value_of(entry, "tier", "block"),
                 optional=False,
                 unit=part,
                 better="high",
@@ -235,7 +235,7 @@ def _check_effect(entry: Tree, keys: tuple[str, ...], settings: Iterable[str]) -
 def _settings(entry: Tree, dimensions: Tree) -> QubaSettings:
     overrides = {
         name: located
-        for name, located in _branch(entry, "weights").items()
+        for name, located in branch(entry, "weights").items()
         if isinstance(located, LocatedValue)
     }
     weights = {name: registry[name].weight for name in PUBLISHED_DIMENSIONS}
@@ -250,9 +250,9 @@ def _settings(entry: Tree, dimensions: Tree) -> QubaSettings:
     return QubaSettings(
         weights,
         population,
-        tuple(_value(entry, "allow_missing", ())),
-        allow_other_suite=_value(entry, "allow_other_suite", False),
-        allow_masked=_value(_branch(dimensions, "adversarial_robustness"), "allow_masked", False),
+        tuple(value_of(entry, "allow_missing", ())),
+        allow_other_suite=value_of(entry, "allow_other_suite", False),
+        allow_masked=value_of(branch(dimensions, "adversarial_robustness"), "allow_masked", False),
         population_sha256=digest,
     )
 
@@ -267,16 +267,3 @@ def _population(entry: Tree) -> tuple[str, str | None]:
     path = Path(os.path.realpath(located.document.path.parent / str(located.value)))
     where = f"{located.document.at(located.location)}: quba.population"
     return str(path), sha256(path, where, ThresholdError)
-
-
-def _branch(tree: Tree, *keys: str | int) -> Tree:
-    """Return the mapping under some keys, empty if missing."""
-    for key in keys:
-        branch = tree.get(str(key))
-        tree = branch if isinstance(branch, dict) else {}
-    return tree
-
-
-def _value(tree: Tree, key: str, default: Any = None) -> Any:
-    located = tree.get(key)
-    return located.value if isinstance(located, LocatedValue) else default

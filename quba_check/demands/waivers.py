@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from quba_check.core.grade import LETTERS
-from quba_check.demands.inheritance import LocatedValue, Tree
+from quba_check.demands.inheritance import LocatedValue, Tree, value_of
 from quba_check.demands.schema import as_share
 from quba_check.errors import ThresholdError
 from quba_check.messages import listed
@@ -60,13 +60,13 @@ def waiver_of(entry: Tree) -> tuple[str, Waiver] | None:
             f"{where}: {limits[0]} {limit} applies to {listed(bounds) or 'no demand'}. Allowed: next to one "
             f"bound of {listed(_BOUNDS[limits[0]])}{_SEVERAL if bounds else ''}."
         )
-    threshold = _value(entry, bounds[0])
+    threshold = value_of(entry, bounds[0])
     if not _is_looser(limit, threshold, limits[0]):
         raise ThresholdError(
             f"{where}: {limits[0]} {limit} allows nothing that the bound {threshold} does not allow. "
             "Allowed: a worse value."
         )
-    if _value(entry, "tier") not in (None, "block"):
+    if value_of(entry, "tier") not in (None, "block"):
         raise ThresholdError(
             f"{where}: the tier of the demand does not block. Allowed: a demand that blocks."
         )
@@ -86,8 +86,3 @@ def _is_looser(limit: Any, threshold: Any, key: str) -> bool:
         return LETTERS.index(limit) < LETTERS.index(threshold)
     threshold = as_share(threshold)
     return bool(limit < threshold if key == "at_least" else limit > threshold)
-
-
-def _value(entry: Tree, key: str) -> Any:
-    located = entry.get(key)
-    return located.value if isinstance(located, LocatedValue) else None

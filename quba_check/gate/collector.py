@@ -215,14 +215,7 @@ class ResultCollector:
             if label in judged:
                 yield judged[label]
                 continue
-            grade = grade_of(
-                thresholds,
-                measurements_of(measurements),
-                protocol=protocol,
-                suite=suite.name,
-                classes=suite.class_count,
-                generated_corruptions=suite.generates_corruptions,
-            )
+            grade = grade_of(thresholds, measurements_of(measurements), protocol, suite)
             if isinstance(grade, Grade):  # else the verdict of the file's quba demand has the reason
                 yield GradeRow(file=label, **asdict(grade))
 

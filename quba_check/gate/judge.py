@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import Baseline, run_value
+from quba_check.comparison.compatibility import RunConditions
 from quba_check.comparison.difference import RunValue
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
@@ -100,34 +101,22 @@ class Judge:
         """Return the measurement, drop or grade that is compared with the threshold."""
         gate, demand = self._gate, planned.demand
         if demand.is_on_grade:
-            facts = gate.suite.facts
+            measured = {name: one for name, one in outcomes.items() if isinstance(one, Measurement)}
             return gate.unreachable_grade(planned) or grade_of(
-                planned.thresholds,
-                {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Measurement)},
-                protocol=planned.protocol,
-                suite=gate.suite.name,
-                classes=facts.class_count,
-                generated_corruptions=facts.generates_corruptions,
+                planned.thresholds, measured, planned.protocol, gate.suite.facts
             )
         outcome = outcomes[demand.dimension]
         evaluation = gate.evaluations[planned.key]
         reference = gate.reference(planned.protocol)
-        measured = None if reference is None else MeasuredReference(reference)
-        baseline: Baseline | None = gate.baseline or measured
+        measured_reference = None if reference is None else MeasuredReference(reference)
+        baseline: Baseline | None = gate.baseline or measured_reference
         if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:
             return outcome
-        return drop_from_baseline(
-            demand,
-            baseline,
-            run_value(
-                outcome, demand.part, evaluation.classifier.fingerprint, per_image(evaluation, outcome).clean
-            ),
-            protocol=planned.protocol,
-            suite=suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {}),
-            limit=gate.options.limit,
-            seed=gate.options.seed,
-            outcome=outcome,
-        )
+        answers = per_image(evaluation, outcome).clean
+        after = run_value(outcome, demand.part, evaluation.classifier.fingerprint, answers)
+        suite = suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {})
+        run = RunConditions(planned.protocol, suite, gate.options.limit, gate.options.seed)
+        return drop_from_baseline(demand, baseline, after, run, outcome)
 
     def _with_baseline(self, demand: Demand, evidence: Judged) -> tuple[Demand, Judged]:
         """Return a demand with its evidence, or with the reason for no baseline.

@@ -36,19 +36,14 @@ Parse = Callable[[Given], Any]
 """Checks a value and returns that of the field in `Options`, None for the default. Raises OptionError."""
 
 
-def parse_text(given: Given) -> str | None:
-    """Accept any text."""
+def unchecked(given: Given) -> Any:
+    """Return a value as given; None for empty text or a switch that is off."""
     return given.value or None
 
 
 def parse_texts(given: Given) -> tuple[str, ...]:
     """Accept any number of texts."""
     return tuple(given.value or ())
-
-
-def parse_switch(given: Given) -> bool:
-    """Accept a switch."""
-    return bool(given.value)
 
 
 def parse_path(given: Given) -> Path | None:

@@ -22,9 +22,8 @@ from quba_check.gate.option_values import (
     parse_place,
     parse_precision,
     parse_protocol,
-    parse_switch,
-    parse_text,
     parse_texts,
+    unchecked,
     whole_number,
 )
 from quba_check.models.request import DEVICES, PRECISIONS, LoadRequest
@@ -43,17 +42,20 @@ class Option:
         help: one line.
         parse: checks a value.
         repeatable: True if it may be given several times.
-        has_ini: True if `quba_…` in an ini file sets it too.
         alias: older name of the flag, still accepted.
     """
 
     flag: str
     metavar: str | None
     help: str
-    parse: Parse = parse_text
+    parse: Parse = unchecked
     repeatable: bool = False
-    has_ini: bool = True
     alias: str | None = None
+
+    @property
+    def has_ini(self) -> bool:
+        """True if `quba_…` in an ini file sets it: not for the model or switches."""
+        return self.metavar is not None and self.key != "model"
 
     @property
     def key(self) -> str:
@@ -84,7 +86,6 @@ OPTIONS = (
         "hf-hub:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
         parse_texts,
         repeatable=True,
-        has_ini=False,
     ),
     Option(
         "--quba-thresholds",
@@ -125,8 +126,6 @@ OPTIONS = (
         None,
         "prepare every image with Pillow, as timm's transform does, in place of faster code that differs "
         "by at most 2 of 255 levels",
-        parse_switch,
-        has_ini=False,
     ),
     Option(
         "--quba-batch-size", "N", "images per forward pass, or auto (default)", whole_number(1, auto=True)
@@ -144,9 +143,7 @@ OPTIONS = (
         "seed of random starts, corruptions and the sample of --quba-limit (default: 0)",
         whole_number(0),
     ),
-    Option(
-        "--quba-early-stop", None, "stop a set early, once the verdict is known", parse_switch, has_ini=False
-    ),
+    Option("--quba-early-stop", None, "stop a set early, once the verdict is known"),
     Option(
         "--quba-limit",
         "N",
@@ -187,35 +184,21 @@ OPTIONS = (
         "--quba-classes",
         None,
         "show recall, precision and F1 of each class: of up to 30, else of those with the lowest recall",
-        parse_switch,
-        has_ini=False,
     ),
     Option(
         "--quba-model-version",
         "TEXT",
         "identifies the model behind an endpoint, whose bytes cannot be hashed",
     ),
-    Option("--quba-plan", None, "show what a run would predict; run nothing", parse_switch, has_ini=False),
+    Option("--quba-plan", None, "show what a run would predict; run nothing"),
     Option(
         "--quba-baseline",
         "FILE.json",
         "record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
         parse_path,
     ),
-    Option(
-        "--quba-first-release",
-        None,
-        "skip demands on drops and parity, as there is no baseline yet",
-        parse_switch,
-        has_ini=False,
-    ),
-    Option(
-        "--quba-no-looser",
-        None,
-        "refuse threshold files that demand less than those of the baseline",
-        parse_switch,
-        has_ini=False,
-    ),
+    Option("--quba-first-release", None, "skip demands on drops and parity, as there is no baseline yet"),
+    Option("--quba-no-looser", None, "refuse threshold files that demand less than those of the baseline"),
     Option("--quba-reference", "SPEC", "model that parity and, without a baseline, drops compare with"),
     Option("--quba-report", "FILE.json", "also write the record here", file_ending_in(".json")),
     Option(
@@ -241,8 +224,6 @@ OPTIONS = (
         None,
         "allow model files to run code when they are read, and programs to access files; only for files "
         "you trust",
-        parse_switch,
-        has_ini=False,
     ),
 )
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,11 +70,9 @@ class ProgressWriter:
         self._file = folder / f"{name}.json"
         self._after_write = after_write
         self._refreshed = 0.0
-        self._view, self._is_view, self._since = "", False, 0.0
-        self._images, self._step = 0, 0.0
+        self._state = ProcessState("", 0, 0.0, 0.0, is_view=False)
         self._marks = deque([(0.0, 0.0)])
         """Seconds and passes of the plan after each recent step."""
-        self._plan: float | None = None
 
     def announce(self, words: str) -> None:
         """Write a step without images, such as `loading torch`; empty for none."""
@@ -88,27 +86,33 @@ class ProgressWriter:
 
     def plan(self, passes: float) -> None:
         """Write the passes of the work left in the whole run."""
-        self._plan = self._marks[-1][1] + passes
+        self._state = replace(self._state, plan=self._state.done + passes)
         self._write()
 
     def add(self, step: Step) -> None:
         """Add the work of an engine since its previous step."""
-        seconds, done = self._marks[-1]
-        self._marks.append((seconds + step.seconds, done + step.planned))
+        seconds, done = self._state.seconds + step.seconds, self._state.done + step.planned
+        self._marks.append((seconds, done))
         while len(self._marks) > 2 and self._marks[1][0] <= self._marks[-1][0] - RECENT_SECONDS:
             self._marks.popleft()
-        self._images += step.images
-        self._step = step.seconds
         is_other = self._change(step.view, is_view=True)
+        self._state = replace(
+            self._state,
+            images=self._state.images + step.images,
+            seconds=seconds,
+            step=step.seconds,
+            done=done,
+            speed=self._speed(),
+        )
         if is_other or time.monotonic() - self._refreshed >= REFRESH_SECONDS:
             self._write()
 
     def _change(self, view: str, *, is_view: bool) -> bool:
         """Note the present work; return True if it is another one."""
-        is_other = view != self._view
-        if is_other:
-            self._view, self._is_view, self._since = view, is_view, time.time()
-        return is_other
+        if view == self._state.view:
+            return False
+        self._state = replace(self._state, view=view, is_view=is_view, since=time.time())
+        return True
 
     def _speed(self) -> float:
         """Return passes a second of late.
@@ -122,18 +126,7 @@ class ProgressWriter:
 
     def _write(self) -> None:
         self._refreshed = time.monotonic()
-        state = ProcessState(
-            self._view,
-            self._images,
-            self._marks[-1][0],
-            time.time(),
-            self._since,
-            self._step,
-            self._is_view,
-            self._marks[-1][1],
-            self._speed(),
-            self._plan,
-        )
+        state = replace(self._state, at=time.time())
         with suppress(OSError):  # predictions report a store that cannot be written
             self._file.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._file.with_suffix(".tmp")

@@ -220,10 +220,7 @@ class GateSession:
             evaluation = self.evaluation(planned.model, planned.protocol)
             unmeasurable = evaluation.unmeasurable_reasons(PUBLISHED_DIMENSIONS)
             reasons = {name: outcome.reason for name, outcome in unmeasurable.items()}
-            facts = self.suite.facts
-            self._unreachable[key] = unreachable_grade_of(
-                planned.thresholds, reasons, suite=facts.name, classes=facts.class_count
-            )
+            self._unreachable[key] = unreachable_grade_of(planned.thresholds, reasons, self.suite.facts)
         return self._unreachable[key]
 
     def check(self, demands: Iterable[PlannedDemand]) -> None:

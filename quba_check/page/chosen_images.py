@@ -15,7 +15,7 @@ from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, UN
 from quba_check.errors import QubaError, UserError
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.parity import PARITY, rows_of
+from quba_check.reports.parity import PARITY
 
 BY_LOSS = ("accuracy", "calibration_error", "class_balance")
 """Dimensions of the clean images as they are: their wrong images have a stored answer and loss."""
@@ -102,7 +102,7 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
     """
     row = run.record.measurements.get(PARITY)
     columns = ("index", "kind", "label", "before", "after")
-    rows = rows_of(row, "flipped_images", *columns) if isinstance(row, MeasurementRow) else ()
+    rows = row.table_rows("flipped_images", *columns) if isinstance(row, MeasurementRow) else ()
     lost = [cells for cells in rows if cells[1] == "lost"][:n]
     answers = None if run.images is None else run.images.clean
     if not lost or answers is None or answers.index is None:
@@ -110,7 +110,7 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
     names: dict[object, str] = dict(zip(answers.index.tolist(), answers.names, strict=True))
     chosen = (
         ChosenImage(CLEAN_SET, names[index], str(label), str(after), before=str(before))
-        for index, _, label, before, after, *_ in lost
+        for index, _, label, before, after in lost
         if index in names
     )
     return Choice(tuple(chosen), "Lost answers: right before, wrong now. The largest changes come first.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.page.drawing import Chart, mark
-from quba_check.records.measurement import MeasurementRow, QuantityRow
+from quba_check.records.measurement import Cell, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 
 LONGEST_NAME = 40
@@ -48,6 +48,11 @@ class Column:
         """Return the measurement of a dimension; None if it has no value."""
         row = self.record.measurements.get(dimension)
         return row if isinstance(row, MeasurementRow) else None
+
+    def table_rows(self, dimension: str, name: str, *columns: str) -> list[tuple[Cell, ...]]:
+        """Return the cells of some columns of a dimension's table, row by row."""
+        row = self.measured(dimension)
+        return [] if row is None else row.table_rows(name, *columns)
 
     def parts(self, dimension: str) -> Mapping[str, QuantityRow]:
         """Return the parts of a dimension; empty if it has no value."""

@@ -172,8 +172,8 @@ def _listing(
     """Yield the rows of a record's table, the last column as `shown`."""
     for column in columns:
         rows = [
-            (*(str(row[name]) for name in headings[:-1]), shown(tables.number_of(row[headings[-1]]) or 0.0))
-            for row in tables.table_of(column, *source, headings)
+            (*map(str, cells[:-1]), shown(tables.number_of(cells[-1]) or 0.0))
+            for cells in column.table_rows(*source, *headings)
         ]
         if rows:
             yield Figure(caption.format(_of(column, names)), headings=(*headings,), rows=(*rows,))

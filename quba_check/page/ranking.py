@@ -16,7 +16,6 @@ from quba_check.grading.published import PublishedModel, published_population, s
 from quba_check.messages import listed
 from quba_check.page.columns import Column, shorten
 from quba_check.page.reference import Reference
-from quba_check.study.dimension_ranks import value_text
 from quba_check.study.excerpt import excerpt
 from quba_check.study.ranking import (
     GROUPS,
@@ -26,6 +25,7 @@ from quba_check.study.ranking import (
     groups_of,
     published_details,
     rank,
+    value_text,
 )
 from quba_check.study.suspects import suspect_sentence
 from quba_check.study.tables import study_tables

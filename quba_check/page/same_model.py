@@ -48,27 +48,17 @@ def same_models(columns: Sequence[Column], pictures: Pictures) -> tuple[SameMode
 
 def _figures(column: Column) -> Iterator[Figure | None]:
     name = reference_name(column.record)
-    pairs = [
-        (str(row["before"]), str(row["after"]), images)
-        for row in tables.table_of(column, PARITY, "changed_answers", ("before", "after", "images"))
-        if (images := int(tables.number_of(row["images"]) or 0))
-    ]
+    answers = tables.complete_rows(column, PARITY, "changed_answers", ("before", "after"), ("images",))
+    pairs = [(before, after, int(images)) for before, after, images in answers if images]
     yield from _matrix(column, pairs, name)
     headings = ("class", "images", "lost", "gained", "wrong_to_wrong")
-    flips = [
-        tuple(str(row[key]) for key in headings)
-        for row in tables.table_of(column, PARITY, "flips_by_class", headings)
-    ]
+    flips = [tuple(map(str, cells)) for cells in column.table_rows(PARITY, "flips_by_class", *headings)]
     if flips:
         shown = flips[:WORST_CLASSES]
         caption = f"Classes with the most changed answers, {len(shown)} of {len(flips)}"
         titles = tuple(heading.replace("_", " ") for heading in headings)
         yield Figure(caption, headings=titles, rows=tuple(shown))
-    ends = ("from", "to", "images")
-    rows = [
-        [tables.number_of(row[key]) or 0.0 for key in ends]
-        for row in tables.table_of(column, PARITY, "probability_changes", ends)
-    ]
+    rows = list(tables.complete_rows(column, PARITY, "probability_changes", (), ("from", "to", "images")))
     total = sum(images for _, _, images in rows)
     if any(images for _, _, images in rows[1:]):
         shares = {f"{low:g} to {high:g}": {0: Point(images / total)} for low, high, images in rows}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,23 +12,28 @@ from quba_check.core.view import CLEAN_SET
 from quba_check.page.columns import Column
 from quba_check.page.plots import Marked
 from quba_check.page.strips import Point
-from quba_check.records.measurement import TableRow
 from quba_check.stats.intervals import wilson_limits
 
 _SCORES = np.array([-1.959964, 1.959964])
 """Normal scores of a two-sided 95 % interval."""
 
 
-def table_of(
-    column: Column, dimension: str, name: str, needed: Sequence[str]
-) -> Iterator[Mapping[str, object]]:
-    """Yield the rows of a table as mappings; none without table or column."""
-    row = column.measured(dimension)
-    table: TableRow | None = None if row is None else row.tables.get(name)
-    if table is None or not set(needed) <= set(table.columns):
-        return
-    for cells in table.rows:
-        yield dict(zip(table.columns, cells, strict=True))
+def complete_rows(
+    column: Column, dimension: str, name: str, texts: Sequence[str], numbers: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield some columns of a table, without the rows that lack a number.
+
+    Args:
+        column: the record.
+        dimension: the dimension.
+        name: its table.
+        texts: columns of text, which come first.
+        numbers: columns of finite numbers.
+    """
+    for cells in column.table_rows(dimension, name, *texts, *numbers):
+        values = [number_of(cell) for cell in cells[len(texts) :]]
+        if None not in values:
+            yield (*map(str, cells[: len(texts)]), *values)
 
 
 def number_of(cell: object) -> float | None:
@@ -39,110 +45,95 @@ def number_of(cell: object) -> float | None:
 
 def severities(column: Column) -> dict[str, list[float | None]]:
     """Return the relative accuracy of each corruption at the severities 1 to 5."""
-    names = [str(severity) for severity in range(1, 6)]
-    rows = table_of(column, "corruption_robustness", "severities", ["corruption", *names])
-    return {str(row["corruption"]): [number_of(row[name]) for name in names] for row in rows}
+    rows = column.table_rows("corruption_robustness", "severities", "corruption", *map(str, range(1, 6)))
+    return {str(name): [number_of(cell) for cell in cells] for name, *cells in rows}
 
 
 def reliability(column: Column, name: str = "reliability") -> list[tuple[int, float, float]]:
     """Return number of images, mean confidence and accuracy of each bin of a reliability table."""
-    needed = ("images", "confidence", "accuracy")
-    bins = []
-    for row in table_of(column, "calibration_error", name, needed):
-        images, confidence, accuracy = (number_of(row[key]) for key in needed)
-        if images is not None and confidence is not None and accuracy is not None:
-            bins.append((int(images), confidence, accuracy))
-    return bins
+    rows = complete_rows(column, "calibration_error", name, (), ("images", "confidence", "accuracy"))
+    return [(int(images), confidence, accuracy) for images, confidence, accuracy in rows]
 
 
 def temperature(column: Column) -> tuple[float, float, float, str] | None:
     """Return the fitted temperature, ECE before and after scaling, and a note; None if unknown."""
-    needed = ("temperature", "ece", "ece_scaled")
-    measured = column.measured("calibration_error")
-    for row in table_of(column, "calibration_error", "temperature", needed):
-        fitted, before, after = (number_of(row[key]) for key in needed)
-        if measured and fitted is not None and before is not None and after is not None:
-            return fitted, before, after, measured.tables["temperature"].note
+    numbers, row = ("temperature", "ece", "ece_scaled"), column.measured("calibration_error")
+    for fitted, before, after in complete_rows(column, "calibration_error", "temperature", (), numbers):
+        return fitted, before, after, "" if row is None else row.tables["temperature"].note
     return None
 
 
 def classes(column: Column) -> list[tuple[str, int, Point, float | None]]:
     """Return name, number of images, accuracy and mean true-class probability of each class."""
-    needed = ("images", "accuracy", "true_probability")
     clean, rows = column.record.suite.sets.get(CLEAN_SET), []
-    for row in table_of(column, "class_balance", "classes", ("class", *needed)):
-        images, accuracy, sureness = (number_of(row[name]) for name in needed)
+    columns = ("class", "images", "accuracy", "true_probability")
+    for name, *cells in column.table_rows("class_balance", "classes", *columns):
+        images, accuracy, sureness = map(number_of, cells)
         if accuracy is not None:
             ends = None
             if images and (clean is None or clean.groups is None):  # images of a group are not independent
                 low, high = wilson_limits(accuracy * images, images, _SCORES)
                 ends = (float(low), float(high))
-            rows.append((str(row["class"]), int(images or 0), Point(accuracy, ends), sureness))
+            rows.append((str(name), int(images or 0), Point(accuracy, ends), sureness))
     return rows
 
 
 def confusions(column: Column) -> list[tuple[str, str, int, float]]:
     """Return label, answer, number of images and share of the label of each confusion."""
-    needed = ("label", "predicted", "images", "share")
+    rows = complete_rows(column, "classes", "confusions", ("label", "predicted"), ("images", "share"))
     return [
-        (str(row["label"]), str(row["predicted"]), int(images), share)
-        for row in table_of(column, "classes", "confusions", needed)
-        if (images := number_of(row["images"])) and (share := number_of(row["share"]))
-        if row["label"] != row["predicted"]
+        (label, answer, int(images), share)
+        for label, answer, images, share in rows
+        if images and share and label != answer
     ]
 
 
 def points(column: Column, dimension: str, name: str, x: str, y: str) -> list[tuple[float, float]]:
     """Return the points of a curve from two columns of a table."""
-    rows = table_of(column, dimension, name, (x, y))
-    cells = ((number_of(row[x]), number_of(row[y])) for row in rows)
-    return [(one, other) for one, other in cells if one is not None and other is not None]
+    return [(one, other) for one, other in complete_rows(column, dimension, name, (), (x, y))]
 
 
 def operating_points(column: Column, target: str) -> list[Marked]:
     """Return the operating points of a class's ROC curve."""
-    needed = ("recall", "specificity", "threshold")
+    texts, numbers = ("target", "set", "rule"), ("recall", "specificity", "threshold")
     marked = []
-    for row in table_of(column, "classes", "operating_points", ("target", "set", "rule", *needed)):
-        recall, specificity, threshold = (number_of(row[name]) for name in needed)
-        suffix = "" if row["set"] == CLEAN_SET else f"@set={row['set']}"
-        if f"{row['target']}{suffix}" == target and recall is not None and specificity is not None:
-            rule = str(row["rule"])  # a rule by probability states its threshold
-            if threshold is not None and not rule.startswith("probability"):
-                rule += f", threshold {threshold:.4g}"
-            marked.append((rule, 1 - specificity, recall, 6.0))
+    for name, in_set, rule, recall, specificity, threshold in complete_rows(
+        column, "classes", "operating_points", texts, numbers
+    ):
+        if name + ("" if in_set == CLEAN_SET else f"@set={in_set}") == target:
+            # A rule by probability states its threshold.
+            suffix = "" if rule.startswith("probability") else f", threshold {threshold:.4g}"
+            marked.append((f"{rule}{suffix}", 1 - specificity, recall, 6.0))
     return marked
 
 
 def answer_thresholds(column: Column) -> list[Marked]:
     """Return share and error of the images that are answered at the demanded thresholds."""
-    needed, marked = ("threshold", "answered", "wrong"), []
-    total = 0 if (whole := column.measured("answers")) is None else whole.n
-    for row in table_of(column, "answers", "thresholds", ("score", *needed)):
-        threshold, answered, wrong = (number_of(row[name]) for name in needed)
-        if total and answered and threshold is not None and wrong is not None:
-            marked.append((f"{row['score']} from {threshold:.4g}", answered / total, wrong / answered, 6.0))
-    return marked
+    whole, numbers = column.measured("answers"), ("threshold", "answered", "wrong")
+    total = whole.n if whole else None
+    return [
+        (f"{score} from {threshold:.4g}", answered / total, wrong / answered, 6.0)
+        for score, threshold, answered, wrong in complete_rows(
+            column, "answers", "thresholds", ("score",), numbers
+        )
+        if total and answered
+    ]
 
 
 def rates(column: Column, rate: str) -> dict[str, tuple[int, Point]]:
     """Return number of images and `recall` or `precision` of each class that has it."""
-    needed = ("class", "images", rate, f"{rate}_low", f"{rate}_high")
     rows = {}
-    for row in table_of(column, "classes", "classes", needed):
-        images, value, low, high = (number_of(row[name]) for name in needed[1:])
+    columns = ("class", "images", rate, f"{rate}_low", f"{rate}_high")
+    for name, *cells in column.table_rows("classes", "classes", *columns):
+        images, value, low, high = map(number_of, cells)
         if value is not None:
             ends = None if low is None or high is None else (low, high)
-            rows[str(row["class"])] = int(images or 0), Point(value, ends)
+            rows[str(name)] = int(images or 0), Point(value, ends)
     return rows
 
 
 def shape_shares(column: Column) -> dict[str, Point]:
     """Return the share decided by shape for each category of the cue-conflict images."""
-    needed = ("shape_hits", "texture_hits")
-    shares = {}
-    for row in table_of(column, "shape_bias", "categories", ("category", *needed)):
-        by_shape, by_texture = (number_of(row[key]) or 0.0 for key in needed)
-        if by_shape + by_texture:
-            shares[str(row["category"])] = Point(by_shape / (by_shape + by_texture))
-    return shares
+    numbers = ("shape_hits", "texture_hits")
+    rows = complete_rows(column, "shape_bias", "categories", ("category",), numbers)
+    return {name: Point(shape / (shape + texture)) for name, shape, texture in rows if shape + texture}

@@ -198,6 +198,18 @@ class MeasurementRow(QuantityRow):
             return self
         return self.parts.get(part) or self.slices.get(part.removeprefix(SLICES))
 
+    def table_rows(self, name: str, *columns: str) -> list[tuple[Cell, ...]]:
+        """Return the cells of some columns of a table, row by row.
+
+        There are none without the table or a column: older records lack some tables, and custom dimensions
+        have others.
+        """
+        table = self.tables.get(name)
+        if table is None or not {*columns} <= {*table.columns}:
+            return []
+        places = [table.columns.index(column) for column in columns]
+        return [tuple(cells[place] for place in places) for cells in table.rows]
+
     @model_validator(mode="before")
     @classmethod
     def _fill_masked(cls, row: Any) -> Any:

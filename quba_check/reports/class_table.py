@@ -15,12 +15,8 @@ _NEEDED = ("class", "images", "recall", "recall_low", "recall_high", "precision"
 def class_table(record: Record) -> tuple[str, list[tuple[str, ...]]]:
     """Return a title and the rows below `HEADINGS`; none without the table."""
     row = record.measurements.get("classes")
-    table = row.tables.get("classes") if isinstance(row, MeasurementRow) else None
-    if table is None or not {*_NEEDED} <= {*table.columns}:
-        return "", []
-    places = [table.columns.index(name) for name in _NEEDED]
-    rows = [[cells[place] for place in places] for cells in table.rows]
-    title = "recall, with its 95 % interval, and precision of each class"
+    rows = row.table_rows("classes", *_NEEDED) if isinstance(row, MeasurementRow) else []
+    title = "recall, with its 95 % interval, and precision of each class" if rows else ""
     if len(rows) > MOST_CLASSES:
         title = f"the {MOST_CLASSES} of {len(rows):,} classes with the lowest recall; the record has all"
         rows = sorted(rows, key=lambda row: float(row[2]) if row[2] != "" else 2.0)[:MOST_CLASSES]

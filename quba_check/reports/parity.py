@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 
@@ -23,15 +21,12 @@ def parity_lines(record: Record) -> tuple[str, ...]:
     name = reference_name(record)
     if row.interval == (1.0, 1.0):  # exact: the same outputs in every bit
         return (f"{ASKED}the same predictions as {name}",)
-    counts = [
-        f"{images:,} {kind}"
-        for kind, images, *_ in rows_of(row, "flips", "kind", "images")
-        if isinstance(images, int)
-    ]
+    flips = row.table_rows("flips", "kind", "images")
+    counts = [f"{images:,} {kind}" for kind, images in flips if isinstance(images, int)]
     same = f"{ASKED}{answers_text(row.value, row.n)} are those of {name}"
     same += f": {', '.join(counts)}" if counts else ""
-    pairs = rows_of(row, "changed_answers", "before", "after", "images")[:MOST_PAIRS]
-    changed = ", ".join(f"{before} → {after} {images}" for before, after, images, *_ in pairs)
+    pairs = row.table_rows("changed_answers", "before", "after", "images")[:MOST_PAIRS]
+    changed = ", ".join(f"{before} → {after} {images}" for before, after, images in pairs)
     changes = row.tables.get("probability_changes")
     texts = [f"most changed: {changed}" if pairs else "", "" if changes is None else changes.note]
     details = "; ".join(filter(None, texts))
@@ -54,9 +49,3 @@ def answers_text(agreement: float, n: int) -> str:
     equal = round(agreement * n)
     percent = 100.0 if equal == n else min(100 * agreement, 99.9)
     return f"{equal:,} of {n:,} answers ({percent:.1f} %)"
-
-
-def rows_of(row: MeasurementRow, name: str, *columns: str) -> Sequence[Sequence[object]]:
-    """Return the rows of a table that begins with some columns; none without the table."""
-    table = row.tables.get(name)
-    return () if table is None or table.columns[: len(columns)] != columns else table.rows

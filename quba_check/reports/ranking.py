@@ -15,9 +15,8 @@ from quba_check.grading.score import full_weights
 from quba_check.messages import listed
 from quba_check.reports.tables import json_text, shorten, table_text, wrapped
 from quba_check.storage.csv_text import csv_text
-from quba_check.study.dimension_ranks import value_text
 from quba_check.study.excerpt import excerpt
-from quba_check.study.ranking import GROUPS, Constraints, RankedModel
+from quba_check.study.ranking import GROUPS, Constraints, RankedModel, value_text
 from quba_check.study.suspects import suspect_sentence
 
 LONGEST_NAME = 28

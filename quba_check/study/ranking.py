@@ -24,7 +24,7 @@ from quba_check.grading.published import (
 )
 from quba_check.grading.score import full_weights
 from quba_check.messages import did_you_mean, listed
-from quba_check.number_format import format_distinct
+from quba_check.number_format import format_distinct, format_value
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 
@@ -347,3 +347,15 @@ def reason_for_none(name: str, row: AnyMeasurementRow | None, prefix: str = "") 
         return "not measured"
     outcome = outcome_of(name, row)
     return f"{prefix}{outcome.reason}" if isinstance(outcome, Unmeasurable) else ""
+
+
+def value_text(dimension: str, value: float) -> str:
+    """Return the value of a dimension as text.
+
+    Parameters of a million or more have one decimal.
+
+    >>> value_text("parameters", 87.1), value_text("calibration_error", 0.0039)
+    ('87.1 M', '0.0039')
+    """
+    unit = registry[dimension].unit
+    return format_value(value, unit, digits=1 if unit == "millions" and value >= 1 else None)

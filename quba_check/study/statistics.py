@@ -79,11 +79,6 @@ class GroupComparison:
     result: GroupDifference | None
     adjusted: float | None
 
-    @property
-    def is_significant(self) -> bool:
-        """True for an adjusted p-value below 0.05."""
-        return self.adjusted is not None and self.adjusted < SIGNIFICANT
-
 
 def is_zero_shot(model: PublishedModel) -> bool:
     """Return True for vision-language models without a head that was trained on ImageNet."""

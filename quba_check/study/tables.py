@@ -118,9 +118,7 @@ def _models(counts: Sequence[int]) -> str:
 
 
 def _rho(one: Correlation | None) -> str:
-    if one is None:
-        return "-"
-    return f"{signed(one.result.rho)}{STAR if one.adjusted < SIGNIFICANT else ' '}"
+    return "-" if one is None else _starred(one.result.rho, one.adjusted)
 
 
 def _group_table(population: Population) -> StudyTable:
@@ -149,9 +147,12 @@ def _group_table(population: Population) -> StudyTable:
 
 
 def _delta(row: GroupComparison) -> str:
-    if row.result is None:
-        return "-"
-    return f"{signed(row.result.delta)}{STAR if row.is_significant else ' '}"
+    return "-" if row.result is None else _starred(row.result.delta, row.adjusted)
+
+
+def _starred(value: float, p: float | None) -> str:
+    """Return a number with two decimals, and a star if it is significant."""
+    return f"{signed(value)}{STAR if p is not None and p < SIGNIFICANT else ' '}"
 
 
 def _screening_table() -> StudyTable:

@@ -22,6 +22,7 @@ def suite_facts(record: Record) -> SuiteFacts:
         shifts,
         CORRUPTIONS,
         {},
+        generates_corruptions=record.suite.generates_corruptions,
         unknown=unknown,
         extra_corruptions=tuple(name for name in corruptions if name in EXTRA_CORRUPTIONS),
         class_names=_class_names(record),

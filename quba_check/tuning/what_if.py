@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from quba_check.comparison.compatibility import RunConditions
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import NotMeasuredRow
 from quba_check.records.record import Record
-from quba_check.tuning.record_facts import check_protocol
+from quba_check.tuning.record_facts import check_protocol, suite_facts
 from quba_check.verdicts import Judged, Verdict, judge, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
 from quba_check.verdicts.explanation import verdict_row
@@ -62,25 +63,10 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
 def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None) -> Judged:
     record = run.record
     if demand.is_on_grade:
-        return grade_of(
-            thresholds,
-            run.measurements(),
-            protocol=record.protocol,
-            suite=record.suite.name,
-            classes=record.model.classes,
-            generated_corruptions=record.suite.generates_corruptions,
-        )
+        return grade_of(thresholds, run.measurements(), record.protocol, suite_facts(record))
     row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
     outcome = outcome_of(demand.dimension, row)
     if not demand.needs_baseline or baseline is None:
         return outcome
-    return drop_from_baseline(
-        demand,
-        baseline,
-        run.value_of(demand.dimension, demand.part),
-        protocol=record.protocol,
-        suite=record.suite,
-        limit=record.limit,
-        seed=record.environment.seed,
-        outcome=outcome,
-    )
+    after = run.value_of(demand.dimension, demand.part)
+    return drop_from_baseline(demand, baseline, after, RunConditions.of(record), outcome)

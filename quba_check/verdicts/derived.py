@@ -7,30 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from quba_check.comparison.baseline import Baseline, drop, incompatibility
+from quba_check.comparison.compatibility import RunConditions
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.drop import Drop
+from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
 from quba_check.grading import Population, grade, population, read_population, unreachable_grade
-from quba_check.records.record import SuiteRow
 from quba_check.records.verdict import QUBA
 
 
 def drop_from_baseline(
-    demand: Demand,
-    baseline: Baseline,
-    after: RunValue | None,
-    *,
-    protocol: ProtocolName,
-    suite: SuiteRow,
-    limit: int | None,
-    seed: int,
-    outcome: Outcome,
+    demand: Demand, baseline: Baseline, after: RunValue | None, run: RunConditions, outcome: Outcome
 ) -> Drop | Unmeasurable:
     """Return the loss against a baseline, for a demand on a drop.
 
@@ -38,10 +31,7 @@ def drop_from_baseline(
         demand: the demand.
         baseline: the stored run, or the reference of this session on the same images.
         after: the value of this run; None if it has none.
-        protocol: the protocol of this run.
-        suite: the suite of this run, with the content hashes of the images behind the value.
-        limit: largest number of images that this run used of a set; None for all.
-        seed: the seed of this run.
+        run: the conditions of this run.
         outcome: what this run measured, with the signs of a masked value and the reasons of missing parts.
     """
     masked: tuple[str, ...] = ()
@@ -52,7 +42,7 @@ def drop_from_baseline(
             return missing
     reason = None
     if isinstance(baseline, StoredRun):
-        reason = incompatibility(baseline, demand.dimension, protocol, suite, limit=limit, seed=seed)
+        reason = incompatibility(baseline, demand.dimension, run)
     change = reason or drop(
         baseline,
         demand.dimension,
@@ -78,34 +68,27 @@ def population_of(thresholds: Thresholds) -> Population:
 
 
 def unreachable_grade_of(
-    thresholds: Thresholds, unmeasurable: Mapping[str, str], *, suite: str, classes: int
+    thresholds: Thresholds, unmeasurable: Mapping[str, str], suite: SuiteFacts
 ) -> Grade | None:
     """Return a grade without letter if no values could get one, else None.
 
     Args:
         thresholds: the file.
         unmeasurable: reasons why dimensions cannot be measured on the suite, by name.
-        suite: the suite's name.
-        classes: the number of its classes.
+        suite: facts of the suite.
     """
     return unreachable_grade(
         unmeasurable,
         population=population_of(thresholds),
         allow_missing=thresholds.quba.allow_missing,
-        suite=suite,
-        classes=classes,
+        suite=suite.name,
+        classes=suite.class_count,
         allow_other_suite=thresholds.quba.allow_other_suite,
     )
 
 
 def grade_of(
-    thresholds: Thresholds,
-    measured: Mapping[str, Measurement],
-    *,
-    protocol: ProtocolName,
-    suite: str,
-    classes: int,
-    generated_corruptions: bool,
+    thresholds: Thresholds, measured: Mapping[str, Measurement], protocol: ProtocolName, suite: SuiteFacts
 ) -> Grade | Unmeasurable:
     """Return the grade by the settings of a threshold file, or the reason against one.
 
@@ -113,9 +96,7 @@ def grade_of(
         thresholds: the file.
         measured: measurements by name of the dimension.
         protocol: the protocol of the run.
-        suite: the suite's name.
-        classes: the number of its classes.
-        generated_corruptions: the suite generates its corruptions.
+        suite: facts of the suite.
     """
     published = {name: measured[name] for name in PUBLISHED_DIMENSIONS if name in measured}
     try:
@@ -125,12 +106,12 @@ def grade_of(
             population=population_of(thresholds),
             protocol=protocol,
             allow_missing=thresholds.quba.allow_missing,
-            suite=suite,
-            classes=classes,
+            suite=suite.name,
+            classes=suite.class_count,
             allow_other_suite=thresholds.quba.allow_other_suite,
             allow_masked=thresholds.quba.allow_masked,
             measured=published,
-            generated_corruptions=generated_corruptions,
+            generated_corruptions=suite.generates_corruptions,
         )
     except UserError as error:
         return Unmeasurable(QUBA, str(error))

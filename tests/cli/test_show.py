@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from scipy import stats
 
 from quba_check.cli.main import main
+from quba_check.cli.show import value_rows
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.dimensions import registry
+from quba_check.grading import Population, PopulationRow, population, published_models
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +96,21 @@ def test_no_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         capsys.readouterr().err == "ERROR: quba-check show: ID: is missing. See 'quba-check show --help'.\n"
     )
+
+
+@pytest.mark.parametrize("name", PUBLISHED_DIMENSIONS)
+def test_ranks_are_those_of_scipy(name: str) -> None:
+    sign = -1 if registry[name].better == "high" else 1
+    expected = stats.rankdata([sign * model.values[name] for model in published_models()], method="min")
+    published = population("published")
+    rows = [next(value_rows({name: model.values[name]}, (), published)) for model in published_models()]
+    assert [row[-1] for row in rows] == [f"{rank:.0f} of 326" for rank in expected]
+
+
+def test_a_value_of_a_small_population() -> None:
+    # Without the lowest and the highest of ten, 1 … 8 remain: mean 4.5, variance (8² - 1) / 12.
+    rows = tuple(PopulationRow(f"m{k}", {"parameters": float(k)}) for k in range(10))
+    values = {"parameters": 3.0, "accuracy": 0.5}
+    (row,) = value_rows(values, ("parameters",), Population("p", "standard", "tiny", rows))
+    distance = f"{1.5 / (63 / 12) ** 0.5:+.2f}"
+    assert row == ("parameters", "low", "3.0 M", "?", "4.5 M", distance, "4 of 10")

@@ -16,7 +16,7 @@ from quba_check.page.columns import columns
 from quba_check.page.ranking import ranking, script_json
 from quba_check.page.reference import Reference
 from quba_check.page.render import render_page
-from quba_check.study.dimension_ranks import value_text
+from quba_check.study.ranking import value_text
 from quba_check.study.tables import study_tables
 
 PUBLISHED = population("published")
