@@ -7,7 +7,7 @@ from pathlib import Path
 
 from quba_check.errors import ThresholdError
 from quba_check.messages import listed, nearest
-from quba_check.storage.user_files import file_kind
+from quba_check.storage.user_files import file_kind, neighbours
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SUFFIXES = (".yaml", ".yml")
@@ -59,7 +59,8 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
         return shipped[text]
     if text and kind == "folder":
         raise ThresholdError(f"{text}: this is a folder. Allowed: a threshold file, or {listed(profiles)}.")
-    candidates = {name: name for name in profiles} | _neighbours(path)
+    candidates = {name: name for name in profiles}
+    candidates |= {file.stem: file.name for file in neighbours(path) if file.suffix in _SUFFIXES}
     word = Path(text).stem if text.endswith(_SUFFIXES) else Path(text).name
     near = nearest(word, candidates, cutoff=_SIMILAR)
     suggestion = f" Did you mean '{candidates[near]}'?" if near else ""
@@ -67,14 +68,6 @@ def find_thresholds(text: str, base: Path, extended_by: Path | None = None) -> P
         f"{text}: there is no such threshold file, and no shipped profile of that name.{suggestion} "
         f"Shipped: {listed(profiles)}."
     )
-
-
-def _neighbours(path: Path) -> dict[str, str]:
-    """Return the YAML files in the folder of a missing file, by stem."""
-    try:
-        return {file.stem: file.name for file in sorted(path.parent.iterdir()) if file.suffix in _SUFFIXES}
-    except OSError:
-        return {}
 
 
 def _shipped_files() -> dict[str, Path]:

@@ -14,7 +14,8 @@ from typing import Literal
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import ModelError, OptionError
 from quba_check.messages import did_you_mean, nearest, one_line
-from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, neighbours, zero_shot_spec
+from quba_check.models.zero_shot.spec import OPEN_CLIP_PREFIX, expand_path, zero_shot_spec
+from quba_check.storage.user_files import neighbours
 
 ProgramKind = Literal["onnx", "tflite", "openvino", "torchscript", "exported"]
 Kind = Literal["demo", "file", "folder", "timm", "hub", "open_clip", "callable"] | ProgramKind
@@ -183,7 +184,7 @@ def _suggestion(text: str) -> str:
 def _kind_of_file(text: str, path: Path, suffix: str) -> Kind:
     """Return the kind of an existing model file, by its suffix and archive members."""
     if not path.exists():
-        near = did_you_mean(str(path), [str(file) for file in neighbours(path)])
+        near = did_you_mean(str(path), [str(file) for file in neighbours(path, Path.is_file)])
         raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{near}")
     if not path.is_file():  # opening it could block forever
         raise ModelError(f"{text}: is a pipe, a socket or a device. Allowed: a regular file.")

@@ -7,27 +7,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from quba_check.storage.user_files import remove
+
 
 @contextmanager
-def replacing(path: Path, prefix: str = ".") -> Iterator[Path]:
-    """Replace a file by one written to the path that is yielded.
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path whose file or folder replaces another at the end.
 
-    It is hidden, in the same folder, and its file takes the name at the end. If the block raises, nothing
-    changes.
+    It is hidden, in the same folder, and takes the name at the end. If the block raises, nothing changes.
 
     Args:
-        path: the file, in a folder that exists.
-        prefix: start of the hidden file's name.
+        path: the file or folder, in a folder that exists.
 
     Raises:
-        OSError: the file cannot be replaced.
+        OSError: it cannot be replaced.
     """
-    temporary = path.with_name(f"{prefix}{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
 
 
 def write_atomically(path: Path, payload: bytes, check: Callable[[Path], object] | None = None) -> None:

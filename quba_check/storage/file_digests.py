@@ -28,11 +28,13 @@ CLOCK_TICK_NS = 20_000_000
 BUSY_SECONDS = 60.0
 LARGEST_INTEGER = 2**63 - 1
 """Largest integer of SQLite. Some file systems have larger inode numbers."""
-_TABLE = """CREATE TABLE IF NOT EXISTS digests_2 (
+_TABLES = """CREATE TABLE IF NOT EXISTS digests_2 (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, digest TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS image_values_1 (
+    content TEXT PRIMARY KEY, hash INTEGER, brightness REAL, sharpness REAL, size INTEGER
 ) WITHOUT ROWID"""
-
-
+"""The number in a name changes with the definition of a value."""
 _STORED = """SELECT digests_2.path, size, mtime_ns, ctime_ns, inode, digest
     FROM json_each(?) CROSS JOIN digests_2 ON digests_2.path = value
     WHERE typeof(digest) = 'text' AND length(digest) = 32"""
@@ -146,7 +148,7 @@ class ContentDigests:
             lock = FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)
             with lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute(_TABLE)
+                connection.executescript(_TABLES)
         self._is_set_up = True
 
 

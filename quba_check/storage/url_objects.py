@@ -57,11 +57,9 @@ class UrlObjects(ObjectStore):
 
     def get(self, name: str, size: int | None = None) -> bytes:
         """Return the content of an object, or its first `size` bytes, in one request."""
-        import obstore
-
         with self._errors(name):
             options: Any = None if size is None else {"range": (0, size)}
-            return bytes(obstore.get(self._store, name, options=options).bytes())
+            return bytes(self._store.get(name, options=options).bytes())
 
     def download(self, name: str, path: Path) -> int:
         """Copy an object to a file, without holding it in memory; return its size.
@@ -71,32 +69,25 @@ class UrlObjects(ObjectStore):
             OSError: the file cannot be written.
             UserError: the object cannot be read.
         """
-        import obstore
-
         with self._errors(name), path.open("wb") as file:
-            return sum(file.write(chunk) for chunk in obstore.get(self._store, name))
+            return sum(file.write(chunk) for chunk in self._store.get(name))
 
     def create(self, name: str, content: bytes) -> None:
         """Write an object that does not exist; the server checks that in the same step."""
-        import obstore
         from obstore.exceptions import AlreadyExistsError
 
         with self._errors(name, can_be_missing=False), suppress(AlreadyExistsError):
-            obstore.put(self._store, name, content, mode="create", use_multipart=False)
+            self._store.put(name, content, mode="create", use_multipart=False)
 
     def set(self, name: str, content: bytes) -> None:
         """Write an object, a large one in parts at once."""
-        import obstore
-
         with self._errors(name, can_be_missing=False):
-            obstore.put(self._store, name, content)
+            self._store.put(name, content)
 
     def list(self, folder: str = "") -> Iterator[StoredFile]:
         """Yield the objects below a folder, without markers of folders: one request for 1,000."""
-        import obstore
-
         with self._errors("", can_be_missing=False):
-            objects = [each for chunk in obstore.list(self._store, folder or None) for each in chunk]
+            objects = [each for chunk in self._store.list(folder or None) for each in chunk]
         for each in objects:
             if not each["path"]:  # the marker of the folder itself
                 continue
@@ -111,17 +102,15 @@ class UrlObjects(ObjectStore):
 
     def delete(self, *names: str) -> None:
         """Remove objects, if they exist, on S3 and Azure many in one request."""
-        import obstore
-
         if not names:
             return
         with self._errors(names[0], can_be_missing=False):
             try:
-                obstore.delete(self._store, names)
+                self._store.delete(names)
             except FileNotFoundError:
                 for name in names:
                     with suppress(FileNotFoundError):
-                        obstore.delete(self._store, name)
+                        self._store.delete(name)
 
     def _opened(self) -> Any:
         scheme, _, path = self._url.partition("://")

@@ -8,8 +8,9 @@ import json
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -23,6 +24,7 @@ _ONE_SLASH = re.compile(r"(s3a?|gc?s|az|abfss?|adl|file|https?|s?ftp):/(?!/)", r
 """Start of a URL that lacks a slash, and would name a folder."""
 _URL = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
 LARGEST_JSON = 256 * MIB
+MOST_NEIGHBOURS = 1000
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -113,6 +115,20 @@ def file_kind(path: Path, label: str, error: type[UserError]) -> Kind | None:
     if stat.S_ISREG(mode):
         return "file"
     return "folder" if stat.S_ISDIR(mode) else "other"
+
+
+def neighbours(path: Path, is_wanted: Callable[[Path], bool] = Path.exists) -> list[Path]:
+    """Return what is next to a missing path, at most `MOST_NEIGHBOURS`, for suggestions.
+
+    Args:
+        path: the path.
+        is_wanted: selects files or folders.
+    """
+    try:
+        paths = sorted(islice(path.parent.iterdir(), MOST_NEIGHBOURS))
+        return [one for one in paths if one.name.isprintable() and is_wanted(one)]
+    except OSError:
+        return []
 
 
 def reason(problem: Exception) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,7 @@ def read_yaml(path: Path, label: str, error: type[UserError]) -> Document:
         raise error(f"{label}:1: the file is nested too deeply to be read.") from None
     except Exception as problem:  # noqa: BLE001  bugs of the parser, and forced types such as `!!int x`
         raise error(f"{label}:1: the file has a value that cannot be read: {problem}.") from None
-    document = Document(path, label, error, data, root, content)
-    _check_numbers(document, data, ())
-    return document
+    return Document(path, label, error, data, root, content)
 
 
 def _compose(text: str, label: str, error: type[UserError]) -> tuple[Node, dict[str, Any]]:
@@ -77,7 +76,7 @@ def _compose(text: str, label: str, error: type[UserError]) -> tuple[Node, dict[
     if not isinstance(root, MappingNode):
         got = "a list" if isinstance(root, SequenceNode) else f"text '{root.value}'"
         raise error(f"{label}:{line_of(root)}: got {got}. Allowed: keys with values.")
-    _Check(label, error).check(root, ())
+    _Check(label, error, yaml.constructor).check(root, (), ())
     data: dict[str, Any] = yaml.constructor.construct_document(root)
     return root, data
 
@@ -85,17 +84,19 @@ def _compose(text: str, label: str, error: type[UserError]) -> tuple[Node, dict[
 class _Check:
     """Checks nodes for unsupported content before anything is constructed."""
 
-    def __init__(self, label: str, error: type[UserError]) -> None:
+    def __init__(self, label: str, error: type[UserError], constructor: Any) -> None:
         self._label = label
         self._error = error
+        self._constructor = constructor
         self._values = 0
 
-    def check(self, node: Node, above: tuple[int, ...]) -> None:
+    def check(self, node: Node, above: tuple[int, ...], location: Location) -> None:
         """Raise an error at the first problem.
 
         Args:
             node: the node to check with its children.
             above: ids of the nodes around it.
+            location: its place in the document.
         """
         where = f"{self._label}:{line_of(node)}"
         self._values += 1
@@ -111,19 +112,31 @@ class _Check:
         if node.tag == _TAG + "timestamp":  # a date is text in YAML 1.2
             node.tag = _TAG + "str"
         if isinstance(node, ScalarNode):
-            self._check_scalar(node, where)
+            self._check_text(node, where)
+            self._check_number(node, f"{where}: {dotted_path(location)}")
         if isinstance(node, MappingNode):
             _check_keys(node, self._label, self._error)
         for child in children(node):
             if isinstance(child.key, ScalarNode):
-                self._check_scalar(child.key, f"{self._label}:{line_of(child.key)}")
-            self.check(child.node, (*above, id(node)))
+                self._check_text(child.key, f"{self._label}:{line_of(child.key)}")
+            is_merged = child.key.tag == _TAG + "merge"
+            self.check(child.node, (*above, id(node)), location if is_merged else (*location, child.step))
 
-    def _check_scalar(self, node: ScalarNode, where: str) -> None:
+    def _check_text(self, node: ScalarNode, where: str) -> None:
         if control := _CONTROL.search(node.value):
             raise self._error(f"{where}: the text has the character U+{ord(control[0]):04X}. Allowed: text.")
-        if node.tag == _TAG + "int" and len(node.value) > MOST_DIGITS:
-            raise self._error(f"{where}: got a number too large to hold. Allowed: a finite number.")
+
+    def _check_number(self, node: ScalarNode, where: str) -> None:
+        is_whole = node.tag == _TAG + "int"
+        if not is_whole and node.tag != _TAG + "float":
+            return
+        number = math.inf
+        if not is_whole or len(node.value) <= MOST_DIGITS:
+            with suppress(OverflowError):  # an integer beyond the range of floats
+                number = float(self._constructor.construct_object(node))
+        if not math.isfinite(number):
+            got = "a number too large to hold" if is_whole else str(number)
+            raise self._error(f"{where}: got {got}. Allowed: a finite number.")
 
 
 def _check_keys(node: MappingNode, label: str, error: type[UserError]) -> None:
@@ -136,24 +149,3 @@ def _check_keys(node: MappingNode, label: str, error: type[UserError]) -> None:
         if key.value in first:
             raise error(f"{where}: duplicate key '{key.value}', already in line {first[key.value]}.")
         first[key.value] = line_of(key)
-
-
-def _check_numbers(document: Document, value: object, location: Location) -> None:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check_numbers(document, item, (*location, key))
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            _check_numbers(document, item, (*location, position))
-    elif isinstance(value, int | float) and not _is_finite(value):
-        got = "a number too large to hold" if isinstance(value, int) else str(value)
-        raise document.error(
-            f"{document.at(location)}: {dotted_path(location)}: got {got}. Allowed: a finite number."
-        )
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the range of floats
-        return False

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import types
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 
 Model = TypeVar("Model", bound=BaseModel)
+_Schema = dict[str, Any]
 
 _ALLOWED = {
     "bool_type": "true or false",
@@ -182,78 +181,58 @@ def locate(data: Any, steps: Location) -> tuple[Location, Any]:
 
 
 class _Keys:
-    """The keys of a model for the mapping at a location of the data."""
+    """The keys that a JSON Schema has for the mapping at a location."""
 
-    def __init__(self, model: Any, data: Any, location: Location) -> None:
-        annotations = [model]
+    def __init__(self, model: type[BaseModel], data: Any, location: Location) -> None:
+        schema = model.model_json_schema()
+        self._definitions = schema.get("$defs", {})
+        schemas = [schema]
         for step in location:
-            candidates, _ = _candidates(annotations, data)
-            annotations = [inner for candidate in candidates for inner in _inner_types(candidate, step)]
+            possible, _ = self._possible(schemas, data)
+            schemas = [inner for one in possible if isinstance(inner := _inner(one, step), dict)]
             data = data[step]
         self._data = data
-        candidates, self._others = _candidates(annotations, data)
-        self.known = list(dict.fromkeys(key for candidate in candidates for key in _own_keys(candidate)))
+        possible, self._others = self._possible(schemas, data)
+        self.known = list(dict.fromkeys(key for one in possible for key in one.get("properties", ())))
 
     def owners(self, key: str) -> str:
         """Return the other alternatives with a key, as text; empty if none has it."""
-        tags = [_tags(other) for other in self._others if key in _own_keys(other)]
+        tags = [_tags(other) for other in self._others if key in other["properties"]]
         if not tags:
             return ""
         name = next(iter(tags[0]))
         owners = " or ".join(str(value) for tag in tags for value in tag[name])
         return f"belongs to {name}: {owners}, got {name}: {self._data[name]}"
 
+    def _possible(self, schemas: list[_Schema], data: Any) -> tuple[list[_Schema], list[_Schema]]:
+        """Return the possible schemas of a value, and those ruled out by its keys."""
+        members = [member for schema in schemas for member in self._members(schema)]
+        others = [
+            member
+            for member in members
+            if isinstance(data, dict)
+            and any(name in data and data[name] not in words for name, words in _tags(member).items())
+        ]
+        possible = [member for member in members if member not in others]
+        return (possible, others) if possible else (members, [])
 
-def _candidates(annotations: list[Any], data: Any) -> tuple[list[Any], list[Any]]:
-    """Return the possible types of a value, and the models ruled out by its keys."""
-    members = [member for annotation in annotations for member in _members(annotation)]
-    others = [
-        member
-        for member in members
-        if isinstance(data, dict)
-        and any(name in data and data[name] not in allowed for name, allowed in _tags(member).items())
-    ]
-    candidates = [member for member in members if member not in others]
-    return (candidates, others) if candidates else (members, [])
+    def _members(self, schema: _Schema) -> Iterator[_Schema]:
+        """Yield the alternatives of a schema, or itself."""
+        alternatives = next((schema[name] for name in ("anyOf", "oneOf", "allOf") if name in schema), None)
+        if "$ref" in schema:
+            alternatives = [self._definitions[schema["$ref"].rpartition("/")[2]]]
+        if alternatives is None:
+            yield schema
+        for alternative in alternatives or ():
+            yield from self._members(alternative)
 
 
-def _tags(annotation: Any) -> dict[str, tuple[Any, ...]]:
+def _tags(schema: _Schema) -> dict[str, list[Any]]:
     """Return the allowed words of each key that has a fixed set of them."""
-    return {
-        field.alias or name: get_args(field.annotation)
-        for name, field in _fields(annotation)
-        if get_origin(field.annotation) is Literal
-    }
+    words = {name: one.get("enum", [one.get("const")]) for name, one in schema.get("properties", {}).items()}
+    return {name: allowed for name, allowed in words.items() if allowed != [None]}
 
 
-def _own_keys(annotation: Any) -> list[str]:
-    return [field.alias or name for name, field in _fields(annotation)]
-
-
-def _fields(annotation: Any) -> Iterable[tuple[str, FieldInfo]]:
-    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return annotation.model_fields.items() if is_model else ()
-
-
-def _inner_types(annotation: Any, step: str | int) -> Iterator[Any]:
-    """Yield the possible types under a key or position of an annotated value."""
-    origin = get_origin(annotation)
-    own = [field.annotation for name, field in _fields(annotation) if step == (field.alias or name)]
-    yield from own
-    if not own and _fields(annotation) and annotation.model_config.get("extra") == "allow":
-        yield get_args(get_type_hints(annotation)["__pydantic_extra__"])[1]
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        yield get_args(annotation)[1]
-    elif origin in (list, tuple):
-        yield get_args(annotation)[0]
-
-
-def _members(annotation: Any) -> Iterator[Any]:
-    """Yield the alternatives of a union, or the type itself."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        for member in get_args(annotation):
-            yield from _members(member)
-    elif get_origin(annotation) is Annotated:
-        yield from _members(get_args(annotation)[0])
-    else:
-        yield annotation
+def _inner(schema: _Schema, step: str | int) -> object:
+    """Return the schema under a key or position; anything else if there is none."""
+    return schema.get("properties", {}).get(step) or schema.get("additionalProperties") or schema.get("items")

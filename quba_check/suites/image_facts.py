@@ -16,7 +16,7 @@ from PIL import Image
 
 from quba_check.core.view import View
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.image_values import ImageValues, StoredImageValues
+from quba_check.storage.image_values import ImageValues, read_values, write_values
 from quba_check.suites.example import Example
 
 if TYPE_CHECKING:
@@ -92,8 +92,7 @@ def facts_of_examples(
         SuiteError, StoreError: see `image_facts`.
     """
     contents = image_contents(suite, examples, digests)
-    stored = StoredImageValues(digests)
-    values = stored.read(set(contents))
+    values = read_values(digests, set(contents))
     by_content = zip(contents, examples, strict=True)
     missing = list({content: one for content, one in by_content if content not in values}.items())
     advance(len(examples) - len(missing))
@@ -102,7 +101,7 @@ def facts_of_examples(
             batch = missing[start : start + BATCH]
             rows = pool.map(lambda item: suite.read_image(item[1], values_of), batch)
             new = {content: row for (content, _), row in zip(batch, rows, strict=True)}
-            stored.write(new)
+            write_values(digests, new)
             values |= new
             advance(len(new))
     table = [values[content] for content in contents]

@@ -13,7 +13,7 @@ from quba_check.messages import did_you_mean, listed
 from quba_check.storage.data_copies import FOLDER, CopySettings, DataCopies
 from quba_check.storage.locations import default_location, local_folder
 from quba_check.storage.machine_folder import is_on_network, machine_folder
-from quba_check.storage.user_files import file_kind, is_url, user_path
+from quba_check.storage.user_files import file_kind, is_url, neighbours, user_path
 from quba_check.suites.data_folder import DataFolder, RemoteFolder
 from quba_check.suites.manifest.reading import read_manifest
 from quba_check.suites.sampling import WHOLE, SubsetSampler
@@ -123,7 +123,7 @@ def data_folder(root: Path) -> Path:
     root = user_path(root, "--quba-data").absolute()
     kind = file_kind(root, str(root), SuiteError)
     if kind is None:
-        near = did_you_mean(root.name, _siblings(root))
+        near = did_you_mean(root.name, [entry.name for entry in neighbours(root)])
         raise SuiteError(f"{root}: there is no such data folder.{near} Allowed: an existing folder.")
     if kind != "folder":
         raise SuiteError(f"{root}: is a file, not a data folder. Allowed: a folder, such as {root.parent}.")
@@ -152,10 +152,3 @@ def _check_holds_a_set(suite: Suite, manifest: str) -> None:
             f"{manifest}: none of its sets exists: {listed(reasons, 2)}. Correct the paths, or name "
             "another folder."
         )
-
-
-def _siblings(path: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in path.parent.iterdir())
-    except OSError:
-        return []

@@ -94,7 +94,7 @@ def test_places_as_messages_begin(read):
         ("#" * (2**20 + 1), " the file is too large. Allowed: at most 1 MiB."),
         ("a: " + "[" * 1000, "1: the file is nested too deeply to be read."),
         ("a: " + "[" * 50 + "]" * 50, "1: the file is nested too deeply to be read."),
-        ("a: 1" + "0" * 5000, "1: got a number too large to hold. Allowed: a finite number."),
+        ("a: 1" + "0" * 5000, "1: a: got a number too large to hold. Allowed: a finite number."),
         ('a: 1\n"b\\0": 2', "2: the text has the character U+0000. Allowed: text."),
         ('a: "\\ud800"', "1: the text has the character U+D800. Allowed: text."),
     ],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 from quba_check.errors import ModelError
 from quba_check.messages import did_you_mean
-from quba_check.storage.user_files import expand_home, file_kind
+from quba_check.storage.user_files import expand_home, file_kind, neighbours
 
 OPEN_CLIP_PREFIX = "open_clip:"
 HUB = "hf-hub:"
@@ -17,8 +16,6 @@ CONFIG = "open_clip_config.json"
 _WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
 _FOLDER_SUFFIXES = (".safetensors", ".bin", ".pth")
 """Suffixes of the weights that open_clip looks for in a folder."""
-NEIGHBOURS = 1000
-"""Largest number of files searched for suggestions."""
 _ALLOWED = (
     "open_clip:NAME/TAG, open_clip:NAME/WEIGHTS_FILE, open_clip:hf-hub:OWNER/NAME, open_clip:local-dir:FOLDER"
 )
@@ -66,7 +63,7 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
         raise ModelError(f"{text}: does not name model and weights. Allowed: {_ALLOWED}.")
     path = expand_path(weights, spec=text)
     if path.suffix.lower() in _WEIGHT_SUFFIXES and not path.is_file():
-        names = [file.name for file in neighbours(path)]
+        names = [file.name for file in neighbours(path, Path.is_file)]
         raise ModelError(f"{text}: there is no weights file {path}.{did_you_mean(path.name, names)}")
     return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
 
@@ -84,15 +81,6 @@ def expand_path(path: str, *, spec: str) -> Path:
     plain = expand_home(path, f"{spec}: ", ModelError)
     file_kind(plain, spec, ModelError)
     return plain
-
-
-def neighbours(path: Path) -> list[Path]:
-    """Return files next to a path, at most `NEIGHBOURS`, for suggestions."""
-    try:
-        files = list(itertools.islice(path.parent.iterdir(), NEIGHBOURS))
-        return [file for file in files if file.name.isprintable() and file.is_file()]
-    except OSError:
-        return []
 
 
 def _check_folder(text: str, folder: Path) -> None:

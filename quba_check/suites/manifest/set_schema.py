@@ -317,6 +317,8 @@ class CorruptionsEntry(Strict):
     crossed: ClassVar[tuple[tuple[str, ...], ...]] = ()
     slice_names: ClassVar[tuple[str, ...]] = ()
     properties: ClassVar[tuple[Property, ...]] = ()
+    space: ClassVar[str | None] = None  # labelled in the model's own classes
+    group: ClassVar[Group | None] = None  # those of the clean images that are shown
 
     sample: Literal["one", "all"] = "all"
     generate: Literal["from clean"] | None = None
@@ -327,16 +329,6 @@ class CorruptionsEntry(Strict):
     expected: int | None = Field(default=None, ge=1)
     prepared: bool = False
     partial: bool = False
-
-    @property
-    def space(self) -> None:
-        """Corrupted images are labelled in the model's own classes."""
-        return None
-
-    @property
-    def group(self) -> None:
-        """Corrupted images have the groups of the clean images that they show."""
-        return None
 
     def source_of(self, view: View) -> ReaderInput:
         """Return the reader's input for one corruption at one severity, or for all of them."""

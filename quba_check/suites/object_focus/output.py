@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from quba_check.errors import SuiteError
+from quba_check.storage.atomic import replacing
 from quba_check.storage.user_files import os_errors
 
 ORIGINS = "object-focus.json"
@@ -31,13 +30,8 @@ def new_folder(out: Path) -> Iterator[Path]:
         if out.is_dir() and any(out.iterdir()):
             raise SuiteError(f"{out}: the folder is not empty. Allowed: a new or empty one; name it with -o.")
         out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            new = aside / "new"
+        with replacing(out) as new:
             new.mkdir()
             yield new
             if out.is_dir():
                 out.rmdir()
-            new.rename(out)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.csv_table import CsvRow, csv_rows
-from quba_check.suites.readers.listing import LABELS, LabelledImage, ListedRow, list_files
+from quba_check.suites.readers.listing import LABELS, LabelledImage, list_files
 
 _COLUMNS = ("path", "label")
 _PLURAL = {"label": LABELS}
@@ -30,15 +30,16 @@ def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -
         SuiteError: a column is missing, a label is unknown, or an image is missing or listed twice.
     """
 
-    def listed_row(row: CsvRow) -> ListedRow:
+    def listed_row(row: CsvRow) -> tuple[str, LabelledImage]:
         where, cells = f"{path}:{row[0]}", row[1]
         several = cells.get(LABELS)
-        labels = (
+        label, *also = (
             (classes.position(cells["label"], where),)
             if several is None
             else classes.positions(several, where)
         )
-        return ListedRow(where, cells["path"], labels, tuple(cells[column] for column in columns))
+        own = tuple(cells[column] for column in columns)
+        return where, LabelledImage(cells["path"], label, cells=own, also=tuple(also))
 
     with closing(csv_rows(path, (*_COLUMNS, *columns), _PLURAL)) as rows:
         images = list_files(map(listed_row, rows), path.parent, {})

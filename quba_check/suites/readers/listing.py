@@ -37,28 +37,13 @@ class LabelledImage:
     also: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ListedRow:
-    """A row in a list of images.
-
-    Attributes:
-        where: the file with its line or row, for messages.
-        path: of the image, relative to the folder of the list.
-        labels: positions of the classes that are right; the first one is its label.
-        cells: text of each requested column.
-    """
-
-    where: str
-    path: str
-    labels: tuple[int, ...]
-    cells: tuple[str, ...] = ()
-
-
-def list_files(rows: Iterable[ListedRow], folder: Path, listed: dict[Path, str]) -> list[LabelledImage]:
+def list_files(
+    rows: Iterable[tuple[str, LabelledImage]], folder: Path, listed: dict[Path, str]
+) -> list[LabelledImage]:
     """Return the images of a list in order.
 
     Args:
-        rows: of the list.
+        rows: each with its file and line for messages, and an image with a path relative to the folder.
         folder: folder of the list.
         listed: by image its row in an earlier list of the set; the images of `rows` are added.
 
@@ -67,16 +52,15 @@ def list_files(rows: Iterable[ListedRow], folder: Path, listed: dict[Path, str])
     """
     real_folder = cache(os.path.realpath)  # few folders hold many images
     images = []
-    for row in rows:
-        file = folder / row.path
-        if file_kind(file, f"{row.where}: {file}", SuiteError) != "file":
-            raise SuiteError(f"{row.where}: there is no file {file}.")
+    for where, image in rows:
+        file = folder / image.path
+        if file_kind(file, f"{where}: {file}", SuiteError) != "file":
+            raise SuiteError(f"{where}: there is no file {file}.")
         real = Path(
             os.path.realpath(file) if file.is_symlink() else f"{real_folder(file.parent)}/{file.name}"
         )
         if real in listed:
-            raise SuiteError(f"{row.where}: {row.path} is listed twice, first in {listed[real]}.")
-        listed[real] = row.where
-        label, *also = row.labels
-        images.append(LabelledImage(file.as_posix(), label, cells=row.cells, also=tuple(also)))
+            raise SuiteError(f"{where}: {image.path} is listed twice, first in {listed[real]}.")
+        listed[real] = where
+        images.append(LabelledImage(file.as_posix(), image.label, cells=image.cells, also=image.also))
     return images

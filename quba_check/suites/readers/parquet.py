@@ -14,7 +14,7 @@ from PIL import Image
 from quba_check.errors import SuiteError, extra_needed
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
-from quba_check.suites.readers.listing import LABELS, LabelledImage, ListedRow, list_files
+from quba_check.suites.readers.listing import LABELS, LabelledImage, list_files
 from quba_check.suites.readers.paths import files_at
 from quba_check.suites.readers.table_rows import cells_by_row, check_columns, label_positions, open_cell
 
@@ -148,9 +148,10 @@ def _images_of_file(
             )
             for row, (first, *also) in enumerate(positions)
         ]
+    paths = map(str, _read_column(path, file, PATH))
     rows = (
-        ListedRow(f"{path}[{row}]", str(name), position, cells[row])
-        for row, (name, position) in enumerate(zip(_read_column(path, file, PATH), positions, strict=True))
+        (f"{path}[{row}]", LabelledImage(name, first, cells=cells[row], also=tuple(also)))
+        for row, (name, (first, *also)) in enumerate(zip(paths, positions, strict=True))
     )
     return list_files(rows, path.parent, listed)
 
