@@ -17,7 +17,7 @@ from quba_check.doctor.preprocessing_candidates import (
     own_normalisation,
 )
 from quba_check.doctor.significance import ALPHA
-from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
+from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest, Variant
 from quba_check.doctor.successive_halving import (
     CandidateScore,
     standard_error,
@@ -25,6 +25,7 @@ from quba_check.doctor.successive_halving import (
     upper_bound,
 )
 from quba_check.models.preprocessing.preprocessing import Preprocessing
+from quba_check.suites.suite import Example
 
 _GAIN = 0.1
 """Smallest gain of another normalisation, in nats per image. Equally good ones differ by a hundredth (some
@@ -35,8 +36,8 @@ training (Touvron et al. 2019, Fixing the train-test resolution discrepancy)."""
 _STRANGE, _FAMILIAR = 0.25, 0.1
 """BatchNorm divergence above which its input is wrong, and below which it is right. Observed: 0.01 to 0.05
 for the right normalisation on twenty images, 0.3 to 0.9 for another common one."""
-_CLEARLY = 4
-"""Smallest factor by which another normalisation must reduce the divergence."""
+_CLEARLY, _PERHAPS = 4, 2
+"""Smallest factor by which another normalisation must reduce the divergence, and on a few images."""
 STEP = "normalisation"
 _FILE = "preprocessing.yaml"
 
@@ -95,6 +96,16 @@ def better_normalisation(
     return None
 
 
+def is_normalisation_suspicious(subject: ModelUnderTest) -> bool:
+    """True if another normalisation fits the first BatchNorm better on a few images."""
+    examples = subject.sample(limit=PROBE)
+    shift = batchnorm_shift(subject, examples, subject.current)
+    if shift is None or shift.divergence < _FAMILIAR:
+        return False
+    nearest = _nearest(subject, examples, normalisation_candidates(subject.current))
+    return nearest is not None and nearest[0].divergence * _PERHAPS < shift.divergence
+
+
 def better_geometry(subject: ModelUnderTest, columns: Columns) -> BetterVariant | None:
     """Return a resize or crop with significantly and clearly higher accuracy.
 
@@ -130,23 +141,25 @@ def _better_by_batchnorm(
 
     None if it is not clearly closer, or if labels disagree.
     """
-    batch = subject.sample(limit=BATCH)
-    shifts = [
-        (shift, variant)
-        for variant in candidates
-        if (shift := batchnorm_shift(subject, batch, variant)) is not None
-    ]
-    if not shifts:
+    closest = _nearest(subject, subject.sample(limit=BATCH), candidates)
+    if closest is None or closest[0].divergence * _CLEARLY >= current_shift.divergence:
         return None
-    shift, nearest = min(shifts, key=lambda pair: pair[0].divergence)
-    if shift.divergence * _CLEARLY >= current_shift.divergence:
-        return None
+    shift, nearest = closest
     for score in successive_halving(subject, [nearest], columns, lambda _: True, step=STEP):
         gain, lift = score.gain, score.lift
         labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
         if labels_agree or not use_labels:
             return BetterVariant(score, (current_shift, shift))
     return None
+
+
+def _nearest(
+    subject: ModelUnderTest, examples: Sequence[Example], candidates: Sequence[Variant]
+) -> tuple[BatchNormShift, Variant] | None:
+    """Return the candidate closest to the running statistics; None without a BatchNorm."""
+    shifts = ((batchnorm_shift(subject, examples, variant), variant) for variant in candidates)
+    reached = [(shift, variant) for shift, variant in shifts if shift is not None]
+    return min(reached, key=lambda pair: pair[0].divergence, default=None)
 
 
 def preprocessing_finding(subject: ModelUnderTest, better: BetterVariant) -> Finding:
