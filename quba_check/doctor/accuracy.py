@@ -13,6 +13,7 @@ from quba_check.core.view import CLEAN
 from quba_check.doctor.class_order import (
     BetterOrder,
     better_order,
+    is_order_suspicious,
     labels,
     order_finding,
     predictions,
@@ -21,7 +22,7 @@ from quba_check.doctor.class_order import (
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.clean_answers import constant_answer_finding, swapped_finding, swapped_pairs
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.first_answers import are_plausible
+from quba_check.doctor.first_answers import are_plausible, representative_answers
 from quba_check.doctor.preprocessing import (
     STEP,
     BetterVariant,
@@ -35,8 +36,6 @@ from quba_check.doctor.significance import is_at_chance
 from quba_check.doctor.subject import ModelUnderTest, Variant
 
 _IMAGES, _CHANCE_IMAGES = 64, 512
-_COVERED, _BALANCED = 0.5, 24
-"""Share of the classes below which first answers speak for too few; images of all classes to show then."""
 _COMPARED = 256
 """Images that decide between two sets of fixes."""
 _CONFIDENT = 0.5
@@ -92,21 +91,14 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 
 
 def _is_plausible(subject: ModelUnderTest) -> bool:
-    """True if the run's own first answers and the first BatchNorm show no error.
-
-    Answers to few classes, as in sets sorted by class, can be right in a wrong class order.
-    """
-    answers = subject.first_answers()
-    if answers is None or not are_plausible(answers.correct, answers.confidence):
-        return False
-    if is_normalisation_suspicious(subject):
-        return False
-    n_classes = len(np.unique(labels(subject.suite.examples(CLEAN))))
-    if len(np.unique(answers.label)) >= _COVERED * n_classes:
-        return True
-    examples = subject.sample(limit=_BALANCED)
-    label, probability = labels(examples), subject.logits(examples).softmax(dim=1).numpy()
-    return are_plausible(probability.argmax(axis=1) == label, probability.max(axis=1))
+    """True if the run's own first answers show no error that the short form would find."""
+    answers = representative_answers(subject)
+    return (
+        answers is not None
+        and are_plausible(answers, len(subject.suite.classes))
+        and not is_order_suspicious(subject, answers.predicted, answers.label)
+        and not is_normalisation_suspicious(subject, answers)
+    )
 
 
 def _fixes(subject: ModelUnderTest, *, is_order_first: bool = False) -> Fixes:

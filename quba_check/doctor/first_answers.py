@@ -5,20 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
+from quba_check.doctor.class_order import labels
 from quba_check.doctor.significance import FEWEST
+from quba_check.doctor.subject import BATCH, ModelUnderTest
 from quba_check.errors import QubaError
 from quba_check.evaluation import Evaluation
 
-_POOR = 0.5
-"""Accuracy below which the setup is examined in any case."""
-_OVERCONFIDENT = 0.05
-"""Excess of confidence over accuracy that models of the right setup often have."""
-_SCORE = 2.326
-"""Normal score of the one-sided level 0.01."""
+_REPRESENTATIVE = 0.9
+"""Least number of classes in first answers, as a share of the number in a random draw of that size."""
 
 
 def first_answers(evaluation: Evaluation) -> Predictions | None:
@@ -35,18 +32,38 @@ def first_answers(evaluation: Evaluation) -> Predictions | None:
     return None
 
 
-def are_plausible(correct: NDArray[np.bool_], confidence: NDArray[np.floating]) -> bool:
-    """True if accuracy is not low, and not clearly below what confidence promises.
+def representative_answers(subject: ModelUnderTest) -> Predictions | None:
+    """Return first answers to about as many classes as random images have.
+
+    In a set sorted by class, the first images are of few classes, on which a model can be right in a wrong
+    class order. A small sample of all classes then replaces them.
+    """
+    answers = subject.first_answers()
+    if answers is None:
+        return None
+    share = np.bincount(labels(subject.suite.examples(CLEAN)))
+    share = share / share.sum()
+    n_expected = float((1 - (1 - share) ** len(answers)).sum())
+    if len(np.unique(answers.label)) >= _REPRESENTATIVE * n_expected:
+        return answers
+    examples = subject.sample(limit=BATCH)
+    label, probability = labels(examples), subject.logits(examples).softmax(dim=1).numpy()
+    return Predictions(
+        index=np.array([example.index for example in examples]),
+        label=label,
+        predicted=probability.argmax(axis=1),
+        confidence=probability.max(axis=1),
+        true_probability=probability[np.arange(len(label)), label],
+    )
+
+
+def are_plausible(answers: Predictions, n_classes: int) -> bool:
+    """True if accuracy is at least halfway between guessing and perfect; each class has the same weight.
 
     Args:
-        correct: (N,) True for right answers.
-        confidence: (N,) probabilities of the predicted classes, in [0, 1].
-
-    >>> are_plausible(np.arange(20) > 1, np.full(20, 0.9))
-    True
-    >>> are_plausible(np.arange(20) > 7, np.full(20, 0.99))
-    False
+        answers: to clean images.
+        n_classes: number of classes of the suite.
     """
-    n, excess = len(correct), confidence - correct
-    least_excess = float(excess.mean() - _SCORE * excess.std() / np.sqrt(n))
-    return n >= FEWEST and float(correct.mean()) >= _POOR and least_excess <= _OVERCONFIDENT
+    _, numbers, counts = np.unique(answers.label, return_inverse=True, return_counts=True)
+    accuracy = float(np.average(answers.correct, weights=1 / counts[numbers]))
+    return len(answers) >= FEWEST and accuracy >= (1 + 1 / n_classes) / 2
