@@ -238,15 +238,17 @@ def write_random_model(architecture: str, path: Path) -> None:
     torch.save(random_model(architecture).state_dict(), path)
 
 
-def write_fitted_model(architecture: str, data: Path, path: Path) -> Path:
+def write_fitted_model(architecture: str, data: Path, path: Path, *, wrong: int | None = None) -> Path:
     """Write a checkpoint of random weights whose last layer is fitted to the clean photos of `data`.
 
-    It is right on them, so that attacks and relative accuracies have something to lose.
+    It is right on them, so that attacks and relative accuracies have something to lose; with `wrong`, it is
+    wrong on every photo of that number.
     """
     model = random_model(architecture)
     transform = create_transform(**resolve_data_config({}, model=model))
-    photos = sorted((data / "imagenet" / "val").glob("*/*.JPEG"))
+    photos = sorted((data / "imagenet" / "val").glob("*/*.[jJ]*"))
     label = torch.tensor([synsets().index(path.parent.name) for path in photos])
+    label[:: wrong or len(label)] += int(wrong is not None)
     with torch.inference_mode():
         batches = torch.stack([transform(Image.open(path).convert("RGB")) for path in photos]).split(32)
         features = torch.cat(

@@ -13,7 +13,6 @@ from quba_check.core.view import CLEAN
 from quba_check.doctor.class_order import (
     BetterOrder,
     better_order,
-    is_order_suspicious,
     labels,
     order_finding,
     predictions,
@@ -22,13 +21,12 @@ from quba_check.doctor.class_order import (
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.clean_answers import constant_answer_finding, swapped_finding, swapped_pairs
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.first_answers import are_plausible, representative_answers
+from quba_check.doctor.first_answers import is_plausible
 from quba_check.doctor.preprocessing import (
     STEP,
     BetterVariant,
     better_geometry,
     better_normalisation,
-    is_normalisation_suspicious,
     preprocessing_finding,
 )
 from quba_check.doctor.shuffled_labels import FIX, accurate_set, shuffled_sets
@@ -73,9 +71,8 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     if (finding := supplied_order_finding(subject)) is not None:
         yield finding
         return
-    fixes = Fixes(subject.current, np.arange(len(subject.suite.classes)))
-    if _is_plausible(subject):
-        yield from shuffled_sets(subject, fixes.variant, fixes.columns)
+    if is_plausible(subject):
+        yield from shuffled_sets(subject, subject.current, np.arange(len(subject.suite.classes)))
         return
     fixes = _fixes(subject)
     if fixes.better or fixes.order or _is_at_chance(subject, fixes):
@@ -88,17 +85,6 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     yield from _order_findings(subject, fixes)
     yield from _constant_answer_findings(subject, fixes)
     yield from shuffled_sets(subject, fixes.variant, fixes.columns)
-
-
-def _is_plausible(subject: ModelUnderTest) -> bool:
-    """True if the run's own first answers show no error that the short form would find."""
-    answers = representative_answers(subject)
-    return (
-        answers is not None
-        and are_plausible(answers, len(subject.suite.classes))
-        and not is_order_suspicious(subject, answers.predicted, answers.label)
-        and not is_normalisation_suspicious(subject, answers)
-    )
 
 
 def _fixes(subject: ModelUnderTest, *, is_order_first: bool = False) -> Fixes:

@@ -75,15 +75,6 @@ def better_order(subject: ModelUnderTest, variant: Variant, *, many: bool) -> Be
     return _better_estimated_order(subject, predicted, labels(examples), named) or named
 
 
-def is_order_suspicious(
-    subject: ModelUnderTest, predicted: NDArray[np.int64], label: NDArray[np.int64]
-) -> bool:
-    """True if more answers are right in an order suggested by names than in the suite's."""
-    n_correct = (predicted == label).sum()
-    orders = (order.columns(subject.suite.classes) for order in candidates(subject))
-    return any((predicted == columns[label]).sum() > n_correct for columns in orders)
-
-
 def order_finding(subject: ModelUnderTest, better: BetterOrder, *, is_fixed: bool) -> Finding:
     """Return the finding for a wrong class order.
 

@@ -13,7 +13,6 @@ from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 from quba_check.doctor import accuracy, determinism, gradients, image_files, missing_sets, output_kinds
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.first_answers import first_answers
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, TimeBudget
 from quba_check.errors import SuiteError, UserError
@@ -127,8 +126,7 @@ def examine_model(
         order=order,
         estimate_order=estimate_order,
         short=short,
-        first_answers=partial(first_answers, evaluation) if short else lambda: None,
-        read_sets={view.set for view in evaluation.engine.run_views} if short else None,
+        engine=evaluation.engine if short else None,
     )
     findings = examine(subject, SET_CHECKS)
     checks = CHECKS if _can_show_images(subject) else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,7 @@ from quba_check.doctor.preprocessing_candidates import (
     own_normalisation,
 )
 from quba_check.doctor.significance import ALPHA
-from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest, Variant
+from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
 from quba_check.doctor.successive_halving import (
     CandidateScore,
     candidate_score,
@@ -32,7 +31,6 @@ from quba_check.doctor.successive_halving import (
     upper_bound,
 )
 from quba_check.models.preprocessing.preprocessing import Preprocessing
-from quba_check.suites.suite import Example
 
 _GAIN = 0.1
 """Smallest gain of another normalisation, in nats per image. Equally good ones differ by a hundredth (some
@@ -43,12 +41,11 @@ training (Touvron et al. 2019, Fixing the train-test resolution discrepancy)."""
 _STRANGE, _FAMILIAR = 0.25, 0.1
 """BatchNorm divergence above which its input is wrong, and below which it is right. Observed: 0.01 to 0.05
 for the right normalisation on twenty images, 0.3 to 0.9 for another common one."""
-_CLEARLY, _PERHAPS = 4, 2
-"""Smallest factor by which another normalisation must reduce the divergence, and on a few images."""
+_CLEARLY = 4
+"""Smallest factor by which another normalisation must reduce the divergence."""
 _HARD, _EASY = 8, 4
 """Images for a first look at another normalisation, if there is no BatchNorm. In trials with real networks,
 0.93 or more of the errors that the search then finds were suspicious, and up to 0.2 of healthy models."""
-_TINY = np.finfo(np.float32).tiny
 STEP = "normalisation"
 _FILE = "preprocessing.yaml"
 
@@ -90,7 +87,7 @@ def better_normalisation(
     candidates = normalisation_candidates(current)
     shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
     if shift is not None and shift.divergence > _STRANGE:
-        better = _better_by_batchnorm(subject, columns, shift, candidates, use_labels=use_labels)
+        better = _better_by_batchnorm(subject, columns, shift, use_labels=use_labels)
         if better is not None:
             return better
     if shift is not None and (shift.divergence < _FAMILIAR or subject.short):
@@ -108,39 +105,34 @@ def better_normalisation(
 
 
 def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -> bool:
-    """True if another normalisation may fit better, as a few images show.
+    """True if another normalisation fits the first BatchNorm better, or without one may raise probabilities.
+
+    The probabilities are those of the true classes of a few images. Two of three images are of the quarter
+    with the least probable true classes, because gains come from these. No gain is larger than the loss: if
+    all losses are small, or a normalisation fails on the other images, these are not shown.
 
     Args:
         subject: the model under examination.
-        answers: to clean images, with the normalisation in use.
+        answers: plausible ones to clean images, with the normalisation in use.
     """
-    examples, candidates = subject.sample(limit=PROBE), normalisation_candidates(subject.current)
-    shift = batchnorm_shift(subject, examples, subject.current)
-    if shift is None:
-        return _may_gain(subject, answers, [*candidates, *bgr_candidates(subject.current)])
-    nearest = _nearest(subject, examples, candidates) if shift.divergence >= _FAMILIAR else None
-    return nearest is not None and nearest[0].divergence * _PERHAPS < shift.divergence
-
-
-def _may_gain(subject: ModelUnderTest, answers: Predictions, candidates: Sequence[Variant]) -> bool:
-    """True if a candidate may be better, within a standard error on a few images.
-
-    Gains come from images with an improbable true class, so two of three are of that quarter. No gain is
-    larger than the loss: none is tried if all are small, or after a large drop on the other images.
-    """
-    loss = -np.log(np.maximum(answers.true_probability, _TINY), dtype=np.float64)
+    current = subject.current
+    shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
+    if shift is not None:
+        return shift.divergence > _STRANGE and _closer_by_batchnorm(subject, shift) is not None
+    loss = -np.log(np.maximum(answers.true_probability, np.finfo(np.float32).tiny), dtype=np.float64)
     if loss.mean() < _GAIN:
         return False
-    parts = np.split(np.argsort(-loss, kind="stable"), [len(loss) // 4])
-    by_index = {example.index: example for example in subject.suite.examples(CLEAN)}
+    quarter, rest = np.split(np.argsort(-loss, kind="stable"), [len(loss) // 4])
+    examples = {example.index: example for example in subject.suite.examples(CLEAN)}
     hard, easy = (
-        [by_index[answers.index[k]] for k in part[len(part) // n // 2 :: max(1, len(part) // n)][:n]]
-        for part, n in zip(parts, (_HARD, _EASY), strict=True)
+        [examples[k] for k in answers.index[rows[:: max(1, len(rows) // n)][:n]]]
+        for rows, n in ((quarter, _HARD), (rest, _EASY))
     )
     columns = np.arange(len(subject.suite.classes))
-    for candidate in candidates:
+    bgr, _ = bgr_candidates(current)  # a model of the other one, from 0 to 255, has no plausible answers
+    for candidate in (*normalisation_candidates(current), bgr):
         score = candidate_score(subject, candidate, columns, easy)
-        if score is not None and _likely_gain(loss[parts[0]], score.gain) >= _GAIN:
+        if score is not None and _likely_gain(loss[quarter], score.gain) >= _GAIN:
             score = candidate_score(subject, candidate, columns, [*hard, *easy])
             if score is not None and _likely_gain(*np.split(score.gain, [len(hard)])) >= _GAIN:
                 return True
@@ -177,21 +169,13 @@ def better_geometry(subject: ModelUnderTest, columns: Columns) -> BetterVariant 
 
 
 def _better_by_batchnorm(
-    subject: ModelUnderTest,
-    columns: Columns,
-    current_shift: BatchNormShift,
-    candidates: Sequence[Variant],
-    *,
-    use_labels: bool,
+    subject: ModelUnderTest, columns: Columns, current_shift: BatchNormShift, *, use_labels: bool
 ) -> BetterVariant | None:
-    """Return the candidate closest to the running statistics.
-
-    None if it is not clearly closer, or if labels disagree.
-    """
-    closest = _nearest(subject, subject.sample(limit=BATCH), candidates)
-    if closest is None or closest[0].divergence * _CLEARLY >= current_shift.divergence:
+    """Return the clearly closest normalisation to the running statistics, unless labels disagree."""
+    closer = _closer_by_batchnorm(subject, current_shift)
+    if closer is None:
         return None
-    shift, nearest = closest
+    shift, nearest = closer
     for score in successive_halving(subject, [nearest], columns, lambda _: True, step=STEP):
         gain, lift = score.gain, score.lift
         labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
@@ -200,13 +184,18 @@ def _better_by_batchnorm(
     return None
 
 
-def _nearest(
-    subject: ModelUnderTest, examples: Sequence[Example], candidates: Sequence[Variant]
+def _closer_by_batchnorm(
+    subject: ModelUnderTest, current_shift: BatchNormShift
 ) -> tuple[BatchNormShift, Variant] | None:
-    """Return the candidate closest to the running statistics; None without a BatchNorm."""
-    shifts = ((batchnorm_shift(subject, examples, variant), variant) for variant in candidates)
-    reached = [(shift, variant) for shift, variant in shifts if shift is not None]
-    return min(reached, key=lambda pair: pair[0].divergence, default=None)
+    """Return the normalisation closest to the running statistics; None if it is not clearly closer."""
+    batch, candidates = subject.sample(limit=BATCH), normalisation_candidates(subject.current)
+    shifts = ((batchnorm_shift(subject, batch, variant), variant) for variant in candidates)
+    closer = [
+        (shift, variant)
+        for shift, variant in shifts
+        if shift is not None and shift.divergence * _CLEARLY < current_shift.divergence
+    ]
+    return min(closer, key=lambda pair: pair[0].divergence, default=None)
 
 
 def preprocessing_finding(subject: ModelUnderTest, better: BetterVariant) -> Finding:

@@ -197,7 +197,7 @@ def _views(subject: ModelUnderTest) -> Iterator[View]:
     for view in subject.suite.views():
         if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or subject.suite.is_generated(view):
             continue
-        if subject.read_sets is not None and view.set not in subject.read_sets:
+        if subject.engine and view.set not in {planned.set for planned in subject.engine.run_views}:
             continue
         if view.set == CORRUPTIONS_SET and (view.severity != 1 or subject.short):
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property, partial
@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.significance import FEWEST
 from quba_check.doctor.time_budget import TimeBudget
 from quba_check.engine.batching import Batching
+from quba_check.engine.engine import Engine
 from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
@@ -64,8 +64,7 @@ class ModelUnderTest:
         order: the user's class names in the order of the model's outputs, if given.
         estimate_order: propose a class order estimated from the answers.
         short: use fewer images, as before a gate run.
-        first_answers: returns the run's own answers to clean images; None if it has none.
-        read_sets: names of the sets that the run reads; None for all.
+        engine: predictions of the run that follows; None if there is none.
         budget: time budget; `raw` and `inputs` raise `OutOfTimeError` when it is over.
         forwards: number of images in forward passes so far.
         decoded: number of image files decoded to check them.
@@ -80,8 +79,7 @@ class ModelUnderTest:
     order: Sequence[str] | None = None
     estimate_order: bool = False
     short: bool = False
-    first_answers: Callable[[], Predictions | None] = lambda: None
-    read_sets: Container[str] | None = None
+    engine: Engine | None = None
     budget: TimeBudget = field(default_factory=TimeBudget)
     forwards: int = field(default=0, init=False)
     decoded: int = field(default=0, init=False)
