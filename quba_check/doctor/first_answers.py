@@ -40,7 +40,7 @@ def is_plausible(subject: ModelUnderTest) -> bool:
 
 
 def first_answers(subject: ModelUnderTest) -> Predictions | None:
-    """Return the run's answers to its first shard of clean images, or to a sample of all classes.
+    """Return the run's answers to its first clean images, or those to a sample.
 
     In a set sorted by class, the first images are of few classes, on which a model can be right in a wrong
     class order. The sample then replaces them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ for the right normalisation on twenty images, 0.3 to 0.9 for another common one.
 _CLEARLY = 4
 """Smallest factor by which another normalisation must reduce the divergence."""
 _HARD, _EASY = 8, 4
-"""Images for a first look at another normalisation, if there is no BatchNorm. In trials with real networks,
+"""Images to try another normalisation on, if there is no BatchNorm. In trials with real networks,
 0.93 or more of the errors that the search then finds were suspicious, and up to 0.2 of healthy models."""
 STEP = "normalisation"
 _FILE = "preprocessing.yaml"
@@ -87,7 +88,7 @@ def better_normalisation(
     candidates = normalisation_candidates(current)
     shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
     if shift is not None and shift.divergence > _STRANGE:
-        better = _better_by_batchnorm(subject, columns, shift, use_labels=use_labels)
+        better = _better_by_batchnorm(subject, columns, shift, candidates, use_labels=use_labels)
         if better is not None:
             return better
     if shift is not None and (shift.divergence < _FAMILIAR or subject.short):
@@ -105,11 +106,12 @@ def better_normalisation(
 
 
 def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -> bool:
-    """True if another normalisation fits the first BatchNorm better, or without one may raise probabilities.
+    """True if another normalisation may be better than the one in use.
 
-    The probabilities are those of the true classes of a few images. Two of three images are of the quarter
-    with the least probable true classes, because gains come from these. No gain is larger than the loss: if
-    all losses are small, or a normalisation fails on the other images, these are not shown.
+    The input of the first BatchNorm is then far from that of training. Without BatchNorm, another one raises
+    the log-probability of the true class on a few images. Two of three are of the quarter with the least
+    probable true classes, because gains come from these. No gain is larger than the loss: if
+    losses are small, or a normalisation fails on the other images, these are not shown.
 
     Args:
         subject: the model under examination.
@@ -118,21 +120,19 @@ def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -
     current = subject.current
     shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
     if shift is not None:
-        return shift.divergence > _STRANGE and _closer_by_batchnorm(subject, shift) is not None
+        return shift.divergence > _STRANGE
     loss = -np.log(np.maximum(answers.true_probability, np.finfo(np.float32).tiny), dtype=np.float64)
     if loss.mean() < _GAIN:
         return False
-    quarter, rest = np.split(np.argsort(-loss, kind="stable"), [len(loss) // 4])
+    ranked, n = np.argsort(-loss, kind="stable"), len(loss) // 4
     examples = {example.index: example for example in subject.suite.examples(CLEAN)}
-    hard, easy = (
-        [examples[k] for k in answers.index[rows[:: max(1, len(rows) // n)][:n]]]
-        for rows, n in ((quarter, _HARD), (rest, _EASY))
-    )
+    by_loss = [examples[k] for k in answers.index[ranked]]
+    hard, easy = by_loss[: n : max(1, n // _HARD)][:_HARD], by_loss[n :: 3 * n // _EASY][:_EASY]
     columns = np.arange(len(subject.suite.classes))
     bgr, _ = bgr_candidates(current)  # a model of the other one, from 0 to 255, has no plausible answers
     for candidate in (*normalisation_candidates(current), bgr):
         score = candidate_score(subject, candidate, columns, easy)
-        if score is not None and _likely_gain(loss[quarter], score.gain) >= _GAIN:
+        if score is not None and _likely_gain(loss[ranked[:n]], score.gain) >= _GAIN:
             score = candidate_score(subject, candidate, columns, [*hard, *easy])
             if score is not None and _likely_gain(*np.split(score.gain, [len(hard)])) >= _GAIN:
                 return True
@@ -140,7 +140,7 @@ def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -
 
 
 def _likely_gain(hard: NDArray[np.float64], easy: NDArray[np.float64]) -> float:
-    """Mean gain plus a standard error, from gains in a quarter of the images and in the others."""
+    """Return the mean gain of a quarter and the other images, plus its standard error."""
     error = math.hypot(standard_error(hard) / 4, standard_error(easy) * 3 / 4)
     return float(hard.mean() / 4 + easy.mean() * 3 / 4) + error
 
@@ -169,33 +169,34 @@ def better_geometry(subject: ModelUnderTest, columns: Columns) -> BetterVariant 
 
 
 def _better_by_batchnorm(
-    subject: ModelUnderTest, columns: Columns, current_shift: BatchNormShift, *, use_labels: bool
+    subject: ModelUnderTest,
+    columns: Columns,
+    current_shift: BatchNormShift,
+    candidates: Sequence[Variant],
+    *,
+    use_labels: bool,
 ) -> BetterVariant | None:
-    """Return the clearly closest normalisation to the running statistics, unless labels disagree."""
-    closer = _closer_by_batchnorm(subject, current_shift)
-    if closer is None:
+    """Return the candidate closest to the running statistics.
+
+    None if it is not clearly closer, or if labels disagree.
+    """
+    batch = subject.sample(limit=BATCH)
+    shifts = [
+        (shift, variant)
+        for variant in candidates
+        if (shift := batchnorm_shift(subject, batch, variant)) is not None
+    ]
+    if not shifts:
         return None
-    shift, nearest = closer
+    shift, nearest = min(shifts, key=lambda pair: pair[0].divergence)
+    if shift.divergence * _CLEARLY >= current_shift.divergence:
+        return None
     for score in successive_halving(subject, [nearest], columns, lambda _: True, step=STEP):
         gain, lift = score.gain, score.lift
         labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
         if labels_agree or not use_labels:
             return BetterVariant(score, (current_shift, shift))
     return None
-
-
-def _closer_by_batchnorm(
-    subject: ModelUnderTest, current_shift: BatchNormShift
-) -> tuple[BatchNormShift, Variant] | None:
-    """Return the normalisation closest to the running statistics; None if it is not clearly closer."""
-    batch, candidates = subject.sample(limit=BATCH), normalisation_candidates(subject.current)
-    shifts = ((batchnorm_shift(subject, batch, variant), variant) for variant in candidates)
-    closer = [
-        (shift, variant)
-        for shift, variant in shifts
-        if shift is not None and shift.divergence * _CLEARLY < current_shift.divergence
-    ]
-    return min(closer, key=lambda pair: pair[0].divergence, default=None)
 
 
 def preprocessing_finding(subject: ModelUnderTest, better: BetterVariant) -> Finding:

@@ -94,18 +94,16 @@ def successive_halving(
     remaining = list(candidates)
     scores: list[CandidateScore] = []
     for limit, n_left in SHORT_ROUNDS if subject.short else ROUNDS:
-        candidate_scores: list[CandidateScore | None] = []
+        scored: list[CandidateScore | None] = []
+        examples = subject.sample(limit=limit)
         with subject.budget.step(step):
-            candidate_scores.extend(
-                candidate_score(subject, candidate, columns, subject.sample(limit=limit))
-                for candidate in remaining
-            )
-        promising = [score for score in candidate_scores if score is not None and is_promising(score)]
-        if len(candidate_scores) < len(remaining):
+            scored.extend(candidate_score(subject, candidate, columns, examples) for candidate in remaining)
+        promising = [score for score in scored if score is not None and is_promising(score)]
+        if len(scored) < len(remaining):
             promising = promising or scores
         scores = sorted(promising, key=lambda score: -float(score.gain.mean()))[:n_left]
         remaining = [score.variant for score in scores]
-        if not remaining or subject.budget.is_spent() or len(subject.sample(limit=limit)) < limit:
+        if not remaining or subject.budget.is_spent() or len(examples) < limit:
             break
     return scores
 
@@ -113,7 +111,7 @@ def successive_halving(
 def candidate_score(
     subject: ModelUnderTest, candidate: Variant, columns: Columns, examples: Sequence[Example]
 ) -> CandidateScore | None:
-    """Return the score of a candidate on clean images; None if the model cannot take it."""
+    """Return a candidate's score on clean images; None if the model cannot take it."""
     if len(examples) < 2:
         return None
     true = torch.from_numpy(columns[labels(examples)])
