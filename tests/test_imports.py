@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from support.onnx_files import colours, mean_of_colours
 
 LARGE = (
     "PIL", "cv2", "huggingface_hub", "jinja2", "numpy", "pydantic", "rich", "ruamel", "safetensors", "scipy",
@@ -33,6 +35,34 @@ def test_light_starts_load_nothing_large() -> None:
 
 def test_the_python_api_loads_what_a_plain_model_needs() -> None:
     assert loaded("import quba_check.evaluation", "torch", *LAZY) == ["torch"]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["demo", "torchscript", "onnx"])
+def test_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind: str, tmp_path: Path) -> None:
+    model = "demo" if kind == "demo" else str(tmp_path / ("model.onnx" if kind == "onnx" else "model.pt"))
+    classes = "CLASSES" if kind == "demo" else "('red', 'green', 'blue')"
+    if kind == "torchscript":
+        torch.jit.trace(colours(), torch.zeros(2, 3, 8, 8)).save(model)
+    elif kind == "onnx":
+        pytest.importorskip("onnxruntime")
+        mean_of_colours(Path(model))
+    code = (
+        "import quba_check.doctor.examination\nfrom quba_check.demo import CLASSES\n"
+        "from quba_check.models.loading import load_classifier\n"
+        "from quba_check.models.request import LoadRequest\n"
+        f"load_classifier({model!r}, LoadRequest(classes={classes}, image_size=8, device='cpu'))"
+    )
+    names = (
+        "huggingface_hub",
+        "pandas",
+        "scipy.sparse",
+        "scipy.stats",
+        "timm",
+        "torch._dynamo",
+        "torchvision",
+    )
+    assert loaded(code, *names) == []
 
 
 def test_modules_of_a_run_and_commands_on_stored_values_load_no_model_library() -> None:

@@ -21,6 +21,7 @@ from quba_check.doctor.class_order import (
 from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.clean_answers import constant_answer_finding, swapped_finding, swapped_pairs
 from quba_check.doctor.finding import Finding
+from quba_check.doctor.first_answers import is_plausible
 from quba_check.doctor.preprocessing import (
     STEP,
     BetterVariant,
@@ -69,6 +70,9 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         return
     if (finding := supplied_order_finding(subject)) is not None:
         yield finding
+        return
+    if is_plausible(subject):
+        yield from shuffled_sets(subject, subject.current, np.arange(len(subject.suite.classes)))
         return
     fixes = _fixes(subject)
     if fixes.better or fixes.order or _is_at_chance(subject, fixes):

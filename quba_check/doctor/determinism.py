@@ -12,14 +12,12 @@ from torch import Tensor
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.layer_diagnosis import first_differing_layer
 from quba_check.doctor.model_failures import failure_finding
-from quba_check.doctor.subject import ModelUnderTest
+from quba_check.doctor.subject import PROBE, ModelUnderTest
 from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.fingerprint import state_digest
 from quba_check.models.guard import Version
 
-PROBE = 8
-"""Largest number of images to show."""
 SAME_BATCH = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 1e-2}
 """Largest difference of answers to the same batch, as a share of a row's range: a GPU may add in another
 order."""
@@ -88,11 +86,12 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     It takes two passes of a batch of eight, and one of half of it in reverse order.
     """
     before = ModuleState.of(subject)
-    inputs = subject.inputs(subject.sample(limit=PROBE))
+    examples = subject.sample(limit=PROBE)
+    inputs = subject.inputs(examples)
     half = inputs[: (len(inputs) + 1) // 2].flip(0)
     batch = inputs
     try:
-        answers = subject.forward(inputs)
+        answers = subject.classifier.select_classes(subject.raw(examples))
         same_batch = AnswerDifference.between(answers, subject.forward(inputs))
         batch = half
         other_batch = AnswerDifference.between(answers[: len(half)].flip(0), subject.forward(half))

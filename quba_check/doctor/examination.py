@@ -11,15 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
-from quba_check.doctor import (
-    accuracy,
-    clean_sets,
-    determinism,
-    gradients,
-    image_files,
-    missing_sets,
-    output_kinds,
-)
+from quba_check.doctor import accuracy, determinism, gradients, image_files, missing_sets, output_kinds
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, TimeBudget
@@ -134,12 +126,15 @@ def examine_model(
         order=order,
         estimate_order=estimate_order,
         short=short,
+        engine=evaluation.engine if short else None,
     )
     findings = examine(subject, SET_CHECKS)
     checks = CHECKS if _can_show_images(subject) else ()
     if checks and not short and gradients.DIMENSION in needs and not classifier.no_gradient:
         checks = (*checks, GRADIENTS)
     if checks and not short:
+        from quba_check.doctor import clean_sets
+
         digests = ContentDigests(digests_file(evaluation.store.root))
         checks = (*checks, Check(clean_sets.CHECK, partial(clean_sets.check, digests=digests)))
     subject.budget = TimeBudget(SHORT_SECONDS if short else SECONDS)  # listing remote sets does not count

@@ -38,11 +38,9 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         )
 
     n, size = len(examples), default_batch(classifier.device)
+    batches = list(zip(torch.split(pixels, size), torch.split(label, size), strict=True))
     try:
-        parts = [
-            gradient(logits, points, labels)
-            for points, labels in zip(torch.split(pixels, size), torch.split(label, size), strict=True)
-        ]
+        parts = [gradient(logits, points, labels) for points, labels in batches]
     except UnmeasurableError as error:
         yield _finding(n, f"{DIMENSION} cannot be measured: {error}.")
         return
@@ -54,12 +52,8 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         )
         return
     with torch.no_grad():
-        attacked = torch.cat(
-            [
-                logits(fgsm_point(points, part.direction))
-                for points, part in zip(torch.split(pixels, size), parts, strict=True)
-            ]
-        )
+        points = [fgsm_point(batch, part.direction) for (batch, _), part in zip(batches, parts, strict=True)]
+        attacked = torch.cat([logits(batch) for batch in points])
     correct = clean.argmax(dim=1) == label
     is_surer = _true_probability(attacked, label) > _true_probability(clean, label)
     n_surer, n_correct = int((is_surer & correct).sum()), int(correct.sum())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.subject import BATCH, ModelUnderTest
+from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest
 
 _PEAKED = 0.5
 _STRAY = 1e-3
@@ -17,11 +17,16 @@ _STRAY = 1e-3
 def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """Report outputs of another kind than stated, and softmax applied twice.
 
-    Log-probabilities are logits with normalised rows, and are not reported.
+    Log-probabilities are logits with normalised rows, and are not reported. In the short form, a few images
+    decide whether more are shown.
     """
-    if not subject.has_enough_images():
-        return
-    raw = subject.raw(subject.sample(limit=BATCH))
+    if subject.has_enough_images() and (not subject.short or any(_findings(subject, PROBE))):
+        yield from _findings(subject, BATCH)
+
+
+def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
+    """Yield the findings on a number of clean images."""
+    raw = subject.raw(subject.sample(limit=limit))
     stated, observed = subject.classifier.stated_outputs, subject.observed_outputs
     low, high = float(raw.min()), float(raw.max())
     if stated == "logits" and observed == "probabilities":

@@ -192,10 +192,12 @@ def _looks_shuffled(here: AnswerStatistics, clean: AnswerStatistics, seed: int) 
 def _views(subject: ModelUnderTest) -> Iterator[View]:
     """Yield the other sets without misleading ones, on which good models can be at chance.
 
-    Corruptions in files have severity 1; the short form has none.
+    Corruptions in files have severity 1; the short form has none, and no sets that the run does not read.
     """
     for view in subject.suite.views():
         if view.set in (CLEAN.set, CUE_CONFLICT_SET, MIXED_RAND_SET) or subject.suite.is_generated(view):
+            continue
+        if subject.engine and view.set not in {planned.set for planned in subject.engine.run_views}:
             continue
         if view.set == CORRUPTIONS_SET and (view.severity != 1 or subject.short):
             continue

@@ -18,6 +18,7 @@ from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.significance import FEWEST
 from quba_check.doctor.time_budget import TimeBudget
 from quba_check.engine.batching import Batching
+from quba_check.engine.engine import Engine
 from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
@@ -28,6 +29,8 @@ from quba_check.suites.suite import Example, Suite
 SAMPLE, SHORT_SAMPLE = 512, 64
 """Largest number of clean images to read; the second in the short form, before a gate run."""
 BATCH = 32
+PROBE = 8
+"""Images that are shown in any case: to compare passes, and as a first look."""
 _PIXEL_CACHE = 64 * 2**20
 """Bytes of prepared images to cache for further variants of the normalisation."""
 
@@ -61,6 +64,7 @@ class ModelUnderTest:
         order: the user's class names in the order of the model's outputs, if given.
         estimate_order: propose a class order estimated from the answers.
         short: use fewer images, as before a gate run.
+        engine: predictions of the run that follows; None if there is none.
         budget: time budget; `raw` and `inputs` raise `OutOfTimeError` when it is over.
         forwards: number of images in forward passes so far.
         decoded: number of image files decoded to check them.
@@ -75,6 +79,7 @@ class ModelUnderTest:
     order: Sequence[str] | None = None
     estimate_order: bool = False
     short: bool = False
+    engine: Engine | None = None
     budget: TimeBudget = field(default_factory=TimeBudget)
     forwards: int = field(default=0, init=False)
     decoded: int = field(default=0, init=False)
@@ -214,7 +219,8 @@ class ModelUnderTest:
     @cached_property
     def observed_outputs(self) -> OutputKind:
         """Kind of the model's outputs for clean images."""
-        return output_kind(self.raw(self.sample(limit=BATCH)), half=self.classifier.precision != "fp32")
+        examples = self.sample(limit=PROBE if self.short else BATCH)
+        return output_kind(self.raw(examples), half=self.classifier.precision != "fp32")
 
     def contradicts(self, stated: OutputKind) -> bool:
         """True if the observed outputs cannot be of the stated kind."""

@@ -15,6 +15,7 @@ from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.significance import mcnemar_p, sign_flip_p
 from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import ModelError
+from quba_check.suites.suite import Example
 
 ROUNDS = ((24, 4), (96, 2), (256, 1))
 """Images of a round, and the largest number of candidates left after it."""
@@ -93,23 +94,24 @@ def successive_halving(
     remaining = list(candidates)
     scores: list[CandidateScore] = []
     for limit, n_left in SHORT_ROUNDS if subject.short else ROUNDS:
-        candidate_scores: list[CandidateScore | None] = []
+        scored: list[CandidateScore | None] = []
+        examples = subject.sample(limit=limit)
         with subject.budget.step(step):
-            candidate_scores.extend(_score(subject, candidate, columns, limit) for candidate in remaining)
-        promising = [score for score in candidate_scores if score is not None and is_promising(score)]
-        if len(candidate_scores) < len(remaining):
+            scored.extend(candidate_score(subject, candidate, columns, examples) for candidate in remaining)
+        promising = [score for score in scored if score is not None and is_promising(score)]
+        if len(scored) < len(remaining):
             promising = promising or scores
         scores = sorted(promising, key=lambda score: -float(score.gain.mean()))[:n_left]
         remaining = [score.variant for score in scores]
-        if not remaining or subject.budget.is_spent() or len(subject.sample(limit=limit)) < limit:
+        if not remaining or subject.budget.is_spent() or len(examples) < limit:
             break
     return scores
 
 
-def _score(
-    subject: ModelUnderTest, candidate: Variant, columns: Columns, limit: int
+def candidate_score(
+    subject: ModelUnderTest, candidate: Variant, columns: Columns, examples: Sequence[Example]
 ) -> CandidateScore | None:
-    examples = subject.sample(limit=limit)
+    """Return a candidate's score on clean images; None if the model cannot take it."""
     if len(examples) < 2:
         return None
     true = torch.from_numpy(columns[labels(examples)])

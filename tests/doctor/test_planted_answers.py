@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from support.planted_errors import CHECKS, FILE, around, prepared
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from support.planted_errors import CHECKS, FILE, around, prepared, shuffle, without_batchnorm
 
 from quba_check.demo import CLASSES
 from quba_check.doctor.examination import TIME, examine
@@ -29,18 +25,6 @@ from quba_check.suites.suite import Suite
 REORDERED = torch.tensor([CLASSES.index(name) for name in sorted(CLASSES, key=lambda name: name[::-1])])
 NUMBERS = tuple(map(str, range(1, 11)))
 """Names with another order as text than as numbers."""
-
-
-def without_batchnorm(classifier: Classifier) -> Classifier:
-    """The same function with its BatchNorms folded into the convolutions."""
-    parts = list(classifier.module.features)
-    folded = [
-        fuse_conv_bn_eval(part, parts[k + 1]) if isinstance(part, nn.Conv2d) else part
-        for k, part in enumerate(parts)
-        if not isinstance(part, nn.BatchNorm2d)
-    ]
-    module = nn.Sequential(*folded, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier.module.head)
-    return replace(classifier, module=module.eval())
 
 
 def findings_of(classifier: Classifier, suite: Suite, **options: object) -> tuple[Finding, ...]:
@@ -306,14 +290,6 @@ def test_a_crop_that_cuts_the_object(healthy, demo_suite) -> None:
     assert finding.problem.endswith("the resize or crop does not fit the model; crop_pct 1 does.")
     assert finding.fix == f"{FILE}crop_pct: 1"
     assert findings_of(prepared(healthy, crop_pct=0.95), demo_suite) == ()
-
-
-def shuffle(root: Path, folder: str) -> None:
-    """Shuffle the images of a set among its class folders."""
-    files = sorted((root / folder).glob("*/*.png"))
-    contents = [file.read_bytes() for file in files]
-    for file, position in zip(files, np.random.default_rng(0).permutation(len(files)), strict=True):
-        file.write_bytes(contents[position])
 
 
 @pytest.mark.parametrize("short", [False, True])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from quba_check.doctor import accuracy, output_kinds
 from quba_check.doctor.examination import Check
@@ -37,3 +40,23 @@ def around(classifier: Classifier, **parts: Callable[[Tensor], Tensor]) -> Class
 
 def prepared(classifier: Classifier, **changes: object) -> Classifier:
     return replace(classifier, preprocessing=replace(classifier.preprocessing, **changes))
+
+
+def without_batchnorm(classifier: Classifier) -> Classifier:
+    """The same function with its BatchNorms folded into the convolutions."""
+    parts = list(classifier.module.features)
+    folded = [
+        fuse_conv_bn_eval(part, parts[k + 1]) if isinstance(part, nn.Conv2d) else part
+        for k, part in enumerate(parts)
+        if not isinstance(part, nn.BatchNorm2d)
+    ]
+    module = nn.Sequential(*folded, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier.module.head)
+    return replace(classifier, module=module.eval())
+
+
+def shuffle(root: Path, folder: str) -> None:
+    """Shuffle the images of a set among its class folders."""
+    files = sorted((root / folder).glob("*/*.png"))
+    contents = [file.read_bytes() for file in files]
+    for file, position in zip(files, np.random.default_rng(0).permutation(len(files)), strict=True):
+        file.write_bytes(contents[position])

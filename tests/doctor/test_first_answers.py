@@ -1,0 +1,226 @@
+"""The short form on a run's own answers: a healthy model costs little, planted errors are still reported."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.evaluations import new_evaluation
+from support.planted_errors import CHECKS, around, prepared, shuffle, without_batchnorm
+
+from quba_check.core.predictions import Predictions
+from quba_check.core.view import CLEAN
+from quba_check.demo import CLASSES
+from quba_check.doctor import first_answers as module
+from quba_check.doctor.examination import Examination, examine, examine_model
+from quba_check.doctor.first_answers import first_answers
+from quba_check.doctor.image_files import SHORT_IMAGES
+from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest
+from quba_check.engine.cache_keys import SHARD_SIZE
+from quba_check.errors import InvariantError
+from quba_check.evaluation import Evaluation
+from quba_check.models.classifier import Classifier
+from quba_check.models.loading import load_classifier
+from quba_check.models.request import LoadRequest
+from quba_check.suites.opening import open_suite
+from quba_check.suites.suite import Suite
+
+PASSES = 2 * PROBE + PROBE // 2
+"""Images of the passes that compare answers: a batch twice, and half of it."""
+ALL_CLASSES = module._BALANCED - PROBE
+"""Further images, of all classes: the demo's images are sorted by class, its first shard has seven of ten."""
+SHUFFLED = torch.tensor([3, 4, 0, 1, 5, 9, 2, 6, 7, 8])
+Plant = Callable[[Classifier], Classifier]
+
+
+@pytest.fixture
+def loaded(demo_suite: Suite) -> Callable[[str], Classifier]:
+    request = LoadRequest(classes=demo_suite.classes, image_size=demo_suite.image_size, device="cpu")
+    return lambda spec: load_classifier(spec, request)
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Callable[..., Evaluation]:
+    """An evaluation whose first shard is predicted, as before a gate."""
+
+    def check(classifier: Classifier, suite: Suite, *names: str) -> Evaluation:
+        evaluation = new_evaluation(classifier, suite, store=tmp_path / "store")
+        evaluation.plan(names or ["accuracy"])
+        evaluation.check()
+        return evaluation
+
+    return check
+
+
+def examined(evaluation: Evaluation) -> Examination:
+    return examine_model(evaluation, {"accuracy": ["t.yaml:1"]}, short=True)
+
+
+def counted(classifier: Classifier) -> list[int]:
+    """The sizes of the batches that the module is shown from now on."""
+    sizes: list[int] = []
+    classifier.module.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    return sizes
+
+
+@pytest.fixture
+def listed(demo_suite: Suite, tmp_path: Path) -> Callable[..., Suite]:
+    """A copy of the demo's clean images as a list in random order, some of each class."""
+
+    def copy(counts: dict[str, int]) -> Suite:
+        root = tmp_path / f"listed{sum(counts.values())}"
+        shutil.copytree(demo_suite.root / "clean", root / "clean")
+        rows = [f"clean/{name}/{k:03}.png,{name}" for name, count in counts.items() for k in range(count)]
+        np.random.default_rng(0).shuffle(rows)
+        (root / "clean.csv").write_text("\n".join(["path,label", *rows, ""]), encoding="utf-8")
+        (root / "quba-data.yaml").write_text(
+            f"schema: 1\nname: copy\nclasses: [{', '.join(CLASSES)}]\nimage_size: 48\n"
+            "sets:\n  clean: {reader: csv, path: clean.csv}\n",
+            encoding="utf-8",
+        )
+        return open_suite(root)
+
+    return copy
+
+
+@pytest.mark.parametrize("spec", ["demo", "demo-textured"])
+def test_a_healthy_model_costs_a_few_passes_beyond_the_first_shard(loaded, checked, demo_suite, spec) -> None:
+    classifier = loaded(spec)
+    sizes = counted(classifier)
+    evaluation = checked(classifier, demo_suite)
+    assert sum(sizes) == SHARD_SIZE
+    examination = examined(evaluation)
+    assert examination.findings == ()
+    assert examination.forwards == PASSES + ALL_CLASSES
+    shown = examination.forwards + BATCH
+    assert sum(sizes) == SHARD_SIZE + shown, "the last ones end at the first BatchNorm"
+    assert 0 < examination.decoded <= SHORT_IMAGES
+    images = len(demo_suite.examples(CLEAN))
+    evaluation.measure("accuracy")
+    assert sum(sizes) == images + shown, "the first shard is predicted once"
+
+
+def test_first_answers_to_all_classes_need_no_further_image(loaded, checked, listed) -> None:
+    suite = listed(dict.fromkeys(CLASSES, 30))
+    examination = examined(checked(loaded("demo"), suite))
+    assert (examination.findings, examination.forwards) == ((), PASSES)
+
+
+@pytest.mark.parametrize("spec", ["demo", "demo-textured"])
+def test_a_healthy_model_without_batchnorm_costs_a_few_more(loaded, checked, listed, spec) -> None:
+    """A first look at another normalisation shows four images, and eight more if these do not rule it out."""
+    classifier = without_batchnorm(loaded(spec))
+    sizes = counted(classifier)
+    examination = examined(checked(classifier, listed(dict.fromkeys(CLASSES, 30))))
+    assert examination.findings == ()
+    assert PASSES + 12 < examination.forwards <= PASSES + 80
+    assert sum(sizes) == SHARD_SIZE + examination.forwards
+
+
+def test_a_stored_first_shard_is_not_predicted_again(loaded, checked, demo_suite) -> None:
+    classifier = loaded("demo")
+    first = examined(checked(classifier, demo_suite))
+    sizes = counted(classifier)
+    assert examined(checked(classifier, demo_suite)) == first
+    assert sum(sizes) == first.forwards + BATCH
+
+
+def named(classifier: Classifier, scale: float) -> Classifier:
+    """A model with another order of the last three classes, none in the first shard, and its names."""
+    order = [*range(7), 9, 7, 8]
+    planted = around(classifier, after=lambda z: scale * z[:, torch.tensor(order)])
+    planted.module.pretrained_cfg = {"label_names": [CLASSES[k] for k in order]}
+    return planted
+
+
+def traced(classifier: Classifier) -> Classifier:
+    """A program, whose layers are unknown."""
+    return replace(classifier, module=torch.jit.trace(classifier.module, torch.zeros(8, 3, 48, 48)))
+
+
+NONE = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
+PLANTED: dict[str, tuple[str, Plant]] = {
+    "reversed outputs": ("demo", lambda c: around(c, after=lambda z: z.flip(1))),
+    "an order without a rule": ("demo", lambda c: around(c, after=lambda z: z[:, SHUFFLED])),
+    "no normalisation": ("demo", lambda c: prepared(c, **NONE)),
+    "no normalisation, textured": ("demo-textured", lambda c: prepared(c, **NONE)),
+    "no normalisation, no BatchNorm": ("demo-textured", lambda c: prepared(without_batchnorm(c), **NONE)),
+    "a normalisation far off": ("demo-textured", lambda c: prepared(c, std=(0.004,) * 3)),
+    "BGR, no BatchNorm": (
+        "demo-textured",
+        lambda c: around(without_batchnorm(c), before=lambda x: x.flip(1)),
+    ),
+    "a program": ("demo-textured", lambda c: traced(prepared(c, **NONE))),
+    "the last classes in another order": ("demo", lambda c: named(c, 1.0)),
+    "another order with a confidence far below accuracy": ("demo", lambda c: named(c, 0.05)),
+    "two errors": ("demo", lambda c: prepared(around(c, after=lambda z: z.flip(1)), **NONE)),
+    "untrained": ("demo", lambda c: around(c, after=lambda z: z * 0 + torch.arange(10.0))),
+    "softmax twice": ("demo", lambda c: around(c, after=lambda z: z.softmax(1).softmax(1))),
+    "stated logits": (
+        "demo",
+        lambda c: replace(around(c, after=lambda z: z.softmax(1)), stated_outputs="logits", outputs=None),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_errors_are_reported_before_a_gate(loaded, checked, demo_suite, name) -> None:
+    spec, plant = PLANTED[name]
+    planted = plant(loaded(spec))
+    alone = examine(ModelUnderTest(replace(planted, outputs=None), demo_suite, short=True), CHECKS)
+    assert alone
+    assert examined(checked(planted, demo_suite)).findings == alone
+
+
+def test_shuffled_labels_are_reported_in_sets_that_the_run_reads(
+    loaded, checked, demo_suite, tmp_path
+) -> None:
+    shutil.copytree(demo_suite.root, tmp_path / "data")
+    shuffle(tmp_path / "data", "sketch")
+    suite = open_suite(tmp_path / "data")
+    assert examined(checked(loaded("demo"), suite)).findings == ()
+    (finding,) = examined(checked(loaded("demo"), suite, "accuracy", "ood_robustness")).findings
+    assert finding.problem == "demo: the labels of the set 'sketch' look shuffled."
+
+
+@pytest.mark.parametrize(("predicted", "plausible"), [(0, False), (None, True)])
+def test_each_class_has_the_same_weight(loaded, demo_suite, monkeypatch, predicted, plausible) -> None:
+    """A constant answer, the most frequent class, is right on three of four images."""
+    label = np.array([0] * 108 + [*range(1, 10)] * 4)
+    answer = label if predicted is None else np.full(len(label), predicted)
+    sure = np.ones(len(label), dtype=np.float32)
+    answers = Predictions(np.arange(len(label)), label, answer, sure, sure)
+    monkeypatch.setattr(module, "first_answers", lambda _: answers)
+    assert module.is_plausible(ModelUnderTest(loaded("demo"), demo_suite)) == plausible
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_errors_are_reported_on_few_images(loaded, checked, listed, n) -> None:
+    """Fewer than sixteen images allow no conclusion, neither alone nor in a run."""
+    suite = listed(dict.fromkeys(CLASSES, n))
+    planted = around(loaded("demo"), after=lambda z: z.flip(1))
+    findings = examined(checked(planted, suite)).findings
+    assert len(findings) == n - 1
+    assert findings == examine(ModelUnderTest(planted, suite, short=True), CHECKS)
+    assert examined(checked(loaded("demo"), suite)).findings == ()
+
+
+def test_no_answers_without_clean_images_in_the_run(loaded, checked, demo_suite, monkeypatch) -> None:
+    def answers(evaluation: Evaluation) -> object:
+        return first_answers(ModelUnderTest(evaluation.classifier, demo_suite, engine=evaluation.engine))
+
+    assert answers(new_evaluation(loaded("demo"), demo_suite)) is None
+    evaluation = checked(loaded("demo"), demo_suite)
+    assert len(answers(evaluation)) == module._BALANCED
+
+    def fail(*_: object) -> None:
+        raise InvariantError("the model changed")
+
+    monkeypatch.setattr(evaluation.engine, "predictions", fail)
+    assert answers(evaluation) is None
