@@ -12,7 +12,6 @@ from timm.data import resolve_data_config
 from quba_check.models.preprocessing.config import (
     KEYS,
     PreprocessingConfig,
-    is_usable,
     key_text,
     preprocessing_config,
     short_repr,
@@ -69,7 +68,7 @@ def config_from_checkpoint(
     if isinstance(config, Mapping) and config:
         # timm replaces zeros by its defaults, and fails on other unusable values.
         own = {key: config[key] for key in KEYS if config.get(key) is not None}
-        unusable = {key: value for key, value in own.items() if not is_usable(key, value)}
+        unusable = {key: value for key, value in own.items() if not KEYS[key][0](value)}
         usable_rest = {key: value for key, value in config.items() if key not in unusable}
         # timm rejects an empty config.
         settings = resolve_data_config(pretrained_cfg={"url": "", **usable_rest}) | unusable
@@ -78,7 +77,7 @@ def config_from_checkpoint(
         arguments = _arguments(metadata, "args")
         settings = _torchvision_config(arguments) or _timm_config(arguments)
         source = f"args in {spec}"
-    usable = {name: value for name, value in settings.items() if name in KEYS and is_usable(name, value)}
+    usable = {name: value for name, value in settings.items() if name in KEYS and KEYS[name][0](value)}
     notes = [
         f"{name} of {source} cannot be used and is ignored, got {short_repr(value)}"
         for name, value in settings.items()

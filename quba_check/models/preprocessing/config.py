@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import math
 import reprlib
-from collections.abc import Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args
-
-from pydantic import Field, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
+from typing import Any, Literal, get_args
 
 from quba_check.errors import ModelError
 from quba_check.messages import did_you_mean
-from quba_check.strict_yaml import Strict, describe
-from quba_check.strict_yaml.schema import SchemaVersion
 
 OutputKind = Literal["logits", "probabilities", "sigmoids"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
@@ -24,73 +20,8 @@ CropMode = Literal["center", "squash", "border"]
 CROP_MODES: tuple[CropMode, ...] = get_args(CropMode)
 LARGEST = 1e6
 """Largest mean and standard deviation, and the inverse of the smallest deviation, safe in float32."""
-Side = Annotated[int, Field(gt=0)]
-Mean = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-Divisor = Annotated[float, Field(ge=1 / LARGEST, le=LARGEST)]
-Share = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
+_TINY, _HUGE = sys.float_info.min, sys.float_info.max
 _MAX_KEY_LENGTH = 100
-KEYS = {
-    "input_size": "three whole numbers (3, height, width)",
-    "interpolation": ", ".join(INTERPOLATIONS),
-    "mean": "three numbers, for values in [0, 1]",
-    "std": "three numbers above 0, for values in [0, 1]",
-    "crop_pct": "a number above 0",
-    "crop_mode": ", ".join(CROP_MODES),
-    "outputs": ", ".join(OUTPUT_KINDS),
-    "temperature": "a number from 0.001 to 1000",
-}
-"""For each key the allowed values, for messages."""
-_ALL = ", ".join(KEYS)
-
-
-class PreprocessingFile(Strict):
-    """Preprocessing and kind of outputs of a model. Missing keys are taken from the model."""
-
-    schema_version: SchemaVersion | None = Field(None, alias="schema", description="Version of this format.")
-    input_size: tuple[Literal[3], Side, Side] | None = Field(
-        None, description="Channels, height and width of the model's input, for example [3, 224, 224]."
-    )
-    interpolation: Interpolation | None = Field(None, description="Filter of the resize.")
-    mean: tuple[Mean, Mean, Mean] | None = Field(
-        None, description="Means of red, green and blue that are subtracted, of values in [0, 1]."
-    )
-    std: tuple[Divisor, Divisor, Divisor] | None = Field(
-        None, description="Divisors of red, green and blue after that."
-    )
-    crop_pct: Share | None = Field(
-        None, description="Side of the crop as a share of the resized image's, for example 0.875."
-    )
-    crop_mode: CropMode | None = Field(
-        None, description="center crops, squash does not keep the aspect ratio, border pads."
-    )
-    outputs: OutputKind | None = Field(
-        None, description="Kind of the model's outputs; without it, it is detected on real images."
-    )
-    temperature: Temperature | None = Field(
-        None, description="Divisor of the logits before the softmax, for example 1.5."
-    )
-
-    @field_validator(*KEYS, mode="wrap")
-    @classmethod
-    def _check(cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        with suppress(ValidationError):
-            if value is not None:
-                return check(tuple(value) if isinstance(value, list) else value)
-        allowed = KEYS[info.field_name or ""]
-        got = str(value) if isinstance(value, list) else describe(value)
-        near = did_you_mean(value, allowed.split(", ")) if isinstance(value, str) else ""
-        raise ValueError(f"got {got}. Allowed: {allowed}.{near}")
-
-
-def is_usable(key: str, value: object) -> bool:
-    """Return True if a value is allowed for one of `KEYS`."""
-    try:
-        # As from a file: an integer of numpy would not fit into a record.
-        PreprocessingFile.model_validate_json(json.dumps({key: value}))
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +62,9 @@ def preprocessing_config(
             raise ModelError(
                 f"{where}: unknown key '{key_text(key)}'. Allowed: {_ALL}.{did_you_mean(key_text(key), KEYS)}"
             )
-        if not is_usable(key, value):
-            raise ModelError(f"{where}: {key} cannot be used, got {short_repr(value)}. Allowed: {KEYS[key]}.")
+        is_usable, allowed = KEYS[key]
+        if not is_usable(value):
+            raise ModelError(f"{where}: {key} cannot be used, got {short_repr(value)}. Allowed: {allowed}.")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     return PreprocessingConfig(values, source, departs)
 
@@ -170,3 +102,37 @@ def key_text(key: object) -> str:
     if isinstance(key, str) and key.isprintable() and len(key) <= _MAX_KEY_LENGTH:
         return key
     return short_repr(key)
+
+
+def _is_between(value: object, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_triple(value: object, low: float, high: float) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) == 3
+        and all(_is_between(part, low, high) for part in value)
+    )
+
+
+def _is_size(value: Any) -> bool:
+    is_whole = isinstance(value, (tuple, list)) and all(isinstance(side, int) for side in value)
+    return is_whole and _is_triple(value, 1, math.inf) and value[0] == 3
+
+
+KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "input_size": (_is_size, "three whole numbers (3, height, width)"),
+    "interpolation": (lambda value: value in INTERPOLATIONS, ", ".join(INTERPOLATIONS)),
+    "mean": (lambda value: _is_triple(value, -LARGEST, LARGEST), "three numbers, for values in [0, 1]"),
+    "std": (
+        lambda value: _is_triple(value, 1 / LARGEST, LARGEST),
+        "three numbers above 0, for values in [0, 1]",
+    ),
+    "crop_pct": (lambda value: _is_between(value, _TINY, _HUGE), "a number above 0"),
+    "crop_mode": (lambda value: value in CROP_MODES, ", ".join(CROP_MODES)),
+    "outputs": (lambda value: value in OUTPUT_KINDS, ", ".join(OUTPUT_KINDS)),
+    "temperature": (lambda value: _is_between(value, 1e-3, 1e3), "a number from 0.001 to 1000"),
+}
+"""For each key a check of its value, and the allowed values for messages."""
+_ALL = ", ".join(KEYS)
