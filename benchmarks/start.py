@@ -32,8 +32,8 @@ PATIENCE = 120.0
 PROGRESS = re.compile(rb"\x1b7\r(.+?)\x1b8", re.DOTALL)
 """The progress line: the cursor is saved before it and restored after it."""
 STYLES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-COUNTS = re.compile(r"\b[\d,]+ (?:of [\d,]+ )?images\b")
-"""Words of a line on predicted images."""
+PREDICTED = re.compile(r"\b[\d,]+ (?:of [\d,]+ )?images\b|^doctor: ")
+"""A line on predicted images, or on the doctor, who begins with the first ones."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def doctor_row(work: Work, architecture: str) -> Row:
 
 
 def watched_start(store: Path) -> Start:
-    """Run the demo in a terminal until it counts predicted images, and end it."""
+    """Run the demo in a terminal until images are predicted, and end it."""
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     command = [
@@ -127,13 +127,13 @@ def watched_start(store: Path) -> Start:
             lines = [STYLES.sub(b"", line).decode("utf-8", "replace") for line in PROGRESS.findall(output)]
             if lines and first is None:
                 first = spent, lines[0]
-            if counting := next((line for line in lines if COUNTS.search(line)), None):
+            if counting := next((line for line in lines if PREDICTED.search(line)), None):
                 return Start(*(first or (spent, counting)), spent, counting)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         os.close(main)
-    raise SystemExit(f"{' '.join(command)}: no line counted images. It printed: {output[-2000:]!r}")
+    raise SystemExit(f"{' '.join(command)}: no images were predicted. It printed: {output[-2000:]!r}")
 
 
 def _cpu(pid: int) -> float:
