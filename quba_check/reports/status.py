@@ -52,7 +52,8 @@ def _lines(run: ActiveRun, now: float) -> list[str]:
     work = [run.work] if run.work else []
     work += [f"{run.images:,} images"] if run.images else []
     second = [", ".join(work), ", ".join(times)]
-    progress = f"dead, no sign of life for {silence}" if is_dead else _progress(run, now)
+    death = "its process ended" if run.has_ended() else f"no sign of life for {silence}"
+    progress = f"dead, {death}" if is_dead else _progress(run, now)
     return [
         f"{listed(run.models, 4)} on {run.host}, pid {run.pid}: {progress}",
         "  " + "; ".join(part for part in second if part),

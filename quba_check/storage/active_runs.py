@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
@@ -23,7 +24,7 @@ BEAT_SECONDS = 5.0
 SILENT_SECONDS = 60.0
 """Silence after which a run counts as dead. It allows for clocks that differ between machines."""
 FORGOTTEN_SECONDS = 3600.0
-"""Silence after which a run is removed from the list."""
+"""Silence after which a run of another machine is removed from the list."""
 LARGEST = 10**11
 """Largest number in a file. As a Unix time it is in the year 5138."""
 Text = Annotated[str, AfterValidator(printable)]
@@ -47,6 +48,7 @@ class ActiveRun:
         done: finished share of the planned passes in [0, 1]; None before the plan.
         left: time left in words, such as `about 12 min`; empty if unknown.
         left_seconds: the same in seconds; None if unknown.
+        machine: name of the machine or container since its start, by `this_machine`; empty if unknown.
         format: version of the file.
     """
 
@@ -61,6 +63,7 @@ class ActiveRun:
     done: Seconds | None = None
     left: Text = ""
     left_seconds: Seconds | None = None
+    machine: Text = ""
     format: Literal[1] = 1
 
     @property
@@ -77,15 +80,37 @@ class ActiveRun:
         return max(0.0, now - self.at)
 
     def is_dead(self, now: float) -> bool:
-        """Return True if it gave no sign of life for long."""
-        return self.silence(now) > SILENT_SECONDS
+        """Return True if the process ended, or gave no sign of life for long."""
+        return self.silence(now) > SILENT_SECONDS or self.has_ended()
 
     def is_forgotten(self, now: float) -> bool:
         """Return True if its file can be removed; a run that lives writes it again."""
-        return self.silence(now) > FORGOTTEN_SECONDS
+        return self.silence(now) > FORGOTTEN_SECONDS or self.has_ended()
+
+    def has_ended(self) -> bool:
+        """Return True if the process was one of this machine and ended."""
+        # On Windows, signal 0 would end the process.
+        if self.machine != this_machine() or os.name == "nt" or self.pid < 1:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):  # a process of another user
+            return False
+        return False
 
 
 _FILE = TypeAdapter(ActiveRun)
+
+
+def this_machine() -> str:
+    """Return a name of this machine, or container, since it was started."""
+    names = [socket.gethostname()]
+    with suppress(OSError):
+        names.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+        names.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(names)
 
 
 def new_run(models: Iterable[str]) -> ActiveRun:
@@ -99,6 +124,7 @@ def new_run(models: Iterable[str]) -> ActiveRun:
         pid=os.getpid(),
         started=now,
         at=now,
+        machine=this_machine(),
     )
 
 

@@ -58,6 +58,13 @@ def test_a_dead_evaluation() -> None:
     )
 
 
+def test_an_evaluation_whose_process_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActiveRun, "has_ended", lambda _: True)
+    assert status_text(PLACE, [RUN], NOON) == (
+        "r50 on gpu1, pid 4242: dead, its process ended\n  started 21 min ago\n"
+    )
+
+
 def test_evaluations_as_json() -> None:
     content = json.loads(status_json(PLACE, [BUSY, replace(RUN, at=NOON - 3600)], NOON))
     assert content["store"] == "/store"

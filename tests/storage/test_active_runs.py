@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,13 @@ from quba_check.storage.store import Store
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "store")
+
+
+def ended_process() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
 
 
 def test_a_run_comes_back_as_it_was(store: Store) -> None:
@@ -52,11 +61,31 @@ def test_silence() -> None:
     assert run.silence(run.at - 3) == 0  # the clock of another machine is ahead
 
 
+def test_a_process_of_this_machine_that_ended_is_dead_at_once() -> None:
+    run = replace(new_run(["r50"]), pid=ended_process())
+    assert run.is_dead(run.at)
+    assert run.is_forgotten(run.at)
+    elsewhere = replace(run, machine="elsewhere")
+    assert not elsewhere.is_dead(run.at)
+
+
+def test_a_run_of_a_container_with_the_same_hostname_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = replace(new_run(["r50"]), pid=ended_process())
+    monkeypatch.setattr("pathlib.Path.readlink", lambda _: "pid:[42]")  # as seen from another container
+    assert run.host == socket.gethostname()
+    assert not run.is_dead(run.at)
+
+
+def test_running_and_impossible_process_ids() -> None:
+    runs = [replace(new_run(["r50"]), pid=pid) for pid in (0, os.getpid(), 10**11)]
+    assert not any(run.is_dead(run.at) for run in runs)
+
+
 def test_forgotten_runs_are_removed(store: Store) -> None:
     now = time.time()
     alive = new_run(["alive"])
-    silent = replace(new_run(["silent"]), at=now - 2 * SILENT_SECONDS)
-    gone = replace(new_run(["gone"]), at=now - 2 * FORGOTTEN_SECONDS)
+    silent = replace(new_run(["silent"]), machine="elsewhere", at=now - 2 * SILENT_SECONDS)
+    gone = replace(new_run(["gone"]), machine="elsewhere", at=now - 2 * FORGOTTEN_SECONDS)
     for run in (alive, silent, gone):
         store.objects.set(run.name, run.encode())
     remove_forgotten(store.objects, active_runs(store.objects), now)
@@ -79,6 +108,7 @@ def test_a_store_that_cannot_be_written_keeps_them(store: Store) -> None:
         {"pid": 7.5},
         {"left_seconds": ""},
         {"host": None},
+        {"machine": None},
         {"at": None},
         {"at": float("nan")},
         {"started": -1},
