@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import torch
 
-from benchmarks.measuring import Ratio, run
+from benchmarks.measuring import Ratio, run, seconds_of
 from benchmarks.row import Row
 from benchmarks.work import LITE0, MOBILENET, RESNET, VIT, Work
 from quba_check.core.view import CLEAN
@@ -49,7 +47,7 @@ def _session_row(work: Work, architecture: str) -> Row:
     )
     for side in sides:
         side()
-    rounds = [[_seconds(side) / IMAGES[architecture] for side in sides] for _ in range(ROUNDS)]
+    rounds = [[seconds_of(side) / IMAGES[architecture] for side in sides] for _ in range(ROUNDS)]
     engine, loop, plain_one = map(min, zip(*rounds, strict=True))
     details = (
         f"{1 / engine:.0f} images/s against {1 / loop:.0f}, and {1 / plain_one:.0f} of the plain loop; the "
@@ -76,8 +74,8 @@ def _command_row(work: Work) -> Row:
                      "demands.yaml"]  # fmt: skip
         run(arguments, folder, threads=torch.get_num_threads())
 
-    loop = min(_seconds(lambda: best_loop(classifier, suite, layout)) for _ in range(2))
-    ratio = Ratio.of([(min(_seconds(command) for _ in range(2)), loop)])
+    loop = min(seconds_of(lambda: best_loop(classifier, suite, layout)) for _ in range(2))
+    ratio = Ratio.of([(min(seconds_of(command) for _ in range(2)), loop)])
     details = f"{ratio.ours:.1f} s of the command, start and doctor included, against {ratio.other:.1f} s"
     title = f"command, {LITE0} on 1,000 photos, accuracy: share of the best loop's images/s"
     return Row.of_ratio(title, ratio, details, LEAST_COMMAND)
@@ -114,9 +112,3 @@ def plain_loop(classifier: Classifier, suite: Suite) -> None:
     with torch.inference_mode():
         while batch := list(islice(images, PLAIN_BATCH)):
             classifier.module(classifier.normalise(torch.stack(batch).float().div(255))).argmax(dim=1)
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    function()
-    return time.perf_counter() - begin

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.metadata import version
@@ -20,7 +19,7 @@ from PIL import Image, features
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.material import PHOTO_SIZE, QUALITY, photo, random_model
-from benchmarks.measuring import THREADS, cpu_of
+from benchmarks.measuring import THREADS, cpu_of, seconds_of
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, RESNET, Work
 
@@ -151,13 +150,13 @@ def other_decoders() -> dict[str, Callable[[bytes], object]]:
 def copying() -> float:
     """Return bytes per second of a copy in memory."""
     source, target = np.ones(COPIED_BYTES, np.uint8), np.zeros(COPIED_BYTES, np.uint8)
-    return COPIED_BYTES / min(_seconds(lambda: np.copyto(target, source)) for _ in range(REPETITIONS))
+    return COPIED_BYTES / min(seconds_of(lambda: np.copyto(target, source)) for _ in range(REPETITIONS))
 
 
 def multiplications() -> float:
     """Return floating-point operations per second of a product of matrices, in one thread."""
     a = torch.rand(SIDE, SIDE)
-    return 2 * SIDE**3 / min(_seconds(lambda: a @ a) for _ in range(REPETITIONS))
+    return 2 * SIDE**3 / min(seconds_of(lambda: a @ a) for _ in range(REPETITIONS))
 
 
 def forward(architecture: str) -> tuple[float, float]:
@@ -169,9 +168,3 @@ def forward(architecture: str) -> tuple[float, float]:
         model(batch)
         seconds = min(cpu_of(lambda: model(batch)) for _ in range(3)) / len(batch)
     return counter.get_total_flops(), seconds
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    function()
-    return time.perf_counter() - begin

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,13 @@ def cpu_of(function: Callable[[], object]) -> float:
     begin = cpu_seconds()
     function()
     return cpu_seconds() - begin
+
+
+def seconds_of(function: Callable[[], object]) -> float:
+    """Return the wall seconds of a call."""
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
 
 
 @dataclass(frozen=True)

@@ -72,11 +72,6 @@ class Work:
             material.write_labelled_photos(root, count)
         return open_suite(root)
 
-    @cached_property
-    def decoded(self) -> Suite:
-        """A suite of the same photos, prepared and stored as one array."""
-        return material.write_array_suite(self.folder / "decoded", PHOTOS)
-
     def checkpoint(self, architecture: str) -> Path:
         """Return a checkpoint of random weights; of efficientnet-lite0, those of ImageNet."""
         path = self.folder / "weights" / f"{architecture}.pt"
