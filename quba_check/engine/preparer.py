@@ -16,7 +16,6 @@ from quba_check.models.preprocessing.fast import fast_transform, rgb_pixels
 from quba_check.models.preprocessing.serving import decoder, serving_transform
 from quba_check.storage.image_cache import ImageCache, KeptImages, Pixels
 from quba_check.storage.store import content_hash
-from quba_check.suites.corruptions import corrupt, reencode
 from quba_check.suites.suite import Example, Suite
 
 FORMAT = 1
@@ -99,11 +98,9 @@ class Preparer:
         shape = (len(examples), *self._preprocessing.input_size[1:], 3)
         if originals is None:
             kept = None if self._cache is None else self._cache.open(key, shape)
-            keep = None if self._cache is None else partial(self._cache.keep, key)
-            prepare = partial(self._prepared, crop=crop)
-            originals = self._originals[key] = _Originals(prepare, kept, keep)
-        if is_generated and originals.kept is None:  # all 75 corruptions start from these images
-            originals.kept = KeptImages(shape)
+            originals = self._originals[key] = _Originals(partial(self._prepared, crop=crop), kept)
+        if is_generated and originals.memory is None:  # all 75 corruptions start from these images
+            originals.memory = {}
         originals.users += 1
         finish = partial(self._corrupted, view) if is_generated else None
         return ShardImages(originals, examples, finish)
@@ -111,7 +108,8 @@ class Preparer:
     def _close_unused(self, needed: str) -> None:
         """Close originals without users, but those of a key stay open."""
         for key, originals in list(self._originals.items()):
-            if not originals.users and (key != needed or originals.kept is None):
+            is_empty = originals.kept is None and originals.memory is None
+            if not originals.users and (key != needed or is_empty):
                 del self._originals[key]
 
     def _key(self, view: View, number: int, crop: bool) -> str:
@@ -136,6 +134,8 @@ class Preparer:
         return {"format": FORMAT, "preprocessing": preprocessing, "libraries": libraries}
 
     def _corrupted(self, view: View, example: Example, pixels: Pixels) -> torch.Tensor:
+        from quba_check.suites.corruptions import corrupt, reencode  # 16 MB, which few runs need
+
         name, severity = example.condition or (str(view.corruption), int(view.severity or 0))
         number = (*CORRUPTIONS, *EXTRA_CORRUPTIONS).index(name)
         rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
@@ -197,37 +197,40 @@ class _Originals:
 
     Args:
         prepare: decodes and preprocesses an example.
-        kept: images that were read before; None if they are not kept.
-        keep: writes all images to disk; None if they stay in memory.
+        kept: images of the cache; None if they are not kept.
 
     Attributes:
+        memory: images by position, for generated corruptions; None if each is read once.
         users: number of open `ShardImages`. Without any they stay open until another shard is opened.
     """
 
-    def __init__(
-        self, prepare: Prepare, kept: KeptImages | None, keep: Callable[[Pixels], None] | None
-    ) -> None:
+    def __init__(self, prepare: Prepare, kept: KeptImages | None) -> None:
         self.kept = kept
-        self._keep = keep
+        self.memory: dict[int, Pixels] | None = None
         self.users = 0
         self._prepare = prepare
 
     def pixels(self, position: int, example: Example) -> Pixels:
         """Return an image (H, W, 3)."""
+        if self.memory is None:
+            return self._read(position, example)
+        if position not in self.memory:
+            self.memory[position] = self._read(position, example)
+        return self.memory[position]
+
+    def release(self) -> None:
+        """End one use."""
+        self.users -= 1
+        if not self.users and self.kept is not None:
+            self.kept.finish()
+
+    def _read(self, position: int, example: Example) -> Pixels:
         pixels = None if self.kept is None else self.kept.read(position)
         if pixels is None:
             pixels = _pixels(self._prepare(example))
             if self.kept is not None:
                 self.kept.write(position, pixels)
         return pixels
-
-    def release(self) -> None:
-        """End one use."""
-        self.users -= 1
-        if not self.users and self.kept is not None and self._keep is not None:
-            images = self.kept.completed()
-            if images is not None:
-                self._keep(images)
 
 
 def _pixels(image: torch.Tensor) -> Pixels:

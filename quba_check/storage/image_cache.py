@@ -3,62 +3,96 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
 import shutil
 import time
+import uuid
+import weakref
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from quba_check.storage.atomic import replacing
 from quba_check.storage.objects import FolderObjects, least_recently_used
-from quba_check.storage.user_files import reason
+from quba_check.storage.user_files import reason, remove
 
 Pixels = NDArray[np.uint8]
-SUFFIX = ".npy"
+Shape = tuple[int, int, int, int]
+SUFFIX, UNFINISHED = ".npy", ".tmp"
 LARGEST_RESERVE = 10**10
 """Most bytes of the disk that stay free. Predictions, records and other programs need them more."""
 LOCK_SECONDS = 10.0
 _STARTED = time.time()
-_SUM_BYTES = 4
-_MOST_HEADER = 256
-"""Bytes of a file besides its images."""
+_SUM = np.dtype("<u4")
 
 
 class KeptImages:
-    """The images of one shard: all from a file, or filled while they are read.
+    """The images of one shard in a file: a complete one, or one that is filled while images are read.
 
-    All methods may be called from any thread.
+    Reading and writing may happen in any thread. If the file is removed meanwhile, its images are missing.
 
     Args:
+        path: the complete file.
         shape: (N, H, W, 3).
-        images: the images of a file; None to fill them.
+        unfinished: the file to fill, which takes the name of the complete one; None if that exists.
+        stop: receives an error of the disk.
     """
 
-    def __init__(self, shape: tuple[int, int, int, int], images: Pixels | None = None) -> None:
-        self._images: Pixels = np.empty(shape, np.uint8) if images is None else images
-        self._is_new = images is None
-        self._has = np.full(shape[0], not self._is_new)
+    def __init__(
+        self, path: Path, shape: Shape, unfinished: Path | None, stop: Callable[[OSError], None]
+    ) -> None:
+        self._path = path
+        self._file = unfinished or path
+        self._shape = shape
+        self._stop = stop
+        self._first = len(_header(shape))
+        self._sums = np.zeros(shape[0], _SUM)
+        self._has = np.full(shape[0], unfinished is None)
+        self._discard = None if unfinished is None else weakref.finalize(self, remove, unfinished)
 
     def read(self, position: int) -> Pixels | None:
-        """Return an image (H, W, 3), not to be changed; None if it is missing."""
-        return self._images[position] if self._has[position] else None
+        """Return an image (H, W, 3); None if it is missing."""
+        if self._has[position]:
+            pixels: Pixels = np.empty(self._shape[1:], np.uint8)
+            with contextlib.suppress(OSError), self._file.open("rb", buffering=0) as file:
+                file.seek(self._first + position * pixels.nbytes)
+                if file.readinto(pixels.data) == pixels.nbytes:
+                    return pixels
+        return None
 
     def write(self, position: int, pixels: Pixels) -> None:
-        """Add an image (H, W, 3)."""
-        self._images[position] = pixels
+        """Add an image (H, W, 3), if the file is to be filled."""
+        if self._discard is None:
+            return
+        try:
+            with self._file.open("r+b") as file:
+                file.seek(self._first + position * pixels.nbytes)
+                file.write(pixels.data)
+        except OSError as error:
+            self._stop(error)
+            return
+        self._sums[position] = _sum(self._path, position, pixels)
         self._has[position] = True
 
-    def completed(self) -> Pixels | None:
-        """Return all images once, if they were filled."""
-        if not self._is_new or not self._has.all():
-            return None
-        self._is_new = False
-        return self._images
+    def finish(self) -> None:
+        """Give the file its name, if it is to be filled and all images were added."""
+        if self._discard is None or not self._has.all():
+            return
+        try:
+            with self._file.open("r+b") as file:
+                file.seek(-self._sums.nbytes, os.SEEK_END)
+                file.write(self._sums.data)
+            self._file.replace(self._path)
+        except OSError as error:
+            self._stop(error)
+            return
+        self._discard.detach()
+        self._discard, self._file = None, self._path
 
 
 class ImageCache:
@@ -68,8 +102,8 @@ class ImageCache:
     longest make room for new ones. Files used since this process started stay, since a run over more images
     than fit would otherwise remove each file just before it is read again.
 
-    A file is an `.npy` file of (N, H, W, 3) and a CRC-32 behind it, which starts from the file's name, so
-    that no file passes for another.
+    A file is an `.npy` file of (N, H, W, 3) and a CRC-32 of each image behind it, which starts from the
+    file's name and the position, so that no image passes for another.
 
     Args:
         folder: the folder; created if missing.
@@ -85,60 +119,51 @@ class ImageCache:
         self.notes: list[str] = []
         self._is_stopped = False
 
-    def open(self, key: str, shape: tuple[int, int, int, int]) -> KeptImages | None:
-        """Return the kept images of a key; None if none can be kept.
+    def open(self, key: str, shape: Shape) -> KeptImages | None:
+        """Return the kept images of a key, or a file to fill; None if there is no room.
 
         Args:
             key: hash of all that determines the pixels, as a file name.
             shape: (N, H, W, 3).
         """
-        path = self._path(key)
-        if math.prod(shape) + _MOST_HEADER > self.limit_bytes:
+        path, size = self.folder / f"{key}{SUFFIX}", _size(shape)
+        if size > self.limit_bytes:
             return None
         try:
-            images = _read(path, shape)
-            if images is not None:
+            if _is_whole(path, shape):
                 with contextlib.suppress(OSError):  # a folder that may only be read
                     os.utime(path)
-                return KeptImages(shape, images)
-        except FileNotFoundError:  # another process removed it
-            pass
-        except OSError as error:
-            self._stop(reason(error))
-        return None if self._is_stopped else KeptImages(shape)
-
-    def keep(self, key: str, images: Pixels) -> None:
-        """Write the images of a key, if there is room."""
-        path, size = self._path(key), images.nbytes + _MOST_HEADER
-        if self._is_stopped or size > self.limit_bytes:
-            return
-        try:
+                return KeptImages(path, shape, None, self._stop)
+            if self._is_stopped:
+                return None
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / ".lock", timeout=LOCK_SECONDS):
                 if not self._make_room(size):
-                    return
-                with replacing(path) as unfinished, unfinished.open("wb") as file:
-                    np.save(file, images)
-                    file.write(_sum(path, images))
+                    return None
+                unfinished = self.folder / f"{key}.{uuid.uuid4().hex}{UNFINISHED}"
+                with unfinished.open("wb") as file:
+                    file.write(_header(shape))
+                    file.truncate(size)  # it counts with its full size from now on
+            return KeptImages(path, shape, unfinished, self._stop)
         except Timeout:
-            return
+            return None
         except (OSError, NotImplementedError) as error:  # some file systems have no locks
-            self._stop(reason(error))
+            self._stop(error)
+            return None
 
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}{SUFFIX}"
-
-    def _stop(self, problem: str) -> None:
-        """Keep no further images after an error of the disk."""
-        if not self._is_stopped:
+    def _stop(self, error: OSError | NotImplementedError) -> None:
+        """Keep no further images after an error of the disk; a file that was removed is none."""
+        if not self._is_stopped and not isinstance(error, FileNotFoundError):
             self._is_stopped = True
-            self.notes.append(f"{self.folder}: prepared images are not kept here ({problem}).")
+            self.notes.append(f"{self.folder}: prepared images are not kept here ({reason(error)}).")
 
     def _make_room(self, size: int) -> bool:
         """Remove files until another one fits; return False, and remove none, if it cannot."""
         disk = shutil.disk_usage(self.folder)
         reserve = min(disk.total // 10, LARGEST_RESERVE)
-        kept = [file for file in FolderObjects(self.folder).list() if file.name.endswith(SUFFIX)]
+        kept = [
+            file for file in FolderObjects(self.folder).list() if file.name.endswith((SUFFIX, UNFINISHED))
+        ]
         excess = max(sum(file.size for file in kept) + size - self.limit_bytes, reserve + size - disk.free)
         unused = least_recently_used(kept, excess, _STARTED)
         if sum(file.size for file in unused) < excess:
@@ -148,25 +173,35 @@ class ImageCache:
         return True
 
 
-def _read(path: Path, shape: tuple[int, int, int, int]) -> Pixels | None:
-    """Return the images of a file; None if it is missing or damaged.
+def _header(shape: Shape) -> bytes:
+    """Return the header of an `.npy` file of images."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return header.getvalue()
+
+
+def _size(shape: Shape) -> int:
+    """Return the bytes of a file."""
+    return len(_header(shape)) + math.prod(shape) + shape[0] * _SUM.itemsize
+
+
+def _is_whole(path: Path, shape: Shape) -> bool:
+    """Return True if a file holds undamaged images of a shape.
 
     Raises:
         OSError: it cannot be read.
     """
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        try:
-            images: Pixels = np.load(file, allow_pickle=False)
-            expected = file.read()
-        except OSError:
-            raise
-        except Exception:  # noqa: BLE001  a damaged header raises errors of many types
-            return None
-    is_whole = images.shape == shape and images.dtype == np.uint8 and _sum(path, images) == expected
-    return images if is_whole else None
+    if not path.is_file() or path.stat().st_size != _size(shape):
+        return False
+    header, pixels, sums = _header(shape), np.empty(shape[1:], np.uint8), np.empty(shape[0], _SUM)
+    with path.open("rb", buffering=0) as file:
+        if file.read(len(header)) != header:
+            return False
+        for position in range(shape[0]):
+            file.readinto(pixels.data)
+            sums[position] = _sum(path, position, pixels)
+        return file.read() == sums.tobytes()
 
 
-def _sum(path: Path, images: Pixels) -> bytes:
-    return zlib.crc32(images.data, zlib.crc32(path.name.encode())).to_bytes(_SUM_BYTES)
+def _sum(path: Path, position: int, pixels: Pixels) -> int:
+    return zlib.crc32(pixels.data, zlib.crc32(f"{path.name} {position}".encode()))

@@ -28,7 +28,7 @@ from quba_check.suites.suite import Suite
 N = PER_CLASS * len(CLASSES)
 FOG, SNOW = View("corruptions", "fog", 3), View("corruptions", "snow", 1)
 ALL = [CLEAN, FGSM, PGD, FOG, SNOW]
-FILE_BYTES = N * SIDE * SIDE * 3 + 128 + 4
+FILE_BYTES = 128 + N * SIDE * SIDE * 3 + N * 4
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from quba_check.storage import image_cache
 from quba_check.storage.image_cache import ImageCache, KeptImages
 
 SHAPE = (3, 4, 5, 3)
-FILE_BYTES = 3 * 4 * 5 * 3 + 256
+FILE_BYTES = 128 + 3 * 4 * 5 * 3 + 3 * 4
 LONG_AGO = 1_600_000_000
 
 
@@ -35,15 +35,12 @@ def images(seed: int = 0) -> np.ndarray:
 def keep(to: ImageCache, key: str, seed: int = 0) -> Path:
     """Write the images of a key, as one pass over them does."""
     kept = to.open(key, SHAPE)
-    assert kept is not None
-    for position in (2, 0, 1):
-        assert kept.completed() is None
-        assert kept.read(position) is None
-        kept.write(position, images(seed)[position])
-    completed = kept.completed()
-    assert completed is not None
-    assert kept.completed() is None  # once
-    to.keep(key, completed)
+    if kept is not None:
+        for position in (2, 0, 1):
+            kept.finish()  # without effect before the last image
+            assert kept.read(position) is None
+            kept.write(position, images(seed)[position])
+        kept.finish()
     return to.folder / f"{key}.npy"
 
 
@@ -67,21 +64,54 @@ NONE = [None, None, None]
 def test_images_come_back_in_another_process_object(folder: Path) -> None:
     path = keep(cache(folder), "a")
     assert names(folder) == ["a.npy"]
-    assert path.stat().st_size <= FILE_BYTES
+    assert path.stat().st_size == FILE_BYTES
     kept = cache(folder).open("a", SHAPE)
-    assert values(kept) == images().tolist()
     assert kept is not None
-    assert kept.completed() is None  # not written again
+    kept.write(0, images(1)[0])  # a complete file is not written again
+    kept.finish()
+    assert values(kept) == images().tolist()
     np.testing.assert_array_equal(np.load(path, mmap_mode="r"), images())
 
 
-def test_images_that_are_not_complete_are_kept_in_memory_alone(folder: Path) -> None:
+def test_an_unfinished_file_is_read_while_it_is_filled_and_then_removed(folder: Path) -> None:
     kept = cache(folder).open("a", SHAPE)
     assert kept is not None
     kept.write(1, images()[1])
+    kept.finish()
     assert values(kept) == [None, images()[1].tolist(), None]
-    assert kept.completed() is None
-    assert not folder.exists()
+    (unfinished,) = names(folder)
+    assert unfinished.endswith(".tmp")
+    assert values(cache(folder).open("a", SHAPE)) == NONE  # another pass fills a file of its own
+    del kept
+    assert names(folder) == []
+
+
+def test_unfinished_files_count_with_their_full_size(folder: Path) -> None:
+    first, second = (cache(folder, 1.5).open(key, SHAPE) for key in "ab")
+    assert (first is None, second is None) == (False, True)
+
+
+def test_a_killed_process_leaves_a_file_that_makes_room(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "a.0123.tmp").write_bytes(bytes(FILE_BYTES))
+    use(folder / "a.0123.tmp", LONG_AGO)
+    keep(cache(folder, 1), "b")
+    assert names(folder) == ["b.npy"]
+
+
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_a_file_that_is_removed_meanwhile_is_missing(folder: Path, is_complete: bool) -> None:
+    to = cache(folder)
+    if is_complete:
+        keep(to, "a")
+    kept = to.open("a", SHAPE)
+    shutil.rmtree(folder)
+    assert values(kept) == NONE
+    assert kept is not None
+    for position in range(SHAPE[0]):
+        kept.write(position, images()[position])
+    kept.finish()
+    assert (folder.exists(), to.notes) == (False, [])
 
 
 def test_any_damaged_byte_is_noticed(folder: Path) -> None:
@@ -92,7 +122,7 @@ def test_any_damaged_byte_is_noticed(folder: Path) -> None:
         again = cache(folder)
         found = values(again.open("a", SHAPE))
         if found == images().tolist():  # a blank of the header
-            assert place < len(whole) - 4 - images().size
+            assert place < len(whole) - 12 - images().size
             continue
         assert found == NONE
 
@@ -160,24 +190,29 @@ def test_room_on_the_disk_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert names(folder) == ["b.npy"]
 
 
-def test_a_full_disk_is_noted_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = cache(folder)
-
+@pytest.mark.parametrize("step", ["open", "replace"])
+def test_a_full_disk_is_noted_once(folder: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
-    for name in "ab":
-        kept.keep(name, images())
-    assert kept.notes == [f"{folder}: prepared images are not kept here (No space left on device)."]
-    assert kept.open("a", SHAPE) is None
+    to = cache(folder)
+    kept = to.open("a", SHAPE)
+    assert kept is not None
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, step, full)
+        for position in range(SHAPE[0]):
+            kept.write(position, images()[position])
+        kept.finish()
+    assert to.notes == [f"{folder}: prepared images are not kept here (No space left on device)."]
+    assert to.open("b", SHAPE) is None
+    del kept
     assert names(folder) == []
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     kept = cache(tmp_path / "file")
-    kept.keep("a", images())
+    assert kept.open("a", SHAPE) is None
     assert kept.notes == [f"{tmp_path / 'file'}: prepared images are not kept here (File exists)."]
 
 
@@ -196,5 +231,5 @@ def test_a_lock_that_another_process_holds_long(folder: Path, monkeypatch: pytes
     folder.mkdir()
     kept = cache(folder)
     with FileLock(folder / ".lock"):
-        kept.keep("a", images())
+        assert kept.open("a", SHAPE) is None
     assert (names(folder), kept.notes) == ([], [])
