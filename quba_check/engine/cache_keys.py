@@ -25,7 +25,6 @@ from quba_check.models.preprocessing import fast
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.shard import ShardKey
 from quba_check.storage.store import SHARD_SIZE, content_hash
-from quba_check.suites import corruptions
 from quba_check.suites.suite import Example, Suite
 
 FORMAT = 2
@@ -321,6 +320,8 @@ class CacheKeys:
             if self._protocol.stops_when_fooled:
                 settings["stops_when_fooled"] = True
         if self._suite.is_generated(view):
+            from quba_check.suites import corruptions  # 16 MB, which few runs need
+
             settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:
             settings["ties"] = self._protocol.ties

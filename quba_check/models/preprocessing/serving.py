@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,12 +29,13 @@ VERSION = 1
 Pixels = NDArray[np.uint8]
 Transform = Callable[[Image.Image], Tensor]
 _OPENCV = {
-    "nearest": cv2.INTER_NEAREST,
-    "bilinear": cv2.INTER_LINEAR,
-    "bicubic": cv2.INTER_CUBIC,
-    "area": cv2.INTER_AREA,
-    "lanczos": cv2.INTER_LANCZOS4,
+    "nearest": "INTER_NEAREST",
+    "bilinear": "INTER_LINEAR",
+    "bicubic": "INTER_CUBIC",
+    "area": "INTER_AREA",
+    "lanczos": "INTER_LANCZOS4",
 }
+"""Names in OpenCV, which takes 16 MB and is imported only by pipelines that use it."""
 _CROPS: Mapping[str, dict[str, Any]] = {
     "center": {"crop_mode": "center"},
     "squash": {"crop_mode": "squash", "crop_pct": 1.0},
@@ -56,6 +56,8 @@ def with_version(pipeline: ServingPipeline) -> ServingPipeline:
     """
     version = str(VERSION)
     if "opencv" in (pipeline.decode, pipeline.resize and pipeline.resize.library):
+        import cv2
+
         version += f", opencv {cv2.__version__}"
     if pipeline.call:
         contents = [path.read_bytes() for path in own_sources(nn.Identity(), _function(pipeline.call))]
@@ -82,6 +84,8 @@ def decoder(library: Library | None) -> Callable[[Image.Image], Image.Image]:
 
 
 def _opencv_decoded(content: bytes) -> Pixels:
+    import cv2
+
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         raise ValueError("OpenCV, which the serving pipeline states, does not read it")
@@ -154,7 +158,10 @@ def _resized(image: Image.Image, size: Size, resize: Resize, method: str) -> Ima
     if resize.library == "pillow":
         return image.resize((width, height), Image.Resampling[method.upper()])
     if resize.library == "opencv":
-        return Image.fromarray(cv2.resize(np.array(image), (width, height), interpolation=_OPENCV[method]))
+        import cv2
+
+        interpolation = getattr(cv2, _OPENCV[method])
+        return Image.fromarray(cv2.resize(np.array(image), (width, height), interpolation=interpolation))
     from torchvision.transforms import InterpolationMode  # takes more than a second
     from torchvision.transforms.v2 import functional
 
