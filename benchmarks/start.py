@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import material
-from benchmarks.measuring import cpu_of, environment
+from benchmarks.measuring import cpu_of, environment, run
 from benchmarks.row import Row
 from benchmarks.work import MOBILENET, VIT, Work, request
 from quba_check import Evaluation
@@ -50,15 +50,19 @@ def rows(work: Work) -> list[Row]:
     """Return the rows on `pytest --model=demo`, with an empty store and with the demo's images in it."""
     store = work.new_folder()
     results = []
+    torch_alone = min(run(["-c", "import torch"], store).cpu for _ in range(3))
     for state in ("an empty store", "the demo's images drawn before"):
         shutil.rmtree(store / "predictions", ignore_errors=True)
         start = watched_start(store)
-        for what, spent, line in (
-            ("the first progress line", start.first, start.first_line),
-            ("the first progress line on predicted images", start.predicting, start.predicting_line),
+        for what, spent, details in (
+            ("the first progress line", start.first, f"'{start.first_line}'"),
+            (
+                "the first progress line on predicted images",
+                start.predicting,
+                f"'{start.predicting_line}'; `import torch` alone takes {torch_alone:.1f} s",
+            ),
         ):
-            title = f"CPU before {what}, demo, {state}"
-            results.append(Row.at_most(title, spent, "s", f"'{line}'", GOAL))
+            results.append(Row.at_most(f"CPU before {what}, demo, {state}", spent, "s", details, GOAL))
     return results + [doctor_row(work, architecture) for architecture in (MOBILENET, VIT)]
 
 

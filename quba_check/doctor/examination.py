@@ -71,7 +71,7 @@ class Examination(BaseModel):
         findings: in the order of the checks; none for a healthy model.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     model: str

@@ -112,7 +112,7 @@ class TerminalLine(ProgressOutput):
     def pause(self) -> Iterator[None]:
         """Erase the line while other code writes to the terminal."""
         with super().pause():
-            self._erase()
+            self.hide()
             yield
             self._is_hidden = False
 

@@ -42,7 +42,7 @@ class DemandResult(BaseModel):
         inputs: hash of the model and of the files that the verdict rests on, see `inputs_hash`.
     """
 
-    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64", defer_build=True)
 
     model: str
     protocol: ProtocolName

@@ -41,8 +41,7 @@ class ProgressLine:
                 self._output = TerminalLine(folder, sys.__stdout__.fileno())
             else:
                 self._output = LogLines(folder, self._write)
-        after_write = self._output.update if isinstance(self._output, LogLines) else None
-        self.writer = ProgressWriter(folder, "main", after_write)
+        self.writer = ProgressWriter(folder, "main", self._output.update)
 
     def announce(self, words: str) -> None:
         """Show a step that precedes predictions."""

@@ -38,7 +38,7 @@ class JsonRow(BaseModel):
     names fields of several lines in `_of_lines`, and those that must stay as they are in `_exact`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants", defer_build=True)
     _of_lines: ClassVar[frozenset[str]] = frozenset()
     _exact: ClassVar[frozenset[str]] = frozenset()
 

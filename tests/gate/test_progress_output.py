@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from quba_check.engine.progress import Step
 from quba_check.gate.progress import ProgressWriter
 from quba_check.gate.progress_output import LOG_SECONDS, LogLines, TerminalLine
@@ -42,6 +44,23 @@ def test_a_line_that_is_hidden_comes_back_after_others_wrote(tmp_path: Path) -> 
     display.close()
     os.close(writing)
     assert seen.partition("header")[2].startswith("\x1bD\x1b7\r\x1b[Kloading torch")
+
+
+def test_a_write_is_drawn_at_once_but_not_while_others_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quba_check.gate.progress_output.REFRESH_SECONDS", 3600)
+    reading, writing = os.openpty()
+    display = TerminalLine(tmp_path, writing)
+    writer = ProgressWriter(tmp_path, "main", display.update)
+    with display.pause():
+        writer.announce("loading torch")
+        os.write(writing, b"header")
+    writer.announce("loading model demo")
+    display.close()
+    os.close(writing)
+    seen = os.read(reading, 4096).decode()
+    assert seen.startswith("header\x1bD\x1b7\r\x1b[Kloading model demo")
 
 
 class Clock:
