@@ -21,8 +21,8 @@ from quba_check.suites.suite import Suite
 
 PLAIN_BATCH = 64
 READERS = 2
-IMAGES = {LITE0: 512, RESNET: 256, MOBILENET: 1000, VIT: 384}
-PAIRS = 5
+IMAGES = {LITE0: 384, RESNET: 192, MOBILENET: 768, VIT: 256}
+PAIRS = 4
 LEAST_SESSION, LEAST_COMMAND = 0.95, 0.6
 THRESHOLDS = "schema: 1\nname: command\ndimensions:\n  accuracy: {min: 0.1}\n"
 

@@ -79,7 +79,7 @@ def doctor_row(work: Work, architecture: str) -> Row:
             "  clean: {reader: folder, path: imagenet/val, partial: true}\n"
         )
         (root / "quba-data.yaml").write_text(manifest, encoding="utf-8")
-    path = material.write_fitted_model(architecture, root, root / f"{architecture}.pt", wrong=10)
+    path = material.write_fitted_model(architecture, root, root / f"{architecture}.pt")
     suite, store = open_suite(root), work.new_folder()
     examinations: list[Examination] = []
 
