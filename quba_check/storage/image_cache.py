@@ -32,7 +32,7 @@ _SUM = np.dtype("<u4")
 
 
 class KeptImages:
-    """The images of one shard in a file: a complete one, or one that is filled while images are read.
+    """The images of one shard, in a complete or a growing file.
 
     Reading and writing may happen in any thread. If the file is removed meanwhile, its images are missing.
 
@@ -80,7 +80,7 @@ class KeptImages:
         self._has[position] = True
 
     def finish(self) -> None:
-        """Give the file its name, if it is to be filled and all images were added."""
+        """Give a filled file its name, if all images were added."""
         if self._discard is None or not self._has.all():
             return
         try:
@@ -120,7 +120,7 @@ class ImageCache:
         self._is_stopped = False
 
     def open(self, key: str, shape: Shape) -> KeptImages | None:
-        """Return the kept images of a key, or a file to fill; None if there is no room.
+        """Return the images of a key, or a file to fill; None without room.
 
         Args:
             key: hash of all that determines the pixels, as a file name.
@@ -152,7 +152,7 @@ class ImageCache:
             return None
 
     def _stop(self, error: OSError | NotImplementedError) -> None:
-        """Keep no further images after an error of the disk; a file that was removed is none."""
+        """Keep no further images after an error of the disk, other than a removed file."""
         if not self._is_stopped and not isinstance(error, FileNotFoundError):
             self._is_stopped = True
             self.notes.append(f"{self.folder}: prepared images are not kept here ({reason(error)}).")
