@@ -50,7 +50,7 @@ class KeptImages:
         self._file = unfinished or path
         self._shape = shape
         self._stop = stop
-        self._first = len(_header(shape))
+        self._offset = len(_header(shape))
         self._sums = np.zeros(shape[0], _SUM)
         self._has = np.full(shape[0], unfinished is None)
         self._discard = None if unfinished is None else weakref.finalize(self, remove, unfinished)
@@ -60,7 +60,7 @@ class KeptImages:
         if self._has[position]:
             pixels: Pixels = np.empty(self._shape[1:], np.uint8)
             with contextlib.suppress(OSError), self._file.open("rb", buffering=0) as file:
-                file.seek(self._first + position * pixels.nbytes)
+                file.seek(self._offset + position * pixels.nbytes)
                 if file.readinto(pixels.data) == pixels.nbytes:
                     return pixels
         return None
@@ -71,7 +71,7 @@ class KeptImages:
             return
         try:
             with self._file.open("r+b") as file:
-                file.seek(self._first + position * pixels.nbytes)
+                file.seek(self._offset + position * pixels.nbytes)
                 file.write(pixels.data)
         except OSError as error:
             self._stop(error)
