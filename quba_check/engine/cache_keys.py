@@ -320,7 +320,7 @@ class CacheKeys:
             if self._protocol.stops_when_fooled:
                 settings["stops_when_fooled"] = True
         if self._suite.is_generated(view):
-            from quba_check.suites import corruptions  # 16 MB, which few runs need
+            from quba_check.suites import corruptions  # loads OpenCV: 16 MB
 
             settings["generator"] = [corruptions.VERSION, self._seed, self._suite.encoding]
         if view.set == CUE_CONFLICT_SET:

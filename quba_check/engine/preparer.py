@@ -134,7 +134,7 @@ class Preparer:
         return {"format": FORMAT, "preprocessing": preprocessing, "libraries": libraries}
 
     def _corrupted(self, view: View, example: Example, pixels: Pixels) -> torch.Tensor:
-        from quba_check.suites.corruptions import corrupt, reencode  # 16 MB, which few runs need
+        from quba_check.suites.corruptions import corrupt, reencode  # loads OpenCV: 16 MB
 
         name, severity = example.condition or (str(view.corruption), int(view.severity or 0))
         number = (*CORRUPTIONS, *EXTRA_CORRUPTIONS).index(name)

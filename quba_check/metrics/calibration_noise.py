@@ -19,7 +19,7 @@ HIGHEST_FREQUENCY = 1.75
 """Noise is removed up to this frequency: a higher one has less bias and more variance."""
 LARGE_GAP = 5.0
 """Standard deviations from which on a gap is left as it is."""
-_STEPS = 2**53
+_STEPS = 2**53  # of the bisection; as fine as a float64
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _FREQUENCIES = HIGHEST_FREQUENCY * (1 + _NODES) / 2
 
