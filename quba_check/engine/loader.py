@@ -25,6 +25,8 @@ READ_AHEAD = 2
 MOST_THREADS, MOST_FEEDING_THREADS = 4, 16
 Owner = TypeVar("Owner")
 Content = TypeVar("Content")
+Job = tuple[Owner, Callable[[], Content]]
+"""The owner of an image, and the function that reads it."""
 
 
 def default_threads(device: torch.device, cores: int | None = None) -> int:
@@ -56,9 +58,9 @@ class ImageStream(Generic[Owner, Content]):
     """Images in order, read ahead by threads.
 
     Args:
-        jobs: owners of images, and functions that read them; the iterator is advanced in the calling thread,
+        jobs: lists of images whose reading begins together; the iterator is advanced in the calling thread,
             as far as images are read ahead.
-        ahead: number of images to read ahead.
+        ahead: number of images to read ahead. The next list is begun when fewer wait.
         pool: threads that read; None reads in the calling thread.
         group: returns the group of an owner; images of two groups are never returned together. By default
             all images are one group.
@@ -66,7 +68,7 @@ class ImageStream(Generic[Owner, Content]):
 
     def __init__(
         self,
-        jobs: Iterable[tuple[Owner, Callable[[], Content]]],
+        jobs: Iterable[Sequence[Job[Owner, Content]]],
         ahead: int,
         pool: ThreadPoolExecutor | None,
         group: Callable[[Owner], object] | None = None,
@@ -123,10 +125,10 @@ class ImageStream(Generic[Owner, Content]):
         self._pending.clear()
 
     def _read_ahead(self) -> None:
-        while len(self._pending) < self._ahead and (job := next(self._jobs, None)) is not None:
-            owner, read = job
-            future = None if self._pool is None else self._pool.submit(read)
-            self._pending.append((owner, read if future is None else future.result, future))
+        while len(self._pending) < self._ahead and (jobs := next(self._jobs, None)) is not None:
+            for owner, read in jobs:
+                future = None if self._pool is None else self._pool.submit(read)
+                self._pending.append((owner, read if future is None else future.result, future))
 
 
 def batches(
@@ -140,7 +142,7 @@ def batches(
         size: images of a batch.
         pool: threads that read ahead; None reads in this thread.
     """
-    jobs = ((example, partial(prepare, example)) for example in examples)
+    jobs = ([(example, partial(prepare, example))] for example in examples)
     stream = ImageStream(jobs, READ_AHEAD * size, pool)
     try:
         while taken := stream.take(size):

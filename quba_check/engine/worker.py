@@ -5,7 +5,7 @@ It is the executor of this process, and the far end of every other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, groupby
@@ -21,7 +21,7 @@ from quba_check.engine.batching import BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.half_precision import checked_settings, half_precisions
-from quba_check.engine.loader import READ_AHEAD, ImageStream, default_threads
+from quba_check.engine.loader import READ_AHEAD, ImageStream, Job, default_threads
 from quba_check.engine.noise_floor import noise_floor
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
@@ -161,11 +161,14 @@ class Worker:
         """Yield tasks of one kind when the outputs of their images are complete."""
         opened: set[ShardTask] = set()
 
-        def jobs() -> Iterator[tuple[Owner, Callable[[], Any]]]:
+        def jobs() -> Iterator[Sequence[Job[Owner, Any]]]:
             for task in tasks:
                 opened.add(task)
-                for position in range(len(task.examples)):
-                    yield (task, position), partial(self._read, task, position)
+                owners = [(task, position) for position in range(len(task.examples))]
+                reads = [(owner, partial(self._read, *owner)) for owner in owners]
+                # Small models predict fastest if a shard is read at once and the cores are then theirs again.
+                # With attacks it would take too much memory: a random start is four times an image.
+                yield from [reads] if attack is None else ([read] for read in reads)
 
         # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
         # batches are as large as shards, would have to wait.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import torch
@@ -24,10 +25,11 @@ class Source:
         self.listed = 0
         self.read: list[int] = []
 
-    def jobs(self):
-        for number in range(self.count):
-            self.listed += 1
-            yield f"image {number}", lambda number=number: self.image(number)
+    def jobs(self, together: int = 1):
+        for start in range(0, self.count, together):
+            numbers = range(start, min(start + together, self.count))
+            self.listed += len(numbers)
+            yield [(f"image {number}", partial(self.image, number)) for number in numbers]
 
     def image(self, number: int) -> int:
         if number == self.broken:
@@ -62,6 +64,15 @@ def test_only_some_images_are_read_ahead(threads: int) -> None:
     stream.close()
 
 
+def test_a_list_is_read_at_once() -> None:
+    source = Source(100)
+    stream = ImageStream(source.jobs(together=10), 6, ThreadPoolExecutor(1))
+    for count, listed in [(4, 10), (1, 20), (9, 20), (1, 30)]:
+        stream.take(count)
+        assert source.listed == listed
+    stream.close()
+
+
 def test_without_threads_nothing_is_read_before_it_is_needed() -> None:
     source = Source(100)
     stream_of(source, 6, 0).take(3)
@@ -91,7 +102,7 @@ def test_images_before_an_error_come_first(threads: int) -> None:
 @POOLS
 def test_images_of_two_groups_never_share_a_batch(threads: int) -> None:
     pool = ThreadPoolExecutor(threads) if threads else None
-    jobs = [(number // 5, lambda number=number: number) for number in range(12)]
+    jobs = [[(number // 5, lambda number=number: number) for number in range(12)]]
     stream = ImageStream(jobs, 8, pool, group=lambda owner: owner)
     assert taken(stream, 4) == [0, 1, 2, 3]
     assert taken(stream, 4, like=1) == []

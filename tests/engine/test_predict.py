@@ -113,7 +113,7 @@ class Setting:
             return (image, noise) if starts else image
 
         jobs = (
-            ((task, position), lambda task=task, position=position: read(task, position))
+            [((task, position), lambda task=task, position=position: read(task, position))]
             for task in tasks
             for position in range(len(task.examples))
         )
