@@ -6,16 +6,12 @@ from contextlib import suppress
 
 import numpy as np
 
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import CLEAN
 from quba_check.doctor.class_order import candidates, labels
 from quba_check.doctor.preprocessing import is_normalisation_suspicious
-from quba_check.doctor.subject import ModelUnderTest
+from quba_check.doctor.subject import PROBE, ModelUnderTest
 from quba_check.errors import QubaError
-
-_BALANCED, _REPRESENTATIVE = 24, 0.9
-"""Images of a sample of all classes; and the least number of classes in first answers that need none, as a
-share of the number in a random draw."""
 
 
 def is_plausible(subject: ModelUnderTest) -> bool:
@@ -40,10 +36,10 @@ def is_plausible(subject: ModelUnderTest) -> bool:
 
 
 def first_answers(subject: ModelUnderTest) -> Predictions | None:
-    """Return the run's answers to its first clean images, or those to a sample.
+    """Return the run's answers to its first clean images, and the doctor's to eight.
 
     In a set sorted by class, the first images are of few classes, on which a model can be right in a wrong
-    class order. The sample then replaces them.
+    class order. The eight are of eight classes, if there are so many.
 
     Returns:
         None if the run needs no clean images, or if predicting them fails, which the run reports.
@@ -56,12 +52,19 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
                 answers = engine.predictions([CLEAN], engine.run_views, range(1))[CLEAN]
     if answers is None:
         return None
-    counts = np.bincount(labels(subject.suite.examples(CLEAN)))
-    n_expected = (1 - (1 - counts / counts.sum()) ** len(answers)).sum()
-    if len(np.unique(answers.label)) >= _REPRESENTATIVE * n_expected:
+    examples = [example for example in subject.sample(limit=PROBE) if example.index not in answers.index]
+    if not examples:
         return answers
-    examples = subject.sample(limit=_BALANCED)
     label, probability = labels(examples), subject.logits(examples).softmax(dim=1).numpy()
-    index = np.array([example.index for example in examples])
-    predicted, true = probability.argmax(axis=1), probability[range(len(label)), label]
-    return Predictions(index, label, predicted, probability.max(axis=1), true)
+    columns = {
+        "index": np.array([example.index for example in examples]),
+        "label": label,
+        "predicted": probability.argmax(axis=1),
+        "confidence": probability.max(axis=1),
+        "true_probability": probability[range(len(label)), label],
+    }
+    if answers.acceptable is not None:
+        others = (0, answers.acceptable.shape[1] - 1)
+        columns["acceptable"] = np.pad(label[:, None], ((0, 0), others), constant_values=NO_CLASS)
+    joined = {name: np.concatenate([getattr(answers, name), column]) for name, column in columns.items()}
+    return Predictions(**joined, extra={})
