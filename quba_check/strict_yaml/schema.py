@@ -49,7 +49,7 @@ SchemaVersion = Annotated[Literal[1], BeforeValidator(_check_whole)]
 class Strict(BaseModel):
     """Base of models for YAML files: frozen, without unknown keys or conversions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def validate(document: Document, model: type[Model]) -> Model:
