@@ -15,6 +15,7 @@ import sys
 import termios
 import time
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from benchmarks import material
@@ -27,6 +28,8 @@ from quba_check.models.loading import load_classifier
 from quba_check.suites.opening import open_suite
 
 GOAL = 2.0
+ROUNDS = 5
+"""Each row is the best of them."""
 CLASSES, PHOTOS_PER_CLASS = 64, 6
 PATIENCE = 120.0
 PROGRESS = re.compile(rb"\x1b7\r(.+?)\x1b8", re.DOTALL)
@@ -50,10 +53,14 @@ def rows(work: Work) -> list[Row]:
     """Return the rows on `pytest --model=demo`, with an empty store and with the demo's images in it."""
     store = work.new_folder()
     results = []
-    torch_alone = min(run(["-c", "import torch"], store).cpu for _ in range(3))
-    for state in ("an empty store", "the demo's images drawn before"):
-        shutil.rmtree(store / "predictions", ignore_errors=True)
-        start = watched_start(store)
+    torch_alone = min(run(["-c", "import torch"], store).cpu for _ in range(ROUNDS))
+    for state, lost in {"an empty store": ".", "the demo's images drawn before": "predictions"}.items():
+        starts = []
+        for _ in range(ROUNDS):
+            shutil.rmtree(store / lost, ignore_errors=True)
+            store.mkdir(exist_ok=True)
+            starts.append(watched_start(store))
+        start = min(starts, key=attrgetter("predicting"))
         for what, spent, details in (
             ("the first progress line", start.first, f"'{start.first_line}'"),
             (
@@ -92,10 +99,10 @@ def doctor_row(work: Work, architecture: str) -> Row:
         needs = {"accuracy": ["benchmark.yaml:1"]}
         return cpu_of(lambda: examinations.append(examine_model(evaluation, needs, short=True)))
 
-    best, last = min(spent() for _ in range(3)), examinations[-1]
+    best, last = min(spent() for _ in range(ROUNDS)), examinations[-1]
     return Row.at_most(
         f"CPU of the doctor before a gate, {architecture}", best, "s",
-        f"best of three; {last.forwards} images shown and {last.decoded} decoded to check them", GOAL,
+        f"best of {ROUNDS}; {last.forwards} images shown and {last.decoded} decoded to check them", GOAL,
     )  # fmt: skip
 
 
