@@ -26,6 +26,7 @@ from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
 from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
 from quba_check.models.preprocessing.file import read_preprocessing
+from quba_check.models.process_setup import without_garbage_collection
 from quba_check.models.request import PROVIDERS
 from quba_check.models.specs import ModelSpec, check_takes_architecture, models_by_name, parse_spec
 from quba_check.records.recorded_answers import RecordedAnswers
@@ -285,6 +286,7 @@ class GateSession:
         except UserError as error:
             return RecordedAnswers(run.file, None, content, str(error))
 
+    @without_garbage_collection()
     def _load(
         self,
         spec: ModelSpec,

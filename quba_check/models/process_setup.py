@@ -1,10 +1,13 @@
-"""Settings of a process that predicts, made before torch is loaded."""
+"""Settings of a process that predicts, made before torch is loaded, and while it is."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Parameters of `mallopt` in glibc's malloc.h."""
@@ -26,3 +29,13 @@ def set_up_process() -> None:
     mallopt = ctypes.CDLL(None).mallopt
     for parameter, value in MALLOC_SETTINGS.items():
         mallopt(parameter, value)
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Pause the search for cyclic garbage: what imports make stays."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

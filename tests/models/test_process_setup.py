@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
 import subprocess
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from quba_check.models.process_setup import set_up_process
+from quba_check.models.process_setup import set_up_process, without_garbage_collection
 
 SCRIPT = """
 import platform, resource, sys
@@ -45,3 +46,16 @@ def test_other_allocators_are_left_as_they_are(libc, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     set_up_process()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE", "a user's own setting stays"
+
+
+def test_garbage_is_collected_again_after_an_error() -> None:
+    enabled = []
+
+    @without_garbage_collection()
+    def load() -> None:
+        enabled.append(gc.isenabled())
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        load()
+    assert [*enabled, gc.isenabled()] == [False, True]
