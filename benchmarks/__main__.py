@@ -1,6 +1,6 @@
 """`python -m benchmarks [--released PATH] [--markdown FILE] [ROW…]`: rows of two pages.
 
-Without names the rows of docs/performance.md are measured, with PATH in about 17 minutes on two idle cores.
+Without names the rows of docs/performance.md are measured, with PATH in about 20 minutes on two idle cores.
 """
 
 from __future__ import annotations
