@@ -67,4 +67,4 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
         others = (0, answers.acceptable.shape[1] - 1)
         columns["acceptable"] = np.pad(label[:, None], ((0, 0), others), constant_values=NO_CLASS)
     joined = {name: np.concatenate([getattr(answers, name), column]) for name, column in columns.items()}
-    return Predictions(**joined, extra={})
+    return Predictions(**joined, extra={}).by_index
