@@ -440,6 +440,10 @@ class Evaluation:
             )
         return self._served[name]
 
+    def pop_notes(self) -> list[str]:
+        """Return notes since the last call on what was read from the store, also for `others`."""
+        return [note for one in (self, *self.others) for note in one.engine.pop_repairs()]
+
     @property
     def others(self) -> tuple[Evaluation, ...]:
         """The evaluations of variants: of the reference, and of the model behind serving pipelines."""

@@ -217,8 +217,8 @@ def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> in
 def is_same(before: RunValue, after: RunValue) -> bool:
     """True if two values come from the same predictions.
 
-    The models then have equal fingerprints, or equal outputs for the images behind the values, or for all
-    clean images. Values and influences are equal too.
+    The models then have equal outputs for the images behind the values, or for all clean images; for values
+    whose outputs are unknown, equal fingerprints. Values and influences are equal too.
     """
     if before.value != after.value:
         return False
@@ -227,9 +227,9 @@ def is_same(before: RunValue, after: RunValue) -> bool:
         for sample, influences in before.influences.items()
     ):
         return False
-    if before.fingerprint and before.fingerprint == after.fingerprint:
-        return True
-    if before.outputs is not None and before.outputs == after.outputs:
+    if before.outputs is None or after.outputs is None:
+        return before.fingerprint == after.fingerprint != ""
+    if before.outputs == after.outputs:
         return True
     outputs, others = (None if run.answers is None else run.answers.outputs for run in (before, after))
     return outputs is not None and outputs == others

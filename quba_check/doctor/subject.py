@@ -95,6 +95,12 @@ class ModelUnderTest:
     _preparers: dict[Preprocessing, Preparer] = field(default_factory=dict, init=False)
     _samples: dict[View, tuple[Example, ...]] = field(default_factory=dict, init=False)
 
+    def __post_init__(self) -> None:
+        """Share outputs for clean images with the engine, if it crops them in the same way."""
+        engine = self.engine
+        if engine is not None and engine.cache_keys.is_cropped(CLEAN) == self._is_cropped(CLEAN):
+            self._answers[CLEAN.images, self.current] = engine.worker.shown
+
     @property
     def current(self) -> Variant:
         """The preprocessing in use when the model is measured."""
@@ -237,14 +243,16 @@ class ModelUnderTest:
         inputs = classifier.normalise(images.to(classifier.device).float().div(255))
         return inputs.flip(1) if variant.is_bgr else inputs
 
+    def _is_cropped(self, view: View) -> bool:
+        return STANDARD.crops_prepared or not self.suite.is_prepared(view)
+
     def _prepare(self, view: View, preprocessing: Preprocessing) -> Callable[[Example], Tensor]:
         """Return the cached preprocessing of a view's examples, up to the normalisation."""
         geometry = replace(preprocessing, mean=(0, 0, 0), std=(1, 1, 1), source="")
         if geometry not in self._preparers:
             classifier = replace(self.classifier, preprocessing=preprocessing)
             self._preparers[geometry] = Preparer(self.suite, classifier, self.seed)
-        crop = STANDARD.crops_prepared or not self.suite.is_prepared(view)
-        prepare = self._preparers[geometry].of(view, crop=crop)
+        prepare = self._preparers[geometry].of(view, crop=self._is_cropped(view))
 
         def prepare_cached(example: Example) -> Tensor:
             key = view, geometry, example.index

@@ -53,6 +53,7 @@ class CacheKeys:
 
     Attributes:
         keeps_logits: True if the clean set keeps the logsumexp of its logits.
+        generation: number of the stored predictions of this fingerprint that are in use, from 1.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class CacheKeys:
         self._protocol = protocol
         self._seed = seed
         self.keeps_logits = False
-        self._compute = classifier.compute
+        self.generation = 1
+        self._in_use = classifier.compute, self.generation
         self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
         self._fast: dict[View, Sequence[bool]] = {}
@@ -205,8 +207,9 @@ class CacheKeys:
 
     def _forget_other_settings(self) -> None:
         """Forget the keys of settings that are no longer in use."""
-        if self._compute is not self._classifier.compute:
-            self._compute = self._classifier.compute
+        compute, generation = self._in_use
+        if compute is not self._classifier.compute or generation != self.generation:
+            self._in_use = self._classifier.compute, self.generation
             self._entries.clear()
             self._keys.clear()
             self._whole.clear()
@@ -277,6 +280,10 @@ class CacheKeys:
         rows = [(one.label, *one.also, *[NO_CLASS] * (most - len(one.also))) for one in examples]
         return np.array(rows, dtype=np.int64)
 
+    def image_digests(self, view: View, number: int) -> NDArray[np.int64]:
+        """Return the digest of each image of a shard, (n,)."""
+        return self._contents_of_shards(view, (number,))[0].digests
+
     def _contents_of_shards(self, view: View, numbers: Sequence[int]) -> tuple[_Contents, ...]:
         images = self._suite.listing_view(view)
         contents = self._contents.setdefault(images, {})
@@ -313,6 +320,8 @@ class CacheKeys:
                 for space in (self._suite.space_of(view.set), *self.other_spaces(view))
             ],
         }
+        if self.generation > 1:
+            settings["generation"] = self.generation
         if view.attack is not None:
             settings["attack_space"] = self._protocol.attack_space
         if view.attack == "pgd":

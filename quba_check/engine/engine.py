@@ -20,6 +20,7 @@ from quba_check.engine.plan import PlannedView, planned_view
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
 from quba_check.engine.shard_stream import ShardStream
+from quba_check.engine.stored_check import StoredCheck
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, StoreError, UnmeasurableError
@@ -81,6 +82,9 @@ class Engine:
             classifier, suite, store, self.cache_keys, protocol, seed, self._batch_settings, self._reporter
         )
         self._executor = executor or self.worker
+        self.stored_check = StoredCheck(
+            classifier, suite, store, self.cache_keys, self.tables, self.worker.predict_again
+        )
         self._settle_compute()
         self.run_views: tuple[View, ...] = ()
         self._ahead = Ahead(
@@ -105,10 +109,12 @@ class Engine:
         """
         if self.classifier.no_gradient and any(view.attack is not None for view in views):
             raise UnmeasurableError(self.classifier.no_gradient)
-        self.determine_outputs([*views, *planned])
         requested = self._stored(views)
         while True:
+            self.determine_outputs([*views, *planned])
             self._complete(requested, self._stored(planned), shards)
+            if self.stored_check.settle(requested, again=True):
+                continue
             if shards is None:
                 for view in requested:
                     self.store.pack(self.cache_keys.shard_keys(view))
@@ -131,9 +137,10 @@ class Engine:
             always: predict the shard even if the kind is known.
         """
         stored = self._stored(views)
-        self._reporter.plan(stored)
         if views:
             self._settle_compute(may_choose=True)
+            self.stored_check.settle(stored)
+        self._reporter.plan(stored)
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -298,4 +305,5 @@ class Engine:
         if result.passes:
             self._reporter.add(request.view, len(request.examples), result.passes)
         self.store.put(request.key, result.content)
+        self.stored_check.add(request.key, is_own=self._executor is self.worker)
         self._reporter.end(request.view)

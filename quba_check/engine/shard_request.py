@@ -33,6 +33,7 @@ class ShardRequest:
         fast_images: see `CacheKeys.fast_images`.
         compute: settings of the passes.
         outputs: kind of the model's outputs; None if the shard is to determine it.
+        generation: see `CacheKeys.generation`.
     """
 
     view: View
@@ -41,6 +42,7 @@ class ShardRequest:
     fast_images: Sequence[bool]
     compute: ComputeSettings
     outputs: OutputKind | None
+    generation: int = 1
 
     def __str__(self) -> str:
         return f"{self.view}, shard {self.key.shard}"

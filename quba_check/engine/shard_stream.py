@@ -95,4 +95,5 @@ class ShardStream:
                 self._cache_keys.fast_images(view),
                 self._classifier.compute,
                 self._classifier.outputs,
+                self._cache_keys.generation,
             )

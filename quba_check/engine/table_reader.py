@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -15,7 +16,7 @@ from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.shard_arrays import ShardArrays
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.shard import Columns, DamagedShardError, Shard, ShardKey
+from quba_check.storage.shard import DamagedShardError, Shard
 from quba_check.storage.store import Store
 
 _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities", "group", "acceptable")
@@ -102,7 +103,9 @@ class TableReader:
         is_clean = shards is None and stored == self._cache_keys.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
-        table = dict(self._columns(stored, shards))
+        if shards is None:
+            self._cache_keys.shard_keys(stored)  # reads the digests of all files at once
+        table = dict(self.shards(stored, self._cache_keys.shards(stored, shards)).columns)
         if stored.set.startswith(UNKNOWN_PREFIX):  # these images are named in a table of the measurement
             numbers = self._cache_keys.shards(stored, shards)
             examples = chain.from_iterable(self._cache_keys.examples(stored, number) for number in numbers)
@@ -133,17 +136,18 @@ class TableReader:
             self.repair_notes = [*(one for one in self.repair_notes if one != earlier), note]
             self._copy_notes[name] = note
 
-    def _columns(self, stored: View, shards: range | None) -> Columns:
-        """Return the columns of shards, joined in their order."""
-        numbers = self._cache_keys.shards(stored, shards)
-        if shards is None:
-            keys: Sequence[ShardKey] = self._cache_keys.shard_keys(stored)
-        else:
-            keys = [self._cache_keys.shard_key(stored, number) for number in numbers]
+    def shards(self, stored: View, numbers: Sequence[int]) -> Shard:
+        """Return shards of a stored view, joined in their order.
+
+        Raises:
+            DamagedShardError: one is missing or damaged; it has been removed.
+        """
+        keys = [self._cache_keys.shard_key(stored, number) for number in numbers]
         with contextlib.suppress(DamagedShardError):
             whole = self._store.read(*keys)
             self._check(stored, whole)
-            return whole.columns
+            return whole
         # The shards are read one by one to find the damaged one.
-        parts = [self.shard(stored, number).columns for number in numbers]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = [self.shard(stored, number) for number in numbers]
+        columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+        return replace(parts[0], columns=columns)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from quba_check.core.label_space import LabelSpace
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.attacks import start_noise
@@ -21,7 +22,7 @@ from quba_check.engine.batching import BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.half_precision import checked_settings, half_precisions
-from quba_check.engine.loader import READ_AHEAD, ImageStream, Job, default_threads
+from quba_check.engine.loader import READ_AHEAD, ImageStream, Job, batches, default_threads
 from quba_check.engine.noise_floor import noise_floor
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
@@ -36,7 +37,7 @@ from quba_check.models.outputs import check_finite, output_kind
 from quba_check.storage.image_cache import ImageCache
 from quba_check.storage.shard import ShardKey, encode_shards
 from quba_check.storage.store import Store
-from quba_check.suites.suite import Suite
+from quba_check.suites.suite import Example, Suite
 
 _Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
 
@@ -54,6 +55,9 @@ class Worker:
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         reporter: receives every pass of a batch.
+
+    Attributes:
+        shown: the model's outputs for clean images that were predicted without being stored, by index.
     """
 
     name = ""
@@ -82,6 +86,7 @@ class Worker:
         self._passes = Passes(classifier, protocol, batch_settings.batch_size, reporter.add)
         classifier.guard()  # from now on it compares with the present state
         self._unchecked: list[ShardKey] = []
+        self.shown: dict[int, torch.Tensor] = {}
 
     def choose_compute(self) -> ComputeSettings:
         """Return the settings of the passes on this device; see `engine.half_precision`."""
@@ -92,6 +97,37 @@ class Worker:
     def noise_floor(self) -> str:
         """Return how well the model agrees with itself, in words; see `engine.noise_floor`."""
         return noise_floor(self.classifier, self._suite, self._preparation(CLEAN))
+
+    def predict_again(
+        self, view: View, examples: Sequence[Example], afresh: bool
+    ) -> tuple[ShardArrays, torch.Tensor]:
+        """Return the columns of images without attack, and the (n, C) logits behind them.
+
+        Images are read from their files, and nothing is stored.
+
+        Args:
+            view: the view.
+            examples: n of its images.
+            afresh: show clean images to the model that are in `shown`, too.
+
+        Raises:
+            QubaError: an image cannot be read, or the model fails.
+        """
+        batching = self._passes.batching
+        known = self.shown if view.images == CLEAN.images and not afresh else {}
+        new = [example for example in examples if example.index not in known]
+        for chunk, images in batches(new, self._preparation(view), batching.size, self._pool):
+            parts = torch.cat(batching.run(lambda rows: self._raw(torch.stack(list(rows))), list(images)))
+            known.update(zip((example.index for example in chunk), parts, strict=True))
+        logits = self._passes.logits(torch.stack([known[example.index] for example in examples]), view)
+        return shard_arrays(view, self._spaces(view), self._protocol, examples, logits), logits
+
+    def _raw(self, images: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return self.classifier.raw(self.classifier.inputs(images))
+
+    def _spaces(self, view: View) -> tuple[LabelSpace, ...]:
+        return self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
         """Yield results as shards are predicted.
@@ -122,6 +158,7 @@ class Worker:
             ModelError: model, settings or images are others here than where the request was made.
         """
         view, key = request.view, request.key
+        self._cache_keys.generation = request.generation
         self._cache_keys.give(view, key.shard, request.examples, request.fast_images)
         if self._cache_keys.cache_entry(view) != key.cache_entry:
             raise ModelError(f"{request}: the settings of the predictions differ.")
@@ -206,8 +243,7 @@ class Worker:
             logits = self._passes.logits(raw, view)
         else:
             logits = raw if view.attack == "pgd" else self.classifier.logits(raw)
-        spaces = self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
-        arrays = shard_arrays(view, spaces, self._protocol, task.examples, logits)
+        arrays = shard_arrays(view, self._spaces(view), self._protocol, task.examples, logits)
         for name in self._suite.facts.score_columns(view):
             arrays[name] = logits.detach().cpu().double().logsumexp(dim=1).float().numpy()
         return arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)

@@ -53,11 +53,13 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
 
     Another process of the run, which read another version of one of them, has another hash.
     """
-    classifier, reference = gate.evaluations[planned.key].classifier, gate.reference(planned.protocol)
-    rows = input_rows(gate, [planned])
-    others = [] if reference is None else [reference.classifier.fingerprint]
-    digests = [*(row.sha256 for row in rows), *others]
-    return content_hash([classifier.fingerprint, dict(classifier.files), *digests])
+    evaluation, reference = gate.evaluations[planned.key], gate.reference(planned.protocol)
+    models = [evaluation] if reference is None else [evaluation, reference]
+    digests = [row.sha256 for row in input_rows(gate, [planned])]
+    digests += [
+        content_hash([one.classifier.fingerprint, one.engine.cache_keys.generation]) for one in models
+    ]
+    return content_hash([dict(evaluation.classifier.files), *digests])
 
 
 def is_record_of(record: Record, spec: ModelSpec) -> bool:

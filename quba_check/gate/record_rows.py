@@ -23,6 +23,7 @@ def model_row(evaluation: Evaluation, name: str) -> ModelRow:
         spec=classifier.spec,
         name=name,
         fingerprint=classifier.fingerprint,
+        generation=evaluation.engine.cache_keys.generation,
         parameters=classifier.parameters,
         preparation=classifier.preprocessing.as_dict(),
         classes=classifier.classes,

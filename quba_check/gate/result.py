@@ -93,7 +93,7 @@ def demand_result(
         },
         contents=content_hashes(evaluation, measured, shards),
         sets=set_rows(evaluation, measured),
-        notes=(*evaluation.engine.pop_repairs(), *unread_file_notes(evaluation, measured)),
+        notes=(*evaluation.pop_notes(), *unread_file_notes(evaluation, measured)),
         properties=_properties(verdict, planned.protocol),
         grade=None if grade is None else GradeRow(file=planned.thresholds.label, **asdict(grade)),
         images=images,

@@ -23,6 +23,8 @@ class ModelRow(JsonRow):
         spec: the value of `--model`.
         name: name in reports.
         fingerprint: content hash of the model's structure, weights and custom source files.
+        generation: number of the stored predictions of this fingerprint that were used, from 1. A later one
+            was begun since the model no longer gave the stored answers.
         parameters: number of parameters, as a count.
         classes: number of classes of its outputs.
         outputs: kind of its outputs: `logits`, `probabilities` or `sigmoids`; None if unknown.
@@ -34,6 +36,7 @@ class ModelRow(JsonRow):
     spec: str
     name: str
     fingerprint: str
+    generation: int = 1
     parameters: int
     preparation: dict[str, Any]
     classes: int

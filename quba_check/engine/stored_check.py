@@ -1,0 +1,236 @@
+"""Stored predictions compared with the model that runs.
+
+A fingerprint cannot hold all that an answer depends on, such as a file that a function reads. So each process
+predicts a few stored images again before it uses predictions that others made. The store keeps generations of
+a model's predictions: one that the model does not confirm is left alone, and the next one is used or begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.decisions import probabilities
+from quba_check.engine.shard_arrays import ShardArrays
+from quba_check.engine.table_reader import TableReader
+from quba_check.errors import InvariantError, ModelError, QubaError
+from quba_check.models.classifier import Classifier
+from quba_check.models.outputs import OUTPUT_KINDS
+from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.store import Store
+from quba_check.suites.suite import Example, Suite
+
+CLEAN_IMAGES, OTHER_IMAGES = 16, 8
+"""Images of the clean set, and of a second view, that are predicted again."""
+TOLERANCE = {"fp32": 1e-3, "bf16": 2e-2, "fp16": 2e-2}
+"""Largest difference of a probability between two passes of one model, by precision."""
+
+PredictAgain = Callable[[View, Sequence[Example], bool], tuple[ShardArrays, Tensor]]
+"""See `Worker.predict_again`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two answers to the same images.
+
+    Attributes:
+        images: number of images.
+        changed: number of images with another answer.
+        largest: largest difference of a probability.
+    """
+
+    images: int
+    changed: int
+    largest: float
+
+
+class StoredCheck:
+    """Chooses the generation of stored predictions that the model confirms.
+
+    Args:
+        classifier: the model.
+        suite: the images.
+        store: the store of the shards.
+        cache_keys: keys of the shards, with the generation in use.
+        tables: reads the shards.
+        predict_again: predicts images without the store.
+
+    Attributes:
+        own: cache entries and numbers of shards that this process predicted.
+        of_workers: those that workers elsewhere predicted for it. If there are any, they are compared.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        suite: Suite,
+        store: Store,
+        cache_keys: CacheKeys,
+        tables: TableReader,
+        predict_again: PredictAgain,
+    ) -> None:
+        self.own: set[tuple[str, int]] = set()
+        self.of_workers: set[tuple[str, int]] = set()
+        self._classifier = classifier
+        self._suite = suite
+        self._store = store
+        self._cache_keys = cache_keys
+        self._tables = tables
+        self._predict_again = predict_again
+        self._seen: set[View] = set()
+        self._confirmed: set[bool] = set()
+
+    def add(self, key: ShardKey, *, is_own: bool) -> None:
+        """Add a shard that was predicted for this process, here or by a worker elsewhere."""
+        if not is_own and not self.of_workers:
+            self._confirmed.clear()
+        (self.own if is_own else self.of_workers).add((key.cache_entry, key.shard))
+
+    def settle(self, views: Sequence[View], *, again: bool = False) -> bool:
+        """Use the first generation that the model confirms, for stored views of a run.
+
+        Args:
+            views: stored views that will be read.
+            again: look again for shards of views that had none.
+
+        Returns:
+            True if the generation changed; keys and the kind of outputs then start afresh.
+
+        Raises:
+            InvariantError: two passes of the model differ, so that nothing can be confirmed.
+            ModelError: workers elsewhere answer differently than this process.
+            QubaError: an image or the store fails.
+        """
+        views = [view for view in {*views, *self._clean} if again or view not in self._seen]
+        first = self._cache_keys.generation
+        while len(self._confirmed) < 2 and (difference := self._difference(views)) is not None:
+            if self.of_workers:
+                raise ModelError(
+                    f"{self._classifier.spec}: workers elsewhere answer differently than this process: "
+                    f"{difference}. Give them the same files, environment variables and libraries."
+                )
+            number = self._cache_keys.generation
+            self._cache_keys.generation = number + 1
+            self._classifier.outputs = self._classifier.stated_outputs
+            self._confirmed.clear()
+            self._tables.forget()
+            self._tables.repair_notes.append(
+                f"{self._classifier.name}: the stored predictions of generation {number} are not used: "
+                f"{difference}. Generation {number + 1} is used instead"
+            )
+        self._seen.update(views)
+        return self._cache_keys.generation != first
+
+    @property
+    def _clean(self) -> list[View]:
+        """The stored clean set, which is compared even if the run does not need it."""
+        stored = self._cache_keys.stored_view(CLEAN)
+        return [stored, replace(stored, logits=False)] if self._suite.missing(CLEAN) is None else []
+
+    def _difference(self, views: Sequence[View]) -> str | None:
+        """Return how the model differs from the stored predictions of views, None if it confirms them."""
+        for is_clean, most in ((True, CLEAN_IMAGES), (False, OTHER_IMAGES)):
+            candidates = [
+                view for view in views if view.attack is None and (view.set == CLEAN_SET) == is_clean
+            ]
+            for view in sorted(candidates, key=self._cache_keys.cache_entry):
+                if is_clean in self._confirmed:
+                    break
+                if (compared := self._compare(view, most)) is None:
+                    continue
+                if compared.changed:
+                    return (
+                        f"{compared.changed} of {compared.images} images of {view} have another answer now "
+                        f"(a probability differs by {compared.largest:.3g}, allowed {self._tolerance:g})"
+                    )
+                self._confirmed.add(is_clean)
+        if not self._confirmed and any(view.attack and self._others(view) for view in views):
+            return "they are those of attacked images alone, which cannot be compared"
+        return None
+
+    @property
+    def _tolerance(self) -> float:
+        return TOLERANCE[self._classifier.precision]
+
+    def _others(self, view: View) -> list[ShardKey]:
+        """Return the keys of stored shards of a view that other processes predicted."""
+        keys = self._cache_keys
+        if not self._store.has_entry(keys.cache_entry(view)):
+            return []
+        try:
+            # A run that may stop early does not read all files of a set for their digests.
+            own = [keys.shard_key(view, 0)] if self._suite.sampler.shuffled else keys.shard_keys(view)
+        except QubaError:  # the dimension that needs the set reports it
+            return []
+        missing = {key.shard for key in self._store.missing(own)}
+        stored = {(key.cache_entry, key.shard): key for key in own if key.shard not in missing}
+        compared = self.of_workers or stored.keys() - self.own
+        return [key for place, key in stored.items() if place in compared]
+
+    def _compare(self, view: View, most: int) -> Comparison | None:
+        """Compare stored images of a view with those predicted now; None if none is stored.
+
+        Raises:
+            InvariantError: two passes of the model differ.
+        """
+        while keys := self._others(view):
+            places = {
+                digest: (key.shard, position)
+                for key in keys
+                for position, digest in enumerate(self._cache_keys.image_digests(view, key.shard).tolist())
+            }
+            chosen = sorted(places[digest] for digest in sorted(places)[:most])
+            sizes = {shard: len(self._cache_keys.examples(view, shard)) for shard, _ in chosen}
+            starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+            try:
+                stored = self._tables.shards(view, list(sizes))
+            except DamagedShardError:  # it was removed
+                continue
+            rows = [starts[shard] + position for shard, position in chosen]
+            examples = [self._cache_keys.examples(view, shard)[position] for shard, position in chosen]
+            known, kind = self._classifier.outputs, stored.metadata.get("outputs")
+            self._classifier.outputs = known or next(name for name in OUTPUT_KINDS if name == kind)
+            try:
+                return self._compared(
+                    view, examples, {name: one[rows] for name, one in stored.columns.items()}
+                )
+            finally:
+                self._classifier.outputs = known
+        return None
+
+    def _compared(self, view: View, examples: Sequence[Example], stored: ShardArrays) -> Comparison:
+        try:
+            answers, logits = self._predict_again(view, examples, False)
+        except ModelError:  # predicting them reports it
+            return Comparison(len(examples), len(examples), 1.0)
+        difference = _largest_difference(answers, stored)
+        changed = difference > self._tolerance
+        if self._suite.facts.spaces.get(view.set) is None:
+            highest = probabilities(logits).topk(2).values
+            is_clear = (highest[:, 0] - highest[:, 1] > self._tolerance).cpu().numpy()
+            changed |= is_clear & (answers["top1"] != stored["top1"])
+        if changed.any():
+            repeated = _largest_difference(answers, self._predict_again(view, examples, True)[0]).max()
+            if repeated > self._tolerance:
+                raise InvariantError(
+                    f"{self._classifier.spec}: two passes over the same {len(examples)} images differ by "
+                    f"{repeated:.3g} in a probability, allowed {self._tolerance:g}, so that stored predictions "
+                    "cannot be compared with the model. Draw no random numbers in forward(), or name an "
+                    "empty store with --quba-store."
+                )
+        return Comparison(len(examples), int(changed.sum()), float(difference.max()))
+
+
+def _largest_difference(answers: ShardArrays, others: ShardArrays) -> NDArray[np.float64]:
+    """Return the largest difference of a probability of each image, (n,) in [0, 1]."""
+    names = [name for name in answers if name.startswith(("confidence", "true_prob", "probabilities"))]
+    pairs = [(answers[name], others[name]) for name in names if name in others]
+    gaps = [np.abs(np.nan_to_num(one - other)).reshape(len(one), -1).max(axis=1) for one, other in pairs]
+    largest: NDArray[np.float64] = np.max(gaps, axis=0)
+    return largest
