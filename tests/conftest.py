@@ -106,6 +106,12 @@ def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return store
 
 
+@pytest.fixture
+def without_stored_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored predictions are used unchecked, for tests that count the passes of everything else."""
+    monkeypatch.setattr("quba_check.engine.stored_check.StoredCheck.settle", lambda *_, **__: False)
+
+
 @pytest.fixture(scope="session")
 def demo_suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """The demo's images, drawn once."""

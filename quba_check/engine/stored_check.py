@@ -180,20 +180,14 @@ class StoredCheck:
             InvariantError: two passes of the model differ.
         """
         while keys := self._others(view):
-            places = {
-                digest: (key.shard, position)
-                for key in keys
-                for position, digest in enumerate(self._cache_keys.image_digests(view, key.shard).tolist())
-            }
-            chosen = sorted(places[digest] for digest in sorted(places)[:most])
-            sizes = {shard: len(self._cache_keys.examples(view, shard)) for shard, _ in chosen}
-            starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+            digests = np.concatenate([self._cache_keys.image_digests(view, key.shard) for key in keys])
+            rows = np.sort(np.unique(digests, return_index=True)[1][:most])
+            listed = [one for key in keys for one in self._cache_keys.examples(view, key.shard)]
+            examples = [listed[row] for row in rows]
             try:
-                stored = self._tables.shards(view, list(sizes))
+                stored = self._tables.shards(view, [key.shard for key in keys])
             except DamagedShardError:  # it was removed
                 continue
-            rows = [starts[shard] + position for shard, position in chosen]
-            examples = [self._cache_keys.examples(view, shard)[position] for shard, position in chosen]
             known, kind = self._classifier.outputs, stored.metadata.get("outputs")
             self._classifier.outputs = known or next(name for name in OUTPUT_KINDS if name == kind)
             try:

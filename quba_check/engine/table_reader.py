@@ -16,7 +16,7 @@ from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import check_columns
 from quba_check.engine.shard_arrays import ShardArrays
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.shard import DamagedShardError, Shard
+from quba_check.storage.shard import DamagedShardError, Shard, ShardKey
 from quba_check.storage.store import Store
 
 _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities", "group", "acceptable")
@@ -39,6 +39,7 @@ class TableReader:
         self._store = store
         self._cache_keys = cache_keys
         self._clean: ShardArrays | None = None
+        self._last: tuple[list[ShardKey], Shard] | None = None
         self._copy_notes: dict[str, str] = {}
 
     def predictions(self, view: View, declared: str | None, shards: range | None = None) -> Predictions:
@@ -95,8 +96,8 @@ class TableReader:
             raise DamagedShardError(f"{shard.label}: {defect}")
 
     def forget(self) -> None:
-        """Read the clean set again at the next request."""
-        self._clean = None
+        """Read everything again at the next request."""
+        self._clean = self._last = None
 
     def _table(self, stored: View, shards: range | None) -> ShardArrays:
         """Return the rows of shards; cache the clean set, which all dimensions use."""
@@ -106,6 +107,7 @@ class TableReader:
         if shards is None:
             self._cache_keys.shard_keys(stored)  # reads the digests of all files at once
         table = dict(self.shards(stored, self._cache_keys.shards(stored, shards)).columns)
+        self._last = None
         if stored.set.startswith(UNKNOWN_PREFIX):  # these images are named in a table of the measurement
             numbers = self._cache_keys.shards(stored, shards)
             examples = chain.from_iterable(self._cache_keys.examples(stored, number) for number in numbers)
@@ -139,15 +141,23 @@ class TableReader:
     def shards(self, stored: View, numbers: Sequence[int]) -> Shard:
         """Return shards of a stored view, joined in their order.
 
+        They are kept for a table that is read next, so that comparing stored predictions costs no reading.
+
         Raises:
             DamagedShardError: one is missing or damaged; it has been removed.
         """
         keys = [self._cache_keys.shard_key(stored, number) for number in numbers]
+        if self._last is not None and self._last[0] == keys:
+            return self._last[1]
+        self._last = keys, self._read(stored, keys)
+        return self._last[1]
+
+    def _read(self, stored: View, keys: Sequence[ShardKey]) -> Shard:
         with contextlib.suppress(DamagedShardError):
             whole = self._store.read(*keys)
             self._check(stored, whole)
             return whole
         # The shards are read one by one to find the damaged one.
-        parts = [self.shard(stored, number) for number in numbers]
+        parts = [self.shard(stored, key.shard) for key in keys]
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
         return replace(parts[0], columns=columns)

@@ -1,0 +1,289 @@
+"""Stored predictions are compared with the model before they are used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from support.evaluations import new_evaluation
+from support.tiny import CLASSES, PER_CLASS, write_suite
+
+from quba_check.core.view import CLEAN, FGSM, View
+from quba_check.engine.batching import BatchSettings
+from quba_check.engine.shard_request import ShardRequest
+from quba_check.engine.stored_check import CLEAN_IMAGES, OTHER_IMAGES
+from quba_check.errors import InvariantError, ModelError
+from quba_check.evaluation import Evaluation
+
+N = PER_CLASS * len(CLASSES)
+SKETCH, FOG = View("sketch"), View("corruptions", "fog", 3)
+NAME = "model_with_a_file"
+MODULE = '''\
+"""A network whose answers depend on a file that nothing declares."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+SETTINGS = Path(__file__).with_suffix(".txt")
+SHOWN = []
+
+
+class Net(nn.Module):
+    quba_config = {"input_size": (3, 8, 8), "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 12, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, x):
+        SHOWN.append(len(x))
+        z = nn.functional.adaptive_avg_pool2d(x, 2).flatten(1) @ self.weight.T
+        settings = SETTINGS.read_text().split()
+        if "turned" in settings:
+            z = z.roll(1, dims=1)
+        if "probabilities" in settings:
+            return z.softmax(dim=1)
+        if "random" in settings:
+            return z + torch.rand(1)
+        if "noisy" in settings:
+            return z + torch.randn(z.shape)
+        return z * (1 + float(settings[0]) if settings and settings[0][0].isdigit() else 1)
+'''
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Writes the file on which the answers depend."""
+    (tmp_path / f"{NAME}.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tmp_path / f"{NAME}.txt"
+    path.write_text("", encoding="utf-8")
+    yield lambda text: path.write_text(text, encoding="utf-8") and None
+    sys.modules.pop(NAME, None)
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, settings: Callable[[str], None]) -> Callable[..., Evaluation]:
+    suite = write_suite(tmp_path / "data")
+
+    def made(model: str = f"{NAME}:Net", **options) -> Evaluation:
+        options = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)} | options
+        evaluation = new_evaluation(model, suite, **options)
+        sys.modules[NAME].SHOWN.clear()
+        return evaluation
+
+    return made
+
+
+def shown() -> int:
+    return sum(sys.modules[NAME].SHOWN)
+
+
+def answers(evaluation: Evaluation, *views: View) -> list[list[int]]:
+    tables = evaluation.engine.predictions(views)
+    return [tables[view].predicted.tolist() for view in views]
+
+
+def generation(evaluation: Evaluation) -> int:
+    return evaluation.engine.cache_keys.generation
+
+
+def test_predictions_of_another_model_are_not_used(evaluate, settings) -> None:
+    first = evaluate()
+    before = answers(first, CLEAN, SKETCH)
+    settings("turned")
+    second = evaluate()
+    assert second.classifier.fingerprint == first.classifier.fingerprint
+    turned = answers(second, CLEAN, SKETCH)
+    assert turned == [[(answer + 1) % 3 for answer in view] for view in before]
+    assert generation(second) == 2
+    (note,) = second.pop_notes()
+    largest = note.partition("differs by ")[2].partition(",")[0]
+    assert 0 < float(largest) < 1
+    assert note == (
+        f"{NAME}:Net: the stored predictions of generation 1 are not used: 9 of 9 images of clean have another "
+        f"answer now (a probability differs by {largest}, allowed 0.001). Generation 2 is used instead"
+    )
+
+
+def test_each_model_finds_its_generation_again(evaluate, settings) -> None:
+    expected = {}
+    for number, text in enumerate(["", "turned", "0.3"], start=1):
+        settings(text)
+        evaluation = evaluate()
+        expected[text] = answers(evaluation, CLEAN, SKETCH)
+        assert generation(evaluation) == number
+    for number, text in enumerate(expected, start=1):
+        settings(text)
+        evaluation = evaluate()
+        assert answers(evaluation, CLEAN, SKETCH) == expected[text]
+        assert generation(evaluation) == number
+        assert len(evaluation.pop_notes()) == number - 1
+    assert shown() == 3 * N + 6, "the clean images for each generation, and six sketches"
+
+
+def test_a_second_run_shows_sixteen_clean_images_and_eight_of_another_set(loaded_demo) -> None:
+    assert (CLEAN_IMAGES, OTHER_IMAGES) == (16, 8)
+    views = [CLEAN, *(View("corruptions", "fog", severity) for severity in (1, 2, 3))]
+    loaded_demo().engine.predictions(views)
+    second = loaded_demo()
+    sizes: list[int] = []
+    second.classifier.module.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    second.engine.predictions(views)
+    second.engine.predictions(views)
+    assert sizes == [16, 8]
+
+
+@pytest.fixture
+def loaded_demo(tmp_path: Path) -> Callable[[], Evaluation]:
+    return lambda: new_evaluation("demo", "demo", store=tmp_path / "store")
+
+
+def test_a_run_alone_shows_no_image_twice(evaluate) -> None:
+    answers(evaluate(), CLEAN, SKETCH)
+    assert shown() == N + 6
+
+
+def test_shards_that_appear_during_a_run_are_compared(evaluate, settings) -> None:
+    """Another process, which reads another version of the file, predicts at the same time."""
+    first = evaluate()
+    first.engine.determine_outputs([CLEAN])
+    settings("turned")
+    second = evaluate()
+    second.engine.stored_check._seen.update(map(second.engine.cache_keys.stored_view, (CLEAN, SKETCH)))
+    turned = answers(second, CLEAN, SKETCH)
+    assert generation(second) == 2
+    assert turned == answers(evaluate(), CLEAN, SKETCH)
+
+
+@pytest.mark.parametrize(("change", "expected"), [(1e-4, 1), (0.1, 2)])
+def test_probabilities_may_differ_by_a_thousandth(evaluate, settings, change: float, expected: int) -> None:
+    answers(evaluate(), CLEAN)
+    settings(str(change))
+    second = evaluate()
+    answers(second, CLEAN)
+    assert generation(second) == expected
+
+
+def test_the_clean_set_is_compared_for_a_run_that_does_not_need_it(evaluate, settings) -> None:
+    answers(evaluate(), CLEAN)
+    settings("turned")
+    second = evaluate()
+    answers(second, FOG)
+    assert generation(second) == 2
+
+
+def test_another_kind_of_outputs_is_another_model(evaluate, settings) -> None:
+    answers(evaluate(), CLEAN)
+    settings("probabilities")
+    second = evaluate()
+    answers(second, CLEAN)
+    assert (generation(second), second.classifier.outputs) == (2, "probabilities")
+
+
+def test_attacked_images_alone_are_not_used(evaluate) -> None:
+    first = evaluate()
+    first.engine.predictions([CLEAN, FGSM])
+    first.store.remove(*first.engine.cache_keys.shard_keys(CLEAN))
+    second = evaluate()
+    second.engine.predictions([CLEAN, FGSM])
+    assert generation(second) == 2
+    assert second.pop_notes() == [
+        f"{NAME}:Net: the stored predictions of generation 1 are not used: they are those of attacked images "
+        "alone, which cannot be compared. Generation 2 is used instead"
+    ]
+
+
+def test_a_random_model_cannot_be_compared(evaluate, settings) -> None:
+    answers(evaluate(), CLEAN)
+    settings("noisy")
+    torch.manual_seed(0)
+    with pytest.raises(InvariantError) as raised:
+        answers(evaluate(), CLEAN)
+    largest = str(raised.value).partition("differ by ")[2].partition(" ")[0]
+    assert str(raised.value) == (
+        f"{NAME}:Net: two passes over the same 9 images differ by {largest} in a probability, allowed 0.001, so "
+        "that stored predictions cannot be compared with the model. Draw no random numbers in forward(), or "
+        "name an empty store with --quba-store."
+    )
+
+
+def test_noise_that_is_the_same_for_all_classes_is_none(evaluate, settings) -> None:
+    answers(evaluate(), CLEAN)
+    settings("random")
+    second = evaluate()
+    answers(second, CLEAN)
+    assert generation(second) == 1
+
+
+def test_a_damaged_shard_is_predicted_again_in_its_generation(evaluate) -> None:
+    first = evaluate()
+    expected = answers(first, CLEAN, SKETCH)
+    entry = first.engine.cache_keys.cache_entry(first.engine.cache_keys.stored_view(CLEAN))
+    (path,) = (first.store.root / "predictions" / entry).iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    second = evaluate()
+    assert answers(second, CLEAN, SKETCH) == expected
+    assert generation(second) == 1
+
+
+class Elsewhere:
+    """An executor whose worker reads another version of the file."""
+
+    name = "elsewhere"
+
+    def __init__(self, evaluation: Evaluation, settings: Callable[[str], None]) -> None:
+        self._worker, self._settings = evaluation.engine.worker, settings
+
+    def run(self, requests: Iterator[ShardRequest]) -> Iterator[object]:
+        for request in requests:
+            self._settings("turned")
+            yield from self._worker.run(iter([request]))
+            self._settings("")
+
+    def choose_compute(self):
+        return self._worker.choose_compute()
+
+    def changed(self) -> list[object]:
+        return []
+
+
+def test_workers_that_answer_differently_are_an_error(evaluate, settings) -> None:
+    evaluation = evaluate()
+    evaluation.engine._executor = Elsewhere(evaluation, settings)
+    with pytest.raises(ModelError) as raised:
+        answers(evaluation, CLEAN)
+    assert str(raised.value).startswith(
+        f"{NAME}:Net: workers elsewhere answer differently than this process: 9 of 9 images of clean have "
+        "another answer now (a probability differs by "
+    )
+    assert str(raised.value).endswith(
+        ", allowed 0.001). Give them the same files, environment variables and libraries."
+    )
+
+
+def test_generations_have_keys_of_their_own(evaluate) -> None:
+    keys = evaluate().engine.cache_keys
+    entries = []
+    for number in (1, 2, 1):
+        keys.generation = number
+        entries.append((keys.cache_entry(CLEAN), keys.shard_key(CLEAN, 0).cache_entry))
+    assert entries[0] == entries[2] != entries[1]
+
+
+def test_the_docs_state_how_many_changes_the_check_finds() -> None:
+    """Images are chosen by their content, which knows nothing of the change."""
+    page = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
+    found = {
+        share: 100 * (1 - (1 - share / 100) ** (CLEAN_IMAGES + OTHER_IMAGES)) for share in (1, 5, 10, 25)
+    }
+    (one, one_found), *others, (most, most_found) = found.items()
+    stated = [f"{one} % of the answers in {one_found:.0f} % of the runs"]
+    stated += [f"of {share} % in {percent:.0f} %" for share, percent in others]
+    stated.append(f"of {most} % in {most_found:.1f} %")
+    assert all(text in " ".join(page.split()) for text in stated)
