@@ -214,8 +214,8 @@ class StoredCheck:
             if repeated > self._tolerance:
                 raise InvariantError(
                     f"{self._classifier.spec}: two passes over the same {len(examples)} images differ by "
-                    f"{repeated:.3g} in a probability, allowed {self._tolerance:g}, so that stored predictions "
-                    "cannot be compared with the model. Draw no random numbers in forward(), or name an "
+                    f"{repeated:.3g} in a probability, allowed {self._tolerance:g}, so that stored "
+                    "predictions cannot be compared with the model. Draw no random numbers in forward(), or name an "
                     "empty store with --quba-store."
                 )
         return Comparison(len(examples), int(changed.sum()), float(difference.max()))

@@ -114,6 +114,7 @@ def test_a_healthy_model_without_batchnorm_costs_a_few_more(loaded, checked, lis
     assert sum(sizes) == SHARD_SIZE + examination.forwards
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_stored_first_shard_is_not_predicted_again(loaded, checked, demo_suite) -> None:
     classifier = loaded("demo")
     first = examined(checked(classifier, demo_suite))

@@ -86,6 +86,7 @@ def test_the_rule_decides_on_a_cpu_and_costs_no_pass(evaluate, models, tmp_path)
     assert not (tmp_path / "store" / "compute").exists()
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_network_without_overlapping_windows_has_the_cache_keys_of_a_stated_precision(
     models, data, tmp_path
 ) -> None:
@@ -207,6 +208,7 @@ def half(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("half")
+@pytest.mark.usefixtures("without_stored_check")
 def test_half_precision_is_checked_once_and_read_by_later_runs(evaluate, models, monkeypatch) -> None:
     monkeypatch.setattr(half_precision, "flips", lambda *_: 0)
     first = evaluate()

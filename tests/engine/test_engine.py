@@ -94,6 +94,7 @@ def test_copies_of_images_are_a_group_with_one_note(evaluate, suite: Path) -> No
     ]
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_nine_dimensions_cost_the_closed_form_and_nothing_the_second_time(evaluate, models) -> None:
     first = measured(evaluate())
     assert models.COUNTS == {"forward": ALL_FORWARDS, "backward": ALL_BACKWARDS}
@@ -109,6 +110,7 @@ def test_measuring_one_by_one_costs_the_same(evaluate, models) -> None:
     assert models.COUNTS == {"forward": ALL_FORWARDS, "backward": ALL_BACKWARDS}
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_the_other_protocol_predicts_only_what_it_changes(evaluate, models) -> None:
     measured(evaluate())
     measured(evaluate(protocol="released"))
@@ -183,6 +185,7 @@ def test_labels_come_from_folder_names_and_cues_from_file_names(evaluate) -> Non
     assert cues.extra["texture"].tolist() == [0, 1, 2] * 3
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_changed_image_is_predicted_again_and_a_touched_one_is_not(evaluate, models, suite: Path) -> None:
     evaluate().outcome("accuracy")
     image = suite / "val" / "apple" / "000.png"
@@ -203,6 +206,7 @@ def test_a_moved_label_is_predicted_again(evaluate, models, suite: Path) -> None
     assert models.COUNTS["forward"] == N
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_moved_data_folder_and_its_copy_at_a_url_are_not(evaluate, models, suite, tmp_path, s3) -> None:
     evaluate().outcome("accuracy")
     moved = suite.rename(tmp_path / "moved")
@@ -357,6 +361,7 @@ def test_an_image_that_cannot_be_decoded_is_named(evaluate, suite: Path) -> None
 @pytest.mark.parametrize(
     ("model", "outputs"), [("net", "logits"), ("probabilities", "probabilities"), ("sigmoids", "sigmoids")]
 )
+@pytest.mark.usefixtures("without_stored_check")
 def test_kinds_of_outputs_are_distinguished_and_stored(evaluate, models, model: str, outputs: str) -> None:
     evaluation = evaluate(model)
     evaluation.plan(["accuracy"])

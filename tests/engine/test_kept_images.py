@@ -144,6 +144,7 @@ def test_a_damaged_file_changes_nothing_and_is_made_again(evaluate, decoded, tmp
     np.testing.assert_array_equal(found.confidence, before.confidence)
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_corruptions_of_a_damaged_file_decode_each_image_once(evaluate, decoded, tmp_path: Path) -> None:
     evaluate().engine.predictions([CLEAN])
     (path,) = kept(tmp_path)

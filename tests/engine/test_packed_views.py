@@ -77,6 +77,7 @@ def unpacked(
     return predictions
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_every_view_is_one_file(evaluate, models) -> None:
     first = evaluate()
     first.plan(PUBLISHED_DIMENSIONS)
@@ -90,6 +91,7 @@ def test_every_view_is_one_file(evaluate, models) -> None:
     assert models.COUNTS == {"forward": 0, "backward": 0}
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_shards_of_a_complete_view_are_packed_by_its_reader(evaluate, models, unpacked) -> None:
     for _ in range(2):
         evaluation = evaluate()
@@ -100,6 +102,7 @@ def test_shards_of_a_complete_view_are_packed_by_its_reader(evaluate, models, un
         assert evaluation.engine.pop_repairs() == []
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_run_resumes_where_another_stopped(evaluate, models, unpacked) -> None:
     evaluation = evaluate()
     keys = evaluation.engine.cache_keys.shard_keys(CLEAN)
@@ -116,6 +119,7 @@ def test_some_shards_of_a_view_stay_files_of_their_own(evaluate) -> None:
     assert len(files_of(evaluation, CLEAN)) == 3
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_some_shards_of_a_packed_view(evaluate, models, unpacked) -> None:
     evaluate().engine.predictions(VIEWS)
     part = evaluate().engine.predictions([CLEAN], shards=range(1, 2))[CLEAN]
@@ -140,6 +144,7 @@ def test_a_damaged_view_is_predicted_again(evaluate, models, unpacked, damage: s
     assert files_of(evaluation, CLEAN) == [path]
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_damaged_shard_of_its_own_is_predicted_again_alone(evaluate, models, unpacked) -> None:
     evaluation = evaluate()
     path = files_of(evaluation, CLEAN)[1]

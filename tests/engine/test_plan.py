@@ -91,6 +91,7 @@ def test_released_attacks_make_the_planned_passes(evaluate) -> None:
     assert counted(evaluation, [CLEAN, PGD]) == (12 * N, 10 * N)
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_what_is_in_the_store_needs_no_pass(evaluate) -> None:
     evaluate().engine.predictions([CLEAN, FOG])
     evaluation = evaluate()

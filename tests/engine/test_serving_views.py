@@ -103,6 +103,7 @@ def test_predictions_are_those_of_the_application(evaluate: Make) -> None:
     assert np.abs(app - own).max() > 1e-3 < np.abs(floats - own).max()
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_second_run_predicts_nothing(evaluate: Make) -> None:
     requests = [ServingRequest(name, "agreement") for name in ("app", "floats")]
 

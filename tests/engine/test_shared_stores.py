@@ -52,6 +52,7 @@ def evaluate(
     return made
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_another_machine_predicts_nothing(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
     first = evaluate("first")
     before = first.engine.predictions(VIEWS)
@@ -67,6 +68,7 @@ def test_another_machine_predicts_nothing(evaluate: Callable[..., Evaluation], m
     assert sum(file.name.startswith("predictions/") for file in stored) == len(VIEWS)
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_damaged_object_is_predicted_again(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
     first = evaluate("first")
     before = first.engine.predictions([CLEAN])[CLEAN]
