@@ -227,12 +227,11 @@ def is_same(before: RunValue, after: RunValue) -> bool:
         for sample, influences in before.influences.items()
     ):
         return False
-    if before.outputs is None or after.outputs is None:
-        return before.fingerprint == after.fingerprint != ""
-    if before.outputs == after.outputs:
-        return True
-    outputs, others = (None if run.answers is None else run.answers.outputs for run in (before, after))
-    return outputs is not None and outputs == others
+    clean = [None if run.answers is None else run.answers.outputs for run in (before, after)]
+    known = [pair for pair in ((before.outputs, after.outputs), clean) if None not in pair]
+    if known:
+        return any(first == second for first, second in known)
+    return before.fingerprint == after.fingerprint != ""
 
 
 def _no_change(before: RunValue, value: float, flips: Discordance | None = None) -> Change:

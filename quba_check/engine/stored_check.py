@@ -8,7 +8,7 @@ a model's predictions: one that the model does not confirm is left alone, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,21 +33,6 @@ TOLERANCE = {"fp32": 1e-3, "bf16": 2e-2, "fp16": 2e-2}
 
 PredictAgain = Callable[[View, Sequence[Example], bool], tuple[ShardArrays, Tensor]]
 """See `Worker.predict_again`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two answers to the same images.
-
-    Attributes:
-        images: number of images.
-        changed: number of images with another answer.
-        largest: largest difference of a probability.
-    """
-
-    images: int
-    changed: int
-    largest: float
 
 
 class StoredCheck:
@@ -107,9 +92,10 @@ class StoredCheck:
             ModelError: workers elsewhere answer differently than this process.
             QubaError: an image or the store fails.
         """
-        views = [view for view in {*views, *self._clean} if again or view not in self._seen]
+        given = {*views, *self._clean}
+        views = [view for view in given if again or view not in self._seen]
         first = self._cache_keys.generation
-        while len(self._confirmed) < 2 and (difference := self._difference(views)) is not None:
+        while len(self._confirmed) < 2 and (difference := self._difference(views)):
             if self.of_workers:
                 raise ModelError(
                     f"{self._classifier.spec}: workers elsewhere answer differently than this process: "
@@ -118,7 +104,9 @@ class StoredCheck:
             number = self._cache_keys.generation
             self._cache_keys.generation = number + 1
             self._classifier.outputs = self._classifier.stated_outputs
+            views = list(given)
             self._confirmed.clear()
+            self._seen.clear()
             self._tables.forget()
             self._tables.repair_notes.append(
                 f"{self._classifier.name}: the stored predictions of generation {number} are not used: "
@@ -133,26 +121,20 @@ class StoredCheck:
         stored = self._cache_keys.stored_view(CLEAN)
         return [stored, replace(stored, logits=False)] if self._suite.missing(CLEAN) is None else []
 
-    def _difference(self, views: Sequence[View]) -> str | None:
-        """Return how the model differs from the stored predictions of views, None if it confirms them."""
+    def _difference(self, views: Sequence[View]) -> str:
+        """Return how the model differs from the stored predictions of views; empty if it confirms them."""
         for is_clean, most in ((True, CLEAN_IMAGES), (False, OTHER_IMAGES)):
             candidates = [
                 view for view in views if view.attack is None and (view.set == CLEAN_SET) == is_clean
             ]
             for view in sorted(candidates, key=self._cache_keys.cache_entry):
-                if is_clean in self._confirmed:
-                    break
-                if (compared := self._compare(view, most)) is None:
-                    continue
-                if compared.changed:
-                    return (
-                        f"{compared.changed} of {compared.images} images of {view} have another answer now "
-                        f"(a probability differs by {compared.largest:.3g}, allowed {self._tolerance:g})"
-                    )
-                self._confirmed.add(is_clean)
+                if is_clean not in self._confirmed and (difference := self._compare(view, most)) is not None:
+                    if difference:
+                        return difference
+                    self._confirmed.add(is_clean)
         if not self._confirmed and any(view.attack and self._others(view) for view in views):
             return "they are those of attacked images alone, which cannot be compared"
-        return None
+        return ""
 
     @property
     def _tolerance(self) -> float:
@@ -173,8 +155,11 @@ class StoredCheck:
         compared = self.of_workers or stored.keys() - self.own
         return [key for place, key in stored.items() if place in compared]
 
-    def _compare(self, view: View, most: int) -> Comparison | None:
-        """Compare stored images of a view with those predicted now; None if none is stored.
+    def _compare(self, view: View, most: int) -> str | None:
+        """Return how answers differ from those of stored images of a view.
+
+        Returns:
+            Empty if none differs; None if no image is stored.
 
         Raises:
             InvariantError: two passes of the model differ.
@@ -198,27 +183,31 @@ class StoredCheck:
                 self._classifier.outputs = known
         return None
 
-    def _compared(self, view: View, examples: Sequence[Example], stored: ShardArrays) -> Comparison:
+    def _compared(self, view: View, examples: Sequence[Example], stored: ShardArrays) -> str:
         try:
             answers, logits = self._predict_again(view, examples, False)
-        except ModelError:  # predicting them reports it
-            return Comparison(len(examples), len(examples), 1.0)
+        except ModelError as error:  # a kind of outputs, or a failure that the predictions then report
+            return str(error)
         difference = _largest_difference(answers, stored)
         changed = difference > self._tolerance
         if self._suite.facts.spaces.get(view.set) is None:
             highest = probabilities(logits).topk(2).values
             is_clear = (highest[:, 0] - highest[:, 1] > self._tolerance).cpu().numpy()
             changed |= is_clear & (answers["top1"] != stored["top1"])
-        if changed.any():
-            repeated = _largest_difference(answers, self._predict_again(view, examples, True)[0]).max()
-            if repeated > self._tolerance:
-                raise InvariantError(
-                    f"{self._classifier.spec}: two passes over the same {len(examples)} images differ by "
-                    f"{repeated:.3g} in a probability, allowed {self._tolerance:g}, so that stored "
-                    "predictions cannot be compared with the model. Draw no random numbers in forward(), or name an "
-                    "empty store with --quba-store."
-                )
-        return Comparison(len(examples), int(changed.sum()), float(difference.max()))
+        if not changed.any():
+            return ""
+        repeated = _largest_difference(answers, self._predict_again(view, examples, True)[0]).max()
+        if repeated > self._tolerance:
+            raise InvariantError(
+                f"{self._classifier.spec}: two passes over the same {len(examples)} images differ by "
+                f"{repeated:.3g} in a probability, allowed {self._tolerance:g}, so that stored predictions "
+                "cannot be compared with the model. Draw no random numbers in forward(), or name an empty "
+                "store with --quba-store."
+            )
+        return (
+            f"{changed.sum()} of {len(examples)} images of {view} have another answer now (a probability "
+            f"differs by {difference.max():.3g}, allowed {self._tolerance:g})"
+        )
 
 
 def _largest_difference(answers: ShardArrays, others: ShardArrays) -> NDArray[np.float64]:

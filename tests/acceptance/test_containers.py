@@ -81,6 +81,7 @@ def containers(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return write_containers(tiny_data, tmp_path_factory.mktemp("containers") / "data")
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
     judge_cold: Judge, measured: Measured, containers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +103,7 @@ def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
     assert judge_cold.passes() == closed_form(runs=2)
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_another_pixel_in_a_container_is_predicted_again(
     judge: Judge, containers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

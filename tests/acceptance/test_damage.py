@@ -20,6 +20,7 @@ def shard_of(store: Path, view: str) -> Path:
     raise AssertionError(view)
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_damaged_artefact_is_named_and_made_again(judge: Judge) -> None:
     assert judge("thresholds/x.yaml", "--quba-report=before.json").ret == pytest.ExitCode.OK
     path = shard_of(judge.store, "sketch")

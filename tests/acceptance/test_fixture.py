@@ -9,6 +9,7 @@ import pytest
 from acceptance.runs import CLEAN_IMAGES, Judge, Project, examined
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_with_and_without_a_threshold_file(judge: Judge) -> None:
     judge.write(
         "test_own.py",

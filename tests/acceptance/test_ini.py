@@ -8,6 +8,7 @@ import pytest
 from acceptance.runs import Judge, examined, usage_error
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_each_option_has_its_twin(judge: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QUBA_DATA")
     monkeypatch.delenv("QUBA_STORE")

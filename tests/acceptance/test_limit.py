@@ -41,6 +41,7 @@ def test_it_is_recorded_reported_and_the_same_for_every_model(judge_cold: Judge)
     assert other["suite"]["fingerprint"] == record["suite"]["fingerprint"]
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_the_whole_run_takes_no_shard_of_a_limited_one(judge_cold: Judge) -> None:
     judge_cold.write("thresholds/x.yaml", FILE)
     limited = run(judge_cold, "--quba-limit=6")
@@ -53,6 +54,7 @@ def test_the_whole_run_takes_no_shard_of_a_limited_one(judge_cold: Judge) -> Non
     }  # the small sets are whole in both
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_a_limit_above_all_sets_is_none(judge: Judge) -> None:
     assert run(judge, "--quba-limit=1000")["measurements"]["accuracy"]["n"] == 9
     assert judge.passes() == {"forward": examined()}

@@ -11,6 +11,7 @@ from support.tiny import MANIFEST
 FILE = "schema: 1\ndimensions:\n  corruption_robustness: {min: 0.1}\n"
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_it_costs_one_pass_an_image_and_is_marked(
     judge_cold: Judge, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def test_each_is_measured_judged_and_recorded(judge: Judge) -> None:
     one.assert_outcomes(passed=1)
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_equal_models_each_leave_a_record(judge: Judge) -> None:
     result = judge("thresholds/x.yaml", "--model=nets:twin", "--quba-report=record.json")
     assert result.ret == pytest.ExitCode.OK

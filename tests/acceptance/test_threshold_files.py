@@ -74,6 +74,7 @@ def test_testpaths_are_for_runs_without_a_model(judge: Judge) -> None:
     judge("-v", model=None).stdout.fnmatch_lines("tests/test_own.py::test_own PASSED*")
 
 
+@pytest.mark.usefixtures("without_stored_check")
 def test_files_of_two_protocols_make_two_records(judge_cold: Judge) -> None:
     judge_cold.write("thresholds/x.yaml", ACCURACY)
     judge_cold.write("thresholds/y.yaml", RELEASED)

@@ -124,6 +124,23 @@ def test_a_second_run_predicts_nothing(evaluate: Make) -> None:
     assert [row[:2] for row in first.tables["steps"].rows if row[1] == "decode"] == [("app", "decode")]
 
 
+def test_a_call_that_reads_another_file_has_another_generation(evaluate: Make, tmp_path: Path) -> None:
+    shop = SHOP.replace("/ 100", "/ json.loads(Path(__file__).with_name('scale.json').read_text())")
+    (tmp_path / "shop_images.py").write_text(f"import json\nfrom pathlib import Path\n{shop}")
+
+    def scaled(scale: int) -> tuple[np.ndarray, list[str]]:
+        (tmp_path / "scale.json").write_text(str(scale))
+        evaluation = evaluate()
+        return served(evaluation, "floats"), evaluation.pop_notes()
+
+    first, other, again = map(scaled, (100, 20, 100))
+    assert first[1] == again[1] == []
+    assert np.array_equal(first[0], again[0])
+    assert np.abs(first[0] - other[0]).max() > 1e-3
+    (note,) = other[1]
+    assert "the stored predictions of generation 1 are not used: 6 of 6 images of clean have another" in note
+
+
 def test_pipelines_leave_other_keys_as_they_are(evaluate: Make) -> None:
     plain, declared = evaluate(""), evaluate()
     assert plain.engine.cache_keys.cache_entry(CLEAN) == declared.engine.cache_keys.cache_entry(CLEAN)

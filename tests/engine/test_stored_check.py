@@ -107,7 +107,8 @@ def test_predictions_of_another_model_are_not_used(evaluate, settings) -> None:
     assert 0 < float(largest) < 1
     assert note == (
         f"{NAME}:Net: the stored predictions of generation 1 are not used: 9 of 9 images of clean have "
-        f"another answer now (a probability differs by {largest}, allowed 0.001). Generation 2 is used instead"
+        f"another answer now (a probability differs by {largest}, allowed 0.001). Generation 2 is used "
+        "instead"
     )
 
 
@@ -207,9 +208,9 @@ def test_a_random_model_cannot_be_compared(evaluate, settings) -> None:
         answers(evaluate(), CLEAN)
     largest = str(raised.value).partition("differ by ")[2].partition(" ")[0]
     assert str(raised.value) == (
-        f"{NAME}:Net: two passes over the same 9 images differ by {largest} in a probability, allowed 0.001, "
-        "so that stored predictions cannot be compared with the model. Draw no random numbers in forward(), or "
-        "name an empty store with --quba-store."
+        f"{NAME}:Net: two passes over the same 9 images differ by {largest} in a probability, allowed "
+        "0.001, so that stored predictions cannot be compared with the model. Draw no random numbers in "
+        "forward(), or name an empty store with --quba-store."
     )
 
 
