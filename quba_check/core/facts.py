@@ -93,7 +93,7 @@ class SuiteFacts:
         """
         is_scored = view.set == CLEAN_SET or view.set.startswith(UNKNOWN_PREFIX)
         needs_logits = self.unknown_score != "max_probability" and is_scored and view.attack is None
-        return ("logsumexp",) if needs_logits or view.logits else ()
+        return ("logsumexp", "max_logit") if needs_logits or view.logits else ()
 
     def class_names_of(self, set_name: str) -> tuple[str, ...]:
         """Return the names of the classes of a set; empty if they are unknown."""

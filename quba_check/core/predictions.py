@@ -52,8 +52,8 @@ class Predictions:
         extra: further columns by name, each (N,): `texture` (class of the second cue, cue-conflict sets),
             `zero_gradient` (bool, FGSM), `always_right` (bool, PGD: correct at the start and at every
             iterate), `moved` and `moved_share` (float32, attacks under `released`: largest |δ| in pixel
-            units, and the share of pixel values moved by more than ε), `logsumexp` (float32, of the logits,
-            if the score of unknown sets needs it), `name` (file of the image, unknown sets).
+            units, and the share of pixel values moved by more than ε), `logsumexp` and `max_logit` (float32,
+            of the logits, if a score needs them), `name` (file of the image, unknown sets).
         group: (N,) int64, identifier of the group of each image, such as a patient, or the image and its
             copies. Equal ones in several views are one group. None if each image is its own group.
         acceptable: (N, K) int64, the classes that are right, `label` first, padded with `NO_CLASS`; None if

@@ -52,7 +52,7 @@ class View:
         attack: the adversarial attack applied to the images, if any.
         space: label space of labels and predictions; None is the one that the set declares.
         columns: `probabilities` keeps the N × C table of class probabilities next to the other columns.
-        logits: True to keep the logsumexp of the logits as well.
+        logits: True to keep the logsumexp and the largest of the logits as well.
         variant: the model that predicts: empty for the judged one, `reference` for the one that it is
             compared with, or the judged one behind a serving pipeline, `serving/NAME`.
 

@@ -45,4 +45,6 @@ def image_scores(
         raise UnmeasurableError(
             f"the score {score} needs logits, and the outputs of the model are {outputs}; {remedy}"
         )
-    return max_logit(table.confidence, logsumexp) if score == "max_logit" else energy(logsumexp)
+    return (
+        max_logit(table.extra["max_logit"].astype(np.float32)) if score == "max_logit" else energy(logsumexp)
+    )

@@ -52,7 +52,7 @@ class CacheKeys:
     protocols, and is predicted once for both.
 
     Attributes:
-        keeps_logits: True if the clean set keeps the logsumexp of its logits.
+        keeps_logits: True if the clean set keeps the logsumexp and the largest of its logits.
         generation: number of the stored predictions of this fingerprint that are in use, from 1.
     """
 

@@ -244,8 +244,10 @@ class Worker:
         else:
             logits = raw if view.attack == "pgd" else self.classifier.logits(raw)
         arrays = shard_arrays(view, self._spaces(view), self._protocol, task.examples, logits)
-        for name in self._suite.facts.score_columns(view):
-            arrays[name] = logits.detach().cpu().double().logsumexp(dim=1).float().numpy()
+        if self._suite.facts.score_columns(view):
+            z = logits.detach().cpu()
+            arrays["logsumexp"] = z.double().logsumexp(dim=1).float().numpy()
+            arrays["max_logit"] = z.float().amax(dim=1).numpy()
         return arrays if view.attack is None else arrays | attack_arrays(outputs, arrays)
 
     def _result(self, task: ShardTask) -> ShardResult:

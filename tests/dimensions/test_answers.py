@@ -27,6 +27,8 @@ def predictions(confidence=CONFIDENCE, correct=CORRECT, logsumexp=None, group=No
     """Two classes; the answer is the first class."""
     n, p = len(confidence), np.array(confidence, np.float32)
     extra = {} if logsumexp is None else {"logsumexp": np.array(logsumexp, np.float32)}
+    if logsumexp is not None:
+        extra["max_logit"] = np.log(p) + extra["logsumexp"]
     label = np.where(correct, 0, 1)
     columns = np.arange(n), label, np.zeros(n, np.int64), p, np.where(correct, p, 1 - p)
     return Predictions(*columns, np.stack([p, 1 - p], axis=1), extra=extra, group=group)

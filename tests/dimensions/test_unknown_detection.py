@@ -28,6 +28,8 @@ def table(confidence, logsumexp=None, names=None):
     extra |= {} if names is None else {"name": np.array(names)}
     label, predicted = np.full(n, NO_CLASS), np.arange(n) % 2
     p = np.array(confidence, np.float32)
+    if logsumexp is not None:
+        extra["max_logit"] = np.log(p) + extra["logsumexp"]
     return Predictions(np.arange(n), label, predicted, p, np.full(n, np.nan, np.float32), extra=extra)
 
 

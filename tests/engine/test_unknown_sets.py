@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from support.evaluations import new_evaluation
 
@@ -88,6 +90,7 @@ def test_columns_of_images_of_no_class(evaluate: Evaluate) -> None:
     assert table.predicted.tolist() == [0, 0]
     logits = np.array([[90, 80, 70], [250, 240, 0]]) / 255 * 12
     assert table.extra["logsumexp"] == pytest.approx(np.log(np.exp(logits).sum(axis=1)), abs=1e-5)
+    assert table.extra["max_logit"] == pytest.approx(logits.max(axis=1), abs=1e-5)
     assert evaluation.measure("unknown_detection").value == 0.5  # one is below the clean images, one above
 
 
@@ -98,6 +101,19 @@ def test_scores_are_of_the_classes_that_count(evaluate: Evaluate, tmp_path: Path
     logsumexp = evaluation.engine.predictions([NEAR])[NEAR].extra["logsumexp"]
     expected = [math.log(sum(math.exp(red / 255 * 12) for red in reds)) for reds in ((90, 70), (250, 0))]
     assert logsumexp == pytest.approx(expected, abs=1e-5)
+
+
+def test_ties_of_the_largest_logit_stay_ties(evaluate: Evaluate, tmp_path: Path) -> None:
+    """Twenty images have one largest logit, next to others of any size."""
+    for number in range(20):
+        write(tmp_path / f"data/val/ant/tied{number}.png", [220, 10 * number, 219 - number])
+    evaluation = evaluate("")
+    largest = float(torch.tensor([220.0]).div(255).mul(12))
+    evaluation.plan(["answers"], requests=[request := AnswerRequest("share", "max_logit", largest)])
+    assert evaluation.measure("answers").parts[request.name].value == 20 / 23
+    above = replace(request, threshold=float(np.nextafter(np.float32(largest), np.float32(99))))
+    evaluation.plan(["answers"], requests=[above])
+    assert evaluation.measure("answers").parts[above.name].value == 0
 
 
 def test_only_scores_of_logits_change_keys(evaluate: Evaluate) -> None:
