@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import MASKED, Measurement
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, most_frequent_class
 from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.dimensions._ratios import (
@@ -31,6 +31,10 @@ from quba_check.stats.estimate import Estimate
 
 ZERO_GRADIENTS = 0.01
 """Share of images without an input gradient above which the value is marked as masked."""
+SATURATED = 1e-6
+"""Distance from 1 of a confidence that is rounded to 1, where the gradient of the loss vanishes."""
+SAME = 1e-3
+"""Largest difference of equal confidences, relative to their distance from 1."""
 SURER = 0.25
 """Share of the correctly classified clean images for which an attack may raise the confidence."""
 STANDARD_ERRORS = 2
@@ -98,7 +102,7 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
         "worst_case": Ratio(_correct_throughout(predictions), clean.correct, CLEAN).quantity(),
         "zero_gradient": share(fgsm.extra["zero_gradient"].astype(np.bool_), CLEAN),
     }
-    masked = tuple(_signs_of_masking(clean, fgsm, pgd))
+    masked = tuple(_signs_of_masking(predictions))
     notes = (
         *(f"{MASKED}{sign}" for sign in masked),
         *_overshoot_notes(fgsm, pgd),
@@ -107,11 +111,39 @@ def measure(predictions: Tables, _facts: Facts) -> Measurement:
     return Measurement.of("adversarial_robustness", whole, parts=parts, notes=notes, masked=masked)
 
 
-def _signs_of_masking(clean: Predictions, fgsm: Predictions, pgd: Predictions) -> Iterator[str]:
+def has_constant_output(
+    zero_gradient: NDArray[np.bool_], predicted: NDArray[np.int64], confidence: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Return the images without a gradient that share the most frequent constant output.
+
+    A network has one such output where all units of a layer are dead: the gradient is zero because there is
+    nothing to hide. Rounded or clipped values give outputs that differ between images. A confidence of 1 is
+    no such output, since a saturated loss hides the gradient.
+
+    Args:
+        zero_gradient: (N,) True for images without an input gradient.
+        predicted: (N,) predicted class.
+        confidence: (N,) its probability.
+
+    Returns:
+        (N,) bool.
+    """
+    if not zero_gradient.any():
+        return zero_gradient
+    candidates = zero_gradient & (predicted == most_frequent_class(predicted[zero_gradient])[0])
+    constant = float(np.median(confidence[candidates]))
+    sharing = candidates & (np.abs(confidence - constant) <= SAME * (1 - constant))
+    return sharing & (constant < 1 - SATURATED and np.count_nonzero(sharing) > 1)
+
+
+def _signs_of_masking(predictions: Tables) -> Iterator[str]:
     """Yield signs that gradients mislead the attacks, which then overstate robustness."""
-    zero_share = float(fgsm.extra["zero_gradient"].astype(np.float64).mean())
-    if zero_share > ZERO_GRADIENTS:
-        yield f"{zero_share:.1%} of images have no input gradient".replace("%", " %")
+    clean, fgsm, pgd = predictions[CLEAN], predictions[FGSM], predictions[PGD]
+    is_zero = fgsm.extra["zero_gradient"].astype(np.bool_)
+    is_constant = has_constant_output(is_zero, clean.predicted, clean.confidence)
+    is_constant &= _correct_throughout(predictions) | ~clean.correct  # else an answer can be changed
+    if float((is_zero & ~is_constant).mean()) > ZERO_GRADIENTS:
+        yield f"{float(is_zero.mean()):.1%} of images have no input gradient".replace("%", " %")
     if _is_above(pgd.correct, fgsm.correct):
         weak, strong = format_distinct(pgd.accuracy, fgsm.accuracy, "fraction")
         yield f"PGD is weaker than FGSM (acc {weak} > {strong})"

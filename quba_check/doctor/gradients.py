@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from quba_check.dimensions.adversarial_robustness import SURER, ZERO_GRADIENTS
+from quba_check.dimensions.adversarial_robustness import SURER, ZERO_GRADIENTS, has_constant_output
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, binomial_tail
 from quba_check.doctor.subject import BATCH, ModelUnderTest
@@ -45,10 +45,12 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         yield _finding(n, f"{DIMENSION} cannot be measured: {error}.")
         return
     clean = torch.cat([part.logits for part in parts])
-    n_zero = sum(int(part.is_zero.sum()) for part in parts)
-    if binomial_tail(n_zero, n, ZERO_GRADIENTS) < ALPHA:
+    is_zero = torch.cat([part.is_zero for part in parts]).cpu().numpy()
+    confidence, predicted = clean.softmax(dim=1).max(dim=1)
+    hidden = is_zero & ~has_constant_output(is_zero, predicted.cpu().numpy(), confidence.cpu().numpy())
+    if binomial_tail(int(hidden.sum()), n, ZERO_GRADIENTS) < ALPHA:
         yield _finding(
-            n, f"{classifier.spec}: {n_zero} of {n} images have no input gradient to attack along."
+            n, f"{classifier.spec}: {is_zero.sum()} of {n} images have no input gradient to attack along."
         )
         return
     with torch.no_grad():

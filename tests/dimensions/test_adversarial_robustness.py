@@ -91,10 +91,46 @@ def test_a_model_that_an_attack_defeats_is_at_zero():
     ],
 )
 def test_images_without_gradient_mask(flat, notes):
-    measured = ADVERSARIAL.measure(
-        tables(first(90, 100), first(50, 100), first(40, 100), zero_gradient=first(flat, 100)), FACTS
+    views = tables(first(90, 100), first(50, 100), first(40, 100), zero_gradient=first(flat, 100))
+    views[CLEAN] = replace(views[CLEAN], confidence=np.linspace(0.5, 0.9, 100, dtype=np.float32))
+    assert ADVERSARIAL.measure(views, FACTS).notes == notes
+
+
+CONSTANT = np.full(100, 0.6, np.float32)
+FIVE = ("5.0 % of images have no input gradient",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "signs"),
+    [
+        ({}, ()),  # one constant output
+        ({"confidence": CONSTANT + 1e-7 * np.arange(100, dtype=np.float32)}, ()),  # but for rounding
+        ({"confidence": np.ones(100, np.float32)}, FIVE),  # the loss is saturated
+        ({"confidence": CONSTANT + 1e-3 * np.arange(100, dtype=np.float32)}, FIVE),  # rounded inputs
+        ({"predicted": np.arange(100) % 2}, FIVE),  # two constants, such as those of clipped logits
+    ],
+)
+def test_a_constant_output_hides_no_gradient(changes, signs):
+    """Five images have no gradient; two of them are an exception that is too many."""
+    views = tables(first(90, 100), first(50, 100), first(40, 100), zero_gradient=first(5, 100))
+    views[CLEAN] = replace(views[CLEAN], **{"confidence": CONSTANT} | changes)
+    assert ADVERSARIAL.measure(views, FACTS).masked == signs
+
+
+@pytest.mark.parametrize(("fooled", "signs"), [(1, ()), (2, FIVE)])
+def test_a_constant_output_whose_answer_changes_near_the_image_masks(fooled, signs):
+    """PGD begins at a random point; two of 100 images that it changes are more than 1 %."""
+    always_right = [fooled <= i < 40 for i in range(100)]
+    views = tables(
+        first(90, 100), first(50, 100), always_right, always_right=always_right, zero_gradient=first(5, 100)
     )
-    assert measured.notes == notes
+    views[CLEAN] = replace(views[CLEAN], confidence=CONSTANT)
+    assert ADVERSARIAL.measure(views, FACTS).masked == signs
+
+
+def test_one_image_shares_no_output():
+    views = tables(first(9, 10), first(5, 10), first(4, 10), zero_gradient=first(1, 10))
+    assert ADVERSARIAL.measure(views, FACTS).masked == ("10.0 % of images have no input gradient",)
 
 
 @pytest.mark.parametrize(
