@@ -123,7 +123,7 @@ def has_constant_output(
     Args:
         zero_gradient: (N,) True for images without an input gradient.
         predicted: (N,) predicted class.
-        confidence: (N,) its probability.
+        confidence: (N,) its probability, in [0, 1].
 
     Returns:
         (N,) bool.
@@ -132,7 +132,7 @@ def has_constant_output(
         return zero_gradient
     candidates = zero_gradient & (predicted == most_frequent_class(predicted[zero_gradient])[0])
     constant = float(np.median(confidence[candidates]))
-    sharing = candidates & (np.abs(confidence - constant) <= SAME * (1 - constant))
+    sharing: NDArray[np.bool_] = candidates & (np.abs(confidence - constant) <= SAME * (1 - constant))
     return sharing & (constant < 1 - SATURATED and np.count_nonzero(sharing) > 1)
 
 

@@ -12,10 +12,13 @@ from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest
 
 _PEAKED = 0.5
 _STRAY = 1e-3
+_NEAR = 0.02
+"""Distance from 1 of the sum of a row that quantisation or another rounding can explain."""
+_NEARLY_ALL = 0.9
 
 
 def check(subject: ModelUnderTest) -> Iterator[Finding]:
-    """Report outputs of another kind than stated, and softmax applied twice.
+    """Report outputs of another kind than stated or guessed, and softmax applied twice.
 
     Log-probabilities are logits with normalised rows, and are not reported. In the short form, a few images
     decide whether more are shown.
@@ -29,6 +32,9 @@ def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
     raw = subject.raw(subject.sample(limit=limit))
     stated, observed = subject.classifier.stated_outputs, subject.observed_outputs
     low, high = float(raw.min()), float(raw.max())
+    sums = raw.sum(dim=1)
+    near = int(((sums - 1).abs() <= _NEAR).sum())
+    is_near = near >= _NEARLY_ALL * len(raw)
     if stated == "logits" and observed == "probabilities":
         yield subject.finding(
             "outputs",
@@ -37,8 +43,16 @@ def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
             "and every row sums to 1",
             "state outputs: probabilities instead of logits (quba_config or the preprocessing file)",
         )
-    elif stated is not None and subject.contradicts(stated):
-        sums = raw.sum(dim=1)
+    elif stated is None and observed != "logits" and is_near != (observed == "probabilities"):
+        yield subject.finding(
+            "outputs",
+            f"the outputs are taken for {observed}, but {'nearly' if is_near else 'not'} all rows sum to 1.",
+            f"on {len(raw)} clean images {near} rows sum to 1 within {_NEAR:g}; all sums are "
+            f"{float(sums.min()):.3g} … {float(sums.max()):.3g}",
+            "state outputs: probabilities, or sigmoids (quba_config or the preprocessing file)",
+            severity="remark",
+        )
+    elif stated is not None and subject.contradicts(stated) and not (is_near and observed == "sigmoids"):
         yield subject.finding(
             "outputs",
             f"the outputs are stated to be {stated}, but they are {observed}.",

@@ -22,7 +22,7 @@ from quba_check.engine.engine import Engine
 from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
-from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, output_kind, to_logits
+from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.suites.suite import Example, Suite
 
@@ -226,7 +226,7 @@ class ModelUnderTest:
     def observed_outputs(self) -> OutputKind:
         """Kind of the model's outputs for clean images."""
         examples = self.sample(limit=PROBE if self.short else BATCH)
-        return output_kind(self.raw(examples), half=self.classifier.precision != "fp32")
+        return self.classifier.output_kind(self.raw(examples))
 
     def contradicts(self, stated: OutputKind) -> bool:
         """True if the observed outputs cannot be of the stated kind."""

@@ -346,7 +346,7 @@ def model_identity(classifier: Classifier) -> dict[str, Any]:
     return {
         "fingerprint": classifier.fingerprint,
         "preparation": preprocessing,
-        "outputs": classifier.stated_outputs,
+        "outputs": classifier.stated_outputs or classifier.output_step or None,
         "libraries": dict(library_versions()),
     }
 

@@ -22,7 +22,7 @@ from quba_check.engine.shard_task import Owner, ShardTask, add_outputs, images_b
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 from quba_check.models.device import row_index
-from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL, output_kind
+from quba_check.models.outputs import OUTPUT_KINDS, SPECIFIC_TO_GENERAL
 
 Report = Callable[[View, int, int], None]
 """Called after every pass of a batch: view, finished images, forward and backward passes in images."""
@@ -224,14 +224,17 @@ class Passes:
         """
         classifier = self._classifier
         if classifier.outputs is None:
-            classifier.outputs = output_kind(raw.detach(), half=classifier.precision != "fp32")
+            classifier.outputs = classifier.output_kind(raw)
+        stated = classifier.stated_outputs
         if classifier.outputs != "logits":
-            kind = output_kind(raw.detach(), half=classifier.precision != "fp32")
-            if SPECIFIC_TO_GENERAL.index(kind) > SPECIFIC_TO_GENERAL.index(classifier.outputs):
+            kind = classifier.output_kind(raw)
+            is_other = SPECIFIC_TO_GENERAL.index(kind) > SPECIFIC_TO_GENERAL.index(classifier.outputs)
+            if is_other and (stated is None or kind == "logits"):
                 raise ModelError(
-                    f"{classifier.spec}: the outputs were taken for {classifier.outputs}, but those for "
-                    f"{view} are {kind}. State their kind in quba_config['outputs']: "
-                    f"{', '.join(OUTPUT_KINDS)}."
+                    f"{classifier.spec}: the outputs were taken for {classifier.outputs}"
+                    f"{' as stated' if stated else ''}, but those for {view} are {kind}. State outputs: "
+                    f"{kind if stated else ', '.join(OUTPUT_KINDS)}, in quba_config or the "
+                    "preprocessing file."
                 )
         return classifier.logits(raw)
 

@@ -33,7 +33,7 @@ from quba_check.engine.shard_task import Owner, ShardTask
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
-from quba_check.models.outputs import check_finite, output_kind
+from quba_check.models.outputs import check_finite
 from quba_check.storage.image_cache import ImageCache
 from quba_check.storage.shard import ShardKey, encode_shards
 from quba_check.storage.store import Store
@@ -192,7 +192,7 @@ class Worker:
         for _ in self._predicted(task.view.attack, [task]):
             pass
         raw = task.outputs["raw"]
-        self.classifier.outputs = output_kind(raw, half=self.classifier.precision != "fp32")
+        self.classifier.outputs = self.classifier.output_kind(raw)
 
     def _predicted(self, attack: str | None, tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
         """Yield tasks of one kind when the outputs of their images are complete."""

@@ -44,10 +44,10 @@ def margin(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def max_logit(largest: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Largest logit, any finite number.
+    """Largest logit.
 
     Args:
-        largest: (n,) largest logit.
+        largest: (n,) largest logit, any finite number.
 
     Returns:
         (n,) scores.

@@ -16,7 +16,7 @@ from quba_check.messages import one_line
 from quba_check.models.compute import CHANNELS_LAST, PLAIN, RULE, ComputeSettings
 from quba_check.models.guard import Guard
 from quba_check.models.memory_format import ConvolutionWeights
-from quba_check.models.outputs import OutputKind, check_finite, check_outputs, to_logits
+from quba_check.models.outputs import OutputKind, check_finite, check_outputs, output_kind, to_logits
 from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.request import LoadRequest, Precision
@@ -65,6 +65,7 @@ class Classifier:
         request: settings that it was loaded with; None for a module of this process.
         weight_bytes: bytes of the weights as stored; None if unknown.
         file_bytes: bytes of `files`; None if they are not known.
+        output_step: step of quantised outputs that may be probabilities; 0 for others.
     """
 
     spec: str
@@ -90,6 +91,7 @@ class Classifier:
     request: LoadRequest | None = field(repr=False, default=None)
     weight_bytes: int | None = None
     file_bytes: int | None = None
+    output_step: float = 0.0
     _mean: Tensor = field(init=False, repr=False)
     _std: Tensor = field(init=False, repr=False)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
@@ -227,6 +229,10 @@ class Classifier:
             outputs = self._compiled_outputs(inputs) if is_compiled else self.module(inputs)
             raw = check_outputs(outputs, batch=len(inputs), head=self._head, spec=self.spec)
             return check_finite(raw, spec=self.spec) if is_checked else raw
+
+    def output_kind(self, raw: Tensor) -> OutputKind:
+        """Return the kind that outputs look like; see `outputs.output_kind`."""
+        return output_kind(raw.detach(), half=self.precision != "fp32", step=self.output_step)
 
     def logits(self, raw: Tensor) -> Tensor:
         """Convert outputs to class scores z with p = softmax(z); float32, (N, C), differentiable.

@@ -41,6 +41,7 @@ class LoadedModule:
         takes_single_images: True if an image's answer depends on the rest of its batch.
         files: the files that it was loaded from, the weights first; none if they are not known.
         weight_bytes: bytes of the weights as stored; None: those of the module, or unknown for programs.
+        output_step: step of quantised outputs that may be probabilities; 0 for others.
     """
 
     module: nn.Module
@@ -60,6 +61,7 @@ class LoadedModule:
     uncounted: str = ""
     takes_single_images: bool = False
     weight_bytes: int | None = None
+    output_step: float = 0.0
 
 
 @contextlib.contextmanager

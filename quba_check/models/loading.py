@@ -152,6 +152,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         request=request,
         weight_bytes=weight_bytes,
         file_bytes=sum(file.size for file in loaded.files) if loaded.files else None,
+        output_step=loaded.output_step,
     )
     if request.precision == "auto" and compute.reason == STATED:
         classifier.use(classifier.rule(precision))

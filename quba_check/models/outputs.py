@@ -24,28 +24,35 @@ IMPOSSIBLE = -200.0
 """Finite replacement of log 0; next to any possible class its softmax is 0 in float32."""
 
 
-def output_kind(raw: Tensor, *, half: bool) -> OutputKind:
+def output_kind(raw: Tensor, *, half: bool, step: float = 0.0) -> OutputKind:
     """Return the kind of outputs of a model, judged by its outputs on real images.
 
     A value outside [0, 1] means logits (log-probabilities are logits with normalised rows). Inside [0, 1],
     rows that all sum to 1 are probabilities, others are sigmoids, one per class. If rows sum to 1, values may
-    leave [0, 1] by a rounding error.
+    leave [0, 1] by a rounding error. Quantisation rounds each value by up to half a step, and 1 by up to a
+    whole one; a zero is never rounded up.
 
     Args:
         raw: outputs of the model, (N, C), finite.
         half: the forward pass ran in bf16 or fp16; sums may then differ from 1 by 1e-2 instead of 1e-3.
+        step: step of quantised outputs; 0 if they are not quantised.
 
     >>> output_kind(torch.tensor([[0.25, 0.75]]), half=False)
     'probabilities'
     >>> output_kind(torch.tensor([[0.9, 0.8]]), half=False)
     'sigmoids'
+    >>> output_kind(torch.tensor([[254.0, 0.0, 0.0]]) / 256, half=False, step=1 / 256)
+    'probabilities'
     """
     tolerance = HALF_ROW_SUM_TOLERANCE if half else ROW_SUM_TOLERANCE
-    rounding = HALF_ROW_SUM_TOLERANCE if half else ROUNDING
+    rounding = max(HALF_ROW_SUM_TOLERANCE if half else ROUNDING, step)
     values = raw.detach().cpu()  # Apple's GPUs have no float64
     low, high = float(values.min()), float(values.max())
-    sums = values.double().sum(dim=1)
-    if -rounding <= low and high <= 1 + rounding and bool(((sums - 1).abs() <= tolerance).all()):
+    excess = values.double().sum(dim=1) - 1
+    above = ((values > 0).sum(dim=1) * (step / 2)).clamp(min=tolerance)
+    below = max(tolerance, (values.shape[1] + 1) * step / 2)
+    is_one = bool(((excess >= -below) & (excess <= above)).all())
+    if -rounding <= low and high <= 1 + rounding and is_one:
         return "probabilities"
     return "sigmoids" if low >= 0 and high <= 1 else "logits"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,39 @@ def order_finding(words: str, accuracies: tuple[int, str, str], listed: Sequence
         f"classes: [{', '.join(listed)}]\n"
         "labels written as numbers refer to that list, so write names instead",
     )
+
+
+def rounded(parts: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Probabilities in steps of 1/parts, whose step is unknown."""
+    return lambda z: (z.softmax(1) * parts).round() / parts
+
+
+def test_rounded_probabilities_of_an_unknown_step(healthy, demo_suite) -> None:
+    planted = around(healthy, after=rounded(100))
+    (finding,) = findings_of(planted, demo_suite)
+    assert finding.problem == "demo: the outputs are taken for sigmoids, but nearly all rows sum to 1."
+    assert re.fullmatch(
+        r"on 32 clean images \d+ rows sum to 1 within 0.02; all sums are [\d.]+ … [\d.]+", finding.evidence
+    )
+    fix = "state outputs: probabilities, or sigmoids (quba_config or the preprocessing file)"
+    assert (finding.fix, finding.severity) == (fix, "remark")
+    for stated in ("probabilities", "sigmoids"):
+        assert findings_of(replace(planted, stated_outputs=stated), demo_suite) == ()
+    assert findings_of(replace(planted, output_step=0.01), demo_suite) == ()
+
+
+def test_quantised_outputs_whose_sums_are_far_below_1(healthy, demo_suite) -> None:
+    """A step of 0.2 explains sums of 0.8 and of much less."""
+    planted = replace(around(healthy, after=lambda z: 0.8 * (z == z.amax(1, True))), output_step=0.2)
+    (finding,) = findings_of(planted, demo_suite)
+    assert finding.problem == "demo: the outputs are taken for probabilities, but not all rows sum to 1."
+    assert finding.evidence == "on 32 clean images 0 rows sum to 1 within 0.02; all sums are 0.8 … 0.8"
+
+
+def test_stated_probabilities_that_are_sigmoids(healthy, demo_suite) -> None:
+    planted = replace(around(healthy, after=torch.sigmoid), stated_outputs="probabilities")
+    (finding,) = findings_of(planted, demo_suite)
+    assert finding.problem == "demo: the outputs are stated to be probabilities, but they are sigmoids."
 
 
 def test_reversed_outputs(healthy, demo_suite) -> None:

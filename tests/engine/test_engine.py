@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from support.evaluations import new_evaluation
 from support.stored import path_of
 from support.tiny import CLASSES, PER_CLASS, SHIFTS, picture, write_models, write_suite
@@ -397,9 +398,21 @@ def test_outputs_of_another_kind_than_stated_are_an_error(evaluate, models) -> N
     with pytest.raises(ModelError) as caught:
         evaluation.check()
     assert str(caught.value) == (
-        f"{models.__name__}:stated_falsely: the outputs were taken for probabilities, but those for clean "
-        "are logits. State their kind in quba_config['outputs']: logits, probabilities, sigmoids."
+        f"{models.__name__}:stated_falsely: the outputs were taken for probabilities as stated, but those "
+        "for clean are logits. State outputs: logits, in quba_config or the preprocessing file."
     )
+
+
+def test_stated_probabilities_whose_rows_do_not_sum_to_1_are_normalised(evaluate) -> None:
+    """The model's outputs look like sigmoids, one for each class."""
+    stated = PreprocessingConfig({"outputs": "probabilities"}, "preprocessing.yaml")
+    evaluation = evaluate("sigmoids", preprocessing=stated)
+    table = evaluation.engine.predictions([CLEAN])[CLEAN]
+    examples = evaluation.suite.examples(CLEAN)
+    images = torch.stack([evaluation.engine.worker._preparation(CLEAN)(example) for example in examples])
+    raw = evaluation.classifier.raw(evaluation.classifier.inputs(images)).numpy()
+    np.testing.assert_allclose(table.probabilities, raw / raw.sum(axis=1, keepdims=True), atol=1e-6)
+    assert evaluation.classifier.outputs == "probabilities"
 
 
 def test_a_backward_pass_that_fails_costs_only_the_attacks(evaluate) -> None:

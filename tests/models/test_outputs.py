@@ -56,6 +56,29 @@ def test_half_precision_sums_are_coarser():
     assert output_kind(many.bfloat16().float(), half=True) == "probabilities"
 
 
+@settings(deadline=None, derandomize=True)
+@given(st.integers(2, 300), st.sampled_from([127, 255, 256]), st.floats(0.1, 20), st.integers(0, 999))
+def test_a_quantised_softmax_is_no_row_of_sigmoids(classes, parts, spread, seed):
+    p = (spread * torch.randn(16, classes, generator=torch.Generator().manual_seed(seed))).softmax(1)
+    raw = (p * parts).round().clamp(max=255) / parts
+    assert output_kind(raw, half=False, step=1 / parts) == "probabilities"
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ([254, 0, 0], "probabilities"),  # at most (3 + 1) / 2 steps below 1
+        ([253, 0, 0], "sigmoids"),
+        ([255, 2, 0], "probabilities"),  # two values above 0 are at most one step above 1
+        ([255, 3, 0], "sigmoids"),
+        ([128, 128, 1], "probabilities"),
+        ([200, 200, 200], "sigmoids"),
+    ],
+)
+def test_the_tolerance_of_quantised_rows(row, kind):
+    assert output_kind(torch.tensor([row]) / 256, half=False, step=1 / 256) == kind
+
+
 probabilities = hnp.arrays(np.float32, (5, 7), elements=st.floats(-30, 30, width=32)).map(
     lambda z: torch.from_numpy(z).softmax(1)
 )

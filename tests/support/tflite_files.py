@@ -28,6 +28,7 @@ _OPTIONS = {
     "TRANSPOSE": ("TransposeOptions", {}),
     "QUANTIZE": ("QuantizeOptions", {}),
     "DEQUANTIZE": ("DequantizeOptions", {}),
+    "SOFTMAX": ("SoftmaxOptions", {"beta": 1.0}),
 }
 
 
@@ -105,6 +106,8 @@ def write_tflite(
     side: int = 8,
     channels_last: bool = True,
     half_weights: bool = False,
+    softmax: bool = False,
+    float_output: bool = False,
 ) -> Path:
     """Write a network of convolution, ReLU, mean, and linear layer as a TFLite file.
 
@@ -116,6 +119,8 @@ def write_tflite(
         side: height and width.
         channels_last: input as (N, H, W, 3).
         half_weights: store float weights in 16 bits.
+        softmax: end with a softmax.
+        float_output: dequantise the output in the graph.
     """
     conv, _, _, _, linear = net
     sample = torch.randn(64, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -168,9 +173,15 @@ def write_tflite(
     writer.operator("MEAN", [h, axes], [mean])
     out = writer.tensor("logits", (batch, classes), inner, scale=scales["out"])
     layer("FULLY_CONNECTED", mean, "linear", linear.weight, linear.bias, out, "mean")
-    if numbers == "uint8":
-        final = writer.tensor("logits8", (batch, classes), numbers, scale=_moved(scales["out"], numbers))
-        writer.operator("QUANTIZE", [out], [final])
+    if softmax:
+        scales["out"] = scales["out"] and (1 / 256, -128)  # as the operator demands
+        probabilities = writer.tensor("probabilities", (batch, classes), inner, scale=scales["out"])
+        writer.operator("SOFTMAX", [out], [probabilities])
+        out = probabilities
+    if float_output or numbers == "uint8":
+        scale = None if float_output else _moved(scales["out"], numbers)
+        final = writer.tensor("final", (batch, classes), "float32" if float_output else numbers, scale=scale)
+        writer.operator("DEQUANTIZE" if float_output else "QUANTIZE", [out], [final])
         out = final
     return writer.write(path, [first], [out])
 

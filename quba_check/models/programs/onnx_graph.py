@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,14 @@ class OnnxGraph:
         files: the file and those with its external weights.
         depends_on_batch: True if values are quantised with a scale that depends on the whole batch.
         weight_bytes: bytes of all tensors and lists of floating-point numbers stored in the graph.
+        steps: steps of the values that nodes dequantise, by their names.
     """
 
     parameters: int
     files: tuple[ModelFile, ...] = ()
     depends_on_batch: bool = False
     weight_bytes: int = 0
+    steps: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_graph(path: Path, *, spec: str) -> OnnxGraph:
@@ -85,7 +87,18 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         files,
         any(isinstance(part, onnx.NodeProto) and part.op_type.startswith(_DYNAMIC) for part in parts),
         bits // 8,
+        _steps(model.graph),
     )
+
+
+def _steps(graph: Any) -> dict[str, float]:
+    """Return the steps of dequantised values by name, without those of several steps."""
+    from onnx.numpy_helper import to_array
+
+    stored = {tensor.name: tensor for tensor in graph.initializer if not tensor.external_data}
+    nodes = [node for node in graph.node if node.op_type == "DequantizeLinear" and node.input[1] in stored]
+    steps = {node.output[0]: to_array(stored[node.input[1]]) for node in nodes}
+    return {name: float(step.item()) for name, step in steps.items() if step.size == 1}
 
 
 def _bits(tensor: Any) -> int:
@@ -101,7 +114,7 @@ def _bits(tensor: Any) -> int:
 def _parts(message: Any) -> Iterator[Any]:
     """Yield a message of protobuf and all messages in it, such as nodes and tensors."""
     yield message
-    for field, value in message.ListFields():
-        if field.message_type is not None:
+    for description, value in message.ListFields():
+        if description.message_type is not None:
             for part in [value] if hasattr(value, "ListFields") else value:
                 yield from _parts(part)

@@ -59,7 +59,10 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         runtime += f" with {provider}"
         notes.append(f"{spec.text} runs in {runtime}")
     inputs, outputs = (
-        [Port(entry.name, entry.type, tuple(entry.shape)) for entry in entries]
+        [
+            Port(entry.name, entry.type, tuple(entry.shape), graph.steps.get(entry.name, 0.0))
+            for entry in entries
+        ]
         for entries in (session.get_inputs(), session.get_outputs())
     )
     return load_program(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -71,7 +72,10 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         request,
         lambda number, images: infer.infer([images])[compiled.outputs[number]],
         [_port(entry) for entry in compiled.inputs],
-        [_port(entry) for entry in compiled.outputs],
+        [
+            replace(_port(entry), scale=_step(output))
+            for entry, output in zip(compiled.outputs, model.outputs, strict=True)
+        ],
         kind="an OpenVINO model",
         runtime=runtime,
         files=files,
@@ -89,6 +93,15 @@ def _port(entry: Any) -> Port:
     shape, name = entry.partial_shape, min(entry.names, default=entry.node.friendly_name)
     sides = () if shape.rank.is_dynamic else [-1 if side.is_dynamic else side.get_length() for side in shape]
     return Port(str(name), entry.element_type.get_type_name(), tuple(sides))
+
+
+def _step(output: Any) -> float:
+    """Return the step of an output that FakeQuantize rounds, 0 for others."""
+    node = output.node.input_value(0).get_node()
+    if node.get_type_name() != "FakeQuantize":
+        return 0.0
+    low, high = (node.input_value(place).get_node().get_vector() for place in (3, 4))
+    return float(high[0] - low[0]) / (node.get_attributes()["levels"] - 1) if len(low) == 1 else 0.0
 
 
 def _parameters(model: Any) -> tuple[int, str]:

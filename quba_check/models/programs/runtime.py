@@ -25,6 +25,8 @@ _FLOATS = dict.fromkeys(("tensor(float)", "float32", "f32"), torch.float32)
 _FLOATS |= dict.fromkeys(("tensor(float16)", "float16", "f16"), torch.float16)
 _FLOATS |= dict.fromkeys(("tensor(double)", "float64", "f64"), torch.float64)
 NO_GRADIENT = "{} gives no gradients, which FGSM and PGD need"
+LARGEST_STEP = 0.01
+"""Largest step of quantised probabilities. That of logits, whose range is wider, is larger."""
 _QUANTISED = {"int8": torch.int8, "uint8": torch.uint8}
 
 
@@ -36,7 +38,8 @@ class Port:
         name: its name.
         type: type of its numbers, as the runtime names it.
         shape: its shape; sides that are not integers of at least 0 are free. Empty if it is unknown.
-        scale: step of quantised numbers; 0 if they are not quantised.
+        scale: step of quantised numbers, also of those that the program itself dequantises; 0 if they are
+            not quantised.
         zero_point: the quantised number of 0.
     """
 
@@ -188,6 +191,7 @@ def load_program(
         configs=(PreprocessingConfig(config, f"the input of {spec.text}"),),
         notes=tuple(notes),
         no_gradient=NO_GRADIENT.format(kind),
+        output_step=answers.scale if answers.scale <= LARGEST_STEP else 0.0,
         files=files,
         **values | properties,
     )

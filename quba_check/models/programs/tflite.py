@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -41,6 +42,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         ModelError: the file cannot be used, LiteRT is not installed, or its input takes no batch of images.
     """
     with extra_needed(f"{spec.text}: a TFLite model", "ai-edge-litert", ModelError, extra="tflite"):
+        from ai_edge_litert import schema_py_generated as schema
         from ai_edge_litert.interpreter import Interpreter
     files = model_files(spec.path)
     content = spec.path.read_bytes()
@@ -50,8 +52,11 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     with quiet(), model_errors(f"{spec.text}: {runtime} cannot load it:"):
         # LiteRT checks the structure of the file, which is then read safely.
         interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
-        parameters, weight_bytes, uncounted = _weights(content)
+        graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+        parameters, weight_bytes, uncounted = _weights(graph)
+        steps = _dequantised(graph)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    ports = [(_port(entry), entry) for entry in outputs]
 
     def run(number: int, images: Any) -> Any:
         if tuple(interpreter.get_input_details()[0]["shape"]) != images.shape:
@@ -69,7 +74,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         request,
         run,
         [_port(entry) for entry in inputs],
-        [_port(entry) for entry in outputs],
+        [replace(port, scale=steps.get(entry["index"], port.scale)) for port, entry in ports],
         kind="a TFLite model",
         runtime=runtime,
         files=files,
@@ -84,10 +89,25 @@ def _port(entry: dict[str, Any]) -> Port:
     """Return an input or output."""
     declared = entry["shape_signature"] if len(entry["shape_signature"]) else entry["shape"]
     scale, zero_point = entry["quantization"]
-    return Port(entry["name"], entry["dtype"].__name__, tuple(declared.tolist()), scale, zero_point)
+    return Port(entry["name"], entry["dtype"].__name__, tuple(declared.tolist()), float(scale), zero_point)
 
 
-def _weights(content: bytes) -> tuple[int, int, str]:
+def _dequantised(model: Any) -> dict[int, float]:
+    """Return the steps of the tensors that the graph dequantises, by their numbers."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    # Older files have the code in the deprecated field alone.
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    graph, steps = model.subgraphs[0], {}
+    for operator in graph.operators or ():
+        if codes[operator.opcodeIndex] == schema.BuiltinOperator.DEQUANTIZE:
+            scales = getattr(graph.tensors[operator.inputs[0]].quantization, "scale", None)
+            if scales is not None and len(scales) == 1:
+                steps[int(operator.outputs[0])] = float(scales[0])
+    return steps
+
+
+def _weights(model: Any) -> tuple[int, int, str]:
     """Return number and bytes of the weights, and the reason if they cannot be counted.
 
     Weights are the constant tensors of more than one element that hold floating-point or quantised numbers,
@@ -95,7 +115,6 @@ def _weights(content: bytes) -> tuple[int, int, str]:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     types = {number: name for name, number in vars(schema.TensorType).items() if name.isupper()}
     weights: dict[int, tuple[int, int]] = {}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors or ()):
