@@ -52,6 +52,11 @@ def class_requests(entries: Mapping[str, Any], suite: SuiteFacts, where: Where) 
         location: Location = ("classes", name)
         if entry is None:
             continue
+        if name in (EACH, MACRO, NOT_AS) and name in _numbers(suite):
+            raise ThresholdError(
+                f"{where(location)}: classes: '{name}' is a key of this section and a class of the suite "
+                f"'{suite.name}'. Allowed: '{name}|' for the class. To use the key, rename the class."
+            )
         if name == NOT_AS:
             for target, others in entry.items():
                 yield from _confusions((*location, target), others or {}, suite, where)
@@ -164,6 +169,13 @@ def check_set(location: Location, name: str, suite: SuiteFacts, where: Where) ->
     raise ThresholdError(f"{where(location)}: {dotted_path(location)}: {problem}, got '{name}'. {allowed}")
 
 
+def _numbers(suite: SuiteFacts) -> dict[str, int]:
+    """Return the number of each class by its names: full, short, and as in tables."""
+    shown = table_class_names(suite.class_names, suite.class_count)
+    names = (shown, short_class_names(suite.class_names), suite.class_names)
+    return {name: number for some in names for number, name in enumerate(some)}
+
+
 def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple[int, ...]:
     """Return the numbers of classes joined by `|`, empty for unknown class names.
 
@@ -173,11 +185,9 @@ def _class_numbers(location: Location, suite: SuiteFacts, where: Where) -> tuple
     if suite.slices is None and not suite.class_names:
         return ()
     name, place = str(location[-1]), f"{where(location)}: {dotted_path(location[:-1])}"
-    shown = table_class_names(suite.class_names, suite.class_count)
-    numbers = {short: number for number, short in enumerate(shown)}
-    numbers |= {short: number for number, short in enumerate(short_class_names(suite.class_names))}
-    numbers |= {full: number for number, full in enumerate(suite.class_names)}
+    numbers, shown = _numbers(suite), table_class_names(suite.class_names, suite.class_count)
     parts = [name] if name in numbers else [part.strip() for part in name.split(_TOGETHER)]
+    parts = parts[:-1] if parts[1:] == [""] else parts  # `macro|` is the class, not the key
     if suite.slices is None:  # records have short names only
         parts = [part if part in numbers else short_class_names([part])[0] for part in parts]
     for part in parts:

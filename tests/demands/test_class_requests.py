@@ -89,6 +89,21 @@ slices: {recall: {min: 0.5}}
     assert [demand.optional for demand in demands] == [False, False, False, True]
 
 
+NAMED_AS_KEYS = replace(SKIN, class_names=("macro, mean", "each", "not_as", "wart"))
+
+
+def test_classes_named_as_keys_are_written_as_groups(read):
+    text = """\
+macro|: {recall: {min: 0.5}}
+  each|: {recall: {min: 0.5}}
+  macro|not_as: {recall: {min: 0.5}}
+  wart: {recall: {min: 0.5}}
+"""
+    demands = read(text, NAMED_AS_KEYS)
+    assert [demand.request.classes for demand in demands] == [(0,), (1,), (0, 2), (3,)]
+    assert demands[0].name == "classes.macro|.recall[min]"
+
+
 def test_unknown_facts_are_not_checked(read):
     """Records know neither all classes nor all sets."""
     facts = SuiteFacts("skin", 4, (), CORRUPTIONS, {})
@@ -244,6 +259,20 @@ def test_messages(read, classes, message):
             "Allowed: clean, "
             "night, sketch.",
         ),
+        *(
+            (
+                NAMED_AS_KEYS,
+                f"{key}: {{recall: {bounds}}}",
+                f"classes: '{key}' is a key of this section and a class of the suite 'skin'. Allowed: "
+                f"'{key}|' for the class. To use the key, rename the class.",
+            )
+            for key, bounds in (
+                ("macro", "{min: 0.5}"),
+                ("each", "{min: 0.5}"),
+                ("not_as", "{wart: {max: 1}}"),
+            )
+        ),
+        (SKIN, "nevus||: {recall: {min: 0.9}}", f"classes: the suite 'skin' has no class ''. {ALLOWED}."),
         (
             replace(SKIN, shifts=()),
             "nevus: {recall: {min: 0.9}, at: {recall: 0.9, from: fog}}",
