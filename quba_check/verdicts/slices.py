@@ -36,6 +36,8 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     if column_of(name) not in columns:
         what = "gaps" if demand.is_on_gap else "slices"
         text = f"this run measured no {what} of {column_of(name)}. Measured: {listed(columns) or 'none'}"
+        if len(only := [one for one in measurement.slices if column_of(one) == name]) == 1:
+            text = f"a gap needs two slices, and the column {name} has one: {only[0]}"
         return Unmeasurable(demand.dimension, text, missing_data=True)
     if not demand.is_on_all_slices:
         return _problem(demand, measurement) or measurement

@@ -106,6 +106,11 @@ def reason(text, *, missing_data=False):
             "Allowed: at least 1,000 images (min_images), and images of another slice",
         ),
         (
+            GAP,
+            accuracy(slices={"light=day": quantity(0.9, 500)}, gaps={}),
+            "a gap needs two slices, and the column light has one: light=day",
+        ),
+        (
             WORST,
             accuracy(unsliced={"light": reason("the set sketch has no such slices", missing_data=True)}),
             "light: the set sketch has no such slices",
