@@ -21,6 +21,10 @@ from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import quantile_limits, wilson_limits
 
 GIVE_REFERENCE = "--quba-reference MODEL"
+NOTHING_TO_LOSE = (
+    "no answer can be lost: those before are right on no image. Check the classes and the preprocessing of "
+    "that model"
+)
 NO_PROBABILITIES = f"the baseline's record keeps no probabilities. Give the model itself: {GIVE_REFERENCE}"
 SHOWN = 100
 """Largest number of rows of a table: of changed answers, and of images."""
@@ -92,10 +96,13 @@ class AnswerPairs:
         """Return a number; the same outputs in every bit give an exact one.
 
         Raises:
-            UnmeasurableError: a change of probabilities is asked for, and those of the reference are unknown.
+            UnmeasurableError: the probabilities of the reference are asked for and unknown, or its lost
+                answers, and none is right.
         """
         if metric == "probability_change":
             quantity = self._largest_change()
+        elif metric == "negative_flips" and not self.reference.correct.any():
+            raise UnmeasurableError(NOTHING_TO_LOSE)
         else:
             quantity = self._share(~self.differs if metric == "agreement" else self.flips["lost"])
         exact = ConfidenceCurve((quantity.value,) * len(SCORES))  # no other sample would change it
@@ -119,10 +126,12 @@ class AnswerPairs:
         return Quantity(value, "fraction", len(changes), curve, images=images if versions > 1 else None)
 
     def tables(self, suite: SuiteFacts) -> dict[str, Table]:
-        """Return counts of flips, changed answers, probability changes, and the flipped images."""
+        """Return counts of flips and changed answers, the reference's accuracy, and the flipped images."""
         names = table_class_names(suite.class_names_of(self.judged.view.set), suite.class_count)
         names = (*names, "no class")  # that of the number NO_CLASS, -1
         tables = {"flips": self._flip_table(), "flips_by_class": self._class_table(names)}
+        right = self.reference.correct
+        tables["reference"] = Table(("right", "accuracy"), ((int(right.sum()), float(right.mean())),))
         tables["changed_answers"] = self._answer_table(names)
         if self.changes is not None:
             tables["probability_changes"] = self._histogram(self.changes)

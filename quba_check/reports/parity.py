@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quba_check.number_format import format_value
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
 
@@ -19,6 +20,8 @@ def parity_lines(record: Record) -> tuple[str, ...]:
     if not isinstance(row, MeasurementRow) or row.n is None:
         return ()
     name = reference_name(record)
+    for (accuracy,) in row.table_rows("reference", "accuracy"):
+        name += f" (accuracy {format_value(float(accuracy), row.unit)})"
     if row.interval == (1.0, 1.0):  # exact: the same outputs in every bit
         return (f"{ASKED}the same predictions as {name}",)
     flips = row.table_rows("flips", "kind", "images")

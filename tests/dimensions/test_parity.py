@@ -59,6 +59,7 @@ def test_tables_by_hand():
     assert rows(outcome, "flips") == (("lost", 1, 0.2), ("gained", 1, 0.2), ("wrong to wrong", 1, 0.2))
     assert rows(outcome, "flips_by_class") == (("cat", 2, 1, 0, 0), ("dog", 2, 0, 1, 0), ("owl", 1, 0, 0, 1))
     assert sorted(rows(outcome, "changed_answers")) == [("cat", "dog", 2), ("dog", "cat", 1)]
+    assert rows(outcome, "reference") == ((3, 0.6),)
     images = [row[:-1] for row in rows(outcome, "flipped_images")]
     assert images == [
         (1, "lost", "cat", "cat", "dog"),
@@ -142,6 +143,18 @@ def test_a_record_has_answers_to_clean_images_without_probabilities():
     assert not any(one.missing_data for one in outcome.unsliced.values())
 
 
+def test_a_reference_that_is_right_on_no_image_loses_none():
+    for after in ([1, 1, 0, 0, 0], LABEL):  # the same answers, and others
+        outcome = measured(answers(LABEL, [1, 1, 0, 0, 0]), answers(LABEL, after), *ALL)
+        assert list(outcome.parts) == ["agreement", "probability_change"]
+        (missing,) = outcome.unsliced.values()
+        assert (missing.reason, missing.missing_data) == (
+            "no answer can be lost: those before are right on no image. Check the classes and the "
+            "preprocessing of that model",
+            False,
+        )
+
+
 def test_other_images_are_refused():
     with pytest.raises(UnmeasurableError, match=r"^the reference was shown other images of the set clean$"):
         measured(answers([0, 0, 1, 1, 1], BEFORE), answers(LABEL, AFTER))
@@ -169,6 +182,7 @@ def test_tables_have_at_most_a_hundred_rows():
     assert {name: len(table.rows) for name, table in outcome.tables.items()} == {
         "flips": 3,
         "flips_by_class": 100,
+        "reference": 1,
         "changed_answers": 100,
         "flipped_images": 100,
     }

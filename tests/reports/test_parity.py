@@ -11,7 +11,8 @@ from quba_check.reports.parity import SAME, parity_lines
 from quba_check.reports.terminal import render
 
 FIRST = (
-    "same model? 97 of 100 answers (97.0 %) are those of the reference: 2 lost, 1 gained, 0 wrong to wrong"
+    "same model? 97 of 100 answers (97.0 %) are those of the reference (accuracy 0.880): 2 lost, 1 gained, 0 "
+    "wrong to wrong"
 )
 SECOND = (
     "most changed: bee → ape 2, ape → cat 1; 99.9th percentile of the largest change of a probability: 0.63"
@@ -27,7 +28,7 @@ def test_two_lines() -> None:
 def test_without_probabilities_or_changes() -> None:
     without = {name: table for name, table in TABLES.items() if name != "probability_changes"}
     assert parity_lines(parity_run(tables=without).record)[1] == "most changed: bee → ape 2, ape → cat 1"
-    only = {"flips": TABLES["flips"]}
+    only = {name: TABLES[name] for name in ("flips", "reference")}
     assert parity_lines(parity_run(tables=only).record) == (FIRST,)
 
 
@@ -35,7 +36,7 @@ def test_tables_of_other_columns_are_left_out() -> None:
     other = {
         name: {"columns": ["x"], "rows": [["y"]]} for name in ("flips", "changed_answers", "flipped_images")
     }
-    assert parity_lines(parity_run(tables=other).record) == (FIRST.partition(": ")[0],)
+    assert parity_lines(parity_run(tables=other).record) == (FIRST.partition(" (accuracy")[0],)
 
 
 def test_the_same_predictions_take_one_line() -> None:

@@ -21,6 +21,7 @@ TABLES: dict[str, Any] = {
         "columns": ["class", "images", "lost", "gained", "wrong_to_wrong"],
         "rows": [["bee", 40, 2, 0, 0], ["cat", 20, 0, 1, 0]],
     },
+    "reference": {"columns": ["right", "accuracy"], "rows": [[88, 0.88]]},
     "changed_answers": {
         "columns": ["before", "after", "images"],
         "rows": [["bee", "ape", 2], ["ape", "cat", 1]],
