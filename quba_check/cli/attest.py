@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from quba_check.cli.files import check_not_read
+from quba_check.cli.files import check_not_read, check_waivers
 from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, output_option, record_argument
 from quba_check.errors import OptionError
 from quba_check.exports.attestation import checksums as checksums_of
@@ -16,6 +16,7 @@ from quba_check.exports.attestation import statement as statement_of
 from quba_check.messages import one_line
 from quba_check.records.files import read_record_and_digest, write_text
 from quba_check.reports.tables import json_text
+from quba_check.reports.verdict_labels import waived_words
 
 
 @click.command("attest", epilog="Example: quba-check attest demo.json -o statement.json")
@@ -57,6 +58,7 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
             "publish. Leave them out."
         )
     record, digest = read_record_and_digest(path)
+    check_waivers(record, path)
     content = statement_of(record, file=path.name, digest=digest, url=url or None)
     digests = checksums_of(content) if checksums else ""
     write_text(json_text(content), output)
@@ -69,5 +71,6 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
     )
     files = ", ".join(subject["name"] for subject in content["subject"])
     limit = "" if record.limit is None else f" on at most {record.limit:,} images of each set"
+    counts = ", ".join([counts, *waived_words(record)])
     line = f"{output}: {content['predicate']['result']}{limit}, {counts}; subject: {files}"
     sys.stdout.write(f"{one_line(line)}\n")

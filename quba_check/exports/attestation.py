@@ -127,6 +127,8 @@ def _images(record: Record) -> Iterator[dict[str, Any]]:
 
 def _conditions(record: Record) -> dict[str, str]:
     """Return what a run left out, and its settings that can change a verdict."""
+    waivers = ((row.name, row.waiver) for row in record.verdicts if row.outcome == "waived")
+    waived = [f"{name} until {waiver.until}" for name, waiver in waivers if waiver is not None]
     unmeasured = [name for name, row in record.measurements.items() if not isinstance(row, MeasurementRow)]
     return {
         "protocol": record.protocol,
@@ -135,6 +137,7 @@ def _conditions(record: Record) -> dict[str, str]:
         "unselected": str(record.unselected),
         "stopped_early": str(sum(row.stopped is not None for row in record.verdicts)),
         "unmeasured": ", ".join(unmeasured) or "none",
+        "waived": ", ".join(waived) or "none",
     }
 
 

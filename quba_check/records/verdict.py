@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import ClassVar, Literal
 
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.protocols import ProtocolName
 from quba_check.records.measurement import JsonRow, QuantityRow, StoppedRow
@@ -110,9 +113,16 @@ class VerdictRow(JsonRow):
     stopped: StoppedRow | None = None
     judged: QuantityRow | None = None
     note: str = ""
-    waiver: Waiver | None = None
+    waiver: Waiver | None = Field(None, validate_default=True)
     optional: bool | None = None
     allow_masked: bool | None = None
+
+    @field_validator("waiver")
+    @classmethod
+    def _check_waiver(cls, waiver: Waiver | None, info: ValidationInfo) -> Waiver | None:
+        if waiver is None and info.data.get("outcome") == "waived":
+            raise PydanticCustomError("invalid", "missing, although the outcome is waived")
+        return waiver
 
     @property
     def target(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 
 import google.protobuf.json_format as protobuf_json
 import pytest
@@ -20,7 +21,7 @@ from quba_check.errors import UserError
 from quba_check.exports.attestation import checksums, statement
 from quba_check.records.provenance import InputRow
 from quba_check.records.record import Record, SetRow
-from quba_check.records.verdict import VerdictRow
+from quba_check.records.verdict import VerdictRow, Waiver
 
 WEIGHTS, CONFIG, FILE, DATA, RECORD, DEMANDS = (letter * 64 for letter in "abcdef")
 FILES = {"net.pt": WEIGHTS, "config.json": CONFIG}
@@ -66,7 +67,7 @@ def test_by_hand():
         for contents in images
     )
     conditions = {"protocol": "standard", "seed": "0", "limit": "300", "unselected": "0"}
-    conditions |= {"stopped_early": "0", "unmeasured": "shape_bias"}
+    conditions |= {"stopped_early": "0", "unmeasured": "shape_bias", "waived": "none"}
     assert of(run_record, url="https://ci.example.org/7") == {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [
@@ -120,6 +121,18 @@ A, B = "gate.yaml::a[min]", "gate.yaml::b[min]"
 )
 def test_results(verdicts, result):
     assert result_of(*verdicts) == result
+
+
+def test_waivers_are_stated():
+    waiver = Waiver(until=date(2027, 1, 31), by="ann", reason="secret", limit=0.1)
+    waived = [
+        VerdictRow(**VERDICT | {"dimension": name, "outcome": "waived"}, waiver=waiver) for name in "ab"
+    ]
+    content = of(run(*waived))
+    assert content["predicate"]["result"] == "WARNED"
+    stated = content["predicate"]["configuration"][-1]["annotations"]["waived"]
+    assert stated == "a[min] until 2027-01-31, b[min] until 2027-01-31"
+    assert "secret" not in json.dumps(content)
 
 
 @pytest.mark.parametrize("changes", [{"unselected": 1}, {"interrupted": True}])

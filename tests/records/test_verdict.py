@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from quba_check.records.verdict import EXIT_CODES, VerdictRow, overall_verdict
 
@@ -22,6 +23,12 @@ def verdict(**changes):
 def test_limits_keep_their_kind(limit, kept):
     found = verdict(limit=limit).limit
     assert (found, type(found)) == (kept, type(kept))
+
+
+@pytest.mark.parametrize("changes", [{}, {"waiver": None}])
+def test_a_waived_outcome_has_a_waiver(changes):
+    with pytest.raises(ValidationError, match="missing, although the outcome is waived"):
+        verdict(outcome="waived", **changes)
 
 
 def test_what_was_bounded():
