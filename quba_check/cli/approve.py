@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +22,8 @@ from quba_check.records.baselines import (
     NAME,
     RECORD,
     Approval,
+    approval_problem,
+    is_approved,
     last_approval,
     project_root,
     write_baseline,
@@ -57,7 +58,8 @@ def _name(given: Given) -> str:
     "--reason",
     type=Checked(unchecked),
     metavar="TEXT",
-    help="why; needed for a record whose verdict is not pass, or of other images than the one it replaces",
+    help="why; needed for a record whose verdict is not pass, or of other images than the one it replaces, "
+    "or if that one or its history cannot be read",
 )
 @store_option
 def approve(
@@ -73,8 +75,8 @@ def approve(
     check_waivers(record, path)
     name = name or (record.baseline if record.baseline and NAME.fullmatch(record.baseline) else "release")
     folder = project_root() / FOLDER / name
-    before = _earlier(folder)
-    problems = [release_line(record)] if verdict != "pass" else []
+    before, problems = _earlier(folder)
+    problems += [release_line(record)] if verdict != "pass" else []
     if before is not None:
         others = differences(before, RunConditions.of(record))
         problems += [f"it differs from the record that it replaces in {listed(others)}"] if others else []
@@ -105,8 +107,13 @@ def _user() -> str:
         raise OptionError("--by: the user of this machine has no name. State who approves it.") from error
 
 
-def _earlier(folder: Path) -> Record | None:
-    """Return the record that is replaced; None without one that can be read."""
-    with suppress(UserError):
-        return read_record(folder / RECORD)
-    return None
+def _earlier(folder: Path) -> tuple[Record | None, list[str]]:
+    """Return the replaced record; None without one, and the reasons if it cannot be used."""
+    path = folder / RECORD
+    if not is_approved(folder):
+        return None, []
+    try:
+        problem = approval_problem(path, shown_path(path, Path.cwd()))
+        return (None, [problem]) if problem else (read_record(path), [])
+    except UserError as error:
+        return None, [str(error).rstrip(".")]

@@ -16,7 +16,7 @@ from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approved_record, baseline_folder
-from quba_check.records.files import read_record_and_digest
+from quba_check.records.files import HISTORY, read_record_and_digest
 from quba_check.storage.locations import local_folder
 from quba_check.storage.user_files import is_url
 from quba_check.verdicts.decision import NO_BASELINE
@@ -62,6 +62,10 @@ class SessionBaseline:
             path, origin = approved_record(self.stated[0], self._root, store), "baseline"
         if path is None:
             return None, ""
+        if path.name == RECORD and path.with_name(HISTORY).exists():
+            approved_record(
+                str(path.absolute().parent), self._root, path.parent
+            )  # raises unless it is approved
         label = shown_path(path, self._root)
         record, digest = read_record_and_digest(path, f"{origin}: {label}")
         return stored_run(path, label, record, self._options.store_location), digest

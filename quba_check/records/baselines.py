@@ -15,7 +15,7 @@ from quba_check.records.files import HISTORY, IMAGES_SUFFIX, write_bytes, write_
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import is_url, reason
+from quba_check.storage.user_files import LARGEST_JSON, is_url, read_bytes, reason, sha256
 
 FOLDER = "baselines"
 """Folder of the baselines in a project's root, one folder each."""
@@ -59,16 +59,44 @@ def approved_record(location: str, root: Path, copies: Path) -> Path | None:
         copies: folder of this machine for the files of a URL.
 
     Raises:
-        UserError: the record is missing next to its history, or the files at a URL cannot be read or copied.
+        UserError: it is not the record that was approved last, or the files at a URL cannot be copied.
     """
-    if is_url(location):
-        return _copied(location, copies)
-    path = baseline_folder(location, root) / RECORD
-    if path.exists():
-        return path
-    if (path.parent / HISTORY).exists():
-        raise UserError(f"baseline: {path} is missing. Restore it, or approve a record again.")
-    return None
+    path = _copied(location, copies) if is_url(location) else baseline_folder(location, root) / RECORD
+    if not is_approved(path.parent):
+        return None
+    if problem := approval_problem(
+        path, f"{location.rstrip('/')}/{RECORD}" if is_url(location) else str(path)
+    ):
+        raise UserError(f"baseline: {problem}. Restore it, or approve a record again.")
+    return path
+
+
+def is_approved(folder: Path) -> bool:
+    """True if a folder has an approved record, or the history of one."""
+    return (folder / RECORD).exists() or (folder / HISTORY).exists()
+
+
+def approval_problem(record: Path, label: str) -> str:
+    """Return the difference of a record from the last approval, in words; empty without one.
+
+    Args:
+        record: the record, next to its history.
+        label: its name in messages.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not record.exists():
+        return f"{label} is missing"
+    stated, own = last_approval(record).get("sha256"), sha256(record, label, UserError)
+    if stated == own:
+        return ""
+    if not isinstance(stated, str):
+        return f"{label} has no {HISTORY} next to it whose last line states its SHA-256"
+    return (
+        f"{label} is not the record that was approved last: its SHA-256 is {own[:12]}…, and the last line of "
+        f"{HISTORY} states {stated[:12]}…"
+    )
 
 
 def baseline_folder(location: str, root: Path) -> Path:
@@ -83,29 +111,26 @@ def project_root() -> Path:
     return next(folders, here)
 
 
-def _copied(url: str, copies: Path) -> Path | None:
-    """Copy record and per-image results of a URL to this machine; return the record."""
+def _copied(url: str, copies: Path) -> Path:
+    """Copy the files of a URL to this machine; return the path of the record."""
     objects = UrlObjects(url, "baseline", UserError)
     path = copies / FOLDER / hashlib.blake2b(url.encode(), digest_size=8).hexdigest() / RECORD
     try:
-        content = objects.get(RECORD)
-    except FileNotFoundError:
-        return None
-    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-        images = path.with_suffix(IMAGES_SUFFIX)
-        try:
-            write_atomically(images, objects.get(images.name))
-        except FileNotFoundError:
-            images.unlink(missing_ok=True)
+        for file in (path, path.with_suffix(IMAGES_SUFFIX), path.with_name(HISTORY)):
+            try:
+                write_atomically(file, objects.get(file.name))
+            except FileNotFoundError:
+                file.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"baseline: {path} cannot be written ({reason(error)}).") from None
     return path
 
 
 def write_baseline(folder: Path, record: bytes, images: bytes | None, approval: Approval) -> None:
-    """Write or replace a baseline, and add a line to its history.
+    """Write or replace a baseline, and add a line to its history last.
+
+    If it ends in between, `approval_problem` shows that the record is not the one of the last line.
 
     Args:
         folder: folder of the baseline.
@@ -114,19 +139,21 @@ def write_baseline(folder: Path, record: bytes, images: bytes | None, approval: 
         approval: the line of the history.
 
     Raises:
-        UserError: a file cannot be written.
+        UserError: a file cannot be read or written.
     """
     path, history = folder / RECORD, folder / HISTORY
-    earlier = history.read_bytes() if history.exists() else b""
-    write_bytes(earlier + json.dumps(asdict(approval), ensure_ascii=False).encode() + b"\n", history)
-    write_images(images, path)
+    earlier = read_bytes(history, str(history), UserError, LARGEST_JSON) if history.exists() else b""
+    if earlier and not earlier.endswith(b"\n"):
+        earlier += b"\n"
     write_bytes(record, path)
+    write_images(images, path)
+    write_bytes(earlier + json.dumps(asdict(approval), ensure_ascii=False).encode() + b"\n", history)
 
 
 def last_approval(record: Path) -> dict[str, Any]:
     """Return the last line of the history next to a record; empty without one."""
     try:
-        line = (record.parent / HISTORY).read_text().splitlines()[-1]
+        line = (record.parent / HISTORY).read_bytes().rstrip().splitlines()[-1]
         content = parse_json(line)
         return {key: printable(value) for key, value in content.items()}
     except (OSError, ValueError, IndexError, AttributeError):

@@ -127,11 +127,37 @@ def test_a_record_of_other_images_needs_a_reason(capsys: pytest.CaptureFixture[s
     assert run(capsys, "other.json --reason 'new images' --by ann")[0] == 0
 
 
-def test_a_damaged_record_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+SWAPPED = "baselines/release/record.json is not the record that was approved last: its SHA-256 is "
+NO_HISTORY = (
+    "baselines/release/record.json has no approvals.jsonl next to it whose last line states its SHA-256"
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "problem"),
+    [
+        ("record.json", "", SWAPPED),
+        ("record.json", None, "baselines/release/record.json is missing"),
+        ("approvals.jsonl", None, NO_HISTORY),
+        ("approvals.jsonl", "{}\nhalf a li", NO_HISTORY),
+        ("approvals.jsonl", "\xff", NO_HISTORY),
+    ],
+)
+def test_a_damaged_baseline_is_replaced_for_a_reason(
+    capsys: pytest.CaptureFixture[str], file: str, content: str | None, problem: str
+) -> None:
     run(capsys, "good.json --by ann")
-    Path("baselines/release/record.json").write_text("", encoding="utf-8")
-    code, out, _ = run(capsys, "good.json --by ann")
+    path = Path("baselines/release") / file
+    path.unlink()
+    if content is not None:
+        path.write_text(content, encoding="latin-1")
+    code, out, err = run(capsys, "good.json --by ann")
+    assert (code, out) == (4, "")
+    assert err.startswith(f"ERROR: good.json: {problem}")
+    assert err.endswith(". To approve it nevertheless: --reason TEXT.\n")
+    code, out, _ = run(capsys, "good.json --by ann --reason damaged")
     assert (code, "replaces" in out) == (0, False)
+    assert run(capsys, "good.json --by ann")[0] == 0
 
 
 def test_an_expired_waiver_releases_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,8 +169,9 @@ def test_an_expired_waiver_releases_nothing(capsys: pytest.CaptureFixture[str]) 
         f"Allowed: {today()} or later. Run the gate again.\n"
     )
     assert run(capsys, "waived.json --reason x") == (4, "", message)
-    assert main(["verdict", "waived.json"]) == 4
-    assert capsys.readouterr().err == message
+    for command in ("verdict", "badge", "attest --output=a.json"):
+        assert main([*command.split(), "waived.json"]) == 4
+        assert capsys.readouterr().err == message
 
 
 def test_a_user_without_a_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

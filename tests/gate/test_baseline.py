@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,8 +38,10 @@ def judged(gate: GateSession) -> Record:
 
 
 def approve(folder: Path, content: Record, name: str = "release") -> None:
-    approval = Approval("2026-01-01T00:00:00+00:00", "ann", "", "r50", "pass", (), "0" * 64)
-    write_baseline(folder / "baselines" / name, content.to_json().encode(), None, approval)
+    data = content.to_json().encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    approval = Approval("2026-01-01T00:00:00+00:00", "ann", "", "r50", "pass", (), sha256)
+    write_baseline(folder / "baselines" / name, data, None, approval)
 
 
 def test_a_first_release_blocks_even_if_the_demand_is_optional(new_gate: NewGate) -> None:
@@ -148,6 +152,20 @@ def test_options_without_conflict(new_gate: NewGate, tmp_path: Path) -> None:
     approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
     text = "baseline: release\ndimensions: {corruption_robustness: {min: 0.5}, accuracy: {max_drop: 0}}"
     new_gate(text, no_looser=True).check_files()
+
+
+def test_a_swapped_record_is_refused(new_gate: NewGate, tmp_path: Path) -> None:
+    approve(tmp_path, record())
+    path = tmp_path / "baselines/release/record.json"
+    path.write_text(record(accuracy=0.5).to_json())
+    for options in ({}, {"baseline": path}):
+        with pytest.raises(UserError) as caught:
+            new_gate(DROP, **options).check_files()
+        assert str(caught.value).startswith(
+            f"baseline: {path} is not the record that was approved last: its SHA-256 is "
+        )
+    shutil.copy(path, tmp_path / "copy.json")
+    new_gate(DROP, baseline=tmp_path / "copy.json").check_files()
 
 
 def test_files_that_state_different_baselines(tmp_path: Path) -> None:

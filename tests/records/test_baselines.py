@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from support.s3 import S3Server
 
+from quba_check.errors import UserError
+from quba_check.records import baselines
 from quba_check.records.baselines import Approval, approved_record, last_approval, write_baseline
 from quba_check.storage.url_objects import UrlObjects
 
@@ -14,6 +19,10 @@ FIRST = Approval("2026-01-01T00:00:00+00:00", "ann", "", "r50", "pass", (), "0" 
 SECOND = Approval(
     "2026-02-01T00:00:00+00:00", "bo", "fix in 2.4", "r51", "fail", ("accuracy[min]",), "1" * 64
 )
+
+
+def approval(record: bytes) -> Approval:
+    return replace(FIRST, sha256=hashlib.sha256(record).hexdigest())
 
 
 def test_an_approval_replaces_the_files_and_adds_a_line(tmp_path):
@@ -32,6 +41,43 @@ def test_an_approval_replaces_the_files_and_adds_a_line(tmp_path):
     assert last_approval(folder / "record.json")["by"] == "bo"
 
 
+def test_a_line_without_its_end_is_not_glued_to_the_next(tmp_path):
+    write_baseline(tmp_path, b"one", None, FIRST)
+    history = tmp_path / "approvals.jsonl"
+    history.write_bytes(history.read_bytes().rstrip())
+    write_baseline(tmp_path, b"two", None, SECOND)
+    assert [line[-4:] for line in history.read_text().splitlines()] == ['00"}', '11"}']
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_an_approval_that_ends_in_between_is_noticed(tmp_path, monkeypatch, written):
+    """After each file; the record comes first, and the line of the history last."""
+    write_baseline(tmp_path, b"one", b"images", approval(b"one"))
+    files = iter(range(written))
+
+    def write(content, path):
+        if next(files, None) is None:
+            raise KeyboardInterrupt
+        path.write_bytes(content)
+
+    monkeypatch.setattr(baselines, "write_bytes", write)
+    monkeypatch.setattr(
+        baselines, "write_images", lambda content, path: write(content, path.with_suffix(".npz"))
+    )
+    with pytest.raises(KeyboardInterrupt):
+        write_baseline(tmp_path, b"two", b"others", approval(b"two"))
+    if not written:
+        assert approved_record(str(tmp_path), tmp_path, tmp_path) is not None
+        return
+    with pytest.raises(UserError) as caught:
+        approved_record(str(tmp_path), tmp_path, tmp_path)
+    one, two = (hashlib.sha256(content).hexdigest()[:12] for content in (b"one", b"two"))
+    assert str(caught.value) == (
+        f"baseline: {tmp_path}/record.json is not the record that was approved last: its SHA-256 is {two}…, "
+        f"and the last line of approvals.jsonl states {one}…. Restore it, or approve a record again."
+    )
+
+
 @pytest.mark.parametrize("content", [None, "", "{", "[1]", "3"])
 def test_a_history_that_cannot_be_read_is_empty(tmp_path, content):
     if content is not None:
@@ -42,7 +88,7 @@ def test_a_history_that_cannot_be_read_is_empty(tmp_path, content):
 def test_names_and_paths(tmp_path):
     folder = tmp_path / "baselines" / "v1.2"
     assert approved_record("v1.2", tmp_path, tmp_path) is None
-    write_baseline(folder, b"one", None, FIRST)
+    write_baseline(folder, b"one", None, approval(b"one"))
     assert approved_record("v1.2", tmp_path, tmp_path) == folder / "record.json"
     assert approved_record(str(folder), Path("elsewhere"), tmp_path) == folder / "record.json"
 
@@ -53,10 +99,18 @@ def test_the_files_of_a_url_are_copied_again_each_time(s3: S3Server, tmp_path):
     objects = UrlObjects(url)
     for name, content in (("record.json", b"one"), ("record.npz", b"images")):
         objects.set(name, content)
+    with pytest.raises(UserError) as caught:
+        approved_record(url, tmp_path, tmp_path / "store")
+    assert str(caught.value) == (
+        f"baseline: {url}/record.json has no approvals.jsonl next to it whose last line states its SHA-256. "
+        "Restore it, or approve a record again."
+    )
+    objects.set("approvals.jsonl", json.dumps(asdict(approval(b"one"))).encode())
     path = approved_record(url, tmp_path, tmp_path / "store")
     assert path is not None
     assert (path.read_bytes(), path.with_suffix(".npz").read_bytes()) == (b"one", b"images")
     objects.set("record.json", b"two")
+    objects.set("approvals.jsonl", json.dumps(asdict(approval(b"two"))).encode())
     objects.delete("record.npz")
     assert approved_record(url, tmp_path, tmp_path / "store") == path
     assert (path.read_bytes(), path.with_suffix(".npz").exists()) == (b"two", False)
