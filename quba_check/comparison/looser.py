@@ -9,6 +9,8 @@ from quba_check.records.verdict import SIGNS, VerdictRow
 
 _TIERS = ("info", "warn", "block")
 _POLICIES = ("allow", "point", "fail")
+_RISE = {"allow": 1, "point": 0, "fail": -1}
+"""Sign of a change of the confidence that makes each policy looser."""
 
 
 def looser_demands(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) -> list[str]:
@@ -42,8 +44,13 @@ def _differences(before: VerdictRow, after: VerdictRow) -> Iterator[str]:
         yield f"tier {after.tier} (was {before.tier})"
     if _POLICIES.index(after.policy) < _POLICIES.index(before.policy):
         yield f"uncertain: {after.policy} (was {before.policy})"
-    if "fail" == after.policy == before.policy and after.confidence < before.confidence:
+    if before.policy == after.policy and _RISE[after.policy] * (after.confidence - before.confidence) > 0:
         yield f"confidence {after.confidence:g} (was {before.confidence:g})"
+    may_skip = after.optional or "=" not in (after.part or "")
+    for key in ("min_images", "min_groups"):
+        was, now = getattr(before, key), getattr(after, key)
+        if None not in (was, now) and (now > was if may_skip else now < was):
+            yield f"{key} {now:,} (was {was:,})"
     yield from (
         f"{key}: true (was false)"
         for key in ("optional", "allow_masked")

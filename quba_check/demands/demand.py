@@ -154,6 +154,8 @@ class Demand:
             waiver=self.waiver,
             optional=self.optional,
             allow_masked=self.allow_masked,
+            min_images=self.min_images,
+            min_groups=self.min_groups,
         )
 
     @property

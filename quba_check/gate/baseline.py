@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.comparison.looser import looser_demands
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.view import SAMPLED
 from quba_check.demands.demand import Thresholds
-from quba_check.errors import OptionError
+from quba_check.errors import OptionError, UnmeasurableError
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand
+from quba_check.gate.record_rows import suite_row
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed
 from quba_check.records.baselines import FOLDER, RECORD, approved_record, baseline_folder
@@ -20,6 +25,9 @@ from quba_check.records.files import HISTORY, read_record_and_digest
 from quba_check.storage.locations import local_folder
 from quba_check.storage.user_files import is_url
 from quba_check.verdicts.decision import NO_BASELINE
+
+if TYPE_CHECKING:
+    from quba_check.evaluation import Evaluation
 
 
 class SessionBaseline:
@@ -132,4 +140,30 @@ class SessionBaseline:
             raise OptionError(
                 f"--quba-no-looser: the demands are looser than those of {run.file}: {'; '.join(looser)}. "
                 "Restore them, or approve a record of a run without the option."
+            )
+
+    def check_images(self, evaluation: Evaluation) -> None:
+        """Check the images of a run with `--quba-no-looser` against all those of the baseline.
+
+        Raises:
+            OptionError: images, labels or numbers of groups are others, or a set is gone.
+        """
+        run, options, suite = self.run, self._options, evaluation.suite
+        if run is None or not options.no_looser or run.record.protocol != evaluation.protocol.name:
+            return
+        views = {str(view): view for view in (*suite.views(), SAMPLED)}
+        contents = dict.fromkeys(run.record.suite.contents, "")
+        views = {name: view for name, view in views.items() if name in contents}
+        for name in views:
+            with suppress(UnmeasurableError):  # the set is empty now
+                contents[name] = evaluation.engine.cache_keys.content_key(views[name])
+        now = suite_row(evaluation, contents, {})
+        conditions = RunConditions(run.record.protocol, now, options.limit, options.seed)
+        counts, sets = suite.counts(views.values()), run.record.suite.sets
+        groups = [name for name in sets if name in views and counts[name].groups != sets[name].groups]
+        if reasons := differences(run.record, conditions) + [f"groups of {name}" for name in groups]:
+            raise OptionError(
+                f"--quba-no-looser: this run differs from {run.file} in {listed(reasons)}. Allowed: the same "
+                "images and labels, and the same --quba-limit, --quba-seed and --quba-early-stop. Restore "
+                "them, or approve a record of a run without the option."
             )

@@ -195,7 +195,9 @@ class ResultCollector:
             return self.results[planned.node_id].verdict
         reason = self.crashed.get(planned.node_id, missing_reason)
         message = f"{planned.demand.name} was not judged: {reason}"
-        return planned.demand.verdict_row(planned.node_id, "not run", message)
+        return planned.demand.verdict_row(
+            planned.node_id, "not run", message, policy=planned.thresholds.policy
+        )
 
     def _grades(
         self,

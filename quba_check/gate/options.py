@@ -198,7 +198,11 @@ OPTIONS = (
         parse_path,
     ),
     Option("--quba-first-release", None, "skip demands on drops and parity, as there is no baseline yet"),
-    Option("--quba-no-looser", None, "refuse threshold files that demand less than those of the baseline"),
+    Option(
+        "--quba-no-looser",
+        None,
+        "refuse demands that are looser than those of the baseline, and other images",
+    ),
     Option("--quba-reference", "SPEC", "model that parity and, without a baseline, drops compare with"),
     Option("--quba-report", "FILE.json", "also write the record here", file_ending_in(".json")),
     Option(

@@ -251,6 +251,7 @@ class GateSession:
         reference = self.reference(protocol)
         loaded = next((self.evaluations[other] for other in self.evaluations if other[0] == model), None)
         evaluation = self._load(self.models[model], key, loaded, reference)
+        self.approved.check_images(evaluation)
         evaluation.reference = reference or self._recorded_answers
         self.evaluations[key] = evaluation
         self._plan(key)

@@ -93,6 +93,8 @@ class VerdictRow(JsonRow):
         waiver: the exception from the demand; None without one.
         optional: skipped if images are missing; None in older records.
         allow_masked: masked values count; None in older records.
+        min_images: number of images below which a slice is not judged; None in older records.
+        min_groups: number of groups of images, likewise.
     """
 
     _of_lines: ClassVar = frozenset({"message"})
@@ -116,6 +118,8 @@ class VerdictRow(JsonRow):
     waiver: Waiver | None = Field(None, validate_default=True)
     optional: bool | None = None
     allow_masked: bool | None = None
+    min_images: int | None = None
+    min_groups: int | None = None
 
     @field_validator("waiver")
     @classmethod

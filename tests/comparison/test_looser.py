@@ -41,6 +41,26 @@ def row(demand: Any = CORRUPTION, policy: Policy = POINT, **changed: Any) -> Ver
             "corruption_robustness[min] confidence 0.95 (was 0.99)",
         ),
         (
+            row(policy=Policy("allow", 0.95)),
+            row(policy=Policy("allow", 0.99)),
+            "corruption_robustness[min] confidence 0.99 (was 0.95)",
+        ),
+        (
+            row(part="slices.light.worst", min_images=30),
+            row(part="slices.light.worst", min_images=1000, min_groups=10),
+            "corruption_robustness.slices.light.worst[min] min_images 1,000 (was 30), min_groups 10 (was 0)",
+        ),
+        (
+            row(part="slices.light=day", optional=True, min_images=30),
+            row(part="slices.light=day", optional=True, min_images=31),
+            "corruption_robustness.slices.light=day[min] min_images 31 (was 30)",
+        ),
+        (
+            row(part="slices.light=day", min_images=30),
+            row(part="slices.light=day", min_images=29),
+            "corruption_robustness.slices.light=day[min] min_images 29 (was 30)",
+        ),
+        (
             row(),
             row(threshold=0.4, tier="info"),
             "corruption_robustness[min] >= 0.4 (was 0.5), tier info (was block)",
@@ -60,8 +80,9 @@ def test_one_of_several_files_may_be_looser():
 
 
 def test_older_records_do_not_state_what_was_optional():
-    old = row().model_copy(update={"optional": None, "allow_masked": None})
-    assert looser_demands([old], [row(optional=True, allow_masked=True)]) == []
+    unknown = dict.fromkeys(("optional", "allow_masked", "min_images", "min_groups"))
+    old = row().model_copy(update=unknown)
+    assert looser_demands([old], [row(optional=True, allow_masked=True, min_images=9)]) == []
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.sampled_from(["min", "max", "max_drop"]))

@@ -154,6 +154,67 @@ def test_options_without_conflict(new_gate: NewGate, tmp_path: Path) -> None:
     new_gate(text, no_looser=True).check_files()
 
 
+ACCURACY = "baseline: release\ndimensions: {accuracy: {min: 0}}"
+
+
+def remove_an_image(data: Path) -> None:
+    next((data / "val").glob("*/*")).unlink()
+
+
+def relabel_an_image(data: Path) -> None:
+    image = min((data / "val").glob("*/*"))
+    image.rename(max((data / "val").iterdir()) / f"new-{image.name}")
+
+
+def declare_groups(data: Path) -> None:
+    manifest = data / "quba-data.yaml"
+    text = manifest.read_text().replace("path: val,", "path: val, group: {folders: 1},")
+    manifest.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "difference"),
+    [
+        (remove_an_image, {}, "images of clean"),
+        (relabel_an_image, {}, "images of clean"),
+        (declare_groups, {}, "groups of clean"),
+        (None, {"limit": 5}, "images of clean (--quba-limit: no limit and 5)"),
+    ],
+)
+def test_other_images_are_looser_demands(
+    new_gate: NewGate, tiny_data: Path, tmp_path: Path, change, options: dict[str, int], difference: str
+) -> None:
+    """No demand is on a drop, whose verdict would show it."""
+    approve(tmp_path, judged(new_gate(ACCURACY, first_release=True)))
+    judged(new_gate(ACCURACY, no_looser=True))
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data, data)
+    if change is not None:
+        change(data)
+    assert judged(new_gate(ACCURACY, data=data, **options)).overall_verdict == "pass"
+    with pytest.raises(OptionError) as caught:
+        judged(new_gate(ACCURACY, data=data, no_looser=True, **options))
+    assert str(caught.value) == (
+        f"--quba-no-looser: this run differs from baselines/release/record.json in {difference}. Allowed: "
+        "the same images and labels, and the same --quba-limit, --quba-seed and --quba-early-stop. Restore "
+        "them, or approve a record of a run without the option."
+    )
+
+
+def test_a_set_of_the_baseline_that_is_gone(new_gate: NewGate, tiny_data: Path, tmp_path: Path) -> None:
+    text = "baseline: release\ndimensions: {ood_robustness: {min: 0, optional: true}}"
+    approve(tmp_path, judged(new_gate(text, first_release=True)))
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data, data)
+    manifest = data / "quba-data.yaml"
+    kept = [line for line in manifest.read_text().splitlines(keepends=True) if "night" not in line]
+    manifest.write_text("".join(kept))
+    with pytest.raises(
+        OptionError, match=r"release/record\.json in images of night\. Allowed: the same images"
+    ):
+        judged(new_gate(text, data=data, no_looser=True))
+
+
 def test_a_swapped_record_is_refused(new_gate: NewGate, tmp_path: Path) -> None:
     approve(tmp_path, record())
     path = tmp_path / "baselines/release/record.json"

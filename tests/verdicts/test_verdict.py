@@ -40,6 +40,8 @@ def test_rows():
         "waiver": None,
         "optional": False,
         "allow_masked": False,
+        "min_images": 0,
+        "min_groups": 0,
     }
     assert verdict_row(judge(CORRUPTION, corruption(0.6)), "x").message == ""
     assert verdict_row(judge(LETTER, GRADE), "x").limit == "C"
