@@ -23,7 +23,7 @@ from quba_check.records.baselines import (
     RECORD,
     Approval,
     approval_problem,
-    is_approved,
+    has_baseline,
     last_approval,
     project_root,
     write_baseline,
@@ -110,7 +110,7 @@ def _user() -> str:
 def _earlier(folder: Path) -> tuple[Record | None, list[str]]:
     """Return the replaced record; None without one, and the reasons if it cannot be used."""
     path = folder / RECORD
-    if not is_approved(folder):
+    if not has_baseline(folder):
         return None, []
     try:
         problem = approval_problem(path, shown_path(path, Path.cwd()))

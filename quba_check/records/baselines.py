@@ -62,7 +62,7 @@ def approved_record(location: str, root: Path, copies: Path) -> Path | None:
         UserError: it is not the record that was approved last, or the files at a URL cannot be copied.
     """
     path = _copied(location, copies) if is_url(location) else baseline_folder(location, root) / RECORD
-    if not is_approved(path.parent):
+    if not has_baseline(path.parent):
         return None
     if problem := approval_problem(
         path, f"{location.rstrip('/')}/{RECORD}" if is_url(location) else str(path)
@@ -71,8 +71,8 @@ def approved_record(location: str, root: Path, copies: Path) -> Path | None:
     return path
 
 
-def is_approved(folder: Path) -> bool:
-    """True if a folder has an approved record, or the history of one."""
+def has_baseline(folder: Path) -> bool:
+    """True if a folder has an approved record, or its history."""
     return (folder / RECORD).exists() or (folder / HISTORY).exists()
 
 
