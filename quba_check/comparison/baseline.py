@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from quba_check.comparison.compatibility import RunConditions, differences
@@ -11,7 +12,9 @@ from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import listed
+from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, PerImage
 
 
@@ -104,9 +107,25 @@ def run_value(
     return RunValue.of(quantity, limits, name, images, fingerprint, measured.outputs)
 
 
-def incompatibility(baseline: StoredRun, dimension: str, run: RunConditions) -> Unmeasurable | None:
-    """Return the reason why a stored run cannot be a baseline, else None; see `differences`."""
+def incompatibility(
+    baseline: StoredRun, dimension: str, run: RunConditions, parts: Iterable[str] = ()
+) -> Unmeasurable | None:
+    """Return the reason why a stored run cannot be a baseline, else None; see `differences`.
+
+    Args:
+        baseline: the stored run.
+        dimension: the dimension to compare.
+        run: the conditions of the later run.
+        parts: parts of the dimension in the later run. Those named as a set of only one of the runs show that
+            the values are of other sets.
+    """
     reasons = differences(baseline.record, run)
+    row = baseline.record.measurements.get(dimension)
+    if parts and isinstance(row, MeasurementRow):
+        suites = baseline.record.suite, run.suite
+        before, after = ({one.removeprefix(UNKNOWN_PREFIX) for one in suite.contents} for suite in suites)
+        others = before & {*row.parts} ^ after & {*parts}
+        reasons += [f"sets ({listed(sorted(others))})"] if others else []
     if not reasons:
         return None
     return Unmeasurable(

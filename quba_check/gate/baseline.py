@@ -71,9 +71,8 @@ class SessionBaseline:
         if path is None:
             return None, ""
         if path.name == RECORD and path.with_name(HISTORY).exists():
-            approved_record(
-                str(path.absolute().parent), self._root, path.parent
-            )  # raises unless it is approved
+            # Raises unless it is the one that was approved last.
+            approved_record(str(path.absolute().parent), self._root, path.parent)
         label = shown_path(path, self._root)
         record, digest = read_record_and_digest(path, f"{origin}: {label}")
         return stored_run(path, label, record, self._options.store_location), digest
@@ -151,9 +150,8 @@ class SessionBaseline:
         run, options, suite = self.run, self._options, evaluation.suite
         if run is None or not options.no_looser or run.record.protocol != evaluation.protocol.name:
             return
-        views = {str(view): view for view in (*suite.views(), SAMPLED)}
         contents = dict.fromkeys(run.record.suite.contents, "")
-        views = {name: view for name, view in views.items() if name in contents}
+        views = {str(view): view for view in (*suite.views(), SAMPLED) if str(view) in contents}
         for name in views:
             with suppress(UnmeasurableError):  # the set is empty now
                 contents[name] = evaluation.engine.cache_keys.content_key(views[name])

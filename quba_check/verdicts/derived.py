@@ -35,6 +35,7 @@ def drop_from_baseline(
         outcome: what this run measured, with the signs of a masked value and the reasons of missing parts.
     """
     masked: tuple[str, ...] = ()
+    parts = outcome.parts if isinstance(outcome, Measurement) and demand.part is None else ()
     if isinstance(outcome, Measurement):
         masked = outcome.masked
         missing = outcome.unsliced.get(demand.part or "")
@@ -42,7 +43,7 @@ def drop_from_baseline(
             return missing
     reason = None
     if isinstance(baseline, StoredRun):
-        reason = incompatibility(baseline, demand.dimension, run)
+        reason = incompatibility(baseline, demand.dimension, run, parts)
     change = reason or drop(
         baseline,
         demand.dimension,

@@ -209,6 +209,15 @@ def test_a_set_of_the_baseline_that_is_gone(new_gate: NewGate, tiny_data: Path, 
     manifest = data / "quba-data.yaml"
     kept = [line for line in manifest.read_text().splitlines(keepends=True) if "night" not in line]
     manifest.write_text("".join(kept))
+    drop = (
+        "baseline: release\ndimensions: {ood_robustness: {max_drop: 0.9, parts: {sketch: {max_drop: 0.9}}}}"
+    )
+    whole, sketch = judged(new_gate(drop, data=data)).verdicts
+    assert (whole.outcome, sketch.outcome) == ("unmeasurable", "pass")
+    assert whole.message.startswith(
+        "ood_robustness drop could not be measured: baselines/release/record.json cannot be its baseline: it "
+        "differs in sets (night). Allowed: a record of the same protocol, images and classes\n"
+    )
     with pytest.raises(
         OptionError, match=r"release/record\.json in images of night\. Allowed: the same images"
     ):
