@@ -145,7 +145,7 @@ def _classes(columns: Sequence[Column], names: Names) -> Iterator[Figure]:
                 rows=tuple(
                     (
                         name,
-                        points_chart(name, {0: point}, scale, [column.short]),
+                        points_chart(name, {column.number: point}, scale, [column.short]),
                         f"{point.text} ({images:,})",
                         "–" if sureness is None else f"{sureness:.3f}",
                     )

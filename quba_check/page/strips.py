@@ -205,12 +205,12 @@ def points_chart(name: str, points: Mapping[int, Point], scale: Scale, names: Se
         name: name of the row.
         points: finite values by number of the record.
         scale: the common scale of all rows.
-        names: names of the records.
+        names: names of the records; of a single one, whatever its number.
     """
     height = 10 * len(names) + 12
     shapes, words = [bar(scale.start, scale.end, height / 2, height - 4, "track")], []
     for series, point in points.items():
-        y = height / 2 + 10 * (series - (len(names) - 1) / 2)
+        y = height / 2 + 10 * (series - (len(names) - 1) / 2) * (len(names) > 1)
         if len(names) == 1:
             ends = sorted((scale(0), scale(point.value)))
             shapes.append(bar(ends[0], ends[1], y, height - 4, f"fill s{series % 6}"))

@@ -170,6 +170,14 @@ def test_up_to_ten_classes_are_bars() -> None:
     assert (filled.attributes["x"], filled.attributes["width"]) == ("2.0%", "72.0%")
 
 
+def test_the_classes_of_a_second_record_have_its_colour() -> None:
+    row = column("class_balance", {"classes": CLASSES | {"rows": [["cat", 20, 0.75, 0.5]]}}).run
+    strips = [figure.rows[0][1] for figure in figures("class_balance", columns([row, row]))]
+    assert all(isinstance(strip, Chart) for strip in strips)
+    fills = [elements(strip, "rect", f"fill s{k}") for k, strip in enumerate(strips)]  # type: ignore[arg-type]
+    assert [[fill.attributes["y"] for fill in each] for each in fills] == [["2"], ["2"]]
+
+
 def test_classes_of_grouped_images_have_no_interval() -> None:
     sets = {"clean": {"images": 40, "groups": 8}}
     rows = {"classes": CLASSES | {"rows": [["cat", 20, 0.75, 0.5]]}}
