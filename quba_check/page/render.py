@@ -6,12 +6,13 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
@@ -54,10 +55,20 @@ def breakable(name: str) -> Markup:
     >>> breakable("gaussian_noise")
     Markup('gaussian_<wbr>noise')
     """
-    return Markup("<wbr>").join(re.split(r"(?<=[_.|@,])(?!\d)", visible(name)))
+    return Markup("<wbr>").join(re.split(r"(?<=[_.|@,/])(?!\d)", visible(name)))
+
+
+def with_code(text: str) -> Markup:
+    """Return a text as HTML, with code between its backticks.
+
+    >>> with_code("set `a < b`")
+    Markup('set <code>a &lt; b</code>')
+    """
+    return Markup(re.sub("`(.+?)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  the text is escaped
 
 
 _FILTERS = (
+    astuple,
     blocking,
     breakable,
     change_cells,
@@ -78,6 +89,7 @@ _FILTERS = (
     readable_time,
     record_notes,
     summary_line,
+    with_code,
 )
 """Functions that the templates call."""
 

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 import pytest
 from support.generated_images import Images
 from support.parity_runs import with_parity
-from support.sample_records import run_of_1000_classes, sample, with_gaps, with_hostile_names, write_samples
+from support.sample_records import (
+    judged,
+    run_of_1000_classes,
+    sample,
+    with_gaps,
+    with_hostile_names,
+    write_samples,
+)
 from support.watched_page import OpenPage, quiet_pages
 
 from quba_check.page.pictures import make_pictures
@@ -73,11 +80,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     demo, textured = sample(folder, "demo"), sample(folder, "textured")
     images = SetImages.of_run(None, WHOLE, tmp_path_factory.getbasetemp() / "demo-images")
     hostile, parity = with_hostile_names(textured), with_parity(textured)
+    failing = [textured, judged(demo)]
     texts = {
         "passed": render_page([demo]),
         "failed": render_page([textured], baseline=demo),
         "both": render_page([textured, demo]),
         "pictures": render_page([textured], pictures=make_pictures([textured], [images], 8, baseline=demo)),
+        "pictures of both": render_page(failing, pictures=make_pictures(failing, [images] * 2, 6)),
         "hostile": render_page([hostile], baseline=hostile),
         "gaps": render_page([with_gaps(textured)]),
         "parity": render_page([parity], pictures=make_pictures([parity], [Images(9)], 8)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.page_layout import layout_problems
 from support.watched_page import watch
 
 if TYPE_CHECKING:
@@ -26,5 +27,9 @@ def test_verdict_charts_and_pictures(browser: Browser) -> None:
     assert page.locator("#demands svg").count() > 0
     loaded = "[...document.querySelectorAll('#demands img')].map((img) => img.naturalWidth > 0)"
     assert page.evaluate(loaded) == [True] * 18
+    problems = layout_problems(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    problems += layout_problems(page)
     page.context.close()
+    assert problems == []
     assert (watched.messages, watched.requests) == ([], [])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.page_layout import layout_problems, open_all
 from support.sample_records import HOSTILE
 from support.watched_page import wait_for_address
 
@@ -15,19 +15,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from support.watched_page import OpenPage
 
-NAMES = ("passed", "failed", "both", "pictures", "hostile", "gaps", "classes", "parity")
+NAMES = ("passed", "failed", "both", "pictures", "pictures of both", "hostile", "gaps", "classes", "parity")
 each_page = pytest.mark.parametrize("name", NAMES)
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 360, "height": 600}}
 ZOOMED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
 """A window of 1280 pixels at a zoom of 200 %."""
 
 
 LOADED = "() => [...document.querySelectorAll('#demands img')].every((img) => img.naturalWidth > 0)"
-
-
-def open_all(page: Page) -> None:
-    """Open all details, so that everything is laid out."""
-    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
 
 
 def is_open(page: Page, place: int) -> bool:
@@ -43,31 +39,17 @@ def test_nothing_is_requested_and_nothing_reported(open_page: OpenPage, name: st
 
 
 @each_page
-@pytest.mark.parametrize("screen", [PHONE, ZOOMED], ids=["phone", "zoom 200 %"])
-def test_nothing_scrolls_sideways(open_page: OpenPage, name: str, screen: dict[str, Any]) -> None:
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE, ZOOMED], ids=["desktop", "phone", "zoom 200 %"])
+def test_open_rows_fit_and_can_be_read(open_page: OpenPage, name: str, screen: dict[str, Any]) -> None:
     page = open_page(name, **screen)
-    open_all(page)
-    widths = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    needed, given = page.evaluate(widths)
-    assert needed <= given, wide_elements(page)
+    assert layout_problems(page) == []
+    needed, given = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert needed <= given
     cut = """[...document.querySelectorAll("table, figure, .scroll")].filter(
       (each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML.slice(0, 120))"""
     assert page.evaluate(cut) == []
-
-
-def wide_elements(page: Page) -> str:
-    """The elements that reach beyond the window, outside of boxes that scroll."""
-    return json.dumps(
-        page.evaluate(
-            """() => [...document.querySelectorAll("body *")].filter((each) => {
-              if (each.getBoundingClientRect().right <= innerWidth + 0.5) return false;
-              for (let box = each.parentElement; box !== document.body; box = box.parentElement)
-                if (getComputedStyle(box).overflowX !== "visible") return false;
-              return true;
-            }).slice(0, 5).map((each) => each.outerHTML.slice(0, 120))"""
-        ),
-        indent=1,
-    )
 
 
 @pytest.mark.parametrize("name", ["passed", "failed"])
@@ -176,8 +158,9 @@ def test_print_begins_with_the_verdict(open_page: OpenPage) -> None:
     assert len(reader.pages) <= 8
 
 
-def test_pictures_are_shown(open_page: OpenPage) -> None:
-    page = open_page("pictures")
+@pytest.mark.parametrize("name", ["pictures", "pictures of both"])
+def test_pictures_are_shown(open_page: OpenPage, name: str) -> None:
+    page = open_page(name)
     open_all(page)
     pictures = page.locator("#demands img")
     assert pictures.count() >= 24
