@@ -48,7 +48,7 @@ class ServingPipeline:
         channels: order of the channels that reach the model.
         dtype: the normalised input is rounded to it.
         call: `package.module:function` that replaces all steps; empty for none.
-        version: version of the code behind it, for cache keys: OpenCV's, or a digest of the function's file.
+        version: version of the code behind it, for cache keys: OpenCV's, or a digest of the function's code.
     """
 
     decode: Library | None = None

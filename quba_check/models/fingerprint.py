@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,8 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-LIBRARIES = frozenset({"timm", "torch", "torchvision"})
-"""Their sources are not digested, since their modules are described by the printed form."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -58,15 +55,17 @@ def fingerprint(
     *,
     architecture: str,
     sources: Iterable[Path] = (),
+    code: str = "",
     columns: tuple[int, ...] | None = None,
 ) -> str:
-    """Return the fingerprint of a model: its structure, its weights and the user's source files.
+    """Return the fingerprint of a model: its structure, its weights, its files and the user's code.
 
     Args:
         module: the module that classifies.
         state: `state_digest` of its tensors.
         architecture: name of the architecture; empty if there is none.
         sources: files whose bytes are included; missing ones are left out.
+        code: `code_digest` of the user's code; empty if there is none.
         columns: positions of the outputs that belong to the suite's classes; None for all.
 
     Returns:
@@ -74,7 +73,7 @@ def fingerprint(
     """
     digest = hashlib.blake2b(digest_size=16)
     classes = "\n".join(
-        f"{name} {_qualified(type(part))} {_settings(part)}" for name, part in module.named_modules()
+        f"{name} {qualified_name(type(part))} {_settings(part)}" for name, part in module.named_modules()
     )
     for text in (architecture, _ADDRESS.sub("", repr(module)), classes, state):
         digest.update(text.encode() + b"\0")
@@ -82,34 +81,10 @@ def fingerprint(
         hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in sources if path.is_file()
     }
     digest.update("\n".join(sorted(contents)).encode())
+    digest.update(f"\0code {code}".encode() if code else b"")
     if columns is not None:
         digest.update(f"\0columns {columns}".encode())
     return digest.hexdigest()
-
-
-def own_sources(module: nn.Module, *others: object) -> tuple[Path, ...]:
-    """Return the source files of the user's classes in a module, and of other objects.
-
-    Args:
-        module: the module that classifies.
-        others: functions or classes, such as the callable that built the module.
-
-    Returns:
-        The files that exist, without those of torch, torchvision and timm.
-    """
-    objects = [*others, *{type(part) for part in module.modules()}]
-    files = {file for item in objects if (file := _source(item)) is not None}
-    return tuple(sorted(files))
-
-
-def _source(item: object) -> Path | None:
-    if (getattr(item, "__module__", None) or "").partition(".")[0] in LIBRARIES:
-        return None
-    try:
-        file = inspect.getsourcefile(inspect.unwrap(item))  # type: ignore[arg-type]
-    except TypeError:  # built-in, or defined in an interactive session
-        return None
-    return Path(file) if file else None
 
 
 def _settings(part: nn.Module) -> str:
@@ -127,7 +102,7 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _qualified(kind: type) -> str:
+def qualified_name(kind: type) -> str:
     """Return the name of a class in fingerprints.
 
     Wrappers of quba-check state theirs, so that stored predictions stay valid if their modules move.

@@ -26,7 +26,8 @@ class LoadedModule:
         module: the module that classifies.
         architecture: its timm name without a tag, or empty.
         config_source: name of its own preprocessing config in reports; empty for `pretrained_cfg`.
-        sources: the user's files that define the module, apart from its tensors.
+        sources: files that define the module, apart from its tensors.
+        code: `code_digest` of the user's code behind it; empty if there is none.
         configs: preprocessing and outputs stated outside of the module; the last one wins.
         notes: notes for the record.
         parameters: number of parameters if it is not that of the module's own.
@@ -48,6 +49,7 @@ class LoadedModule:
     architecture: str = ""
     config_source: str = ""
     sources: tuple[Path, ...] = ()
+    code: str = ""
     configs: tuple[PreprocessingConfig, ...] = ()
     notes: tuple[str, ...] = ()
     parameters: int | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
-from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest, unusual_form
+from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest, unusual_form
 from quba_check.models.loaded_module import LoadedModule, stored_bytes
 from quba_check.models.model_files import file_digests, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
@@ -130,6 +131,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
             state_digest(original) if loaded.derived or loaded.hidden else checksum,
             architecture=loaded.architecture,
             sources=loaded.sources,
+            code=loaded.code,
             columns=head.columns,
         ),
         module=module.to(device),
@@ -180,11 +182,11 @@ def with_pipeline(classifier: Classifier, pipeline: ServingPipeline) -> Classifi
 def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
     match spec.kind:
         case "demo":
-            from quba_check.demo.network import demo_module, demo_weights
+            from quba_check.demo import network
 
-            files = model_files(demo_weights(spec.text))
-            demo = demo_module(spec.text)
-            return LoadedModule(demo, sources=own_sources(demo), files=files)
+            files = model_files(network.demo_weights(spec.text))
+            module, source = network.demo_module(spec.text), Path(network.__file__)
+            return LoadedModule(module, sources=(source,), files=files)
         case "timm" | "hub":
             from quba_check.models.checkpoints.pretrained import load_hub, load_timm
 

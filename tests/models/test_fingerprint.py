@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import functools
-
 import pytest
 import torch
 from torch import nn
 
-from quba_check.models.fingerprint import fingerprint, named_tensors, own_sources, state_digest
+from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest
 from quba_check.models.programs.exported import ExportedNetwork
 from quba_check.models.programs.runtime import ImageInput, RuntimeProgram
 from quba_check.models.zero_shot.classifier import ZeroShotClassifier
@@ -124,12 +122,6 @@ def test_addresses_in_the_printed_form_do_not_count():
     keep = [object() for _ in range(100)]
     assert fingerprint(first, "s", architecture="") == fingerprint(second, "s", architecture="")
     assert keep
-
-
-def test_own_sources_are_those_of_the_users_classes_and_callables():
-    files = own_sources(nn.Sequential(nn.Linear(2, 2), Noted()), network, functools.partial(network, 8), len)
-    assert [file.name for file in files] == ["test_fingerprint.py"]
-    assert own_sources(nn.Linear(2, 2)) == ()
 
 
 class Tempered(nn.Linear):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from quba_check.core.serving import METHODS, Library, Resize, ServingPipeline
 from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
-from quba_check.models.fingerprint import own_sources
 from quba_check.models.preprocessing.pillow_transform import Size, pixels_of
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.programs.callables import imported_object
+from quba_check.models.user_code import code_digest
 
 VERSION = 1
 """Increased when the pixels change; part of the cache keys."""
@@ -60,8 +59,7 @@ def with_version(pipeline: ServingPipeline) -> ServingPipeline:
 
         version += f", opencv {cv2.__version__}"
     if pipeline.call:
-        contents = [path.read_bytes() for path in own_sources(nn.Identity(), _function(pipeline.call))]
-        version += f", {blake2b(b''.join(contents), digest_size=16).hexdigest()}"
+        version += f", {code_digest(pipeline.call, _function(pipeline.call))}"
     return replace(pipeline, version=version)
 
 

@@ -12,12 +12,13 @@ from torch import nn
 from quba_check.errors import ModelError
 from quba_check.messages import did_you_mean
 from quba_check.models.classifier import model_errors
-from quba_check.models.fingerprint import own_sources
+from quba_check.models.fingerprint import named_tensors
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.programs.functions import NumpyModel, load_function
 from quba_check.models.programs.hidden_weights import depends_on_batch, hidden_weights
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
+from quba_check.models.user_code import code_digest
 
 
 def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
@@ -28,7 +29,7 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         request: how it is loaded.
 
     Returns:
-        The module that it returned, with the source files of both.
+        The module that it returned, with a digest of the code of both.
 
     Raises:
         ModelError: module or callable do not exist, raise, or return something else than a torch module or a
@@ -40,10 +41,7 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         if callable(value) and not isinstance(value, nn.Module):
             module = value()
     if isinstance(module, NumpyModel):
-        function = getattr(module.predict, "func", module.predict)  # that of a functools.partial
-        return load_function(
-            module, spec, request, own_sources(nn.Identity(), value, function, type(function))
-        )
+        return load_function(module, spec, request, code_digest(spec.text, module.predict, value))
     if not isinstance(module, nn.Module):
         raise ModelError(
             f"{spec.text}: got a value of type {type(value if module is None else module).__name__}. "
@@ -57,7 +55,7 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         notes.append(f"parameters counts {weights.count:,} numbers outside of {spec.text}'s parameters, too")
     return LoadedModule(
         module,
-        sources=own_sources(module, value),
+        code=code_digest(spec.text, module, value, tensors={**named_tensors(module), **weights.tensors}),
         notes=(*notes, *([weights.uncounted] if weights.uncounted else [])),
         parameters=parameters,
         hidden=weights.tensors,

@@ -76,19 +76,17 @@ def _is_positive(value: object) -> bool:
     return isinstance(value, int) and value > 0
 
 
-def load_function(
-    model: NumpyModel, spec: ModelSpec, request: LoadRequest, sources: tuple[Path, ...]
-) -> LoadedModule:
+def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code: str) -> LoadedModule:
     """Return a function on numpy arrays as a loaded module.
 
-    The fingerprint is that of its name, its sources, its files and the stated version. Without files and
+    The fingerprint is that of its name, its code, its files and the stated version. Without files and
     version, and for an endpoint without a version, each run has another fingerprint.
 
     Args:
         model: the function.
         spec: the model.
         request: how it is loaded.
-        sources: the user's source files that define it.
+        code: `code_digest` of it.
 
     Raises:
         ModelError: a file cannot be read, or the preprocessing file normalises images that the function takes
@@ -118,11 +116,10 @@ def load_function(
             "--quba-model-version=TEXT" + ("" if model.is_endpoint else ", or NumpyModel(files=[…])")
         )
     # With the name, since several functions of one source file differ by nothing else.
-    contents = hashlib.sha256("\n".join([spec.text, *identity]).encode()).digest()
+    contents = hashlib.sha256("\n".join([spec.text, code, *identity]).encode()).digest()
     function = _CheckedFunction(model, spec.text)
     return LoadedModule(
         RuntimeProgram(function, takes, contents, f"function of {model.input}", files=files),
-        sources=sources,
         configs=(PreprocessingConfig(values, f"the input of {spec.text}"),),
         notes=tuple(notes),
         parameters=model.parameters,

@@ -80,7 +80,7 @@ def test_callables_of_the_current_folder(spec, kind):
     loaded = load_callable(ModelSpec(spec, "callable", spec), LoadRequest())
     assert isinstance(loaded.module, nn.Module)
     assert type(loaded.module).__name__ == kind
-    assert [path.stem for path in loaded.sources] == [spec.partition(":")[0].rpartition(".")[2]]
+    assert len(loaded.code) == 32
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,333 @@
+"""User code in fingerprints: each edit that changes the answers changes the fingerprint, in every process."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from support.loaded_models import load
+from torch import nn
+
+from quba_check.demo import network
+from quba_check.models import user_code
+from quba_check.models.fingerprint import named_tensors, state_digest
+from quba_check.models.user_code import code_digest
+
+NET = """
+import dataclasses, enum, functools, importlib, os, pathlib, types
+
+import numpy as np
+import torch
+from torch import nn
+from quba_check import NumpyModel
+
+class Net(nn.Module):
+    scale = 1
+
+    def __init__(self, head=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.head = head or nn.Linear(12, 10)
+
+    def forward(self, images):
+        return self.head(images.flatten(1)) * self.scale
+
+class Thing:
+    __slots__ = ("a", "b")
+
+    def __init__(self, a, b=None):
+        self.a, self.b = a, b
+
+@dataclasses.dataclass
+class Config:
+    sign: int = 1
+
+class Sign(enum.Enum):
+    PLUS = 1
+    MINUS = -1
+
+def looped(value):
+    loop = Thing(value)
+    loop.b = [loop]
+    return loop
+
+def net():
+    value = eval(pathlib.Path("value.txt").read_text())
+    model = Net()
+"""
+ATTRIBUTES = {
+    "array": ("np.arange(3)", "np.arange(3) * 2"),
+    "array of objects": ("np.array([Config(1)])", "np.array([Config(2)])"),
+    "dict": ("{'a': [1, {'b': 2}]}", "{'a': [1, {'b': 3}]}"),
+    "set": ("{'a', 'b', (1, 2)}", "{'a', 'c', (1, 2)}"),
+    "dataclass": ("Config(1)", "Config(-1)"),
+    "enum": ("Sign.PLUS", "Sign.MINUS"),
+    "lambda": ("lambda x: x", "lambda x: -x"),
+    "order of two calls": ("lambda x: max(min(x))", "lambda x: min(max(x))"),
+    "function inside": ("lambda x: (lambda y: max(y))(x)", "lambda x: (lambda y: min(y))(x)"),
+    "partial": ("functools.partial(max, 1)", "functools.partial(max, 2)"),
+    "partial of a lambda": ("functools.partial(lambda x: x)", "functools.partial(lambda x: -x)"),
+    "cached function": ("functools.cache(lambda x: x)", "functools.cache(lambda x: -x)"),
+    "default of a lambda": ("lambda x, n=1: x * n", "lambda x, n=2: x * n"),
+    "tensor of one number": ("torch.tensor(1.0)", "torch.tensor(-1.0)"),
+    "tensor of integers": ("torch.arange(5)", "torch.arange(5) + 1"),
+    "sparse tensor": ("torch.eye(3).to_sparse()", "torch.eye(3).to_sparse() * 2"),
+    "tensor in an object": ("Thing(torch.ones(3))", "Thing(torch.zeros(3))"),
+    "object in itself": ("looped(1)", "looped(2)"),
+    "namespace": ("types.SimpleNamespace(a=1)", "types.SimpleNamespace(a=2)"),
+    "path": ("pathlib.Path('a')", "pathlib.Path('b')"),
+    "dtype": ("torch.float32", "torch.float64"),
+    "bytes": ("b'a'", "b'b'"),
+    "module in a list": (
+        "[nn.Linear(2, 2)]",
+        "[nn.Linear(2, 2).requires_grad_(False).apply(nn.init.zeros_) if 0 else nn.Linear(2, 3)]",
+    ),
+}
+PLACES = {
+    "a private number": ("    model._hidden = value", "1", "-1"),
+    "an attribute of the class": ("    Net.scale = value", "1", "-1"),
+    "a method of the class": ("    Net.answer = value", "lambda x: x", "lambda x: -x"),
+    "another forward": ("    model.forward = value", "lambda x: x", "lambda x: -x"),
+    "a forward hook": ("    model.register_forward_hook(value)", "lambda *a: a[2]", "lambda *a: -a[2]"),
+    "a hook before": (
+        "    model.head.register_forward_pre_hook(value)",
+        "lambda *a: None",
+        "lambda m, a: -a[0]",
+    ),
+    "a closure": ("    model.forward = lambda x: x * value", "1", "-1"),
+    "a method of an object": ("    model.forward = Thing.__init__.__get__(Thing(value))", "1", "2"),
+    "a function without gradients": (
+        "    model.forward = torch.no_grad()(value)",
+        "lambda x: x",
+        "lambda x: -x",
+    ),
+    "a global value": (
+        "    global WEIGHTS; WEIGHTS = value\n    model.forward = lambda x: x * WEIGHTS",
+        "1",
+        "-1",
+    ),
+    "arrays of a function": (
+        "    return NumpyModel(lambda x: x * value, files=['f'])",
+        "np.ones(3)",
+        "np.zeros(3)",
+    ),
+    "the object of a function": (
+        "    return NumpyModel(Thing.__init__.__get__(Thing(value)), files=['f'])",
+        "np.ones(3)",
+        "np.zeros(3)",
+    ),
+    "an object that is called": (
+        "    Thing.__call__ = max\n    return NumpyModel(Thing(value), files=['f'])",
+        "np.ones(3)",
+        "np.zeros(3)",
+    ),
+}
+EDITS = {
+    **{
+        f"attribute: {name}": ("    model.extra = value", before, after)
+        for name, (before, after) in ATTRIBUTES.items()
+    },
+    **PLACES,
+}
+CODE = {
+    "a module that forward imports": "    def call(x):\n        import helper\n    model.forward = call",
+    "a module that a module of a package imports": "    from package.inner import deep",
+    "the package of a module": "    import package.inner",
+    "the file of a base class": (
+        "    Other = type('Other', (importlib.import_module('helper').Base,), {})\n    model.extra = Other()"
+    ),
+    "the file of a hook": "    model.register_forward_hook(importlib.import_module('helper').hook)",
+    "the file of another forward": "    model.forward = importlib.import_module('helper').hook",
+    "the file of a function": "    return NumpyModel(importlib.import_module('helper').hook, files=['f'])",
+    "the file that a file imports": "    import helper; return NumpyModel(lambda x: x, files=['f'])",
+}
+HELPER = "class Base:\n    pass\n\ndef hook(module, images=None, answers=None):\n    return answers\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with modules that import one another."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    before = set(sys.modules)
+    files = {
+        "value.txt": "1",
+        "f": "",
+        "helper.py": HELPER,
+        "package/__init__.py": "",
+        "package/inner.py": "from . import deep\n",
+        "package/deep.py": "from .deeper import (\n    name,\n)\n",
+        "package/deeper.py": "name = 1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("zoo", "helper", "package", "installed"):
+            del sys.modules[name]
+
+
+def fingerprint(body: str, spec: str = "zoo:net") -> str:
+    """Return the fingerprint of a model of a new import, as another process has it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("zoo", "helper", "package")]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    Path("zoo.py").write_text(f"{NET}{body}\n    return model\n")
+    return load(spec, image_size=2).fingerprint
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_values_that_a_model_holds_count(folder: Path, name: str) -> None:
+    body, before, after = EDITS[name]
+    (folder / "value.txt").write_text(before)
+    first, again = fingerprint(body), fingerprint(body)
+    (folder / "value.txt").write_text(after)
+    assert first == again
+    assert fingerprint(body) != first
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_source_files_that_a_model_reaches_count(folder: Path, name: str) -> None:
+    body = CODE[name]
+    edited = folder / {
+        "a module that a module of a package imports": "package/deeper.py",
+        "the package of a module": "package/__init__.py",
+    }.get(name, "helper.py")
+    first, again = fingerprint(body), fingerprint(body)
+    with edited.open("a") as file:
+        file.write("# edited\n")
+    assert first == again
+    assert fingerprint(body) != first
+
+
+def test_files_that_no_import_reaches_do_not_count(folder: Path) -> None:
+    first = fingerprint("")
+    for file in (folder / "helper.py", folder / "package/inner.py"):
+        file.write_text("edited = 1\n")
+    assert fingerprint("") == first
+
+
+def test_callables_of_one_file_differ_by_their_closures(folder: Path) -> None:
+    body = (
+        "    return model\n\ndef made(sign):\n    def net():\n        model = Net()\n"
+        "        model.forward = lambda x: x * sign\n        return model\n    return net\n\n"
+        "a, b = made(1), made(-1)\n\ndef last(model=None):"
+    )
+    assert len({fingerprint(body, "zoo:a"), fingerprint(body, "zoo:b")}) == 2
+
+
+def test_a_variable_that_is_read_while_the_model_is_built_counts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, prints = "    model._sign = os.environ['SIGN']", []
+    for value in ("1", "1", "-1"):
+        monkeypatch.setenv("SIGN", value)
+        prints.append(fingerprint(body))
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_versions_of_imported_packages_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = folder / "site-packages/installed"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from . import code, version\n")
+    (package / "code.py").write_text("")
+    monkeypatch.syspath_prepend(package.parent)
+    body, prints = "    import installed, package", []
+    for name, text in (("version.py", "1"), ("version.py", "2"), ("code.py", "edited = 1")):
+        (package / name).write_text(text)
+        prints.append(fingerprint(body))
+    assert prints[0] != prints[1] == prints[2]  # without metadata: files that usually state the version
+    monkeypatch.setattr(user_code, "version", lambda name: "other")
+    assert fingerprint(body) != prints[2]
+
+
+def test_where_the_code_lies_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, prints = "    model.extra = pathlib.Path(__file__).with_name('value.txt'), __file__", set()
+    for name in "ab":
+        (folder / name).mkdir()
+        monkeypatch.chdir(folder / name)
+        monkeypatch.syspath_prepend(folder / name)
+        Path("value.txt").write_text("1")
+        prints.add(fingerprint(body))
+    assert len(prints) == 1
+
+
+def test_two_processes_agree(folder: Path) -> None:
+    values = ", ".join(f"({before})" for before, _ in ATTRIBUTES.values())
+    lines = [body for body, *_ in PLACES.values() if "NumpyModel" not in body]
+    (folder / "value.txt").write_text("1")
+    (folder / "zoo.py").write_text(
+        "\n".join([NET, *lines, f"    model.extra = [{values}]", *CODE.values()]).replace(
+            "return Numpy", "Numpy"
+        )
+        + "\n    return model\n"
+    )
+    (folder / "more.py").write_text("import helper, email, wave, package.deeper\n")
+    script = (
+        "import sys; sys.path.insert(0, '.'); {}from support.loaded_models import load;"
+        "print(load('zoo:net', image_size=2).fingerprint)"
+    )
+    path = os.pathsep.join(
+        [*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(Path(__file__).parents[1])]
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", script.format(first)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed, first in (("1", ""), ("2", "import more; "))
+    ]
+    assert len(outputs[0]) == 33
+    assert outputs[0] == outputs[1]
+
+
+def former(module: nn.Module, architecture: str = "", sources: tuple[Path, ...] = ()) -> str:
+    """Return the fingerprint of models without user code, as versions before this digest computed it."""
+    plain: Mapping[str, list[tuple[str, object]]] = {
+        name: sorted(
+            (key, value)
+            for key, value in vars(part).items()
+            if key[0] != "_" and key != "training" and (value is None or is_plain(value))
+        )
+        for name, part in module.named_modules()
+    }
+    classes = "\n".join(
+        f"{name} {type(part).__module__}.{type(part).__qualname__} {plain[name]!r}"
+        for name, part in module.named_modules()
+    )
+    texts = [architecture, repr(module), classes, state_digest(named_tensors(module))]
+    contents = [blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in sources]
+    return blake2b(("\0".join([*texts, ""]) + "\n".join(contents)).encode(), digest_size=16).hexdigest()
+
+
+def is_plain(value: object) -> bool:
+    is_list = isinstance(value, (tuple, list))
+    return (
+        value is None or isinstance(value, (bool, int, float, str)) or (is_list and all(map(is_plain, value)))
+    )
+
+
+def test_models_without_user_code_keep_their_fingerprints(folder: Path) -> None:
+    arch = "mobilenetv3_small_050"
+    torch.manual_seed(0)
+    module = timm.create_model(arch, num_classes=10)
+    torch.save(module.state_dict(), "net.pt")
+    assert load("net.pt", arch=arch).fingerprint == former(module.eval(), arch)
+    source = Path(network.__file__)
+    assert load("demo").fingerprint == former(network.demo_module("demo"), sources=(source,))
+    torch.manual_seed(0)
+    resnet = load("torchvision.models:squeezenet1_1")
+    assert resnet.fingerprint == former(resnet.module)
+    assert code_digest("timm.models:create_model", module, timm.create_model) == ""
