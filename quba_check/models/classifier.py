@@ -44,7 +44,7 @@ class Classifier:
         name: its name in reports.
         module: the module that classifies: on `device`, in eval mode, parameters frozen.
         preprocessing: preprocessing of images.
-        fingerprint: hex digest of architecture, weights, and the user's source files.
+        fingerprint: hex digest of architecture, weights, and the user's code.
         checksum: hex digest of the parameters and buffers alone.
         parameters: number of parameters, shared ones once.
         trainable: number of those that required a gradient before they were frozen.

@@ -36,6 +36,7 @@ _TEXTS: tuple[type, ...] = str, type(None), *_NUMBERS, PurePath, range, slice, r
 _WRAPPED = "__name__", "__func__", "__self__", "__wrapped__", "fget", "func", "args", "keywords"
 """Attributes of methods, partial functions, properties and other wrappers of Python's own library."""
 _ENDINGS = f"{os.sep}__init__.py", *all_suffixes()
+_HOOKS = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
 _BOOKKEEPING = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
 
 
@@ -129,7 +130,7 @@ class _UserCode:
             case torch.jit.ScriptModule():
                 return [getattr(value, "code", ""), *value.children()]
             case nn.Module():
-                hooks = [list(part.values()) for name, part in vars(value).items() if name.endswith("_hooks")]
+                hooks = [list(getattr(value, name, {}).values()) for name in _HOOKS]
                 return [*hooks, *self._attributes(value)]
         return self._attributes(value)
 

@@ -22,7 +22,7 @@ class ModelRow(JsonRow):
     Attributes:
         spec: the value of `--model`.
         name: name in reports.
-        fingerprint: content hash of the model's structure, weights and custom source files.
+        fingerprint: content hash of the model's structure, weights and custom code.
         generation: number of the stored predictions of this fingerprint that were used, from 1. A later one
             was begun since the model no longer gave the stored answers.
         parameters: number of parameters, as a count.

@@ -109,6 +109,12 @@ PLACES = {
         "lambda x: x",
         "lambda x: -x",
     ),
+    "the code of a program": (
+        "    class Traced(nn.Module):\n        def forward(self, x):\n            return value(x)\n"
+        "    model.inner = torch.jit.trace(Traced(), torch.ones(2))",
+        "lambda x: x + 1",
+        "lambda x: x - 1",
+    ),
     "a global value": (
         "    global WEIGHTS; WEIGHTS = value\n    model.forward = lambda x: x * WEIGHTS",
         "1",

@@ -115,7 +115,7 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
             f"{spec.text}: its predictions are not used again, since nothing identifies the model. Give "
             "--quba-model-version=TEXT" + ("" if model.is_endpoint else ", or NumpyModel(files=[…])")
         )
-    # With the name, since several functions of one source file differ by nothing else.
+    # With the name, since functions of compiled objects may differ by nothing else.
     contents = hashlib.sha256("\n".join([spec.text, code, *identity]).encode()).digest()
     function = _CheckedFunction(model, spec.text)
     return LoadedModule(
