@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.models.fingerprint import qualified_name, state_digest
+from quba_check.models.programs.torchscript_graph import program_values
 
 LIBRARIES = frozenset({"quba_check", "timm", "torch", "torchvision"})
 """Packages whose code does not count: modules of theirs are described by their printed form."""
@@ -128,7 +129,7 @@ class _UserCode:
             case types.FunctionType():
                 return self._function(value)
             case torch.jit.ScriptModule():
-                return [getattr(value, "code", ""), *value.children()]
+                return [getattr(value, "code", ""), *program_values(value), *value.children()]
             case nn.Module():
                 hooks = [list(getattr(value, name, {}).values()) for name in _HOOKS]
                 return [*hooks, *self._attributes(value)]

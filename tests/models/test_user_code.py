@@ -110,6 +110,7 @@ PLACES = {
         "lambda x: -x",
     ),
     "the code of a program": (
+        "    import warnings; warnings.simplefilter('ignore')\n"
         "    class Traced(nn.Module):\n        def forward(self, x):\n            return value(x)\n"
         "    model.inner = torch.jit.trace(Traced(), torch.ones(2))",
         "lambda x: x + 1",
@@ -269,7 +270,7 @@ def test_where_the_code_lies_does_not_count(folder: Path, monkeypatch: pytest.Mo
 
 def test_two_processes_agree(folder: Path) -> None:
     values = ", ".join(f"({before})" for before, _ in ATTRIBUTES.values())
-    lines = [body for body, *_ in PLACES.values() if "NumpyModel" not in body]
+    lines = [body for body, before, _ in PLACES.values() if "NumpyModel" not in body and before[0] != "l"]
     (folder / "value.txt").write_text("1")
     (folder / "zoo.py").write_text(
         "\n".join([NET, *lines, f"    model.extra = [{values}]", *CODE.values()]).replace(
