@@ -58,7 +58,7 @@ def fingerprint(
     code: str = "",
     columns: tuple[int, ...] | None = None,
 ) -> str:
-    """Return the fingerprint of a model: its structure, its weights, its files and the user's code.
+    """Return the fingerprint of a model: its structure, weights, files and the user's code.
 
     Args:
         module: the module that classifies.

@@ -1,4 +1,4 @@
-"""Digests of user code: the source files that it reaches, their packages, and the values that it holds."""
+"""Digests of user code: its source files, imported packages, and the values that it holds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ _BOOKKEEPING = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"
 
 
 def code_digest(spec: str, *objects: object, tensors: Mapping[str, Tensor] | None = None) -> str:
-    """Return a digest of a user's code and of the values that it holds, the same in every process.
+    """Return a digest of a user's code and of the values that it holds.
+
+    It is the same in every process.
 
     The code: the files of the user's classes with their bases, of functions, hooks and methods; the files
     that these import below the user's folders, which are found without importing them; the versions of other
@@ -91,7 +93,7 @@ class _UserCode:
         self._folders = re.compile("|".join(map(re.escape, folders)))
 
     def digest(self, value: object, depth: int = 0) -> str:
-        """Return the digest of a value and of all values in it, without the folders of the user's code."""
+        """Return the digest of a value and of all values in it."""
         name = qualified_name(type(value))
         if isinstance(value, _TEXTS):
             return f"{name} {self._folders.sub('', str(value))!r}"
@@ -160,7 +162,9 @@ class _UserCode:
         return [*parts, [(code.co_code, code.co_consts, code.co_names) for code in codes], *_state(values)]
 
     def add_source(self, scope: Mapping[str, Any]) -> bool:
-        """Add the file of a module and, if it is the user's, the files that it imports.
+        """Add the file of a module.
+
+        If it is the user's, the files that it imports are added, too.
 
         Args:
             scope: the global values of the module.
@@ -182,7 +186,10 @@ class _UserCode:
         return self._is_own(place, package)
 
     def _imported(self, file: Path, package: str) -> Iterator[tuple[Path, str]]:
-        """Yield the files of the user, which may not exist, and their packages, that a file may import."""
+        """Yield the user's files that a file may import, with their packages.
+
+        Some do not exist.
+        """
         for level, name in _imports(self.files[file]):
             top = package if level else name.partition(".")[0]
             place = (file, *file.parents)[level - 1] if level else _place(top)
@@ -232,7 +239,7 @@ def _imports(content: bytes) -> list[tuple[int, str]]:
 
 
 def _place(package: str) -> Path:
-    """Return the folder or file from which a package is imported; an empty path if there is none."""
+    """Return the folder or file of a package; an empty path if there is none."""
     with suppress(ImportError, ValueError):
         if spec := find_spec(package):
             return Path(next(iter(spec.submodule_search_locations or ()), spec.origin or ""))
@@ -240,7 +247,7 @@ def _place(package: str) -> Path:
 
 
 def _version(package: str) -> str:
-    """Return the version of an installed package, else a digest of the files that usually state it."""
+    """Return the version of an installed package, or a digest of files that state it."""
     with suppress(PackageNotFoundError):
         return version(package)
     place = _place(package)  # the distribution has another name, such as that of cv2

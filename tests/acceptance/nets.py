@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import os
 import time
+from array import array
 from pathlib import Path
 
 import torch
 from torch import nn
 
-SEEN = {"images": 0}
+SEEN = array("q", [0])
+"""Number of images; not a dict, which would give a model that is loaded again another fingerprint."""
 
 
 def note(kind: str, images: int) -> None:
@@ -35,9 +37,9 @@ def trap(images: int) -> None:
     `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `hang AFTER FLAG` for those of Ray, or
     `wait AFTER FLAG` for any process.
     """
-    SEEN["images"] += images
+    SEEN[0] += images
     what, after, flag = os.environ.get("NETS_TRAP", "no 0 -").split()
-    if what == "no" or SEEN["images"] < int(after):
+    if what == "no" or SEEN[0] < int(after):
         return
     if what == "exit" and "PYTEST_XDIST_WORKER" not in os.environ:
         return

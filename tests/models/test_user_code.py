@@ -1,4 +1,4 @@
-"""User code in fingerprints: each edit that changes the answers changes the fingerprint, in every process."""
+"""User code in fingerprints: each edit counts, the same in every process."""
 
 from __future__ import annotations
 
