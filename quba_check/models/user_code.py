@@ -32,7 +32,7 @@ _STANDARD, _INSTALLED = f"{Path(os.__file__).parent}{os.sep}", {"site-packages",
 _CLOSED = {"torch", *sys.stdlib_module_names} - {"argparse", "types"}
 """Packages whose objects change while they are used; argparse and types have namespaces."""
 _NUMBERS: tuple[type, ...] = int, float, Number, np.generic, np.dtype, torch.dtype, torch.memory_format
-_TEXTS: tuple[type, ...] = str, type(None), *_NUMBERS, PurePath, range, slice, re.Pattern
+_TEXTS: tuple[type, ...] = str, type(None), *_NUMBERS, PurePath, range, slice, re.Pattern, types.ModuleType
 """Types of values that their printed form describes."""
 _WRAPPED = "__name__", "__func__", "__self__", "__wrapped__", "fget", "func", "args", "keywords"
 """Attributes of methods, partial functions, properties and other wrappers of Python's own library."""
@@ -114,7 +114,7 @@ class _UserCode:
             case bytes() | bytearray():
                 return [_digest(value)]
             case dict():
-                items = [f"{self.digest(key, depth)} {self.digest(value[key], depth)}" for key in value]
+                items = [self.digest(key, depth) + self.digest(one, depth) for key, one in dict.items(value)]
                 return [*sorted(items), *self._attributes(value)]
             case set() | frozenset():
                 return [*sorted(self.digest(item, depth) for item in value), *self._attributes(value)]

@@ -84,6 +84,7 @@ ATTRIBUTES = {
     "object in itself": ("looped(1)", "looped(2)"),
     "namespace": ("types.SimpleNamespace(a=1)", "types.SimpleNamespace(a=2)"),
     "path": ("pathlib.Path('a')", "pathlib.Path('b')"),
+    "dict with a module": ("{'m': importlib.import_module('email'), 'n': 1}", "{'m': 1, 'n': 2}"),
     "dtype": ("torch.float32", "torch.float64"),
     "bytes": ("b'a'", "b'b'"),
     "module in a list": (

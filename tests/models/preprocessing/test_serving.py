@@ -288,6 +288,11 @@ def test_the_version_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Mon
         (tmp_path / f"calls_{name}.py").write_text(text)
     version = partial(lambda name: with_version(ServingPipeline(call=f"calls_{name}:pixels")).version)
     assert version("first") == version("same") != version("other")
+    (tmp_path / "calls_helper.py").write_text("SIZE = 8\n")
+    (tmp_path / "calls_helped.py").write_text(f"import calls_helper\n{CALLS}")
+    before = version("helped")
+    (tmp_path / "calls_helper.py").write_text("SIZE = 9\n")
+    assert version("helped") != before
 
 
 @pytest.mark.parametrize("function", ["os:system", "PIL.Image:open"])
