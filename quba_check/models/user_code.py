@@ -38,7 +38,7 @@ _WRAPPED = "__name__", "__func__", "__self__", "__wrapped__", "fget", "func", "a
 """Attributes of methods, partial functions, properties and other wrappers of Python's own library."""
 _ENDINGS = f"{os.sep}__init__.py", *all_suffixes()
 _HOOKS = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
-_BOOKKEEPING = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
+_BOOKKEEPING = {*vars(nn.Module()), "_torchdynamo_wrapper_id"} - {"_parameters", "_buffers", "_modules"}
 
 
 def code_digest(spec: str, *objects: object, tensors: Mapping[str, Tensor] | None = None) -> str:
@@ -151,15 +151,20 @@ class _UserCode:
 
     def _function(self, function: types.FunctionType) -> Sequence[object]:
         cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]
-        parts = [cells, function.__defaults__, function.__kwdefaults__, vars(function)]
+        parts = [cells, function.__defaults__, function.__kwdefaults__]
         if not self.add_source(function.__globals__):
-            return parts
+            return [*parts, vars(function).get("__wrapped__")]
         codes = [function.__code__]
         for code in codes:  # grows
             codes += [part for part in code.co_consts if isinstance(part, types.CodeType)]
         names = {name for code in codes for name in code.co_names}
         values = {name: function.__globals__[name] for name in names & function.__globals__.keys()}
-        return [*parts, [(code.co_code, code.co_consts, code.co_names) for code in codes], *_state(values)]
+        return [
+            *parts,
+            vars(function),
+            [(c.co_code, c.co_consts, c.co_names) for c in codes],
+            *_state(values),
+        ]
 
     def add_source(self, scope: Mapping[str, Any]) -> bool:
         """Add the file of a module.

@@ -272,6 +272,7 @@ def test_where_the_code_lies_does_not_count(folder: Path, monkeypatch: pytest.Mo
 def test_two_processes_agree(folder: Path) -> None:
     values = ", ".join(f"({before})" for before, _ in ATTRIBUTES.values())
     lines = [body for body, before, _ in PLACES.values() if "NumpyModel" not in body and before[0] != "l"]
+    lines.append("    model.compiled = torch.compile(model.head)")
     (folder / "value.txt").write_text("1")
     (folder / "zoo.py").write_text(
         "\n".join([NET, *lines, f"    model.extra = [{values}]", *CODE.values()]).replace(
