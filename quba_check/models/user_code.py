@@ -152,19 +152,14 @@ class _UserCode:
     def _function(self, function: types.FunctionType) -> Sequence[object]:
         cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]
         parts = [cells, function.__defaults__, function.__kwdefaults__]
-        if not self.add_source(function.__globals__):
+        if not self.add_source(scope := function.__globals__):
             return [*parts, vars(function).get("__wrapped__")]
         codes = [function.__code__]
         for code in codes:  # grows
             codes += [part for part in code.co_consts if isinstance(part, types.CodeType)]
-        names = {name for code in codes for name in code.co_names}
-        values = {name: function.__globals__[name] for name in names & function.__globals__.keys()}
-        return [
-            *parts,
-            vars(function),
-            [(c.co_code, c.co_consts, c.co_names) for c in codes],
-            *_state(values),
-        ]
+        values = {name: scope[name] for code in codes for name in code.co_names if name in scope}
+        texts = [(code.co_code, code.co_consts, code.co_names) for code in codes]
+        return [*parts, vars(function), texts, *_state(values)]
 
     def add_source(self, scope: Mapping[str, Any]) -> bool:
         """Add the file of a module.
