@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -19,7 +20,7 @@ from quba_check.suites.readers.model_vs_human import model_vs_human_images
 from quba_check.suites.readers.parquet import parquet_images, parquet_member, parquet_paths
 from quba_check.suites.readers.paths import unread_files
 from quba_check.suites.readers.unlabelled import unlabelled_images
-from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
+from quba_check.suites.readers.webdataset import unread_members, webdataset_images, webdataset_member
 
 __all__ = ["READERS", "LabelledImage", "Reader"]
 
@@ -36,29 +37,25 @@ class Reader:
         listed_paths: returns the paths of images that a list names, given its path and the reader's own keys.
             None for readers whose images lie at the path itself.
         hides_formats: True if members are image files without a name that states their format.
-        deepest: number of folders between a set's folder and its images; None for readers of other layouts.
+        unread_files: returns the names of unread files at a path that look like images.
     """
 
     images: Callable[..., list[LabelledImage]]
     member: Callable[[Path, str], Image.Image] | None = None
     listed_paths: Callable[..., Iterable[Path]] | None = None
     hides_formats: bool = False
-    deepest: int | None = None
-
-    def unread_files(self, path: Path) -> Iterator[str]:
-        """Return the names of unread files at a path that look like images."""
-        return iter(()) if self.deepest is None else unread_files(path, self.deepest)
+    unread_files: Callable[[Path], Iterable[str]] = lambda _: ()
 
 
 READERS: dict[str, Reader] = {
-    "folder": Reader(folder_images, deepest=1),
+    "folder": Reader(folder_images, unread_files=partial(unread_files, deepest=1)),
     "csv": Reader(csv_images, listed_paths=csv_paths),
-    "cue-conflict": Reader(cue_conflict_images, deepest=1),
-    "model-vs-human": Reader(model_vs_human_images, deepest=0),
+    "cue-conflict": Reader(cue_conflict_images, unread_files=partial(unread_files, deepest=1)),
+    "model-vs-human": Reader(model_vs_human_images, unread_files=partial(unread_files, deepest=0)),
     "parquet": Reader(parquet_images, parquet_member, listed_paths=parquet_paths, hides_formats=True),
-    "webdataset": Reader(webdataset_images, webdataset_member),
+    "webdataset": Reader(webdataset_images, webdataset_member, unread_files=unread_members),
     "hf": Reader(hf_images, hf_member, hides_formats=True),
     "arrays": Reader(array_images, array_member),
-    "unlabelled": Reader(unlabelled_images, deepest=sys.maxsize),
+    "unlabelled": Reader(unlabelled_images, unread_files=partial(unread_files, deepest=sys.maxsize)),
 }
 """By the name in manifests."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import posixpath
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -23,6 +24,8 @@ from quba_check.suites.readers.table_rows import cells_by_row
 _IMAGE, _CLASS, _JSON = "image", ".cls", ".json"
 _INDICES_CACHED = 256
 LARGEST_LABEL = 2**20
+_UNREAD = (*IMAGE_SUFFIXES, ".gif", ".avif", ".heic", ".jp2")
+"""Suffixes of members that look like images, also of formats that are not read."""
 
 
 _Span = tuple[int, int]
@@ -34,8 +37,9 @@ def webdataset_images(path: Path, classes: ClassList, *, columns: Sequence[str] 
 
     Files with the same name up to the first dot are a sample, such as `0001.jpg` and `0001.cls`. The label is
     the content of the `.cls` file (a class name, or a class number if no class has that name), else `label`
-    in the `.json` file (a name or a number). Other files are skipped. Shards keep the order of the path,
-    samples the order in the shard. Tar files may not be compressed, so that images can be read in any order.
+    in the `.json` file (a name or a number). Links are files if they lead to a file of the same shard. Other
+    files are skipped. Shards keep the order of the path, samples the order in the shard. Tar files may not be
+    compressed, so that images can be read in any order.
 
     Args:
         path: a shard, a folder of shards, or a pattern such as `val-{000..049}.tar` or `val-*.tar`.
@@ -43,8 +47,8 @@ def webdataset_images(path: Path, classes: ClassList, *, columns: Sequence[str] 
         columns: further keys of the `.json` files to read.
 
     Raises:
-        SuiteError: a shard is not a tar file, a sample lacks its image or label or has two, a label is
-            unknown, or there are no samples.
+        SuiteError: a shard is not a tar file, a sample lacks its image or label or has two, one of them is a
+            link to no file or no file at all, a label is unknown, or there are no samples.
     """
     images = [
         image for shard in files_at(path, ".tar") for image in _images_of_shard(shard, classes, columns)
@@ -52,6 +56,15 @@ def webdataset_images(path: Path, classes: ClassList, *, columns: Sequence[str] 
     if not images:
         raise SuiteError(f"{path}: no samples. Expected: images with labels, such as 0001.jpg with 0001.cls.")
     return images
+
+
+def unread_members(path: Path) -> Iterator[str]:
+    """Yield the names of members that look like images and belong to no sample, such as `1.mask.png`."""
+    for shard in files_at(path, ".tar"):
+        for name in _index(shard):
+            is_hidden = PurePosixPath(name).name.startswith(".")
+            if name.lower().endswith(_UNREAD) and _sample(name) is None and not is_hidden:
+                yield f"{shard.name}[{name}]"
 
 
 def webdataset_member(path: Path, member: str) -> Image.Image:
@@ -69,21 +82,66 @@ def _read(file: BinaryIO, span: _Span) -> bytes:
 
 
 def _read_index(path: Path) -> dict[str, _Span]:
-    """Return the files in a tar file by name; only headers are read."""
+    """Return the files in a tar file by name, also those behind links; only headers are read."""
     try:
         with tarfile.open(path, "r:") as tar:
-            spans = {entry.name: (entry.offset_data, entry.size) for entry in tar if entry.isreg()}
+            entries = list(tar)
     except Exception:  # noqa: BLE001  tarfile raises any error for a damaged header
         raise SuiteError(
             f"{path}: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
         ) from None
+    contents = _contents(entries)
+    spans: dict[str, _Span] = {}
     size = path.stat().st_size
-    for name, span in spans.items():
+    for name in (entry.name for entry in entries if not entry.isdir()):
         if not is_utf8(name):
             raise SuiteError(f"{path}[{name}]: the name is not UTF-8 text. Rename it.")
-        if sum(span) > size:
-            raise SuiteError(f"{path}[{name}]: states more bytes than the tar file holds.")
+        span = _behind_links(contents[posixpath.normpath(name)], contents)
+        if span is not None:
+            spans[name] = span
+            if sum(span) > size:
+                raise SuiteError(f"{path}[{name}]: states more bytes than the tar file holds.")
+        elif _sample(name) is not None:
+            raise SuiteError(
+                f"{path}[{name}]: is neither a file nor a link to a file in the tar file. "
+                "'tar --dereference' packs the files that links lead to."
+            )
     return spans
+
+
+def _contents(entries: Iterable[tarfile.TarInfo]) -> dict[str, _Span | str]:
+    """Return by path the place of each file, and the path that each link leads to."""
+    contents: dict[str, _Span | str] = {}
+    for entry in entries:
+        path = posixpath.normpath(entry.name)
+        folder = "" if entry.islnk() else posixpath.dirname(path)
+        target = posixpath.normpath(posixpath.join(folder, entry.linkname))  # of devices a folder
+        if entry.isreg():
+            contents[path] = entry.offset_data, entry.size
+        elif entry.islnk():  # to what is there so far: a later member may have the same name
+            contents[path] = contents.get(target, target)
+        elif not entry.isdir():
+            contents[path] = target
+    return contents
+
+
+def _behind_links(content: _Span | str | None, contents: Mapping[str, _Span | str]) -> _Span | None:
+    """Return the place of a file behind links; None if they lead to none, or in a circle."""
+    for _ in contents:
+        if not isinstance(content, str):
+            break
+        content = contents.get(content)
+    return None if isinstance(content, str) else content
+
+
+def _sample(name: str) -> tuple[str, str] | None:
+    """Return the sample and the role of a member; None for members without a role."""
+    member = PurePosixPath(name)
+    stem, dot, kind = member.name.partition(".")
+    suffix = dot + kind.lower()
+    if not stem or suffix not in (*IMAGE_SUFFIXES, _CLASS, _JSON):
+        return None
+    return str(member.parent / stem), suffix if suffix in (_CLASS, _JSON) else _IMAGE
 
 
 _index = FileCache(_read_index, _INDICES_CACHED)
@@ -93,12 +151,9 @@ def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) ->
     index = _index(shard)
     samples: dict[str, dict[str, str]] = {}
     for name in index:
-        member = PurePosixPath(name)
-        stem, dot, kind = member.name.partition(".")
-        suffix = dot + kind.lower()
-        if stem and suffix in (*IMAGE_SUFFIXES, _CLASS, _JSON):
-            role = suffix if suffix in (_CLASS, _JSON) else _IMAGE
-            parts = samples.setdefault(str(member.parent / stem), {})
+        if (found := _sample(name)) is not None:
+            sample, role = found
+            parts = samples.setdefault(sample, {})
             if role in parts:
                 raise SuiteError(f"{shard}[{name}]: the sample already has {parts[role]}.")
             parts[role] = name

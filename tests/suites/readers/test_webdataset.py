@@ -11,6 +11,7 @@ import pytest
 from support.reading import listing, message
 
 from quba_check.errors import SuiteError
+from quba_check.suites.readers import READERS, webdataset
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
 
 
@@ -108,3 +109,71 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
         tar.addfile(tarfile.TarInfo("caf\xe9.jpg"))
     assert message(webdataset_images, path) == ("SET[caf\\udce9.jpg]: the name is not UTF-8 text. Rename it.")
+
+
+def with_links(path: Path, links: Mapping[str, tuple[bytes, str]]) -> Path:
+    """Write a shard with two files and members of other types, each with its target."""
+    with tarfile.open(path, "w") as tar:
+        for name, content in (("./a/1.jpg", b"image"), ("./a/1.cls", b"0")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+        for name, (kind, target) in links.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, target
+            tar.addfile(entry)
+    return path
+
+
+def test_links_are_the_files_that_they_lead_to(tmp_path: Path) -> None:
+    links = {
+        "./b/2.jpg": (tarfile.LNKTYPE, "./a/1.jpg"),
+        "./b/2.cls": (tarfile.SYMTYPE, "../a/1.cls"),
+        "c/3.jpg": (tarfile.SYMTYPE, "../b/2.jpg"),
+        "c/3.cls": (tarfile.LNKTYPE, "b/2.cls"),
+        "c": (tarfile.DIRTYPE, ""),
+        "notes.txt": (tarfile.SYMTYPE, "/etc/hosts"),
+    }
+    path = with_links(tmp_path / "x.tar", links)
+    images = listing(webdataset_images, path)
+    assert [(image.member, image.label) for image in images] == [
+        ("./a/1.jpg", 0),
+        ("./b/2.jpg", 0),
+        ("c/3.jpg", 0),
+    ]
+    index = webdataset._index(path)
+    assert index["c/3.jpg"] == index["./b/2.jpg"] == index["./a/1.jpg"]
+
+
+def test_a_hard_link_keeps_the_file_that_a_later_member_replaces(tmp_path: Path) -> None:
+    path = with_links(tmp_path / "x.tar", {"b/2.jpg": (tarfile.LNKTYPE, "a/1.jpg")})
+    with tarfile.open(path, "a") as tar:
+        entry = tarfile.TarInfo("a/1.jpg")
+        entry.size = 3
+        tar.addfile(entry, io.BytesIO(b"new"))
+    index = webdataset._index(path)
+    assert [index[name][1] for name in ("b/2.jpg", "a/1.jpg")] == [5, 3]
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        {"2.jpg": (tarfile.SYMTYPE, "/etc/hosts")},
+        {"2.jpg": (tarfile.SYMTYPE, "../a/1.jpg")},
+        {"2.jpg": (tarfile.LNKTYPE, "a/3.jpg")},
+        {"2.jpg": (tarfile.SYMTYPE, "3.jpg"), "3.jpg": (tarfile.SYMTYPE, "2.jpg")},
+        {"2.jpg": (tarfile.SYMTYPE, "2.jpg")},
+        {"2.jpg": (tarfile.FIFOTYPE, "")},
+    ],
+)
+def test_a_member_without_content(tmp_path: Path, links: Mapping[str, tuple[bytes, str]]) -> None:
+    assert message(webdataset_images, with_links(tmp_path / "x.tar", links)) == (
+        "SET[2.jpg]: is neither a file nor a link to a file in the tar file. "
+        "'tar --dereference' packs the files that links lead to."
+    )
+
+
+def test_unread_members_that_look_like_images(tmp_path: Path) -> None:
+    files = {"1.jpg": b"", "1.cls": b"0", "1.mask.png": b"", "2.GIF": b"", "3.txt": b"", "a/.4.png": b""}
+    path = shard(tmp_path / "x.tar", files)
+    assert list(READERS["webdataset"].unread_files(path)) == ["x.tar[1.mask.png]", "x.tar[2.GIF]"]
