@@ -28,7 +28,7 @@ from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine
 from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
-from quba_check.engine.unmeasurable import unmeasurable_reason
+from quba_check.engine.unmeasurable import check_sets_differ, unmeasurable_reason
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
@@ -260,9 +260,11 @@ class Evaluation:
         The first shard of the plan is predicted and stored, so that no work is done twice.
 
         Raises:
-            UserError: the files of a set have the wrong layout, or the model's outputs cannot be used.
+            UserError: the files of a set have the wrong layout, sets share images that must not, or the
+                model's outputs cannot be used.
         """
         self.suite.counts(self.engine.run_views)
+        self._check_sets_differ(self.engine.run_views, self._requests)
         self.engine.determine_outputs(self.engine.run_views, always=True)
 
     def outcome(self, name: str) -> Outcome:
@@ -457,6 +459,7 @@ class Evaluation:
         if (reason := self.unmeasurable_reason(name)) is not None:
             return reason
         views = self._views(name)
+        self._check_sets_differ(views, (one for one in self._requests if one.dimension == name))
         predictions = self.predictions(views) if views else {}
         measurement = measure_dimension(registry[name], predictions, self.facts)
         if name == "parity" and isinstance(self.reference, Evaluation) and measurement.value < 1:
@@ -471,6 +474,9 @@ class Evaluation:
         return measure_slices(
             registry[name], measurement, predictions, slices, self.facts, with_gaps=with_gaps
         )
+
+    def _check_sets_differ(self, views: Collection[View], requests: Iterable[Request]) -> None:
+        check_sets_differ(self.suite, views, requests, digests_file(self.store.root))
 
 
 def _by_variant(views: Iterable[View]) -> dict[str, list[View]]:

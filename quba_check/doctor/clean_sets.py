@@ -19,8 +19,8 @@ from quba_check.doctor.subject import ModelUnderTest
 from quba_check.number_format import counted
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.example import Example
-from quba_check.suites.image_facts import ImageFacts, facts_of_examples, thumbnails
-from quba_check.suites.near_pairs import TRAINING, is_one_picture, near_pairs
+from quba_check.suites.image_facts import ImageFacts, facts_of_examples
+from quba_check.suites.near_pairs import TRAINING, near_pairs, pairs_of_one_picture
 from quba_check.suites.suite import Suite
 from quba_check.suites.training_images import training_images
 
@@ -30,7 +30,6 @@ MOST_EXAMINED = 10_000
 """Largest number of images that the doctor compares; `quba-check suite check` compares any number."""
 LEAST_CHAIN = 3
 """Images of one picture that are called a burst."""
-_PAIRS = 4096
 _DROP = "drop the surplus files, or declare a group for images that belong together"
 Pairs = Sequence[tuple[int, int]]
 
@@ -80,18 +79,10 @@ class SetPictures:
         copies = {second for first, second in self.exact if self.sets[first] == self.sets[second]}
         rows = np.array([row for row in range(len(self.sets)) if row not in copies], dtype=np.int64)
         pairs = near_pairs(self.facts, self.sets, rows)
-        contents = self.facts.content
-        candidates = [(one, other) for one, other in pairs.tolist() if contents[one] != contents[other]]
-        shown = sorted({row for pair in candidates for row in pair})
-        place = {row: position for position, row in enumerate(shown)}
-        images = thumbnails(self.suite, [self.examples[row] for row in shown])
-        confirmed: list[tuple[int, int]] = []
-        for start in range(0, len(candidates), _PAIRS):
-            part = candidates[start : start + _PAIRS]
-            first, second = ([place[row] for row in column] for column in zip(*part, strict=True))
-            is_one = is_one_picture(images[first], images[second])
-            confirmed += [pair for pair, one in zip(part, is_one, strict=True) if one]
-        return confirmed
+        contents = np.array(self.facts.content)
+        pairs = pairs[contents[pairs[:, 0]] != contents[pairs[:, 1]]]
+        confirmed = pairs_of_one_picture(self.suite, self.examples, pairs)
+        return [(one, other) for one, other in confirmed.tolist()]
 
     def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
         """Return the pairs of two sets, without those of one group and label."""

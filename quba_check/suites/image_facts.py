@@ -27,7 +27,7 @@ LONGER_SIDE = 224
 """Pixels of the longer side of the image whose sharpness is measured."""
 BATCH = 1024
 """Images whose facts are stored together: the most that a killed run loses."""
-_THREADS, _THUMBNAIL = 4, 32
+_THREADS = 4
 _GREY = ("L", "RGB", "YCbCr")
 """Modes that Pillow converts to grey as to RGB first."""
 
@@ -144,18 +144,18 @@ def values_of(image: Image.Image) -> ImageValues:
     return phash, float(levels.mean()) / 255, sharpness, min(width, height)
 
 
-def thumbnails(suite: Suite, examples: Sequence[Example]) -> NDArray[np.uint8]:
-    """Return images in 32×32 pixels, as (N, 1024, 3).
+def thumbnails(suite: Suite, examples: Sequence[Example], side: int = 32) -> NDArray[np.uint8]:
+    """Return images in `side` × `side` pixels, as (N, side², 3).
 
     Raises:
         SuiteError: an image cannot be decoded.
     """
 
     def thumbnail(image: Image.Image) -> NDArray[np.uint8]:
-        image.draft("RGB", (_THUMBNAIL, _THUMBNAIL))
-        resized = image.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
+        image.draft("RGB", (4 * side, 4 * side))
+        resized = image.convert("RGB").resize((side, side), Image.Resampling.BOX)
         return np.asarray(resized).reshape(-1, 3)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         rows = list(pool.map(lambda example: suite.read_image(example, thumbnail), examples))
-    return np.array(rows, dtype=np.uint8).reshape(-1, _THUMBNAIL**2, 3)
+    return np.array(rows, dtype=np.uint8).reshape(-1, side**2, 3)

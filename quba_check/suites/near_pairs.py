@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.suites.image_facts import ImageFacts
+from quba_check.suites.example import Example
+from quba_check.suites.image_facts import ImageFacts, thumbnails
+
+if TYPE_CHECKING:
+    from quba_check.suites.suite import Suite
 
 MOST_BITS = 6
 """Largest number of different bits in the hashes of one picture."""
@@ -18,8 +23,9 @@ LEAST_LEVELS = 2.0
 TRAINING = -1
 """The number of the training images among the sets."""
 _BANDS, _BAND_BITS = MOST_BITS + 1, 64 // (MOST_BITS + 1)
-_ROWS, _MOST_COMPARED, _MOST_PAIRS = 256, 2048, 32
-"""Hashes compared at once; bounds for each hash, which matter if thousands of images are almost equal."""
+_ROWS, _MOST_COMPARED, _MOST_PAIRS, _PAIRS = 256, 2048, 32, 4096
+"""Hashes compared at once; bounds for each hash, which matter if thousands of images are almost equal; pairs
+whose pixels are compared at once."""
 
 
 def near_pairs(facts: ImageFacts, sets: NDArray[np.int64], images: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -62,13 +68,48 @@ def _compared(hashes: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], N
                 yield bucket[start : start + _ROWS], bucket[start + 1 : start + _ROWS + _MOST_COMPARED]
 
 
-def is_one_picture(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def pairs_of_one_picture(
+    suite: Suite,
+    examples: Sequence[Example],
+    pairs: NDArray[np.int64],
+    side: int = 32,
+    most_difference: float = MOST_DIFFERENCE,
+) -> NDArray[np.int64]:
+    """Return the pairs of images that show one picture, as (M, 2) positions.
+
+    Args:
+        suite: opens the images.
+        examples: the images.
+        pairs: (N, 2) positions of the pairs to compare.
+        side: the images are compared in `side` × `side` pixels.
+        most_difference: see `MOST_DIFFERENCE`.
+
+    Raises:
+        SuiteError: an image cannot be decoded.
+    """
+    shown = np.unique(pairs)
+    images = thumbnails(suite, [examples[row] for row in shown], side)
+    parts = np.array_split(pairs, len(pairs) // _PAIRS + 1)
+    couples = (images[np.searchsorted(shown, part)] for part in parts)
+    is_one = [is_one_picture(one[:, 0], one[:, 1], most_difference) for one in couples]
+    confirmed: NDArray[np.int64] = pairs[np.concatenate(is_one)]
+    return confirmed
+
+
+def is_one_picture(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], most_difference: float = MOST_DIFFERENCE
+) -> NDArray[np.bool_]:
     """Return for each pair of small images, (M, pixels, 3), whether they show one picture.
 
     Hashes ignore colour and contrast, and almost flat images share them.
+
+    Args:
+        first: an image of each pair.
+        second: the other one.
+        most_difference: see `MOST_DIFFERENCE`; in any case images may differ by `LEAST_LEVELS`.
     """
     one, other = first.astype(np.float32), second.astype(np.float32)
     deviation = np.abs(one - one.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
-    most = np.maximum(LEAST_LEVELS, MOST_DIFFERENCE * deviation)
+    most = np.maximum(LEAST_LEVELS, most_difference * deviation)
     is_one: NDArray[np.bool_] = np.abs(one - other).mean(axis=(1, 2)) <= most
     return is_one
