@@ -62,6 +62,7 @@ class RunSettings:
         batch_settings: batch size, threads, and room for prepared images.
         progress: called after every pass of a batch, see `engine.progress.Progress`.
         finished: called with the name and the number of images of each complete set.
+        plan: nothing is predicted, and no function that a manifest names is imported.
         workers: processes that predict, a `quba_check.executors.ray.pool.RayPool`; None for this one.
     """
 
@@ -69,6 +70,7 @@ class RunSettings:
     progress: Progress | None = None
     finished: Finished | None = None
     workers: RayPool | None = None
+    plan: bool = False
 
 
 class Evaluation:
@@ -436,7 +438,8 @@ class Evaluation:
                 raise UnmeasurableError(NO_REFERENCE)
             return self.reference
         if name not in self._served:
-            served = with_pipeline(self.classifier, pipeline_of(name, self.suite.facts.serving))
+            pipeline = pipeline_of(name, self.suite.facts.serving)
+            served = with_pipeline(self.classifier, pipeline, imports=not self._run.plan)
             self._served[name] = Evaluation(
                 served, self.suite, protocol=self.protocol.name, store=self.store, run=self._run
             )

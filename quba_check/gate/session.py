@@ -15,6 +15,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.requests import ServingRequest
 from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
@@ -240,6 +241,20 @@ class GateSession:
             with contextlib.suppress(InvariantError):
                 self.evaluation(model, protocol).check()
 
+    def check_calls(self) -> None:
+        """Import the functions of serving pipelines with a selected demand, before a model is loaded.
+
+        Raises:
+            ModelError: one of them cannot be used.
+        """
+        requests = (planned.demand.request for planned in self._selected)
+        names = {one.pipeline for one in requests if isinstance(one, ServingRequest)}
+        if calls := [self.suite.facts.serving[name] for name in names]:
+            from quba_check.models.preprocessing.serving import with_version
+
+            for pipeline in calls:
+                with_version(pipeline)
+
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
         """Return the evaluation of a model, loaded and planned at the first call.
 
@@ -322,6 +337,7 @@ class GateSession:
                 BatchSettings(options.batch_size, options.workers, options.cache_gb),
                 self._labelled(key),
                 workers=workers,
+                plan=options.plan,
             ),
         )
 

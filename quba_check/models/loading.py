@@ -162,17 +162,18 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     return classifier if request.pipeline is None else with_pipeline(classifier, request.pipeline)
 
 
-def with_pipeline(classifier: Classifier, pipeline: ServingPipeline) -> Classifier:
+def with_pipeline(classifier: Classifier, pipeline: ServingPipeline, *, imports: bool = True) -> Classifier:
     """Return a model behind a serving pipeline. The module is shared.
 
     Args:
         classifier: the model; its compute settings are taken as they are.
         pipeline: the pipeline.
+        imports: see `with_version`.
 
     Raises:
         ModelError: a function of the pipeline cannot be imported.
     """
-    pipeline = with_version(pipeline)
+    pipeline = with_version(pipeline, imports=imports)
     request = classifier.request and replace(classifier.request, pipeline=pipeline)
     return replace(
         classifier, preprocessing=replace(classifier.preprocessing, pipeline=pipeline), request=request

@@ -65,6 +65,7 @@ class GateHooks:
         with one_line_errors(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=WARNING_LIBRARY)
             self._gate.select(demands)
+            self._gate.check_calls()
             self._print_setup(self._progress)
             self._gate.check(demands)
             self._examine_models(demands, self._progress)

@@ -55,17 +55,17 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     for name in (MODELS, "shop_images"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     for k, name in enumerate(CLASSES):
-        (tmp_path / "val" / name).mkdir(parents=True)
+        (tmp_path / "data" / "val" / name).mkdir(parents=True)
         for seed in range(2):
             image = Image.fromarray(picture(seed, like=k)).resize((24, 16), Image.Resampling.BICUBIC)
-            image.save(tmp_path / "val" / name / f"{seed}.jpg")
+            image.save(tmp_path / "data" / "val" / name / f"{seed}.jpg")
 
     def made(serving: str = PIPELINES, **options) -> Evaluation:
-        (tmp_path / "quba-data.yaml").write_text(
+        (tmp_path / "data" / "quba-data.yaml").write_text(
             f"schema: 1\nname: shop\nclasses: [{', '.join(CLASSES)}]\nimage_size: {SIDE}\nsets:\n"
             f"  clean: {{reader: folder, path: val}}\n{serving}"
         )
-        return new_evaluation(f"{MODELS}:net", tmp_path, store=tmp_path / "store", **options)
+        return new_evaluation(f"{MODELS}:net", tmp_path / "data", store=tmp_path / "store", **options)
 
     return made
 

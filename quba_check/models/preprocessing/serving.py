@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,12 @@ _ALLOWED = (
 )
 
 
-def with_version(pipeline: ServingPipeline) -> ServingPipeline:
+def with_version(pipeline: ServingPipeline, *, imports: bool = True) -> ServingPipeline:
     """Return a pipeline with the version of the code behind it.
+
+    Args:
+        pipeline: the pipeline.
+        imports: False to leave `call` without a version, since nothing may be imported.
 
     Raises:
         ModelError: `call` cannot be imported.
@@ -58,7 +63,7 @@ def with_version(pipeline: ServingPipeline) -> ServingPipeline:
         import cv2
 
         version += f", opencv {cv2.__version__}"
-    if pipeline.call:
+    if pipeline.call and imports:
         version += f", {code_digest(pipeline.call, _function(pipeline.call))}"
     return replace(pipeline, version=version)
 
@@ -111,7 +116,7 @@ def serving_transform(preprocessing: Preprocessing, pipeline: ServingPipeline, *
         tensor of this shape, which a `call` may return.
 
     Raises:
-        ModelError: the library lacks the model's interpolation, or `call` cannot be imported.
+        ModelError: the library lacks the model's interpolation.
     """
     if pipeline.call:
         return _called(pipeline.call, preprocessing.input_size[1:])
@@ -178,7 +183,7 @@ def _function(call: str) -> Any:
     Manifests are not trusted: they may choose among the user's own functions, and call no installed ones.
 
     Raises:
-        ModelError: it is of another module, or cannot be imported.
+        ModelError: it is defined in another module, cannot be imported, or is not callable.
     """
     name, here = call.partition(":")[0].partition(".")[0], Path.cwd()
     module = find_spec(name)
@@ -189,30 +194,33 @@ def _function(call: str) -> Any:
             f"serving: {call}: a manifest cannot call installed code, got the module '{name}'. "
             f"Allowed: a function of a module in {here}; write one that calls it."
         )
-    return imported_object(call)
+    value, own = imported_object(call), call.partition(":")[0]
+    if not callable(value):
+        raise ModelError(
+            f"serving: {call}: is not callable, got a value of type {type(value).__name__}. "
+            "Allowed: a function from an RGB image of Pillow to an array."
+        )
+    if (module := getattr(value, "__module__", None)) != own:
+        raise ModelError(
+            f"serving: {call}: got an object of another module, {module}. "
+            f"Allowed: one that {own} defines, such as a function that calls it."
+        )
+    return value
 
 
 def _called(call: str, size: Size) -> Transform:
     """Return a user's function as a transform.
 
     Args:
-        call: `package.module:function`.
+        call: `package.module:function`, imported at the first image.
         size: height and width of the model's input.
-
-    Raises:
-        ModelError: it cannot be imported, or is not callable.
     """
-    where, function = f"serving: {call}", _function(call)
-    if not callable(function):
-        raise ModelError(
-            f"{where}: is not callable, got a value of type {type(function).__name__}. "
-            "Allowed: a function from an RGB image of Pillow to an array."
-        )
+    where, function = f"serving: {call}", cache(partial(_function, call))  # a plan imports nothing
     shapes, dtypes = {"uint8": (*size, 3), "float32": (3, *size)}, set[str]()
 
     def prepared(image: Image.Image) -> Any:
         with model_errors(f"{where}: raised on an image of {image.height} × {image.width}:"):
-            value = function(image.copy())
+            value = function()(image.copy())
             return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
 
     def transform(image: Image.Image) -> Tensor:

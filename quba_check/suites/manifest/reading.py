@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 from posixpath import normpath
 
@@ -15,7 +17,7 @@ from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import SuiteError
 from quba_check.messages import listed, one_line
-from quba_check.strict_yaml import Document, read_yaml, validate
+from quba_check.strict_yaml import Document, Location, read_yaml, validate
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest.definitions import (
     check_reference,
@@ -102,6 +104,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
                 f"{document.at_key(('serving', name))}: serving: got the name '{name}'. Allowed: lower-case "
                 "letters, digits and _, with a letter first."
             )
+        _check_call(document, ("serving", name, "call"), entry.serving[name].call or "")
     spaces = define_spaces(document, entry, classes)
     sets = _declared_sets(entry.sets)
     for name, declared in sets.items():
@@ -123,6 +126,20 @@ def read_manifest(path: Path, label: str) -> Manifest:
         training=entry.training,
         serving={name: one.pipeline for name, one in entry.serving.items()},
     )
+
+
+def _check_call(document: Document, location: Location, call: str) -> None:
+    """Refuse a function in the data folder; nothing is imported."""
+    root = document.path.parent.resolve()
+    for start in (str(Path.cwd()), *sys.path):
+        folders = [start]
+        for part in call.partition(":")[0].split("."):
+            spec = PathFinder.find_spec(part, folders)
+            folders = [] if spec is None else [*(spec.submodule_search_locations or ())]
+            for place in map(Path, [] if spec is None else [*folders, spec.origin or "/"]):
+                if place.resolve().is_relative_to(root):
+                    text = f"got {place}, which lies in the data folder. Allowed: a module elsewhere."
+                    raise error_at(document, location, text)
 
 
 def class_files(path: Path, label: str) -> list[str]:

@@ -26,7 +26,7 @@ from quba_check.suites.label_spaces import IMAGENET
 from quba_check.suites.manifest.set_schema import CorruptionsEntry, CueConflictEntry, SetEntry, UnknownEntry
 
 CLASS_FILE_SUFFIX = ".txt"
-_CALL = re.compile(r"[\w.]+:[\w.]+")
+_CALL = re.compile(r"(?!__)\w+(\.\w+)*:\w+(\.\w+)*")
 
 
 class SetEntries(Strict):

@@ -269,7 +269,7 @@ def test_randomness_is_refused(call, photo: Path) -> None:
 
 def test_what_is_not_callable(call) -> None:
     with pytest.raises(ModelError) as caught:
-        call("text")
+        with_version(ServingPipeline(call="serving_calls:text"))
     assert str(caught.value) == (
         "serving: serving_calls:text: is not callable, got a value of type str. "
         "Allowed: a function from an RGB image of Pillow to an array."
@@ -293,6 +293,25 @@ def test_the_version_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Mon
     before = version("helped")
     (tmp_path / "calls_helper.py").write_text("SIZE = 9\n")
     assert version("helped") != before
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("np.load", "numpy"), ("np.lib.format.open_memmap", "numpy.lib.format"), ("pixels.__call__", None)],
+)
+def test_a_manifest_calls_no_object_of_another_module(call, name: str, module: str | None) -> None:
+    with pytest.raises(ModelError) as caught:
+        with_version(ServingPipeline(call=f"serving_calls:{name}"))
+    assert str(caught.value) == (
+        f"serving: serving_calls:{name}: got an object of another module, {module}. "
+        "Allowed: one that serving_calls defines, such as a function that calls it."
+    )
+
+
+def test_a_plan_imports_nothing() -> None:
+    pipeline = with_version(ServingPipeline(call="there_is:none"), imports=False)
+    assert pipeline.version == "1"
+    serving_transform(prepared(), pipeline, crop=True)
 
 
 @pytest.mark.parametrize("function", ["os:system", "PIL.Image:open"])

@@ -409,6 +409,10 @@ def test_serving_pipelines(tmp_path: Path) -> None:
             "app: {call: 'shop:prepare', jpeg: 85}",
             "serving.app: call replaces all steps, got it together with jpeg. State call alone.",
         ),
+        (
+            "app: {call: '__main__:x'}",
+            "serving.app: call: got text '__main__:x'. Allowed: package.module:function.",
+        ),
         ("app: {call: shop.py}", "serving.app: call: got text 'shop.py'. Allowed: package.module:function."),
         (
             "My-App: {jpeg: 85}",
@@ -420,3 +424,30 @@ def test_wrong_serving_pipelines(tmp_path: Path, entry: str, message: str) -> No
     with pytest.raises(SuiteError) as caught:
         read(tmp_path, f"{SERVING}  {entry}\n")
     assert str(caught.value) == f"quba-data.yaml:6: {message}"
+
+
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [("prep:f", "prep.py"), ("data.prep:f", ""), ("data.deep.prep:f", ""), ("linked:f", "prep.py")],
+)
+@pytest.mark.parametrize("here", ["data", ""])
+def test_a_module_in_the_data_folder_is_refused_and_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, call: str, place: str
+) -> None:
+    data = tmp_path / "data"
+    (data / "deep").mkdir(parents=True)
+    for file in (data / "prep.py", data / "deep" / "prep.py"):
+        file.write_text("raise SystemExit")
+    (tmp_path / "linked.py").symlink_to(data / "prep.py")
+    monkeypatch.chdir(tmp_path / here)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    if call == "prep:f" and not here:
+        read(data, f"{SERVING}  app: {{call: 'prep:f'}}\n")  # not importable
+        return
+    with pytest.raises(SuiteError) as caught:
+        read(data, f"{SERVING}  app: {{call: '{call}'}}\n")
+    found = tmp_path / "linked.py" if call == "linked:f" else data / place
+    assert str(caught.value) == (
+        f"quba-data.yaml:6: serving.app.call: got {found}, which lies in the data folder. "
+        "Allowed: a module elsewhere."
+    )
