@@ -14,7 +14,8 @@ from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.errors import UserError
 from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import shown_path
-from quba_check.records.files import write_text
+from quba_check.pytest_plugin.error_lines import one_line_errors
+from quba_check.records.files import check_replaceable, write_text
 from quba_check.records.record import Record
 from quba_check.reports.markdown import compared_run, markdown_summary
 
@@ -23,13 +24,15 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def check_writable(path: Path, flag: str, *, removes: bool = False) -> None:
-    """Refuse the file of an option that cannot be written; create its folder.
+    """Refuse the file of an option that cannot be written, or is another's; create its folder.
 
     Args:
         path: the file.
         flag: the option.
         removes: remove the file of an earlier run, so that a killed run leaves none.
     """
+    with one_line_errors():
+        check_replaceable(path, flag)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):

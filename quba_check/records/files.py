@@ -25,6 +25,8 @@ LONGEST = 100
 """Largest length of a model's name in a file name; file systems allow 255 bytes in all."""
 IMAGES_SUFFIX = ".npz"
 """Suffix of the per-image file next to a record."""
+_OURS = re.compile(r'about\.npy|<meta name="generator" content="quba-check">|\A##+ (✅|❌|⚠)'.encode())
+"""What a per-image file and a page hold, and the start of a summary."""
 HISTORY = "approvals.jsonl"
 """File next to an approved record, with a line for each approval."""
 
@@ -78,14 +80,35 @@ def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | No
             if len(specs) > 1:
                 check_is_no_baseline(file, baseline)
             if not _is_same(file, baseline):
-                _remove(Path(os.path.realpath(file)))  # not a link to it
+                _remove(file)
+
+
+def check_replaceable(path: Path, flag: str) -> None:
+    """Refuse to replace a link, or a file that quba-check did not write; an empty file is replaced.
+
+    Args:
+        path: a record, per-image file, page or summary to write.
+        flag: the option that names it.
+
+    Raises:
+        OptionError: it may not be replaced.
+    """
+    is_ours = not path.is_file()
+    with suppress(UserError):
+        content = b"" if is_ours else read_bytes(path, "", UserError, LARGEST_JSON)
+        is_record = path.suffix == SUFFIX and content and parse_record(content, "")
+        is_ours = not content or bool(is_record or _OURS.search(content))
+    if path.is_symlink() or not is_ours:
+        problem = "a link" if path.is_symlink() else "not a file of quba-check"
+        raise OptionError(f"{flag}: {path} is {problem}, and is not replaced. Allowed: another name.")
 
 
 def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
-    """Refuse to replace the baseline of a run, its per-image results, or an approved record.
+    """Refuse to replace the baseline of a run, its per-image results, an approved record, or another's file.
 
     Raises:
-        OptionError: it is the same file, under whatever name, or next to a history of approvals.
+        OptionError: it is the same file, under whatever name, or next to a history of approvals, or see
+            `check_replaceable`.
     """
     if (path.parent / HISTORY).exists():
         raise OptionError(
@@ -100,6 +123,8 @@ def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
             f"--quba-report: {path} is the file of --quba-baseline, which the record of this run would "
             "replace. Allowed: another file."
         )
+    for file in (path, path.with_suffix(IMAGES_SUFFIX)):
+        check_replaceable(file, "--quba-report")
 
 
 def _is_same(path: Path, other: Path | None) -> bool:

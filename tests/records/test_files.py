@@ -4,10 +4,13 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from quba_check.errors import UserError
+from quba_check.errors import OptionError, UserError
 from quba_check.records.files import (
+    check_is_no_baseline,
+    check_replaceable,
     read_record,
     record_paths,
     remove_stale_records,
@@ -15,6 +18,7 @@ from quba_check.records.files import (
     write_record,
     write_text,
 )
+from quba_check.records.per_image import PerImage
 from quba_check.records.record import Record
 
 
@@ -222,12 +226,57 @@ def test_answers_of_another_run_that_cannot_be_removed(tmp_path):
     )
 
 
-def test_a_link_to_a_record_stays(tmp_path):
+@pytest.mark.parametrize("target", ["run.json", "none.json"])
+def test_a_link_and_its_record_stay(tmp_path, target):
     write_record(record(), tmp_path / "run.json")
-    (tmp_path / "r.json").symlink_to("run.json")
-    remove_stale_records(tmp_path / "r.json", ["x.pt"])
-    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+    (tmp_path / "r.json").symlink_to(target)
+    with pytest.raises(OptionError) as raised:
+        remove_stale_records(tmp_path / "r.json", ["x.pt"])
+    assert str(raised.value) == (
+        f"--quba-report: {tmp_path}/r.json is a link, and is not replaced. Allowed: another name."
+    )
     assert (tmp_path / "r.json").is_symlink()
+    assert (tmp_path / "run.json").exists()
+
+
+def test_one_of_several_records_that_is_a_link_to_another(tmp_path):
+    write_record(record("a"), tmp_path / "run.json")
+    (tmp_path / "r-a-standard.json").symlink_to("run.json")
+    remove_stale_records(tmp_path / "r.json", ["x.pt"])
+    assert (tmp_path / "run.json").exists()
+
+
+def test_images_of_a_data_set_are_not_replaced(tmp_path):
+    np.savez(tmp_path / "val.npz", images=np.zeros((2, 4, 4, 3), np.uint8), labels=np.zeros(2))
+    with pytest.raises(OptionError) as raised:
+        check_is_no_baseline(tmp_path / "val.json", None)
+    assert str(raised.value) == (
+        f"--quba-report: {tmp_path}/val.npz is not a file of quba-check, and is not replaced. "
+        "Allowed: another name."
+    )
+    (tmp_path / "val.npz").write_bytes(PerImage().to_bytes(record()))
+    check_is_no_baseline(tmp_path / "val.json", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_ours"),
+    [
+        ("x.md", "### ✅ PASS: `demo`", True),
+        ("x.md", "### ⚠️ NOT DECIDED: `demo`", True),
+        ("x.md", "## ❌ quba-check: 0 of 2 runs may be released", True),
+        ("x.md", "", True),
+        ("x.md", "# Notes\n## ✅ quba-check", False),
+        ("x.html", '<html><meta name="generator" content="quba-check">', True),
+        ("x.html", "<html>", False),
+    ],
+)
+def test_a_page_or_summary_of_another_is_not_replaced(tmp_path, name, text, is_ours):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    if is_ours:
+        check_replaceable(tmp_path / name, "--quba-html")
+        return
+    with pytest.raises(OptionError, match=f"^--quba-html: .*{name} is not a file of quba-check, and is not"):
+        check_replaceable(tmp_path / name, "--quba-html")
 
 
 @pytest.mark.parametrize(
@@ -288,7 +337,11 @@ def test_stale_records_of_the_same_models_are_removed(tmp_path):
 @pytest.mark.parametrize("text", ["{}", "[]", '{"name": "package"}', "{", ""])
 def test_files_that_are_no_records_are_not_stale(tmp_path, text):
     (tmp_path / "package.json").write_text(text)
-    remove_stale_records(tmp_path / "package.json", ["x.pt"])
+    if text:
+        with pytest.raises(OptionError, match=r"package\.json is not a file of quba-check, and"):
+            remove_stale_records(tmp_path / "package.json", ["x.pt"])
+    else:  # of mktemp
+        remove_stale_records(tmp_path / "package.json", ["x.pt"])
     assert (tmp_path / "package.json").read_text() == text
 
 
