@@ -28,7 +28,7 @@ from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine
 from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Finished, Progress
-from quba_check.engine.unmeasurable import check_sets_differ, unmeasurable_reason
+from quba_check.engine.unmeasurable import unmeasurable_reason
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
@@ -44,6 +44,7 @@ from quba_check.storage.opening import named_store
 from quba_check.storage.store import Store
 from quba_check.suites.opening import DEMO_SUITE, find_suite
 from quba_check.suites.sampling import WHOLE, SubsetSampler
+from quba_check.suites.shared_images import check_sets_differ
 from quba_check.suites.suite import Suite
 from quba_check.suites.view_slices import ViewSlices
 
@@ -266,7 +267,7 @@ class Evaluation:
                 model's outputs cannot be used.
         """
         self.suite.counts(self.engine.run_views)
-        self._check_sets_differ(self.engine.run_views, self._requests)
+        check_sets_differ(self.suite, self.engine.run_views, self._requests, digests_file(self.store.root))
         self.engine.determine_outputs(self.engine.run_views, always=True)
 
     def outcome(self, name: str) -> Outcome:
@@ -462,7 +463,8 @@ class Evaluation:
         if (reason := self.unmeasurable_reason(name)) is not None:
             return reason
         views = self._views(name)
-        self._check_sets_differ(views, (one for one in self._requests if one.dimension == name))
+        requests = [one for one in self._requests if one.dimension == name]
+        check_sets_differ(self.suite, views, requests, digests_file(self.store.root))
         predictions = self.predictions(views) if views else {}
         measurement = measure_dimension(registry[name], predictions, self.facts)
         if name == "parity" and isinstance(self.reference, Evaluation) and measurement.value < 1:
@@ -477,9 +479,6 @@ class Evaluation:
         return measure_slices(
             registry[name], measurement, predictions, slices, self.facts, with_gaps=with_gaps
         )
-
-    def _check_sets_differ(self, views: Collection[View], requests: Iterable[Request]) -> None:
-        check_sets_differ(self.suite, views, requests, digests_file(self.store.root))
 
 
 def _by_variant(views: Iterable[View]) -> dict[str, list[View]]:

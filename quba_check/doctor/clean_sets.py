@@ -81,8 +81,8 @@ class SetPictures:
         pairs = near_pairs(self.facts, self.sets, rows)
         contents = np.array(self.facts.content)
         pairs = pairs[contents[pairs[:, 0]] != contents[pairs[:, 1]]]
-        confirmed = pairs_of_one_picture(self.suite, self.examples, pairs)
-        return [(one, other) for one, other in confirmed.tolist()]
+        confirmed = pairs_of_one_picture(self.suite, self.examples, pairs).tolist()
+        return [(one, other) for one, other in confirmed]
 
     def in_sets(self, pairs: Pairs, first: int, second: int) -> Pairs:
         """Return the pairs of two sets, without those of one group and label."""

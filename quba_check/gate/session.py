@@ -247,13 +247,11 @@ class GateSession:
         Raises:
             ModelError: one of them cannot be used.
         """
-        requests = (planned.demand.request for planned in self._selected)
-        names = {one.pipeline for one in requests if isinstance(one, ServingRequest)}
-        if calls := [self.suite.facts.serving[name] for name in names]:
-            from quba_check.models.preprocessing.serving import with_version
+        for planned in self._selected:
+            if isinstance(request := planned.demand.request, ServingRequest):
+                from quba_check.models.preprocessing.serving import with_version
 
-            for pipeline in calls:
-                with_version(pipeline)
+                with_version(self.suite.facts.serving[request.pipeline])
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
         """Return the evaluation of a model, loaded and planned at the first call.

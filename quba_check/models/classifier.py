@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -346,10 +347,15 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
 def error_summary(error: BaseException) -> str:
     r"""Return type and first line of an error in the user's code, for a message.
 
+    Lines that only state a place in source code, as those of OpenVINO, are skipped.
+
     >>> error_summary(ValueError("no such layer\nsecond line"))
     'ValueError: no such layer'
+    >>> error_summary(RuntimeError("Exception from core.cpp:84:\nno such operator\n"))
+    'RuntimeError: no such operator'
     """
-    line = one_line(next(iter(_text_of(error).strip().splitlines()), ""), _MAX_LENGTH)
+    lines = (line for line in _text_of(error).strip().splitlines() if not re.search(r":\d+:$", line))
+    line = one_line(next(lines, ""), _MAX_LENGTH)
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 

@@ -99,8 +99,7 @@ def check_replaceable(path: Path, flag: str) -> None:
         is_record = path.suffix == SUFFIX and content and parse_record(content, "")
         is_ours = not content or bool(is_record or _OURS.search(content))
     if path.is_symlink() or not is_ours:
-        problem = "a link" if path.is_symlink() else "not a file of quba-check"
-        raise OptionError(f"{flag}: {path} is {problem}, and is not replaced. Allowed: another name.")
+        raise OptionError(f"{flag}: {path} is a link, or no file of quba-check. Allowed: another file name.")
 
 
 def check_is_no_baseline(path: Path, baseline: Path | None) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
+
+import regex
 
 from quba_check.errors import SuiteError
 from quba_check.suites.manifest.set_schema import AnySet, GroupRule
 from quba_check.suites.readers.listing import LabelledImage
+
+SECONDS = 10
+"""Longest time for the expression of a set."""
 
 
 def group_names(
@@ -34,9 +39,14 @@ def group_names(
             f"the group column '{rule}' is empty. Allowed: a name in each row; a unique one for a lone image"
         )
     elif rule.path is not None:
-        expression = re.compile(rule.path)
-        matches = [expression.search(_path(image, root)) for image in images]
-        names = ["" if match is None else match["group"] or "" for match in matches]
+        expression, end, names = regex.compile(rule.path), time.monotonic() + SECONDS, []
+        for image in images:
+            try:
+                match = expression.search(_path(image, root), timeout=max(0.001, end - time.monotonic()))
+            except TimeoutError:
+                problem = f"the expression {rule.path} takes more than {SECONDS} seconds"
+                raise SuiteError(f"{image.path}: group: {problem}. Allowed: a simpler one.") from None
+            names.append("" if match is None else match["group"] or "")
         problem = f"group: {rule.path} does not match its path. Allowed: an expression for every image"
     else:
         names = _folders(images, path, rule)

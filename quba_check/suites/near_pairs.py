@@ -69,11 +69,7 @@ def _compared(hashes: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], N
 
 
 def pairs_of_one_picture(
-    suite: Suite,
-    examples: Sequence[Example],
-    pairs: NDArray[np.int64],
-    side: int = 32,
-    most_difference: float = MOST_DIFFERENCE,
+    suite: Suite, examples: Sequence[Example], pairs: NDArray[np.int64], side: int = 32
 ) -> NDArray[np.int64]:
     """Return the pairs of images that show one picture, as (M, 2) positions.
 
@@ -82,7 +78,6 @@ def pairs_of_one_picture(
         examples: the images.
         pairs: (N, 2) positions of the pairs to compare.
         side: the images are compared in `side` × `side` pixels.
-        most_difference: see `MOST_DIFFERENCE`.
 
     Raises:
         SuiteError: an image cannot be decoded.
@@ -91,25 +86,17 @@ def pairs_of_one_picture(
     images = thumbnails(suite, [examples[row] for row in shown], side)
     parts = np.array_split(pairs, len(pairs) // _PAIRS + 1)
     couples = (images[np.searchsorted(shown, part)] for part in parts)
-    is_one = [is_one_picture(one[:, 0], one[:, 1], most_difference) for one in couples]
-    confirmed: NDArray[np.int64] = pairs[np.concatenate(is_one)]
-    return confirmed
+    is_one = [is_one_picture(one[:, 0], one[:, 1]) for one in couples]
+    return pairs.compress(np.concatenate(is_one), axis=0)
 
 
-def is_one_picture(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], most_difference: float = MOST_DIFFERENCE
-) -> NDArray[np.bool_]:
+def is_one_picture(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return for each pair of small images, (M, pixels, 3), whether they show one picture.
 
     Hashes ignore colour and contrast, and almost flat images share them.
-
-    Args:
-        first: an image of each pair.
-        second: the other one.
-        most_difference: see `MOST_DIFFERENCE`; in any case images may differ by `LEAST_LEVELS`.
     """
     one, other = first.astype(np.float32), second.astype(np.float32)
     deviation = np.abs(one - one.mean(axis=1, keepdims=True)).mean(axis=(1, 2))
-    most = np.maximum(LEAST_LEVELS, most_difference * deviation)
+    most = np.maximum(LEAST_LEVELS, MOST_DIFFERENCE * deviation)
     is_one: NDArray[np.bool_] = np.abs(one - other).mean(axis=(1, 2)) <= most
     return is_one

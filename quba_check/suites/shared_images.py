@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.view import View
+from quba_check.core.requests import ClassRequest, Request
+from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
 from quba_check.errors import SuiteError
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.suites.image_facts import facts_of_examples, image_contents
-from quba_check.suites.near_pairs import MOST_DIFFERENCE, near_pairs, pairs_of_one_picture
 from quba_check.suites.suite import Suite
 
 LEAST_SHARE = 0.1
 """Smallest share of the images of a set that makes two sets share images."""
-_SMALL = 128
-"""Shorter side in pixels below which an encoding changes 32 × 32 pixels by more."""
+
+
+def check_sets_differ(suite: Suite, views: Iterable[View], requests: Iterable[Request], cache: Path) -> None:
+    """Refuse sets that share images, and must not.
+
+    Args:
+        suite: the suite.
+        views: the views of the dimensions to measure.
+        requests: numbers that are measured as further parts of them.
+        cache: the file of digests, see `ContentDigests`.
+
+    Raises:
+        SuiteError: a threshold is chosen on images that it is judged on, or unknown images are those of the
+            clean set or of another unknown set.
+    """
+    unknown = dict.fromkeys(view.images for view in views if view.set.startswith(UNKNOWN_PREFIX))
+    rule = "an unknown image must be in one set"
+    pairs = [(*pair, rule) for pair in combinations([*unknown, View(CLEAN_SET)], 2)]
+    for request in requests:
+        if isinstance(request, ClassRequest) and request.at is not None and request.at.chosen_on:
+            names = request.at.chosen_on, request.set
+            # Corruptions show clean images.
+            chosen_on, judged = (View(one if one in suite.facts.shifts else CLEAN_SET) for one in names)
+            rule = f"the threshold of {request.name} must be chosen on images that are not judged"
+            pairs.append((chosen_on, judged, rule))
+    for first, second, rule in pairs:
+        are_there = suite.missing(first) is None and suite.missing(second) is None
+        if are_there and (shared := shared_images(suite, first, second, cache)):
+            raise SuiteError(f"{suite.location}: {shared}, but {rule}. Allowed: less than a tenth of a set.")
 
 
 @lru_cache(maxsize=64)
@@ -28,8 +55,8 @@ def shared_images(suite: Suite, first: View, second: View, digests: Path) -> str
     """Return a sentence on the images that two sets share; empty if they are less than a tenth of both.
 
     Files are compared by content. If few are equal, images are compared by perceptual hashes, and those of
-    similar hashes by pixels: 32 × 32 pixels may differ by a twentieth of their mean deviation. Images of less
-    than 128 pixels are compared in 8 × 8 pixels, which may differ by a tenth.
+    similar hashes by 32 × 32 pixels, as the doctor does; images of less than 128 pixels by 8 × 8, since an
+    encoding changes more of them.
 
     Args:
         suite: the suite.
@@ -41,6 +68,9 @@ def shared_images(suite: Suite, first: View, second: View, digests: Path) -> str
         SuiteError: a set is missing, or a file cannot be read.
         StoreError: facts of images cannot be kept.
     """
+    from quba_check.suites.image_facts import facts_of_examples, image_contents  # imports scipy.fft and more
+    from quba_check.suites.near_pairs import near_pairs, pairs_of_one_picture
+
     cache, views = ContentDigests(digests), (first, second)
     for view in views:
         suite.fetch(view)
@@ -54,9 +84,8 @@ def shared_images(suite: Suite, first: View, second: View, digests: Path) -> str
             facts = facts_of_examples(suite, examples, cache)
             pairs = near_pairs(facts, sets, np.arange(len(examples)))
             pairs = pairs[sets[pairs[:, 0]] != sets[pairs[:, 1]]]
-            size = min(np.median(facts.size[sets == number]) for number in (0, 1))
-            side, most = (8, MOST_DIFFERENCE) if size < _SMALL else (32, MOST_DIFFERENCE / 2)
-            is_shared[pairs_of_one_picture(suite, examples, pairs, side, most).ravel()] = True
+            side = 8 if min(np.median(facts.size[sets == number]) for number in (0, 1)) < 128 else 32
+            is_shared[pairs_of_one_picture(suite, examples, pairs, side)] = True
             text = _shares(is_shared, sets, views)
     return text
 

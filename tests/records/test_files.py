@@ -233,7 +233,7 @@ def test_a_link_and_its_record_stay(tmp_path, target):
     with pytest.raises(OptionError) as raised:
         remove_stale_records(tmp_path / "r.json", ["x.pt"])
     assert str(raised.value) == (
-        f"--quba-report: {tmp_path}/r.json is a link, and is not replaced. Allowed: another name."
+        f"--quba-report: {tmp_path}/r.json is a link, or no file of quba-check. Allowed: another file name."
     )
     assert (tmp_path / "r.json").is_symlink()
     assert (tmp_path / "run.json").exists()
@@ -251,8 +251,7 @@ def test_images_of_a_data_set_are_not_replaced(tmp_path):
     with pytest.raises(OptionError) as raised:
         check_is_no_baseline(tmp_path / "val.json", None)
     assert str(raised.value) == (
-        f"--quba-report: {tmp_path}/val.npz is not a file of quba-check, and is not replaced. "
-        "Allowed: another name."
+        f"--quba-report: {tmp_path}/val.npz is a link, or no file of quba-check. Allowed: another file name."
     )
     (tmp_path / "val.npz").write_bytes(PerImage().to_bytes(record()))
     check_is_no_baseline(tmp_path / "val.json", None)
@@ -275,7 +274,7 @@ def test_a_page_or_summary_of_another_is_not_replaced(tmp_path, name, text, is_o
     if is_ours:
         check_replaceable(tmp_path / name, "--quba-html")
         return
-    with pytest.raises(OptionError, match=f"^--quba-html: .*{name} is not a file of quba-check, and is not"):
+    with pytest.raises(OptionError, match=f"^--quba-html: .*{name} is a link, or no file of quba-check"):
         check_replaceable(tmp_path / name, "--quba-html")
 
 
@@ -338,7 +337,7 @@ def test_stale_records_of_the_same_models_are_removed(tmp_path):
 def test_files_that_are_no_records_are_not_stale(tmp_path, text):
     (tmp_path / "package.json").write_text(text)
     if text:
-        with pytest.raises(OptionError, match=r"package\.json is not a file of quba-check, and"):
+        with pytest.raises(OptionError, match=r"package\.json is a link, or no file of quba-check"):
             remove_stale_records(tmp_path / "package.json", ["x.pt"])
     else:  # of mktemp
         remove_stale_records(tmp_path / "package.json", ["x.pt"])

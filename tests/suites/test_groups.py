@@ -135,8 +135,7 @@ def test_paths_name_the_groups(tmp_path: Path, group: str, expected: list[str]) 
         ),
         (
             "reader: csv, path: a.csv, group: {path: '(x'}",
-            "quba-data.yaml:5: sets.clean.group: path is not a regular expression (missing ), unterminated "
-            "subpattern at position 0).",
+            "quba-data.yaml:5: sets.clean.group: path is not a regular expression (missing ) at position 2).",
         ),
         (
             "reader: csv, path: a.csv, group: {path: '(x)'}",
@@ -182,3 +181,13 @@ def test_early_stopping_takes_the_images_of_a_group_one_after_another() -> None:
     assert changes == 699
     assert order[:3] == [order[0]] * 3
     assert order[0] != "g0"
+
+
+def test_an_expression_that_tries_too_many_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quba_check.suites.groups.SECONDS", 0.2)
+    tree(tmp_path, "val/apple/a.jpg", f"val/pear/{'a' * 60}!.jpg")
+    entry = "reader: folder, path: val, group: {path: '/(?P<group>(a|aa)+)(.jpg)?$'}"
+    assert message(tmp_path, entry) == (
+        f"val/pear/{'a' * 60}!.jpg: group: the expression /(?P<group>(a|aa)+)(.jpg)?$ takes more than 0.2 "
+        "seconds. Allowed: a simpler one."
+    )

@@ -12,10 +12,9 @@ from PIL import Image
 
 from quba_check.core.requests import ClassRequest, OperatingPoint
 from quba_check.core.view import CLEAN, View
-from quba_check.engine.unmeasurable import check_sets_differ
 from quba_check.errors import SuiteError
 from quba_check.suites.opening import find_suite, open_suite
-from quba_check.suites.shared_images import shared_images
+from quba_check.suites.shared_images import check_sets_differ, shared_images
 from quba_check.suites.suite import Suite
 
 Files = Sequence[bytes]

@@ -201,10 +201,7 @@ def _function(call: str) -> Any:
             "Allowed: a function from an RGB image of Pillow to an array."
         )
     if (module := getattr(value, "__module__", None)) != own:
-        raise ModelError(
-            f"serving: {call}: got an object of another module, {module}. "
-            f"Allowed: one that {own} defines, such as a function that calls it."
-        )
+        raise ModelError(f"serving: {call}: got an object of {module}. Allowed: one that {own} defines.")
     return value
 
 

@@ -76,7 +76,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
         {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     )
     for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
             raise ModelError(
                 f"{spec}: keeps weights outside of its folder, got {name!r}. "
                 "Allowed: files in the folder of the ONNX file. Save it again with onnx.save."

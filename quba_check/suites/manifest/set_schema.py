@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+import regex
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from quba_check.core.facts import ConfidenceScore
@@ -50,8 +50,8 @@ class GroupRule(Strict):
             raise ValueError(f"got {got}. Allowed: path, a regular expression, or folders, a number.")
         if self.path is not None:
             try:
-                names = re.compile(self.path).groupindex
-            except re.error as error:
+                names = regex.compile(self.path).groupindex
+            except regex.error as error:
                 raise ValueError(f"path is not a regular expression ({error}).") from None
             if "group" not in names:
                 raise ValueError("path has no named group. Allowed: a part in (?P<group>…).")

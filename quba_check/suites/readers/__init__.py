@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -48,14 +47,14 @@ class Reader:
 
 
 READERS: dict[str, Reader] = {
-    "folder": Reader(folder_images, unread_files=partial(unread_files, deepest=1)),
+    "folder": Reader(folder_images, unread_files=lambda path: unread_files(path, 1)),
     "csv": Reader(csv_images, listed_paths=csv_paths),
-    "cue-conflict": Reader(cue_conflict_images, unread_files=partial(unread_files, deepest=1)),
-    "model-vs-human": Reader(model_vs_human_images, unread_files=partial(unread_files, deepest=0)),
+    "cue-conflict": Reader(cue_conflict_images, unread_files=lambda path: unread_files(path, 1)),
+    "model-vs-human": Reader(model_vs_human_images, unread_files=lambda path: unread_files(path, 0)),
     "parquet": Reader(parquet_images, parquet_member, listed_paths=parquet_paths, hides_formats=True),
     "webdataset": Reader(webdataset_images, webdataset_member, unread_files=unread_members),
     "hf": Reader(hf_images, hf_member, hides_formats=True),
     "arrays": Reader(array_images, array_member),
-    "unlabelled": Reader(unlabelled_images, unread_files=partial(unread_files, deepest=sys.maxsize)),
+    "unlabelled": Reader(unlabelled_images, unread_files=lambda path: unread_files(path, sys.maxsize)),
 }
 """By the name in manifests."""

@@ -6,7 +6,7 @@ import io
 import json
 import posixpath
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -24,6 +24,8 @@ from quba_check.suites.readers.table_rows import cells_by_row
 _IMAGE, _CLASS, _JSON = "image", ".cls", ".json"
 _INDICES_CACHED = 256
 LARGEST_LABEL = 2**20
+_MOST_LINKS = 40
+"""Largest number of links between a name and its file, as on Linux; more are taken for a circle."""
 _UNREAD = (*IMAGE_SUFFIXES, ".gif", ".avif", ".heic", ".jp2")
 """Suffixes of members that look like images, also of formats that are not read."""
 
@@ -62,8 +64,8 @@ def unread_members(path: Path) -> Iterator[str]:
     """Yield the names of members that look like images and belong to no sample, such as `1.mask.png`."""
     for shard in files_at(path, ".tar"):
         for name in _index(shard):
-            is_hidden = PurePosixPath(name).name.startswith(".")
-            if name.lower().endswith(_UNREAD) and _sample(name) is None and not is_hidden:
+            is_image = name.lower().endswith(_UNREAD) and not PurePosixPath(name).name.startswith(".")
+            if is_image and _sample(name) is None:
                 yield f"{shard.name}[{name}]"
 
 
@@ -96,10 +98,12 @@ def _read_index(path: Path) -> dict[str, _Span]:
     for name in (entry.name for entry in entries if not entry.isdir()):
         if not is_utf8(name):
             raise SuiteError(f"{path}[{name}]: the name is not UTF-8 text. Rename it.")
-        span = _behind_links(contents[posixpath.normpath(name)], contents)
-        if span is not None:
-            spans[name] = span
-            if sum(span) > size:
+        content, links = contents.get(posixpath.normpath(name)), 0
+        while isinstance(content, str) and (links := links + 1) <= _MOST_LINKS:
+            content = contents.get(content)
+        if isinstance(content, tuple):
+            spans[name] = content
+            if sum(content) > size:
                 raise SuiteError(f"{path}[{name}]: states more bytes than the tar file holds.")
         elif _sample(name) is not None:
             raise SuiteError(
@@ -123,15 +127,6 @@ def _contents(entries: Iterable[tarfile.TarInfo]) -> dict[str, _Span | str]:
         elif not entry.isdir():
             contents[path] = target
     return contents
-
-
-def _behind_links(content: _Span | str | None, contents: Mapping[str, _Span | str]) -> _Span | None:
-    """Return the place of a file behind links; None if they lead to none, or in a circle."""
-    for _ in contents:
-        if not isinstance(content, str):
-            break
-        content = contents.get(content)
-    return None if isinstance(content, str) else content
 
 
 def _sample(name: str) -> tuple[str, str] | None:

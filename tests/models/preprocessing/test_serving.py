@@ -303,8 +303,7 @@ def test_a_manifest_calls_no_object_of_another_module(call, name: str, module: s
     with pytest.raises(ModelError) as caught:
         with_version(ServingPipeline(call=f"serving_calls:{name}"))
     assert str(caught.value) == (
-        f"serving: serving_calls:{name}: got an object of another module, {module}. "
-        "Allowed: one that serving_calls defines, such as a function that calls it."
+        f"serving: serving_calls:{name}: got an object of {module}. Allowed: one that serving_calls defines."
     )
 
 

@@ -185,7 +185,7 @@ def test_elements_that_are_narrower_than_a_byte(tmp_path):
     assert read_graph(tmp_path / "x.onnx", spec="x.onnx").weight_bytes == 3
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../weights.data", "parts/../../weights.data"])
+@pytest.mark.parametrize("name", ["/etc/passwd", "../weights.data", "parts/../../weights.data", "a\0b.data"])
 def test_weights_outside_of_the_folder_are_refused(tmp_path, name):
     path = mean_of_colours(tmp_path / "x.onnx")
     model = onnx.load(path)

@@ -179,3 +179,13 @@ def test_a_package_that_is_not_installed(exported, monkeypatch):
         f"{path}: an OpenVINO model needs openvino, which is not installed. "
         'Install it: pip install "quba-check[openvino]".'
     )
+
+
+def test_the_reason_follows_the_places_in_source_code(exported, tmp_path):
+    path = tmp_path / "x.xml"
+    path.with_suffix(".bin").write_bytes(exported[1][0].with_suffix(".bin").read_bytes())
+    path.write_text(exported[1][0].read_text().replace('type="MatMul"', 'type="MatMulX"'))
+    message = refusal(path)
+    assert message.startswith(f"{path}: openvino ")
+    assert ".cpp:" not in message
+    assert "MatMulX" in message
