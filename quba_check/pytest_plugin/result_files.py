@@ -24,7 +24,7 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def check_writable(path: Path, flag: str, *, removes: bool = False) -> None:
-    """Refuse the file of an option that cannot be written, or is another's; create its folder.
+    """Refuse a file that cannot be written or replaced; create its folder.
 
     Args:
         path: the file.

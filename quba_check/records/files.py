@@ -84,7 +84,9 @@ def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | No
 
 
 def check_replaceable(path: Path, flag: str) -> None:
-    """Refuse to replace a link, or a file that quba-check did not write; an empty file is replaced.
+    """Refuse to replace links and the files of others.
+
+    An empty file is replaced.
 
     Args:
         path: a record, per-image file, page or summary to write.
@@ -103,7 +105,7 @@ def check_replaceable(path: Path, flag: str) -> None:
 
 
 def check_is_no_baseline(path: Path, baseline: Path | None) -> None:
-    """Refuse to replace the baseline of a run, its per-image results, an approved record, or another's file.
+    """Refuse to replace the baseline of a run, its per-image results, or an approved record.
 
     Raises:
         OptionError: it is the same file, under whatever name, or next to a history of approvals, or see

@@ -52,7 +52,9 @@ def check_sets_differ(suite: Suite, views: Iterable[View], requests: Iterable[Re
 
 @lru_cache(maxsize=64)
 def shared_images(suite: Suite, first: View, second: View, digests: Path) -> str:
-    """Return a sentence on the images that two sets share; empty if they are less than a tenth of both.
+    """Return a sentence on the images that two sets share.
+
+    It is empty if they are less than a tenth of both sets.
 
     Files are compared by content. If few are equal, images are compared by perceptual hashes, and those of
     similar hashes by 32 × 32 pixels, as the doctor does; images of less than 128 pixels by 8 × 8, since an

@@ -61,7 +61,7 @@ def webdataset_images(path: Path, classes: ClassList, *, columns: Sequence[str] 
 
 
 def unread_members(path: Path) -> Iterator[str]:
-    """Yield the names of members that look like images and belong to no sample, such as `1.mask.png`."""
+    """Yield the names of images that belong to no sample, such as `1.mask.png`."""
     for shard in files_at(path, ".tar"):
         for name in _index(shard):
             is_image = name.lower().endswith(_UNREAD) and not PurePosixPath(name).name.startswith(".")
@@ -84,7 +84,7 @@ def _read(file: BinaryIO, span: _Span) -> bytes:
 
 
 def _read_index(path: Path) -> dict[str, _Span]:
-    """Return the files in a tar file by name, also those behind links; only headers are read."""
+    """Return the files and links in a tar file by name; only headers are read."""
     try:
         with tarfile.open(path, "r:") as tar:
             entries = list(tar)
@@ -114,7 +114,7 @@ def _read_index(path: Path) -> dict[str, _Span]:
 
 
 def _contents(entries: Iterable[tarfile.TarInfo]) -> dict[str, _Span | str]:
-    """Return by path the place of each file, and the path that each link leads to."""
+    """Return the place of each file, or the path that a link leads to."""
     contents: dict[str, _Span | str] = {}
     for entry in entries:
         path = posixpath.normpath(entry.name)
