@@ -1,4 +1,4 @@
-"""Images that two sets share: files of equal content, and the same picture in another encoding."""
+"""Images that two sets share, as copies or in another encoding."""
 
 from __future__ import annotations
 
