@@ -48,11 +48,11 @@ def code_digest(spec: str, *objects: object, tensors: Mapping[str, Tensor] | Non
 
     The code: the files of the user's classes with their bases, of functions, hooks and methods; the files
     that these import below the user's folders, which are found without importing them; the versions of other
-    packages that they import. The values: attributes, private ones too, closures, defaults, attributes of
-    classes, and the global values that functions name.
+    packages that they import. The values: attributes, private ones too, closures, defaults, and attributes
+    of classes.
 
-    Files and environment variables that the code reads later are not seen: workers have variables of their
-    own.
+    Global values, files and environment variables that the code reads are not seen, since they may differ
+    between processes.
 
     Args:
         spec: `package.module:name` of the callable.
@@ -152,14 +152,12 @@ class _UserCode:
     def _function(self, function: types.FunctionType) -> Sequence[object]:
         cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]
         parts = [cells, function.__defaults__, function.__kwdefaults__]
-        if not self.add_source(scope := function.__globals__):
+        if not self.add_source(function.__globals__):
             return [*parts, vars(function).get("__wrapped__")]
         codes = [function.__code__]
         for code in codes:  # grows
             codes += [part for part in code.co_consts if isinstance(part, types.CodeType)]
-        values = {name: scope[name] for code in codes for name in code.co_names if name in scope}
-        texts = [(code.co_code, code.co_consts, code.co_names) for code in codes]
-        return [*parts, vars(function), texts, *_state(values)]
+        return [*parts, vars(function), [(code.co_code, code.co_consts, code.co_names) for code in codes]]
 
     def add_source(self, scope: Mapping[str, Any]) -> bool:
         """Add the file of a module.

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import os
 import time
-from array import array
 from pathlib import Path
 
 import torch
 from torch import nn
 
-SEEN = array("q", [0])
-"""Number of images; not a dict, which would give a model that is loaded again another fingerprint."""
+SEEN = {"images": 0}
 
 
 def note(kind: str, images: int) -> None:
@@ -37,9 +35,9 @@ def trap(images: int) -> None:
     `NETS_TRAP` is `exit AFTER FLAG` for workers of xdist, `hang AFTER FLAG` for those of Ray, or
     `wait AFTER FLAG` for any process.
     """
-    SEEN[0] += images
+    SEEN["images"] += images
     what, after, flag = os.environ.get("NETS_TRAP", "no 0 -").split()
-    if what == "no" or SEEN[0] < int(after):
+    if what == "no" or SEEN["images"] < int(after):
         return
     if what == "exit" and "PYTEST_XDIST_WORKER" not in os.environ:
         return

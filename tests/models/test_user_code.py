@@ -117,11 +117,6 @@ PLACES = {
         "lambda x: x + 1",
         "lambda x: x - 1",
     ),
-    "a global value": (
-        "    global WEIGHTS; WEIGHTS = value\n    model.forward = lambda x: x * WEIGHTS",
-        "1",
-        "-1",
-    ),
     "arrays of a function": (
         "    return NumpyModel(lambda x: x * value, files=['f'])",
         "np.ones(3)",
