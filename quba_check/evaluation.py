@@ -99,7 +99,7 @@ class Evaluation:
 
     Examples:
         >>> Evaluation("demo").measure("accuracy")  # doctest: +SKIP
-        Measurement(accuracy 0.975 fraction, n=400, 0.955..0.986)
+        Measurement(accuracy 0.975 fraction, n=400, 0.954..0.988)
     """
 
     def __init__(

@@ -21,7 +21,7 @@ from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.per_image import PerImage
 from quba_check.stats.clusters import LEAST_GROUPS, group_effect
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import share_limits
 
 _NAMED = 3
 """Largest number of classes named in a note."""
@@ -126,7 +126,7 @@ def _answers(before: StoredRun, after: StoredRun) -> AnswersRow | None:
     interval = None
     if effect is None or effect.count >= LEAST_GROUPS:
         size, z = (n, Z) if effect is None else (n / effect.factor, effect.scores(Z))
-        curve = bounded_curve(wilson_limits(agreement.value * size, size, z), 0.0, 1.0)
+        curve = bounded_curve(share_limits(agreement.value * size, size, z), 0.0, 1.0)
         interval = None if curve is None else curve.interval(CONFIDENCE)
     return AnswersRow(
         images=n,

@@ -159,7 +159,7 @@ class Measurement:
 
 
 def _summary(number: Quantity | Measurement) -> str:
-    """Return value, unit, n and interval, such as `0.975 fraction, n=400, 0.955..0.986`."""
+    """Return value, unit, n and interval, such as `0.975 fraction, n=400, 0.954..0.988`."""
     unit = "" if number.unit in UNIT_SIGNS else f" {number.unit}"
     images = "" if number.n is None else f", n={number.n}"
     ends = [format_value(end, number.unit) for end in number.interval or ()]

@@ -111,7 +111,5 @@ class EachClass:
         curve = None
         if groups is None or groups >= LEAST_GROUPS:
             numbers = [partial(self.limits, k) for k in range(len(self.counts.n))]
-            limits = smallest_limits(numbers, np.array(SCORES))
-            limits[len(SCORES) // 2] = value
-            curve = bounded_curve(limits, 0.0, 1.0)
+            curve = bounded_curve(smallest_limits(numbers, np.array(SCORES)), 0.0, 1.0)
         return Quantity(value, "fraction", n, curve, images=shown if shown < n else None, groups=groups)

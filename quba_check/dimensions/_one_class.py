@@ -22,8 +22,8 @@ from quba_check.metrics.class_metrics import (
     roc_points,
     threshold_at,
 )
+from quba_check.metrics.separation import auroc_limits
 from quba_check.stats.estimate import Estimate, delta_method
-from quba_check.stats.image_intervals import additive_limits
 from quba_check.stats.intervals import Limits, Scores, share_limits
 
 _LACKING = {"specificity": "of another class than", "precision": "called", "npv": "called other than"}
@@ -121,7 +121,7 @@ def class_quantity(request: ClassRequest, rows: SetRows, threshold: float | None
         is_of = rows.is_of(request.classes)
         _check_both_sides(is_of, request)
         area, of_rows = one_vs_rest_auroc(rows.scores(request.classes), is_of, "rows")
-        return rows.quantity(of_rows, partial(additive_limits, area))
+        return rows.quantity(of_rows, partial(auroc_limits, area))
     if request.prevalence is not None:
         return _restated(request, rows, threshold)
     selected, hits = selected_rows(request, rows, threshold)

@@ -18,7 +18,7 @@ from quba_check.dimensions._set_rows import SetRows
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.parity import QUANTILE, FlipKind, Mask, flip_masks, probability_changes, quantile
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import quantile_limits, wilson_limits
+from quba_check.stats.intervals import quantile_limits, share_limits
 
 GIVE_REFERENCE = "--quba-reference MODEL"
 NOTHING_TO_LOSE = (
@@ -111,7 +111,7 @@ class AnswerPairs:
     def _share(self, hits: Mask) -> Quantity:
         n, count = len(hits), int(np.count_nonzero(hits))
         return self.judged.quantity(
-            Estimate.mean(hits, "rows"), lambda z, effect: wilson_limits(count / effect, n / effect, z)
+            Estimate.mean(hits, "rows"), lambda z, effect: share_limits(count / effect, n / effect, z)
         )
 
     def _largest_change(self) -> Quantity:

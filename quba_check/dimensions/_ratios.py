@@ -83,7 +83,7 @@ class Ratio:
         if self.is_of_clean_images:
             return np.full(z.shape, 1 / self.clean_accuracy)
         hits, n = self.n_clean_correct / effect, len(self.clean) / effect
-        lowest = intervals.clopper_pearson_limits(hits, n, -np.maximum(z, 0.0))
+        lowest = intervals.share_limits(hits, n, -np.maximum(z, 0.0))
         bounds: Limits = 1 / lowest
         return bounds
 
@@ -124,7 +124,7 @@ def share(hits: NDArray[np.bool_], sample: Hashable) -> Quantity:
         sample: name of the images: their view, or any other value for some of its rows.
 
     Returns:
-        A fraction with Wilson limits.
+        A fraction with exact limits.
     """
     estimate, n = Estimate.mean(hits, sample), len(hits)
     curve = share_curve(int(np.count_nonzero(hits)), n)
@@ -154,10 +154,8 @@ def additive_quantity(
 
 
 def share_curve(hits: int, n: int) -> ConfidenceCurve | None:
-    """Return the Wilson limits of a share of hits among n images."""
-    return curve_of(
-        lambda z, effect: intervals.wilson_limits(hits / effect, n / effect, z), low=0.0, high=1.0
-    )
+    """Return the exact limits of a share of hits among n images."""
+    return curve_of(lambda z, effect: intervals.share_limits(hits / effect, n / effect, z), low=0.0, high=1.0)
 
 
 def clean_accuracy(predictions: Tables) -> float:

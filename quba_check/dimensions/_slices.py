@@ -78,11 +78,11 @@ def measure_slices(
             values[name] = own
             rest = measured({view: ~mask for view, mask in rows.items()}) if with_gaps else None
             if isinstance(rest, Quantity):
-                gaps[name] = _gap(own, rest, dimension.better)
+                gaps[name] = gap(own, rest, dimension.better)
     return replace(whole, slices=values, gaps=gaps, unsliced={**whole.unsliced, **unsliced})
 
 
-def _gap(own: Quantity, rest: Quantity, better: Better) -> Quantity:
+def gap(own: Quantity, rest: Quantity, better: Better) -> Quantity:
     """Return how much worse a slice is than all other images."""
     low, high = (own, rest) if better == "high" else (rest, own)
     curve = None

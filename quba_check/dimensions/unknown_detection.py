@@ -8,19 +8,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import SCORES, bounded_curve
+from quba_check.core.confidence import SCORES, bounded_curve, curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
-from quba_check.dimensions._ratios import additive_quantity
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._scores import image_scores
 from quba_check.dimensions._table_validation import LONGEST_TEXT
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.separation import auroc, fpr_at_95_tpr, fpr_at_95_tpr_limits
-from quba_check.stats.estimate import mean_of
+from quba_check.metrics.separation import auroc, auroc_limits, fpr_at_95_tpr, fpr_at_95_tpr_limits
+from quba_check.stats.estimate import Estimate, mean_of
 
 SHOWN = 10
 """Number of the most confident unknown images in the table."""
@@ -33,7 +32,7 @@ def _view(name: str) -> View:
 
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
-    fpr = "share of unknown images accepted with 95 % of the clean ones"
+    fpr = "share of unknown images accepted with 95 % of the clean ones (the positive class)"
     return (
         *(Part(name, "fraction", "high", f"AUROC of clean against {name}") for name in suite.unknown),
         *(Part(f"{name}_fpr95", "fraction", "low", f"{fpr}, on {name}") for name in suite.unknown),
@@ -76,14 +75,19 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     unknown = {name: score(predictions[_view(name)]) for name in suite.unknown}
     areas = {name: auroc(known, scores, (CLEAN, _view(name))) for name, scores in unknown.items()}
     n = {name: len(scores) for name, scores in unknown.items()}
-    parts = {name: additive_quantity(area, n[name]) for name, area in areas.items()}
+    parts = {name: _quantity(area, n[name]) for name, area in areas.items()}
     for name, scores in unknown.items():
         curve = bounded_curve(fpr_at_95_tpr_limits(known, scores, np.array(SCORES)), 0.0, 1.0)
         parts[f"{name}_fpr95"] = Quantity(fpr_at_95_tpr(known, scores), "fraction", n[name], curve)
-    whole = additive_quantity(mean_of(areas.values()), sum(n.values()))
+    whole = _quantity(mean_of(areas.values()), sum(n.values()))
     tables = {"most_confident": _most_confident(predictions, unknown, suite)}
     notes = (f"score: {suite.unknown_score}",)
     return Measurement.of("unknown_detection", whole, parts=parts, notes=notes, tables=tables)
+
+
+def _quantity(area: Estimate, n: int) -> Quantity:
+    curve = curve_of(partial(auroc_limits, area), 0.0, 1.0)
+    return Quantity(area.value, "fraction", n, curve, influences=area.influences)
 
 
 def _most_confident(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from quba_check.stats.estimate import Estimate, Sample, delta_method
-from quba_check.stats.intervals import Limits, Scores, clopper_pearson_limits
+from quba_check.stats.image_intervals import deviations
+from quba_check.stats.intervals import Limits, Scores, share_limits
 
 ImageScores = NDArray[np.float64]
 REJECTED = 20
@@ -35,6 +38,41 @@ def auroc(known: ImageScores, unknown: ImageScores, samples: tuple[Sample, Sampl
     shares = _share_below(known, unknown), 1 - _share_below(unknown, known)
     terms = [(1.0, Estimate.mean(share, sample)) for share, sample in zip(shares, samples, strict=True)]
     return delta_method(float(shares[0].mean()), terms)
+
+
+def auroc_limits(area: Estimate, z: Scores, effect: float = 1.0) -> Limits:
+    """Limits of an area under the ROC curve, or of the mean of several.
+
+    They are the exact limits of a share with DeLong's variance, in which each sample has one further image on
+    the bad side. The variance of an area is at most that of a share of the smaller sample.
+
+    Args:
+        area: the area, as `auroc` returns it.
+        z: (K,) normal scores.
+        effect: factor by which groups of images reduce the number of images.
+
+    Returns:
+        (K,) limits in [0, 1].
+
+    Source: DeLong et al., Biometrics 1988; the bound: Birnbaum and Klose, Annals of Mathematical Statistics
+    1957.
+
+    >>> area = auroc(np.arange(20.0, 40), np.arange(20.0), ("clean", "unknown"))
+    >>> auroc_limits(area, np.array([-1.959964, 1.959964])).round(4).tolist()
+    [0.8316, 1.0]
+    """
+    variance, farther = area.standard_error**2 * effect, max(area.value, 1 - area.value)
+    for sample, influences in area.influences.items():
+        bounds = area.bounds[sample]
+        _, number, largest = deviations(influences, bounds, effect)
+        # After k deviating images, the next one deviates most of all with a probability of 1 / (k + 1).
+        further = math.sqrt((number * largest**2 + max(bounds.up, bounds.down) ** 2) / (number + 1))
+        step = further * effect / len(influences)
+        variance, farther = variance + step**2, farther - step
+    farther = max(farther, 0.5)
+    smallest = min(map(len, area.influences.values())) / effect
+    n = max(farther * (1 - farther) / variance, smallest)
+    return share_limits(area.value * n, n, z)
 
 
 def _share_below(scores: ImageScores, others: ImageScores) -> NDArray[np.float64]:
@@ -82,6 +120,6 @@ def fpr_at_95_tpr_limits(known: ImageScores, unknown: ImageScores, z: Scores) ->
     ranks = scipy.stats.binom.ppf(scipy.special.ndtr(-z), len(known), 1 / REJECTED) + (z < 0)
     thresholds = np.concatenate([[-np.inf], np.sort(known), [np.inf]])[ranks.astype(np.intp)]
     accepted = 1 - np.searchsorted(np.sort(unknown), thresholds) / len(unknown)
-    own = clopper_pearson_limits(round(rate * len(unknown)), len(unknown), z)
+    own = share_limits(round(rate * len(unknown)), len(unknown), z)
     limits: Limits = rate + np.sign(z) * np.hypot(own - rate, accepted - rate)
     return limits

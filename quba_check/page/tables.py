@@ -12,7 +12,7 @@ from quba_check.core.view import CLEAN_SET
 from quba_check.page.columns import Column
 from quba_check.page.plots import Marked
 from quba_check.page.strips import Point
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import share_limits
 
 _SCORES = np.array([-1.959964, 1.959964])
 """Normal scores of a two-sided 95 % interval."""
@@ -72,7 +72,7 @@ def classes(column: Column) -> list[tuple[str, int, Point, float | None]]:
         if accuracy is not None:
             ends = None
             if images and (clean is None or clean.groups is None):  # images of a group are not independent
-                low, high = wilson_limits(accuracy * images, images, _SCORES)
+                low, high = share_limits(accuracy * images, images, _SCORES)
                 ends = (float(low), float(high))
             rows.append((str(name), int(images or 0), Point(accuracy, ends), sureness))
     return rows

@@ -116,19 +116,31 @@ def _sides(
     influences: Influences, bounds: InfluenceBounds, level: Limits, opposite: Limits, effect: float
 ) -> tuple[_Side, _Side]:
     """Return the influences above 0 and below 0."""
-    possible = max(bounds.up, bounds.down)
-    rounded = np.where(np.abs(influences) > _ROUNDING * possible, influences, 0.0)
-    squares = rounded * rounded
-    total = float(squares.sum())
-    # Number of deviating images.
-    effective = total**2 / float(squares @ squares) / effect if total else 0.0
-    largest = float(np.abs(rounded).max())
+    rounded, effective, largest = deviations(influences, bounds, effect)
     up = _next_influence(bounds.up, largest, min(effective, bounds.up_images))
     down = _next_influence(bounds.down, largest, min(effective, bounds.down_images))
     return (
         _side(np.maximum(rounded, 0.0), up, level, opposite, effect),
         _side(np.maximum(-rounded, 0.0), down, level, opposite, effect),
     )
+
+
+def deviations(
+    influences: Influences, bounds: InfluenceBounds, effect: float = 1.0
+) -> tuple[Influences, float, float]:
+    """Return influences without rounding errors, the number of deviating images, and the largest deviation.
+
+    Args:
+        influences: (n,) influences of a sample.
+        bounds: their bounds.
+        effect: see `additive_limits`.
+    """
+    possible = max(bounds.up, bounds.down)
+    rounded = np.where(np.abs(influences) > _ROUNDING * possible, influences, 0.0)
+    squares = rounded * rounded
+    total = float(squares.sum())
+    effective = total**2 / float(squares @ squares) / effect if total else 0.0
+    return rounded, effective, float(np.abs(rounded).max())
 
 
 def _next_influence(possible: float, largest: float, count: float) -> float:

@@ -26,54 +26,8 @@ DENOMINATOR_SHARE = 0.05
 """Part of the error probability that the exact limits of a ratio spend on its denominator."""
 
 
-def wilson_limits(hits: float, n: float, z: Scores) -> Limits:
-    """Wilson score limits of a share.
-
-    Args:
-        hits: successes, 0 to n; with groups both numbers are divided by the design effect.
-        n: trials, above 0.
-        z: (K,) normal scores.
-
-    Returns:
-        (K,) limits in [0, 1]. 0 hits have the lower limit 0, n hits the upper limit 1.
-
-    Source: Wilson, JASA 1927.
-
-    >>> wilson_limits(15, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
-    [0.5313, 0.8881]
-    """
-    share, z_squared = hits / n, z * z / n
-    root = np.sqrt(share * (1 - share) / n + z_squared / (4 * n))
-    limits = (share + z_squared / 2 + z * root) / (1 + z_squared)
-    ends = [(hits == 0) & (z <= 0), (hits == n) & (z >= 0)]  # free of rounding errors of the root
-    return np.select(ends, [0.0, 1.0], np.clip(limits, 0.0, 1.0))
-
-
-def clopper_pearson_limits(hits: float, n: float, z: Scores) -> Limits:
-    """Exact limits of a share (Clopper–Pearson): their coverage is never below the nominal one.
-
-    Args:
-        hits: successes, 0 to n; with groups both numbers are divided by the design effect.
-        n: trials, above 0.
-        z: (K,) normal scores.
-
-    Returns:
-        (K,) limits in [0, 1].
-
-    Source: Clopper and Pearson, Biometrika 1934; groups: Korn and Graubard, Survey Methodology 1998.
-
-    >>> clopper_pearson_limits(0, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
-    [0.0, 0.1684]
-    """
-    level = scipy.special.ndtr(z)
-    low = scipy.special.betaincinv(hits, n - hits + 1, level) if hits else np.zeros_like(z)
-    high = scipy.special.betaincinv(hits + 1, n - hits, level) if hits < n else np.ones_like(z)
-    limits: Limits = np.select([z < 0, z > 0], [low, high], hits / n)
-    return limits
-
-
 def share_limits(hits: float, n: float, z: Scores) -> Limits:
-    """Limits of a share: exact ones with few successes or few failures, else Wilson's.
+    """Exact limits of a share (Clopper–Pearson): each errs at most as often as its score states.
 
     Args:
         hits: successes, 0 to n; with groups both numbers are divided by the design effect.
@@ -81,15 +35,19 @@ def share_limits(hits: float, n: float, z: Scores) -> Limits:
         z: (K,) normal scores.
 
     Returns:
-        (K,) limits in [0, 1].
+        (K,) limits in [0, 1]; at the score 0 the share itself.
 
+    Source: Clopper and Pearson, Biometrika 1934; groups: Korn and Graubard, Survey Methodology 1998.
+
+    >>> share_limits(0, 20, np.array([-1.959964, 1.959964])).round(4).tolist()
+    [0.0, 0.1684]
     >>> share_limits(0, 0, np.array([-1.0, 0.0, 1.0])).tolist()
     [0.0, 0.0, 1.0]
     """
-    if n == 0:
-        return (z > 0).astype(np.float64)
-    is_exact = min(hits, n - hits) < FEW_EVENTS
-    return (clopper_pearson_limits if is_exact else wilson_limits)(hits, n, z)
+    share, is_upper = hits / n if n else 0.0, z > 0
+    more, fewer = hits + is_upper, n - hits + ~is_upper
+    limits = scipy.special.betaincinv(more, fewer, scipy.special.ndtr(z))  # not a number if one of them is 0
+    return np.select([z == 0, more == 0, fewer == 0], [share, 0.0, 1.0], limits)
 
 
 def quantile_limits(
@@ -171,8 +129,8 @@ def exact_ratio_limits(hits: float, n: float, others: float, m: float, z: Scores
     Returns:
         (K,) limits of the ratio, at least 0.
     """
-    numerator = clopper_pearson_limits(hits, n, bonferroni_scores(z, 1 - DENOMINATOR_SHARE))
-    denominator = clopper_pearson_limits(others, m, -bonferroni_scores(z, DENOMINATOR_SHARE))
+    numerator = share_limits(hits, n, bonferroni_scores(z, 1 - DENOMINATOR_SHARE))
+    denominator = share_limits(others, m, -bonferroni_scores(z, DENOMINATOR_SHARE))
     limits: Limits = numerator / denominator
     return limits
 
@@ -209,12 +167,11 @@ def bonferroni_scores(z: Scores, share: float) -> Scores:
 
 
 def smallest_limits(numbers: Sequence[LimitsAt], z: Scores) -> Limits:
-    """Limits of the smallest of several numbers.
+    """Limits of the smallest of several numbers; at the score 0 that number itself.
 
     Some of k numbers looks small by chance. An upper limit is therefore the smallest of upper limits with the
-    k-th part of the tail probability (Bonferroni); at the score 0 it is the half-median-unbiased estimate,
-    which is above the smallest number in half of the samples at least. A lower limit is the smallest lower
-    limit: it needs no correction, since it is below that of the number which is the smallest.
+    k-th part of the tail probability (Bonferroni). A lower limit is the smallest lower limit: it needs no
+    correction, since it is below that of the number which is the smallest.
 
     Args:
         numbers: the limits of each number as a function; at least one.
@@ -223,15 +180,12 @@ def smallest_limits(numbers: Sequence[LimitsAt], z: Scores) -> Limits:
     Returns:
         (K,) limits.
 
-    Source: Chernozhukov, Lee and Rosen, Econometrica 2013 (81, 667-737).
-
     >>> one = lambda z: 0.7 + 0.01 * z
     >>> smallest_limits([one], np.array([-1.0, 0.0, 1.0])).round(3).tolist()
     [0.69, 0.7, 0.71]
     >>> smallest_limits([one, one], np.array([-1.0, 0.0, 1.0])).round(3).tolist()
-    [0.69, 0.707, 0.714]
+    [0.69, 0.7, 0.714]
     """
-    tails = scipy.special.ndtr(-np.abs(z)) / len(numbers)
-    scores = np.where(z < 0, z, -scipy.special.ndtri(tails))
+    scores = np.where(z > 0, bonferroni_scores(z, 1 / len(numbers)), z)
     limits: Limits = np.min([limits_at(scores) for limits_at in numbers], axis=0)
     return limits

@@ -16,7 +16,7 @@ import numpy as np
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import share_limits
 from quba_check.testing.images import Pictures
 from quba_check.testing.perturbations import Pixels
 
@@ -37,7 +37,7 @@ class Share:
         what: the event, in words.
         count: number of images with the event.
         n: number of images in the sample.
-        interval: 95 % Wilson interval of the share in the whole set.
+        interval: exact 95 % interval of the share in the whole set.
         cases: names of the images with the event.
     """
 
@@ -113,7 +113,7 @@ def share_of(what: str, cases: Sequence[str], n: int) -> Share:
         n: size of the sample.
 
     >>> str(share_of("a fox was called a dog", ["fox3.png"], 50))
-    'a fox was called a dog in 1 of 50 cases, 2.0% (95 % interval 0.4% to 10.5%): fox3.png'
+    'a fox was called a dog in 1 of 50 cases, 2.0% (95 % interval 0.1% to 10.6%): fox3.png'
     """
-    low, high = wilson_limits(len(cases), n, SCORES)
+    low, high = share_limits(len(cases), n, SCORES)
     return Share(what, len(cases), n, (float(low), float(high)), tuple(cases))

@@ -9,6 +9,7 @@ from typing import Literal
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.measurement import Measurement
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
@@ -16,9 +17,12 @@ from quba_check.records.record import Record
 from quba_check.tuning.power import POWER, DetectableEffect, detectable_effects
 from quba_check.tuning.record_facts import check_protocol
 from quba_check.tuning.what_if import what_if
+from quba_check.verdicts.slices import number_compared
 
 LARGEST_SAMPLE = 1_000_000
 """Images of each set that no realistic run exceeds."""
+MANY = 5
+"""Number of slices or classes from which on 'uncertain: point' is noted."""
 PAIRED_SHARE = 4
 """Noise of two runs on different images, in multiples of that on the same images with few changed answers."""
 _SHARE = f"{100 * POWER:g} % of runs"
@@ -48,30 +52,39 @@ def lint_file(
         path: the file.
         label: its name in messages.
         suite: determines the parts of the dimensions.
-        record: a run whose protocol the file must have, and whose values show needless waivers.
+        record: a run whose protocol the file must have, and whose values show needless waivers and slices.
         digest: begin with the digest of the demands.
 
     Returns:
         The file, None if it has errors, and the findings.
     """
-    needless: list[LintFinding] = []
+    findings: list[LintFinding] = []
     try:
         thresholds = read_thresholds(path, label=label, suite=suite)
         if record is not None:
             check_protocol(thresholds, record)
-            needless = _needless_waivers(thresholds, record)
+            findings = [*_record_findings(thresholds, record)]
         note = LintFinding("note", f"{label}: demands sha256:{thresholds.inputs[0].demands}")
-        return thresholds, [*([note] if digest else []), *needless, *demand_warnings(thresholds)]
+        return thresholds, [*([note] if digest else []), *findings, *demand_warnings(thresholds)]
     except ThresholdError as error:
         return None, [LintFinding("error", text) for text in error.messages]
 
 
-def _needless_waivers(thresholds: Thresholds, record: Record) -> list[LintFinding]:
-    """Return an error for each waived demand that a record meets."""
-    verdicts = what_if(StoredRun(record.model.name, record), thresholds).verdicts
-    demands = [verdict.demand for verdict in verdicts if verdict.has_needless_waiver]
-    text = f"is met by {record.model.name} without its waiver. Remove 'waive'."
-    return [LintFinding("error", f"{one.file}:{one.line}: {one.name} {text}") for one in demands]
+def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFinding]:
+    """Yield an error for each waived demand that a record meets, and a note on the worst of many slices."""
+    for verdict in what_if(StoredRun(record.model.name, record), thresholds).verdicts:
+        demand, evidence = verdict.demand, verdict.evidence
+        where = f"{demand.file}:{demand.line}: {demand.name}"
+        if verdict.has_needless_waiver:
+            text = f"{where} is met by {record.model.name} without its waiver. Remove 'waive'."
+            yield LintFinding("error", text)
+        number = number_compared(demand, evidence) if isinstance(evidence, Measurement) else 1
+        if number >= MANY and thresholds.policy.uncertain == "point":
+            text = (
+                f"{where} judges the worst of {number:,}. If all are at the bound, it fails "
+                f"in {100 * (1 - 0.5**number):.3g} % of runs under 'uncertain: point'. Use 'allow'."
+            )
+            yield LintFinding("note", text)
 
 
 def demand_warnings(thresholds: Thresholds) -> Iterator[LintFinding]:

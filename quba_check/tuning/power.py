@@ -14,7 +14,7 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.demands.validation import ENDS
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.stats.intervals import clopper_pearson_limits, wilson_limits
+from quba_check.stats.intervals import share_limits
 from quba_check.tuning.record_facts import check_protocol, images_behind
 
 POWER = 0.8
@@ -141,10 +141,10 @@ def _effect_on_share(demand: Demand, n: int | None, thresholds: Thresholds) -> D
         return DetectableEffect(demand, None, None, None)
     margin, score = np.array([-_pass_margin(thresholds)]), np.array([_NORMAL.inv_cdf(POWER)])
     least = bisect_left(
-        range(n + 1), float(demand.threshold), key=lambda hits: wilson_limits(hits, n, margin).item()
+        range(n + 1), float(demand.threshold), key=lambda hits: share_limits(hits, n, margin).item()
     )
-    blocked = None if least == 0 else 1.0 if least > n else clopper_pearson_limits(least, n, -score).item()
-    passed = None if least > n else 0.0 if least == 0 else clopper_pearson_limits(least - 1, n, score).item()
+    blocked = None if least == 0 else 1.0 if least > n else share_limits(least, n, -score).item()
+    passed = None if least > n else 0.0 if least == 0 else share_limits(least - 1, n, score).item()
     value = passed if blocked is None else blocked
     error = None if value is None else math.sqrt(value * (1 - value) / n)
     return DetectableEffect(demand, error, blocked, passed)

@@ -9,6 +9,7 @@ import numpy as np
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.requests import EACH, ClassRequest
 from quba_check.core.slices import column_of
 from quba_check.demands import Demand
 from quba_check.messages import did_you_mean, listed
@@ -50,9 +51,17 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
     ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
     heading = "largest gaps" if demand.is_on_gap else "worst slices"
     worst = f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
-    most = 0.0 if demand.is_on_gap else measurement.value
-    parts = {**measurement.parts, str(demand.part): _extreme(judged, sign, most)}
+    parts = {**measurement.parts, str(demand.part): _worst(judged, sign)}
     return replace(measurement, parts=parts, notes=(worst, *([note] if note else []), *measurement.notes))
+
+
+def number_compared(demand: Demand, measurement: Measurement) -> int:
+    """Return the number of slices, or of classes, of which a demand judges the worst; else 1."""
+    if demand.is_on_all_slices:
+        return len(_judged(demand, measurement))
+    table = measurement.tables.get(demand.part or "")
+    is_each = isinstance(demand.request, ClassRequest) and demand.request.target == EACH
+    return len(table.rows) if is_each and table is not None else 1
 
 
 def size_note(demand: Demand, measurement: Measurement) -> str:
@@ -114,26 +123,17 @@ def _text(name: str, quantity: Quantity) -> str:
     return f"{name} {format_value(quantity.value, quantity.unit)} ({interval}n = {n:,})"
 
 
-def _extreme(judged: Mapping[str, Quantity], sign: int, most: float) -> Quantity:
-    """Return the smallest value with simultaneous limits; the largest if the sign is −1.
-
-    Args:
-        judged: the values.
-        sign: 1 if a higher value is better, else −1.
-        most: a value that the worst one is not better than: that of all images, or a gap of 0.
-    """
-    first, n = next(iter(judged.values())), sum(map(_images, judged.values()))
+def _worst(judged: Mapping[str, Quantity], sign: int) -> Quantity:
+    """Return the smallest value with simultaneous limits; the largest if the sign is −1."""
+    worst, n = min(judged.values(), key=lambda one: sign * one.value), sum(map(_images, judged.values()))
     groups = min((one.groups for one in judged.values() if one.groups is not None), default=None)
     curves = [quantity.curve for quantity in judged.values() if quantity.curve is not None]
-    if len(curves) < len(judged):
-        value = sign * min(sign * quantity.value for quantity in judged.values())
-        return Quantity(value, first.unit, n, groups=groups)
-    limits = smallest_limits([_limits_at(curve, sign) for curve in curves], np.array(SCORES))
-    middle = len(SCORES) // 2
-    limits[middle] = min(limits[middle], sign * most)
-    value = sign * float(limits[middle])
-    return Quantity(value, first.unit, n, bounded_curve((sign * limits)[::sign]), groups=groups)
+    curve = None
+    if len(curves) == len(judged):
+        limits = smallest_limits([_limits_at(curve, sign) for curve in curves], np.array(SCORES))
+        curve = bounded_curve((sign * limits)[::sign])
+    return Quantity(worst.value, worst.unit, n, curve, groups=groups)
 
 
 def _limits_at(curve: ConfidenceCurve, sign: int) -> LimitsAt:
-    return lambda z: np.array([sign * curve.at(sign * score) for score in z])
+    return lambda z: sign * np.interp(sign * z, SCORES, curve.limits)

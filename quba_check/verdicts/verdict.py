@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
+
+import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.drop import Drop
@@ -14,8 +17,10 @@ from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import StoppedRow
+from quba_check.stats.intervals import share_limits
 
 _NORMAL = NormalDist()
+_MOST_IMAGES = 2**40
 
 LARGEST_FACTOR = 100
 """Largest stated number of images to decide a demand, in multiples of the images at hand."""
@@ -70,9 +75,10 @@ class Verdict:
         None if the value clears it already, or if it takes more than `LARGEST_FACTOR` times the images at
         hand: another sample can make a difference that small.
 
-        There are two estimates: from the half-width of the interval, which shrinks with 1/√n, and from the
-        score at which a limit meets the bound, which grows with √n. The first is far too high near the ends
-        of a share, the second where limits are exact and jump at the value; the lower one is returned.
+        The lowest of three estimates: from the half-width of the interval, which shrinks with 1/√n; from the
+        score at which a limit meets the bound, which grows with √n; and for a fraction from the limits of a
+        share with the same value and half-width. The first is far too high near 0 and 1, the second where
+        limits are exact and jump at the value.
         """
         if not self.within_noise or self.curve is None or self.n is None:
             return None
@@ -86,4 +92,16 @@ class Verdict:
         half_width = self.value - low if self.value > threshold else high - self.value
         required_score = _NORMAL.inv_cdf(1 - self.policy.error)
         factor = min(half_width / gap, required_score / score) ** 2
+        if self.unit == "fraction" and low >= 0 and high <= 1:
+            z = math.copysign(required_score, threshold - self.value)
+            factor = min(factor, _share_images(self.value, gap, z) / _share_images(self.value, half_width, z))
         return math.ceil((self.groups or self.n) * factor) if factor <= LARGEST_FACTOR else None
+
+
+def _share_images(share: float, distance: float, z: float) -> int:
+    """Return the number of images whose limit of a share is at most a distance away."""
+
+    def is_near(n: int) -> bool:
+        return abs(share_limits(share * n, n, np.array([z])).item() - share) <= distance
+
+    return 1 + bisect_left(range(1, _MOST_IMAGES), True, key=is_near)

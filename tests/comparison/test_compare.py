@@ -18,7 +18,7 @@ from quba_check.core.confidence import SCORES
 from quba_check.errors import UserError
 from quba_check.reports.comparison import answers_line, comparison_markdown
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import clopper_pearson_limits
+from quba_check.stats.intervals import share_limits
 
 RIGHT = [0, 1, 2] * 10
 WORSE = [0, 1, 2] * 7 + [1, 1, 2] * 3
@@ -232,9 +232,9 @@ def test_flips_of_all_kinds() -> None:
         "cat/2.png,wrong to wrong,cat,ape,bee\n"
     )
     found = compare(before, after)
-    # Wilson for 1 of 4.
+    # Exact limits of 1 of 4.
     assert answers_line(found) == (
-        "agreement 0.250 (0.0457..0.699): 3 of 4 answers changed: 1 lost, 1 gained, 1 wrong to wrong"
+        "agreement 0.250 (0.0064..0.806): 3 of 4 answers changed: 1 lost, 1 gained, 1 wrong to wrong"
     )
     assert found.notes == ("a.json: it never predicts cat; the other model does",)
     assert compare(after, before).notes[0] == "a.json: it never predicts cat; the other model does"
@@ -275,7 +275,7 @@ def test_markdown() -> None:
     assert text.splitlines()[:7] == [
         "### `r50` → `r50` on `tiny`, protocol standard",
         "",
-        "`agreement 0.900 (0.744..0.965): 3 of 30 answers changed: 3 lost, 0 gained, 0 wrong to wrong`",
+        "`agreement 0.900 (0.735..0.979): 3 of 30 answers changed: 3 lost, 0 gained, 0 wrong to wrong`",
         "",
         "| dimension | before | after | change | interval | finding | lost/gained | p |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -319,8 +319,8 @@ def test_a_model_that_is_worse_by_the_margin_is_passed_in_few_runs() -> None:
 def test_a_change_of_shares_is_at_most_1() -> None:
     right, wrong = (Estimate.mean(np.full(5, hit), "clean") for hit in (True, False))
     one = np.array(SCORES)
-    before = RunValue(1.0, 5, tuple(clopper_pearson_limits(5, 5, one).tolist()), right.influences)  # type: ignore[arg-type]
-    after = RunValue(0.0, 5, tuple(clopper_pearson_limits(0, 5, one).tolist()), wrong.influences)  # type: ignore[arg-type]
+    before = RunValue(1.0, 5, tuple(share_limits(5, 5, one).tolist()), right.influences)  # type: ignore[arg-type]
+    after = RunValue(0.0, 5, tuple(share_limits(0, 5, one).tolist()), wrong.influences)  # type: ignore[arg-type]
     for change in (difference(before, after), difference(replace(before, influences={}), after)):
         assert change.curve is not None
         assert change.curve.limits[0] >= -1
@@ -330,9 +330,7 @@ def test_a_change_of_shares_is_at_most_1() -> None:
 def few(hits: int, n: int = 1000) -> RunValue:
     """A share with its exact limits, as a set with few hits has it."""
     found = Estimate.mean(np.arange(n) < hits, "clean")
-    return RunValue(
-        hits / n, n, tuple(clopper_pearson_limits(hits, n, np.array(SCORES)).tolist()), found.influences
-    )  # type: ignore[arg-type]
+    return RunValue(hits / n, n, tuple(share_limits(hits, n, np.array(SCORES)).tolist()), found.influences)  # type: ignore[arg-type]
 
 
 def test_ratios_near_zero_have_the_limits_of_both_numbers() -> None:

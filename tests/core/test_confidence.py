@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import share_limits
 
 examples = settings(deadline=None, derandomize=True, max_examples=80)
 rising = st.lists(st.floats(0, 1), min_size=len(SCORES), max_size=len(SCORES)).map(sorted)
@@ -53,10 +53,10 @@ def test_p_values_invert_the_limits(limits, score):
 
 def test_limits_that_are_equal_to_the_bound():
     """No hit of 400 shows "at least 0", not "at most 0"; a number without noise shows both."""
-    none = ConfidenceCurve(tuple(wilson_limits(0, 400, np.array(SCORES)).tolist()))
+    none = ConfidenceCurve(tuple(share_limits(0, 400, np.array(SCORES)).tolist()))
     assert none.p_value_below(0.0) == 0.5
     assert none.p_value_above(0.0) < 1e-4
-    all_right = ConfidenceCurve(tuple(wilson_limits(400, 400, np.array(SCORES)).tolist()))
+    all_right = ConfidenceCurve(tuple(share_limits(400, 400, np.array(SCORES)).tolist()))
     assert all_right.p_value_above(1.0) == 0.5
     assert all_right.p_value_below(1.0) < 1e-4
     sure = ConfidenceCurve((0.3,) * len(SCORES))

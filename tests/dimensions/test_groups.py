@@ -17,7 +17,7 @@ from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, REFERENCE, 
 from quba_check.dimensions import measure_dimension, registry
 from quba_check.stats.clusters import group_effect
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import share_limits
 
 FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}, unknown=("near",)), ModelFacts(10, 10))
 FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
@@ -100,7 +100,7 @@ def test_copies_by_hand() -> None:
     measurement = of("accuracy", {CLEAN: copied(table(np.arange(100) < 80, np.random.default_rng(0)), rows)})
     factor = 2 * 100 / 99  # of the jackknife over groups
     t = scipy.stats.t.ppf([0.025, 0.975], 99)
-    expected = wilson_limits(160 / factor, 200 / factor, t)
+    expected = share_limits(160 / factor, 200 / factor, t)
     assert measurement.interval == pytest.approx(expected, abs=5e-4)
     assert (measurement.n, measurement.groups) == (200, 100)
     assert measurement.effective == pytest.approx(99)

@@ -11,7 +11,7 @@ from quba_check.core.requests import ParityRequest
 from quba_check.core.view import CLEAN, REFERENCE, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry
 from quba_check.errors import UnmeasurableError
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import share_limits
 
 PARITY = registry["parity"]
 SUITE = SuiteFacts("tiny", 3, ("night",), ("fog",), {}, class_names=("cat", "dog", "owl"))
@@ -51,7 +51,7 @@ def test_numbers_by_hand():
     assert outcome.parts["probability_change"].value == pytest.approx(0.625)
     z = np.array([-2.0, 2.0])
     curve = outcome.parts["negative_flips"].curve
-    assert [curve.at(-2), curve.at(2)] == pytest.approx(wilson_limits(1, 5, z))
+    assert [curve.at(-2), curve.at(2)] == pytest.approx(share_limits(1, 5, z))
 
 
 def test_tables_by_hand():

@@ -15,7 +15,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.slices import SliceColumn
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import share_limits
 
 FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), (), {}), ModelFacts(10, 10))
 SKETCH = View("sketch")
@@ -48,10 +48,10 @@ def test_accuracy_by_hand():
     accuracy = measured("accuracy", {CLEAN: table(correct)}, {CLEAN: light})
     assert {name: one.value for name, one in accuracy.slices.items()} == {"light=d": 0.75, "light=n": 0.25}
     assert {name: one.value for name, one in accuracy.gaps.items()} == {"light=d": -0.5, "light=n": 0.5}
-    low, high = (wilson_limits(hits, 4, ONE)[0] for hits in (1, 3))
+    low, high = (share_limits(hits, 4, ONE)[0] for hits in (1, 3))
     assert accuracy.slices["light=n"].curve.at(1) == pytest.approx(low)
     assert accuracy.gaps["light=n"].curve.at(1) == pytest.approx(
-        0.5 + np.hypot(high - 0.75, 0.25 - wilson_limits(1, 4, -ONE)[0])
+        0.5 + np.hypot(high - 0.75, 0.25 - share_limits(1, 4, -ONE)[0])
     )
     assert accuracy.value == 0.5
     assert accuracy.quantity("slices.light=n") is accuracy.slices["light=n"]

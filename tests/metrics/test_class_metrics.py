@@ -29,7 +29,7 @@ from quba_check.metrics.class_metrics import (
     threshold_at,
 )
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import clopper_pearson_limits
+from quba_check.stats.intervals import share_limits
 
 Z = np.array([-1.959964, 0.0, 1.959964])
 
@@ -192,6 +192,6 @@ def test_limits_for_a_prevalence_are_around_the_value(prevalence, hits, false, n
 
 
 def test_limits_of_f1_are_those_of_the_share_of_the_union():
-    share = clopper_pearson_limits(7, 10, Z)
+    share = share_limits(7, 10, Z)
     assert f1_limits(7, 10, Z) == pytest.approx(2 * share / (1 + share))
     assert f1_limits(7, 10, Z)[1] == pytest.approx(14 / 17)

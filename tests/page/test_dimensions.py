@@ -164,8 +164,8 @@ def test_up_to_ten_classes_are_bars() -> None:
     assert isinstance(scale, Chart)
     assert [text.text for text in elements(scale, "text")] == ["0", "0.5", "1"]
     assert isinstance(strip, Chart)
-    # Wilson's interval of 15 of 20, from statsmodels 0.14.4 (proportion_confint, method "wilson")
-    assert (name, strip.description, texts) == ("cat", "0.750 (0.531 to 0.888)", ["0.750 (20)", "0.500"])
+    # The interval of 15 of 20, from statsmodels 0.14.4 (proportion_confint, method "beta")
+    assert (name, strip.description, texts) == ("cat", "0.750 (0.509 to 0.913)", ["0.750 (20)", "0.500"])
     (filled,) = elements(strip, "rect", "fill")
     assert (filled.attributes["x"], filled.attributes["width"]) == ("2.0%", "72.0%")
 

@@ -45,7 +45,7 @@ def test_few_lost_images_have_nearly_the_exact_limits_of_their_number():
     assert 1 - exact.low / 0.9 < high < 1 + 0.0037 / 0.9
 
 
-def test_shares_of_equal_deviations_have_clopper_pearson_limits():
+def test_shares_of_equal_deviations_have_exact_limits():
     share = Estimate.mean(np.arange(50) < 50, "clean")
     exact = stats.binomtest(50, 50).proportion_ci(0.95, "exact")
     assert additive_limits(share, Z95) == pytest.approx((exact.low, 1))

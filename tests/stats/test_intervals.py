@@ -14,13 +14,32 @@ counts = st.integers(1, 80).flatmap(lambda n: st.tuples(st.integers(0, n), st.ju
 
 @given(counts, st.floats(0.5, 0.999))
 @examples
-def test_wilson_and_clopper_pearson_are_scipys(count, confidence):
+def test_limits_of_shares_are_scipys_exact_ones(count, confidence):
     hits, n = count
     z = np.array([-1, 1]) * stats.norm.ppf((1 + confidence) / 2)
-    test = stats.binomtest(hits, n)
-    wilson, exact = (test.proportion_ci(confidence, method) for method in ("wilson", "exact"))
-    assert limits.wilson_limits(hits, n, z) == pytest.approx((wilson.low, wilson.high), abs=1e-9)
-    assert limits.clopper_pearson_limits(hits, n, z) == pytest.approx((exact.low, exact.high), abs=1e-9)
+    exact = stats.binomtest(hits, n).proportion_ci(confidence, "exact")
+    assert limits.share_limits(hits, n, z) == pytest.approx((exact.low, exact.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99, 0.999])
+@pytest.mark.parametrize("n", [20, 50, 200, 2000, 20000])
+def test_each_limit_of_a_share_errs_as_rarely_as_promised(share, n):
+    """The exact probability that a limit is on the wrong side; Wilson's upper one errs in up to 15 %."""
+    hits = np.arange(n + 1)
+    near = hits[np.abs(hits - n * share) <= 8 * (n * share * (1 - share)) ** 0.5 + 10]
+    low, high = np.transpose([limits.share_limits(int(one), n, Z95) for one in near])
+    chance = stats.binom.pmf(near, n, share)
+    assert chance[low > share].sum() <= 0.025
+    assert chance[high < share].sum() <= 0.025
+
+
+@given(counts, st.floats(1, 20))
+@examples
+def test_a_design_effect_never_narrows_a_share(count, effect):
+    hits, n = count
+    alone, grouped = (limits.share_limits(hits / one, n / one, Z95) for one in (1.0, effect))
+    assert grouped[0] <= alone[0] + 1e-12
+    assert grouped[1] >= alone[1] - 1e-12
 
 
 @given(counts)
@@ -28,11 +47,11 @@ def test_wilson_and_clopper_pearson_are_scipys(count, confidence):
 def test_limits_rise_with_the_score_and_meet_the_share_at_0(count):
     z = np.linspace(-4, 4, 33)
     right, n = count
-    for found in (limits.wilson_limits(right, n, z), limits.clopper_pearson_limits(right, n, z)):
-        assert np.all(np.diff(found) >= -1e-12)
-        assert found[0] >= 0
-        assert found[-1] <= 1
-        assert found[16] == pytest.approx(count[0] / count[1])
+    found = limits.share_limits(right, n, z)
+    assert np.all(np.diff(found) >= 0)
+    assert found[0] >= 0
+    assert found[-1] <= 1
+    assert found[16] == right / n
 
 
 def test_limits_around_a_number_by_hand():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.tuned import FACTS, record, thresholds
+from support.tuned import FACTS, quantity, record, thresholds
 
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.demands.waivers import today
@@ -50,6 +51,30 @@ def test_needless_waivers_of_a_record(tmp_path: Path) -> None:
     assert [finding.text for finding in lint_file(path, "x.yaml", FACTS, record())[1]] == [
         "x.yaml:3: accuracy[min] is met by r50 without its waiver. Remove 'waive'."
     ]
+
+
+@pytest.mark.parametrize(
+    ("slices", "uncertain", "noted"), [(5, "point", True), (4, "point", False), (5, "allow", False)]
+)
+def test_the_worst_of_many_slices(tmp_path: Path, slices: int, uncertain: str, noted: bool) -> None:
+    path = tmp_path / "x.yaml"
+    worst = "accuracy: {min: 0.7, slices: {light: {worst: {min: 0.5}}}}"
+    path.write_text(f"schema: 1\nuncertain: {uncertain}\ndimensions:\n  {worst}\n")
+    values = {f"light={number}": quantity(0.6, 0.05, "fraction") for number in range(slices)}
+    row = quantity(0.9, 0.01, "fraction", better="high", parts={}, slices=values)
+    facts = replace(FACTS, slices=("light",))
+    findings = lint_file(path, "x.yaml", facts, record(measurements={"accuracy": row}))[1]
+    assert (
+        findings
+        == [
+            LintFinding(
+                "note",
+                "x.yaml:4: accuracy.slices.light.worst[min] judges the worst of 5. If all are at the bound, "
+                "it fails in 96.9 % of runs under 'uncertain: point'. Use 'allow'.",
+            )
+        ]
+        * noted
+    )
 
 
 def test_all_other_errors(tmp_path: Path) -> None:

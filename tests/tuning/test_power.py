@@ -97,7 +97,7 @@ def test_models_with_those_true_values_are_blocked_or_pass(policy):
     def share_met(accuracy):
         met = 0
         for hits in rng.binomial(2000, accuracy, 400):
-            curve = ConfidenceCurve(tuple(limits.wilson_limits(int(hits), 2000, np.array(SCORES)).tolist()))
+            curve = ConfidenceCurve(tuple(limits.share_limits(int(hits), 2000, np.array(SCORES)).tolist()))
             evidence = Measurement("accuracy", hits / 2000, "fraction", 2000, curve)
             met += verdict_row(judge(file.demands[0], evidence, file.policy), "x").is_met
         return met / 400

@@ -11,6 +11,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.drop import Drop
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
+from quba_check.demands.policy import Policy
 from quba_check.stats.intervals import smallest_limits
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import verdict_row
@@ -50,13 +51,11 @@ def test_the_worst_slice():
     verdict = judge(WORST, accuracy())
     night, day = (lambda z, value=value: value + 0.01 * z for value in (0.6, 0.9))
     expected = smallest_limits([night, day], np.array([-2.0, 0.0, 2.0]))
-    assert (verdict.outcome, verdict.n) == ("fail", 580)
-    assert verdict.value == pytest.approx(expected[1], abs=1e-4)
-    assert verdict.curve.at(-2) == pytest.approx(expected[0])
-    assert verdict.curve.at(2) == pytest.approx(expected[2], abs=1e-4)
+    assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.6, 580)
+    assert [verdict.curve.at(score) for score in (-2, 0, 2)] == pytest.approx(expected, abs=1e-4)
     row = verdict_row(verdict, "t.yaml::accuracy.slices.light.worst[min]")
     assert row.message == (
-        "accuracy.slices.light.worst 0.607 is below 0.700 (short by 0.093)\n"
+        "accuracy.slices.light.worst 0.600 is below 0.700 (short by 0.100)\n"
         "  n = 580 images\n"
         "  95 % interval 0.580 to 0.622\n"
         "  worst slices: light=night 0.600 (0.580..0.620, n = 80), light=day 0.900 (0.880..0.920, n = 500)\n"
@@ -69,9 +68,17 @@ def test_the_worst_slice():
 
 def test_the_largest_gap_mirrors_the_smallest_value():
     verdict = judge(GAP, accuracy())
-    assert verdict.outcome == "fail"
-    assert verdict.value == pytest.approx(0.25 - (judge(WORST, accuracy()).value - 0.6))
+    assert (verdict.outcome, verdict.value) == ("fail", 0.25)
     assert verdict.curve.at(2) == pytest.approx(0.27)
+    assert 0.25 - verdict.curve.at(-2) == pytest.approx(judge(WORST, accuracy()).curve.at(2) - 0.6)
+
+
+def test_point_judges_the_measured_worst_slice():
+    """The worst slice fails at a bound that is above it and below the value of all images."""
+    slices = {f"light={name}": quantity(0.692, 100, 0.05) for name in "abcdefgh"}
+    verdict = judge(WORST, replace(accuracy(), slices=slices))
+    assert (verdict.outcome, verdict.value, verdict.within_noise) == ("fail", 0.692, True)
+    assert judge(WORST, replace(accuracy(), slices=slices), Policy("allow")).outcome == "uncertain"
 
 
 def test_slices_without_limits():

@@ -9,7 +9,7 @@ from support.gated import CORRUPTION, FILE, GRADE, LETTER, corruption
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
-from quba_check.stats.intervals import wilson_limits
+from quba_check.stats.intervals import share_limits
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import verdict_row
 
@@ -49,13 +49,13 @@ def test_rows():
 
 @pytest.mark.parametrize(("hits", "n", "bound"), [(20, 20, 0.99), (60, 100, 0.55), (1, 200, 0.01)])
 def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bound):
-    """Wilson's limit of the same share of so many images lies at the bound; a fifth more clear it."""
+    """The limit of the same share of so many images lies at the bound; a fifth more clear it."""
     demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", threshold=bound)
-    curve = ConfidenceCurve(tuple(wilson_limits(hits, n, np.array(SCORES)).tolist()))
+    curve = ConfidenceCurve(tuple(share_limits(hits, n, np.array(SCORES)).tolist()))
     enough = judge(demand, Measurement("accuracy", hits / n, "fraction", n, curve)).enough_images
     assert enough is not None
     z = norm.ppf(0.975) * (1 if hits / n < bound else -1)
     for more, clears in ((0.7, False), (1.2, True)):
         images = round(enough * more)
-        (limit,) = wilson_limits(round(hits / n * images), images, np.array([z]))
+        (limit,) = share_limits(round(hits / n * images), images, np.array([z]))
         assert (limit < bound if z > 0 else limit > bound) == clears
