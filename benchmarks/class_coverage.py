@@ -4,7 +4,7 @@ Each cell of the grid draws images of a class and of others, whose answers are r
 values follow from the rates, those of `each` from the rates of all classes. The worst class has one-sided
 limits: both sides are counted apart, at 97.5 %.
 
-python benchmarks/class_coverage.py                   2,000 draws a cell (10 minutes)
+python benchmarks/class_coverage.py                   1,000 draws a cell (3 minutes)
 python benchmarks/class_coverage.py --draws 200       faster, less certain
 
 The exit code is 1 if a cell covers significantly less than 93.5 %, or one side less than 96.75 % (binomial
@@ -147,7 +147,7 @@ def measured(
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--draws", type=int, default=2000, help="draws of a cell (default 2,000)")
+    options.add_argument("--draws", type=int, default=1000, help="draws of a cell (default 1,000)")
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     rng = np.random.default_rng(given.seed)

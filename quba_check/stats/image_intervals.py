@@ -131,7 +131,7 @@ def deviations(
     """Return influences without rounding errors, the number of deviating images, and the largest deviation.
 
     Args:
-        influences: (n,) influences of a sample.
+        influences: (n,) influences of a sample, in the unit of the number.
         bounds: their bounds.
         effect: see `additive_limits`.
     """

@@ -27,7 +27,9 @@ DENOMINATOR_SHARE = 0.05
 
 
 def share_limits(hits: float, n: float, z: Scores) -> Limits:
-    """Exact limits of a share (Clopper–Pearson): each errs at most as often as its score states.
+    """Exact limits of a share (Clopper–Pearson).
+
+    Each errs at most as often as its score states, however few the trials.
 
     Args:
         hits: successes, 0 to n; with groups both numbers are divided by the design effect.

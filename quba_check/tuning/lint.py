@@ -71,7 +71,7 @@ def lint_file(
 
 
 def _record_findings(thresholds: Thresholds, record: Record) -> Iterator[LintFinding]:
-    """Yield an error for each waived demand that a record meets, and a note on the worst of many slices."""
+    """Yield needless waivers as errors, and notes on the worst of many slices."""
     for verdict in what_if(StoredRun(record.model.name, record), thresholds).verdicts:
         demand, evidence = verdict.demand, verdict.evidence
         where = f"{demand.file}:{demand.line}: {demand.name}"

@@ -56,7 +56,7 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
 
 
 def number_compared(demand: Demand, measurement: Measurement) -> int:
-    """Return the number of slices, or of classes, of which a demand judges the worst; else 1."""
+    """Return the number of slices or classes of which the worst is judged, else 1."""
     if demand.is_on_all_slices:
         return len(_judged(demand, measurement))
     table = measurement.tables.get(demand.part or "")

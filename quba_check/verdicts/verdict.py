@@ -99,7 +99,7 @@ class Verdict:
 
 
 def _share_images(share: float, distance: float, z: float) -> int:
-    """Return the number of images whose limit of a share is at most a distance away."""
+    """Return the number of images that bring the limit of a share within a distance."""
 
     def is_near(n: int) -> bool:
         return abs(share_limits(share * n, n, np.array([z])).item() - share) <= distance
