@@ -95,7 +95,7 @@ def test_without_copies_nothing_changes(name: str) -> None:
 
 
 def test_copies_by_hand() -> None:
-    """Each of 100 images is there twice, 80 are right: Wilson limits of 79.2 of 99, at scores of t."""
+    """Each of 100 images is there twice, 80 are right: exact limits of 79.2 of 99, at scores of t."""
     rows = np.arange(100).repeat(2)
     measurement = of("accuracy", {CLEAN: copied(table(np.arange(100) < 80, np.random.default_rng(0)), rows)})
     factor = 2 * 100 / 99  # of the jackknife over groups
