@@ -27,8 +27,8 @@ def test_fails(quba):
         [
             "*def test_fails(quba):*",
             "E   *assert 0.66* > 0.7",
-            "E   *where 0.66* = Measurement(accuracy 0.667 fraction, n=9, 0.354..0.879).value",
-            "E   *where Measurement(accuracy 0.667 fraction, n=9, 0.354..0.879) = measure('accuracy')",
+            "E   *where 0.66* = Measurement(accuracy 0.667 fraction, n=9, 0.299..0.925).value",
+            "E   *where Measurement(accuracy 0.667 fraction, n=9, 0.299..0.925) = measure('accuracy')",
             "E   *where measure = Evaluation(nets:net on tiny, protocol standard).measure",
         ]
     )
