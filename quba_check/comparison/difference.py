@@ -135,7 +135,7 @@ def difference(before: RunValue, after: RunValue) -> Change:
         ranges = _ranges(before, after)
         if all(ranges.values()):
             change = _with_bounds(after.estimate - before.estimate, ranges)
-            limits, effect = _paired_limits(change, after.groups)
+            limits, effect = _paired_limits(change, after)
             curve = None if limits is None else bounded_curve(limits, *room)
             return Change(value, curve, True, flips, effect)
     if before.limits is None or after.limits is None:
@@ -158,7 +158,7 @@ def ratio(before: RunValue, after: RunValue) -> Change:
         change = after.estimate.log() - before.estimate.log()
         ranges = _ranges(before, after, 1 / before.value, 1 / after.value)
         if all(ranges.values()):
-            limits, effect = _paired_limits(_with_bounds(change, ranges), after.groups)
+            limits, effect = _paired_limits(_with_bounds(change, ranges), after)
             curve = None if limits is None else bounded_curve(np.exp(limits))
             return Change(value, curve, True, effect=effect)
     if before.limits is None or after.limits is None:
@@ -170,11 +170,13 @@ def ratio(before: RunValue, after: RunValue) -> Change:
     return Change(value, bounded_curve(unpaired_ratio_limits(before.value, one, after.value, other)))
 
 
-def _paired_limits(change: Estimate, groups: Groups) -> tuple[intervals.Limits | None, GroupEffect | None]:
+def _paired_limits(change: Estimate, after: RunValue) -> tuple[intervals.Limits | None, GroupEffect | None]:
     """Return the limits of a change, if groups allow them, and the effect of groups."""
-    effect = group_effect(change.influences, dict(groups.items()))
+    effect = group_effect(change.influences, dict(after.groups.items()))
     if effect is None:
         return additive_limits(change, Z), None
+    if after.n_groups is not None:  # those of a class, for example
+        effect = replace(effect, count=min(effect.count, after.n_groups))
     if effect.count < LEAST_GROUPS:
         return None, effect
     return additive_limits(change, effect.scores(Z), effect.factor), effect

@@ -15,6 +15,8 @@ Influences = Mapping[Hashable, NDArray[np.float64]]
 """For each set of images (n,) influences of mean 0 in the unit of the value (`stats.estimate`)."""
 GroupsOfSets = Mapping[Hashable, NDArray[np.int64]]
 """For each set whose images come in groups, (n,) identifiers of the group of each image."""
+SidesOfSets = Mapping[Hashable, NDArray[np.int8]]
+"""For each set, (n,) side of a number that an image counts for, from 1 on; 0 for none."""
 
 MASKED = "masked: "
 """Prefix of the notes with the reasons in `Measurement.masked`."""
@@ -40,8 +42,10 @@ class Quantity:
         debiased_limit: one-sided 95 % limit of `debiased` on the bad side; None if unknown.
         influences: influence of each image, for the sampling error of functions of several values; not stored
             in records.
+        sides: sides of the images behind the influences, of sets where not all count for the same one; not
+            stored in records.
         images: number of different images behind n, if they are shown in several versions; else None.
-        groups: number of groups of images, of the set with the fewest; None without groups.
+        groups: number of groups that count, of the set or side with the fewest; None without groups.
         effective: number of independent images that would have this error; None without groups or interval.
     """
 
@@ -52,6 +56,7 @@ class Quantity:
     debiased: float | None = None
     debiased_limit: float | None = None
     influences: Influences = field(default_factory=dict, repr=False, compare=False)
+    sides: SidesOfSets = field(default_factory=dict, repr=False, compare=False)
     images: int | None = None
     groups: int | None = None
     effective: float | None = None
@@ -112,6 +117,7 @@ class Measurement:
     parts: Mapping[str, Quantity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     influences: Influences = field(default_factory=dict, repr=False, compare=False)
+    sides: SidesOfSets = field(default_factory=dict, repr=False, compare=False)
     masked: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
     images: int | None = None

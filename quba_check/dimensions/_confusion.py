@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -12,8 +12,12 @@ from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Cell, Table
 from quba_check.core.predictions import Predictions, never_predicted
+from quba_check.core.view import CLEAN
+from quba_check.dimensions._all_classes import EachClass
+from quba_check.dimensions._set_rows import SetRows
 from quba_check.messages import listed
-from quba_check.stats.intervals import share_limits
+from quba_check.metrics.class_metrics import class_counts
+from quba_check.stats.clusters import LEAST_GROUPS
 
 LARGEST = 10
 """Number of confusions in the tables of accuracy and class_balance."""
@@ -55,26 +59,27 @@ def class_table(clean: Predictions, suite: SuiteFacts) -> Table:
 
     Cells of undefined numbers are empty.
     """
-    classes = suite.class_count
-    label = _own_label(clean)
-    of, called = _counts(label, classes), _counts(clean.predicted, classes)
-    hits = _counts(clean.predicted[clean.correct], classes)
-    rows: list[tuple[Cell, ...]] = []
-    for name, images, count, n_called in zip(
-        table_class_names(suite.class_names, classes),
-        of.tolist(),
-        hits.tolist(),
-        called.tolist(),
-        strict=True,
-    ):
-        f1: Cell = 2 * count / (images + n_called) if images + n_called else ""
-        rows.append((name, images, *_rate(count, images), *_rate(count, n_called), f1))
-    rates = (f"{rate}{end}" for rate in ("recall", "precision") for end in ("", "_low", "_high"))
-    return Table(("class", "images", *rates, "f1"), tuple(rows))
+    classes, rows = suite.class_count, SetRows((clean,), CLEAN)
+    names, images = table_class_names(suite.class_names, classes), _counts(rows.label, classes).tolist()
+    recalls, precisions = (_rates(EachClass.of(name, rows, classes)) for name in ("recall", "precision"))
+    f1 = class_counts("f1", rows.label, rows.predicted, classes)
+    means: list[Cell] = [
+        2 * hits / (n + hits) if n else "" for hits, n in zip(f1.hits.tolist(), f1.n.tolist(), strict=True)
+    ]
+    columns = (f"{rate}{end}" for rate in ("recall", "precision") for end in ("", "_low", "_high"))
+    cells = zip(names, images, recalls, precisions, means, strict=True)
+    return Table(
+        ("class", "images", *columns, "f1"),
+        tuple((name, n, *recall, *precision, mean) for name, n, recall, precision, mean in cells),
+    )
 
 
-def _rate(hits: int, n: int) -> Sequence[Cell]:
-    return (hits / n, *share_limits(hits, n, _ENDS).tolist()) if n else ("", "", "")
+def _rates(each: EachClass) -> Iterator[Sequence[Cell]]:
+    """Yield the number of each class and its limits, without those of too few groups."""
+    for k, (n, value) in enumerate(zip(each.counts.n.tolist(), each.values.tolist(), strict=True)):
+        has_limits = not each.effects or each.effects[k].count >= LEAST_GROUPS
+        limits = each.limits(k, _ENDS).tolist() if n and has_limits else ("", "")
+        yield (value, *limits) if n else ("", "", "")
 
 
 def never_predicted_notes(clean: Predictions, suite: SuiteFacts) -> tuple[str, ...]:

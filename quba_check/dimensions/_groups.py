@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -13,9 +14,12 @@ from quba_check.core.dimension import Dimension
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import GroupsOfSets, Measurement, Quantity
 from quba_check.core.streaming import Tables
-from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
+from quba_check.errors import QubaError
+from quba_check.stats.clusters import LEAST_GROUPS, group_effect, jackknife_effect
 
 AnyQuantity = TypeVar("AnyQuantity", Quantity, Measurement)
+BLOCKS = 20
+"""Largest number of blocks of groups that are left out, one after another."""
 
 
 def measure_dimension(dimension: Dimension, predictions: Tables, facts: Facts) -> Measurement:
@@ -24,19 +28,62 @@ def measure_dimension(dimension: Dimension, predictions: Tables, facts: Facts) -
     Raises:
         UnmeasurableError: the dimension has no value here.
     """
-    measurement = dimension.measure(predictions, facts)
-    groups: GroupsOfSets = {
-        view: table.group for view, table in predictions.items() if table.group is not None
-    }
+    measurement, groups = dimension.measure(predictions, facts), groups_of_sets(predictions)
     if not groups:
         return measurement
-    parts = {name: with_groups(part, predictions, groups) for name, part in measurement.parts.items()}
-    return replace(with_groups(measurement, predictions, groups), parts=parts, groups_of_sets=groups)
+
+    left_out = cache(partial(_without_blocks, dimension, predictions, facts))
+
+    def values(name: str | None) -> list[float]:
+        return [part.value for one in left_out() if (part := one.quantity(name)) is not None]
+
+    parts = {
+        name: with_groups(part, predictions, partial(values, name))
+        for name, part in measurement.parts.items()
+    }
+    whole = with_groups(measurement, predictions, partial(values, None))
+    return replace(whole, parts=parts, groups_of_sets=groups)
 
 
-def with_groups(quantity: AnyQuantity, predictions: Tables, groups: GroupsOfSets) -> AnyQuantity:
-    """Return a quantity with limits that count each group as one observation."""
-    effect = None if quantity.groups is not None else _effect(quantity, predictions, groups)
+def groups_of_sets(predictions: Tables) -> GroupsOfSets:
+    """Return the groups of the tables that have them."""
+    return {view: table.group for view, table in predictions.items() if table.group is not None}
+
+
+def _without_blocks(dimension: Dimension, predictions: Tables, facts: Facts) -> list[Measurement]:
+    """Return measurements without one block of groups each; none if one has no value."""
+    groups = {view: table.group for view, table in predictions.items() if table.group is not None}
+    names = np.unique(np.concatenate(list(groups.values())))
+    blocks = {view: np.searchsorted(names, group) % BLOCKS for view, group in groups.items()}
+    facts, measurements = replace(facts, with_tables=False), []
+    try:
+        for number in range(min(BLOCKS, len(names))):
+            kept = {view: predictions[view].rows(block != number) for view, block in blocks.items()}
+            measurements.append(dimension.measure({**predictions, **kept}, facts))
+    except QubaError:
+        return []
+    return measurements
+
+
+def with_groups(
+    quantity: AnyQuantity, predictions: Tables, values: Callable[[], list[float]] = list
+) -> AnyQuantity:
+    """Return a quantity with limits that count each group as one observation.
+
+    Args:
+        quantity: the quantity.
+        predictions: the tables behind it.
+        values: returns the values without one block of groups each, for a quantity without influences on the
+            rows of the tables; empty if unknown.
+    """
+    rows: dict[Hashable, int] = {view: len(table) for view, table in predictions.items()}
+    groups, effect = groups_of_sets(predictions), None
+    if quantity.groups is not None or not groups:
+        return quantity
+    if quantity.influences and all(rows.get(name) == len(one) for name, one in quantity.influences.items()):
+        effect = group_effect(quantity.influences, groups, quantity.sides)
+    elif quantity.curve is not None:
+        effect = jackknife_effect(values(), (quantity.curve.at(1) - quantity.curve.at(-1)) / 2, groups)
     if effect is None:
         return quantity
     n = quantity.images or quantity.n
@@ -47,19 +94,3 @@ def with_groups(quantity: AnyQuantity, predictions: Tables, groups: GroupsOfSets
     scores = effect.scores(np.array(SCORES))
     curve = quantity.curve.widen(quantity.value, scores, effect.factor, room)
     return replace(quantity, curve=curve, effective=None if n is None else n / effect.factor)
-
-
-def _effect(
-    quantity: Quantity | Measurement, predictions: Tables, groups: GroupsOfSets
-) -> GroupEffect | None:
-    """Return the effect of groups on a quantity; None if it has none.
-
-    Groups of a sample under another name, or of some of its images, are unknown: as if all images of a group
-    were equal, the sizes of the groups then decide.
-    """
-    rows: dict[Hashable, int] = {view: len(table) for view, table in predictions.items()}
-    if quantity.influences and all(rows.get(name) == len(one) for name, one in quantity.influences.items()):
-        return group_effect(quantity.influences, groups)
-    if quantity.curve is None:
-        return None
-    return group_effect({name: np.zeros(len(group)) for name, group in groups.items()}, groups)

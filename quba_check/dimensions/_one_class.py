@@ -121,7 +121,7 @@ def class_quantity(request: ClassRequest, rows: SetRows, threshold: float | None
         is_of = rows.is_of(request.classes)
         _check_both_sides(is_of, request)
         area, of_rows = one_vs_rest_auroc(rows.scores(request.classes), is_of, "rows")
-        return rows.quantity(of_rows, partial(auroc_limits, area))
+        return rows.quantity(of_rows, partial(auroc_limits, area), is_of + np.int8(1))
     if request.prevalence is not None:
         return _restated(request, rows, threshold)
     selected, hits = selected_rows(request, rows, threshold)
@@ -139,7 +139,7 @@ def class_quantity(request: ClassRequest, rows: SetRows, threshold: float | None
     def limits(z: Scores, effect: float) -> Limits:
         return limits_of(count / effect, n / effect, z)
 
-    return rows.quantity(share, limits, selected)
+    return rows.quantity(share, limits, selected.astype(np.int8))
 
 
 def _restated(request: ClassRequest, rows: SetRows, threshold: float | None) -> Quantity:
@@ -162,7 +162,7 @@ def _restated(request: ClassRequest, rows: SetRows, threshold: float | None) -> 
         hits, n, false, m = (float(count / effect) for count in counts)
         return restated_share_limits(prevalence, hits, n, false, m, z)
 
-    return rows.quantity(restated_share(prevalence, *shares), limits)
+    return rows.quantity(restated_share(prevalence, *shares), limits, is_of + np.int8(1))
 
 
 def _share(selected: Mask, hits: Mask) -> Estimate:

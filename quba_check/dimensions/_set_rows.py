@@ -18,7 +18,7 @@ from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, 
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.class_metrics import Classes, Mask, class_scores
-from quba_check.stats.clusters import GroupEffect, group_effect
+from quba_check.stats.clusters import GroupEffect, Sides, group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import Limits, Scores
 
@@ -135,16 +135,16 @@ class SetRows:
         means: NDArray[np.float64] = values.reshape(len(self.tables), -1).mean(axis=0, dtype=np.float64)
         return means
 
-    def quantity(self, estimate: Estimate, limits: SampleLimits, selected: Mask | None = None) -> Quantity:
+    def quantity(self, estimate: Estimate, limits: SampleLimits, sides: Sides | None = None) -> Quantity:
         """Return a number of the sample "rows" as a quantity.
 
         Args:
             estimate: the number.
             limits: its limits, as if all rows were independent.
-            selected: (r,) bool, True for the rows that count; None for all.
+            sides: (r,) side of each row, 0 for rows that do not count; None if all count.
         """
         influences, images = estimate.influences["rows"], self.images
-        images = images if selected is None else images[selected]
+        images = images if sides is None else images[sides > 0]
         n, shown = len(images), len(np.unique(images))
         return Quantity(
             estimate.value,
@@ -152,6 +152,7 @@ class SetRows:
             n,
             self._curve(limits, influences),
             influences={self.view: self.means(influences)},
+            sides={} if sides is None else {self.view: sides.reshape(len(self.tables), -1).max(axis=0)},
             images=shown if shown < n else None,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import astuple, replace
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import ConfidenceCurve, curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.measurement import Measurement, Quantity, SidesOfSets, Table, Unmeasurable
 from quba_check.core.predictions import Predictions
 from quba_check.core.requests import AnswerMetric, AnswerRequest, AnswerScore
 from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
@@ -22,14 +21,7 @@ from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._scores import image_scores
 from quba_check.dimensions._streaming import SHARE_CORNERS, SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.selective import (
-    Guarantee,
-    aurc,
-    guaranteed_threshold,
-    images_per_group,
-    least_answered,
-    risk_coverage,
-)
+from quba_check.metrics.selective import Guarantee, aurc, guaranteed_threshold, least_answered, risk_coverage
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import share_limits
 
@@ -136,7 +128,8 @@ def _quantity(
         raise UnmeasurableError(f"no image is answered{reason}")
     accuracy = Estimate.mean(right, CLEAN) / Estimate.mean(answered, CLEAN)
     curve = _curve_of_share(int(np.count_nonzero(right)), n)
-    return Quantity(accuracy.value, "fraction", n, curve, influences=accuracy.influences)
+    sides: SidesOfSets = {CLEAN: answered.astype(np.int8)}
+    return Quantity(accuracy.value, "fraction", n, curve, influences=accuracy.influences, sides=sides)
 
 
 def _curve_of_share(hits: int, n: int) -> ConfidenceCurve | None:
@@ -178,10 +171,12 @@ def _note(rule: AnswerRequest, found: Guarantee, clean: Predictions) -> str:
     guarantee = f"at most {100 * error:g} % of the answers to new images are wrong"
     confidence = f"with {100 * rule.confidence:g} % confidence"
     if found.threshold is None:
-        least = math.ceil(least_answered(error, rule.confidence) * images_per_group(clean.group))
+        least, unit, images = least_answered(error, rule.confidence), "answers", f"{n:,} images"
+        if clean.group is not None:
+            unit, images = "groups of answers", f"{len(np.unique(clean.group)):,} groups"
         return (
             f"no threshold of {rule.score} shows {confidence} that {guarantee}: "
-            f"that takes at least {least:,} answers without an error, and the set has {n:,} images"
+            f"that takes at least {least:,} {unit} without an error, and the set has {images}"
         )
     return (
         f"answer if {rule.score} >= {found.threshold:.9g} ({found.answered:,} of {n:,} images, "

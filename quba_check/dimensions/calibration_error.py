@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.core.measurement import GroupsOfSets, Measurement, Quantity, Table
+from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import BINS
 from quba_check.core.streaming import SequentialStatistic, Tables
@@ -119,9 +119,8 @@ def _advice(
     value, held_out = _errors(clean, confidence, scaled)
     row = [fit.temperature * model.temperature]
     row += [values[part].value for part in ("nll", "ece") for values in (parts, held_out)]
-    groups: GroupsOfSets = {} if clean.group is None else {CLEAN: clean.group}
     judged = {"calibration_error": value, **held_out}.items()
-    judged_rows = [(name, with_groups(quantity, {CLEAN: clean}, groups)) for name, quantity in judged]
+    judged_rows = [(name, with_groups(quantity, {CLEAN: clean})) for name, quantity in judged]
     return {
         "reliability_scaled": _reliability(confidence, clean.correct, HELD_OUT),
         "temperature": Table(columns, (tuple(row),), HELD_OUT),

@@ -115,7 +115,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     unmeasured: dict[str, Unmeasurable] = {}
     notes: list[str] = []
     table = predictions[CLEAN]
-    tables = {"classes": class_table(table, suite), "confusions": confusion_table(table, suite)}
+    tables = {"classes": class_table(table, suite)} if facts.with_tables else {}
+    tables["confusions"] = confusion_table(table, suite)
     points: dict[tuple[str, ...], tuple[str | float, ...]] = {}
     for request in requests:
         try:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import SCORES, bounded_curve, curve_of
+from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
+from quba_check.dimensions._groups import with_groups
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._scores import image_scores
 from quba_check.dimensions._table_validation import LONGEST_TEXT
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.separation import auroc, auroc_limits, fpr_at_95_tpr, fpr_at_95_tpr_limits
+from quba_check.metrics.separation import auroc, auroc_limits, fpr_at_95_tpr_estimate, fpr_at_95_tpr_limits
 from quba_check.stats.estimate import Estimate, mean_of
 
 SHOWN = 10
@@ -77,8 +79,11 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     n = {name: len(scores) for name, scores in unknown.items()}
     parts = {name: _quantity(area, n[name]) for name, area in areas.items()}
     for name, scores in unknown.items():
-        curve = bounded_curve(fpr_at_95_tpr_limits(known, scores, np.array(SCORES)), 0.0, 1.0)
-        parts[f"{name}_fpr95"] = Quantity(fpr_at_95_tpr(known, scores), "fraction", n[name], curve)
+        rate = fpr_at_95_tpr_estimate(known, scores, (CLEAN, _view(name)))
+        curve = curve_of(partial(fpr_at_95_tpr_limits, known, scores), 0.0, 1.0)
+        part = Quantity(rate.value, "fraction", n[name], curve, influences=rate.influences)
+        # Only groups need the influences, which approximate the error of the threshold.
+        parts[f"{name}_fpr95"] = replace(with_groups(part, predictions), influences={})
     whole = _quantity(mean_of(areas.values()), sum(n.values()))
     tables = {"most_confident": _most_confident(predictions, unknown, suite)}
     notes = (f"score: {suite.unknown_score}",)

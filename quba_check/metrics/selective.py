@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from quba_check.stats.clusters import GroupIds
+from quba_check.stats.clusters import GroupIds, group_effect
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 
 ImageScores = NDArray[np.float64]
@@ -123,8 +123,8 @@ def guaranteed_threshold(
     found threshold has at most the stated error with the stated confidence, if looser thresholds never lower
     the error. Two starts share the level (see `first_tests`): a sequence that ended may start again.
 
-    Images of a group count as one observation: numbers of images are divided by their effective number in a
-    group of the answered.
+    With groups, numbers of images are divided by the design effect of the answered, and the level is that of
+    Student's t. This assumes that the size of a group says nothing about its errors (see `clusters`).
 
     Args:
         scores: (n,) finite scores, higher for surer answers; n at least 1.
@@ -140,7 +140,9 @@ def guaranteed_threshold(
     Guarantee(threshold=2.0, answered=100, wrong=0)
     """
     n, curve, order = len(scores), risk_coverage(scores, correct), np.argsort(-scores, kind="stable")
-    starts = first_tests(n, error, confidence, images_per_group(groups))
+    starts = first_tests(n, error, confidence)
+    if groups is not None:
+        starts = _with_enough_groups(starts, error, groups[order])
     sizes = {*range(min(starts, default=n), n, max(1, n // STEPS)), *starts, n}
     best, level, before = Guarantee(), 0.0, 0
     for row in np.unique(np.searchsorted(curve.answered, sorted(sizes))):
@@ -148,13 +150,42 @@ def guaranteed_threshold(
         level += sum(own for start, own in starts.items() if before < start <= answered)
         before, passed = answered, False
         if level:
-            effect = images_per_group(None if groups is None else groups[order[:answered]])
-            passed = binomial_p(wrong / effect, answered / effect, error) <= level
+            own = order[:answered]
+            passed = _is_below(correct[own], error, level, None if groups is None else groups[own])
         if passed:
             best = Guarantee(float(curve.threshold[row]), answered, wrong)
         else:
             level = 0.0
     return best
+
+
+def _with_enough_groups(starts: Mapping[int, float], error: float, groups: GroupIds) -> Mapping[int, float]:
+    """Return the starts, moved to where enough groups are answered.
+
+    Args:
+        starts: levels by number of answered images.
+        error: the allowed error.
+        groups: (n,) group of each image, surest first.
+    """
+    distinct = np.sort(np.unique(groups, return_index=True)[1])  # positions of the first images of groups
+    for levels in (starts, dict.fromkeys([*starts][:1], sum(starts.values()))):
+        least = {start: least_answered(error, 1 - level) for start, level in levels.items()}
+        if starts and max(least.values()) <= len(distinct):
+            moved = {start: max(start, int(distinct[least[start] - 1]) + 1) for start in levels}
+            return {m: sum(own for one, own in levels.items() if moved[one] == m) for m in moved.values()}
+    return {}
+
+
+def _is_below(correct: NDArray[np.bool_], error: float, level: float, groups: GroupIds | None) -> bool:
+    """True if (n,) answers show an error rate below a bound, at a significance level."""
+    n, wrong = len(correct), int(np.count_nonzero(~correct))
+    effect = (
+        None if groups is None else group_effect(Estimate.mean(~correct, None).influences, {None: groups})
+    )
+    if effect is None or effect.count == n:
+        return binomial_p(wrong, n, error) <= level
+    tail = float(scipy.special.ndtr(effect.scores(np.array([scipy.special.ndtri(level)])))[0])
+    return binomial_p(wrong / effect.factor, n / effect.factor, error) <= tail
 
 
 def binomial_p(wrong: float, answered: float, error: float) -> float:
@@ -181,7 +212,7 @@ def least_answered(error: float, confidence: float) -> int:
 
 
 @lru_cache
-def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) -> Mapping[int, float]:
+def first_tests(n: int, error: float, confidence: float) -> Mapping[int, float]:
     """Return the numbers of answered images that start a sequence of tests, with levels.
 
     A model with a tenth of the allowed error passes the first start with a probability of 90 %, and one with
@@ -192,7 +223,6 @@ def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) ->
         n: number of images.
         error: the allowed error, in (0, 1).
         confidence: one minus the sum of the levels.
-        effect: number of images that count as one.
 
     >>> first_tests(2000, 0.05, 0.95), first_tests(2000, 0.01, 0.95), first_tests(200, 0.01, 0.95)
     ({142: 0.025, 613: 0.025}, {473: 0.05}, {})
@@ -200,27 +230,9 @@ def first_tests(n: int, error: float, confidence: float, effect: float = 1.0) ->
     for shares in (GOOD_SHARES, GOOD_SHARES[:1]):
         level = round(1 - confidence, 9) / len(shares)
         least = least_answered(error, 1 - level)
-        sizes = np.arange(least, int(n / effect) + 1)
+        sizes = np.arange(least, n + 1)
         allowed = np.floor(scipy.special.bdtrik(level, sizes, error))  # largest number of wrong answers
         passing = [sizes[scipy.special.bdtr(allowed, sizes, error * share) >= POWER] for share in shares]
         if all(map(len, passing)):
-            return {math.ceil(effect * int(passed[0])): level for passed in passing}
-    smallest = math.ceil(effect * least)
-    return {smallest: level} if smallest <= n else {}
-
-
-def images_per_group(groups: GroupIds | None) -> float:
-    """Return the design effect of groups of equal images: images per effective group.
-
-    Args:
-        groups: (n,) number of the group of each image, any whole number; None if each image is its own.
-
-    Source: effective number of clusters of unequal sizes, Kish, Survey Sampling, 1965.
-
-    >>> images_per_group(np.array([1, 1, 1, 2]))
-    2.5
-    """
-    if groups is None:
-        return 1.0
-    sizes = np.unique(groups, return_counts=True)[1]
-    return float(sizes @ sizes) / len(groups)
+            return {int(passed[0]): level for passed in passing}
+    return {least: level} if least <= n else {}

@@ -101,7 +101,30 @@ def fpr_at_95_tpr(known: ImageScores, unknown: ImageScores) -> float:
     return float(np.mean(unknown >= np.sort(known)[len(known) // REJECTED], dtype=np.float64))
 
 
-def fpr_at_95_tpr_limits(known: ImageScores, unknown: ImageScores, z: Scores) -> Limits:
+def fpr_at_95_tpr_estimate(
+    known: ImageScores, unknown: ImageScores, samples: tuple[Sample, Sample]
+) -> Estimate:
+    """False positive rate at a true positive rate of 95 %, with its sampling error.
+
+    A known image moves the threshold, and the rate by the slope of the ROC curve there: that over two
+    standard errors of the number of rejected images.
+
+    Args:
+        known: (m,) finite scores, m at least 1.
+        unknown: (n,) finite scores, n at least 1.
+        samples: names of the known and of the unknown images.
+    """
+    ordered, m = np.sort(known), len(known)
+    rejected, spread = m // REJECTED, math.sqrt(m * (REJECTED - 1)) / REJECTED
+    ranks = np.clip([rejected - spread, rejected + spread], 0, m - 1).astype(np.intp)
+    most, least = 1 - np.searchsorted(np.sort(unknown), ordered[ranks]) / len(unknown)
+    below, accepted = known < ordered[rejected], unknown >= ordered[rejected]
+    slopes = (most - least) * m / (2 * spread), 1.0
+    means = (Estimate.mean(one, sample) for one, sample in zip((below, accepted), samples, strict=True))
+    return delta_method(fpr_at_95_tpr(known, unknown), zip(slopes, means, strict=True))
+
+
+def fpr_at_95_tpr_limits(known: ImageScores, unknown: ImageScores, z: Scores, effect: float = 1.0) -> Limits:
     """Limits of the false positive rate, with the error of the threshold.
 
     Two distances from the rate are combined in squares (Zou and Donner, Statistics in Medicine 2008): that of
@@ -112,14 +135,16 @@ def fpr_at_95_tpr_limits(known: ImageScores, unknown: ImageScores, z: Scores) ->
         known: (m,) finite scores, m at least 1.
         unknown: (n,) finite scores, n at least 1.
         z: (K,) normal scores.
+        effect: factor of the variance by groups, at least 1.
 
     Returns:
         (K,) limits; they may leave [0, 1].
     """
-    rate = fpr_at_95_tpr(known, unknown)
-    ranks = scipy.stats.binom.ppf(scipy.special.ndtr(-z), len(known), 1 / REJECTED) + (z < 0)
-    thresholds = np.concatenate([[-np.inf], np.sort(known), [np.inf]])[ranks.astype(np.intp)]
-    accepted = 1 - np.searchsorted(np.sort(unknown), thresholds) / len(unknown)
-    own = share_limits(round(rate * len(unknown)), len(unknown), z)
+    rate, m, n = fpr_at_95_tpr(known, unknown), len(known), len(unknown)
+    ranks = scipy.stats.binom.ppf(scipy.special.ndtr(-z), max(round(m / effect), 1), 1 / REJECTED) + (z < 0)
+    positions = np.minimum(ranks * effect, m + 1).astype(np.intp)
+    thresholds = np.concatenate([[-np.inf], np.sort(known), [np.inf]])[positions]
+    accepted = 1 - np.searchsorted(np.sort(unknown), thresholds) / n
+    own = share_limits(round(rate * n) / effect, n / effect, z)
     limits: Limits = rate + np.sign(z) * np.hypot(own - rate, accepted - rate)
     return limits

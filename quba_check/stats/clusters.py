@@ -3,12 +3,17 @@
 The images of a group are one observation: their influences are summed before they are squared (cluster-robust
 variance, Liang and Zeger, Biometrika 1986). Each sum is divided by the number of images outside its group
 instead of all images, as in the jackknife over groups (CR3; Bell and McCaffrey, Survey Methodology 2002).
+
+With few deviating groups that variance is too small: large ones are not yet among them. The design effect is
+therefore at least that of the correlation within groups at all sizes, and at least the mean size divided by
+the number of deviating groups. If no image deviates, G groups count as G images. That is exact if the size of
+a group says nothing about its errors: at an error rate of p, it has none with a probability of at most 1 − p.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +25,8 @@ from quba_check.stats.intervals import Scores
 
 GroupIds = NDArray[np.int64]
 """(n,) identifier of the group of each image. Equal ones in several samples are one group."""
+Sides = NDArray[np.int8]
+"""(n,) side of a number that each image counts for, such as 1 for a class and 2 for others; 0 for none."""
 LEAST_GROUPS = 10
 """Smallest number of groups for an interval."""
 MOST_SCORE = 20.0
@@ -32,8 +39,8 @@ class GroupEffect:
 
     Attributes:
         factor: the design effect, at least 1: the variance with groups over the variance without.
-        freedom: degrees of freedom of the variance with groups.
-        count: number of groups, of the sample that has the fewest.
+        freedom: degrees of freedom of the variance with groups; infinite if no image deviates.
+        count: number of groups, of the sample or side that has the fewest.
     """
 
     factor: float
@@ -52,16 +59,19 @@ class GroupEffect:
 
 
 def group_effect(
-    influences: Mapping[Sample, Influences], groups: Mapping[Sample, GroupIds]
+    influences: Mapping[Sample, Influences],
+    groups: Mapping[Sample, GroupIds],
+    sides: Mapping[Sample, Sides] | None = None,
 ) -> GroupEffect | None:
     """Return the effect of groups on the error of a number; None without groups.
 
-    The degrees of freedom are those of the estimated variance, few if it comes from a few groups. They are at
-    most the effective number of groups of unequal sizes, less one.
+    The degrees of freedom are the effective number of groups of unequal sizes, less one. If their variance
+    decides, they are at most those of a sum of such squares (Satterthwaite).
 
     Args:
         influences: by sample, (n,) in the unit of the number.
         groups: by sample, (n,) identifiers of groups; those of other numbers of images are not used.
+        sides: by sample, the images that count; without an entry all of them do.
 
     Source: design effect: Kish, Survey Sampling, 1965; freedom: Satterthwaite, Biometrics Bulletin 1946, and
     Carter, Schnepel and Steigerwald, Review of Economics and Statistics 2017.
@@ -73,34 +83,98 @@ def group_effect(
     samples = [name for name in influences if len(groups.get(name, ())) == len(influences[name])]
     if not samples:
         return None
-    # Squared contributions of single images in samples without groups.
-    squares = [(influences[other] / len(influences[other])) ** 2 for other in influences.keys() - {*samples}]
-    variance = sum(float(np.sum((influences[one] / len(influences[one])) ** 2)) for one in influences)
-    sizes = [np.unique(groups[sample], return_counts=True)[1] for sample in samples]
-    size_effect = max(float(size @ size) / size.sum() for size in sizes)
-    freedom = min(float(size.sum()) ** 2 / float(size @ size) for size in sizes) - 1
-    count = min(map(len, sizes))
+    chosen = {name: np.ones(len(groups[name]), np.int8) for name in samples} | dict(sides or {})
+    parts = [
+        _GroupsOfSide.of(influences[name][rows] * np.mean(rows), groups[name][rows])
+        for name in samples
+        for rows in (chosen[name] == side for side in range(1, chosen[name].max() + 1))
+    ]
+    count, freedom = min(len(part.names) for part in parts), min(part.effective for part in parts) - 1
     if count < 2:
-        return GroupEffect(size_effect, 1.0, count)
-    squares.append(_contributions(influences, {sample: groups[sample] for sample in samples}) ** 2)
-    joined = np.concatenate(squares)
-    total, number = float(joined.sum()), len(joined)
-    if not variance:  # nothing shows how equal the images of a group are
-        return GroupEffect(size_effect, max(freedom, 1.0), count)
+        return GroupEffect(max(part.largest for part in parts), 1.0, count)
+    joint = np.unique(np.concatenate([part.names for part in parts]), return_inverse=True)[1]
+    # Contributions of single images in samples without groups.
+    single = [influences[other] / len(influences[other]) for other in influences.keys() - {*samples}]
+    masses = np.bincount(joint, np.concatenate([part.masses for part in parts])).astype(np.float64)
+    masses = np.concatenate([masses, *(one**2 for one in single)])
+    variance, floor = float(masses.sum()), max(1.0, *(part.least for part in parts))
+    if not variance:
+        return GroupEffect(floor, math.inf, count)
+    sums = np.bincount(joint, weights=np.concatenate([part.contributions for part in parts]))
+    squares = np.concatenate([*single, sums]) ** 2
+    total, number = float(squares.sum()), len(squares)
     factor = total * (number - 1) / number / variance
-    if factor > 1:
-        excess = float(joined @ joined) - total**2 / number
-        freedom = min(freedom, 2 * total**2 / excess if excess > 0 else math.inf)
-    return GroupEffect(max(factor, 1.0), max(freedom, 1.0), count)
+    explained = 1 + sum(float(part.masses.sum()) * (part.correlated - 1) for part in parts) / variance
+    if factor > max(explained, floor):
+        excess = float(masses @ masses) - variance**2 / number
+        freedom = min(freedom, 2 * variance**2 / excess if excess > 0 else math.inf)
+    return GroupEffect(max(factor, explained, floor), max(freedom, 1.0), count)
 
 
-def _contributions(influences: Mapping[Sample, Influences], groups: Mapping[Sample, GroupIds]) -> Influences:
-    """Return the contribution of each group to the error, over all samples."""
-    identifiers: list[GroupIds] = []
-    sums: list[Influences] = []
-    for sample, group in groups.items():
+def jackknife_effect(values: Sequence[float], error: float, groups: Mapping[Sample, GroupIds]) -> GroupEffect:
+    """Return the effect of groups on a number whose influences are unknown.
+
+    Args:
+        values: (B,) values of the number without one block of groups each; if there are none, all images of a
+            group count as equal.
+        error: standard error of the number of independent images.
+        groups: by sample, (n,) identifiers of groups; at least one sample.
+
+    Source: delete-a-group jackknife: Kott, Journal of Official Statistics 2001.
+
+    >>> images = np.repeat(np.arange(10), 3)
+    >>> jackknife_effect([0.4, 0.6] * 5, 0.1, {"clean": images}).factor.__round__(3)
+    9.0
+    """
+    parts = [_GroupsOfSide.of(np.zeros(len(group)), group) for group in groups.values()]
+    count, freedom = min(len(part.names) for part in parts), min(part.effective for part in parts) - 1
+    if len(values) < LEAST_GROUPS:
+        return GroupEffect(max(part.largest for part in parts), max(freedom, 1.0), count)
+    squares = (np.array(values) - np.mean(values)) ** 2
+    floor = max(part.least for part in parts) / _effective_number(squares)
+    if not squares.any() or not error:
+        return GroupEffect(floor, math.inf, count)
+    factor = float(squares.sum()) * (1 - 1 / len(values)) / error**2
+    return GroupEffect(max(1.0, factor, floor), max(min(freedom, len(values) - 1), 1.0), count)
+
+
+@dataclass(frozen=True, slots=True)
+class _GroupsOfSide:
+    """The groups of the images that count for one side of a number.
+
+    Attributes:
+        names: (G,) identifiers, each once.
+        contributions: (G,) contribution of each group to the error.
+        masses: (G,) parts of the variance of the mean influence of independent images.
+        effective: effective number of groups of unequal sizes.
+        largest: design effect if the images of a group are equal.
+        correlated: design effect if the images of all groups have the same correlation (Fleiss and Cuzick,
+            Applied Psychological Measurement 1979).
+        least: mean size of a group divided by the number of deviating groups, or by 1 if there are none.
+    """
+
+    names: GroupIds
+    contributions: Influences
+    masses: Influences
+    effective: float
+    largest: float
+    correlated: float
+    least: float
+
+    @classmethod
+    def of(cls, values: Influences, group: GroupIds) -> _GroupsOfSide:
+        """Return the groups of (n,) influences and identifiers; n at least 1."""
         names, position, sizes = np.unique(group, return_inverse=True, return_counts=True)
-        identifiers.append(names)
-        sums.append(np.bincount(position, weights=influences[sample]) / (len(group) - sizes))
-    joint = np.unique(np.concatenate(identifiers), return_inverse=True)[1]
-    return np.bincount(joint, weights=np.concatenate(sums)).astype(np.float64)
+        sums = np.bincount(position, weights=values)
+        n, squares, largest = len(values), float(values @ values), float(sizes @ sizes) / len(values)
+        within = squares - float(sums @ (sums / sizes))
+        correlation = 1 - within / max(n - len(names), 1) * n / (squares or 1.0)
+        contributions, correlated = sums / np.maximum(n - sizes, 1), 1 + max(correlation, 0.0) * (largest - 1)
+        masses = np.bincount(position, (values / n) ** 2).astype(np.float64)
+        least = n / len(names) / _effective_number(masses)
+        return cls(names, contributions, masses, n / largest, largest, correlated, least)
+
+
+def _effective_number(weights: NDArray[np.float64]) -> float:
+    """Return the effective number of weights; 1 if all are 0."""
+    return float(weights.sum()) ** 2 / float(weights @ weights) if weights.any() else 1.0

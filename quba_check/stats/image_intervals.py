@@ -139,8 +139,11 @@ def deviations(
     rounded = np.where(np.abs(influences) > _ROUNDING * possible, influences, 0.0)
     squares = rounded * rounded
     total = float(squares.sum())
-    effective = total**2 / float(squares @ squares) / effect if total else 0.0
-    return rounded, effective, float(np.abs(rounded).max())
+    effective = total**2 / float(squares @ squares) if total else 0.0
+    largest = float(np.abs(rounded).max())
+    if effect > 1 and total:  # the images of a group are partly alike: it is less extreme than one image
+        largest -= (largest - float(np.sqrt(squares @ squares / total))) * (1 - effect ** (-1 / 3))
+    return rounded, effective, largest
 
 
 def _next_influence(possible: float, largest: float, count: float) -> float:

@@ -197,6 +197,20 @@ def test_a_group_is_one_observation_of_a_change() -> None:
     assert (few.effect.count, few.curve) == (9, None)
 
 
+def test_a_change_of_a_class_has_the_groups_of_the_class() -> None:
+    """Images of other classes have no influence, and their groups are no evidence."""
+
+    def value(wrong: int) -> RunValue:
+        right = Estimate.mean(np.arange(400) >= wrong, "clean").influences["clean"]
+        influences = {"clean": np.where(np.arange(400) < 40, 10 * right, 0)}
+        return RunValue(1 - wrong / 40, 40, influences=influences, groups=group, n_groups=4)
+
+    group = {"clean": np.arange(400) // 10}
+    change = difference(value(2), value(9))
+    assert change.effect is not None
+    assert (change.effect.count, change.curve) == (4, None)
+
+
 def test_the_same_predictions_of_few_groups_have_no_change() -> None:
     run = RunValue(0.9, 40, None, {}, "fingerprint", n_groups=7)
     change = difference(run, run)

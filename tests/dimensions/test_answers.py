@@ -133,7 +133,7 @@ def test_no_threshold_has_the_guarantee():
         "images are wrong: that takes at least 22 answers without an error, and the set has 4 images",
     )
     in_pairs = measured(*both(**BOUND), group=np.array([1, 1, 2, 2])).notes[0]
-    assert in_pairs.endswith("at least 44 answers without an error, and the set has 4 images")
+    assert in_pairs.endswith("at least 22 groups of answers without an error, and the set has 2 groups")
     reason = outcome.unsliced["accuracy@error=0.1,confidence=0.9"].reason
     assert (reason, outcome.tables.keys()) == ("no image is answered", {"risk_coverage"})
 

@@ -303,6 +303,41 @@ def test_groups_of_images():
     assert (few.parts["each.recall"].groups, few.parts["each.recall"].curve) == (4, None)
 
 
+@pytest.mark.parametrize("right", [0.8, 1.0])
+def test_a_class_of_few_groups_has_no_interval(right):
+    """Of 30 patients, five have images of the class; AUROC needs groups of both sides."""
+    group, label = np.arange(600) // 20, np.repeat([0, 1], [100, 500])
+    predicted = np.where(np.arange(600) % 20 < 20 * right, label, 1 - label)
+    table = np.stack([predicted == 0, predicted == 1, *np.zeros((2, 600))], axis=1)
+    requests = [ClassRequest("cat", (0,), metric) for metric in ("recall", "specificity", "auroc")]
+    parts = measured(label, predicted, *requests, probabilities=table, group=group).parts
+    assert [part.groups for part in parts.values()] == [5, 25, 5]
+    assert [part.curve is None for part in parts.values()] == [True, False, True]
+    of_all = measured(label, predicted, *requests, probabilities=table, group=np.arange(600) // 10).parts
+    assert [part.groups for part in of_all.values()] == [10, 50, 10]
+    assert all(part.curve is not None for part in of_all.values())
+
+
+def test_the_table_of_classes_has_the_limits_of_the_demands():
+    group, label = np.arange(800) // 10, np.repeat([0, 1, 2, 3], [240, 240, 240, 80])
+    predicted = np.where(group % 10 < 8, label, (label + 1) % 4)
+    requests = [
+        ClassRequest(name, (k,), rate) for k, name in enumerate(NAMES) for rate in ("recall", "precision")
+    ]
+    outcome = measured(label, predicted, *requests, group=group)
+    for name, _, *rates, _ in outcome.tables["classes"].rows:
+        for metric, (value, low, high) in zip(("recall", "precision"), (rates[:3], rates[3:]), strict=True):
+            part = outcome.parts[f"{name}.{metric}"]
+            assert value == part.value
+            if part.interval is None:
+                assert (part.groups, low, high) == (8, "", "")
+            else:
+                assert (low, high) == pytest.approx(part.interval, abs=1e-3)
+    once = measured(label, predicted).tables["classes"].rows[0]
+    assert outcome.tables["classes"].rows[0][3] < once[3] - 0.02
+    assert outcome.tables["classes"].rows[3][3:5] == ("", "")
+
+
 @pytest.mark.parametrize("metric", ["recall", "precision", "f1", "specificity"])
 def test_each_class_counts_groups_as_the_class_alone(metric):
     rng = np.random.default_rng(0)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
+from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, REFERENCE, SEVERITIES, View
-from quba_check.dimensions import measure_dimension, registry
+from quba_check.dimensions import measure_dimension, registry, share
+from quba_check.errors import UnmeasurableError
 from quba_check.stats.clusters import group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import share_limits
@@ -151,3 +153,85 @@ def test_intervals_of_30_groups_cover_the_true_value(correlation: float, size: s
         low, high = of("accuracy", {CLEAN: replace(clean, group=group)}).interval or (1.0, 0.0)
         covered += low <= 0.8 <= high
     assert scipy.stats.binom.cdf(covered, 300, 0.935) > 0.01
+
+
+def test_no_right_image_in_153_groups_has_a_narrow_interval() -> None:
+    """The upper limit of 0 of 153: a threshold of 0.3 is failed for certain."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(153), [8] * 152 + [576])
+    wrong = replace(table(np.zeros(1792, bool), rng), group=group)
+    measurement = of("accuracy", {CLEAN: wrong})
+    assert measurement.interval == (0, pytest.approx(0.0244, abs=1e-3))
+    assert measurement.effective == pytest.approx(153)
+
+
+def grouped_tables(groups: int, seed: int) -> dict[View, Predictions]:
+    """Clean and unknown images in groups of lognormal sizes, whose scores are correlated."""
+    rng, views = np.random.default_rng(seed), {}
+    for number, (view, mean) in enumerate(((CLEAN, 0.9), (NEAR, 0.5))):
+        group = np.repeat(np.arange(groups), np.ceil(rng.lognormal(1.5, 1, groups)).astype(int))
+        hits = rng.random(len(group)) < rng.beta(4 * mean, 4 * (1 - mean), groups)[group]
+        views[view] = replace(table(hits, rng), group=group + 1000 * number)
+    return views
+
+
+def resampled(views: dict[View, Predictions], rng: np.random.Generator) -> dict[View, Predictions]:
+    """Whole groups, drawn with replacement, without names."""
+    drawn = {}
+    for view, one in views.items():
+        names, group = np.unique(one.group, return_inverse=True)  # type: ignore[arg-type]
+        rows = np.argsort(group, kind="stable")
+        chosen = np.split(rows, np.cumsum(np.bincount(group))[:-1])
+        picked = np.concatenate([chosen[number] for number in rng.integers(0, len(names), len(names))])
+        drawn[view] = replace(one.rows(picked), index=np.arange(len(picked)), group=None)
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("unknown_detection", "near_fpr95"), ("calibration_error", "nll")]
+)
+def test_intervals_of_150_groups_are_as_wide_as_their_bootstrap(name: str, part: str) -> None:
+    rng, ratios = np.random.default_rng(1), []
+    facts = replace(FACTS, with_tables=False)
+    for seed in range(4):
+        views = grouped_tables(150, seed)
+        interval = of(name, views).parts[part].interval
+        assert interval is not None
+        values = [registry[name].measure(resampled(views, rng), facts).parts[part].value for _ in range(60)]
+        ratios.append(np.ptp(interval) / np.ptp(np.quantile(values, [0.025, 0.975])))
+    assert 0.8 < np.mean(ratios) < 1.5
+
+
+def surest(predictions: Tables, facts: Facts) -> Measurement:
+    """The accuracy of the surest half, as an own dimension states it: of some rows of no view."""
+    clean = predictions[CLEAN]
+    rows = np.argsort(-clean.confidence, kind="stable")[: len(clean) // 2]
+    return Measurement.of("surest", share(clean.correct[rows], "the surest half"))
+
+
+def test_a_share_of_rows_that_nobody_names_leaves_out_groups() -> None:
+    """As wide as the bootstrap of groups, though the rows are unknown; nothing varies if all are wrong."""
+    views = {CLEAN: grouped_tables(150, 5)[CLEAN]}
+    rng = np.random.default_rng(2)
+    views[CLEAN].confidence[:] = rng.random(len(views[CLEAN]))  # else all of the surest are right
+    own = replace(registry["accuracy"], name="surest", measure=surest)
+    interval = measure_dimension(own, views, FACTS).interval
+    values = [surest(resampled(views, rng), FACTS).value for _ in range(300)]
+    assert interval is not None
+    assert 0.7 < np.ptp(interval) / np.ptp(np.quantile(values, [0.025, 0.975])) < 1.5
+    wrong = {CLEAN: replace(views[CLEAN], predicted=1 - views[CLEAN].label)}
+    nothing = measure_dimension(own, wrong, FACTS)
+    assert nothing.interval is not None
+    assert nothing.interval[1] < 0.1
+
+
+def test_a_dimension_without_a_value_on_fewer_groups_counts_groups_as_one_image() -> None:
+    def brittle(predictions: Tables, facts: Facts) -> Measurement:
+        if len(predictions[CLEAN]) < 400:
+            raise UnmeasurableError("too few images")
+        return surest(predictions, facts)
+
+    clean = replace(tables()[CLEAN], group=np.arange(400) // 10)
+    own = replace(registry["accuracy"], name="surest", measure=brittle)
+    measurement = measure_dimension(own, {CLEAN: clean}, FACTS)
+    assert (measurement.groups, measurement.effective) == (40, 20)

@@ -9,6 +9,7 @@ from scipy.stats import binom
 from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.metrics.selective import (
     Guarantee,
+    _with_enough_groups,
     aurc,
     binomial_p,
     first_tests,
@@ -127,7 +128,6 @@ def test_first_tests():
             assert binom.cdf(allowed, start, share * error) >= 0.9
     assert first_tests(400, 0.01, 0.95) == {299: 0.05} == {least_answered(0.01, 0.95): 0.05}
     assert first_tests(298, 0.01, 0.95) == {}
-    assert first_tests(5000, 0.05, 0.95, 2.0) == {284: 0.025, 1226: 0.025}
 
 
 def test_all_right_and_too_few():
@@ -153,13 +153,26 @@ def test_a_sequence_that_ended_may_start_again():
 
 
 def test_images_of_a_group_count_once():
-    """With 300 pairs of copies, one wrong answer is one of 300 and not one of 600."""
+    """With 300 pairs of copies, 299 pairs without a wrong answer are needed: 597 images have one of each."""
     scores, correct, groups = np.linspace(1, 0, 600), np.arange(600) < 598, np.arange(600) // 2
     alone = guaranteed_threshold(scores, correct, error=0.01, confidence=0.95)
     paired = guaranteed_threshold(scores, correct, error=0.01, confidence=0.95, groups=groups)
-    assert (alone.answered, paired.answered) == (599, 598)
+    assert (alone.answered, paired.answered) == (599, 597)
     single = guaranteed_threshold(scores, correct, error=0.01, confidence=0.95, groups=np.arange(600))
     assert single == alone
+
+
+@pytest.mark.parametrize(("groups", "starts"), [(59, {2321: 0.05}), (58, {}), (72, {2841: 0.05})])
+def test_a_start_has_the_groups_that_a_test_needs(groups, starts):
+    """A test at 5 % needs 59 groups without an error, one at 2.5 % 72 groups. The groups have 40 images."""
+    group, usual = np.repeat(np.arange(groups), 40), {142: 0.025, 613: 0.025}
+    assert _with_enough_groups(usual, 0.05, group) == starts
+    mixed = usual if groups == 72 else {142: 0.05} if groups == 59 else {}
+    assert _with_enough_groups(usual, 0.05, np.tile(np.arange(groups), 40)) == mixed
+    found = guaranteed_threshold(
+        np.linspace(1, 0, 40 * groups), np.ones(40 * groups, bool), error=0.05, confidence=0.95, groups=group
+    )
+    assert found.answered == (40 * groups if starts else 0)
 
 
 @pytest.mark.parametrize("group", [1, 4])

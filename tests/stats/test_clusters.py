@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quba_check.stats.clusters import group_effect
+from quba_check.stats.clusters import group_effect, jackknife_effect
 from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import share_limits
 
 
 def deviations(values: np.ndarray) -> np.ndarray:
@@ -62,7 +63,8 @@ def test_a_group_in_two_sets_is_one_group() -> None:
 @pytest.mark.parametrize(
     ("values", "group", "factor", "freedom"),
     [
-        ([1.0] * 8, [0, 0, 1, 1, 2, 2, 3, 3], 2.0, 3.0),  # nothing shows that copies differ
+        ([1.0] * 8, [0, 0, 1, 1, 2, 2, 3, 3], 2.0, math.inf),  # four groups count as four images
+        ([1.0] * 9, [0, 1, 1, 2, 2, 2, 2, 2, 2], 3.0, math.inf),  # also of unequal sizes
         ([1.0, 1.0, 0.0, 0.0], [5, 5, 5, 5], 4.0, 1.0),  # a single group
     ],
 )
@@ -93,3 +95,123 @@ def test_order_and_names_of_groups_do_not_matter(images: list[tuple[int, bool]])
     assert other.count == one.count
     assert one.factor >= 1
     assert one.freedom >= 1
+
+
+def limits(correct: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Limits of a share with groups."""
+    effect = group_effect({"clean": deviations(correct.astype(float))}, {"clean": group})
+    assert effect is not None
+    hits, n = correct.sum() / effect.factor, len(correct) / effect.factor
+    return share_limits(hits, n, effect.scores(np.array([-1.959964, 1.959964])))
+
+
+def lognormal(groups: int, rng: np.random.Generator) -> np.ndarray:
+    return np.repeat(np.arange(groups), np.ceil(rng.lognormal(1.5, 1.2, groups)).astype(int))
+
+
+def test_no_error_in_153_groups_is_none_in_153_images() -> None:
+    group = lognormal(153, np.random.default_rng(0))
+    low, high = limits(np.zeros(len(group), bool), group)
+    assert (low, high) == (0, pytest.approx(1 - 0.025 ** (1 / 153)))
+
+
+@pytest.mark.parametrize("size", [2, 12, 100])
+def test_one_error_never_has_a_lower_limit_than_none(size: int) -> None:
+    group = np.arange(150 * size) // size
+    none = limits(np.zeros(len(group), bool), group)[1]
+    assert none <= limits(np.arange(len(group)) == 0, group)[1] <= 1.3 * none
+    # Ten groups with one error each show that a group is not wrong as a whole.
+    ten, alone = np.isin(np.arange(len(group)), np.arange(10) * size), np.array([1.959964])
+    assert limits(ten, group)[1] < max(none, 1.05 * share_limits(10, len(group), alone)[0])
+
+
+def test_errors_of_small_groups_do_not_hide_large_ones() -> None:
+    """Five groups of one image are wrong, 25 groups of 40 are right: the correlation is 1 at all sizes."""
+    sizes = np.repeat([1, 40], [5, 25])
+    group, wrong = np.repeat(np.arange(30), sizes), np.repeat([1.0, 0.0], [5, 1000])
+    effect = group_effect({"clean": deviations(wrong)}, {"clean": group})
+    assert effect is not None
+    assert effect.factor == pytest.approx(np.sum(sizes**2) / 1005)
+    assert effect.freedom == pytest.approx(1005**2 / np.sum(sizes**2) - 1)
+
+
+def test_the_correlation_by_pairs() -> None:
+    """Of groups of equal size, it is that of pairs of images of a group."""
+    rng = np.random.default_rng(4)
+    values = deviations((rng.random((40, 6)) < rng.beta(2, 2, 40)[:, None]).ravel().astype(float)).reshape(
+        40, 6
+    )
+    pairs = [float(row[i] * row[j]) for row in values for i in range(6) for j in range(i)]
+    expected = 1 + 5 * np.mean(pairs) / np.mean(values**2)
+    effect = group_effect({"clean": values.ravel()}, {"clean": np.arange(240) // 6})
+    assert effect is not None
+    assert effect.factor == pytest.approx(expected, rel=0.05)
+
+
+def test_only_images_that_count_make_groups() -> None:
+    """A class whose images are all right, of three groups: the others are none of it."""
+    side = np.repeat([1, 0], [12, 88]).astype(np.int8)
+    names, nothing = {"clean": np.arange(100) // 4}, {"clean": np.zeros(100)}
+    effect = group_effect(nothing, names, {"clean": side})
+    assert effect is not None
+    assert (effect.count, effect.factor, effect.freedom) == (3, 4.0, math.inf)
+    both = group_effect(nothing, names, {"clean": side + np.int8(1)})
+    assert both is not None
+    assert both.count == 3
+
+
+def test_the_effect_of_a_class_is_that_of_its_images_alone() -> None:
+    rng = np.random.default_rng(2)
+    group, of = np.arange(600) // 5, rng.random(600) < 0.3
+    hits = of & (rng.random(600) < rng.random(120)[group])
+    share = Estimate.mean(hits, "clean") / Estimate.mean(of, "clean")
+    effect = group_effect(share.influences, {"clean": group}, {"clean": of.astype(np.int8)})
+    alone = group_effect({"clean": deviations(hits[of].astype(float))}, {"clean": group[of]})
+    assert effect is not None
+    assert alone is not None
+    assert (effect.factor, effect.freedom, effect.count) == pytest.approx(
+        (alone.factor, alone.freedom, alone.count)
+    )
+
+
+def test_jackknife_of_a_mean_is_its_design_effect() -> None:
+    """Twenty groups are twenty blocks: the factor is that of the influences."""
+    rng = np.random.default_rng(5)
+    group = np.arange(400) // 20
+    values = (rng.random(400) < rng.random(20)[group]).astype(float)
+    without = [float(values[group != one].mean()) for one in range(20)]
+    effect = jackknife_effect(without, float(values.std()) / 20, {"clean": group})
+    assert effect.factor == pytest.approx(
+        19 / 20 * np.sum((np.array(without) - np.mean(without)) ** 2) / (values.var() / 400)
+    )
+    assert (effect.freedom, effect.count) == (19, 20)
+    same = jackknife_effect([0.5] * 20, 0.1, {"clean": group})
+    assert (same.factor, same.freedom) == (20.0, math.inf)
+    unknown = jackknife_effect([], 0.1, {"clean": np.repeat(np.arange(11), [90, *[1] * 10])})
+    assert (unknown.factor, unknown.count) == (pytest.approx((90**2 + 10) / 100), 11)
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), min_size=10, max_size=40))
+def test_limits_of_groups_contain_the_value_and_those_of_single_images(groups: list[tuple[int, int]]) -> None:
+    group = np.repeat(np.arange(len(groups)), [size for size, _ in groups])
+    wrong = np.concatenate([np.arange(size) < errors for size, errors in groups])
+    low, high = limits(wrong, group)
+    alone = share_limits(wrong.sum(), len(wrong), np.array([-1.959964, 1.959964]))
+    assert 0 <= low <= alone[0] + 1e-9
+    assert alone[1] - 1e-9 <= high <= 1
+    assert low <= wrong.mean() <= high
+
+
+@pytest.mark.parametrize("correlation", [0.01, 0.2])
+def test_limits_of_150_groups_are_as_wide_as_their_bootstrap(correlation: float) -> None:
+    """At most 1.5 times on average, of lognormal sizes."""
+    rng, ours, resampled = np.random.default_rng(6), [], []
+    for _ in range(20):
+        group = lognormal(150, rng)
+        scale = (1 - correlation) / correlation
+        correct = rng.random(len(group)) < rng.beta(0.8 * scale, 0.2 * scale, 150)[group]
+        ours.append(np.ptp(limits(correct, group)))
+        sums = np.stack([np.bincount(group, weights=correct), np.bincount(group)])
+        hits, n = sums[:, rng.integers(0, 150, (300, 150))].sum(axis=2)
+        resampled.append(np.ptp(np.quantile(hits / n, [0.025, 0.975])))
+    assert 0.9 < np.mean(ours) / np.mean(resampled) < 1.5
