@@ -8,7 +8,7 @@ a model's predictions: one that the model does not confirm is left alone, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,41 +35,31 @@ PredictAgain = Callable[[View, Sequence[Example], bool], tuple[ShardArrays, Tens
 """See `Worker.predict_again`."""
 
 
+@dataclass(eq=False, repr=False)
 class StoredCheck:
     """Chooses the generation of stored predictions that the model confirms.
 
-    Args:
+    Attributes:
         classifier: the model.
         suite: the images.
         store: the store of the shards.
         cache_keys: keys of the shards, with the generation in use.
         tables: reads the shards.
         predict_again: predicts images without the store.
-
-    Attributes:
         own: cache entries and numbers of shards that this process predicted.
         of_workers: those that workers elsewhere predicted for it. If there are any, they are compared.
     """
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        suite: Suite,
-        store: Store,
-        cache_keys: CacheKeys,
-        tables: TableReader,
-        predict_again: PredictAgain,
-    ) -> None:
-        self.own: set[tuple[str, int]] = set()
-        self.of_workers: set[tuple[str, int]] = set()
-        self._classifier = classifier
-        self._suite = suite
-        self._store = store
-        self._cache_keys = cache_keys
-        self._tables = tables
-        self._predict_again = predict_again
-        self._seen: set[View] = set()
-        self._confirmed: set[bool] = set()
+    classifier: Classifier
+    suite: Suite
+    store: Store
+    cache_keys: CacheKeys
+    tables: TableReader
+    predict_again: PredictAgain
+    own: set[tuple[str, int]] = field(default_factory=set, init=False)
+    of_workers: set[tuple[str, int]] = field(default_factory=set, init=False)
+    _seen: set[View] = field(default_factory=set, init=False)
+    _confirmed: set[bool] = field(default_factory=set, init=False)
 
     def add(self, key: ShardKey, *, is_own: bool) -> None:
         """Add a shard that was predicted for this process, here or by a worker elsewhere."""
@@ -94,32 +84,32 @@ class StoredCheck:
         """
         given = {*views, *self._clean}
         views = [view for view in given if again or view not in self._seen]
-        first = self._cache_keys.generation
+        first = self.cache_keys.generation
         while len(self._confirmed) < 2 and (difference := self._difference(views)):
             if self.of_workers:
                 raise ModelError(
-                    f"{self._classifier.spec}: workers elsewhere answer differently than this process: "
+                    f"{self.classifier.spec}: workers elsewhere answer differently than this process: "
                     f"{difference}. Give them the same files, environment variables and libraries."
                 )
-            number = self._cache_keys.generation
-            self._cache_keys.generation = number + 1
-            self._classifier.outputs = self._classifier.stated_outputs
+            number = self.cache_keys.generation
+            self.cache_keys.generation = number + 1
+            self.classifier.outputs = self.classifier.stated_outputs
             views = list(given)
             self._confirmed.clear()
             self._seen.clear()
-            self._tables.forget()
-            self._tables.repair_notes.append(
-                f"{self._classifier.name}: the stored predictions of generation {number} are not used: "
+            self.tables.forget()
+            self.tables.repair_notes.append(
+                f"{self.classifier.name}: the stored predictions of generation {number} are not used: "
                 f"{difference}. Generation {number + 1} is used instead"
             )
         self._seen.update(views)
-        return self._cache_keys.generation != first
+        return self.cache_keys.generation != first
 
     @property
     def _clean(self) -> list[View]:
         """The stored clean set, which is compared even if the run does not need it."""
-        stored = self._cache_keys.stored_view(CLEAN)
-        return [stored, replace(stored, logits=False)] if self._suite.missing(CLEAN) is None else []
+        stored = self.cache_keys.stored_view(CLEAN)
+        return [stored, replace(stored, logits=False)] if self.suite.missing(CLEAN) is None else []
 
     def _difference(self, views: Sequence[View]) -> str:
         """Return how the model differs from the stored predictions of views; empty if it confirms them."""
@@ -127,7 +117,7 @@ class StoredCheck:
             candidates = [
                 view for view in views if view.attack is None and (view.set == CLEAN_SET) == is_clean
             ]
-            for view in sorted(candidates, key=self._cache_keys.cache_entry):
+            for view in sorted(candidates, key=self.cache_keys.cache_entry):
                 if is_clean not in self._confirmed and (difference := self._compare(view, most)) is not None:
                     if difference:
                         return difference
@@ -138,19 +128,19 @@ class StoredCheck:
 
     @property
     def _tolerance(self) -> float:
-        return TOLERANCE[self._classifier.precision]
+        return TOLERANCE[self.classifier.precision]
 
     def _others(self, view: View) -> list[ShardKey]:
         """Return the keys of stored shards of a view that other processes predicted."""
-        keys = self._cache_keys
-        if not self._store.has_entry(keys.cache_entry(view)):
+        keys = self.cache_keys
+        if not self.store.has_entry(keys.cache_entry(view)):
             return []
         try:
             # A run that may stop early does not read all files of a set for their digests.
-            own = [keys.shard_key(view, 0)] if self._suite.sampler.shuffled else keys.shard_keys(view)
+            own = [keys.shard_key(view, 0)] if self.suite.sampler.shuffled else keys.shard_keys(view)
         except QubaError:  # the dimension that needs the set reports it
             return []
-        missing = {key.shard for key in self._store.missing(own)}
+        missing = {key.shard for key in self.store.missing(own)}
         stored = {(key.cache_entry, key.shard): key for key in own if key.shard not in missing}
         compared = self.of_workers or stored.keys() - self.own
         return [key for place, key in stored.items() if place in compared]
@@ -165,41 +155,41 @@ class StoredCheck:
             InvariantError: two passes of the model differ.
         """
         while keys := self._others(view):
-            digests = np.concatenate([self._cache_keys.image_digests(view, key.shard) for key in keys])
+            digests = np.concatenate([self.cache_keys.image_digests(view, key.shard) for key in keys])
             rows = np.sort(np.unique(digests, return_index=True)[1][:most])
-            listed = [one for key in keys for one in self._cache_keys.examples(view, key.shard)]
+            listed = [one for key in keys for one in self.cache_keys.examples(view, key.shard)]
             examples = [listed[row] for row in rows]
             try:
-                stored = self._tables.shards(view, [key.shard for key in keys])
+                stored = self.tables.shards(view, [key.shard for key in keys])
             except DamagedShardError:  # it was removed
                 continue
-            known, kind = self._classifier.outputs, stored.metadata.get("outputs")
-            self._classifier.outputs = known or next(name for name in OUTPUT_KINDS if name == kind)
+            known, kind = self.classifier.outputs, stored.metadata.get("outputs")
+            self.classifier.outputs = known or next(name for name in OUTPUT_KINDS if name == kind)
             try:
                 return self._compared(
                     view, examples, {name: one[rows] for name, one in stored.columns.items()}
                 )
             finally:
-                self._classifier.outputs = known
+                self.classifier.outputs = known
         return None
 
     def _compared(self, view: View, examples: Sequence[Example], stored: ShardArrays) -> str:
         try:
-            answers, logits = self._predict_again(view, examples, False)
+            answers, logits = self.predict_again(view, examples, False)
         except ModelError as error:  # a kind of outputs, or a failure that the predictions then report
             return str(error)
         difference = _largest_difference(answers, stored)
         changed = difference > self._tolerance
-        if self._suite.facts.spaces.get(view.set) is None:
+        if self.suite.facts.spaces.get(view.set) is None:
             highest = probabilities(logits).topk(2).values
             is_clear = (highest[:, 0] - highest[:, 1] > self._tolerance).cpu().numpy()
             changed |= is_clear & (answers["top1"] != stored["top1"])
         if not changed.any():
             return ""
-        repeated = _largest_difference(answers, self._predict_again(view, examples, True)[0]).max()
+        repeated = _largest_difference(answers, self.predict_again(view, examples, True)[0]).max()
         if repeated > self._tolerance:
             raise InvariantError(
-                f"{self._classifier.spec}: two passes over the same {len(examples)} images differ by "
+                f"{self.classifier.spec}: two passes over the same {len(examples)} images differ by "
                 f"{repeated:.3g} in a probability, allowed {self._tolerance:g}, so that stored predictions "
                 "cannot be compared with the model. Draw no random numbers in forward(), or name an empty "
                 "store with --quba-store."

@@ -98,6 +98,7 @@ class Worker:
         """Return how well the model agrees with itself, in words; see `engine.noise_floor`."""
         return noise_floor(self.classifier, self._suite, self._preparation(CLEAN))
 
+    @torch.no_grad()
     def predict_again(
         self, view: View, examples: Sequence[Example], afresh: bool
     ) -> tuple[ShardArrays, torch.Tensor]:
@@ -113,18 +114,14 @@ class Worker:
         Raises:
             QubaError: an image cannot be read, or the model fails.
         """
-        batching = self._passes.batching
+        batching, model = self._passes.batching, self.classifier
         known = self.shown if view.images == CLEAN.images and not afresh else {}
         new = [example for example in examples if example.index not in known]
         for chunk, images in batches(new, self._preparation(view), batching.size, self._pool):
-            parts = torch.cat(batching.run(lambda rows: self._raw(torch.stack(list(rows))), list(images)))
-            known.update(zip((example.index for example in chunk), parts, strict=True))
+            raw = batching.run(lambda rows: model.raw(model.inputs(torch.stack([*rows]))), [*images])
+            known.update(zip((example.index for example in chunk), torch.cat(raw), strict=True))
         logits = self._passes.logits(torch.stack([known[example.index] for example in examples]), view)
         return shard_arrays(view, self._spaces(view), self._protocol, examples, logits), logits
-
-    def _raw(self, images: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            return self.classifier.raw(self.classifier.inputs(images))
 
     def _spaces(self, view: View) -> tuple[LabelSpace, ...]:
         return self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
