@@ -96,7 +96,7 @@ class ModelUnderTest:
     _samples: dict[View, tuple[Example, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        """Share outputs for clean images with the engine, if it crops them in the same way."""
+        """Share outputs with the engine, if it crops clean images in the same way."""
         engine = self.engine
         if engine is not None and engine.cache_keys.is_cropped(CLEAN) == self._is_cropped(CLEAN):
             self._answers[CLEAN.images, self.current] = engine.worker.shown

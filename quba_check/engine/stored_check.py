@@ -107,12 +107,12 @@ class StoredCheck:
 
     @property
     def _clean(self) -> list[View]:
-        """The stored clean set, which is compared even if the run does not need it."""
+        """Views of the clean set, which is compared even if the run does not need it."""
         stored = self.cache_keys.stored_view(CLEAN)
         return [stored, replace(stored, logits=False)] if self.suite.missing(CLEAN) is None else []
 
     def _difference(self, views: Sequence[View]) -> str:
-        """Return how the model differs from the stored predictions of views; empty if it confirms them."""
+        """Return how stored predictions differ from the model's; empty if they agree."""
         for is_clean, most in ((True, CLEAN_IMAGES), (False, OTHER_IMAGES)):
             candidates = [
                 view for view in views if view.attack is None and (view.set == CLEAN_SET) == is_clean

@@ -25,6 +25,7 @@ from quba_check import Evaluation
 from quba_check.core.view import PGD
 from quba_check.engine import cache_keys
 from quba_check.engine.cache_keys import LIBRARIES
+from quba_check.models.fingerprint import fingerprint
 from quba_check.suites.suite import Suite
 
 OLD = Path(__file__).parent / "written_by_0_2"
@@ -64,7 +65,16 @@ def store(demo_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch):
-    """Import the network, compute in one thread, and name libraries and format of the golden file."""
+    """Import the network, compute in one thread, and name libraries and format of the golden file.
+
+    The fingerprint of a network is that of its source file, as it was in 0.2.
+    """
+
+    def former_fingerprint(*arguments: object, **values: object) -> str:
+        own = {"sources": [OLD / "cells.py"]} if values.pop("code") else {}
+        return fingerprint(*arguments, **values | own)
+
+    monkeypatch.setattr("quba_check.models.loading.fingerprint", former_fingerprint)
     known = {name: FACTS["libraries"][name] for name in LIBRARIES}
     monkeypatch.setattr(cache_keys, "library_versions", lambda: known)
     monkeypatch.setattr(
