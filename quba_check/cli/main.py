@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "badge": "draw an SVG badge with verdict and grade",
         "model-card": "write results into a Hugging Face model card",
         "attest": "write an in-toto statement on a run's verdict, to be signed",
-        "export": "write stored runs as CSV, Parquet or MLflow runs",
+        "export": "write stored runs as CSV or Parquet",
     },
     "Thresholds": {
         "lint": "check threshold files, and which differences their demands notice",

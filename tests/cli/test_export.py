@@ -1,4 +1,4 @@
-"""`quba-check export`: files, standard output, MLflow, and mistakes."""
+"""`quba-check export`: files, standard output, and mistakes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from quba_check.cli.main import main
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the records a.json and b.json."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     Path("a.json").write_text(record().to_json(), encoding="utf-8")
     Path("b.json").write_text(record(0.7).to_json(), encoding="utf-8")
     return tmp_path
@@ -40,21 +39,6 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str], form: str, star
     assert Path("out/x").read_bytes().startswith(start)
 
 
-def test_mlflow(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("mlflow")
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    uri = (folder / "mlruns").as_uri()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    code, out, _ = run(capsys, "export a.json --to mlflow --experiment release")
-    assert code == 0
-    assert run(capsys, f"export a.json --to mlflow --tracking-uri {uri} --experiment release") == (
-        0,
-        f"{out.rstrip()}, exported before\n",
-        "",
-    )
-    assert out.startswith("a.json: run '")
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -62,23 +46,7 @@ def test_mlflow(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
             "export a.json --to parquet",
             "quba-check export: --output: is missing. Allowed: --to parquet -o FILE.parquet.",
         ),
-        (
-            "export a.json --to csv --experiment x",
-            "quba-check export: --experiment: got 'x' with --to csv. Allowed: with mlflow.",
-        ),
-        (
-            "export a.json --to mlflow -o x",
-            "quba-check export: --output: got 'x' with --to mlflow. Allowed: with csv and parquet.",
-        ),
-        (
-            "export a.json --to mlflow",
-            "quba-check export: --to mlflow: no tracking store is named. Allowed: --tracking-uri URI, or "
-            "MLFLOW_TRACKING_URI in the environment.",
-        ),
-        (
-            "export a.json --to mlflow --tracking-uri mlruns --html page.html",
-            "quba-check export: --html: page.html: there is no such file.",
-        ),
+        ("export a.json --to mlflow", "quba-check export: --to: got 'mlflow'. Allowed: csv, parquet."),
     ],
 )
 def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:

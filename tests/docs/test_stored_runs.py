@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.demo_runs import demo_store
 from support.guides import DOCS, Step, follow, steps
+from support.tuned import record
 
 PAGES = ("result.md", "thresholds.md", "comparing.md", "published-models.md", "exports.md", "compliance.md")
 
@@ -28,3 +29,23 @@ def test_the_demo_of_the_readme(tmp_path: Path, store: Path) -> None:
     (shown,) = re.findall(r"```\n(dimension .*?)```", readme, re.DOTALL)
     (tmp_path / "project").mkdir()
     follow([Step("run", "pytest --model=demo"), Step("prints", shown)], tmp_path / "project", store)
+
+
+def test_the_recipe_for_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    for name, accuracy in (("demo", 0.9), ("textured", 0.7)):
+        (tmp_path / f"{name}.json").write_text(record(accuracy).to_json(), encoding="utf-8")
+    follow(steps("exports.md")[-2:], tmp_path, tmp_path / "store")
+    client = MlflowClient((tmp_path / "mlruns").as_uri())
+    experiment = client.get_experiment_by_name("release")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.data.metrics["accuracy"]: run.data.tags["quba.verdict"] for run in runs} == {
+        0.9: record().overall_verdict,
+        0.7: record().overall_verdict,
+    }
+    attached = [[file.path for file in client.list_artifacts(run.info.run_id)] for run in runs]
+    assert sorted(attached) == [["demo.json"], ["textured.json"]]
