@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "summary": "print stored runs as a summary in Markdown",
         "annotations": "print unmet demands as annotations of GitHub or GitLab",
         "badge": "draw an SVG badge with verdict and grade",
-        "model-card": "write results into a Hugging Face model card",
+        "model-card": "write a value for a leaderboard of the Hugging Face Hub",
         "attest": "write an in-toto statement on a run's verdict, to be signed",
         "export": "write stored runs as CSV or Parquet",
     },

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from quba_check.errors import OptionError, UserError, extra_needed
-from quba_check.exports.hub_metrics import HUB, TOOL, demand_place, metric_name, slug, worst_verdict
 from quba_check.messages import allowed_names
-from quba_check.number_format import interval_text
+from quba_check.number_format import UNIT_SIGNS, interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.reports.verdict_labels import bound_text
+from quba_check.records.verdict import VerdictRow
+from quba_check.reports.verdict_labels import bound_text, most_severe
 
 FOLDER = ".eval_results"
 """Folder of a model repository with results for leaderboards."""
 _DATASET = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
-_WHERE = "quba-check model-card"
+_TOOL = "quba-check"
+_WHERE = f"{_TOOL} model-card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Benchmark:
     @property
     def file_name(self) -> str:
         """Name of the file that quba-check writes."""
-        return f"{TOOL}-{slug(self.dataset)}-{slug(self.task)}.yaml"
+        return f"{_TOOL}-{_slug(self.dataset)}-{_slug(self.task)}.yaml"
 
 
 def leaderboard_text(
@@ -55,7 +57,7 @@ def leaderboard_text(
         UserError: huggingface_hub is not installed, or the record has no such value.
         OptionError: the dataset has no valid id.
     """
-    with extra_needed(f"{_WHERE}: --dataset", HUB, UserError, extra="hf"):
+    with extra_needed(_WHERE, "huggingface_hub 1.4 or newer", UserError, extra="hf"):
         import yaml
         from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
@@ -82,10 +84,10 @@ def leaderboard_text(
         dataset_revision=benchmark.revision,
         date=record.environment.time,
         source_url=url,
-        source_name=None if url is None else f"{TOOL} record",
+        source_name=None if url is None else f"{_TOOL} record",
         notes=_notes(record, name, quantity),
     )
-    comment = f"# Written by {TOOL} model-card, which replaces this file.\n"
+    comment = f"# Written by {_TOOL} model-card, which replaces this file.\n"
     content = eval_result_entries_to_yaml([entry])
     return comment + str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000))
 
@@ -105,16 +107,51 @@ def _quantity(record: Record, name: str) -> QuantityRow:
 def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
     """Return what a reader of a leaderboard must know about the value."""
     dimension, _, part = name.partition(".")
-    version = record.environment.versions.get(TOOL)
+    version = record.environment.versions.get(_TOOL)
     notes = [
-        f"{TOOL} {version}" if version else TOOL,
+        f"{_TOOL} {version}" if version else _TOOL,
         f"protocol {record.protocol}",
         f"suite {record.suite.name}",
-        metric_name(name, quantity),
+        _metric_name(name, quantity),
     ]
     if quantity.interval is not None:
         notes.append(f"95 % interval {interval_text(quantity.interval, quantity.unit, quantity.n)}")
-    verdict = worst_verdict(record, dimension, part or None)
+    verdict = most_severe(
+        row for row in record.verdicts if (row.dimension, row.part) == (dimension, part or None)
+    )
     if verdict is not None:
-        notes.append(f"demand {bound_text(verdict)} in {demand_place(verdict)}: {verdict.outcome}")
+        notes.append(f"demand {bound_text(verdict)} in {_demand_place(verdict)}: {verdict.outcome}")
     return ", ".join(notes)
+
+
+def _metric_name(name: str, quantity: QuantityRow) -> str:
+    """Return the name of a value with unit, number of images and caveats.
+
+    >>> _metric_name("accuracy", QuantityRow(value=0.9, unit="fraction", n=1000))
+    'accuracy, 1,000 images'
+    """
+    words = [f"{name} in {quantity.unit}" if quantity.unit in UNIT_SIGNS else name]
+    if (n := quantity.images or quantity.n) is not None:
+        words.append(f"{n:,} images")
+    if isinstance(quantity, MeasurementRow):
+        words += ["masked: no evidence of robustness"] if quantity.masked else []
+        words += [str(quantity.stopped)] if quantity.stopped is not None else []
+    return ", ".join(words)
+
+
+def _demand_place(verdict: VerdictRow) -> str:
+    """Return file and line of a demand; of an absolute path only the file's name.
+
+    Model pages are public; the folders of a machine are not.
+    """
+    path = PurePath(verdict.file)
+    return f"{path.name if path.is_absolute() else verdict.file}:{verdict.line}"
+
+
+def _slug(text: str) -> str:
+    """Return a text with only the characters that the Hub allows in ids.
+
+    >>> _slug("my ten classes")
+    'my-ten-classes'
+    """
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.") or "unnamed"

@@ -75,6 +75,6 @@ def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError) as caught:
         leaderboard_text(record(), BENCHMARK, "accuracy")
     assert str(caught.value) == (
-        "quba-check model-card: --dataset needs huggingface_hub 1.4 or newer, which is not installed. "
+        "quba-check model-card needs huggingface_hub 1.4 or newer, which is not installed. "
         'Install it: pip install "quba-check[hf]".'
     )

@@ -51,7 +51,7 @@ PAGES: Mapping[str, str] = {
     "summary": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
     "annotations": "[annotations](ci.md#how-do-i-mark-the-lines-of-the-threshold-file)",
     "badge": "[badge](exports.md#how-do-i-show-the-verdict-in-a-readme)",
-    "model-card": "[model cards](exports.md#how-do-i-put-results-on-a-hugging-face-model-page)",
+    "model-card": "[leaderboards](exports.md#how-do-i-put-a-result-on-a-hugging-face-leaderboard)",
     "attest": "[compliance](compliance.md)",
     "export": "[tables](exports.md#how-do-i-get-the-values-as-a-table)",
     "lint": "[pre-commit](ci.md#how-do-i-check-threshold-files-before-a-commit)",
