@@ -447,7 +447,7 @@ class Evaluation:
         return self._served[name]
 
     def pop_notes(self) -> list[str]:
-        """Return notes since the last call on what was read from the store, also for `others`."""
+        """Return notes since the last call on stored predictions, also of `others`."""
         return [note for one in (self, *self.others) for note in one.engine.pop_repairs()]
 
     @property

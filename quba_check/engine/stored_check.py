@@ -107,7 +107,7 @@ class StoredCheck:
 
     @property
     def _clean(self) -> list[View]:
-        """Views of the clean set, which is compared even if the run does not need it."""
+        """Views of the clean set, compared even if the run does not need it."""
         stored = self.cache_keys.stored_view(CLEAN)
         return [stored, replace(stored, logits=False)] if self.suite.missing(CLEAN) is None else []
 
