@@ -22,7 +22,10 @@ PARQUET = "parquet"
 @format_option("csv", PARQUET, flag="--to", required=True)
 @output_option(text="file to write; csv goes to standard output without it")
 def export(paths: tuple[Path, ...], form: str, output: Path | None) -> None:
-    """Write stored runs as a table: a row for each dimension, part and grade of each record."""
+    """Write stored runs as a table.
+
+    Each record has a row for each dimension, part and grade.
+    """
     if output is None and form == PARQUET:
         raise OptionError(
             f"quba-check export: --output: is missing. Allowed: --to {PARQUET} -o FILE.{PARQUET}."

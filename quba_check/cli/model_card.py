@@ -1,4 +1,4 @@
-"""`quba-check model-card`: a value of a stored run for a leaderboard of the Hugging Face Hub."""
+"""`quba-check model-card`: a value for a Hugging Face leaderboard."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def model_card(
     revision: str | None,
     url: str | None,
 ) -> None:
-    """Write a value of a stored run for a leaderboard, next to the model card README.md.
+    """Write a stored run's value for a leaderboard, next to the model card.
 
     The leaderboard reads it in the folder .eval_results. A second run replaces the value of the first.
     """
