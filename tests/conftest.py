@@ -49,7 +49,7 @@ SLOW = (
     "acceptance/test_interruptions",
     "acceptance/test_published_values",
     "acceptance/test_ray_",
-    "acceptance/test_status",
+    "acceptance/test_active_run",
     "browser/",
     "ci/test_examples",
     "docs/test_own_dimension",

@@ -247,7 +247,7 @@ def _register_controller(config: pytest.Config, gate: GateSession) -> None:
     summary = Summary(controller)
     for plugin in (controller, summary, InnerSummary(summary), progress):
         config.pluginmanager.register(plugin)
-    _show_in_store(config, gate, progress)
+    _show_in_store(config, gate)
     if gate.options.plan:
         config.option.dist = "no"  # nothing is run, so no worker of xdist is started
 
@@ -261,8 +261,8 @@ def _close(gate: GateSession) -> None:
         gate.close()
 
 
-def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressLine) -> None:
-    """Keep the file in the store that `quba-check status` reads, while models are judged."""
+def _show_in_store(config: pytest.Config, gate: GateSession) -> None:
+    """Keep a sign of life in the store while models are judged."""
     if config.option.collectonly or gate.options.plan:
         return
     from quba_check.pytest_plugin.active_run_file import ActiveRunFile
@@ -270,7 +270,7 @@ def _show_in_store(config: pytest.Config, gate: GateSession, progress: ProgressL
 
     names = [spec.name for spec in gate.models.values()]
     # A store of its own: two threads that open the session's at once would make two of it.
-    run_file = ActiveRunFile(names, lambda: open_store(gate.options.store_location), progress.states)
+    run_file = ActiveRunFile(names, lambda: open_store(gate.options.store_location))
     config.pluginmanager.register(run_file)
     config.add_cleanup(run_file.close)  # for a run that ends before its session does
 

@@ -39,30 +39,18 @@ class ActiveRun:
     Attributes:
         run: name of its file, without folder and suffix.
         models: names of the models.
-        host: name of the machine, for messages; containers may share it.
         pid: process id on that machine.
         started: Unix time of its start.
         at: Unix time of the last sign of life.
-        work: present work, such as `measuring clean`; empty if unknown.
-        images: images predicted so far.
-        done: finished share of the planned passes in [0, 1]; None before the plan.
-        left: time left in words, such as `about 12 min`; empty if unknown.
-        left_seconds: the same in seconds; None if unknown.
         machine: name of the machine or container since its start, by `this_machine`; empty if unknown.
         format: version of the file.
     """
 
     run: Annotated[str, Field(pattern="^[^/]*$"), AfterValidator(printable)]
     models: tuple[Text, ...]
-    host: Text
     pid: Count
     started: Seconds
     at: Seconds
-    work: Text = ""
-    images: Count = 0
-    done: Seconds | None = None
-    left: Text = ""
-    left_seconds: Seconds | None = None
     machine: Text = ""
     format: Literal[1] = 1
 
@@ -114,13 +102,12 @@ def this_machine() -> str:
 
 
 def new_run(models: Iterable[str]) -> ActiveRun:
-    """Return the run of this process, without progress."""
+    """Return the run of this process."""
     now = time.time()
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:8]}"
     return ActiveRun(
         run=run,
         models=tuple(dict.fromkeys(models)),
-        host=socket.gethostname(),
         pid=os.getpid(),
         started=now,
         at=now,

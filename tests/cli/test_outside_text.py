@@ -103,7 +103,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "store" / "format.json").write_text('{"format": 2}')
     shutil.copy(folder / "demo.json", folder / "store" / "runs" / "demo.json")
     (folder / "store" / "active").mkdir()
-    run = replace(new_run([HOSTILE, LONG]), host=HOSTILE, work=HOSTILE, left=HOSTILE)
+    run = new_run([HOSTILE, LONG])
     (folder / "store" / "active" / "x.json").write_bytes(run.encode())
     return folder
 
@@ -154,8 +154,6 @@ COMMANDS = {
     "store list --json": "store list --store store --json",
     "store verify": "store verify --store store",
     "store prune": "store prune --records --store store",
-    "status": "status --store store",
-    "status --json": "status --store store --json",
     "approve": "approve textured.json --reason x",
     "what-if": "what-if textured.json release.yaml --baseline demo.json",
     "tune": "tune demo.json -o tuned.yaml",

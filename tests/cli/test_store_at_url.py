@@ -1,4 +1,4 @@
-"""`quba-check store` and `status` on a store at a URL."""
+"""`quba-check store` on a store at a URL."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_url_without_a_store_stays_empty(
     url: str, s3: S3Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bucket = s3.new_bucket()
-    for words in ("store list", "store verify", "store prune", "status"):
+    for words in ("store list", "store verify", "store prune"):
         assert main([*words.split(), "--store", f"{bucket}/typo"]) == 4
         assert capsys.readouterr().err == (
             f"ERROR: quba-check {words}: --store: {bucket}/typo is not a store: it has neither 'format.json' "
@@ -123,8 +123,5 @@ def test_a_model_is_removed_at_the_url(url: str, s3: S3Server, capsys: pytest.Ca
 def test_evaluations_of_other_machines(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     run = new_run(["r50"])
     open_store(url).objects.set(run.name, run.encode())
-    assert output(capsys, "status").startswith(f"r50 on {run.host}, pid {run.pid}: running\n")
     assert "running, and kept: r50" in output(capsys, "store", "prune", "--model", "r50", "--yes")
     assert active_runs(open_store(url).objects) == [run]
-    open_store(url).objects.delete(run.name)
-    assert output(capsys, "status") == f"{url}: no evaluation is running\n"

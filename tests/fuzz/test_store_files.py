@@ -13,7 +13,6 @@ from support.stored import predict, prediction_files
 
 from quba_check.cli.main import main
 from quba_check.messages import visible
-from quba_check.reports.status import status_json, status_text
 from quba_check.storage.active_runs import ActiveRun, active_runs
 from quba_check.storage.opening import open_store
 from quba_check.storage.store import Store
@@ -22,9 +21,7 @@ Changes = list[tuple[int, int]]
 CHANGES = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4)
 """Places of bytes, modulo the size of the file, with other values."""
 NOW = 1.8e9
-RUN = json.loads(
-    ActiveRun("run", ("r50",), "host", 1, NOW - 60, NOW, "clean", 9, 0.5, "about 1 min", 60.0).encode()
-)
+RUN = json.loads(ActiveRun("run", ("r50",), 1, NOW - 60, NOW).encode())
 CUTS = st.integers(0, 10**6)
 
 
@@ -66,5 +63,5 @@ def test_files_of_running_evaluations(tmp_path_factory: pytest.TempPathFactory, 
     store = open_store(tmp_path_factory.getbasetemp() / "active-store")
     store.objects.set("active/run.json", content)
     runs = active_runs(store.objects)
-    assert all(visible(line) == line for line in status_text("store", runs, NOW).splitlines())
-    json.loads(status_json("store", runs, NOW))
+    assert all(visible(text) == text for run in runs for text in run.models)
+    assert all(run.is_dead(NOW) in (True, False) for run in runs)

@@ -44,7 +44,7 @@ def selected(
 
 
 def run_of(model: str, started: float = NOW) -> ActiveRun:
-    return ActiveRun("run", (model,), "host", 1, started, NOW)
+    return ActiveRun("run", (model,), 1, started, NOW)
 
 
 def test_a_model(store: Store) -> None:

@@ -71,7 +71,6 @@ PAGES: Mapping[str, str] = {
     "store list": "[its content](store.md#what-is-in-the-store)",
     "store verify": "[checksums](store.md#is-the-store-intact)",
     "store prune": "[space](store.md#how-do-i-free-space)",
-    "status": "[running evaluations](store.md#which-evaluations-are-running)",
     "fleet": "[fleets](many-machines.md#how-do-i-judge-a-list-of-models)",
 }
 """The page on each option of pytest and each command."""
@@ -102,8 +101,7 @@ def options_page() -> str:
             ],
         ),
         "`quba-check COMMAND --help` prints more, with an example. Commands that read records take "
-        "`--store=DIR`, the store to search for per-image results; `store` and `status` take it for the "
-        "store itself.",
+        "`--store=DIR`, the store to search for per-image results; `store` takes it for the store itself.",
         *(_command_section(name, commands[name]) for names in groups.values() for name in names),
     )
 

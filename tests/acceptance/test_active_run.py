@@ -1,19 +1,17 @@
-"""A run in the list of running evaluations: from its start, through SIGKILL, to the end of the next one."""
+"""The sign of life of a run: from its start, through SIGKILL, to the end of the next one."""
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from acceptance.runs import CLEAN_IMAGES, Project, ended, examined, wait_for
 from support.tiny import write_suite
 
 from quba_check.cli.main import main
+from quba_check.storage.active_runs import active_runs
 from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
 
@@ -31,9 +29,11 @@ def test_a_run_is_listed_until_it_is_killed(tmp_path: Path, capsys: pytest.Captu
     process = project.start(NETS_TRAP=f"wait {examined() + CLEAN_IMAGES + 1} {flag}")
     wait_for(flag, process)
 
-    running = state_of(project, "running", process, capsys)
-    assert (running["models"], running["pid"]) == (["nets:net"], process.pid)
-    assert running["last_sign"] >= running["started"]
+    while not (runs := active_runs(open_store(project.store).objects)):  # missing while it is renewed
+        time.sleep(0.02)
+    assert [(run.models, run.pid, run.is_dead(time.time())) for run in runs] == [
+        (("nets:net",), process.pid, False)
+    ]
     stored = len(read_inventory(open_store(project.store)).of("predictions"))
     assert stored
     assert command(project, "store", "prune", "--older-than=0h", "--yes") == 0
@@ -42,33 +42,15 @@ def test_a_run_is_listed_until_it_is_killed(tmp_path: Path, capsys: pytest.Captu
 
     process.send_signal(signal.SIGKILL)
     ended(process)
-    assert state_of(project, "dead", process, capsys)["pid"] == process.pid
-    assert evaluations(project, capsys) == []
+    (killed,) = active_runs(open_store(project.store).objects)
+    assert killed.is_dead(time.time())
+    assert command(project, "store", "prune", "--yes") == 0
+    assert active_runs(open_store(project.store).objects) == []
 
     assert project.run().code == 0
-    assert evaluations(project, capsys) == []
+    assert active_runs(open_store(project.store).objects) == []
     assert command(project, "store", "verify") == 0
 
 
 def command(project: Project, *words: str) -> int:
     return main([*words, f"--store={project.store}"])
-
-
-def evaluations(project: Project, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    capsys.readouterr()
-    assert command(project, "status", "--json") == 0
-    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["evaluations"]
-    return rows
-
-
-def state_of(
-    project: Project, state: str, process: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]
-) -> dict[str, Any]:
-    """The only evaluation, once it has a state."""
-    while True:
-        rows = evaluations(project, capsys)
-        if [row["state"] for row in rows] == [state]:
-            return rows[0]
-        assert state == "running", rows
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
