@@ -7,7 +7,7 @@ distributions). A cell shows the coverage of 95 % intervals with groups, and the
 Shares near 0 and 1, a part of them without an error or a hit, are drawn five times as often and at more sizes
 of groups. For 150 groups they show how much wider intervals are than those of a bootstrap of groups.
 
-python benchmarks/group_coverage.py                   40 draws a cell (four minutes)
+python benchmarks/group_coverage.py                   40 draws a cell (two minutes)
 python benchmarks/group_coverage.py --draws 1000      slower, more certain
 
 The exit code is 1 if a cell covers significantly less than 93.5 % (binomial test, 1 % over all cells; for the
