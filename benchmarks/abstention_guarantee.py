@@ -7,7 +7,7 @@ and the largest share that any threshold could answer.
 
 Groups have uneven, lognormal or Pareto sizes, which say nothing about their errors.
 
-python benchmarks/abstention_guarantee.py                  200 draws a cell (three minutes)
+python benchmarks/abstention_guarantee.py                  200 draws a cell (half a minute)
 python benchmarks/abstention_guarantee.py --draws 2000     slower, more certain
 
 The exit code is 1 if a cell keeps the error in significantly less than 95 % of the sets (binomial test, 1 %
