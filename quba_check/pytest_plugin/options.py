@@ -13,8 +13,6 @@ import pytest
 from quba_check.errors import OptionError
 from quba_check.gate.option_values import Given
 from quba_check.gate.options import OPTIONS, Option, Options
-from quba_check.gate.threshold_files import shown_path
-from quba_check.messages import allowed_names
 from quba_check.storage.user_files import file_kind, user_location, user_path
 
 IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
@@ -50,12 +48,8 @@ def options_of(config: pytest.Config) -> Options:
     """Return the checked options of a run.
 
     Raises:
-        OptionError: a value is not allowed, or the ini file has a setting that does not exist.
+        OptionError: a value is not allowed.
     """
-    known = [option.key for option in OPTIONS if option.has_ini]
-    if unknown := [key for key in config.inicfg if key.startswith("quba_") and key not in known]:
-        place, key = shown_path(config.inipath, Path.cwd()) if config.inipath else "-o", unknown[0]
-        raise OptionError(f"{place}: there is no setting '{key}'. {allowed_names(key, known)}")
     given = vars(config.option)
     values = {option.key: _value(config, option, given) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]

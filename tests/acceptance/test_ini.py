@@ -45,13 +45,6 @@ quba_thresholds = gates/own.yaml mobile
     assert judge.passes() == {"forward": examined()}
 
 
-def test_a_setting_that_does_not_exist_is_refused(judge: Judge) -> None:
-    judge.write("pytest.ini", "[pytest]\nquba_preparation = p.yaml\n")
-    message = usage_error(judge("thresholds/x.yaml"))
-    start = "pytest.ini: there is no setting 'quba_preparation'. Allowed: quba_thresholds, quba_data, "
-    assert message.startswith(start)
-
-
 def test_paths_are_relative_to_the_ini_file(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QUBA_DATA")
     judge.write("pytest.ini", "[pytest]\nquba_data = nowhere\n")
