@@ -33,7 +33,8 @@ WIDEST = 120
 def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the gate's options, with and without `quba-`."""
     for option in reversed(OPTIONS):
-        flags = dict.fromkeys((option.flag.replace("--quba-", "--"), option.flag))
+        long = (option.flag, *filter(None, [option.alias]))
+        flags = dict.fromkeys((*(flag.replace("--quba-", "--") for flag in long), *long))
         command = click.option(
             *flags,
             option.key,

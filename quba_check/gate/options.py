@@ -42,6 +42,7 @@ class Option:
         help: one line.
         parse: checks a value.
         repeatable: True if it may be given several times.
+        alias: older name of the flag, still accepted.
     """
 
     flag: str
@@ -49,6 +50,7 @@ class Option:
     help: str
     parse: Parse = unchecked
     repeatable: bool = False
+    alias: str | None = None
 
     @property
     def has_ini(self) -> bool:
@@ -58,12 +60,21 @@ class Option:
     @property
     def key(self) -> str:
         """Name in Python and in ini files, for example `quba_batch_size`."""
-        return self.flag.removeprefix("--").replace("-", "_")
+        return _key(self.flag)
+
+    @property
+    def alias_keys(self) -> tuple[str, ...]:
+        """Older name in ini files, if there is one."""
+        return () if self.alias is None else (_key(self.alias),)
 
     @property
     def field(self) -> str:
         """Name of the field in `Options`."""
         return "models" if self.key == "model" else self.key.removeprefix("quba_")
+
+
+def _key(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
 
 
 OPTIONS = (
@@ -92,6 +103,7 @@ OPTIONS = (
         "FILE.yaml",
         "preprocessing and outputs, in place of what the model states",
         parse_path,
+        alias="--quba-preparation",
     ),
     Option(
         "--quba-protocol", "NAME", "standard or released, for threshold files that state none", parse_protocol

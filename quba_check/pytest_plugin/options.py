@@ -31,9 +31,8 @@ def add_options(parser: pytest.Parser) -> None:
             group.addoption(option.flag, action="store_true", dest=option.key, help=option.help)
         else:
             action = "append" if option.repeatable else "store"
-            group.addoption(
-                option.flag, action=action, dest=option.key, metavar=option.metavar, help=option.help
-            )
+            flags = (option.flag,) if option.alias is None else (option.flag, option.alias)
+            group.addoption(*flags, action=action, dest=option.key, metavar=option.metavar, help=option.help)
         if option.has_ini:
             kind = "args" if option.repeatable else "string"
             parser.addini(
@@ -41,6 +40,7 @@ def add_options(parser: pytest.Parser) -> None:
                 f"as {option.flag}",
                 type=kind,  # type: ignore[arg-type]
                 default=None,
+                aliases=option.alias_keys,
             )
 
 

@@ -121,13 +121,14 @@ def _pytest_options() -> str:
     rows = []
     for option in OPTIONS:
         flag = option.flag + (f"={option.metavar}" if option.metavar else "")
+        older = f"; older name: {code(option.alias)}" if option.alias else ""
         link = f"; see {PAGES[option.flag]}" if option.flag in PAGES else ""
-        rows.append(f"- {code(flag)}: {_as_markdown(option.help)}{link}")
+        rows.append(f"- {code(flag)}: {_as_markdown(option.help)}{older}{link}")
     return "\n".join(rows)
 
 
 def _command_section(name: str, command: click.Command) -> str:
-    gate = {option.flag for option in OPTIONS}
+    gate = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag}
     options = [
         _option_line(option)
         for option in command.params
