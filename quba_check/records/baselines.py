@@ -19,6 +19,8 @@ from quba_check.storage.user_files import LARGEST_JSON, is_url, read_bytes, reas
 
 FOLDER = "baselines"
 """Folder of the baselines in a project's root, one folder each."""
+IMAGES_DIGEST = "images_sha256"
+"""Key of a line of the history: SHA-256 (hex) of the record's per-image file; empty without one."""
 RECORD = "record.json"
 """Name of the approved record in its folder."""
 NAME = re.compile(r"(?!.*\.json$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -77,7 +79,7 @@ def has_baseline(folder: Path) -> bool:
 
 
 def approval_problem(record: Path, label: str) -> str:
-    """Return the difference of a record from the last approval, in words; empty without one.
+    """Return the difference of a record and its images from the last approval, else nothing.
 
     Args:
         record: the record, next to its history.
@@ -88,15 +90,19 @@ def approval_problem(record: Path, label: str) -> str:
     """
     if not record.exists():
         return f"{label} is missing"
-    stated, own = last_approval(record).get("sha256"), sha256(record, label, UserError)
-    if stated == own:
-        return ""
-    if not isinstance(stated, str):
+    stated, own = last_approval(record), sha256(record, label, UserError)
+    if not isinstance(approved := stated.get("sha256"), str):
         return f"{label} has no {HISTORY} next to it whose last line states its SHA-256"
-    return (
-        f"{label} is not the record that was approved last: its SHA-256 is {own[:12]}…, and the last line of "
-        f"{HISTORY} states {stated[:12]}…"
-    )
+    if approved != own:
+        return (
+            f"{label} is not the record that was approved last: its SHA-256 is {own[:12]}…, and the last "
+            f"line of {HISTORY} states {approved[:12]}…"
+        )
+    images = record.with_suffix(IMAGES_SUFFIX)
+    own = sha256(images, label, UserError) if images.exists() else ""
+    if stated.get(IMAGES_DIGEST, own) != own:  # missing in lines of earlier versions
+        return f"{images.name} next to {label} is not the file that was approved last, by its SHA-256"
+    return ""
 
 
 def baseline_folder(location: str, root: Path) -> Path:
@@ -142,12 +148,13 @@ def write_baseline(folder: Path, record: bytes, images: bytes | None, approval: 
         UserError: a file cannot be read or written.
     """
     path, history = folder / RECORD, folder / HISTORY
+    line = asdict(approval) | {IMAGES_DIGEST: hashlib.sha256(images).hexdigest() if images else ""}
     earlier = read_bytes(history, str(history), UserError, LARGEST_JSON) if history.exists() else b""
     if earlier and not earlier.endswith(b"\n"):
         earlier += b"\n"
     write_bytes(record, path)
     write_images(images, path)
-    write_bytes(earlier + json.dumps(asdict(approval), ensure_ascii=False).encode() + b"\n", history)
+    write_bytes(earlier + json.dumps(line, ensure_ascii=False).encode() + b"\n", history)
 
 
 def last_approval(record: Path) -> dict[str, Any]:

@@ -34,9 +34,9 @@ def test_an_approval_replaces_the_files_and_adds_a_line(tmp_path):
     }
     assert (folder / "approvals.jsonl").read_text().splitlines() == [
         '{"time": "2026-01-01T00:00:00+00:00", "by": "ann", "reason": "", "model": "r50", "verdict": "pass", '
-        f'"waived": [], "sha256": "{"0" * 64}"}}',
+        f'"waived": [], "sha256": "{"0" * 64}", "images_sha256": "{hashlib.sha256(b"images").hexdigest()}"}}',
         '{"time": "2026-02-01T00:00:00+00:00", "by": "bo", "reason": "fix in 2.4", "model": "r51", '
-        f'"verdict": "fail", "waived": ["accuracy[min]"], "sha256": "{"1" * 64}"}}',
+        f'"verdict": "fail", "waived": ["accuracy[min]"], "sha256": "{"1" * 64}", "images_sha256": ""}}',
     ]
     assert last_approval(folder / "record.json")["by"] == "bo"
 
@@ -46,7 +46,7 @@ def test_a_line_without_its_end_is_not_glued_to_the_next(tmp_path):
     history = tmp_path / "approvals.jsonl"
     history.write_bytes(history.read_bytes().rstrip())
     write_baseline(tmp_path, b"two", None, SECOND)
-    assert [line[-4:] for line in history.read_text().splitlines()] == ['00"}', '11"}']
+    assert [json.loads(line)["by"] for line in history.read_text().splitlines()] == ["ann", "bo"]
 
 
 @pytest.mark.parametrize("written", [0, 1, 2])
@@ -75,6 +75,20 @@ def test_an_approval_that_ends_in_between_is_noticed(tmp_path, monkeypatch, writ
     assert str(caught.value) == (
         f"baseline: {tmp_path}/record.json is not the record that was approved last: its SHA-256 is {two}…, "
         f"and the last line of approvals.jsonl states {one}…. Restore it, or approve a record again."
+    )
+
+
+@pytest.mark.parametrize("images", [b"edited", None])
+def test_other_images_than_the_approved_ones_are_refused(tmp_path: Path, images: bytes | None) -> None:
+    write_baseline(tmp_path, b"one", b"images", approval(b"one"))
+    assert approved_record(str(tmp_path), tmp_path, tmp_path) is not None
+    path = tmp_path / "record.npz"
+    path.unlink() if images is None else path.write_bytes(images)
+    with pytest.raises(UserError) as caught:
+        approved_record(str(tmp_path), tmp_path, tmp_path)
+    assert str(caught.value) == (
+        f"baseline: record.npz next to {tmp_path}/record.json is not the file that was approved last, by its "
+        "SHA-256. Restore it, or approve a record again."
     )
 
 
