@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,15 @@ def closed_form(runs: int = 1) -> dict[str, int]:
         "forward": 3 * CLEAN_IMAGES + forward + OTHER_IMAGES + runs * examined(),
         "backward": CLEAN_IMAGES + backward,
     }
+
+
+def are_passes(made: Counter[str], expected: Mapping[str, int], processes: int) -> bool:
+    """Return True if passes are the expected ones, and those of checks of stored predictions.
+
+    Each process shows at most 24 images again.
+    """
+    extra = made["forward"] - expected["forward"]
+    return 0 <= extra <= processes * 24 and made["backward"] == expected.get("backward", 0)
 
 
 @dataclass(frozen=True)
