@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import torch
+from safetensors.numpy import load
 
 from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol
@@ -19,7 +20,7 @@ from quba_check.engine.compute_choice import settle_compute
 from quba_check.engine.plan import PlannedView, planned_view
 from quba_check.engine.progress import Finished, Progress, Reporter
 from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
-from quba_check.engine.shard_stream import ShardStream
+from quba_check.engine.shard_stream import ShardStream, shard_request
 from quba_check.engine.stored_check import StoredCheck
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
@@ -30,7 +31,7 @@ from quba_check.models.device import device_name
 from quba_check.models.guard import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.shard import DamagedShardError
+from quba_check.storage.shard import Columns, DamagedShardError
 from quba_check.storage.store import Store, content_hash
 from quba_check.suites.suite import Suite
 
@@ -83,7 +84,13 @@ class Engine:
         )
         self._executor = executor or self.worker
         self.stored_check = StoredCheck(
-            classifier, suite, store, self.cache_keys, self.tables, self.worker.predict_again
+            classifier,
+            suite,
+            store,
+            self.cache_keys,
+            self.tables,
+            self.worker.predict_again,
+            self._predict_elsewhere,
         )
         self._settle_compute()
         self.run_views: tuple[View, ...] = ()
@@ -297,6 +304,13 @@ class Engine:
             while stream.advance():
                 stored += 1
             return stored, stream.busy
+
+    def _predict_elsewhere(self, view: View) -> Columns:
+        """Return the columns of the first shard of a view as the executor predicts it, without storing it."""
+        self.stop()
+        request = shard_request(PlannedShard(view, 0), self.cache_keys, self.classifier)
+        with contextlib.closing(self._executor.run(iter([request]))) as results:
+            return load(next(results).content)
 
     def _write(self, result: ShardResult) -> None:
         """Store a predicted shard and report it."""

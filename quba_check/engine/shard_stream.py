@@ -88,12 +88,18 @@ class ShardStream:
                 if self._store.has(key) or wanted in self._locks:
                     continue
                 self._locks[wanted] = lock.pop_all()
-            yield ShardRequest(
-                view,
-                key,
-                self._cache_keys.examples(view, number),
-                self._cache_keys.fast_images(view),
-                self._classifier.compute,
-                self._classifier.outputs,
-                self._cache_keys.generation,
-            )
+            yield shard_request(wanted, self._cache_keys, self._classifier)
+
+
+def shard_request(shard: PlannedShard, cache_keys: CacheKeys, classifier: Classifier) -> ShardRequest:
+    """Return the request for a shard."""
+    view, number = shard
+    return ShardRequest(
+        view,
+        cache_keys.shard_key(view, number),
+        cache_keys.examples(view, number),
+        cache_keys.fast_images(view),
+        classifier.compute,
+        classifier.outputs,
+        cache_keys.generation,
+    )

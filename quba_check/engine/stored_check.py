@@ -3,6 +3,8 @@
 A fingerprint cannot hold all that an answer depends on, such as a file that a function reads. So each process
 predicts a few stored images again before it uses predictions that others made. The store keeps generations of
 a model's predictions: one that the model does not confirm is left alone, and the next one is used or begun.
+A process that leaves a generation removes what it stored there, so that processes at one time can trust each
+other's shards.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, PGD, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import probabilities
 from quba_check.engine.shard_arrays import ShardArrays
@@ -22,7 +24,7 @@ from quba_check.engine.table_reader import TableReader
 from quba_check.errors import InvariantError, ModelError, QubaError
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import OUTPUT_KINDS
-from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.shard import Columns, DamagedShardError, ShardKey
 from quba_check.storage.store import Store
 from quba_check.suites.suite import Example, Suite
 
@@ -33,6 +35,8 @@ TOLERANCE = {"fp32": 1e-3, "bf16": 2e-2, "fp16": 2e-2}
 
 PredictAgain = Callable[[View, Sequence[Example], bool], tuple[ShardArrays, Tensor]]
 """See `Worker.predict_again`."""
+Predicted = dict[tuple[str, int], ShardKey]
+"""Keys of shards by cache entry and number."""
 
 
 @dataclass(eq=False, repr=False)
@@ -46,7 +50,8 @@ class StoredCheck:
         cache_keys: keys of the shards, with the generation in use.
         tables: reads the shards.
         predict_again: predicts images without the store.
-        own: cache entries and numbers of shards that this process predicted.
+        predict_elsewhere: returns the columns of the first shard of a view as workers elsewhere predict it.
+        own: shards that this process predicted.
         of_workers: those that workers elsewhere predicted for it. If there are any, they are compared.
     """
 
@@ -56,8 +61,9 @@ class StoredCheck:
     cache_keys: CacheKeys
     tables: TableReader
     predict_again: PredictAgain
-    own: set[tuple[str, int]] = field(default_factory=set, init=False)
-    of_workers: set[tuple[str, int]] = field(default_factory=set, init=False)
+    predict_elsewhere: Callable[[View], Columns]
+    own: Predicted = field(default_factory=dict, init=False)
+    of_workers: Predicted = field(default_factory=dict, init=False)
     _seen: set[View] = field(default_factory=set, init=False)
     _confirmed: set[bool] = field(default_factory=set, init=False)
 
@@ -65,7 +71,7 @@ class StoredCheck:
         """Add a shard that was predicted for this process, here or by a worker elsewhere."""
         if not is_own and not self.of_workers:
             self._confirmed.clear()
-        (self.own if is_own else self.of_workers).add((key.cache_entry, key.shard))
+        (self.own if is_own else self.of_workers)[key.cache_entry, key.shard] = key
 
     def settle(self, views: Sequence[View], *, again: bool = False) -> bool:
         """Use the first generation that the model confirms, for stored views of a run.
@@ -86,6 +92,8 @@ class StoredCheck:
         views = [view for view in given if again or view not in self._seen]
         first = self.cache_keys.generation
         while len(self._confirmed) < 2 and (difference := self._difference(views)):
+            self.store.remove(*self.own.values(), *self.of_workers.values())
+            self.own.clear()
             if self.of_workers:
                 raise ModelError(
                     f"{self.classifier.spec}: workers elsewhere answer differently than this process: "
@@ -122,9 +130,16 @@ class StoredCheck:
                     if difference:
                         return difference
                     self._confirmed.add(is_clean)
-        if not self._confirmed and any(view.attack and self._others(view) for view in views):
+        # Once this process has stored images, others compare their answers with them.
+        attacked = map(self.cache_keys.stored_view, (FGSM, PGD))
+        if self._confirmed or self.own or not self._clean or not any(map(self._others, attacked)):
+            return ""
+        if not self.of_workers:
             return "they are those of attacked images alone, which cannot be compared"
-        return ""
+        view, key = self._clean[0], self.cache_keys.shard_key(self._clean[0], 0)
+        difference = self._compared(view, [key], self.predict_elsewhere(view), CLEAN_IMAGES)
+        self._confirmed |= set() if difference else {True}
+        return difference
 
     @property
     def _tolerance(self) -> float:
@@ -155,10 +170,6 @@ class StoredCheck:
             InvariantError: two passes of the model differ.
         """
         while keys := self._others(view):
-            digests = np.concatenate([self.cache_keys.image_digests(view, key.shard) for key in keys])
-            rows = np.sort(np.unique(digests, return_index=True)[1][:most])
-            listed = [one for key in keys for one in self.cache_keys.examples(view, key.shard)]
-            examples = [listed[row] for row in rows]
             try:
                 stored = self.tables.shards(view, [key.shard for key in keys])
             except DamagedShardError:  # it was removed
@@ -166,14 +177,17 @@ class StoredCheck:
             known, kind = self.classifier.outputs, stored.metadata.get("outputs")
             self.classifier.outputs = known or next(name for name in OUTPUT_KINDS if name == kind)
             try:
-                return self._compared(
-                    view, examples, {name: one[rows] for name, one in stored.columns.items()}
-                )
+                return self._compared(view, keys, stored.columns, most)
             finally:
                 self.classifier.outputs = known
         return None
 
-    def _compared(self, view: View, examples: Sequence[Example], stored: ShardArrays) -> str:
+    def _compared(self, view: View, keys: Sequence[ShardKey], columns: Columns, most: int) -> str:
+        """Return how answers differ from those in the columns of shards; empty if none differs."""
+        digests = np.concatenate([self.cache_keys.image_digests(view, key.shard) for key in keys])
+        rows = np.sort(np.unique(digests, return_index=True)[1][:most])
+        listed = [one for key in keys for one in self.cache_keys.examples(view, key.shard)]
+        examples, stored = [listed[row] for row in rows], {name: one[rows] for name, one in columns.items()}
         try:
             answers, logits = self.predict_again(view, examples, False)
         except ModelError as error:  # a kind of outputs, or a failure that the predictions then report

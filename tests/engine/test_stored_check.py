@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,26 @@ def test_attacked_images_alone_are_not_used(evaluate) -> None:
     ]
 
 
+def test_processes_at_one_time_use_each_others_attacked_images(evaluate) -> None:
+    first, second = evaluate(), evaluate()
+    answers(first, CLEAN)
+    answers(second, CLEAN, FGSM)
+    assert answers(first, FGSM) == answers(second, FGSM)
+    assert (generation(first), generation(second)) == (1, 1)
+
+
+def test_a_process_that_leaves_a_generation_removes_what_it_stored_there(evaluate, settings) -> None:
+    first, second = evaluate(), evaluate()
+    key = second.engine.cache_keys.shard_key(FGSM, 0)
+    answers(first, CLEAN)
+    settings("turned")
+    second.engine._complete([FGSM], [], None)
+    assert first.store.has(key)
+    answers(second, CLEAN)
+    assert generation(second) == 2
+    assert not evaluate().store.has(key)
+
+
 def test_a_random_model_cannot_be_compared(evaluate, settings) -> None:
     answers(evaluate(), CLEAN)
     settings("noisy")
@@ -238,20 +259,31 @@ class Elsewhere:
 
     name = "elsewhere"
 
-    def __init__(self, evaluation: Evaluation, settings: Callable[[str], None]) -> None:
-        self._worker, self._settings = evaluation.engine.worker, settings
+    def __init__(self, evaluation: Evaluation, settings: Callable[[str], None], text: str = "turned") -> None:
+        self._worker, self._settings, self._text = evaluation.engine.worker, settings, text
 
     def run(self, requests: Iterator[ShardRequest]) -> Iterator[object]:
         for request in requests:
-            self._settings("turned")
-            yield from self._worker.run(iter([request]))
+            self._settings(self._text)
+            results = list(self._worker.run(iter([request])))
             self._settings("")
+            yield from results
 
     def choose_compute(self):
         return self._worker.choose_compute()
 
     def changed(self) -> list[object]:
         return []
+
+
+@pytest.mark.parametrize("text", ["", "turned"])
+def test_workers_that_predict_attacked_images_alone_are_asked_for_others(evaluate, settings, text) -> None:
+    answers(evaluate(), CLEAN)
+    evaluation = evaluate()
+    evaluation.engine._executor = Elsewhere(evaluation, settings, text)
+    with pytest.raises(ModelError, match="elsewhere answer differently") if text else nullcontext():
+        answers(evaluation, FGSM)
+    assert evaluate().store.has(evaluation.engine.cache_keys.shard_key(FGSM, 0)) == (not text)
 
 
 def test_workers_that_answer_differently_are_an_error(evaluate, settings) -> None:
