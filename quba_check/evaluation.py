@@ -15,11 +15,10 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
-from quba_check.core.predictions import Predictions, outputs_digest
+from quba_check.core.predictions import Predictions, Tables, outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
 from quba_check.core.requests import AnswerRequest, Request
 from quba_check.core.serving import pipeline_of
-from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.demo import DEMO_MODELS
 from quba_check.dimensions import measure_dimension, measure_slices, registry
@@ -312,10 +311,6 @@ class Evaluation:
                 if (reason := self.unmeasurable_reason(name)) is not None:
                     unmeasurable[name] = reason
         return unmeasurable
-
-    def is_measured(self, name: str) -> bool:
-        """Return True if the outcome of a dimension was computed."""
-        return name in self._outcomes
 
     def measure(self, name: str) -> Measurement:
         """Return the measurement of a dimension.

@@ -33,8 +33,7 @@ WIDEST = 120
 def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the gate's options, with and without `quba-`."""
     for option in reversed(OPTIONS):
-        long = (option.flag, *filter(None, [option.alias]))
-        flags = dict.fromkeys((*(flag.replace("--quba-", "--") for flag in long), *long))
+        flags = dict.fromkeys((option.flag.replace("--quba-", "--"), option.flag))
         command = click.option(
             *flags,
             option.key,

@@ -28,9 +28,6 @@ class Baseline(Protocol):
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
         """Return the value of a dimension or part; None if the run has none."""
 
-    def stopped_early(self, dimension: str) -> bool:
-        """True if a dimension was measured on some of its images only."""
-
 
 def drop(
     baseline: Baseline,
@@ -56,8 +53,7 @@ def drop(
     name = dimension if part is None else f"{dimension}.{part}"
     before = baseline.value_of(dimension, part)
     if before is None:
-        cause = " over all images: it was stopped early" if baseline.stopped_early(dimension) else ""
-        reason = f"{baseline.file} has no value of {name}{cause}. Allowed: a record of a run that measured it"
+        reason = f"{baseline.file} has no value of {name}. Allowed: a record of a run that measured it"
         return Unmeasurable(dimension, reason, missing_data=True)
     if after is None:
         return Unmeasurable(dimension, f"this run has no value of {name}", missing_data=True)

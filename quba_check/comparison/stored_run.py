@@ -41,7 +41,7 @@ class StoredRun:
     def value_of(self, dimension: str, part: str | None = None) -> RunValue | None:
         """Return the value of a dimension or part; None if the run has none."""
         row = self.record.measurements.get(dimension)
-        if not isinstance(row, MeasurementRow) or self.stopped_early(dimension):
+        if not isinstance(row, MeasurementRow):
             return None
         quantity = row.quantity(part)
         if quantity is None:
@@ -73,11 +73,6 @@ class StoredRun:
         if self.images is not None and self.images.clean is not None:
             return self.images.clean
         record = f"{where}{self.file}"
-        if any(self.stopped_early(name) for name in self.record.measurements):
-            raise UserError(
-                f"{record}: its run was stopped early (--quba-early-stop) and stored no predictions on clean "
-                "images. Allowed: a record of a run without that option."
-            )
         if self.record.suite.sets and CLEAN_SET not in self.record.suite.sets:
             raise UserError(
                 f"{record}: its run did not measure the clean set, only {listed(self.record.suite.sets)}. "
@@ -87,11 +82,6 @@ class StoredRun:
             f"{record}: its predictions on clean images are neither next to it nor in the store. "
             "Allowed: a record with its predictions next to it, of a run that measured the clean set."
         )
-
-    def stopped_early(self, dimension: str) -> bool:
-        """True if a dimension was measured on some of its images only."""
-        row = self.record.measurements.get(dimension)
-        return isinstance(row, MeasurementRow) and row.stopped is not None
 
     @property
     def failed_demands(self) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Literal
 from quba_check.core.facts import Facts, SetLabels, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
-from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import View
 
 Better = Literal["high", "low"]
@@ -75,8 +74,6 @@ class Dimension:
         views: the views needed on a suite.
         parts: the parts available on a suite.
         measure: computes the value from the predictions of exactly these views; raises `UnmeasurableError`.
-        streamed: the value, or the part of that name, as a statistic that can be computed image by image, for
-            early stopping; None if it needs all images.
         check_suite: raises `UnmeasurableError` if the labels of a suite's sets allow no value for any model.
     """
 
@@ -89,5 +86,4 @@ class Dimension:
     views: Callable[[SuiteFacts], tuple[View, ...]]
     parts: Callable[[SuiteFacts], tuple[Part, ...]]
     measure: Callable[[Mapping[View, Predictions], Facts], Measurement]
-    streamed: Callable[[SuiteFacts, str | None], SequentialStatistic | None] = lambda _suite, _part: None
     check_suite: CheckSuite = lambda _suite, _labels: None

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quba_check.core.view import View
+
 NO_CLASS = -1
 """Label of an image, or prediction of a model, without a class in the label space."""
 
@@ -85,11 +87,6 @@ class Predictions:
         return Predictions(**columns, extra={name: select(column) for name, column in self.extra.items()})
 
     @property
-    def by_index(self) -> Predictions:
-        """The same rows, ordered by index."""
-        return self.rows(np.argsort(self.index))
-
-    @property
     def correct(self) -> NDArray[np.bool_]:
         """(N,) bool, True if the predicted class is a right one; False without a label."""
         right = self.label[:, None] if self.acceptable is None else self.acceptable
@@ -100,6 +97,9 @@ class Predictions:
     def accuracy(self) -> float:
         """Share of correct predictions, in [0, 1]; NaN for an empty table."""
         return float(np.mean(self.correct, dtype=np.float64)) if len(self) else float("nan")
+
+
+Tables = Mapping[View, Predictions]
 
 
 def outputs_digest(tables: Iterable[Predictions]) -> str:

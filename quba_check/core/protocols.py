@@ -17,8 +17,6 @@ PGD_STEP = 2 / 255
 PGD_STEPS = 10
 BINS = 15
 """Bins of ECE and ACE."""
-LEAST_STOPPED = 2000
-"""Smallest number of images of a set for early stopping."""
 
 
 @dataclass(frozen=True, slots=True)

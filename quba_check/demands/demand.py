@@ -11,7 +11,7 @@ from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.requests import Request
 from quba_check.demands.policy import POINT, Policy
-from quba_check.records.measurement import QuantityRow, StoppedRow
+from quba_check.records.measurement import QuantityRow
 from quba_check.records.provenance import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
 from quba_check.strict_yaml import Location
@@ -129,7 +129,6 @@ class Demand:
         *,
         within_noise: bool = False,
         policy: Policy = POINT,
-        stopped: StoppedRow | None = None,
         judged: QuantityRow | None = None,
         note: str = "",
     ) -> VerdictRow:
@@ -148,7 +147,6 @@ class Demand:
             within_noise=within_noise,
             policy=policy.uncertain,
             confidence=policy.confidence,
-            stopped=stopped,
             judged=judged,
             note=note,
             waiver=self.waiver,

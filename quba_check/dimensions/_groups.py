@@ -13,7 +13,7 @@ from quba_check.core.confidence import SCORES
 from quba_check.core.dimension import Dimension
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import GroupsOfSets, Measurement, Quantity
-from quba_check.core.streaming import Tables
+from quba_check.core.predictions import Tables
 from quba_check.errors import QubaError
 from quba_check.stats.clusters import LEAST_GROUPS, group_effect, jackknife_effect
 

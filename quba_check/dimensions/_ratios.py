@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import Predictions, most_frequent_class
-from quba_check.core.streaming import Tables
+from quba_check.core.predictions import Predictions, Tables, most_frequent_class
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.means import geometric_mean

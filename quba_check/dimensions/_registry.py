@@ -10,7 +10,6 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, CheckSuite, 
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
-from quba_check.core.streaming import SequentialStatistic
 from quba_check.core.view import View
 from quba_check.dimensions._validation import origin, validated_dimension
 from quba_check.errors import DimensionError, QubaError, UserError
@@ -92,7 +91,6 @@ def dimension(
     views: Callable[[SuiteFacts], tuple[View, ...]] | Sequence[View] = (),
     parts: Callable[[SuiteFacts], tuple[Part, ...]] | Sequence[Part] = (),
     weight: float = 0.0,
-    streamed: Callable[[SuiteFacts, str | None], SequentialStatistic | None] = lambda _suite, _part: None,
     check_suite: CheckSuite = lambda _suite, _labels: None,
 ) -> Callable[[Measure], Measure]:
     """Register the decorated function as the measure of a dimension.
@@ -106,8 +104,6 @@ def dimension(
         views: the views that it needs, or a function of the suite's facts that returns them.
         parts: its named parts, likewise.
         weight: default weight in the QUBA score; 0 for dimensions outside it.
-        streamed: the value, or the part of that name, as a statistic that can be computed image by image, for
-            early stopping; None if it needs all images.
         check_suite: raises `UnmeasurableError` if the labels of a suite's sets, given by view, allow no
             value; a run reports this before it starts.
 
@@ -119,9 +115,7 @@ def dimension(
 
     def register(measure: Measure) -> Measure:
         registry.register(
-            Dimension(
-                name, title, unit, better, weight, source, views_of, parts_of, measure, streamed, check_suite
-            )
+            Dimension(name, title, unit, better, weight, source, views_of, parts_of, measure, check_suite)
         )
         return measure
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.requests import ClassRequest, ParityRequest, Request
-from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.errors import InvariantError, UnmeasurableError

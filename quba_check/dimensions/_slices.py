@@ -12,8 +12,8 @@ from quba_check.core.confidence import bounded_curve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.predictions import Tables
 from quba_check.core.slices import SliceColumn
-from quba_check.core.streaming import Tables
 from quba_check.core.view import View
 from quba_check.dimensions._groups import measure_dimension
 from quba_check.errors import QubaError, UnmeasurableError

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.predictions import NO_CLASS
-from quba_check.core.streaming import SequentialStatistic, Tables
+from quba_check.core.predictions import NO_CLASS, Tables
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._confusion import LARGEST, confusion_table, never_predicted_notes
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import Hits, sequential_share
 
 TOP: Mapping[int, str] = {3: "three", 5: "five", 10: "ten"}
 """Numbers of classes of the top-k accuracies, as words."""
@@ -61,11 +59,6 @@ def _ranks(predictions: Tables) -> NDArray[np.int64]:
     return ranks
 
 
-def _top_hits(part: str) -> Hits:
-    k = int(part.removeprefix("top"))
-    return lambda predictions: _ranks(predictions) < k
-
-
 def _notes(predictions: Tables) -> tuple[str, ...]:
     """Return a note if several labels are right for some clean images."""
     acceptable = predictions[CLEAN].acceptable
@@ -92,9 +85,6 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     source="arXiv 2503.17110; ImageNet-1k: Russakovsky et al., IJCV 2015",
     views=(CLEAN,),
     parts=_parts,
-    streamed=lambda _suite, part: SequentialStatistic(
-        (sequential_share(CLEAN, _top_hits(part) if part else None),)
-    ),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Share of clean images whose predicted class is the label, or another right one.

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.facts import Facts
 from quba_check.core.measurement import MASKED, Measurement
-from quba_check.core.predictions import Predictions, most_frequent_class
-from quba_check.core.streaming import SequentialStatistic, Tables
+from quba_check.core.predictions import Predictions, Tables, most_frequent_class
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.dimensions._ratios import (
     Ratio,
@@ -23,9 +22,7 @@ from quba_check.dimensions._ratios import (
     share,
 )
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import correct_on, sequential_ratio, sequential_share
 from quba_check.errors import InvariantError
-from quba_check.metrics.means import geometric_mean
 from quba_check.number_format import format_distinct
 from quba_check.stats.estimate import Estimate
 
@@ -48,20 +45,6 @@ def _correct_throughout(predictions: Tables) -> NDArray[np.bool_]:
     return correct
 
 
-def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    fgsm, pgd = sequential_ratio((FGSM,), correct_on(FGSM)), sequential_ratio((PGD,), correct_on(PGD))
-    if part is None:
-        return SequentialStatistic((fgsm, pgd), geometric_mean)
-    parts = {
-        "fgsm": fgsm,
-        "pgd": pgd,
-        "fgsm_accuracy": sequential_share(FGSM),
-        "pgd_accuracy": sequential_share(PGD),
-        "worst_case": sequential_ratio((FGSM, PGD), _correct_throughout),
-    }
-    return SequentialStatistic((parts[part],)) if part in parts else None
-
-
 @dimension(
     "adversarial_robustness",
     title="How much of the accuracy is left under gradient attacks that move no pixel by more than 8/255.",
@@ -78,7 +61,6 @@ def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | N
         Part("worst_case", "ratio", "high", "right when clean and at every attacked point seen, relative"),
         Part("zero_gradient", "fraction", None, "share of images without an input gradient"),
     ),
-    streamed=_sequential,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """Geometric mean of acc(FGSM) / acc(clean) and acc(PGD) / acc(clean); higher is better.

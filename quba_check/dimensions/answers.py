@@ -12,14 +12,12 @@ from quba_check.core.confidence import ConfidenceCurve, curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, SidesOfSets, Table, Unmeasurable
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.requests import AnswerMetric, AnswerRequest, AnswerScore
-from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._ratios import accuracy_on, additive_quantity, share
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._scores import image_scores
-from quba_check.dimensions._streaming import SHARE_CORNERS, SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.selective import Guarantee, aurc, guaranteed_threshold, least_answered, risk_coverage
 from quba_check.stats.estimate import Estimate
@@ -47,23 +45,6 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
-def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    request = next((request for request in _requests(suite) if request.name == part), None)
-    if request is None or request.threshold is None or request.needs_logits:
-        return None
-    threshold, score, is_share = request.threshold, request.score, request.metric == "share"
-
-    def terms(tables: Tables) -> Terms:
-        clean = tables[CLEAN]
-        answered = _is_answered(_scores(clean, score), threshold)
-        if is_share:
-            return answered.astype(np.float64), np.ones(len(answered))
-        return (answered & clean.correct).astype(np.float64), answered.astype(np.float64)
-
-    corners = SHARE_CORNERS if is_share else SUBSET_CORNERS
-    return SequentialStatistic((RatioOfMeans((CLEAN,), terms, corners),))
-
-
 @dimension(
     "answers",
     title="How often the model is wrong if it answers only the images that it is surest of.",
@@ -72,7 +53,6 @@ def _streamed(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None
     source="AURC: Geifman, Uziel and El-Yaniv, ICLR 2019; thresholds: Angelopoulos et al., arXiv 2110.01052",
     views=(CLEAN,),
     parts=_parts,
-    streamed=_streamed,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Area under the risk-coverage curve of the largest probability; lower is better.

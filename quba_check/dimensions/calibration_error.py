@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.facts import Facts, ModelFacts
 from quba_check.core.measurement import Measurement, Quantity, Table
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.protocols import BINS
-from quba_check.core.streaming import SequentialStatistic, Tables
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._groups import with_groups
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, mean_quantity
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import sequential_share
 from quba_check.metrics.calibration import (
     CalibrationError,
     adaptive_calibration_error,
@@ -50,17 +48,6 @@ SCORES = {
 """Parts that are means over images: the score of each image, its largest value, its unit."""
 
 
-def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    if part not in SCORES:
-        return None
-    scores, highest, _ = SCORES[part]
-
-    def of_images(tables: Tables) -> NDArray[np.float64]:
-        return scores(clean_probabilities(tables), tables[CLEAN].label)
-
-    return SequentialStatistic((sequential_share(CLEAN, of_images, highest),))
-
-
 @dimension(
     "calibration_error",
     title="How far the model's probabilities are from how often it is right.",
@@ -75,7 +62,6 @@ def _streamed(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | Non
         Part("nll", "nats", "low", "mean negative log-likelihood of the label"),
         Part("brier", "squared error", "low", "mean squared distance of the probabilities from the label"),
     ),
-    streamed=_streamed,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Geometric mean of the expected and the adaptive calibration error; lower is better.

@@ -12,8 +12,7 @@ from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts, short_class_names, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
-from quba_check.core.predictions import Predictions
-from quba_check.core.streaming import Tables
+from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._confusion import LARGEST, confusion_table, never_right_notes
 from quba_check.dimensions._ratios import accuracy_on

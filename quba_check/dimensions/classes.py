@@ -9,22 +9,15 @@ from functools import cache
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.predictions import Tables
 from quba_check.core.requests import ClassMetric, ClassRequest
-from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
 from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.dimensions._all_classes import quantity_of_all
 from quba_check.dimensions._confusion import class_table, confusion_table
-from quba_check.dimensions._one_class import (
-    class_quantity,
-    recall_and_specificity,
-    roc_table,
-    selected_rows,
-    threshold_of,
-)
+from quba_check.dimensions._one_class import class_quantity, recall_and_specificity, roc_table, threshold_of
 from quba_check.dimensions._ratios import accuracy_on, additive_quantity
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._set_rows import SetRows, sets_of, views_of
-from quba_check.dimensions._streaming import SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.class_metrics import macro_mean
 
@@ -60,26 +53,6 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
-def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    """Return a share of one class for early stopping; None for other numbers."""
-    request = next((one for one in _requests(suite) if one.name == part), None)
-    if request is None or not request.classes or request.prevalence or request.metric == "auroc":
-        return None
-    if request.at is not None and request.at.chosen_on:
-        return None
-    level = None if request.at is None else request.at.level
-    views = views_of(request.set, suite)
-
-    def terms(tables: Tables) -> Terms:
-        rows = SetRows(tuple(tables[view] for view in views), views[0])
-        selected, hits = selected_rows(request, rows, level)
-        hit = rows.means(selected & hits)
-        n = rows.means(selected)
-        return hit, (n + hit) / 2 if request.metric == "f1" else n
-
-    return SequentialStatistic((RatioOfMeans(views, terms, SUBSET_CORNERS),))
-
-
 @dimension(
     "classes",
     title="How often single classes are recognised, and others mistaken for them.",
@@ -91,7 +64,6 @@ def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | No
     ),
     views=_views,
     parts=_parts,
-    streamed=_sequential,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Balanced accuracy: the mean recall of the classes that have images.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Table
-from quba_check.core.streaming import SequentialStatistic, Tables
+from quba_check.core.predictions import Tables
 from quba_check.core.view import CLEAN, CORRUPTIONS_SET, SAMPLED, SEVERITIES, View
 from quba_check.dimensions._ratios import mean_ratio, ratios, reference_notes
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import sequential_ratio
 from quba_check.errors import UnmeasurableError
 
 GATE_RUN = (
@@ -51,23 +47,6 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
-def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    views = tuple(
-        view
-        for view in _views(suite)[1:]
-        if part == view.corruption
-        or (view.corruption not in suite.extra_corruptions and part in (None, f"severity_{view.severity}"))
-    )
-    if not views:
-        return None
-
-    def share_correct(predictions: Tables) -> NDArray[np.float64]:
-        shares: NDArray[np.float64] = np.mean([predictions[view].correct for view in views], axis=0)
-        return shares
-
-    return SequentialStatistic((sequential_ratio(views, share_correct),))
-
-
 @dimension(
     "corruption_robustness",
     title="How much of the accuracy is left under noise, blur, weather and digital corruptions.",
@@ -77,7 +56,6 @@ def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | No
     source="arXiv 2503.17110; ImageNet-C: Hendrycks and Dietterich, ICLR 2019",
     views=_views,
     parts=_parts,
-    streamed=_sequential,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Mean over corruptions of the mean over severities of acc(corrupted) / acc(clean).

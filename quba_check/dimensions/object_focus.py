@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts, SuiteFacts
+from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement
-from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
+from quba_check.core.predictions import Tables
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET, View
 from quba_check.dimensions._ratios import accuracy_on, ratios, reference_notes
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import sequential_share
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits
 
@@ -23,21 +20,9 @@ SAME = View(MIXED_SAME_SET)
 RANDOM = View(MIXED_RAND_SET)
 
 
-def _gain_terms(tables: Tables) -> Terms:
-    gain = tables[RANDOM].correct.astype(np.float64) - tables[SAME].correct
-    return gain, np.ones_like(gain)
-
-
 def _value(ratios: Sequence[float]) -> float:
     gain, clean = ratios
     return 1 + (gain / clean if clean else math.copysign(math.inf, gain))
-
-
-def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    if part is not None:
-        return None
-    gain = RatioOfMeans((SAME, RANDOM), _gain_terms, ((-1.0, 1.0), (1.0, 1.0)))
-    return SequentialStatistic((gain, sequential_share(CLEAN)), _value)
 
 
 @dimension(
@@ -52,7 +37,6 @@ def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | N
         Part("mixed_same", "fraction", None, "accuracy on backgrounds of the same class"),
         Part("mixed_rand", "fraction", None, "accuracy on backgrounds of random classes"),
     ),
-    streamed=_sequential,
 )
 def measure(predictions: Tables, _facts: Facts) -> Measurement:
     """1 − (acc(mixed-same) − acc(mixed-rand)) / acc(clean); above 1 if other backgrounds help.

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.predictions import NO_CLASS, Predictions
-from quba_check.core.streaming import SequentialStatistic, Tables
+from quba_check.core.predictions import NO_CLASS, Predictions, Tables
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions._ratios import (
     accuracy_on,
@@ -21,9 +17,7 @@ from quba_check.dimensions._ratios import (
     share_curve,
 )
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import sequential_share
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.means import geometric_mean
 from quba_check.stats.estimate import Estimate
 
 
@@ -51,20 +45,6 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     )
 
 
-def _sequential(suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    shifts = [shift for shift in suite.shifts if part in (None, shift)]
-    if not shifts:
-        return None
-    shares = [sequential_share(view) for view in (*map(View, shifts), CLEAN)]
-    return SequentialStatistic(tuple(shares), _relative_accuracy)
-
-
-def _relative_accuracy(accuracies: Sequence[float]) -> float:
-    """Geometric mean of the shifted accuracies relative to the clean one, the last."""
-    *shifted, clean = accuracies
-    return geometric_mean(shifted) / clean if clean else math.inf
-
-
 def _check_shifts(suite: SuiteFacts) -> None:
     if not suite.shifts:
         raise UnmeasurableError(
@@ -84,7 +64,6 @@ def _check_shifts(suite: SuiteFacts) -> None:
     ),
     views=_views,
     parts=_parts,
-    streamed=_sequential,
     check_suite=lambda suite, _labels: _check_shifts(suite),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:

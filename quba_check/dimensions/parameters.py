@@ -5,7 +5,7 @@ from __future__ import annotations
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity
-from quba_check.core.streaming import Tables
+from quba_check.core.predictions import Tables
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.predictions import Tables
 from quba_check.core.requests import ParityRequest
-from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN_SET, REFERENCE, View
 from quba_check.dimensions._parity import GIVE_REFERENCE, AnswerPairs, parity_part
 from quba_check.dimensions._registry import dimension

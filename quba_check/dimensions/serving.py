@@ -8,9 +8,8 @@ from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Table
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.requests import ServingRequest
-from quba_check.core.streaming import Tables
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions._parity import AnswerPairs, parity_part
 from quba_check.dimensions._ratios import accuracy_on, share

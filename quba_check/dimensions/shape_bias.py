@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SetLabels, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
-from quba_check.core.streaming import RatioOfMeans, SequentialStatistic, Tables, Terms
+from quba_check.core.predictions import Tables
 from quba_check.core.view import CUE_CONFLICT_SET, View
 from quba_check.dimensions._ratios import accuracy_on, share, share_curve
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._streaming import SUBSET_CORNERS
 from quba_check.errors import UnmeasurableError
 from quba_check.stats.estimate import Estimate
 
@@ -61,18 +60,6 @@ def cue_hits(decision: NDArray[np.int64], shape: NDArray[np.int64], texture: NDA
     return CueHits(conflict, decided & (decision == shape), decided & (decision == texture))
 
 
-def _terms(tables: Tables) -> Terms:
-    table = tables[CUE_CONFLICT]
-    hits = cue_hits(table.predicted, table.label, table.extra["texture"])
-    return hits.shape.astype(np.float64), (hits.shape | hits.texture).astype(np.float64)
-
-
-def _sequential(_suite: SuiteFacts, part: str | None) -> SequentialStatistic | None:
-    if part is not None:
-        return None
-    return SequentialStatistic((RatioOfMeans((CUE_CONFLICT,), _terms, SUBSET_CORNERS),))
-
-
 def _check_conflicts(conflicts: int) -> None:
     if conflicts == 0:
         raise UnmeasurableError(
@@ -98,7 +85,6 @@ def _check_suite(_suite: SuiteFacts, labels: Callable[[View], SetLabels]) -> Non
         Part("texture_hits", "images", None, "decided for the class of the texture"),
         Part("either", "fraction", None, "share decided for one of the two"),
     ),
-    streamed=_sequential,
     check_suite=_check_suite,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:

@@ -13,7 +13,7 @@ from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
-from quba_check.core.streaming import Tables
+from quba_check.core.predictions import Tables
 from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
 from quba_check.dimensions._groups import with_groups
 from quba_check.dimensions._registry import dimension

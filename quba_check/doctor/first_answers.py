@@ -49,7 +49,7 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
         stored_view = engine.cache_keys.stored_view
         if stored_view(CLEAN) in map(stored_view, engine.run_views):
             with suppress(QubaError):
-                answers = engine.predictions([CLEAN], engine.run_views, range(1))[CLEAN]
+                answers = engine.first_predictions()
     if answers is None:
         return None
     examples = [example for example in subject.sample(limit=PROBE) if example.index not in answers.index]
@@ -67,4 +67,5 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
         others = (0, answers.acceptable.shape[1] - 1)
         columns["acceptable"] = np.pad(label[:, None], ((0, 0), others), constant_values=NO_CLASS)
     joined = {name: np.concatenate([getattr(answers, name), column]) for name, column in columns.items()}
-    return Predictions(**joined, extra={}).by_index
+    table = Predictions(**joined, extra={})
+    return table.rows(np.argsort(table.index))

@@ -164,8 +164,8 @@ class CacheKeys:
                 kinds |= {"moved": "distance", "moved_share": "distance"}
         return kinds
 
-    def shards(self, view: View, selected: range | None = None) -> range:
-        """Return the numbers of a view's shards, or of those that are selected.
+    def shards(self, view: View) -> range:
+        """Return the numbers of a view's shards.
 
         Raises:
             UnmeasurableError: the view has no images.
@@ -174,8 +174,7 @@ class CacheKeys:
             self._sizes[view.images] = len(self._suite.examples(view.images))
         if not self._sizes[view.images]:
             raise UnmeasurableError(f"the set '{view.images}' holds no image", missing_data=True)
-        numbers = range(-(-self._sizes[view.images] // SHARD_SIZE))
-        return numbers if selected is None else numbers[selected.start : selected.stop]
+        return range(-(-self._sizes[view.images] // SHARD_SIZE))
 
     def shard_key(self, view: View, number: int) -> ShardKey:
         """Return the key of one shard; read only the digests of its images."""
@@ -222,9 +221,9 @@ class CacheKeys:
             self._entries[stored] = content_hash(self._settings(stored))
         return self._entries[stored]
 
-    def content_key(self, view: View, shards: range | None = None) -> str:
-        """Return the hash of the images and labels of a view or its shards."""
-        numbers = self.shards(view, shards)
+    def content_key(self, view: View) -> str:
+        """Return the hash of the images and labels of a view."""
+        numbers = self.shards(view)
         contents: list[Any] = [one.examples for one in self._contents_of_shards(view, numbers)]
         also = [example.also for number in numbers for example in self.examples(view, number)]
         return content_hash([contents, also] if any(also) else contents)
@@ -254,26 +253,26 @@ class CacheKeys:
         """Return True if the manifest declares groups for the view's images."""
         return self.examples(view, 0)[0].group is not None
 
-    def groups(self, view: View, shards: range | None = None) -> NDArray[np.int64] | None:
+    def groups(self, view: View) -> NDArray[np.int64] | None:
         """Return the group of each image in the order of shards, None without groups.
 
         Sets that declare no groups have groups of copies: files with equal content. The content of images
         inside a container is not compared.
         """
-        numbers = self.shards(view, shards)
+        numbers = self.shards(view)
         if self.declares_groups(view):
             examples = (example for number in numbers for example in self.examples(view, number))
             return np.array([_identifier(example.group) for example in examples], dtype=np.int64)
         digests = np.concatenate([one.digests for one in self._contents_of_shards(view, numbers)])
         return None if len(np.unique(digests)) == len(digests) else digests
 
-    def acceptable(self, view: View, shards: range | None = None) -> NDArray[np.int64] | None:
+    def acceptable(self, view: View) -> NDArray[np.int64] | None:
         """Return the right classes of each image, (N, K) in the order of shards.
 
         None if labels alone are right, as with attacks: they start from the label, and robustness is never
         overstated.
         """
-        examples = [one for number in self.shards(view, shards) for one in self.examples(view, number)]
+        examples = [one for number in self.shards(view) for one in self.examples(view, number)]
         most = max(len(example.also) for example in examples)
         if view.attack is not None or not most:
             return None

@@ -94,21 +94,15 @@ class Engine:
         )
         self._settle_compute()
         self.run_views: tuple[View, ...] = ()
-        self._ahead = Ahead(
-            lambda views, shards: self._stream(self._ordered_jobs(views, shards)), self.cache_keys.shards
-        )
+        self._ahead = Ahead(lambda views: self._stream(self._ordered_jobs(views)), self.cache_keys.shards)
 
-    def predictions(
-        self, views: Collection[View], planned: Collection[View] = (), shards: range | None = None
-    ) -> dict[View, Predictions]:
+    def predictions(self, views: Collection[View], planned: Collection[View] = ()) -> dict[View, Predictions]:
         """Return the predictions of views, from the store or computed now.
 
         Args:
             views: the requested views, each of a set of the suite.
             planned: views of later requests. While other processes work on all that is requested, these are
                 predicted instead of waiting.
-            shards: the requested shards of each view; rows then have the order of sampling, and views without
-                these shards are left out. By default all.
 
         Raises:
             UnmeasurableError: an attack is requested for a model without gradients.
@@ -119,19 +113,14 @@ class Engine:
         requested = self._stored(views)
         while True:
             self.determine_outputs([*views, *planned])
-            self._complete(requested, self._stored(planned), shards)
+            self._complete(requested, self._stored(planned))
             if self.stored_check.settle(requested, again=True):
                 continue
-            if shards is None:
-                for view in requested:
-                    self.store.pack(self.cache_keys.shard_keys(view))
+            for view in requested:
+                self.store.pack(self.cache_keys.shard_keys(view))
             with contextlib.suppress(DamagedShardError):  # it was removed, and is predicted again
                 spaces = self.suite.facts.spaces
-                return {
-                    view: self.tables.predictions(view, spaces.get(view.set), shards)
-                    for view in views
-                    if shards is None or shards.start in self.cache_keys.shards(view)
-                }
+                return {view: self.tables.predictions(view, spaces.get(view.set)) for view in views}
 
     def determine_outputs(self, views: Collection[View], *, always: bool = False) -> None:
         """Determine the kind of the model's outputs from the first shard of real images.
@@ -152,8 +141,7 @@ class Engine:
             return
         unattacked = [view for view in stored if view.attack is None]
         first = next((view for view in unattacked if view.set == CLEAN_SET), (*unattacked, CLEAN)[0])
-        # A run that may stop early does not read all files of the set for their digests.
-        job = next(self._jobs([first], range(1) if self.suite.sampler.shuffled else None))
+        job = next(self._jobs([first]))
         key = self.cache_keys.shard_key(first, 0)
         while self.classifier.outputs is None or not self.store.has(key):
             if self.store.has(key):
@@ -162,6 +150,15 @@ class Engine:
                     self.classifier.outputs = next(name for name in OUTPUT_KINDS if name == kind)
             elif not self._run([job])[0]:
                 time.sleep(WAIT_SECONDS)
+
+    def first_predictions(self) -> Predictions:
+        """Return the predictions of the first clean images, from the store or computed now.
+
+        Raises:
+            QubaError: an image, the model or the store fails.
+        """
+        self.determine_outputs([CLEAN, *self.run_views], always=True)
+        return self.tables.first_predictions(CLEAN)
 
     def answers(self, images: Images, *, crop: bool = True) -> Answers:
         """Return the model's predictions for images; see `quba_check.engine.ad_hoc`. Nothing is stored."""
@@ -227,42 +224,41 @@ class Engine:
         """Drop the shards that are predicted ahead of requests."""
         self._ahead.stop()
 
-    def _complete(self, requested: Sequence[View], planned: Sequence[View], shards: range | None) -> None:
+    def _complete(self, requested: Sequence[View], planned: Sequence[View]) -> None:
         """Predict every missing shard of the requested views."""
         if self._executor is not self.worker:
-            self._ahead.take(requested, planned, shards)
-            if not any(map(self._is_missing, self._ordered_jobs(requested, shards))):
+            self._ahead.take(requested, planned)
+            if not any(map(self._is_missing, self._ordered_jobs(requested))):
                 return
-        jobs: Iterable[PlannedShard] = self._ordered_jobs(requested, shards)
+        jobs: Iterable[PlannedShard] = self._ordered_jobs(requested)
         while True:
             stored, jobs = self._run(jobs)
             if not jobs:
                 return
-            if not stored and not self._run_planned([*requested, *planned], shards):
+            if not stored and not self._run_planned([*requested, *planned]):
                 time.sleep(WAIT_SECONDS)
 
-    def _ordered_jobs(self, requested: Sequence[View], shards: range | None) -> Iterator[PlannedShard]:
+    def _ordered_jobs(self, requested: Sequence[View]) -> Iterator[PlannedShard]:
         """Yield the jobs of requested views.
 
         One view comes after another, so that the files of each are listed when needed. Generated corruptions
-        come together, shard by shard, so that their clean images are read once; so do all views of a run that
-        may stop early.
+        come together, shard by shard, so that their clean images are read once.
         """
-        together = requested if shards is not None else list(filter(self.suite.is_generated, requested))
+        together = list(filter(self.suite.is_generated, requested))
         groups = [[view] for view in requested if view not in together] + ([together] if together else [])
         for group in groups:
-            jobs = list(self._jobs(group, shards))
+            jobs = list(self._jobs(group))
             numbers = sorted({job.shard for job in jobs}) or [0]
             # Each machine begins at another shard.
             first = numbers[self.store.first_shard(self.cache_keys.cache_entry(group[0])) % len(numbers)]
             yield from sorted(jobs, key=lambda job: (job.shard < first, job.shard))
 
-    def _run_planned(self, planned: Sequence[View], shards: range | None) -> bool:
+    def _run_planned(self, planned: Sequence[View]) -> bool:
         """Predict one shard of a later request; return False if there is none."""
         for view in planned:
             # The dimension that requests a faulty view reports the error.
             with contextlib.suppress(QubaError):
-                for job in self._jobs([view], shards):
+                for job in self._jobs([view]):
                     if self._is_missing(job) and self._run([job])[0]:
                         return True
         return False
@@ -271,12 +267,11 @@ class Engine:
         """Return True if the store lacks a shard."""
         return not self.store.has(self.cache_keys.shard_key(job.view, job.shard))
 
-    def _jobs(self, requested: Iterable[View], shards: range | None = None) -> Iterator[PlannedShard]:
+    def _jobs(self, requested: Iterable[View]) -> Iterator[PlannedShard]:
         for view in requested:
-            if shards is None:
-                # Reads the digests of all files, so that unreadable ones are reported before the work begins.
-                self.cache_keys.shard_keys(view)
-            yield from (PlannedShard(view, number) for number in self.cache_keys.shards(view, shards))
+            # Reads the digests of all files, so that unreadable ones are reported before the work begins.
+            self.cache_keys.shard_keys(view)
+            yield from (PlannedShard(view, number) for number in self.cache_keys.shards(view))
 
     def work(self, views: Collection[View]) -> tuple[PlannedView, ...]:
         """Return the work on the stored views behind requested ones; nothing is predicted.
@@ -306,7 +301,7 @@ class Engine:
             return stored, stream.busy
 
     def _predict_elsewhere(self, view: View) -> Columns:
-        """Return the columns of the first shard of a view as the executor predicts it, without storing it."""
+        """Return the executor's answers to the first shard of a view; nothing is stored."""
         self.stop()
         request = shard_request(PlannedShard(view, 0), self.cache_keys, self.classifier)
         with contextlib.closing(self._executor.run(iter([request]))) as results:

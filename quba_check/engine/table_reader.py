@@ -42,18 +42,27 @@ class TableReader:
         self._last: tuple[list[ShardKey], Shard] | None = None
         self._copy_notes: dict[str, str] = {}
 
-    def predictions(self, view: View, declared: str | None, shards: range | None = None) -> Predictions:
+    def predictions(self, view: View, declared: str | None) -> Predictions:
         """Return the predictions of a view whose shards are all stored.
 
         Args:
             view: the view; its `space` is the label space of labels and predictions.
             declared: the label space that the view's set declares.
-            shards: the shards to read, with rows in the order of sampling; by default all, ordered by index.
 
         Raises:
             DamagedShardError: a shard is missing or damaged; it has been removed.
         """
-        table = self._table(self._cache_keys.stored_view(view), shards)
+        return self._predictions(self._table(self._cache_keys.stored_view(view)), view, declared)
+
+    def first_predictions(self, view: View) -> Predictions:
+        """Return the predictions of the first shard of a view, without groups; see `predictions`."""
+        stored = self._cache_keys.stored_view(view)
+        table, acceptable = dict(self.shard(stored, 0).columns), self._cache_keys.acceptable(stored)
+        if acceptable is not None:
+            table["acceptable"] = acceptable[: len(table["index"])]
+        return self._predictions(table, view, view.space)
+
+    def _predictions(self, table: ShardArrays, view: View, declared: str | None) -> Predictions:
         suffix = "" if view.space in (None, declared) else f"@{view.space}"
         return Predictions(
             index=table["index"],
@@ -99,30 +108,26 @@ class TableReader:
         """Read everything again at the next request."""
         self._clean = self._last = None
 
-    def _table(self, stored: View, shards: range | None) -> ShardArrays:
-        """Return the rows of shards; cache the clean set, which all dimensions use."""
-        is_clean = shards is None and stored == self._cache_keys.stored_view(CLEAN)
+    def _table(self, stored: View) -> ShardArrays:
+        """Return the rows of a view; cache the clean set, which all dimensions use."""
+        is_clean = stored == self._cache_keys.stored_view(CLEAN)
         if is_clean and self._clean is not None:
             return self._clean
-        if shards is None:
-            self._cache_keys.shard_keys(stored)  # reads the digests of all files at once
-        table = dict(self.shards(stored, self._cache_keys.shards(stored, shards)).columns)
+        self._cache_keys.shard_keys(stored)  # reads the digests of all files at once
+        numbers = self._cache_keys.shards(stored)
+        table = dict(self.shards(stored, numbers).columns)
         self._last = None
         if stored.set.startswith(UNKNOWN_PREFIX):  # these images are named in a table of the measurement
-            numbers = self._cache_keys.shards(stored, shards)
             examples = chain.from_iterable(self._cache_keys.examples(stored, number) for number in numbers)
             table["name"] = np.array([example.full_name for example in examples])
-        group = self._cache_keys.groups(stored, shards)
+        group = self._cache_keys.groups(stored)
         if group is not None:
             table["group"] = group
             if not self._cache_keys.declares_groups(stored):
                 self._note_copies(self._cache_keys.listed_set(stored), group)
-        acceptable = self._cache_keys.acceptable(stored, shards)
+        acceptable = self._cache_keys.acceptable(stored)
         if acceptable is not None:
             table["acceptable"] = acceptable
-        if shards is None and (np.diff(table["index"]) < 0).any():  # sampled in random order
-            order = np.argsort(table["index"])
-            table = {name: column[order] for name, column in table.items()}
         if is_clean:
             self._clean = table
         return table

@@ -135,7 +135,6 @@ def _conditions(record: Record) -> dict[str, str]:
         "seed": str(record.environment.seed),
         "limit": "none" if record.limit is None else str(record.limit),
         "unselected": str(record.unselected),
-        "stopped_early": str(sum(row.stopped is not None for row in record.verdicts)),
         "unmeasured": ", ".join(unmeasured) or "none",
         "waived": ", ".join(waived) or "none",
     }

@@ -135,7 +135,6 @@ def _metric_name(name: str, quantity: QuantityRow) -> str:
         words.append(f"{n:,} images")
     if isinstance(quantity, MeasurementRow):
         words += ["masked: no evidence of robustness"] if quantity.masked else []
-        words += [str(quantity.stopped)] if quantity.stopped is not None else []
     return ", ".join(words)
 
 

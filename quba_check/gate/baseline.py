@@ -162,6 +162,6 @@ class SessionBaseline:
         if reasons := differences(run.record, conditions) + [f"groups of {name}" for name in groups]:
             raise OptionError(
                 f"--quba-no-looser: this run differs from {run.file} in {listed(reasons)}. Allowed: the same "
-                "images and labels, and the same --quba-limit, --quba-seed and --quba-early-stop. Restore "
-                "them, or approve a record of a run without the option."
+                "images and labels, and the same --quba-limit and --quba-seed. Restore them, or "
+                "approve a record of a run without the option."
             )

@@ -13,7 +13,6 @@ from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand
 from quba_check.errors import QubaError
-from quba_check.gate.early_stopping import EarlyJudge
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.provenance import inputs_hash
 from quba_check.gate.record_rows import content_hashes, per_image, suite_row
@@ -49,10 +48,6 @@ class MeasuredReference:
         answers = per_image(self._evaluation, outcome).clean
         return run_value(outcome, part, self._evaluation.classifier.fingerprint, answers)
 
-    def stopped_early(self, _dimension: str) -> bool:
-        """False: all of its images are predicted."""
-        return False
-
 
 class Judge:
     """Judges the demands of a gate session; a measurement that failed is not tried again.
@@ -67,20 +62,14 @@ class Judge:
         self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
-        """Return the result of a demand; with early stopping, from a part of the images."""
-        gate = self._gate
-        evaluation, result = gate.evaluations[planned.key], None
-        if gate.options.early_stop:
-            demands = [other.demand for other in gate.selected(*planned.key) if gate.dimensions_of(other)]
-            result = EarlyJudge(evaluation, demands).judge(planned)
-        if result is None:
-            outcomes = self._outcomes(planned)
-            demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
-            verdict = judge(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
-            if gate.options.classes:
-                outcomes["classes"] = self._outcome(planned, "classes")
-            images = tuple(self._images(planned, outcomes))
-            result = demand_result(planned, evaluation, verdict, outcomes, images=images)
+        """Return the result of a demand."""
+        gate, outcomes = self._gate, self._outcomes(planned)
+        demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
+        verdict = judge(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
+        if gate.options.classes:
+            outcomes["classes"] = self._outcome(planned, "classes")
+        images = tuple(self._images(planned, outcomes))
+        result = demand_result(planned, gate.evaluations[planned.key], verdict, outcomes, images)
         return result.model_copy(update={"inputs": inputs_hash(gate, planned)})
 
     def _outcomes(self, planned: PlannedDemand) -> dict[str, Outcome]:

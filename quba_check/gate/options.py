@@ -42,7 +42,6 @@ class Option:
         help: one line.
         parse: checks a value.
         repeatable: True if it may be given several times.
-        alias: older name of the flag, still accepted.
     """
 
     flag: str
@@ -50,7 +49,6 @@ class Option:
     help: str
     parse: Parse = unchecked
     repeatable: bool = False
-    alias: str | None = None
 
     @property
     def has_ini(self) -> bool:
@@ -60,21 +58,12 @@ class Option:
     @property
     def key(self) -> str:
         """Name in Python and in ini files, for example `quba_batch_size`."""
-        return _key(self.flag)
-
-    @property
-    def alias_keys(self) -> tuple[str, ...]:
-        """Older name in ini files, if there is one."""
-        return () if self.alias is None else (_key(self.alias),)
+        return self.flag.lstrip("-").replace("-", "_")
 
     @property
     def field(self) -> str:
         """Name of the field in `Options`."""
         return "models" if self.key == "model" else self.key.removeprefix("quba_")
-
-
-def _key(flag: str) -> str:
-    return flag.lstrip("-").replace("-", "_")
 
 
 OPTIONS = (
@@ -103,7 +92,6 @@ OPTIONS = (
         "FILE.yaml",
         "preprocessing and outputs, in place of what the model states",
         parse_path,
-        alias="--quba-preparation",
     ),
     Option(
         "--quba-protocol", "NAME", "standard or released, for threshold files that state none", parse_protocol
@@ -143,7 +131,6 @@ OPTIONS = (
         "seed of random starts, corruptions and the sample of --quba-limit (default: 0)",
         whole_number(0),
     ),
-    Option("--quba-early-stop", None, "stop a set early, once the verdict is known"),
     Option(
         "--quba-limit",
         "N",
@@ -261,7 +248,6 @@ class Options:
     workers: int | None = None
     seed: int = 0
     limit: int | None = None
-    early_stop: bool = False
     classes: bool = False
     store: str | Path | None = None
     cache_gb: float = 8.0
@@ -307,10 +293,6 @@ class Options:
                 raise OptionError(
                     f"{flag}: got {given[f'quba_{field}']} without --quba-{other}, {role}. Add {words}."
                 )
-        if values.get("classes") and values.get("early_stop"):
-            raise OptionError(
-                "--quba-classes: got --quba-early-stop too, which leaves images out. Allowed: one of both."
-            )
         own = {field.name for field in fields(cls)}
         request = LoadRequest(**{field: value for field, value in values.items() if field not in own})
         values = {field: value for field, value in values.items() if field in own}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from quba_check.gate.session import GateSession
 
 MOST_WORDS, LONGEST_WORD = 200, 1_000
-_OWN = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag is not None}
+_OWN = {option.flag for option in OPTIONS}
 _OF_PYTEST = {
     *("-k", "-m", "-n", "--numprocesses", "--dist", "-p", "-c", "--config-file", "--rootdir", "--maxfail"),
     *("--tb", "--color", "--durations", "--junitxml", "--junit-xml", "--deselect", "--ignore", "--basetemp"),

@@ -46,18 +46,15 @@ def suite_row(evaluation: Evaluation, contents: Mapping[str, str], sets: Mapping
     )
 
 
-def content_hashes(
-    evaluation: Evaluation, dimensions: Iterable[str], shards: range | None = None
-) -> dict[str, str]:
+def content_hashes(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, str]:
     """Return hashes of the images and labels of each view that dimensions use.
 
     Args:
         evaluation: model and suite.
         dimensions: names of the dimensions.
-        shards: the used shards of each view, None for all.
     """
     cache_keys = evaluation.engine.cache_keys
-    return {str(view): cache_keys.content_key(view, shards) for view in _image_views(evaluation, dimensions)}
+    return {str(view): cache_keys.content_key(view) for view in _image_views(evaluation, dimensions)}
 
 
 def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, SetRow]:

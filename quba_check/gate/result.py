@@ -67,8 +67,6 @@ def demand_result(
     evaluation: Evaluation,
     verdict: Verdict,
     outcomes: Mapping[str, Outcome],
-    *,
-    shards: range | None = None,
     images: tuple[bytes, ...] = (),
 ) -> DemandResult:
     """Return the result of a demand.
@@ -78,7 +76,6 @@ def demand_result(
         evaluation: of its model.
         verdict: the verdict.
         outcomes: of the dimensions that the demand needed, by name.
-        shards: the predicted shards of each view, None for all.
         images: see `DemandResult`.
     """
     measured = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
@@ -88,10 +85,10 @@ def demand_result(
         protocol=planned.protocol,
         verdict=verdict_row(verdict, planned.node_id),
         measurements={
-            name: row_of(outcome, registry[name], evaluation.facts.suite, verdict.stopped)
+            name: row_of(outcome, registry[name], evaluation.facts.suite)
             for name, outcome in outcomes.items()
         },
-        contents=content_hashes(evaluation, measured, shards),
+        contents=content_hashes(evaluation, measured),
         sets=set_rows(evaluation, measured),
         notes=(*evaluation.pop_notes(), *unread_file_notes(evaluation, measured)),
         properties=_properties(verdict, planned.protocol),

@@ -44,12 +44,10 @@ class RunPlan:
     Attributes:
         models: by model and protocol.
         suite: name of the suite.
-        stops_early: True if sets may be left before all images were predicted.
     """
 
     models: Sequence[ModelPlan]
     suite: str
-    stops_early: bool
 
     @property
     def views(self) -> list[PlannedView]:
@@ -75,7 +73,7 @@ def plan_run(gate: GateSession) -> RunPlan:
         seen |= {view.cache_entry for view in new}
         device = str(evaluation.classifier.device)
         plans.append(ModelPlan(model, protocol, device, new, len(views) - len(new)))
-    return RunPlan(plans, gate.suite.name, gate.options.early_stop)
+    return RunPlan(plans, gate.suite.name)
 
 
 def setup_lines(gate: GateSession, models: Iterable[str]) -> Iterator[str]:

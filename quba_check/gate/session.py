@@ -186,7 +186,7 @@ class GateSession:
                 self.opened_store.close()  # one that is refused ends the run before the images are drawn
                 self.callbacks.announce("drawing the images of the demo")
         options = self.options
-        sampler = SubsetSampler(options.limit, options.seed, shuffled=options.early_stop)
+        sampler = SubsetSampler(options.limit, options.seed)
         announce, show_step = self.callbacks.announce, self.callbacks.show_step
         copies = CopySettings(self.started, announce=announce, show_step=show_step)
         return find_suite("demo" if self.is_demo else options.data, self.store, sampler, copies)

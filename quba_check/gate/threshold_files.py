@@ -109,8 +109,6 @@ def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredR
             f"--quba-protocol: got '{given}', but {label} states protocol {thresholds.protocol}. "
             "Leave the option out, or use a threshold file written for that protocol."
         )
-    if options.early_stop:
-        _check_early_stop(thresholds)
     if baseline is not None and any(demand.needs_baseline for demand in thresholds.demands):
         theirs, ours = baseline.record.protocol, thresholds.protocol or given or "standard"
         if theirs != ours:
@@ -119,28 +117,3 @@ def check_thresholds(thresholds: Thresholds, options: Options, baseline: StoredR
                 f"{ours}. Allowed: a record of a run under {ours}."
             )
     population_of(thresholds).scores(thresholds.quba.weights)
-
-
-def _check_early_stop(thresholds: Thresholds) -> None:
-    """Raise OptionError for demands that early stopping cannot decide.
-
-    Early stopping predicts the value over all images, which policies about noise and drops do not ask for.
-    """
-    if thresholds.policy.uncertain != "point":
-        raise OptionError(
-            "--quba-early-stop: asks whether the value over all images would pass, got "
-            f"uncertain: {thresholds.policy.uncertain} in {thresholds.label}. Leave the option out, or state "
-            "uncertain: point."
-        )
-    for demand in thresholds.demands:
-        if demand.waiver is not None:
-            raise OptionError(
-                f"--quba-early-stop: predicts one bound only, but {demand.name} ({demand.source_line}) is "
-                "waived down to another value. Leave the option out."
-            )
-        if demand.needs_baseline:
-            raise OptionError(
-                f"--quba-early-stop: sees images in random order, but {demand.name} ({demand.source_line}) "
-                "is counted from a baseline, image by image. Leave the option out, or keep drops in a file "
-                "of their own."
-            )

@@ -124,8 +124,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
     if not isinstance(row, MeasurementRow):
         reason = f"unmeasurable: {row.unmeasurable}" if isinstance(row, UnmeasurableRow) else "not measured"
         return Value(column, "–", label=verdict_label, problem=reason)
-    problems = [] if row.stopped is None else [str(row.stopped)]
-    problems += [f"masked, no evidence of robustness: {sign}" for sign in row.masked]
+    problems = [f"masked, no evidence of robustness: {sign}" for sign in row.masked]
     n = row.images or row.n
     return Value(
         column=column,
@@ -141,7 +140,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
 
 def _rank(name: str, row: MeasurementRow, column: Column, population: Reference) -> str:
     values = population.values(name)
-    if not values or population.difference(column.record) or row.stopped is not None:
+    if not values or population.difference(column.record):
         return ""
     lower = bisect_left(values, row.value)
     higher = len(values) - bisect_right(values, row.value)
@@ -155,7 +154,7 @@ def _population_figure(name: str, columns: Sequence[Column], population: Referen
     rows = {
         column.number: row
         for column in columns
-        if (row := column.measured(name)) and row.stopped is None and not population.difference(column.record)
+        if (row := column.measured(name)) and not population.difference(column.record)
     }
     if not values or not rows:
         return []

@@ -9,7 +9,7 @@ from typing import Any
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.messages import listed, one_line, visible
 from quba_check.page.columns import Column
-from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, UnmeasurableRow
+from quba_check.records.measurement import NotMeasuredRow, UnmeasurableRow
 from quba_check.records.provenance import InputRow
 from quba_check.records.record import ComputeRow, Record
 
@@ -45,8 +45,6 @@ def missing_values(record: Record) -> dict[str, list[str]]:
                 names.setdefault(row.unmeasurable, []).append(name)
             case NotMeasuredRow():
                 names.setdefault("no selected demand needs it", []).append(name)
-            case MeasurementRow(stopped=stopped) if stopped is not None:
-                names.setdefault(str(stopped), []).append(name)
     return names
 
 

@@ -19,6 +19,8 @@ IN_ENVIRONMENT = {"quba_data": "QUBA_DATA", "quba_store": "QUBA_STORE"}
 """Environment variables of options."""
 STARTED = "quba_started"
 """Key of the input of xdist's workers with the start of the run, in seconds since 1970."""
+FORMER_KEYS = {"quba_preparation": "quba_preprocessing"}
+"""Keys of ini files that have another name now. pytest would only warn of an unknown one."""
 PATHS = ("DIR", "FILE.json", "FILE.yaml", "FILE.html", "FILE.md")
 """Metavars of options whose value is a path."""
 
@@ -31,8 +33,9 @@ def add_options(parser: pytest.Parser) -> None:
             group.addoption(option.flag, action="store_true", dest=option.key, help=option.help)
         else:
             action = "append" if option.repeatable else "store"
-            flags = (option.flag,) if option.alias is None else (option.flag, option.alias)
-            group.addoption(*flags, action=action, dest=option.key, metavar=option.metavar, help=option.help)
+            group.addoption(
+                option.flag, action=action, dest=option.key, metavar=option.metavar, help=option.help
+            )
         if option.has_ini:
             kind = "args" if option.repeatable else "string"
             parser.addini(
@@ -40,16 +43,20 @@ def add_options(parser: pytest.Parser) -> None:
                 f"as {option.flag}",
                 type=kind,  # type: ignore[arg-type]
                 default=None,
-                aliases=option.alias_keys,
             )
+    for former, key in FORMER_KEYS.items():
+        parser.addini(former, f"is now {key}")
 
 
 def options_of(config: pytest.Config) -> Options:
     """Return the checked options of a run.
 
     Raises:
-        OptionError: a value is not allowed.
+        OptionError: a value is not allowed, or an ini file has a former key.
     """
+    for former, key in FORMER_KEYS.items():
+        if value := config.getini(former):
+            raise OptionError(f"{config.inipath}: {former}: got '{value}'. The key is now {key}: rename it.")
     given = vars(config.option)
     values = {option.key: _value(config, option, given) for option in OPTIONS}
     defaults = [option.key for option in OPTIONS if not getattr(config.option, option.key)]

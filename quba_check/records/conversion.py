@@ -18,7 +18,6 @@ from quba_check.records.measurement import (
     MeasurementRow,
     NotMeasuredRow,
     QuantityRow,
-    StoppedRow,
     TableRow,
     UnmeasurableRow,
 )
@@ -27,10 +26,8 @@ _SHARED = ("value", "unit", "n", "debiased", "debiased_limit", "images", "groups
 """Attributes that a quantity and its row have in common."""
 
 
-def row_of(
-    outcome: Outcome, dimension: Dimension, suite: SuiteFacts, stopped: StoppedRow | None = None
-) -> AnyMeasurementRow:
-    """Return the row of an outcome, measured on all images or until an early decision.
+def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeasurementRow:
+    """Return the row of an outcome.
 
     Raises:
         DimensionError: a value cannot be stored (NaN or infinite), for example from a custom dimension.
@@ -49,7 +46,6 @@ def row_of(
                 for name, one in outcome.unsliced.items()
             },
             notes=outcome.notes,
-            stopped=stopped,
             masked=outcome.masked,
             outputs=outcome.outputs,
             tables={
@@ -90,8 +86,6 @@ def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
         return Unmeasurable(dimension, row.unmeasurable, missing_data=row.missing_data)
     if isinstance(row, NotMeasuredRow):
         return Unmeasurable(dimension, "the run did not measure it")
-    if row.stopped is not None:
-        return Unmeasurable(dimension, f"its value over all images is not known: {row.stopped}")
     whole = _quantity_of(row)
     parts, slices, gaps = (
         {name: _quantity_of(one) for name, one in rows.items()} for rows in (row.parts, row.slices, row.gaps)
@@ -113,6 +107,6 @@ def _quantity_of(row: QuantityRow) -> Quantity:
 
 
 def measurements_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:
-    """Return the measurements with a value over all images, by dimension name."""
+    """Return the measurements with a value, by dimension name."""
     outcomes = {name: outcome_of(name, row) for name, row in measurements.items()}
     return {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Measurement)}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import (
     AllowInfNan,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     Strict,
@@ -48,29 +49,6 @@ class JsonRow(BaseModel):
         if info.field_name in cls._exact:
             return value
         return printable_lines(value) if info.field_name in cls._of_lines else printable(value)
-
-
-class StoppedRow(JsonRow):
-    """An early decision on a demand (`--quba-early-stop`).
-
-    Attributes:
-        images: number of evaluated images of the largest set, in a random order given by the seed.
-        of: number of images in that set.
-        passes: the value over all images would meet the demand.
-        alpha: probability of a wrong decision, in (0, 1).
-    """
-
-    images: Count
-    of: Count
-    passes: bool
-    alpha: Number
-
-    def __str__(self) -> str:
-        would = "pass" if self.passes else "fail"
-        return (
-            f"stopped early after {self.images:,} of {self.of:,} images: the full run would {would} "
-            f"(α = {self.alpha:g})"
-        )
 
 
 class QuantityRow(JsonRow):
@@ -173,7 +151,6 @@ class MeasurementRow(QuantityRow):
     Attributes:
         parts: named parts of the dimension.
         notes: notes that reports show next to the value.
-        stopped: the early decision, if only some images were evaluated; the value is then not graded.
         masked: signs of masked gradients; the value is then no evidence of robustness.
         tables: tables of details by name, such as the accuracy of each class.
         slices: value on the images of each slice, by its name, such as `lighting=night`.
@@ -184,7 +161,6 @@ class MeasurementRow(QuantityRow):
 
     parts: dict[str, QuantityRow] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    stopped: StoppedRow | None = None
     masked: tuple[str, ...] = ()
     tables: dict[str, TableRow] = Field(default_factory=dict)
     slices: dict[str, QuantityRow] = Field(default_factory=dict)
@@ -226,4 +202,15 @@ class NotMeasuredRow(JsonRow):
     not_measured: Literal[True]
 
 
-AnyMeasurementRow = MeasurementRow | UnmeasurableRow | NotMeasuredRow
+def _read_stopped(row: Any) -> Any:
+    """Return a row of an early-stopped run, in older records, as one without a value."""
+    match row:
+        case {"stopped": {"images": int(images), "of": int(of)}}:
+            reason = f"stopped early after {images:,} of {of:,} images: its value over all of them is unknown"
+            return {"unmeasurable": reason}
+    return row
+
+
+AnyMeasurementRow = Annotated[
+    MeasurementRow | UnmeasurableRow | NotMeasuredRow, BeforeValidator(_read_stopped)
+]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from quba_check.core.streaming import Tables
+from quba_check.core.predictions import Tables
 from quba_check.core.view import CLEAN
 from quba_check.errors import UnmeasurableError
 from quba_check.records.per_image import CleanAnswers

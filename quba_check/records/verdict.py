@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.protocols import ProtocolName
-from quba_check.records.measurement import JsonRow, QuantityRow, StoppedRow
+from quba_check.records.measurement import JsonRow, QuantityRow
 
 QUBA = "quba"
 """Dimension name of demands on the QUBA score and the grade."""
@@ -87,7 +87,6 @@ class VerdictRow(JsonRow):
         within_noise: the bound lies inside the interval of the value.
         policy: the file's rule for that.
         confidence: level of the interval.
-        stopped: the early decision; None if all images were evaluated.
         judged: the value that was compared, for the worst slice and the largest gap.
         note: slices that were not judged; empty if all were.
         waiver: the exception from the demand; None without one.
@@ -112,7 +111,6 @@ class VerdictRow(JsonRow):
     within_noise: bool = False
     policy: Literal["point", "fail", "allow"] = "point"
     confidence: float = CONFIDENCE
-    stopped: StoppedRow | None = None
     judged: QuantityRow | None = None
     note: str = ""
     waiver: Waiver | None = Field(None, validate_default=True)

@@ -82,12 +82,9 @@ def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
     if verdict.outcome == "pass" or value == limit:
         return NONE if verdict.is_met else "not shown to be met"
     is_short = value < limit
-    if is_short != (verdict.bound == "min") and verdict.outcome == "waived":
-        return "not shown to be met"
-    if is_short != (verdict.bound == "min") and verdict.waiver is not None:
-        return "remove its waiver"
-    if is_short != (verdict.bound == "min"):  # the early decision, or a value not shown to meet the bound
-        return "not shown to be met" if verdict.outcome == "uncertain" else "predicted for all images"
+    if is_short != (verdict.bound == "min"):
+        is_needless = verdict.outcome == "fail" and verdict.waiver is not None
+        return "remove its waiver" if is_needless else "not shown to be met"
     return f"{'short' if is_short else 'over'} by {format_gap(value, limit, unit)}"
 
 

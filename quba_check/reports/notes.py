@@ -34,9 +34,6 @@ def record_notes(record: Record) -> tuple[str, ...]:
     lines.extend(_limited(record))
     lines.extend(_noise(record))
     lines.extend(
-        f"{verdict.target}: {verdict.stopped}" for verdict in record.verdicts if verdict.stopped is not None
-    )
-    lines.extend(
         f"{verdict.target}: {verdict.note}"
         for verdict in record.verdicts
         if verdict.note not in verdict.message

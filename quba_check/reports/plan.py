@@ -48,8 +48,6 @@ def plan_table(plan: RunPlan) -> str:
     lines = plan_lines(plan, None)
     if any(view.view.attack == "pgd" and view.missing for view in plan.views):
         lines.append("PGD takes at most these passes: images that it fools leave early.")
-    if plan.stops_early:
-        lines.append("--quba-early-stop: a set is left as soon as its verdict is known.")
     return "\n\n".join([*parts, "\n".join([*lines, NOTHING_RUN])])
 
 
@@ -79,7 +77,7 @@ def _row(name: str, source: str, views: Sequence[PlannedView]) -> tuple[str, ...
 def _passes(plan: RunPlan) -> str:
     """Return the passes of a run in words."""
     forward, backward = (sum(getattr(view, name) for view in plan.views) for name in ("forward", "backward"))
-    is_bound = plan.stops_early or any(view.view.attack == "pgd" and view.missing for view in plan.views)
+    is_bound = any(view.view.attack == "pgd" and view.missing for view in plan.views)
     counts = f"{forward:,} forward" + (f" and {backward:,} backward" if backward else "")
     return f"{'at most ' if is_bound else ''}{counts} {'pass' if forward + backward == 1 else 'passes'}"
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.records.measurement import MeasurementRow, NotMeasuredRow
+from quba_check.records.measurement import NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
 from quba_check.reports.class_table import HEADINGS, class_table
@@ -115,8 +115,7 @@ def _grade_lines(record: Record) -> Iterator[str]:
 def _is_complete(grade: GradeRow, record: Record) -> bool:
     """True unless the run left dimensions of a missing grade out on purpose."""
     rows = [record.measurements.get(name) for name in grade.missing]
-    is_stopped = any(isinstance(row, MeasurementRow) and row.stopped is not None for row in rows)
-    return not is_stopped and not any(isinstance(row, NotMeasuredRow) for row in rows)
+    return not any(isinstance(row, NotMeasuredRow) for row in rows)
 
 
 def _group(record: Record, group: Label, width: int) -> Iterator[Text]:

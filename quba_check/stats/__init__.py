@@ -1,1 +1,1 @@
-"""Statistical inference: standard errors, confidence limits, differences, sequential tests."""
+"""Statistical inference: standard errors, confidence limits, differences."""

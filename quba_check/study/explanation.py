@@ -172,8 +172,7 @@ def _position(
 ) -> Position:
     point = None if slope is None else abs(slope) * POINT.get(registry[name].unit, 0.01)
     if measured is None or row is None:
-        stopped = "stopped early" if isinstance(row, MeasurementRow) else ""
-        return Position(name, None, stopped or reason_for_none(name, row, "unmeasurable: "), point=point)
+        return Position(name, None, reason_for_none(name, row, "unmeasurable: "), point=point)
     if measured.masked:
         return Position(name, measured, "masked", point=point)
     values = [model.values[name] for model in population.rows if name in model.values]

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.protocols import LEAST_STOPPED
 from quba_check.errors import OptionError
 
-_LIMIT_STREAM, _CONDITION_STREAM, _ORDER_STREAM = 0x11, 0x75, 0x0D
+_LIMIT_STREAM, _CONDITION_STREAM = 0x11, 0x75
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +20,10 @@ class SubsetSampler:
     Attributes:
         max_images: largest number of images of a set; None for all.
         seed: seed of the run.
-        shuffled: True for random order, so that the first images are a fair sample for a run that may stop
-            early. Small sets, which are never stopped early, keep their order.
     """
 
     max_images: int | None = None
     seed: int = 0
-    shuffled: bool = False
 
     def __post_init__(self) -> None:
         for name, number, least in (("max_images", self.max_images, 1), ("seed", self.seed, 0)):
@@ -35,11 +31,11 @@ class SubsetSampler:
                 raise OptionError(f"{name}: got {number!r}. Allowed: a whole number from {least}.")
 
     def positions(self, labels: Sequence[int], groups: Sequence[str] | None = None) -> NDArray[np.intp]:
-        """Return the positions of the images to evaluate, in order of evaluation.
+        """Return the positions of the images to evaluate, in ascending order.
 
         Stratified by class: the share of each class equals the share of the whole set, up to one image. Sets
         with the same labels give the same positions, so that paired images stay paired. A smaller limit gives
-        a subset of a larger one. Groups are selected and ordered as wholes, regardless of their classes.
+        a subset of a larger one. Groups are selected as wholes, regardless of their classes.
 
         Args:
             labels: (N,) class of each image of the set.
@@ -54,12 +50,6 @@ class SubsetSampler:
         """
         if groups is not None:
             return self._whole_groups(groups)
-        positions = self._limit(labels)
-        if not self.shuffled or len(positions) < LEAST_STOPPED:
-            return positions
-        return np.random.default_rng([self.seed, _ORDER_STREAM]).permutation(positions)
-
-    def _limit(self, labels: Sequence[int]) -> NDArray[np.intp]:
         if self.max_images is None or self.max_images >= len(labels):
             return np.arange(len(labels))
         ranks = np.empty(len(labels))
@@ -80,10 +70,7 @@ class SubsetSampler:
         count = len(order) if self.max_images is None else max(1, int((ends <= self.max_images).sum()))
         rank = np.empty(len(order), dtype=np.intp)
         rank[order] = np.arange(len(order))
-        selected = np.flatnonzero(rank[numbers] < count)
-        if not self.shuffled or len(selected) < LEAST_STOPPED:
-            return selected
-        return selected[np.argsort(rank[numbers[selected]], kind="stable")]
+        return np.flatnonzero(rank[numbers] < count)
 
     def assign_conditions(self, labels: Sequence[int], conditions: int) -> NDArray[np.intp]:
         """Assign one of several conditions to each image.

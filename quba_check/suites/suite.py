@@ -90,8 +90,7 @@ class Suite:
             serving=manifest.serving,
         )
         self._counted: dict[View, SetCount] = {}
-        # A run with early stopping goes through all sets again and again.
-        self._listing = lru_cache(maxsize=None if sampler.shuffled else _CACHED_LISTINGS)(self._list_examples)
+        self._listing = lru_cache(maxsize=_CACHED_LISTINGS)(self._list_examples)
 
     @property
     def classes(self) -> tuple[str, ...]:

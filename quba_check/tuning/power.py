@@ -53,8 +53,8 @@ def detectable_effects(
     Args:
         thresholds: the file with its policy.
         images: number of images of each set; None for those of the record.
-        record: a run with standard errors. Those of early-stopped and masked values, and of fewer than two
-            images, are not used.
+        record: a run with standard errors. Those of masked values, and of fewer than two images, are not
+            used.
 
     Effects on `SHARES` are exact, and the error is that of the blocked value. For shape_bias only the share
     of cue-conflict images that the run decides by shape or texture counts; without a record all count.
@@ -193,7 +193,7 @@ def _value_and_error(demand: Demand, images: int | None, record: Record) -> tupl
 def _stored_quantity(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
     """Return a run's value and its number of images, at least two."""
     row = record.measurements.get(demand.dimension)
-    if not isinstance(row, MeasurementRow) or row.stopped or row.masked:
+    if not isinstance(row, MeasurementRow) or row.masked:
         return None
     quantity = row if demand.part is None else row.parts.get(demand.part)
     if quantity is None or quantity.n is None or quantity.n < LEAST_IMAGES:

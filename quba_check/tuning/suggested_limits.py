@@ -116,11 +116,7 @@ def dimensions_without_effect(suggestions: Mapping[str, SuggestedLimit]) -> tupl
 
 def _measured(name: str, records: Mapping[str, Record]) -> dict[str, MeasurementRow]:
     rows = {record: run.measurements.get(name) for record, run in records.items()}
-    return {
-        record: row
-        for record, row in rows.items()
-        if isinstance(row, MeasurementRow) and row.stopped is None and not row.masked
-    }
+    return {record: row for record, row in rows.items() if isinstance(row, MeasurementRow) and not row.masked}
 
 
 def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bool) -> SuggestedLimit:

@@ -12,7 +12,6 @@ from quba_check.core.measurement import NO_EVIDENCE, Measurement, Quantity, Unme
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy, is_demonstrated
 from quba_check.messages import listed
-from quba_check.records.measurement import StoppedRow
 from quba_check.stats.clusters import LEAST_GROUPS
 from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
@@ -72,22 +71,6 @@ def _judge(demand: Demand, evidence: Judged, policy: Policy, others: Iterable[fl
             is_shown = verdict.outcome == "pass" or is_demonstrated(p, others, policy.error)
             is_certain = is_shown and not is_within_noise
     return verdict if is_certain else replace(verdict, outcome="uncertain")
-
-
-def judge_stopped(
-    demand: Demand, evidence: Measurement, stopped: StoppedRow, policy: Policy = POINT
-) -> Verdict:
-    """Return the verdict on the whole set, predicted from the images evaluated so far.
-
-    Args:
-        demand: the demand.
-        evidence: the measurement of those images.
-        stopped: the prediction.
-        policy: the policy of the demand's file.
-    """
-    verdict = _judge_by_point(demand, evidence)
-    outcome: VerdictOutcome = "pass" if stopped.passes and not verdict.reason else "fail"
-    return replace(verdict, outcome=outcome, policy=policy, stopped=stopped)
 
 
 def p_value(demand: Demand, evidence: Judged) -> float | None:

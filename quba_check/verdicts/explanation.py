@@ -54,7 +54,6 @@ def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
         message,
         within_noise=verdict.within_noise,
         policy=verdict.policy,
-        stopped=verdict.stopped,
         judged=judged,
         note=note,
     )
@@ -123,8 +122,6 @@ def _details(verdict: Verdict) -> Iterator[str]:
         yield from class_details(verdict, evidence)
         yield from step_details(verdict, evidence)
         yield from parity_details(verdict, evidence)
-    if verdict.stopped is not None:
-        yield str(verdict.stopped)
     if isinstance(evidence, Drop):
         before, after = format_distinct(evidence.before, evidence.after, verdict.unit or "")
         pairing = "paired image by image" if evidence.paired else "unpaired"

@@ -16,7 +16,6 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy
-from quba_check.records.measurement import StoppedRow
 from quba_check.stats.intervals import share_limits
 
 _NORMAL = NormalDist()
@@ -49,7 +48,6 @@ class Verdict:
         reason: why there is no value, or why the value is no evidence; else empty.
         within_noise: the bound lies inside the interval of the value.
         policy: the policy of the demand's file.
-        stopped: the early decision; None if all images were evaluated.
         has_needless_waiver: the demand fails only because its waiver is not needed.
     """
 
@@ -65,7 +63,6 @@ class Verdict:
     reason: str = ""
     within_noise: bool = False
     policy: Policy = POINT
-    stopped: StoppedRow | None = None
     has_needless_waiver: bool = False
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, examined, same_findings
+from acceptance.runs import CLEAN_IMAGES, GATE, NINE, Judge, closed_form, examined, same_findings
 
 FOG = "thresholds/x.yaml::corruption_robustness.fog[min]"
 STRICT = GATE.replace("ood_robustness: {min: 0.1}", "ood_robustness: {min: 0.9}")
@@ -91,6 +91,7 @@ def test_the_first_failure_stops_the_run(judge: Judge) -> None:
     assert record["verdicts"][-1]["message"] == "quba.grade[min] was not judged: the session ended first"
     assert record["measurements"]["shape_bias"] == {"not_measured": True}
     assert "5 of 13 demands passed, 1 failed, 7 not run" in result.outlines
+    assert judge.passes()["forward"] < closed_form()["forward"], "later sets are not predicted"
 
 
 @pytest.mark.slow

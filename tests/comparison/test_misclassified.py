@@ -99,18 +99,6 @@ def test_a_run_that_did_not_look_at_the_clean_set() -> None:
     )
 
 
-def test_a_run_that_was_stopped_early() -> None:
-    run = stored("a.json", [0, 1, 2], images=False)
-    row = run.record.measurements["accuracy"].model_copy(update={"stopped": STOPPED})
-    record = run.record.model_copy(update={"measurements": {"accuracy": row}})
-    with pytest.raises(UserError) as caught:
-        failures(replace(run, record=record))
-    assert str(caught.value) == (
-        "a.json: its run was stopped early (--quba-early-stop) and stored no predictions on clean images. "
-        "Allowed: a record of a run without that option."
-    )
-
-
 def test_flips_are_no_formulas_either() -> None:
     names = ["=1.png", "@2.png", "3.png"]
     text, _ = flips_csv(stored("a.json", [1, 1, 2], names=names), stored("b.json", [0, 2, 2], names=names))

@@ -154,15 +154,3 @@ def test_groups_widen_intervals_and_raise_the_threshold():
 def test_no_clean_images():
     with pytest.raises(UnmeasurableError, match="has no images"):
         measured(confidence=[], correct=np.zeros(0, bool))
-
-
-def test_early_stopping_reads_thresholds_that_are_stated():
-    requests = *both(threshold=0.8), *both(score="energy", threshold=1.0), *both(**BOUND)
-    suite, tables = facts(*requests).suite, {CLEAN: predictions()}
-    streamed = [ANSWERS.streamed(suite, request.name) for request in requests]
-    assert [one is None for one in streamed] == [False, False, True, True, True, True]
-    assert ANSWERS.streamed(suite, None) is None
-    parts = measured(*requests[:2]).parts
-    for request, statistic in zip(requests[:2], streamed[:2], strict=True):
-        numerators, denominators = statistic.ratios[0].terms(tables)
-        assert numerators.sum() / denominators.sum() == pytest.approx(parts[request.name].value)

@@ -387,40 +387,6 @@ def test_the_largest_confusions_of_many_classes():
     assert len(outcome.tables["confusions"].rows) == 100
 
 
-def terms_of(request, tables):
-    suite = replace(SUITE, requests=(request,))
-    (ratio,) = CLASSES.streamed(suite, request.name).ratios
-    return ratio.terms({view: tables[view] for view in ratio.views})
-
-
-@pytest.mark.parametrize("metric", [*RATES, "f1"])
-@pytest.mark.parametrize("set_name", ["clean", "fog"])
-def test_a_share_is_a_ratio_of_means_for_early_stopping(metric, set_name):
-    rng = np.random.default_rng(0)
-    request = ClassRequest("dog", (1,), metric, set_name)
-    label = np.arange(60) % 2
-    tables = fogs(60, lambda _, label: rng.integers(0, 2, len(label)))
-    tables[CLEAN] = answers(label, rng.integers(0, 2, 60))
-    numerators, denominators = terms_of(request, tables)
-    facts = Facts(replace(SUITE, requests=(request,)), ModelFacts(10, 10))
-    value = CLASSES.measure(tables, facts).parts[request.name].value
-    assert numerators.mean() / denominators.mean() == pytest.approx(value)
-    assert (numerators <= denominators).all()
-
-
-def test_numbers_that_need_all_images():
-    chosen = OperatingPoint("recall", 0.9, "night")
-    requests = (
-        ClassRequest("dog", (1,), "auroc"),
-        ClassRequest("dog", (1,), "precision", prevalence=0.1),
-        ClassRequest("dog", (1,), "recall", at=chosen),
-        ClassRequest(EACH, (), "recall"),
-    )
-    suite = replace(SUITE, requests=requests)
-    assert {CLASSES.streamed(suite, request.name) for request in requests} == {None}
-    assert CLASSES.streamed(suite, None) is None
-
-
 def test_views_ask_for_probabilities_where_they_are_needed():
     on_fog = ClassRequest("dog", (1,), "recall", "fog")
     chosen = ClassRequest("dog", (1,), "recall", at=OperatingPoint("recall", 0.9, "night"))

@@ -142,34 +142,3 @@ def test_report_only_parts():
 def test_importing_the_dimensions_loads_no_torch():
     code = "import quba_check.dimensions, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-NOT_SEQUENTIAL = {"calibration_error", "class_balance", "parameters"}
-
-
-@each_dimension
-def test_the_sequential_statistic_equals_the_value(dimension):
-    views = {view: table(view) for view in dimension.views(FACTS.suite)}
-    measured = dimension.measure(views, FACTS)
-    targets = {None: measured, **measured.parts}
-    statistics = {part: dimension.streamed(FACTS.suite, part) for part in targets}
-    assert (statistics[None] is None) == (dimension.name in NOT_SEQUENTIAL)
-    for part, statistic in statistics.items():
-        if statistic is None:
-            continue
-        values = []
-        for ratio in statistic.ratios:
-            assert set(ratio.views) <= set(views)
-            numerators, denominators = ratio.terms(views)
-            assert len(numerators) == len(denominators) == 60
-            values.append(numerators.mean() / denominators.mean())
-            for numbers, ends in zip((numerators, denominators), np.array(ratio.corners).T, strict=True):
-                assert ends.min() <= numbers.min() <= numbers.max() <= ends.max()
-        assert statistic.value(values) == pytest.approx(targets[part].value, abs=1e-12)
-
-
-@each_dimension
-def test_every_part_with_a_threshold_has_a_sequential_statistic(dimension):
-    for part in dimension.parts(FACTS.suite):
-        if part.better is not None and dimension.name not in NOT_SEQUENTIAL:
-            assert dimension.streamed(FACTS.suite, part.name) is not None

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement
-from quba_check.core.predictions import Predictions
-from quba_check.core.streaming import Tables
+from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, REFERENCE, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry, share
 from quba_check.errors import UnmeasurableError
@@ -47,12 +46,11 @@ def table(correct: NDArray[np.bool_], rng: np.random.Generator) -> Predictions:
 
 def copied(one: Predictions, rows: NDArray[np.intp], first: int = 0) -> Predictions:
     """The rows of a table, with new numbers; equal rows are copies, in groups from number `first`."""
-    taken = one.by_index
     columns = {
-        name: getattr(taken, name)[rows]
+        name: getattr(one, name)[rows]
         for name in ("label", "predicted", "confidence", "true_probability", "probabilities")
     }
-    extra = {name: column[rows] for name, column in taken.extra.items()}
+    extra = {name: column[rows] for name, column in one.extra.items()}
     return Predictions(
         np.arange(len(rows)), **columns, extra=extra, group=first + np.unique(rows, return_inverse=True)[1]
     )

@@ -91,7 +91,6 @@ def test_parts_and_views():
         ("near_fpr95", "low"),
     ]
     assert UNKNOWN.weight == 0
-    assert UNKNOWN.streamed(suite, None) is None
 
 
 def test_a_suite_without_unknown_sets():

@@ -54,7 +54,7 @@ def test_pictures_are_small_and_described(page: Path) -> None:
 
 
 def test_only_options_that_exist() -> None:
-    known = {flag for option in OPTIONS for flag in (option.flag, option.alias)}
+    known = {option.flag for option in OPTIONS}
     for page in (ROOT / "README.md", *DOCS):
         used = set(re.findall(r"--(?:quba-[a-z-]+|model)\b", page.read_text(encoding="utf-8")))
         assert used <= known, page.name

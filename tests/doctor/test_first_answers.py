@@ -206,10 +206,10 @@ def test_errors_are_reported_on_few_images(loaded, checked, listed, n) -> None:
 
 def test_several_right_classes_count_in_first_answers(loaded, checked, demo_suite, monkeypatch) -> None:
     evaluation = checked(loaded("demo"), demo_suite)
-    answers = evaluation.engine.predictions([CLEAN], (), range(1))[CLEAN]
+    answers = evaluation.engine.first_predictions()
     anything = np.broadcast_to(np.arange(len(CLASSES)), (len(answers), len(CLASSES)))
     wide = replace(answers, acceptable=np.concatenate([answers.label[:, None], anything], axis=1))
-    monkeypatch.setattr(evaluation.engine, "predictions", lambda *_: {CLEAN: wide})
+    monkeypatch.setattr(evaluation.engine, "first_predictions", lambda: wide)
     found = first_answers(ModelUnderTest(evaluation.classifier, demo_suite, engine=evaluation.engine))
     assert (np.diff(found.index) > 0).all()
     of_run = np.isin(found.index, answers.index)
@@ -227,5 +227,5 @@ def test_no_answers_without_clean_images_in_the_run(loaded, checked, demo_suite,
     def fail(*_: object) -> None:
         raise InvariantError("the model changed")
 
-    monkeypatch.setattr(evaluation.engine, "predictions", fail)
+    monkeypatch.setattr(evaluation.engine, "first_predictions", fail)
     assert answers(evaluation) is None

@@ -21,9 +21,6 @@ from quba_check.engine.preparer import Preparer
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
 from quba_check.storage.image_cache import ImageCache
-from quba_check.suites import sampling
-from quba_check.suites.sampling import SubsetSampler
-from quba_check.suites.suite import Suite
 
 N = PER_CLASS * len(CLASSES)
 FOG, SNOW = View("corruptions", "fog", 3), View("corruptions", "snow", 1)
@@ -208,15 +205,6 @@ def test_the_key_names_exactly_these_images(evaluate, tmp_path: Path) -> None:
     keys = [one.engine.cache_keys.files_key(CLEAN, 0) for one in evaluations]
     assert len(set(keys)) == 3
     assert evaluations[0].engine.cache_keys.files_key(FOG, 0) == keys[0]
-
-
-def test_a_shuffled_order_has_other_shards(evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "LEAST_STOPPED", 1)
-    suite = evaluate().suite
-    shuffled = Suite(suite.root, suite._manifest, SubsetSampler(None, 0, shuffled=True))
-    assert evaluate(suite=shuffled).engine.cache_keys.files_key(CLEAN, 0) != (
-        evaluate().engine.cache_keys.files_key(CLEAN, 0)
-    )
 
 
 def test_a_shard_that_is_given_up_keeps_no_file(evaluate, decoded, tmp_path: Path) -> None:

@@ -112,19 +112,12 @@ def test_a_run_resumes_where_another_stopped(evaluate, models, unpacked) -> None
     assert len(files_of(evaluation, CLEAN)) == 1
 
 
-def test_some_shards_of_a_view_stay_files_of_their_own(evaluate) -> None:
-    evaluation = evaluate()
-    evaluation.engine.predictions([CLEAN], shards=range(2))
-    evaluation.engine.predictions([CLEAN], shards=range(1, 3))
-    assert len(files_of(evaluation, CLEAN)) == 3
-
-
 @pytest.mark.usefixtures("without_stored_check")
-def test_some_shards_of_a_packed_view(evaluate, models, unpacked) -> None:
+def test_the_first_shard_of_a_packed_view(evaluate, models, unpacked) -> None:
     evaluate().engine.predictions(VIEWS)
-    part = evaluate().engine.predictions([CLEAN], shards=range(1, 2))[CLEAN]
-    assert part.index.tolist() == [4, 5, 6, 7]
-    assert part.label.tolist() == unpacked[CLEAN].label[4:8].tolist()
+    first = evaluate().engine.first_predictions()
+    assert first.index.tolist() == [*range(SIZE)]
+    assert first.label.tolist() == unpacked[CLEAN].label[:SIZE].tolist()
     assert models.COUNTS["forward"] == 0
 
 

@@ -130,18 +130,6 @@ def test_two_engines_of_one_process_do_not_wait_for_each_other(engine: Engine, e
     assert len(engine.predictions([EDGE, FGSM])[FGSM].index) == 400
 
 
-def test_single_shards_come_in_their_order(engine: Engine, elsewhere: Elsewhere) -> None:
-    views = [SKETCH, CLEAN]
-    engine.determine_outputs(views)
-    del elsewhere.taken[:]
-    tables = engine.predictions(views, shards=range(1))
-    assert {view: len(table.index) for view, table in tables.items()} == {SKETCH: 150, CLEAN: 256}
-    engine.predictions(views, shards=range(1, 2))
-    engine.stop()
-    numbers = [int(text.rsplit(" ", 1)[1]) for text in elsewhere.taken]
-    assert numbers == sorted(numbers)
-
-
 def test_a_faulty_view_is_reported_by_its_own_request(engine: Engine, elsewhere: Elsewhere) -> None:
     elsewhere.failing = "edge, shard 0"
     plan = [SKETCH, EDGE, FGSM]

@@ -214,7 +214,7 @@ def test_a_process_that_leaves_a_generation_removes_what_it_stored_there(evaluat
     key = second.engine.cache_keys.shard_key(FGSM, 0)
     answers(first, CLEAN)
     settings("turned")
-    second.engine._complete([FGSM], [], None)
+    second.engine._complete([FGSM], [])
     assert first.store.has(key)
     answers(second, CLEAN)
     assert generation(second) == 2

@@ -68,8 +68,9 @@ def test_a_worker_gives_the_bytes_of_the_driver(
 ) -> None:
     serial = Evaluation(driver.classifier, driver.suite, store=tmp_path)
     views = [CLEAN, PGD]
-    serial.engine.predictions(views, shards=range(1, 2))
+    serial.engine.determine_outputs(views)
     wanted = [PlannedShard(driver.engine.cache_keys.stored_view(view), 1) for view in views]
+    serial.engine._run(wanted)
     for request in requests(driver, *wanted):
         result = worker.submit(request).result()
         assert result.passes >= len(request.examples)

@@ -196,7 +196,7 @@ def test_other_images_are_looser_demands(
         judged(new_gate(ACCURACY, data=data, no_looser=True, **options))
     assert str(caught.value) == (
         f"--quba-no-looser: this run differs from baselines/release/record.json in {difference}. Allowed: "
-        "the same images and labels, and the same --quba-limit, --quba-seed and --quba-early-stop. Restore "
+        "the same images and labels, and the same --quba-limit and --quba-seed. Restore "
         "them, or approve a record of a run without the option."
     )
 

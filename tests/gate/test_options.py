@@ -88,15 +88,6 @@ def test_pictures_of_the_ini_file_need_no_page() -> None:
     assert Options.parse({**given, "quba_html": "r.html"}, BASE).pictures == 5
 
 
-def test_the_table_of_classes_needs_all_images() -> None:
-    assert Options.parse({"quba_classes": True, "quba_early_stop": False}, BASE).classes
-    with pytest.raises(OptionError) as caught:
-        Options.parse({"quba_classes": True, "quba_early_stop": True}, BASE)
-    assert str(caught.value) == (
-        "--quba-classes: got --quba-early-stop too, which leaves images out. Allowed: one of both."
-    )
-
-
 def test_auto_is_a_batch_size() -> None:
     assert Options.parse({"quba_batch_size": "auto"}, BASE).batch_size is None
 

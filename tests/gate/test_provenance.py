@@ -18,7 +18,7 @@ from quba_check.records.provenance import LARGEST_TEXT, FindingRow, yaml_input
         (["gate.yaml::accuracy[min]"], ["gate.yaml::accuracy[min]"], ["gate.yaml::accuracy[min]"]),
         (["-k", "fog or snow", "-x", "-n2", "-vv"], [], ["-k", "fog or snow", "-x", "-n2", "-vv"]),
         (["--quba-trust-pickle", "s3cret"], [], ["--quba-trust-pickle", "***"]),
-        (["--quba-preparation", "p.yaml"], [], ["--quba-preparation", "p.yaml"]),
+        (["--quba-preprocessing", "p.yaml"], [], ["--quba-preprocessing", "p.yaml"]),
         (["--api-token=s3cret", "--quba-seed=1"], [], ["--api-token=***", "--quba-seed=1"]),
         (["--api-token", "s3cret", "gate.yaml"], ["gate.yaml"], ["--api-token", "***", "gate.yaml"]),
         (["-o", "token=s3cret"], [], ["-o", "***"]),

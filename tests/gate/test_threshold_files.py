@@ -83,13 +83,6 @@ def baseline(protocol: str) -> Any:
             "use a threshold file written for that protocol.",
         ),
         (
-            f"uncertain: fail\n{ACCURACY}",
-            {"early_stop": True},
-            None,
-            "--quba-early-stop: asks whether the value over all images would pass, got uncertain: fail in "
-            "x.yaml. Leave the option out, or state uncertain: point.",
-        ),
-        (
             DROP,
             {},
             "released",
@@ -107,11 +100,6 @@ def test_files_and_options_that_exclude_each_other(
     assert str(caught.value) == message
 
 
-def test_early_stopping_excludes_drops() -> None:
-    with pytest.raises(OptionError, match=r"^--quba-early-stop: .* accuracy\[max_drop\] \("):
-        check_thresholds(thresholds(DROP), replace(OPTIONS, early_stop=True), None)
-
-
 def test_a_baseline_of_another_protocol_is_no_matter_without_drops() -> None:
-    check_thresholds(thresholds(ACCURACY), replace(OPTIONS, early_stop=True), baseline("released"))
+    check_thresholds(thresholds(ACCURACY), OPTIONS, baseline("released"))
     check_thresholds(thresholds(DROP), replace(OPTIONS, protocol="released"), baseline("released"))

@@ -26,7 +26,6 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import PopulationError, UserError
 from quba_check.page.columns import columns
 from quba_check.page.render import render_page
-from quba_check.records.measurement import StoppedRow
 
 TEMPLATES = files("quba_check.page").joinpath("templates")
 MOST_FILES, MOST_BYTES, MOST_LINES = 13, 60_000, 300
@@ -191,18 +190,6 @@ def test_a_record_of_measurements_only() -> None:
     assert page.one(id="demands").text == "Demands No demand was judged: this record holds measurements only."
     assert not page.all(id="changes")
     assert "The record stores no findings of the doctor" in page.one(id="data").text
-
-
-def test_a_record_stopped_early(textured: StoredRun) -> None:
-    stopped = StoppedRow(images=64, of=400, passes=True, alpha=0.05)
-    measured = dict(textured.record.measurements)
-    measured["accuracy"] = measured["accuracy"].model_copy(update={"stopped": stopped})
-    page = parsed(
-        render_page([StoredRun("s.json", textured.record.model_copy(update={"measurements": measured}))])
-    )
-    sentence = "stopped early after 64 of 400 images: the full run would pass (α = 0.05)"
-    assert sentence in page.one(id="data").text
-    assert sentence in page.one(id="dimension-accuracy").text
 
 
 def test_a_thousand_classes_take_one_path() -> None:

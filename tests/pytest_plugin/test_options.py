@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS
 from quba_check.pytest_plugin.options import device_of, early_options, options_of
 
@@ -50,6 +51,14 @@ def test_urls_are_no_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_options_without_ini_value_are_not_read_from_the_ini_file() -> None:
     assert not options_of(config(ini={"quba_trust_pickle": "true"})).request.trust_pickle
+
+
+def test_a_former_key_of_the_ini_file() -> None:
+    with pytest.raises(OptionError) as caught:
+        options_of(config(ini={"quba_preparation": "p.yaml"}))
+    assert str(caught.value) == (
+        "/project/pytest.ini: quba_preparation: got 'p.yaml'. The key is now quba_preprocessing: rename it."
+    )
 
 
 def test_the_device() -> None:

@@ -10,10 +10,9 @@ from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurab
 from quba_check.dimensions import registry
 from quba_check.errors import DimensionError
 from quba_check.records.conversion import measurements_of, outcome_of, row_of
-from quba_check.records.measurement import NotMeasuredRow, StoppedRow, UnmeasurableRow
+from quba_check.records.measurement import NotMeasuredRow, UnmeasurableRow
 
 SUITE = SuiteFacts("imagenet", 1000, (), (), {})
-STOPPED = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
 
 
 def curve(middle, error):
@@ -35,8 +34,8 @@ MEASURED = Measurement(
 )
 
 
-def accuracy_row(outcome, stopped=None):
-    return row_of(outcome, registry["accuracy"], SUITE, stopped)
+def accuracy_row(outcome):
+    return row_of(outcome, registry["accuracy"], SUITE)
 
 
 def test_row_of_a_measurement():
@@ -68,7 +67,6 @@ def test_row_of_a_measurement():
             }
         },
         "notes": ("a remark",),
-        "stopped": None,
         "masked": (),
         "tables": {"classes": {"columns": ("class", "images"), "rows": (("<b>", 3),), "note": "two"}},
         "slices": {},
@@ -97,14 +95,9 @@ def test_an_outcome_read_again_is_the_same(outcome):
     assert outcome_of("accuracy", accuracy_row(outcome)) == outcome
 
 
-def test_a_row_without_a_value_over_all_images_is_no_measurement():
+def test_a_row_without_a_value_is_no_measurement():
     assert outcome_of("accuracy", NotMeasuredRow(not_measured=True)) == Unmeasurable(
         "accuracy", "the run did not measure it"
-    )
-    assert outcome_of("accuracy", accuracy_row(MEASURED, STOPPED)) == Unmeasurable(
-        "accuracy",
-        "its value over all images is not known: stopped early after 256 of 3,000 images: the full run would "
-        "pass (α = 0.025)",
     )
 
 
@@ -120,7 +113,6 @@ def test_a_dimension_of_ones_own_with_numbers_that_no_record_keeps():
 def test_values_are_of_measured_dimensions():
     rows = {
         "accuracy": accuracy_row(MEASURED),
-        "class_balance": accuracy_row(MEASURED, STOPPED),
         "object_focus": UnmeasurableRow(unmeasurable="no set 'mixed_same'"),
         "shape_bias": NotMeasuredRow(not_measured=True),
     }

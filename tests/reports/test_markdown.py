@@ -75,14 +75,6 @@ def test_a_failed_run_exactly() -> None:
     [
         (row(limit=0.95, confidence=0.99), ["`>= 0.95`", "`0.900`", "`0.874..0.926`", "**short by 0.050**"]),
         (
-            row(
-                limit=0.89,
-                stopped={"images": 100, "of": 1000, "passes": False, "alpha": 0.01},
-                message="accuracy 0.900 is below 0.890",
-            ),
-            ["`>= 0.89`", "`0.900`", "`0.880..0.920`", "**predicted for all images**"],
-        ),
-        (
             row("calibration_error", 0.03, bound="max"),
             ["`<= 0.03`", "`0.0312`", "`0.0234..0.0390`", "**over by 0.0012**"],
         ),

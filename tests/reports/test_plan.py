@@ -25,34 +25,31 @@ VIT = ModelPlan("vit", "released", "cpu", (CLEAN_WORK,), 2)
 
 
 def test_two_lines_before_a_run() -> None:
-    assert plan_lines(RunPlan([RESNET], "photos", False), 250) == [
+    assert plan_lines(RunPlan([RESNET], "photos"), 250) == [
         "plan: 6 views, 6,000 images (2,500 in the store), 140 kB to store",
         "at most 14,500 forward and 11,000 backward passes, about 4 min on cpu",
     ]
 
 
 def test_lines_without_attacks_and_without_a_known_time() -> None:
-    plan = RunPlan([replace(RESNET, views=(planned(CLEAN, 1000, 1000),))], "photos", False)
+    plan = RunPlan([replace(RESNET, views=(planned(CLEAN, 1000, 1000),))], "photos")
     assert plan_lines(plan, None) == [
         "plan: 1 view, 1,000 images, 40 kB to store",
         "1,000 forward passes, time on cpu not known yet",
     ]
-    assert plan_lines(replace(plan, stops_early=True), None)[1].startswith("at most 1,000 forward passes")
 
 
 def test_lines_of_a_run_that_predicts_nothing() -> None:
     stored = replace(RESNET, views=(CLEAN_WORK,))
-    assert plan_lines(RunPlan([stored], "photos", False), None) == [
+    assert plan_lines(RunPlan([stored], "photos"), None) == [
         "plan: 1 view, 1,000 images",
         "all predictions are in the store",
     ]
-    assert plan_lines(RunPlan([replace(RESNET, views=())], "photos", False), None) == [
-        "plan: nothing to predict"
-    ]
+    assert plan_lines(RunPlan([replace(RESNET, views=())], "photos"), None) == ["plan: nothing to predict"]
 
 
 def test_the_table_of_two_models() -> None:
-    table = plan_table(RunPlan([RESNET, VIT], "photos", True))
+    table = plan_table(RunPlan([RESNET, VIT], "photos"))
     assert table.splitlines() == [
         "resnet on photos, protocol standard, cpu",
         "view                   images  from       in store  forward  backward  to store",
@@ -70,6 +67,5 @@ def test_the_table_of_two_models() -> None:
         "plan: 7 views, 7,000 images (3,500 in the store), 140 kB to store",
         "at most 14,500 forward and 11,000 backward passes, time on cpu not known yet",
         "PGD takes at most these passes: images that it fools leave early.",
-        "--quba-early-stop: a set is left as soon as its verdict is known.",
         "Nothing was run, and no record was written.",
     ]

@@ -6,7 +6,6 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -172,15 +171,6 @@ def test_a_limit_draws_whole_groups(tmp_path: Path) -> None:
         assert all(drawn.count(name) == GROUPS.count(name or "") for name in drawn)
         assert 1 <= len(drawn) <= max(limit, 2)
         assert suite.counts([CLEAN])["clean"].groups == len({*drawn})
-
-
-def test_early_stopping_takes_the_images_of_a_group_one_after_another() -> None:
-    names = [f"g{number % 700}" for number in range(2100)]
-    order = [names[position] for position in SubsetSampler(shuffled=True).positions([0] * 2100, names)]
-    changes = sum(one != other for one, other in pairwise(order))
-    assert changes == 699
-    assert order[:3] == [order[0]] * 3
-    assert order[0] != "g0"
 
 
 def test_an_expression_that_tries_too_many_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,18 +73,3 @@ def test_one_condition_an_image_tells_nearly_what_all_tell() -> None:
     ]
     assert np.sqrt(np.mean(np.square(errors))) < 0.0025 * np.sqrt(50_000 / n)
     assert abs(np.mean(errors)) < 0.001
-
-
-def test_a_set_that_may_be_stopped_early_is_in_random_order() -> None:
-    labels = np.repeat(np.arange(10), 300).tolist()
-    orders = [
-        SubsetSampler(limit, seed, shuffled=True).positions(labels)
-        for limit, seed in ((None, 0), (None, 1), (2500, 0))
-    ]
-    for positions, limit, seed in zip(orders, (None, None, 2500), (0, 1, 0), strict=True):
-        np.testing.assert_array_equal(np.sort(positions), SubsetSampler(limit, seed).positions(labels))
-        # The order is unrelated to the position in the set and to the class.
-        assert abs(np.corrcoef(np.arange(len(positions)), positions)[0, 1]) < 0.06
-    assert (orders[0] != orders[1]).mean() > 0.99
-    small = labels[:1999]
-    np.testing.assert_array_equal(SubsetSampler(shuffled=True).positions(small), WHOLE.positions(small))

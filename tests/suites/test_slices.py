@@ -131,7 +131,7 @@ def test_properties_are_those_of_the_image(tmp_path):
     (tmp_path / "val.csv").write_text("path,label\n0.png,cat\n1.png,dog\n")
     for number, side in enumerate((4, 200)):
         Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(tmp_path / f"{number}.png")
-    suite = open_suite(tmp_path, SubsetSampler(shuffled=True))
+    suite = open_suite(tmp_path, SubsetSampler())
     size = ViewSlices(suite, ContentDigests(tmp_path / "digests.sqlite")).of(CLEAN)["size"]
     assert [size.names[number] for number in size.numbers] == ["size=<64", "size=128..256"]
 

@@ -143,16 +143,7 @@ def test_errors_are_scaled_by_the_images_of_their_own_sets():
     assert one.error == pytest.approx(0.02 * math.sqrt(2))
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"n": 1},
-        {"n": 0},
-        {"n": None},
-        {"stopped": {"images": 256, "of": 3000, "passes": True, "alpha": 0.025}},
-        {"masked": ["FGSM helps the model"]},
-    ],
-)
+@pytest.mark.parametrize("changed", [{"n": 1}, {"n": 0}, {"n": None}, {"masked": ["FGSM helps the model"]}])
 def test_a_value_that_knows_no_error(changed):
     rows = {
         "accuracy": quantity(0.9, 0.01, "fraction", parts={}) | changed,

@@ -10,7 +10,6 @@ from support.tuned import quantity, record
 from quba_check.core.confidence import SCORES
 from quba_check.dimensions import registry
 from quba_check.grading.published import models_by_name, published_population
-from quba_check.records.measurement import StoppedRow
 from quba_check.tuning.suggested_limits import (
     SuggestedLimit,
     dimensions_without_effect,
@@ -18,7 +17,6 @@ from quba_check.tuning.suggested_limits import (
     percentile_limits,
     published_limits,
     suggest_limits,
-    unmeasured_dimensions,
 )
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
@@ -57,20 +55,6 @@ def test_the_same_model_seldom_misses_its_limits_on_other_images(images: int) ->
         limits = suggest_limits({"a.json": record(measurements={"accuracy": row})}, 1.645)
         missed += second < limits["accuracy"].limit
     assert 0 < missed <= binom.ppf(0.999, draws, norm.cdf(-1.645 / math.sqrt(2)))
-
-
-def test_a_value_of_some_images_supports_no_limit():
-    run = record()
-    stopped = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
-    rows = {
-        **run.measurements,
-        "accuracy": run.measurements["accuracy"].model_copy(update={"stopped": stopped}),
-    }
-    stopped_run = record(measurements=rows)
-    assert "accuracy" not in suggest_limits({"a.json": stopped_run}, 1.645)
-    assert "accuracy" in unmeasured_dimensions({"a.json": stopped_run, "b.json": run})
-    assert "shape_bias" in unmeasured_dimensions({"b.json": run})
-    assert "accuracy" not in unmeasured_dimensions({"b.json": run})
 
 
 def test_a_masked_value_supports_no_limit():

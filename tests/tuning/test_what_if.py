@@ -7,7 +7,6 @@ from support.tuned import quantity, record, thresholds
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import ThresholdError
-from quba_check.records.measurement import StoppedRow
 from quba_check.records.per_image import PerImage
 from quba_check.tuning.what_if import what_if
 from quba_check.verdicts.explanation import explanation
@@ -38,19 +37,6 @@ def test_what_the_run_did_not_measure():
     (verdict,) = found.verdicts
     assert (verdict.outcome, verdict.reason) == ("unmeasurable", "the run did not measure it")
     assert found.record.overall_verdict == "fail"
-
-
-def test_a_value_of_some_images_is_not_judged_by_another_bound():
-    rows = dict(record().measurements)
-    stopped = StoppedRow(images=256, of=3000, passes=True, alpha=0.025)
-    rows["accuracy"] = rows["accuracy"].model_copy(update={"stopped": stopped})
-    found = judged("dimensions: {accuracy: {min: 0.1}}", record(measurements=rows))
-    (verdict,) = found.verdicts
-    assert (verdict.outcome, verdict.reason) == (
-        "unmeasurable",
-        "its value over all images is not known: stopped early after 256 of 3,000 images: the full run would "
-        "pass (α = 0.025)",
-    )
 
 
 def test_no_grade_with_missing_dimensions():

@@ -13,9 +13,8 @@ from quba_check.core.drop import Drop
 from quba_check.core.grade import LETTERS
 from quba_check.core.measurement import Unmeasurable
 from quba_check.demands.policy import Policy
-from quba_check.records.measurement import StoppedRow
 from quba_check.records.verdict import Waiver
-from quba_check.verdicts import judge, judge_stopped, p_value
+from quba_check.verdicts import judge, p_value
 from quba_check.verdicts.explanation import explanation
 
 
@@ -106,15 +105,6 @@ def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
 def test_a_drop_of_a_masked_value_is_no_evidence():
     drop = Drop(-0.1, "ratio", 9, None, 0.5, 0.6, "old.json", paired=False, masked=SIGNS)
     assert judge(replace(CORRUPTION, bound="max_drop"), drop).reason == REASON
-
-
-@pytest.mark.parametrize(("passes", "allowed", "outcome"), [
-    (True, False, "fail"), (True, True, "pass"), (False, True, "fail"),
-])  # fmt: skip
-def test_a_stopped_masked_value(passes, allowed, outcome):
-    stopped = StoppedRow(images=256, of=3000, passes=passes, alpha=0.025)
-    evidence = replace(corruption(0.6), masked=SIGNS)
-    assert judge_stopped(replace(CORRUPTION, allow_masked=allowed), evidence, stopped).outcome == outcome
 
 
 def test_a_score_without_letter_is_not_judged():

@@ -34,7 +34,6 @@ def test_rows():
         "within_noise": False,
         "policy": "point",
         "confidence": 0.95,
-        "stopped": None,
         "judged": None,
         "note": "",
         "waiver": None,

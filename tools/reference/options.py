@@ -22,7 +22,6 @@ PAGES: Mapping[str, str] = {
     "--quba-protocol": "[protocols](dimensions.md#which-protocols-are-there)",
     "--quba-precision": "[settings](speed.md#which-settings-does-a-pass-take)",
     "--quba-compile": "[settings](speed.md#which-settings-does-a-pass-take)",
-    "--quba-early-stop": "[early stopping](speed.md#how-does-early-stopping-decide)",
     "--quba-classes": "[the table](result.md#how-well-is-each-class-recognised)",
     "--quba-limit": "[limits](speed.md#which-images-does-a-limit-choose)",
     "--quba-model-version": "[a server](models.md#how-do-i-judge-a-model-behind-a-server)",
@@ -121,14 +120,13 @@ def _pytest_options() -> str:
     rows = []
     for option in OPTIONS:
         flag = option.flag + (f"={option.metavar}" if option.metavar else "")
-        older = f"; older name: {code(option.alias)}" if option.alias else ""
         link = f"; see {PAGES[option.flag]}" if option.flag in PAGES else ""
-        rows.append(f"- {code(flag)}: {_as_markdown(option.help)}{older}{link}")
+        rows.append(f"- {code(flag)}: {_as_markdown(option.help)}{link}")
     return "\n".join(rows)
 
 
 def _command_section(name: str, command: click.Command) -> str:
-    gate = {flag for option in OPTIONS for flag in (option.flag, option.alias) if flag}
+    gate = {option.flag for option in OPTIONS}
     options = [
         _option_line(option)
         for option in command.params
