@@ -45,7 +45,6 @@ UNMEASURED = ("acceptance/", "fuzz/")
 """Long runs of everything. Coverage is measured in the tests of single modules: it shows what has none."""
 SLOW = (
     "acceptance/test_demo",
-    "acceptance/test_fleet",
     "acceptance/test_interruptions",
     "acceptance/test_published_values",
     "acceptance/test_ray_",
@@ -63,8 +62,6 @@ SLOW = (
     "real/",
 )
 """Paths of slow tests. Single ones in other files have the marker themselves."""
-LAST = "test_openvino.py"
-"""File that runs last: an interrupt that a test sends to its process after it is a segmentation fault."""
 SERVERS = {"s3", "s3_of_session"}
 """Fixtures that start a server. Tests that use one are slow."""
 SEED = os.environ.get("QUBA_TEST_SEED", "")
@@ -91,7 +88,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
     if SEED:
         items.sort(key=lambda item: (drawn(item.path), drawn(item.nodeid)))
-    items.sort(key=lambda item: item.path.name == LAST)
 
 
 def drawn(name: object) -> bytes:

@@ -49,8 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {*JUDGING, "engine", "gate", "study", "tuning"},
     "page": {*JUDGING, "reports", "study"},
     "exports": {*VALUES, "reports"},
-    "fleet": {*VALUES, "demands", "gate", "models", "reports"},
-    "cli": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING, "fleet", "tuning"},
+    "cli": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING, "tuning"},
     "pytest_plugin": {*PREDICTING, *JUDGING, "doctor", "evaluation", "gate", *SHOWING},
     "__main__": {"cli"},
 }

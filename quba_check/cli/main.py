@@ -53,7 +53,6 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Data and machines": {
         "suite": "describe or check a data folder, or add sets",
         "store": "list, check or prune stored predictions",
-        "fleet": "judge the models of a list, several at once",
     },
 }
 """Name and purpose of each command, by section of `quba-check --help`."""

@@ -62,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, demo_suite: Suite) -> Path
         Image.fromarray(mask).save(target)
     (folder / "pytest.ini").write_text("[pytest]\nquba_thresholds = release.yaml\n", encoding="utf-8")
     write_slices(folder / "my_model.json", folder / "demo.json")
-    write_fleet(folder / "runs", folder / "demo.json")
+    write_records(folder / "runs", folder / "demo.json")
     predict(open_store(link_demo_images(folder / "store", demo_suite)), "demo", "clean", "sketch")
     return folder
 
@@ -77,7 +77,7 @@ def write_slices(path: Path, origin: Path) -> None:
     path.write_text(changed.to_json(), encoding="utf-8")
 
 
-def write_fleet(folder: Path, origin: Path) -> None:
+def write_records(folder: Path, origin: Path) -> None:
     """Ten records of different models, with values in steps of 2 %."""
     record = read_record(origin)
     folder.mkdir()
@@ -93,8 +93,8 @@ def write_fleet(folder: Path, origin: Path) -> None:
         (folder / f"{number}.json").write_text(changed.to_json(), encoding="utf-8")
 
 
-SLOW = ("doctor", "fleet")
-"""Their examples examine and judge the demo."""
+SLOW = ("doctor",)
+"""Its example examines the demo."""
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,6 @@ COMMANDS = {
 NOT_RUN = {
     "init": "reads names of folders only",
     "doctor": "see test_whole_runs",
-    "fleet": "see tests/fleet",
     "show": "shows the published table",
     "reproduce": "takes models of the published table",
     "schema": "prints a constant",

@@ -31,6 +31,29 @@ def test_the_demo_of_the_readme(tmp_path: Path, store: Path) -> None:
     follow([Step("run", "pytest --model=demo"), Step("prints", shown)], tmp_path / "project", store)
 
 
+def test_the_recipe_for_a_list_of_models(tmp_path: Path, store: Path) -> None:
+    models, judge, *show = steps("many-machines.md", some=True)
+    follow([models, judge], tmp_path, store)
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "records").iterdir()}
+    assert sorted(path.name for path in files) == [
+        f"{name}.{suffix}" for name in ("demo", "textured") for suffix in ("json", "log", "npz")
+    ]
+    predictions = {*(store / "predictions").rglob("*")}
+
+    broken = Step(judge.role, f"echo broken no.pt >>models.txt\n{judge.text}")
+    follow([broken, *show], tmp_path, store)
+    log = tmp_path / "records/broken.log"
+    assert "no.pt" in log.read_text(encoding="utf-8")
+    assert {*(tmp_path / "records").iterdir()} == {*files, log}
+    assert {path: path.stat().st_mtime_ns for path in files} == files, (
+        "a process of a judged model was started"
+    )
+    assert {*(store / "predictions").rglob("*")} == predictions
+    for name in ("models.html", "models.csv"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert {"demo", "demo-textured"} <= set(re.findall(r"[\w-]+", text))
+
+
 def test_the_recipe_for_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mlflow")
     from mlflow.tracking import MlflowClient

@@ -31,13 +31,13 @@ class Step:
     text: str
 
 
-def steps(name: str) -> list[Step]:
-    """The blocks of a page, all of which have a role."""
+def steps(name: str, *, some: bool = False) -> list[Step]:
+    """The blocks of a page with a role, which all have, or only some of them."""
     text = (DOCS / name).read_text(encoding="utf-8")
     blocks = list(BLOCK.finditer(text))
     without_role = [block["text"] for block in blocks if block["role"] is None]
-    assert not without_role, without_role
-    return [Step(block["role"], block["text"]) for block in blocks]
+    assert some or not without_role, without_role
+    return [Step(block["role"], block["text"]) for block in blocks if block["role"]]
 
 
 def follow(guide: list[Step], folder: Path, store: Path) -> None:

@@ -70,7 +70,6 @@ PAGES: Mapping[str, str] = {
     "store list": "[its content](store.md#what-is-in-the-store)",
     "store verify": "[checksums](store.md#is-the-store-intact)",
     "store prune": "[space](store.md#how-do-i-free-space)",
-    "fleet": "[fleets](many-machines.md#how-do-i-judge-a-list-of-models)",
 }
 """The page on each option of pytest and each command."""
 

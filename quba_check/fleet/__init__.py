@@ -1,1 +1,0 @@
-"""Many models, each judged by its own pytest process."""
