@@ -1,6 +1,6 @@
-"""`python -m benchmarks [--released PATH] [--markdown FILE] [ROW…]`: rows of two pages.
+"""`python -m benchmarks [--released PATH] [--markdown FILE] [ROW…]`: rows of docs/performance.md and others.
 
-Without names the rows of docs/performance.md are measured, with PATH in about 20 minutes on two idle cores.
+Without names those of the page are measured, with PATH in about 20 minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -25,11 +25,9 @@ from benchmarks import (  # noqa: E402
     gpu,
     layout,
     machine,
-    plan_check,
     protocol,
     reader,
     released,
-    stages,
     start,
     storage,
 )
@@ -49,13 +47,7 @@ ROWS: dict[str, Callable[[Work], list[Row]]] = {
     "protocol": protocol.rows,
 }
 """Rows of docs/performance.md by name, in the order of measuring."""
-SCALE_ROWS: dict[str, Callable[[Work], list[Row]]] = {
-    "stages": stages.rows,
-    "plan": plan_check.rows,
-    "executors": executors.rows,
-}
-"""Rows of costs for `plan_scale` by name."""
-ALL_ROWS: dict[str, Callable[[Work], Iterable[Row]]] = {**ROWS, **SCALE_ROWS, "gpu": gpu.rows}
+ALL_ROWS: dict[str, Callable[[Work], Iterable[Row]]] = {**ROWS, "executors": executors.rows, "gpu": gpu.rows}
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end: python -m benchmarks -->"
 
 
@@ -85,7 +77,7 @@ def main() -> None:
 def parsed_options() -> argparse.Namespace:
     """Return the options; end with a message if one cannot be used."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    names = f"{', '.join(ROWS)} (the default); {', '.join(SCALE_ROWS)}, for plan_scale; gpu"
+    names = f"{', '.join(ROWS)} (the default); executors; gpu"
     parser.add_argument("rows", nargs="*", metavar="ROW", help=names)
     parser.add_argument(
         "--released", type=Path, metavar="PATH", help="a checkout of github.com/visinf/beyond-accuracy"

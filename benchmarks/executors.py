@@ -41,12 +41,10 @@ class Times:
     Attributes:
         first: until the first shard is stored.
         shard: of each further shard.
-        driver: CPU time of this process for each further shard.
     """
 
     first: float
     shard: float
-    driver: float
 
 
 def rows(work: Work) -> list[Row]:
@@ -66,11 +64,9 @@ def rows(work: Work) -> list[Row]:
     started = f"until the first shard is stored, {ours[0].first:.1f} s; in this process {least:.1f} s"
     shard, alone = (1e3 * median(times.shard for times in side) for side in (ours, inline))
     took = f"{shard:.1f} ms, in this process {alone:.1f} ms; one worker, {SHARDS} shards of a linear model"
-    driver = 1e3 * median(times.driver for times in ours)
     return [
         Row.at_most(titles[0], ours[0].first - least, "s", started, MOST_START),
         Row.at_most(titles[1], shard - alone, "ms", took, MOST_OVERHEAD),
-        Row("cost --shard-ms, executor ray", f"{driver:.1f} ms", "CPU of the driver for a shard"),
     ]
 
 
@@ -97,7 +93,6 @@ def run(work: Work, suite: Path, pool: RayPool | None) -> Times:
     )
     begin = time.perf_counter()
     evaluation.engine.first_predictions()
-    first, cpu = time.perf_counter(), time.process_time()
+    first = time.perf_counter()
     evaluation.engine.predictions([CLEAN])
-    end = time.perf_counter()
-    return Times(first - begin, (end - first) / SHARDS, (time.process_time() - cpu) / SHARDS)
+    return Times(first - begin, (time.perf_counter() - first) / SHARDS)

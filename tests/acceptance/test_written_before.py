@@ -51,6 +51,8 @@ def test_a_record_is_a_baseline(judge_cold: Judge) -> None:
     assert [key for key in new if key in old] == list(old)
     assert list(new["measurements"]) == list(old["measurements"])
     for name, row in old["measurements"].items():
-        assert [key for key in new["measurements"][name] if key in row] == [key for key in row if key != "stopped"]
+        assert [key for key in new["measurements"][name] if key in row] == [
+            key for key in row if key != "stopped"
+        ]
     with np.load(OLD / "record.npz") as before, np.load(folder / "new.npz") as after:
         assert set(after.files) >= set(before.files)
