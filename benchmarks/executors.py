@@ -18,6 +18,7 @@ from quba_check import Evaluation, LoadRequest, RunSettings
 from quba_check.core.view import CLEAN
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.pool import RayPool
+from quba_check.executors.settings import RaySettings
 from quba_check.storage.store import SHARD_SIZE
 
 SHARDS = 64
@@ -56,7 +57,7 @@ def rows(work: Work) -> list[Row]:
         return [Row.unmeasured(title, reason, goal) for title, goal in zip(titles, goals, strict=True)]
     suite = write_suite(work.new_folder())
     run(work, suite, None)
-    with closing(RayPool(ExecutorChoice("ray", workers=1))) as pool:
+    with closing(RayPool(ExecutorChoice("ray"), RaySettings(workers=1))) as pool:
         ours, inline = zip(
             *((run(work, suite, pool), run(work, suite, None)) for _ in range(REPETITIONS)), strict=True
         )

@@ -19,12 +19,10 @@ class ExecutorChoice:
     Attributes:
         kind: `inline` is this process.
         address: of a Ray cluster; empty for the default.
-        workers: largest number of workers; None for one per GPU or core.
     """
 
     kind: Literal["inline", "ray"] = "inline"
     address: str = ""
-    workers: int | None = None
 
 
 INLINE = ExecutorChoice()
@@ -37,7 +35,7 @@ def parse_executor(text: str) -> ExecutorChoice:
         OptionError: it is not one of `FORMS`.
 
     >>> parse_executor("ray:auto")
-    ExecutorChoice(kind='ray', address='auto', workers=None)
+    ExecutorChoice(kind='ray', address='auto')
     """
     kind, colon, address = text.partition(":")
     if kind == "inline" and not colon:

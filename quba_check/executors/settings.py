@@ -15,6 +15,9 @@ from quba_check.strict_yaml.schema import SchemaVersion
 class RaySettings(Strict):
     """Settings of Ray's workers."""
 
+    workers: int | None = Field(
+        default=None, gt=0, description="Number of workers; by default one for each GPU, else for each core."
+    )
     cpus_per_worker: float | None = Field(
         default=None, gt=0, description="Cores that Ray reserves for a worker."
     )

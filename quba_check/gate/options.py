@@ -156,15 +156,9 @@ OPTIONS = (
         parse_executor_choice,
     ),
     Option(
-        "--quba-executor-workers",
-        "N",
-        "most workers of an executor (default: one per GPU, else one per core)",
-        whole_number(1),
-    ),
-    Option(
         "--quba-executor-settings",
         "FILE.yaml",
-        "resources and environment of an executor's workers",
+        "number, resources and environment of an executor's workers",
         parse_path,
     ),
     Option(
@@ -220,7 +214,6 @@ OPTIONS = (
 
 NEEDED = {
     "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
-    "executor_workers": ("executor", "which starts them", "--quba-executor=ray"),
     "executor_settings": ("executor", "which reads it", "--quba-executor=ray"),
 }
 """By the field of an option: the option that it needs, that option's role, and how to add it."""
@@ -252,7 +245,6 @@ class Options:
     store: str | Path | None = None
     cache_gb: float = 8.0
     executor: ExecutorChoice = INLINE
-    executor_workers: int | None = None
     executor_settings: Path | None = None
     plan: bool = False
     report: Path | None = None

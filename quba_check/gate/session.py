@@ -342,7 +342,7 @@ class GateSession:
     @cached_property
     def worker_pool(self) -> RayPool | None:
         """The workers of `--quba-executor`; None for this process."""
-        choice = replace(self.options.executor, workers=self.options.executor_workers)
+        choice = self.options.executor
         if choice.kind == "inline":
             return None
         from quba_check.executors.ray.pool import RayPool

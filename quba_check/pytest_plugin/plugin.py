@@ -203,7 +203,7 @@ def _checked_options(config: pytest.Config) -> Options:
     if options.executor.kind != "inline" and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError(
             f"--quba-executor: got '{options.executor.kind}' together with -n, which starts processes that "
-            "predict too. Leave -n out; --quba-executor-workers N sets the number of workers."
+            "predict too. Leave -n out; 'workers' in the file of --quba-executor-settings sets their number."
         )
     return options
 

@@ -141,9 +141,9 @@ def test_auto_is_a_batch_size() -> None:
             "Add --quba-html FILE.html.",
         ),
         (
-            "quba_executor_workers",
-            "2",
-            "--quba-executor-workers: got 2 without --quba-executor, which starts them. "
+            "quba_executor_settings",
+            "ray.yaml",
+            "--quba-executor-settings: got ray.yaml without --quba-executor, which reads it. "
             "Add --quba-executor=ray.",
         ),
     ],

@@ -96,7 +96,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
 
 
 def resources(
-    nodes: Sequence[Mapping[str, Any]], settings: RaySettings, workers: int | None, *, use_gpus: bool
+    nodes: Sequence[Mapping[str, Any]], settings: RaySettings, *, use_gpus: bool
 ) -> WorkerResources:
     """Return the resources of each worker.
 
@@ -104,8 +104,7 @@ def resources(
 
     Args:
         nodes: the machines, as `ray.nodes()` lists them.
-        settings: resources as set by the user.
-        workers: number of workers as set by the user.
+        settings: resources and number of workers as set by the user.
         use_gpus: the model runs on a GPU if there is one.
     """
     alive = [node["Resources"] for node in nodes if node["Alive"]]
@@ -121,7 +120,7 @@ def resources(
     else:
         cores = cpus
         count = sum(int(node.get("CPU", 0) / cpus) for node in alive)
-    return WorkerResources(cpus, gpus, max(1, int(cores)), workers or max(1, count))
+    return WorkerResources(cpus, gpus, max(1, int(cores)), settings.workers or max(1, count))
 
 
 def _check_port(address: str, where: str) -> None:

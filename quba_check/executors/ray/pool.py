@@ -148,7 +148,7 @@ class RayPool:
         """Connect to the cluster, and choose the number and resources of workers."""
         environment = self._settings.runtime_env
         self._ray, self._is_ours = connect(self._choice.address, environment)
-        wanted = resources(self._ray.nodes(), self._settings, self._choice.workers, use_gpus=use_gpus)
+        wanted = resources(self._ray.nodes(), self._settings, use_gpus=use_gpus)
         options: dict[str, Any] = {
             "num_cpus": wanted.cpus,
             "num_gpus": wanted.gpus,

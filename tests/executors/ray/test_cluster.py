@@ -21,29 +21,29 @@ def node(alive: bool = True, **resources: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "settings", "workers", "expected"),
+    ("nodes", "settings", "expected"),
     [
-        ([node(CPU=4), node(CPU=2), node(alive=False, CPU=8)], {}, None, WorkerResources(1, 0, 1, 6)),
-        ([node(CPU=4), node(CPU=3)], {"cpus_per_worker": 2}, None, WorkerResources(2, 0, 2, 3)),
-        ([node(CPU=4)], {}, 3, WorkerResources(1, 0, 1, 3)),
-        ([node(CPU=16, GPU=2), node(CPU=64)], {}, None, WorkerResources(1, 1, 8, 2)),
-        ([node(CPU=16, GPU=2), node(CPU=8, GPU=4)], {}, None, WorkerResources(1, 1, 2, 6)),
-        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 0.5}, None, WorkerResources(1, 0.5, 4, 4)),
-        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 2}, None, WorkerResources(1, 2, 16, 1)),
-        ([node(CPU=16, GPU=2)], {"cpus_per_worker": 6}, None, WorkerResources(6, 1, 6, 2)),
-        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 0}, None, WorkerResources(1, 0, 1, 16)),
-        ([node()], {}, None, WorkerResources(1, 0, 1, 1)),
-        ([node(CPU=4)], {"gpus_per_worker": 1}, None, WorkerResources(1, 1, 1, 1)),
+        ([node(CPU=4), node(CPU=2), node(alive=False, CPU=8)], {}, WorkerResources(1, 0, 1, 6)),
+        ([node(CPU=4), node(CPU=3)], {"cpus_per_worker": 2}, WorkerResources(2, 0, 2, 3)),
+        ([node(CPU=4)], {"workers": 3}, WorkerResources(1, 0, 1, 3)),
+        ([node(CPU=16, GPU=2), node(CPU=64)], {}, WorkerResources(1, 1, 8, 2)),
+        ([node(CPU=16, GPU=2), node(CPU=8, GPU=4)], {}, WorkerResources(1, 1, 2, 6)),
+        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 0.5}, WorkerResources(1, 0.5, 4, 4)),
+        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 2}, WorkerResources(1, 2, 16, 1)),
+        ([node(CPU=16, GPU=2)], {"cpus_per_worker": 6}, WorkerResources(6, 1, 6, 2)),
+        ([node(CPU=16, GPU=2)], {"gpus_per_worker": 0}, WorkerResources(1, 0, 1, 16)),
+        ([node()], {}, WorkerResources(1, 0, 1, 1)),
+        ([node(CPU=4)], {"gpus_per_worker": 1}, WorkerResources(1, 1, 1, 1)),
     ],
 )
 def test_one_worker_for_each_gpu_else_for_each_core(
-    nodes: list[dict[str, Any]], settings: dict[str, float], workers: int | None, expected: WorkerResources
+    nodes: list[dict[str, Any]], settings: dict[str, float], expected: WorkerResources
 ) -> None:
-    assert resources(nodes, RaySettings(**settings), workers, use_gpus=True) == expected
+    assert resources(nodes, RaySettings(**settings), use_gpus=True) == expected
 
 
 def test_a_model_on_the_cpu_takes_no_gpu() -> None:
-    assert resources([node(CPU=4, GPU=1)], RaySettings(), None, use_gpus=False) == WorkerResources(1, 0, 1, 4)
+    assert resources([node(CPU=4, GPU=1)], RaySettings(), use_gpus=False) == WorkerResources(1, 0, 1, 4)
 
 
 def test_resources_in_words() -> None:
