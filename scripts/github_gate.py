@@ -113,7 +113,7 @@ def main() -> int:
     # A refused run wrote none; the file can be its baseline.
     records = [] if code == USAGE_ERROR else written_records(record, start - 1)
     if records:
-        run_command("annotations", *map(str, records), "--format", "github")
+        run_command("report", *map(str, records), "--to", "github")
         # A model can end the process with any code; the records cannot be missing or incomplete then.
         models = [f"--model={model}" for model in lines(inputs["model"])]
         verdict = run_command("verdict", *map(str, records), *models, f"--since={int(start)}")

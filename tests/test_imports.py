@@ -30,7 +30,7 @@ def loaded(code: str, *names: str) -> list[str]:
 
 def test_light_starts_load_nothing_large() -> None:
     code = "import quba_check, quba_check.pytest_plugin.plugin\nfrom quba_check.cli.main import main\n"
-    assert loaded(code + "main(['--help'])", *LARGE) == []
+    assert loaded(f"{code}main(['--help'])\nmain(['published', '--help'])", *LARGE) == []
 
 
 def test_the_python_api_loads_what_a_plain_model_needs() -> None:
@@ -68,12 +68,12 @@ def test_the_doctor_and_models_of_no_timm_architecture_load_no_timm(kind: str, t
 def test_modules_of_a_run_and_commands_on_stored_values_load_no_model_library() -> None:
     names = ("gate.session", "models.request", "models.specs", "suites.suite")
     commands = (
-        ["rank"],
-        ["show", "EVA02-b-21k"],
-        ["study"],
-        ["recommend", "mobile"],
-        ["explain", "--help"],
-        ["population", "--help"],
+        ["published", "rank"],
+        ["published", "show", "EVA02-b-21k"],
+        ["published", "study"],
+        ["published", "recommend", "mobile"],
+        ["published", "population", "--help"],
+        ["report", "--help"],
     )
     code = "from quba_check.cli.main import main\n"
     code += "\n".join(f"import quba_check.{name}" for name in names)

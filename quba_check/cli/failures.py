@@ -1,4 +1,4 @@
-"""`quba-check failures`: the misclassified clean images of a stored run, or those lost against another."""
+"""`quba-check failures`: the misclassified clean images of a stored run, or its worst slices."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, read_run, write_output
-from quba_check.cli.parser import COUNT, INPUT, OUTPUT, file_option, store_option
+from quba_check.cli.parser import COUNT, INPUT, OUTPUT, check_read, file_option, store_option
 from quba_check.comparison.misclassified import Failure, failures_csv
 from quba_check.comparison.misclassified import failures as failures_of
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.facts import short_class_names
 from quba_check.errors import OptionError
 from quba_check.messages import allowed_names, one_line
+from quba_check.records.files import read_record
+from quba_check.reports.slices import LEAST_IMAGES, slices_text
 from quba_check.reports.tables import shorten, table_text, terminal_width
 
 LIMIT = 20
@@ -24,6 +26,9 @@ STDOUT = Path("-")
 HEADINGS = ("index", "loss", "confidence", "label", "predicted", "path")
 WIDEST = 120
 LONGEST_CLASS = 14
+OF_IMAGES = ("baseline", "output", "slice_name", "limit", "store")
+OF_SLICES = ("dimension", "least")
+"""Parameters of the lists of images and of slices."""
 
 
 @click.command("failures", epilog="Example: quba-check failures textured.json --baseline demo.json")
@@ -38,21 +43,40 @@ LONGEST_CLASS = 14
 )
 @click.option("--slice", "slice_name", metavar="NAME", help="only images of a slice, such as lighting=night")
 @click.option("--limit", type=COUNT, metavar="N", help=f"images in the table (default: {LIMIT})")
+@click.option("--slices", is_flag=True, help="list the slices, each compared with all other images, instead")
+@click.option("--dimension", default="accuracy", metavar="NAME", help="of the slices (default: accuracy)")
+@click.option(
+    "--least",
+    type=COUNT,
+    default=LEAST_IMAGES,
+    metavar="N",
+    help=f"images of a slice (default: {LEAST_IMAGES})",
+)
 @store_option
+@click.pass_context
 def failures(
+    context: click.Context,
     record: Path,
     baseline: Path | None,
     output: Path | None,
     slice_name: str | None,
     limit: int | None,
+    slices: bool,
+    dimension: str,
+    least: int,
     store: str | Path | None,
 ) -> None:
-    """List the clean images that a stored run got wrong, highest loss first."""
-    if output is not None and limit is not None:
-        raise OptionError(
-            f"quba-check failures: --limit: got {limit} with --csv, which writes all wrong images. "
-            "Leave one of the two options out."
-        )
+    """List the clean images that a stored run got wrong, highest loss first.
+
+    With --slices, list the slices of the manifest's columns and properties instead, the worst first.
+    """
+    unread, mode, other = (OF_IMAGES, "with", "without") if slices else (OF_SLICES, "without", "with")
+    check_read(context, dict.fromkeys(unread, f"{other} --slices"), f"{mode} --slices")
+    if output is not None:
+        check_read(context, {"limit": "without --csv"}, "with --csv, which writes all images")
+    if slices:
+        write_output(slices_text(read_record(record), dimension, least))
+        return
     check_not_read(output, [record, *([baseline] if baseline else [])], "--csv")
     run = read_run(record, store)
     before = read_run(baseline, store) if baseline else None

@@ -12,7 +12,7 @@ from quba_check.demands.demand import Thresholds
 from quba_check.demands.waivers import today
 from quba_check.errors import OptionError, UserError
 from quba_check.records.baselines import approved_record, project_root
-from quba_check.records.files import IMAGES_SUFFIX, read_record, write_text
+from quba_check.records.files import IMAGES_SUFFIX, read_record, write_bytes
 from quba_check.records.record import Record
 from quba_check.reports.tables import fit_encoding
 from quba_check.storage.locations import default_location, local_folder
@@ -75,9 +75,10 @@ def check_not_read(output: Path | None, records: Iterable[Path], option: str = "
         raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
 
 
-def write_output(text: str, output: Path | None = None) -> None:
-    """Write a text to a file, else to standard output."""
-    if output is None:
-        sys.stdout.write(fit_encoding(text, sys.stdout.encoding))
+def write_output(content: str | bytes, output: Path | None = None) -> None:
+    """Write content to a file, else a text to standard output."""
+    data = content.encode() if isinstance(content, str) else content
+    if output is not None:
+        write_bytes(data, output)
     else:
-        write_text(text, output)
+        sys.stdout.write(fit_encoding(data.decode(), sys.stdout.encoding))

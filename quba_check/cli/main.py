@@ -11,51 +11,47 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import SectionedGroup, usage_message
+from quba_check.cli.parser import LazyGroup, usage_message
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 from quba_check.messages import paths_as_typed
 
-COMMANDS: Mapping[str, Mapping[str, str]] = {
-    "Start": {
-        "init": "write quba-data.yaml and thresholds/default.yaml for a folder of images",
-        "doctor": "find errors in a model, its preprocessing and its suite",
-        "verdict": "print the verdict of stored runs, with the exit code of the gate",
-        "approve": "make a record the baseline of later runs",
-        "compare": "compare two stored runs, paired image by image",
-        "failures": "list the images that a stored run got wrong",
-        "slices": "list the groups of images on which a model is worst",
-        "explain": "explain a record on one page: strengths, weaknesses, costly parts",
-    },
-    "Reports and CI": {
-        "report": "write the page of stored runs: one HTML file",
-        "summary": "print stored runs as a summary in Markdown",
-        "annotations": "print unmet demands as annotations of GitHub or GitLab",
-        "badge": "draw an SVG badge with verdict and grade",
-        "model-card": "write a value for a leaderboard of the Hugging Face Hub",
-        "attest": "write an in-toto statement on a run's verdict, to be signed",
-        "export": "write stored runs as CSV or Parquet",
-    },
-    "Thresholds": {
-        "lint": "check threshold files, and which differences their demands notice",
-        "tune": "write a threshold file from stored runs, or from other models",
-        "power": "print the differences that a threshold file can detect",
-        "what-if": "judge stored runs by other threshold files",
-        "schema": "print the JSON Schema of a file format, for editors",
-    },
-    "Published models": {
-        "rank": "rank a population by QUBA score, your records among them",
-        "show": "show the values and ranks of a published model",
-        "recommend": "list the published models that would pass a threshold file",
-        "study": "correlate the dimensions of a population, and compare its groups",
-        "reproduce": "measure a published model, and compare with its published values",
-        "population": "make a reference population from your models' records",
-    },
-    "Data and machines": {
-        "suite": "describe or check a data folder, or add sets",
-        "store": "list, check or prune stored predictions",
-    },
+COMMANDS: Mapping[str, str] = {
+    "init": "write quba-data.yaml and thresholds/default.yaml for your images",
+    "doctor": "find errors in a model, its preprocessing and its suite",
+    "verdict": "print the verdict of stored runs, with the exit code of the gate",
+    "approve": "make a record the baseline of later runs",
+    "attest": "write an in-toto statement on a run's verdict, to be signed",
+    "compare": "compare two stored runs, paired image by image",
+    "failures": "list the images, or the slices, that a stored run got wrong",
+    "report": "write stored runs as a page, text, annotations, badge or table",
+    "lint": "check threshold files, and which differences they notice",
+    "tune": "write a threshold file from stored runs, or from other models",
+    "power": "print the differences that a threshold file can detect",
+    "what-if": "judge stored runs by other threshold files",
+    "schema": "print the JSON Schema of a file format, for editors",
+    "suite": "describe or check a data folder, or add sets",
+    "store": "list, check or prune stored predictions",
+    "published": "rank published models, choose one, or measure one again",
 }
-"""Name and purpose of each command, by section of `quba-check --help`."""
+"""Purpose of each command, by name."""
+FORMER: Mapping[str, str] = {
+    "annotations": "'quba-check report --to github'",
+    "badge": "'quba-check report --to badge'",
+    "explain": "'quba-check report --to text'",
+    "export": "'quba-check report --to csv'",
+    "fleet": "a run of its own for each model; docs/many-machines.md has the commands",
+    "model-card": "'quba-check report --to card'",
+    "population": "'quba-check published population'",
+    "rank": "'quba-check published rank'",
+    "recommend": "'quba-check published recommend'",
+    "reproduce": "'quba-check published reproduce'",
+    "show": "'quba-check published show'",
+    "slices": "'quba-check failures --slices'",
+    "status": "the progress that each run prints; 'quba-check store list' lists the stored predictions",
+    "study": "'quba-check published study'",
+    "summary": "'quba-check report --to markdown'",
+}
+"""Successor of each command that went, by its former name."""
 USER_ERROR = 4
 """Exit code of an error that the user can fix; the same as pytest's."""
 UNREAD = 1
@@ -66,13 +62,17 @@ INTERRUPTED = 2
 """Exit code after Ctrl-C, as pytest's."""
 
 
-@click.group(cls=SectionedGroup, sections=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="quba_check.cli",
+    purposes=COMMANDS,
+    former=FORMER,
+    options_metavar="[--help | --version]",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="quba-check", message="%(prog)s %(version)s", help="print the version")
 def quba_check() -> None:
-    """Work with records and suites, and find errors before a long run.
-
-    pytest judges models: pytest --model=my_model.pt
-    """
+    """Work with records and suites. Models are judged by pytest (--model=FILE)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

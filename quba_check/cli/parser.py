@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from quba_check.errors import OptionError
 from quba_check.gate.option_values import (
@@ -46,36 +48,50 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-class SectionedGroup(Group):
-    """Commands in sections; the module of a command is imported when the command is used.
+class LazyGroup(Group):
+    """Commands whose modules are imported when they are used.
 
     Args:
-        sections: name and purpose of each command, by heading.
+        package: the package with a module for each command.
+        purposes: purpose of each command, by name.
+        former: successor of each command that went, by its former name.
     """
 
-    def __init__(self, *args: Any, sections: Mapping[str, Mapping[str, str]], **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        package: str,
+        purposes: Mapping[str, str],
+        former: Mapping[str, str] = MappingProxyType({}),
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
-        self._sections = sections
+        self._package, self._purposes, self._former = package, purposes, former
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Return the names of the commands."""
-        return [name for commands in self._sections.values() for name in commands]
+        return list(self._purposes)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a command by its name; None if there is none."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in self._purposes:
             return None
-        module = import_module(f"quba_check.cli.{cmd_name.replace('-', '_')}")
+        module = import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         commands = (value for value in vars(module).values() if isinstance(value, click.Command))
-        command = next(command for command in commands if command.name == cmd_name)
-        command.short_help = next(row[cmd_name] for row in self._sections.values() if cmd_name in row)
-        return command
+        return next(command for command in commands if command.name == cmd_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write name and purpose of each command below the heading of its section."""
-        for heading, commands in self._sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(list(commands.items()))
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or raise `OptionError`, also for one that went."""
+        if args[0] in self._former and args[0] not in self._purposes:
+            raise OptionError(f"{ctx.command_path}: '{args[0]}' is now {self._former[args[0]]}.")
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write name and purpose of each command; the usage has the options."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._purposes.items()))
 
 
 class Checked(click.ParamType[Any]):
@@ -150,9 +166,30 @@ def output_option(*suffixes: str, required: bool = False, text: str = "") -> Cal
     return click.option("-o", "--output", required=required, type=kind, metavar=metavar, help=text)
 
 
+def check_read(context: click.Context, unread: Mapping[str, str], mode: str) -> None:
+    """Refuse given options that the command does not read.
+
+    Args:
+        context: of the command.
+        unread: what is allowed instead, by the name of each option's parameter.
+        mode: the reason, such as `by --to csv`.
+    """
+    for param in context.command.params:
+        name = str(param.name)
+        if name in unread and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise OptionError(
+                f"{context.command_path}: {flag_of(param)}: is not read {mode}. Allowed: {unread[name]}."
+            )
+
+
 def file_option(flag: str, metavar: str, text: str) -> Callable[[Command], Command]:
     """Return an option with the name of a file that the command reads."""
     return click.option(flag, type=INPUT, metavar=metavar, help=text)
+
+
+def flag_of(param: click.Parameter) -> str:
+    """Return the long name of an option, such as `--output`."""
+    return max(param.opts, key=len)
 
 
 def usage_message(error: click.UsageError) -> str:

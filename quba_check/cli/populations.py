@@ -26,7 +26,7 @@ def parse_population(given: Given) -> Population:
         return population(given.value)
     except PopulationError as error:
         problem = f"{given.flag}: {str(error).removeprefix('population: ')}"
-        allowed = f" Allowed: {', '.join(BUILT_IN)}, or a file that 'quba-check population' made."
+        allowed = f" Allowed: {', '.join(BUILT_IN)}, or a file that 'quba-check published population' made."
         raise OptionError(problem if "Allowed: " in problem else problem + allowed) from None
 
 

@@ -1,94 +1,127 @@
-"""`quba-check report`: the page of stored runs, as one HTML file."""
+"""`quba-check report`: stored runs in a format for readers, CI systems and other tools."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import TextWrapper
+from typing import Any
 
 import click
 
-from quba_check.cli.files import check_not_read, read_run
-from quba_check.cli.parser import PLACE, Checked, file_option, output_option, records_argument, store_option
+from quba_check.cli.files import check_not_read, write_output
+from quba_check.cli.formats import CARD, COMMAND, FORMATS, Format, file_next_to_card
+from quba_check.cli.parser import (
+    OUTPUT,
+    PLACE,
+    WEB_ADDRESS,
+    Checked,
+    check_read,
+    file_option,
+    flag_of,
+    format_option,
+    records_argument,
+    store_option,
+)
 from quba_check.cli.populations import population_option
-from quba_check.comparison.stored_run import StoredRun
-from quba_check.demo import DEMO_MODELS
-from quba_check.errors import OptionError, UserError
-from quba_check.gate.option_values import whole_number
+from quba_check.errors import OptionError
+from quba_check.gate.option_values import Given, file_ending_in, whole_number
 from quba_check.gate.options import MOST_PICTURES
-from quba_check.grading.population import Population
-from quba_check.page.pictures import ImageSource, Pictures, make_pictures
-from quba_check.page.render import render_page
-from quba_check.records.files import write_text
-from quba_check.storage.locations import default_location, local_folder
-from quba_check.suites.sampling import SubsetSampler
-from quba_check.suites.set_images import SetImages
+from quba_check.number_format import counted
+
+PICTURES = Checked(whole_number(1, MOST_PICTURES))
+
+
+class ReportCommand(click.Command):
+    """A command whose help has the table of formats."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table, then the example."""
+        with formatter.section("Formats"):
+            for name, purpose, flags in format_rows(self.params):
+                text = f"{purpose}. Reads {', '.join(flags)}." if flags else f"{purpose}."
+                wrapper = TextWrapper(formatter.width, f"  {name:<10}", " " * 12, break_on_hyphens=False)
+                formatter.write(f"{wrapper.fill(text)}\n")
+        super().format_epilog(ctx, formatter)
+
+
+def format_rows(params: Sequence[click.Parameter]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield name, purpose and options of each format, given the parameters of the command."""
+    for name, form in FORMATS.items():
+        words = [form.purpose, "one record" * form.takes_one, f"needs {_file(form)}" * form.needs_file]
+        yield (
+            name,
+            "; ".join(filter(None, words)),
+            [flag_of(one) for one in params if one.name in form.options],
+        )
+
+
+def _file(form: Format) -> str:
+    return f"-o FILE{form.suffix}"
 
 
 @click.command(
-    "report", epilog="Example: quba-check report demo.json --baseline textured.json -o report.html"
+    "report",
+    cls=ReportCommand,
+    epilog="Example: quba-check report demo.json --baseline textured.json -o report.html",
 )
 @records_argument
-@output_option(".html", required=True)
+@format_option(*FORMATS, flag="--to")
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="file to write (else standard output)")
 @file_option("--baseline", "RECORD.json", "show what changed since this run")
 @population_option("that of the grade")
+@file_option("--thresholds", "FILE", "threshold file with the population and the weights of the score")
+@click.option("--pictures", type=PICTURES, metavar="N", help="show up to N images behind each failed demand")
+@click.option("--data", type=PLACE, metavar="DIR", help="folder or URL of these images (else the run's)")
+@click.option("--page-url", type=WEB_ADDRESS, default="", metavar="URL", help="address of the report page")
 @click.option(
-    "--pictures",
-    "n",
-    type=Checked(whole_number(1, MOST_PICTURES)),
-    metavar="N",
-    help="show up to N images behind each failed demand (default: none)",
+    "--source-url",
+    type=WEB_ADDRESS,
+    default="",
+    metavar="URL",
+    help="address of the repository's files (else the job's)",
 )
-@click.option(
-    "--data", type=PLACE, metavar="DIR", help="data folder or URL with these images (else that of the run)"
-)
+@click.option("--dataset", metavar="ID", help="benchmark dataset on the Hub")
+@click.option("--task", metavar="ID", help="the dataset's task, as in its eval.yaml")
+@click.option("--value", default="accuracy", metavar="NAME", help="dimension or part (default: accuracy)")
+@click.option("--percent", is_flag=True, help="write the value times 100")
+@click.option("--revision", metavar="COMMIT", help="commit of the dataset")
 @store_option
+@click.pass_context
 def report(
-    paths: tuple[Path, ...],
-    output: Path,
-    baseline: Path | None,
-    population: Population | None,
-    n: int | None,
-    data: str | Path | None,
-    store: str | Path | None,
+    context: click.Context, /, paths: tuple[Path, ...], form: str, output: Path | None, **given: Any
 ) -> None:
-    """Write one page on stored runs, with a column for each.
-
-    The page is a single file that opens without a network: verdict, demands, changes, dimensions, data and
-    provenance.
-    """
-    if data is not None and n is None:
-        raise OptionError("quba-check report: --data: got a folder without --pictures. Add --pictures N.")
-    records = [*paths, *([] if baseline is None else [baseline])]
-    check_not_read(output, records)
-    runs = [read_run(path, store) for path in records]
-    stored_runs, before = runs[: len(paths)], None if baseline is None else runs[-1]
-    pictures: Pictures = {}
-    if n is not None:
-        folder = local_folder(store or default_location())
-        sources = [picture_source(run, data, folder) for run in stored_runs]
-        pictures = make_pictures(stored_runs, sources, n, baseline=before)
-    page = render_page(stored_runs, baseline=before, pictures=pictures, population=population)
-    write_text(page, output)
-    sys.stderr.write(f"{output}: {len(page.encode()) / 1000:,.0f} kB\n")
+    """Write stored runs as a page, a summary, annotations, a badge or a table."""
+    paths, to = tuple(dict.fromkeys(paths)), FORMATS[form]
+    _check(context, form, paths, output)
+    check_not_read(output, [*paths, *filter(None, [given["baseline"]])])
+    file = output
+    if output is not None and form == CARD:
+        file = file_next_to_card(output, given["dataset"], given["task"])
+    write_output(to.write(paths, **{name: given[name] for name in to.options}), file)
+    if file is not None:
+        size = file.stat().st_size / 1000
+        sys.stderr.write(f"{file}: {counted(len(paths), 'record')}, {size:,.1f} kB\n")
 
 
-def picture_source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource | str:
-    """Return the images of a run, or the reason why they are missing.
-
-    Args:
-        run: the run.
-        data: the data folder or its URL; None for the folder of the run.
-        store: folder of the demo's images, which are drawn if missing.
-
-    Raises:
-        UserError: the data folder is missing or holds no suite. A missing folder of a run is no error here.
-    """
-    record = run.record
-    sampler = SubsetSampler(record.limit, record.environment.seed)
-    own = None if record.model.spec in DEMO_MODELS else record.suite.root
-    try:
-        return SetImages.of_run(own if data is None else data, sampler, store)
-    except UserError as why:
-        if data is not None:
-            raise
-        return f"{why} Another folder: --data DIR."
+def _check(context: click.Context, form: str, paths: Sequence[Path], output: Path | None) -> None:
+    """Refuse what a format does not take, and a lack of what it needs."""
+    to, params = FORMATS[form], {str(param.name): param for param in context.command.params}
+    readers = {
+        name: [f"--to {other}" for other, each in FORMATS.items() if name in each.options] for name in params
+    }
+    unread = {name: ", ".join(each) for name, each in readers.items() if each and name not in to.options}
+    check_read(context, unread, f"by --to {form}")
+    if context.params["pictures"] is None:
+        check_read(context, {"data": "with --pictures N"}, "without --pictures")
+    missing = [name for name in to.required if not context.params[name]]
+    missing += ["output"] if to.needs_file and output is None else []
+    if missing:
+        needed = [f"{flag_of(params[name])} {params[name].metavar}" for name in to.required]
+        allowed = " ".join([f"--to {form}", *needed, _file(to)])
+        raise OptionError(f"{COMMAND}: --{missing[0]}: is missing. Allowed: {allowed}.")
+    if to.takes_one and len(paths) > 1:
+        raise OptionError(f"{COMMAND}: --to {form}: got {len(paths)} records. Allowed: one.")
+    if output is not None and to.suffix:
+        file_ending_in(to.suffix)(Given(f"{COMMAND}: --output of --to {form}", str(output), Path()))

@@ -18,7 +18,7 @@ FOLDER = ".eval_results"
 """Folder of a model repository with results for leaderboards."""
 _DATASET = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _TOOL = "quba-check"
-_WHERE = f"{_TOOL} model-card"
+_WHERE = f"{_TOOL} report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def leaderboard_text(
         source_name=None if url is None else f"{_TOOL} record",
         notes=_notes(record, name, quantity),
     )
-    comment = f"# Written by {_TOOL} model-card, which replaces this file.\n"
+    comment = f"# Written by {_TOOL}, which replaces this file.\n"
     content = eval_result_entries_to_yaml([entry])
     return comment + str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000))
 

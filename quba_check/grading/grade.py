@@ -48,7 +48,8 @@ def quba_score(
             Other registered dimensions are allowed; no population has them, so they weigh 0.
         weights: weights >= 0 that replace the defaults; only their ratios matter. A dimension that the
             population lacks weighs 0.
-        population: `published`, `screened`, `demo`, a file made by `quba-check population`, or a population.
+        population: `published`, `screened`, `demo`, a file that `quba-check published population` made, or a
+            population.
 
     Returns:
         The score in standard deviations; 0 is the population's (trimmed) mean, higher is better.

@@ -1,4 +1,4 @@
-"""Population files: JSON made by `quba-check population` from records."""
+"""Population files: JSON made by `quba-check published population` from records."""
 
 from __future__ import annotations
 
@@ -130,7 +130,8 @@ def read_population(path: Path, sha256: str | None = None) -> Population:
         return PopulationFile.model_validate(content).population
     except ValidationError as why:
         raise PopulationError(
-            f"{path}: not a population: {first_error(why)} Allowed: a file that 'quba-check population' made."
+            f"{path}: not a population: {first_error(why)} "
+            "Allowed: a file that 'quba-check published population' made."
         ) from why
 
 

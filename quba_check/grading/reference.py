@@ -27,7 +27,7 @@ def population(name_or_path: str | Path) -> Population:
     """Return a reference population by name or file.
 
     Args:
-        name_or_path: `published`, `screened`, `demo`, or a JSON file made by `quba-check population`.
+        name_or_path: `published`, `screened`, `demo`, or a file made by `quba-check published population`.
 
     Raises:
         PopulationError: no such population, or the file is not a population.
@@ -41,6 +41,7 @@ def population(name_or_path: str | Path) -> Population:
     if file_kind(path, f"population: {path}", PopulationError) is None:
         raise PopulationError(
             f"population: no such name or file, got '{name_or_path}'. Allowed: {', '.join(BUILT_IN)}, "
-            f"or a file that 'quba-check population' made.{did_you_mean(str(name_or_path), BUILT_IN)}"
+            f"or a file that 'quba-check published population' made."
+            f"{did_you_mean(str(name_or_path), BUILT_IN)}"
         )
     return read_population(path)

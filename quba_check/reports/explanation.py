@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from quba_check.messages import listed
 from quba_check.number_format import format_value, interval_text
+from quba_check.records.measurement import Cell, MeasurementRow
+from quba_check.records.record import Record
 from quba_check.reports.notes import grade_line, record_notes
+from quba_check.reports.slices import LEAST_IMAGES, slice_text, worst_slices
 from quba_check.reports.tables import table_text, wrapped
 from quba_check.reports.verdict_labels import release_line, summary_line
 from quba_check.study.explanation import Explanation, Position
+from quba_check.verdicts.details import confusion_text
 
 WIDTH, MOST_LINES = 80, 60
 PARTS, NAMED = 2, 4
@@ -40,6 +45,8 @@ def explanation_text(explanation: Explanation) -> str:
     if parts := list(_part_lines(explanation.positions)):
         heading = "parts that cost most (gain if the part were as good as the mean of the others):"
         text += wrapped(["", heading, *parts], WIDTH)
+    if worst := list(_worst(record)):
+        text += wrapped(["", *worst], WIDTH)
     return text + _caveats_text(list(_caveats(explanation)), MOST_LINES - text.count("\n"))
 
 
@@ -106,6 +113,34 @@ def _part_lines(positions: Iterable[Position]) -> Iterator[str]:
         )
         if costs or one.detail:
             yield f"  {one.name}: {costs or one.detail}"
+
+
+def _worst(record: Record) -> Iterator[str]:
+    """Yield the worst class, slice and confusion that the record has."""
+    classes = _rows(record, "classes", "classes", "class", "images", "recall")
+    classes = classes or _rows(record, "class_balance", "classes", "class", "images", "accuracy")
+    if classes:
+        name, images, recall = min(classes, key=itemgetter(2))
+        yield f"worst class: {name}, recall {format_value(float(recall), 'fraction')} (n = {images:,})"
+    accuracy = record.measurements.get("accuracy")
+    if isinstance(accuracy, MeasurementRow):
+        for slice_name in list(worst_slices(accuracy, LEAST_IMAGES))[:1]:
+            yield f"worst slice: {slice_name}, accuracy {slice_text(accuracy.slices[slice_name])}"
+    columns = ("label", "predicted", "images", "share")
+    tables = (
+        _rows(record, name, "confusions", *columns) for name in ("classes", "class_balance", "accuracy")
+    )
+    for confusion in [row for table in tables for row in table if row[3]][:1]:
+        yield f"most frequent confusion: {confusion_text(*confusion)}"
+
+
+def _rows(record: Record, dimension: str, table: str, *columns: str) -> list[tuple[Cell, ...]]:
+    """Return the rows of a table that have images and a last number."""
+    row = record.measurements.get(dimension)
+    rows = row.table_rows(table, *columns) if isinstance(row, MeasurementRow) else []
+    return [
+        cells for cells in rows if all(isinstance(cell, int | float) for cell in cells[-2:]) and cells[-2]
+    ]
 
 
 def _caveats(explanation: Explanation) -> Iterator[str]:

@@ -13,6 +13,8 @@ from quba_check.stats.rank_statistics import holm_adjusted
 
 HEADINGS = ("slice", "images", "value", "gap", "p (Holm)")
 MOST_ROWS, MOST_NAMED = 20, 10
+LEAST_IMAGES = 50
+"""Images of a slice that is compared, unless stated."""
 LEGEND = (
     "gap: how much worse the slice is than all other images; p: of a slice that is no worse, adjusted for "
     "the number of slices"
@@ -40,23 +42,21 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
             f"{record.model.name}: the record has no slices of {dimension}. Allowed: "
             f"{listed(measured) or 'a run on a suite whose manifest declares slices'}."
         )
-    large = {name: gap for name, gap in row.gaps.items() if _images(gap) >= least}
-    p_values = dict(zip(large, holm_adjusted([_p_value(gap) for gap in large.values()]), strict=True))
-    order = sorted(large, key=lambda name: (p_values[name], -large[name].value))
+    p_values = worst_slices(row, least)
     rows = [
         (
             name,
-            f"{_images(large[name]):,}",
-            _text(row.slices[name]),
-            format_value(large[name].value, row.unit),
-            "<0.0001" if p_values[name] < _SMALLEST_P else f"{p_values[name]:.2g}",
+            f"{_images(row.gaps[name]):,}",
+            slice_text(row.slices[name]),
+            format_value(row.gaps[name].value, row.unit),
+            "<0.0001" if p_value < _SMALLEST_P else f"{p_value:.2g}",
         )
-        for name in order[:MOST_ROWS]
+        for name, p_value in list(p_values.items())[:MOST_ROWS]
     ]
-    small = [name for name in (*row.slices, *row.unsliced) if name not in large]
+    small = [name for name in (*row.slices, *row.unsliced) if name not in p_values]
     notes = [
         LEGEND,
-        *([f"shown: {MOST_ROWS} of {len(large):,}"] if len(large) > MOST_ROWS else []),
+        *([f"shown: {MOST_ROWS} of {len(p_values):,}"] if len(p_values) > MOST_ROWS else []),
         *([f"not compared: {listed(small, MOST_NAMED)}"] if small else []),
     ]
     table = table_text(HEADINGS, rows, HEADINGS[1:], cut=["slice"], width=terminal_width())
@@ -65,11 +65,18 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
     )
 
 
+def worst_slices(row: MeasurementRow, least: int) -> dict[str, float]:
+    """Return the p-value (Holm) of each slice of at least `least` images, the worst slice first."""
+    large = {name: gap for name, gap in row.gaps.items() if _images(gap) >= least}
+    p_values = dict(zip(large, holm_adjusted([_p_value(gap) for gap in large.values()]), strict=True))
+    return dict(sorted(p_values.items(), key=lambda item: (item[1], -large[item[0]].value)))
+
+
 def _images(quantity: QuantityRow) -> int:
     return quantity.images or quantity.n or 0
 
 
-def _text(quantity: QuantityRow) -> str:
+def slice_text(quantity: QuantityRow) -> str:
     """Return a value with its interval."""
     value, ends = format_value(quantity.value, quantity.unit), quantity.interval
     return value if ends is None else f"{value} ({interval_text(ends, quantity.unit, _images(quantity))})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quba_check.core.measurement import Measurement, Table
+from quba_check.core.measurement import Cell, Measurement, Table
 from quba_check.core.requests import ClassRequest, ParityRequest, ServingRequest
 from quba_check.core.view import CLEAN_SET
 from quba_check.demands import Demand
@@ -123,7 +123,9 @@ def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
             rows = [
                 row for row in rows if len(names & {*row[:2]}) == 1 and names & {row[side] for side in sides}
             ]
-    return [
-        f"{label} as {predicted} {images:,} (of {round(float(images) / float(share)):,})"
-        for label, predicted, images, share in rows[:MOST_CONFUSED]
-    ]
+    return [confusion_text(*row) for row in rows[:MOST_CONFUSED]]
+
+
+def confusion_text(label: Cell, predicted: Cell, images: Cell, share: Cell) -> str:
+    """Return a confusion, such as `shirt as coat 31 (of 120)`."""
+    return f"{label} as {predicted} {images:,} (of {round(float(images) / float(share)):,})"

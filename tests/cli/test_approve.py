@@ -169,7 +169,7 @@ def test_an_expired_waiver_releases_nothing(capsys: pytest.CaptureFixture[str]) 
         f"Allowed: {today()} or later. Run the gate again.\n"
     )
     assert run(capsys, "waived.json --reason x") == (4, "", message)
-    for command in ("verdict", "badge", "attest --output=a.json"):
+    for command in ("verdict", "report --to=badge", "attest --output=a.json"):
         assert main([*command.split(), "waived.json"]) == 4
         assert capsys.readouterr().err == message
 

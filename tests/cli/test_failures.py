@@ -148,8 +148,21 @@ def test_a_baseline_on_other_images(folder: Path, capsys: pytest.CaptureFixture[
         ),
         (
             "failures a.json --limit 5 --csv x.csv",
-            "quba-check failures: --limit: got 5 with --csv, which writes all wrong images. Leave one of the "
-            "two options out.",
+            "quba-check failures: --limit: is not read with --csv, which writes all images. Allowed: without "
+            "--csv.",
+        ),
+        (
+            "failures a.json --slices --csv x.csv",
+            "quba-check failures: --csv: is not read with --slices. Allowed: without --slices.",
+        ),
+        (
+            "failures a.json --least 9",
+            "quba-check failures: --least: is not read without --slices. Allowed: with --slices.",
+        ),
+        (
+            "failures a.json --slices --dimension shape_bias",
+            "r50: the record has no slices of shape_bias. Allowed: a run on a suite whose manifest declares "
+            "slices.",
         ),
     ],
 )

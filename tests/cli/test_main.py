@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from quba_check.cli.main import COMMANDS, main
+from quba_check.cli.formats import FORMATS
+from quba_check.cli.main import COMMANDS, FORMER, main, quba_check
+from quba_check.cli.published import COMMANDS as PUBLISHED
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import grade, population
 from quba_check.messages import listed
+from tools.reference.options import all_commands
 
 
 def record(k, **changes):
@@ -75,7 +78,7 @@ def run_command(capsys, *arguments):
 def test_population_that_grades(fleet, tmp_path, capsys):
     records, _ = fleet
     out = tmp_path / "made" / "fleet.json"
-    assert run_command(capsys, "population", *records, "-o", out) == (
+    assert run_command(capsys, "published", "population", *records, "-o", out) == (
         0,
         f"{out}: 12 models, protocol standard\n",
         "",
@@ -91,14 +94,16 @@ def test_a_masked_value_takes_no_part_in_a_population(fleet, tmp_path, capsys):
     masked = {"value": 1.0, "unit": "fraction", "masked": ["FGSM helps the model"]}
     write(3, measurements={**record(3)["measurements"], name: masked})
     out = tmp_path / "fleet.json"
-    assert run_command(capsys, "population", *records, "-o", out)[0] == 0
+    assert run_command(capsys, "published", "population", *records, "-o", out)[0] == 0
     rows = json.loads(out.read_text())["rows"]
     assert [row["id"] for row in rows if name not in row["values"]] == ["m3"]
 
 
 def test_population_with_a_name(fleet, tmp_path, capsys):
     out = tmp_path / "fleet.json"
-    assert run_command(capsys, "population", *fleet[0], "-o", out, "--name", "our phones")[0] == 0
+    assert (
+        run_command(capsys, "published", "population", *fleet[0], "-o", out, "--name", "our phones")[0] == 0
+    )
     assert json.loads(out.read_text())["name"] == "our phones"
 
 
@@ -107,7 +112,7 @@ def test_population_warns_of_a_dimension_without_spread(fleet, tmp_path, capsys)
     for k in range(12):
         values = {**record(k)["measurements"], "parameters": {"value": 5.0, "unit": "millions"}}
         write(k, measurements=values)
-    code, _, err = run_command(capsys, "population", *records, "-o", tmp_path / "fleet.json")
+    code, _, err = run_command(capsys, "published", "population", *records, "-o", tmp_path / "fleet.json")
     assert code == 0
     assert err == (
         "WARNING: parameters: no spread to compare with: 10 of 12 models have 5. "
@@ -117,7 +122,7 @@ def test_population_warns_of_a_dimension_without_spread(fleet, tmp_path, capsys)
 
 def test_population_of_too_few(fleet, tmp_path, capsys):
     twice = [*fleet[0][:9], *fleet[0][:9]]
-    assert run_command(capsys, "population", *twice, "-o", tmp_path / "x.json") == (
+    assert run_command(capsys, "published", "population", *twice, "-o", tmp_path / "x.json") == (
         4,
         "",
         "ERROR: population: too few records to compare with, got 9. Allowed: 10 or more.\n",
@@ -128,7 +133,7 @@ def test_population_of_too_few(fleet, tmp_path, capsys):
 def test_population_of_two_protocols(fleet, tmp_path, capsys):
     records, write = fleet
     write(3, protocol="released")
-    code, out, err = run_command(capsys, "population", *records, "-o", tmp_path / "x.json")
+    code, out, err = run_command(capsys, "published", "population", *records, "-o", tmp_path / "x.json")
     assert (code, out) == (4, "")
     assert err == (
         f"ERROR: {records[3]}: a population has one protocol, got 'released' where {records[0]} has "
@@ -137,11 +142,13 @@ def test_population_of_two_protocols(fleet, tmp_path, capsys):
 
 
 def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
-    code, out, err = run_command(capsys, "population", *fleet[0], "-o", tmp_path / "published.json")
+    code, out, err = run_command(
+        capsys, "published", "population", *fleet[0], "-o", tmp_path / "published.json"
+    )
     assert (code, out) == (4, "")
     assert err == (
-        "ERROR: quba-check population: the name 'published' is taken. Allowed: any but published, screened, "
-        "demo; give one with --name.\n"
+        "ERROR: quba-check published population: the name 'published' is taken. Allowed: any but "
+        "published, screened, demo; give one with --name.\n"
     )
 
 
@@ -216,11 +223,7 @@ def test_schemas(name, required, capsys):
         ),
         (
             ["suit", "describe"],
-            (
-                "quba-check: unknown command, got 'suit'. "
-                f"Allowed: {listed(name for section in COMMANDS.values() for name in section)}. "
-                "Did you mean 'suite'?"
-            ),
+            (f"quba-check: unknown command, got 'suit'. Allowed: {listed(COMMANDS)}. Did you mean 'suite'?"),
         ),
         (
             ["doctor", "--modle=demo"],
@@ -230,9 +233,12 @@ def test_schemas(name, required, capsys):
             ),
         ),
         (
-            ["population", "r.json"],
-            "quba-check population: -o/--output: is missing. See 'quba-check population --help'.",
+            ["published", "population", "r.json"],
+            "quba-check published population: -o/--output: is missing. "
+            "See 'quba-check published population --help'.",
         ),
+        (["summary", "--help"], "quba-check: 'summary' is now 'quba-check report --to markdown'."),
+        (["rank", "r.json"], "quba-check: 'rank' is now 'quba-check published rank'."),
         (["suite"], "quba-check suite: missing command. See 'quba-check suite --help'."),
         (
             ["doctor", "--model=demo", "--data"],
@@ -259,16 +265,25 @@ def test_version(capsys):
     assert capsys.readouterr() == (f"quba-check {version('quba-check')}\n", "")
 
 
-def test_help_names_every_command(capsys):
-    assert main(["--help"]) == 0
-    out = capsys.readouterr().out
-    headings = [
-        line.removesuffix(":") for line in out.splitlines() if line[:1].isupper() and line.endswith(":")
-    ]
-    assert headings == ["Options", *COMMANDS]
-    for section in COMMANDS.values():
-        for name in section:
-            assert re.search(rf"^  {name}  ", out, re.MULTILINE)
+@pytest.mark.parametrize(("words", "purposes"), [([], COMMANDS), (["published"], PUBLISHED)])
+def test_help_has_a_line_for_each_command_on_one_screen(words, purposes, capsys):
+    assert main([*words, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+    start = lines.index("Commands:") + 1
+    assert [line.split(maxsplit=1) for line in lines[start:]] == [[*row] for row in purposes.items()]
+
+
+def test_successors_of_former_commands_are_commands():
+    known = [name for name, _ in all_commands(quba_check)]
+    successors = [command for text in FORMER.values() for command in re.findall(r"'quba-check (.*?)'", text)]
+    assert len(successors) == len(FORMER) - 1  # fleet is no command any more
+    for words in successors:
+        name, _, options = words.partition(" --")
+        assert name in known
+        form = options.removeprefix("to ")
+        assert not options or form in FORMATS or options == "slices"
 
 
 @pytest.mark.parametrize(
@@ -278,7 +293,9 @@ def test_help_names_every_command(capsys):
         "doctor",
         "compare",
         "failures",
-        "population",
+        "published",
+        "published population",
+        "report",
         "suite describe",
         "suite make-object-focus",
         "what-if",

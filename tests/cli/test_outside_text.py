@@ -140,14 +140,14 @@ COMMANDS = {
     "verdict --thresholds": "verdict demo.json --thresholds release.yaml",
     "report": "report demo.json textured.json --baseline demo.json -o page.html",
     "report --population": "report demo.json --population population.json -o page.html",
-    "summary": "summary demo.json textured.json --baseline demo.json",
-    "annotations": "annotations demo.json textured.json --format github",
-    "annotations gitlab": "annotations demo.json --format gitlab --source-url https://x.test -o links.json",
+    "report markdown": "report --to markdown demo.json textured.json --baseline demo.json",
+    "report github": "report demo.json textured.json --to github",
+    "report gitlab": "report demo.json --to gitlab --source-url https://x.test -o links.json",
     "compare": "compare demo.json textured.json --parts --flips flips.csv",
     "compare json": "compare demo.json textured.json --format json",
     "compare markdown": "compare demo.json textured.json --parts --format markdown",
     "failures": "failures textured.json",
-    "population": "population FLEET -o made.json --name x",
+    "population": "published population FLEET -o made.json --name x",
     "suite check": "suite check data",
     "suite describe": "suite describe data",
     "store list": "store list --store store",
@@ -158,24 +158,25 @@ COMMANDS = {
     "what-if": "what-if textured.json release.yaml --baseline demo.json",
     "tune": "tune demo.json -o tuned.yaml",
     "power": "power release.yaml --images 100 --record demo.json",
-    "rank": "rank textured.json --population population.json --allow-other-suite",
-    "rank csv": "rank textured.json --population population.json --allow-other-suite --format csv",
-    "recommend": "recommend release.yaml --population population.json",
-    "slices": "slices demo.json",
-    "study": "study --population population.json",
-    "explain": "explain textured.json --population population.json",
+    "rank": "published rank textured.json --population population.json --allow-other-suite",
+    "rank csv": "published rank textured.json --population population.json --allow-other-suite --format csv",
+    "recommend": "published recommend release.yaml --population population.json",
+    "failures --slices": "failures --slices demo.json",
+    "study": "published study --population population.json",
+    "report text": "report --to text textured.json --population population.json",
     "lint": "lint release.yaml --images 100 --record demo.json",
-    "badge": "badge textured.json",
-    "model-card": "model-card demo.json README.md --dataset me/set --task test",
+    "report badge": "report --to badge textured.json",
+    "report card": "report demo.json --to card --dataset me/set --task test -o README.md",
     "attest": "attest demo.json -o statement.json",
-    "export csv": "export demo.json textured.json --to csv -o values.csv",
+    "report csv": "report demo.json textured.json --to csv -o values.csv",
+    "report json": "report demo.json textured.json --to json -o values.json",
 }
 """Commands by a name for the test; they run in a folder of hostile files."""
 NOT_RUN = {
     "init": "reads names of folders only",
     "doctor": "see test_whole_runs",
-    "show": "shows the published table",
-    "reproduce": "takes models of the published table",
+    "published show": "shows the published table",
+    "published reproduce": "takes models of the published table",
     "schema": "prints a constant",
     "suite make-object-focus": "prints numbers",
 }
@@ -215,11 +216,11 @@ def test_no_command_writes_what_a_terminal_or_ci_obeys(
     assert code in (0, 1, 2, 5, 6), err
     check_lines(err)
     lines = out.splitlines()
-    ours = [line for line in lines if name == "annotations" and _OURS.match(line)]
+    ours = [line for line in lines if name == "report github" and _OURS.match(line)]
     check_lines("\n".join(line for line in lines if line not in ours))
     for line in ours:
         check_lines(_OURS.sub("", line).replace("%0A", "\n"))
-    if name == "badge":
+    if name == "report badge":
         ElementTree.fromstring(out)  # noqa: S314  our own file
     for path in folder.rglob("*"):
         if path.is_file() and path.suffix != ".npz" and before.get(path) != path.read_bytes():

@@ -20,7 +20,7 @@ from quba_check.gate.option_values import (
 )
 
 ADDRESS = "Allowed: an address that begins with https:// or http://."
-POPULATIONS = "Allowed: published, screened, demo, or a file that 'quba-check population' made."
+POPULATIONS = "Allowed: published, screened, demo, or a file that 'quba-check published population' made."
 PUBLISHED = "Allowed: one of the 326 names in the published table, or the model's name in timm."
 
 
@@ -80,16 +80,13 @@ def test_values_that_are_refused(parse: Parse, value: str, message: str) -> None
 @pytest.mark.parametrize(
     ("words", "option"),
     [
-        ("annotations r.json --format github -o r.json", "--output"),
         ("attest r.json -o r.json", "--output"),
         ("attest r.json -o a.json --predicate r.json", "--predicate"),
-        ("badge r.svg -o r.svg", "--output"),
         ("compare a.json r.json --flips r.json", "--flips"),
-        ("export r.json --to csv -o r.json", "--output"),
         ("failures a.json --baseline r.json --csv r.json", "--csv"),
-        ("population a.json r.json -o r.json", "--output"),
-        ("report r.html -o r.html", "--output"),
-        ("summary r.json -o r.json", "--output"),
+        ("published population a.json r.json -o r.json", "--output"),
+        ("report a.json --to html -o a.html --baseline a.html", "--output"),
+        ("report a.json r.json --to gitlab --source-url https://x.test -o r.json", "--output"),
     ],
 )
 def test_no_command_writes_over_a_record_that_it_reads(

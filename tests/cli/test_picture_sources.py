@@ -10,7 +10,7 @@ from support.runs_compared import stored
 from support.s3 import S3Server
 from support.tiny import CLASSES, write_suite
 
-from quba_check.cli.report import picture_source
+from quba_check.cli.formats import picture_source
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import SuiteError
 from quba_check.suites.suite import Suite

@@ -1,4 +1,4 @@
-"""`quba-check rank`: its table, its formats, and mistakes."""
+"""`quba-check published rank`: its table, its formats, and mistakes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ SCORE = (
 
 
 def test_the_table(run: Run) -> None:
-    assert run("rank swin.json --limit 3") == (
+    assert run("published rank swin.json --limit 3") == (
         0,
         "published: 326 models on imagenet, protocol released\n"
         "weights: default\n"
@@ -79,7 +79,7 @@ def test_the_table(run: Run) -> None:
 
 def test_constraints_and_weights(run: Run) -> None:
     words = (
-        "rank --weight adversarial_robustness=2 --max parameters=30 --min accuracy=0.8 "
+        "published rank --weight adversarial_robustness=2 --max parameters=30 --min accuracy=0.8 "
         "--architecture transformer --limit 2"
     )
     assert run(words)[1] == (
@@ -97,14 +97,16 @@ def test_constraints_and_weights(run: Run) -> None:
 
 
 def test_a_record_of_another_suite(run: Run) -> None:
-    lines = run("rank pets.json --limit 1 --architecture cnn --architecture b-cos")[1]
+    lines = run("published rank pets.json --limit 1 --architecture cnn --architecture b-cos")[1]
     assert (
         "> pets (pets.json): score 0.2265, not ranked: published was measured on\n"
         "  imagenet, this run on pets: scores compare models on the same images.\n"
         "  --allow-other-suite ranks it nevertheless\n"
     ) in lines
     assert "   > pets" not in lines
-    out = " ".join(run("rank pets.json --limit 1 --architecture cnn --allow-other-suite")[1].split())
+    out = " ".join(
+        run("published rank pets.json --limit 1 --architecture cnn --allow-other-suite")[1].split()
+    )
     assert "> pets (pets.json): rank 34 of 171; published was measured on imagenet, this run on pets; " in out
     assert "architecture: unknown for your records, so they are ranked anyway" in out
 
@@ -115,11 +117,11 @@ def test_a_record_without_a_value(run: Run) -> None:
         "  corruption_robustness, ood_robustness, calibration_error, class_balance,\n"
         "  object_focus, shape_bias, parameters (not measured). --weight NAME=0 leaves a\n"
         "  dimension out for all models\n"
-    ) in run("rank partial.json --limit 1")[1]
+    ) in run("published rank partial.json --limit 1")[1]
     zeros = " ".join(f"--weight {name}=0" for name in SWIN_B if name != "accuracy")
     assert (
         "> partial (partial.json): rank 301 of 327; "
-        in (run(f"rank partial.json --limit 1 --allow-other-suite {zeros}")[1])
+        in (run(f"published rank partial.json --limit 1 --allow-other-suite {zeros}")[1])
     )
 
 
@@ -128,11 +130,11 @@ def test_models_without_a_value(run: Run) -> None:
         "not ranked (5): Hiera-T, Hiera-S, Hiera-B and 2 more: missing\n"
         "  adversarial_robustness, calibration_error, class_balance (suspect:\n"
         "  double-softmax)\n"
-    ) in run("rank --population screened --limit 1")[1]
+    ) in run("published rank --population screened --limit 1")[1]
 
 
 def test_a_population_of_a_file(run: Run) -> None:
-    lines = run("rank --population fleet.json --limit 1")[1].splitlines()
+    lines = run("published rank --population fleet.json --limit 1")[1].splitlines()
     assert lines == [
         "fleet: 20 models on tiny, protocol standard",
         "weights: default",
@@ -147,16 +149,18 @@ def test_a_population_of_a_file(run: Run) -> None:
 
 
 def test_no_model_meets_the_constraints(run: Run) -> None:
-    code, out, err = run("rank --min accuracy=0.95")
+    code, out, err = run("published rank --min accuracy=0.95")
     assert (code, err) == (0, "")
     assert out.splitlines()[3] == "no model meets the constraints"
-    assert run("rank --min accuracy=0.95 --format csv")[1].count("\n") == 1
+    assert run("published rank --min accuracy=0.95 --format csv")[1].count("\n") == 1
 
 
 @pytest.mark.parametrize("columns", [72, 80, 100])
 def test_no_line_exceeds_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    out = run("rank swin.json partial.json --limit 326 --max parameters=2000 --weight shape_bias=3")[1]
+    out = run(
+        "published rank swin.json partial.json --limit 326 --max parameters=2000 --weight shape_bias=3"
+    )[1]
     assert max(map(len, out.splitlines())) <= columns
 
 
@@ -164,7 +168,9 @@ def test_no_line_exceeds_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_json_has_all_models(run: Run) -> None:
-    content = json.loads(run("rank swin.json --format json --weight accuracy=2 --max parameters=100")[1])
+    content = json.loads(
+        run("published rank swin.json --format json --weight accuracy=2 --max parameters=100")[1]
+    )
     assert content["schema"] == 1
     assert content["population"]["models"] == 326
     assert content["weights"]["accuracy"] == 2
@@ -182,7 +188,7 @@ def test_json_has_all_models(run: Run) -> None:
 
 
 def test_a_limit_of_json_keeps_own_models(run: Run) -> None:
-    content = json.loads(run("rank weak.json pets.json --format json --limit 1")[1])
+    content = json.loads(run("published rank weak.json pets.json --format json --limit 1")[1])
     assert [model["id"] for model in content["models"]] == [
         "EVA02-b-21k",
         "CLIP-L14-DataCompXL",
@@ -194,7 +200,7 @@ def test_a_limit_of_json_keeps_own_models(run: Run) -> None:
 
 
 def test_csv(run: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO(run("rank weak.json --format csv")[1])))
+    rows = list(csv.DictReader(io.StringIO(run("published rank weak.json --format csv")[1])))
     assert len(rows) == 327
     assert (rows[0]["rank"], rows[0]["model"], rows[0]["architecture"]) == ("1", "EVA02-b-21k", "transformer")
     assert float(rows[0]["score"]) == rank(population("published"))[0].score
@@ -204,7 +210,7 @@ def test_csv(run: Run) -> None:
 
 
 def test_csv_of_models_without_rank(run: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO(run("rank --population screened --format csv")[1])))
+    rows = list(csv.DictReader(io.StringIO(run("published rank --population screened --format csv")[1])))
     (hiera,) = [row for row in rows if row["model"] == "Hiera-B"]
     assert (hiera["rank"], hiera["score"], hiera["adversarial_robustness"]) == ("", "", "")
     assert hiera["notes"].startswith("not ranked: missing adversarial_robustness")
@@ -246,9 +252,13 @@ def test_csv_of_models_without_rank(run: Run) -> None:
     ],
 )
 def test_mistakes(run: Run, words: str, message: str) -> None:
-    assert run(f"rank {words}") == (4, "", f"ERROR: quba-check rank: {message}\n")
+    assert run(f"published rank {words}") == (4, "", f"ERROR: quba-check published rank: {message}\n")
 
 
 def test_no_weight(run: Run) -> None:
     zeros = " ".join(f"--weight {name}=0" for name in SWIN_B)
-    assert run(f"rank {zeros}") == (4, "", "ERROR: weights: all nine are 0. Allowed: at least one above 0.\n")
+    assert run(f"published rank {zeros}") == (
+        4,
+        "",
+        "ERROR: weights: all nine are 0. Allowed: at least one above 0.\n",
+    )

@@ -1,4 +1,4 @@
-"""`quba-check recommend` as people type it: lists at 80 columns, JSON, CSV, and wrong command lines."""
+"""`quba-check published recommend` as people type it: lists at 80 columns, JSON, CSV, and mistakes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     Path("hard.yaml").write_text(HARD, encoding="utf-8")
 
     def command(words: str) -> tuple[int, str, str]:
-        code = main(["recommend", *words.split()])
+        code = main(["published", "recommend", *words.split()])
         return code, *capsys.readouterr()
 
     return command

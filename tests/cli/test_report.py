@@ -1,67 +1,217 @@
-"""`quba-check report`: the page of stored runs, and messages about wrong command lines."""
+"""`quba-check report`: every format on standard output and in a file, and mistakes."""
 
 from __future__ import annotations
 
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.parsed_page import parsed
 from support.sample_records import write_samples
+from support.tuned import record
 
+from quba_check.cli.formats import FORMATS
 from quba_check.cli.main import main
 from quba_check.grading import population
+from quba_check.records.files import read_record
+from quba_check.reports.badge import badge_svg
 
-START = "ERROR: "
+Run = Callable[[str], tuple[int, str, str]]
+CARD = b"---\r\nlicense: mit\r\n---\r\nText without a line break"
+VALUE = ".eval_results/quba-check-me-set-test.yaml"
+FOR_CARD = "--to card --dataset me/set --task test -o card/README.md"
+STARTS = {
+    "html": ("-o out/x.html", b"<!doctype html>"),
+    "text": ("-o out/x", b"demo-textured on demo, protocol standard\n"),
+    "markdown": ("-o out/x", "### ❌ FAIL: `demo-textured` · 8 of 11 demands passed".encode()),
+    "github": ("-o out/x", b"::error title=FAIL ood_robustness[min] (demo-textured)::ood_robustness 0.197"),
+    "gitlab": (
+        "--source-url https://x.test/ -o out/x.json",
+        b'{\n  "quba-check": [\n    {\n      "external_link"',
+    ),
+    "badge": ("-o out/x.svg", b'<svg xmlns="http://www.w3.org/2000/svg"'),
+    "csv": ("-o out/x.csv", b"model,fingerprint,protocol,suite,"),
+    "parquet": ("-o out/x.parquet", b"PAR1"),
+    "json": ("-o out/x.json", b'[\n  {\n    "schema": 1,\n    "model": {'),
+    "card": ("--dataset me/set --task test -o card/README.md", b"# Written by quba-check, which replaces"),
+}
+"""The options of each format, and the first bytes of its file."""
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the records of the demo's models."""
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command in a folder with the records of the demo's models, a model card, and other records."""
     write_samples(tmp_path)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    for name in ("CI_PROJECT_URL", "CI_COMMIT_SHA", "GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    Path("card").mkdir()
+    Path("card/README.md").write_bytes(CARD)
+    other = record().suite.model_copy(update={"name": "other"})
+    Path("other.json").write_text(record().model_copy(update={"suite": other}).to_json(), encoding="utf-8")
+
+    def command(words: str) -> tuple[int, str, str]:
+        code = main(["report", *words.split()])
+        return code, *capsys.readouterr()
+
+    return command
 
 
-def run(words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    code = main(["report", *words.split()])
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    return code, captured.err
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format(run: Run, name: str) -> None:
+    if name == "card":
+        pytest.importorskip("huggingface_hub")
+    form, (options, start) = FORMATS[name], STARTS[name]
+    file = Path(f"card/{VALUE}" if name == "card" else options.rpartition(" ")[2])
+    for _ in range(2):  # the second one replaces the first
+        code, out, err = run(f"textured.json textured.json --to {name} {options}")
+        content = file.read_bytes()
+        assert (code, out, err) == (0, "", f"{file}: 1 record, {len(content) / 1000:,.1f} kB\n")
+        assert content.startswith(start)
+    if not form.needs_file:
+        assert run(f"textured.json --to {name} {options.rpartition('-o')[0]}") == (0, content.decode(), "")
+    both = run(f"textured.json demo.json --to {name} {options}")
+    if form.takes_one:
+        assert both == (4, "", f"ERROR: quba-check report: --to {name}: got 2 records. Allowed: one.\n")
+    else:
+        assert both[2].startswith(f"{file}: 2 records, ")
 
 
-def test_a_page_of_one_record(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, text = run("textured.json --baseline demo.json -o new/page.html", capsys)
-    content = (folder / "new" / "page.html").read_bytes()
-    assert (code, text) == (0, f"new/page.html: {len(content) / 1000:,.0f} kB\n")
-    page = parsed(content.decode("utf-8"))
+# The page.
+
+
+def test_a_page_of_one_record(run: Run) -> None:
+    assert run("textured.json --baseline demo.json -o new/page.html")[0] == 0
+    page = parsed(Path("new/page.html").read_text(encoding="utf-8"))
     assert page.one("title").text == "FAIL demo-textured · quba-check"
     assert "Compared with demo (demo.json)" in page.one(id="changes").text
     assert (
         "quba-check report textured.json --baseline demo.json -o report.html"
         in page.one(id="provenance").text
     )
+    assert not page.all("img")
 
 
-def test_a_page_of_two_records_by_another_population(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run("demo.json textured.json --population screened -o page.html", capsys)[0] == 0
-    page = parsed((folder / "page.html").read_text(encoding="utf-8"))
+def test_a_page_of_two_records_by_another_population(run: Run) -> None:
+    assert run("demo.json textured.json --population screened -o page.html")[0] == 0
+    page = parsed(Path("page.html").read_text(encoding="utf-8"))
     assert [head.text for head in page.all("h1")] == ["demo", "demo-textured"]
     assert f"{population('screened').name} was measured on imagenet, this run on demo" in page.text
+
+
+def test_pictures_of_failed_demands(run: Run) -> None:
+    words = "textured.json --baseline demo.json -o page.html --pictures 4"
+    assert run(words)[0] == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    sources = re.findall(r'<img src="(data:image/webp;base64,[^"]*)" alt="image of class (\w+)"', page)
+    assert len(sources) == 12  # three demands failed
+    assert "img-src data:;" in html.unescape(page)
+    assert "Wrong images of the set &#39;silhouette&#39;: 134 of 150." in page
+    assert page.count("right in the baseline") == 12
+    assert run(words)[0] == 0
+    assert Path("page.html").read_text(encoding="utf-8") == page
+
+
+def test_images_that_are_not_there(run: Run) -> None:
+    for name in ("demo", "textured"):  # of a model that is not the demo's, on a folder of another machine
+        text = Path(f"{name}.json").read_text(encoding="utf-8")
+        text = re.sub(r'"spec": "[^"]*"', '"spec": "r50.pt"', text)
+        Path(f"{name}.json").write_text(re.sub(r'"root": "[^"]*"', '"root": "/gone"', text), encoding="utf-8")
+    assert run("textured.json --baseline demo.json -o page.html --pictures 4")[0] == 0
+    page = html.unescape(Path("page.html").read_text(encoding="utf-8"))
+    assert "<img" not in page
+    assert page.count("No pictures: /gone: there is no such data folder.") == 3
+    assert page.count("Another folder: --data DIR.") == 3
+
+
+# Other formats.
+
+
+def test_a_summary_with_changes(run: Run) -> None:
+    text = run("demo.json textured.json --to markdown --baseline demo.json --page-url https://x.test/p")[1]
+    assert text.startswith("## ❌ quba-check: 1 of 2 runs may be released\n")
+    assert "| change from `demo.json` |" in text
+    assert "| -0.788 (worse) |" in text
+    assert "[Report page](<https://x.test/p>)" in text
+    assert (
+        "Not compared with the baseline: `other.json and textured.json cannot be compared: they differ in"
+        in run("textured.json --to markdown --baseline other.json")[1]
+    )
+
+
+def test_tables_have_each_record_once(run: Run) -> None:
+    rows = csv.DictReader(io.StringIO(run("demo.json textured.json demo.json --to csv")[1]))
+    values = [row["value"] for row in rows if (row["dimension"], row["part"]) == ("accuracy", "")]
+    records = json.loads(run("demo.json textured.json demo.json --to json")[1])
+    assert values == [str(each["measurements"]["accuracy"]["value"]) for each in records] == ["0.975", "0.96"]
+    assert records == [
+        json.loads(read_record(Path(f"{each}.json")).to_json()) for each in ("demo", "textured")
+    ]
+
+
+def test_a_badge(run: Run) -> None:
+    assert run("demo.json --to badge")[1] == badge_svg(read_record(Path("demo.json")))
+
+
+def test_a_value_of_a_leaderboard(run: Run) -> None:
+    pytest.importorskip("huggingface_hub")
+    assert run(f"demo.json {FOR_CARD} --percent --page-url https://x.test")[0] == 0
+    text = Path("card", VALUE).read_text(encoding="utf-8")
+    assert "  value: 97.5\n" in text
+    assert "    url: https://x.test\n" in text
+    assert run(f"demo.json {FOR_CARD} --value corruption_robustness.fog --revision abc")[0] == 0
+    assert "    revision: abc\n  value: 0." in Path("card", VALUE).read_text(encoding="utf-8")
+    assert Path("card/README.md").read_bytes() == CARD
+
+
+# Mistakes.
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ("--to mlflow", f"--to: got 'mlflow'. Allowed: {', '.join(FORMATS)}."),
+        ("", "--output: is missing. Allowed: --to html -o FILE.html."),
+        ("--to parquet", "--output: is missing. Allowed: --to parquet -o FILE.parquet."),
         (
-            "demo.json --data images -o page.html",
-            "quba-check report: --data: got a folder without --pictures. Add --pictures N.",
-        )
+            "--to card --dataset me/set -o card/README.md",
+            "--task: is missing. Allowed: --to card --dataset ID --task ID -o FILE.md.",
+        ),
+        ("-o x.csv", "--output of --to html: got 'x.csv'. Allowed: a file name that ends in .html."),
+        ("-o card", "-o/--output: got 'card', a folder. Allowed: a file name."),
+        ("--to csv --pictures 2", "--pictures: is not read by --to csv. Allowed: --to html."),
+        (
+            "--to text --page-url https://x.test",
+            "--page-url: is not read by --to text. Allowed: --to markdown, --to gitlab, --to card.",
+        ),
+        ("-o page.html --data images", "--data: is not read without --pictures. Allowed: with --pictures N."),
+        (
+            "--to gitlab",
+            "--to gitlab: the address of the repository is unknown outside of a GitLab job. Allowed: "
+            "--source-url URL, such as https://gitlab.example/group/project/-/blob/main.",
+        ),
     ],
 )
-def test_wrong_command_lines(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: str, message: str
-) -> None:
-    assert run(words, capsys) == (4, f"{START}{message}\n")
-    assert not (folder / "page.html").exists()
+def test_mistakes(run: Run, words: str, message: str) -> None:
+    assert run(f"demo.json {words}") == (4, "", f"ERROR: quba-check report: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (f"{FOR_CARD[:-9]}READ.md", "card/READ.md: there is no such file."),
+        (
+            "-o page.html --pictures 2 --data /gone",
+            "/gone: there is no such data folder. Allowed: an existing folder.",
+        ),
+    ],
+)
+def test_files_that_are_not_there(run: Run, words: str, message: str) -> None:
+    before = sorted(Path().rglob("*"))
+    assert run(f"textured.json {words}") == (4, "", f"ERROR: {message}\n")
+    assert sorted(Path().rglob("*")) == before

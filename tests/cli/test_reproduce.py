@@ -1,4 +1,4 @@
-"""`quba-check reproduce`: a published model measured on a tiny ImageNet, and mistakes."""
+"""`quba-check published reproduce`: a published model measured on a tiny ImageNet, and mistakes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.tiny import write_suite
 from timm.data import ImageNetInfo
 
 from quba_check.cli.main import main
-from quba_check.cli.reproduce import _architecture
+from quba_check.cli.published.reproduce import _architecture
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Outcome
 from quba_check.errors import InvariantError
@@ -48,7 +48,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    code = main(["reproduce", *map(str, words)])
+    code = main(["published", "reproduce", *map(str, words)])
     return code, *capsys.readouterr()
 
 
@@ -177,8 +177,8 @@ def test_the_list_of_models(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             "ResNet50",
-            "quba-check reproduce: ID: no name in timm is known for 'ResNet50'. Allowed: --model=SPEC with "
-            "its weights, or a model that 'quba-check reproduce --list' prints.",
+            "quba-check published reproduce: ID: no name in timm is known for 'ResNet50'. Allowed: "
+            "--model=SPEC with its weights, or a model that 'quba-check published reproduce --list' prints.",
         ),
         (
             "DeiT-b",
@@ -203,6 +203,6 @@ def test_a_suite_other_than_imagenet(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(capsys, "DeiT-b", "--data", write_suite(tmp_path, 1)) == (
         4,
         "",
-        "ERROR: quba-check reproduce: --data: the published values are of imagenet with 1,000 classes, got "
-        "'tiny' with 3. Allowed: a folder with the ImageNet family.\n",
+        "ERROR: quba-check published reproduce: --data: the published values are of imagenet with 1,000 "
+        "classes, got 'tiny' with 3. Allowed: a folder with the ImageNet family.\n",
     )

@@ -1,4 +1,4 @@
-"""`quba-check study` as people type it."""
+"""`quba-check published study` as people type it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quba_check.cli.main import main
 
 
 def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
-    code = main(["study", *words.split()])
+    code = main(["published", "study", *words.split()])
     return code, *capsys.readouterr()
 
 

@@ -66,7 +66,7 @@ def test_the_file_name_has_no_folders() -> None:
     ],
 )
 def test_mistakes(benchmark: Benchmark, value: str, message: str) -> None:
-    with pytest.raises(OptionError, match=f"^quba-check model-card: {message}"):
+    with pytest.raises(OptionError, match=f"^quba-check report: {message}"):
         leaderboard_text(record(), benchmark, value, as_percentage=True)
 
 
@@ -75,6 +75,6 @@ def test_without_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError) as caught:
         leaderboard_text(record(), BENCHMARK, "accuracy")
     assert str(caught.value) == (
-        "quba-check model-card needs huggingface_hub 1.4 or newer, which is not installed. "
+        "quba-check report needs huggingface_hub 1.4 or newer, which is not installed. "
         'Install it: pip install "quba-check[hf]".'
     )

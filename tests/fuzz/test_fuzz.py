@@ -264,10 +264,10 @@ def test_options(
     one_line(prepare)
 
 
-COMMANDS = ("compare", "what-if", "schema", "tune", "power", "population", "suite")
+COMMANDS = ("compare", "what-if", "schema", "tune", "power", "report", "published", "suite")
 FLAGS = (
     "--flips", "--format", "--store", "--baseline", "-o", "--add", "--z", "--percentile", "--population",
-    "--like",
+    "--like", "--to", "csv", "card", "population", "rank",
     "--images", "--record", "--name", "describe", "make-object-focus", "--boxes", "--masks", "--seed",
     "--help",
 )  # fmt: skip

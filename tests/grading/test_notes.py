@@ -30,7 +30,7 @@ def test_cross_protocol_without_weight_has_no_note():
     assert grade(SWIN, weights={"adversarial_robustness": 0}).notes == ()
 
 
-ALLOWED = "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
+ALLOWED = "Allowed: a population of this suite (quba-check published population), or allow_other_suite: true"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_later_keys_are_ignored(tmp_path):
     assert read_population(write(tmp_path / "p.json", content(colour="green"))).name == "fleet"
 
 
-MADE = "Allowed: a file that 'quba-check population' made."
+MADE = "Allowed: a file that 'quba-check published population' made."
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_unknown_population_is_named():
         quba_score(MEAN, population="publishd")
     assert str(raised.value) == (
         "population: no such name or file, got 'publishd'. Allowed: published, screened, demo, or a file "
-        "that 'quba-check population' made. Did you mean 'published'?"
+        "that 'quba-check published population' made. Did you mean 'published'?"
     )
 
 

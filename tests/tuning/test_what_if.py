@@ -110,7 +110,7 @@ def test_models_of_another_suite_give_no_letter():
     assert (verdict.outcome, verdict.value) == ("unmeasurable", None)
     assert verdict.reason == (
         "not graded: published was measured on imagenet, this run on tiny. "
-        "Allowed: a population of this suite (quba-check population), or allow_other_suite: true"
+        "Allowed: a population of this suite (quba-check published population), or allow_other_suite: true"
     )
 
 

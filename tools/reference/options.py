@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from quba_check.cli.main import COMMANDS, quba_check
+from quba_check.cli.main import quba_check
+from quba_check.cli.report import ReportCommand, format_rows
 from quba_check.gate.options import OPTIONS
 from tools.reference.markdown import code, codes, escaped, page, table
 
@@ -43,27 +44,20 @@ PAGES: Mapping[str, str] = {
     "verdict": "[exit codes](result.md#what-does-the-exit-code-mean)",
     "approve": "[the baseline](baseline.md#how-do-i-approve-a-release)",
     "compare": "[comparing](comparing.md)",
-    "failures": "[wrong images](comparing.md#which-images-did-a-model-get-wrong)",
-    "slices": "[groups of images](slices.md)",
-    "explain": "[strengths](published-models.md#what-is-my-model-good-and-bad-at)",
-    "report": "[the page](result.md#how-do-i-make-a-page)",
-    "summary": "[the summary](ci.md#how-do-i-show-the-result-in-a-pull-request)",
-    "annotations": "[annotations](ci.md#how-do-i-mark-the-lines-of-the-threshold-file)",
-    "badge": "[badge](exports.md#how-do-i-show-the-verdict-in-a-readme)",
-    "model-card": "[leaderboards](exports.md#how-do-i-put-a-result-on-a-hugging-face-leaderboard)",
+    "failures": "[wrong images](comparing.md#which-images-did-a-model-get-wrong) and [slices](slices.md)",
+    "report": "[the page](result.md#how-do-i-make-a-page) and [other formats](exports.md)",
     "attest": "[compliance](compliance.md)",
-    "export": "[tables](exports.md#how-do-i-get-the-values-as-a-table)",
     "lint": "[pre-commit](ci.md#how-do-i-check-threshold-files-before-a-commit)",
     "tune": "[tuning](thresholds.md#which-thresholds-does-a-run-support)",
     "power": "[power](thresholds.md#which-models-would-a-threshold-file-block)",
     "what-if": "[other files](thresholds.md#would-a-run-pass-other-threshold-files)",
     "schema": "[file formats](reference/files.md)",
-    "rank": "[ranks](published-models.md#which-rank-has-my-model)",
-    "show": "[one model](published-models.md#how-good-is-a-published-model)",
-    "recommend": "[recommendations](published-models.md#which-published-model-meets-my-demands)",
-    "study": "[statistics](published-models.md#what-does-the-published-table-show)",
-    "reproduce": "[reproduction](published-models.md#do-i-get-the-published-values)",
-    "population": "[populations](score.md#which-populations-are-there)",
+    "published rank": "[ranks](published-models.md#which-rank-has-my-model)",
+    "published show": "[one model](published-models.md#how-good-is-a-published-model)",
+    "published recommend": "[recommendations](published-models.md#which-published-model-meets-my-demands)",
+    "published study": "[statistics](published-models.md#what-does-the-published-table-show)",
+    "published reproduce": "[reproduction](published-models.md#do-i-get-the-published-values)",
+    "published population": "[populations](score.md#which-populations-are-there)",
     "suite describe": "[data](data.md)",
     "suite check": "[clean images](data.md#are-my-images-clean)",
     "suite make-object-focus": "[object_focus](data.md#i-have-no-images-for-object_focus)",
@@ -78,10 +72,6 @@ def options_page() -> str:
     """Return the page."""
     without_ini = [option.flag for option in OPTIONS if not option.has_ini]
     commands = dict(all_commands(quba_check))
-    groups = {
-        title: [full for name in names for full in commands if full.split()[0] == name]
-        for title, names in COMMANDS.items()
-    }
     return page(
         "Options and commands",
         "## Which options does pytest take?",
@@ -91,16 +81,10 @@ def options_page() -> str:
         "Batch size and workers change at most the last bits of scores, if a model computes each image "
         "on its own. See [models that do not](models.md#what-happens-to-a-quantised-model).",
         "## Which commands does quba-check have?",
-        table(
-            ("group", "commands"),
-            [
-                (title, ", ".join(f"[{name}](#quba-check-{name.replace(' ', '-')})" for name in names))
-                for title, names in groups.items()
-            ],
-        ),
+        ", ".join(f"[{name}](#quba-check-{name.replace(' ', '-')})" for name in commands) + ".",
         "`quba-check COMMAND --help` prints more, with an example. Commands that read records take "
         "`--store=DIR`, the store to search for per-image results; `store` takes it for the store itself.",
-        *(_command_section(name, commands[name]) for names in groups.values() for name in names),
+        *(_command_section(*each) for each in commands.items()),
     )
 
 
@@ -139,6 +123,12 @@ def _command_section(name: str, command: click.Command) -> str:
         f"{purpose} See {PAGES[name]}." if name in PAGES else purpose,
         "\n".join(options),
     ]
+    if isinstance(command, ReportCommand):
+        rows = [
+            (code(name), _as_markdown(purpose), codes(flags))
+            for name, purpose, flags in format_rows(command.params)
+        ]
+        parts.append(table(("`--to`", "content", "options that it reads"), rows))
     return "\n\n".join(part for part in parts if part)
 
 

@@ -38,7 +38,7 @@
   const save = () =>
     hash.set(Object.fromEntries(Object.keys(state).map((name) => [name, state[name] === defaults[name] ? null : state[name]])));
 
-  /* Scores and ranks, as `quba-check rank` computes them. */
+  /* Scores and ranks, as `quba-check published rank` computes them. */
   const isDoubtful = (model, k) => (model.doubtful >> k) & 1;
   function value(model, name) {
     if (name === "score") return model.score;

@@ -1,4 +1,4 @@
-"""`quba-check study`: correlations of a population's dimensions, and its groups compared."""
+"""`quba-check published study`: correlations of a population's dimensions, and its groups compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quba_check.grading.population import Population
 from quba_check.reports.study import study_csv, study_text
 
 
-@click.command("study", epilog="Example: quba-check study --population screened")
+@click.command("study", epilog="Example: quba-check published study --population screened")
 @population_option()
 @format_option("table", "csv")
 def study(population: Population, form: str) -> None:

@@ -1,4 +1,4 @@
-"""`quba-check explain` as people type it: one page of text for any record."""
+"""`quba-check report --to text`: one page of text for any record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     Path("a.json").write_text(record().to_json(), encoding="utf-8")
 
     def command(words: str) -> tuple[int, str, str]:
-        code = main(["explain", *words.split()])
+        code = main(["report", "--to", "text", *words.split()])
         return code, *capsys.readouterr()
 
     return command
@@ -89,6 +89,47 @@ def test_parts_that_cost_most(run) -> None:
     lines = run("c.json")[1].splitlines()
     at = lines.index("parts that cost most (gain if the part were as good as the mean of the others):")
     assert lines[at + 1] == "  corruption_robustness: snow 0.400 (0.0171), frost 0.400 (0.0171)"
+
+
+def test_the_worst_class_slice_and_confusion(run) -> None:
+    confusions = {
+        "columns": ["label", "predicted", "images", "share"],
+        "rows": [["fox", "dog", 12, 0.24], ["dog", "fox", 9, 0.18]],
+    }
+    balance = quantity(0.8, None, "fraction", better="high", parts={})
+    classes = {"columns": ["class", "images", "accuracy"], "rows": [["cat", 50, 0.9], ["fox", 50, 0.7]]}
+    accuracy = quantity(0.8, 0.01, "fraction", better="high", parts={}) | {
+        "tables": {"confusions": confusions}
+    }
+    for kind, values in (("slices", (0.9, 0.7, 0.1)), ("gaps", (-0.2, 0.2, 0.7))):
+        each = (
+            quantity(value, 0.01, "fraction") | {"n": n}
+            for value, n in zip(values, (80, 90, 12), strict=True)
+        )
+        accuracy[kind] = dict(zip(("light=day", "light=night", "light=dusk"), each, strict=True))
+    lines = [
+        "worst class: fox, recall 0.700 (n = 50)",
+        "worst slice: light=night, accuracy 0.700 (0.680..0.720)",  # light=dusk has too few images
+        "most frequent confusion: fox as dog 12 (of 50)",
+    ]
+    rows = {"accuracy": accuracy, "class_balance": balance | {"tables": {"classes": classes}}}
+    Path("w.json").write_text(record(measurements=rows).to_json(), encoding="utf-8")
+    assert "\n\n" + "\n".join(lines) + "\n" in run("w.json")[1]
+    single = {
+        "columns": ["class", "images", "recall"],
+        "rows": [["cat", 50, 0.9], ["owl", 4, 0.5], ["ant", 0, ""]],
+    }
+    rows["classes"] = balance | {
+        "tables": {"classes": single, "confusions": confusions | {"rows": [["a", "b", 0, 0]]}}
+    }
+    Path("w.json").write_text(record(measurements=rows).to_json(), encoding="utf-8")
+    lines[0] = "worst class: owl, recall 0.500 (n = 4)"
+    assert "\n\n" + "\n".join(lines) + "\n" in run("w.json")[1]
+
+
+def test_several_records(run) -> None:
+    Path("b.json").write_text(record(0.7).to_json(), encoding="utf-8")
+    assert run("a.json b.json")[1] == f"{run('a.json')[1]}\n{run('b.json')[1]}"
 
 
 def test_every_page_has_at_most_sixty_lines_of_eighty_columns(run) -> None:

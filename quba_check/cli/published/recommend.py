@@ -1,4 +1,4 @@
-"""`quba-check recommend`: the published models that would pass a threshold file."""
+"""`quba-check published recommend`: the published models that would pass a threshold file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT = 10
 """Models of each list in the table without --limit."""
 
 
-@click.command("recommend", epilog="Example: quba-check recommend mobile")
+@click.command("recommend", epilog="Example: quba-check published recommend mobile")
 @click.argument("file", type=INPUT, metavar="THRESHOLDS")
 @population_option()
 @format_option("table", "json", "csv")

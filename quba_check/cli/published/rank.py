@@ -1,4 +1,4 @@
-"""`quba-check rank`: a population by QUBA score, with own records ranked among its models."""
+"""`quba-check published rank`: a population by QUBA score, with own records ranked among its models."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ _MOST = "rank only models with at most this value, such as parameters=30 (millio
 _WEIGHT = "weight of a dimension in the score, in place of its default"
 
 
-@click.command("rank", epilog="Example: quba-check rank demo.json --population demo --weight accuracy=2")
+@click.command(
+    "rank", epilog="Example: quba-check published rank demo.json --population demo --weight accuracy=2"
+)
 @click.argument("paths", nargs=-1, type=INPUT, metavar="[RECORD.json]...")
 @population_option()
 @_dimension_option("--weight", "weights", parse_weight, "DIM=W", _WEIGHT)
@@ -140,7 +142,7 @@ def rank(
     try:
         check_groups(population, constraints)
     except UserError as error:
-        raise OptionError(f"quba-check rank: --{error}") from None
+        raise OptionError(f"quba-check published rank: --{error}") from None
     own = [read_run(path, store) for path in dict.fromkeys(paths)]
     models = rank_models(population, weights, constraints, own, allow_other_suite=allow_other_suite)
     ranking = Ranking(population, weights, constraints, tuple(models))

@@ -1,4 +1,4 @@
-"""`quba-check reproduce`: a published model measured again."""
+"""`quba-check published reproduce`: a published model measured again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
 
-COMMAND = "quba-check reproduce"
+COMMAND = "quba-check published reproduce"
 
 
 def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
@@ -41,7 +41,7 @@ def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None
         ctx.exit()
 
 
-@click.command("reproduce", epilog="Example: quba-check reproduce --list")
+@click.command("reproduce", epilog="Example: quba-check published reproduce --list")
 @click.argument("model", type=PUBLISHED_MODEL, metavar="ID")
 @click.option(
     "--list",

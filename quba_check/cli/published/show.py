@@ -1,4 +1,4 @@
-"""`quba-check show`: one published model with its values and ranks."""
+"""`quba-check published show`: one published model with its values and ranks."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SUSPECT = "?"
 HEADINGS = ("dimension", "better", "value", "", "mean", "deviations", "rank")
 
 
-@click.command("show", epilog="Example: quba-check show EVA02-b-21k")
+@click.command("show", epilog="Example: quba-check published show EVA02-b-21k")
 @click.argument("model", type=PUBLISHED_MODEL, metavar="ID")
 def show(model: PublishedModel) -> None:
     """Show the nine values of a published model with its ranks, grade and doubts.
 
-    ID: its name in the published table or in timm. 'quba-check rank --limit 326' lists all of them.
+    ID: its name in the published table or in timm. 'quba-check published rank --limit 326' lists all of them.
     """
     populations = published_population(), screened_population()
     head = [

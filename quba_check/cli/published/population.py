@@ -1,4 +1,4 @@
-"""`quba-check population`: a reference population from records of your models."""
+"""`quba-check published population`: a reference population from records of your models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quba_check.grading.reference import BUILT_IN
 from quba_check.records.files import read_record, write_text
 
 
-@click.command("population", epilog="Example: quba-check population runs/*.json -o fleet.json")
+@click.command("population", epilog="Example: quba-check published population runs/*.json -o fleet.json")
 @records_argument
 @output_option(required=True)
 @click.option("--name", help="its name in reports (default: the file's name)")
@@ -28,8 +28,8 @@ def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
     name = name or output.stem
     if name in BUILT_IN:
         raise OptionError(
-            f"quba-check population: the name '{name}' is taken. Allowed: any but {', '.join(BUILT_IN)}; "
-            "give one with --name."
+            f"quba-check published population: the name '{name}' is taken. "
+            f"Allowed: any but {', '.join(BUILT_IN)}; give one with --name."
         )
     check_not_read(output, paths)
     records = {str(path): read_record(path) for path in dict.fromkeys(paths)}

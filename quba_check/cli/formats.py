@@ -1,0 +1,224 @@
+"""The formats of `quba-check report`: one writer for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from pathlib import Path
+
+from quba_check.cli.files import check_waivers, facts_of, read_run
+from quba_check.comparison.stored_run import StoredRun
+from quba_check.demo import DEMO_MODELS
+from quba_check.errors import OptionError, UserError
+from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text
+from quba_check.exports.tables import csv_table, parquet_table
+from quba_check.gate.threshold_files import thresholds_at
+from quba_check.grading.population import Population
+from quba_check.grading.reference import population as read_population
+from quba_check.page.pictures import ImageSource, Pictures, make_pictures
+from quba_check.page.render import render_page
+from quba_check.records.files import read_record
+from quba_check.records.verdict import VerdictRow
+from quba_check.reports.annotations import Locate, github_commands, gitlab_report
+from quba_check.reports.badge import badge_svg
+from quba_check.reports.explanation import explanation_text
+from quba_check.reports.markdown import compared_run, markdown_summary
+from quba_check.reports.tables import json_text
+from quba_check.storage.locations import default_location, local_folder
+from quba_check.storage.user_files import read_text
+from quba_check.study.explanation import default_population, explain
+from quba_check.suites.sampling import SubsetSampler
+from quba_check.suites.set_images import SetImages
+
+COMMAND, CARD = "quba-check report", "card"
+WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+"""Environment variables with the folder of the repository."""
+_PLACE = re.compile(r"^ *demanded by (.+):\d+$", re.MULTILINE)
+Paths = Sequence[Path]
+File = Path | None
+Place = str | Path | None
+"""A folder or URL; None for the default one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of `quba-check report`.
+
+    Attributes:
+        purpose: a few words for the table of formats.
+        write: returns the content, given the paths of records and, as keywords, the options that it reads.
+        suffix: end of its file's name; any if empty.
+        required: options that must be given.
+        needs_file: it cannot go to standard output.
+        takes_one: it is of one record.
+    """
+
+    purpose: str
+    write: Callable[..., str | bytes]
+    suffix: str = ""
+    required: tuple[str, ...] = ()
+    needs_file: bool = False
+    takes_one: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that it reads."""
+        return tuple(signature(self.write).parameters)[1:]
+
+
+def _page(
+    paths: Paths,
+    baseline: File,
+    population: Population | None,
+    pictures: int | None,
+    data: Place,
+    store: Place,
+) -> str:
+    runs, before = [read_run(path, store) for path in paths], _baseline(baseline, store)
+    shown: Pictures = {}
+    if pictures is not None:
+        folder = local_folder(store or default_location())
+        sources = [picture_source(run, data, folder) for run in runs]
+        shown = make_pictures(runs, sources, pictures, baseline=before)
+    return render_page(runs, baseline=before, pictures=shown, population=population)
+
+
+def _summary(paths: Paths, baseline: File, page_url: str, store: Place) -> str:
+    before = _baseline(baseline, store)
+    return markdown_summary([compared_run(read_run(path, store), before) for path in paths], url=page_url)
+
+
+def _baseline(path: File, store: Place) -> StoredRun | None:
+    return None if path is None else read_run(path, store)
+
+
+def _explanations(paths: Paths, population: Population | None, thresholds: File, store: Place) -> str:
+    texts = []
+    for run in (read_run(path, store) for path in paths):
+        quba = thresholds_at(thresholds, facts_of(run.record)).quba if thresholds else None
+        compared = population or read_population(quba.population if quba else default_population(run.record))
+        is_chosen = population is not None or quba is not None
+        texts.append(explanation_text(explain(run, compared, quba, is_chosen=is_chosen)))
+    return "\n".join(texts)
+
+
+def _github(paths: Paths) -> str:
+    return github_commands([read_record(path) for path in paths], _locate(paths))
+
+
+def _gitlab(paths: Paths, source_url: str, page_url: str) -> str:
+    project, commit, job = map(os.environ.get, ("CI_PROJECT_URL", "CI_COMMIT_SHA", "CI_JOB_URL"))
+    if not source_url and not (project and commit):
+        raise OptionError(
+            f"{COMMAND}: --to gitlab: the address of the repository is unknown outside of a GitLab job. "
+            "Allowed: --source-url URL, such as https://gitlab.example/group/project/-/blob/main."
+        )
+    records, source = map(read_record, paths), source_url.rstrip("/") or f"{project}/-/blob/{commit}"
+    return gitlab_report(list(records), _locate(paths), source=source, page=page_url, job=job or "")
+
+
+def _locate(paths: Paths) -> Locate:
+    """Return the function that finds threshold files in the repository."""
+    workspace = Path(os.path.realpath(next(filter(None, map(os.environ.get, WORKSPACES)), ".")))
+    folders = dict.fromkeys([Path.cwd(), workspace, *(path.absolute().parent for path in paths)])
+    return partial(path_in, workspace, folders=list(folders))
+
+
+def path_in(workspace: Path, row: VerdictRow, folders: Iterable[Path] = ()) -> str | None:
+    """Return the path of a demand's threshold file below a folder, else None.
+
+    The record names it relative to the run's root folder, and its message relative to the folder in which
+    pytest was started.
+
+    Args:
+        workspace: the folder of the repository.
+        row: the verdict.
+        folders: where these folders may be.
+    """
+    match = _PLACE.search(row.message)
+    names = (*([match[1]] if match else []), row.file)
+    for path in (folder / name for name in names for folder in folders or (workspace,)):
+        real = Path(os.path.realpath(path))
+        is_ours = "site-packages" not in real.parts and real.is_relative_to(workspace)
+        if is_ours and os.path.isfile(real):  # noqa: PTH113  Path.is_file raises for names that are too long
+            return real.relative_to(workspace).as_posix()
+    return None
+
+
+def _badge(paths: Paths) -> str:
+    record = read_record(paths[0])
+    check_waivers(record, paths[0])
+    return badge_svg(record)
+
+
+def _leaderboard(
+    paths: Paths, dataset: str, task: str, value: str, percent: bool, revision: str | None, page_url: str
+) -> str:
+    record, benchmark = read_record(paths[0]), Benchmark(dataset, task, revision)
+    return leaderboard_text(record, benchmark, value, as_percentage=percent, url=page_url or None)
+
+
+def file_next_to_card(card: Path, dataset: str, task: str) -> Path:
+    """Return the file that the Hub reads next to a model card, which must exist."""
+    read_text(card, str(card), UserError)
+    return card.parent / FOLDER / Benchmark(dataset, task).file_name
+
+
+def picture_source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource | str:
+    """Return the images of a run, or the reason why they are missing.
+
+    Args:
+        run: the run.
+        data: the data folder or its URL; None for the folder of the run.
+        store: folder of the demo's images, which are drawn if missing.
+
+    Raises:
+        UserError: the data folder is missing or holds no suite. A missing folder of a run is no error here.
+    """
+    record = run.record
+    sampler = SubsetSampler(record.limit, record.environment.seed)
+    own = None if record.model.spec in DEMO_MODELS else record.suite.root
+    try:
+        return SetImages.of_run(own if data is None else data, sampler, store)
+    except UserError as why:
+        if data is not None:
+            raise
+        return f"{why} Another folder: --data DIR."
+
+
+FORMATS: Mapping[str, Format] = {
+    "html": Format("one page with charts, which opens offline", _page, ".html", needs_file=True),
+    "text": Format("strengths, weaknesses, costly parts, the worst class and slice, caveats", _explanations),
+    "markdown": Format("a summary of at most 60 kB for pull requests and CI pages", _summary),
+    "github": Format("unmet demands as annotations, for the log of a step", _github),
+    "gitlab": Format("unmet demands as links, for artifacts:reports:annotations", _gitlab, ".json"),
+    "badge": Format("verdict and grade as a picture", _badge, ".svg", takes_one=True),
+    "csv": Format(
+        "a row per dimension, part and grade", lambda paths: csv_table(map(read_record, paths)), ".csv"
+    ),
+    "parquet": Format(
+        "the same with types",
+        lambda paths: parquet_table(map(read_record, paths)),
+        ".parquet",
+        needs_file=True,
+    ),
+    "json": Format(
+        "a list of the records",
+        lambda paths: json_text([json.loads(read_record(path).to_json()) for path in paths]),
+        ".json",
+    ),
+    CARD: Format(
+        "a value for a Hugging Face leaderboard, in .eval_results next to the model card",
+        _leaderboard,
+        ".md",
+        ("dataset", "task"),
+        needs_file=True,
+        takes_one=True,
+    ),
+}
+"""Each format by the name that `--to` takes; the first is the default."""
