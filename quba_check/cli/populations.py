@@ -58,5 +58,5 @@ def population_option(words: str = PUBLISHED) -> Callable[[Command], Command]:
         type=POPULATION,
         default=PUBLISHED if words == PUBLISHED else None,
         metavar="NAME",
-        help=f"published, screened (without suspect values), demo, or a population file (default: {words})",
+        help=f"published, screened, demo, or a population file (default: {words})",
     )

@@ -66,7 +66,7 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
 
 
 def worst_slices(row: MeasurementRow, least: int) -> dict[str, float]:
-    """Return the p-value (Holm) of each slice of at least `least` images, the worst slice first."""
+    """Return the p-value (Holm) of each slice of `least` images or more, worst first."""
     large = {name: gap for name, gap in row.gaps.items() if _images(gap) >= least}
     p_values = dict(zip(large, holm_adjusted([_p_value(gap) for gap in large.values()]), strict=True))
     return dict(sorted(p_values.items(), key=lambda item: (item[1], -large[item[0]].value)))
