@@ -26,7 +26,7 @@ from quba_check.engine.ad_hoc import Answers, Images
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.engine import Engine
 from quba_check.engine.plan import PlannedView
-from quba_check.engine.progress import Finished, Progress
+from quba_check.engine.progress import Progress
 from quba_check.engine.unmeasurable import unmeasurable_reason
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
 from quba_check.executors.worker_spec import WorkerSpec
@@ -61,14 +61,12 @@ class RunSettings:
     Attributes:
         batch_settings: batch size, threads, and room for prepared images.
         progress: called after every pass of a batch, see `engine.progress.Progress`.
-        finished: called with the name and the number of images of each complete set.
         plan: nothing is predicted, and no function that a manifest names is imported.
         workers: processes that predict, a `quba_check.executors.ray.pool.RayPool`; None for this one.
     """
 
     batch_settings: BatchSettings = BatchSettings()  # noqa: RUF009  frozen
     progress: Progress | None = None
-    finished: Finished | None = None
     workers: RayPool | None = None
     plan: bool = False
 
@@ -159,7 +157,6 @@ class Evaluation:
             seed=self.seed,
             batch_settings=run.batch_settings,
             progress=run.progress,
-            finished=run.finished,
             executor=executor,
         )
         self.reference: Evaluation | RecordedAnswers | None = None

@@ -12,7 +12,6 @@ from quba_check.cli.parser import Checked, Group, store_option
 from quba_check.cli.store_checks import checked_files
 from quba_check.errors import OptionError
 from quba_check.gate.option_values import Given, number_within
-from quba_check.messages import allowed_names
 from quba_check.reports.store import inventory_json, inventory_table, prune_text
 from quba_check.storage.active_runs import active_runs, remove_forgotten
 from quba_check.storage.inventory import kind_of, read_inventory
@@ -88,9 +87,6 @@ def verify(remove: bool, store: str | Path | None) -> int:
 
 @store.command("prune", epilog="Example: quba-check store prune --older-than 30d --yes")
 @click.option(
-    "--model", "models", multiple=True, metavar="NAME", help="only predictions of this model; repeatable"
-)
-@click.option(
     "--older-than",
     type=Checked(parse_age),
     metavar="AGE",
@@ -105,37 +101,22 @@ def verify(remove: bool, store: str | Path | None) -> int:
 @click.option(
     "--images", is_flag=True, help="also prepared images and copies of data at URLs, which are made again"
 )
-@click.option("--records", is_flag=True, help="also records of the models, with their per-image results")
 @click.option("--yes", is_flag=True, help="remove; without it nothing is removed")
 @store_option
 def prune(
-    models: tuple[str, ...],
-    older_than: int | None,
-    larger_than: float | None,
-    images: bool,
-    records: bool,
-    yes: bool,
-    store: str | Path | None,
+    older_than: int | None, larger_than: float | None, images: bool, yes: bool, store: str | Path | None
 ) -> None:
     """Remove stored predictions that meet all given conditions, oldest first.
 
-    Without --yes the command only shows what it would remove. --model NAME selects the predictions of a model
-    and can be repeated. Without conditions, only leftovers of killed runs are removed. Predictions of models
-    that are being evaluated stay.
+    Without --yes the command only shows what it would remove. Without conditions, only leftovers of killed
+    runs are removed. Records stay, and so do predictions of models that are being evaluated.
     """
     opened = opened_store(store, "quba-check store prune")
     inventory, now = read_inventory(opened), time.time()
-    known = inventory.models
-    for name in models:
-        if name not in known:
-            allowed = allowed_names(name, known) if known else "The store has no models."
-            raise OptionError(f"quba-check store prune: --model: got '{name}'. {allowed}")
     conditions = Conditions(
-        models,
         None if older_than is None else now - older_than,
         None if larger_than is None else int(larger_than * GIGABYTE),
         images,
-        records,
     )
     runs = active_runs(opened.objects)
     running = [run for run in runs if not run.is_dead(now)]

@@ -188,10 +188,6 @@ class CacheKeys:
             self._whole[stored] = self._keys_of(stored, self.shards(stored))
         return self._whole[stored]
 
-    def has_listed(self, view: View) -> bool:
-        """Return True if `shard_keys` was called for the view before."""
-        return self.stored_view(view) in self._whole
-
     def _keys_of(self, stored: View, numbers: Sequence[int]) -> tuple[ShardKey, ...]:
         self._forget_other_settings()
         keys = self._keys.setdefault(stored, {})

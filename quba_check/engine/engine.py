@@ -18,7 +18,7 @@ from quba_check.engine.batching import Batching, BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import settle_compute
 from quba_check.engine.plan import PlannedView, planned_view
-from quba_check.engine.progress import Finished, Progress, Reporter
+from quba_check.engine.progress import Progress, Reporter
 from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
 from quba_check.engine.shard_stream import ShardStream, shard_request
 from quba_check.engine.stored_check import StoredCheck
@@ -50,7 +50,6 @@ class Engine:
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         progress: called after every pass of a batch; see `quba_check.engine.progress`.
-        finished: called for every complete set.
         executor: predicts the shards; None for this process.
 
     Attributes:
@@ -69,7 +68,6 @@ class Engine:
         seed: int = 0,
         batch_settings: BatchSettings | None = None,
         progress: Progress | None = None,
-        finished: Finished | None = None,
         executor: Executor | None = None,
     ) -> None:
         self.classifier = classifier
@@ -78,7 +76,7 @@ class Engine:
         self.cache_keys = CacheKeys(classifier, suite, digests, protocol, seed)
         self.tables = TableReader(store, self.cache_keys)
         self._batch_settings = batch_settings or BatchSettings()
-        self._reporter = Reporter(self.cache_keys, store, progress, finished)
+        self._reporter = Reporter(progress)
         self.worker = Worker(
             classifier, suite, store, self.cache_keys, protocol, seed, self._batch_settings, self._reporter
         )
@@ -136,7 +134,7 @@ class Engine:
         if views:
             self._settle_compute(may_choose=True)
             self.stored_check.settle(stored)
-        self._reporter.plan(stored)
+        self._reporter.restart()
         if not views or (self.classifier.outputs is not None and not always):
             return
         unattacked = [view for view in stored if view.attack is None]
@@ -315,4 +313,3 @@ class Engine:
             self._reporter.add(request.view, len(request.examples), result.passes)
         self.store.put(request.key, result.content)
         self.stored_check.add(request.key, is_own=self._executor is self.worker)
-        self._reporter.end(request.view)

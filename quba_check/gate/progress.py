@@ -192,13 +192,8 @@ def work_text(state: ProcessState) -> str:
 def image_counts(states: list[ProcessState]) -> list[str]:
     """Return images so far and images a second, if there are any."""
     images = sum(state.images for state in states)
-    return [f"{images:,} images", *images_per_second(states)] if images else []
-
-
-def images_per_second(states: list[ProcessState]) -> list[str]:
-    """Return images a second, if known."""
     rate = sum(state.images / state.seconds for state in states if state.seconds > 0)
-    return [f"{rate:,.0f} images/s"] if rate else []
+    return ([f"{images:,} images"] if images else []) + ([f"{rate:,.0f} images/s"] if rate else [])
 
 
 def words_left(states: list[ProcessState]) -> list[str]:
@@ -212,23 +207,13 @@ def run_time_left(states: list[ProcessState]) -> float | None:
 
     It is None before both are known.
     """
-    left = passes_left(states)
+    plan = next((state.plan for state in states if state.plan is not None), None)
+    left = None if plan is None else max(0.0, plan - sum(state.done for state in states))
     running = [state for state in _recent(states) if state.is_view and state.speed]
     speed = sum(state.speed for state in running or states)
     if left is None or (left and not speed):
         return None
     return left / speed if left else 0.0
-
-
-def passes_left(states: list[ProcessState]) -> float | None:
-    """Return the passes left in a run, counted in images; None without a plan."""
-    plan = planned_passes(states)
-    return None if plan is None else max(0.0, plan - sum(state.done for state in states))
-
-
-def planned_passes(states: list[ProcessState]) -> float | None:
-    """Return the passes of the whole run, counted in images; None without a plan."""
-    return next((state.plan for state in states if state.plan is not None), None)
 
 
 def time_text(seconds: float) -> str:

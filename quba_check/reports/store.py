@@ -14,7 +14,7 @@ from quba_check.storage.pruning import Conditions, Removal
 
 UNKNOWN = "(damaged)"
 """Model of files whose header cannot be read."""
-_HEADINGS = ("model", "views", "images", "size", "records", "last change")
+_HEADINGS = ("model", "views", "images", "size", "last change")
 _REMOVALS = ("kind", "model", "files", "size", "last change")
 _KINDS = {"images": "prepared images", "copies": "copies of data"}
 
@@ -45,7 +45,6 @@ def inventory_json(location: str, inventory: Inventory, now: float) -> str:  # n
                 "cache_entries": row.entries,
                 "images": row.images,
                 "bytes": row.size,
-                "records": row.records,
                 "last_change": iso_time(row.modified),
             }
             for row in model_rows(inventory)
@@ -103,7 +102,6 @@ def _cells(row: ModelSummary, now: float) -> tuple[str, ...]:
         f"{len(row.views):,}",
         f"{row.images:,}",
         format_bytes(row.size),
-        f"{row.records:,}",
         _ago(row.modified, now),
     )
 

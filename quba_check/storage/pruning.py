@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import PurePosixPath
@@ -17,27 +17,23 @@ ABANDONED_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Conditions on the predictions, records and images to remove; all of them must hold.
+    """Conditions on the predictions and images to remove; all of them must hold.
 
     Attributes:
-        models: names of the models; empty for all.
         before: Unix time of the last change at the latest; None for any.
         larger_than: size in bytes. The oldest files are removed until the store is no larger; None removes
             all.
         images: True to remove prepared images, and copies of data at URLs, too.
-        records: True to remove records too.
     """
 
-    models: Collection[str] = ()
     before: float | None = None
     larger_than: int | None = None
     images: bool = False
-    records: bool = False
 
     @property
     def is_empty(self) -> bool:
         """True without any condition: then only leftovers are removed."""
-        return not (self.models or self.images or self.records) and self.before is self.larger_than is None
+        return not self.images and self.before is self.larger_than is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Removal:
     """Files that are removed together.
 
     Attributes:
-        kind: `predictions`, `records`, `images`, `copies` (of data at a URL) or `leftovers`.
+        kind: `predictions`, `images`, `copies` (of data at a URL) or `leftovers`.
         model: name of the model, empty for other kinds.
         files: the files.
     """
@@ -70,12 +66,12 @@ def removals(
 ) -> list[Removal]:
     """Return the files to remove, in that order.
 
-    Leftovers of killed runs come first, then prepared images and copies of data, then predictions and
-    records, each with the oldest first.
+    Leftovers of killed runs come first, then prepared images and copies of data, then predictions, each with
+    the oldest first.
 
     Args:
         inventory: the contents of the store.
-        conditions: select predictions, images and records.
+        conditions: select predictions and images.
         running: evaluations that run. Predictions of their models, and images that were used since they
             started, are kept.
         now: Unix time.
@@ -91,23 +87,18 @@ def removals(
         excess = inventory.size() - sum(each.size for each in leftovers) - conditions.larger_than
     used_since = min((run.started for run in running), default=float("inf"))
     made_again = []
-    if conditions.images or (conditions.larger_than is not None and not conditions.models):
+    if conditions.images or conditions.larger_than is not None:
         images = _groups(inventory, "images", "copies")
         unused = [each for each in images if each.modified < used_since and each.modified <= before]
         made_again = least_recently_used(unused, excess)
         excess -= sum(each.size for each in made_again)
     busy = {model for run in running for model in run.models}
-    is_about_models = conditions.models or conditions.before is not None or conditions.larger_than is not None
-    kinds: list[Kind] = ["predictions"] if is_about_models else []
-    kinds += ["records"] if conditions.records else []
-    of_models = [
-        each
-        for each in _groups(inventory, *kinds)
-        if each.model not in busy
-        and (not conditions.models or each.model in conditions.models)
-        and each.modified <= before
-    ]
-    return [*leftovers, *made_again, *least_recently_used(of_models, excess)]
+    predictions = []
+    if conditions.before is not None or conditions.larger_than is not None:
+        groups = _groups(inventory, "predictions")
+        unused = [each for each in groups if each.model not in busy and each.modified <= before]
+        predictions = least_recently_used(unused, excess)
+    return [*leftovers, *made_again, *predictions]
 
 
 def _leftovers(files: Iterable[StoredFile], now: float) -> Iterator[StoredFile]:

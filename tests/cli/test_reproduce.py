@@ -106,7 +106,7 @@ def test_the_table(measured) -> None:
     assert any(line.startswith("30 clean images, published were 50,000: with fewer images") for line in lines)
     assert any(line.startswith("double-softmax: the probabilities seem") for line in lines)
     assert max(map(len, lines)) <= 80
-    assert "released: cue_conflict: 30 images\n" in err
+    assert "released: measuring cue_conflict\n" in err
 
 
 def test_a_value_that_a_guard_withholds(measured, monkeypatch: pytest.MonkeyPatch) -> None:

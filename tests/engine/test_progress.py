@@ -1,4 +1,4 @@
-"""Reports of progress: pass by pass, each image once, and every finished set."""
+"""Reports of progress: pass by pass, each image once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.evaluations import new_evaluation
-from support.tiny import CLASSES, PER_CLASS, SHIFTS, write_models, write_suite
+from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.progress import Reporter, Step
@@ -23,14 +22,10 @@ class Calls:
 
     def __init__(self) -> None:
         self.steps: list[tuple[str, int, int, float]] = []
-        self.finished: list[tuple[str, int]] = []
 
     def progress(self, step: Step) -> None:
         assert step.seconds >= 0
         self.steps.append((step.view, step.images, step.passes, step.planned))
-
-    def finish(self, name, images):
-        self.finished.append((name, images))
 
     def of(self, view: str) -> list[tuple[int, int, float]]:
         return [step for name, *step in self.steps if name == view]
@@ -46,12 +41,7 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def made(**options) -> tuple[Evaluation, Calls]:
         calls = Calls()
         evaluation = new_evaluation(
-            f"{name}:net",
-            data,
-            store=tmp_path / "store",
-            progress=calls.progress,
-            finished=calls.finish,
-            **options,
+            f"{name}:net", data, store=tmp_path / "store", progress=calls.progress, **options
         )
         return evaluation, calls
 
@@ -72,37 +62,20 @@ def test_passes_of_fgsm_are_reported_one_by_one(evaluate) -> None:
     evaluation, calls = evaluate(batch_settings=BatchSettings(threads=0))
     evaluation.engine.predictions([CLEAN, FGSM])
     assert calls.steps == [("clean", N, N, N), ("clean+fgsm", 0, 2 * N, 0), ("clean+fgsm", N, N, 3 * N)]
-    assert calls.finished == [("clean", N), ("clean+fgsm", N)]
 
 
-def test_every_set_is_finished_once_and_nothing_is_reported_from_the_store(evaluate) -> None:
+def test_nothing_is_reported_from_the_store(evaluate) -> None:
     for is_first in (True, False):
         evaluation, calls = evaluate(batch_settings=BatchSettings(threads=0))
-        evaluation.plan(PUBLISHED_DIMENSIONS)
-        evaluation.check()
-        for name in PUBLISHED_DIMENSIONS:
-            evaluation.outcome(name)
-        shifts = [(name, 6) for name in SHIFTS]
-        expected = [
-            ("clean", N),
-            ("clean+fgsm", N),
-            ("clean+pgd", N),
-            ("corruptions", 75 * 3),
-            *shifts,
-            ("mixed_same", 6),
-            ("mixed_rand", 6),
-            ("cue_conflict", 9),
-        ]
-        assert calls.finished == (expected if is_first else [])
+        evaluation.engine.predictions([FGSM])
         assert bool(calls.steps) is is_first
 
 
-def test_time_before_the_plan_is_no_work_of_the_engine(evaluate) -> None:
-    evaluation, _ = evaluate()
-    engine, steps, now = evaluation.engine, [], [0.0]
-    reporter = Reporter(engine.cache_keys, engine.store, steps.append, clock=lambda: now[0])
+def test_time_before_a_restart_is_no_work_of_the_engine() -> None:
+    steps, now = [], [0.0]
+    reporter = Reporter(steps.append, clock=lambda: now[0])
     now[0] = 100.0
-    reporter.plan([CLEAN])
+    reporter.restart()
     now[0] = 103.0
     reporter.add(CLEAN, 4, 4)
     assert steps == [Step("clean", 4, 4, 4, 3.0)]

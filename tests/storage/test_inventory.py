@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -20,33 +19,24 @@ def store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "store")
 
 
-def write_record(store: Store, name: str, model: str) -> None:
-    store.objects.set(f"runs/{name}.json", json.dumps({"model": {"name": model}}).encode())
-    store.objects.set(f"runs/{name}.npz", b"answers")
-
-
 def test_an_empty_store(store: Store) -> None:
     inventory = read_inventory(store)
-    assert (inventory.of("predictions"), inventory.models, model_rows(inventory)) == ([], [], [])
+    assert (inventory.of("predictions"), model_rows(inventory)) == ([], [])
 
 
 def test_models_with_the_last_changed_one_first(store: Store) -> None:
     predict(store, "old", "clean", "clean+pgd")
     predict(store, "new", "clean", packed=False)
-    write_record(store, "20260101T000000-0123abcd-standard-7", "old")
     for path in store.root.rglob("*.safetensors"):
         age(path, at=OLD if path not in prediction_files(store, "new", "clean") else OLD + 60)
-    for path in (store.root / "runs").iterdir():
-        age(path, at=OLD + 30)
     rows = model_rows(read_inventory(store))
     sizes = {
         model: sum(path.stat().st_size for view in views for path in prediction_files(store, model, view))
         for model, views in (("old", ("clean", "clean+pgd")), ("new", ("clean",)))
     }
-    records = sum(path.stat().st_size for path in (store.root / "runs").iterdir())
     assert rows == [
-        ModelSummary("new", ("clean",), 1, 6, sizes["new"], 0, OLD + 60),
-        ModelSummary("old", ("clean", "clean+pgd"), 2, 12, sizes["old"] + records, 1, OLD + 30),
+        ModelSummary("new", ("clean",), 1, 6, sizes["new"], OLD + 60),
+        ModelSummary("old", ("clean", "clean+pgd"), 2, 12, sizes["old"], OLD),
     ]
 
 
@@ -77,13 +67,6 @@ def test_a_file_that_is_removed_meanwhile(store: Store, monkeypatch: pytest.Monk
     monkeypatch.setattr(store, "files", lambda: iter(files))
     store.remove(*keys_of("r50", "clean"))
     assert read_inventory(store).of("predictions") == []
-
-
-def test_a_record_that_is_not_one(store: Store) -> None:
-    store.objects.set("runs/a.json", b"[]")
-    store.objects.set("runs/b.json", b'{"model": {"name": 3}}')
-    store.objects.set("runs/c.npz", b"without a record")
-    assert [record.model for record in read_inventory(store).of("records")] == [None] * 3
 
 
 @pytest.mark.parametrize(

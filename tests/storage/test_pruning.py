@@ -47,22 +47,11 @@ def run_of(model: str, started: float = NOW) -> ActiveRun:
     return ActiveRun("run", (model,), 1, started, NOW)
 
 
-def test_a_model(store: Store) -> None:
-    views = [("predictions", "old", 0), ("predictions", "old", 1)]
-    assert selected(store, Conditions(["old"])) == views
-    assert selected(store, Conditions(["old"], records=True)) == [
-        ("predictions", "old", 0),
-        ("records", "old", 0),
-        ("predictions", "old", 1),
-    ]
-
-
 def test_an_age(store: Store) -> None:
     assert selected(store, Conditions(before=OLD + 1)) == [
         ("predictions", "old", 0),
         ("predictions", "old", 1),
     ]
-    assert selected(store, Conditions(["new"], before=OLD + 1)) == []
     assert selected(store, Conditions(before=OLD + 500, images=True))[0] == ("images", "", 500)
 
 
@@ -76,26 +65,16 @@ def test_a_size_takes_images_first_and_the_oldest_predictions_next(store: Store)
     assert len(selected(store, Conditions(larger_than=0))) == 5  # records stay
 
 
-def test_a_size_with_a_model_takes_no_images(store: Store) -> None:
-    size = read_inventory(store).size()
-    assert selected(store, Conditions(["new"], larger_than=size - 1)) == [("predictions", "new", 2)]
-
-
 def test_a_running_evaluation_keeps_its_model_and_images(store: Store) -> None:
-    everything = Conditions(before=NOW, images=True, records=True)
+    everything = Conditions(before=NOW, images=True)
     running = [run_of("old", started=OLD + 501)]
-    assert selected(store, everything, running) == [
-        ("images", "", 500),
-        ("records", "new", 1),
-        ("predictions", "new", 2),
-    ]
+    assert selected(store, everything, running) == [("images", "", 500), ("predictions", "new", 2)]
 
 
 def test_damaged_files_are_of_no_model(store: Store) -> None:
     for path in prediction_files(store, "old", "clean"):
         path.write_bytes(b"")
         age(path)
-    assert selected(store, Conditions(["old"])) == [("predictions", "old", 1)]
     assert selected(store, Conditions(before=OLD)) == [("predictions", "", 0)]
 
 

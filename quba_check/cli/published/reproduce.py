@@ -27,6 +27,7 @@ from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 
 if TYPE_CHECKING:
+    from quba_check.engine.progress import Step
     from quba_check.evaluation import Evaluation
     from quba_check.models.classifier import Classifier
 
@@ -101,7 +102,7 @@ def _outcomes(
                 protocol=protocol,
                 request=LoadRequest(arch=_architecture(text, model), device=device),
                 store=folder,
-                run=RunSettings(finished=partial(_report, protocol)),
+                run=RunSettings(progress=partial(_report, protocol, set())),
             )
         except ModelError as error:
             if spec is not None:
@@ -137,6 +138,9 @@ def _check_suite(suite: Suite) -> None:
         )
 
 
-def _report(protocol: ProtocolName, name: str, images: int) -> None:
-    """Report a predicted view."""
-    sys.stderr.write(f"{protocol}: {name}: {images:,} images\n")
+def _report(protocol: ProtocolName, reported: set[str], step: Step) -> None:
+    """Print the name of each set once, when its first images are predicted."""
+    name = step.view.partition("/")[0]
+    if name not in reported:
+        reported.add(name)
+        sys.stderr.write(f"{protocol}: measuring {name}\n")
