@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.rows import verdict as row
 from support.tuned import record
 
 from quba_check.cli.formats import path_in
-from quba_check.cli.main import main
 from quba_check.records.verdict import VerdictRow
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command in a folder of a workspace with a threshold file."""
     for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "CI_PROJECT_URL", "CI_COMMIT_SHA", "CI_JOB_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -27,27 +24,21 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path / "models")
     ours = record(verdicts=[row(file="gates/t.yaml", message="accuracy is low")])
     Path("r.json").write_text(ours.to_json(), encoding="utf-8")
-
-    def command(*words: str) -> tuple[int, str, str]:
-        code = main(["report", *words])
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return command
+    return lambda words: run(f"report {words}")
 
 
 def test_paths_are_relative_to_the_workspace(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = "title=FAIL accuracy[min] (r50)::accuracy is low\n"
-    assert run("r.json", "--to", "github") == (0, f"::error file=gates/t.yaml,line=3,{expected}", "")
+    assert run("r.json --to github") == (0, f"::error file=gates/t.yaml,line=3,{expected}", "")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
-    assert run("r.json", "--to", "github") == (0, f"::error file=models/gates/t.yaml,line=3,{expected}", "")
+    assert run("r.json --to github") == (0, f"::error file=models/gates/t.yaml,line=3,{expected}", "")
     monkeypatch.chdir(tmp_path)  # the run's root folder is that of its record
-    assert run("models/r.json", "--to", "github")[1].startswith("::error file=models/gates/t.yaml,line=3,")
+    assert run("models/r.json --to github")[1].startswith("::error file=models/gates/t.yaml,line=3,")
     monkeypatch.chdir("models")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "elsewhere"))
-    assert run("r.json", "--to", "github") == (0, f"::error {expected}", "")
+    assert run("r.json --to github") == (0, f"::error {expected}", "")
 
 
 def test_the_message_finds_a_file_that_the_record_names_otherwise(tmp_path: Path) -> None:
@@ -75,6 +66,6 @@ def test_gitlab_in_a_job(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CI_PROJECT_DIR", str(tmp_path))
     monkeypatch.setenv("CI_PROJECT_URL", "https://gitlab.example/p")
     monkeypatch.setenv("CI_COMMIT_SHA", "abc")
-    assert run("r.json", "--to", "gitlab", "-o", "a.json")[0] == 0
+    assert run("r.json --to gitlab -o a.json")[0] == 0
     (item,) = json.loads(Path("a.json").read_text(encoding="utf-8"))["quba-check"]
     assert item["external_link"]["url"] == "https://gitlab.example/p/-/blob/abc/models/gates/t.yaml#L3"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from quba_check.cli.main import main, quba_check
 from quba_check.records.files import read_record
 from quba_check.storage.opening import open_store
 from quba_check.suites.suite import Suite
+from tools.reference.options import all_commands
 
 PROMPT = "Example: "
 THRESHOLDS = """\
@@ -29,16 +29,6 @@ dimensions:
   accuracy: {min: 0.9}
   ood_robustness: {min: 0.5}
 """
-
-
-def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {inner}", each) for inner, each in commands(command))
-        elif command is not None:
-            yield name, command
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +91,7 @@ SLOW = ("doctor",)
     ("name", "command"),
     [
         pytest.param(*each, marks=[pytest.mark.slow] if each[0] in SLOW else [])
-        for each in commands(quba_check)
+        for each in all_commands(quba_check)
     ],
 )
 def test_the_example(

@@ -6,13 +6,11 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import click
 import pytest
 import yaml
 from PIL import Image
@@ -23,6 +21,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.messages import visible
 from quba_check.records.record import Record
 from quba_check.storage.active_runs import new_run
+from tools.reference.options import all_commands
 
 HOSTILE = (
     "::error::a\x1b[31m\0\x07\x9b\u202e\u200f\r\n::warning title=x::b\u2028\n ::add-mask::c\t::debug::d|e`f"
@@ -183,19 +182,13 @@ NOT_RUN = {
 _OURS = re.compile(r"::(error|warning|notice) [^:]*::")
 
 
-def commands(group: click.Group) -> Iterator[str]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            yield from (f"{name} {inner}" for inner in commands(command))
-        else:
-            yield name
-
-
 def test_every_command_is_tried() -> None:
     tried = {text.partition(" -")[0] for text in COMMANDS.values()}
-    assert all(any(text.startswith(name) for text in tried) for name in {*commands(quba_check)} - {*NOT_RUN})
+    assert all(
+        any(text.startswith(name) for text in tried)
+        for name, _ in all_commands(quba_check)
+        if name not in NOT_RUN
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -5,41 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.own_records import SWIN_B, own_run
 
-from quba_check.cli.main import main
 from quba_check.grading import population, published_models
 from quba_check.study.ranking import rank
 
-Run = Callable[[str], tuple[int, str, str]]
-
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in a folder with records of Swin-B, on ImageNet and elsewhere, and a fleet."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    for run in (
+def run(run: Run) -> Run:
+    """Run the command in a folder with records of Swin-B, on ImageNet and elsewhere, and a fleet."""
+    for run_of_model in (
         own_run(name="swin"),
         own_run(name="pets", suite="pets"),
         own_run({**SWIN_B, "accuracy": 0.3}, name="=weak"),
         own_run({"accuracy": 0.7}, name="partial", suite="imagenet"),
     ):
-        name = run.record.model.name.strip("=")
-        Path(f"{name}.json").write_text(run.record.to_json(), encoding="utf-8")
+        name = run_of_model.record.model.name.strip("=")
+        Path(f"{name}.json").write_text(run_of_model.record.to_json(), encoding="utf-8")
     rows = [{"id": f"m{k}", "values": {"accuracy": 0.5 + k / 100}} for k in range(20)]
     fleet = {"schema": 1, "name": "fleet", "protocol": "standard", "suite": "tiny", "rows": rows}
     Path("fleet.json").write_text(json.dumps(fleet), encoding="utf-8")
-
-    def command(words: str) -> tuple[int, str, str]:
-        code = main(words.split())
-        return code, *capsys.readouterr()
-
-    return command
+    return lambda words: run(f"published rank {words}")
 
 
 CROSSED = (
@@ -54,7 +44,7 @@ SCORE = (
 
 
 def test_the_table(run: Run) -> None:
-    assert run("published rank swin.json --limit 3") == (
+    assert run("swin.json --limit 3") == (
         0,
         "published: 326 models on imagenet, protocol released\n"
         "weights: default\n"
@@ -79,7 +69,7 @@ def test_the_table(run: Run) -> None:
 
 def test_constraints_and_weights(run: Run) -> None:
     words = (
-        "published rank --weight adversarial_robustness=2 --max parameters=30 --min accuracy=0.8 "
+        "--weight adversarial_robustness=2 --max parameters=30 --min accuracy=0.8 "
         "--architecture transformer --limit 2"
     )
     assert run(words)[1] == (
@@ -97,16 +87,14 @@ def test_constraints_and_weights(run: Run) -> None:
 
 
 def test_a_record_of_another_suite(run: Run) -> None:
-    lines = run("published rank pets.json --limit 1 --architecture cnn --architecture b-cos")[1]
+    lines = run("pets.json --limit 1 --architecture cnn --architecture b-cos")[1]
     assert (
         "> pets (pets.json): score 0.2265, not ranked: published was measured on\n"
         "  imagenet, this run on pets: scores compare models on the same images.\n"
         "  --allow-other-suite ranks it nevertheless\n"
     ) in lines
     assert "   > pets" not in lines
-    out = " ".join(
-        run("published rank pets.json --limit 1 --architecture cnn --allow-other-suite")[1].split()
-    )
+    out = " ".join(run("pets.json --limit 1 --architecture cnn --allow-other-suite")[1].split())
     assert "> pets (pets.json): rank 34 of 171; published was measured on imagenet, this run on pets; " in out
     assert "architecture: unknown for your records, so they are ranked anyway" in out
 
@@ -117,11 +105,11 @@ def test_a_record_without_a_value(run: Run) -> None:
         "  corruption_robustness, ood_robustness, calibration_error, class_balance,\n"
         "  object_focus, shape_bias, parameters (not measured). --weight NAME=0 leaves a\n"
         "  dimension out for all models\n"
-    ) in run("published rank partial.json --limit 1")[1]
+    ) in run("partial.json --limit 1")[1]
     zeros = " ".join(f"--weight {name}=0" for name in SWIN_B if name != "accuracy")
     assert (
         "> partial (partial.json): rank 301 of 327; "
-        in (run(f"published rank partial.json --limit 1 --allow-other-suite {zeros}")[1])
+        in (run(f"partial.json --limit 1 --allow-other-suite {zeros}")[1])
     )
 
 
@@ -130,11 +118,11 @@ def test_models_without_a_value(run: Run) -> None:
         "not ranked (5): Hiera-T, Hiera-S, Hiera-B and 2 more: missing\n"
         "  adversarial_robustness, calibration_error, class_balance (suspect:\n"
         "  double-softmax)\n"
-    ) in run("published rank --population screened --limit 1")[1]
+    ) in run("--population screened --limit 1")[1]
 
 
 def test_a_population_of_a_file(run: Run) -> None:
-    lines = run("published rank --population fleet.json --limit 1")[1].splitlines()
+    lines = run("--population fleet.json --limit 1")[1].splitlines()
     assert lines == [
         "fleet: 20 models on tiny, protocol standard",
         "weights: default",
@@ -149,18 +137,16 @@ def test_a_population_of_a_file(run: Run) -> None:
 
 
 def test_no_model_meets_the_constraints(run: Run) -> None:
-    code, out, err = run("published rank --min accuracy=0.95")
+    code, out, err = run("--min accuracy=0.95")
     assert (code, err) == (0, "")
     assert out.splitlines()[3] == "no model meets the constraints"
-    assert run("published rank --min accuracy=0.95 --format csv")[1].count("\n") == 1
+    assert run("--min accuracy=0.95 --format csv")[1].count("\n") == 1
 
 
 @pytest.mark.parametrize("columns", [72, 80, 100])
 def test_no_line_exceeds_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    out = run(
-        "published rank swin.json partial.json --limit 326 --max parameters=2000 --weight shape_bias=3"
-    )[1]
+    out = run("swin.json partial.json --limit 326 --max parameters=2000 --weight shape_bias=3")[1]
     assert max(map(len, out.splitlines())) <= columns
 
 
@@ -168,9 +154,7 @@ def test_no_line_exceeds_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_json_has_all_models(run: Run) -> None:
-    content = json.loads(
-        run("published rank swin.json --format json --weight accuracy=2 --max parameters=100")[1]
-    )
+    content = json.loads(run("swin.json --format json --weight accuracy=2 --max parameters=100")[1])
     assert content["schema"] == 1
     assert content["population"]["models"] == 326
     assert content["weights"]["accuracy"] == 2
@@ -188,7 +172,7 @@ def test_json_has_all_models(run: Run) -> None:
 
 
 def test_a_limit_of_json_keeps_own_models(run: Run) -> None:
-    content = json.loads(run("published rank weak.json pets.json --format json --limit 1")[1])
+    content = json.loads(run("weak.json pets.json --format json --limit 1")[1])
     assert [model["id"] for model in content["models"]] == [
         "EVA02-b-21k",
         "CLIP-L14-DataCompXL",
@@ -200,7 +184,7 @@ def test_a_limit_of_json_keeps_own_models(run: Run) -> None:
 
 
 def test_csv(run: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO(run("published rank weak.json --format csv")[1])))
+    rows = list(csv.DictReader(io.StringIO(run("weak.json --format csv")[1])))
     assert len(rows) == 327
     assert (rows[0]["rank"], rows[0]["model"], rows[0]["architecture"]) == ("1", "EVA02-b-21k", "transformer")
     assert float(rows[0]["score"]) == rank(population("published"))[0].score
@@ -210,7 +194,7 @@ def test_csv(run: Run) -> None:
 
 
 def test_csv_of_models_without_rank(run: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO(run("published rank --population screened --format csv")[1])))
+    rows = list(csv.DictReader(io.StringIO(run("--population screened --format csv")[1])))
     (hiera,) = [row for row in rows if row["model"] == "Hiera-B"]
     assert (hiera["rank"], hiera["score"], hiera["adversarial_robustness"]) == ("", "", "")
     assert hiera["notes"].startswith("not ranked: missing adversarial_robustness")
@@ -252,13 +236,9 @@ def test_csv_of_models_without_rank(run: Run) -> None:
     ],
 )
 def test_mistakes(run: Run, words: str, message: str) -> None:
-    assert run(f"published rank {words}") == (4, "", f"ERROR: quba-check published rank: {message}\n")
+    assert run(f"{words}") == (4, "", f"ERROR: quba-check published rank: {message}\n")
 
 
 def test_no_weight(run: Run) -> None:
     zeros = " ".join(f"--weight {name}=0" for name in SWIN_B)
-    assert run(f"published rank {zeros}") == (
-        4,
-        "",
-        "ERROR: weights: all nine are 0. Allowed: at least one above 0.\n",
-    )
+    assert run(f"{zeros}") == (4, "", "ERROR: weights: all nine are 0. Allowed: at least one above 0.\n")

@@ -8,9 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.tuned import record
-
-from quba_check.cli.main import main
 
 HARD = """schema: 1
 protocol: released
@@ -22,15 +21,9 @@ dimensions:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.chdir(tmp_path)
+def run(run: Run) -> Run:
     Path("hard.yaml").write_text(HARD, encoding="utf-8")
-
-    def command(words: str) -> tuple[int, str, str]:
-        code = main(["published", "recommend", *words.split()])
-        return code, *capsys.readouterr()
-
-    return command
+    return lambda words: run(f"published recommend {words}")
 
 
 def test_models_that_meet_a_profile(run) -> None:

@@ -7,21 +7,19 @@ import html
 import io
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.parsed_page import parsed
 from support.sample_records import write_samples
 from support.tuned import record
 
 from quba_check.cli.formats import FORMATS
-from quba_check.cli.main import main
 from quba_check.grading import population
 from quba_check.records.files import read_record
 from quba_check.reports.badge import badge_svg
 
-Run = Callable[[str], tuple[int, str, str]]
 CARD = b"---\r\nlicense: mit\r\n---\r\nText without a line break"
 VALUE = ".eval_results/quba-check-me-set-test.yaml"
 FOR_CARD = "--to card --dataset me/set --task test -o card/README.md"
@@ -44,22 +42,16 @@ STARTS = {
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in a folder with the records of the demo's models, a model card, and other records."""
+def run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in a folder with the records of the demo's models, a model card, and another record."""
     write_samples(tmp_path)
-    monkeypatch.chdir(tmp_path)
     for name in ("CI_PROJECT_URL", "CI_COMMIT_SHA", "GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
         monkeypatch.delenv(name, raising=False)
     Path("card").mkdir()
     Path("card/README.md").write_bytes(CARD)
     other = record().suite.model_copy(update={"name": "other"})
     Path("other.json").write_text(record().model_copy(update={"suite": other}).to_json(), encoding="utf-8")
-
-    def command(words: str) -> tuple[int, str, str]:
-        code = main(["report", *words.split()])
-        return code, *capsys.readouterr()
-
-    return command
+    return lambda words: run(f"report {words}")
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -5,22 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.tuned import quantity, record
 
-from quba_check.cli.main import main
 from quba_check.core.view import CORRUPTIONS
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.chdir(tmp_path)
+def run(run: Run) -> Run:
     Path("a.json").write_text(record().to_json(), encoding="utf-8")
-
-    def command(words: str) -> tuple[int, str, str]:
-        code = main(["report", "--to", "text", *words.split()])
-        return code, *capsys.readouterr()
-
-    return command
+    return lambda words: run(f"report --to text {words}")
 
 
 def test_a_population_of_another_suite_is_left_out(run) -> None:

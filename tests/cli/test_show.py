@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from cli.conftest import Run
 from scipy import stats
 
-from quba_check.cli.main import main
 from quba_check.cli.published.show import value_rows
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
 from quba_check.grading import Population, PopulationRow, population, published_models
 
 
-@pytest.fixture(autouse=True)
-def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-
-
-def test_a_model_that_timm_has(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["published", "show", "EVA02-b-21k"]) == 0
-    assert capsys.readouterr().out == (
+def test_a_model_that_timm_has(run: Run) -> None:
+    code, out, _ = run("published show EVA02-b-21k")
+    assert code == 0
+    assert out == (
         "EVA02-b-21k: transformer, pretraining imagenet-21k, training self-supervised\n"
         "published: QUBA 1.0738, rank 1 of 326, 99th percentile, grade A\n"
         "screened: QUBA 1.0540, rank 1 of 219, 99th percentile, grade A\n"
@@ -41,16 +37,16 @@ def test_a_model_that_timm_has(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "timm:"])
-def test_a_name_of_timm(prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["published", "show", f"{prefix}inception_v4.tf_in1k"]) == 0
-    assert capsys.readouterr().out.startswith(
-        "InceptionV4: cnn, pretraining imagenet-1k, training supervised\n"
-    )
+def test_a_name_of_timm(prefix: str, run: Run) -> None:
+    code, out, _ = run(f"published show {prefix}inception_v4.tf_in1k")
+    assert code == 0
+    assert out.startswith("InceptionV4: cnn, pretraining imagenet-1k, training supervised\n")
 
 
-def test_suspect_values(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["published", "show", "clip-resnet101"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_suspect_values(run: Run) -> None:
+    code, out, _ = run("published show clip-resnet101")
+    assert code == 0
+    lines = out.splitlines()
     assert lines[2:5] == [
         "screened: not ranked: missing adversarial_robustness, corruption_robustness,",
         "  ood_robustness, calibration_error, class_balance, parameters (suspect:",
@@ -75,28 +71,6 @@ def test_suspect_values(capsys: pytest.CaptureFixture[str]) -> None:
         "? parameters: include the text encoder, which does not classify images",
         "timm: no name known",
     ]
-
-
-def test_an_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["published", "show", "hiera-b"]) == 4
-    assert capsys.readouterr().err == (
-        "ERROR: quba-check published show: ID: there is no published model 'hiera-b'. Allowed: one of the "
-        "326 names in the published table, or the model's name in timm. Did you mean 'Hiera-B', 'Hiera-T', "
-        "'Hiera-S', 'Hiera-L', 'Hiera-B-LP'?\n"
-    )
-
-
-def test_nothing_like_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["published", "show", "zzz"]) == 4
-    assert capsys.readouterr().err.endswith("or the model's name in timm.\n")
-
-
-def test_no_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["published", "show"]) == 4
-    assert (
-        capsys.readouterr().err
-        == "ERROR: quba-check published show: ID: is missing. See 'quba-check published show --help'.\n"
-    )
 
 
 @pytest.mark.parametrize("name", PUBLISHED_DIMENSIONS)

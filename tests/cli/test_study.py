@@ -6,24 +6,18 @@ import csv
 import io
 
 import pytest
-
-from quba_check.cli.main import main
-
-
-def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
-    code = main(["published", "study", *words.split()])
-    return code, *capsys.readouterr()
+from cli.conftest import Run
 
 
 @pytest.mark.parametrize("name", ["published", "screened", "demo"])
-def test_it_fits_eighty_columns(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    code, out, err = run(capsys, f"--population {name}")
+def test_it_fits_eighty_columns(run: Run, name: str) -> None:
+    code, out, err = run(f"published study --population {name}")
     assert (code, err) == (0, "")
     assert [line for line in out.splitlines() if len(line) > 80] == []
 
 
-def test_what_the_tables_show(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = run(capsys, "")[1].splitlines()
+def test_what_the_tables_show(run: Run) -> None:
+    lines = run("published study")[1].splitlines()
     assert lines[:4] == [
         "Spearman rank correlations, published",
         "dimension               acc    adv    corr   ood    calib  bal    focus  shape",
@@ -37,8 +31,8 @@ def test_what_the_tables_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert "adversarial_robustness - corruption_robustness  +.01       +.65*     219" in lines
 
 
-def test_csv_has_every_number(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = list(csv.DictReader(io.StringIO(run(capsys, "--population screened --format csv")[1])))
+def test_csv_has_every_number(run: Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("published study --population screened --format csv")[1])))
     assert len(rows) == 36 + 9 * 9
     assert {row["population"] for row in rows} == {"screened"}
     first = rows[0]
