@@ -104,8 +104,11 @@ def test_the_example(
 ) -> None:
     example = str(command.epilog)
     assert example.startswith(f"{PROMPT}quba-check {name} "), f"{name} has no example in its help"
-    help_text = " ".join(command.get_help(click.Context(command, info_name=name)).split())
-    assert example in help_text
+    usage, purpose, *rest = command.get_help(click.Context(command, info_name=name)).split("\n\n")
+    assert usage.startswith(f"Usage: {name} ")
+    assert purpose.endswith(".")
+    assert "%%" not in purpose
+    assert example in " ".join(" ".join(rest).split())
     shutil.copytree(project, tmp_path, symlinks=True, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QUBA_STORE", "store")

@@ -13,41 +13,8 @@ from PIL import Image
 from quba_check.cli.formats import FORMATS
 from quba_check.cli.main import COMMANDS, FORMER, main, quba_check
 from quba_check.cli.published import COMMANDS as PUBLISHED
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.grading import grade, population
 from quba_check.messages import listed
 from tools.reference.options import all_commands
-
-
-def record(k, **changes):
-    return {
-        "schema": 1,
-        "model": {
-            "spec": f"m{k}.pt",
-            "name": f"m{k}",
-            "fingerprint": f"f{k}",
-            "parameters": 1000,
-            "preparation": {},
-            "classes": 2,
-        },
-        "suite": {"name": "mine", "root": "/data", "fingerprint": "s"},
-        "protocol": "standard",
-        "measurements": {name: {"value": k / 20, "unit": "fraction"} for name in PUBLISHED_DIMENSIONS},
-        "environment": {"versions": {}, "device": "cpu", "precision": "fp32", "seed": 0, "time": "now"},
-        **changes,
-    }
-
-
-@pytest.fixture
-def fleet(tmp_path):
-    """Twelve record files; `fleet(k, **changes)` changes one."""
-
-    def write(k, **changes):
-        path = tmp_path / f"r{k}.json"
-        path.write_text(json.dumps(record(k, **changes)))
-        return str(path)
-
-    return [write(k) for k in range(12)], write
 
 
 @pytest.fixture
@@ -73,83 +40,6 @@ def run_command(capsys, *arguments):
     code = main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
     return code, out, err
-
-
-def test_population_that_grades(fleet, tmp_path, capsys):
-    records, _ = fleet
-    out = tmp_path / "made" / "fleet.json"
-    assert run_command(capsys, "published", "population", *records, "-o", out) == (
-        0,
-        f"{out}: 12 models, protocol standard\n",
-        "",
-    )
-    assert population(out).name == "fleet"
-    values = dict.fromkeys(PUBLISHED_DIMENSIONS, 0.275)
-    assert grade(values, population=out, suite="mine").percentile == pytest.approx(50)
-
-
-def test_a_masked_value_takes_no_part_in_a_population(fleet, tmp_path, capsys):
-    records, write = fleet
-    name = "adversarial_robustness"
-    masked = {"value": 1.0, "unit": "fraction", "masked": ["FGSM helps the model"]}
-    write(3, measurements={**record(3)["measurements"], name: masked})
-    out = tmp_path / "fleet.json"
-    assert run_command(capsys, "published", "population", *records, "-o", out)[0] == 0
-    rows = json.loads(out.read_text())["rows"]
-    assert [row["id"] for row in rows if name not in row["values"]] == ["m3"]
-
-
-def test_population_with_a_name(fleet, tmp_path, capsys):
-    out = tmp_path / "fleet.json"
-    assert (
-        run_command(capsys, "published", "population", *fleet[0], "-o", out, "--name", "our phones")[0] == 0
-    )
-    assert json.loads(out.read_text())["name"] == "our phones"
-
-
-def test_population_warns_of_a_dimension_without_spread(fleet, tmp_path, capsys):
-    records, write = fleet
-    for k in range(12):
-        values = {**record(k)["measurements"], "parameters": {"value": 5.0, "unit": "millions"}}
-        write(k, measurements=values)
-    code, _, err = run_command(capsys, "published", "population", *records, "-o", tmp_path / "fleet.json")
-    assert code == 0
-    assert err == (
-        "WARNING: parameters: no spread to compare with: 10 of 12 models have 5. "
-        "Grades need the weight 0 for it.\n"
-    )
-
-
-def test_population_of_too_few(fleet, tmp_path, capsys):
-    twice = [*fleet[0][:9], *fleet[0][:9]]
-    assert run_command(capsys, "published", "population", *twice, "-o", tmp_path / "x.json") == (
-        4,
-        "",
-        "ERROR: population: too few records to compare with, got 9. Allowed: 10 or more.\n",
-    )
-    assert not (tmp_path / "x.json").exists()
-
-
-def test_population_of_two_protocols(fleet, tmp_path, capsys):
-    records, write = fleet
-    write(3, protocol="released")
-    code, out, err = run_command(capsys, "published", "population", *records, "-o", tmp_path / "x.json")
-    assert (code, out) == (4, "")
-    assert err == (
-        f"ERROR: {records[3]}: a population has one protocol, got 'released' where {records[0]} has "
-        "'standard'.\n"
-    )
-
-
-def test_population_cannot_take_a_built_in_name(fleet, tmp_path, capsys):
-    code, out, err = run_command(
-        capsys, "published", "population", *fleet[0], "-o", tmp_path / "published.json"
-    )
-    assert (code, out) == (4, "")
-    assert err == (
-        "ERROR: quba-check published population: the name 'published' is taken. Allowed: any but "
-        "published, screened, demo; give one with --name.\n"
-    )
 
 
 def test_suite_describe(data, capsys, monkeypatch):
@@ -284,32 +174,6 @@ def test_successors_of_former_commands_are_commands():
         assert name in known
         form = options.removeprefix("to ")
         assert not options or form in FORMATS or options == "slices"
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "init",
-        "doctor",
-        "compare",
-        "failures",
-        "published",
-        "published population",
-        "report",
-        "suite describe",
-        "suite make-object-focus",
-        "what-if",
-        "tune",
-        "power",
-        "schema",
-    ],
-)
-def test_help_says_what_a_command_is_for(words, capsys):
-    assert main([*words.split(), "--help"]) == 0
-    usage, purpose, *_ = capsys.readouterr().out.split("\n\n")
-    assert usage.startswith(f"Usage: quba-check {words} ")
-    assert purpose.endswith(".")
-    assert "%%" not in purpose
 
 
 def test_runs_as_a_module_without_torch():
