@@ -53,9 +53,7 @@ OF_SLICES = ("dimension", "least")
     help=f"images of a slice (default: {LEAST_IMAGES})",
 )
 @store_option
-@click.pass_context
 def failures(
-    context: click.Context,
     record: Path,
     baseline: Path | None,
     output: Path | None,
@@ -71,9 +69,9 @@ def failures(
     With --slices, list the slices of the manifest's columns and properties instead, the worst first.
     """
     unread, mode, other = (OF_IMAGES, "with", "without") if slices else (OF_SLICES, "without", "with")
-    check_read(context, dict.fromkeys(unread, f"{other} --slices"), f"{mode} --slices")
+    check_read(dict.fromkeys(unread, f"{other} --slices"), f"{mode} --slices")
     if output is not None:
-        check_read(context, {"limit": "without --csv"}, "with --csv, which writes all images")
+        check_read({"limit": "without --csv"}, "with --csv, which writes all images")
     if slices:
         write_output(slices_text(read_record(record), dimension, least))
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import LazyGroup, usage_message
+from quba_check.cli.parser import Group, usage_message
 from quba_check.errors import BUG_EXIT_CODE, UserError, describe_bug
 from quba_check.messages import paths_as_typed
 
@@ -63,7 +63,7 @@ INTERRUPTED = 2
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=Group,
     package="quba_check.cli",
     purposes=COMMANDS,
     former=FORMER,

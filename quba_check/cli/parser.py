@@ -28,54 +28,33 @@ Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
 
 
 class Group(click.Group):
-    """A group whose commands are listed in the order in which they were added."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{"no_args_is_help": False, "subcommand_metavar": "COMMAND ...", **options})
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
-        """Return the names of the commands."""
-        return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or raise `OptionError`."""
-        name, names = args[0], self.list_commands(ctx)
-        if name not in names and not name.startswith("-"):
-            allowed = allowed_names(name, names)
-            raise OptionError(f"{ctx.command_path}: unknown command, got '{name}'. {allowed}")
-        return super().resolve_command(ctx, args)
-
-
-class LazyGroup(Group):
-    """Commands whose modules are imported when they are used.
+    """A group whose commands keep their order; their modules can be imported when they are used.
 
     Args:
-        package: the package with a module for each command.
-        purposes: purpose of each command, by name.
+        package: the package with a module for each command; empty for commands that are added.
+        purposes: purpose of each command of the package, by name.
         former: successor of each command that went, by its former name.
     """
 
     def __init__(
         self,
         *args: Any,
-        package: str,
-        purposes: Mapping[str, str],
+        package: str = "",
+        purposes: Mapping[str, str] = MappingProxyType({}),
         former: Mapping[str, str] = MappingProxyType({}),
         **options: Any,
     ) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, **{"no_args_is_help": False, "subcommand_metavar": "COMMAND ...", **options})
         self._package, self._purposes, self._former = package, purposes, former
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Return the names of the commands."""
-        return list(self._purposes)
+        return list(self._purposes or self.commands)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name; None if there is none."""
         if cmd_name not in self._purposes:
-            return None
+            return super().get_command(ctx, cmd_name)
         module = import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         commands = (value for value in vars(module).values() if isinstance(value, click.Command))
         return next(command for command in commands if command.name == cmd_name)
@@ -83,13 +62,20 @@ class LazyGroup(Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or raise `OptionError`, also for one that went."""
-        if args[0] in self._former and args[0] not in self._purposes:
-            raise OptionError(f"{ctx.command_path}: '{args[0]}' is now {self._former[args[0]]}.")
+        """Find the command, or raise `OptionError`."""
+        name, names = args[0], self.list_commands(ctx)
+        if name in self._former and name not in names:
+            raise OptionError(f"{ctx.command_path}: '{name}' is now {self._former[name]}.")
+        if name not in names and not name.startswith("-"):
+            allowed = allowed_names(name, names)
+            raise OptionError(f"{ctx.command_path}: unknown command, got '{name}'. {allowed}")
         return super().resolve_command(ctx, args)
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write name and purpose of each command; the usage has the options."""
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write options and commands; of a package only the commands, one a line."""
+        if not self._purposes:
+            super().format_options(ctx, formatter)
+            return
         with formatter.section("Commands"):
             formatter.write_dl(list(self._purposes.items()))
 
@@ -166,14 +152,14 @@ def output_option(*suffixes: str, required: bool = False, text: str = "") -> Cal
     return click.option("-o", "--output", required=required, type=kind, metavar=metavar, help=text)
 
 
-def check_read(context: click.Context, unread: Mapping[str, str], mode: str) -> None:
+def check_read(unread: Mapping[str, str], mode: str) -> None:
     """Refuse given options that the command does not read.
 
     Args:
-        context: of the command.
         unread: what is allowed instead, by the name of each option's parameter.
         mode: the reason, such as `by --to csv`.
     """
+    context = click.get_current_context()
     for param in context.command.params:
         name = str(param.name)
         if name in unread and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import TextWrapper
 from typing import Any
@@ -88,13 +88,10 @@ def _file(form: Format) -> str:
 @click.option("--percent", is_flag=True, help="write the value times 100")
 @click.option("--revision", metavar="COMMIT", help="commit of the dataset")
 @store_option
-@click.pass_context
-def report(
-    context: click.Context, /, paths: tuple[Path, ...], form: str, output: Path | None, **given: Any
-) -> None:
+def report(paths: tuple[Path, ...], form: str, output: Path | None, **given: Any) -> None:
     """Write stored runs as a page, a summary, annotations, a badge or a table."""
     paths, to = tuple(dict.fromkeys(paths)), FORMATS[form]
-    _check(context, form, paths, output)
+    _check(form, paths, output, given)
     check_not_read(output, [*paths, *filter(None, [given["baseline"]])])
     file = output
     if output is not None and form == CARD:
@@ -105,17 +102,17 @@ def report(
         sys.stderr.write(f"{file}: {counted(len(paths), 'record')}, {size:,.1f} kB\n")
 
 
-def _check(context: click.Context, form: str, paths: Sequence[Path], output: Path | None) -> None:
+def _check(form: str, paths: Sequence[Path], output: Path | None, given: Mapping[str, Any]) -> None:
     """Refuse what a format does not take, and a lack of what it needs."""
-    to, params = FORMATS[form], {str(param.name): param for param in context.command.params}
+    to, params = FORMATS[form], {str(param.name): param for param in report.params}
     readers = {
         name: [f"--to {other}" for other, each in FORMATS.items() if name in each.options] for name in params
     }
     unread = {name: ", ".join(each) for name, each in readers.items() if each and name not in to.options}
-    check_read(context, unread, f"by --to {form}")
-    if context.params["pictures"] is None:
-        check_read(context, {"data": "with --pictures N"}, "without --pictures")
-    missing = [name for name in to.required if not context.params[name]]
+    check_read(unread, f"by --to {form}")
+    if given["pictures"] is None:
+        check_read({"data": "with --pictures N"}, "without --pictures")
+    missing = [name for name in to.required if not given[name]]
     missing += ["output"] if to.needs_file and output is None else []
     if missing:
         needed = [f"{flag_of(params[name])} {params[name].metavar}" for name in to.required]

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from quba_check.cli.parser import INPUT, Checked, output_option
+from quba_check.cli.parser import INPUT, Checked, check_read, output_option
 from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
 from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.core.facts import SuiteFacts
@@ -47,6 +47,7 @@ LIST = "list"
 """Value of `--like` that prints the names of the published models."""
 Z = 1.645
 """Standard errors between value and tuned threshold: 5 % of samples of this size then fail."""
+WITH_Z = {"z": "with a single run"}
 
 
 def _published_model(ctx: click.Context, param: click.Parameter, name: str | None) -> PublishedModel | None:
@@ -164,14 +165,11 @@ def _source(
             f"quba-check tune: needs one source of thresholds, got {listed(sources) or 'none'}. "
             "Allowed: records, --percentile P, or --like NAME."
         )
-    if population is not None and percentile is None:
-        raise OptionError(
-            f"quba-check tune: --population: got '{population.name}' without --percentile, "
-            "the only source that uses a population. Leave the option out, or add --percentile P."
-        )
+    if percentile is None:
+        check_read({"population": "with --percentile P"}, "without --percentile")
     if paths:
         return _of_records(paths, z)
-    _check_z(z, "values of other models")
+    check_read(WITH_Z, "for values of other models")
     if like is not None:
         return _Source(published_limits(like), "released")
     reference = population or published_population()
@@ -191,7 +189,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
             notes.append(f"{path}: is the run of {same}, which counts once")
     _check_comparable(records)
     if len(records) > 1:
-        _check_z(z, f"the worst of {len(records)} runs")
+        check_read(WITH_Z, f"for the worst of {len(records)} runs")
     limits = suggest_limits(records, Z if z is None else z)
     if not limits:
         raise OptionError(
@@ -221,11 +219,3 @@ def _check_comparable(records: Mapping[str, Record]) -> None:
                 f"quba-check tune: {first} and {second} differ in {listed(names)}. "
                 "Allowed: records of one protocol on the same images and classes."
             )
-
-
-def _check_z(z: float | None, source: str) -> None:
-    if z is not None:
-        raise OptionError(
-            f"quba-check tune: --z: got {z:g}, but no standard errors are taken off {source}. "
-            "Allowed: --z with a single run. Leave the option out."
-        )
