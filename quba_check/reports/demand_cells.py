@@ -49,13 +49,11 @@ def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | N
     change = _change(verdict, comparison)
     if verdict.outcome in ("unmeasurable", "skipped", "not run"):
         return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=True)
-    if verdict.bound in DROPS:  # no record keeps the numbers of a drop
-        gap = NONE if verdict.outcome == "pass" else _reason(verdict)
-        return DemandCells(bound, gap=gap, change=change, has_reason=gap != NONE)
     if verdict.is_on_grade:
         return _grade_cells(verdict, record, bound)
-    if quantity is None:
-        return DemandCells(bound, gap=_reason(verdict), change=change, has_reason=bool(verdict.message))
+    if verdict.bound in DROPS or quantity is None:  # no record keeps the numbers of a drop
+        gap = NONE if verdict.outcome == "pass" else _reason(verdict)
+        return DemandCells(bound, gap=gap, change=change, has_reason=gap != NONE)
     ends = quantity.interval_at(verdict.confidence)
     interval = NONE if ends is None else interval_text(ends, quantity.unit, quantity.images or quantity.n)
     limit = float(verdict.limit)

@@ -20,7 +20,7 @@ FEW = (
 )
 NO_POPULATION = (
     "published was measured on imagenet, this run on tiny. Allowed: a population of this suite (quba-check "
-    "population), or allow_other_suite: true"
+    "published population), or allow_other_suite: true"
 )
 
 

@@ -152,7 +152,7 @@ COMMANDS = {
     "store list": "store list --store store",
     "store list --json": "store list --store store --json",
     "store verify": "store verify --store store",
-    "store prune": "store prune --store store",
+    "store prune": "store prune --older-than 0h --store store",
     "approve": "approve textured.json --reason x",
     "what-if": "what-if textured.json release.yaml --baseline demo.json",
     "tune": "tune demo.json -o tuned.yaml",

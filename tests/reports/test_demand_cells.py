@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.gated import CALIBRATION, CORRUPTION
+from support.gated import CALIBRATION, CORRUPTION, corruption
 from support.tuned import record
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
@@ -62,3 +62,8 @@ def test_a_drop_without_baseline() -> None:
         }
     )
     assert demand_cells(row, record()).gap == "there is no baseline"
+
+
+def test_a_demand_without_a_stored_value() -> None:
+    row = verdict_row(judge(CORRUPTION, corruption(0.6)), "t.yaml::x")
+    assert (row.outcome, demand_cells(row, record(measurements={}))) == ("pass", DemandCells(">= 0.5"))
