@@ -130,19 +130,11 @@ records_argument = click.argument("paths", nargs=-1, required=True, type=INPUT, 
 record_argument = click.argument("path", type=INPUT, metavar="RECORD.json")
 
 
-def format_option(
-    *names: str, flag: str = "--format", required: bool = False
-) -> Callable[[Command], Command]:
-    """Return the option for a format.
-
-    The first name is the default, unless the option is required.
-    """
-    default, mark = (None, "") if required else (names[0], " (default)")
-    words = ", ".join([names[0] + mark, *names[1:]])
+def format_option(*names: str) -> Callable[[Command], Command]:
+    """Return the option `--format`; the first name is the default."""
+    words = ", ".join([f"{names[0]} (default)", *names[1:]])
     kind = Checked(one_of(*names))
-    return click.option(
-        flag, "form", required=required, default=default, type=kind, metavar="NAME", help=words
-    )
+    return click.option("--format", "form", default=names[0], type=kind, metavar="NAME", help=words)
 
 
 def output_option(*suffixes: str, required: bool = False, text: str = "") -> Callable[[Command], Command]:

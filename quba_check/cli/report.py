@@ -20,17 +20,16 @@ from quba_check.cli.parser import (
     check_read,
     file_option,
     flag_of,
-    format_option,
     records_argument,
     store_option,
 )
 from quba_check.cli.populations import population_option
 from quba_check.errors import OptionError
-from quba_check.gate.option_values import Given, file_ending_in, whole_number
+from quba_check.gate.option_values import Given, file_ending_in, one_of, whole_number
 from quba_check.gate.options import MOST_PICTURES
 from quba_check.number_format import counted
 
-PICTURES = Checked(whole_number(1, MOST_PICTURES))
+FORM, PICTURES = Checked(one_of(*FORMATS)), Checked(whole_number(1, MOST_PICTURES))
 
 
 class ReportCommand(click.Command):
@@ -67,7 +66,7 @@ def _file(form: Format) -> str:
     epilog="Example: quba-check report demo.json --baseline textured.json -o report.html",
 )
 @records_argument
-@format_option(*FORMATS, flag="--to")
+@click.option("--to", "form", default="html", type=FORM, metavar="FORMAT", help="see below (default: html)")
 @click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="file to write (else standard output)")
 @file_option("--baseline", "RECORD.json", "show what changed since this run")
 @population_option("that of the grade")

@@ -81,7 +81,6 @@ def options_page() -> str:
         "Batch size and workers change at most the last bits of scores, if a model computes each image "
         "on its own. See [models that do not](models.md#what-happens-to-a-quantised-model).",
         "## Which commands does quba-check have?",
-        ", ".join(f"[{name}](#quba-check-{name.replace(' ', '-')})" for name in commands) + ".",
         "`quba-check COMMAND --help` prints more, with an example. Commands that read records take "
         "`--store=DIR`, the store to search for per-image results; `store` takes it for the store itself.",
         *(_command_section(*each) for each in commands.items()),
