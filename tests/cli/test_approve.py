@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.gated import CORRUPTION
 from support.tuned import record
 
@@ -20,24 +20,19 @@ def verdict(**changed: object) -> VerdictRow:
     return CORRUPTION.verdict_row("x", "pass", "").model_copy(update=changed)
 
 
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def run(run: Run) -> Run:
     for name, rows in {
         "good": [verdict(), verdict(part="fog")],
         "looser": [verdict(limit=0.4)],
         "bad": [verdict(outcome="fail")],
     }.items():
         Path(f"{name}.json").write_text(record(verdicts=rows).to_json(), encoding="utf-8")
+    return lambda words: run(f"approve {words}")
 
 
-def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
-    code = main(["approve", *shlex.split(words)])
-    return code, *capsys.readouterr()
-
-
-def test_a_record_is_approved_and_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(capsys, "good.json --by ann")
+def test_a_record_is_approved_and_replaced(run: Run) -> None:
+    code, out, err = run("good.json --by ann")
     assert (code, err) == (0, "")
     assert out == (
         "approved: r50 as baselines/release, by ann\n"
@@ -48,7 +43,7 @@ def test_a_record_is_approved_and_replaced(capsys: pytest.CaptureFixture[str]) -
     folder = Path("baselines/release")
     assert (folder / "record.json").read_bytes() == Path("good.json").read_bytes()
     first = json.loads((folder / "approvals.jsonl").read_text())
-    code, out, err = run(capsys, "looser.json --by bo --reason 'smaller'")
+    code, out, err = run("looser.json --by bo --reason 'smaller'")
     assert out == (
         "approved: r50 as baselines/release, by bo\n"
         "  1 of 1 demand passed\n"
@@ -84,47 +79,45 @@ def test_a_record_is_approved_and_replaced(capsys: pytest.CaptureFixture[str]) -
         ),
     ],
 )
-def test_what_is_refused(capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
-    assert run(capsys, words) == (4, "", f"ERROR: {message}\n")
+def test_what_is_refused(run: Run, words: str, message: str) -> None:
+    assert run(words) == (4, "", f"ERROR: {message}\n")
     assert not Path("baselines").exists()
 
 
-def test_a_reason_approves_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "bad.json --name v1 --by ann --reason 'only model'")
+def test_a_reason_approves_what_failed(run: Run) -> None:
+    code, out, _ = run("bad.json --name v1 --by ann --reason 'only model'")
     assert code == 0
     assert "approved: r50 as baselines/v1, by ann\n" in out
     assert json.loads(Path("baselines/v1/approvals.jsonl").read_text())["verdict"] == "fail"
 
 
-def test_the_name_is_that_of_the_threshold_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_name_is_that_of_the_threshold_file(run: Run) -> None:
     Path("named.json").write_text(record(verdicts=[verdict()], baseline="shop").to_json(), encoding="utf-8")
     Path("url.json").write_text(record(verdicts=[verdict()], baseline="s3://b/x").to_json(), encoding="utf-8")
-    assert run(capsys, "named.json --by ann")[1].startswith("approved: r50 as baselines/shop, by ann\n")
-    assert run(capsys, "url.json --by ann")[1].startswith("approved: r50 as baselines/release, by ann\n")
+    assert run("named.json --by ann")[1].startswith("approved: r50 as baselines/shop, by ann\n")
+    assert run("url.json --by ann")[1].startswith("approved: r50 as baselines/release, by ann\n")
 
 
-def test_the_folder_is_that_of_the_project(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_folder_is_that_of_the_project(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "deep").mkdir()
     monkeypatch.chdir(tmp_path / "deep")
-    assert run(capsys, "../good.json")[0] == 0
+    assert run("../good.json")[0] == 0
     assert (tmp_path / "baselines/release/record.json").exists()
     assert not Path("baselines").exists()
 
 
-def test_a_record_of_other_images_needs_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_of_other_images_needs_a_reason(run: Run) -> None:
     suite = {"name": "other", "root": "/data", "fingerprint": "2" * 32}
     Path("other.json").write_text(record(verdicts=[verdict()], suite=suite).to_json(), encoding="utf-8")
-    run(capsys, "good.json --by ann")
-    assert run(capsys, "other.json") == (
+    run("good.json --by ann")
+    assert run("other.json") == (
         4,
         "",
         "ERROR: other.json: it differs from the record that it replaces in suite (tiny and other), images of "
         "the suite. To approve it nevertheless: --reason TEXT.\n",
     )
-    assert run(capsys, "other.json --reason 'new images' --by ann")[0] == 0
+    assert run("other.json --reason 'new images' --by ann")[0] == 0
 
 
 SWAPPED = "baselines/release/record.json is not the record that was approved last: its SHA-256 is "
@@ -144,23 +137,23 @@ NO_HISTORY = (
     ],
 )
 def test_a_damaged_baseline_is_replaced_for_a_reason(
-    capsys: pytest.CaptureFixture[str], file: str, content: str | None, problem: str
+    run: Run, file: str, content: str | None, problem: str
 ) -> None:
-    run(capsys, "good.json --by ann")
+    run("good.json --by ann")
     path = Path("baselines/release") / file
     path.unlink()
     if content is not None:
         path.write_text(content, encoding="latin-1")
-    code, out, err = run(capsys, "good.json --by ann")
+    code, out, err = run("good.json --by ann")
     assert (code, out) == (4, "")
     assert err.startswith(f"ERROR: good.json: {problem}")
     assert err.endswith(". To approve it nevertheless: --reason TEXT.\n")
-    code, out, _ = run(capsys, "good.json --by ann --reason damaged")
+    code, out, _ = run("good.json --by ann --reason damaged")
     assert (code, "replaces" in out) == (0, False)
-    assert run(capsys, "good.json --by ann")[0] == 0
+    assert run("good.json --by ann")[0] == 0
 
 
-def test_an_expired_waiver_releases_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_expired_waiver_releases_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     waiver = Waiver(until=today() - timedelta(days=1), by="ann", reason="r", limit=0.1)
     rows = [verdict(outcome="waived", waiver=waiver)]
     Path("waived.json").write_text(record(verdicts=rows, unselected=0).to_json(), encoding="utf-8")
@@ -168,13 +161,13 @@ def test_an_expired_waiver_releases_nothing(capsys: pytest.CaptureFixture[str]) 
         f"ERROR: waived.json: the waiver of corruption_robustness[min] has expired, got {waiver.until}. "
         f"Allowed: {today()} or later. Run the gate again.\n"
     )
-    assert run(capsys, "waived.json --reason x") == (4, "", message)
+    assert run("waived.json --reason x") == (4, "", message)
     for command in ("verdict", "report --to=badge", "attest --output=a.json"):
         assert main([*command.split(), "waived.json"]) == 4
         assert capsys.readouterr().err == message
 
 
-def test_a_user_without_a_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: {}["nobody"])
     message = "ERROR: --by: the user of this machine has no name. State who approves it.\n"
-    assert run(capsys, "good.json") == (4, "", message)
+    assert run("good.json") == (4, "", message)

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.tuned import record
-
-from quba_check.cli.main import main
 
 SHA = "a" * 64
 
 
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def run(run: Run) -> Run:
     base = record()
     model = base.model.model_copy(update={"files": {"net.pt": SHA}})
     Path("runs").mkdir()
     Path("runs/run.json").write_text(base.model_copy(update={"model": model}).to_json(), encoding="utf-8")
+    return lambda words: run(f"attest {words}")
 
 
-def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:
-    code = main(["attest", *shlex.split(words)])
-    return code, *capsys.readouterr()
-
-
-def test_a_failed_run_has_a_statement_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_run_has_a_statement_too(run: Run) -> None:
     code, out, err = run(
-        capsys,
-        "runs/run.json -o new/st.json --predicate p.json --checksums s.txt --url https://ci.example.org",
+        "runs/run.json -o new/st.json --predicate p.json --checksums s.txt --url https://ci.example.org"
     )
     assert (code, err) == (0, "")
     assert out == "new/st.json: FAILED, 0 passed, 0 warned, 0 failed; subject: net.pt\n"
@@ -47,9 +39,9 @@ def test_a_failed_run_has_a_statement_too(capsys: pytest.CaptureFixture[str]) ->
     assert Path("s.txt").read_text(encoding="utf-8") == f"{SHA}  net.pt\n"
 
 
-def test_the_same_record_gives_the_same_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_record_gives_the_same_bytes(run: Run) -> None:
     for name in ("a.json", "b.json"):
-        run(capsys, f"runs/run.json -o {name}")
+        run(f"runs/run.json -o {name}")
     assert Path("a.json").read_bytes() == Path("b.json").read_bytes()
 
 
@@ -66,13 +58,13 @@ USER = "the address has a user or a password, which the statement would publish.
         ("runs/run.json -o a.json --url https://me:s3cret@host/7", f"quba-check attest: --url: {USER}"),
     ],
 )
-def test_mistakes(capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:
-    assert run(capsys, words) == (4, "", f"ERROR: {message}\n")
+def test_mistakes(run: Run, words: str, message: str) -> None:
+    assert run(words) == (4, "", f"ERROR: {message}\n")
     assert not Path("a.json").exists()
 
 
-def test_a_model_of_a_callable(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_of_a_callable(run: Run) -> None:
     Path("c.json").write_text(record().to_json(), encoding="utf-8")
-    code, _, err = run(capsys, "c.json -o a.json")
+    code, _, err = run("c.json -o a.json")
     assert code == 4
     assert err.startswith("ERROR: c.json: the record has no digests of files of the model 'r50.pt'")

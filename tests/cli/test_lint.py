@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run as Line
 from ruamel.yaml import YAML
 from support.tuned import record
-
-from quba_check.cli.main import main
 
 Run = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run: Line) -> Run:
     """Run the command in a folder with threshold files."""
-    monkeypatch.chdir(tmp_path)
     files = {
         "gates/good.yaml": "schema: 1\ndimensions: {accuracy: {min: 0.9}}\n",
         "gates/deep/child.yml": "schema: 1\nextends: ../good.yaml\n",
@@ -33,13 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     for name, text in files.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text, encoding="utf-8")
-
-    def command(*words: str) -> tuple[int, str, str]:
-        code = main(["lint", *words])
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return command
+    return lambda *words: run(shlex.join(["lint", *words]))
 
 
 def test_clean_files(run: Run) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run
 from support.rows import verdict
 from support.tuned import quantity, record
 
@@ -23,10 +25,8 @@ def later(run: Record) -> Record:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def run(run: Run):
     """Run a command in a folder with two records and a threshold file."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
     Path("a.json").write_text(record().to_json(), encoding="utf-8")
     Path("b.json").write_text(later(record(0.88)).to_json(), encoding="utf-8")
     Path("released.json").write_text(record(protocol="released").to_json(), encoding="utf-8")
@@ -44,9 +44,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     )
 
     def command(*words: str) -> tuple[int, str, str]:
-        code = main(words)
-        told = capsys.readouterr()
-        return code, told.out.removesuffix("\n"), told.err
+        code, out, err = run(shlex.join(words))
+        return code, out.removesuffix("\n"), err
 
     return command
 

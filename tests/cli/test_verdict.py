@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cli.conftest import Run as Line
 from support.tuned import record
 
 from quba_check.cli.main import main
@@ -37,9 +39,8 @@ def write(name: str, run: Record) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run: Line) -> Run:
     """Run the command in a folder with records."""
-    monkeypatch.chdir(tmp_path)
     write("pass.json", record(verdicts=[verdict("pass")]))
     write("fail.json", record(verdicts=[verdict("fail", message=FAILED)]))
     write("uncertain.json", record(verdicts=[verdict("uncertain", policy="fail", message="accuracy 0.9 …")]))
@@ -54,13 +55,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     Path("cut.json").write_text(text[:100], encoding="utf-8")
     Path("t.yaml").write_text("schema: 1\ndimensions:\n  accuracy: {min: 0.95}\n", encoding="utf-8")
     Path("low.yaml").write_text("schema: 1\ndimensions:\n  accuracy: {min: 0.7}\n", encoding="utf-8")
-
-    def command(*words: str) -> tuple[int, str, str]:
-        code = main(["verdict", *words])
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return command
+    return lambda *words: run(shlex.join(["verdict", *words]))
 
 
 HEADER = "r50 on tiny, protocol standard\nmodel r50.pt, run of 2026-01-01T00:00:00+00:00\n"
