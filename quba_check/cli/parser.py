@@ -28,7 +28,9 @@ Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
 
 
 class Group(click.Group):
-    """A group whose commands keep their order; their modules can be imported when they are used.
+    """Commands in the order of their definition.
+
+    Modules of a package are imported when their command is used.
 
     Args:
         package: the package with a module for each command; empty for commands that are added.
