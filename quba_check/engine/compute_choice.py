@@ -1,24 +1,54 @@
-"""The choice of a model's compute settings, the same for all processes and later runs."""
+"""The choice of a model's compute settings, and its answers under other settings.
+
+The choice is the same for all processes and later runs. On a GPU it is half precision, if that keeps the
+answers of float32 on clean images.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
 import torch
 
-from quba_check.engine.half_precision import half_precisions
+from quba_check.core.view import CLEAN
+from quba_check.engine.batching import Batching
+from quba_check.engine.loader import batches, default_threads
+from quba_check.engine.preparer import Prepare
 from quba_check.engine.shard_request import Executor
-from quba_check.errors import StoreError
+from quba_check.errors import QubaError, StoreError
 from quba_check.models.classifier import Classifier
-from quba_check.models.compute import ComputeSettings
+from quba_check.models.compute import (
+    CHECKED,
+    FLIPPED,
+    NOT_CHECKED,
+    PROGRAM,
+    SINGLE_IMAGES,
+    TOO_FEW,
+    ComputeSettings,
+)
 from quba_check.models.device import device_name
+from quba_check.models.request import Precision
+from quba_check.number_format import format_value
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.store import Store, content_hash
+from quba_check.suites.suite import Example, Suite
 
 FORMAT = 3
 """Increased with the rules, so that earlier choices are not used."""
+CHECKED_IMAGES = 2_995
+"""Images on which half precision must flip no answer.
+
+The upper 95 % limit of the share of flips is then 1 - 0.05 ** (1 / 2,995), which is 0.1 %.
+"""
+_REPEATED_IMAGES = 1_000
+"""Largest number of images that are predicted again for the noise floor."""
+_OTHER_BATCH = 3
+"""Batches of another size, whose kernels sum in another order."""
 
 
 def settle_compute(
@@ -64,3 +94,119 @@ def _name(classifier: Classifier, executor: Executor) -> str:
         "torch": torch.__version__,
     }
     return f"compute/{content_hash(key)}.json"
+
+
+def half_precisions(device: torch.device) -> tuple[Precision, ...]:
+    """Return the half precisions of a device, the preferred one first."""
+    if device.type == "cuda":
+        return ("bf16", "fp16") if torch.cuda.is_bf16_supported() else ("fp16",)
+    # A CPU saves little, and attacks stay in float32.
+    return ("fp16",) if device.type == "mps" else ()
+
+
+def checked_settings(classifier: Classifier, suite: Suite, prepare: Prepare) -> ComputeSettings:
+    """Return settings with half precision if it flips no answer, else those with float32.
+
+    Args:
+        classifier: the model, in float32; it is left there.
+        suite: the images.
+        prepare: prepares an image of the clean set.
+    """
+    plain = classifier.compute
+    reason = TOO_FEW
+    try:
+        examples = sample(suite.examples(CLEAN))
+        if len(examples) == CHECKED_IMAGES:
+            size = Batching(classifier, None).size
+            with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
+                for precision in half_precisions(classifier.device):
+                    half = classifier.rule(precision)
+                    read = batches(examples, prepare, size, pool)
+                    if not any(flips(classifier, half, images) for _, images in read):
+                        return replace(half, reason=CHECKED, images=CHECKED_IMAGES)
+                    reason = FLIPPED
+    except QubaError:  # the shard with the image reports it
+        reason = NOT_CHECKED
+    finally:
+        classifier.try_out(plain)
+    return replace(plain, reason=reason)
+
+
+def sample(examples: Sequence[Example]) -> list[Example]:
+    """Return a random sample of a set, the same in all processes."""
+    order = np.random.default_rng(0).permutation(len(examples))
+    return [examples[number] for number in order[:CHECKED_IMAGES].tolist()]
+
+
+def flips(classifier: Classifier, half: ComputeSettings, images: torch.Tensor) -> int:
+    """Return the number of images with another top-1 answer than in float32.
+
+    Args:
+        classifier: the model.
+        half: settings with half precision.
+        images: uint8, (N, 3, H, W).
+    """
+    plain, batching = classifier.rule("fp32"), Batching(classifier, None)
+    answers = [_top1(classifier, settings, images, batching) for settings in (plain, half)]
+    return int((answers[0] != answers[1]).sum())
+
+
+def _top1(
+    classifier: Classifier, settings: ComputeSettings, images: torch.Tensor, batching: Batching
+) -> torch.Tensor:
+    """Return the predicted class of images under other settings, which stay in use.
+
+    Args:
+        classifier: the model.
+        settings: the settings.
+        images: uint8, (N, 3, H, W).
+        batching: passes that fit into memory.
+    """
+
+    def predict(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        with torch.no_grad():
+            scores = classifier.raw(classifier.inputs(torch.stack(list(rows))))
+        return classifier.select_classes(scores).argmax(dim=1).cpu()
+
+    classifier.try_out(settings)
+    return torch.cat(batching.run(predict, list(images)))
+
+
+def noise_floor(classifier: Classifier, suite: Suite, prepare: Prepare) -> str:
+    """Return the share of equal answers for each other way of computing them, in words.
+
+    Programs run as they are: only the size of their batches is changed.
+
+    Args:
+        classifier: the model; its settings are the same afterwards.
+        suite: the images.
+        prepare: prepares an image of the clean set.
+
+    Raises:
+        QubaError: an image cannot be read, or the model fails.
+    """
+    plain, usual = classifier.compute, Batching(classifier, None)
+    examples = sample(suite.examples(CLEAN))[:_REPEATED_IMAGES]
+    equal: dict[str, int] = {}
+    try:
+        with ThreadPoolExecutor(default_threads(classifier.device)) as pool:
+            for _, images in batches(examples, prepare, usual.size, pool):
+                expected = _top1(classifier, plain, images, usual)
+                for name, settings, size in _ways(classifier, plain):
+                    parts = torch.split(images, size or len(images))
+                    answers = torch.cat([_top1(classifier, settings, part, usual) for part in parts])
+                    equal[name] = equal.get(name, 0) + int((answers == expected).sum())
+    finally:
+        classifier.try_out(plain)
+    shares = [f"{format_value(count / len(examples), 'fraction')} {way}" for way, count in equal.items()]
+    start = f"noise floor: of {len(examples):,} images {classifier.name} gives the same answer to "
+    return start + " and ".join(shares)
+
+
+def _ways(
+    classifier: Classifier, plain: ComputeSettings
+) -> Iterator[tuple[str, ComputeSettings, int | None]]:
+    yield f"in batches of {_OTHER_BATCH}", plain, _OTHER_BATCH
+    if plain.reason not in (PROGRAM, SINGLE_IMAGES):
+        other: Precision = "bf16" if plain.precision == "fp32" else "fp32"
+        yield f"in {other}", classifier.rule(other), None

@@ -13,14 +13,13 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, CLEAN_SET, View
 from quba_check.engine.ad_hoc import Answers, Images, answers
-from quba_check.engine.ahead import Ahead
 from quba_check.engine.batching import Batching, BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import settle_compute
 from quba_check.engine.plan import PlannedView, planned_view
 from quba_check.engine.progress import Progress, Reporter
 from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
-from quba_check.engine.shard_stream import ShardStream, shard_request
+from quba_check.engine.shard_stream import Ahead, ShardStream, shard_request
 from quba_check.engine.stored_check import StoredCheck
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker

@@ -19,7 +19,7 @@ from torch import Tensor
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, PGD, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import probabilities
-from quba_check.engine.shard_arrays import ShardArrays
+from quba_check.engine.shard_task import ShardArrays
 from quba_check.engine.table_reader import TableReader
 from quba_check.errors import InvariantError, ModelError, QubaError
 from quba_check.models.classifier import Classifier

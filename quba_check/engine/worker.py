@@ -20,16 +20,14 @@ from quba_check.core.view import CLEAN, View
 from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.compute_choice import checked_settings, half_precisions, noise_floor
 from quba_check.engine.decisions import check_columns
-from quba_check.engine.half_precision import checked_settings, half_precisions
 from quba_check.engine.loader import READ_AHEAD, ImageStream, Job, batches, default_threads
-from quba_check.engine.noise_floor import noise_floor
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.progress import Reporter
-from quba_check.engine.shard_arrays import ShardArrays, attack_arrays, shard_arrays
 from quba_check.engine.shard_request import ShardRequest, ShardResult
-from quba_check.engine.shard_task import Owner, ShardTask
+from quba_check.engine.shard_task import Owner, ShardArrays, ShardTask, attack_arrays, shard_arrays
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
@@ -89,13 +87,13 @@ class Worker:
         self.shown: dict[int, torch.Tensor] = {}
 
     def choose_compute(self) -> ComputeSettings:
-        """Return the settings of the passes on this device; see `engine.half_precision`."""
+        """Return the settings of the passes on this device; see `engine.compute_choice`."""
         if not half_precisions(self.classifier.device):
             return self.classifier.compute
         return checked_settings(self.classifier, self._suite, self._preparation(CLEAN))
 
     def noise_floor(self) -> str:
-        """Return how well the model agrees with itself, in words; see `engine.noise_floor`."""
+        """Return how well the model agrees with itself, in words; see `engine.compute_choice`."""
         return noise_floor(self.classifier, self._suite, self._preparation(CLEAN))
 
     @torch.no_grad()

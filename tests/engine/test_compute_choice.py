@@ -15,7 +15,7 @@ import torch
 from support.evaluations import new_evaluation
 from support.tiny import write_models, write_suite
 
-from quba_check.engine import half_precision
+from quba_check.engine import compute_choice
 from quba_check.engine.batching import BatchSettings
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
@@ -202,22 +202,22 @@ def test_an_unknown_word_for_compile(evaluate) -> None:
 @pytest.fixture
 def half(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU takes bf16 after a check on all images of the clean set."""
-    for module in ("compute_choice", "half_precision", "worker"):
+    for module in ("compute_choice", "worker"):
         monkeypatch.setattr(f"quba_check.engine.{module}.half_precisions", lambda _: ("bf16",))
-    monkeypatch.setattr(half_precision, "CHECKED_IMAGES", N)
+    monkeypatch.setattr(compute_choice, "CHECKED_IMAGES", N)
 
 
 @pytest.mark.usefixtures("half")
 @pytest.mark.usefixtures("without_stored_check")
 def test_half_precision_is_checked_once_and_read_by_later_runs(evaluate, models, monkeypatch) -> None:
-    monkeypatch.setattr(half_precision, "flips", lambda *_: 0)
+    monkeypatch.setattr(compute_choice, "flips", lambda *_: 0)
     first = evaluate()
     first.plan(["accuracy"])
     assert first.planned_work()[0].missing == N  # a plan predicts nothing
     assert first.classifier.is_open
     value = accuracy(first)
     assert first.engine.compute == HALF
-    monkeypatch.setattr(half_precision, "flips", None)
+    monkeypatch.setattr(compute_choice, "flips", None)
     second = evaluate()
     assert second.engine.compute == HALF  # also before anything was requested
     assert accuracy(second) == value
@@ -227,7 +227,7 @@ def test_half_precision_is_checked_once_and_read_by_later_runs(evaluate, models,
 @pytest.mark.usefixtures("half")
 def test_half_precision_that_flips_an_answer_is_not_used(evaluate, models, monkeypatch) -> None:
     batches: list[int] = []
-    monkeypatch.setattr(half_precision, "flips", lambda _, settings, images: batches.append(len(images)) or 1)
+    monkeypatch.setattr(compute_choice, "flips", lambda _, settings, images: batches.append(len(images)) or 1)
     evaluation = evaluate()
     accuracy(evaluation)
     assert evaluation.engine.compute == replace(RULE_SETTINGS, reason=FLIPPED)
@@ -239,16 +239,16 @@ def test_half_precision_that_flips_an_answer_is_not_used(evaluate, models, monke
 def test_flips_are_counted_by_answers_in_both_precisions(evaluate) -> None:
     classifier = evaluate().classifier
     images = torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8)
-    assert half_precision.flips(classifier, classifier.rule("bf16"), images) == 0
+    assert compute_choice.flips(classifier, classifier.rule("bf16"), images) == 0
     classifier.module.register_forward_hook(
         lambda module, inputs, scores: -scores if torch.is_autocast_enabled("cpu") else scores
     )
-    assert half_precision.flips(classifier, classifier.rule("bf16"), images) == 20
+    assert compute_choice.flips(classifier, classifier.rule("bf16"), images) == 20
 
 
 @pytest.mark.usefixtures("half")
 def test_a_small_set_stays_in_float32(evaluate, monkeypatch) -> None:
-    monkeypatch.setattr(half_precision, "CHECKED_IMAGES", N + 1)
+    monkeypatch.setattr(compute_choice, "CHECKED_IMAGES", N + 1)
     evaluation = evaluate()
     accuracy(evaluation)
     assert evaluation.engine.compute == replace(RULE_SETTINGS, reason=TOO_FEW)
@@ -265,7 +265,7 @@ def test_an_unreadable_image_is_left_to_its_shard(evaluate, data, tmp_path) -> N
 
 
 def test_examples_of_a_check_are_a_random_sample() -> None:
-    numbers = half_precision.sample(range(10_000))  # type: ignore[arg-type]
-    assert numbers == half_precision.sample(range(10_000))  # type: ignore[arg-type]
+    numbers = compute_choice.sample(range(10_000))  # type: ignore[arg-type]
+    assert numbers == compute_choice.sample(range(10_000))  # type: ignore[arg-type]
     assert (len(numbers), len(set(numbers))) == (2_995, 2_995)
-    assert sorted(half_precision.sample(range(3))) == [0, 1, 2]  # type: ignore[arg-type]
+    assert sorted(compute_choice.sample(range(3))) == [0, 1, 2]  # type: ignore[arg-type]

@@ -22,10 +22,9 @@ from quba_check.core.head import Head
 from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine import predict
-from quba_check.engine.active_set import ActiveSet
 from quba_check.engine.attacks import fgsm_point, gradient, pgd_start, pgd_step, start_noise
 from quba_check.engine.loader import ImageStream
-from quba_check.engine.predict import Passes
+from quba_check.engine.predict import ActiveSet, Passes
 from quba_check.engine.shard_task import ShardTask
 from quba_check.engine.worker import _one_batch_late
 from quba_check.errors import ModelError
@@ -399,3 +398,52 @@ def test_classes_are_selected_without_a_wait(monkeypatch: pytest.MonkeyPatch) ->
         classifier.select_classes(on_gpu)
         classifier.select_classes(scores)
     assert (gpu.to_device, gpu.from_device, gpu.waits) == (0, 0, [])
+
+
+def active_set(*rows: int) -> ActiveSet:
+    active = ActiveSet()
+    active.join([(None, row) for row in rows], pixels=torch.tensor(rows), label=torch.tensor(rows))
+    return active
+
+
+def test_images_join_and_leave() -> None:
+    active = active_set(0, 1, 2)
+    active.steps = [3, 4, 5]
+    active.keep([0, 2])
+    active.join([(None, 7)], pixels=torch.tensor([7]), label=torch.tensor([7]))
+    assert (
+        [row for _, row in active.owners]
+        == active["pixels"].tolist()
+        == active["label"].tolist()
+        == [0, 2, 7]
+    )
+    assert (active.steps, active.continues) == ([3, 5, 0], [True] * 3)
+
+
+@pytest.mark.parametrize("change", ["join", "keep"])
+def test_images_stay_as_they_are_if_memory_runs_out(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    active = active_set(0, 1, 2)
+    calls = []
+
+    def once(function):
+        def call(*arguments, **options):
+            calls.append(function)
+            if len(calls) == {"join": 2, "keep": 1}[change]:
+                raise torch.OutOfMemoryError("full")
+            return function(*arguments, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "cat", once(torch.cat))
+        patch.setattr(torch, "tensor", once(torch.tensor))
+        new = torch.ones(1)
+        with pytest.raises(torch.OutOfMemoryError):
+            active.keep([0]) if change == "keep" else active.join([(None, 7)], pixels=new, label=new)
+    assert (
+        [row for _, row in active.owners]
+        == active["pixels"].tolist()
+        == active["label"].tolist()
+        == [0, 1, 2]
+    )
+    assert len(active.steps) == len(active.continues) == 3
