@@ -38,7 +38,7 @@ from quba_check.models.request import LoadRequest
 from quba_check.records.per_image import CleanAnswers
 from quba_check.records.recorded_answers import RecordedAnswers
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.machine_folder import digests_file
+from quba_check.storage.locations import digests_file
 from quba_check.storage.opening import named_store
 from quba_check.storage.store import Store
 from quba_check.suites.opening import DEMO_SUITE, find_suite

@@ -20,8 +20,7 @@ from quba_check.errors import FewObjectsError, OptionError
 from quba_check.gate.option_values import whole_number
 from quba_check.reports.tables import terminal_width
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.locations import default_location, local_folder
-from quba_check.storage.machine_folder import digests_file
+from quba_check.storage.locations import default_location, digests_file, local_folder
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
 from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder

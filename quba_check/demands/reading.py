@@ -12,14 +12,12 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension, Part
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
-from quba_check.demands.demand import Demand, QubaSettings, Thresholds
-from quba_check.demands.digest import demands_digest
+from quba_check.demands.demand import Demand, QubaSettings, Thresholds, demands_digest
 from quba_check.demands.inheritance import LocatedValue, MergedFile, Tree, branch, merged_tree, value_of
 from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.problems import BY_NAME, Problems
-from quba_check.demands.requests import REQUESTS, SECTIONS, SETTINGS
+from quba_check.demands.requests import REQUESTS, SECTIONS, SETTINGS, bounds_of
 from quba_check.demands.schema import POPULATIONS, as_share
-from quba_check.demands.serving_requests import bounds_of
 from quba_check.demands.validation import SLICE_BOUNDS, check_entries, check_entry, part_of
 from quba_check.demands.waivers import waiver_of
 from quba_check.dimensions import registry

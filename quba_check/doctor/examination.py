@@ -20,7 +20,7 @@ from quba_check.evaluation import Evaluation
 from quba_check.messages import listed
 from quba_check.models.classifier import is_out_of_memory
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.machine_folder import digests_file
+from quba_check.storage.locations import digests_file
 
 TIME = "time"
 """The check of the finding on what the time budget left out."""

@@ -20,7 +20,7 @@ from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
 from quba_check.storage.data_copies import CopySettings
 from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.machine_folder import digests_file
+from quba_check.storage.locations import digests_file
 from quba_check.storage.store import Store, content_hash
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler

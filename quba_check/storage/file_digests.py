@@ -1,4 +1,4 @@
-"""Content digests of files, cached between runs."""
+"""Content digests of files and values of images, cached between runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -38,6 +38,10 @@ CREATE TABLE IF NOT EXISTS image_values_1 (
 _STORED = """SELECT digests_2.path, size, mtime_ns, ctime_ns, inode, digest
     FROM json_each(?) CROSS JOIN digests_2 ON digests_2.path = value
     WHERE typeof(digest) = 'text' AND length(digest) = 32"""
+ImageValues = tuple[int, float, float, int]
+"""Signed perceptual hash, brightness, sharpness and size of an image."""
+_STORED_VALUES = """SELECT content, hash, brightness, sharpness, size
+    FROM json_each(?) CROSS JOIN image_values_1 ON content = value"""
 Stamp = tuple[int, int, int, int]
 """Size, mtime_ns, ctime_ns and inode, which identify an unchanged file.
 
@@ -192,3 +196,27 @@ def _cached_digests(connection: sqlite3.Connection, names: Collection[str]) -> d
         for name, *stamp, digest in connection.execute(_STORED, (json.dumps([*names]),))
         if file_stamp(name) == tuple(stamp)
     }
+
+
+def read_values(digests: ContentDigests, contents: Collection[str]) -> dict[str, ImageValues]:
+    """Return the stored values of contents; others are missing.
+
+    Raises:
+        StoreError: the cache cannot be read.
+    """
+    with digests.connection() as connection:
+        rows = connection.execute(_STORED_VALUES, (json.dumps([*contents]),))
+        return {content: tuple(values) for content, *values in rows}
+
+
+def write_values(digests: ContentDigests, values: Mapping[str, ImageValues]) -> None:
+    """Store values by content.
+
+    Raises:
+        StoreError: the cache cannot be written.
+    """
+    with digests.connection() as connection, connection:
+        connection.executemany(
+            "INSERT OR REPLACE INTO image_values_1 VALUES (?, ?, ?, ?, ?)",
+            [(content, *one) for content, one in values.items()],
+        )

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.core.view import View
-from quba_check.storage.file_digests import ContentDigests
-from quba_check.storage.image_values import ImageValues, read_values, write_values
+from quba_check.storage.file_digests import ContentDigests, ImageValues, read_values, write_values
 from quba_check.suites.example import Example
 
 if TYPE_CHECKING:

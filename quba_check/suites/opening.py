@@ -11,8 +11,7 @@ from quba_check.core.view import View
 from quba_check.errors import SuiteError
 from quba_check.messages import did_you_mean, listed
 from quba_check.storage.data_copies import FOLDER, CopySettings, DataCopies
-from quba_check.storage.locations import default_location, local_folder
-from quba_check.storage.machine_folder import is_on_network, machine_folder
+from quba_check.storage.locations import default_location, is_on_network, local_folder, machine_folder
 from quba_check.storage.user_files import file_kind, is_url, neighbours, user_path
 from quba_check.suites.data_folder import DataFolder, RemoteFolder
 from quba_check.suites.manifest.reading import read_manifest

@@ -7,7 +7,7 @@ from torch import nn
 from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest
 from quba_check.models.programs.exported import ExportedNetwork
 from quba_check.models.programs.runtime import ImageInput, RuntimeProgram
-from quba_check.models.zero_shot.classifier import ZeroShotClassifier
+from quba_check.models.zero_shot.loading import ZeroShotClassifier
 
 
 def network(width=4, act=nn.ReLU):

@@ -9,7 +9,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from quba_check.models.preprocessing.preprocessing import Preprocessing
-from quba_check.models.zero_shot.classifier import PADDING, config_of_open_clip
+from quba_check.models.zero_shot.loading import PADDING, config_of_open_clip
 
 CONFIGS = {
     "CLIP": {},
@@ -59,7 +59,7 @@ def test_padding_in_another_colour_is_noted(photo_suite):
 
 def test_the_lists_for_imagenet_are_of_its_thousand_classes():
     from quba_check.core.prompts import Prompts
-    from quba_check.models.zero_shot.class_prompts import class_prompts
+    from quba_check.models.zero_shot.loading import class_prompts
     from quba_check.suites.label_spaces import imagenet_classes
 
     texts, notes = class_prompts(imagenet_classes(), Prompts())

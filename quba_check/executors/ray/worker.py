@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from quba_check.errors import OptionError, QubaError
 from quba_check.models.process_setup import set_up_process
-from quba_check.storage.machine_folder import temporary_folder
+from quba_check.storage.locations import temporary_folder
 
 if TYPE_CHECKING:
     from quba_check.engine.shard_request import ShardRequest, ShardResult

@@ -6,27 +6,66 @@ them.
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass, replace
+
+import timm
+from timm.models import is_model
 from torch import nn
 
 from quba_check.core.head import Head
 from quba_check.errors import ModelError
 from quba_check.messages import listed
-from quba_check.models.checkpoints.architecture_choice import choose_architecture
-from quba_check.models.checkpoints.facts import CheckpointFacts, read_facts
-from quba_check.models.checkpoints.hub_config import check_head
+from quba_check.models.checkpoints.hub_config import NAME, check_head, read_config
+from quba_check.models.checkpoints.reading import Checkpoint, read_checkpoint
 from quba_check.models.checkpoints.state_dict_match import StateDictMatch, match_prefix
 from quba_check.models.checkpoints.timm_architectures import (
     OPTION,
+    BuildSpec,
     base_name,
     build_architecture,
     check_architecture,
     classifier_layers,
     convert_names,
     fitting_architecture,
+    pretrained_config,
+)
+from quba_check.models.checkpoints.training_metadata import (
+    config_from_checkpoint,
+    model_arguments,
+    named_architectures,
 )
 from quba_check.models.loaded_module import LoadedModule, stored_bytes
+from quba_check.models.model_files import ModelFile, model_files
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import WITH_CODE, ModelSpec
+
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
+"""File names of a folder's weights, in timm's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckpointFacts:
+    """The content of a checkpoint's files.
+
+    Attributes:
+        spec: the model.
+        where: the weights, for messages.
+        file: the file with the weights.
+        checkpoint: its content.
+        config: the build spec in timm's `config.json` of the folder; None if missing or foreign.
+    """
+
+    spec: ModelSpec
+    where: str
+    file: ModelFile
+    checkpoint: Checkpoint
+    config: BuildSpec | None
+
+    @property
+    def stem(self) -> str:
+        """The name of the file with the weights, without its suffixes."""
+        return self.file.path.name.partition(".")[0]
 
 
 def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
@@ -41,8 +80,8 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """
     if request.arch is not None:
         check_architecture(request.arch, where=OPTION)
-    facts = read_facts(spec, request)
-    chosen = choose_architecture(facts, request.arch)
+    facts = _read_facts(spec, request)
+    chosen = _choose_architecture(facts, request.arch)
     module = build_architecture(chosen, request.expected_head.size)
     match, notes = _match(facts, module, chosen.architecture)
     _check_fit(facts, match, module, chosen.architecture, request.expected_head)
@@ -58,7 +97,75 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     )
 
 
-def _match(facts: CheckpointFacts, module: nn.Module, architecture: str) -> tuple[StateDictMatch, list[str]]:
+def _read_facts(spec: ModelSpec, request: LoadRequest) -> _CheckpointFacts:
+    """Read a checkpoint file, or a folder with timm's `config.json` and the weights.
+
+    Raises:
+        ModelError: a file cannot be read, or a folder holds no weights or no usable config.
+        HeadError: the config of a folder states another number of classes than the suite.
+    """
+    path, where, config = spec.path, spec.text, None
+    if spec.kind == "folder":
+        config = read_config(path / NAME, spec=spec.text, head=request.expected_head)
+        weights = next((path / name for name in _WEIGHTS if (path / name).is_file()), None)
+        if weights is None:
+            raise ModelError(f"{where}: holds no weights. Allowed: {', '.join(_WEIGHTS)}.")
+        path, where = weights, f"{where.rstrip('/')}/{weights.name}"
+    elif (path.parent / NAME).is_file():
+        with contextlib.suppress(ModelError):
+            config = read_config(path.parent / NAME, spec=f"the folder of {where}")
+    (file,) = model_files(path)
+    checkpoint = read_checkpoint(path, spec=where, trust_pickle=request.trust_pickle)
+    return _CheckpointFacts(spec, where, file, checkpoint, config)
+
+
+def _choose_architecture(facts: _CheckpointFacts, option: str | None) -> BuildSpec:
+    """Return the architecture and settings of a checkpoint.
+
+    A folder's `config.json` decides. For a file it is used if nothing else names an architecture, or if the
+    option names the same.
+
+    Args:
+        facts: the content of its files.
+        option: the value of `--quba-arch`, which has precedence over names in a file.
+
+    Raises:
+        ModelError: no known architecture is named.
+    """
+    spec, config, contents = facts.spec.text, facts.config, facts.checkpoint.metadata
+    names = named_architectures(contents)
+    stated, place = next((name for name in names if is_model(name[0])), ("", ""))
+    if config is not None and facts.spec.kind == "folder":
+        return config
+    if config is not None and option and base_name(option) == base_name(config.architecture):
+        return config
+    if config is not None and not option and not stated:
+        note = f"the architecture is {config.architecture}, as {config.where} states"
+        return replace(config, notes=(note,))
+    name, where, notes = option or stated, OPTION if option else f"{place} in {spec}", []
+    if not name:
+        unknown = [f"of '{architecture}', which timm {timm.__version__} lacks" for architecture, _ in names]
+        fitting = fitting_architecture(
+            facts.checkpoint.state, near=[facts.stem, *(name[0] for name in names)]
+        )
+        hint = f" Its keys fit {OPTION}={fitting}." if fitting else ""
+        raise ModelError(
+            f"{spec}: holds weights {unknown[0] if names else 'alone'}, so name their architecture in timm, "
+            f"{OPTION}=NAME, or {WITH_CODE}.{hint}"
+        )
+    if not option:
+        notes = [f"the architecture is {name}, as {where} states"]
+    elif stated and base_name(stated) != base_name(option):
+        notes = [f"{OPTION}={option} is used, though {place} in {spec} names {stated}"]
+    metadata, unusable = config_from_checkpoint(contents, spec=spec)
+    arguments = model_arguments(contents)
+    if metadata is not None and pretrained_config(name).get("fixed_input_size"):
+        size = metadata.values.get("input_size")
+        arguments |= {"img_size": size[1:]} if size and "img_size" not in arguments else {}
+    return BuildSpec(name, where, arguments, metadata, notes=(*notes, *unusable))
+
+
+def _match(facts: _CheckpointFacts, module: nn.Module, architecture: str) -> tuple[StateDictMatch, list[str]]:
     """Return the weights under the module's names, and notes on changes."""
     checkpoint, layers, notes = facts.checkpoint, classifier_layers(module), []
     match = match_prefix(checkpoint.state, module, layers)
@@ -79,7 +186,7 @@ def _match(facts: CheckpointFacts, module: nn.Module, architecture: str) -> tupl
 
 
 def _check_fit(
-    facts: CheckpointFacts, match: StateDictMatch, module: nn.Module, architecture: str, head: Head
+    facts: _CheckpointFacts, match: StateDictMatch, module: nn.Module, architecture: str, head: Head
 ) -> None:
     """Check that the weights fit the architecture by name, shape and dtype.
 

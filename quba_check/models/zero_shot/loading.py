@@ -1,16 +1,22 @@
-"""Loading of zero-shot models through open_clip."""
+"""Zero-shot models of open_clip: texts for the classes, classifier, and loading."""
 
 from __future__ import annotations
 
 import json
 import pickle
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from timm.data import ImageNetInfo
+from torch import Tensor, nn
 
+from quba_check.core.prompts import PLACE, Prompts
 from quba_check.errors import ModelError, extra_needed
+from quba_check.messages import listed
 from quba_check.models.classifier import model_errors
 from quba_check.models.device import pin_arithmetic
 from quba_check.models.fingerprint import named_tensors, state_digest
@@ -19,11 +25,16 @@ from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
-from quba_check.models.zero_shot.classifier import DERIVED, ZeroShotClassifier, config_of_open_clip
 from quba_check.models.zero_shot.spec import CONFIG, FOLDER, ZeroShotSpec, zero_shot_spec
 from quba_check.models.zero_shot.text_weights import cached_text_weights, text_weights
 
 PARAMETERS = "parameters: image tower alone; text weights are fixed"
+_PLAIN_TEMPLATE = f"a photo of a {PLACE}."
+_SHOWN = 5
+_DERIVED = ("text_weights",)
+"""Buffers whose last bits may depend on the machine; the digest `texts` identifies their content."""
+_CROP_MODES = {"shortest": "center", "squash": "squash", "longest": "border"}
+PADDING = "images that are not square are padded with the mean colour, where open_clip pads with black"
 
 
 def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) -> LoadedModule:
@@ -43,8 +54,6 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
         extra_needed(f"{spec.text}: a zero-shot model", "open_clip_torch", ModelError, extra="clip"),
     ):
         import open_clip
-    from quba_check.models.zero_shot.class_prompts import class_prompts
-
     zero_shot = zero_shot_spec(spec.text)
     files = model_files(*_files(open_clip, zero_shot))
     model, notes = _model(open_clip, zero_shot, spec, trust_pickle=request.trust_pickle)
@@ -79,7 +88,7 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
         module.cpu(),
         configs=(PreprocessingConfig(config, f"open_clip's {spec.name}"),),
         notes=(PARAMETERS, *text_notes, *notes, *config_notes),
-        derived=DERIVED,
+        derived=_DERIVED,
         files=files,
     )
 
@@ -152,3 +161,129 @@ def _check_config(config: Any, spec: ModelSpec) -> None:
             f"'{foreign or 'trust_remote_code'}'; nothing of it was run. "
             "If you trust whoever made it: --quba-trust-pickle."
         )
+
+
+def class_prompts(classes: Sequence[str], prompts: Prompts) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Return the same number of texts for each class, and notes for the record.
+
+    The name of a class is the one in the suite, else open_clip's name for its ImageNet synset, else the class
+    itself with blanks for `_`. If the suite has no templates, ImageNet's classes get the templates published
+    with CLIP, and other classes one plain template.
+
+    Args:
+        classes: the suite's classes.
+        prompts: the suite's names and templates.
+
+    Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021,
+    section 3.1.4, by the lists that open_clip ships.
+    """
+    from open_clip import IMAGENET_CLASSNAMES, OPENAI_IMAGENET_TEMPLATES
+
+    synsets = dict(zip(ImageNetInfo().label_names(), IMAGENET_CLASSNAMES, strict=True))
+    names = [prompts.names.get(label) or synsets.get(label) or label.replace("_", " ") for label in classes]
+    sources = Counter(
+        "the suite's names"
+        if label in prompts.names
+        else "open_clip's names for ImageNet"
+        if label in synsets
+        else "the classes' own names"
+        for label in classes
+    )
+    if prompts.templates:
+        templates, origin = prompts.templates, f"the suite's {_counted(prompts.templates)}"
+    elif all(label in synsets for label in classes):
+        templates = tuple(template(PLACE) for template in OPENAI_IMAGENET_TEMPLATES)
+        origin = f"open_clip's {_counted(templates)} for ImageNet"
+    else:
+        templates = (_PLAIN_TEMPLATE,)
+        origin = f"'{_PLAIN_TEMPLATE}', as the suite's manifest has no prompts.templates"
+    named = listed(f"{source} ({count})" if len(sources) > 1 else source for source, count in sources.items())
+    notes = [f"zero-shot texts: {named} in {origin}"]
+    if shared := [name for name, times in Counter(names).items() if times > 1]:
+        notes.append(f"classes of the same name cannot be distinguished: {listed(shared, _SHOWN)}")
+    texts = Prompts(templates).texts
+    return [texts(name) for name in names], notes
+
+
+def _counted(templates: Sequence[str]) -> str:
+    return f"{len(templates)} templates" if len(templates) > 1 else "template"
+
+
+class ZeroShotClassifier(nn.Module):
+    """Scores of images for classes that are defined by texts.
+
+    Its parameters are those of the image tower, including the projection; everything else is buffers. Outputs
+    are logits: scale · cos(image, text) + bias. That holds for SigLIP too, which applies a sigmoid to them.
+
+    Args:
+        image_tower: images to embeddings (N, D), or to a tuple that begins with them.
+        text_weights: (C, D), rows of length 1.
+        scale: factor of the cosines, already exponentiated.
+        bias: added to the scaled cosines; 0 for models without one.
+        runtime: name and version of open_clip.
+        texts: digest of the text tower and its input.
+    """
+
+    fingerprint_name: ClassVar[str] = "quba_check.models.zero_shot.ZeroShotClassifier"
+    text_weights: Tensor
+    scale: Tensor
+    bias: Tensor
+
+    def __init__(
+        self,
+        image_tower: nn.Module,
+        text_weights: Tensor,
+        *,
+        scale: Tensor,
+        bias: Tensor,
+        runtime: str,
+        texts: str,
+    ) -> None:
+        super().__init__()
+        self.image_tower = image_tower
+        self.runtime = runtime
+        self.texts = texts
+        self.register_buffer("text_weights", text_weights)
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, C) of normalised images."""
+        embedded = self.image_tower(images)
+        embedded = embedded[0] if isinstance(embedded, tuple) else embedded
+        # Always in float32: a factor of 100 would turn the rounding of bf16 into other answers.
+        with torch.autocast(images.device.type, enabled=False):
+            cosines = F.normalize(embedded.float(), dim=-1) @ self.text_weights.T
+            return self.scale * cosines + self.bias
+
+
+def config_of_open_clip(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Convert open_clip's preprocessing config to the keys of quba-check, with notes on differences.
+
+    Args:
+        config: `size`, `mean`, `std`, `interpolation`, `resize_mode`, as in open_clip.
+
+    >>> values, _ = config_of_open_clip({"size": 224, "mean": 0.5, "std": 0.5, "resize_mode": "squash"})
+    >>> values["input_size"], values["crop_mode"], values["interpolation"]
+    ((3, 224, 224), 'squash', 'bicubic')
+    """
+    size = config["size"]
+    height, width = map(int, (size, size) if isinstance(size, int) else size)
+    resize_mode = config.get("resize_mode") or "shortest"
+    # open_clip has two filters; for inputs that are not square it always uses bicubic.
+    is_bilinear = config.get("interpolation") == "bilinear" and (height == width or resize_mode != "shortest")
+    values = {
+        "input_size": (3, height, width),
+        "mean": _triple(config["mean"]),
+        "std": _triple(config["std"]),
+        "interpolation": "bilinear" if is_bilinear else "bicubic",
+        "crop_pct": 1.0,
+        "crop_mode": _CROP_MODES[resize_mode],
+        "outputs": "logits",
+    }
+    return values, (PADDING,) if resize_mode == "longest" else ()
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (values,) * 3 if isinstance(values, (int, float)) else values
+    return float(red), float(green), float(blue)

@@ -16,9 +16,9 @@ from support.planted_errors import CHECKS, around, prepared, shuffle, without_ba
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
 from quba_check.demo import CLASSES
-from quba_check.doctor import first_answers as module
+from quba_check.doctor import accuracy as module
+from quba_check.doctor.accuracy import first_answers
 from quba_check.doctor.examination import Examination, examine, examine_model
-from quba_check.doctor.first_answers import first_answers
 from quba_check.doctor.image_files import SHORT_IMAGES
 from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest
 from quba_check.engine.cache_keys import SHARD_SIZE

@@ -1,23 +1,27 @@
-"""Demands of the section `answers`: names, inheritance, and what is refused."""
+"""The sections `answers`, `parity` and `serving`: their demands, and the exact text for each mistake."""
 
 from __future__ import annotations
 
 import pytest
 
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.requests import AnswerRequest
+from quba_check.core.requests import AnswerRequest, ParityRequest, ServingRequest
+from quba_check.core.serving import ServingPipeline
 from quba_check.demands import read_thresholds
 from quba_check.errors import ThresholdError
 
-SUITE = SuiteFacts("toys", 10, (), (), {})
+SUITE = SuiteFacts(
+    "toys", 10, ("night",), ("fog",), {"clean": None, "night": None, "corruptions": None}, slices=()
+)
+SHOP = SuiteFacts("shop", 2, (), (), {"clean": None}, slices=(), serving={"app": ServingPipeline(jpeg=85)})
 
 
 @pytest.fixture
 def read(tmp_path):
-    def read(text, **others):
+    def read(text, suite=SUITE, **others):
         for name, content in {"gate": text, **others}.items():
             (tmp_path / f"{name}.yaml").write_text(f"schema: 1\n{content}")
-        return read_thresholds(tmp_path / "gate.yaml", label="gate.yaml", suite=SUITE).demands
+        return read_thresholds(tmp_path / "gate.yaml", label="gate.yaml", suite=suite).demands
 
     return read
 
@@ -137,7 +141,7 @@ def test_an_extended_file_has_the_rule(read):
         ),
     ],
 )
-def test_errors(read, text, message):
+def test_errors_of_answers(read, text, message):
     with pytest.raises(ThresholdError) as caught:
         read(text)
     assert str(caught.value) == f"gate.yaml:{message}"
@@ -153,3 +157,120 @@ def test_two_rules_of_two_files(read):
     )
     demands = read("extends: base.yaml\nanswers: {at: {margin: 0.5, probability: null}}\n", base=base)
     assert [one.part for one in demands] == ["share@margin=0.5"]
+
+
+def test_each_set_is_judged_by_each_demand(read):
+    demands = read("""\
+parity:
+  agreement: {min: 0.98}
+  negative_flips: {max: 0.005, tier: warn}
+  sets: [clean, fog]""")
+    assert [(one.name, one.threshold, one.better, one.tier, one.line) for one in demands] == [
+        ("parity.agreement[min]", 0.98, "high", "block", 3),
+        ("parity.negative_flips[max]", 0.005, "low", "warn", 4),
+        ("parity.agreement@set=fog[min]", 0.98, "high", "block", 3),
+        ("parity.negative_flips@set=fog[max]", 0.005, "low", "warn", 4),
+    ]
+    assert demands[2].request == ParityRequest("agreement", "fog")
+
+
+def test_the_default_is_the_clean_set(read):
+    (demand,) = read("parity: {probability_change: {max: 0.05}, optional: true}")
+    assert (demand.name, demand.optional) == ("parity.probability_change[max]", True)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            "sets: [clean]",
+            "2: parity: nothing is demanded, got sets. Allowed: agreement, negative_flips, "
+            "probability_change, each with min or max, and sets.",
+        ),
+        (
+            "agreement: {min: 1}, sets: []",
+            "2: parity: nothing is demanded, got no sets. Allowed: agreement, negative_flips, "
+            "probability_change, each with min or max, and sets.",
+        ),
+        (
+            "agreement: {min: 1}, sets: [nigt]",
+            "2: parity.sets: the suite 'toys' has no such labelled set, got 'nigt'. "
+            "Allowed: clean, night, fog. Did you mean 'night'?",
+        ),
+        ("agreement: {max: 1}", "2: parity.agreement max: higher is better here. Allowed: min."),
+        (
+            "negative_flips: {max: 5}",
+            "2: parity.negative_flips max 5 would always be met: fractions end at 1. Did you mean 0.05?",
+        ),
+        (
+            "agrement: {min: 0}",
+            "2: parity: unknown key 'agrement'. Did you mean 'agreement'? Allowed: agreement, "
+            "negative_flips, probability_change, tier, optional, sets.",
+        ),
+    ],
+)
+def test_errors_of_parity(read, entry, message):
+    with pytest.raises(ThresholdError) as caught:
+        read(f"parity: {{{entry}}}")
+    assert str(caught.value) == f"gate.yaml:{message}"
+
+
+def test_accuracy_and_its_drop_are_two_demands(read):
+    section = (
+        "serving:\n  app:\n    tier: warn\n    agreement: {min: 0.98, max_drop: 0.01}\n"
+        "    accuracy:\n      min: 0.8\n      max_drop: 0.01\n      tier: block\n"
+    )
+    found = [(one.name, one.threshold, one.tier, one.line) for one in read(section, SHOP)]
+    assert found == [
+        ("serving.app.agreement[min]", 0.98, "warn", 5),
+        ("serving.app.agreement[max_drop]", 0.01, "warn", 5),
+        ("serving.app.accuracy[min]", 0.8, "block", 7),
+        ("serving.app.accuracy_drop[max]", 0.01, "block", 8),
+    ]
+    drop = read(section, SHOP)[-1]
+    assert drop.request == ServingRequest("app", "accuracy_drop")
+    assert drop.location == ("serving", "app", "accuracy", "max_drop")
+    assert not drop.needs_baseline
+    alone = read("serving:\n  app: {accuracy: {max_drop: 0.01}}", SHOP)
+    assert [one.name for one in alone] == ["serving.app.accuracy_drop[max]"]
+
+
+def test_names_are_not_checked_without_a_suite(read):
+    unknown = SuiteFacts("", 0, (), (), {})
+    (demand,) = read("serving:\n  phone: {agreement: {min: 0.9}}", unknown)
+    assert demand.name == "serving.phone.agreement[min]"
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            "ap: {agreement: {min: 0.9}}",
+            "serving: the suite 'shop' has no pipeline 'ap'. Allowed: app. Did you mean 'app'?",
+        ),
+        (
+            "app: {tier: warn}",
+            "serving.app: nothing is demanded, got tier. Allowed: agreement, negative_flips, "
+            "probability_change, accuracy, each with min, max or max_drop.",
+        ),
+        (
+            "app: {accuracy: {max_relative_drop: 0.1}}",
+            "serving.app.accuracy: unknown key 'max_relative_drop'. Did you mean 'max_drop'? "
+            "Allowed: min, max_drop, waive, tier, optional.",
+        ),
+        ("app: {accuracy: {max_drop: 1}}", "serving.app.accuracy.max_drop: got 1. Allowed: less than 1."),
+        ("app: {agreement: {max: 0.5}}", "serving.app.agreement max: higher is better here. Allowed: min."),
+    ],
+)
+def test_mistakes(read, section, message):
+    with pytest.raises(ThresholdError) as caught:
+        read(f"serving:\n  {section}", SHOP)
+    assert str(caught.value) == f"gate.yaml:3: {message}"
+
+
+def test_a_suite_without_pipelines(read):
+    with pytest.raises(ThresholdError) as caught:
+        read("serving:\n  app: {agreement: {min: 0.9}}", SuiteFacts("shop", 2, (), (), {}, slices=()))
+    assert str(caught.value) == (
+        "gate.yaml:3: serving: the suite 'shop' has no pipeline 'app'. Declare it in its manifest."
+    )
