@@ -15,10 +15,9 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, QubaSettings, Thresholds, demands_digest
 from quba_check.demands.inheritance import LocatedValue, MergedFile, Tree, branch, merged_tree, value_of
 from quba_check.demands.policy import POINT, Policy
-from quba_check.demands.problems import BY_NAME, Problems
 from quba_check.demands.requests import REQUESTS, SECTIONS, SETTINGS, bounds_of
 from quba_check.demands.schema import POPULATIONS, as_share
-from quba_check.demands.validation import SLICE_BOUNDS, check_entries, check_entry, part_of
+from quba_check.demands.validation import BY_NAME, SLICE_BOUNDS, Problems, check_entries, check_entry, part_of
 from quba_check.demands.waivers import waiver_of
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError

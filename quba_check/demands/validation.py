@@ -1,10 +1,11 @@
-"""Checks of the names and bounds in a threshold file."""
+"""Checks of the names and bounds in a threshold file, and their collected errors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, Better, Dimension, Part, is_weight
@@ -12,14 +13,13 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.requests import Request
 from quba_check.core.slices import column_of
 from quba_check.demands.inheritance import MergedFile
-from quba_check.demands.problems import Problems
-from quba_check.demands.schema import POPULATIONS, as_share
+from quba_check.demands.schema import POPULATIONS, ThresholdFile, as_share
 from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError, UserError
 from quba_check.messages import allowed_names, did_you_mean, listed
 from quba_check.records.verdict import DROPS
 from quba_check.storage.user_files import file_kind
-from quba_check.strict_yaml import Document, Location
+from quba_check.strict_yaml import Document, Location, schema_problems
 
 SHARES = ("fraction", "ratio")
 """Units whose bounds may be percentages."""
@@ -29,11 +29,52 @@ SCALES = {"millions": 1e6, "megabytes": 1e6, "gigaflops": 1e9}
 """Size of the units of counts."""
 COUNTS_REACH = 1e5
 """A threshold from here on was meant as a count, not in such a unit."""
-
-
 _SETTINGS = ("tier", "optional", "waive", "min_images", "min_groups")
 SLICE_BOUNDS: Mapping[str, Better | None] = {"worst": None, "gap": "low"}
 """Demands on all slices of a column, with their better direction; None is that of the dimension."""
+BY_NAME = ("dimensions", "classes", "serving")
+"""Sections whose entries are independent of each other."""
+
+
+@dataclass(slots=True)
+class Problems:
+    """The errors of a threshold file and its extended files.
+
+    They are collected instead of raised at the first.
+    """
+
+    errors: list[ThresholdError] = field(default_factory=list)
+    _wrong: set[Location] = field(default_factory=set)
+
+    @contextmanager
+    def caught(self, *location: str | int) -> Iterator[None]:
+        """Collect an error about the value at a location."""
+        try:
+            yield
+        except ThresholdError as error:
+            self.errors.append(error)
+            self._wrong.add(location[: 2 if {*location[:1]} & {*BY_NAME} else 1])
+
+    def well_formed(self, document: Document) -> Document:
+        """Collect the wrong keys and types of a document; return it without wrong entries."""
+        for location, message in schema_problems(document, ThresholdFile).items():
+            with self.caught(*location):
+                raise ThresholdError(message)
+        return replace(document, data=self.without_wrong(document.data))
+
+    def without_wrong(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Return the content of a file, or of merged ones, without wrong entries."""
+        kept = {key: value for key, value in content.items() if (key,) not in self._wrong}
+        for key in BY_NAME:
+            if isinstance(entries := kept.get(key), dict):
+                kept[key] = {name: entry for name, entry in entries.items() if (key, name) not in self._wrong}
+        return kept
+
+    def raise_first(self) -> None:
+        """Raise the first error, if any; it carries the messages of all."""
+        if self.errors:
+            self.errors[0].messages = list(dict.fromkeys(map(str, self.errors)))
+            raise self.errors[0]
 
 
 def check_entries(document: Document, suite: SuiteFacts, problems: Problems) -> None:
