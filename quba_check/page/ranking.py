@@ -14,8 +14,7 @@ from quba_check.errors import PopulationError
 from quba_check.grading.population import Population
 from quba_check.grading.published import PublishedModel, published_population, screened_population
 from quba_check.messages import listed
-from quba_check.page.columns import Column, shorten
-from quba_check.page.reference import Reference
+from quba_check.page.columns import Column, Reference, shorten
 from quba_check.study.excerpt import excerpt
 from quba_check.study.ranking import (
     GROUPS,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,19 @@ from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.messages import one_line, visible
 from quba_check.page.changes import better_model, changes
-from quba_check.page.columns import columns
-from quba_check.page.demands import demands
+from quba_check.page.columns import Column, Reference, columns, reference
+from quba_check.page.demands import DemandView, demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
-from quba_check.page.header import blocking, grades, head_of, meaning_of, readable_time
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
-from quba_check.page.reference import Reference, reference
 from quba_check.page.same_model import same_models
 from quba_check.page.strips import change_chart
+from quba_check.records.record import Record
+from quba_check.records.verdict import GradeRow, OverallVerdict
 from quba_check.reports.comparison import change_cells
 from quba_check.reports.notes import grade_line, record_notes
-from quba_check.reports.verdict_labels import LOOKS, summary_line
+from quba_check.reports.verdict_labels import LOOKS, limited_words, summary_line, verdict_words, waived_words
 
 SECTIONS = (
     ("demands", "Demands"),
@@ -65,6 +66,62 @@ def with_code(text: str) -> Markup:
     Markup('set <code>a &lt; b</code>')
     """
     return Markup(re.sub("`(.+?)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  the text is escaped
+
+
+WORDS: Mapping[OverallVerdict, tuple[str, str, str]] = {
+    "pass": ("PASS", "good", "This model may be released: no demand blocks it."),
+    "partial": ("PARTIAL", "open", "Not decided: some demands of the same files were not selected."),
+    "fail": ("FAIL", "bad", "This model must not be released."),
+    "uncertain": ("UNCERTAIN", "warn", "This model is not released: a demand is not shown to be met."),
+    "incomplete": ("INCOMPLETE", "open", "This model is not released: a blocking demand was not judged."),
+    "not judged": ("NOT JUDGED", "open", "No demand was judged."),
+    "interrupted": ("INTERRUPTED", "open", "The run was interrupted, so there is no verdict."),
+}
+"""Word, kind and meaning of each overall verdict. The kind chooses form and colour of the sign."""
+
+
+def head_of(record: Record) -> tuple[str, str, str]:
+    """Return word, kind and meaning of the verdict.
+
+    A release with waivers has the sign of a warning.
+    """
+    word, kind, meaning = WORDS[record.overall_verdict]
+    words = verdict_words(record)
+    return (word, kind, meaning) if words == record.overall_verdict else (words.upper(), "warn", meaning)
+
+
+def meaning_of(record: Record) -> str:
+    """Return the verdict in a sentence, with left-out images and other doubts about it."""
+    sentences = [head_of(record)[2]]
+    if record.overall_verdict == "pass":
+        sentences += [f"Judged {words}." for words in limited_words(record)]
+        sentences += [f"Not met but {words}." for words in waived_words(record)]
+    return " ".join([*sentences, *(f"Warning: {text}." for text in record.warnings)])
+
+
+def blocking(demands: Sequence[DemandView], column: Column) -> list[DemandView]:
+    """Return the demands that block the release of a record."""
+    cells = ((demand, demand.cells.get(column.number)) for demand in demands)
+    return [demand for demand, cell in cells if cell is not None and cell.verdict.blocks]
+
+
+def grades(record: Record, population: Reference) -> list[GradeRow]:
+    """Return the distinct grades to show.
+
+    A grade without a score is shown if it is demanded, or if the population has the suite of the record.
+    """
+    is_expected = population.name or any(row.is_on_grade for row in record.verdicts)
+    return [grade for grade in record.files_by_grade() if is_expected or grade.score is not None]
+
+
+def readable_time(time: str) -> str:
+    """Return a time of a record as `25 Nov 2026, 19:55 UTC`; other text unchanged."""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    zone = moment.strftime("%Z") or ""
+    return f"{moment.day} {moment:%b %Y, %H:%M} {zone}".strip()
 
 
 _FILTERS = (

@@ -12,10 +12,9 @@ from support.tuned import record, thresholds
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.grading import published_models
-from quba_check.page.columns import columns
+from quba_check.page.columns import Reference, columns, reference
 from quba_check.page.demands import DemandView, demands
 from quba_check.page.drawing import Chart
-from quba_check.page.reference import Reference, reference
 from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
 from quba_check.tuning.what_if import what_if

@@ -16,12 +16,11 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.dimensions import registry
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.page import tables
-from quba_check.page.columns import Column, columns
+from quba_check.page.columns import Column, Reference, columns, reference
 from quba_check.page.dimensions import DimensionView, dimension_views, formula, paper
 from quba_check.page.drawing import Chart
 from quba_check.page.figure import Tinted
 from quba_check.page.figures import figures
-from quba_check.page.reference import Reference, reference
 from quba_check.page.strips import Point
 
 FAILED = VERDICT | {"outcome": "fail", "limit": 0.95}

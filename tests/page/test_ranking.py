@@ -12,9 +12,8 @@ from support.own_records import SWIN_B, own_run
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population, PopulationRow, population, published_models
-from quba_check.page.columns import columns
+from quba_check.page.columns import Reference, columns
 from quba_check.page.ranking import ranking, script_json
-from quba_check.page.reference import Reference
 from quba_check.page.render import render_page
 from quba_check.study.ranking import value_text
 from quba_check.study.tables import study_tables

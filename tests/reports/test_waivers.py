@@ -12,8 +12,7 @@ from support.tuned import record
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.exports.attestation import statement
 from quba_check.exports.tables import export_rows
-from quba_check.page.header import meaning_of
-from quba_check.page.render import render_page
+from quba_check.page.render import meaning_of, render_page
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, VerdictRow, Waiver
 from quba_check.reports.annotations import unmet_demands
