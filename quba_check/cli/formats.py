@@ -19,7 +19,7 @@ from quba_check.exports.leaderboard import FOLDER, Benchmark, leaderboard_text
 from quba_check.exports.tables import csv_table, parquet_table
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
-from quba_check.grading.reference import population as read_population
+from quba_check.grading.population_file import population as read_population
 from quba_check.page.pictures import ImageSource, Pictures, make_pictures
 from quba_check.page.render import render_page
 from quba_check.records.files import read_record

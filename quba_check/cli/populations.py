@@ -10,6 +10,7 @@ from quba_check.cli.parser import Checked, Command
 from quba_check.errors import OptionError, PopulationError
 from quba_check.gate.option_values import Given
 from quba_check.grading.population import Population
+from quba_check.grading.population_file import BUILT_IN, population
 from quba_check.grading.published import (
     TIMM_PREFIX,
     PublishedModel,
@@ -17,7 +18,6 @@ from quba_check.grading.published import (
     nearest_names,
     published_models,
 )
-from quba_check.grading.reference import BUILT_IN, population
 
 
 def parse_population(given: Given) -> Population:

@@ -19,8 +19,13 @@ from quba_check.doctor.subject import ModelUnderTest
 from quba_check.number_format import counted
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.example import Example
-from quba_check.suites.image_facts import ImageFacts, facts_of_examples
-from quba_check.suites.near_pairs import TRAINING, near_pairs, pairs_of_one_picture
+from quba_check.suites.image_facts import (
+    TRAINING,
+    ImageFacts,
+    facts_of_examples,
+    near_pairs,
+    pairs_of_one_picture,
+)
 from quba_check.suites.suite import Suite
 from quba_check.suites.training_images import training_images
 

@@ -4,12 +4,12 @@ from quba_check.grading.grade import grade, letter, quba_score, unreachable_grad
 from quba_check.grading.population import Population, PopulationRow
 from quba_check.grading.population_file import (
     PopulationFile,
+    population,
     population_from_records,
     population_schema,
     read_population,
 )
 from quba_check.grading.published import PublishedModel, published_models
-from quba_check.grading.reference import population
 from quba_check.grading.score import Normalisation, normalisation
 
 __all__ = [

@@ -25,7 +25,7 @@ from quba_check.grading.notes import (
     suite_difference,
 )
 from quba_check.grading.population import Population
-from quba_check.grading.reference import population as named_population
+from quba_check.grading.population_file import population as named_population
 from quba_check.grading.score import check_names, full_weights
 from quba_check.messages import listed
 from quba_check.stats.clusters import LEAST_GROUPS, group_effect

@@ -1,10 +1,10 @@
-"""Population files: JSON made by `quba-check published population` from records."""
+"""Reference populations by name, or as JSON made by `quba-check published population` from records."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
 from quba_check.grading.population import Population, PopulationRow
+from quba_check.grading.published import published_population, screened_population
 from quba_check.grading.score import LEAST_MODELS, has_spread
-from quba_check.messages import allowed_names
+from quba_check.messages import allowed_names, did_you_mean
 from quba_check.records.conversion import measurements_of
 from quba_check.records.measurement import JsonRow, Number
 from quba_check.records.record import Record
-from quba_check.storage.user_files import LARGEST_JSON, decode_json, read_bytes
+from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, read_bytes
 from quba_check.strict_yaml.schema import SchemaVersion
 
 LARGEST = 1e9
@@ -210,3 +211,38 @@ def _unique_names(records: list[Record]) -> list[str]:
         name if names.count(name) == 1 else f"{name} ({record.model.fingerprint})"
         for name, record in zip(names, records, strict=True)
     ]
+
+
+DEMO_FILE = Path(__file__).parents[1] / "demo" / "population.json"
+
+
+BUILT_IN: Mapping[str, Callable[[], Population]] = {
+    "published": published_population,
+    "screened": screened_population,
+    "demo": lambda: read_population(DEMO_FILE),
+}
+"""`published`: the 326 published models; `screened`: the same without suspect values; `demo`: the demo's."""
+
+
+def population(name_or_path: str | Path) -> Population:
+    """Return a reference population by name or file.
+
+    Args:
+        name_or_path: `published`, `screened`, `demo`, or a file made by `quba-check published population`.
+
+    Raises:
+        PopulationError: no such population, or the file is not a population.
+
+    >>> round(population("published").mu["accuracy"], 4)
+    0.7991
+    """
+    if str(name_or_path) in BUILT_IN:
+        return BUILT_IN[str(name_or_path)]()
+    path = Path(name_or_path)
+    if file_kind(path, f"population: {path}", PopulationError) is None:
+        raise PopulationError(
+            f"population: no such name or file, got '{name_or_path}'. Allowed: {', '.join(BUILT_IN)}, "
+            f"or a file that 'quba-check published population' made."
+            f"{did_you_mean(str(name_or_path), BUILT_IN)}"
+        )
+    return read_population(path)

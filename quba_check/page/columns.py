@@ -11,7 +11,7 @@ from statistics import median
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.grading.notes import CROSS_PROTOCOL, suite_difference
 from quba_check.grading.population import Population
-from quba_check.grading.reference import BUILT_IN, population
+from quba_check.grading.population_file import BUILT_IN, population
 from quba_check.page.drawing import Chart, mark
 from quba_check.records.measurement import Cell, MeasurementRow, QuantityRow
 from quba_check.records.record import Record

@@ -12,10 +12,15 @@ from markupsafe import Markup
 from quba_check.dimensions import registry
 from quba_check.errors import PopulationError
 from quba_check.grading.population import Population
-from quba_check.grading.published import PublishedModel, published_population, screened_population
+from quba_check.grading.published import (
+    PublishedModel,
+    published_population,
+    screened_population,
+    suspect_sentence,
+)
 from quba_check.messages import listed
 from quba_check.page.columns import Column, Reference, shorten
-from quba_check.study.excerpt import excerpt
+from quba_check.reports.ranking import excerpt
 from quba_check.study.ranking import (
     GROUPS,
     Group,
@@ -26,7 +31,6 @@ from quba_check.study.ranking import (
     rank,
     value_text,
 )
-from quba_check.study.suspects import suspect_sentence
 from quba_check.study.tables import study_tables
 
 ROWS = 20

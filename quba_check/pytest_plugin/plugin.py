@@ -18,9 +18,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +30,6 @@ import pytest
 from quba_check.errors import BUG_EXIT_CODE, QubaError, describe_bug
 from quba_check.pytest_plugin.error_lines import BugError, one_line_errors
 from quba_check.pytest_plugin.options import STARTED, add_options, device_of, early_options, options_of
-from quba_check.pytest_plugin.plain_imports import import_plainly
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -37,7 +38,31 @@ if TYPE_CHECKING:
     from quba_check.pytest_plugin.controller import Controller
     from quba_check.pytest_plugin.progress_line import ProgressLine
 
-import_plainly()
+_PACKAGE = __name__.partition(".")[0]
+
+
+class _PlainFinder:
+    """Finds the modules of this package as Python itself does."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of a module of this package, None for others."""
+        return PathFinder.find_spec(name, path, target) if name.startswith(f"{_PACKAGE}.") else None
+
+
+def _import_plainly() -> None:
+    """Keep pytest from rewriting the assertions of this package, which no user reads.
+
+    pytest rewrites every module of a plugin's package. Where it may not write bytecode, such as in many
+    containers, it parses and compiles all of them again at each start.
+    """
+    if _PlainFinder not in sys.meta_path:
+        sys.meta_path.insert(0, _PlainFinder)
+
+
+_import_plainly()
 
 PROGRESS: pytest.StashKey[ProgressLine] = pytest.StashKey()
 CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()

@@ -10,14 +10,12 @@ from rich.cells import cell_len
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading.population import Population
-from quba_check.grading.published import Suspect
+from quba_check.grading.published import Suspect, suspect_sentence
 from quba_check.grading.score import full_weights
 from quba_check.messages import listed
 from quba_check.reports.tables import json_text, shorten, table_text, wrapped
 from quba_check.storage.csv_text import csv_text
-from quba_check.study.excerpt import excerpt
 from quba_check.study.ranking import GROUPS, Constraints, RankedModel, value_text
-from quba_check.study.suspects import suspect_sentence
 
 LONGEST_NAME = 28
 OWN = ">"
@@ -29,6 +27,26 @@ CSV_COLUMNS = (
     *(*PUBLISHED_DIMENSIONS, "rank_from", "rank_to", "notes"),
 )
 _GAP = 2
+
+
+def excerpt(models: Sequence[RankedModel], n_best: int | None) -> list[RankedModel | None]:
+    """Return the best models, and each own model with its neighbours; None for a gap.
+
+    Args:
+        models: ranked models, best first.
+        n_best: number of models of the population; None for all.
+    """
+    of_population = [index for index, model in enumerate(models) if not model.is_own]
+    indices = set(of_population[:n_best])
+    for index, model in enumerate(models):
+        if model.is_own:
+            indices |= {index - 1, index, index + 1}
+    rows: list[RankedModel | None] = []
+    previous = -1
+    for index in sorted(indices & set(range(len(models)))):
+        rows += [models[index]] if index == previous + 1 else [None, models[index]]
+        previous = index
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

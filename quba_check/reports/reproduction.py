@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from quba_check.core.measurement import Measurement, Outcome
-from quba_check.grading.published import PublishedModel
+from quba_check.grading.published import PublishedModel, suspect_sentences
 from quba_check.number_format import format_value, interval_text
 from quba_check.reports.tables import json_text, table_text, wrapped
 from quba_check.study.reproduction import Reproduction, reproduction_notes, scores
-from quba_check.study.suspects import suspect_sentences
 
 WIDTH = 80
 HEADINGS = ("dimension", "published", "protocol", "measured", "95 % interval", "agrees")

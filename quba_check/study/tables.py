@@ -9,14 +9,15 @@ from itertools import groupby
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population
 from quba_check.messages import listed
-from quba_check.study.screening import correlation_changes, selection_effect
 from quba_check.study.statistics import (
     PUBLISHED,
     SIGNIFICANT,
     Correlation,
     GroupComparison,
+    correlation_changes,
     correlations,
     group_comparisons,
+    selection_effect,
 )
 
 SHORT = ("acc", "adv", "corr", "ood", "calib", "bal", "focus", "shape", "param")

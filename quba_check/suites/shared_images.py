@@ -70,8 +70,12 @@ def shared_images(suite: Suite, first: View, second: View, digests: Path) -> str
         SuiteError: a set is missing, or a file cannot be read.
         StoreError: facts of images cannot be kept.
     """
-    from quba_check.suites.image_facts import facts_of_examples, image_contents  # imports scipy.fft and more
-    from quba_check.suites.near_pairs import near_pairs, pairs_of_one_picture
+    from quba_check.suites.image_facts import (  # imports scipy.fft and more
+        facts_of_examples,
+        image_contents,
+        near_pairs,
+        pairs_of_one_picture,
+    )
 
     cache, views = ContentDigests(digests), (first, second)
     for view in views:

@@ -9,8 +9,8 @@ from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import file_kind, read_text
 from quba_check.suites.example import Example
+from quba_check.suites.readers.folder import images_below
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES
-from quba_check.suites.readers.unlabelled import images_below
 
 
 def training_images(path: Path) -> list[Example]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from quba_check.testing.generated_images import Gradient as Gradient
-from quba_check.testing.generated_images import Plain as Plain
-from quba_check.testing.generated_images import Static as Static
+from quba_check.testing.images import Gradient as Gradient
 from quba_check.testing.images import Picture as Picture
 from quba_check.testing.images import Pictures as Pictures
+from quba_check.testing.images import Plain as Plain
+from quba_check.testing.images import Static as Static
 from quba_check.testing.perturbations import Blur as Blur
 from quba_check.testing.perturbations import Brightness as Brightness
 from quba_check.testing.perturbations import Chain as Chain

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS
 from quba_check.errors import UserError, extra_needed
-from quba_check.testing.generated_images import Gradient, Plain, Static
-from quba_check.testing.images import Picture, Pictures
+from quba_check.testing.images import Gradient, Picture, Pictures, Plain, Static
 from quba_check.testing.perturbations import (
     Blur,
     Brightness,

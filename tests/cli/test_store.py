@@ -1,4 +1,4 @@
-"""`quba-check store`: its output, its exit codes, and mistakes."""
+"""`quba-check store`: its output, its exit codes, mistakes, and checksums of stored predictions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from support.runs_compared import stored
-from support.stored import age, flip_last_bit, predict, prediction_files
+from support.stored import age, flip_last_bit, keys_of, predict, prediction_files
 
 from quba_check.cli.main import main
+from quba_check.cli.store import Damage, prediction_damages
 from quba_check.storage.active_runs import active_runs, new_run
 from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
@@ -214,3 +215,33 @@ def test_ages_that_are_none(store: Store, capsys: pytest.CaptureFixture[str], ag
 def test_units_of_ages(store: Store, capsys: pytest.CaptureFixture[str], age_text: str, n_views: int) -> None:
     assert main(["store", "prune", "--older-than", age_text, "--yes"]) == 0
     assert len(read_inventory(store).of("predictions")) == 3 - n_views
+
+
+@pytest.fixture
+def empty_store(tmp_path: Path) -> Store:
+    return open_store(tmp_path / "store")
+
+
+def damages(store: Store, path: Path) -> list[Damage]:
+    return prediction_damages(store, path.relative_to(store.root).as_posix())
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_damaged_files_alone_are_named(empty_store: Store, packed: bool) -> None:
+    predict(empty_store, "r50", "clean", packed=packed)
+    path, *others = prediction_files(empty_store, "r50", "clean")
+    assert len(others) == (0 if packed else 1)
+    assert [damages(empty_store, one) for one in (path, *others)] == [[] for _ in (path, *others)]
+    flip_last_bit(path)
+    name = path.relative_to(empty_store.root).as_posix()
+    assert damages(empty_store, path) == [Damage(name, f"{path}: its checksum does not fit its columns")]
+    empty_store.delete_files([name])
+    assert prediction_files(empty_store, "r50", "clean") == others
+    assert empty_store.missing(keys_of("r50", "clean")) == keys_of("r50", "clean")[: 2 - len(others)]
+
+
+def test_a_file_that_another_process_removed(empty_store: Store) -> None:
+    predict(empty_store, "r50", "clean")
+    (path,) = prediction_files(empty_store, "r50", "clean")
+    path.unlink()
+    assert damages(empty_store, path) == []

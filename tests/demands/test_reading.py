@@ -8,7 +8,7 @@ from quba_check.core.view import CORRUPTIONS
 from quba_check.demands import QubaSettings, read_thresholds, shipped_profiles
 from quba_check.demands.schema import POPULATIONS
 from quba_check.errors import ThresholdError
-from quba_check.grading.reference import BUILT_IN
+from quba_check.grading.population_file import BUILT_IN
 
 SUITE = SuiteFacts("toys", 10, ("imagenet_r", "sketch"), CORRUPTIONS, {})
 DIMENSIONS = ", ".join(PUBLISHED_DIMENSIONS)

@@ -8,7 +8,7 @@ from quba_check.core.facts import SuiteFacts
 from quba_check.core.view import CORRUPTIONS
 from quba_check.demands import read_thresholds, shipped_profiles
 from quba_check.grading import published_models
-from quba_check.grading.reference import population
+from quba_check.grading.population_file import population
 
 SUITE = SuiteFacts("imagenet", 1000, ("imagenet_r",), CORRUPTIONS, {})
 PUBLISHED = {name: path for name, path in shipped_profiles().items() if name != "own-data"}

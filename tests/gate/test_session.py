@@ -20,7 +20,7 @@ from quba_check.executors.ray import cluster
 from quba_check.gate.options import Options
 from quba_check.gate.session import Callbacks, GateSession
 from quba_check.gate.threshold_files import default_files
-from quba_check.grading.reference import DEMO_FILE
+from quba_check.grading.population_file import DEMO_FILE
 from quba_check.records.files import write_record
 
 NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"

@@ -8,14 +8,16 @@ import pytest
 from scipy import stats
 
 from quba_check.grading import Population, PopulationRow, population, published_models
-from quba_check.study.screening import NEVER_SUSPECT, correlation_changes, selection_effect
 from quba_check.study.statistics import (
     CONTRASTS,
+    NEVER_SUSPECT,
     ZERO_SHOT,
+    correlation_changes,
     correlations,
     group_comparisons,
     is_zero_shot,
     members,
+    selection_effect,
 )
 from quba_check.study.tables import OBSERVATIONAL, study_tables
 

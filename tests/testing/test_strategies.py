@@ -14,7 +14,7 @@ from quba_check.errors import UserError
 from quba_check.suites import open_suite
 from quba_check.suites.suite import Suite
 from quba_check.testing import strategies
-from quba_check.testing.generated_images import Gradient, Plain, Static
+from quba_check.testing.images import Gradient, Plain, Static
 from quba_check.testing.perturbations import Chain, Corruption, HorizontalFlip, Jpeg, Noise, Rotation, Shift
 
 

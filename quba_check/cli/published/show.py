@@ -16,11 +16,11 @@ from quba_check.grading.published import (
     PublishedModel,
     published_population,
     screened_population,
+    suspect_sentences,
 )
 from quba_check.number_format import format_value, ordinal
 from quba_check.reports.tables import table_text, terminal_width, wrapped
 from quba_check.study.ranking import rank
-from quba_check.study.suspects import suspect_sentences
 
 SUSPECT = "?"
 HEADINGS = ("dimension", "better", "value", "", "mean", "deviations", "rank")

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from quba_check.errors import SuiteError
-from quba_check.suites.csv_table import csv_rows
 from quba_check.suites.object_focus.mixing import Box, Mask, Pixels
 from quba_check.suites.object_focus.objects import (
     Cutout,
@@ -20,6 +19,7 @@ from quba_check.suites.object_focus.objects import (
     is_too_large,
     read_pixels,
 )
+from quba_check.suites.readers.csv_list import csv_rows
 from quba_check.suites.suite import Example, Suite
 
 COLUMNS = ("path", "x0", "y0", "x1", "y1")

@@ -7,8 +7,9 @@ import json
 import os
 import re
 from bisect import insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
@@ -19,9 +20,10 @@ from PIL import Image
 from quba_check.core.view import CLEAN, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import FewObjectsError, SuiteError
 from quba_check.messages import listed
+from quba_check.storage.atomic import replacing
+from quba_check.storage.user_files import os_errors
 from quba_check.suites.object_focus.mixing import composite, without_object
 from quba_check.suites.object_focus.objects import Cutout, Objects, SkipReason, image_name, read_pixels
-from quba_check.suites.object_focus.output import ORIGINS, new_folder
 from quba_check.suites.suite import Example, Suite
 
 _SCHEMA = 1
@@ -29,6 +31,8 @@ _THREADS = 8
 _SHOWN = 3
 LEAST_SHARE = 0.5
 """Required share of the searched images with a usable object."""
+ORIGINS = "object-focus.json"
+"""File next to the sets, with their settings and the source images of every picture."""
 
 Progress = Callable[[str, int], Callable[[int], object]]
 """Called with the name of a step and its number of images; returns a function that counts finished images."""
@@ -256,6 +260,29 @@ def pair_backgrounds(classes: Mapping[str, Iterable[str]], seed: int) -> dict[st
         return Pairing(image, same=other(pool, image, "same"), rand=other(random_pool, image, "rand"))
 
     return {name: [pairing(pool, image) for image in pool] for name, pool in pools.items()}
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Give a folder to write into, which becomes `out` if no error occurs.
+
+    Args:
+        out: may be missing or empty.
+
+    Raises:
+        SuiteError: `out` holds something, or cannot be written.
+    """
+    if out.is_file():
+        raise SuiteError(f"{out}: this is a file. Allowed: a new or empty folder.")
+    with os_errors(f"{out}: cannot be written", SuiteError):
+        if out.is_dir() and any(out.iterdir()):
+            raise SuiteError(f"{out}: the folder is not empty. Allowed: a new or empty one; name it with -o.")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as new:
+            new.mkdir()
+            yield new
+            if out.is_dir():
+                out.rmdir()
 
 
 def _write_pictures(

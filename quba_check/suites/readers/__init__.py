@@ -1,4 +1,4 @@
-"""Readers, one module each: they list the labelled images of a folder or file."""
+"""Readers: they list the labelled images of a folder or file."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from PIL import Image
 
 from quba_check.suites.readers.arrays import array_images, array_member
 from quba_check.suites.readers.csv_list import csv_images, csv_paths
-from quba_check.suites.readers.cue_conflict import cue_conflict_images
-from quba_check.suites.readers.folder import folder_images
+from quba_check.suites.readers.file_names import cue_conflict_images, model_vs_human_images
+from quba_check.suites.readers.folder import folder_images, unlabelled_images
 from quba_check.suites.readers.hf import hf_images, hf_member
 from quba_check.suites.readers.listing import LabelledImage
-from quba_check.suites.readers.model_vs_human import model_vs_human_images
 from quba_check.suites.readers.parquet import parquet_images, parquet_member, parquet_paths
 from quba_check.suites.readers.paths import unread_files
-from quba_check.suites.readers.unlabelled import unlabelled_images
 from quba_check.suites.readers.webdataset import unread_members, webdataset_images, webdataset_member
 
 __all__ = ["READERS", "LabelledImage", "Reader"]

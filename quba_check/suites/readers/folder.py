@@ -1,17 +1,20 @@
-"""The reader `folder`: images in one folder per class."""
+"""The readers `folder` and `unlabelled`, and ReaL's labels of ImageNet (Beyer et al., 2020)."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
+from quba_check.storage.user_files import read_json
 from quba_check.suites.class_list import SHOWN, ClassList
 from quba_check.suites.readers.listing import LabelledImage
 from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names, image_names
-from quba_check.suites.readers.real_labels import relabelled
 
 
 def folder_images(
@@ -67,3 +70,79 @@ def _check_complete(path: Path, images: Sequence[LabelledImage], classes: Sequen
             f"Missing: {listed(absent, SHOWN)}. Add them, or allow it in quba-data.yaml: partial: true "
             "in the set's entry, or restrict: true to score only classes that have folders."
         )
+
+
+_CLASSES = 1000
+_NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})\.[A-Za-z]+$")
+
+
+def relabelled(images: Sequence[LabelledImage], path: Path, classes: ClassList) -> Iterator[LabelledImage]:
+    """Yield the images with a label in ReaL, with all its labels.
+
+    The label stays if ReaL has it; else the first one of ReaL takes its place.
+
+    Args:
+        images: images of ImageNet's validation set.
+        path: ReaL's `real.json`: for each image, by number, a list of class numbers.
+        classes: the class list.
+
+    Raises:
+        SuiteError: the file cannot be read, or has no list of classes for an image.
+    """
+    if len(classes.names) != _CLASSES:
+        raise SuiteError(
+            f"{path}: numbers ImageNet's {_CLASSES:,} classes, got {len(classes.names)}. "
+            "Allowed: classes: imagenet."
+        )
+    rows = read_json(path, str(path), SuiteError)
+    for image in images:
+        number = _NUMBER.search(image.path)
+        if number is None:
+            raise SuiteError(
+                f"{image.path}: has no labels in {path.name}. Allowed: ILSVRC2012_val_NUMBER.JPEG."
+            )
+        position = int(number[1]) - 1
+        row = rows[position] if isinstance(rows, list) and 0 <= position < len(rows) else None
+        if not isinstance(row, list):
+            raise SuiteError(f"{path}: has no list of classes for {number[0]}. Allowed: the file of ReaL.")
+        labels = [classes.position(label, f"{path}[{position}]") for label in row]
+        if labels:
+            label = image.label if image.label in labels else labels[0]
+            also = tuple(one for one in dict.fromkeys(labels) if one != label)
+            yield replace(image, label=label, also=also)
+
+
+def unlabelled_images(path: Path, _classes: ClassList) -> list[LabelledImage]:
+    """List the images at any depth of a folder, without classes.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        SuiteError: there is no image, or a link leads to a folder above it.
+    """
+    images = [LabelledImage(image, NO_CLASS) for image in images_below(path)]
+    if not images:
+        raise SuiteError(
+            f"{path}: no image in this folder or those below it. Images end in {', '.join(IMAGE_SUFFIXES)}."
+        )
+    return images
+
+
+def images_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the paths of the images at any depth of a folder.
+
+    Args:
+        folder: the folder.
+        above: real paths of the folders above it that were listed.
+
+    Raises:
+        SuiteError: a link leads to a folder above it, or a folder cannot be read.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        raise SuiteError(f"{folder}: a link to a folder above it. Remove it.")
+    for name in image_names(folder):
+        yield f"{folder.as_posix()}/{name}"
+    for name in folder_names(folder):
+        yield from images_below(folder / name, above | {real})

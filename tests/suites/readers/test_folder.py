@@ -1,14 +1,18 @@
-"""The reader `folder`: what it finds in a right layout, and the exact text for every wrong one."""
+"""The readers `folder` and `unlabelled`: right layouts, and the exact text for every wrong one."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 from support.reading import listing, message, short, tree
 
-from quba_check.suites.readers.folder import folder_images
+from quba_check.core.view import CLEAN
+from quba_check.suites.opening import open_suite
+from quba_check.suites.readers import READERS
+from quba_check.suites.readers.folder import folder_images, unlabelled_images
 
 
 def test_folders_are_matched_by_name_and_sorted_by_it(tmp_path: Path) -> None:
@@ -93,3 +97,82 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     assert message(folder_images, tmp_path / "val") == (
         "SET/apple/caf\\udce9.png: the name is not UTF-8 text. Rename it."
     )
+
+
+NAMES = [f"val/apple/ILSVRC2012_val_0000000{number}.JPEG" for number in (1, 2, 3, 4)]
+CLASSES = ["apple", *(f"c{number}" for number in range(1, 1000))]
+ROWS = [[0], [2, 0, 1], [], [2, 1]]
+
+
+def real(root: Path, content: object, *names: str) -> Path:
+    tree(root, *(names or NAMES))
+    (root / "real.json").write_text(json.dumps(content))
+    return root / "real.json"
+
+
+def test_a_set_with_the_labels_of_real(tmp_path):
+    real(tmp_path, ROWS)
+    (tmp_path / "quba-data.yaml").write_text(
+        "schema: 1\nname: fruit\nclasses: classes.txt\n"
+        "sets:\n  clean: {reader: folder, path: val, partial: true, real_labels: real.json}\n"
+    )
+    (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
+    suite = open_suite(tmp_path)
+    assert [(one.name, one.label, one.also) for one in suite.examples(CLEAN)] == [
+        (NAMES[0], 0, ()),
+        (NAMES[1], 0, (2, 1)),
+        (NAMES[3], 2, (1,)),
+    ]
+    (tmp_path / "real.json").unlink()
+    assert suite.missing(CLEAN) == f"the set 'clean' is missing: looked for {tmp_path}/real.json"
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "text"),
+    [
+        (ROWS[:2], NAMES, "SET/real.json: has no list of classes for ILSVRC2012_val_00000003.JPEG."),
+        ({"1": [0]}, NAMES, "SET/real.json: has no list of classes for ILSVRC2012_val_00000001.JPEG."),
+        ([[1000]], NAMES, "SET/real.json[0]: unknown class number 1000. Allowed: 0 to 999 (apple, c1, "),
+        (ROWS, ["val/apple/1.JPEG"], "SET/apple/1.JPEG: has no labels in real.json."),
+    ],
+)
+def test_wrong_files(tmp_path, content, names, text):
+    path = real(tmp_path, content, *names)
+    shown = message(folder_images, tmp_path / "val", CLASSES, partial=True, real_labels=path)
+    assert shown.replace(str(tmp_path), "SET").startswith(text)
+
+
+def test_other_classes_than_those_of_imagenet(tmp_path):
+    path = real(tmp_path, ROWS)
+    shown = message(folder_images, tmp_path / "val", partial=True, real_labels=path)
+    assert shown == f"{path}: numbers ImageNet's 1,000 classes, got 3. Allowed: classes: imagenet."
+
+
+def test_without_the_file_nothing_changes(tmp_path):
+    real(tmp_path, ROWS)
+    assert [one.also for one in listing(folder_images, tmp_path / "val", partial=True)] == [()] * 4
+
+
+ENDINGS = ".jpg, .jpeg, .jfif, .png, .ppm, .bmp, .pgm, .tif, .tiff, .webp"
+
+
+def test_images_at_any_depth_have_no_class(tmp_path: Path) -> None:
+    tree(tmp_path, "b.png", "deep/er/a.JPG", "apple/c.webp", "notes.txt", ".hidden/d.png", "e.gif")
+    assert short(tmp_path, listing(unlabelled_images, tmp_path)) == [
+        ("b.png", -1, -1),
+        ("apple/c.webp", -1, -1),
+        ("deep/er/a.JPG", -1, -1),
+    ]
+    assert list(READERS["unlabelled"].unread_files(tmp_path)) == ["e.gif"]
+
+
+def test_a_folder_without_images(tmp_path: Path) -> None:
+    text = f"SET: no image in this folder or those below it. Images end in {ENDINGS}."
+    assert message(unlabelled_images, tree(tmp_path, "deep/notes.txt")) == text
+
+
+def test_a_link_to_a_folder_above(tmp_path: Path) -> None:
+    tree(tmp_path, "deep/a.png")
+    (tmp_path / "deep" / "up").symlink_to(tmp_path)
+    text = "SET/deep/up: a link to a folder above it. Remove it."
+    assert message(unlabelled_images, tmp_path) == text

@@ -1,4 +1,4 @@
-"""The reader `cue-conflict`: images with two cues, stated in their file names."""
+"""Readers of images with classes in their file names: `cue-conflict` and `model-vs-human`."""
 
 from __future__ import annotations
 
@@ -46,3 +46,29 @@ def _mistake(stem: str, classes: ClassList) -> str:
         return "the name does not state two cues. Expected: <shape><i>-<texture><j>.png."
     unknown = next((cue for cue in cues.groups() if classes.number(cue) is None), cues[1])
     return classes.unknown_text("class", unknown)
+
+
+def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]:
+    """List images named `*_*_*_*_<category>_*.png` in one folder, as published by model-vs-human.
+
+    Args:
+        path: the folder.
+        classes: the class list.
+
+    Raises:
+        SuiteError: a name has another form or an unknown class, or there are no images.
+    """
+    images = []
+    for file in image_names(path):
+        fields = file.split("_", maxsplit=5)
+        if len(fields) < 6:
+            raise SuiteError(
+                f"{path / file}: the name does not state a class. Expected: *_*_*_*_<category>_*.png."
+            )
+        label = classes.number(fields[4])
+        if label is None:
+            raise SuiteError(f"{path / file}: {classes.unknown_text('class', fields[4])}")
+        images.append(LabelledImage((path / file).as_posix(), label))
+    if not images:
+        raise SuiteError(f"{path}: no images. Expected: files named *_*_*_*_<category>_*.png.")
+    return images

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from quba_check.cli.main import main
-from quba_check.cli.suite_table import set_rows, sets_text
+from quba_check.cli.suite import set_rows, sets_text
 from quba_check.suites import open_suite
 
 MANIFEST = """\
