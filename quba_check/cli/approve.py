@@ -11,8 +11,8 @@ import click
 
 from quba_check.cli.files import check_waivers, read_run
 from quba_check.cli.parser import Checked, record_argument, store_option
-from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.comparison.looser import looser_demands
+from quba_check.comparison.stored_run import RunConditions, differences
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given, unchecked
 from quba_check.gate.threshold_files import shown_path

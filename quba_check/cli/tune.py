@@ -13,7 +13,7 @@ import click
 
 from quba_check.cli.parser import INPUT, Checked, check_read, output_option
 from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
-from quba_check.comparison.compatibility import RunConditions, differences
+from quba_check.comparison.stored_run import RunConditions, differences
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Thresholds

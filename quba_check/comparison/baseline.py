@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from quba_check.comparison.compatibility import RunConditions, differences
 from quba_check.comparison.difference import Change, RunValue, difference, is_same, ratio
-from quba_check.comparison.stored_run import StoredRun
+from quba_check.comparison.stored_run import RunConditions, StoredRun, differences
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
-from quba_check.core.drop import Drop
-from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Unmeasurable
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import listed
 from quba_check.records.measurement import MeasurementRow

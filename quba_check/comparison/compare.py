@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from quba_check.comparison.compatibility import check_comparable, precision_notes
 from quba_check.comparison.difference import Change, RunValue, Z, difference, is_same
 from quba_check.comparison.misclassified import flips
-from quba_check.comparison.stored_run import StoredRun
+from quba_check.comparison.stored_run import StoredRun, check_comparable, precision_notes
 from quba_check.core.confidence import CONFIDENCE, bounded_curve
 from quba_check.core.facts import table_class_names
 from quba_check.core.measurement import NO_EVIDENCE

@@ -1,4 +1,4 @@
-"""Measurements: value, unit, n, interval and named parts, or a reason."""
+"""Measurements: value, unit, n, interval and named parts, or a reason; and drops."""
 
 from __future__ import annotations
 
@@ -190,3 +190,35 @@ class Unmeasurable:
 
 
 Outcome = Measurement | Unmeasurable
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The drop of a dimension or part from that of a baseline.
+
+    Attributes:
+        value: the drop; below 0 for an improvement. Relative drops are fractions of the baseline's value.
+        unit: unit of the drop.
+        n: number of images.
+        curve: confidence limits of the drop; None if unknown.
+        before: the baseline's value.
+        after: the current value.
+        baseline: name of the baseline in messages.
+        paired: True if the limits use both models' answers to the same images.
+        masked: see `Measurement`, for the current value.
+        groups: see `Quantity`.
+        effective: see `Quantity`.
+    """
+
+    value: float
+    unit: str
+    n: int | None
+    curve: ConfidenceCurve | None
+    before: float
+    after: float
+    baseline: str
+    paired: bool
+    notes: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
+    groups: int | None = None
+    effective: float | None = None

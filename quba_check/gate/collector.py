@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from quba_check.comparison.compatibility import precision_notes
+from quba_check.comparison.stored_run import precision_notes
 from quba_check.core.dimension import ON_DEMAND
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quba_check.comparison.baseline import Baseline, run_value
-from quba_check.comparison.compatibility import RunConditions
 from quba_check.comparison.difference import RunValue
+from quba_check.comparison.stored_run import RunConditions
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand

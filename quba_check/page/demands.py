@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from quba_check.comparison.baseline import drop
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.drop import Drop
+from quba_check.core.measurement import Drop
 from quba_check.dimensions import registry
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.page.advice import advice

@@ -13,9 +13,8 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
 from quba_check.dimensions import registry
 from quba_check.number_format import format_value, interval_text
 from quba_check.page.columns import Column, Reference
-from quba_check.page.figure import Figure
+from quba_check.page.figure import Figure, distribution
 from quba_check.page.figures import figures, parts_rows
-from quba_check.page.plots import distribution
 from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
 from quba_check.reports.verdict_labels import Label, label, most_severe
 

@@ -11,8 +11,7 @@ from typing import TypeVar
 from quba_check.core.measurement import SLICES
 from quba_check.page import tables
 from quba_check.page.columns import Column
-from quba_check.page.figure import MOST_ROWS, Figure, bars, heatmap, matrix
-from quba_check.page.plots import Curve, Marked, curves_chart
+from quba_check.page.figure import MOST_ROWS, Curve, Figure, Marked, bars, curves_chart, heatmap, matrix
 from quba_check.page.strips import Point, axis, points_chart, round_scale
 
 T = TypeVar("T")

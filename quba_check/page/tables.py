@@ -10,7 +10,7 @@ import numpy as np
 
 from quba_check.core.view import CLEAN_SET
 from quba_check.page.columns import Column
-from quba_check.page.plots import Marked
+from quba_check.page.figure import Marked
 from quba_check.page.strips import Point
 from quba_check.stats.intervals import share_limits
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from quba_check.comparison.compatibility import RunConditions
-from quba_check.comparison.stored_run import StoredRun
+from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.conversion import outcome_of
 from quba_check.records.measurement import NotMeasuredRow

@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from quba_check.core.drop import Drop
 from quba_check.core.grade import LETTERS, Grade
-from quba_check.core.measurement import NO_EVIDENCE, Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import NO_EVIDENCE, Drop, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy, is_demonstrated
 from quba_check.messages import listed

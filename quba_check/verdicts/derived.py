@@ -7,14 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from quba_check.comparison.baseline import Baseline, drop, incompatibility
-from quba_check.comparison.compatibility import RunConditions
 from quba_check.comparison.difference import RunValue
-from quba_check.comparison.stored_run import StoredRun
+from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.drop import Drop
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError

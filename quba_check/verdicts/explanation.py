@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import MASKED, Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import MASKED, Drop, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.number_format import (
     UNIT_SIGNS,

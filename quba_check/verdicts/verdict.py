@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
-from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy
 from quba_check.stats.intervals import share_limits

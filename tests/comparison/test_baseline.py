@@ -11,8 +11,7 @@ from support.runs_compared import stored
 
 from quba_check.comparison.baseline import drop, run_value
 from quba_check.core.dimension import Better
-from quba_check.core.drop import Drop
-from quba_check.core.measurement import Measurement, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Unmeasurable
 from quba_check.demands.demand import Bound, Demand
 from quba_check.demands.policy import Policy, Uncertain
 from quba_check.stats.estimate import Estimate

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from support.contrast import contrast, luminance
 
 from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
-from quba_check.page.figure import LEVELS, Tinted, bars, matrix
-from quba_check.page.plots import curves_chart, distribution
+from quba_check.page.figure import LEVELS, Tinted, bars, curves_chart, distribution, matrix
 from quba_check.page.strips import Bounded, Point, axis, change_chart, round_ends, round_scale, shared_range
 from quba_check.records.comparison import ChangeRow
 

@@ -9,7 +9,7 @@ from support.gated import CALIBRATION, CORRUPTION, corruption
 from support.tuned import record
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
-from quba_check.core.drop import Drop
+from quba_check.core.measurement import Drop
 from quba_check.demands.demand import Demand
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Bound

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from support.gated import CALIBRATION, CORRUPTION, GRADE, LETTER, SCORE, corruption, noisy
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
-from quba_check.core.drop import Drop
 from quba_check.core.grade import LETTERS
-from quba_check.core.measurement import Unmeasurable
+from quba_check.core.measurement import Drop, Unmeasurable
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Waiver
 from quba_check.verdicts import judge, p_value

@@ -19,9 +19,8 @@ from support.gated import (
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
-from quba_check.core.drop import Drop
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Waiver

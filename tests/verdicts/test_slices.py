@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
-from quba_check.core.drop import Drop
-from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import Policy
 from quba_check.stats.intervals import smallest_limits
