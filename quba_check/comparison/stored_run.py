@@ -13,9 +13,8 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
 from quba_check.messages import listed, one_line
-from quba_check.records.conversion import measurements_of
 from quba_check.records.files import IMAGES_SUFFIX
-from quba_check.records.measurement import MeasurementRow
+from quba_check.records.measurement import MeasurementRow, measurements_of
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record, SuiteRow
 from quba_check.storage.opening import stored_files

@@ -14,7 +14,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.requests import Request
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import QuantityRow
-from quba_check.records.provenance import InputRow
+from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
 from quba_check.strict_yaml import Location
 

@@ -23,7 +23,7 @@ from quba_check.dimensions import registry
 from quba_check.errors import ThresholdError
 from quba_check.messages import listed
 from quba_check.records.baselines import NAME
-from quba_check.records.provenance import InputKind, InputRow, yaml_input
+from quba_check.records.record import InputKind, InputRow, yaml_input
 from quba_check.records.verdict import DROPS, QUBA, Bound
 from quba_check.storage.user_files import is_url, sha256
 from quba_check.strict_yaml import Document, dotted_path

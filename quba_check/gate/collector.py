@@ -24,9 +24,8 @@ from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 from quba_check.messages import listed
 from quba_check.number_format import ordinal
-from quba_check.records.conversion import measurements_of
 from quba_check.records.environment import environment
-from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
+from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, measurements_of
 from quba_check.records.per_image import PerImage
 from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow

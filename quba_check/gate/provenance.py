@@ -10,8 +10,7 @@ from quba_check.errors import UserError
 from quba_check.gate.options import OPTIONS
 from quba_check.messages import HIDDEN, without_credentials
 from quba_check.models.specs import ModelSpec
-from quba_check.records.provenance import FindingRow, InputRow, yaml_input
-from quba_check.records.record import Record
+from quba_check.records.record import FindingRow, InputRow, Record, yaml_input
 from quba_check.storage.store import content_hash
 from quba_check.storage.user_files import sha256
 

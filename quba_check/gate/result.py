@@ -14,8 +14,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.dimensions import registry
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.record_rows import content_hashes, set_rows, unread_file_notes
-from quba_check.records.conversion import row_of
-from quba_check.records.measurement import AnyMeasurementRow
+from quba_check.records.measurement import AnyMeasurementRow, row_of
 from quba_check.records.record import SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.verdicts import Verdict

@@ -18,8 +18,7 @@ from quba_check.grading.population import Population, PopulationRow
 from quba_check.grading.published import published_population, screened_population
 from quba_check.grading.score import LEAST_MODELS, has_spread
 from quba_check.messages import allowed_names, did_you_mean
-from quba_check.records.conversion import measurements_of
-from quba_check.records.measurement import JsonRow, Number
+from quba_check.records.measurement import JsonRow, Number, measurements_of
 from quba_check.records.record import Record
 from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, read_bytes
 from quba_check.strict_yaml.schema import SchemaVersion

@@ -10,8 +10,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.messages import listed, one_line, visible
 from quba_check.page.columns import Column
 from quba_check.records.measurement import NotMeasuredRow, UnmeasurableRow
-from quba_check.records.provenance import InputRow
-from quba_check.records.record import ComputeRow, Record
+from quba_check.records.record import ComputeRow, InputRow, Record
 
 MOST_VIEWS = 4
 """Largest number of views named with their common hash."""

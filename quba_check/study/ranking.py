@@ -25,8 +25,7 @@ from quba_check.grading.published import (
 from quba_check.grading.score import full_weights
 from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import format_distinct, format_value
-from quba_check.records.conversion import outcome_of
-from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
+from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, outcome_of
 
 Group = Literal["architecture", "pretraining", "training"]
 GROUPS: tuple[Group, ...] = ("architecture", "pretraining", "training")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.demands.demand import Demand, Thresholds
-from quba_check.records.conversion import outcome_of
-from quba_check.records.measurement import NotMeasuredRow
+from quba_check.records.measurement import NotMeasuredRow, outcome_of
 from quba_check.records.record import Record
 from quba_check.tuning.record_facts import check_protocol, suite_facts
 from quba_check.verdicts import Judged, Verdict, judge, p_value

@@ -18,7 +18,7 @@ from quba_check.number_format import (
     is_too_wide,
     ordinal,
 )
-from quba_check.records.conversion import quantity_row
+from quba_check.records.measurement import quantity_row
 from quba_check.records.verdict import VerdictRow
 from quba_check.verdicts.details import (
     class_details,

@@ -15,8 +15,7 @@ from quba_check.dimensions._table_validation import checked_tables
 from quba_check.dimensions._validation import validated_dimension
 from quba_check.errors import DimensionError
 from quba_check.messages import printable
-from quba_check.records.conversion import outcome_of, row_of
-from quba_check.records.measurement import MeasurementRow
+from quba_check.records.measurement import MeasurementRow, outcome_of, row_of
 
 HOSTILE = ("<script>alert(1)</script>", "a\nb", "\udcff, x")
 

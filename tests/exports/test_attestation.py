@@ -19,8 +19,7 @@ from support.tuned import record
 
 from quba_check.errors import UserError
 from quba_check.exports.attestation import checksums, statement
-from quba_check.records.provenance import InputRow
-from quba_check.records.record import Record, SetRow
+from quba_check.records.record import InputRow, Record, SetRow
 from quba_check.records.verdict import VerdictRow, Waiver
 
 WEIGHTS, CONFIG, FILE, DATA, RECORD, DEMANDS = (letter * 64 for letter in "abcdef")

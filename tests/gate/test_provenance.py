@@ -7,7 +7,7 @@ import pytest
 from quba_check.doctor.finding import Finding
 from quba_check.gate.options import OPTIONS
 from quba_check.gate.provenance import finding_rows, shown_command
-from quba_check.records.provenance import LARGEST_TEXT, FindingRow, yaml_input
+from quba_check.records.record import LARGEST_TEXT, FindingRow, yaml_input
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,27 @@
+"""Rows of measurements, and outcomes as rows and back."""
+
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, UnmeasurableRow
+from quba_check.core.confidence import SCORES, ConfidenceCurve
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity, Table, Unmeasurable
+from quba_check.dimensions import registry
+from quba_check.errors import DimensionError
+from quba_check.records.measurement import (
+    AnyMeasurementRow,
+    MeasurementRow,
+    NotMeasuredRow,
+    UnmeasurableRow,
+    measurements_of,
+    outcome_of,
+    row_of,
+)
 
 
 @settings(deadline=None, derandomize=True)
@@ -37,3 +53,110 @@ def test_older_records_of_some_of_the_images_have_no_value():
     rows = TypeAdapter(AnyMeasurementRow)
     assert rows.validate_json(json.dumps(row)) == UnmeasurableRow(unmeasurable=reason)
     assert rows.validate_json(json.dumps(row | {"stopped": None})).value == 0.5
+
+
+SUITE = SuiteFacts("imagenet", 1000, (), (), {})
+
+
+def curve(middle, error):
+    return ConfidenceCurve(tuple(middle + score * error for score in SCORES))
+
+
+MEASURED = Measurement(
+    "accuracy",
+    0.5,
+    "fraction",
+    10,
+    curve(0.5, 0.1),
+    0.45,
+    0.4,
+    parts={"top5": Quantity(0.9, "fraction", 10, curve(0.9, 0.01))},
+    notes=("a remark",),
+    tables={"classes": Table(("class", "images"), (("<b>", 3),), "two")},
+    outputs="ab12",
+)
+
+
+def accuracy_row(outcome):
+    return row_of(outcome, registry["accuracy"], SUITE)
+
+
+def test_row_of_a_measurement():
+    assert accuracy_row(MEASURED).model_dump() == {
+        "value": 0.5,
+        "unit": "fraction",
+        "n": 10,
+        "interval": pytest.approx((0.304, 0.696), abs=1e-4),
+        "limits": MEASURED.curve.limits,
+        "debiased": 0.45,
+        "debiased_limit": 0.4,
+        "images": None,
+        "groups": None,
+        "effective": None,
+        "better": "high",
+        "parts": {
+            "top5": {
+                "value": 0.9,
+                "unit": "fraction",
+                "n": 10,
+                "interval": pytest.approx((0.8804, 0.9196), abs=1e-4),
+                "limits": MEASURED.parts["top5"].curve.limits,
+                "debiased": None,
+                "debiased_limit": None,
+                "images": None,
+                "groups": None,
+                "effective": None,
+                "better": "high",
+            }
+        },
+        "notes": ("a remark",),
+        "masked": (),
+        "tables": {"classes": {"columns": ("class", "images"), "rows": (("<b>", 3),), "note": "two"}},
+        "slices": {},
+        "gaps": {},
+        "unsliced": {},
+        "outputs": "ab12",
+    }
+
+
+def test_row_of_what_cannot_be_measured():
+    missing = Unmeasurable("accuracy", "no images")
+    assert accuracy_row(missing) == UnmeasurableRow(unmeasurable="no images")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        MEASURED,
+        Measurement("accuracy", 0.5, "fraction", None),
+        Unmeasurable("accuracy", "no images", missing_data=True),
+        Unmeasurable("accuracy", "the model gives no gradients"),
+        replace(MEASURED, masked=("FGSM helps the model",)),
+    ],
+)
+def test_an_outcome_read_again_is_the_same(outcome):
+    assert outcome_of("accuracy", accuracy_row(outcome)) == outcome
+
+
+def test_a_row_without_a_value_is_no_measurement():
+    assert outcome_of("accuracy", NotMeasuredRow(not_measured=True)) == Unmeasurable(
+        "accuracy", "the run did not measure it"
+    )
+
+
+def test_a_dimension_of_ones_own_with_numbers_that_no_record_keeps():
+    with pytest.raises(DimensionError) as raised:
+        accuracy_row(Measurement("accuracy", 0.9, "fraction", 10, curve(0.5, 0.01)))
+    assert str(raised.value) == (
+        "dimension 'accuracy': interval: must be limits around the value, 0.9, got 0.4804 to 0.5196. "
+        "Correct its measure function."
+    )
+
+
+def test_values_are_of_measured_dimensions():
+    rows = {
+        "accuracy": accuracy_row(MEASURED),
+        "object_focus": UnmeasurableRow(unmeasurable="no set 'mixed_same'"),
+        "shape_bias": NotMeasuredRow(not_measured=True),
+    }
+    assert {name: found.value for name, found in measurements_of(rows).items()} == {"accuracy": 0.5}

@@ -25,8 +25,8 @@ from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, View
 from quba_check.dimensions import registry
-from quba_check.records.conversion import row_of
 from quba_check.records.files import read_record
+from quba_check.records.measurement import row_of
 from quba_check.records.per_image import CleanAnswers, PerImage
 from quba_check.records.record import Record
 from quba_check.tuning.what_if import what_if
