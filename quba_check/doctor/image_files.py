@@ -12,7 +12,7 @@ from quba_check.doctor.finding import Finding
 from quba_check.doctor.subject import BATCH, ModelUnderTest
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
-from quba_check.suites.readers.paths import IMAGE_SUFFIXES
+from quba_check.suites.readers.listing import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
 
 IMAGES, SHORT_IMAGES = 1024, 128

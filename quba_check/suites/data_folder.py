@@ -13,7 +13,7 @@ from quba_check.storage.user_files import os_errors
 from quba_check.suites.manifest.reading import class_files
 from quba_check.suites.manifest.set_schema import ReaderInput
 from quba_check.suites.readers import READERS
-from quba_check.suites.readers.paths import expand_braces, has_files, is_wild
+from quba_check.suites.readers.listing import expand_braces, has_files, is_wild
 
 
 class DataFolder:

@@ -14,7 +14,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.suites.class_list import normal_form
 from quba_check.suites.manifest.reading import is_shift_name
-from quba_check.suites.readers.paths import folder_names, image_names
+from quba_check.suites.readers.listing import folder_names, image_names
 
 SPLITS = ("clean", "test", "val", "validation", "valid", "eval")
 """Names of the folder of clean images, in order of preference; others are splits of the same images."""

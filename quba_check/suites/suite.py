@@ -24,7 +24,7 @@ from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imag
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
 from quba_check.suites.readers import READERS, LabelledImage
-from quba_check.suites.readers.paths import each_folder_once
+from quba_check.suites.readers.listing import each_folder_once
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampling import CONDITIONS, WHOLE, SubsetSampler, conditions_of, sampled_examples
 from quba_check.suites.slices import slice_columns

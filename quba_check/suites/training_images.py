@@ -10,7 +10,7 @@ from quba_check.errors import SuiteError
 from quba_check.storage.user_files import file_kind, read_text
 from quba_check.suites.example import Example
 from quba_check.suites.readers.folder import images_below
-from quba_check.suites.readers.paths import IMAGE_SUFFIXES
+from quba_check.suites.readers.listing import IMAGE_SUFFIXES
 
 
 def training_images(path: Path) -> list[Example]:

@@ -22,7 +22,7 @@ from quba_check.suites.object_focus.objects import (
     is_too_large,
     read_pixels,
 )
-from quba_check.suites.readers.paths import IMAGE_SUFFIXES
+from quba_check.suites.readers.listing import IMAGE_SUFFIXES
 from quba_check.suites.suite import Example, Suite
 
 

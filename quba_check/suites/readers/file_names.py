@@ -7,8 +7,7 @@ from pathlib import Path
 
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList, normal_form
-from quba_check.suites.readers.listing import LabelledImage
-from quba_check.suites.readers.paths import folder_names, image_names
+from quba_check.suites.readers.listing import LabelledImage, folder_names, image_names
 
 
 def cue_conflict_images(path: Path, classes: ClassList) -> list[LabelledImage]:

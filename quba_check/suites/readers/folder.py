@@ -13,8 +13,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.storage.user_files import read_json
 from quba_check.suites.class_list import SHOWN, ClassList
-from quba_check.suites.readers.listing import LabelledImage
-from quba_check.suites.readers.paths import IMAGE_SUFFIXES, folder_names, image_names
+from quba_check.suites.readers.listing import IMAGE_SUFFIXES, LabelledImage, folder_names, image_names
 
 
 def folder_images(

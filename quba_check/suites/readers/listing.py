@@ -1,16 +1,215 @@
-"""Labelled images as readers list them, and files listed in a table."""
+"""Images as readers list them: names in folders, labelled images, files in a table."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
-from quba_check.storage.user_files import file_kind
+from quba_check.storage.user_files import Kind, file_kind, is_utf8, reason
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""Suffixes of images, in any case. Other files, and names that begin with a dot, are skipped."""
+SIDE_SUFFIXES = (".txt", ".json", ".csv", ".tsv", ".xml", ".md", ".yaml", ".yml", ".html", ".db", ".ini")
+"""Suffixes of files that lie next to images and are none."""
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
+MOST_TEXTS = 100_000
+_WILDCARDS = re.compile(r"[*?\[]")
+_LISTED: ContextVar[dict[Path, list[os.DirEntry[str]]] | None] = ContextVar("listed", default=None)
+"""Entries of the folders listed so far, in the body of `each_folder_once`."""
+
+
+def image_names(folder: Path) -> list[str]:
+    """Return the names of the images in a folder, sorted."""
+    return file_names(folder, lambda name: name.lower().endswith(IMAGE_SUFFIXES))
+
+
+def unread_files(folder: Path, deepest: int) -> Iterator[str]:
+    """Yield the names of unread files below a folder that look like images.
+
+    Args:
+        folder: the folder of a set.
+        deepest: number of folders between it and the images that are read; deeper ones are not.
+    """
+    for entry in _entries(folder):
+        name = entry.name.lower()
+        is_image = name.endswith(IMAGE_SUFFIXES)
+        try:
+            if _is_folder(folder, entry):
+                if deepest < 1 and entry.is_symlink():  # it may lead to a folder above
+                    yield f"{entry.name}/"
+                    continue
+                yield from (f"{entry.name}/{file}" for file in unread_files(folder / entry.name, deepest - 1))
+            elif not name.endswith(SIDE_SUFFIXES) and (deepest < 0 or not is_image):
+                yield entry.name
+        except SuiteError:  # a deeper folder that cannot be read
+            yield f"{entry.name}/"
+
+
+def file_names(folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return the names of files in a folder that satisfy a condition, sorted."""
+    return sorted(
+        entry.name for entry in _entries(folder) if is_wanted(entry.name) and _is_file(folder, entry)
+    )
+
+
+def folder_names(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder, sorted."""
+    return sorted(entry.name for entry in _entries(folder) if _is_folder(folder, entry))
+
+
+def _is_folder(folder: Path, entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        raise SuiteError(f"{folder / entry.name}: cannot be read ({reason(error)}).") from None
+
+
+def _is_file(folder: Path, entry: os.DirEntry[str]) -> bool:
+    """Return True for a file, False for a folder.
+
+    Anything else is an error: skipped silently, it would be one image less.
+    """
+    is_folder = _is_folder(folder, entry)
+    if is_folder or entry.is_file():
+        return not is_folder
+    what = "a link to nothing" if entry.is_symlink() else "a pipe or a device"
+    raise SuiteError(f"{folder / entry.name}: is {what}, not a file. Remove it.")
+
+
+@contextmanager
+def each_folder_once() -> Iterator[None]:
+    """List each folder at most once in the body."""
+    token = _LISTED.set({})
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder; their kind needs no further system call."""
+    listed = _LISTED.get()
+    if listed is None:
+        return _list_entries(folder)
+    if folder not in listed:
+        listed[folder] = _list_entries(folder)
+    return listed[folder]
+
+
+def _list_entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"{folder}: cannot be read as a folder ({reason(error)}).") from None
+    for entry in visible:
+        if not is_utf8(entry.name):
+            raise SuiteError(f"{folder / entry.name}: the name is not UTF-8 text. Rename it.")
+    return visible
+
+
+def files_at(path: Path, suffix: str) -> list[Path]:
+    """Return the files of a path.
+
+    A folder stands for all files in it with the suffix. `{000..009}` and `{a,b}` stand for each of their
+    alternatives, which must all exist; `*`, `?` and `[…]` in the last part of the path for the matching
+    files. A file that matches several times counts once.
+
+    Args:
+        path: absolute.
+        suffix: of the files in a folder, with a dot.
+
+    Raises:
+        SuiteError: a file is missing, or there are none.
+    """
+    paths: dict[str, Path] = {}
+    for one in _alternatives(path):
+        files = _files(one, suffix)
+        if not files:
+            raise SuiteError(f"{path}: {_reason(one, suffix)}.")
+        paths |= {os.path.normpath(file): file for file in files}
+    return list(paths.values())
+
+
+def has_files(path: Path) -> bool:
+    """Return True if a path or one of its alternatives exists."""
+    return any(
+        _kind(one) is not None
+        or (is_wild(one.name) and _kind(one.parent) == "folder" and bool(_files(one, "")))
+        for one in _alternatives(path)
+    )
+
+
+def expand_braces(text: str) -> list[str]:
+    """Return the texts that a text with braces stands for, in order.
+
+    Raises:
+        SuiteError: there are more than `MOST_TEXTS`.
+
+    >>> expand_braces("a-{08..10}.tar"), expand_braces("{x,y}/{0..1}")
+    (['a-08.tar', 'a-09.tar', 'a-10.tar'], ['x/0', 'x/1', 'y/0', 'y/1'])
+    """
+    start, texts = 0, [""]
+    for braces in _BRACES.finditer(text):
+        choices = _choices(braces[1])
+        if len(choices) * len(texts) > MOST_TEXTS:
+            raise SuiteError(f"{text}: the braces stand for too many files. Allowed: {MOST_TEXTS:,}.")
+        plain, start = text[start : braces.start()], braces.end()
+        texts = [f"{one}{plain}{choice}" for one in texts for choice in choices]
+    return [one + text[start:] for one in texts]
+
+
+def _choices(inside: str) -> list[str]:
+    ends = _RANGE.fullmatch(inside)
+    if not ends:
+        return inside.split(",")
+    first, last = int(ends[1]), int(ends[2])
+    # One more than allowed is enough for the error.
+    return [str(number).zfill(len(ends[1])) for number in range(first, min(last, first + MOST_TEXTS) + 1)]
+
+
+def _alternatives(path: Path) -> list[Path]:
+    # Unlike Path.exists, os.path.exists accepts names that are too long for a file before expansion.
+    exists = os.path.exists(path)  # noqa: PTH110
+    return [path] if exists else [Path(text) for text in expand_braces(str(path))]
+
+
+def _kind(path: Path) -> Kind | None:
+    return file_kind(path, str(path), SuiteError)
+
+
+def _files(path: Path, suffix: str) -> list[Path]:
+    kind = _kind(path)
+    if kind == "folder":
+        return [path / name for name in file_names(path, lambda name: name.lower().endswith(suffix))]
+    if is_wild(path.name) and _kind(path.parent) == "folder":
+        names = file_names(path.parent, lambda name: fnmatchcase(name, path.name))
+        return [path.parent / name for name in names]
+    if kind == "other":
+        raise SuiteError(f"{path}: is a pipe or a device, not a file.")
+    return [] if kind is None else [path]
+
+
+def _reason(path: Path, suffix: str) -> str:
+    if path.is_dir():
+        return f"no file in this folder ends in {suffix}"
+    return f"no file is called {path.name}" if is_wild(path.name) else f"there is no file {path.name}"
+
+
+def is_wild(name: str) -> bool:
+    """Return True if a name is a pattern for several."""
+    return _WILDCARDS.search(name) is not None
+
 
 LABELS = "labels"
 """The column of several classes that are right answers."""

@@ -14,8 +14,7 @@ from PIL import Image
 from quba_check.errors import SuiteError, extra_needed
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
-from quba_check.suites.readers.listing import LABELS, LabelledImage, list_files
-from quba_check.suites.readers.paths import files_at
+from quba_check.suites.readers.listing import LABELS, LabelledImage, files_at, list_files
 from quba_check.suites.readers.table_rows import cells_by_row, check_columns, label_positions, open_cell
 
 PATH, IMAGE, LABEL = "path", "image", "label"

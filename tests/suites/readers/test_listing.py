@@ -9,7 +9,7 @@ import pytest
 from support.reading import tree
 
 from quba_check.errors import SuiteError
-from quba_check.suites.readers.paths import expand_braces, files_at, has_files, unread_files
+from quba_check.suites.readers.listing import expand_braces, files_at, has_files, unread_files
 
 
 def names(path: Path) -> list[str]:
