@@ -12,6 +12,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar, cast
 from urllib.parse import unquote
 
@@ -150,6 +151,9 @@ def printable(value: T) -> T:
             return cast(T, type(value)(map(printable, value)))
         case dict():
             return cast(T, {printable(key): printable(item) for key, item in value.items()})
+    if is_dataclass(value) and not isinstance(value, type):
+        texts = {field.name: printable(getattr(value, field.name)) for field in fields(value)}
+        return cast(T, replace(value, **texts))
     return value
 
 

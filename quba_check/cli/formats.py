@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +37,6 @@ from quba_check.suites.set_images import SetImages
 COMMAND, CARD = "quba-check report", "card"
 WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Environment variables with the folder of the repository."""
-_PLACE = re.compile(r"^ *demanded by (.+):\d+$", re.MULTILINE)
 Paths = Sequence[Path]
 File = Path | None
 Place = str | Path | None
@@ -140,8 +138,8 @@ def path_in(workspace: Path, row: VerdictRow, folders: Iterable[Path] = ()) -> s
         row: the verdict.
         folders: where these folders may be.
     """
-    match = _PLACE.search(row.message)
-    names = (*([match[1]] if match else []), row.file)
+    place = row.explanation.place.rpartition(":")[0]
+    names = (*([place] if place else []), row.file)
     for path in (folder / name for name in names for folder in folders or (workspace,)):
         real = Path(os.path.realpath(path))
         is_ours = "site-packages" not in real.parts and real.is_relative_to(workspace)

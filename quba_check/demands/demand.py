@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
+from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.requests import Request
@@ -127,7 +128,7 @@ class Demand:
         self,
         id: str,  # noqa: A002
         outcome: VerdictOutcome,
-        message: str,
+        explanation: Explanation = NOT_EXPLAINED,
         *,
         within_noise: bool = False,
         policy: Policy = POINT,
@@ -145,7 +146,8 @@ class Demand:
             outcome=outcome,
             file=self.file,
             line=self.line,
-            message=message,
+            message="" if outcome == "pass" else explanation.text,
+            explanation=explanation,
             within_noise=within_noise,
             policy=policy.uncertain,
             confidence=policy.confidence,

@@ -105,7 +105,7 @@ class SessionBaseline:
         if self.run is None or self.run.record.protocol != protocol:
             return []
         rows = [
-            planned.demand.verdict_row(planned.node_id, "not run", "", policy=planned.thresholds.policy)
+            planned.demand.verdict_row(planned.node_id, "not run", policy=planned.thresholds.policy)
             for planned in demands
             if planned.protocol == protocol
         ]

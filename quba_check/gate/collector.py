@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from quba_check.comparison.stored_run import precision_notes
 from quba_check.core.dimension import ON_DEMAND
+from quba_check.core.explanation import Explanation
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
@@ -193,9 +194,9 @@ class ResultCollector:
         if planned.node_id in self.results:
             return self.results[planned.node_id].verdict
         reason = self.crashed.get(planned.node_id, missing_reason)
-        message = f"{planned.demand.name} was not judged: {reason}"
+        explanation = Explanation(f"{planned.demand.name} was not judged: {reason}", reason)
         return planned.demand.verdict_row(
-            planned.node_id, "not run", message, policy=planned.thresholds.policy
+            planned.node_id, "not run", explanation, policy=planned.thresholds.policy
         )
 
     def _grades(

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from quba_check.comparison.baseline import drop
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.core.measurement import Drop
+from quba_check.core.explanation import Explanation
 from quba_check.dimensions import registry
 from quba_check.number_format import format_distinct, format_value, interval_text
 from quba_check.page.advice import advice
@@ -19,13 +18,10 @@ from quba_check.page.columns import Column, Reference
 from quba_check.page.drawing import Chart
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Bounded, interval_chart, shared_range
-from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, SIGNS, GradeRow, VerdictRow
+from quba_check.records.verdict import DROPS, SIGNS, VerdictRow
 from quba_check.reports.table import worst_part
 from quba_check.reports.verdict_labels import LABELS, LOOKS, Label, label, limit_text
-
-_PLACE = re.compile("demanded by .*:[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +141,18 @@ def _cells(
     pictures: Pictures,
 ) -> dict[int, Cell]:
     """Return the cells of a demand; their charts share an axis."""
-    evidence = {number: evidence_of(columns[number].run, row, baseline) for number, row in rows.items()}
+    explained = {number: columns[number].record.explained(row) for number, row in rows.items()}
     bounded = {
         number: data
         for number, row in rows.items()
-        if (data := _bounded(columns[number], row, evidence[number], baseline, population)) is not None
+        if (data := _bounded(columns[number], row, explained[number], baseline, population)) is not None
     }
     ends = shared_range(bounded.values())
     charts = {number: interval_chart(data, ends) for number, data in bounded.items()}
     cells = {}
     for number, row in rows.items():
-        column, known, verdict_label = columns[number], evidence[number], label(row)
-        headline, details = _message(row, known)
+        column, known, verdict_label = columns[number], explained[number], label(row)
+        headline, details = _message(row, known, column.record)
         cells[number] = Cell(
             column=column,
             verdict=row,
@@ -173,119 +169,51 @@ def _cells(
     return cells
 
 
-def _message(row: VerdictRow, evidence: Evidence) -> tuple[str, tuple[str, ...]]:
+def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, tuple[str, ...]]:
     """Return headline and details; those of a pass are not in its record."""
-    text = row.message or f"{row.name}: {row.outcome}"
-    if row.outcome == "pass" and not row.message and evidence.value is not None:
-        text = f"{row.target} {_value_text(row, evidence)} meets the bound {_bound_text(row)}"
-        text += f"\nworst part: {evidence.worst_part}" if evidence.worst_part else ""
-        text += "" if evidence.n is None else f"\nn = {evidence.n:,} images"
-    headline, *details = map(str.strip, text.splitlines())
-    return headline, tuple(line for line in details if line and not _PLACE.fullmatch(line))
+    if row.outcome != "pass" or known.value is None:
+        return known.headline or f"{row.name}: {row.outcome}", known.details
+    headline = f"{row.target} {_value_text(row, known)} meets the bound {_bound_text(row)}"
+    quantity = None if row.bound in DROPS else record.judged(row)
+    worst = None if quantity is None else worst_part(row.dimension, quantity)
+    details = [f"worst part: {worst}"] if worst else []
+    details += [] if known.n is None else [f"n = {known.n:,} images"]
+    return headline, tuple(details)
 
 
-def _value_text(row: VerdictRow, evidence: Evidence) -> str:
-    value = evidence.value
+def _value_text(row: VerdictRow, known: Explanation) -> str:
+    value = known.value
     if value is None or isinstance(value, str):
         return value or "–"
     if isinstance(row.limit, float) and math.isfinite(row.limit) and math.isfinite(value):
-        return format_distinct(value, row.limit, evidence.unit)[0]
-    return format_value(value, evidence.unit)
+        return format_distinct(value, row.limit, known.unit)[0]
+    return format_value(value, known.unit)
 
 
-def _interval_text(evidence: Evidence) -> str:
-    if evidence.interval is None:
+def _interval_text(known: Explanation) -> str:
+    if known.interval is None:
         return ""
-    unit = "score" if isinstance(evidence.value, str) else evidence.unit
-    text = interval_text(evidence.interval, unit, evidence.n, between=" to ")
-    return f"score {text}" if isinstance(evidence.value, str) else text
+    unit = "score" if isinstance(known.value, str) else known.unit
+    text = interval_text(known.interval, unit, known.n, between=" to ")
+    return f"score {text}" if isinstance(known.value, str) else text
 
 
 def _bounded(
-    column: Column, row: VerdictRow, evidence: Evidence, baseline: StoredRun | None, population: Reference
+    column: Column, row: VerdictRow, known: Explanation, baseline: StoredRun | None, population: Reference
 ) -> Bounded | None:
     """Return a number with its bound, baseline and median; None without number."""
-    if not isinstance(evidence.value, float) or isinstance(row.limit, str):
+    if not isinstance(known.value, float) or isinstance(row.limit, str):
         return None
     is_value = row.bound in ("min", "max") and not row.is_on_grade
     before = baseline.value_of(row.dimension, row.part) if baseline is not None and is_value else None
     has_median = is_value and row.part is None
     return Bounded(
-        value=evidence.value,
+        value=known.value,
         bound=row.limit,
         is_minimum=row.bound == "min",
-        unit=evidence.unit,
-        interval=evidence.interval,
+        unit=known.unit,
+        interval=known.interval,
         baseline=None if before is None else before.value,
         median=population.median(row.dimension, column.record) if has_median else None,
         series=column.number,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """The numbers behind a verdict.
-
-    Attributes:
-        value: the number or letter; None if there is none.
-        unit: its unit.
-        interval: its interval at the level of the demand.
-        n: number of images.
-        worst_part: name and value of a dimension's part that is worse than the dimension; else empty.
-    """
-
-    value: float | str | None = None
-    unit: str = ""
-    interval: tuple[float, float] | None = None
-    n: int | None = None
-    worst_part: str = ""
-
-
-def evidence_of(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Evidence:
-    """Return the numbers behind a verdict, as far as record and baseline have them."""
-    if row.is_on_grade:
-        return _of_grade(run, row)
-    if row.bound in DROPS:
-        return _of_drop(run, row, baseline)
-    quantity = run.record.judged(row)
-    if quantity is None:
-        return Evidence()
-    interval = quantity.interval_at(row.confidence)
-    worst = worst_part(row.dimension, quantity)
-    return Evidence(quantity.value, quantity.unit, interval, quantity.images or quantity.n, worst)
-
-
-def _of_grade(run: StoredRun, row: VerdictRow) -> Evidence:
-    grade = grade_of(run.record, row)
-    if grade is None or grade.score is None or grade.letter is None:
-        return Evidence()
-    value = grade.letter if isinstance(row.limit, str) else grade.score
-    return Evidence(value, "score", grade.interval)
-
-
-def _of_drop(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Evidence:
-    measured = run.record.measurements.get(row.dimension)
-    if baseline is None or not isinstance(measured, MeasurementRow):
-        return Evidence()
-    quantity = run.record.quantity(row.dimension, row.part)
-    if quantity is None or quantity.better is None:
-        return Evidence()
-    outcome = drop(
-        baseline,
-        row.dimension,
-        row.part,
-        run.value_of(row.dimension, row.part),
-        unit=quantity.unit,
-        better=quantity.better,
-        relative=row.bound == "max_relative_drop",
-    )
-    if not isinstance(outcome, Drop):
-        return Evidence()
-    interval = None if outcome.curve is None else outcome.curve.interval(row.confidence)
-    return Evidence(outcome.value, outcome.unit, interval, outcome.n)
-
-
-def grade_of(record: Record, row: VerdictRow) -> GradeRow | None:
-    """Return the grade behind a demand on it; None if the record has none."""
-    file = row.id.partition("::")[0]
-    return next((grade for grade in record.grades if grade.file in (file, row.file)), None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from quba_check.core.confidence import CONFIDENCE
+from quba_check.core.explanation import NOT_EXPLAINED, PLACE, Explanation
 from quba_check.core.protocols import ProtocolName
 from quba_check.records.measurement import JsonRow, QuantityRow
 
@@ -70,6 +71,24 @@ class Waiver(JsonRow):
         return f"waived until {self.until} by {self.by}: {self.reason}"
 
 
+REASONS = (
+    " could not be measured: ",
+    " was skipped: ",
+    " was not judged: ",
+    " is no evidence of robustness: ",
+)
+"""Words between the target and the reason in messages of older records."""
+
+
+def explanation_of_message(message: str) -> Explanation:
+    """Return the explanation of a message in an older record, without numbers."""
+    headline, *lines = (line.strip() for line in message.splitlines() or [""])
+    places = [line.removeprefix(PLACE) for line in lines if line.startswith(PLACE)]
+    details = tuple(line for line in lines if line and not line.startswith(PLACE))
+    reason = next((headline.partition(words)[2] for words in REASONS if words in headline), "")
+    return Explanation(headline, reason, details=details, place="".join(places[-1:]))
+
+
 class VerdictRow(JsonRow):
     """The verdict on one demand.
 
@@ -83,7 +102,8 @@ class VerdictRow(JsonRow):
         outcome: the verdict; `not run` if the session ended before.
         file: threshold file of the demand.
         line: line of the demand in it.
-        message: the explanation of the verdict; empty for a passed demand.
+        message: text of the explanation; empty for a passed demand.
+        explanation: the explanation of the verdict.
         within_noise: the bound lies inside the interval of the value.
         policy: the file's rule for that.
         confidence: level of the interval.
@@ -108,6 +128,7 @@ class VerdictRow(JsonRow):
     file: str
     line: int
     message: str = ""
+    explanation: Explanation = Field(NOT_EXPLAINED, validate_default=True)
     within_noise: bool = False
     policy: Literal["point", "fail", "allow"] = "point"
     confidence: float = CONFIDENCE
@@ -118,6 +139,14 @@ class VerdictRow(JsonRow):
     allow_masked: bool | None = None
     min_images: int | None = None
     min_groups: int | None = None
+
+    @field_validator("explanation", mode="before")
+    @classmethod
+    def _read_message(cls, explanation: Any, info: ValidationInfo) -> Any:
+        """Read the message of an older record as the explanation."""
+        message = info.data.get("message")
+        is_missing = explanation is None or explanation == NOT_EXPLAINED
+        return explanation_of_message(message) if is_missing and message else explanation
 
     @field_validator("waiver")
     @classmethod

@@ -70,7 +70,7 @@ def _is_masked(verdict: VerdictRow, record: Record) -> bool:
         isinstance(row, MeasurementRow)
         and bool(row.masked)
         and verdict.outcome == "fail"
-        and " by " not in verdict.message.partition("\n")[0]
+        and bool(verdict.explanation.reason)
     )
 
 
@@ -105,11 +105,8 @@ def letters_text(grade: GradeRow) -> str:
 
 def _reason(verdict: VerdictRow) -> str:
     """Return the reason from the headline of a verdict's message."""
-    headline = verdict.message.partition("\n")[0]
-    for separator in (" could not be measured: ", " was skipped: ", " was not judged: "):
-        if separator in headline:
-            return headline.partition(separator)[2]
-    return headline or verdict.outcome
+    has_value = verdict.outcome not in ("unmeasurable", "skipped", "not run")
+    return (not has_value and verdict.explanation.reason) or verdict.explanation.headline or verdict.outcome
 
 
 def _change(verdict: VerdictRow, comparison: Comparison | None) -> str:

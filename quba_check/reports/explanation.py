@@ -14,7 +14,7 @@ from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.slices import LEAST_IMAGES, slice_text, worst_slices
 from quba_check.reports.tables import table_text, wrapped
 from quba_check.reports.verdict_labels import release_line, summary_line
-from quba_check.study.explanation import Explanation, Position
+from quba_check.study.explanation import Position, RecordExplanation
 from quba_check.verdicts.details import confusion_text
 
 WIDTH, MOST_LINES = 80, 60
@@ -25,7 +25,7 @@ MOST_ROWS = 16
 HEADINGS = ("dimension", "value", "interval", "better than", "one point")
 
 
-def explanation_text(explanation: Explanation) -> str:
+def explanation_text(explanation: RecordExplanation) -> str:
     """Return at most 60 lines of at most 80 columns.
 
     Caveats that do not fit are counted.
@@ -61,7 +61,7 @@ def _caveats_text(caveats: Sequence[str], room: int) -> str:
     return text
 
 
-def _comparison(explanation: Explanation) -> Iterator[str]:
+def _comparison(explanation: RecordExplanation) -> Iterator[str]:
     if explanation.other_suite:
         yield f"not compared: {explanation.other_suite}; --population NAME compares them nevertheless"
         return
@@ -79,7 +79,7 @@ def _percent(one: Position) -> str:
     return "-" if one.better_than is None else f"{math.floor(one.better_than)} %"
 
 
-def _table(explanation: Explanation) -> str:
+def _table(explanation: RecordExplanation) -> str:
 
     rows = []
     for one in explanation.positions[:MOST_ROWS]:
@@ -143,7 +143,7 @@ def _rows(record: Record, dimension: str, table: str, *columns: str) -> list[tup
     ]
 
 
-def _caveats(explanation: Explanation) -> Iterator[str]:
+def _caveats(explanation: RecordExplanation) -> Iterator[str]:
 
     yield from explanation.caveats
     reasons = [one.state for one in explanation.positions if one.state.startswith("unmeasurable")]

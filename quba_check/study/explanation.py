@@ -87,7 +87,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class RecordExplanation:
     """A record explained.
 
     Attributes:
@@ -121,7 +121,7 @@ class Explanation:
 
 def explain(
     run: StoredRun, population: Population, settings: QubaSettings | None = None, *, is_chosen: bool = True
-) -> Explanation:
+) -> RecordExplanation:
     """Explain a record against a population.
 
     Args:
@@ -152,8 +152,8 @@ def explain(
     is_scored = any(row.population == population.name and row.score is not None for row in record.grades)
     other_suite = suite_difference(population, record.suite.name, record.model.classes)
     if is_chosen or is_scored or not other_suite:
-        return Explanation(record, population, result, positions, tuple(caveats))
-    return Explanation(record, population, result, positions, (), other_suite)
+        return RecordExplanation(record, population, result, positions, tuple(caveats))
+    return RecordExplanation(record, population, result, positions, (), other_suite)
 
 
 def default_population(record: Record) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from quba_check.core.explanation import Explanation
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import MASKED, Drop, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
@@ -34,9 +35,19 @@ WORST_PARTS = 3
 """Largest number of parts in an explanation."""
 
 
-def explanation(verdict: Verdict) -> str:
-    """Return a headline, then indented details and the place of the demand."""
-    return "\n  ".join([_headline(verdict), *_details(verdict), f"demanded by {verdict.demand.source_line}"])
+def explanation(verdict: Verdict) -> Explanation:
+    """Return the explanation of a verdict, in words and numbers."""
+    curve, is_grade = verdict.curve, isinstance(verdict.evidence, Grade)
+    return Explanation(
+        headline=_headline(verdict),
+        reason=verdict.reason,
+        value=verdict.value,
+        unit="score" if is_grade else verdict.unit or "",
+        interval=None if curve is None else curve.interval(verdict.policy.confidence),
+        n=verdict.n,
+        details=tuple(_details(verdict)),
+        place=verdict.demand.source_line,
+    )
 
 
 def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
@@ -46,11 +57,10 @@ def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
     if demand.is_on_all_slices and isinstance(evidence, Measurement):
         judged = quantity_row(evidence.parts[str(demand.part)], demand.better)
         note = size_note(demand, evidence)
-    message = "" if verdict.outcome == "pass" else explanation(verdict)
     return demand.verdict_row(
         node,
         verdict.outcome,
-        message,
+        explanation(verdict),
         within_noise=verdict.within_noise,
         policy=verdict.policy,
         judged=judged,

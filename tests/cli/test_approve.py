@@ -17,7 +17,7 @@ from quba_check.records.verdict import VerdictRow, Waiver
 
 
 def verdict(**changed: object) -> VerdictRow:
-    return CORRUPTION.verdict_row("x", "pass", "").model_copy(update=changed)
+    return CORRUPTION.verdict_row("x", "pass").model_copy(update=changed)
 
 
 @pytest.fixture

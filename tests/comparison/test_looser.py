@@ -16,7 +16,7 @@ from quba_check.records.verdict import VerdictRow
 
 
 def row(demand: Any = CORRUPTION, policy: Policy = POINT, **changed: Any) -> VerdictRow:
-    return replace(demand, **changed).verdict_row("x", "not run", "", policy=policy)
+    return replace(demand, **changed).verdict_row("x", "not run", policy=policy)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def run(folder: Path, file: str = "release.yaml", **changes: Any) -> Record:
     thresholds = read_thresholds(folder / file, label=file, suite=FACTS)
     suite = {"name": "tiny", "root": "/data", "fingerprint": "0" * 32, "contents": CONTENTS}
     suite["sets"] = {"clean": {"images": 400}, "corruptions": {"images": 400}}
-    verdicts = [demand.verdict_row(f"{file}::{demand.name}", "pass", "") for demand in thresholds.demands]
+    verdicts = [demand.verdict_row(f"{file}::{demand.name}", "pass") for demand in thresholds.demands]
     content = record(suite=suite, verdicts=verdicts, unselected=0).model_dump(by_alias=True)
     content["model"]["files"] = {"net.pt": "a" * 64}
     content["inputs"] = [row.model_dump() for row in thresholds.inputs]

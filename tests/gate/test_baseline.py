@@ -141,7 +141,7 @@ def test_the_stated_baseline_is_used(new_gate: NewGate, tmp_path: Path) -> None:
 def test_options_that_the_baseline_excludes(
     new_gate: NewGate, tmp_path: Path, text: str, options: dict[str, bool], message: str
 ) -> None:
-    approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
+    approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass")]))
     with pytest.raises(OptionError) as caught:
         new_gate(text, **options).check_files()
     assert str(caught.value) == message
@@ -149,7 +149,7 @@ def test_options_that_the_baseline_excludes(
 
 def test_options_without_conflict(new_gate: NewGate, tmp_path: Path) -> None:
     new_gate(DROP, first_release=True).check_files()
-    approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass", "")]))
+    approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass")]))
     text = "baseline: release\ndimensions: {corruption_robustness: {min: 0.5}, accuracy: {max_drop: 0}}"
     new_gate(text, no_looser=True).check_files()
 

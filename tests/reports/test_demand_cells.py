@@ -12,7 +12,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Drop
 from quba_check.demands.demand import Demand
 from quba_check.demands.policy import Policy
-from quba_check.records.verdict import Bound
+from quba_check.records.verdict import Bound, VerdictRow
 from quba_check.reports.demand_cells import DemandCells, demand_cells
 from quba_check.verdicts import judge
 from quba_check.verdicts.explanation import verdict_row
@@ -55,12 +55,9 @@ def test_a_higher_error_is_a_worsening() -> None:
 
 def test_a_drop_without_baseline() -> None:
     verdict = judge(replace(CORRUPTION, bound="max_drop", threshold=0.1), drop(0.2, 0.01))
-    row = verdict_row(verdict, "t.yaml::x").model_copy(
-        update={
-            "outcome": "unmeasurable",
-            "message": "corruption_robustness drop could not be measured: there is no baseline",
-        }
-    )
+    message = "corruption_robustness drop could not be measured: there is no baseline"
+    fields = verdict_row(verdict, "t.yaml::x").model_dump(exclude={"explanation"})
+    row = VerdictRow(**fields | {"outcome": "unmeasurable", "message": message})  # as in an older record
     assert demand_cells(row, record()).gap == "there is no baseline"
 
 

@@ -15,7 +15,7 @@ from quba_check.core.view import CORRUPTIONS
 from quba_check.dimensions import registry
 from quba_check.grading import Population, population, published_models, quba_score
 from quba_check.records.record import Record
-from quba_check.study.explanation import Explanation, Position, default_population, explain
+from quba_check.study.explanation import Position, RecordExplanation, default_population, explain
 
 DEIT = next(model for model in published_models() if model.id == "DeiT-b")
 IMAGENET = {"name": "imagenet", "root": "/data", "fingerprint": "1" * 32}
@@ -33,12 +33,12 @@ def full(values: dict[str, float] | None = None, **changed: Any) -> Record:
     )
 
 
-def explained(content: Record, name: str = "published", text: str = "") -> Explanation:
+def explained(content: Record, name: str = "published", text: str = "") -> RecordExplanation:
     settings = thresholds(text).quba if text else None
     return explain(StoredRun("r.json", content), population(name), settings)
 
 
-def position(explanation: Explanation, name: str) -> Position:
+def position(explanation: RecordExplanation, name: str) -> Position:
     return next(one for one in explanation.positions if one.name == name)
 
 

@@ -68,7 +68,7 @@ def test_a_grade_of_generated_corruptions_has_a_note():
     (verdict,) = judged(f"quba: {{min_score: 9, {settings}}}", run).verdicts
     assert (
         "generated corruptions: corruption_robustness is compared with values from the stored ImageNet-C"
-        in explanation(verdict)
+        in explanation(verdict).text
     )
 
 
@@ -141,7 +141,7 @@ def test_drops_are_counted_from_the_baseline():
     """accuracy 0.9 after 0.92: 0.02 lost, which is 2.2 % of it."""
     baseline = StoredRun("old.json", record(0.92))
     assert outcomes(DROPS, baseline=baseline) == ["fail", "pass", "pass"]
-    first = explanation(judged(DROPS, baseline=baseline).verdicts[0]).splitlines()
+    first = explanation(judged(DROPS, baseline=baseline).verdicts[0]).text.splitlines()
     assert first[:2] == [
         "accuracy drop 0.0200 is above 0.0100 (over by 0.0100)",
         "  from 0.920 in old.json to 0.900, unpaired",
@@ -150,7 +150,7 @@ def test_drops_are_counted_from_the_baseline():
 
 def test_drops_without_a_baseline():
     (verdict, *_) = judged(DROPS).verdicts
-    assert explanation(verdict).splitlines()[0] == (
+    assert explanation(verdict).text.splitlines()[0] == (
         "accuracy drop could not be measured: there is no baseline to compare with. "
         "Name a record with --quba-baseline FILE.json (what-if: --baseline), or a model with --quba-reference"
     )

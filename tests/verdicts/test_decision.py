@@ -32,7 +32,7 @@ def test_verdicts_are_comparisons(value, limit, bound, tier):
     verdict = judge(demand, corruption(value))
     assert verdict.outcome == ("pass" if (value >= limit if bound == "min" else value <= limit) else "fail")
     assert judge(demand, corruption(limit)).outcome == "pass"
-    assert explanation(verdict).endswith("\n  demanded by thresholds/default.yaml:12")
+    assert explanation(verdict).text.endswith("\n  demanded by thresholds/default.yaml:12")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,9 @@ def test_a_grade_within_the_noise():
     assert judge(replace(LETTER, threshold="D"), graded, Policy("fail")).outcome == "pass"
     assert judge(replace(LETTER, threshold="A"), graded, Policy("fail")).outcome == "fail"
     assert judge(replace(LETTER, threshold="F"), graded, Policy("fail")).outcome == "pass"
-    assert "95 % interval of the score 0.104 to 0.496" in explanation(judge(LETTER, graded, Policy("fail")))
+    assert (
+        "95 % interval of the score 0.104 to 0.496" in explanation(judge(LETTER, graded, Policy("fail"))).text
+    )
 
 
 @pytest.mark.parametrize(

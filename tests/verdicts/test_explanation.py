@@ -32,7 +32,7 @@ def test_a_failure_below():
     verdict = judge(CORRUPTION, corruption(0.412, fog=0.5, snow=0.3, frost=0.41, glass_blur=0.2, other=0.1))
     assert verdict.outcome == "fail"
     assert (verdict.value, verdict.unit, verdict.n, verdict.curve) == (0.412, "ratio", 3_750_000, None)
-    assert explanation(verdict) == (
+    assert explanation(verdict).text == (
         "corruption_robustness 0.412 is below 0.500 (short by 0.088)\n"
         "  worst parts: glass_blur 0.200, snow 0.300, frost 0.410\n"
         "  n = 3,750,000 images\n"
@@ -44,7 +44,7 @@ def test_the_file_is_no_worse_part_of_the_weights():
     file = Part("file", "megabytes", "low", "")
     demand = replace(PARAMETERS, dimension="size", unit="megabytes", threshold=5.0, parts=(file,))
     evidence = Measurement("size", 7.1, "megabytes", None, parts={"file": Quantity(7.2, "megabytes", None)})
-    assert explanation(judge(demand, evidence)) == (
+    assert explanation(judge(demand, evidence)).text == (
         "size 7.100 MB is above 5.000 MB (over by 2.100 MB)\n  demanded by thresholds/default.yaml:17"
     )
 
@@ -54,7 +54,7 @@ def test_the_five_most_probable_classes_are_no_worse_part():
     top5 = Part("top5", "fraction", "high", "")
     demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", threshold=0.8, parts=(top5,))
     evidence = Measurement("accuracy", 0.6, "fraction", 50, parts={"top5": Quantity(0.9, "fraction", 50)})
-    assert explanation(judge(demand, evidence)) == (
+    assert explanation(judge(demand, evidence)).text == (
         "accuracy 0.600 is below 0.800 (short by 0.200)\n"
         "  n = 50 images\n"
         "  demanded by thresholds/default.yaml:12"
@@ -72,7 +72,7 @@ def test_a_failure_above():
         parts={"ece": Quantity(0.1, "fraction", 1), "ace": Quantity(0.0045, "fraction", 1)},
         notes=("masked: no",),
     )
-    assert explanation(judge(replace(CALIBRATION, parts=parts), evidence)) == (
+    assert explanation(judge(replace(CALIBRATION, parts=parts), evidence)).text == (
         "calibration_error 0.0213 is above 0.0100 (over by 0.0113)\n"
         "  worst parts: ece 0.100\n"
         "  n = 50,000 images\n"
@@ -98,7 +98,7 @@ ADVICE = "  temperature: 2.72 in the file of --quba-preprocessing "
 def test_a_higher_error_than_the_baselines():
     demand = replace(CALIBRATION, bound="max_drop", threshold=0.01)
     evidence = Drop(0.03, "fraction", 50, None, 0.02, 0.05, "base.json", paired=True)
-    assert explanation(judge(demand, evidence)).splitlines()[0] == (
+    assert explanation(judge(demand, evidence)).text.splitlines()[0] == (
         "calibration_error worsening 0.0300 is above 0.0100 (over by 0.0200)"
     )
 
@@ -132,17 +132,17 @@ def test_a_higher_error_than_the_baselines():
 )
 def test_a_temperature_is_advised(evidence: Measurement, part: str | None, uncertain: str, line: str) -> None:
     verdict = judge(replace(CALIBRATION, part=part), evidence, Policy(uncertain=uncertain))
-    assert line in explanation(replace(verdict, outcome="fail")).split("\n")
-    assert "temperature" not in explanation(replace(verdict, outcome="pass"))
+    assert line in explanation(replace(verdict, outcome="fail")).text.split("\n")
+    assert "temperature" not in explanation(replace(verdict, outcome="pass")).text
 
 
 def test_a_failure_by_little_shows_its_digits():
-    text = explanation(judge(CORRUPTION, corruption(0.4999996)))
+    text = explanation(judge(CORRUPTION, corruption(0.4999996))).text
     assert text.startswith("corruption_robustness 0.4999996 is below 0.5000000 (short by 0.0000004)\n")
 
 
 def test_a_failure_without_images():
-    assert explanation(judge(PARAMETERS, parameters(25.557032))) == (
+    assert explanation(judge(PARAMETERS, parameters(25.557032))).text == (
         "parameters 25.557 M is above 20.000 M (over by 5.557 M)\n  demanded by thresholds/default.yaml:17"
     )
 
@@ -151,7 +151,7 @@ def test_a_part():
     demand = replace(CORRUPTION, part="fog", parts=())
     verdict = judge(demand, corruption(0.6, fog=0.4, snow=0.1))
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.4, 250)
-    assert explanation(verdict) == (
+    assert explanation(verdict).text == (
         "corruption_robustness.fog 0.400 is below 0.500 (short by 0.100)\n"
         "  n = 250 images\n"
         "  demanded by thresholds/default.yaml:12"
@@ -169,7 +169,7 @@ def of_each(recalls, demand=None, **more):
     evidence = Measurement(
         "classes", 0.6, "fraction", 400, parts=parts, tables={"each.recall": table}, **more
     )
-    return explanation(judge(demand, evidence))
+    return explanation(judge(demand, evidence)).text
 
 
 def test_the_classes_that_miss_a_bound_are_named_worst_first():
@@ -208,20 +208,20 @@ def test_the_costliest_steps_of_a_pipeline_come_first():
     )
     demand = replace(CORRUPTION, dimension="serving", unit="fraction", parts=())
     app = replace(demand, part="app.agreement", request=ServingRequest("app", "agreement"))
-    assert explanation(judge(app, evidence)).split("\n")[1:-1] == [
+    assert explanation(judge(app, evidence)).text.split("\n")[1:-1] == [
         "  answers that one step alone changes, of 2,000: resize 85, jpeg 12",
         "  n = 2,000 images",
         "  app: a note",
     ]
     web = replace(demand, part="web.agreement", request=ServingRequest("web", "agreement"))
-    assert explanation(judge(web, evidence)).split("\n")[1:-1] == ["  n = 2,000 images"]
+    assert explanation(judge(web, evidence)).text.split("\n")[1:-1] == ["  n = 2,000 images"]
 
 
 def test_a_part_that_was_not_measured_is_no_pass():
     demand = replace(CORRUPTION, part="fog", parts=())
     verdict = judge(demand, corruption(0.6, snow=0.9))
     assert verdict.outcome == "unmeasurable"
-    assert explanation(verdict) == (
+    assert explanation(verdict).text == (
         "corruption_robustness.fog could not be measured: "
         "corruption_robustness has no part 'fog' here. Measured: snow.\n"
         "  demanded by thresholds/default.yaml:12"
@@ -243,7 +243,7 @@ def test_unmeasurable():
     undefined = Unmeasurable("object_focus", "no image is right when clean")
     verdict = judge(demand, undefined)
     assert verdict.outcome == "unmeasurable", "optional is about missing data only"
-    assert explanation(verdict) == (
+    assert explanation(verdict).text == (
         "object_focus could not be measured: no image is right when clean\n"
         "  demanded by thresholds/default.yaml:12"
     )
@@ -255,14 +255,14 @@ def test_missing_data():
     assert judge(demand, absent).outcome == "unmeasurable"
     verdict = judge(replace(demand, optional=True), absent)
     assert verdict.outcome == "skipped"
-    assert explanation(verdict).startswith("object_focus was skipped: the suite has no mixed_same set\n")
+    assert explanation(verdict).text.startswith("object_focus was skipped: the suite has no mixed_same set\n")
 
 
 def test_a_grade_below():
     grade = replace(GRADE, notes=("cross-protocol: adversarial_robustness",))
     verdict = judge(LETTER, grade)
     assert (verdict.outcome, verdict.value) == ("fail", "D")
-    assert explanation(verdict) == (
+    assert explanation(verdict).text == (
         "quba.grade D is below C (score -0.412, 21st percentile of published)\n"
         "  cross-protocol: adversarial_robustness\n"
         "  demanded by thresholds/default.yaml:21"
@@ -270,7 +270,7 @@ def test_a_grade_below():
 
 
 def test_a_score_below():
-    assert explanation(judge(SCORE, GRADE)) == (
+    assert explanation(judge(SCORE, GRADE)).text == (
         "quba.score -0.412 is below 0.000 (short by 0.412)\n  demanded by thresholds/default.yaml:20"
     )
 
@@ -298,20 +298,20 @@ def test_no_grade_is_no_pass(demand):
     )
     verdict = judge(demand, evidence)
     assert verdict.outcome == "unmeasurable"
-    assert explanation(verdict) == (
+    assert explanation(verdict).text == (
         f"{demand.target} could not be measured: not graded: missing object_focus, shape_bias\n"
         f"  demanded by {demand.source_line}"
     )
 
 
 def test_passes():
-    assert explanation(judge(CORRUPTION, corruption(0.5))).startswith(
+    assert explanation(judge(CORRUPTION, corruption(0.5))).text.startswith(
         "corruption_robustness 0.500 is at least 0.500\n"
     )
-    assert explanation(judge(PARAMETERS, parameters(5.3))).startswith(
+    assert explanation(judge(PARAMETERS, parameters(5.3))).text.startswith(
         "parameters 5.300 M is at most 20.000 M\n"
     )
-    assert explanation(judge(LETTER, replace(GRADE, letter="B"))).startswith(
+    assert explanation(judge(LETTER, replace(GRADE, letter="B"))).text.startswith(
         "quba.grade B is at least C (score"
     )
 
@@ -319,14 +319,14 @@ def test_passes():
 @pytest.mark.parametrize("value", [0.5, 0.501])
 def test_a_value_close_to_the_bound_has_no_number_of_images(value):
     """A standard error of 0.02: a gap of 0.001 would take over 1,500 times the images."""
-    assert explanation(judge(CORRUPTION, noisy(value, 0.02), Policy("fail"))).splitlines()[3] == (
+    assert explanation(judge(CORRUPTION, noisy(value, 0.02), Policy("fail"))).text.splitlines()[3] == (
         "  the value is too close to the bound to be decided by more images of this kind"
     )
 
 
 def test_an_interval_of_nearly_the_whole_range_is_not_shown():
     strict = judge(CORRUPTION, noisy(0.51, 0.3), Policy("fail"))
-    assert explanation(strict) == (
+    assert explanation(strict).text == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
         "  95 % interval: too few images (1,000)\n"
@@ -336,7 +336,7 @@ def test_an_interval_of_nearly_the_whole_range_is_not_shown():
 
 def test_the_explanation_of_an_uncertain_demand():
     strict = judge(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9))
-    assert explanation(strict) == (
+    assert explanation(strict).text == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
         "  90 % interval 0.477 to 0.543\n"
@@ -348,11 +348,13 @@ def test_the_explanation_of_an_uncertain_demand():
         "  n = 372 images\n"
         "  90 % interval 0.477 to 0.543\n"
         "  about 4,100 images would be enough to decide (you have 372)\n"
-    ) in explanation(judge(CORRUPTION, versions, Policy("fail", 0.9)))
+    ) in explanation(judge(CORRUPTION, versions, Policy("fail", 0.9))).text
     lenient = judge(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))
-    assert explanation(lenient).startswith("corruption_robustness 0.490 is not shown to be below 0.500\n")
+    assert explanation(lenient).text.startswith(
+        "corruption_robustness 0.490 is not shown to be below 0.500\n"
+    )
     above = judge(CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail"))
-    assert explanation(above).startswith("calibration_error 0.0120 is not shown to be at most 0.0100\n")
+    assert explanation(above).text.startswith("calibration_error 0.0120 is not shown to be at most 0.0100\n")
 
 
 def test_a_masked_value():
@@ -361,14 +363,14 @@ def test_a_masked_value():
         masked=("FGSM helps the model",),
         notes=("masked: FGSM helps the model", "a remark"),
     )
-    assert explanation(judge(CORRUPTION, evidence)) == (
+    assert explanation(judge(CORRUPTION, evidence)).text == (
         "corruption_robustness 0.950 is no evidence of robustness: FGSM helps the model\n"
         "  n = 1,000 images\n"
         "  allow_masked: true accepts masked values; the threshold then decides\n"
         "  a remark\n"
         "  demanded by thresholds/default.yaml:12"
     )
-    failed = explanation(judge(replace(CORRUPTION, allow_masked=True, threshold=0.99), evidence))
+    failed = explanation(judge(replace(CORRUPTION, allow_masked=True, threshold=0.99), evidence)).text
     assert failed.startswith("corruption_robustness 0.950 is below 0.990 (short by 0.040)\n")
     assert "  masked: FGSM helps the model\n" in failed
 
@@ -376,8 +378,8 @@ def test_a_masked_value():
 def test_a_grade_among_models_of_another_suite():
     graded = replace(GRADE, other_suite="published was measured on imagenet, this run on tiny")
     caveat = "  other suite: published was measured on imagenet, this run on tiny\n"
-    assert caveat in explanation(judge(LETTER, graded))
-    assert caveat in explanation(judge(SCORE, graded))
+    assert caveat in explanation(judge(LETTER, graded)).text
+    assert caveat in explanation(judge(SCORE, graded)).text
 
 
 CONFUSIONS = Table(
@@ -395,7 +397,7 @@ def confused(demand, **parts):
     quantities = {name: Quantity(value, "fraction", 10) for name, value in parts.items()}
     tables = {"confusions": CONFUSIONS}
     evidence = Measurement(demand.dimension, 0.4, "ratio", 10, parts=quantities, tables=tables)
-    lines = [line.strip() for line in explanation(judge(demand, evidence)).splitlines()]
+    lines = [line.strip() for line in explanation(judge(demand, evidence)).text.splitlines()]
     return [line.removeprefix("most confused: ") for line in lines if line.startswith("most confused: ")]
 
 
@@ -434,7 +436,10 @@ def test_the_largest_confusions_explain_a_number_of_all_classes():
 
 def test_other_tables_of_that_name_explain_nothing():
     custom = Measurement("mine", 0.4, "ratio", 10, tables={"confusions": Table(("a",), (("b",),))})
-    assert "most confused" not in explanation(judge(replace(CORRUPTION, dimension="mine", parts=()), custom))
+    assert (
+        "most confused"
+        not in explanation(judge(replace(CORRUPTION, dimension="mine", parts=()), custom)).text
+    )
 
 
 FLIPS = {
@@ -456,7 +461,7 @@ def of_parity(metric, *, on="clean", tables=FLIPS):
     )
     parts = {request.name: Quantity(0.1, "fraction", 390)}
     evidence = Measurement("parity", 0.1, "fraction", 390, parts=parts, tables=tables)
-    return [line.strip() for line in explanation(judge(demand, evidence)).splitlines()[1:-2]]
+    return [line.strip() for line in explanation(judge(demand, evidence)).text.splitlines()[1:-2]]
 
 
 def test_changed_answers_explain_a_failure():
@@ -488,7 +493,7 @@ def test_waivers():
     demand = replace(CORRUPTION, waiver=waiver)
 
     def lines(value):
-        return explanation(judge(demand, corruption(value))).splitlines()[:2]
+        return explanation(judge(demand, corruption(value))).text.splitlines()[:2]
 
     assert lines(0.45) == [
         "corruption_robustness 0.450 is below 0.500 (short by 0.050)",
@@ -503,7 +508,7 @@ def test_waivers():
         "  remove 'waive': waived until 2027-01-31 by ann: new data",
     ]
     shown = {
-        word: explanation(judge(demand, noisy(value, 0.02), Policy(word))).splitlines()[0]
+        word: explanation(judge(demand, noisy(value, 0.02), Policy(word))).text.splitlines()[0]
         for word, value in (("fail", 0.51), ("allow", 0.49))
     }
     assert shown == {
@@ -511,5 +516,5 @@ def test_waivers():
         "allow": "corruption_robustness 0.490 is not shown to be below 0.500, so it needs no waiver",
     }
     letter = replace(LETTER, waiver=waiver.model_copy(update={"limit": "F"}))
-    headline = explanation(judge(letter, replace(GRADE, letter="B"))).splitlines()[0]
+    headline = explanation(judge(letter, replace(GRADE, letter="B"))).text.splitlines()[0]
     assert headline.startswith("quba.grade B is at least C, so it needs no waiver (")

@@ -31,6 +31,16 @@ def test_rows():
             "  n = 3,750,000 images\n"
             "  demanded by thresholds/default.yaml:12"
         ),
+        "explanation": {
+            "headline": "corruption_robustness 0.412 is below 0.500 (short by 0.088)",
+            "reason": "",
+            "value": 0.412,
+            "unit": "ratio",
+            "interval": None,
+            "n": 3_750_000,
+            "details": ("n = 3,750,000 images",),
+            "place": "thresholds/default.yaml:12",
+        },
         "within_noise": False,
         "policy": "point",
         "confidence": 0.95,

@@ -1,0 +1,42 @@
+"""The explanation of a verdict: what was compared with the bound, and why it decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PLACE = "demanded by "
+"""Beginning of the last line of an explanation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The explanation of a verdict, in words and numbers.
+
+    Attributes:
+        headline: the outcome in a sentence.
+        reason: why there is no value, or why the value is no evidence; else empty.
+        value: the number or letter that was compared with the bound; None if there is none.
+        unit: its unit.
+        interval: its two-sided interval, at the level of the threshold file; None if unknown.
+        n: number of images behind it; None if it does not depend on images.
+        details: facts behind it: worst parts, number of images, images needed to decide, notes.
+        place: `path:line` of the demand, as messages show it; empty if it was not judged.
+    """
+
+    headline: str
+    reason: str = ""
+    value: float | str | None = None
+    unit: str = ""
+    interval: tuple[float, float] | None = None
+    n: int | None = None
+    details: tuple[str, ...] = ()
+    place: str = ""
+
+    @property
+    def text(self) -> str:
+        """Headline, indented details and the place of the demand."""
+        place = [PLACE + self.place] if self.place else []
+        return "\n  ".join([self.headline, *self.details, *place])
+
+
+NOT_EXPLAINED = Explanation("")
