@@ -59,6 +59,7 @@ class Judge:
     def __init__(self, gate: GateSession) -> None:
         self._gate = gate
         self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
+        self._p_values: dict[str, float | None] = {}
         self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
@@ -126,10 +127,15 @@ class Judge:
     def _other_p_values(self, planned: PlannedDemand) -> Iterator[float]:
         """Yield the p-values of the file's other blocking demands; each is measured when needed."""
         for other in self._gate.blocking(planned.model, planned.thresholds.path):
-            if other.demand != planned.demand:
-                p = p_value(other.demand, self._evidence(other, self._outcomes(other)))
-                if p is not None:
-                    yield p
+            if other.node_id != planned.node_id and (p := self._p_value(other)) is not None:
+                yield p
+
+    def _p_value(self, planned: PlannedDemand) -> float | None:
+        """Return the p-value of a demand, computed once for all others of its file."""
+        if planned.node_id not in self._p_values:
+            evidence = self._evidence(planned, self._outcomes(planned))
+            self._p_values[planned.node_id] = p_value(planned.demand, evidence)
+        return self._p_values[planned.node_id]
 
     def _images(self, planned: PlannedDemand, outcomes: Mapping[str, Outcome]) -> Iterator[bytes]:
         """Yield the values by image of each dimension, the first time only."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.demands.demand import Demand, Thresholds
@@ -44,16 +45,17 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
     """
     record = run.record
     check_protocol(thresholds, record)
-    evidence = {demand: _evidence(demand, run, thresholds, baseline) for demand in thresholds.demands}
-    blocking = [demand for demand in thresholds.demands if demand.tier == "block"]
+    pairs = [(demand, _evidence(demand, run, thresholds, baseline)) for demand in thresholds.demands]
+    blocking = [number for number, (demand, _) in enumerate(pairs) if demand.tier == "block"]
 
-    def others(own: Demand) -> Iterable[float]:
-        p_values = (p_value(demand, evidence[demand]) for demand in blocking if demand != own)
-        return (p for p in p_values if p is not None)
+    @cache
+    def p_of(number: int) -> float | None:
+        return p_value(*pairs[number])
 
-    verdicts = tuple(
-        judge(demand, row, thresholds.policy, others(demand)) for demand, row in evidence.items()
-    )
+    def others(own: int) -> Iterable[float]:
+        return (p for number in blocking if number != own and (p := p_of(number)) is not None)
+
+    verdicts = tuple(judge(*pair, thresholds.policy, others(number)) for number, pair in enumerate(pairs))
     rows = tuple(verdict_row(verdict, f"{thresholds.label}::{verdict.demand.name}") for verdict in verdicts)
     return WhatIf(verdicts, record.model_copy(update={"verdicts": rows, "unselected": 0}))
 

@@ -10,6 +10,7 @@ from support.tiny import CLASSES, SIDE, write_pictures
 
 from quba_check.demands.waivers import today
 from quba_check.evaluation import Evaluation
+from quba_check.gate import judge as module
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 
@@ -138,3 +139,16 @@ def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_acco
     assert 0.5 < of_accuracy < of_calibration
     gate.select([accuracy])
     assert list(judge._other_p_values(accuracy)) == []
+
+
+def test_each_p_value_is_computed_once(new_gate: NewGate, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(module, "p_value", lambda demand, _: asked.append(demand.name))
+    gate = new_gate(
+        "uncertain: allow\ndimensions:\n  accuracy: {min: 0.99}\n  calibration_error: {max: 1e-9}\n"
+        "  class_balance: {min: 0.99}"
+    )
+    judge = loaded_judge(gate)
+    for planned in gate.demands(gate.files):
+        judge.judge(planned)
+    assert sorted(asked) == ["accuracy[min]", "calibration_error[max]", "class_balance[min]"]
