@@ -30,7 +30,7 @@ from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy
 from quba_check.dimensions._ratios import share_curve
 from quba_check.dimensions._slices import gap
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 
 MOST_WRONG, LEVEL = 0.035, 0.01
 LEAST_PASSED, MOST_PASSED, ALONE = 0.35, 0.65, 0.99
@@ -122,7 +122,7 @@ def passes(cell: Cell, draws: int, rng: np.random.Generator) -> tuple[Counter[st
         measured = measurement(cell, hits)
         for kind, bounded in demands.items():
             for policy in (POINT, FAIL, ALLOW):
-                outcome = judge(bounded, measured, policy).outcome
+                outcome = decide(bounded, measured, policy).outcome
                 passed[f"{kind} {policy.uncertain}"] += outcome == "pass"
                 failed[f"{kind} {policy.uncertain}"] += outcome == "fail"
     return passed, failed

@@ -18,7 +18,7 @@ from quba_check.gate.provenance import inputs_hash
 from quba_check.gate.record_rows import content_hashes, per_image, suite_row
 from quba_check.gate.result import DemandResult, demand_result
 from quba_check.gate.session import GateSession
-from quba_check.verdicts import Judged, judge, p_value
+from quba_check.verdicts import Judged, decide, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Judge:
         """Return the result of a demand."""
         gate, outcomes = self._gate, self._outcomes(planned)
         demand, evidence = self._with_baseline(planned.demand, self._evidence(planned, outcomes))
-        verdict = judge(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
+        verdict = decide(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
         if gate.options.classes:
             outcomes["classes"] = self._outcome(planned, "classes")
         images = tuple(self._images(planned, outcomes))

@@ -17,7 +17,7 @@ from quba_check.grading import Population, PopulationRow, PublishedModel, grade,
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.records.verdict import QUBA, Tier
 from quba_check.study.statistics import PUBLISHED
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 
 Decision = Literal["met", "missed", "undecided"]
 Status = Literal["meets", "undecided", "misses"]
@@ -265,12 +265,12 @@ def _check_value(
     margin = difference / sigma if sigma else None
     if name in doubtful:
         return DemandCheck(demand, "undecided", value, margin, SUSPECT)
-    outcome = judge(demand, Measurement(name, value, registry[name].unit, None)).outcome
+    outcome = decide(demand, Measurement(name, value, registry[name].unit, None)).outcome
     return DemandCheck(demand, "met" if outcome == "pass" else "missed", value, margin)
 
 
 def _check_grade(demand: Demand, evidence: Grade | Unmeasurable, is_suspect: bool) -> DemandCheck:
-    verdict = judge(demand, evidence)
+    verdict = decide(demand, evidence)
     if verdict.value is None or not isinstance(evidence, Grade) or evidence.score is None:
         return DemandCheck(demand, "undecided", reason=_grade_reason(evidence))
     bound = evidence.least.get(str(demand.threshold)) if demand.part == "grade" else float(demand.threshold)

@@ -11,7 +11,7 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.measurement import NotMeasuredRow, outcome_of
 from quba_check.records.record import Record
 from quba_check.tuning.record_facts import check_protocol, suite_facts
-from quba_check.verdicts import Judged, Verdict, judge, p_value
+from quba_check.verdicts import Judged, Verdict, decide, p_value
 from quba_check.verdicts.derived import drop_from_baseline, grade_of
 from quba_check.verdicts.explanation import verdict_row
 
@@ -55,7 +55,7 @@ def what_if(run: StoredRun, thresholds: Thresholds, baseline: StoredRun | None =
     def others(own: int) -> Iterable[float]:
         return (p for number in blocking if number != own and (p := p_of(number)) is not None)
 
-    verdicts = tuple(judge(*pair, thresholds.policy, others(number)) for number, pair in enumerate(pairs))
+    verdicts = tuple(decide(*pair, thresholds.policy, others(number)) for number, pair in enumerate(pairs))
     rows = tuple(verdict_row(verdict, f"{thresholds.label}::{verdict.demand.name}") for verdict in verdicts)
     return WhatIf(verdicts, record.model_copy(update={"verdicts": rows, "unselected": 0}))
 

@@ -21,7 +21,7 @@ NO_BASELINE = (
 )
 
 
-def judge(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iterable[float] = ()) -> Verdict:
+def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iterable[float] = ()) -> Verdict:
     """Return the verdict on a demand. A value equal to the threshold meets it.
 
     A waived demand that is not met is `waived` down to the waiver's worst value; one that is met fails, so

@@ -15,7 +15,7 @@ from quba_check.core.measurement import Drop, Measurement, Unmeasurable
 from quba_check.demands.demand import Bound, Demand
 from quba_check.demands.policy import Policy, Uncertain
 from quba_check.stats.estimate import Estimate
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 
 RIGHT = [0, 1, 2] * 10
 
@@ -51,7 +51,7 @@ def test_too_few_groups_do_not_pass_an_unpaired_drop(uncertain: Uncertain, outco
     assert isinstance(found, Drop)
     assert (found.groups, found.curve) == (7, None)
     asked = Demand("accuracy", None, "max_drop", 0.1, "block", False, "fraction", "high", "x.yaml", 1)
-    assert judge(asked, found, Policy(uncertain)).outcome == outcome
+    assert decide(asked, found, Policy(uncertain)).outcome == outcome
 
 
 def test_a_drop_is_positive_where_it_got_worse() -> None:
@@ -114,7 +114,7 @@ def test_the_model_of_the_baseline_is_not_worse(bound: Bound, policy: Uncertain,
             better="high",
             relative=bound == "max_relative_drop",
         )
-        return judge(replace(DROP, bound=bound), loss, Policy(policy, confidence)).outcome
+        return decide(replace(DROP, bound=bound), loss, Policy(policy, confidence)).outcome
 
     assert outcome(after.fingerprint) == "pass"
     assert outcome("another") == ("pass" if policy == "point" else "uncertain")
@@ -133,7 +133,7 @@ def test_equal_outputs_are_not_worse(uncertain: Uncertain, *, relative: bool) ->
     loss = drop(baseline, "accuracy", None, after, unit="fraction", better="high", relative=relative)
     assert isinstance(loss, Drop)
     assert (loss.value, loss.curve and loss.curve.interval(0.95)) == (0.0, (0.0, 0.0))
-    assert judge(asked, loss, Policy(uncertain)).outcome == "pass"
+    assert decide(asked, loss, Policy(uncertain)).outcome == "pass"
     other = run_value(replace(measured(0.0), outputs="y"), None, "another")
     loss = drop(baseline, "accuracy", None, other, unit="fraction", better="high", relative=False)
     assert isinstance(loss, Drop)

@@ -6,12 +6,12 @@ import pytest
 from support.gated import CORRUPTION, corruption
 
 from quba_check.gate.result import DemandResult
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 
 def result(value: float, **changes: object) -> DemandResult:
-    verdict = verdict_row(judge(CORRUPTION, corruption(value)), "x.yaml::corruption_robustness[min]")
+    verdict = verdict_row(decide(CORRUPTION, corruption(value)), "x.yaml::corruption_robustness[min]")
     return DemandResult(model="net", protocol="standard", verdict=verdict.model_copy(update=changes))
 
 

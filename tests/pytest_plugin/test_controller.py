@@ -12,7 +12,7 @@ from support.tuned import record
 from quba_check.gate.result import DemandResult
 from quba_check.pytest_plugin.controller import Controller
 from quba_check.pytest_plugin.items import BUG, RESULT
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 NODE_ID = "x.yaml::corruption_robustness[min]"
@@ -26,7 +26,7 @@ def controller(**options: Any) -> Controller:
 
 
 def verdict(outcome: str = "pass", **changes: Any) -> dict[str, Any]:
-    row = verdict_row(judge(CORRUPTION, corruption(0.6)), NODE_ID)
+    row = verdict_row(decide(CORRUPTION, corruption(0.6)), NODE_ID)
     return row.model_copy(update={"outcome": outcome, **changes}).model_dump()
 
 
@@ -99,7 +99,7 @@ def test_a_bug_has_its_own_exit_code() -> None:
 
 
 def result(value: float, tier: str = "block") -> DemandResult:
-    row = verdict_row(judge(CORRUPTION, corruption(value)), NODE_ID)
+    row = verdict_row(decide(CORRUPTION, corruption(value)), NODE_ID)
     return DemandResult(model="net", protocol="standard", verdict=row.model_copy(update={"tier": tier}))
 
 

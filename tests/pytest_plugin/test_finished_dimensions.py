@@ -16,7 +16,7 @@ from quba_check.gate.collector import ResultCollector
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.result import DemandResult
 from quba_check.pytest_plugin.finished_dimensions import FinishedDimensions
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 FILE = thresholds("dimensions: {accuracy: {min: 0.5}}")
@@ -41,7 +41,9 @@ class Log:
 
     def judge(self, one: PlannedDemand, value: float) -> str:
         is_size = one.demand.dimension == "parameters"
-        row = verdict_row(judge(one.demand, parameters(value) if is_size else corruption(value)), one.node_id)
+        row = verdict_row(
+            decide(one.demand, parameters(value) if is_size else corruption(value)), one.node_id
+        )
         self.collector.add(DemandResult(model=one.model, protocol=one.protocol, verdict=row))
         return self.add(one)
 

@@ -15,7 +15,7 @@ from quba_check.errors import StoreError
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.result import DemandResult
 from quba_check.pytest_plugin.items import GATE, JUDGE, DemandItem, ThresholdNode
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 TEXT = "dimensions:\n  accuracy: {min: 0.5}\n  corruption_robustness: {parts: {fog: {min: 0.2}}}"
@@ -28,7 +28,7 @@ class OneValue:
         self.value, self.changes = value, changes
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
-        row = verdict_row(judge(CORRUPTION, corruption(self.value)), planned.node_id)
+        row = verdict_row(decide(CORRUPTION, corruption(self.value)), planned.node_id)
         row = row.model_copy(update=self.changes)
         return DemandResult(model="net", protocol="standard", verdict=row, properties={"value": self.value})
 

@@ -14,7 +14,7 @@ from quba_check.demands.demand import Demand
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Bound, VerdictRow
 from quba_check.reports.demand_cells import DemandCells, demand_cells
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 
@@ -24,7 +24,7 @@ def drop(value: float, error: float, *, unit: str = "ratio", **changes: object) 
 
 
 def cells(demand: Demand, evidence: Drop, policy: Policy | None = None) -> DemandCells:
-    verdict = judge(demand, evidence, policy or Policy("point", 0.95))
+    verdict = decide(demand, evidence, policy or Policy("point", 0.95))
     return demand_cells(verdict_row(verdict, "t.yaml::x"), record())
 
 
@@ -54,7 +54,7 @@ def test_a_higher_error_is_a_worsening() -> None:
 
 
 def test_a_drop_without_baseline() -> None:
-    verdict = judge(replace(CORRUPTION, bound="max_drop", threshold=0.1), drop(0.2, 0.01))
+    verdict = decide(replace(CORRUPTION, bound="max_drop", threshold=0.1), drop(0.2, 0.01))
     message = "corruption_robustness drop could not be measured: there is no baseline"
     fields = verdict_row(verdict, "t.yaml::x").model_dump(exclude={"explanation"})
     row = VerdictRow(**fields | {"outcome": "unmeasurable", "message": message})  # as in an older record
@@ -62,5 +62,5 @@ def test_a_drop_without_baseline() -> None:
 
 
 def test_a_demand_without_a_stored_value() -> None:
-    row = verdict_row(judge(CORRUPTION, corruption(0.6)), "t.yaml::x")
+    row = verdict_row(decide(CORRUPTION, corruption(0.6)), "t.yaml::x")
     assert (row.outcome, demand_cells(row, record(measurements={}))) == ("pass", DemandCells(">= 0.5"))

@@ -10,7 +10,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.errors import ThresholdError
 from quba_check.stats import intervals as limits
 from quba_check.tuning.power import detectable_effects
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 FILE = "uncertain: POLICY\ndimensions: {accuracy: {min: 0.8}}"
@@ -99,7 +99,7 @@ def test_models_with_those_true_values_are_blocked_or_pass(policy):
         for hits in rng.binomial(2000, accuracy, 400):
             curve = ConfidenceCurve(tuple(limits.share_limits(int(hits), 2000, np.array(SCORES)).tolist()))
             evidence = Measurement("accuracy", hits / 2000, "fraction", 2000, curve)
-            met += verdict_row(judge(file.demands[0], evidence, file.policy), "x").is_met
+            met += verdict_row(decide(file.demands[0], evidence, file.policy), "x").is_met
         return met / 400
 
     assert share_met(reach.blocked) == pytest.approx(0.2, abs=0.06)

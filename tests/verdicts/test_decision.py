@@ -13,14 +13,14 @@ from quba_check.core.grade import LETTERS
 from quba_check.core.measurement import Drop, Unmeasurable
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Waiver
-from quba_check.verdicts import judge, p_value
+from quba_check.verdicts import decide, p_value
 from quba_check.verdicts.explanation import explanation
 
 
 @pytest.mark.parametrize("limit", LETTERS)
 @pytest.mark.parametrize("letter", LETTERS)
 def test_letters(letter, limit):
-    outcome = judge(replace(LETTER, threshold=limit), replace(GRADE, letter=letter)).outcome
+    outcome = decide(replace(LETTER, threshold=limit), replace(GRADE, letter=letter)).outcome
     assert (outcome == "pass") == (letter <= limit), "A is the first letter of the alphabet and the best"
 
 
@@ -29,9 +29,9 @@ def test_letters(letter, limit):
 def test_verdicts_are_comparisons(value, limit, bound, tier):
     tiers = {"b": "block", "w": "warn", "i": "info"}
     demand = replace(CORRUPTION, bound=bound, threshold=limit, tier=tiers[tier])
-    verdict = judge(demand, corruption(value))
+    verdict = decide(demand, corruption(value))
     assert verdict.outcome == ("pass" if (value >= limit if bound == "min" else value <= limit) else "fail")
-    assert judge(demand, corruption(limit)).outcome == "pass"
+    assert decide(demand, corruption(limit)).outcome == "pass"
     assert explanation(verdict).text.endswith("\n  demanded by thresholds/default.yaml:12")
 
 
@@ -46,28 +46,28 @@ def test_verdicts_are_comparisons(value, limit, bound, tier):
 )
 def test_policies_differ_where_the_bound_is_within_the_noise(value, point, fail, allow):
     for word, outcome in (("point", point), ("fail", fail), ("allow", allow)):
-        verdict = judge(CORRUPTION, noisy(value, 0.02), Policy(word))
+        verdict = decide(CORRUPTION, noisy(value, 0.02), Policy(word))
         assert verdict.outcome == outcome
         assert verdict.within_noise == (value in (0.51, 0.49))
 
 
 def test_at_higher_confidence_less_is_shown():
-    assert judge(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.95)).outcome == "pass"
-    assert judge(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.99)).outcome == "uncertain"
+    assert decide(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.95)).outcome == "pass"
+    assert decide(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.99)).outcome == "uncertain"
 
 
 def test_a_failure_among_many_demands_needs_more():
     """2.2 standard errors below the bound: p = 0.014, below 0.025 and above 0.025 / 2."""
     evidence = noisy(0.456, 0.02)
-    assert judge(CORRUPTION, evidence, Policy("allow")).outcome == "fail"
-    assert judge(CORRUPTION, evidence, Policy("allow"), [0.9]).outcome == "uncertain"
-    assert judge(CORRUPTION, evidence, Policy("allow"), [0.001]).outcome == "fail"
+    assert decide(CORRUPTION, evidence, Policy("allow")).outcome == "fail"
+    assert decide(CORRUPTION, evidence, Policy("allow"), [0.9]).outcome == "uncertain"
+    assert decide(CORRUPTION, evidence, Policy("allow"), [0.001]).outcome == "fail"
 
 
 def test_values_without_limits_are_decided_by_themselves():
     for word in ("point", "fail", "allow"):
-        assert judge(CORRUPTION, corruption(0.6), Policy(word)).outcome == "pass"
-        assert judge(CORRUPTION, corruption(0.4), Policy(word)).outcome == "fail"
+        assert decide(CORRUPTION, corruption(0.6), Policy(word)).outcome == "pass"
+        assert decide(CORRUPTION, corruption(0.4), Policy(word)).outcome == "fail"
     assert p_value(CORRUPTION, corruption(0.4)) is None
 
 
@@ -86,30 +86,30 @@ REASON = f"no evidence of robustness: {'; '.join(SIGNS)}"
 @pytest.mark.parametrize("value", [0.9, 0.51, 0.3])
 def test_a_masked_value_fails_under_every_policy(word, value):
     evidence = replace(noisy(value, 0.02), masked=SIGNS)
-    verdict = judge(CORRUPTION, evidence, Policy(word), [0.5])
+    verdict = decide(CORRUPTION, evidence, Policy(word), [0.5])
     assert (verdict.outcome, verdict.within_noise, verdict.reason) == ("fail", False, REASON)
     assert p_value(CORRUPTION, evidence) is None
     allowing = replace(CORRUPTION, allow_masked=True)
-    assert judge(allowing, evidence, Policy(word)) == replace(
-        judge(CORRUPTION, replace(evidence, masked=()), Policy(word)), demand=allowing, evidence=evidence
+    assert decide(allowing, evidence, Policy(word)) == replace(
+        decide(CORRUPTION, replace(evidence, masked=()), Policy(word)), demand=allowing, evidence=evidence
     )
 
 
 def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
     evidence = replace(corruption(0.6, fog=0.4), masked=SIGNS)
-    assert judge(replace(CORRUPTION, bound="max"), evidence).outcome == "fail"
-    assert judge(replace(CORRUPTION, part="fog", parts=(), threshold=0.1), evidence).reason == REASON
+    assert decide(replace(CORRUPTION, bound="max"), evidence).outcome == "fail"
+    assert decide(replace(CORRUPTION, part="fog", parts=(), threshold=0.1), evidence).reason == REASON
 
 
 def test_a_drop_of_a_masked_value_is_no_evidence():
     drop = Drop(-0.1, "ratio", 9, None, 0.5, 0.6, "old.json", paired=False, masked=SIGNS)
-    assert judge(replace(CORRUPTION, bound="max_drop"), drop).reason == REASON
+    assert decide(replace(CORRUPTION, bound="max_drop"), drop).reason == REASON
 
 
 def test_a_score_without_letter_is_not_judged():
     graded = replace(GRADE, letter=None, percentile=None, not_graded="published was measured on imagenet")
     for demand in (LETTER, SCORE):
-        verdict = judge(demand, graded)
+        verdict = decide(demand, graded)
         assert verdict.outcome == "unmeasurable"
         assert verdict.reason == "not graded: published was measured on imagenet"
 
@@ -119,12 +119,13 @@ def test_a_grade_within_the_noise():
     graded = replace(
         GRADE, score=0.3, letter="C", curve=curve, least={"A": 1.0, "B": 0.5, "C": 0.2, "D": -1.0}
     )
-    assert judge(LETTER, graded, Policy("fail")).outcome == "uncertain"
-    assert judge(replace(LETTER, threshold="D"), graded, Policy("fail")).outcome == "pass"
-    assert judge(replace(LETTER, threshold="A"), graded, Policy("fail")).outcome == "fail"
-    assert judge(replace(LETTER, threshold="F"), graded, Policy("fail")).outcome == "pass"
+    assert decide(LETTER, graded, Policy("fail")).outcome == "uncertain"
+    assert decide(replace(LETTER, threshold="D"), graded, Policy("fail")).outcome == "pass"
+    assert decide(replace(LETTER, threshold="A"), graded, Policy("fail")).outcome == "fail"
+    assert decide(replace(LETTER, threshold="F"), graded, Policy("fail")).outcome == "pass"
     assert (
-        "95 % interval of the score 0.104 to 0.496" in explanation(judge(LETTER, graded, Policy("fail"))).text
+        "95 % interval of the score 0.104 to 0.496"
+        in explanation(decide(LETTER, graded, Policy("fail"))).text
     )
 
 
@@ -134,10 +135,10 @@ def test_a_grade_within_the_noise():
 def test_too_few_groups_allow_no_interval(uncertain: str, outcome: str) -> None:
     few = replace(corruption(0.9), groups=7, effective=40.0)
     drop = Drop(0.0, "ratio", 100, None, 0.9, 0.9, "b.json", paired=True, groups=7, effective=40.0)
-    assert judge(replace(CORRUPTION, bound="max_drop"), drop, Policy(uncertain)).outcome == outcome
+    assert decide(replace(CORRUPTION, bound="max_drop"), drop, Policy(uncertain)).outcome == outcome
     grade = replace(GRADE, curve=None, groups=7)
-    assert judge(replace(LETTER, threshold="F"), grade, Policy(uncertain)).outcome == outcome
-    verdict = judge(CORRUPTION, few, Policy(uncertain))
+    assert decide(replace(LETTER, threshold="F"), grade, Policy(uncertain)).outcome == outcome
+    verdict = decide(CORRUPTION, few, Policy(uncertain))
     assert verdict.outcome == outcome
     if outcome == "unmeasurable":
         assert verdict.reason == (
@@ -154,7 +155,7 @@ WAIVED = replace(CORRUPTION, waiver=WAIVER)
 def test_a_waiver_covers_values_down_to_its_own(value, slack, bound):
     sign = 1 if bound == "min" else -1
     waiver = WAIVER.model_copy(update={"limit": 0.5 - sign * slack})
-    verdict = judge(replace(WAIVED, bound=bound, waiver=waiver), corruption(value))
+    verdict = decide(replace(WAIVED, bound=bound, waiver=waiver), corruption(value))
     if sign * value >= sign * 0.5:
         assert (verdict.outcome, verdict.has_needless_waiver) == ("fail", True)
     else:
@@ -174,18 +175,18 @@ def test_a_waiver_covers_values_down_to_its_own(value, slack, bound):
 )
 def test_waivers_under_policies(value, point, fail, allow):
     for word, outcome in (("point", point), ("fail", fail), ("allow", allow)):
-        assert judge(WAIVED, noisy(value, 0.02), Policy(word)).outcome == outcome
+        assert decide(WAIVED, noisy(value, 0.02), Policy(word)).outcome == outcome
 
 
 def test_letters_can_be_waived():
     demand = replace(LETTER, threshold="B", waiver=WAIVER.model_copy(update={"limit": "D"}))
-    outcomes = [judge(demand, replace(GRADE, letter=letter)).outcome for letter in "ABCDF"]
+    outcomes = [decide(demand, replace(GRADE, letter=letter)).outcome for letter in "ABCDF"]
     assert outcomes == ["fail", "fail", "waived", "waived", "fail"]
 
 
 def test_what_has_no_value_cannot_be_waived():
     missing = Unmeasurable("corruption_robustness", "no images", missing_data=True)
-    assert judge(WAIVED, missing).outcome == "unmeasurable"
-    assert judge(replace(WAIVED, optional=True), missing).outcome == "skipped"
+    assert decide(WAIVED, missing).outcome == "unmeasurable"
+    assert decide(replace(WAIVED, optional=True), missing).outcome == "skipped"
     masked = replace(corruption(0.45), masked=("gradients are 0",))
-    assert judge(WAIVED, masked).outcome == "fail"
+    assert decide(WAIVED, masked).outcome == "fail"

@@ -24,12 +24,12 @@ from quba_check.core.measurement import Drop, Measurement, Quantity, Table, Unme
 from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Waiver
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import explanation
 
 
 def test_a_failure_below():
-    verdict = judge(CORRUPTION, corruption(0.412, fog=0.5, snow=0.3, frost=0.41, glass_blur=0.2, other=0.1))
+    verdict = decide(CORRUPTION, corruption(0.412, fog=0.5, snow=0.3, frost=0.41, glass_blur=0.2, other=0.1))
     assert verdict.outcome == "fail"
     assert (verdict.value, verdict.unit, verdict.n, verdict.curve) == (0.412, "ratio", 3_750_000, None)
     assert explanation(verdict).text == (
@@ -44,7 +44,7 @@ def test_the_file_is_no_worse_part_of_the_weights():
     file = Part("file", "megabytes", "low", "")
     demand = replace(PARAMETERS, dimension="size", unit="megabytes", threshold=5.0, parts=(file,))
     evidence = Measurement("size", 7.1, "megabytes", None, parts={"file": Quantity(7.2, "megabytes", None)})
-    assert explanation(judge(demand, evidence)).text == (
+    assert explanation(decide(demand, evidence)).text == (
         "size 7.100 MB is above 5.000 MB (over by 2.100 MB)\n  demanded by thresholds/default.yaml:17"
     )
 
@@ -54,7 +54,7 @@ def test_the_five_most_probable_classes_are_no_worse_part():
     top5 = Part("top5", "fraction", "high", "")
     demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", threshold=0.8, parts=(top5,))
     evidence = Measurement("accuracy", 0.6, "fraction", 50, parts={"top5": Quantity(0.9, "fraction", 50)})
-    assert explanation(judge(demand, evidence)).text == (
+    assert explanation(decide(demand, evidence)).text == (
         "accuracy 0.600 is below 0.800 (short by 0.200)\n"
         "  n = 50 images\n"
         "  demanded by thresholds/default.yaml:12"
@@ -72,7 +72,7 @@ def test_a_failure_above():
         parts={"ece": Quantity(0.1, "fraction", 1), "ace": Quantity(0.0045, "fraction", 1)},
         notes=("masked: no",),
     )
-    assert explanation(judge(replace(CALIBRATION, parts=parts), evidence)).text == (
+    assert explanation(decide(replace(CALIBRATION, parts=parts), evidence)).text == (
         "calibration_error 0.0213 is above 0.0100 (over by 0.0113)\n"
         "  worst parts: ece 0.100\n"
         "  n = 50,000 images\n"
@@ -98,7 +98,7 @@ ADVICE = "  temperature: 2.72 in the file of --quba-preprocessing "
 def test_a_higher_error_than_the_baselines():
     demand = replace(CALIBRATION, bound="max_drop", threshold=0.01)
     evidence = Drop(0.03, "fraction", 50, None, 0.02, 0.05, "base.json", paired=True)
-    assert explanation(judge(demand, evidence)).text.splitlines()[0] == (
+    assert explanation(decide(demand, evidence)).text.splitlines()[0] == (
         "calibration_error worsening 0.0300 is above 0.0100 (over by 0.0200)"
     )
 
@@ -131,25 +131,25 @@ def test_a_higher_error_than_the_baselines():
     ],
 )
 def test_a_temperature_is_advised(evidence: Measurement, part: str | None, uncertain: str, line: str) -> None:
-    verdict = judge(replace(CALIBRATION, part=part), evidence, Policy(uncertain=uncertain))
+    verdict = decide(replace(CALIBRATION, part=part), evidence, Policy(uncertain=uncertain))
     assert line in explanation(replace(verdict, outcome="fail")).text.split("\n")
     assert "temperature" not in explanation(replace(verdict, outcome="pass")).text
 
 
 def test_a_failure_by_little_shows_its_digits():
-    text = explanation(judge(CORRUPTION, corruption(0.4999996))).text
+    text = explanation(decide(CORRUPTION, corruption(0.4999996))).text
     assert text.startswith("corruption_robustness 0.4999996 is below 0.5000000 (short by 0.0000004)\n")
 
 
 def test_a_failure_without_images():
-    assert explanation(judge(PARAMETERS, parameters(25.557032))).text == (
+    assert explanation(decide(PARAMETERS, parameters(25.557032))).text == (
         "parameters 25.557 M is above 20.000 M (over by 5.557 M)\n  demanded by thresholds/default.yaml:17"
     )
 
 
 def test_a_part():
     demand = replace(CORRUPTION, part="fog", parts=())
-    verdict = judge(demand, corruption(0.6, fog=0.4, snow=0.1))
+    verdict = decide(demand, corruption(0.6, fog=0.4, snow=0.1))
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.4, 250)
     assert explanation(verdict).text == (
         "corruption_robustness.fog 0.400 is below 0.500 (short by 0.100)\n"
@@ -169,7 +169,7 @@ def of_each(recalls, demand=None, **more):
     evidence = Measurement(
         "classes", 0.6, "fraction", 400, parts=parts, tables={"each.recall": table}, **more
     )
-    return explanation(judge(demand, evidence)).text
+    return explanation(decide(demand, evidence)).text
 
 
 def test_the_classes_that_miss_a_bound_are_named_worst_first():
@@ -208,32 +208,32 @@ def test_the_costliest_steps_of_a_pipeline_come_first():
     )
     demand = replace(CORRUPTION, dimension="serving", unit="fraction", parts=())
     app = replace(demand, part="app.agreement", request=ServingRequest("app", "agreement"))
-    assert explanation(judge(app, evidence)).text.split("\n")[1:-1] == [
+    assert explanation(decide(app, evidence)).text.split("\n")[1:-1] == [
         "  answers that one step alone changes, of 2,000: resize 85, jpeg 12",
         "  n = 2,000 images",
         "  app: a note",
     ]
     web = replace(demand, part="web.agreement", request=ServingRequest("web", "agreement"))
-    assert explanation(judge(web, evidence)).text.split("\n")[1:-1] == ["  n = 2,000 images"]
+    assert explanation(decide(web, evidence)).text.split("\n")[1:-1] == ["  n = 2,000 images"]
 
 
 def test_a_part_that_was_not_measured_is_no_pass():
     demand = replace(CORRUPTION, part="fog", parts=())
-    verdict = judge(demand, corruption(0.6, snow=0.9))
+    verdict = decide(demand, corruption(0.6, snow=0.9))
     assert verdict.outcome == "unmeasurable"
     assert explanation(verdict).text == (
         "corruption_robustness.fog could not be measured: "
         "corruption_robustness has no part 'fog' here. Measured: snow.\n"
         "  demanded by thresholds/default.yaml:12"
     )
-    assert judge(demand, corruption(0.6)).reason == (
+    assert decide(demand, corruption(0.6)).reason == (
         "corruption_robustness has no part 'fog' here. Measured: no parts."
     )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_no_pass(value):
-    verdict = judge(CORRUPTION, corruption(value))
+    verdict = decide(CORRUPTION, corruption(value))
     assert verdict.outcome == "unmeasurable"
     assert verdict.reason == f"its value is {value}, which cannot be judged"
 
@@ -241,7 +241,7 @@ def test_what_is_no_number_is_no_pass(value):
 def test_unmeasurable():
     demand = replace(CORRUPTION, dimension="object_focus", optional=True)
     undefined = Unmeasurable("object_focus", "no image is right when clean")
-    verdict = judge(demand, undefined)
+    verdict = decide(demand, undefined)
     assert verdict.outcome == "unmeasurable", "optional is about missing data only"
     assert explanation(verdict).text == (
         "object_focus could not be measured: no image is right when clean\n"
@@ -252,15 +252,15 @@ def test_unmeasurable():
 def test_missing_data():
     absent = Unmeasurable("object_focus", "the suite has no mixed_same set", missing_data=True)
     demand = replace(CORRUPTION, dimension="object_focus")
-    assert judge(demand, absent).outcome == "unmeasurable"
-    verdict = judge(replace(demand, optional=True), absent)
+    assert decide(demand, absent).outcome == "unmeasurable"
+    verdict = decide(replace(demand, optional=True), absent)
     assert verdict.outcome == "skipped"
     assert explanation(verdict).text.startswith("object_focus was skipped: the suite has no mixed_same set\n")
 
 
 def test_a_grade_below():
     grade = replace(GRADE, notes=("cross-protocol: adversarial_robustness",))
-    verdict = judge(LETTER, grade)
+    verdict = decide(LETTER, grade)
     assert (verdict.outcome, verdict.value) == ("fail", "D")
     assert explanation(verdict).text == (
         "quba.grade D is below C (score -0.412, 21st percentile of published)\n"
@@ -270,20 +270,20 @@ def test_a_grade_below():
 
 
 def test_a_score_below():
-    assert explanation(judge(SCORE, GRADE)).text == (
+    assert explanation(decide(SCORE, GRADE)).text == (
         "quba.score -0.412 is below 0.000 (short by 0.412)\n  demanded by thresholds/default.yaml:20"
     )
 
 
 def test_a_grade_without_letter_and_nothing_missing():
     evidence = replace(GRADE, letter=None, missing=())
-    assert judge(LETTER, evidence).reason == "not graded"
+    assert decide(LETTER, evidence).reason == "not graded"
 
 
 @pytest.mark.parametrize("optional", [False, True])
 def test_a_drop_without_baseline(optional):
     demand = replace(CORRUPTION, bound="max_drop", threshold=0.1, optional=optional)
-    verdict = judge(demand, corruption(0.6))
+    verdict = decide(demand, corruption(0.6))
     assert verdict.outcome == ("skipped" if optional else "unmeasurable")
     assert verdict.reason == (
         "there is no baseline to compare with. "
@@ -296,7 +296,7 @@ def test_no_grade_is_no_pass(demand):
     evidence = Grade(
         None, None, None, "published", "released", complete=False, missing=("object_focus", "shape_bias")
     )
-    verdict = judge(demand, evidence)
+    verdict = decide(demand, evidence)
     assert verdict.outcome == "unmeasurable"
     assert explanation(verdict).text == (
         f"{demand.target} could not be measured: not graded: missing object_focus, shape_bias\n"
@@ -305,13 +305,13 @@ def test_no_grade_is_no_pass(demand):
 
 
 def test_passes():
-    assert explanation(judge(CORRUPTION, corruption(0.5))).text.startswith(
+    assert explanation(decide(CORRUPTION, corruption(0.5))).text.startswith(
         "corruption_robustness 0.500 is at least 0.500\n"
     )
-    assert explanation(judge(PARAMETERS, parameters(5.3))).text.startswith(
+    assert explanation(decide(PARAMETERS, parameters(5.3))).text.startswith(
         "parameters 5.300 M is at most 20.000 M\n"
     )
-    assert explanation(judge(LETTER, replace(GRADE, letter="B"))).text.startswith(
+    assert explanation(decide(LETTER, replace(GRADE, letter="B"))).text.startswith(
         "quba.grade B is at least C (score"
     )
 
@@ -319,13 +319,13 @@ def test_passes():
 @pytest.mark.parametrize("value", [0.5, 0.501])
 def test_a_value_close_to_the_bound_has_no_number_of_images(value):
     """A standard error of 0.02: a gap of 0.001 would take over 1,500 times the images."""
-    assert explanation(judge(CORRUPTION, noisy(value, 0.02), Policy("fail"))).text.splitlines()[3] == (
+    assert explanation(decide(CORRUPTION, noisy(value, 0.02), Policy("fail"))).text.splitlines()[3] == (
         "  the value is too close to the bound to be decided by more images of this kind"
     )
 
 
 def test_an_interval_of_nearly_the_whole_range_is_not_shown():
-    strict = judge(CORRUPTION, noisy(0.51, 0.3), Policy("fail"))
+    strict = decide(CORRUPTION, noisy(0.51, 0.3), Policy("fail"))
     assert explanation(strict).text == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
@@ -335,7 +335,7 @@ def test_an_interval_of_nearly_the_whole_range_is_not_shown():
 
 
 def test_the_explanation_of_an_uncertain_demand():
-    strict = judge(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9))
+    strict = decide(CORRUPTION, noisy(0.51, 0.02), Policy("fail", 0.9))
     assert explanation(strict).text == (
         "corruption_robustness 0.510 is not shown to be at least 0.500\n"
         "  n = 1,000 images\n"
@@ -348,12 +348,12 @@ def test_the_explanation_of_an_uncertain_demand():
         "  n = 372 images\n"
         "  90 % interval 0.477 to 0.543\n"
         "  about 4,100 images would be enough to decide (you have 372)\n"
-    ) in explanation(judge(CORRUPTION, versions, Policy("fail", 0.9))).text
-    lenient = judge(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))
+    ) in explanation(decide(CORRUPTION, versions, Policy("fail", 0.9))).text
+    lenient = decide(CORRUPTION, noisy(0.49, 0.02), Policy("allow"))
     assert explanation(lenient).text.startswith(
         "corruption_robustness 0.490 is not shown to be below 0.500\n"
     )
-    above = judge(CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail"))
+    above = decide(CALIBRATION, replace(noisy(0.012, 0.004), dimension="calibration_error"), Policy("fail"))
     assert explanation(above).text.startswith("calibration_error 0.0120 is not shown to be at most 0.0100\n")
 
 
@@ -363,14 +363,14 @@ def test_a_masked_value():
         masked=("FGSM helps the model",),
         notes=("masked: FGSM helps the model", "a remark"),
     )
-    assert explanation(judge(CORRUPTION, evidence)).text == (
+    assert explanation(decide(CORRUPTION, evidence)).text == (
         "corruption_robustness 0.950 is no evidence of robustness: FGSM helps the model\n"
         "  n = 1,000 images\n"
         "  allow_masked: true accepts masked values; the threshold then decides\n"
         "  a remark\n"
         "  demanded by thresholds/default.yaml:12"
     )
-    failed = explanation(judge(replace(CORRUPTION, allow_masked=True, threshold=0.99), evidence)).text
+    failed = explanation(decide(replace(CORRUPTION, allow_masked=True, threshold=0.99), evidence)).text
     assert failed.startswith("corruption_robustness 0.950 is below 0.990 (short by 0.040)\n")
     assert "  masked: FGSM helps the model\n" in failed
 
@@ -378,8 +378,8 @@ def test_a_masked_value():
 def test_a_grade_among_models_of_another_suite():
     graded = replace(GRADE, other_suite="published was measured on imagenet, this run on tiny")
     caveat = "  other suite: published was measured on imagenet, this run on tiny\n"
-    assert caveat in explanation(judge(LETTER, graded)).text
-    assert caveat in explanation(judge(SCORE, graded)).text
+    assert caveat in explanation(decide(LETTER, graded)).text
+    assert caveat in explanation(decide(SCORE, graded)).text
 
 
 CONFUSIONS = Table(
@@ -397,7 +397,7 @@ def confused(demand, **parts):
     quantities = {name: Quantity(value, "fraction", 10) for name, value in parts.items()}
     tables = {"confusions": CONFUSIONS}
     evidence = Measurement(demand.dimension, 0.4, "ratio", 10, parts=quantities, tables=tables)
-    lines = [line.strip() for line in explanation(judge(demand, evidence)).text.splitlines()]
+    lines = [line.strip() for line in explanation(decide(demand, evidence)).text.splitlines()]
     return [line.removeprefix("most confused: ") for line in lines if line.startswith("most confused: ")]
 
 
@@ -438,7 +438,7 @@ def test_other_tables_of_that_name_explain_nothing():
     custom = Measurement("mine", 0.4, "ratio", 10, tables={"confusions": Table(("a",), (("b",),))})
     assert (
         "most confused"
-        not in explanation(judge(replace(CORRUPTION, dimension="mine", parts=()), custom)).text
+        not in explanation(decide(replace(CORRUPTION, dimension="mine", parts=()), custom)).text
     )
 
 
@@ -461,7 +461,7 @@ def of_parity(metric, *, on="clean", tables=FLIPS):
     )
     parts = {request.name: Quantity(0.1, "fraction", 390)}
     evidence = Measurement("parity", 0.1, "fraction", 390, parts=parts, tables=tables)
-    return [line.strip() for line in explanation(judge(demand, evidence)).text.splitlines()[1:-2]]
+    return [line.strip() for line in explanation(decide(demand, evidence)).text.splitlines()[1:-2]]
 
 
 def test_changed_answers_explain_a_failure():
@@ -493,7 +493,7 @@ def test_waivers():
     demand = replace(CORRUPTION, waiver=waiver)
 
     def lines(value):
-        return explanation(judge(demand, corruption(value))).text.splitlines()[:2]
+        return explanation(decide(demand, corruption(value))).text.splitlines()[:2]
 
     assert lines(0.45) == [
         "corruption_robustness 0.450 is below 0.500 (short by 0.050)",
@@ -508,7 +508,7 @@ def test_waivers():
         "  remove 'waive': waived until 2027-01-31 by ann: new data",
     ]
     shown = {
-        word: explanation(judge(demand, noisy(value, 0.02), Policy(word))).text.splitlines()[0]
+        word: explanation(decide(demand, noisy(value, 0.02), Policy(word))).text.splitlines()[0]
         for word, value in (("fail", 0.51), ("allow", 0.49))
     }
     assert shown == {
@@ -516,5 +516,5 @@ def test_waivers():
         "allow": "corruption_robustness 0.490 is not shown to be below 0.500, so it needs no waiver",
     }
     letter = replace(LETTER, waiver=waiver.model_copy(update={"limit": "F"}))
-    headline = explanation(judge(letter, replace(GRADE, letter="B"))).text.splitlines()[0]
+    headline = explanation(decide(letter, replace(GRADE, letter="B"))).text.splitlines()[0]
     assert headline.startswith("quba.grade B is at least C, so it needs no waiver (")

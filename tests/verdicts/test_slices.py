@@ -12,7 +12,7 @@ from quba_check.core.measurement import Drop, Measurement, Quantity, Unmeasurabl
 from quba_check.demands import Demand
 from quba_check.demands.policy import Policy
 from quba_check.stats.intervals import smallest_limits
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 WORST = Demand(
@@ -47,7 +47,7 @@ def accuracy(**changed):
 
 
 def test_the_worst_slice():
-    verdict = judge(WORST, accuracy())
+    verdict = decide(WORST, accuracy())
     night, day = (lambda z, value=value: value + 0.01 * z for value in (0.6, 0.9))
     expected = smallest_limits([night, day], np.array([-2.0, 0.0, 2.0]))
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.6, 580)
@@ -66,23 +66,23 @@ def test_the_worst_slice():
 
 
 def test_the_largest_gap_mirrors_the_smallest_value():
-    verdict = judge(GAP, accuracy())
+    verdict = decide(GAP, accuracy())
     assert (verdict.outcome, verdict.value) == ("fail", 0.25)
     assert verdict.curve.at(2) == pytest.approx(0.27)
-    assert 0.25 - verdict.curve.at(-2) == pytest.approx(judge(WORST, accuracy()).curve.at(2) - 0.6)
+    assert 0.25 - verdict.curve.at(-2) == pytest.approx(decide(WORST, accuracy()).curve.at(2) - 0.6)
 
 
 def test_point_judges_the_measured_worst_slice():
     """The worst slice fails at a bound that is above it and below the value of all images."""
     slices = {f"light={name}": quantity(0.692, 100, 0.05) for name in "abcdefgh"}
-    verdict = judge(WORST, replace(accuracy(), slices=slices))
+    verdict = decide(WORST, replace(accuracy(), slices=slices))
     assert (verdict.outcome, verdict.value, verdict.within_noise) == ("fail", 0.692, True)
-    assert judge(WORST, replace(accuracy(), slices=slices), Policy("allow")).outcome == "uncertain"
+    assert decide(WORST, replace(accuracy(), slices=slices), Policy("allow")).outcome == "uncertain"
 
 
 def test_slices_without_limits():
     slices = {name: replace(one, curve=None) for name, one in accuracy().slices.items()}
-    verdict = judge(WORST, accuracy(slices=slices))
+    verdict = decide(WORST, accuracy(slices=slices))
     assert (verdict.value, verdict.curve) == (0.6, None)
 
 
@@ -130,21 +130,21 @@ def reason(text, *, missing_data=False):
     ],
 )
 def test_reasons_block(demand, measurement, message):
-    verdict = judge(demand, measurement)
+    verdict = decide(demand, measurement)
     assert (verdict.outcome, verdict.reason) == ("unmeasurable", message)
     missing = "undefined" not in message
-    assert judge(replace(demand, optional=True), measurement).outcome == (
+    assert decide(replace(demand, optional=True), measurement).outcome == (
         "skipped" if missing else "unmeasurable"
     )
 
 
 def test_a_slice_whose_images_allow_no_value_is_named():
     unsliced = {"light=fog": reason("two images in every class", missing_data=True)}
-    row = verdict_row(judge(WORST, accuracy(unsliced=unsliced)), "x")
+    row = verdict_row(decide(WORST, accuracy(unsliced=unsliced)), "x")
     assert row.note == "judged 2 of 4 slices; too small: light=dusk (12), light=fog"
 
 
 def test_one_slice_is_judged_as_a_part():
-    verdict = judge(NIGHT, accuracy())
+    verdict = decide(NIGHT, accuracy())
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.6, 80)
     assert verdict_row(verdict, "x").judged is None

@@ -10,12 +10,12 @@ from support.gated import CORRUPTION, FILE, GRADE, LETTER, corruption
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
 from quba_check.stats.intervals import share_limits
-from quba_check.verdicts import judge
+from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 
 def test_rows():
-    row = verdict_row(judge(CORRUPTION, corruption(0.412)), "a.yaml::corruption_robustness[min]")
+    row = verdict_row(decide(CORRUPTION, corruption(0.412)), "a.yaml::corruption_robustness[min]")
     assert row.model_dump() == {
         "id": "a.yaml::corruption_robustness[min]",
         "dimension": "corruption_robustness",
@@ -52,8 +52,8 @@ def test_rows():
         "min_images": 0,
         "min_groups": 0,
     }
-    assert verdict_row(judge(CORRUPTION, corruption(0.6)), "x").message == ""
-    assert verdict_row(judge(LETTER, GRADE), "x").limit == "C"
+    assert verdict_row(decide(CORRUPTION, corruption(0.6)), "x").message == ""
+    assert verdict_row(decide(LETTER, GRADE), "x").limit == "C"
 
 
 @pytest.mark.parametrize(("hits", "n", "bound"), [(20, 20, 0.99), (60, 100, 0.55), (1, 200, 0.01)])
@@ -61,7 +61,7 @@ def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bo
     """The limit of the same share of so many images lies at the bound; a fifth more clear it."""
     demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", threshold=bound)
     curve = ConfidenceCurve(tuple(share_limits(hits, n, np.array(SCORES)).tolist()))
-    enough = judge(demand, Measurement("accuracy", hits / n, "fraction", n, curve)).enough_images
+    enough = decide(demand, Measurement("accuracy", hits / n, "fraction", n, curve)).enough_images
     assert enough is not None
     z = norm.ppf(0.975) * (1 if hits / n < bound else -1)
     for more, clears in ((0.7, False), (1.2, True)):
