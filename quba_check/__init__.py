@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quba_check.engine.batching import BatchSettings
     from quba_check.errors import QubaError, UnmeasurableError, UserError
     from quba_check.evaluation import Evaluation, RunSettings
+    from quba_check.gate.run import judge
     from quba_check.grading import published_models, quba_score
     from quba_check.models.preprocessing.file import read_preprocessing
     from quba_check.models.programs.functions import NumpyModel
@@ -56,6 +57,7 @@ __all__ = [
     "UserError",
     "View",
     "dimension",
+    "judge",
     "open_suite",
     "published_models",
     "quba_score",
@@ -77,6 +79,7 @@ _MODULES = {
     "engine.batching": ("BatchSettings",),
     "errors": ("QubaError", "UnmeasurableError", "UserError"),
     "evaluation": ("Evaluation", "RunSettings"),
+    "gate.run": ("judge",),
     "grading": ("published_models", "quba_score"),
     "models.preprocessing.file": ("read_preprocessing",),
     "models.programs.functions": ("NumpyModel",),

@@ -8,6 +8,7 @@ import quba_check
 from tools.reference.markdown import page
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Judging": ("judge",),
     "Measuring": (
         "Evaluation",
         "LoadRequest",
