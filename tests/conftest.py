@@ -32,6 +32,9 @@ else:
     )
     settings.load_profile("unhurried")
 
+ROOT = str(Path(__file__).parents[1])
+if ROOT not in sys.path:
+    sys.path.append(ROOT)  # for the tools of the checkout; last, so that the installed quba_check is tested
 set_up_process()
 # Workers of pytest-xdist share the cores, so that each of them and its children have one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:
