@@ -90,6 +90,7 @@ class Evaluation:
 
     Attributes:
         reference: the model that `parity` compares with; None without one. Set it before `plan`.
+        preparation: the model's preprocessing as plain values, for records.
 
     Raises:
         UserError: model, suite or store cannot be used; the message states where, and what to do.
@@ -160,6 +161,7 @@ class Evaluation:
             executor=executor,
         )
         self.reference: Evaluation | RecordedAnswers | None = None
+        self.preparation = self.classifier.preprocessing.as_dict()
         self._run = run
         self._served: dict[str, Evaluation] = {}
         self._slices = ViewSlices(self.suite, digests)

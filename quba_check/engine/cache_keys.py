@@ -67,6 +67,7 @@ class CacheKeys:
         self.keeps_logits = False
         self.generation = 1
         self._in_use = classifier.compute, self.generation
+        self._prepares_fast = classifier.is_prepared_fast
         self._entries: dict[View, str] = {}
         self._sizes: dict[View, int] = {}
         self._fast: dict[View, Sequence[bool]] = {}
@@ -105,7 +106,7 @@ class CacheKeys:
 
         In a set of mixed formats the name of each image decides, and the key of its shard states it.
         """
-        if not self._classifier.is_prepared_fast:
+        if not self._prepares_fast:
             return []
         if view.images not in self._fast:
             self._fast[view.images] = sorted(

@@ -134,7 +134,7 @@ class ResultCollector:
         classifier = evaluation.classifier
         reference = gate.reference(protocol)
         engine = evaluation.engine
-        compute = ComputeRow(**engine.compute.as_dict() | {"batch_size": engine.batch_size})
+        compute = ComputeRow(**asdict(engine.compute) | {"batch_size": engine.batch_size})
         for planned in demands:
             result = self.results.get(planned.node_id)
             if result is not None and result.inputs != inputs_hash(gate, planned):

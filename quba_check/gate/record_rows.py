@@ -25,7 +25,7 @@ def model_row(evaluation: Evaluation, name: str) -> ModelRow:
         fingerprint=classifier.fingerprint,
         generation=evaluation.engine.cache_keys.generation,
         parameters=classifier.parameters,
-        preparation=classifier.preprocessing.as_dict(),
+        preparation=evaluation.preparation,
         classes=classifier.classes,
         outputs=classifier.outputs,
         files=dict(classifier.files),

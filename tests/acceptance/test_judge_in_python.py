@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from types import FrameType
 
 import pytest
 from acceptance.runs import Judge, same_findings
 
 import quba_check
+from quba_check.engine.engine import Engine
 from quba_check.errors import HeadError, OptionError
 
 
@@ -42,3 +45,30 @@ def test_options_that_are_wrong(options: dict[str, object], message: str) -> Non
 def test_it_imports_no_pytest() -> None:
     code = "import quba_check, sys; quba_check.judge; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_judging_enters_no_code_of_models_after_the_last_image(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and f"{os.sep}quba_check{os.sep}models{os.sep}" in frame.f_code.co_filename:
+            entered.append(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")
+
+    predictions = Engine.predictions
+
+    def predicted(*arguments: object) -> object:
+        sys.setprofile(None)
+        try:
+            return predictions(*arguments)  # type: ignore[arg-type]
+        finally:
+            entered.clear()
+            sys.setprofile(note)
+
+    monkeypatch.setattr(Engine, "predictions", predicted)
+    try:
+        quba_check.judge("nets:net", thresholds="thresholds/x.yaml", record="python.json")
+    finally:
+        sys.setprofile(None)
+    assert entered == []
