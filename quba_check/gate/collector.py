@@ -59,20 +59,29 @@ class ResultCollector:
         results: of judged demands, by node id.
         crashed: reasons for a missing result, by node id.
         images: values by image, by model and protocol.
+        carriers: results with measurements, by model and protocol.
     """
 
     results: dict[str, DemandResult] = field(default_factory=dict)
     crashed: dict[str, str] = field(default_factory=dict)
     images: dict[tuple[str, ProtocolName], PerImage] = field(default_factory=dict)
+    carriers: dict[tuple[str, ProtocolName], list[DemandResult]] = field(default_factory=dict)
 
     def add(self, result: DemandResult) -> None:
         """Add the result of a demand; it replaces an earlier one of the same demand."""
         node_id = result.verdict.id
         self.results[node_id] = result.model_copy(update={"images": ()})
         key = result.model, result.protocol
+        if result.measurements:
+            self.carriers.setdefault(key, []).append(self.results[node_id])
         for content in result.images:
             new = PerImage.from_bytes(content, node_id)
             self.images[key] = self.images.get(key, PerImage()).merged(new)
+
+    def measurements(self, model: str, protocol: ProtocolName) -> dict[str, AnyMeasurementRow]:
+        """Return the measurements so far, by dimension."""
+        carriers = self.carriers.get((model, protocol), [])
+        return {name: row for carrier in carriers for name, row in carrier.measurements.items()}
 
     def images_of(self, record: Record) -> bytes | None:
         """Return the content of a record's per-image file, None without images."""
@@ -150,10 +159,12 @@ class ResultCollector:
         measurements: dict[str, AnyMeasurementRow] = {}
         contents: dict[str, str] = {}
         sets: dict[str, SetRow] = {}
-        for result in results:
-            measurements |= result.measurements
-            contents |= result.contents
-            sets |= result.sets
+        inputs = {result.inputs for result in results}  # those of a file that changed meanwhile are others
+        for carrier in self.carriers.get((model, protocol), []):
+            if carrier.inputs in inputs:
+                measurements |= carrier.measurements
+                contents |= carrier.contents
+                sets |= carrier.sets
         notes = [
             *([DEMONSTRATION] if gate.is_demo else []),
             *classifier.notes,

@@ -60,6 +60,7 @@ class Judge:
         self._gate = gate
         self._failed: dict[tuple[str, ProtocolName, str], Unmeasurable] = {}
         self._p_values: dict[str, float | None] = {}
+        self._sent: set[tuple[str, ProtocolName, str, str]] = set()
         self._with_images: set[tuple[str, ProtocolName, str]] = set()
 
     def judge(self, planned: PlannedDemand) -> DemandResult:
@@ -69,9 +70,12 @@ class Judge:
         verdict = decide(demand, evidence, planned.thresholds.policy, self._other_p_values(planned))
         if gate.options.classes:
             outcomes["classes"] = self._outcome(planned, "classes")
-        images = tuple(self._images(planned, outcomes))
-        result = demand_result(planned, gate.evaluations[planned.key], verdict, outcomes, images)
-        return result.model_copy(update={"inputs": inputs_hash(gate, planned)})
+        images, inputs = tuple(self._images(planned, outcomes)), inputs_hash(gate, planned)
+        keys = {name: (*planned.key, name, inputs) for name in outcomes}
+        new = {name: outcome for name, outcome in outcomes.items() if keys[name] not in self._sent}
+        result = demand_result(planned, gate.evaluations[planned.key], verdict, new, images)
+        self._sent |= {keys[name] for name in new}  # not if a value cannot be stored
+        return result.model_copy(update={"inputs": inputs})
 
     def _outcomes(self, planned: PlannedDemand) -> dict[str, Outcome]:
         """Measure the dimensions that a demand needs."""

@@ -31,7 +31,8 @@ class DemandResult(BaseModel):
         model: name of the model.
         protocol: protocol of the evaluation.
         verdict: the verdict.
-        measurements: of every dimension that the demand needed.
+        measurements: of the dimensions that the demand needed and no earlier result of this process, with the
+            same `inputs`, has; so judging grows linearly with the demands.
         contents: content hashes of the image views behind them.
         sets: sizes of the sets behind them.
         notes: notes on the run, such as a damaged shard that was predicted again.
@@ -65,7 +66,7 @@ def demand_result(
     planned: PlannedDemand,
     evaluation: Evaluation,
     verdict: Verdict,
-    outcomes: Mapping[str, Outcome],
+    new: Mapping[str, Outcome],
     images: tuple[bytes, ...] = (),
 ) -> DemandResult:
     """Return the result of a demand.
@@ -74,18 +75,17 @@ def demand_result(
         planned: the demand.
         evaluation: of its model.
         verdict: the verdict.
-        outcomes: of the dimensions that the demand needed, by name.
+        new: outcomes that no earlier result has, by dimension.
         images: see `DemandResult`.
     """
-    measured = [name for name, outcome in outcomes.items() if isinstance(outcome, Measurement)]
+    measured = [name for name, outcome in new.items() if isinstance(outcome, Measurement)]
     grade = verdict.evidence if isinstance(verdict.evidence, Grade) else None
     return DemandResult(
         model=planned.model,
         protocol=planned.protocol,
         verdict=verdict_row(verdict, planned.node_id),
         measurements={
-            name: row_of(outcome, registry[name], evaluation.facts.suite)
-            for name, outcome in outcomes.items()
+            name: row_of(outcome, registry[name], evaluation.facts.suite) for name, outcome in new.items()
         },
         contents=content_hashes(evaluation, measured),
         sets=set_rows(evaluation, measured),

@@ -55,8 +55,7 @@ class FinishedDimensions:
         judged = [result for result in results if result is not None]
         missing: AnyMeasurementRow = NotMeasuredRow(not_measured=True)
         part = Record.model_construct(  # of a record, what is known of the dimension
-            measurements={group[0].demand.dimension: missing}
-            | dict(row for result in judged for row in result.measurements.items()),
+            measurements={group[0].demand.dimension: missing} | self._collector.measurements(*group[0].key),
             verdicts=tuple(self._collector.verdict(planned, "") for planned in group),
             grades=tuple(result.grade for result in judged if result.grade is not None),
         )

@@ -9,6 +9,7 @@ from gate.conftest import NewGate, loaded_judge
 from support.tiny import CLASSES, SIDE, write_pictures
 
 from quba_check.demands.waivers import today
+from quba_check.errors import DimensionError
 from quba_check.evaluation import Evaluation
 from quba_check.gate import judge as module
 from quba_check.gate.result import DemandResult
@@ -86,7 +87,7 @@ def test_a_grade(new_gate: NewGate) -> None:
     assert score.verdict.outcome == "pass"
     assert score.grade is not None
     assert score.grade.file == "x.yaml"
-    assert len(score.measurements) == 9
+    assert len(score.measurements) == 8, "the demand before has brought parameters"
     assert judged["parameters[max]"].grade is None
 
 
@@ -152,3 +153,31 @@ def test_each_p_value_is_computed_once(new_gate: NewGate, monkeypatch: pytest.Mo
     for planned in gate.demands(gate.files):
         judge.judge(planned)
     assert sorted(asked) == ["accuracy[min]", "calibration_error[max]", "class_balance[min]"]
+
+
+def test_a_measurement_is_sent_with_its_first_demand(new_gate: NewGate) -> None:
+    parts = "parts: {fog: {min: 0}, snow: {min: 0}}"
+    judged = results(
+        new_gate(f"dimensions:\n  corruption_robustness: {{min: 0, {parts}}}\n  parameters: {{max: 1}}")
+    )
+    assert [list(result.measurements) for result in judged.values()] == [
+        ["corruption_robustness"],
+        [],
+        [],
+        ["parameters"],
+    ]
+    assert [bool(result.contents) for result in judged.values()] == [True, False, False, False]
+
+
+def test_a_value_that_cannot_be_stored_fails_each_of_its_demands(
+    new_gate: NewGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unstorable(*_: object) -> None:
+        raise DimensionError("NaN")
+
+    monkeypatch.setattr("quba_check.gate.result.row_of", unstorable)
+    gate = new_gate("dimensions: {corruption_robustness: {min: 0, parts: {fog: {min: 0}}}}")
+    judge = loaded_judge(gate)
+    for planned in gate.demands(gate.files):
+        with pytest.raises(DimensionError):
+            judge.judge(planned)
