@@ -88,8 +88,9 @@ class StoredCheck:
             ModelError: workers elsewhere answer differently than this process.
             QubaError: an image or the store fails.
         """
-        given = {*views, *self._clean}
-        views = [view for view in given if again or view not in self._seen]
+        clean = self._clean  # always read again: others may have stored images meanwhile
+        given = {*views, *clean}
+        views = [view for view in given if again or view not in self._seen or view in clean]
         first = self.cache_keys.generation
         while len(self._confirmed) < 2 and (difference := self._difference(views)):
             self.store.remove(*self.own.values(), *self.of_workers.values())
@@ -130,9 +131,12 @@ class StoredCheck:
                     if difference:
                         return difference
                     self._confirmed.add(is_clean)
-        # Once this process has stored images, others compare their answers with them.
+        # Once this process has stored clean images, others compare their answers with them.
+        clean = set(map(self.cache_keys.cache_entry, self._clean))
         attacked = map(self.cache_keys.stored_view, (FGSM, PGD))
-        if self._confirmed or self.own or not self._clean or not any(map(self._others, attacked)):
+        if self._confirmed or not clean or any(entry in clean for entry, _ in self.own):
+            return ""
+        if not any(map(self._others, attacked)):
             return ""
         if not self.of_workers:
             return "they are those of attacked images alone, which cannot be compared"

@@ -12,7 +12,7 @@ import torch
 from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, write_suite
 
-from quba_check.core.view import CLEAN, FGSM, View
+from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.shard_request import ShardRequest
 from quba_check.engine.stored_check import CLEAN_IMAGES, OTHER_IMAGES
@@ -207,6 +207,15 @@ def test_processes_at_one_time_use_each_others_attacked_images(evaluate) -> None
     answers(second, CLEAN, FGSM)
     assert answers(first, FGSM) == answers(second, FGSM)
     assert (generation(first), generation(second)) == (1, 1)
+
+
+def test_own_attacked_images_vouch_for_no_others(evaluate) -> None:
+    first, second = evaluate(), evaluate()
+    first.classifier.outputs = second.classifier.outputs = "logits"
+    first.engine._complete([FGSM], [])
+    second.engine._complete([PGD], [])
+    answers(first, PGD)
+    assert generation(first) == 2
 
 
 def test_a_process_that_leaves_a_generation_removes_what_it_stored_there(evaluate, settings) -> None:
