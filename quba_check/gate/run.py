@@ -51,10 +51,17 @@ def judge(
         >>> judge("demo").overall_verdict  # doctest: +SKIP
         'pass'
     """
-    names = [option.field for option in OPTIONS if option.field not in _OF_PYTEST]
-    for name in options:
-        if name not in names:
-            raise OptionError(f"judge: unknown option, got '{name}'. {allowed_names(name, names)}")
+    if not isinstance(model, str):
+        raise OptionError(
+            f"judge: model: got {type(model).__name__}. Allowed: a model spec, such as 'my_models:net', a "
+            "function that returns the model."
+        )
+    known = {option.field: option for option in OPTIONS if option.field not in _OF_PYTEST}
+    for name, value in options.items():
+        if name not in known:
+            raise OptionError(f"judge: unknown option, got '{name}'. {allowed_names(name, list(known))}")
+        if known[name].metavar is None and not isinstance(value, bool):
+            raise OptionError(f"judge: {name}: got {value!r}. Allowed: True or False.")
     given = {"data": data, "report": record, **options}
     set_up_process()
     registry.load_entry_points()

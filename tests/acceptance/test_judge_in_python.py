@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from types import FrameType
 
 import pytest
@@ -34,12 +35,22 @@ def test_the_record_is_that_of_the_command(judge: Judge, capfd: pytest.CaptureFi
     [
         ({"limt": 5}, "judge: unknown option, got 'limt'. Allowed: "),
         ({"limit": "few"}, "--quba-limit: got 'few'. Allowed: a whole number from 1."),
+        ({"trust_pickle": "no"}, "judge: trust_pickle: got 'no'. Allowed: True or False."),
     ],
 )
 def test_options_that_are_wrong(options: dict[str, object], message: str) -> None:
     with pytest.raises(OptionError) as caught:
         quba_check.judge("demo", **options)
     assert str(caught.value).startswith(message)
+
+
+def test_a_model_that_is_no_spec() -> None:
+    with pytest.raises(OptionError) as caught:
+        quba_check.judge(Counter())  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "judge: model: got Counter. Allowed: a model spec, such as 'my_models:net', a function that returns "
+        "the model."
+    )
 
 
 def test_it_imports_no_pytest() -> None:
