@@ -100,6 +100,7 @@ class Predictions:
 
 
 Tables = Mapping[View, Predictions]
+"""The predictions that a dimension reads, by view."""
 
 
 def outputs_digest(tables: Iterable[Predictions]) -> str:

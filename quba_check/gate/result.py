@@ -31,8 +31,8 @@ class DemandResult(BaseModel):
         model: name of the model.
         protocol: protocol of the evaluation.
         verdict: the verdict.
-        measurements: of the dimensions that the demand needed and no earlier result of this process, with the
-            same `inputs`, has; so judging grows linearly with the demands.
+        measurements: of the dimensions that the demand needed. A process sends each of them once for the same
+            `inputs`, with its first demand, so that judging grows linearly with the demands.
         contents: content hashes of the image views behind them.
         sets: sizes of the sets behind them.
         notes: notes on the run, such as a damaged shard that was predicted again.

@@ -87,7 +87,7 @@ def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
 
 
 def _grade_cells(verdict: VerdictRow, record: Record, bound: str) -> DemandCells:
-    grade = next((row for row in record.grades if row.file == verdict.id.partition("::")[0]), None)
+    grade = record.grade_of(verdict)
     if grade is None or grade.score is None:
         return DemandCells(bound, gap=_reason(verdict), has_reason=bool(verdict.message))
     interval = NONE if grade.interval is None else interval_text(grade.interval, "score", None)
