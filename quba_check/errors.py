@@ -38,14 +38,38 @@ BUG_EXIT_CODE = 3
 class QubaError(Exception):
     """Base of all errors that quba-check raises on purpose. All can be sent between processes.
 
-    Their message is one line without passwords, whatever text of files and libraries is in it.
+    Their message is one line without passwords, whatever text of files and libraries is in it:
+    `where: problem, got X. Allowed: … . Hint`, without the pieces that are empty.
+
+    Attributes:
+        where: file and line, option or object with the problem.
+        problem: what is wrong; the whole message if nothing else is given.
+        got: the wrong value, as the message shows it.
+        allowed: the allowed values.
+        hint: what to do, or a similar word, as whole sentences.
+
+    >>> print(QubaError("no such class", where="a.yaml:3", got="'cta'", allowed="cat", hint="Look it up."))
+    a.yaml:3: no such class, got 'cta'. Allowed: cat. Look it up.
     """
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(one_line(without_credentials(message)))
+    def __init__(
+        self, problem: str = "", *, where: str = "", got: str = "", allowed: str = "", hint: str = ""
+    ) -> None:
+        pieces = (where, problem, got, allowed, hint)
+        self.where, self.problem, self.got, self.allowed, self.hint = map(_shown, pieces)
+        text = ", ".join(filter(None, [self.problem, got and f"got {self.got}"]))
+        text = ": ".join(filter(None, [self.where, text]))
+        if got or allowed or hint:
+            text = f"{text.removesuffix('.')}."
+        sentences = [text, allowed and f"Allowed: {self.allowed}.", self.hint]
+        super().__init__(_shown(" ".join(filter(None, sentences))))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _shown(text: str) -> str:
+    return one_line(without_credentials(text))
 
 
 def _rebuilt(kind: type[QubaError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> QubaError:
@@ -70,8 +94,8 @@ class ThresholdError(UserError):
         messages: the messages of all errors of the file, this one first.
     """
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, problem: str = "", **pieces: str) -> None:
+        super().__init__(problem, **pieces)
         self.messages = [str(self)]
 
 
@@ -95,8 +119,8 @@ class HeadError(ModelError):
         classes: number of the suite's classes.
     """
 
-    def __init__(self, message: str, *, theirs: int, classes: int) -> None:
-        super().__init__(message)
+    def __init__(self, problem: str, *, theirs: int, classes: int, **pieces: str) -> None:
+        super().__init__(problem, **pieces)
         self.theirs = theirs
         self.classes = classes
 

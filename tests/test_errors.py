@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,15 @@ def test_messages_are_cut_in_the_middle() -> None:
     assert len(text) == MOST_CHARACTERS
     assert text.startswith("begin xxx")
     assert text.endswith("xxx end")
+
+
+def test_an_error_carries_the_pieces_of_its_message() -> None:
+    error = UserError(
+        "no such class", where="a.yaml:3", got="'cta'", allowed="cat, dog", hint="See s3://me:pw@x."
+    )
+    assert str(error) == "a.yaml:3: no such class, got 'cta'. Allowed: cat, dog. See s3://***@x."
+    copied = pickle.loads(pickle.dumps(error))  # noqa: S301  made above
+    assert (copied.where, copied.problem, copied.got) == ("a.yaml:3", "no such class", "'cta'")
+    assert (copied.allowed, copied.hint, str(copied)) == ("cat, dog", "See s3://***@x.", str(error))
+    assert str(UserError("it is empty.", where="b.yaml", hint="Fill it.")) == "b.yaml: it is empty. Fill it."
+    assert str(UserError(where="b.yaml", got="3", allowed="1")) == "b.yaml: got 3. Allowed: 1."
