@@ -50,7 +50,7 @@ def test_an_error_carries_the_pieces_of_its_message() -> None:
         "no such class", where="a.yaml:3", got="'cta'", allowed="cat, dog", hint="See s3://me:pw@x."
     )
     assert str(error) == "a.yaml:3: no such class, got 'cta'. Allowed: cat, dog. See s3://***@x."
-    copied = pickle.loads(pickle.dumps(error))  # noqa: S301  made above
+    copied = pickle.loads(pickle.dumps(error))
     assert (copied.where, copied.problem, copied.got) == ("a.yaml:3", "no such class", "'cta'")
     assert (copied.allowed, copied.hint, str(copied)) == ("cat, dog", "See s3://***@x.", str(error))
     assert str(UserError("it is empty.", where="b.yaml", hint="Fill it.")) == "b.yaml: it is empty. Fill it."
