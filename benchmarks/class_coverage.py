@@ -29,7 +29,7 @@ from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.predictions import Predictions
-from quba_check.core.requests import EACH, MACRO, ClassRequest
+from quba_check.core.request import CLASS_NUMBERS, EACH, MACRO, Request
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
 
@@ -37,16 +37,20 @@ IMAGES, RATES = (50, 200, 2000), (0.5, 0.9, 0.99)
 CLASSES, PREVALENCE = 10, 0.02
 LEAST, LEAST_ONE_SIDED, LEVEL = 0.935, 0.9675, 0.01
 ONE = tuple(
-    ClassRequest("a", (0,), metric) for metric in ("recall", "specificity", "precision", "npv", "f1", "auroc")
+    Request("classes", CLASS_NUMBERS[metric], "a", (0,))
+    for metric in ("recall", "specificity", "precision", "npv", "f1", "auroc")
 )
-CONFUSION = ClassRequest("a", (0,), "confusion", mistaken_for="b", others=(1,))
-RESTATED = tuple(ClassRequest("a", (0,), metric, prevalence=PREVALENCE) for metric in ("precision", "npv"))
+CONFUSION = Request("classes", CLASS_NUMBERS["confusion"], "a", (0,), mistaken_for="b", others=(1,))
+RESTATED = tuple(
+    Request("classes", CLASS_NUMBERS[metric], "a", (0,), prevalence=PREVALENCE)
+    for metric in ("precision", "npv")
+)
 OF_ALL = (
-    ClassRequest(MACRO, (), "recall"),
-    ClassRequest(MACRO, (), "precision"),
-    ClassRequest(MACRO, (), "f1"),
-    ClassRequest(EACH, (), "recall"),
-    ClassRequest(EACH, (), "f1"),
+    Request("classes", CLASS_NUMBERS["recall"], MACRO, ()),
+    Request("classes", CLASS_NUMBERS["precision"], MACRO, ()),
+    Request("classes", CLASS_NUMBERS["f1"], MACRO, ()),
+    Request("classes", CLASS_NUMBERS["recall"], EACH, ()),
+    Request("classes", CLASS_NUMBERS["f1"], EACH, ()),
 )
 
 
@@ -134,7 +138,7 @@ def samples(n: int, rate: float, rng: np.random.Generator) -> tuple[Sample, ...]
 def measured(
     label: NDArray[np.int64],
     predicted: NDArray[np.int64],
-    requests: tuple[ClassRequest, ...],
+    requests: tuple[Request, ...],
     names: tuple[str, ...],
     probabilities: NDArray[np.float32] | None = None,
 ) -> Measurement:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.request import Part, Request
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy
 from quba_check.dimensions._ratios import share_curve
@@ -107,9 +108,9 @@ def measurement(cell: Cell, hits: NDArray[np.int64]) -> Measurement:
 def demand(kind: str, threshold: float) -> Demand:
     """Return a demand on the worst slice or the largest gap."""
     bound, better = ("min", "high") if kind == "worst" else ("max", "low")
-    return Demand(
-        "accuracy", f"slices.s.{kind}", bound, threshold, "block", False, "fraction", better, "x", 1
-    )
+    number = Part("", "fraction", better, "")
+    request = Request("accuracy", number, slice="s", kind="worst" if kind == "worst" else "gap")
+    return Demand(request, bound, threshold, "block", False, "x", 1)
 
 
 def passes(cell: Cell, draws: int, rng: np.random.Generator) -> tuple[Counter[str], Counter[str]]:

@@ -59,8 +59,8 @@ class QubaError(Exception):
         self.where, self.problem, self.got, self.allowed, self.hint = map(_shown, pieces)
         text = ", ".join(filter(None, [self.problem, got and f"got {self.got}"]))
         text = ": ".join(filter(None, [self.where, text]))
-        if got or allowed or hint:
-            text = f"{text.removesuffix('.')}."
+        if (got or allowed or hint) and not text.endswith((".", "?")):
+            text = f"{text}."
         sentences = [text, allowed and f"Allowed: {self.allowed}.", self.hint]
         super().__init__(_shown(" ".join(filter(None, sentences))))
 

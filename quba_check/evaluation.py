@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -17,7 +16,7 @@ from quba_check.core.grade import Grade
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.predictions import Predictions, Tables, outputs_digest
 from quba_check.core.protocols import Protocol, ProtocolName
-from quba_check.core.requests import AnswerRequest, Request
+from quba_check.core.request import Request
 from quba_check.core.serving import pipeline_of
 from quba_check.core.view import CLEAN, REFERENCE, View
 from quba_check.demo import DEMO_MODELS
@@ -183,28 +182,22 @@ class Evaluation:
         facts = ModelFacts(*counts, model.outputs, temperature, *sizes, partial(count_flops, model))
         return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
 
-    def plan(
-        self,
-        names: Iterable[str],
-        sliced: Mapping[str, bool] = MappingProxyType({}),
-        requests: Iterable[Request] = (),
-    ) -> None:
+    def plan(self, names: Iterable[str], requests: Iterable[Request] = ()) -> None:
         """Plan dimensions that can be measured, for shared passes.
 
         Args:
             names: the dimensions.
-            sliced: those to measure on each slice of the images as well, True if also on all other images;
-                accuracy always is.
-            requests: numbers to measure as further parts of dimensions.
+            requests: numbers to measure in addition: further parts of dimensions, and slices.
         """
-        names, requests = list(names), tuple(dict.fromkeys(requests))
+        names, asked = list(names), list(requests)
+        requests = tuple(dict.fromkeys(request for request in asked if request.is_further_part))
+        sliced = {one.dimension: False for one in asked if one.slice}
+        sliced |= {one.dimension: True for one in asked if one.kind == "gap"}
         for changed in {request.dimension for request in {*requests} ^ {*self._requests}}:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)
         self._requests = requests
-        self.engine.cache_keys.keeps_logits = any(
-            request.needs_logits for request in requests if isinstance(request, AnswerRequest)
-        )
+        self.engine.cache_keys.keeps_logits = any(request.needs_logits for request in requests)
         sliced = {name: gaps or self._sliced.get(name, False) for name, gaps in sliced.items()}
         self._outcomes = {
             name: outcome

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demands": {*VALUES, "dimensions"},
     "grading": {*VALUES, "dimensions"},
     "comparison": {*VALUES, "metrics"},
-    "verdicts": {*VALUES, "comparison", "demands", "grading"},
+    "verdicts": {*VALUES, "comparison", "demands", "dimensions", "grading"},
     "demo": {"errors", "storage"},
     "suites": {*GROUND, "demo"},
     "models": {*GROUND, "demo"},

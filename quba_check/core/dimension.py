@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from quba_check.core.facts import Facts, SetLabels, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
+from quba_check.core.request import Better as Better
+from quba_check.core.request import Part as Part
 from quba_check.core.view import View
 
-Better = Literal["high", "low"]
 CheckSuite = Callable[[SuiteFacts, Callable[[View], SetLabels]], None]
 
 PUBLISHED_DIMENSIONS = (
@@ -44,23 +44,6 @@ def is_weight(weight: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A named part of a dimension.
-
-    Attributes:
-        name: as in `corruption_robustness.NAME`.
-        unit: unit of its value.
-        better: the better direction; None for a part that is only reported and has no thresholds.
-        title: a description in a few words.
-    """
-
-    name: str
-    unit: str
-    better: Better | None
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class Dimension:
     """One quality of a model: the views it needs and its value from their predictions.
 
@@ -87,3 +70,8 @@ class Dimension:
     parts: Callable[[SuiteFacts], tuple[Part, ...]]
     measure: Callable[[Mapping[View, Predictions], Facts], Measurement]
     check_suite: CheckSuite = lambda _suite, _labels: None
+
+    @property
+    def value_part(self) -> Part:
+        """The value itself, as a part without a name."""
+        return Part("", self.unit, self.better, self.title)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.protocols import STANDARD, Protocol
-from quba_check.core.requests import Request
+from quba_check.core.request import Request
 from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
 

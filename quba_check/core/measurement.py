@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
+from quba_check.core.request import SLICES
 from quba_check.number_format import UNIT_SIGNS, format_value
 
 Influences = Mapping[Hashable, NDArray[np.float64]]
@@ -20,8 +21,6 @@ SidesOfSets = Mapping[Hashable, NDArray[np.int8]]
 
 MASKED = "masked: "
 """Prefix of the notes with the reasons in `Measurement.masked`."""
-SLICES = "slices."
-"""Prefix of the part of a demand on slices, such as `slices.lighting.worst` or `slices.lighting=night`."""
 NO_EVIDENCE = "no evidence of robustness"
 """Meaning of a masked value, in every message."""
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Better, Part
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Part
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
-from quba_check.core.measurement import SLICES
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.requests import Request
+from quba_check.core.request import Better, Request
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
@@ -22,18 +21,15 @@ from quba_check.strict_yaml import Location
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A bound on a dimension, a part, the QUBA score or the grade.
+    """A bound on a dimension, a part, a slice, the QUBA score or the grade.
 
     Attributes:
-        dimension: name of the dimension, or `quba`.
-        part: name of the part, None for the dimension itself; for `quba`: `score` or `grade`.
+        request: the number. For `quba` it is the `score` or the `grade`.
         bound: `min` or `max`; `max_drop` or `max_relative_drop` for the loss against a baseline. A value
             equal to the threshold meets the demand.
-        threshold: the number in `unit`, or a letter for the grade.
+        threshold: a number in the unit of the request, or a letter for the grade.
         tier: `block` keeps a model that does not meet the demand from release; `warn` and `info` only report.
         optional: skipped instead of failed if the images do not allow a value.
-        unit: unit of the threshold.
-        better: the better direction.
         file: the threshold file, as messages show it.
         line: line (1-based) of the threshold in that file.
         parts: parts of the dimension with a direction, which explain its value; empty for a part.
@@ -41,19 +37,15 @@ class Demand:
         path: the same file on disk; None if there is none.
         min_images: number of images below which a slice is not judged; 0 unless the demand is on slices.
         min_groups: number of groups of images, likewise, if groups are declared.
-        request: how the part is measured, if it exists only because a demand asks for it.
         location: place of the threshold in its file.
         waiver: the exception from it; None without one.
     """
 
-    dimension: str
-    part: str | None
+    request: Request
     bound: Bound
     threshold: float | str
     tier: Tier
     optional: bool
-    unit: str
-    better: Better
     file: str
     line: int
     parts: tuple[Part, ...] = ()
@@ -61,9 +53,28 @@ class Demand:
     path: Path | None = None
     min_images: int = 0
     min_groups: int = 0
-    request: Request | None = None
     location: Location = ()
     waiver: Waiver | None = None
+
+    @property
+    def dimension(self) -> str:
+        """Name of the dimension, or `quba`."""
+        return self.request.dimension
+
+    @property
+    def part(self) -> str | None:
+        """Name of the part; None for the dimension itself."""
+        return self.request.part
+
+    @property
+    def unit(self) -> str:
+        """Unit of the threshold."""
+        return self.request.number.unit
+
+    @property
+    def better(self) -> Better:
+        """The better direction."""
+        return self.request.number.better or "high"
 
     @property
     def target(self) -> str:
@@ -74,24 +85,6 @@ class Demand:
     def is_on_grade(self) -> bool:
         """True if it bounds the QUBA score or the grade."""
         return self.dimension == QUBA
-
-    @property
-    def slices(self) -> str:
-        """The slice or the column that it bounds; empty without one."""
-        if self.part is None or self.request is not None or not self.part.startswith(SLICES):
-            return ""
-        name = self.part.removeprefix(SLICES)
-        return name if "=" in name else name.rpartition(".")[0]
-
-    @property
-    def is_on_gap(self) -> bool:
-        """True if it bounds the largest gap of a column's slices."""
-        return self.is_on_all_slices and str(self.part).endswith(".gap")
-
-    @property
-    def is_on_all_slices(self) -> bool:
-        """True if it bounds the worst slice or the largest gap of a column."""
-        return bool(self.slices) and "=" not in self.slices
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -245,7 +238,7 @@ def demands_digest(
             [
                 *(demand.target, demand.bound, demand.threshold, demand.tier, demand.optional),
                 demand.allow_masked,
-                *((demand.min_images, demand.min_groups) if demand.slices else ()),
+                *((demand.min_images, demand.min_groups) if demand.request.slice else ()),
                 *((str(demand.waiver.until), demand.waiver.limit) if demand.waiver else ()),
             ]
             for demand in demands

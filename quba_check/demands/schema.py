@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.requests import AnswerScore
+from quba_check.core.request import AnswerScore
 from quba_check.demands.policy import Uncertain
 from quba_check.dimensions import registry
 from quba_check.messages import one_line
@@ -23,6 +23,8 @@ Letter = Literal["A", "B", "C", "D", "F"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(ge=0.5, le=0.9999)]
 
+BY_NAME = ("dimensions", "classes", "serving")
+"""Sections whose entries are independent of each other."""
 POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations in the package."""
 
@@ -196,6 +198,9 @@ class ClassEntry(EachEntry):
     )
 
 
+NotAs = dict[str, dict[str, PartEntry | None] | None]
+
+
 class Classes(Strict):
     """Demands by name of a class, and on all of them."""
 
@@ -204,7 +209,7 @@ class Classes(Strict):
 
     each: EachEntry | None = None
     macro: MacroEntry | None = None
-    not_as: dict[str, dict[str, PartEntry | None] | None] | None = Field(
+    not_as: NotAs | None = Field(
         None, description="Largest share of a class's images that are called another class."
     )
 

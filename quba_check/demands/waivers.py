@@ -7,12 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from quba_check.core.grade import LETTERS
-from quba_check.demands.inheritance import LocatedValue, Tree, value_of
+from quba_check.demands.document import MergedFile, value_of
 from quba_check.demands.schema import as_share
-from quba_check.errors import ThresholdError
 from quba_check.messages import listed
 from quba_check.records.verdict import DROPS, Waiver
-from quba_check.strict_yaml import dotted_path
+from quba_check.strict_yaml import Location
 
 _BOUNDS: Mapping[str, tuple[str, ...]] = {
     "at_least": ("min", "min_score", "min_grade"),
@@ -29,56 +28,51 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def waiver_of(entry: Tree) -> tuple[str, Waiver] | None:
-    """Return the bound that an entry waives, with the waiver; None without one.
+def waiver_of(file: MergedFile, location: Location) -> tuple[str, Waiver] | None:
+    """Return the waiver of an entry with the key of its bound; None without one.
 
     Args:
-        entry: bounds and settings of a demand.
+        file: the file.
+        location: bounds and settings of a demand.
 
     Raises:
         ThresholdError: the waiver is expired, applies to no bound or to several, or allows nothing that the
             bound does not allow.
     """
-    waive = entry.get("waive")
-    if not isinstance(waive, dict):
+    entry, place = file.keys(location), (*location, "waive")
+    waive = file.keys(place)
+    if not waive:
         return None
-    located = {key: item for key, item in waive.items() if isinstance(item, LocatedValue)}
-    until = located["until"]
-    document, place = until.document, until.location[:-1]
-    where = f"{document.at_key(place)}: {dotted_path(place)}"
-    limits = [key for key in _BOUNDS if key in located]
+    limits = [key for key in _BOUNDS if key in waive]
     if len(limits) != 1:
-        raise ThresholdError(
-            f"{where}: got {listed(limits) or 'no worst value'}. Allowed: at_least or at_most."
-        )
-    limit = as_share(located[limits[0]].value)
-    bounds = [
-        key for key in _BOUNDS[limits[0]] if key in entry and (key == "min_grade") == (limit in LETTERS)
-    ]
-    if len(bounds) != 1:
-        raise ThresholdError(
-            f"{where}: {limits[0]} {limit} applies to {listed(bounds) or 'no demand'}. Allowed: next to one "
-            f"bound of {listed(_BOUNDS[limits[0]])}{_SEVERAL if bounds else ''}."
-        )
-    threshold = value_of(entry, bounds[0])
+        got = listed(limits) or "no worst value"
+        raise file.error(place, got=got, allowed="at_least or at_most")
+    limit, bounds = as_share(value_of(waive, limits[0])), _BOUNDS[limits[0]]
+    waived = [key for key in bounds if key in entry and (key == "min_grade") == (limit in LETTERS)]
+    if len(waived) != 1:
+        text = f"{limits[0]} {limit} applies to {listed(waived) or 'no demand'}"
+        allowed = f"next to one bound of {listed(bounds)}{_SEVERAL if waived else ''}"
+        raise file.error(place, text, allowed=allowed)
+    threshold = value_of(entry, waived[0])
     if not _is_looser(limit, threshold, limits[0]):
-        raise ThresholdError(
-            f"{where}: {limits[0]} {limit} allows nothing that the bound {threshold} does not allow. "
-            "Allowed: a worse value."
-        )
+        text = f"{limits[0]} {limit} allows nothing that the bound {threshold} does not allow"
+        raise file.error(place, text, allowed="a worse value")
     if value_of(entry, "tier") not in (None, "block"):
-        raise ThresholdError(
-            f"{where}: the tier of the demand does not block. Allowed: a demand that blocks."
-        )
-    waiver = Waiver(until=until.value, by=located["by"].value, reason=located["reason"].value, limit=limit)
+        raise file.error(place, "the tier of the demand does not block", allowed="a demand that blocks")
+    until, by, reason = (value_of(waive, key) for key in ("until", "by", "reason"))
+    waiver = Waiver(until=until, by=by, reason=reason, limit=limit)
     first, last = today(), today() + LONGEST
     if not first <= waiver.until <= last:
         problem = "has expired" if waiver.until < first else "ends in more than a year"
-        raise ThresholdError(
-            f"{document.at(until.location)}: {dotted_path(until.location)}: the waiver {problem}, got "
-            f"{waiver.until}. Allowed: {first} to {last}. Meet the demand, or decide again."
+        raise file.error(
+            (*place, "until"),
+            f"the waiver {problem}",
+            is_on_key=False,
+            got=str(waiver.until),
+            allowed=f"{first} to {last}",
+            hint="Meet the demand, or decide again.",
         )
-    return bounds[0], waiver
+    return waived[0], waiver
 
 
 def _is_looser(limit: Any, threshold: Any, key: str) -> bool:

@@ -8,9 +8,18 @@ import pkgutil
 from quba_check.dimensions._groups import measure_dimension
 from quba_check.dimensions._ratios import share
 from quba_check.dimensions._registry import Registry, dimension, registry
+from quba_check.dimensions._requested import worst_quantity
 from quba_check.dimensions._slices import measure_slices
 
-__all__ = ["Registry", "dimension", "measure_dimension", "measure_slices", "registry", "share"]
+__all__ = [
+    "Registry",
+    "dimension",
+    "measure_dimension",
+    "measure_slices",
+    "registry",
+    "share",
+    "worst_quantity",
+]
 
 for _module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
     if not _module.name.startswith("_"):

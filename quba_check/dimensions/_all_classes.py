@@ -9,26 +9,26 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Quantity, Table
-from quba_check.core.requests import EACH, ClassRequest
+from quba_check.core.request import EACH, Request
 from quba_check.dimensions._one_class import counted
-from quba_check.dimensions._set_rows import SetRows
+from quba_check.dimensions._requested import worst_quantity
+from quba_check.dimensions._rows import Rows
 from quba_check.errors import UnmeasurableError
 from quba_check.messages import listed
 from quba_check.metrics.class_metrics import ClassCounts, OfEachClass, class_counts, f1_limits, macro_mean
 from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
 from quba_check.stats.estimate import Influences, Sample
 from quba_check.stats.image_intervals import additive_limits
-from quba_check.stats.intervals import Limits, Scores, share_limits, smallest_limits
+from quba_check.stats.intervals import Limits, Scores, share_limits
 
 NAMED = 10
 """Largest number of classes named in a message."""
 
 
 def quantity_of_all(
-    request: ClassRequest, rows: SetRows, suite: SuiteFacts
+    request: Request, rows: Rows, suite: SuiteFacts
 ) -> tuple[Quantity, dict[str, Table], list[str]]:
     """Return a number of all classes, the table behind it, and notes.
 
@@ -70,7 +70,7 @@ class EachClass:
     _limits: dict[tuple[int, int, bytes], Limits] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, metric: OfEachClass, rows: SetRows, classes: int) -> EachClass:
+    def of(cls, metric: OfEachClass, rows: Rows, classes: int) -> EachClass:
         """Return the number of each class on the rows of a set."""
         counts = class_counts(metric, rows.label, rows.predicted, classes)
         effects, group = [], rows.group
@@ -101,15 +101,15 @@ class EachClass:
             self._limits[key] = limits_of(hits, n, z)
         return self._limits[key]
 
-    def worst(self, rows: SetRows) -> Quantity:
+    def worst(self, rows: Rows) -> Quantity:
         """Return the number of the worst class, with limits that hold for all simultaneously."""
-        value, n, shown = float(self.values.min()), len(rows.label), len(rows.tables[0])
+        n, shown = len(rows.label), len(rows.tables[0])
         groups = None
         if rows.declared_group is not None:
             counted = [effect.count for effect, n in zip(self.effects, self.counts.n, strict=True) if n]
             groups = min(counted, default=0)
-        curve = None
+        limits = None
         if groups is None or groups >= LEAST_GROUPS:
-            numbers = [partial(self.limits, k) for k in range(len(self.counts.n))]
-            curve = bounded_curve(smallest_limits(numbers, np.array(SCORES)), 0.0, 1.0)
-        return Quantity(value, "fraction", n, curve, images=shown if shown < n else None, groups=groups)
+            limits = [partial(self.limits, k) for k in range(len(self.counts.n))]
+        like = Quantity(0.0, "fraction", n, images=shown if shown < n else None, groups=groups)
+        return worst_quantity(self.values.tolist(), limits, like, room=(0.0, 1.0))

@@ -14,7 +14,7 @@ from quba_check.core.measurement import Cell, Table
 from quba_check.core.predictions import Predictions, never_predicted
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._all_classes import EachClass
-from quba_check.dimensions._set_rows import SetRows
+from quba_check.dimensions._rows import Rows
 from quba_check.messages import listed
 from quba_check.metrics.class_metrics import class_counts
 from quba_check.stats.clusters import LEAST_GROUPS
@@ -59,7 +59,7 @@ def class_table(clean: Predictions, suite: SuiteFacts) -> Table:
 
     Cells of undefined numbers are empty.
     """
-    classes, rows = suite.class_count, SetRows((clean,), CLEAN)
+    classes, rows = suite.class_count, Rows((clean,), CLEAN)
     names, images = table_class_names(suite.class_names, classes), _counts(rows.label, classes).tolist()
     recalls, precisions = (_rates(EachClass.of(name, rows, classes)) for name in ("recall", "precision"))
     f1 = class_counts("f1", rows.label, rows.predicted, classes)

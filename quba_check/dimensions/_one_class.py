@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 
 from quba_check.core.measurement import Quantity, Table
-from quba_check.core.requests import ClassMetric, ClassRequest
+from quba_check.core.request import Request
 from quba_check.core.view import CLEAN_SET
-from quba_check.dimensions._set_rows import SetRows
+from quba_check.dimensions._rows import Rows
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.class_metrics import (
     Mask,
@@ -30,7 +30,7 @@ _LACKING = {"specificity": "of another class than", "precision": "called", "npv"
 """The images without which a number is unmeasurable; for other numbers those of the class."""
 
 
-def threshold_of(request: ClassRequest, rows_of: Callable[[str], SetRows]) -> float | None:
+def threshold_of(request: Request, rows_of: Callable[[str], Rows]) -> float | None:
     """Return the threshold of a request; None for the most probable class.
 
     Args:
@@ -60,21 +60,19 @@ def threshold_of(request: ClassRequest, rows_of: Callable[[str], SetRows]) -> fl
     return threshold
 
 
-def _no_image(
-    request: ClassRequest, set_name: str, metric: ClassMetric, *, lacks_data: bool = True
-) -> UnmeasurableError:
+def _no_image(request: Request, set_name: str, metric: str, *, lacks_data: bool = True) -> UnmeasurableError:
     reason = f"no image of the set {set_name} is {_LACKING.get(metric, 'of')} {request.target}"
     return UnmeasurableError(reason, missing_data=lacks_data)
 
 
-def _check_both_sides(is_of: Mask, request: ClassRequest) -> None:
+def _check_both_sides(is_of: Mask, request: Request) -> None:
     if not is_of.any():
         raise _no_image(request, request.set, "recall")
     if is_of.all():
         raise _no_image(request, request.set, "specificity")
 
 
-def _masks(request: ClassRequest, rows: SetRows, threshold: float | None) -> tuple[Mask, Mask]:
+def _masks(request: Request, rows: Rows, threshold: float | None) -> tuple[Mask, Mask]:
     """Return the rows of the class, and those that are called so."""
     is_of = rows.is_of(request.classes)
     if threshold is None:
@@ -82,7 +80,7 @@ def _masks(request: ClassRequest, rows: SetRows, threshold: float | None) -> tup
     return is_of, rows.scores(request.classes) >= np.float32(threshold)
 
 
-def selected_rows(request: ClassRequest, rows: SetRows, threshold: float | None) -> tuple[Mask, Mask]:
+def selected_rows(request: Request, rows: Rows, threshold: float | None) -> tuple[Mask, Mask]:
     """Return the rows that count for a share, and the hits among them."""
     is_of, is_called = _masks(request, rows, threshold)
     if request.metric == "confusion":
@@ -90,7 +88,7 @@ def selected_rows(request: ClassRequest, rows: SetRows, threshold: float | None)
     return counted(request.metric, is_of, is_called)
 
 
-def counted(metric: ClassMetric, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask]:
+def counted(metric: str, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask]:
     """Return the rows behind a share of a class, and the hits among them.
 
     Args:
@@ -111,7 +109,7 @@ def counted(metric: ClassMetric, is_of: Mask, is_called: Mask) -> tuple[Mask, Ma
             return is_of, is_called
 
 
-def class_quantity(request: ClassRequest, rows: SetRows, threshold: float | None) -> Quantity:
+def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Quantity:
     """Return a number of a class.
 
     Raises:
@@ -142,7 +140,7 @@ def class_quantity(request: ClassRequest, rows: SetRows, threshold: float | None
     return rows.quantity(share, limits, selected.astype(np.int8))
 
 
-def _restated(request: ClassRequest, rows: SetRows, threshold: float | None) -> Quantity:
+def _restated(request: Request, rows: Rows, threshold: float | None) -> Quantity:
     """Return precision or npv for a stated prevalence.
 
     Raises:
@@ -171,16 +169,14 @@ def _share(selected: Mask, hits: Mask) -> Estimate:
     return replace(share, value=int(np.count_nonzero(hits & selected)) / int(np.count_nonzero(selected)))
 
 
-def recall_and_specificity(
-    request: ClassRequest, rows: SetRows, threshold: float
-) -> tuple[float | str, float | str]:
+def recall_and_specificity(request: Request, rows: Rows, threshold: float) -> tuple[float | str, float | str]:
     """Return both numbers at a threshold; empty text without images."""
     is_of, is_called = _masks(request, rows, threshold)
     recall = float(is_called[is_of].mean()) if is_of.any() else ""
     return recall, float(1 - is_called[~is_of].mean()) if not is_of.all() else ""
 
 
-def roc_table(request: ClassRequest, rows: SetRows) -> dict[str, Table]:
+def roc_table(request: Request, rows: Rows) -> dict[str, Table]:
     """Return the ROC curve of a request's classes; empty without others or without them."""
     is_of = rows.is_of(request.classes)
     if is_of.all() or not is_of.any():

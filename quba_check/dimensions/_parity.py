@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, curve_of
-from quba_check.core.dimension import Better, Part
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Quantity, Table
-from quba_check.core.requests import ParityMetric
-from quba_check.dimensions._set_rows import SetRows
+from quba_check.core.request import PARITY_NUMBERS
+from quba_check.dimensions._rows import Rows
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.parity import QUANTILE, FlipKind, Mask, flip_masks, probability_changes, quantile
 from quba_check.stats.estimate import Estimate
@@ -30,17 +29,6 @@ SHOWN = 100
 """Largest number of rows of a table: of changed answers, and of images."""
 _BINS = (0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Ends of the intervals of probability changes."""
-_METRICS: dict[ParityMetric, tuple[Better, str]] = {
-    "agreement": ("high", "share of equal answers"),
-    "negative_flips": ("low", "share of images that only the reference classifies correctly"),
-    "probability_change": ("low", f"{100 * QUANTILE:g}th percentile of the largest change of a probability"),
-}
-
-
-def parity_part(name: str, metric: ParityMetric) -> Part:
-    """Return a number of two models' answers as a part of a dimension."""
-    better, title = _METRICS[metric]
-    return Part(name, "fraction", better, title)
 
 
 @dataclass(frozen=True)
@@ -52,8 +40,8 @@ class AnswerPairs:
         reference: rows of the reference.
     """
 
-    judged: SetRows
-    reference: SetRows
+    judged: Rows
+    reference: Rows
 
     def __post_init__(self) -> None:
         if not self.judged.shows_same_images(self.reference):
@@ -92,7 +80,7 @@ class AnswerPairs:
             return None
         return np.concatenate([probability_changes(*pair) for pair in known])
 
-    def quantity(self, metric: ParityMetric) -> Quantity:
+    def quantity(self, metric: str) -> Quantity:
         """Return a number; the same outputs in every bit give an exact one.
 
         Raises:
@@ -167,7 +155,7 @@ class AnswerPairs:
     def _histogram(changes: NDArray[np.float32]) -> Table:
         counts, _ = np.histogram(changes, _BINS)
         rows = zip(_BINS[:-1], _BINS[1:], counts.tolist(), strict=True)
-        title = _METRICS["probability_change"][1]
+        title = PARITY_NUMBERS["probability_change"].title
         return Table(("from", "to", "images"), tuple(rows), f"{title}: {quantile(changes):.3g}")
 
     def _image_table(self, names: Sequence[str]) -> Table:

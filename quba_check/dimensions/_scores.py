@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.predictions import Predictions
-from quba_check.core.requests import AnswerScore
+from quba_check.core.request import AnswerScore
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.confidence_scores import energy, margin, max_logit, max_probability
 

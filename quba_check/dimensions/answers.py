@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import astuple, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import ConfidenceCurve, curve_of
-from quba_check.core.dimension import Part
-from quba_check.core.facts import Facts, SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity, SidesOfSets, Table, Unmeasurable
+from quba_check.core.facts import Facts
+from quba_check.core.measurement import Measurement, Quantity, SidesOfSets, Table
 from quba_check.core.predictions import Predictions, Tables
-from quba_check.core.requests import AnswerMetric, AnswerRequest, AnswerScore
+from quba_check.core.request import MOST_PROBABLE, AnswerScore, OperatingPoint, Request
 from quba_check.core.view import CLEAN
 from quba_check.dimensions._ratios import accuracy_on, additive_quantity, share
 from quba_check.dimensions._registry import dimension
+from quba_check.dimensions._requested import requested_parts, with_requests
 from quba_check.dimensions._scores import image_scores
-from quba_check.errors import UnmeasurableError
+from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.selective import Guarantee, aurc, guaranteed_threshold, least_answered, risk_coverage
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import share_limits
@@ -26,23 +27,8 @@ from quba_check.stats.intervals import share_limits
 POINTS = 100
 """Largest number of points of the risk-coverage curve in a record."""
 REMEDY = "state a probability or a margin under 'answers.at'"
-_TITLES: dict[AnswerMetric, str] = {
-    "share": "share of images that are answered",
-    "accuracy": "accuracy of the answered images",
-    "aurc": "area under the risk-coverage curve",
-}
 ImageScores = NDArray[np.float64]
-
-
-def _requests(suite: SuiteFacts) -> tuple[AnswerRequest, ...]:
-    return tuple(request for request in suite.requests if isinstance(request, AnswerRequest))
-
-
-def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
-    return tuple(
-        Part(request.name, "fraction", "low" if request.metric == "aurc" else "high", _TITLES[request.metric])
-        for request in _requests(suite)
-    )
+OperatingRule = tuple[AnswerScore, OperatingPoint]
 
 
 @dimension(
@@ -52,7 +38,7 @@ def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     better="low",
     source="AURC: Geifman, Uziel and El-Yaniv, ICLR 2019; thresholds: Angelopoulos et al., arXiv 2110.01052",
     views=(CLEAN,),
-    parts=_parts,
+    parts=partial(requested_parts, "answers"),
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
     """Area under the risk-coverage curve of the largest probability; lower is better.
@@ -64,25 +50,19 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     """
     accuracy_on(predictions, CLEAN)  # raises the reason of an empty set
     clean = predictions[CLEAN]
-    parts: dict[str, Quantity] = {}
-    unmeasured: dict[str, Unmeasurable] = {}
-    found: dict[AnswerRequest, Guarantee] = {}
-    for request in _requests(facts.suite):
-        try:
-            parts[request.name] = _quantity(request, clean, facts, found)
-        except UnmeasurableError as error:
-            unmeasured[request.name] = Unmeasurable("answers", error.reason, error.missing_data)
+    found: dict[OperatingRule, Guarantee] = {}
+    whole = Measurement.of("answers", _area(clean, _scores(clean, MOST_PROBABLE)))
+    measured = with_requests(whole, facts.suite, lambda request: _quantity(request, clean, facts, found))
     tables = {"risk_coverage": _curve(clean)}
     if any(one.threshold is not None for one in found.values()):
         tables["thresholds"] = _thresholds(found)
-    notes = tuple(_note(rule, one, clean) for rule, one in found.items())
-    whole = _area(clean, _scores(clean, "max_probability"))
-    measurement = Measurement.of("answers", whole, parts=parts, notes=notes, tables=tables)
-    return replace(measurement, unsliced=unmeasured)
+    return replace(
+        measured, notes=tuple(_note(*rule, one, clean) for rule, one in found.items()), tables=tables
+    )
 
 
 def _quantity(
-    request: AnswerRequest, clean: Predictions, facts: Facts, found: dict[AnswerRequest, Guarantee]
+    request: Request, clean: Predictions, facts: Facts, found: dict[OperatingRule, Guarantee]
 ) -> Quantity:
     """Return a requested number; thresholds that are searched for it are added to `found`.
 
@@ -92,11 +72,14 @@ def _quantity(
     scores = _scores(clean, request.score, facts.model.outputs)
     if request.metric == "aurc":
         return _area(clean, scores)
-    threshold = request.threshold
-    if request.error is not None:
-        rule = replace(request, metric="share")
+    at = request.at
+    if at is None:
+        raise InvariantError(f"answers.{request.name}: it has no rule of answering")
+    threshold: float | None = at.level
+    if at.confidence is not None:
+        rule = request.score, at
         if rule not in found:
-            bounds = {"error": request.error, "confidence": request.confidence}
+            bounds = {"error": at.level, "confidence": at.confidence}
             found[rule] = guaranteed_threshold(scores, clean.correct, **bounds, groups=clean.group)
         threshold = found[rule].threshold
     answered = np.zeros(len(clean), bool) if threshold is None else _is_answered(scores, threshold)
@@ -132,7 +115,7 @@ def _is_answered(scores: ImageScores, threshold: float) -> NDArray[np.bool_]:
 
 def _curve(clean: Predictions) -> Table:
     """Return points of the risk-coverage curve at about equal distances of the share."""
-    curve, n = risk_coverage(_scores(clean, "max_probability"), clean.correct), len(clean)
+    curve, n = risk_coverage(_scores(clean, MOST_PROBABLE), clean.correct), len(clean)
     wanted = np.linspace(1, n, min(n, POINTS))
     rows = np.unique(np.searchsorted(curve.answered, np.floor(wanted)))
     columns = (curve.threshold[rows], curve.answered[rows] / n, (curve.wrong / curve.answered)[rows])
@@ -140,25 +123,29 @@ def _curve(clean: Predictions) -> Table:
     return Table(("threshold", "share", "error"), tuple(points), "score: max_probability")
 
 
-def _thresholds(found: Mapping[AnswerRequest, Guarantee]) -> Table:
-    rows = [(rule.score, *astuple(one), rule.error, rule.confidence) for rule, one in found.items()]
+def _thresholds(found: Mapping[OperatingRule, Guarantee]) -> Table:
+    rows = [
+        (score, *astuple(one), at.level, at.confidence or 0.0)
+        for (score, at), one in found.items()
+        if one.threshold is not None
+    ]
     columns = ("score", "threshold", "answered", "wrong", "error", "confidence")
-    return Table(columns, tuple(row for row in rows if row[1] is not None))
+    return Table(columns, tuple(rows))
 
 
-def _note(rule: AnswerRequest, found: Guarantee, clean: Predictions) -> str:
-    error, n = rule.error or 0.0, len(clean)
+def _note(score: AnswerScore, at: OperatingPoint, found: Guarantee, clean: Predictions) -> str:
+    error, confidence_level, n = at.level, at.confidence or 0.0, len(clean)
     guarantee = f"at most {100 * error:g} % of the answers to new images are wrong"
-    confidence = f"with {100 * rule.confidence:g} % confidence"
+    confidence = f"with {100 * confidence_level:g} % confidence"
     if found.threshold is None:
-        least, unit, images = least_answered(error, rule.confidence), "answers", f"{n:,} images"
+        least, unit, images = least_answered(error, confidence_level), "answers", f"{n:,} images"
         if clean.group is not None:
             unit, images = "groups of answers", f"{len(np.unique(clean.group)):,} groups"
         return (
-            f"no threshold of {rule.score} shows {confidence} that {guarantee}: "
+            f"no threshold of {score} shows {confidence} that {guarantee}: "
             f"that takes at least {least:,} {unit} without an error, and the set has {images}"
         )
     return (
-        f"answer if {rule.score} >= {found.threshold:.9g} ({found.answered:,} of {n:,} images, "
+        f"answer if {score} >= {found.threshold:.9g} ({found.answered:,} of {n:,} images, "
         f"{found.wrong:,} wrong): {confidence}, {guarantee}"
     )

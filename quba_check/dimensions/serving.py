@@ -5,31 +5,24 @@ from __future__ import annotations
 from functools import partial
 
 from quba_check.core.confidence import curve_of
-from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions, Tables
-from quba_check.core.requests import ServingRequest
+from quba_check.core.request import Request
 from quba_check.core.view import CLEAN, View
-from quba_check.dimensions._parity import AnswerPairs, parity_part
+from quba_check.dimensions._parity import AnswerPairs
 from quba_check.dimensions._ratios import accuracy_on, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._set_rows import SetRows
+from quba_check.dimensions._requested import requested_parts, requests_of, with_requests
+from quba_check.dimensions._rows import Rows
 from quba_check.errors import UnmeasurableError
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits
 
-DIFFERENCE = "difference"
-"""Unit of a loss of accuracy, which is negative for a gain."""
-
-
-def _requests(suite: SuiteFacts) -> tuple[ServingRequest, ...]:
-    return tuple(request for request in suite.requests if isinstance(request, ServingRequest))
-
 
 def _pipelines(suite: SuiteFacts) -> tuple[str, ...]:
     """Return the demanded pipelines, or all of the suite if none is demanded."""
-    names = dict.fromkeys(request.pipeline for request in _requests(suite)) or suite.serving
+    names = dict.fromkeys(request.pipeline for request in requests_of("serving", suite)) or suite.serving
     return tuple(name for name in names if name in suite.serving)
 
 
@@ -51,14 +44,6 @@ def _views(suite: SuiteFacts) -> tuple[View, ...]:
     return (CLEAN, *map(_view, names), *steps) if names else ()
 
 
-def _part(request: ServingRequest) -> Part:
-    if request.metric == "accuracy":
-        return Part(request.name, "fraction", "high", "accuracy behind the pipeline")
-    if request.metric == "accuracy_drop":
-        return Part(request.name, DIFFERENCE, "low", "accuracy lost to the pipeline")
-    return parity_part(request.name, request.metric)
-
-
 def _check_suite(suite: SuiteFacts, _labels: object) -> None:
     if not _pipelines(suite):
         raise UnmeasurableError("the manifest declares no pipeline under 'serving'", missing_data=True)
@@ -71,7 +56,7 @@ def _check_suite(suite: SuiteFacts, _labels: object) -> None:
     better="high",
     source="negative flips: Yan et al., CVPR 2021",
     views=_views,
-    parts=lambda suite: tuple(map(_part, _requests(suite))),
+    parts=partial(requested_parts, "serving"),
     check_suite=_check_suite,
 )
 def measure(predictions: Tables, facts: Facts) -> Measurement:
@@ -86,7 +71,6 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     accuracy_on(predictions, CLEAN)  # raises the reason of an empty set
     suite, own = facts.suite, predictions[CLEAN]
     pairs = {name: _pairs(own, predictions[_view(name)]) for name in _pipelines(suite)}
-    parts = {request.name: _quantity(request, pairs[request.pipeline]) for request in _requests(suite)}
     whole = min((one.quantity("agreement") for one in pairs.values()), key=lambda one: one.value)
     rows = [
         (name, step, int(changed.sum()), float(changed.mean()))
@@ -102,14 +86,15 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         for name, one in pairs.items()
         if one.is_same
     )
-    return Measurement.of("serving", whole, parts=parts, notes=notes, tables=tables)
+    measured = Measurement.of("serving", whole, notes=notes, tables=tables)
+    return with_requests(measured, suite, lambda request: _quantity(request, pairs[request.pipeline]))
 
 
 def _pairs(own: Predictions, served: Predictions) -> AnswerPairs:
-    return AnswerPairs(SetRows((served,), CLEAN), SetRows((own,), CLEAN))
+    return AnswerPairs(Rows((served,), CLEAN), Rows((own,), CLEAN))
 
 
-def _quantity(request: ServingRequest, pairs: AnswerPairs) -> Quantity:
+def _quantity(request: Request, pairs: AnswerPairs) -> Quantity:
     served, own = pairs.judged.correct, pairs.reference.correct
     if request.metric == "accuracy":
         return share(served, CLEAN)
@@ -117,4 +102,4 @@ def _quantity(request: ServingRequest, pairs: AnswerPairs) -> Quantity:
         return pairs.quantity(request.metric)
     drop = Estimate.mean(own, CLEAN, is_reference=True) - Estimate.mean(served, CLEAN)
     curve = curve_of(partial(additive_limits, drop), -1.0, 1.0)
-    return Quantity(drop.value, DIFFERENCE, len(own), curve, influences=drop.influences)
+    return Quantity(drop.value, request.number.unit, len(own), curve, influences=drop.influences)

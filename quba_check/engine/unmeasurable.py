@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from quba_check.core.dimension import Dimension
 from quba_check.core.measurement import Unmeasurable
-from quba_check.core.requests import Request
+from quba_check.core.request import Request
 from quba_check.errors import UnmeasurableError
 from quba_check.suites.suite import Suite
 

@@ -15,7 +15,6 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.requests import ServingRequest
 from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
@@ -248,10 +247,10 @@ class GateSession:
             ModelError: one of them cannot be used.
         """
         for planned in self._selected:
-            if isinstance(request := planned.demand.request, ServingRequest):
+            if pipeline := planned.demand.request.pipeline:
                 from quba_check.models.preprocessing.serving import with_version
 
-                with_version(self.suite.facts.serving[request.pipeline])
+                with_version(self.suite.facts.serving[pipeline])
 
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
         """Return the evaluation of a model, loaded and planned at the first call.
@@ -381,11 +380,7 @@ class GateSession:
     ) -> None:
         names = dict.fromkeys(name for planned in demands for name in self.dimensions_of(planned))
         names |= dict.fromkeys(others)
-        sliced: dict[str, bool] = {}
-        for demand in (planned.demand for planned in demands if planned.demand.slices):
-            sliced[demand.dimension] = demand.is_on_gap or sliced.get(demand.dimension, False)
-        requests = (planned.demand.request for planned in demands)
-        evaluation.plan(names, sliced, filter(None, requests))
+        evaluation.plan(names, [planned.demand.request for planned in demands])
 
     def _labelled(self, key: tuple[str, ProtocolName]) -> Progress:
         """Return the callback of an evaluation; with several, names begin with model and protocol."""

@@ -223,9 +223,7 @@ def class_scores(probabilities: NDArray[np.float32], classes: tuple[int, ...]) -
     return total.astype(np.float32)
 
 
-def threshold_at(
-    rule: Literal["specificity", "recall"], level: float, scores: NDArray[np.float32], is_of: Mask
-) -> float | None:
+def threshold_at(rule: str, level: float, scores: NDArray[np.float32], is_of: Mask) -> float | None:
     """Return the threshold with at least a specificity or recall, on given images.
 
     An image is called the class if its score is at least the threshold.

@@ -8,7 +8,7 @@ from functools import partial
 from statistics import median
 from typing import TypeVar
 
-from quba_check.core.measurement import SLICES
+from quba_check.core.request import SLICES
 from quba_check.page import tables
 from quba_check.page.columns import Column
 from quba_check.page.figure import MOST_ROWS, Curve, Figure, Marked, bars, curves_chart, heatmap, matrix

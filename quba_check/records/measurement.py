@@ -24,7 +24,8 @@ from pydantic_core import PydanticCustomError
 from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.measurement import MASKED, SLICES, Measurement, Outcome, Quantity, Table, Unmeasurable
+from quba_check.core.measurement import MASKED, Measurement, Outcome, Quantity, Table, Unmeasurable
+from quba_check.core.request import SLICES
 from quba_check.errors import DimensionError
 from quba_check.messages import printable, printable_lines
 

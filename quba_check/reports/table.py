@@ -9,8 +9,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.core.measurement import SLICES
-from quba_check.demands.requests import SECTIONS
+from quba_check.core.request import NUMBERS, SLICES
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
@@ -23,7 +22,7 @@ NOISE = "~"
 DEMAND, WORST_PART = "demand", "worst part"
 NAME = "dimension"
 HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
-_OTHER_PARTS = {*UNIT_SIGNS, *SECTIONS}
+_OTHER_PARTS = {*UNIT_SIGNS, *NUMBERS}
 """Units and dimensions whose parts measure something else than the dimension."""
 Cell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
@@ -131,7 +130,7 @@ def _rows(record: Record) -> Iterator[list[Text]]:
 
 def _is_asked_for(verdict: VerdictRow) -> bool:
     """Return True for a part that exists only because a demand asks for it."""
-    return verdict.dimension in SECTIONS or str(verdict.part).startswith(SLICES)
+    return verdict.dimension in NUMBERS or str(verdict.part).startswith(SLICES)
 
 
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:

@@ -2,7 +2,7 @@
 
 from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
 from quba_check.strict_yaml.reading import read_yaml
-from quba_check.strict_yaml.schema import SchemaVersion, Strict, schema_problems, validate
+from quba_check.strict_yaml.schema import SchemaVersion, Strict, schema_problems, typed, validate
 
 __all__ = [
     "Document",
@@ -13,5 +13,6 @@ __all__ = [
     "dotted_path",
     "read_yaml",
     "schema_problems",
+    "typed",
     "validate",
 ]

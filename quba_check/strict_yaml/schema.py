@@ -66,7 +66,7 @@ def validate(document: Document, model: type[Model]) -> Model:
         UserError: of the document's class, for the first error in the file.
     """
     try:
-        return _validated(document, model)
+        return typed(document.data, model)
     except ValidationError as problem:
         raise document.error(next(iter(_problems(document, model, problem).values()))) from None
 
@@ -77,15 +77,20 @@ def schema_problems(document: Document, model: type[BaseModel]) -> dict[Location
     The first one is that of `validate`; without any, it raises no error.
     """
     try:
-        _validated(document, model)
+        typed(document.data, model)
     except ValidationError as problem:
         return _problems(document, model, problem)
     return {}
 
 
-def _validated(document: Document, model: type[Model]) -> Model:
+def typed(data: dict[str, Any], model: type[Model]) -> Model:
+    """Return the content of a document as an instance of a pydantic model.
+
+    Raises:
+        ValidationError: the model does not allow it.
+    """
     # Through JSON, because pydantic's strict mode accepts a list for a tuple only there.
-    return model.model_validate_json(json.dumps(document.data), strict=True)
+    return model.model_validate_json(json.dumps(data), strict=True)
 
 
 def _problems(document: Document, model: type[BaseModel], problem: ValidationError) -> dict[Location, str]:

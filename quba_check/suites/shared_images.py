@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.requests import ClassRequest, Request
+from quba_check.core.request import Request
 from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
 from quba_check.errors import SuiteError
 from quba_check.storage.file_digests import ContentDigests
@@ -38,8 +38,8 @@ def check_sets_differ(suite: Suite, views: Iterable[View], requests: Iterable[Re
     rule = "an unknown image must be in one set"
     pairs = [(*pair, rule) for pair in combinations([*unknown, View(CLEAN_SET)], 2)]
     for request in requests:
-        if isinstance(request, ClassRequest) and request.at is not None and request.at.chosen_on:
-            names = request.at.chosen_on, request.set
+        if request.chosen_on:
+            names = request.chosen_on, request.set
             # Corruptions show clean images.
             chosen_on, judged = (View(one if one in suite.facts.shifts else CLEAN_SET) for one in names)
             rule = f"the threshold of {request.name} must be chosen on images that are not judged"

@@ -10,8 +10,8 @@ from statistics import NormalDist
 import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
+from quba_check.demands.bounds import ENDS
 from quba_check.demands.demand import Demand, Thresholds
-from quba_check.demands.validation import ENDS
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.stats.intervals import share_limits
@@ -83,7 +83,7 @@ def detectable_effects(
         accuracy = clean.value if isinstance(clean, MeasurementRow) else accuracy
     effects = []
     for demand in thresholds.demands:
-        if isinstance(demand.threshold, str) or demand.slices:
+        if isinstance(demand.threshold, str) or demand.request.slice:
             effects.append(DetectableEffect(demand, None, None, None))
             continue
         if demand.target in SHARES and not demand.needs_baseline:

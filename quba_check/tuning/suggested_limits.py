@@ -73,7 +73,7 @@ def suggest_requested_limits(
     """
     limits: dict[Location, SuggestedLimit] = {}
     for demand in thresholds.demands:
-        if demand.request is None or demand.needs_baseline or demand.path != thresholds.path:
+        if not demand.request.is_further_part or demand.needs_baseline or demand.path != thresholds.path:
             continue
         measured = _measured(demand.dimension, records)
         parts = {name: row.parts.get(demand.request.name) for name, row in measured.items()}

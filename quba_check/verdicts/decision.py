@@ -102,9 +102,11 @@ def _judge_by_point(demand: Demand, evidence: Judged) -> Verdict:
 
 def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
     if isinstance(evidence, Drop) and (evidence.n or 0) < demand.min_images:
-        reason = f"{demand.slices} has {evidence.n or 0:,} images. Allowed: at least {demand.min_images:,}"
+        reason = (
+            f"{demand.request.slice} has {evidence.n or 0:,} images. Allowed: at least {demand.min_images:,}"
+        )
         evidence = Unmeasurable(demand.dimension, f"{reason} (min_images)", missing_data=True)
-    if demand.slices and isinstance(evidence, Measurement):
+    if demand.request.slice and isinstance(evidence, Measurement):
         evidence = with_slices(demand, evidence)
     if isinstance(evidence, Drop):
         return _judge_number(demand, evidence, evidence.value, evidence)
@@ -115,7 +117,7 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
         return Verdict(demand, "skipped" if skips else "unmeasurable", evidence, reason=evidence.reason)
     if isinstance(evidence, Grade):
         return _judge_grade(demand, evidence)
-    if not demand.slices and (missing := evidence.unsliced.get(demand.part or "")) is not None:
+    if not demand.request.slice and (missing := evidence.unsliced.get(demand.part or "")) is not None:
         return _judge_by_value(demand, missing)
     quantity = evidence.quantity(demand.part)
     if quantity is None:

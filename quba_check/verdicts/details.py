@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quba_check.core.measurement import Cell, Measurement, Table
-from quba_check.core.requests import ClassRequest, ParityRequest, ServingRequest
 from quba_check.core.view import CLEAN_SET
 from quba_check.demands import Demand
 from quba_check.messages import listed
@@ -34,11 +33,9 @@ def class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
 
 def step_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
     """Yield the number of answers that each step of a serving pipeline alone changes."""
-    request, table = verdict.demand.request, measurement.tables.get("steps")
-    if not isinstance(request, ServingRequest) or table is None:
-        return
-    counts = [f"{step} {images:,}" for name, step, images, _ in table.rows if name == request.pipeline]
-    if counts:
+    pipeline, table = verdict.demand.request.pipeline, measurement.tables.get("steps")
+    rows = () if table is None else table.rows
+    if counts := [f"{step} {images:,}" for name, step, images, _ in rows if name == pipeline]:
         yield f"answers that one step alone changes, of {measurement.n:,}: {', '.join(counts)}"
 
 
@@ -46,8 +43,8 @@ def parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
     """Yield the classes and images with changed answers to clean images."""
     request = verdict.demand.request
     classes, images = (measurement.tables.get(name) for name in ("flips_by_class", "flipped_images"))
-    is_clean = isinstance(request, ParityRequest) and request.set == CLEAN_SET
-    if not is_clean or verdict.demand.slices or classes is None or images is None:
+    is_clean = request.dimension == "parity" and request.is_further_part and request.set == CLEAN_SET
+    if not is_clean or classes is None or images is None:
         return
     is_lost = verdict.demand.part == "negative_flips"
     end = 3 if is_lost else None  # the columns are class, images, lost, gained and wrong to wrong
@@ -66,9 +63,9 @@ def parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
 def is_on_demand(note: str, demand: Demand) -> bool:
     """Return True unless a note is on other classes than those of a demand."""
     request = demand.request
-    if isinstance(request, ServingRequest):
+    if request.pipeline:
         return note.partition(": ")[0] == request.pipeline
-    if not isinstance(request, ClassRequest):
+    if not request.target:
         return True
     return note.partition(": ")[0] in (request.name, f"{request.target}{request.conditions}")
 
@@ -77,7 +74,7 @@ def temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str]
     """Yield the temperature that calibration_error advises for a value, or the reason for none."""
     demand = verdict.demand
     advice, held_out = (evidence.tables.get(table) for table in ("temperature", "held_out"))
-    if advice is None or demand.slices or evidence.dimension != "calibration_error":
+    if advice is None or demand.request.slice or evidence.dimension != "calibration_error":
         return
     if held_out is None:
         yield f"no temperature is advised: {advice.note}"
@@ -110,10 +107,10 @@ def _worst_classes(table: Table, least: float) -> str:
 def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
     """Return the largest confusions behind a value, such as `shirt as coat 31 (of 120)`."""
     table, request = measurement.tables.get("confusions"), demand.request
-    if table is None or table.columns != _CONFUSIONS or demand.slices:
+    if table is None or table.columns != _CONFUSIONS or request.slice:
         return []
     rows = list(table.rows)
-    if isinstance(request, ClassRequest):
+    if request.target:
         plain = f"{request.target}.{request.metric}"  # of the most probable class, on clean images
         if request.set != CLEAN_SET or request.name != plain:
             return []

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
+from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
-from quba_check.core.requests import EACH, ClassRequest
+from quba_check.core.request import EACH, Better
 from quba_check.core.slices import column_of
 from quba_check.demands import Demand
+from quba_check.dimensions import worst_quantity
 from quba_check.messages import did_you_mean, listed
 from quba_check.number_format import format_value, interval_text
-from quba_check.stats.intervals import LimitsAt, smallest_limits
+from quba_check.stats.intervals import LimitsAt
 
 MOST_NAMED, WORST_NAMED = 10, 3
 """Largest number of slices named as too small, and as the worst ones."""
@@ -27,20 +28,20 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         demand: a demand on slices.
         measurement: the measurement of its dimension.
     """
-    name, unsliced = demand.slices, measurement.unsliced
+    name, unsliced = demand.request.slice, measurement.unsliced
     failed = (one for one in unsliced if column_of(one) == name and not unsliced[one].missing_data)
     missing = next((one for one in (column_of(name), name, *failed) if one in unsliced), None)
     if missing is not None:
         return replace(unsliced[missing], reason=f"{missing}: {unsliced[missing].reason}")
-    measured = measurement.gaps if demand.is_on_gap else measurement.slices
+    measured = measurement.gaps if demand.request.kind == "gap" else measurement.slices
     columns = dict.fromkeys(map(column_of, (*measured, *unsliced)))
     if column_of(name) not in columns:
-        what = "gaps" if demand.is_on_gap else "slices"
+        what = "gaps" if demand.request.kind == "gap" else "slices"
         text = f"this run measured no {what} of {column_of(name)}. Measured: {listed(columns) or 'none'}"
         if len(only := [one for one in measurement.slices if column_of(one) == name]) == 1:
             text = f"a gap needs two slices, and the column {name} has one: {only[0]}"
         return Unmeasurable(demand.dimension, text, missing_data=True)
-    if not demand.is_on_all_slices:
+    if not demand.request.is_on_all_slices:
         return _problem(demand, measurement) or measurement
     judged = _judged(demand, measurement)
     note = size_note(demand, measurement)
@@ -49,25 +50,26 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         return Unmeasurable(demand.dimension, f"{note}. Allowed: {allowed}", missing_data=True)
     sign = 1 if demand.better == "high" else -1
     ranked = sorted(judged, key=lambda one: sign * judged[one].value)[:WORST_NAMED]
-    heading = "largest gaps" if demand.is_on_gap else "worst slices"
+    heading = "largest gaps" if demand.request.kind == "gap" else "worst slices"
     worst = f"{heading}: {', '.join(_text(one, judged[one]) for one in ranked)}"
-    parts = {**measurement.parts, str(demand.part): _worst(judged, sign)}
+    parts = {**measurement.parts, str(demand.part): _worst(judged, demand.better)}
     return replace(measurement, parts=parts, notes=(worst, *([note] if note else []), *measurement.notes))
 
 
 def number_compared(demand: Demand, measurement: Measurement) -> int:
     """Return the number of slices or classes of which the worst is judged, else 1."""
-    if demand.is_on_all_slices:
+    if demand.request.is_on_all_slices:
         return len(_judged(demand, measurement))
     table = measurement.tables.get(demand.part or "")
-    is_each = isinstance(demand.request, ClassRequest) and demand.request.target == EACH
-    return len(table.rows) if is_each and table is not None else 1
+    return len(table.rows) if demand.request.target == EACH and table is not None else 1
 
 
 def size_note(demand: Demand, measurement: Measurement) -> str:
     """Return a note on the slices that are not judged; empty without one."""
     names = [
-        name for name in (*measurement.slices, *measurement.unsliced) if column_of(name) == demand.slices
+        name
+        for name in (*measurement.slices, *measurement.unsliced)
+        if column_of(name) == demand.request.slice
     ]
     judged = _judged(demand, measurement)
     others = [
@@ -82,7 +84,8 @@ def size_note(demand: Demand, measurement: Measurement) -> str:
 
 def _problem(demand: Demand, measurement: Measurement) -> Unmeasurable | None:
     """Return why one named slice cannot be judged, else None."""
-    name, quantity = demand.slices, measurement.slices.get(demand.slices)
+    name = demand.request.slice
+    quantity = measurement.slices.get(name)
     if quantity is None:
         same = [other for other in measurement.slices if column_of(other) == column_of(name)]
         text = f"no image is in the slice {name}. Measured: {listed(same)}.{did_you_mean(name, same)}"
@@ -95,11 +98,11 @@ def _problem(demand: Demand, measurement: Measurement) -> Unmeasurable | None:
 
 def _judged(demand: Demand, measurement: Measurement) -> dict[str, Quantity]:
     """Return the values, or gaps, of the slices of a column with enough images."""
-    values = measurement.gaps if demand.is_on_gap else measurement.slices
+    values = measurement.gaps if demand.request.kind == "gap" else measurement.slices
     return {
         name: quantity
         for name, quantity in values.items()
-        if column_of(name) == demand.slices and not _shortage(demand, quantity)
+        if column_of(name) == demand.request.slice and not _shortage(demand, quantity)
     }
 
 
@@ -123,17 +126,16 @@ def _text(name: str, quantity: Quantity) -> str:
     return f"{name} {format_value(quantity.value, quantity.unit)} ({interval}n = {n:,})"
 
 
-def _worst(judged: Mapping[str, Quantity], sign: int) -> Quantity:
-    """Return the smallest value with simultaneous limits; the largest if the sign is −1."""
-    worst, n = min(judged.values(), key=lambda one: sign * one.value), sum(map(_images, judged.values()))
-    groups = min((one.groups for one in judged.values() if one.groups is not None), default=None)
-    curves = [quantity.curve for quantity in judged.values() if quantity.curve is not None]
-    curve = None
-    if len(curves) == len(judged):
-        limits = smallest_limits([_limits_at(curve, sign) for curve in curves], np.array(SCORES))
-        curve = bounded_curve((sign * limits)[::sign])
-    return Quantity(worst.value, worst.unit, n, curve, groups=groups)
+def _worst(judged: Mapping[str, Quantity], better: Better) -> Quantity:
+    """Return the worst value with simultaneous limits."""
+    quantities, n = list(judged.values()), sum(map(_images, judged.values()))
+    groups = min((one.groups for one in quantities if one.groups is not None), default=None)
+    curves = [quantity.curve for quantity in quantities if quantity.curve is not None]
+    limits = [_limits_at(curve) for curve in curves]
+    like = Quantity(0.0, quantities[0].unit, n, groups=groups)
+    known = limits if len(limits) == len(quantities) else None
+    return worst_quantity([one.value for one in quantities], known, like, better)
 
 
-def _limits_at(curve: ConfidenceCurve, sign: int) -> LimitsAt:
-    return lambda z: sign * np.interp(sign * z, SCORES, curve.limits)
+def _limits_at(curve: ConfidenceCurve) -> LimitsAt:
+    return lambda z: np.interp(z, SCORES, curve.limits)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.pairwise import pairwise
+from support.requests import value
 from support.runs_compared import stored
 
 from quba_check.comparison.baseline import drop, run_value
@@ -50,7 +51,7 @@ def test_too_few_groups_do_not_pass_an_unpaired_drop(uncertain: Uncertain, outco
     found = drop(run, "accuracy", None, after, unit="fraction", better="high", relative=False)
     assert isinstance(found, Drop)
     assert (found.groups, found.curve) == (7, None)
-    asked = Demand("accuracy", None, "max_drop", 0.1, "block", False, "fraction", "high", "x.yaml", 1)
+    asked = Demand(value("accuracy"), "max_drop", 0.1, "block", False, "x.yaml", 1)
     assert decide(asked, found, Policy(uncertain)).outcome == outcome
 
 
@@ -92,7 +93,7 @@ def test_nothing_is_relative_to_0() -> None:
     )
 
 
-DROP = Demand("accuracy", None, "max_drop", 0.0, "block", False, "fraction", "high", "x.yaml", 3)
+DROP = Demand(value("accuracy"), "max_drop", 0.0, "block", False, "x.yaml", 3)
 
 
 @pytest.mark.parametrize(

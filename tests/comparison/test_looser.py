@@ -14,6 +14,9 @@ from quba_check.comparison.looser import looser_demands
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.verdict import VerdictRow
 
+WORST = replace(CORRUPTION, request=replace(CORRUPTION.request, slice="light", kind="worst"))
+DAY = replace(CORRUPTION, request=replace(CORRUPTION.request, slice="light=day"))
+
 
 def row(demand: Any = CORRUPTION, policy: Policy = POINT, **changed: Any) -> VerdictRow:
     return replace(demand, **changed).verdict_row("x", "not run", policy=policy)
@@ -46,18 +49,18 @@ def row(demand: Any = CORRUPTION, policy: Policy = POINT, **changed: Any) -> Ver
             "corruption_robustness[min] confidence 0.99 (was 0.95)",
         ),
         (
-            row(part="slices.light.worst", min_images=30),
-            row(part="slices.light.worst", min_images=1000, min_groups=10),
+            row(WORST, min_images=30),
+            row(WORST, min_images=1000, min_groups=10),
             "corruption_robustness.slices.light.worst[min] min_images 1,000 (was 30), min_groups 10 (was 0)",
         ),
         (
-            row(part="slices.light=day", optional=True, min_images=30),
-            row(part="slices.light=day", optional=True, min_images=31),
+            row(DAY, optional=True, min_images=30),
+            row(DAY, optional=True, min_images=31),
             "corruption_robustness.slices.light=day[min] min_images 31 (was 30)",
         ),
         (
-            row(part="slices.light=day", min_images=30),
-            row(part="slices.light=day", min_images=29),
+            row(DAY, min_images=30),
+            row(DAY, min_images=29),
             "corruption_robustness.slices.light=day[min] min_images 29 (was 30)",
         ),
         (

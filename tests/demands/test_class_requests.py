@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from support.requests import class_request, confusion
 
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.requests import EACH, MACRO, ClassRequest, OperatingPoint
+from quba_check.core.request import EACH, MACRO, OperatingPoint
 from quba_check.core.view import CORRUPTIONS
 from quba_check.demands import read_thresholds
 from quba_check.errors import ThresholdError
@@ -46,14 +47,14 @@ each: {recall: {min: 0.5}, tier: warn}
 """)
     at, together = OperatingPoint("probability", 0.3), (2, 1)
     expected = [
-        ClassRequest(EACH, (), "recall"),
-        ClassRequest("melanoma", (0,), "recall", "fog", at),
-        ClassRequest("melanoma", (0,), "recall", "fog", at),
-        ClassRequest("melanoma", (0,), "precision", "fog", at, 0.02),
-        ClassRequest("melanoma", (0,), "auroc", "fog"),
-        ClassRequest("benign|nevus", together, "f1", at=OperatingPoint("specificity", 0.9, "night")),
-        ClassRequest(MACRO, (), "f1", "night"),
-        ClassRequest("melanoma", (0,), "confusion", mistaken_for="nevus", others=(1,)),
+        class_request(EACH, (), "recall"),
+        class_request("melanoma", (0,), "recall", "fog", at),
+        class_request("melanoma", (0,), "recall", "fog", at),
+        class_request("melanoma", (0,), "precision", "fog", at, 0.02),
+        class_request("melanoma", (0,), "auroc", "fog"),
+        class_request("benign|nevus", together, "f1", at=OperatingPoint("specificity", 0.9, "night")),
+        class_request(MACRO, (), "f1", "night"),
+        confusion("melanoma", (0,), "nevus", (1,)),
     ]
     assert [demand.request for demand in demands] == expected
     assert [demand.target for demand in demands][-3:] == [
@@ -85,7 +86,7 @@ slices: {recall: {min: 0.5}}
 """,
         suite,
     )
-    assert [(demand.slices, demand.tier) for demand in demands] == [("", "block")] * 4
+    assert [(demand.request.slice, demand.tier) for demand in demands] == [("", "block")] * 4
     assert [demand.optional for demand in demands] == [False, False, False, True]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.requests import value
 from support.tuned import FACTS
 
 from quba_check.demands import Demand
@@ -89,8 +90,8 @@ def test_a_population_file_counts_by_its_bytes(tmp_path: Path) -> None:
 
 
 def test_names():
-    whole = Demand("accuracy", None, "min", 0.5, "block", False, "fraction", "high", "t.yaml", 3)
-    part = Demand("calibration_error", "ece", "max", 0.1, "warn", False, "fraction", "low", "t.yaml", 4)
+    whole = Demand(value("accuracy"), "min", 0.5, "block", False, "t.yaml", 3)
+    part = Demand(value("calibration_error", "ece", better="low"), "max", 0.1, "warn", False, "t.yaml", 4)
     assert (whole.target, whole.name, whole.source_line) == ("accuracy", "accuracy[min]", "t.yaml:3")
     assert (part.target, part.name) == ("calibration_error.ece", "calibration_error.ece[max]")
 
@@ -100,7 +101,7 @@ def test_the_source_line_is_a_path_that_opens_from_the_current_folder(tmp_path, 
     folder.mkdir(parents=True)
     path = folder / ".." / "thresholds" / "default.yaml"
     shipped = "quba_check/thresholds/default.yaml"
-    demand = Demand("accuracy", None, "min", 0.5, "block", False, "fraction", "high", shipped, 3)
+    demand = Demand(value("accuracy"), "min", 0.5, "block", False, shipped, 3)
     placed = replace(demand, path=path)
     monkeypatch.chdir(tmp_path / "project")
     assert placed.source_line == "thresholds/default.yaml:3"
@@ -114,9 +115,7 @@ def test_the_source_line_is_a_path_that_opens_from_the_current_folder(tmp_path, 
 
 
 def test_a_higher_error_is_a_worsening_and_no_drop():
-    whole = Demand("accuracy", None, "max_drop", 0.02, "block", False, "fraction", "high", "t.yaml", 3)
-    error = Demand(
-        "calibration_error", None, "max_drop", 0.02, "block", False, "fraction", "low", "t.yaml", 4
-    )
+    whole = Demand(value("accuracy"), "max_drop", 0.02, "block", False, "t.yaml", 3)
+    error = Demand(value("calibration_error", better="low"), "max_drop", 0.02, "block", False, "t.yaml", 4)
     assert (whole.threshold_text, error.threshold_text) == ("drop <= 0.02", "worsening <= 0.02")
     assert replace(error, bound="max_relative_drop").threshold_text == "relative worsening <= 0.02"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from support.requests import answer_request, parity_request, serving_request
 
 from quba_check.core.facts import SuiteFacts
-from quba_check.core.requests import AnswerRequest, ParityRequest, ServingRequest
 from quba_check.core.serving import ServingPipeline
 from quba_check.demands import read_thresholds
 from quba_check.errors import ThresholdError
@@ -41,19 +41,19 @@ answers:
         ("answers.accuracy@probability=0.9[min]", 0.99, "high", "block", True, 6),
         ("answers.aurc[max]", 0.02, "low", "warn", False, 7),
     ]
-    assert demands[2].request == AnswerRequest("accuracy", "max_probability", 0.9)
+    assert demands[2].request == answer_request("accuracy", "max_probability", 0.9)
 
 
 @pytest.mark.parametrize(
     ("rule", "names", "request_"),
     [
-        ("margin: 0.5", ["share@margin=0.5", "aurc@score=margin"], AnswerRequest("share", "margin", 0.5)),
-        ("energy: 10", ["share@energy=10", "aurc@score=energy"], AnswerRequest("share", "energy", 10)),
-        ("error: 0.01", ["share@error=0.01,confidence=0.95", "aurc"], AnswerRequest("share", error=0.01)),
+        ("margin: 0.5", ["share@margin=0.5", "aurc@score=margin"], answer_request("share", "margin", 0.5)),
+        ("energy: 10", ["share@energy=10", "aurc@score=energy"], answer_request("share", "energy", 10)),
+        ("error: 0.01", ["share@error=0.01,confidence=0.95", "aurc"], answer_request("share", error=0.01)),
         (
             "error: 0.05, confidence: 0.9, score: max_logit",
             ["share@error=0.05,confidence=0.9,score=max_logit", "aurc@score=max_logit"],
-            AnswerRequest("share", "max_logit", None, 0.05, 0.9),
+            answer_request("share", "max_logit", None, 0.05, 0.9),
         ),
     ],
 )
@@ -171,7 +171,7 @@ parity:
         ("parity.agreement@set=fog[min]", 0.98, "high", "block", 3),
         ("parity.negative_flips@set=fog[max]", 0.005, "low", "warn", 4),
     ]
-    assert demands[2].request == ParityRequest("agreement", "fog")
+    assert demands[2].request == parity_request("agreement", "fog")
 
 
 def test_the_default_is_the_clean_set(read):
@@ -228,7 +228,7 @@ def test_accuracy_and_its_drop_are_two_demands(read):
         ("serving.app.accuracy_drop[max]", 0.01, "block", 8),
     ]
     drop = read(section, SHOP)[-1]
-    assert drop.request == ServingRequest("app", "accuracy_drop")
+    assert drop.request == serving_request("app", "accuracy_drop")
     assert drop.location == ("serving", "app", "accuracy", "max_drop")
     assert not drop.needs_baseline
     alone = read("serving:\n  app: {accuracy: {max_drop: 0.01}}", SHOP)

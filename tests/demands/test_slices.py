@@ -35,7 +35,7 @@ def test_all_keys(read):
       lighting=night,camera=a.worst: {min: 0.5}
   calibration_error: {slices: {lighting: {worst: {max: 0.1}}}}
 """).demands
-    assert [(one.name, one.slices, one.tier, one.better, one.min_images) for one in demands] == [
+    assert [(one.name, one.request.slice, one.tier, one.better, one.min_images) for one in demands] == [
         ("accuracy.slices.lighting.worst[min]", "lighting", "warn", "high", 20),
         ("accuracy.slices.lighting.gap[max]", "lighting", "info", "low", 20),
         ("accuracy.slices.top5.worst[min]", "top5", "warn", "high", 50),
@@ -50,7 +50,7 @@ def test_all_keys(read):
         ),
         ("calibration_error.slices.lighting.worst[max]", "lighting", "block", "low", 50),
     ]
-    assert [one.is_on_all_slices for one in demands] == [True, True, True, False, False, False, True]
+    assert [one.request.is_on_all_slices for one in demands] == [True, True, True, False, False, False, True]
     assert [one.optional for one in demands] == [False] * 3 + [True] * 2 + [False] * 2
 
 

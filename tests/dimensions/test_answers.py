@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.requests import answer_request
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Table
 from quba_check.core.predictions import Predictions
-from quba_check.core.requests import AnswerRequest
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import measure_dimension, registry
 from quba_check.errors import UnmeasurableError
@@ -20,7 +20,7 @@ BOUND = {"error": 0.1, "confidence": 0.9}
 
 
 def both(**rule):
-    return tuple(AnswerRequest(metric, **rule) for metric in ("share", "accuracy"))
+    return tuple(answer_request(metric, **rule) for metric in ("share", "accuracy"))
 
 
 def predictions(confidence=CONFIDENCE, correct=CORRECT, logsumexp=None, group=None):
@@ -48,7 +48,7 @@ def values(measurement):
 
 
 def test_value_is_the_area_of_the_probability():
-    outcome = measured(AnswerRequest("aurc"), AnswerRequest("aurc", "energy"), logsumexp=[1, 2, 3, 4])
+    outcome = measured(answer_request("aurc"), answer_request("aurc", "energy"), logsumexp=[1, 2, 3, 4])
     assert outcome.value == pytest.approx((1 / 2 + 1 / 2 + 1 / 3 + 2 / 4) / 4)
     by_energy = (1 + 1 / 2 + 2 / 3 + 2 / 4) / 4
     assert values(outcome) == pytest.approx({"aurc": outcome.value, "aurc@score=energy": by_energy})

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.requests import RATES, class_request, confusion
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Table
 from quba_check.core.predictions import NO_CLASS, Predictions
-from quba_check.core.requests import EACH, MACRO, RATES, ClassRequest, OperatingPoint
+from quba_check.core.request import EACH, MACRO, OperatingPoint
 from quba_check.core.slices import SliceColumn
 from quba_check.core.view import CLEAN, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
@@ -41,10 +42,10 @@ def reasons(outcome):
 
 def test_rates_by_hand():
     """2 cats, one called dog; 2 dogs, one called owl; an owl called dog."""
-    one = [ClassRequest("dog", (1,), metric) for metric in (*RATES, "f1")]
-    both = ClassRequest("cat|dog", (0, 1), "recall")
-    confusion = ClassRequest("cat", (0,), "confusion", mistaken_for="dog|owl", others=(1, 2))
-    parts = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 1], *one, both, confusion).parts
+    one = [class_request("dog", (1,), metric) for metric in (*RATES, "f1")]
+    both = class_request("cat|dog", (0, 1), "recall")
+    mistaken = confusion("cat", (0,), "dog|owl", (1, 2))
+    parts = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 1], *one, both, mistaken).parts
     assert {name: part.value for name, part in parts.items()} == {
         "dog.recall": 1 / 2,
         "dog.specificity": 1 / 3,
@@ -60,12 +61,12 @@ def test_rates_by_hand():
 def test_names_of_parts():
     night = OperatingPoint("specificity", 0.9, "night")
     requests = (
-        ClassRequest("dog", (1,), "recall", at=AT),
-        ClassRequest("dog", (1,), "recall", "fog"),
-        ClassRequest("dog", (1,), "precision", prevalence=0.02),
-        ClassRequest("dog", (1,), "recall", "fog", night),
-        ClassRequest(EACH, (), "recall"),
-        ClassRequest("cat", (0,), "confusion", mistaken_for="dog", others=(1,)),
+        class_request("dog", (1,), "recall", at=AT),
+        class_request("dog", (1,), "recall", "fog"),
+        class_request("dog", (1,), "precision", prevalence=0.02),
+        class_request("dog", (1,), "recall", "fog", night),
+        class_request(EACH, (), "recall"),
+        confusion("cat", (0,), "dog", (1,)),
     )
     parts = CLASSES.parts(replace(SUITE, requests=requests))
     assert [(part.name, part.better) for part in parts] == [
@@ -86,7 +87,7 @@ def test_value_is_the_mean_recall_of_the_classes_with_images():
 
 def test_few_failures_have_exact_limits():
     """49 of 50 cats are called cat."""
-    part = measured([0] * 50 + [1], [0] * 49 + [1, 1], ClassRequest("cat", (0,), "recall")).parts[
+    part = measured([0] * 50 + [1], [0] * 49 + [1, 1], class_request("cat", (0,), "recall")).parts[
         "cat.recall"
     ]
     assert part.value == 49 / 50
@@ -95,8 +96,8 @@ def test_few_failures_have_exact_limits():
 
 
 def test_a_class_without_images_has_a_reason():
-    requests = [ClassRequest("yak", (3,), metric) for metric in ("recall", "precision", "f1", "auroc")]
-    requests += [ClassRequest("yak", (3,), "precision", prevalence=0.1)]
+    requests = [class_request("yak", (3,), metric) for metric in ("recall", "precision", "f1", "auroc")]
+    requests += [class_request("yak", (3,), "precision", prevalence=0.1)]
     outcome = measured([0, 1], [0, 1], *requests)
     assert outcome.parts == {}
     assert reasons(outcome) == {
@@ -112,8 +113,8 @@ def test_a_class_without_images_has_a_reason():
 def test_a_class_that_is_never_predicted_is_no_lack_of_data():
     """Else an optional demand on its precision, or on a drop of it, would be skipped."""
     requests = [
-        ClassRequest("dog", (1,), "precision"),
-        ClassRequest("dog", (1,), "precision", prevalence=0.1),
+        class_request("dog", (1,), "precision"),
+        class_request("dog", (1,), "precision", prevalence=0.1),
     ]
     outcome = measured([0, 1, 1], [0, 0, 2], *requests)
     assert [(one.reason, one.missing_data) for one in outcome.unsliced.values()] == [
@@ -127,8 +128,8 @@ TABLE = [[1 - p - 0.01, p, 0.01, 0] for p in DOGS]
 
 
 def test_an_image_is_called_a_class_from_a_probability_on():
-    requests = [ClassRequest("dog", (1,), metric, at=AT) for metric in ("recall", "specificity", "f1")]
-    requests += [ClassRequest("dog|owl", (1, 2), "specificity", at=OperatingPoint("probability", 0.31))]
+    requests = [class_request("dog", (1,), metric, at=AT) for metric in ("recall", "specificity", "f1")]
+    requests += [class_request("dog|owl", (1, 2), "specificity", at=OperatingPoint("probability", 0.31))]
     outcome = measured([1, 1, 0, 0], [1, 0, 0, 0], *requests, probabilities=TABLE)
     assert [part.value for part in outcome.parts.values()] == [1, 1 / 2, 4 / 5, 1 / 2]
     assert outcome.tables["operating_points"].rows == (
@@ -139,7 +140,7 @@ def test_an_image_is_called_a_class_from_a_probability_on():
 
 
 def test_auroc():
-    request = ClassRequest("dog", (1,), "auroc")
+    request = class_request("dog", (1,), "auroc")
     part = measured([1, 0, 1, 0], [1, 0, 0, 0], request, probabilities=TABLE).parts["dog.auroc"]
     assert part.value == 3 / 4
     assert part.n == 4
@@ -148,8 +149,8 @@ def test_auroc():
 def test_an_image_with_several_right_classes():
     """It counts as the predicted one if that is right, else as the first one."""
     acceptable = np.array([[0, 1], [0, NO_CLASS], [1, NO_CLASS]])
-    requests = [ClassRequest("dog", (1,), "recall"), ClassRequest("dog", (1,), "recall", at=AT)]
-    requests += [ClassRequest("cat", (0,), "recall")]
+    requests = [class_request("dog", (1,), "recall"), class_request("dog", (1,), "recall", at=AT)]
+    requests += [class_request("cat", (0,), "recall")]
     parts = measured([0, 0, 1], [1, 0, 0], *requests, probabilities=TABLE[1:], acceptable=acceptable).parts
     assert [part.value for part in parts.values()] == [1 / 2, 1 / 2, 1]
     assert [part.n for part in parts.values()] == [2, 2, 1]
@@ -162,7 +163,7 @@ def night(**more):
 
 @pytest.mark.parametrize(("rule", "level", "threshold"), [("specificity", 0.5, 0.4), ("recall", 0.5, 0.95)])
 def test_a_threshold_chosen_on_another_set(rule, level, threshold):
-    request = ClassRequest("dog", (1,), "recall", at=OperatingPoint(rule, level, "night"))
+    request = class_request("dog", (1,), "recall", at=OperatingPoint(rule, level, "night"))
     outcome = measured([1, 1, 0, 0], [1] * 4, request, probabilities=TABLE, others={NIGHT: night()})
     assert outcome.parts[request.name].value == np.mean(np.array(DOGS[:2]) >= threshold)
     ((*_, rule_text, stored, _, _),) = outcome.tables["operating_points"].rows
@@ -172,9 +173,9 @@ def test_a_threshold_chosen_on_another_set(rule, level, threshold):
 
 
 def test_thresholds_that_cannot_be_chosen():
-    missing = ClassRequest("owl", (2,), "precision", at=OperatingPoint("recall", 0.9, "night"))
-    unreached = ClassRequest("cat", (0,), "precision", at=OperatingPoint("specificity", 1, "night"))
-    shared = ClassRequest("dog", (1,), "precision", at=OperatingPoint("recall", 0.9, "night"))
+    missing = class_request("owl", (2,), "precision", at=OperatingPoint("recall", 0.9, "night"))
+    unreached = class_request("cat", (0,), "precision", at=OperatingPoint("specificity", 1, "night"))
+    shared = class_request("dog", (1,), "precision", at=OperatingPoint("recall", 0.9, "night"))
     best_dog = answers([1, 0], [1, 0], [[1, 0, 0, 0], [0.2, 0.8, 0, 0]])
     outcome = measured([1, 0], [1, 0], missing, unreached, probabilities=TABLE[:2], others={NIGHT: best_dog})
     assert reasons(outcome) == {
@@ -191,8 +192,8 @@ def test_thresholds_that_cannot_be_chosen():
 
 def test_precision_for_a_prevalence():
     """Recall 1/2, and 1/3 of the others are called dog."""
-    precision = ClassRequest("dog", (1,), "precision", prevalence=0.1)
-    npv = ClassRequest("dog", (1,), "npv", prevalence=0.1)
+    precision = class_request("dog", (1,), "precision", prevalence=0.1)
+    npv = class_request("dog", (1,), "npv", prevalence=0.1)
     parts = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 0], precision, npv).parts
     assert parts[precision.name].value == pytest.approx(0.05 / (0.05 + 0.3))
     assert parts[npv.name].value == pytest.approx(0.6 / (0.6 + 0.05))
@@ -210,7 +211,7 @@ def fogs(n, predicted):
 
 def test_a_corruption_is_all_of_its_severities():
     """At the highest severity all images are called cat."""
-    request = ClassRequest("dog", (1,), "recall", "fog")
+    request = class_request("dog", (1,), "recall", "fog")
     label = np.arange(200) % 2
     others = fogs(200, lambda severity, label: label * (severity < 5))
     part = measured(label, label, request, others=others).parts[request.name]
@@ -219,7 +220,7 @@ def test_a_corruption_is_all_of_its_severities():
 
 def test_severities_of_an_image_are_one_observation():
     """An image is right at all severities or at none: it counts once."""
-    request = ClassRequest("dog", (1,), "recall", "fog")
+    request = class_request("dog", (1,), "recall", "fog")
     label = np.arange(800) % 2
     others = fogs(800, lambda _, label: label * (np.arange(800) % 10 < 6))
     on_fog = measured(label, label, request, others=others).parts[request.name]
@@ -229,7 +230,7 @@ def test_severities_of_an_image_are_one_observation():
 
 
 def test_a_shifted_set():
-    request = ClassRequest("dog", (1,), "specificity", "night")
+    request = class_request("dog", (1,), "specificity", "night")
     others = {View("night"): night()}
     assert measured([0, 1], [0, 1], request, others=others).parts[request.name].value == 1 / 2
 
@@ -238,7 +239,7 @@ def test_each_is_the_worst_class():
     """Recall 3/4, 1/2, 1, 1 of four images each; the curve has the worst value at the score 0."""
     label = np.repeat(range(4), 4)
     predicted = [0, 0, 0, 1, 1, 1, 2, 2, *[2] * 4, *[3] * 4]
-    requests = [ClassRequest(EACH, (), metric) for metric in ("recall", "precision", "f1", "specificity")]
+    requests = [class_request(EACH, (), metric) for metric in ("recall", "precision", "f1", "specificity")]
     outcome = measured(label, predicted, *requests)
     values = {name: part.value for name, part in outcome.parts.items()}
     assert values == {
@@ -258,21 +259,21 @@ def test_each_is_the_worst_class():
 def test_limits_of_each_hold_for_all_classes():
     label = np.repeat(range(4), 50)
     predicted = np.where(np.arange(200) % 50 < 40, label, (label + 1) % 4)
-    curve = measured(label, predicted, ClassRequest(EACH, (), "recall")).parts["each.recall"].curve
+    curve = measured(label, predicted, class_request(EACH, (), "recall")).parts["each.recall"].curve
     alone = share_limits(40, 50, np.array([-2.0, 2.0, 2.5308]))  # the tail of 2, divided by 4
     assert curve.at(-2) == pytest.approx(alone[0])
     assert curve.at(2) == pytest.approx(alone[2], abs=1e-4)
 
 
 def test_a_class_without_images_makes_all_unmeasurable():
-    each, mean = ClassRequest(EACH, (), "precision"), ClassRequest(MACRO, (), "recall")
+    each, mean = class_request(EACH, (), "precision"), class_request(MACRO, (), "recall")
     outcome = measured([0, 1], [0, 1], each, mean)
     reason = "no image of the set clean is of owl, yak"
     assert reasons(outcome) == {"each.precision": reason, "macro.recall": reason}
 
 
 def test_a_class_that_is_never_predicted_counts_as_zero():
-    each, mean = ClassRequest(EACH, (), "precision"), ClassRequest(MACRO, (), "f1")
+    each, mean = class_request(EACH, (), "precision"), class_request(MACRO, (), "f1")
     outcome = measured([0, 1, 2, 3], [0, 1, 2, 2], each, mean)
     assert outcome.parts["each.precision"].value == 0
     assert outcome.parts["each.precision"].interval == pytest.approx((0, 0.989), abs=0.01)
@@ -288,9 +289,9 @@ def test_groups_of_images():
     label, group = np.repeat([0, 1, 2, 3], 200), np.arange(800) // 10
     predicted = np.where(group % 10 < 8, label, (label + 1) % 4)
     requests = (
-        ClassRequest(EACH, (), "recall"),
-        ClassRequest(MACRO, (), "recall"),
-        ClassRequest("cat", (0,), "f1"),
+        class_request(EACH, (), "recall"),
+        class_request(MACRO, (), "recall"),
+        class_request("cat", (0,), "f1"),
     )
     once, grouped = measured(label, predicted, *requests), measured(label, predicted, *requests, group=group)
     for name, part in grouped.parts.items():
@@ -299,7 +300,7 @@ def test_groups_of_images():
     assert grouped.parts["each.recall"].curve.at(-2) == pytest.approx(low[0], abs=0.03)
     assert grouped.parts["each.recall"].groups == 20
     assert grouped.parts["macro.recall"].groups == 80
-    few = measured(label, predicted, ClassRequest(EACH, (), "recall"), group=np.arange(800) // 50)
+    few = measured(label, predicted, class_request(EACH, (), "recall"), group=np.arange(800) // 50)
     assert (few.parts["each.recall"].groups, few.parts["each.recall"].curve) == (4, None)
 
 
@@ -309,7 +310,7 @@ def test_a_class_of_few_groups_has_no_interval(right):
     group, label = np.arange(600) // 20, np.repeat([0, 1], [100, 500])
     predicted = np.where(np.arange(600) % 20 < 20 * right, label, 1 - label)
     table = np.stack([predicted == 0, predicted == 1, *np.zeros((2, 600))], axis=1)
-    requests = [ClassRequest("cat", (0,), metric) for metric in ("recall", "specificity", "auroc")]
+    requests = [class_request("cat", (0,), metric) for metric in ("recall", "specificity", "auroc")]
     parts = measured(label, predicted, *requests, probabilities=table, group=group).parts
     assert [part.groups for part in parts.values()] == [5, 25, 5]
     assert [part.curve is None for part in parts.values()] == [True, False, True]
@@ -322,7 +323,7 @@ def test_the_table_of_classes_has_the_limits_of_the_demands():
     group, label = np.arange(800) // 10, np.repeat([0, 1, 2, 3], [240, 240, 240, 80])
     predicted = np.where(group % 10 < 8, label, (label + 1) % 4)
     requests = [
-        ClassRequest(name, (k,), rate) for k, name in enumerate(NAMES) for rate in ("recall", "precision")
+        class_request(name, (k,), rate) for k, name in enumerate(NAMES) for rate in ("recall", "precision")
     ]
     outcome = measured(label, predicted, *requests, group=group)
     for name, _, *rates, _ in outcome.tables["classes"].rows:
@@ -344,8 +345,8 @@ def test_each_class_counts_groups_as_the_class_alone(metric):
     group = np.arange(400) // 4
     label = np.repeat(rng.integers(0, 4, 100), 4)
     predicted = np.where(np.repeat(rng.random(100) < 0.6, 4), label, rng.integers(0, 4, 400))
-    one = [ClassRequest(name, (k,), metric) for k, name in enumerate(NAMES)]
-    parts = measured(label, predicted, ClassRequest(EACH, (), metric), *one, group=group).parts
+    one = [class_request(name, (k,), metric) for k, name in enumerate(NAMES)]
+    parts = measured(label, predicted, class_request(EACH, (), metric), *one, group=group).parts
     lowest = min(parts[request.name].curve.at(-2) for request in one)
     assert parts[f"each.{metric}"].curve.at(-2) == pytest.approx(lowest, abs=0.02)
 
@@ -354,8 +355,8 @@ def test_memory_does_not_grow_with_images_times_classes():
     """2,000 classes and 10,000 images: a number for each pair would take 160 MB."""
     label = np.arange(10_000) % 2_000
     predicted = np.where(np.arange(10_000) % 7, label, (label + 1) % 2_000)
-    requests = [ClassRequest(EACH, (), metric) for metric in ("recall", "specificity", "precision", "f1")]
-    requests += [ClassRequest(MACRO, (), metric) for metric in ("recall", "precision", "f1")]
+    requests = [class_request(EACH, (), metric) for metric in ("recall", "specificity", "precision", "f1")]
+    requests += [class_request(MACRO, (), metric) for metric in ("recall", "precision", "f1")]
     facts = Facts(SuiteFacts("wide", 2_000, (), (), {}, requests=tuple(requests)), ModelFacts(1, 1))
     tables = {CLEAN: answers(label, predicted)}
     tracemalloc.start()
@@ -388,8 +389,8 @@ def test_the_largest_confusions_of_many_classes():
 
 
 def test_views_ask_for_probabilities_where_they_are_needed():
-    on_fog = ClassRequest("dog", (1,), "recall", "fog")
-    chosen = ClassRequest("dog", (1,), "recall", at=OperatingPoint("recall", 0.9, "night"))
+    on_fog = class_request("dog", (1,), "recall", "fog")
+    chosen = class_request("dog", (1,), "recall", at=OperatingPoint("recall", 0.9, "night"))
     views = CLASSES.views(replace(SUITE, requests=(on_fog, chosen)))
     assert views == (CLEAN, *(View("corruptions", "fog", severity) for severity in SEVERITIES), NIGHT)
     assert CLASSES.views(replace(SUITE, requests=(replace(chosen, at=None, set="night"),)))[1] == View(
@@ -399,7 +400,7 @@ def test_views_ask_for_probabilities_where_they_are_needed():
 
 def test_slices_are_of_the_value_alone():
     """A requested set without slices, and a reason for a missing class, do no harm."""
-    requests = ClassRequest("dog", (1,), "recall", "night"), ClassRequest("yak", (3,), "recall")
+    requests = class_request("dog", (1,), "recall", "night"), class_request("yak", (3,), "recall")
     facts = Facts(replace(SUITE, requests=requests), ModelFacts(10, 10))
     tables = {CLEAN: answers([0, 0, 1, 1], [0, 0, 1, 0]), View("night"): night()}
     column = SliceColumn(("day", "dusk"), np.array([0, 1, 0, 1]))

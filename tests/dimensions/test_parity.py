@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.requests import parity_request
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.predictions import Predictions
-from quba_check.core.requests import ParityRequest
 from quba_check.core.view import CLEAN, REFERENCE, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry
 from quba_check.errors import UnmeasurableError
@@ -19,7 +19,7 @@ LABEL = [0, 0, 1, 1, 2]
 BEFORE = [0, 0, 1, 0, 1]
 AFTER = [0, 1, 1, 1, 0]
 """Equal twice, one lost, one gained, one wrong to wrong."""
-ALL = tuple(ParityRequest(metric) for metric in ("agreement", "negative_flips", "probability_change"))
+ALL = tuple(parity_request(metric) for metric in ("agreement", "negative_flips", "probability_change"))
 
 
 def of_reference(view):
@@ -109,14 +109,14 @@ def test_a_corruption_is_judged_at_all_severities():
     fog = {view: answers(LABEL, AFTER, with_probabilities=False) for view in views}
     fog |= {of_reference(view): answers(LABEL, BEFORE, with_probabilities=False) for view in views[:4]}
     fog[of_reference(views[4])] = answers(LABEL, AFTER, with_probabilities=False)
-    request = ParityRequest("agreement", "fog")
+    request = parity_request("agreement", "fog")
     part = measured(answers(LABEL, BEFORE), answers(LABEL, AFTER), request, others=fog).parts[request.name]
     assert (request.name, part.value, part.n, part.images) == ("agreement@set=fog", (4 * 2 + 5) / 25, 25, 5)
 
 
 def test_views_have_probabilities_only_if_they_are_needed():
     facts = replace(
-        SUITE, requests=(ParityRequest("probability_change", "night"), ParityRequest("agreement", "fog"))
+        SUITE, requests=(parity_request("probability_change", "night"), parity_request("agreement", "fog"))
     )
     shown = {(str(view.images), view.columns, view.variant) for view in PARITY.views(facts)}
     fog = {(f"corruptions/fog/{severity}", "top1") for severity in SEVERITIES}
@@ -130,7 +130,7 @@ def test_a_record_has_answers_to_clean_images_without_probabilities():
         before,
         answers(LABEL, AFTER),
         *ALL,
-        ParityRequest("agreement", "night"),
+        parity_request("agreement", "night"),
         others={View("night"): answers(LABEL, AFTER)},
     )
     assert list(outcome.parts) == ["agreement", "negative_flips"]

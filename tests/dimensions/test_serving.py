@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from support.requests import serving_request
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement, Table
 from quba_check.core.predictions import Predictions
-from quba_check.core.requests import ServingRequest
+from quba_check.core.request import Request
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, registry
@@ -44,16 +45,16 @@ def changed(*images: int, **options) -> Predictions:
     return predictions([1 - k if i in images else k for i, k in enumerate(OWN)], **options)
 
 
-def facts(*requests: ServingRequest, serving=PIPELINES) -> Facts:
+def facts(*requests: Request, serving=PIPELINES) -> Facts:
     suite = SuiteFacts("tiny", 2, (), (), {"clean": None}, serving=serving, requests=requests)
     return Facts(suite, ModelFacts(10, 10))
 
 
-def requests_for(name: str) -> tuple[ServingRequest, ...]:
-    return tuple(ServingRequest(name, metric) for metric in METRICS)
+def requests_for(name: str) -> tuple[Request, ...]:
+    return tuple(serving_request(name, metric) for metric in METRICS)
 
 
-def measured(tables: dict[str, Predictions], *requests: ServingRequest, group=None) -> Measurement:
+def measured(tables: dict[str, Predictions], *requests: Request, group=None) -> Measurement:
     own = predictions(OWN, group=group)
     shown = {CLEAN: own, **{view(name): table for name, table in tables.items()}}
     return measure_dimension(SERVING, shown, facts(*requests))
@@ -92,7 +93,7 @@ def test_the_interval_of_the_drop_is_paired() -> None:
         for one in (own, served)
     ]
     shown = dict(zip((CLEAN, view("phone")), tables, strict=True))
-    drop = measure_dimension(SERVING, shown, facts(ServingRequest("phone", "accuracy_drop"))).parts
+    drop = measure_dimension(SERVING, shown, facts(serving_request("phone", "accuracy_drop"))).parts
     quantity = drop["phone.accuracy_drop"]
     assert quantity.value == pytest.approx(0.01)
     error = np.sqrt(lost + gained - (lost - gained) ** 2 / n) / n
@@ -113,7 +114,7 @@ def test_steps_are_ranked_by_their_cost() -> None:
 def test_the_value_is_that_of_the_worst_pipeline() -> None:
     outcome = measured({"app": changed(0, 5), "phone": changed(3), **STEPS})
     assert (outcome.value, dict(outcome.parts)) == (0.8, {})
-    only_phone = measured({"phone": changed(3)}, ServingRequest("phone", "agreement"))
+    only_phone = measured({"phone": changed(3)}, serving_request("phone", "agreement"))
     assert only_phone.value == 0.9
     assert only_phone.tables == {}
 
@@ -136,7 +137,7 @@ def test_groups_widen_intervals() -> None:
             one: Predictions(np.arange(n), label, answers, *[np.full(n, 0.75, np.float32)] * 2, group=group)
             for one, answers in ((CLEAN, label), (view("phone"), served))
         }
-        wanted = [ServingRequest("phone", metric) for metric in METRICS if metric != "probability_change"]
+        wanted = [serving_request("phone", metric) for metric in METRICS if metric != "probability_change"]
         return measure_dimension(SERVING, shown, facts(*wanted))
 
     alone, grouped = quantities(None), quantities(group)
@@ -160,10 +161,10 @@ def test_the_drop_is_bounded_by_the_changed_answers(served: list[int]) -> None:
 
 
 def test_views_are_of_demanded_pipelines_and_their_steps() -> None:
-    phone = facts(ServingRequest("phone", "agreement")).suite
+    phone = facts(serving_request("phone", "agreement")).suite
     assert SERVING.views(phone) == (CLEAN, view("phone"))
     app = ("app", "app/jpeg", "app/resize", "app/channels")
-    assert SERVING.views(facts(ServingRequest("app", "accuracy")).suite) == (CLEAN, *map(view, app))
+    assert SERVING.views(facts(serving_request("app", "accuracy")).suite) == (CLEAN, *map(view, app))
     assert SERVING.views(facts().suite) == (CLEAN, view("app"), view("phone"), *map(view, app[1:]))
 
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 from support.evaluations import new_evaluation
+from support.requests import serving_request
 from support.tiny import CLASSES, SIDE, picture, write_models
 
-from quba_check.core.requests import ServingRequest
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.cache_keys import model_identity
@@ -105,7 +105,7 @@ def test_predictions_are_those_of_the_application(evaluate: Make) -> None:
 
 @pytest.mark.usefixtures("without_stored_check")
 def test_a_second_run_predicts_nothing(evaluate: Make) -> None:
-    requests = [ServingRequest(name, "agreement") for name in ("app", "floats")]
+    requests = [serving_request(name, "agreement") for name in ("app", "floats")]
 
     def run() -> tuple[object, int]:
         evaluation = evaluate()
@@ -187,7 +187,7 @@ def test_a_worker_loads_the_pipeline(evaluate: Make) -> None:
 
 def test_a_function_that_raises_is_one_line(evaluate: Make) -> None:
     evaluation = evaluate()
-    evaluation.plan(["serving"], requests=[ServingRequest("broken", "agreement")])
+    evaluation.plan(["serving"], requests=[serving_request("broken", "agreement")])
     with pytest.raises(ModelError) as caught:
         evaluation.outcome("serving")
     assert str(caught.value) == (
@@ -208,7 +208,7 @@ def test_torchvisions_pipeline_is_that_of_fast_preprocessing(evaluate: Make) -> 
     evaluation = evaluate(
         "serving:\n  tv: {decode: torchvision, resize: {library: torchvision, antialias: true}}\n"
     )
-    evaluation.plan(["serving"], requests=[ServingRequest("tv", "probability_change")])
+    evaluation.plan(["serving"], requests=[serving_request("tv", "probability_change")])
     outcome = evaluation.measure("serving")
     assert outcome.notes == ("tv: the same predictions as the model's own preprocessing",)
     assert outcome.parts["tv.probability_change"].interval == (0, 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,9 @@ import pytest
 import torch
 from PIL import Image
 from support.evaluations import new_evaluation
+from support.requests import answer_request
 
 from quba_check.core.predictions import NO_CLASS
-from quba_check.core.requests import AnswerRequest
 from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.errors import SuiteError
@@ -109,9 +108,9 @@ def test_ties_of_the_largest_logit_stay_ties(evaluate: Evaluate, tmp_path: Path)
         write(tmp_path / f"data/val/ant/tied{number}.png", [220, 10 * number, 219 - number])
     evaluation = evaluate("")
     largest = float(torch.tensor([220.0]).div(255).mul(12))
-    evaluation.plan(["answers"], requests=[request := AnswerRequest("share", "max_logit", largest)])
+    evaluation.plan(["answers"], requests=[request := answer_request("share", "max_logit", largest)])
     assert evaluation.measure("answers").parts[request.name].value == 20 / 23
-    above = replace(request, threshold=float(np.nextafter(np.float32(largest), np.float32(99))))
+    above = answer_request("share", "max_logit", float(np.nextafter(np.float32(largest), np.float32(99))))
     evaluation.plan(["answers"], requests=[above])
     assert evaluation.measure("answers").parts[above.name].value == 0
 
@@ -171,7 +170,7 @@ def test_requested_logits_are_those_of_a_suite_with_their_score(evaluate: Evalua
     """Answers by their energy need no other predictions than unknown images by their energy."""
     plain, energy = evaluate(""), evaluate("  unknown: {near: near, score: energy}\n")
     without = keys(plain).cache_entry(CLEAN)
-    request = AnswerRequest("share", "energy", 9.5)
+    request = answer_request("share", "energy", 9.5)
     plain.plan(["answers"], requests=[request])
     assert keys(plain).cache_entry(CLEAN) == keys(energy).cache_entry(CLEAN) != without
     assert keys(plain).columns(SKETCH) == keys(energy).columns(SKETCH)

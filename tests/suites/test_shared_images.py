@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.requests import class_request
 
-from quba_check.core.requests import ClassRequest, OperatingPoint
+from quba_check.core.request import OperatingPoint, Request
 from quba_check.core.view import CLEAN, View
 from quba_check.errors import SuiteError
 from quba_check.suites.opening import find_suite, open_suite
@@ -138,11 +139,11 @@ def test_an_image_that_cannot_be_decoded_is_left_to_its_prediction(
     assert shared([*files(images), b"x"], files(images, "jpeg", quality=90)) == ""
 
 
-def requests_on(chosen_on: str, judged: str) -> list[ClassRequest]:
-    return [ClassRequest("cat", (0,), "recall", judged, OperatingPoint("specificity", 0.9, chosen_on))]
+def requests_on(chosen_on: str, judged: str) -> list[Request]:
+    return [class_request("cat", (0,), "recall", judged, OperatingPoint("specificity", 0.9, chosen_on))]
 
 
-def message(suite: Suite, views: Sequence[View], requests: Sequence[ClassRequest] = ()) -> str:
+def message(suite: Suite, views: Sequence[View], requests: Sequence[Request] = ()) -> str:
     with pytest.raises(SuiteError) as raised:
         check_sets_differ(suite, views, requests, suite.root / "digests.sqlite")
     return str(raised.value).replace(str(suite.root), "DATA")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from support.requests import value
+
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
@@ -11,12 +13,12 @@ from quba_check.demands import Demand
 FILE = "thresholds/default.yaml"
 CORRUPTIONS = tuple(Part(name, "ratio", "high", "") for name in ("fog", "snow", "frost", "glass_blur"))
 CORRUPTION = Demand(
-    "corruption_robustness", None, "min", 0.5, "block", False, "ratio", "high", FILE, 12, CORRUPTIONS
+    value("corruption_robustness", unit="ratio"), "min", 0.5, "block", False, FILE, 12, CORRUPTIONS
 )
-CALIBRATION = Demand("calibration_error", None, "max", 0.01, "block", False, "fraction", "low", FILE, 16)
-PARAMETERS = Demand("parameters", None, "max", 20.0, "block", False, "millions", "low", FILE, 17)
-LETTER = Demand("quba", "grade", "min", "C", "block", False, "grade", "high", FILE, 21)
-SCORE = Demand("quba", "score", "min", 0.0, "block", False, "score", "high", FILE, 20)
+CALIBRATION = Demand(value("calibration_error", better="low"), "max", 0.01, "block", False, FILE, 16)
+PARAMETERS = Demand(value("parameters", unit="millions", better="low"), "max", 20.0, "block", False, FILE, 17)
+LETTER = Demand(value("quba", "grade", unit="grade"), "min", "C", "block", False, FILE, 21)
+SCORE = Demand(value("quba", "score", unit="score"), "min", 0.0, "block", False, FILE, 20)
 GRADE = Grade(-0.412, 21.7, "D", "published", "released", complete=True)
 
 

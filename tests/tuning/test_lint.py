@@ -95,18 +95,18 @@ quba: {weights: {accuracy: -1, speed: 1}, population: publshed}
 """
     assert [re.split(" Allowed(:| on)", line)[0] for line in linted(tmp_path, text)] == [
         "x.yaml:6: dimensions.parameters.max: got text 'ten'.",
+        "base.yaml:2: calibration_error min: lower is better here.",
         "x.yaml:4: unknown dimension 'acuracy'. Did you mean 'accuracy'?",
         "x.yaml:5: accuracy min 93 can never be met: fractions end at 1. Did you mean 0.93?",
         "x.yaml:5: accuracy has no part 'top9'. Did you mean 'top5'?",
         "x.yaml:5: accuracy.top5 max: higher is better here.",
-        "x.yaml:12: quba.weights.accuracy: got -1.",
-        "x.yaml:12: quba.weights: 'speed' is not in the QUBA score.",
-        "x.yaml:12: quba.population: no such name or file, got 'publshed'. Did you mean 'published'?",
-        "base.yaml:2: calibration_error min: lower is better here.",
         "x.yaml:7: dimensions.class_balance.optional: it applies to no demand.",
         "x.yaml:9: classes.each: nothing is demanded, got set.",
         "x.yaml:10: classes.macro.f1 min 93 can never be met: fractions end at 1. Did you mean 0.93?",
         "x.yaml:11: answers.at: one rule is needed, got none.",
+        "x.yaml:12: quba.weights.accuracy: got -1.",
+        "x.yaml:12: quba.weights: 'speed' is not in the QUBA score.",
+        "x.yaml:12: quba.population: no such name or file, got 'publshed'. Did you mean 'published'?",
     ]
 
 

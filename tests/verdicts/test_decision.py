@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.gated import CALIBRATION, CORRUPTION, GRADE, LETTER, SCORE, corruption, noisy
+from support.requests import value
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.grade import LETTERS
@@ -98,7 +99,18 @@ def test_a_masked_value_fails_under_every_policy(word, value):
 def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
     evidence = replace(corruption(0.6, fog=0.4), masked=SIGNS)
     assert decide(replace(CORRUPTION, bound="max"), evidence).outcome == "fail"
-    assert decide(replace(CORRUPTION, part="fog", parts=(), threshold=0.1), evidence).reason == REASON
+    assert (
+        decide(
+            replace(
+                CORRUPTION,
+                request=value("corruption_robustness", "fog", unit="ratio"),
+                parts=(),
+                threshold=0.1,
+            ),
+            evidence,
+        ).reason
+        == REASON
+    )
 
 
 def test_a_drop_of_a_masked_value_is_no_evidence():

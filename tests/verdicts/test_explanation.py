@@ -16,12 +16,13 @@ from support.gated import (
     noisy,
     parameters,
 )
+from support.requests import class_request, on_slices, parity_request, serving_request, value
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Drop, Measurement, Quantity, Table, Unmeasurable
-from quba_check.core.requests import ClassRequest, OperatingPoint, ParityRequest, ServingRequest
+from quba_check.core.request import OperatingPoint
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Waiver
 from quba_check.verdicts import decide
@@ -42,7 +43,9 @@ def test_a_failure_below():
 
 def test_the_file_is_no_worse_part_of_the_weights():
     file = Part("file", "megabytes", "low", "")
-    demand = replace(PARAMETERS, dimension="size", unit="megabytes", threshold=5.0, parts=(file,))
+    demand = replace(
+        PARAMETERS, request=value("size", unit="megabytes", better="low"), threshold=5.0, parts=(file,)
+    )
     evidence = Measurement("size", 7.1, "megabytes", None, parts={"file": Quantity(7.2, "megabytes", None)})
     assert explanation(decide(demand, evidence)).text == (
         "size 7.100 MB is above 5.000 MB (over by 2.100 MB)\n  demanded by thresholds/default.yaml:17"
@@ -52,7 +55,7 @@ def test_the_file_is_no_worse_part_of_the_weights():
 def test_the_five_most_probable_classes_are_no_worse_part():
     """They hold the label at least as often as the first one."""
     top5 = Part("top5", "fraction", "high", "")
-    demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", threshold=0.8, parts=(top5,))
+    demand = replace(CORRUPTION, request=value("accuracy"), threshold=0.8, parts=(top5,))
     evidence = Measurement("accuracy", 0.6, "fraction", 50, parts={"top5": Quantity(0.9, "fraction", 50)})
     assert explanation(decide(demand, evidence)).text == (
         "accuracy 0.600 is below 0.800 (short by 0.200)\n"
@@ -131,7 +134,11 @@ def test_a_higher_error_than_the_baselines():
     ],
 )
 def test_a_temperature_is_advised(evidence: Measurement, part: str | None, uncertain: str, line: str) -> None:
-    verdict = decide(replace(CALIBRATION, part=part), evidence, Policy(uncertain=uncertain))
+    verdict = decide(
+        replace(CALIBRATION, request=value("calibration_error", part or "", better="low")),
+        evidence,
+        Policy(uncertain=uncertain),
+    )
     assert line in explanation(replace(verdict, outcome="fail")).text.split("\n")
     assert "temperature" not in explanation(replace(verdict, outcome="pass")).text
 
@@ -148,7 +155,7 @@ def test_a_failure_without_images():
 
 
 def test_a_part():
-    demand = replace(CORRUPTION, part="fog", parts=())
+    demand = replace(CORRUPTION, request=value("corruption_robustness", "fog", unit="ratio"), parts=())
     verdict = decide(demand, corruption(0.6, fog=0.4, snow=0.1))
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.4, 250)
     assert explanation(verdict).text == (
@@ -160,11 +167,11 @@ def test_a_part():
 
 def of_each(recalls, demand=None, **more):
     """The explanation of a bound of 0.5 on the worst class, from the recall of each."""
-    demand = demand or replace(CORRUPTION, dimension="classes", part="each.recall", unit="fraction", parts=())
+    demand = demand or replace(CORRUPTION, request=class_request("each", (), "recall"), parts=())
     table = Table(("class", "images", "value"), tuple((f"c{k}", 20, one) for k, one in enumerate(recalls)))
     parts = {
         "each.recall": Quantity(min(recalls), "fraction", 400),
-        "cat.recall": Quantity(0.4, "fraction", 20),
+        "cat.recall@probability=0.3": Quantity(0.4, "fraction", 20),
     }
     evidence = Measurement(
         "classes", 0.6, "fraction", 400, parts=parts, tables={"each.recall": table}, **more
@@ -186,11 +193,10 @@ def test_the_classes_that_miss_a_bound_are_named_worst_first():
 
 def test_a_note_on_other_classes_is_left_out():
     notes = ("cat@probability=0.3: a note", "each.recall: a note")
-    each = replace(CORRUPTION, dimension="classes", part="each.recall", unit="fraction", parts=())
-    requested = replace(each, request=ClassRequest("each", (), "recall"))
-    assert of_each([0.4], requested, notes=notes).split("\n")[3:-1] == ["  each.recall: a note"]
-    point = ClassRequest("cat", (0,), "recall", at=OperatingPoint("probability", 0.3))
-    cat = replace(each, part="cat.recall", request=point)
+    each = replace(CORRUPTION, request=class_request("each", (), "recall"), parts=())
+    assert of_each([0.4], each, notes=notes).split("\n")[3:-1] == ["  each.recall: a note"]
+    point = class_request("cat", (0,), "recall", at=OperatingPoint("probability", 0.3))
+    cat = replace(each, request=point)
     assert of_each([0.4], cat, notes=notes).split("\n")[2:-1] == ["  cat@probability=0.3: a note"]
 
 
@@ -206,19 +212,19 @@ def test_the_costliest_steps_of_a_pipeline_come_first():
         tables={"steps": Table(("pipeline", "step", "images", "share"), rows)},
         notes=("phone: a note", "app: a note"),
     )
-    demand = replace(CORRUPTION, dimension="serving", unit="fraction", parts=())
-    app = replace(demand, part="app.agreement", request=ServingRequest("app", "agreement"))
+    demand = replace(CORRUPTION, parts=())
+    app = replace(demand, request=serving_request("app", "agreement"))
     assert explanation(decide(app, evidence)).text.split("\n")[1:-1] == [
         "  answers that one step alone changes, of 2,000: resize 85, jpeg 12",
         "  n = 2,000 images",
         "  app: a note",
     ]
-    web = replace(demand, part="web.agreement", request=ServingRequest("web", "agreement"))
+    web = replace(demand, request=serving_request("web", "agreement"))
     assert explanation(decide(web, evidence)).text.split("\n")[1:-1] == ["  n = 2,000 images"]
 
 
 def test_a_part_that_was_not_measured_is_no_pass():
-    demand = replace(CORRUPTION, part="fog", parts=())
+    demand = replace(CORRUPTION, request=value("corruption_robustness", "fog", unit="ratio"), parts=())
     verdict = decide(demand, corruption(0.6, snow=0.9))
     assert verdict.outcome == "unmeasurable"
     assert explanation(verdict).text == (
@@ -239,7 +245,7 @@ def test_what_is_no_number_is_no_pass(value):
 
 
 def test_unmeasurable():
-    demand = replace(CORRUPTION, dimension="object_focus", optional=True)
+    demand = replace(CORRUPTION, request=value("object_focus"), optional=True)
     undefined = Unmeasurable("object_focus", "no image is right when clean")
     verdict = decide(demand, undefined)
     assert verdict.outcome == "unmeasurable", "optional is about missing data only"
@@ -251,7 +257,7 @@ def test_unmeasurable():
 
 def test_missing_data():
     absent = Unmeasurable("object_focus", "the suite has no mixed_same set", missing_data=True)
-    demand = replace(CORRUPTION, dimension="object_focus")
+    demand = replace(CORRUPTION, request=value("object_focus"))
     assert decide(demand, absent).outcome == "unmeasurable"
     verdict = decide(replace(demand, optional=True), absent)
     assert verdict.outcome == "skipped"
@@ -402,11 +408,14 @@ def confused(demand, **parts):
 
 
 def test_the_three_largest_confusions_explain_a_failure():
-    demand = replace(CORRUPTION, dimension="accuracy", parts=())
+    demand = replace(CORRUPTION, request=value("accuracy"), parts=())
     assert confused(demand) == [
         "shirt as t-shirt 31 (of 120), shirt as coat 9 (of 120), coat as shirt 5 (of 1,100)"
     ]
-    assert confused(replace(demand, part="slices.light=night"), **{"slices.light=night": 0.1}) == []
+    assert (
+        confused(replace(demand, request=on_slices("accuracy", "light=night")), **{"slices.light=night": 0.1})
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -421,15 +430,15 @@ def test_the_three_largest_confusions_explain_a_failure():
     ],
 )
 def test_confusions_of_one_class_explain_its_numbers(target, classes, metric, text):
-    request = ClassRequest(target, classes, metric)
-    demand = replace(CORRUPTION, dimension="classes", part=request.name, parts=(), request=request)
+    request = class_request(target, classes, metric)
+    demand = replace(CORRUPTION, parts=(), request=request)
     assert confused(demand, **{request.name: 0.1}) == [text]
     assert confused(replace(demand, request=replace(request, set="fog")), **{request.name: 0.1}) == []
 
 
 def test_the_largest_confusions_explain_a_number_of_all_classes():
-    request = ClassRequest("macro", (), "recall")
-    demand = replace(CORRUPTION, dimension="classes", part=request.name, parts=(), request=request)
+    request = class_request("macro", (), "recall")
+    demand = replace(CORRUPTION, parts=(), request=request)
     (text,) = confused(demand, **{request.name: 0.1})
     assert text.count(" as ") == 3
 
@@ -438,7 +447,7 @@ def test_other_tables_of_that_name_explain_nothing():
     custom = Measurement("mine", 0.4, "ratio", 10, tables={"confusions": Table(("a",), (("b",),))})
     assert (
         "most confused"
-        not in explanation(decide(replace(CORRUPTION, dimension="mine", parts=()), custom)).text
+        not in explanation(decide(replace(CORRUPTION, request=value("mine"), parts=()), custom)).text
     )
 
 
@@ -455,10 +464,8 @@ FLIPS = {
 
 
 def of_parity(metric, *, on="clean", tables=FLIPS):
-    request = ParityRequest(metric, on)
-    demand = replace(
-        CORRUPTION, dimension="parity", part=request.name, parts=(), request=request, unit="fraction"
-    )
+    request = parity_request(metric, on)
+    demand = replace(CORRUPTION, parts=(), request=request)
     parts = {request.name: Quantity(0.1, "fraction", 390)}
     evidence = Measurement("parity", 0.1, "fraction", 390, parts=parts, tables=tables)
     return [line.strip() for line in explanation(decide(demand, evidence)).text.splitlines()[1:-2]]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.requests import on_slices
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Drop, Measurement, Quantity, Unmeasurable
@@ -16,20 +17,10 @@ from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
 WORST = Demand(
-    "accuracy",
-    "slices.light.worst",
-    "min",
-    0.7,
-    "block",
-    False,
-    "fraction",
-    "high",
-    "t.yaml",
-    4,
-    min_images=50,
+    on_slices("accuracy", "light", "worst"), "min", 0.7, "block", False, "t.yaml", 4, min_images=50
 )
-GAP = replace(WORST, part="slices.light.gap", bound="max", threshold=0.1, better="low")
-NIGHT = replace(WORST, part="slices.light=night")
+GAP = replace(WORST, request=on_slices("accuracy", "light", "gap"), bound="max", threshold=0.1)
+NIGHT = replace(WORST, request=on_slices("accuracy", "light=night"))
 
 
 def quantity(value, n, error=0.01):
@@ -95,13 +86,13 @@ def reason(text, *, missing_data=False):
     [
         (NIGHT, accuracy(slices={}), "this run measured no slices of light. Measured: none"),
         (
-            replace(NIGHT, part="slices.light=nigt"),
+            replace(NIGHT, request=on_slices("accuracy", "light=nigt")),
             accuracy(),
             "no image is in the slice light=nigt. Measured: light=day, light=night, light=dusk. "
             "Did you mean 'light=night'?",
         ),
         (
-            replace(NIGHT, part="slices.light=dusk"),
+            replace(NIGHT, request=on_slices("accuracy", "light=dusk")),
             accuracy(),
             "light=dusk has 12 images. Allowed: at least 50 (min_images)",
         ),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 from support.gated import CORRUPTION, FILE, GRADE, LETTER, corruption
+from support.requests import value
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
@@ -59,7 +60,7 @@ def test_rows():
 @pytest.mark.parametrize(("hits", "n", "bound"), [(20, 20, 0.99), (60, 100, 0.55), (1, 200, 0.01)])
 def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bound):
     """The limit of the same share of so many images lies at the bound; a fifth more clear it."""
-    demand = replace(CORRUPTION, dimension="accuracy", unit="fraction", threshold=bound)
+    demand = replace(CORRUPTION, request=value("accuracy"), threshold=bound)
     curve = ConfidenceCurve(tuple(share_limits(hits, n, np.array(SCORES)).tolist()))
     enough = decide(demand, Measurement("accuracy", hits / n, "fraction", n, curve)).enough_images
     assert enough is not None

@@ -1,4 +1,4 @@
-"""The images of a set, each in one version or several, as rows."""
+"""The rows of a set: its images, each in one version or several."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from quba_check.core.confidence import ConfidenceCurve, SampleLimits, curve_of
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions, Tables
-from quba_check.core.requests import ClassRequest, ParityRequest, Request
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, SEVERITIES, View
 from quba_check.dimensions._ratios import shows_same_images
 from quba_check.errors import InvariantError, UnmeasurableError
@@ -22,17 +21,11 @@ from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import Limits, Scores
 
 
-def sets_of(request: ClassRequest) -> tuple[str, ...]:
-    """Return the judged set, and the one that the threshold is chosen on."""
-    chosen_on = "" if request.at is None else request.at.chosen_on
-    return (request.set, chosen_on) if chosen_on else (request.set,)
-
-
 def views_of(set_name: str, suite: SuiteFacts) -> tuple[View, ...]:
     """Return the views of a set; of a corruption those of all severities."""
     if set_name == CLEAN_SET:
         return (CLEAN,)
-    needed = any(_needs_probabilities(request, set_name) for request in suite.requests)
+    needed = any(one.needs_probabilities and set_name in one.sets for one in suite.requests)
     view = View(set_name, columns="probabilities" if needed else "top1")
     if set_name in suite.shifts:
         return (view,)
@@ -40,16 +33,8 @@ def views_of(set_name: str, suite: SuiteFacts) -> tuple[View, ...]:
     return tuple(replace(corrupted, severity=severity) for severity in SEVERITIES)
 
 
-def _needs_probabilities(request: Request, set_name: str) -> bool:
-    """Return True if a request needs the probabilities of a set, not only its answers."""
-    if isinstance(request, ClassRequest):
-        return request.needs_probabilities and set_name in sets_of(request)
-    needing = ("probability_change", set_name)
-    return isinstance(request, ParityRequest) and (request.metric, request.set) == needing
-
-
 @dataclass(frozen=True)
-class SetRows:
+class Rows:
     """The rows of a set: its images, one version after another.
 
     Attributes:
@@ -61,7 +46,7 @@ class SetRows:
     view: View
 
     @classmethod
-    def of(cls, predictions: Tables, views: tuple[View, ...]) -> SetRows:
+    def of(cls, predictions: Tables, views: tuple[View, ...]) -> Rows:
         """Return the rows of some views.
 
         Raises:
@@ -93,7 +78,7 @@ class SetRows:
         """(r,) True for the rows with a right answer."""
         return np.concatenate([table.correct for table in self.tables])
 
-    def shows_same_images(self, other: SetRows) -> bool:
+    def shows_same_images(self, other: Rows) -> bool:
         """Return True if another model's rows are of the same images and labels."""
         return all(map(shows_same_images, self.tables, other.tables))
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml.nodes import MappingNode
 
-from quba_check.demands.inheritance import merge, tree_of
+from quba_check.demands.document import merge, tree_of
 from quba_check.errors import ThresholdError
 from quba_check.strict_yaml import Document
 

@@ -1,0 +1,208 @@
+"""Requests: the numbers that threshold files ask for, and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from quba_check.core.view import CLEAN_SET
+
+Better = Literal["high", "low"]
+Rule = Literal["probability", "specificity", "recall", "margin", "max_logit", "energy", "error"]
+AnswerScore = Literal["max_probability", "margin", "max_logit", "energy"]
+"""A number for the confidence of an answer; `margin` is the largest probability minus the second largest."""
+ANSWER_SCORES: tuple[AnswerScore, ...] = get_args(AnswerScore)
+MOST_PROBABLE: AnswerScore = "max_probability"
+Kind = Literal["value", "worst", "gap"]
+"""Of a column of slices: the value of one slice, of the worst one, or the largest gap to all other images."""
+EACH, MACRO, NOT_AS = "each", "macro", "not_as"
+"""Targets that are no class: the worst class, the mean of all classes, and confusions."""
+SLICES = "slices."
+"""Prefix of the part of a request on slices, such as `slices.lighting.worst` or `slices.lighting=night`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named number of a dimension.
+
+    Attributes:
+        name: as in `corruption_robustness.NAME`; empty for the value of the dimension itself.
+        unit: its unit.
+        better: the better direction; None for a part that is only reported and has no thresholds.
+        title: a description in a few words.
+    """
+
+    name: str
+    unit: str
+    better: Better | None
+    title: str
+
+
+def _by_name(*parts: Part) -> dict[str, Part]:
+    return {part.name: part for part in parts}
+
+
+CLASS_NUMBERS = _by_name(
+    Part("recall", "fraction", "high", "share of its images that are called so"),
+    Part("specificity", "fraction", "high", "share of other images that are not called so"),
+    Part("precision", "fraction", "high", "share of the images called so that are of it"),
+    Part("npv", "fraction", "high", "share of the images not called so that are not of it"),
+    Part("f1", "fraction", "high", "harmonic mean of recall and precision"),
+    Part("auroc", "fraction", "high", "area under the ROC curve of its probability"),
+    Part("confusion", "fraction", "low", "share of its images that are called"),
+)
+"""Numbers of one class against the rest; `confusion` is the share of its images called another class."""
+ANSWER_NUMBERS = _by_name(
+    Part("share", "fraction", "high", "share of images that are answered"),
+    Part("accuracy", "fraction", "high", "accuracy of the answered images"),
+    Part("aurc", "fraction", "low", "area under the risk-coverage curve"),
+)
+"""Numbers of a model that answers only if it is sure enough."""
+PARITY_NUMBERS = _by_name(
+    Part("agreement", "fraction", "high", "share of equal answers"),
+    Part("negative_flips", "fraction", "low", "share of images that only the reference classifies correctly"),
+    Part("probability_change", "fraction", "low", "99.9th percentile of the largest change of a probability"),
+)
+"""Numbers of the answers of the judged model next to those of another one to the same images."""
+SERVING_NUMBERS = PARITY_NUMBERS | _by_name(
+    Part("accuracy", "fraction", "high", "accuracy behind the pipeline"),
+    Part("accuracy_drop", "difference", "low", "accuracy lost to the pipeline"),
+)
+"""Numbers of the model behind a serving pipeline; a loss, which can be a gain, is a `difference`."""
+NUMBERS: Mapping[str, Mapping[str, Part]] = {
+    "classes": CLASS_NUMBERS,
+    "answers": ANSWER_NUMBERS,
+    "parity": PARITY_NUMBERS,
+    "serving": SERVING_NUMBERS,
+}
+"""Numbers that exist only if a threshold file asks for them, by section, which is the dimension with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """The score from which on an image is called a class, or answered.
+
+    Attributes:
+        rule: the score itself, or the number that its threshold has to reach.
+        level: the score, or that number.
+        chosen_on: the set that the threshold is chosen on; empty for the judged one or none.
+        confidence: probability that the answers to new images keep the `error`; None for other rules.
+    """
+
+    rule: Rule
+    level: float
+    chosen_on: str = ""
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A number of some rows, as a threshold file asks for it.
+
+    Attributes:
+        dimension: the dimension that measures it.
+        number: the number, such as `recall`, a part, or the value of the dimension itself.
+        target: the key of classes, such as `melanoma`, `benign|nevus`, `each` or `macro`; else empty.
+        classes: the numbers of these, which count as one class; empty for `each` and `macro`.
+        mistaken_for: the key of the classes that a confusion counts.
+        others: the numbers of these.
+        set: the set of images.
+        at: when an image is called the class, or answered; None for the most probable class.
+        score: the confidence of an answer.
+        prevalence: the share of the class that precision and npv are restated for; None for that of the set.
+        pipeline: the serving pipeline in front of the model; empty for its own preprocessing.
+        slice: a slice, such as `lighting=night`, or a column of slices; empty for all images.
+        kind: the number of one slice, the worst one, or the largest gap.
+    """
+
+    dimension: str
+    number: Part
+    target: str = ""
+    classes: tuple[int, ...] = ()
+    mistaken_for: str = ""
+    others: tuple[int, ...] = ()
+    set: str = CLEAN_SET
+    at: OperatingPoint | None = None
+    score: AnswerScore = MOST_PROBABLE
+    prevalence: float | None = None
+    pipeline: str = ""
+    slice: str = ""
+    kind: Kind = "value"
+
+    @property
+    def part(self) -> str | None:
+        """Name of its part, such as `melanoma.recall@probability=0.3,set=fog`; None for the dimension."""
+        if self.slice:
+            return f"{SLICES}{self.slice}" + ("" if self.kind == "value" else f".{self.kind}")
+        if self.mistaken_for:
+            return f"{NOT_AS}.{self.target}.{self.mistaken_for}"
+        name = ".".join(filter(None, (self.target, self.pipeline, self.metric)))
+        return f"{name}{self.conditions}" or None
+
+    @property
+    def conditions(self) -> str:
+        """All that differs from the default, such as `@probability=0.3`; else empty."""
+        stated: dict[str, str | float | None] = {}
+        if self.at is not None:
+            stated = {self.at.rule: self.at.level, "confidence": self.at.confidence}
+            stated["from"] = self.at.chosen_on or None
+        if self.score != MOST_PROBABLE and self.score not in stated:
+            stated["score"] = self.score
+        stated["prevalence"] = self.prevalence
+        stated["set"] = None if self.set == CLEAN_SET else self.set
+        digits = 9 if self.dimension == "answers" else 15
+        texts = [
+            f"{key}={value}" if isinstance(value, str) else f"{key}={value:.{digits}g}"
+            for key, value in stated.items()
+            if value is not None
+        ]
+        return f"@{','.join(texts)}" if texts else ""
+
+    @property
+    def name(self) -> str:
+        """Name of its part; empty for the dimension."""
+        return self.part or ""
+
+    @property
+    def metric(self) -> str:
+        """Name of the number, without target and conditions."""
+        return self.number.name
+
+    @property
+    def as_part(self) -> Part:
+        """The number as a part of its dimension."""
+        title = (
+            f"{self.target}: {self.number.title} {self.mistaken_for}" if self.target else self.number.title
+        )
+        return replace(self.number, name=self.name, title=title.strip())
+
+    @property
+    def is_further_part(self) -> bool:
+        """True if it is measured only because a threshold file asks for it."""
+        return self.metric in NUMBERS.get(self.dimension, ())
+
+    @property
+    def is_on_all_slices(self) -> bool:
+        """True if it is the worst slice or the largest gap of a column."""
+        return self.kind != "value"
+
+    @property
+    def chosen_on(self) -> str:
+        """The set that the threshold is chosen on; empty if none is."""
+        return "" if self.at is None else self.at.chosen_on
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The judged set, and the one that the threshold is chosen on."""
+        return (self.set, self.chosen_on) if self.chosen_on else (self.set,)
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """True if the most probable class of each image is not enough."""
+        return self.metric in ("auroc", "probability_change") or self.at is not None
+
+    @property
+    def needs_logits(self) -> bool:
+        """True if the score is computed from logits."""
+        return self.score in ("max_logit", "energy")

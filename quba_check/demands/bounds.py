@@ -1,0 +1,171 @@
+"""Bounds on requests: direction, unit, reach, tier, exceptions, once for all sections."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from quba_check.core.dimension import Part
+from quba_check.core.request import Better, Request
+from quba_check.demands.demand import Demand
+from quba_check.demands.document import LocatedValue, MergedFile, value_of
+from quba_check.demands.schema import as_share
+from quba_check.demands.waivers import waiver_of
+from quba_check.records.verdict import DROPS, QUBA, Bound
+from quba_check.strict_yaml import Location
+
+SHARES = ("fraction", "ratio")
+"""Units whose bounds may be percentages."""
+RATIO_REACH = 10.0
+"""Ratios (relative accuracies) are near 1; a threshold from here on was meant as percent."""
+SCALES = {"millions": 1e6, "megabytes": 1e6, "gigaflops": 1e9}
+"""Size of the units of counts."""
+COUNTS_REACH = 1e5
+"""A threshold from here on was meant as a count, not in such a unit."""
+ENDS = {"fraction": 1.0, "squared error": 2.0} | dict.fromkeys(("ratio", "nats", *SCALES), math.inf)
+"""Largest value by unit, of the units whose values begin at 0."""
+BOUNDS: Mapping[str, Bound] = {"min": "min", "max": "max", **{drop: drop for drop in DROPS}}
+"""Keys of bounds, and the bounds that they state."""
+_DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_masked": False}
+_OF_SLICES: Mapping[str, Any] = {"min_images": 50, "min_groups": 10}
+"""Settings of demands; each takes those of the entries around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A number that a threshold file asks for, with the place of its bounds.
+
+    Attributes:
+        location: the place.
+        request: the number.
+        parts: parts of a dimension, which explain its value.
+        keys: the keys of the bounds on it, and the bounds that they state.
+        effects: keys that settings at the place need, for messages.
+    """
+
+    location: Location
+    request: Request
+    parts: tuple[Part, ...] = ()
+    keys: Mapping[str, Bound] = field(default_factory=lambda: BOUNDS)
+    effects: tuple[str, ...] = ("min", "max")
+
+
+def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
+    """Yield the demands on a requested number, in the order of the file.
+
+    Raises:
+        ThresholdError: no bound, one in the wrong direction or out of reach, a setting without effect, or a
+            waiver that allows nothing.
+    """
+    entry, request, location = file.keys(asked.location), asked.request, asked.location
+    if request.dimension != QUBA:
+        _check_bounds(file, asked)
+    check_effect(file, location, asked.effects)
+    waived = waiver_of(file, location)
+    for key, located in entry.items():
+        if key in asked.keys and isinstance(located, LocatedValue):
+            is_letter = request.number.unit == "grade"
+            yield Demand(
+                request,
+                asked.keys[key],
+                located.value if is_letter else float(as_share(located.value)),
+                file=located.document.label,
+                line=located.line,
+                parts=asked.parts,
+                path=located.document.path,
+                location=located.location,
+                waiver=waived[1] if waived and waived[0] == key else None,
+                **_settings(file, location, {**_DEFAULTS, **(_OF_SLICES if request.slice else {})}),
+            )
+
+
+def is_setting(key: str) -> bool:
+    """Return True for the key of a setting of demands."""
+    return key in _DEFAULTS or key in _OF_SLICES or key == "waive"
+
+
+def _settings(file: MergedFile, location: Location, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a demand, by default those of the entries around it."""
+    settings = dict(defaults)
+    for end in range(1, len(location) + 1):
+        around = file.keys(location[:end])
+        settings = {key: value_of(around, key, value) for key, value in settings.items()}
+    return settings
+
+
+def check_effect(file: MergedFile, location: Location, keys: Iterable[str]) -> None:
+    """Raise an error for settings that apply to no demand.
+
+    Args:
+        file: the file.
+        location: the entry of the settings.
+        keys: the keys of which one is needed, next to drops.
+    """
+    entry, keys = file.keys(location), tuple(keys)
+    if any(key in entry for key in (*keys, *DROPS)):
+        return
+    for key in (*_DEFAULTS, *_OF_SLICES):
+        if isinstance(entry.get(key), LocatedValue):
+            allowed = f"together with {' or '.join(keys)}"
+            text = "it applies to no demand"
+            raise file.error((*location, key), text, is_on_key=False, allowed=allowed)
+
+
+def _check_bounds(file: MergedFile, asked: Asked) -> None:
+    """Check the bounds on a number.
+
+    Raises:
+        ThresholdError: no bound, or one in the wrong direction or out of reach.
+    """
+    entry, location, number = file.keys(asked.location), asked.location, asked.request.number
+    unit, better = number.unit, number.better or "high"
+    path = location[1:] if location[0] == "dimensions" else location
+    target = ".".join(str(step) for step in path if step != "parts")
+    if not entry:
+        allowed = "min, max, max_drop or max_relative_drop"
+        raise file.error(location, "nothing is demanded", shown=target, allowed=allowed)
+    keys = {asked.keys[key]: key for key in entry if key in asked.keys}
+    right, wrong = ("min", "max") if better == "high" else ("max", "min")
+    if wrong in keys:
+        text = f"{'higher' if better == 'high' else 'lower'} is better here"
+        raise file.error((*location, wrong), text, shown=f"{target} {wrong}", allowed=right)
+    for bound in (right, *DROPS):
+        if bound not in keys:
+            continue
+        place = (*location, keys[bound])
+        given, shown = file.value(place), f"{target} {keys[bound]}"
+        if isinstance(given, str) and unit not in SHARES and bound != "max_relative_drop":
+            text = f"got {given}, but the unit is {unit}"
+            raise file.error(place, text, shown=shown, is_on_key=False, allowed=f"a number in {unit}")
+        problem = (_unreachable if bound == right else _useless)(bound, as_share(given), better, unit)
+        if problem:
+            raise file.error(place, f"{shown} {given} {problem}", shown="", is_on_key=False)
+
+
+def _useless(bound: str, drop: float, better: Better, unit: str) -> str:
+    """Return the reason if every model meets a bound on a drop, else nothing."""
+    # A value that is better if higher, and at most 1, cannot lose more.
+    is_whole = better == "high" and (unit == "fraction" or (bound == "max_relative_drop" and unit == "ratio"))
+    if not is_whole or drop < 1:
+        return ""
+    percent = f" Did you mean {drop / 100:g}?" if drop < 100 else ""
+    return f"would always be met: a drop of 1 leaves nothing.{percent}"
+
+
+def _unreachable(bound: str, threshold: float, _better: Better, unit: str) -> str:
+    """Return the reason if every model or no model meets a bound, else nothing."""
+    plural = unit if unit.endswith("s") else f"{unit}s"
+    is_percent = unit in SHARES and 2 <= threshold <= 100
+    percent = f" Did you mean {threshold / 100:g}?" if is_percent else ""
+    if unit in ENDS and threshold < 0:
+        return f"{'would always' if bound == 'min' else 'can never'} be met: {plural} begin at 0."
+    if unit in ENDS and threshold > ENDS[unit]:
+        event = "can never" if bound == "min" else "would always"
+        return f"{event} be met: {plural} end at {ENDS[unit]:g}.{percent}"
+    if unit == "ratio" and threshold >= RATIO_REACH:
+        return f"is out of reach: ratios are near 1.{percent}"
+    if unit in SCALES and threshold >= COUNTS_REACH:
+        return f"is out of reach: the unit is {unit}. Did you mean {threshold / SCALES[unit]:g}?"
+    return ""

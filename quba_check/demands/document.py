@@ -1,0 +1,272 @@
+"""A threshold file merged over its extended files, with the place of each value."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from quba_check.demands.profiles import display_name, find_thresholds
+from quba_check.demands.schema import BY_NAME, ThresholdFile
+from quba_check.errors import ThresholdError
+from quba_check.strict_yaml import Document, Location, dotted_path, read_yaml, schema_problems, typed
+
+SCHEMA = 1
+MOST_FILES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedValue:
+    """A value of a threshold file, with its document and location."""
+
+    value: Any
+    document: Document
+    location: Location
+
+    @property
+    def line(self) -> int:
+        """Line (1-based) of the value."""
+        return self.document.line(self.location)
+
+
+Tree: TypeAlias = dict[str, "Tree | LocatedValue"]
+
+
+class Problems:
+    """The collected errors of a threshold file and its extended files."""
+
+    def __init__(self) -> None:
+        self.errors: list[ThresholdError] = []
+        self._wrong: set[Location] = set()
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Collect an error."""
+        try:
+            yield
+        except ThresholdError as error:
+            self.errors.append(error)
+
+    def well_formed(self, document: Document) -> Document:
+        """Collect the wrong keys and types of a document; return it without wrong entries."""
+        for location, message in schema_problems(document, ThresholdFile).items():
+            self.errors.append(ThresholdError(message))
+            self._wrong.add(location[: 2 if {*location[:1]} & {*BY_NAME} else 1])
+        return replace(document, data=self.without_wrong(document.data))
+
+    def without_wrong(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Return the content of a file, or of merged ones, without wrong entries."""
+        kept = {key: value for key, value in content.items() if (key,) not in self._wrong}
+        for key in BY_NAME:
+            if isinstance(entries := kept.get(key), dict):
+                kept[key] = {name: entry for name, entry in entries.items() if (key, name) not in self._wrong}
+        return kept
+
+    def raise_first(self) -> None:
+        """Raise the first error, if any; it carries the messages of all."""
+        if self.errors:
+            self.errors[0].messages = list(dict.fromkeys(map(str, self.errors)))
+            raise self.errors[0]
+
+
+@dataclass(frozen=True)
+class MergedFile:
+    """The content of a threshold file and of those that it extends.
+
+    Attributes:
+        documents: the file itself, and those that it extends, in this order.
+        tree: the merged content.
+        problems: collects the errors.
+    """
+
+    documents: tuple[Document, ...]
+    tree: Tree
+    problems: Problems
+
+    @classmethod
+    def read(cls, path: Path, label: str) -> MergedFile:
+        """Return a threshold file merged over its extended files.
+
+        Keys of the extended file come first, in its order, with the file's own values, without the keys that
+        the file sets to null. Wrong keys and types are collected, and left out.
+
+        Args:
+            path: the file.
+            label: its name in messages.
+
+        Raises:
+            ThresholdError: one of the files cannot be read, or they cannot be merged.
+        """
+        problems = Problems()
+        try:
+            documents = [problems.well_formed(one) for one in _extended_files(path, label)]
+            tree: Tree = {}
+            for document in reversed(documents):
+                tree = merge(tree, {key: one for key, one in tree_of(document).items() if key != "extends"})
+        except ThresholdError as error:
+            problems.errors.append(error)
+            problems.raise_first()
+            raise
+        return cls(tuple(documents), problems.without_wrong(tree), problems)
+
+    @cached_property
+    def entry(self) -> ThresholdFile:
+        """The merged content, typed."""
+        return typed(plain(self.tree) | {"schema": SCHEMA}, ThresholdFile)
+
+    def keys(self, location: Location) -> Tree:
+        """Return the mapping at a location, in file order; empty if there is none."""
+        return branch(self.tree, *location)
+
+    def value(self, location: Location) -> Any:
+        """Return the value at a location as stated, such as `2%`; None without one."""
+        return value_of(self.keys(location[:-1]), str(location[-1]))
+
+    def document(self, location: Location) -> Document:
+        """Return the document of the last value below a location.
+
+        The values of extending files come last.
+        """
+        item: Tree | LocatedValue | None = self.tree
+        for step in location:
+            if not isinstance(item, dict) or str(step) not in item:
+                break
+            item = item[str(step)]
+        while isinstance(item, dict):
+            item = next(reversed(item.values()), None)
+        return self.documents[0] if item is None else item.document
+
+    def error(
+        self,
+        location: Location,
+        problem: str = "",
+        *,
+        shown: str | None = None,
+        is_on_key: bool = True,
+        **pieces: str,
+    ) -> ThresholdError:
+        """Return an error about the key or the value at a location.
+
+        Args:
+            location: the place.
+            problem: what is wrong.
+            shown: the path of the place as the message shows it; None for the whole one.
+            is_on_key: show the line of the key, else that of the value.
+            pieces: `got`, `allowed` and `hint`, see `QubaError`.
+        """
+        document = self.document(location)
+        where = document.at_key(location) if is_on_key else document.at(location)
+        path = dotted_path(location) if shown is None else shown
+        return ThresholdError(problem, where=": ".join(filter(None, (where, path))), **pieces)
+
+
+def _extended_files(path: Path, label: str) -> Iterator[Document]:
+    """Yield a threshold file and those that it extends.
+
+    Raises:
+        ThresholdError: one of them cannot be read, or they extend each other.
+    """
+    seen: dict[Path, str] = {}
+    while True:
+        document = read_yaml(path, label, ThresholdError)
+        _check_version(document)
+        yield document
+        seen[Path(os.path.realpath(path))] = label
+        extends = document.data.get("extends")
+        if not isinstance(extends, str):
+            return
+        path, label = _parent(document, extends)
+        _check_cycle(document, path, seen)
+
+
+def tree_of(document: Document) -> Tree:
+    """Return the content of one file as located values."""
+
+    def subtree(data: Mapping[str, Any], location: Location) -> Tree:
+        return {
+            key: subtree(value, (*location, key))
+            if isinstance(value, dict)
+            else LocatedValue(value, document, (*location, key))
+            for key, value in data.items()
+        }
+
+    return subtree(document.data, ())
+
+
+def plain(tree: Tree) -> dict[str, Any]:
+    """Return the values of a tree without their places."""
+    return {key: item.value if isinstance(item, LocatedValue) else plain(item) for key, item in tree.items()}
+
+
+def branch(tree: Tree, *keys: str | int) -> Tree:
+    """Return the mapping under some keys, empty if missing."""
+    for key in keys:
+        item = tree.get(str(key))
+        tree = item if isinstance(item, dict) else {}
+    return tree
+
+
+def value_of(tree: Tree, key: str, default: Any = None) -> Any:
+    """Return the value of a key, or a default if it is missing."""
+    located = tree.get(key)
+    return located.value if isinstance(located, LocatedValue) else default
+
+
+def merge(parent: Tree, child: Tree) -> Tree:
+    """Return the parent with the child's values in place of its own; neither is changed.
+
+    Raises:
+        ThresholdError: the child removes a key that the parent does not have.
+    """
+    merged = dict(parent)
+    for key, item in child.items():
+        if isinstance(item, dict):
+            inherited = merged.get(key, {})
+            merged[key] = merge(inherited if isinstance(inherited, dict) else {}, item)
+            if item and not merged[key]:  # every key was removed
+                del merged[key]
+        elif item.value is not None:
+            merged[key] = item
+        elif key in merged:
+            del merged[key]
+        else:
+            where = f"{item.document.at(item.location)}: {dotted_path(item.location)}"
+            text = "null removes a key of the extended file, which has no such key."
+            raise ThresholdError(text, where=where)
+    return merged
+
+
+def _parent(document: Document, extends: str) -> tuple[Path, str]:
+    """Return the path and the label of the file that a document extends."""
+    folder = document.path.parent
+    try:
+        path = find_thresholds(extends, folder, document.path)
+    except ThresholdError as error:
+        raise ThresholdError(str(error), where=f"{document.at(('extends',))}: extends") from None
+    if path != folder / extends or Path(extends).is_absolute():
+        return path, display_name(path)
+    text = Path(extends).as_posix()
+    return path, posixpath.normpath(posixpath.join(posixpath.dirname(document.label), text))
+
+
+def _check_cycle(document: Document, parent: Path, seen: Mapping[Path, str]) -> None:
+    resolved, where = Path(os.path.realpath(parent)), document.at(("extends",))
+    if resolved in seen:
+        cycle = list(seen.values())[list(seen).index(resolved) :]
+        text = f"the files extend each other: {' → '.join([*cycle, cycle[0]])}."
+        raise ThresholdError(text, where=where)
+    if len(seen) >= MOST_FILES:
+        raise ThresholdError(f"more than {MOST_FILES} files extend each other.", where=where)
+
+
+def _check_version(document: Document) -> None:
+    """Check the version before any keys; they differ between versions."""
+    version = document.data.get("schema")
+    if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA:
+        text = f"schema {version} is newer than this version of quba-check reads"
+        raise ThresholdError(text, where=document.at(("schema",)), allowed=str(SCHEMA))

@@ -1,0 +1,115 @@
+"""The section `dimensions` of a threshold file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from quba_check.core.dimension import Dimension
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.request import Better, Kind, Part, Request
+from quba_check.core.slices import column_of
+from quba_check.demands.bounds import BOUNDS, Asked, check_effect, is_setting
+from quba_check.demands.document import MergedFile
+from quba_check.demands.schema import DimensionEntry, SliceEntry
+from quba_check.demands.waivers import waiver_of
+from quba_check.dimensions import registry
+from quba_check.errors import UserError
+from quba_check.messages import allowed_names, did_you_mean, listed
+from quba_check.records.verdict import DROPS
+from quba_check.strict_yaml import Location
+
+_KINDS: Mapping[Kind, Better | None] = {"worst": None, "gap": "low"}
+"""Demands on all slices of a column, with their better direction; None is that of the dimension."""
+
+
+def dimension_requests(
+    location: Location, entry: DimensionEntry | None, file: MergedFile, suite: SuiteFacts
+) -> Iterator[Asked]:
+    """Yield what the entry of a dimension asks for, in the order of the file.
+
+    Raises:
+        ThresholdError: an unknown dimension, or a part or column of slices that the suite does not have.
+    """
+    try:
+        dimension = registry[str(location[-1])]
+    except UserError as error:
+        raise file.error(location, str(error), shown="") from None
+    if entry is None:
+        return
+    dimension.views(suite)  # a custom dimension may raise an error
+    demandable = tuple(part for part in dimension.parts(suite) if part.better is not None)
+    request = Request(dimension.name, dimension.value_part)
+    whole = Asked(location, request, demandable, effects=("min", "max", "parts", "slices"))
+    keys = file.keys(location)
+    first = next((key for key in keys if key in BOUNDS), None)
+    if first is None:
+        yield whole  # for its settings
+    for key in keys:
+        if key == first:
+            yield whole
+        elif key == "parts":
+            for name in entry.parts or ():
+                with file.problems.caught():
+                    place = (*location, "parts", name)
+                    yield Asked(place, Request(dimension.name, _part(place, dimension, file, suite)))
+        elif key == "slices":
+            for name, of_slice in (entry.slices or {}).items():
+                with file.problems.caught():
+                    yield from _slices((*location, "slices", name), of_slice, dimension, file, suite)
+
+
+def _part(location: Location, dimension: Dimension, file: MergedFile, suite: SuiteFacts) -> Part:
+    name = str(location[-1])
+    parts = {part.name: part for part in dimension.parts(suite)}
+    allowed = [part.name for part in parts.values() if part.better is not None]
+    hint = f"Allowed on the suite '{suite.name}': {listed(allowed) or f'demands on {dimension.name} itself'}."
+    if name not in parts:
+        problem = f"{dimension.name} has no part '{name}'.{did_you_mean(name, allowed)}"
+        raise file.error(location, problem, shown="", hint=hint)
+    if parts[name].better is None:
+        problem = f"{dimension.name}.{name} is for reports only, not for demands"
+        raise file.error(location, problem, shown="", hint=hint)
+    return parts[name]
+
+
+def _slices(
+    location: Location, entry: SliceEntry | None, dimension: Dimension, file: MergedFile, suite: SuiteFacts
+) -> Iterator[Asked]:
+    """Yield what the entry of a column of slices, or of one slice, asks for."""
+    name, shown, keys = str(location[-1]), f"{dimension.name}.slices", file.keys(location)
+    if not dimension.views(suite):
+        text = "it needs no images, and has no slices"
+        raise file.error(location, text, shown=shown, allowed="bounds on its value")
+    column = column_of(name)
+    if suite.slices is not None and column not in suite.slices:
+        hint = allowed_names(column, suite.slices) if suite.slices else "Declare them in its manifest."
+        raise file.error(
+            location, f"the suite '{suite.name}' has no slices of '{column}'", shown=shown, hint=hint
+        )
+    if entry is None:
+        return
+    number = dimension.value_part
+    if "=" in name:
+        _check_keys(file, location, ("min" if number.better == "high" else "max", *DROPS))
+        yield Asked(location, Request(dimension.name, number, slice=name))
+        return
+    _check_keys(file, location, tuple(_KINDS))
+    check_effect(file, location, tuple(_KINDS))
+    waiver_of(file, location)  # refuses one next to no bound
+    for key in keys:
+        if key in _KINDS:
+            kind: Kind = "worst" if key == "worst" else "gap"
+            better = _KINDS[kind] or dimension.better
+            _check_keys(file, (*location, kind), ("min" if better == "high" else "max",))
+            part = Part("", dimension.unit, better, dimension.title)
+            yield Asked((*location, kind), Request(dimension.name, part, slice=name, kind=kind))
+
+
+def _check_keys(file: MergedFile, location: Location, bounds: tuple[str, ...]) -> None:
+    """Refuse an entry without keys, or with bounds that it cannot have."""
+    entry = file.keys(location)
+    wrong = next((key for key in entry if key not in bounds and not is_setting(key)), None)
+    if wrong is not None or not entry:
+        place = location if wrong is None else (*location, wrong)
+        shown = ".".join(map(str, location[1:]))
+        raise file.error(place, shown=shown, got=wrong or "nothing", allowed=listed(bounds))

@@ -1,0 +1,71 @@
+"""Requests in few words."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from quba_check.core.request import (
+    ANSWER_NUMBERS,
+    CLASS_NUMBERS,
+    MOST_PROBABLE,
+    PARITY_NUMBERS,
+    SERVING_NUMBERS,
+    AnswerScore,
+    Better,
+    Kind,
+    OperatingPoint,
+    Part,
+    Request,
+    Rule,
+)
+
+RATES = ("recall", "specificity", "precision", "npv")
+
+
+def value(dimension: str, part: str = "", *, unit: str = "fraction", better: Better = "high") -> Request:
+    return Request(dimension, Part(part, unit, better, ""))
+
+
+def on_slices(dimension: str, name: str, kind: Kind = "value") -> Request:
+    part = Part("", "fraction", "low" if kind == "gap" else "high", "")
+    return Request(dimension, part, slice=name, kind=kind)
+
+
+def class_request(
+    target: str,
+    classes: tuple[int, ...],
+    metric: str,
+    on: str = "clean",
+    at: OperatingPoint | None = None,
+    prevalence: float | None = None,
+) -> Request:
+    number = CLASS_NUMBERS[metric]
+    return Request("classes", number, target, classes, set=on, at=at, prevalence=prevalence)
+
+
+def confusion(target: str, classes: tuple[int, ...], mistaken_for: str, others: tuple[int, ...]) -> Request:
+    number = CLASS_NUMBERS["confusion"]
+    return Request("classes", number, target, classes, mistaken_for=mistaken_for, others=others)
+
+
+def answer_request(
+    metric: str,
+    score: AnswerScore = MOST_PROBABLE,
+    threshold: float | None = None,
+    error: float | None = None,
+    confidence: float = 0.95,
+) -> Request:
+    at = None
+    if error is not None:
+        at = OperatingPoint("error", error, confidence=confidence)
+    elif threshold is not None:
+        at = OperatingPoint("probability" if score == MOST_PROBABLE else cast(Rule, score), threshold)
+    return Request("answers", ANSWER_NUMBERS[metric], at=at, score=score)
+
+
+def parity_request(metric: str, on: str = "clean") -> Request:
+    return Request("parity", PARITY_NUMBERS[metric], set=on)
+
+
+def serving_request(pipeline: str, metric: str) -> Request:
+    return Request("serving", SERVING_NUMBERS[metric], pipeline=pipeline)
