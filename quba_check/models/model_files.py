@@ -92,7 +92,7 @@ def _state(path: Path) -> tuple[str, tuple[int, ...]]:
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    with os_errors(f"{path}: cannot be read", ModelError):
+    with os_errors("cannot be read", ModelError, where=f"{path}"):
         status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 

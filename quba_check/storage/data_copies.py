@@ -179,15 +179,15 @@ class DataCopies:
                 copied = self._objects.download(name, unfinished)
             except FileNotFoundError:
                 raise SuiteError(
-                    f"{self.label}/{name}: was removed since it was listed. Start the run again."
+                    "was removed since it was listed. Start the run again.", where=f"{self.label}/{name}"
                 ) from None
             if copied != size:
                 raise SuiteError(
-                    f"{self.label}/{name}: changed since it was listed, from {size:,} to {copied:,} bytes. "
-                    "Start the run again."
+                    f"changed since it was listed, from {size:,} to {copied:,} bytes. Start the run again.",
+                    where=f"{self.label}/{name}",
                 )
         return size
 
     def _writing(self) -> AbstractContextManager[None]:
-        problem = f"{self._home.parent}: copies of {self.label} cannot be written"
-        return os_errors(problem, StoreError, _ADVICE)
+        problem, where = f"copies of {self.label} cannot be written", f"{self._home.parent}"
+        return os_errors(problem, StoreError, where=where, hint=_ADVICE)

@@ -146,8 +146,8 @@ class ContentDigests:
     def _set_up(self) -> None:
         """Create the file if missing, under a lock, as WAL mode requires."""
         if file_kind(self.path, str(self.path), StoreError) not in ("file", None):
-            raise StoreError(f"{self.path}: is not a file. Remove it: a cache is kept there.")
-        with os_errors(f"{self.path.parent}: cannot be written", StoreError):
+            raise StoreError("is not a file", where=f"{self.path}", hint="Remove it: a cache is kept there.")
+        with os_errors("cannot be written", StoreError, where=f"{self.path.parent}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS)
             with lock, closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
@@ -165,9 +165,9 @@ def file_stamp(name: str | Path) -> Stamp:
     try:
         status = os.stat(name)  # noqa: PTH116  a Path costs as much again
     except (OSError, ValueError) as error:
-        raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
+        raise SuiteError(f"cannot be read ({reason(error)}).", where=f"{name}") from None
     if not stat.S_ISREG(status.st_mode):
-        raise SuiteError(f"{name}: is not a file.")
+        raise SuiteError("is not a file.", where=f"{name}")
     changed = status.st_ctime_ns if HAS_CHANGE_TIME else 0
     return status.st_size, status.st_mtime_ns, changed, status.st_ino & LARGEST_INTEGER
 

@@ -91,11 +91,11 @@ def temporary_folder() -> Path:
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
     path = Path(tempfile.gettempdir()) / f"quba-check-{user}"
-    with os_errors(f"{path}: cannot be created", StoreError, _HELP):
+    with os_errors("cannot be created", StoreError, where=f"{path}", hint=_HELP):
         path.mkdir(mode=0o700, exist_ok=True)
         status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or (user and status.st_uid != user):
-        raise StoreError(f"{path}: belongs to another user. {_HELP}")
+        raise StoreError("belongs to another user", where=f"{path}", hint=_HELP)
     return path
 
 

@@ -114,7 +114,7 @@ class FolderObjects(ObjectStore):
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(error.errno, reason(error), str(path)) from None
         except OSError as error:
-            raise StoreError(f"--quba-store: {path} cannot be read ({reason(error)}).") from None
+            raise StoreError(f"{path} cannot be read ({reason(error)}).", where="--quba-store") from None
 
     def create(self, name: str, content: bytes) -> None:
         """Write a file unless it exists. Of two writers at once, either may come last."""
@@ -124,7 +124,7 @@ class FolderObjects(ObjectStore):
     def set(self, name: str, content: bytes) -> None:
         """Write a file atomically."""
         path = self.path(name)
-        with os_errors(f"--quba-store: {path} cannot be written", StoreError):
+        with os_errors(f"{path} cannot be written", StoreError, where="--quba-store"):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
 
@@ -145,7 +145,7 @@ class FolderObjects(ObjectStore):
     def delete(self, *names: str) -> None:
         """Remove files, if they exist. Empty folders stay: another process may be about to write."""
         for path in map(self.path, names):
-            with os_errors(f"--quba-store: {path} cannot be removed", StoreError):
+            with os_errors(f"{path} cannot be removed", StoreError, where="--quba-store"):
                 path.unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
@@ -156,7 +156,7 @@ class FolderObjects(ObjectStore):
         """
         parts = PurePosixPath(name).parts
         if not parts or ".." in parts or PurePosixPath(name).is_absolute():
-            raise StoreError(f"--quba-store: '{name}' is no name of a file in {self.root}.")
+            raise StoreError(f"'{name}' is no name of a file in {self.root}.", where="--quba-store")
         return self.root.joinpath(*parts)
 
 

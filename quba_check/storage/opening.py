@@ -27,7 +27,7 @@ def open_store(location: str | Path) -> Store:
     """
     folder = local_folder(location)
     advice = "Allowed: a folder that you may write to. Name another with --quba-store DIR."
-    with os_errors(f"--quba-store: {folder} cannot be written", StoreError, advice):
+    with os_errors(f"{folder} cannot be written", StoreError, where="--quba-store", hint=advice):
         for name in ("predictions", "locks", "runs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

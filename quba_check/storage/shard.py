@@ -176,9 +176,9 @@ def decode_shards(content: bytes, name: str, label: str) -> tuple[ShardsHeader, 
         stated = {key: header.metadata[key] for key in (ENTRY, SHARDS)}
         is_sound = header.metadata.get(CHECKSUM) == _checksum(columns, stated)
     except Exception as error:  # noqa: BLE001  of any damage
-        raise DamagedShardError(f"{label}: cannot be read ({reason(error)})") from None
+        raise DamagedShardError(f"cannot be read ({reason(error)})", where=label) from None
     if not is_sound:
-        raise DamagedShardError(f"{label}: its checksum does not fit its columns")
+        raise DamagedShardError("its checksum does not fit its columns", where=label)
     return header, {
         name: column.astype(np.int64) if column.dtype == np.int32 else column
         for name, column in columns.items()

@@ -126,7 +126,7 @@ class Store:
         self._listings.pop(keys[0].cache_entry, None)  # another process wrote the shards as one object
         with suppress(FileNotFoundError):
             return self._read(keys)
-        raise DamagedShardError(f"{self.label}/{_own_name(keys[0])}: is not a file")
+        raise DamagedShardError("is not a file", where=f"{self.label}/{_own_name(keys[0])}")
 
     def put(self, key: ShardKey, content: bytes) -> None:
         """Write a shard as an object of its own.
@@ -293,11 +293,11 @@ class Store:
                 parts.append({column: values[rows.start : rows.stop] for column, values in whole.items()})
             kinds = [{name: (part[name].dtype, part[name].shape[1:]) for name in part} for part in parts]
             if any(kind != kinds[0] for kind in kinds):
-                raise DamagedShardError(f"{label}: its columns differ from those of other shards")
+                raise DamagedShardError("its columns differ from those of other shards", where=label)
             columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         expected = np.concatenate([np.asarray(key.indices) for key in keys])
         if not np.array_equal(columns.get("index", ()), expected):
-            raise DamagedShardError(f"{label}: it does not hold the {len(expected)} rows of its range")
+            raise DamagedShardError(f"it does not hold the {len(expected)} rows of its range", where=label)
         metadata = {name: text for name, text in first.metadata.items() if name not in OWN_METADATA}
         return Shard(columns, metadata, label)
 

@@ -142,8 +142,8 @@ class UrlObjects(ObjectStore):
 
     def _not_opened(self, problem: str) -> UserError:
         return self._error(
-            f"{self._option}: {self.label} cannot be opened: {problem}. Allowed: a folder, or a URL such as "
-            f"{_EXAMPLES}."
+            f"{self.label} cannot be opened: {problem}. Allowed: a folder, or a URL such as {_EXAMPLES}.",
+            where=self._option,
         )
 
     @contextmanager

@@ -40,15 +40,16 @@ def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
         OptionError: the home folder is unknown, the text cannot be a path, it leads to a pipe or device,
             or it is a URL without one of its slashes.
     """
-    prefix = f"{where}: " if where else ""
     if slip := _ONE_SLASH.match(str(text)):
         url = f"{slip[1]}://{slip.string[slip.end() :]}"
-        raise OptionError(f"{prefix}a URL has two slashes, got '{slip[0]}'. Did you mean '{url}'?")
-    path = base / expand_home(text, prefix, OptionError)
+        raise OptionError(
+            "a URL has two slashes", where=where, got=f"'{slip[0]}'", hint=f"Did you mean '{url}'?"
+        )
+    path = base / expand_home(text, where, OptionError)
     if not is_utf8(str(path)):
-        raise OptionError(f"{prefix}got '{path}'. Allowed: a path that is UTF-8 text.")
-    if file_kind(path, f"{prefix}{path}", OptionError) == "other":
-        raise OptionError(f"{prefix}{path} is a pipe or a device. Allowed: a file or a folder.")
+        raise OptionError(where=where, got=f"'{path}'", allowed="a path that is UTF-8 text")
+    if file_kind(path, f"{where}: {path}" if where else f"{path}", OptionError) == "other":
+        raise OptionError(f"{path} is a pipe or a device", where=where, allowed="a file or a folder")
     return path
 
 
@@ -70,12 +71,12 @@ def user_location(text: str | Path, where: str = "", base: Path = Path()) -> str
     return str(text) if is_url(text) else user_path(text, where, base)
 
 
-def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
+def expand_home(text: str | Path, where: str, error: type[UserError]) -> Path:
     """Return a path with `~` expanded.
 
     Args:
         text: the path; it need not exist.
-        prefix: start of the message.
+        where: start of the message, for example the option.
         error: class of error to raise.
 
     Raises:
@@ -85,8 +86,9 @@ def expand_home(text: str | Path, prefix: str, error: type[UserError]) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise error(
-            f"{prefix}got '{text}', but the home folder of '{Path(text).parts[0]}' is not known. "
-            "Allowed: a path without ~, or with the name of a user of this machine."
+            f"got '{text}', but the home folder of '{Path(text).parts[0]}' is not known",
+            where=where,
+            allowed="a path without ~, or with the name of a user of this machine",
         ) from None
 
 
@@ -111,7 +113,7 @@ def file_kind(path: Path, label: str, error: type[UserError]) -> Kind | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as problem:
-        raise error(f"{label}: cannot be read ({reason(problem)}).") from None
+        raise error(f"cannot be read ({reason(problem)}).", where=label) from None
     if stat.S_ISREG(mode):
         return "file"
     return "folder" if stat.S_ISDIR(mode) else "other"
@@ -138,21 +140,22 @@ def reason(problem: Exception) -> str:
 
 
 @contextmanager
-def os_errors(start: str, error: type[UserError], advice: str = "") -> Iterator[None]:
+def os_errors(problem: str, error: type[UserError], *, where: str, hint: str = "") -> Iterator[None]:
     """Raise errors of the operating system as errors of the user.
 
     Args:
-        start: start of the message, such as `FILE: cannot be read`.
+        problem: what is wrong, such as `cannot be read`; the cause follows.
         error: class of error to raise.
-        advice: end of the message, after the cause.
+        where: file or option with the problem.
+        hint: what to do.
 
     Raises:
         UserError: the block raised an OSError.
     """
     try:
         yield
-    except OSError as problem:
-        raise error(f"{start} ({reason(problem)}). {advice}".rstrip()) from None
+    except OSError as cause:
+        raise error(f"{problem} ({reason(cause)}).", where=where, hint=hint) from None
 
 
 def remove(path: Path) -> None:
@@ -177,12 +180,12 @@ def regular_file(path: Path, label: str, error: type[UserError]) -> Iterator[Bin
     """
     kind = file_kind(path, label, error)
     if kind is None:
-        raise error(f"{label}: there is no such file.")
+        raise error("there is no such file.", where=label)
     if kind == "folder":
-        raise error(f"{label}: this is a folder, not a file.")
+        raise error("this is a folder, not a file.", where=label)
     if kind == "other":
-        raise error(f"{label}: this is a pipe or a device, not a file.")
-    with os_errors(f"{label}: cannot be read", error), path.open("rb") as file:
+        raise error("this is a pipe or a device, not a file.", where=label)
+    with os_errors("cannot be read", error, where=label), path.open("rb") as file:
         yield file
 
 
@@ -195,7 +198,7 @@ def read_bytes(path: Path, label: str, error: type[UserError], largest: int) -> 
     with regular_file(path, label, error) as file:
         content = file.read(largest + 1)
     if len(content) > largest:
-        raise error(f"{label}: the file is too large. Allowed: at most {largest / MIB:g} MiB.")
+        raise error("the file is too large", where=label, allowed=f"at most {largest / MIB:g} MiB")
     return content
 
 
@@ -234,7 +237,7 @@ def decode_text(content: bytes, label: str, error: type[UserError]) -> str:
     except UnicodeDecodeError as problem:
         line = content.count(b"\n", 0, problem.start) + 1
         byte = f"0x{content[problem.start]:02x}"
-        raise error(f"{label}:{line}: the file is not UTF-8 text, got the byte {byte}.") from None
+        raise error("the file is not UTF-8 text", where=f"{label}:{line}", got=f"the byte {byte}") from None
 
 
 def read_json(path: Path, label: str, error: type[UserError]) -> Any:
@@ -254,7 +257,7 @@ def decode_json(content: bytes, label: str, error: type[UserError]) -> Any:
         if _SURROGATE.search(content):
             json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise error(f"{label}: it has an escape that is half a character, such as \\ud800.") from None
+        raise error("it has an escape that is half a character, such as \\ud800.", where=label) from None
     except ValueError as problem:
-        raise error(f"{label}: {problem}.") from None
+        raise error(f"{problem}.", where=label) from None
     return data

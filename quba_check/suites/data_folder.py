@@ -40,7 +40,7 @@ class DataFolder:
         Raises:
             SuiteError: it cannot be read.
         """
-        with os_errors(f"{self.root}: the data folder cannot be read", SuiteError):
+        with os_errors("the data folder cannot be read", SuiteError, where=f"{self.root}"):
             return sorted(path.name for path in self.root.iterdir())
 
     def has(self, path: str) -> bool:
@@ -66,6 +66,12 @@ class DataFolder:
     def with_location(self, text: str) -> str:
         """Return a text with the location in place of the path on this machine."""
         return text.replace(str(self.root), self.location)
+
+    def relocated(self, error: SuiteError, advice: str = "") -> SuiteError:
+        """Return an error with the location for the path, and advice at its end."""
+        pieces = (error.problem, error.where, error.got, error.allowed, f"{error.hint} {advice}".strip())
+        problem, where, got, allowed, hint = map(self.with_location, pieces)
+        return SuiteError(problem, where=where, got=got, allowed=allowed, hint=hint)
 
 
 class RemoteFolder(DataFolder):

@@ -60,11 +60,11 @@ def zero_shot_spec(text: str) -> ZeroShotSpec:
         return ZeroShotSpec(name, None, name.rpartition("/")[2])
     model, _, weights = name.partition("/")
     if not model or not weights or ":" in model:
-        raise ModelError(f"{text}: does not name model and weights. Allowed: {_ALLOWED}.")
+        raise ModelError("does not name model and weights", where=text, allowed=_ALLOWED)
     path = expand_path(weights, spec=text)
     if path.suffix.lower() in _WEIGHT_SUFFIXES and not path.is_file():
         names = [file.name for file in neighbours(path, Path.is_file)]
-        raise ModelError(f"{text}: there is no weights file {path}.{did_you_mean(path.name, names)}")
+        raise ModelError(f"there is no weights file {path}.{did_you_mean(path.name, names)}", where=text)
     return ZeroShotSpec(model, weights, f"{model}-{path.stem if path.is_file() else weights}")
 
 
@@ -78,7 +78,7 @@ def expand_path(path: str, *, spec: str) -> Path:
     Raises:
         ModelError: there is no such home folder, or the path cannot be looked up.
     """
-    plain = expand_home(path, f"{spec}: ", ModelError)
+    plain = expand_home(path, spec, ModelError)
     file_kind(plain, spec, ModelError)
     return plain
 

@@ -45,8 +45,8 @@ def add_sets(manifest: Path, entries: Entries) -> None:
     for name, entry in entries.items():
         if name in declared and declared[name] != entry:
             raise SuiteError(
-                f"{document.at_key(('sets', name))}: the set '{name}' is already declared. "
-                f"Allowed in its place: {manifest_line(name, entry)}"
+                f"the set '{name}' is already declared. Allowed in its place: {manifest_line(name, entry)}",
+                where=document.at_key(("sets", name)),
             )
 
     def change(root: CommentedMap) -> None:
@@ -55,7 +55,7 @@ def add_sets(manifest: Path, entries: Entries) -> None:
                 append(root["sets"], name, flow_mapping(entry))
 
     content = edit(document, change).encode()
-    with os_errors(f"{manifest}: cannot be written", SuiteError):
+    with os_errors("cannot be written", SuiteError, where=f"{manifest}"):
         write_atomically(manifest, content, lambda path: read_manifest(path, label))
 
 

@@ -209,10 +209,10 @@ class _Search:
         searched = usable + sum(map(len, self.left_out.values()))
         if usable < LEAST_SHARE * searched and not allow_few:
             raise FewObjectsError(
-                f"{self.suite.location}: usable objects in {usable:,} of {searched:,} images, fewer than "
-                f"half; nothing was written. Left out: {self.reasons()}. Check that masks or boxes belong to "
-                f"these images and surround whole objects, or make the sets of the {usable:,} alone: "
-                "--allow-few"
+                f"usable objects in {usable:,} of {searched:,} images, fewer than half; nothing was written",
+                where=self.suite.location,
+                hint=f"Left out: {self.reasons()}. Check that masks or boxes belong to these images and "
+                f"surround whole objects, or make the sets of the {usable:,} alone: --allow-few",
             )
 
     def reasons(self) -> str:
@@ -273,8 +273,8 @@ def new_folder(out: Path) -> Iterator[Path]:
         SuiteError: `out` holds something, or cannot be written.
     """
     if out.is_file():
-        raise SuiteError(f"{out}: this is a file. Allowed: a new or empty folder.")
-    with os_errors(f"{out}: cannot be written", SuiteError):
+        raise SuiteError("this is a file", where=f"{out}", allowed="a new or empty folder")
+    with os_errors("cannot be written", SuiteError, where=f"{out}"):
         if out.is_dir() and any(out.iterdir()):
             raise SuiteError(f"{out}: the folder is not empty. Allowed: a new or empty one; name it with -o.")
         out.parent.mkdir(parents=True, exist_ok=True)
