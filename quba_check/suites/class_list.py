@@ -77,7 +77,7 @@ class ClassList:
         0
         """
         if isinstance(label, bool) or not isinstance(label, str | int):
-            raise SuiteError(f"{where}: label: got {describe(label)}. Allowed: a class name or number.")
+            raise SuiteError(where=f"{where}: label", got=describe(label), allowed="a class name or number")
         if isinstance(label, int):
             if 0 <= label < len(self.names):
                 return label
@@ -88,7 +88,7 @@ class ClassList:
             return number
         if text.isdecimal() and len(text) <= MOST_DIGITS and int(text) < len(self.names):
             return int(text)
-        raise SuiteError(f"{where}: {self.unknown_text('class', text)}")
+        raise SuiteError(self.unknown_text("class", text), where=where)
 
     def positions(self, labels: object, where: str) -> tuple[int, ...]:
         """Return the positions of the classes in text such as `cat|dog`, each once; see `position`.

@@ -36,4 +36,4 @@ def decode_image(
         raise
     except Exception as error:  # noqa: BLE001  decoders raise any error for damaged files, also MemoryError
         cause = reason(error) or type(error).__name__
-    raise SuiteError(f"{label}: cannot be decoded as an image ({cause}). Replace or remove {what}.")
+    raise SuiteError(f"cannot be decoded as an image ({cause}). Replace or remove {what}.", where=label)

@@ -35,9 +35,8 @@ def group_names(
         return None
     if isinstance(rule, str):
         names = [image.cells[declared.columns.index(rule)].strip() for image in images]
-        problem = (
-            f"the group column '{rule}' is empty. Allowed: a name in each row; a unique one for a lone image"
-        )
+        problem = f"the group column '{rule}' is empty"
+        allowed = "a name in each row; a unique one for a lone image"
     elif rule.path is not None:
         expression, end, names = regex.compile(rule.path), time.monotonic() + SECONDS, []
         for image in images:
@@ -45,16 +44,16 @@ def group_names(
                 match = expression.search(_path(image, root), timeout=max(0.001, end - time.monotonic()))
             except TimeoutError:
                 problem = f"the expression {rule.path} takes more than {SECONDS} seconds"
-                raise SuiteError(f"{image.path}: group: {problem}. Allowed: a simpler one.") from None
+                raise SuiteError(problem, where=f"{image.path}: group", allowed="a simpler one") from None
             names.append("" if match is None else match["group"] or "")
-        problem = f"group: {rule.path} does not match its path. Allowed: an expression for every image"
+        problem, allowed = f"group: {rule.path} does not match its path", "an expression for every image"
     else:
         names = _folders(images, path, rule)
-        problem = f"lies in fewer than {rule.folders} folders below {path.name}. Allowed: a smaller number"
+        problem, allowed = f"lies in fewer than {rule.folders} folders below {path.name}", "a smaller number"
     if "" in names:
         image = images[names.index("")]
         where = image.path if image.member is None else f"{image.path}[{image.member}]"
-        raise SuiteError(f"{where}: {problem}.")
+        raise SuiteError(problem, where=where, allowed=allowed)
     return names
 
 

@@ -91,13 +91,13 @@ def _open_remote_suite(url: str, store: Path, sampler: SubsetSampler, settings: 
 def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
     label, names, is_local = f"{folder.location}/{MANIFEST_NAME}", folder.names(), folder.copies is None
     if not names:
-        raise SuiteError(f"{folder.location}: the data folder is empty. {_EXPECTED} Name another folder.")
+        raise SuiteError(f"the data folder is empty. {_EXPECTED} Name another folder.", where=folder.location)
     if MANIFEST_NAME in names:
         folder.fetch_manifest(MANIFEST_NAME)
         try:
             suite = Suite(folder, read_manifest(folder.root / MANIFEST_NAME, label), sampler)
         except SuiteError as error:
-            raise SuiteError(folder.with_location(str(error))) from None
+            raise folder.relocated(error) from None
         _check_holds_a_set(suite, label)
         return suite
     init = f"; quba-check init {folder.root} writes one" if is_local else ""
@@ -107,8 +107,8 @@ def _suite_in(folder: DataFolder, sampler: SubsetSampler) -> Suite:
     if not suite.views():
         init = f" For folders of images, quba-check init {folder.root} writes a {MANIFEST_NAME}."
         raise SuiteError(
-            f"{folder.location}: the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}"
-            f"{init if is_local else ''}"
+            f"the data folder holds no suite, got {listed(names, 5)}. {_EXPECTED}{init if is_local else ''}",
+            where=folder.location,
         )
     return suite
 
@@ -123,7 +123,7 @@ def data_folder(root: Path) -> Path:
     kind = file_kind(root, str(root), SuiteError)
     if kind is None:
         near = did_you_mean(root.name, [entry.name for entry in neighbours(root)])
-        raise SuiteError(f"{root}: there is no such data folder.{near} Allowed: an existing folder.")
+        raise SuiteError(f"there is no such data folder.{near} Allowed: an existing folder.", where=f"{root}")
     if kind != "folder":
         raise SuiteError(f"{root}: is a file, not a data folder. Allowed: a folder, such as {root.parent}.")
     return root
@@ -148,6 +148,6 @@ def _check_holds_a_set(suite: Suite, manifest: str) -> None:
     reasons = [reason for name in suite.facts.spaces if (reason := suite.missing(View(name)))]
     if reasons and len(reasons) == len(suite.facts.spaces):
         raise SuiteError(
-            f"{manifest}: none of its sets exists: {listed(reasons, 2)}. Correct the paths, or name "
-            "another folder."
+            f"none of its sets exists: {listed(reasons, 2)}. Correct the paths, or name another folder.",
+            where=manifest,
         )

@@ -82,10 +82,10 @@ def _columns(document: Document, names: Sequence[str], whole: ClassList, source:
             )
         same = [whole.names[position] for position in positions]
         if len(positions) > 1:
-            raise SuiteError(f"{where} names {len(same)} classes of {source}. Allowed: {listed(same)}.")
+            raise SuiteError(f"{where} names {len(same)} classes of {source}", allowed=listed(same))
         raise SuiteError(
-            f"{where} is the same class of {source} as '{taken[positions[0]]}' ({same[0]}). "
-            "Remove one of them."
+            f"{where} is the same class of {source} as '{taken[positions[0]]}' ({same[0]})",
+            hint="Remove one of them.",
         )
     return tuple(taken)
 

@@ -31,7 +31,7 @@ class SubsetSampler:
     def __post_init__(self) -> None:
         for name, number, least in (("max_images", self.max_images, 1), ("seed", self.seed, 0)):
             if number is not None and (type(number) is not int or number < least):
-                raise OptionError(f"{name}: got {number!r}. Allowed: a whole number from {least}.")
+                raise OptionError(where=name, got=f"{number!r}", allowed=f"a whole number from {least}")
 
     def positions(self, labels: Sequence[int], groups: Sequence[str] | None = None) -> NDArray[np.intp]:
         """Return the positions of the images to evaluate, in ascending order.

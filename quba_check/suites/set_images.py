@@ -64,7 +64,7 @@ class SetImages:
         """
         example = self._examples(set_name).get(name)
         if example is None:
-            raise SuiteError(f"{self._suite.location}: the set '{set_name}' has no image {name}.")
+            raise SuiteError(f"the set '{set_name}' has no image {name}.", where=self._suite.location)
         return self._suite.open_image(example)
 
     def _examples(self, set_name: str) -> dict[str, Example]:

@@ -65,8 +65,8 @@ def slice_columns(declared: AnySet, cells: Sequence[tuple[str, ...]], where: str
         name = ",".join(crossed)
         if len(rows) > MOST_VALUES:
             raise SuiteError(
-                f"{where}: the slice column '{name}' has {len(rows):,} values. "
-                f"Allowed: at most {MOST_VALUES:,}."
+                f"the slice column '{name}' has {len(rows):,} values. Allowed: at most {MOST_VALUES:,}.",
+                where=where,
             )
         for column, value in (
             (column, value) for row in rows for column, value in zip(crossed, row, strict=True)

@@ -127,7 +127,7 @@ class Suite:
             return self._manifest.spaces[name]
         if name in BUILT_IN_SPACES and self._manifest.classes is None:
             return built_in_space(name)
-        raise SuiteError(f"{self._manifest.label}: unknown label space '{name}'.")
+        raise SuiteError(f"unknown label space '{name}'.", where=self._manifest.label)
 
     def _space_classes(self) -> dict[str, tuple[str, ...]]:
         names = {declared.space for declared in self._manifest.sets.values() if declared.space is not None}
@@ -148,8 +148,8 @@ class Suite:
             SuiteError: the suite declares no such set.
         """
         if set_name not in self._manifest.sets:
-            allowed = allowed_names(set_name, self._manifest.sets)
-            raise SuiteError(f"{self._manifest.label}: unknown set '{set_name}'. {allowed}")
+            hint = allowed_names(set_name, self._manifest.sets)
+            raise SuiteError(f"unknown set '{set_name}'", where=self._manifest.label, hint=hint)
         return self._manifest.sets[set_name]
 
     def missing(self, view: View) -> str | None:
@@ -334,7 +334,7 @@ class Suite:
             return sampled
         declared = self.declared(source.set)
         if reason := self.missing(source):
-            raise SuiteError(f"{self.location}: {reason}.")
+            raise SuiteError(f"{reason}.", where=self.location)
         space = declared.space
         classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
         reader = READERS[str(declared.reader)]
@@ -348,8 +348,7 @@ class Suite:
             groups = group_names(declared, images, self.root, path)
             slice_columns(declared, [image.cells for image in images], str(path))
         except SuiteError as error:
-            text = self.folder.with_location(str(error))
-            raise SuiteError(f"{text} {self._manifest.assumed}".rstrip()) from None
+            raise self.folder.relocated(error, self._manifest.assumed) from None
         positions = self.sampler.positions([image.label for image in images], groups).tolist()
         found = len(images) if len(images) > len(positions) else None
         count = None if groups is None else len({groups[position] for position in positions})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from quba_check.core.predictions import NO_CLASS
@@ -24,6 +25,7 @@ def training_images(path: Path) -> list[Example]:
     Raises:
         SuiteError: the path or a listed file is missing, or there are no images.
     """
+    error = partial(SuiteError, where="training")
     kind = file_kind(path, f"training: {path}", SuiteError)
     if kind == "folder":
         names = list(images_below(path))
@@ -35,9 +37,7 @@ def training_images(path: Path) -> list[Example]:
                 raise SuiteError(f"{path}:{number}: there is no file {name}. Allowed: an image a line.")
         names = [name for _, name in rows]
     else:
-        raise SuiteError(
-            f"training: there is no {path}. Allowed: a folder of images, or a text file with a path a line."
-        )
+        raise error(f"there is no {path}", allowed="a folder of images, or a text file with a path a line")
     if not names:
-        raise SuiteError(f"training: {path} names no images. Images end in {', '.join(IMAGE_SUFFIXES)}.")
+        raise error(f"{path} names no images", hint=f"Images end in {', '.join(IMAGE_SUFFIXES)}.")
     return [Example(index, name, NO_CLASS) for index, name in enumerate(names)]

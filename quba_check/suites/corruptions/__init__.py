@@ -78,13 +78,13 @@ def corrupt(image: Image8, name: str, severity: int, rng: np.random.Generator) -
     125
     """
     if name not in _BY_NAME:
-        raise UserError(f"corruption: unknown name, got '{name}'. {allowed_names(name, _BY_NAME)}")
+        raise UserError(f"unknown name, got '{name}'. {allowed_names(name, _BY_NAME)}", where="corruption")
     if severity not in SEVERITIES:
-        raise UserError(f"{name}: unknown severity, got {severity}. Allowed: 1, 2, 3, 4, 5.")
+        raise UserError("unknown severity", where=name, got=f"{severity}", allowed="1, 2, 3, 4, 5")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise UserError(
-            f"{name}: not an RGB image, got {image.dtype} of shape {image.shape}. "
-            "Allowed: uint8 of shape (H, W, 3)."
+            f"not an RGB image, got {image.dtype} of shape {image.shape}. Allowed: uint8 of shape (H, W, 3).",
+            where=name,
         )
     image = np.ascontiguousarray(image)
     return _BY_NAME[name](image, Strength(severity, min(image.shape[:2])), rng)

@@ -18,9 +18,9 @@ from quba_check.suites.manifest.schema import ManifestEntry, SpaceEntry
 OWN_SPACE = "own"
 
 
-def error_at(document: Document, location: Location, text: str) -> SuiteError:
+def error_at(document: Document, location: Location, problem: str = "", **pieces: str) -> SuiteError:
     """Return an error about a value of a manifest, with its line and path."""
-    return SuiteError(f"{document.at(location)}: {dotted_path(location)}: {text}")
+    return SuiteError(problem, where=f"{document.at(location)}: {dotted_path(location)}", **pieces)
 
 
 def define_classes(document: Document, entry: ManifestEntry) -> ClassList | None:
@@ -72,7 +72,7 @@ def read_classes(document: Document, name: str, key: str) -> ClassList:
 
 def _check_count(where: str, count: int) -> None:
     if count < 2:
-        raise SuiteError(f"{where}: got {'one class' if count else 'no classes'}. Allowed: two or more.")
+        raise SuiteError(where=where, got="one class" if count else "no classes", allowed="two or more")
 
 
 def _check_repeated(names: Iterable[tuple[str, int]], label: str, path: str) -> None:
@@ -102,8 +102,8 @@ def define_spaces(
         location = ("spaces", name)
         if name == OWN_SPACE or name in BUILT_IN_SPACES:
             raise SuiteError(
-                f"{document.at_key(location)}: spaces: the name '{name}' is taken. Give the label space "
-                "another name."
+                f"the name '{name}' is taken. Give the label space another name.",
+                where=f"{document.at_key(location)}: spaces",
             )
         if isinstance(definition, str):
             check_reference(document, location, definition, entry, {})
@@ -130,11 +130,11 @@ def check_reference(
     if name in defined or (is_imagenet and name in BUILT_IN_SPACES):
         return
     if name in BUILT_IN_SPACES:
-        text = f"'{name}' reads ImageNet's classes. Allowed: only with classes: {IMAGENET}."
-        raise error_at(document, location, text)
+        allowed = f"only with classes: {IMAGENET}"
+        raise error_at(document, location, f"'{name}' reads ImageNet's classes", allowed=allowed)
     names = (*defined, *(BUILT_IN_SPACES if is_imagenet else ()))
-    allowed = allowed_names(name, names) if names else "Define it under spaces."
-    raise error_at(document, location, f"unknown label space '{name}'. {allowed}")
+    hint = allowed_names(name, names) if names else "Define it under spaces."
+    raise error_at(document, location, f"unknown label space '{name}'", hint=hint)
 
 
 def _space(
@@ -145,13 +145,13 @@ def _space(
     for label, members in definition.members.items():
         path = (*location, label)
         if not members:
-            raise error_at(document, path, "got no classes. Allowed: one or more.")
+            raise error_at(document, path, got="no classes", allowed="one or more")
         for position, member in enumerate(map(normal_form, members)):
             where = f"{document.at((*path, position))}: {dotted_path(path)}"
             if member not in known.numbers:
-                raise SuiteError(f"{where}: {known.unknown_text('class', member)}")
+                raise SuiteError(known.unknown_text("class", member), where=where)
             if member in owner:
-                raise SuiteError(f"{where}: '{member}' already belongs to '{owner[member]}'.")
+                raise SuiteError(f"'{member}' already belongs to '{owner[member]}'.", where=where)
             owner[member] = label
     _check_count(f"{document.at(location)}: {dotted_path(location)}", len(definition.members))
     return LabelSpace(
@@ -189,14 +189,15 @@ def define_prompts(document: Document, entry: ManifestEntry, classes: ClassList 
 def _check_templates(document: Document, templates: list[str] | None) -> None:
     location: Location = ("prompts", "templates")
     if templates == []:
-        raise error_at(document, location, "got an empty list. Allowed: one template or more.")
+        raise error_at(document, location, got="an empty list", allowed="one template or more")
     for number, template in enumerate(templates or ()):
         if PLACE not in template:
             raise error_at(
                 document,
                 (*location, number),
-                f"has no place for the name of the class, got {describe(template)}. "
-                "Allowed: text with {} in it, such as 'a photo of a {}.'.",
+                "has no place for the name of the class",
+                got=describe(template),
+                allowed="text with {} in it, such as 'a photo of a {}.'",
             )
 
 
@@ -206,9 +207,9 @@ def _check_names(document: Document, names: dict[str, str], classes: Sequence[st
         location: Location = ("prompts", "names", key)
         if key not in allowed:
             unknown = ClassList.plain(classes).unknown_text("class", key)
-            raise SuiteError(f"{document.at_key(location)}: prompts.names: {unknown}")
+            raise SuiteError(unknown, where=f"{document.at_key(location)}: prompts.names")
         if not name.strip():
-            raise error_at(document, location, "got an empty name. Allowed: text.")
+            raise error_at(document, location, got="an empty name", allowed="text")
         if name in owner:
             raise error_at(document, location, f"'{name}' is already the name of '{owner[name]}'.")
         owner[name] = key

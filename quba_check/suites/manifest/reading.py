@@ -95,14 +95,14 @@ def read_manifest(path: Path, label: str) -> Manifest:
     head, classes = restriction(document, entry, classes)
     _check_set_names(document, entry.sets)
     if entry.sets.clean is not None and (space := entry.sets.clean.space) is not None:
-        text = f"clean images are labelled in the model's own classes, got '{space}'. Remove the key."
-        raise error_at(document, ("sets", CLEAN_SET, "space"), text)
+        problem, got = "clean images are labelled in the model's own classes", f"'{space}'"
+        raise error_at(document, ("sets", CLEAN_SET, "space"), problem, got=got, hint="Remove the key.")
     _check_corruptions(document, entry.sets)
     for name in entry.serving:
         if not _SHIFT_NAME.fullmatch(name):
             raise SuiteError(
-                f"{document.at_key(('serving', name))}: serving: got the name '{name}'. Allowed: lower-case "
-                "letters, digits and _, with a letter first."
+                f"got the name '{name}'. Allowed: lower-case letters, digits and _, with a letter first.",
+                where=f"{document.at_key(('serving', name))}: serving",
             )
         _check_call(document, ("serving", name, "call"), entry.serving[name].call or "")
     spaces = define_spaces(document, entry, classes)
@@ -138,8 +138,8 @@ def _check_call(document: Document, location: Location, call: str) -> None:
             folders = [] if spec is None else [*(spec.submodule_search_locations or ())]
             for place in map(Path, [] if spec is None else [*folders, spec.origin or "/"]):
                 if place.resolve().is_relative_to(root):
-                    text = f"got {place}, which lies in the data folder. Allowed: a module elsewhere."
-                    raise error_at(document, location, text)
+                    got = f"{place}, which lies in the data folder"
+                    raise error_at(document, location, got=got, allowed="a module elsewhere")
 
 
 def class_files(path: Path, label: str) -> list[str]:
@@ -179,9 +179,9 @@ def _check_set_names(document: Document, sets: SetEntries) -> None:
     for key, name, endings in names:
         if not is_shift_name(name) or name.endswith(endings):
             raise SuiteError(
-                f"{document.at_key(('sets', key, name))}: sets.{key}: got the name '{name}'. Allowed: "
-                "lower-case letters, digits and _, with a letter first, that no other set has, and that do "
-                f"not end in {' or '.join(endings)}."
+                f"got the name '{name}'. Allowed: lower-case letters, digits and _, with a letter first, "
+                f"that no other set has, and that do not end in {' or '.join(endings)}.",
+                where=f"{document.at_key(('sets', key, name))}: sets.{key}",
             )
 
 
@@ -192,20 +192,20 @@ def _check_corruptions(document: Document, sets: SetEntries) -> None:
     where = ("sets", CORRUPTIONS_SET)
     if entry.extra and (entry.sample == "one" or len(set(entry.extra)) < len(entry.extra)):
         reason = "a name is repeated" if entry.sample == "all" else "sample: one shows the fifteen only"
-        raise error_at(document, (*where, "extra"), f"{reason}. Allowed: different names, with sample: all.")
+        raise error_at(document, (*where, "extra"), reason, allowed="different names, with sample: all")
     keys = set(entry.model_dump(exclude_none=True, exclude_unset=True))
     if "generate" in keys:
         if others := sorted(keys - {"generate", "encode", "sample", "extra"}):
-            text = f"only encode, extra and sample go with generate, got {listed(others)}."
-            raise error_at(document, (*where, others[0]), text)
+            problem = "only encode, extra and sample go with generate"
+            raise error_at(document, (*where, others[0]), problem, got=listed(others))
         if sets.clean is None:
             raise error_at(document, (*where, "generate"), "there is no set 'clean' to make them from.")
     elif not {"reader", "path"} <= keys:
         got = listed(sorted(keys)) or "nothing"
-        raise error_at(document, where, f"got {got}. Allowed: reader and path, or generate: from clean.")
+        raise error_at(document, where, got=got, allowed="reader and path, or generate: from clean")
     elif entry.partial and entry.reader != "folder":
-        text = f"belongs to reader: folder, got reader: {entry.reader}."
-        raise error_at(document, (*where, "partial"), text)
+        problem, got = "belongs to reader: folder", f"reader: {entry.reader}"
+        raise error_at(document, (*where, "partial"), problem, got=got)
     elif "encode" in keys:
-        text = "stored images are not encoded again, got it together with reader."
-        raise error_at(document, (*where, "encode"), text)
+        problem = "stored images are not encoded again"
+        raise error_at(document, (*where, "encode"), problem, got="it together with reader")

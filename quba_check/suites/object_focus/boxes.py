@@ -63,8 +63,8 @@ class BoxFile(Objects):
         if not self._boxes:
             expected = " or ".join(names[0])
             raise SuiteError(
-                f"{self.path}: no box for any of the {len(examples):,} clean images. "
-                f"Expected: paths such as {expected}."
+                f"no box for any of the {len(examples):,} clean images. Expected: paths such as {expected}.",
+                where=f"{self.path}",
             )
 
     def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:
@@ -116,7 +116,7 @@ def _box(where: str, row: Mapping[str, str]) -> Box:
     x0, y0, x1, y1 = (_number(where, column, row[column]) for column in COLUMNS[1:])
     if not (x0 < x1 and y0 < y1):
         got = ",".join(row[column] for column in COLUMNS[1:])
-        raise SuiteError(f"{where}: the box is empty, got {got}. Allowed: x0 < x1 and y0 < y1.")
+        raise SuiteError("the box is empty", where=where, got=got, allowed="x0 < x1 and y0 < y1")
     return Box(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
 
 
@@ -126,5 +126,5 @@ def _number(where: str, column: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise SuiteError(f"{where}: {column} must be a number of pixels, got '{text}'.")
+        raise SuiteError(f"{column} must be a number of pixels", where=where, got=f"'{text}'")
     return number

@@ -48,7 +48,7 @@ class MaskFolder(Objects):
         """
         if not self.path.is_dir():
             reason = "is a file, not a folder" if self.path.exists() else "there is no such folder"
-            raise SuiteError(f"{self.path}: {reason} of masks.")
+            raise SuiteError(f"{reason} of masks.", where=f"{self.path}")
         files = _files_by_stem(self.path)
         names = alternative_names(suite, examples)
         for example, names_of_image in zip(examples, names, strict=True):
@@ -61,8 +61,8 @@ class MaskFolder(Objects):
         if not self._paths:
             expected = " or ".join(_stem(name) + ".png" for name in names[0])
             raise SuiteError(
-                f"{self.path}: no mask for any of the {len(examples):,} clean images. "
-                f"Expected: {expected}, and so on."
+                f"no mask for any of the {len(examples):,} clean images. Expected: {expected}, and so on.",
+                where=f"{self.path}",
             )
 
     def locate(self, suite: Suite, example: Example) -> Cutout | SkipReason:

@@ -12,6 +12,7 @@ import math
 import struct
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,10 @@ def _read_array(path: Path, name: str = "") -> Array:
     except SuiteError:
         raise
     except OSError as error:
-        raise SuiteError(f"{path}: cannot be read ({reason(error)}).") from None
+        raise SuiteError(f"cannot be read ({reason(error)}).", where=f"{path}") from None
     except Exception:  # noqa: BLE001  numpy and zipfile raise any error for a damaged file, also MemoryError
         raise SuiteError(
-            f"{path}: cannot be read as an array. It is damaged, or holds Python objects."
+            "cannot be read as an array. It is damaged, or holds Python objects.", where=f"{path}"
         ) from None
     if start.startswith((_GZIP, _IDX)):
         return idx_array(path)
@@ -67,7 +68,7 @@ read_array = FileCache(_read_array, _CACHED)
 
 def _npz_array(path: Path, name: str) -> Array:
     if not name:
-        raise SuiteError(f"{path}: an .npz file holds several arrays. Name it as path: {path.name}.")
+        raise SuiteError(f"an .npz file holds several arrays. Name it as path: {path.name}.", where=f"{path}")
     with zipfile.ZipFile(path) as packed:
         names = [entry.removesuffix(".npy") for entry in packed.namelist() if entry.endswith(".npy")]
         if name not in names:
@@ -92,30 +93,29 @@ def idx_array(path: Path) -> NDArray[np.generic]:
     Raises:
         SuiteError: the file is not an idx file, or its length is not the one that its header states.
     """
+    error = partial(SuiteError, where=f"{path}")
     with path.open("rb") as file:
         is_packed = file.read(2) == _GZIP
     content = _gunzip(path) if is_packed else np.memmap(path, np.uint8, "r")
     if len(content) < 4 or bytes(content[:2]) != _IDX:
-        raise SuiteError(
-            f"{path}: not an idx file, got the beginning {bytes(content[:4]).hex(' ')}. Expected: 00 00."
+        raise error(
+            "not an idx file", got=f"the beginning {bytes(content[:4]).hex(' ')}", hint="Expected: 00 00."
         )
     kind, dimensions = int(content[2]), int(content[3])
     if kind not in _IDX_TYPES:
         allowed = listed(f"{number:#04x}" for number in _IDX_TYPES)
-        raise SuiteError(f"{path}: an idx file of unknown type, got {kind:#04x}. Allowed: {allowed}.")
+        raise error("an idx file of unknown type", got=f"{kind:#04x}", allowed=allowed)
     if dimensions > MOST_DIMENSIONS:
-        raise SuiteError(
-            f"{path}: an idx file of {dimensions} dimensions. Allowed: at most {MOST_DIMENSIONS}."
-        )
+        raise error(f"an idx file of {dimensions} dimensions", allowed=f"at most {MOST_DIMENSIONS}")
     start = 4 + 4 * dimensions
     if len(content) < start:
-        raise SuiteError(f"{path}: an idx file that ends in its header, got {len(content)} of {start} bytes.")
+        raise error("an idx file that ends in its header", got=f"{len(content)} of {start} bytes")
     shape = struct.unpack(f">{dimensions}I", bytes(content[4:start]))
     dtype = np.dtype(_IDX_TYPES[kind])
     expected = start + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         size = " x ".join(map(str, shape))
-        raise SuiteError(f"{path}: an idx file of {size} numbers has {expected} bytes, got {len(content)}.")
+        raise error(f"an idx file of {size} numbers has {expected} bytes", got=f"{len(content)}")
     return content[start:].view(dtype).reshape(shape)
 
 
@@ -127,7 +127,7 @@ def _gunzip(path: Path) -> NDArray[np.uint8]:
                 content += chunk
                 check_unpacked(len(content), packed)
     except (OSError, EOFError, zlib.error):
-        raise SuiteError(f"{path}: cannot be unpacked by gzip. The file is damaged or cut.") from None
+        raise SuiteError("cannot be unpacked by gzip. The file is damaged or cut.", where=f"{path}") from None
     except ValueError as bomb:
-        raise SuiteError(f"{path}: {bomb}. Unpack the file, and name its content instead.") from None
+        raise SuiteError(f"{bomb}. Unpack the file, and name its content instead.", where=f"{path}") from None
     return np.frombuffer(content, np.uint8)

@@ -47,13 +47,13 @@ def array_images(
     stored_labels = _flat_labels(stored_labels, labels_label)
     if len(stored_labels) != len(pixels):
         raise SuiteError(
-            f"{labels_label}: got {len(stored_labels)} labels for {len(pixels)} images in {label}."
+            where=labels_label, got=f"{len(stored_labels)} labels for {len(pixels)} images in {label}"
         )
     number, parts = part
     if len(pixels) % parts:
         raise SuiteError(
-            f"{label}: got {len(pixels)} images. Allowed: a multiple of {parts}, the same number of each "
-            "severity."
+            f"got {len(pixels)} images. Allowed: a multiple of {parts}, the same number of each severity.",
+            where=label,
         )
     rows = range(number * len(pixels) // parts, (number + 1) * len(pixels) // parts)
     file = path.as_posix()
@@ -84,7 +84,7 @@ def _flat_labels(labels: Array, where: str) -> Array:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
         raise SuiteError(
-            f"{where}: got {_describe(labels)}. Allowed: a whole number or a class name for each image."
+            where=where, got=_describe(labels), allowed="a whole number or a class name for each image"
         )
     return np.char.decode(labels) if labels.dtype.kind == "S" else labels
 

@@ -43,7 +43,7 @@ def csv_rows(
             rows = csv.DictReader(file, strict=True, restval="")
             header = rows.fieldnames or ()
             if repeated := next((name for name in columns if header.count(name) > 1), None):
-                raise SuiteError(f"{path}:1: the header names {repeated} twice.")
+                raise SuiteError(f"the header names {repeated} twice.", where=f"{path}:1")
             for one, several in plural.items():
                 if {one, several} <= set(header):
                     raise SuiteError(f"{path}:1: the header names {one} and {several}. Allowed: one of them.")
@@ -51,13 +51,13 @@ def csv_rows(
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
                 required = f"{', '.join(columns[:-1])} and {columns[-1]}"
-                raise SuiteError(f"{path}:1: the header must name {required}, got {got}.")
+                raise SuiteError(f"the header must name {required}", where=f"{path}:1", got=got)
             for row in rows:
                 yield rows.line_num, {column: row[column] for column in columns}
     except UnicodeDecodeError:
-        raise SuiteError(f"{path}: not a text file in UTF-8.") from None
+        raise SuiteError("not a text file in UTF-8.", where=f"{path}") from None
     except csv.Error as error:
-        raise SuiteError(f"{path}:{rows.reader.line_num}: not a CSV file ({error}).") from None
+        raise SuiteError(f"not a CSV file ({error}).", where=f"{path}:{rows.reader.line_num}") from None
 
 
 def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -> list[LabelledImage]:

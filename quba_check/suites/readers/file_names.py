@@ -29,13 +29,13 @@ def cue_conflict_images(path: Path, classes: ClassList) -> list[LabelledImage]:
             where = path / folder / file
             match = cues.fullmatch(normal_form(where.stem))
             if match is None:
-                raise SuiteError(f"{where}: {_mistake(where.stem, classes)}")
+                raise SuiteError(_mistake(where.stem, classes), where=f"{where}")
             shape, texture = match.groups()
             if folder and normal_form(folder) != shape:
-                raise SuiteError(f"{where}: the shape is '{shape}', got the folder '{folder}'.")
+                raise SuiteError(f"the shape is '{shape}'", where=f"{where}", got=f"the folder '{folder}'")
             images.append(LabelledImage(where.as_posix(), classes.numbers[shape], classes.numbers[texture]))
     if not images:
-        raise SuiteError(f"{path}: no images. Expected: files named <shape><i>-<texture><j>.png.")
+        raise SuiteError("no images. Expected: files named <shape><i>-<texture><j>.png.", where=f"{path}")
     return images
 
 
@@ -62,12 +62,12 @@ def model_vs_human_images(path: Path, classes: ClassList) -> list[LabelledImage]
         fields = file.split("_", maxsplit=5)
         if len(fields) < 6:
             raise SuiteError(
-                f"{path / file}: the name does not state a class. Expected: *_*_*_*_<category>_*.png."
+                "the name does not state a class. Expected: *_*_*_*_<category>_*.png.", where=f"{path / file}"
             )
         label = classes.number(fields[4])
         if label is None:
-            raise SuiteError(f"{path / file}: {classes.unknown_text('class', fields[4])}")
+            raise SuiteError(classes.unknown_text("class", fields[4]), where=f"{path / file}")
         images.append(LabelledImage((path / file).as_posix(), label))
     if not images:
-        raise SuiteError(f"{path}: no images. Expected: files named *_*_*_*_<category>_*.png.")
+        raise SuiteError("no images", where=f"{path}", hint="Expected: files named *_*_*_*_<category>_*.png.")
     return images

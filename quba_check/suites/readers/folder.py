@@ -36,7 +36,7 @@ def folder_images(
     """
     if outside := image_names(path):
         raise SuiteError(
-            f"{path / outside[0]}: an image outside the class folders. Expected: <class>/<image>."
+            "an image outside the class folders. Expected: <class>/<image>.", where=f"{path / outside[0]}"
         )
     images: list[LabelledImage] = []
     for name in folder_names(path):
@@ -45,7 +45,7 @@ def folder_images(
         forms = (name, bare, bare.replace("_", " "))
         label = next((number for form in forms if (number := classes.number(form)) is not None), None)
         if label is None:
-            raise SuiteError(f"{folder}: {classes.unknown_text('class folder', name)}")
+            raise SuiteError(classes.unknown_text("class folder", name), where=f"{folder}")
         files = image_names(folder)
         if not files:
             raise SuiteError(
@@ -54,7 +54,7 @@ def folder_images(
         prefix = folder.as_posix()
         images += [LabelledImage(f"{prefix}/{file}", label) for file in files]
     if not images:
-        raise SuiteError(f"{path}: no class folders. Expected: one for each of {classes.label}.")
+        raise SuiteError(f"no class folders. Expected: one for each of {classes.label}.", where=f"{path}")
     if not partial:
         _check_complete(path, images, classes.names)
     return images if real_labels is None else list(relabelled(images, real_labels, classes))
@@ -90,15 +90,15 @@ def relabelled(images: Sequence[LabelledImage], path: Path, classes: ClassList) 
     """
     if len(classes.names) != _CLASSES:
         raise SuiteError(
-            f"{path}: numbers ImageNet's {_CLASSES:,} classes, got {len(classes.names)}. "
-            "Allowed: classes: imagenet."
+            f"numbers ImageNet's {_CLASSES:,} classes, got {len(classes.names)}. Allowed: classes: imagenet.",
+            where=f"{path}",
         )
     rows = read_json(path, str(path), SuiteError)
     for image in images:
         number = _NUMBER.search(image.path)
         if number is None:
             raise SuiteError(
-                f"{image.path}: has no labels in {path.name}. Allowed: ILSVRC2012_val_NUMBER.JPEG."
+                f"has no labels in {path.name}", where=image.path, allowed="ILSVRC2012_val_NUMBER.JPEG"
             )
         position = int(number[1]) - 1
         row = rows[position] if isinstance(rows, list) and 0 <= position < len(rows) else None
@@ -140,7 +140,7 @@ def images_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[
     """
     real = os.path.realpath(folder)
     if real in above:
-        raise SuiteError(f"{folder}: a link to a folder above it. Remove it.")
+        raise SuiteError("a link to a folder above it", where=f"{folder}", hint="Remove it.")
     for name in image_names(folder):
         yield f"{folder.as_posix()}/{name}"
     for name in folder_names(folder):

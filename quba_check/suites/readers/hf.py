@@ -76,7 +76,7 @@ def _open_table(path: Path, *columns: str) -> Dataset:
         table = datasets.Dataset.from_file(str(path)).select_columns(list(columns))
         return table.cast_column(columns[0], datasets.Image(decode=False))
     except Exception:  # noqa: BLE001  datasets and pyarrow raise any error for damaged files
-        raise SuiteError(f"{path}: not a file of rows that save_to_disk wrote, or damaged.") from None
+        raise SuiteError("not a file of rows that save_to_disk wrote, or damaged.", where=f"{path}") from None
 
 
 _table = FileCache(_open_table, _TABLES_CACHED)
@@ -96,11 +96,11 @@ def _split(path: Path, name: str | None) -> Dataset:
         raise SuiteError(f"{path}: not a folder that save_to_disk of datasets wrote, or damaged.") from None
     if not isinstance(dataset, datasets.DatasetDict):
         if name is not None:
-            raise SuiteError(f"{path}: has no splits, got split: {name}. Remove the key.")
+            raise SuiteError("has no splits", where=f"{path}", got=f"split: {name}", hint="Remove the key.")
         return dataset
     if name not in dataset:
         what = "split is missing" if name is None else f"there is no split '{name}'"
-        raise SuiteError(f"{path}: {what}. {allowed_names(name or '', dataset)}")
+        raise SuiteError(what, where=f"{path}", hint=allowed_names(name or "", dataset))
     return dataset[name]
 
 
@@ -111,4 +111,4 @@ def _check_columns(path: Path, dataset: Dataset, image: str, *columns: str) -> N
     if not isinstance(features[image], datasets.Image):
         of_images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
         allowed = listed(of_images) or "none here"
-        raise SuiteError(f"{path}: image: the column '{image}' holds no images. Allowed: {allowed}.")
+        raise SuiteError(f"the column '{image}' holds no images", where=f"{path}: image", allowed=allowed)

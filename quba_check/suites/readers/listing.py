@@ -71,7 +71,7 @@ def _is_folder(folder: Path, entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:
-        raise SuiteError(f"{folder / entry.name}: cannot be read ({reason(error)}).") from None
+        raise SuiteError(f"cannot be read ({reason(error)}).", where=f"{folder / entry.name}") from None
 
 
 def _is_file(folder: Path, entry: os.DirEntry[str]) -> bool:
@@ -83,7 +83,7 @@ def _is_file(folder: Path, entry: os.DirEntry[str]) -> bool:
     if is_folder or entry.is_file():
         return not is_folder
     what = "a link to nothing" if entry.is_symlink() else "a pipe or a device"
-    raise SuiteError(f"{folder / entry.name}: is {what}, not a file. Remove it.")
+    raise SuiteError(f"is {what}, not a file", where=f"{folder / entry.name}", hint="Remove it.")
 
 
 @contextmanager
@@ -111,10 +111,10 @@ def _list_entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
     except (OSError, ValueError) as error:
-        raise SuiteError(f"{folder}: cannot be read as a folder ({reason(error)}).") from None
+        raise SuiteError(f"cannot be read as a folder ({reason(error)}).", where=f"{folder}") from None
     for entry in visible:
         if not is_utf8(entry.name):
-            raise SuiteError(f"{folder / entry.name}: the name is not UTF-8 text. Rename it.")
+            raise SuiteError("the name is not UTF-8 text", where=f"{folder / entry.name}", hint="Rename it.")
     return visible
 
 
@@ -136,7 +136,7 @@ def files_at(path: Path, suffix: str) -> list[Path]:
     for one in _alternatives(path):
         files = _files(one, suffix)
         if not files:
-            raise SuiteError(f"{path}: {_reason(one, suffix)}.")
+            raise SuiteError(f"{_reason(one, suffix)}.", where=f"{path}")
         paths |= {os.path.normpath(file): file for file in files}
     return list(paths.values())
 
@@ -163,7 +163,7 @@ def expand_braces(text: str) -> list[str]:
     for braces in _BRACES.finditer(text):
         choices = _choices(braces[1])
         if len(choices) * len(texts) > MOST_TEXTS:
-            raise SuiteError(f"{text}: the braces stand for too many files. Allowed: {MOST_TEXTS:,}.")
+            raise SuiteError("the braces stand for too many files", where=text, allowed=f"{MOST_TEXTS:,}")
         plain, start = text[start : braces.start()], braces.end()
         texts = [f"{one}{plain}{choice}" for one in texts for choice in choices]
     return [one + text[start:] for one in texts]
@@ -196,7 +196,7 @@ def _files(path: Path, suffix: str) -> list[Path]:
         names = file_names(path.parent, lambda name: fnmatchcase(name, path.name))
         return [path.parent / name for name in names]
     if kind == "other":
-        raise SuiteError(f"{path}: is a pipe or a device, not a file.")
+        raise SuiteError("is a pipe or a device, not a file.", where=f"{path}")
     return [] if kind is None else [path]
 
 
@@ -254,12 +254,12 @@ def list_files(
     for where, image in rows:
         file = folder / image.path
         if file_kind(file, f"{where}: {file}", SuiteError) != "file":
-            raise SuiteError(f"{where}: there is no file {file}.")
+            raise SuiteError(f"there is no file {file}.", where=where)
         real = Path(
             os.path.realpath(file) if file.is_symlink() else f"{real_folder(file.parent)}/{file.name}"
         )
         if real in listed:
-            raise SuiteError(f"{where}: {image.path} is listed twice, first in {listed[real]}.")
+            raise SuiteError(f"{image.path} is listed twice, first in {listed[real]}.", where=where)
         listed[real] = where
         images.append(LabelledImage(file.as_posix(), image.label, cells=image.cells, also=image.also))
     return images

@@ -52,7 +52,7 @@ def parquet_images(
     for file in files_at(path, ".parquet"):
         images += _images_of_file(file, classes, image, label, columns, listed)
     if not images:
-        raise SuiteError(f"{path}: lists no images.")
+        raise SuiteError("lists no images.", where=f"{path}")
     return images
 
 
@@ -90,7 +90,7 @@ def parquet_member(path: Path, member: str) -> Image.Image:
     ends = _group_ends(path)
     number = bisect_right(ends, int(row))
     if number == len(ends):
-        raise SuiteError(f"{path}: there is no row {row} in it.")
+        raise SuiteError(f"there is no row {row} in it.", where=f"{path}")
     start = ends[number - 1] if number else 0
     return open_cell(_group(path, column, str(number))[int(row) - start].as_py())
 
@@ -129,7 +129,7 @@ def _images_of_file(
     source = image or (PATH if PATH in existing else IMAGE)
     if label == LABEL and LABELS in existing:
         if LABEL in existing:
-            raise SuiteError(f"{path}: has the columns {LABEL} and {LABELS}. Allowed: one of them.")
+            raise SuiteError(f"has the columns {LABEL} and {LABELS}", where=f"{path}", allowed="one of them")
         label = LABELS
     check_columns(path, (source, label, *columns), existing)
     labels = _read_column(path, file, label)
@@ -170,6 +170,6 @@ def _open_file(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except OSError as error:
-        raise SuiteError(f"{path}: cannot be read ({error.strerror or error}).") from None
+        raise SuiteError(f"cannot be read ({error.strerror or error}).", where=f"{path}") from None
     except Exception:  # noqa: BLE001  pyarrow raises any error for other files
-        raise SuiteError(f"{path}: not a Parquet file, or damaged.") from None
+        raise SuiteError("not a Parquet file, or damaged.", where=f"{path}") from None

@@ -51,7 +51,7 @@ def label_positions(
         number = by_number[label] if 0 <= label < len(by_number) else None
         if number is None:
             name = names[label] if 0 <= label < len(names) else str(label)
-            raise SuiteError(f"{row_label}: {classes.unknown_text('class', name)}")
+            raise SuiteError(classes.unknown_text("class", name), where=row_label)
         return number
 
     return [position(row, label) for row, label in enumerate(labels)]

@@ -72,7 +72,7 @@ def webdataset_member(path: Path, member: str) -> Image.Image:
     """Open the image of that name in a shard."""
     span = _index(path).get(member)
     if span is None:
-        raise SuiteError(f"{path}: there is no {member} in it.")
+        raise SuiteError(f"there is no {member} in it.", where=f"{path}")
     with path.open("rb") as file:
         return Image.open(io.BytesIO(_read(file, span)))
 
@@ -96,14 +96,14 @@ def _read_index(path: Path) -> dict[str, _Span]:
     size = path.stat().st_size
     for name in (entry.name for entry in entries if not entry.isdir()):
         if not is_utf8(name):
-            raise SuiteError(f"{path}[{name}]: the name is not UTF-8 text. Rename it.")
+            raise SuiteError("the name is not UTF-8 text", where=f"{path}[{name}]", hint="Rename it.")
         content, links = contents.get(posixpath.normpath(name)), 0
         while isinstance(content, str) and (links := links + 1) <= _MOST_LINKS:
             content = contents.get(content)
         if isinstance(content, tuple):
             spans[name] = content
             if sum(content) > size:
-                raise SuiteError(f"{path}[{name}]: states more bytes than the tar file holds.")
+                raise SuiteError("states more bytes than the tar file holds.", where=f"{path}[{name}]")
         elif _sample(name) is not None:
             raise SuiteError(
                 f"{path}[{name}]: is neither a file nor a link to a file in the tar file. "
@@ -149,7 +149,7 @@ def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) ->
             sample, role = found
             parts = samples.setdefault(sample, {})
             if role in parts:
-                raise SuiteError(f"{shard}[{name}]: the sample already has {parts[role]}.")
+                raise SuiteError(f"the sample already has {parts[role]}.", where=f"{shard}[{name}]")
             parts[role] = name
     images = []
     with shard.open("rb") as file:
@@ -159,7 +159,7 @@ def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) ->
                 cells = _cells(shard, file, index, parts, columns)
                 images.append(LabelledImage(shard.as_posix(), label, member=parts[_IMAGE], cells=cells))
             elif _CLASS in parts:
-                raise SuiteError(f"{shard}[{parts[_CLASS]}]: a label without an image.")
+                raise SuiteError("a label without an image.", where=f"{shard}[{parts[_CLASS]}]")
     return images
 
 
@@ -177,7 +177,7 @@ def _label(
         label = content.decode() if _CLASS in parts else json.loads(content)["label"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise SuiteError(
-            f'{where}: not a label. Expected: text in a .cls, or {{"label": …}} in a .json.'
+            "not a label", where=where, hint='Expected: text in a .cls, or {"label": …} in a .json.'
         ) from None
     return classes.position(label, where)
 
@@ -195,7 +195,7 @@ def _cells(
     try:
         content: dict[str, Any] = {**json.loads(_label_file(where, file, index[name]))}
     except (ValueError, TypeError, RecursionError):
-        raise SuiteError(f"{where}: not keys with values. Expected: keys {listed(columns)}.") from None
+        raise SuiteError(f"not keys with values. Expected: keys {listed(columns)}.", where=where) from None
     return cells_by_row([[content.get(column)] for column in columns], 1)[0]
 
 
