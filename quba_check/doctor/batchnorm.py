@@ -72,7 +72,7 @@ def batchnorm_shift(
             inputs = subject.inputs(examples[start : start + size], variant=variant)
             with (
                 suppress(_ReachedError),
-                model_errors(f"{subject.classifier.spec}: the model fails before '{name}':"),
+                model_errors(f"the model fails before '{name}':", where=subject.classifier.spec),
                 torch.no_grad(),
             ):
                 module(inputs)

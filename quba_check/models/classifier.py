@@ -224,8 +224,8 @@ class Classifier:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         dtype = _DTYPES[self.precision] if half else None
         shape = "×".join(str(side) for side in inputs.shape[1:])
-        batch = f"{self.spec}: the model fails on a batch of {len(inputs)} images of {shape}:"
-        with model_errors(batch), torch.autocast(self.device.type, dtype=dtype, enabled=half):
+        problem = f"the model fails on a batch of {len(inputs)} images of {shape}:"
+        with model_errors(problem, self.spec), torch.autocast(self.device.type, dtype=dtype, enabled=half):
             is_compiled = self.compute.compiled and not exact and not torch.is_grad_enabled()
             outputs = self._compiled_outputs(inputs) if is_compiled else self.module(inputs)
             raw = check_outputs(outputs, batch=len(inputs), head=self._head, spec=self.spec)
@@ -293,21 +293,22 @@ class Classifier:
             self._compiled = torch.compile(self.module)
         batch = inputs.repeat(2, 1, 1, 1) if len(inputs) == 1 else inputs
         torch._dynamo.maybe_mark_dynamic(batch, 0)
-        with model_errors(f"{self.spec}: torch.compile fails (without it: --quba-compile=off):"):
+        with model_errors("torch.compile fails (without it: --quba-compile=off):", where=self.spec):
             outputs = self._compiled(batch)
         is_doubled = len(batch) != len(inputs) and isinstance(outputs, Tensor)
         return outputs[: len(inputs)] if is_doubled else outputs
 
 
 @contextlib.contextmanager
-def model_errors(beginning: str) -> Iterator[None]:
+def model_errors(problem: str, where: str = "") -> Iterator[None]:
     """Convert every error of a model's code to a ModelError.
 
     That includes `SystemExit` and pytest's `Skipped`: a model may neither end a run nor skip a demand. Errors
     of quba-check and Ctrl-C pass unchanged.
 
     Args:
-        beginning: beginning of the message; type and first line of the error follow.
+        problem: beginning of the message; type and first line of the error follow.
+        where: the model.
 
     Raises:
         ModelError: the code raised an error.
@@ -320,7 +321,7 @@ def model_errors(beginning: str) -> Iterator[None]:
     except BaseException as error:
         if is_out_of_memory(error):
             raise torch.OutOfMemoryError(error_summary(error)) from error
-        raise ModelError(f"{beginning} {error_summary(error)}") from error
+        raise ModelError(f"{problem} {error_summary(error)}", where=where) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -339,8 +340,8 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
     )
     images = f"{batch} images" if batch > 1 else "a single image"
     return ModelError(
-        f"{classifier.spec}: memory on {classifier.device} runs out with {images} of {height} × {width}. "
-        f"{remedy}"
+        f"memory on {classifier.device} runs out with {images} of {height} × {width}. {remedy}",
+        where=classifier.spec,
     )
 
 

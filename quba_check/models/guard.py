@@ -54,7 +54,7 @@ class Guard:
             if getattr(part, "training", False):  # parts of frozen TorchScript programs have no mode
                 part = f"its part '{name}'" if name else "it"
                 raise InvariantError(
-                    f"{view}: the model must be measured in eval mode, but {part} is in train mode."
+                    f"the model must be measured in eval mode, but {part} is in train mode.", where=view
                 )
         now = self.versions()
         for name, version in self._before.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -61,7 +62,7 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
     if spec.kind == "open_clip":
         request = replace(request, head=None)
     try:
-        with model_errors(f"{spec.text}: loading it raised"):
+        with model_errors("loading it raised", where=spec.text):
             return _load_classifier(spec, request)
     except torch.OutOfMemoryError as error:
         raise ModelError(
@@ -71,22 +72,21 @@ def load_classifier(spec: ModelSpec | str, request: LoadRequest) -> Classifier:
 
 
 def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
+    error = partial(ModelError, where=spec.text)
     device = resolve_device(request.device, request.worker)
     precision = resolve_precision(request.precision, device)
     check_choice("--quba-compile", request.compile, COMPILE)
     if request.device in PROVIDERS and spec.kind != "onnx":
-        raise ModelError(
-            f"{spec.text}: --quba-device={request.device} runs ONNX files alone. Allowed for other models: "
-            f"{', '.join(DEVICES)}."
+        raise error(
+            f"--quba-device={request.device} runs ONNX files alone",
+            hint=f"Allowed for other models: {', '.join(DEVICES)}.",
         )
     loaded = _load_module(spec, request, device)
     module = loaded.module
     tensors = named_tensors(module)
     for name, tensor in tensors.items():
         if form := unusual_form(tensor):
-            raise ModelError(
-                f"{spec.text}: its tensor '{name}' is {form}. Allowed: dense tensors of numbers."
-            )
+            raise error(f"its tensor '{name}' is {form}", allowed="dense tensors of numbers")
     weight_bytes = loaded.weight_bytes
     if weight_bytes is None and not loaded.is_program:
         weight_bytes = stored_bytes(tensors.values())  # before the conversion to float32

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -101,22 +103,22 @@ def check_outputs(raw: object, *, batch: int, head: Head, spec: str) -> Tensor:
         HeadError: the number of classes is wrong.
         ModelError: the value is not a dense floating tensor, or not (N, C).
     """
-    allowed = f"Allowed: a floating-point tensor of shape (images, classes), here ({batch}, {head.size})."
+    allowed = f"a floating-point tensor of shape (images, classes), here ({batch}, {head.size})"
+    error = partial(ModelError, where=spec, allowed=allowed)
     if not isinstance(raw, Tensor):
-        raise ModelError(f"{spec}: the model does not return a tensor, got {_type_of(raw)}. {allowed}")
+        raise error("the model does not return a tensor", got=_type_of(raw))
     if form := unusual_form(raw):
-        raise ModelError(f"{spec}: the model returns a {form} tensor. {allowed}")
+        raise error(f"the model returns a {form} tensor")
     if not raw.is_floating_point():
-        raise ModelError(
-            f"{spec}: the model does not return class scores, got a tensor of {raw.dtype}. {allowed}"
-        )
+        raise error("the model does not return class scores", got=f"a tensor of {raw.dtype}")
     if raw.ndim != 2 or raw.shape[0] != batch:
-        raise ModelError(f"{spec}: the model's output has the wrong shape, got {tuple(raw.shape)}. {allowed}")
+        raise error("the model's output has the wrong shape", got=f"{tuple(raw.shape)}")
     if raw.shape[1] != head.size:
         general = f"Give a model of {head.size} classes, or the suite of this model's classes."
         raise HeadError(
-            f"{spec}: the model gives {raw.shape[1]} numbers per image, {head.expected} classes. "
-            f"{head.advice(raw.shape[1]) or general}",
+            f"the model gives {raw.shape[1]} numbers per image, {head.expected} classes",
+            where=spec,
+            hint=head.advice(raw.shape[1]) or general,
             theirs=raw.shape[1],
             classes=head.size,
         )
@@ -136,8 +138,8 @@ def check_finite(raw: Tensor, *, spec: str) -> Tensor:
     n_invalid = int((~raw.detach().isfinite()).any(dim=1).sum())
     if n_invalid:
         raise ModelError(
-            f"{spec}: the model's output is not finite, got NaN or infinity for {n_invalid} of {len(raw)} "
-            "images."
+            f"the model's output is not finite, got NaN or infinity for {n_invalid} of {len(raw)} images.",
+            where=spec,
         )
     return raw
 

@@ -97,5 +97,5 @@ def check_choice(option: str, text: str, allowed: Sequence[Word]) -> Word:
         OptionError: it is not one of the allowed ones.
     """
     if text not in allowed:
-        raise OptionError(f"{option}: got '{text}'. {allowed_names(text, allowed)}")
+        raise OptionError(where=option, got=f"'{text}'", hint=allowed_names(text, allowed))
     return cast(Word, text)

@@ -85,7 +85,7 @@ def parse_spec(text: str) -> ModelSpec:
     'resnet50'
     """
     if not text:
-        raise ModelError(f"--model: is empty. Allowed: {ALLOWED}.")
+        raise ModelError("is empty", where="--model", allowed=ALLOWED)
     kind, name = _kind_and_name(text) if _is_printable(text) else ("file", text)
     if not _is_printable(name):
         raise ModelError(
@@ -106,7 +106,7 @@ def models_by_name(texts: Iterable[str]) -> dict[str, ModelSpec]:
     models: dict[str, ModelSpec] = {}
     for text in texts:
         if any(_plain(spec.text) == _plain(text) for spec in models.values()):
-            raise OptionError(f"--model: '{text}' is given twice. Name each model once.")
+            raise OptionError(f"'{text}' is given twice", where="--model", hint="Name each model once.")
         spec = parse_spec(text)
         used = {name.casefold() for name in models}
         candidates = (spec.name, *(f"{spec.name}~{number}" for number in range(2, len(models) + 2)))
@@ -166,7 +166,7 @@ def _kind_and_name(text: str) -> tuple[Kind, str]:
         )
     else:
         suggestion = _suggestion(text)
-    raise ModelError(f"{text}: {problem}. Allowed: {ALLOWED}.{suggestion}")
+    raise ModelError(problem, where=text, allowed=ALLOWED, hint=suggestion.strip())
 
 
 def _suggestion(text: str) -> str:
@@ -185,9 +185,9 @@ def _kind_of_file(text: str, path: Path, suffix: str) -> Kind:
     """Return the kind of an existing model file, by its suffix and archive members."""
     if not path.exists():
         near = did_you_mean(str(path), [str(file) for file in neighbours(path, Path.is_file)])
-        raise ModelError(f"{text}: no such file in {path.parent.resolve()}.{near}")
+        raise ModelError(f"no such file in {path.parent.resolve()}.", where=text, hint=near.strip())
     if not path.is_file():  # opening it could block forever
-        raise ModelError(f"{text}: is a pipe, a socket or a device. Allowed: a regular file.")
+        raise ModelError("is a pipe, a socket or a device", where=text, allowed="a regular file")
     if suffix in PROGRAMS:
         return PROGRAMS[suffix]
     try:

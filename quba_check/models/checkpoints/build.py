@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from functools import partial
 
 import timm
 from timm.models import is_model
@@ -109,7 +110,7 @@ def _read_facts(spec: ModelSpec, request: LoadRequest) -> _CheckpointFacts:
         config = read_config(path / NAME, spec=spec.text, head=request.expected_head)
         weights = next((path / name for name in _WEIGHTS if (path / name).is_file()), None)
         if weights is None:
-            raise ModelError(f"{where}: holds no weights. Allowed: {', '.join(_WEIGHTS)}.")
+            raise ModelError("holds no weights", where=where, allowed=", ".join(_WEIGHTS))
         path, where = weights, f"{where.rstrip('/')}/{weights.name}"
     elif (path.parent / NAME).is_file():
         with contextlib.suppress(ModelError):
@@ -194,27 +195,25 @@ def _check_fit(
         ModelError: the file holds several models, or names, shapes or dtypes do not fit.
         HeadError: only the number of classes differs.
     """
+    error = partial(ModelError, where=facts.where)
     if match.rivals:
         prefixes = listed(map(repr, (match.removed[0], *match.rivals)))
-        raise ModelError(
-            f"{facts.where}: holds several models, under {prefixes}. "
-            "Save the one to judge in a file of its own."
+        raise error(
+            f"holds several models, under {prefixes}", hint="Save the one to judge in a file of its own."
         )
     if match.classes is not None:
-        check_head(match.classes, head, f"{facts.where}: the checkpoint's head")
+        check_head(match.classes, head, facts.where, "the checkpoint's head")
     if match.differences:
         other = fitting_architecture(facts.checkpoint.state, near=[architecture, facts.stem])
         hint = f"Did you mean {OPTION}={other}?" if other else f"For a model that timm lacks, {WITH_CODE}."
         without = f" without {_quoted(match.removed)}" if match.removed else ""
-        raise ModelError(
-            f"{facts.where}: its keys{without} do not fit {architecture}: {match.describe()}. {hint}"
-        )
+        raise error(f"its keys{without} do not fit {architecture}: {match.describe()}", hint=hint)
     for name, ours in module.state_dict().items():
         tensor = match.state.get(name, ours)
         if tensor.is_complex() or (ours.is_floating_point() and not tensor.is_floating_point()):
-            raise ModelError(
-                f"{facts.where}: its tensor '{name}' is of {tensor.dtype}, but {architecture} takes "
-                f"{ours.dtype}. Save the weights as floating-point numbers, or {WITH_CODE}."
+            raise error(
+                f"its tensor '{name}' is of {tensor.dtype}, but {architecture} takes {ours.dtype}",
+                hint=f"Save the weights as floating-point numbers, or {WITH_CODE}.",
             )
 
 

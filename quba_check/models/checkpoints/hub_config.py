@@ -51,7 +51,7 @@ def read_config(path: Path, *, spec: str, head: Head | None = None) -> BuildSpec
             f"{spec}: {NAME}: num_classes cannot be used, got {short_repr(classes)}. Allowed: a whole number."
         )
     if classes is not None and head is not None:
-        check_head(classes, head, f"{spec}: the model")
+        check_head(classes, head, spec, "the model")
     return BuildSpec(
         config["architecture"],
         f"{NAME} of {spec}",
@@ -61,12 +61,12 @@ def read_config(path: Path, *, spec: str, head: Head | None = None) -> BuildSpec
     )
 
 
-def check_head(theirs: int, head: Head, what: str) -> None:
+def check_head(theirs: int, head: Head, where: str, what: str) -> None:
     """Check that a model has the number of outputs expected by the suite.
 
     Raises:
         HeadError: it has another number.
     """
     if theirs != head.size:
-        message = f"{what} has {theirs} classes, {head.expected}. {head.advice(theirs)}".rstrip()
-        raise HeadError(message, theirs=theirs, classes=head.size)
+        problem, hint = f"{what} has {theirs} classes, {head.expected}.", head.advice(theirs)
+        raise HeadError(problem, where=where, hint=hint, theirs=theirs, classes=head.size)

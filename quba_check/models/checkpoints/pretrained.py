@@ -35,17 +35,18 @@ def load_timm(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     check_architecture(name, where=spec.text)
     if not is_model_pretrained(name):
         raise ModelError(
-            f"{spec.text}: timm has no pretrained weights for '{name}'. "
-            f"Give a checkpoint file and --quba-arch={name}."
+            f"timm has no pretrained weights for '{name}'. Give a checkpoint file and --quba-arch={name}.",
+            where=spec.text,
         )
     create = partial(timm.create_model, name, pretrained=True)
     with model_errors(
-        f"{spec.text}: its pretrained weights could not be loaded (without a network give a checkpoint file "
-        f"and --quba-arch={name.partition('.')[0]}):"
+        "its pretrained weights could not be loaded (without a network give a checkpoint file and "
+        f"--quba-arch={name.partition('.')[0]}):",
+        where=spec.text,
     ):
         module, files = load_cached(create, pretrained_config(name))
     head = request.expected_head
-    check_head(getattr(module, "num_classes", head.size), head, f"{spec.text}: the model")
+    check_head(getattr(module, "num_classes", head.size), head, spec.text, "the model")
     return LoadedModule(module, base_name(name), f"timm's {name}", files=files)
 
 
@@ -61,13 +62,13 @@ def load_hub(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             classes.
     """
     repository, _, revision = spec.name.partition("@")
-    with model_errors(f"{spec.text}: its {NAME} {_OFFLINE}"):
+    with model_errors(f"its {NAME} {_OFFLINE}", where=spec.text):
         path = Path(hf_hub_download(repository, NAME, revision=revision or None))
     config = read_config(path, spec=spec.text, head=request.expected_head)
     load = partial(
         timm.create_model, f"hf-hub:{spec.name}", pretrained=True, pretrained_cfg_overlay=_PLAIN_WEIGHTS
     )
-    with model_errors(f"{spec.text}: its weights {_OFFLINE}"):
+    with model_errors(f"its weights {_OFFLINE}", where=spec.text):
         module, weights = load_cached(load, {"hf_hub_id": spec.name})
     return LoadedModule(
         module,

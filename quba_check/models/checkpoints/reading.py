@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeGuard
 
@@ -77,7 +78,7 @@ def read_checkpoint(path: Path, *, spec: str, trust_pickle: bool = False) -> Che
         ModelError: the file is damaged, is not a checkpoint, would run code, or holds no state dict.
     """
     if path.suffix.lower() == ".safetensors":
-        with model_errors(f"{spec}: not a safetensors file, or a damaged one:"):
+        with model_errors("not a safetensors file, or a damaged one:", where=spec):
             return checkpoint_of(load_file(path), spec)
     return checkpoint_of(_unpickle(path, spec, trust_pickle), spec)
 
@@ -93,14 +94,14 @@ def _unpickle(path: Path, spec: str, trust: bool) -> Any:
         with torch.serialization.safe_globals(safe):
             names = _foreign_names(path, error)
         foreign = [name for name in names if not name.startswith(_PLAIN)] or names
-        problem, way_out = "not a checkpoint that torch.save wrote, or a damaged one", ""
+        problem, hint = "not a checkpoint that torch.save wrote, or a damaged one", ""
         if names:
             problem = f"would run code when it is read ({listed(foreign, 3)}); nothing of it was run"
-            way_out = f" {HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
+            hint = f"{HOW_TO_SAVE}, or, if you trust whoever made the file: --quba-trust-pickle."
         if any(name.startswith("torch.nn.modules.") for name in names):
             problem = "holds a whole pickled model, not a state dict; nothing of it was run"
-            way_out = f" {HOW_TO_SAVE}, or {WITH_CODE}."
-        raise ModelError(f"{spec}: {problem}.{way_out}") from error
+            hint = f"{HOW_TO_SAVE}, or {WITH_CODE}."
+        raise ModelError(f"{problem}.", where=spec, hint=hint) from error
 
 
 def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
@@ -113,32 +114,31 @@ def checkpoint_of(loaded: Any, spec: str) -> Checkpoint:
     Raises:
         ModelError: it is not a mapping, has no plain weights, or several sets without a usual key.
     """
+    error = partial(ModelError, where=spec)
     if not isinstance(loaded, Mapping):
-        raise ModelError(
-            f"{spec}: holds a value of type {type(loaded).__name__}, not a state dict. {HOW_TO_SAVE}, or "
-            f"{WITH_CODE}."
+        raise error(
+            f"holds a value of type {type(loaded).__name__}, not a state dict",
+            hint=f"{HOW_TO_SAVE}, or {WITH_CODE}.",
         )
     if _is_state(loaded):
         return Checkpoint(_usable_weights(loaded, spec))
     states = dict(_states(loaded))
     levels = (loaded, *(value for value in loaded.values() if isinstance(value, Mapping)))
     if any(str(name).endswith(_PACKED) for level in levels for name in level):
-        raise ModelError(
-            f"{spec}: holds the state dict of a quantised module, which no architecture of timm takes. Write "
-            f"a function that builds and quantises the model and loads the file, and {WITH_CODE}."
+        raise error(
+            "holds the state dict of a quantised module, which no architecture of timm takes",
+            hint=f"Write a function that builds and quantises the model and loads the file, and {WITH_CODE}.",
         )
     if not states:
         contents = f"the keys {listed(map(key_text, loaded), 5)}" if loaded else "no keys at all"
-        raise ModelError(
-            f"{spec}: holds a dict without weights, got {contents}. {HOW_TO_SAVE}, or {WITH_CODE}."
-        )
+        raise error("holds a dict without weights", got=contents, hint=f"{HOW_TO_SAVE}, or {WITH_CODE}.")
     by_first_part = {key.partition(".")[0]: key for key in reversed(states)}
     key = next((by_first_part[name] for name in PREFERRED if name in by_first_part), None)
     if key is None and len(states) > 1:
         first = next(iter(states))
-        raise ModelError(
-            f"{spec}: holds several sets of weights, got {listed(states, 5)}. Save the one to judge in a "
-            f"file of its own: torch.save(torch.load(FILE)['{first}'], NEW_FILE)."
+        raise error(
+            f"holds several sets of weights, got {listed(states, 5)}. Save the one to judge in a file of "
+            f"its own: torch.save(torch.load(FILE)['{first}'], NEW_FILE)."
         )
     key = key or next(iter(states))
     return Checkpoint(

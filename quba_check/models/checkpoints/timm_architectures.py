@@ -91,8 +91,8 @@ def check_architecture(name: str, *, where: str) -> None:
     base, _, tag = name.partition(".")
     tags = [pretrained.partition(".")[2] for pretrained in timm.list_pretrained(f"{base}.*")]
     if tag and tag not in tags:
-        allowed = f"Allowed: {', '.join(tags)}." if tags else f"There are no pretrained weights for {base}."
-        raise ModelError(f"{where}: '{base}' has no pretrained tag '{tag}'. {allowed}")
+        hint = f"Allowed: {', '.join(tags)}." if tags else f"There are no pretrained weights for {base}."
+        raise ModelError(f"'{base}' has no pretrained tag '{tag}'", where=where, hint=hint)
 
 
 def build_architecture(spec: BuildSpec, classes: int) -> nn.Module:
@@ -105,7 +105,7 @@ def build_architecture(spec: BuildSpec, classes: int) -> nn.Module:
     options |= {"pretrained": False, "num_classes": classes}
     if spec.pretrained_cfg is not None:
         options["pretrained_cfg"] = dict(spec.pretrained_cfg)
-    with model_errors(f"{spec.where}: timm cannot build '{spec.architecture}':"):
+    with model_errors(f"timm cannot build '{spec.architecture}':", where=spec.where):
         module = timm.create_model(spec.architecture, **options)
     return cast(nn.Module, module)
 

@@ -7,10 +7,11 @@ import reprlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, get_args
 
 from quba_check.errors import ModelError
-from quba_check.messages import did_you_mean
+from quba_check.messages import allowed_names, listed
 
 OutputKind = Literal["logits", "probabilities", "sigmoids"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
@@ -55,16 +56,15 @@ def preprocessing_config(
     Raises:
         ModelError: it is not a mapping, or has an unknown key or an invalid value.
     """
+    error = partial(ModelError, where=where)
     if not isinstance(config, Mapping):
-        raise ModelError(f"{where}: is not a dict, got {type(config).__name__}. Allowed keys: {_ALL}.")
+        raise error("is not a dict", got=type(config).__name__, hint=f"Allowed keys: {listed(KEYS)}.")
     for key, value in config.items():
         if key not in KEYS:
-            raise ModelError(
-                f"{where}: unknown key '{key_text(key)}'. Allowed: {_ALL}.{did_you_mean(key_text(key), KEYS)}"
-            )
+            raise error(f"unknown key '{key_text(key)}'", hint=allowed_names(key_text(key), KEYS))
         is_usable, allowed = KEYS[key]
         if not is_usable(value):
-            raise ModelError(f"{where}: {key} cannot be used, got {short_repr(value)}. Allowed: {allowed}.")
+            raise error(f"{key} cannot be used", got=short_repr(value), allowed=allowed)
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     return PreprocessingConfig(values, source, departs)
 
@@ -135,4 +135,3 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "temperature": (lambda value: _is_between(value, 1e-3, 1e3), "a number from 0.001 to 1000"),
 }
 """For each key a check of its value, and the allowed values for messages."""
-_ALL = ", ".join(KEYS)

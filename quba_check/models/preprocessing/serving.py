@@ -43,8 +43,8 @@ _CROPS: Mapping[str, dict[str, Any]] = {
 }
 """What each crop changes in the model's own transform."""
 _ALLOWED = (
-    "Allowed: uint8 of shape (height, width, 3), or float32 of shape (3, height, width) that is normalised, "
-    "without NaN, the same kind for every image."
+    "uint8 of shape (height, width, 3), or float32 of shape (3, height, width) that is normalised, "
+    "without NaN, the same kind for every image"
 )
 
 
@@ -185,23 +185,20 @@ def _function(call: str) -> Any:
     Raises:
         ModelError: it is defined in another module, cannot be imported, or is not callable.
     """
+    error = partial(ModelError, where=f"serving: {call}")
     name, here = call.partition(":")[0].partition(".")[0], Path.cwd()
     module = find_spec(name)
     places = [] if module is None else [*(module.submodule_search_locations or ()), module.origin or ""]
     paths = [Path(place).resolve() for place in places if Path(place).is_absolute()]  # not "frozen"
     if places and not any(path.is_relative_to(here) and "site-packages" not in path.parts for path in paths):
-        raise ModelError(
-            f"serving: {call}: a manifest cannot call installed code, got the module '{name}'. "
-            f"Allowed: a function of a module in {here}; write one that calls it."
-        )
+        allowed = f"a function of a module in {here}; write one that calls it"
+        raise error("a manifest cannot call installed code", got=f"the module '{name}'", allowed=allowed)
     value, own = imported_object(call), call.partition(":")[0]
     if not callable(value):
-        raise ModelError(
-            f"serving: {call}: is not callable, got a value of type {type(value).__name__}. "
-            "Allowed: a function from an RGB image of Pillow to an array."
-        )
+        allowed = "a function from an RGB image of Pillow to an array"
+        raise error("is not callable", got=f"a value of type {type(value).__name__}", allowed=allowed)
     if (module := getattr(value, "__module__", None)) != own:
-        raise ModelError(f"serving: {call}: got an object of {module}. Allowed: one that {own} defines.")
+        raise error(got=f"an object of {module}", allowed=f"one that {own} defines")
     return value
 
 
@@ -213,10 +210,11 @@ def _called(call: str, size: Size) -> Transform:
         size: height and width of the model's input.
     """
     where, function = f"serving: {call}", cache(partial(_function, call))  # a plan imports nothing
+    error = partial(ModelError, where=where, allowed=_ALLOWED)
     shapes, dtypes = {"uint8": (*size, 3), "float32": (3, *size)}, set[str]()
 
     def prepared(image: Image.Image) -> Any:
-        with model_errors(f"{where}: raised on an image of {image.height} × {image.width}:"):
+        with model_errors(f"raised on an image of {image.height} × {image.width}:", where=where):
             value = function()(image.copy())
             return value.detach().cpu().numpy() if isinstance(value, Tensor) else value
 
@@ -229,16 +227,14 @@ def _called(call: str, size: Size) -> Transform:
                 else f"a value of type {type(value).__name__}"
             )
             height, width = size
-            raise ModelError(f"{where}: got {got}. {_ALLOWED} The model's input is {height} × {width}.")
+            raise error(got=got, hint=f"The model's input is {height} × {width}.")
         if not np.isfinite(value).all():
-            raise ModelError(f"{where}: got NaN or infinity. {_ALLOWED}")
+            raise error(got="NaN or infinity")
         if not dtypes and not np.array_equal(value, prepared(image)):
-            raise ModelError(
-                f"{where}: got different arrays for the same image. Allowed: a function without randomness."
-            )
+            raise error(got="different arrays for the same image", allowed="a function without randomness")
         dtypes.add(str(value.dtype))
         if len(dtypes) > 1:
-            raise ModelError(f"{where}: got uint8 for one image and float32 for another. {_ALLOWED}")
+            raise error(got="uint8 for one image and float32 for another")
         tensor = torch.from_numpy(np.array(value))
         return tensor.permute(2, 0, 1) if tensor.dtype == torch.uint8 else tensor
 

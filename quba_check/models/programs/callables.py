@@ -37,16 +37,16 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """
     value = imported_object(spec.text)
     module: object = value if isinstance(value, NumpyModel) else None
-    with model_errors(f"{spec.text}: calling it raised"):
+    with model_errors("calling it raised", where=spec.text):
         if callable(value) and not isinstance(value, nn.Module):
             module = value()
     if isinstance(module, NumpyModel):
         return load_function(module, spec, request, code_digest(spec.text, module.predict, value))
     if not isinstance(module, nn.Module):
         raise ModelError(
-            f"{spec.text}: got a value of type {type(value if module is None else module).__name__}. "
-            "Allowed: a function or class that takes no arguments and returns a torch.nn.Module or a "
-            "quba_check.NumpyModel."
+            f"got a value of type {type(value if module is None else module).__name__}. Allowed: a function "
+            "or class that takes no arguments and returns a torch.nn.Module or a quba_check.NumpyModel.",
+            where=spec.text,
         )
     weights = hidden_weights(module)
     parameters, notes = None, []
@@ -73,12 +73,12 @@ def imported_object(text: str) -> Any:
     """
     module_name, _, path = text.partition(":")
     value = _import_module(module_name, text)
-    with model_errors(f"{text}: looking it up raised"):
+    with model_errors("looking it up raised", where=text):
         for name in path.split("."):
             if not hasattr(value, name):
                 owner = getattr(value, "__name__", module_name)
                 raise ModelError(
-                    f"{text}: '{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}"
+                    f"'{owner}' has no attribute '{name}'.{did_you_mean(name, dir(value))}", where=text
                 )
             value = getattr(value, name)
     return value
@@ -89,12 +89,12 @@ def _import_module(name: str, spec: str) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)  # not removed, since the user's code may import more modules later
     try:
-        with model_errors(f"{spec}: importing '{name}' raised"):
+        with model_errors(f"importing '{name}' raised", where=spec):
             return importlib.import_module(name)
     except ModelError as error:
         missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
         if not missing or not (name == missing or name.startswith(f"{missing}.")):
             raise
         raise ModelError(
-            f"{spec}: there is no module '{missing}', neither in {here} nor installed."
+            f"there is no module '{missing}', neither in {here} nor installed.", where=spec
         ) from error

@@ -106,7 +106,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
         )
     files = model_files(spec.path)
     version = torch.__version__
-    with quiet(), model_errors(f"{spec.text}: cannot be read as an exported program of torch {version}:"):
+    with quiet(), model_errors(f"cannot be read as an exported program of torch {version}:", where=spec.text):
         # Registers the operators of programs that PT2E quantised.
         importlib.import_module("torch.ao.quantization.fx._decomposed")
         program = torch.export.load(spec.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -169,10 +170,9 @@ class _CheckedFunction:
 
     def _answers(self, images: Any) -> Any:
         answers: Any = self._predict(images.copy())  # a function may write into its array
-        allowed = "Allowed: a numpy array of floats, (images, classes)."
+        error = partial(ModelError, where=self._spec, allowed="a numpy array of floats, (images, classes)")
         if not isinstance(answers, np.ndarray):
-            kind = type(answers).__name__
-            raise ModelError(f"{self._spec}: the function returns a value of type {kind}. {allowed}")
+            raise error(f"the function returns a value of type {type(answers).__name__}")
         if answers.dtype.kind != "f":
-            raise ModelError(f"{self._spec}: the function returns an array of {answers.dtype}. {allowed}")
+            raise error(f"the function returns an array of {answers.dtype}")
         return answers.astype(np.float32)

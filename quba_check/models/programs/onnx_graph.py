@@ -64,7 +64,7 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # errors of protobuf, a dependency of onnx
-        raise ModelError(f"{spec}: is not an ONNX file, or is damaged.") from error
+        raise ModelError("is not an ONNX file, or is damaged.", where=spec) from error
     if not model.graph.output:
         raise ModelError(f"{spec}: is not an ONNX file, or is damaged.")
     parts = [part for root in (model.graph, *model.functions) for part in _parts(root)]

@@ -44,7 +44,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
             f"{spec.text}: {runtime} has no {provider}, which --quba-device={request.device} needs. "
             f"Installed: {', '.join(available)}. Install a build of onnxruntime with it."
         )
-    with quiet(), model_errors(f"{spec.text}: {runtime} cannot load it:"):
+    with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
         session = _session(spec, provider, device)
     notes = [PARAMETERS]
     if provider and provider not in session.get_providers():
@@ -52,7 +52,7 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
             remedy = "Install onnxruntime-gpu for CUDA, or give --quba-device=cpu."
             if provider != CUDA:
                 remedy = f"Its {provider} does not work here. Give --quba-device=cpu."
-            raise ModelError(f"{spec.text}: {runtime} cannot run it on {request.device}. {remedy}")
+            raise ModelError(f"{runtime} cannot run it on {request.device}", where=spec.text, hint=remedy)
         notes.append(f"{spec.text} runs on the CPU: {runtime} has no CUDA provider that works here")
         provider = ""
     if provider not in ("", CUDA):  # rounds differently from the CPU, on which torch sees the model

@@ -54,8 +54,8 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     files = model_files(spec.path, weights)
     runtime = f"openvino {openvino.__version__.partition('-')[0]}"
     if b"<net" not in spec.path.read_bytes()[:2000]:
-        raise ModelError(f"{spec.text}: is not an OpenVINO model, or is damaged.")
-    with quiet(), model_errors(f"{spec.text}: {runtime} cannot load it:"):
+        raise ModelError("is not an OpenVINO model, or is damaged.", where=spec.text)
+    with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
         core = openvino.Core()
         model = core.read_model(spec.path, weights)
         settings = {

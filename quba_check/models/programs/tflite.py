@@ -47,9 +47,9 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     files = model_files(spec.path)
     content = spec.path.read_bytes()
     if content[4:8] != _IDENTIFIER:
-        raise ModelError(f"{spec.text}: is not a TFLite file, or is damaged.")
+        raise ModelError("is not a TFLite file, or is damaged.", where=spec.text)
     runtime = f"ai-edge-litert {version('ai-edge-litert')}"
-    with quiet(), model_errors(f"{spec.text}: {runtime} cannot load it:"):
+    with quiet(), model_errors(f"{runtime} cannot load it:", where=spec.text):
         # LiteRT checks the structure of the file, which is then read safely.
         interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
         graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))

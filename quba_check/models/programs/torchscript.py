@@ -55,7 +55,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
     """
     files = model_files(spec.path)
     check_program(spec.path, spec=spec.text, trusted=request.trust_pickle)
-    with quiet(), model_errors(f"{spec.text}: cannot be read as a TorchScript program:"):
+    with quiet(), model_errors("cannot be read as a TorchScript program:", where=spec.text):
         module = cast(nn.Module, torch.jit.load(spec.path, map_location="cpu"))  # type: ignore[no-untyped-call]
         module.eval()
         nodes = list(program_nodes(module))
@@ -103,6 +103,7 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
         ModelError: the file is damaged, holds objects of C++ classes other than packed weights, or uses an
             operator that reaches files or that is unknown.
     """
+    unusable = functools.partial(ModelError, where=spec)
     try:
         # The reader that torch.jit.load uses; it ignores the case of names.
         reader = torch._C.PyTorchFileReader(str(path))
@@ -110,23 +111,21 @@ def check_program(path: Path, *, spec: str, trusted: bool) -> None:
         code = [reader.get_record(name) for name, low in names if low[:5] == "code/" and low.endswith(".py")]
         values = [reader.get_record(name) for name, low in names if low in ("data.pkl", "constants.pkl")]
     except RuntimeError as error:
-        raise ModelError(f"{spec}: is not a TorchScript program, or is damaged.") from error
+        raise unusable("is not a TorchScript program, or is damaged.") from error
     if any(low == "model.json" for _, low in names):
-        raise ModelError(
-            f"{spec}: is a TorchScript program of a torch before 1.4. Save it again with a newer one."
-        )
+        hint = "Save it again with a newer one."
+        raise unusable("is a TorchScript program of a torch before 1.4", hint=hint)
     if any(_NOT_PACKED.search(content) for content in (*code, *values)):
-        raise ModelError(
-            f"{spec}: holds an object of torch.classes that is no packed weight of a quantised layer. "
-            "Save the model without it, or give package.module:callable."
-        )
+        problem = "holds an object of torch.classes that is no packed weight of a quantised layer"
+        raise unusable(problem, hint="Save the model without it, or give package.module:callable.")
     operators = () if trusted else filter(None, (_refused_word(text.decode("latin-1")) for text in code))
     operator = next(iter(operators), None)
     if operator is not None:
-        raise ModelError(
-            f"{spec}: its program could reach files, got '{operator}'; nothing of it was run. "
-            f"Allowed: operators of {', '.join(NAMESPACES)} that only compute. Save the model without it, "
-            "or, if you trust whoever made the file: --quba-trust-pickle."
+        raise unusable(
+            "its program could reach files",
+            got=f"'{operator}'; nothing of it was run",
+            allowed=f"operators of {', '.join(NAMESPACES)} that only compute",
+            hint="Save the model without it, or, if you trust whoever made the file: --quba-trust-pickle.",
         )
 
 

@@ -59,7 +59,7 @@ def load_zero_shot(spec: ModelSpec, request: LoadRequest, device: torch.device) 
     model, notes = _model(open_clip, zero_shot, spec, trust_pickle=request.trust_pickle)
     model.eval()
     texts, text_notes = class_prompts(request.classes, request.prompts)
-    with quiet(), model_errors(f"{spec.text}: its text tokenizer cannot be loaded:"):
+    with quiet(), model_errors("its text tokenizer cannot be loaded:", where=spec.text):
         tokens: Tensor = open_clip.get_tokenizer(zero_shot.model)([text for row in texts for text in row])
         tokens = tokens.reshape(len(texts), len(texts[0]), -1)
     runtime = f"open_clip {open_clip.__version__}"
@@ -124,7 +124,7 @@ def _model(
     with (
         quiet(),
         model_errors(
-            f"{spec.text}: open_clip cannot load it (without a network give open_clip:NAME/WEIGHTS_FILE):"
+            "open_clip cannot load it (without a network give open_clip:NAME/WEIGHTS_FILE):", where=spec.text
         ),
     ):
         if zero_shot.weights is None and not trust_pickle:
@@ -157,9 +157,9 @@ def _check_config(config: Any, spec: ModelSpec) -> None:
     foreign = trunk if isinstance(trunk, str) and ":" in trunk else None
     if "trust_remote_code" in json.dumps(config) or foreign:
         raise ModelError(
-            f"{spec.text}: its {CONFIG} asks for code from elsewhere, got "
-            f"'{foreign or 'trust_remote_code'}'; nothing of it was run. "
-            "If you trust whoever made it: --quba-trust-pickle."
+            f"its {CONFIG} asks for code from elsewhere, got '{foreign or 'trust_remote_code'}'; nothing of "
+            "it was run. If you trust whoever made it: --quba-trust-pickle.",
+            where=spec.text,
         )
 
 

@@ -58,8 +58,8 @@ def test_messages(tmp_path, content, message):
 
 
 def test_a_model_of_another_size():
-    check_head(3, Head(3), "net: the model")
+    check_head(3, Head(3), "net", "the model")
     with pytest.raises(HeadError, match=r"^net: the model has 1000 classes, the suite has 3\.$"):
-        check_head(1000, Head(3), "net: the model")
+        check_head(1000, Head(3), "net", "the model")
     with pytest.raises(HeadError, match=r"restricted to 3 of 5\. Give a model of 5 classes, or "):
-        check_head(1000, Head(3, columns=(4, 0, 1), of=5), "net: the model")
+        check_head(1000, Head(3, columns=(4, 0, 1), of=5), "net", "the model")
