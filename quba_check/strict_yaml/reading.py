@@ -56,15 +56,15 @@ def read_yaml(path: Path, label: str, error: type[UserError]) -> Document:
         raise
     except ReaderError as problem:
         line = text.count("\n", 0, problem.position) + 1
-        raise error(f"{label}:{line}: the file has a character that YAML does not allow.") from None
+        raise error("the file has a character that YAML does not allow.", where=f"{label}:{line}") from None
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = mark.line + 1 if mark else 1
         raise error(f"{label}:{line}: this is not YAML: {problem.problem or problem.context}.") from None
     except RecursionError:
-        raise error(f"{label}:1: the file is nested too deeply to be read.") from None
+        raise error("the file is nested too deeply to be read.", where=f"{label}:1") from None
     except Exception as problem:  # noqa: BLE001  bugs of the parser, and forced types such as `!!int x`
-        raise error(f"{label}:1: the file has a value that cannot be read: {problem}.") from None
+        raise error(f"the file has a value that cannot be read: {problem}.", where=f"{label}:1") from None
     return Document(path, label, error, data, root, content)
 
 
@@ -72,10 +72,10 @@ def _compose(text: str, label: str, error: type[UserError]) -> tuple[Node, dict[
     yaml = YAML(typ="safe", pure=True)
     root = yaml.compose(text)
     if root is None:
-        raise error(f"{label}:1: the file is empty. Allowed: keys with values.")
+        raise error("the file is empty", where=f"{label}:1", allowed="keys with values")
     if not isinstance(root, MappingNode):
         got = "a list" if isinstance(root, SequenceNode) else f"text '{root.value}'"
-        raise error(f"{label}:{line_of(root)}: got {got}. Allowed: keys with values.")
+        raise error(where=f"{label}:{line_of(root)}", got=got, allowed="keys with values")
     _Check(label, error, yaml.constructor).check(root, (), ())
     data: dict[str, Any] = yaml.constructor.construct_document(root)
     return root, data
@@ -101,14 +101,14 @@ class _Check:
         where = f"{self._label}:{line_of(node)}"
         self._values += 1
         if id(node) in above:
-            raise self._error(f"{where}: the alias contains itself.")
+            raise self._error("the alias contains itself.", where=where)
         if len(above) >= MOST_LEVELS:
-            raise self._error(f"{where}: the file is nested too deeply to be read.")
+            raise self._error("the file is nested too deeply to be read.", where=where)
         if self._values > MOST_VALUES:
-            raise self._error(f"{where}: the file has too many values. Allowed: {MOST_VALUES:,}.")
+            raise self._error("the file has too many values", where=where, allowed=f"{MOST_VALUES:,}")
         if node.tag not in _PLAIN:
             tag = str(node.tag).replace(_TAG, "!!")
-            raise self._error(f"{where}: got the tag {tag}. Allowed: plain YAML without tags.")
+            raise self._error(where=where, got=f"the tag {tag}", allowed="plain YAML without tags")
         if node.tag == _TAG + "timestamp":  # a date is text in YAML 1.2
             node.tag = _TAG + "str"
         if isinstance(node, ScalarNode):
@@ -136,7 +136,7 @@ class _Check:
                 number = float(self._constructor.construct_object(node))
         if not math.isfinite(number):
             got = "a number too large to hold" if is_whole else str(number)
-            raise self._error(f"{where}: got {got}. Allowed: a finite number.")
+            raise self._error(where=where, got=got, allowed="a finite number")
 
 
 def _check_keys(node: MappingNode, label: str, error: type[UserError]) -> None:
@@ -145,7 +145,7 @@ def _check_keys(node: MappingNode, label: str, error: type[UserError]) -> None:
         where = f"{label}:{line_of(key)}"
         if not isinstance(key, ScalarNode) or key.tag not in (_TAG + "str", _TAG + "merge"):
             name = f"the key {key.value}" if isinstance(key, ScalarNode) and key.value else "a key"
-            raise error(f"{where}: {name} is not text. Allowed: text, in quotes if it is a number.")
+            raise error(f"{name} is not text", where=where, allowed="text, in quotes if it is a number")
         if key.value in first:
-            raise error(f"{where}: duplicate key '{key.value}', already in line {first[key.value]}.")
+            raise error(f"duplicate key '{key.value}', already in line {first[key.value]}.", where=where)
         first[key.value] = line_of(key)
