@@ -121,18 +121,18 @@ class SessionBaseline:
         run, options, demands = self.run, self._options, list(demands)
         if options.first_release and options.no_looser:
             raise OptionError(
-                "--quba-no-looser: got --quba-first-release too, which has no demands to compare with. "
-                "Allowed: one of both."
+                "got --quba-first-release too, which has no demands to compare with. Allowed: one of both.",
+                where="--quba-no-looser",
             )
         if run is None:
             is_reported = any(one.demand.is_comparative for one in demands)
             if options.no_looser or (self.stated and not options.first_release and not is_reported):
                 origin = "baseline" if self.stated else "--quba-no-looser"
-                raise OptionError(f"{origin}: {self.reason_for_none}.")
+                raise OptionError(f"{self.reason_for_none}.", where=origin)
             return
         if options.first_release:
             raise OptionError(
-                f"--quba-first-release: there is a baseline, got {run.file}. Leave the option out."
+                f"there is a baseline, got {run.file}. Leave the option out.", where="--quba-first-release"
             )
         if options.no_looser and (looser := self.looser(demands, run.record.protocol)):
             raise OptionError(

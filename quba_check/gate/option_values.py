@@ -49,7 +49,7 @@ def parse_texts(given: Given) -> tuple[str, ...]:
 def parse_path(given: Given) -> Path | None:
     """Accept a path; a relative one starts at the base folder."""
     if given.value and is_url(given.value):
-        raise OptionError(f"{given.flag}: got the URL '{given.value}'. Allowed: a path on this machine.")
+        raise OptionError(where=given.flag, got=f"the URL '{given.value}'", allowed="a path on this machine")
     return user_path(given.value, given.flag, given.base) if given.value else None
 
 
@@ -65,10 +65,10 @@ def file_ending_in(*suffixes: str) -> Parse:
         path = parse_path(given)
         if path is not None and (not path.name or path.is_dir()):
             kind = ", a folder" if path.is_dir() else ""
-            raise OptionError(f"{given.flag}: got '{given.value}'{kind}. Allowed: a file name.")
+            raise OptionError(where=given.flag, got=f"'{given.value}'{kind}", allowed="a file name")
         if path is not None and suffixes and not path.name.endswith(suffixes):
             allowed = f"a file name that ends in {' or '.join(suffixes)}"
-            raise OptionError(f"{given.flag}: got '{path.name}'. Allowed: {allowed}.")
+            raise OptionError(where=given.flag, got=f"'{path.name}'", allowed=allowed)
         return path
 
     return parse
@@ -105,7 +105,7 @@ def number_within(low: int, high: int, words: str = "a number") -> Parse:
             number = math.nan
         if not low <= number <= high:
             allowed = f"{words} from {low:,} to {high:,}"
-            raise OptionError(f"{given.flag}: got '{given.value}'. Allowed: {allowed}.")
+            raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
         return number
 
     return parse
@@ -125,7 +125,7 @@ def whole_number(least: int, most: int = LARGEST_NUMBER, *, auto: bool = False) 
         if is_too_large or not text.isdecimal() or int(text) < least:
             words = f"{'auto, or ' if auto else ''}a whole number from {least}"
             end = f" to {most:,}" if is_too_large else ""
-            raise OptionError(f"{given.flag}: got '{text}'. Allowed: {words}{end}.")
+            raise OptionError(where=given.flag, got=f"'{text}'", allowed=f"{words}{end}")
         return int(text)
 
     return parse

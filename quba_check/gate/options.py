@@ -283,7 +283,7 @@ class Options:
             if field in values and values.get(other, INLINE) == INLINE and f"quba_{field}" not in defaults:
                 flag = f"--quba-{field.replace('_', '-')}"
                 raise OptionError(
-                    f"{flag}: got {given[f'quba_{field}']} without --quba-{other}, {role}. Add {words}."
+                    f"got {given[f'quba_{field}']} without --quba-{other}, {role}. Add {words}.", where=flag
                 )
         own = {field.name for field in fields(cls)}
         request = LoadRequest(**{field: value for field, value in values.items() if field not in own})

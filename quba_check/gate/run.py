@@ -61,7 +61,7 @@ def judge(
         if name not in known:
             raise OptionError(f"judge: unknown option, got '{name}'. {allowed_names(name, list(known))}")
         if known[name].metavar is None and not isinstance(value, bool):
-            raise OptionError(f"judge: {name}: got {value!r}. Allowed: True or False.")
+            raise OptionError(where=f"judge: {name}", got=f"{value!r}", allowed="True or False")
     given = {"data": data, "report": record, **options}
     set_up_process()
     registry.load_entry_points()

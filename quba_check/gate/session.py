@@ -405,4 +405,4 @@ def _reference_spec(text: str | None) -> ModelSpec | None:
     try:
         return None if text is None else parse_spec(text)
     except ModelError as error:
-        raise OptionError(f"--quba-reference: {error}") from None
+        raise OptionError(f"{error}", where="--quba-reference") from None
