@@ -81,7 +81,7 @@ def approve(
         others = differences(before, RunConditions.of(record))
         problems += [f"it differs from the record that it replaces in {listed(others)}"] if others else []
     if problems and not words:
-        raise UserError(f"{path}: {'; '.join(problems)}. To approve it nevertheless: --reason TEXT.")
+        raise UserError(f"{'; '.join(problems)}. To approve it nevertheless: --reason TEXT.", where=f"{path}")
     images = read_run(path, store).images
     waived = tuple(row.name for row in record.verdicts if row.outcome == "waived")
     time = datetime.now(UTC).isoformat(timespec="seconds")

@@ -49,13 +49,13 @@ def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | N
         check_not_read(file, [path], option)
         if file is not None and written.count(file.absolute()) > 1:
             raise OptionError(
-                f"{option}: got '{file}', which another option writes. Allowed: a file of its own."
+                f"got '{file}', which another option writes", where=option, allowed="a file of its own"
             )
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise OptionError(
-            "quba-check attest: --url: the address has a user or a password, which the statement would "
-            "publish. Leave them out."
+            "the address has a user or a password, which the statement would publish. Leave them out.",
+            where="quba-check attest: --url",
         )
     record, digest = read_record_and_digest(path)
     check_waivers(record, path)

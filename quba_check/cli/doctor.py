@@ -55,7 +55,7 @@ def _order(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     try:
         lines = read_text(path, f"--order: {path}", OptionError).splitlines()
     except OptionError as error:
-        raise OptionError(f"{error} Allowed: a text file with one class name per line.") from None
+        raise OptionError(f"{error}", allowed="a text file with one class name per line") from None
     return [line.strip() for line in lines if line.strip()]
 
 

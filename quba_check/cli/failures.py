@@ -81,8 +81,8 @@ def failures(
     if slice_name is not None:
         names = [name for column in run.clean_answers().slices.values() for name in column.names]
         if slice_name not in names:
-            allowed = allowed_names(slice_name, names) if names else "The run has none."
-            raise OptionError(f"--slice: no image is in the slice '{slice_name}'. {allowed}")
+            hint = allowed_names(slice_name, names) if names else "The run has none."
+            raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
     wrong = [
         image
         for image in failures_of(run, before)

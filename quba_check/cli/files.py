@@ -72,7 +72,7 @@ def check_not_read(output: Path | None, records: Iterable[Path], option: str = "
     """
     inputs = (file for path in records for file in (path, path.with_suffix(IMAGES_SUFFIX)))
     if output is not None and output.absolute() in [file.absolute() for file in inputs]:
-        raise OptionError(f"{option}: got '{output}', which this command reads. Allowed: another file.")
+        raise OptionError(f"got '{output}', which this command reads", where=option, allowed="another file")
 
 
 def write_output(content: str | bytes, output: Path | None = None) -> None:

@@ -67,10 +67,10 @@ class Group(click.Group):
         """Find the command, or raise `OptionError`."""
         name, names = args[0], self.list_commands(ctx)
         if name in self._former and name not in names:
-            raise OptionError(f"{ctx.command_path}: '{name}' is now {self._former[name]}.")
+            raise OptionError(f"'{name}' is now {self._former[name]}.", where=ctx.command_path)
         if name not in names and not name.startswith("-"):
-            allowed = allowed_names(name, names)
-            raise OptionError(f"{ctx.command_path}: unknown command, got '{name}'. {allowed}")
+            hint = allowed_names(name, names)
+            raise OptionError("unknown command", where=ctx.command_path, got=f"'{name}'", hint=hint)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -102,7 +102,7 @@ class Checked(click.ParamType[Any]):
             return value
         where = ": ".join([*([ctx.command_path] if ctx else []), *([_name(param)] if param else [])])
         if not value and not self.allows_empty:
-            raise OptionError(f"{where}: got ''. Allowed: a value that is not empty.")
+            raise OptionError(where=where, got="''", allowed="a value that is not empty")
         return self.parse(Given(where, value, Path()))
 
 
@@ -115,7 +115,7 @@ def parse_web_address(given: Given) -> str:
     is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
     if given.value and not (is_address and given.value.isprintable() and " " not in given.value):
         allowed = "an address that begins with https:// or http://"
-        raise OptionError(f"{given.flag}: got '{given.value}'. Allowed: {allowed}.")
+        raise OptionError(where=given.flag, got=f"'{given.value}'", allowed=allowed)
     return str(given.value)
 
 
@@ -158,7 +158,7 @@ def check_read(unread: Mapping[str, str], mode: str) -> None:
         name = str(param.name)
         if name in unread and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise OptionError(
-                f"{context.command_path}: {flag_of(param)}: is not read {mode}. Allowed: {unread[name]}."
+                f"is not read {mode}", where=f"{context.command_path}: {flag_of(param)}", allowed=unread[name]
             )
 
 

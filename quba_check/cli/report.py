@@ -116,8 +116,8 @@ def _check(form: str, paths: Sequence[Path], output: Path | None, given: Mapping
     if missing:
         needed = [f"{flag_of(params[name])} {params[name].metavar}" for name in to.required]
         allowed = " ".join([f"--to {form}", *needed, _file(to)])
-        raise OptionError(f"{COMMAND}: --{missing[0]}: is missing. Allowed: {allowed}.")
+        raise OptionError("is missing", where=f"{COMMAND}: --{missing[0]}", allowed=allowed)
     if to.takes_one and len(paths) > 1:
-        raise OptionError(f"{COMMAND}: --to {form}: got {len(paths)} records. Allowed: one.")
+        raise OptionError(where=f"{COMMAND}: --to {form}", got=f"{len(paths)} records", allowed="one")
     if output is not None and to.suffix:
         file_ending_in(to.suffix)(Given(f"{COMMAND}: --output of --to {form}", str(output), Path()))

@@ -29,8 +29,8 @@ def schema(form: str) -> None:
     """
     name = OLDER_NAMES.get(form, form)
     if name not in SCHEMAS:
-        allowed = allowed_names(form, SCHEMAS)
-        raise OptionError(f"quba-check schema: unknown format, got '{form}'. {allowed}")
+        hint = allowed_names(form, SCHEMAS)
+        raise OptionError("unknown format", where="quba-check schema", got=f"'{form}'", hint=hint)
     write_output(json_text(SCHEMAS[name]()))
 
 

@@ -44,8 +44,8 @@ def parse_age(given: Given) -> int:
     digits, unit = given.value[:-1], given.value[-1:]
     if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > _LONGEST_AGE:
         raise OptionError(
-            f"{given.flag}: got '{given.value}'. Allowed: a whole number with h, d or w "
-            "(hours, days, weeks), such as 30d."
+            f"got '{given.value}'. Allowed: a whole number with h, d or w (hours, days, weeks), such as 30d.",
+            where=given.flag,
         )
     return int(digits) * UNITS[unit]
 
@@ -154,9 +154,9 @@ def opened_store(location: str | Path | None, command: str) -> Store:
         except FileNotFoundError:
             if next(objects.list("predictions"), None) is None:
                 raise OptionError(
-                    f"{where}: {objects.label} is not a store: it has neither 'format.json' nor "
-                    "'predictions/'. Allowed: the folder or URL that a run got by --quba-store or "
-                    "$QUBA_STORE."
+                    f"{objects.label} is not a store: it has neither 'format.json' nor 'predictions/'",
+                    where=where,
+                    allowed="the folder or URL that a run got by --quba-store or $QUBA_STORE",
                 ) from None
     return open_store(location or default_location())
 

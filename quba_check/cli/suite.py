@@ -133,7 +133,7 @@ def make_object_focus(
     if (masks is None) == (boxes is None):
         given = "neither" if masks is None else "both"
         raise OptionError(
-            f"{_WHERE}: needs masks or boxes, got {given}. Allowed: --masks DIR, or --boxes FILE.csv."
+            "needs masks or boxes", where=_WHERE, got=given, allowed="--masks DIR, or --boxes FILE.csv"
         )
 
     data = open_suite(folder)

@@ -28,8 +28,8 @@ def population(paths: tuple[Path, ...], output: Path, name: str | None) -> None:
     name = name or output.stem
     if name in BUILT_IN:
         raise OptionError(
-            f"quba-check published population: the name '{name}' is taken. "
-            f"Allowed: any but {', '.join(BUILT_IN)}; give one with --name."
+            f"the name '{name}' is taken. Allowed: any but {', '.join(BUILT_IN)}; give one with --name.",
+            where="quba-check published population",
         )
     check_not_read(output, paths)
     records = {str(path): read_record(path) for path in dict.fromkeys(paths)}

@@ -31,11 +31,11 @@ def parse_dimension(given: Given) -> tuple[str, str]:
     dimension, equals, text = given.value.partition("=")
     if not equals:
         raise OptionError(
-            f"{given.flag}: got '{given.value}'. Allowed: DIMENSION=NUMBER, such as accuracy=2."
+            where=given.flag, got=f"'{given.value}'", allowed="DIMENSION=NUMBER, such as accuracy=2"
         )
     if dimension not in PUBLISHED_DIMENSIONS:
-        allowed = allowed_names(dimension, PUBLISHED_DIMENSIONS)
-        raise OptionError(f"{given.flag}: unknown dimension, got '{dimension}'. {allowed}")
+        hint = allowed_names(dimension, PUBLISHED_DIMENSIONS)
+        raise OptionError("unknown dimension", where=given.flag, got=f"'{dimension}'", hint=hint)
     return dimension, text
 
 
@@ -44,7 +44,7 @@ def parse_weight(given: Given) -> tuple[str, float]:
     dimension, text = parse_dimension(given)
     number = _number(text)
     if not is_weight(number):
-        raise OptionError(f"{given.flag}: {dimension}: got '{text}'. Allowed: {WEIGHTS}.")
+        raise OptionError(where=f"{given.flag}: {dimension}", got=f"'{text}'", allowed=WEIGHTS)
     return dimension, number
 
 
@@ -56,7 +56,7 @@ def parse_bound(given: Given) -> tuple[str, float]:
         unit = ", in millions" if dimension == "parameters" else ""
         end = f" to {most:g}" if most < LARGEST else unit
         allowed = "a finite number" if least == -LARGEST else f"a number from {least:g}{end}"
-        raise OptionError(f"{given.flag}: {dimension}: got '{text}'. Allowed: {allowed}.")
+        raise OptionError(where=f"{given.flag}: {dimension}", got=f"'{text}'", allowed=allowed)
     return dimension, number
 
 
@@ -76,8 +76,8 @@ def _unique(
         given = [f"{number:g}" for other, number in pairs if other == name]
         if len(given) > 1:
             raise OptionError(
-                f"{ctx.command_path}: {param.opts[0]}: {name} is given {len(given)} times, got "
-                f"{listed(given)}. Allowed: once for each dimension."
+                f"{name} is given {len(given)} times, got {listed(given)}. Allowed: once for each dimension.",
+                where=f"{ctx.command_path}: {param.opts[0]}",
             )
     return numbers
 
@@ -142,7 +142,7 @@ def rank(
     try:
         check_groups(population, constraints)
     except UserError as error:
-        raise OptionError(f"quba-check published rank: --{error}") from None
+        raise OptionError(f"--{error}", where="quba-check published rank") from None
     own = [read_run(path, store) for path in dict.fromkeys(paths)]
     models = rank_models(population, weights, constraints, own, allow_other_suite=allow_other_suite)
     ranking = Ranking(population, weights, constraints, tuple(models))

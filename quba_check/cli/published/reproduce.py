@@ -132,9 +132,9 @@ def _architecture(text: str, model: PublishedModel) -> str | None:
 def _check_suite(suite: Suite) -> None:
     if suite.name != SUITE or len(suite.classes) != CLASSES:
         raise OptionError(
-            f"{COMMAND}: --data: the published values are of {SUITE} with {CLASSES:,} classes, got "
-            f"'{suite.name}' with {len(suite.classes):,}. "
-            "Allowed: a folder with the ImageNet family."
+            f"the published values are of {SUITE} with {CLASSES:,} classes, got '{suite.name}' with "
+            f"{len(suite.classes):,}. Allowed: a folder with the ImageNet family.",
+            where=f"{COMMAND}: --data",
         )
 
 
