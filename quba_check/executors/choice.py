@@ -43,4 +43,4 @@ def parse_executor(text: str) -> ExecutorChoice:
     if kind == "ray" and (address or not colon):
         return ExecutorChoice("ray", address)
     hint = ON_SLURM if kind == "slurm" else did_you_mean(text, FORMS)
-    raise OptionError(f"--quba-executor: got '{text}'. Allowed: {', '.join(FORMS)}.{hint}")
+    raise OptionError(where="--quba-executor", got=f"'{text}'", allowed=", ".join(FORMS), hint=hint.strip())

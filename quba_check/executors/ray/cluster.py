@@ -49,7 +49,7 @@ def check_installed() -> None:
         OptionError: it is not installed.
     """
     if find_spec("ray") is None:
-        raise OptionError(f"--quba-executor: 'ray' {needs('ray', extra='ray')}")
+        raise OptionError(f"'ray' {needs('ray', extra='ray')}", where="--quba-executor")
 
 
 def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -73,7 +73,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
     for name in runtime_env:
         if name not in fields:  # Ray would ignore it
             where = "--quba-executor-settings: ray.runtime_env"
-            raise OptionError(f"{where}: unknown key '{name}'. {allowed_names(name, fields)}")
+            raise OptionError(f"unknown key '{name}'", where=where, hint=allowed_names(name, fields))
     if ray.is_initialized():
         return ray, False
     address = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -89,7 +89,7 @@ def connect(address: str, runtime_env: Mapping[str, Any]) -> tuple[Any, bool]:
                 runtime_env=dict(runtime_env) or None,
             )
     except Exception as error:  # noqa: BLE001  errors of many kinds; the words of Ray state the reason
-        raise OptionError(f"{where}: cannot be used: {error!s}") from None
+        raise OptionError(f"cannot be used: {error!s}", where=where) from None
     # Ray would print the messages of all machines about lost workers, which this executor replaces.
     ray._private.worker._worker_logs_enabled = False
     return ray, True

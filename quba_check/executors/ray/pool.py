@@ -244,7 +244,7 @@ class RayPool:
         elif not self.workers:
             reason = last_words(error)
             raise OptionError(
-                f"--quba-executor=ray: each worker died {TRIES} times without an answer: {reason}"
+                f"each worker died {TRIES} times without an answer: {reason}", where="--quba-executor=ray"
             )
 
     def _is_lost(self, worker: WorkerState, error: Exception) -> bool:

@@ -67,7 +67,7 @@ def check_can_start(error: Exception) -> None:
     reason = last_words(error)
     if isinstance(error, RuntimeEnvSetupError):
         raise OptionError(
-            f"--quba-executor-settings: ray.runtime_env cannot be set up on a machine: {reason}"
+            f"ray.runtime_env cannot be set up on a machine: {reason}", where="--quba-executor-settings"
         )
     if getattr(error, "actor_init_failed", False):
         raise OptionError(
