@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ Images = Sequence["Image.Image | NDArray[np.uint8]"] | torch.Tensor
 SHOWN = 5
 """Largest number of images in the text of `Answers`."""
 _ALLOWED = (
-    "Allowed: a list of PIL images or uint8 arrays (H, W, 3), or a float tensor (N, 3, H, W) of prepared "
-    "images with values in [0, 1]."
+    "a list of PIL images or uint8 arrays (H, W, 3), or a float tensor (N, 3, H, W) of prepared images with "
+    "values in [0, 1]"
 )
 
 
@@ -97,14 +98,13 @@ def _transform(classifier: Classifier, *, crop: bool, fast: bool) -> Callable[[I
 
 
 def _check_prepared(images: torch.Tensor) -> None:
+    error = partial(UserError, where="answers", allowed=_ALLOWED)
     if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         shape = ", ".join(map(str, images.shape))
-        raise UserError(f"answers: got a tensor of {images.dtype} and shape ({shape}). {_ALLOWED}")
+        raise error(got=f"a tensor of {images.dtype} and shape ({shape})")
     if len(images) and not bool(((images >= 0) & (images <= 1)).all()):  # NaN is outside too
-        raise UserError(
-            f"answers: got values from {images.min():.3g} to {images.max():.3g}. {_ALLOWED} Normalisation is "
-            "done here."
-        )
+        got = f"values from {images.min():.3g} to {images.max():.3g}"
+        raise error(got=got, hint="Normalisation is done here.")
 
 
 def _picture(image: Any, number: int) -> Image.Image:
@@ -116,4 +116,4 @@ def _picture(image: Any, number: int) -> Image.Image:
         got = f"an array of {image.dtype} and shape {image.shape}"
     else:
         got = f"a value of type {type(image).__name__}"
-    raise UserError(f"answers: image {number} is {got}. {_ALLOWED}")
+    raise UserError(f"image {number} is {got}", where="answers", allowed=_ALLOWED)

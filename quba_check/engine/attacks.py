@@ -160,6 +160,6 @@ def check_bounds(extent: torch.Tensor) -> None:
     low, high, largest = float(extent[:, 0].min()), float(extent[:, 1].max()), float(extent[:, 2].max())
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE and largest <= EPSILON + TOLERANCE):
         raise InvariantError(
-            f"an attack left its bounds: pixels in [{low:.7f}, {high:.7f}], largest change {largest:.7f}. "
-            f"Allowed: pixels in [0, 1], changes up to {EPSILON:.7f}."
+            f"an attack left its bounds: pixels in [{low:.7f}, {high:.7f}], largest change {largest:.7f}",
+            allowed=f"pixels in [0, 1], changes up to {EPSILON:.7f}",
         )

@@ -102,7 +102,7 @@ class TableReader:
         if defect is None and shard.metadata.get("outputs") not in OUTPUT_KINDS:
             defect = "the kind of the outputs is missing"
         if defect is not None:
-            raise DamagedShardError(f"{shard.label}: {defect}")
+            raise DamagedShardError(defect, where=shard.label)
 
     def forget(self) -> None:
         """Read everything again at the next request."""

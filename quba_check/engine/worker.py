@@ -156,9 +156,9 @@ class Worker:
         self._cache_keys.generation = request.generation
         self._cache_keys.give(view, key.shard, request.examples, request.fast_images)
         if self._cache_keys.cache_entry(view) != key.cache_entry:
-            raise ModelError(f"{request}: the settings of the predictions differ.")
+            raise ModelError("the settings of the predictions differ.", where=f"{request}")
         if self._cache_keys.shard_key(view, key.shard).content != key.content:
-            raise ModelError(f"{request}: the images in {self._suite.location} differ.")
+            raise ModelError(f"the images in {self._suite.location} differ.", where=f"{request}")
 
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call if the model's parameters or buffers changed."""
@@ -251,10 +251,10 @@ class Worker:
         self.classifier.guard().check(str(view))
         outputs = self.classifier.outputs
         if outputs is None:
-            raise InvariantError(f"{self.classifier.spec}: the kind of its outputs was not determined.")
+            raise InvariantError("the kind of its outputs was not determined.", where=self.classifier.spec)
         defect = check_columns(columns, self._cache_keys.columns(view), classes=self._cache_keys.classes)
         if defect:  # once stored, it would be predicted on every read
-            raise InvariantError(f"{self.classifier.spec}: predictions of {view}: {defect}.")
+            raise InvariantError(f"predictions of {view}: {defect}.", where=self.classifier.spec)
         metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
         self._unchecked.append(request.key)
         return ShardResult(request, encode_shards([request.key], columns, metadata), outputs)
