@@ -151,20 +151,18 @@ class Population:
         }
 
     def _positive_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
+        where = f"population '{self.name}'"
         if not self.rows:
-            raise PopulationError(
-                f"population '{self.name}': it has no models. Allowed: {LEAST_MODELS} or more."
-            )
+            raise PopulationError("it has no models", where=where, allowed=f"{LEAST_MODELS} or more")
         positive = {name: weight for name, weight in self.weights(weights).items() if weight > 0}
         if not positive:
             raise PopulationError(
-                f"population '{self.name}': it has none of the dimensions with a weight above 0. "
-                f"It has values of {listed(self.dimensions)}."
+                "it has none of the dimensions with a weight above 0",
+                where=where,
+                hint=f"It has values of {listed(self.dimensions)}.",
             )
         for name in positive:
             if name in self.problems:
-                raise PopulationError(
-                    f"population '{self.name}': {name}: {self.problems[name].removesuffix('.')}. "
-                    f"To grade without it, give it the weight 0."
-                )
+                hint = "To grade without it, give it the weight 0."
+                raise PopulationError(self.problems[name], where=f"{where}: {name}", hint=hint)
         return positive

@@ -124,7 +124,7 @@ def read_population(path: Path, sha256: str | None = None) -> Population:
     """
     data = read_bytes(path, str(path), PopulationError, LARGEST_JSON)
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
-        raise PopulationError(f"{path}: the population changed during the run. Run the gate again.")
+        raise PopulationError("the population changed during the run. Run the gate again.", where=f"{path}")
     content = decode_json(data, str(path), PopulationError)
     try:
         return PopulationFile.model_validate(content).population
@@ -157,8 +157,8 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
     """
     if len(records) < LEAST_MODELS:
         raise PopulationError(
-            f"population: too few records to compare with, got {len(records)}. "
-            f"Allowed: {LEAST_MODELS} or more."
+            f"too few records to compare with, got {len(records)}. Allowed: {LEAST_MODELS} or more.",
+            where="population",
         )
     first_name, first = next(iter(records.items()))
     seen: dict[str, str] = {}
@@ -169,8 +169,8 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
         ):
             if value != first_value:
                 raise PopulationError(
-                    f"{file}: a population has one {quantity}, "
-                    f"got '{value}' where {first_name} has '{first_value}'."
+                    f"a population has one {quantity}, got '{value}' where {first_name} has '{first_value}'.",
+                    where=file,
                 )
         fingerprint = record.model.fingerprint
         if fingerprint in seen:
@@ -193,7 +193,7 @@ def population_from_records(records: Mapping[str, Record], name: str) -> Populat
             rows=rows,
         )
     except ValidationError as why:
-        raise PopulationError(f"population: {first_error(why)}") from why
+        raise PopulationError(first_error(why), where="population") from why
 
 
 def _published_values(record: Record) -> dict[str, float]:
@@ -240,8 +240,8 @@ def population(name_or_path: str | Path) -> Population:
     path = Path(name_or_path)
     if file_kind(path, f"population: {path}", PopulationError) is None:
         raise PopulationError(
-            f"population: no such name or file, got '{name_or_path}'. Allowed: {', '.join(BUILT_IN)}, "
-            f"or a file that 'quba-check published population' made."
-            f"{did_you_mean(str(name_or_path), BUILT_IN)}"
+            f"no such name or file, got '{name_or_path}'. Allowed: {', '.join(BUILT_IN)}, or a file that "
+            f"'quba-check published population' made.{did_you_mean(str(name_or_path), BUILT_IN)}",
+            where="population",
         )
     return read_population(path)

@@ -60,7 +60,7 @@ def normalisation(values: Sequence[float]) -> Normalisation:
     """
     m = len(values)
     if m < LEAST_MODELS:
-        raise PopulationError(f"too few models to compare with, got {m}. Allowed: {LEAST_MODELS} or more.")
+        raise PopulationError("too few models to compare with", got=f"{m}", allowed=f"{LEAST_MODELS} or more")
     if not all(math.isfinite(value) for value in values):
         raise PopulationError("a value is not a finite number")
     cut = m // 10
@@ -92,7 +92,7 @@ def full_weights(weights: Mapping[str, float] | None = None) -> dict[str, float]
             raise UserError(f"weights: {name} is not a valid weight, got {weight!r}. Allowed: {WEIGHTS}.")
     full = {name: float(overrides.get(name, registry[name].weight)) for name in PUBLISHED_DIMENSIONS}
     if not any(full.values()):
-        raise UserError("weights: all nine are 0. Allowed: at least one above 0.")
+        raise UserError("all nine are 0", where="weights", allowed="at least one above 0")
     return full
 
 
@@ -104,8 +104,8 @@ def check_names(where: str, names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in registry:
-            allowed = allowed_names(name, PUBLISHED_DIMENSIONS)
-            raise UserError(f"{where}: unknown dimension '{name}'. {allowed}")
+            hint = allowed_names(name, PUBLISHED_DIMENSIONS)
+            raise UserError(f"unknown dimension '{name}'", where=where, hint=hint)
 
 
 def weighted_score(
