@@ -69,7 +69,7 @@ def approved_record(location: str, root: Path, copies: Path) -> Path | None:
     if problem := approval_problem(
         path, f"{location.rstrip('/')}/{RECORD}" if is_url(location) else str(path)
     ):
-        raise UserError(f"baseline: {problem}. Restore it, or approve a record again.")
+        raise UserError(problem, where="baseline", hint="Restore it, or approve a record again.")
     return path
 
 
@@ -129,7 +129,7 @@ def _copied(url: str, copies: Path) -> Path:
             except FileNotFoundError:
                 file.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"baseline: {path} cannot be written ({reason(error)}).") from None
+        raise StoreError(f"{path} cannot be written ({reason(error)}).", where="baseline") from None
     return path
 
 

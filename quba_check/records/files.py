@@ -219,7 +219,7 @@ def read_record_and_digest(path: Path, label: str | None = None) -> tuple[Record
         data = read_bytes(path, where, UserError, LARGEST_JSON)
         return parse_record(data, where), hashlib.sha256(data).hexdigest()
     except UserError as why:
-        raise UserError(f"{why} {_allowed(path)}") from why
+        raise UserError(f"{why}", hint=_allowed(path)) from why
 
 
 def parse_record(data: bytes, where: str) -> Record:
@@ -227,13 +227,13 @@ def parse_record(data: bytes, where: str) -> Record:
     content = decode_json(data, where, UserError)
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
-        raise UserError(f"{where}: schema {schema} is newer than this version reads.")
+        raise UserError(f"schema {schema} is newer than this version reads.", where=where)
     try:
         return Record.model_validate(content)
     except ValidationError as why:
         error = why.errors()[0]
         problem = ": ".join(filter(None, [".".join(map(str, error["loc"])), error["msg"]]))
-        raise UserError(f"{where}: not a record: {problem}.") from why
+        raise UserError(f"not a record: {problem}.", where=where) from why
 
 
 def _allowed(path: Path) -> str:

@@ -257,7 +257,7 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
         error = why.errors()[0]
         key = ".".join(str(step) for step in error["loc"])
         raise DimensionError(
-            f"dimension '{dimension.name}': {key}: {error['msg']}. Correct its measure function."
+            error["msg"], where=f"dimension '{dimension.name}': {key}", hint="Correct its measure function."
         ) from why
 
 

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -183,14 +184,13 @@ def identity(record: Record) -> list[str]:
 
 
 def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) -> None:
+    error = partial(UserError, where=where)
     if metadata["format"] > FORMAT:
-        raise UserError(
-            f"{where}: format {metadata['format']} is newer than this version reads. Allowed: {FORMAT}."
-        )
+        raise error(f"format {metadata['format']} is newer than this version reads", allowed=f"{FORMAT}")
     if record is not None and metadata.get("of", identity(record)) != identity(record):
-        raise UserError(
-            f"{where}: it belongs to another run than the record next to it. "
-            "Allowed: the two files that one --quba-report wrote, or the record alone."
+        raise error(
+            "it belongs to another run than the record next to it",
+            allowed="the two files that one --quba-report wrote, or the record alone",
         )
 
 
