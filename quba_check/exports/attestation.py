@@ -64,8 +64,8 @@ def checksums(statement: Mapping[str, Any]) -> str:
         name = subject["name"]
         if not name.isprintable() or "\\" in name:
             raise UserError(
-                f"the model file {name!a}: its name cannot stand in a list of checksums. Rename the file, "
-                "and run the gate again."
+                f"the model file {name!a}: its name cannot stand in a list of checksums",
+                hint="Rename the file, and run the gate again.",
             )
         lines.append(f"{subject['digest']['sha256']}  {name}\n")
     return "".join(lines)

@@ -74,8 +74,8 @@ def leaderboard_text(
     factor = 100 if as_percentage else 1
     if as_percentage and quantity.unit not in ("fraction", "ratio"):
         raise OptionError(
-            f"{_WHERE}: --percent: got {name}, which has the unit {quantity.unit}. Allowed: a "
-            "fraction or ratio."
+            f"got {name}, which has the unit {quantity.unit}. Allowed: a fraction or ratio.",
+            where=f"{_WHERE}: --percent",
         )
     entry = EvalResultEntry(
         dataset_id=benchmark.dataset,
@@ -99,8 +99,8 @@ def _quantity(record: Record, name: str) -> QuantityRow:
         if isinstance(row, MeasurementRow):
             values |= {dimension: row, **{f"{dimension}.{part}": value for part, value in row.parts.items()}}
     if name not in values:
-        allowed = allowed_names(name, values) if values else "Nothing was measured."
-        raise OptionError(f"{_WHERE}: --value: got '{name}'. {allowed}")
+        hint = allowed_names(name, values) if values else "Nothing was measured."
+        raise OptionError(where=f"{_WHERE}: --value", got=f"'{name}'", hint=hint)
     return values[name]
 
 
