@@ -51,8 +51,8 @@ class Pictures(Sequence[Picture]):
     def __init__(self, suite: Suite, set_name: str) -> None:
         if set_name == CORRUPTIONS_SET:
             raise SuiteError(
-                f"the set '{set_name}' contains many sets. Allowed: a single set of images; "
-                "perturbations.Corruption corrupts its images."
+                f"the set '{set_name}' contains many sets",
+                allowed="a single set of images; perturbations.Corruption corrupts its images",
             )
         self.suite = suite
         view = View(set_name)

@@ -40,7 +40,7 @@ class Perturbation:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not low <= value <= high:  # NaN is outside too
                 raise UserError(
-                    f"{type(self).__name__}: {name}, got {value!r}. Allowed: {low:g} to {high:g}."
+                    name, where=type(self).__name__, got=f"{value!r}", allowed=f"{low:g} to {high:g}"
                 )
 
     def __call__(self, image: Pixels | Image.Image) -> Pixels:
@@ -58,8 +58,8 @@ class Perturbation:
                 f"{pixels.dtype} of shape {pixels.shape}" if isinstance(pixels, np.ndarray) else repr(pixels)
             )
             raise UserError(
-                f"{type(self).__name__}: not an image, got {got}. Allowed: uint8 of shape (H, W, 3), or a "
-                "PIL image."
+                f"not an image, got {got}. Allowed: uint8 of shape (H, W, 3), or a PIL image.",
+                where=type(self).__name__,
             )
         return self._apply(pixels)
 
@@ -207,8 +207,8 @@ class Corruption(Perturbation):
         known = (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
         if self.name not in known:
             raise UserError(
-                f"Corruption: unknown name, got '{self.name}'.{did_you_mean(self.name, known)} "
-                f"Allowed: {listed(known)}."
+                f"unknown name, got '{self.name}'.{did_you_mean(self.name, known)} Allowed: {listed(known)}.",
+                where="Corruption",
             )
 
     def _apply(self, pixels: Pixels) -> Pixels:

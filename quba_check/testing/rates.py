@@ -86,7 +86,7 @@ def share_changed(
         UserError: n is below 1, the set is missing, an image cannot be decoded, or the model fails.
     """
     if n < 1:
-        raise UserError(f"share_changed: n, got {n}. Allowed: a whole number from 1.")
+        raise UserError("n", where="share_changed", got=f"{n}", allowed="a whole number from 1")
     pictures = Pictures(quba.suite, set)
     sample = np.random.default_rng(seed).choice(len(pictures), min(n, len(pictures)), replace=False)
     indices = sorted(sample.tolist())
