@@ -36,8 +36,8 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
     changes = tuple(_changes(before, after))
     if not changes:
         raise UserError(
-            f"{before.file} and {after.file} cannot be compared: no dimension has a value in both. "
-            "Allowed: two runs that measured one dimension at least on all of its images."
+            f"{before.file} and {after.file} cannot be compared: no dimension has a value in both",
+            allowed="two runs that measured one dimension at least on all of its images",
         )
     has_same = _has_same_predictions(before, after)
     return Comparison(

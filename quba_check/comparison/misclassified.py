@@ -166,6 +166,6 @@ def _check_same_images(where: str, before: StoredRun, after: StoredRun) -> None:
     )
     if list(first.names) != list(second.names) or not has_equal_labels:
         raise UserError(
-            f"{where}{before.file} and {after.file}: their clean images differ. "
-            "Allowed: runs on the same images."
+            f"{where}{before.file} and {after.file}: their clean images differ",
+            allowed="runs on the same images",
         )

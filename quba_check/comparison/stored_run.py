@@ -120,7 +120,7 @@ def _read(path: Path, label: str, record: Record) -> PerImage:
     try:
         content = read_bytes(path, label, UserError, LARGEST)
     except UserError as why:
-        raise UserError(f"{why} Allowed: a file that you may read, or the record alone.") from why
+        raise UserError(f"{why}", allowed="a file that you may read, or the record alone") from why
     return PerImage.from_bytes(content, label, record)
 
 
@@ -166,8 +166,8 @@ def check_comparable(before: Record, after: Record, first: str, second: str) -> 
     reasons = differences(before, RunConditions.of(after))
     if reasons:
         raise UserError(
-            f"{first} and {second} cannot be compared: they differ in {listed(reasons)}. "
-            "Allowed: two runs of one protocol on the same images and classes."
+            f"{first} and {second} cannot be compared: they differ in {listed(reasons)}",
+            allowed="two runs of one protocol on the same images and classes",
         )
 
 
