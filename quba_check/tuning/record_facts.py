@@ -72,7 +72,7 @@ def check_protocol(thresholds: Thresholds, record: Record) -> None:
     """
     if thresholds.protocol not in (None, record.protocol):
         raise ThresholdError(
-            f"{thresholds.label}: states protocol {thresholds.protocol}, but the values of "
-            f"{record.model.name} are of protocol {record.protocol}. "
-            f"Allowed: a file that states {record.protocol}, or no protocol."
+            f"states protocol {thresholds.protocol}, but the values of {record.model.name} are of protocol "
+            f"{record.protocol}. Allowed: a file that states {record.protocol}, or no protocol.",
+            where=thresholds.label,
         )
