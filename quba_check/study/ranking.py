@@ -23,7 +23,7 @@ from quba_check.grading.published import (
     screened_population,
 )
 from quba_check.grading.score import full_weights
-from quba_check.messages import did_you_mean, listed
+from quba_check.messages import allowed_names
 from quba_check.number_format import format_distinct, format_value
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow, outcome_of
 
@@ -221,8 +221,7 @@ def check_groups(population: Population, constraints: Constraints) -> None:
         allowed = group_names(details.values(), group)
         for value in values:
             if value not in allowed:
-                near = did_you_mean(value, allowed)
-                raise UserError(f"{group}: got '{value}'. Allowed: {listed(allowed)}.{near}")
+                raise UserError(where=group, got=f"'{value}'", hint=allowed_names(value, allowed))
 
 
 def _population_models(
