@@ -98,7 +98,7 @@ def _models(records: Sequence[Column], population: Population) -> list[RankedMod
     """
     if not population.mu:
         reasons = listed(dict.fromkeys(population.problems.values()), at_most=1)
-        raise PopulationError(f"{population.name}: {reasons or 'it has no values of the nine dimensions'}")
+        raise PopulationError(reasons or "it has no values of the nine dimensions", where=population.name)
     grades = [grade for column in records for grade in column.record.grades]
     return rank(
         population,

@@ -172,7 +172,7 @@ def render_page(
         PopulationError: the population does not exist or cannot be read.
     """
     if not runs:
-        raise UserError("report: there is no record to show. Allowed: one record or several.")
+        raise UserError("there is no record to show", where="report", allowed="one record or several")
     environment = _environment()
     view = _view(runs, baseline, pictures or {}, population)
     style = _source(environment, STYLE)
