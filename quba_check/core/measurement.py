@@ -65,6 +65,11 @@ class Quantity:
         """The two-sided 95 % interval; None if unknown."""
         return None if self.curve is None else self.curve.interval(CONFIDENCE)
 
+    @property
+    def limits(self) -> tuple[float, ...] | None:
+        """The one-sided limits at `SCORES`; None if unknown."""
+        return None if self.curve is None else self.curve.limits
+
     def __repr__(self) -> str:
         return f"Quantity({_summary(self)})"
 
@@ -88,13 +93,19 @@ class Table:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class _OfDimension:
+    """Base of outcomes, without slots, so that `Measurement` can have those of `Quantity` too."""
+
+    dimension: str
+
+
 @dataclass(frozen=True, slots=True)
-class Measurement:
-    """The value of a dimension for a model on a suite.
+class Measurement(Quantity, _OfDimension):
+    """The value of a dimension for a model on a suite, a `Quantity` with parts.
 
     Attributes:
-        dimension: its name.
-        value: see `Quantity`, also for the other attributes of the same names.
+        dimension: its name, the first argument.
         parts: named parts, in the order of reports.
         notes: short notes that reports show next to the value, for example `masked: …`.
         masked: signs that gradients misled the attacks, so that the value is no evidence of robustness.
@@ -106,22 +117,10 @@ class Measurement:
         outputs: digest of the predictions behind the value; None if unknown.
     """
 
-    dimension: str
-    value: float
-    unit: str
-    n: int | None
-    curve: ConfidenceCurve | None = None
-    debiased: float | None = None
-    debiased_limit: float | None = None
     parts: Mapping[str, Quantity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    influences: Influences = field(default_factory=dict, repr=False, compare=False)
-    sides: SidesOfSets = field(default_factory=dict, repr=False, compare=False)
     masked: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
-    images: int | None = None
-    groups: int | None = None
-    effective: float | None = None
     groups_of_sets: GroupsOfSets = field(default_factory=dict, repr=False, compare=False)
     slices: Mapping[str, Quantity] = field(default_factory=dict)
     gaps: Mapping[str, Quantity] = field(default_factory=dict)
@@ -129,13 +128,8 @@ class Measurement:
     outputs: str | None = field(default=None, repr=False, compare=False)
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        """The two-sided 95 % interval; None if unknown."""
-        return None if self.curve is None else self.curve.interval(CONFIDENCE)
-
-    @property
     def whole(self) -> Quantity:
-        """The value of the dimension itself."""
+        """The value of the dimension alone."""
         return Quantity(**{item.name: getattr(self, item.name) for item in fields(Quantity)})
 
     def quantity(self, part: str | None) -> Quantity | None:
@@ -159,11 +153,11 @@ class Measurement:
         tables: Mapping[str, Table] | None = None,
     ) -> Measurement:
         """Return a measurement with the value of a quantity."""
-        quantity = {item.name: getattr(whole, item.name) for item in fields(whole)}
+        quantity = {item.name: getattr(whole, item.name) for item in fields(Quantity)}
         return cls(dimension, **quantity, parts=parts or {}, notes=notes, masked=masked, tables=tables or {})
 
 
-def _summary(number: Quantity | Measurement) -> str:
+def _summary(number: Quantity) -> str:
     """Return value, unit, n and interval, such as `0.975 fraction, n=400, 0.954..0.988`."""
     unit = "" if number.unit in UNIT_SIGNS else f" {number.unit}"
     images = "" if number.n is None else f", n={number.n}"
@@ -174,7 +168,7 @@ def _summary(number: Quantity | Measurement) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Unmeasurable:
+class Unmeasurable(_OfDimension):
     """A dimension without a value.
 
     Attributes:
@@ -183,9 +177,13 @@ class Unmeasurable:
         missing_data: True if a set is missing or its images allow no value (a demand may then be `optional`).
     """
 
-    dimension: str
     reason: str
     missing_data: bool = False
+
+    @property
+    def unmeasurable(self) -> str:
+        """The reason, by its name in records."""
+        return self.reason
 
 
 Outcome = Measurement | Unmeasurable
