@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -105,11 +105,16 @@ class QuantityRow(JsonRow):
             raise _invalid(f"{limits[0]:g} to {limits[-1]:g}", f"limits around the value, {value:g}")
         return limits
 
+    @property
+    def curve(self) -> ConfidenceCurve | None:
+        """The limits at all levels; None if unknown."""
+        return None if self.limits is None else ConfidenceCurve(self.limits)
+
     def interval_at(self, confidence: float) -> tuple[float, float] | None:
         """Return the two-sided interval at a level; None if unknown."""
-        if self.limits is None:
+        if (curve := self.curve) is None:
             return self.interval if confidence == CONFIDENCE else None
-        return ConfidenceCurve(self.limits).interval(confidence)
+        return curve.interval(confidence)
 
 
 def _invalid(got: str, allowed: str) -> PydanticCustomError:
@@ -222,10 +227,6 @@ AnyMeasurementRow = Annotated[
 ]
 
 
-_SHARED = ("value", "unit", "n", "debiased", "debiased_limit", "images", "groups", "effective")
-"""Attributes that a quantity and its row have in common."""
-
-
 def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeasurementRow:
     """Return the row of an outcome.
 
@@ -233,77 +234,59 @@ def row_of(outcome: Outcome, dimension: Dimension, suite: SuiteFacts) -> AnyMeas
         DimensionError: a value cannot be stored (NaN or infinite), for example from a custom dimension.
     """
     if isinstance(outcome, Unmeasurable):
-        return UnmeasurableRow(unmeasurable=outcome.reason, missing_data=outcome.missing_data)
-    better = {part.name: part.better for part in dimension.parts(suite)}
+        return UnmeasurableRow.model_validate(outcome, from_attributes=True)
     try:
-        return MeasurementRow(
-            **_columns(outcome, dimension.better),
-            parts={name: quantity_row(part, better.get(name)) for name, part in outcome.parts.items()},
-            slices={name: quantity_row(one, dimension.better) for name, one in outcome.slices.items()},
-            gaps={name: quantity_row(one, "low") for name, one in outcome.gaps.items()},
-            unsliced={
-                name: UnmeasurableRow(unmeasurable=one.reason, missing_data=one.missing_data)
-                for name, one in outcome.unsliced.items()
-            },
-            notes=outcome.notes,
-            masked=outcome.masked,
-            outputs=outcome.outputs,
-            tables={
-                name: TableRow(columns=table.columns, rows=table.rows, note=table.note)
-                for name, table in outcome.tables.items()
-            },
-        )
+        row = MeasurementRow.model_validate(outcome, from_attributes=True)
     except ValidationError as why:
         error = why.errors()[0]
         key = ".".join(str(step) for step in error["loc"])
         raise DimensionError(
             error["msg"], where=f"dimension '{dimension.name}': {key}", hint="Correct its measure function."
         ) from why
+    better = {printable(part.name): part.better for part in dimension.parts(suite)}
+    directions = {
+        "parts": {name: quantity_row(part, better.get(name)) for name, part in row.parts.items()},
+        "slices": {name: quantity_row(one, dimension.better) for name, one in row.slices.items()},
+        "gaps": {name: quantity_row(one, "low") for name, one in row.gaps.items()},
+    }
+    return row.model_copy(update={"better": dimension.better, **directions})
 
 
-def quantity_row(quantity: Quantity, better: Better | None) -> QuantityRow:
-    """Return the row of a quantity.
+def quantity_row(quantity: Quantity | QuantityRow, better: Better | None) -> QuantityRow:
+    """Return the row of a quantity with its better direction.
 
     Raises:
         ValidationError: it cannot be stored.
     """
-    return QuantityRow(**_columns(quantity, better))
+    row = QuantityRow.model_validate(quantity, from_attributes=True)
+    return row.model_copy(update={"better": better})
 
 
-def _columns(quantity: Measurement | Quantity, better: Better | None) -> dict[str, Any]:
-    curve = quantity.curve
-    return {
-        **{name: getattr(quantity, name) for name in _SHARED},
-        "interval": None if curve is None else curve.interval(CONFIDENCE),
-        "limits": None if curve is None else curve.limits,
-        "better": better,
-    }
+_KINDS: Mapping[type, type] = {MeasurementRow: Measurement, QuantityRow: Quantity, TableRow: Table}
+"""The core value that each kind of row stores."""
 
 
 def outcome_of(dimension: str, row: AnyMeasurementRow) -> Outcome:
     """Return the outcome that a row stores; the inverse of `row_of`."""
-    if isinstance(row, UnmeasurableRow):
-        return Unmeasurable(dimension, row.unmeasurable, missing_data=row.missing_data)
     if isinstance(row, NotMeasuredRow):
         return Unmeasurable(dimension, "the run did not measure it")
-    whole = _quantity_of(row)
-    parts, slices, gaps = (
-        {name: _quantity_of(one) for name, one in rows.items()} for rows in (row.parts, row.slices, row.gaps)
-    )
-    unsliced = {
-        name: Unmeasurable(dimension, one.unmeasurable, one.missing_data)
-        for name, one in row.unsliced.items()
-    }
-    tables = {name: Table(table.columns, table.rows, table.note) for name, table in row.tables.items()}
-    measurement = Measurement.of(
-        dimension, whole, parts=parts, notes=row.notes, masked=row.masked, tables=tables
-    )
-    return replace(measurement, slices=slices, gaps=gaps, unsliced=unsliced, outputs=row.outputs)
+    outcome: Outcome = _value_of(row, dimension)
+    return outcome
 
 
-def _quantity_of(row: QuantityRow) -> Quantity:
-    curve = None if row.limits is None else ConfidenceCurve(row.limits)
-    return Quantity(**{name: getattr(row, name) for name in _SHARED}, curve=curve)
+def _value_of(stored: Any, dimension: str) -> Any:
+    """Return the core value that a row stores; of a dictionary, those of its rows."""
+    match stored:
+        case dict():
+            return {name: _value_of(row, dimension) for name, row in stored.items()}
+        case UnmeasurableRow():
+            return Unmeasurable(dimension, stored.unmeasurable, stored.missing_data)
+        case QuantityRow() | TableRow():
+            kind = _KINDS[type(stored)]
+            own = {"dimension": dimension} if kind is Measurement else {}
+            names = [item.name for item in fields(kind) if hasattr(stored, item.name)]
+            return kind(**own, **{name: _value_of(getattr(stored, name), dimension) for name in names})
+    return stored
 
 
 def measurements_of(measurements: Mapping[str, AnyMeasurementRow]) -> dict[str, Measurement]:

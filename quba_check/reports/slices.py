@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from quba_check.core.confidence import ConfidenceCurve
 from quba_check.errors import UserError
 from quba_check.messages import listed
 from quba_check.number_format import format_value, interval_text
@@ -84,4 +83,4 @@ def slice_text(quantity: QuantityRow) -> str:
 
 def _p_value(gap: QuantityRow) -> float:
     """Return the p-value of "the slice is not worse"; 1 if unknown."""
-    return 1.0 if gap.limits is None else ConfidenceCurve(gap.limits).p_value_above(0.0)
+    return 1.0 if (curve := gap.curve) is None else curve.p_value_above(0.0)

@@ -9,7 +9,6 @@ from statistics import NormalDist
 
 import numpy as np
 
-from quba_check.core.confidence import ConfidenceCurve
 from quba_check.demands.bounds import ENDS
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.records.measurement import MeasurementRow, QuantityRow
@@ -184,9 +183,8 @@ def _value_and_error(demand: Demand, images: int | None, record: Record) -> tupl
     if stored is None:
         return None, None
     quantity, behind = stored
-    if quantity.limits is None:
+    if (curve := quantity.curve) is None:
         return quantity.value, None
-    curve = ConfidenceCurve(quantity.limits)
     return quantity.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / (images or behind))
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
@@ -122,8 +121,7 @@ def _measured(name: str, records: Mapping[str, Record]) -> dict[str, Measurement
 def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bool) -> SuggestedLimit:
     worst = (min if lower_is_worse else max)(rows, key=lambda record: rows[record].value)
     row = rows[worst]
-    curve = None if row.limits is None else ConfidenceCurve(row.limits)
-    if curve is None:
+    if (curve := row.curve) is None:
         step, edge = _step(row.value, DIGITS_WITHOUT_NOISE), row.value
     else:
         low, high = curve.interval(0.95)
