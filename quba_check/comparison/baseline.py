@@ -67,10 +67,10 @@ def drop(
         if better == "high":
             curve = ConfidenceCurve(tuple(-limit for limit in reversed(curve.limits)))
     return Drop(
-        value=0.0 - gain if better == "high" else gain,
-        unit=unit,
-        n=after.n,
-        curve=curve,
+        0.0 - gain if better == "high" else gain,
+        unit,
+        after.n,
+        curve,
         before=before.value,
         after=after.value,
         baseline=baseline.file,
@@ -96,9 +96,8 @@ def run_value(
     if quantity is None:
         return None
     name = measured.dimension if part is None else f"{measured.dimension}.{part}"
-    limits = None if quantity.curve is None else quantity.curve.limits
     images = PerImage.of(measured, answers)
-    return RunValue.of(quantity, limits, name, images, fingerprint, measured.outputs)
+    return RunValue.of(quantity, name, images, fingerprint, measured.outputs)
 
 
 def incompatibility(

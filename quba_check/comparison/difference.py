@@ -60,7 +60,6 @@ class RunValue:
     def of(
         cls,
         quantity: Quantity | QuantityRow,
-        limits: tuple[float, ...] | None,
         target: str,
         images: PerImage,
         fingerprint: str,
@@ -69,7 +68,7 @@ class RunValue:
         """Return a quantity with its results per image under the name `target`."""
         n, influences = quantity.images or quantity.n, images.influences.get(target, {})
         own = (fingerprint, images.clean, images.groups, quantity.groups, outputs)
-        return cls(quantity.value, n, limits, influences, *own)
+        return cls(quantity.value, n, quantity.limits, influences, *own)
 
     @property
     def estimate(self) -> Estimate:

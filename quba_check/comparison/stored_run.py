@@ -49,7 +49,7 @@ class StoredRun:
         target = dimension if part is None else f"{dimension}.{part}"
         fingerprint = self.record.model.fingerprint
         images = self.images or PerImage()
-        return RunValue.of(quantity, quantity.limits, target, images, fingerprint, row.outputs)
+        return RunValue.of(quantity, target, images, fingerprint, row.outputs)
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with influences if stored."""

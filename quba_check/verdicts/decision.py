@@ -109,7 +109,7 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
     if demand.request.slice and isinstance(evidence, Measurement):
         evidence = with_slices(demand, evidence)
     if isinstance(evidence, Drop):
-        return _judge_number(demand, evidence, evidence.value, evidence)
+        return _judge_number(demand, evidence, evidence)
     if demand.needs_baseline and not isinstance(evidence, Unmeasurable):
         evidence = Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)
     if isinstance(evidence, Unmeasurable):
@@ -124,33 +124,26 @@ def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
         measured = listed(evidence.parts) or "no parts"
         reason = f"{evidence.dimension} has no part '{demand.part}' here. Measured: {measured}."
         return Verdict(demand, "unmeasurable", evidence, reason=reason)
-    return _judge_number(demand, evidence, quantity.value, quantity)
+    return _judge_number(demand, evidence, quantity)
 
 
-def _judge_number(
-    demand: Demand,
-    evidence: Measurement | Grade | Drop,
-    value: float,
-    quantity: Measurement | Quantity | Drop | Grade,
-) -> Verdict:
+def _judge_number(demand: Demand, evidence: Measurement | Grade | Drop, quantity: Quantity) -> Verdict:
+    value, threshold = quantity.value, float(demand.threshold)
     if not math.isfinite(value):
         reason = f"its value is {value}, which cannot be judged"
         return Verdict(demand, "unmeasurable", evidence, reason=reason)
-    threshold = float(demand.threshold)
     is_met = value >= threshold if demand.bound == "min" else value <= threshold
-    verdict = Verdict(
+    return Verdict(
         demand,
         "pass" if is_met else "fail",
         evidence,
         value,
-        demand.unit,
+        quantity.unit,
+        n=quantity.images or quantity.n,
         groups=quantity.groups,
+        effective=quantity.effective,
         curve=quantity.curve,
     )
-    if isinstance(quantity, Grade):
-        return verdict
-    n = quantity.n if isinstance(quantity, Drop) else quantity.images or quantity.n
-    return replace(verdict, unit=quantity.unit, n=n, effective=quantity.effective)
 
 
 def _judge_grade(demand: Demand, grade: Grade) -> Verdict:
@@ -164,4 +157,5 @@ def _judge_grade(demand: Demand, grade: Grade) -> Verdict:
         return Verdict(
             demand, outcome, grade, grade.letter, demand.unit, groups=grade.groups, curve=grade.curve
         )
-    return _judge_number(demand, grade, grade.score, grade)
+    score = Quantity(grade.score, demand.unit, None, grade.curve, groups=grade.groups)
+    return _judge_number(demand, grade, score)

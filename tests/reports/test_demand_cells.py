@@ -20,7 +20,8 @@ from quba_check.verdicts.explanation import verdict_row
 
 def drop(value: float, error: float, *, unit: str = "ratio", **changes: object) -> Drop:
     curve = ConfidenceCurve(tuple(value + score * error for score in SCORES))
-    return replace(Drop(value, unit, 500, curve, 0.66, 0.62, "old (v2).json", paired=True), **changes)
+    loss = Drop(value, unit, 500, curve, before=0.66, after=0.62, baseline="old (v2).json", paired=True)
+    return replace(loss, **changes)
 
 
 def cells(demand: Demand, evidence: Drop, policy: Policy | None = None) -> DemandCells:

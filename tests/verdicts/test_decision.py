@@ -114,7 +114,7 @@ def test_a_masked_value_fails_an_upper_bound_and_a_part_too():
 
 
 def test_a_drop_of_a_masked_value_is_no_evidence():
-    drop = Drop(-0.1, "ratio", 9, None, 0.5, 0.6, "old.json", paired=False, masked=SIGNS)
+    drop = Drop(-0.1, "ratio", 9, before=0.5, after=0.6, baseline="old.json", paired=False, masked=SIGNS)
     assert decide(replace(CORRUPTION, bound="max_drop"), drop).reason == REASON
 
 
@@ -146,7 +146,9 @@ def test_a_grade_within_the_noise():
 )
 def test_too_few_groups_allow_no_interval(uncertain: str, outcome: str) -> None:
     few = replace(corruption(0.9), groups=7, effective=40.0)
-    drop = Drop(0.0, "ratio", 100, None, 0.9, 0.9, "b.json", paired=True, groups=7, effective=40.0)
+    drop = Drop(
+        0.0, "ratio", 100, groups=7, effective=40.0, before=0.9, after=0.9, baseline="b.json", paired=True
+    )
     assert decide(replace(CORRUPTION, bound="max_drop"), drop, Policy(uncertain)).outcome == outcome
     grade = replace(GRADE, curve=None, groups=7)
     assert decide(replace(LETTER, threshold="F"), grade, Policy(uncertain)).outcome == outcome

@@ -100,7 +100,7 @@ ADVICE = "  temperature: 2.72 in the file of --quba-preprocessing "
 
 def test_a_higher_error_than_the_baselines():
     demand = replace(CALIBRATION, bound="max_drop", threshold=0.01)
-    evidence = Drop(0.03, "fraction", 50, None, 0.02, 0.05, "base.json", paired=True)
+    evidence = Drop(0.03, "fraction", 50, before=0.02, after=0.05, baseline="base.json", paired=True)
     assert explanation(decide(demand, evidence)).text.splitlines()[0] == (
         "calibration_error worsening 0.0300 is above 0.0100 (over by 0.0200)"
     )

@@ -115,7 +115,7 @@ def reason(text, *, missing_data=False):
         (WORST, accuracy(unsliced={"light=fog": reason("undefined")}), "light=fog: undefined"),
         (
             replace(NIGHT, bound="max_drop"),
-            Drop(0.0, "fraction", 12, None, 0.5, 0.5, "b.json", paired=False),
+            Drop(0.0, "fraction", 12, before=0.5, after=0.5, baseline="b.json", paired=False),
             "light=night has 12 images. Allowed: at least 50 (min_images)",
         ),
     ],
