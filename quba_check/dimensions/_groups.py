@@ -17,7 +17,7 @@ from quba_check.core.predictions import Tables
 from quba_check.errors import QubaError
 from quba_check.stats.clusters import LEAST_GROUPS, group_effect, jackknife_effect
 
-AnyQuantity = TypeVar("AnyQuantity", Quantity, Measurement)
+AnyQuantity = TypeVar("AnyQuantity", bound=Quantity)
 BLOCKS = 20
 """Largest number of blocks of groups that are left out, one after another."""
 

@@ -44,17 +44,12 @@ def _checked_table(table: object, where: str) -> Table:
             f"{where}, got {_shown(table)}. Allowed: a quba_check.Table with different column names, rows "
             f"with one cell for each column, at most {MOST_CELLS:,} cells, and text as the note."
         )
-    return Table(
-        tuple(_text(name, f"{where}: a column name") for name in table.columns),
-        tuple(
-            tuple(
-                _cell(cell, f"{where}: row {number}, column '{name}'")
-                for name, cell in zip(table.columns, row, strict=True)
-            )
-            for number, row in enumerate(table.rows, start=1)
-        ),
-        _text(table.note, f"{where}: the note"),
-    )
+    rows = []
+    for number, row in enumerate(table.rows, start=1):
+        places = [f"{where}: row {number}, column '{name}'" for name in table.columns]
+        rows.append(tuple(map(_cell, row, places)))
+    columns = tuple(str(_cell(name, f"{where}: a column name")) for name in table.columns)
+    return Table(columns, tuple(rows), str(_cell(table.note, f"{where}: the note")))
 
 
 def _is_well_formed(table: Table) -> bool:
@@ -70,22 +65,18 @@ def _is_well_formed(table: Table) -> bool:
 
 
 def _cell(cell: Any, where: str) -> Cell:
+    if isinstance(cell, str) and len(cell) <= LONGEST_TEXT:
+        return cell.encode(errors="backslashreplace").decode()
     if isinstance(cell, str):
-        return _text(cell, where)
+        raise DimensionError(
+            f"{where} has {len(cell):,} characters. Allowed: text of at most {LONGEST_TEXT:,}."
+        )
     number = None if isinstance(cell, bool) else cell  # a bool is an int to Python
     if isinstance(number, Integral):
         return operator.index(number)
     if isinstance(number, Real) and math.isfinite(number):
         return float(number)
     raise DimensionError(f"{where}, got {_shown(cell)}. Allowed: text, a whole number, or a finite number.")
-
-
-def _text(text: str, where: str) -> str:
-    if len(text) > LONGEST_TEXT:
-        raise DimensionError(
-            f"{where} has {len(text):,} characters. Allowed: text of at most {LONGEST_TEXT:,}."
-        )
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _is_list(value: object) -> bool:

@@ -149,14 +149,12 @@ def _with_checked_result(
                     f"{where}: returned the part '{name}', which is not declared.{did_you_mean(name, units)} "
                     f"Declared: {listed(units) or 'no parts'}."
                 )
+            label = f"{where}: the part '{name}'"
             if not isinstance(part, Quantity):
                 raise DimensionError(
-                    f"{where}: the part '{name}', got {part!r}. "
-                    "Allowed: a quba_check.core.measurement.Quantity."
+                    f"{label}, got {part!r}. Allowed: a quba_check.core.measurement.Quantity."
                 )
-            parts[name] = _checked_quantity(
-                part, units[name], f"{where}: the part '{name}'", check_range=is_custom
-            )
+            parts[name] = _checked_quantity(part, units[name], label, check_range=is_custom)
         return replace(whole, parts=parts, tables=checked_tables(measurement.tables, where))
 
     return measure
