@@ -92,12 +92,7 @@ def run_value(
     measured: Measurement, part: str | None, fingerprint: str = "", answers: CleanAnswers | None = None
 ) -> RunValue | None:
     """Return the value of a measured dimension or part, None without it; see `RunValue`."""
-    quantity = measured.quantity(part)
-    if quantity is None:
-        return None
-    name = measured.dimension if part is None else f"{measured.dimension}.{part}"
-    images = PerImage.of(measured, answers)
-    return RunValue.of(quantity, name, images, fingerprint, measured.outputs)
+    return RunValue.of(measured, measured.dimension, part, PerImage.of(measured, answers), fingerprint)
 
 
 def incompatibility(

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
-from quba_check.core.measurement import Quantity
-from quba_check.records.measurement import QuantityRow
+from quba_check.core.measurement import Measurement
+from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
 from quba_check.stats import intervals
 from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
@@ -59,16 +59,18 @@ class RunValue:
     @classmethod
     def of(
         cls,
-        quantity: Quantity | QuantityRow,
-        target: str,
+        measured: Measurement | MeasurementRow,
+        dimension: str,
+        part: str | None,
         images: PerImage,
         fingerprint: str,
-        outputs: str | None,
-    ) -> RunValue:
-        """Return a quantity with its results per image under the name `target`."""
-        n, influences = quantity.images or quantity.n, images.influences.get(target, {})
-        own = (fingerprint, images.clean, images.groups, quantity.groups, outputs)
-        return cls(quantity.value, n, quantity.limits, influences, *own)
+    ) -> RunValue | None:
+        """Return the value of a dimension or part with its results per image, if measured."""
+        if (quantity := measured.quantity(part)) is None:
+            return None
+        n, target = quantity.images or quantity.n, dimension if part is None else f"{dimension}.{part}"
+        own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs)
+        return cls(quantity.value, n, quantity.limits, images.influences.get(target, {}), *own)
 
     @property
     def estimate(self) -> Estimate:

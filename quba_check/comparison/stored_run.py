@@ -43,13 +43,8 @@ class StoredRun:
         row = self.record.measurements.get(dimension)
         if not isinstance(row, MeasurementRow):
             return None
-        quantity = row.quantity(part)
-        if quantity is None:
-            return None
-        target = dimension if part is None else f"{dimension}.{part}"
-        fingerprint = self.record.model.fingerprint
-        images = self.images or PerImage()
-        return RunValue.of(quantity, target, images, fingerprint, row.outputs)
+        images, fingerprint = self.images or PerImage(), self.record.model.fingerprint
+        return RunValue.of(row, dimension, part, images, fingerprint)
 
     def measurements(self) -> dict[str, Measurement]:
         """Return the dimensions with a value over all images, with influences if stored."""
