@@ -77,6 +77,9 @@ MEASURED = Measurement(
 )
 
 
+SAMPLE = {"images": 5, "groups": 4, "effective": 3.5}
+
+
 def accuracy_row(outcome):
     return row_of(outcome, registry["accuracy"], SUITE)
 
@@ -132,10 +135,26 @@ def test_row_of_what_cannot_be_measured():
         Unmeasurable("accuracy", "no images", missing_data=True),
         Unmeasurable("accuracy", "the model gives no gradients"),
         replace(MEASURED, masked=("FGSM helps the model",)),
+        replace(
+            MEASURED,
+            **SAMPLE,
+            slices={"light=day": Quantity(0.6, "fraction", 7, curve(0.6, 0.1), **SAMPLE)},
+            gaps={"light=day": Quantity(0.1, "fraction", 7, curve(0.1, 0.1), 0.2, 0.3)},
+            unsliced={"light=fog": Unmeasurable("accuracy", "few images", missing_data=True)},
+        ),
     ],
 )
 def test_an_outcome_read_again_is_the_same(outcome):
-    assert outcome_of("accuracy", accuracy_row(outcome)) == outcome
+    again = outcome_of("accuracy", accuracy_row(outcome))
+    assert again == outcome
+    assert getattr(again, "outputs", None) == getattr(outcome, "outputs", None)
+
+
+def test_parts_slices_and_gaps_have_a_direction():
+    measured = replace(MEASURED, slices=MEASURED.parts, gaps=MEASURED.parts)
+    row = accuracy_row(replace(measured, parts={**MEASURED.parts, "other": Quantity(1.0, "images", None)}))
+    rows = (*row.parts.values(), *row.slices.values(), *row.gaps.values())
+    assert [one.better for one in rows] == ["high", None, "high", "low"]
 
 
 def test_a_row_without_a_value_is_no_measurement():
@@ -151,6 +170,8 @@ def test_a_dimension_of_ones_own_with_numbers_that_no_record_keeps():
         "dimension 'accuracy': interval: must be limits around the value, 0.9, got 0.4804 to 0.5196. "
         "Correct its measure function."
     )
+    with pytest.raises(DimensionError, match=r"^dimension 'accuracy': parts\.top5\.n: "):
+        accuracy_row(replace(MEASURED, parts={"top5": Quantity(0.9, "fraction", -1)}))
 
 
 def test_values_are_of_measured_dimensions():
