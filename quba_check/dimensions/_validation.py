@@ -150,7 +150,7 @@ def _with_checked_result(
                     f"Declared: {listed(units) or 'no parts'}."
                 )
             label = f"{where}: the part '{name}'"
-            if not isinstance(part, Quantity):
+            if not isinstance(part, Quantity) or isinstance(part, Measurement):
                 raise DimensionError(
                     f"{label}, got {part!r}. Allowed: a quba_check.core.measurement.Quantity."
                 )

@@ -142,6 +142,11 @@ def test_parts() -> None:
             "the part 'left', got 0.5. Allowed: a quba_check.core.measurement.Quantity.",
         ),
         (
+            Measurement("calm", 0.5, "fraction", 3, parts={"left": Measurement("left", 0.5, "fraction", 3)}),
+            "the part 'left', got Measurement(left 0.500 fraction, n=3). "
+            "Allowed: a quba_check.core.measurement.Quantity.",
+        ),
+        (
             Measurement("calm", 95, "fraction", 3),
             "the value is not a fraction, got 95. Allowed: a number from 0 to 1, or another unit.",
         ),
