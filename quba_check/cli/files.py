@@ -8,8 +8,8 @@ from pathlib import Path
 
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.facts import SuiteFacts
+from quba_check.demands.bounds import today
 from quba_check.demands.demand import Thresholds
-from quba_check.demands.waivers import today
 from quba_check.errors import OptionError, UserError
 from quba_check.records.baselines import approved_record, project_root
 from quba_check.records.files import IMAGES_SUFFIX, read_record, write_bytes

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel
+
 from quba_check.core.dimension import Part
+from quba_check.core.grade import LETTERS
 from quba_check.core.request import Better, Request
 from quba_check.demands.demand import Demand
 from quba_check.demands.document import LocatedValue, MergedFile, value_of
-from quba_check.demands.schema import as_share
-from quba_check.demands.waivers import waiver_of
-from quba_check.records.verdict import DROPS, QUBA, Bound
+from quba_check.demands.schema import WaiverEntry
+from quba_check.messages import listed
+from quba_check.records.verdict import DROPS, QUBA, Bound, Waiver
 from quba_check.strict_yaml import Location
 
 SHARES = ("fraction", "ratio")
@@ -39,6 +43,7 @@ class Asked:
 
     Attributes:
         location: the place.
+        entry: the bounds and settings there.
         request: the number.
         parts: parts of a dimension, which explain its value.
         keys: the keys of the bounds on it, and the bounds that they state.
@@ -46,6 +51,7 @@ class Asked:
     """
 
     location: Location
+    entry: BaseModel
     request: Request
     parts: tuple[Part, ...] = ()
     keys: Mapping[str, Bound] = field(default_factory=lambda: BOUNDS)
@@ -59,25 +65,25 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
         ThresholdError: no bound, one in the wrong direction or out of reach, a setting without effect, or a
             waiver that allows nothing.
     """
-    entry, request, location = file.keys(asked.location), asked.request, asked.location
+    located, request, location = file.keys(asked.location), asked.request, asked.location
     if request.dimension != QUBA:
         _check_bounds(file, asked)
     check_effect(file, location, asked.effects)
-    waived = waiver_of(file, location)
-    for key, located in entry.items():
-        if key in asked.keys and isinstance(located, LocatedValue):
-            is_letter = request.number.unit == "grade"
+    waived = waiver_of(file, location, asked.entry)
+    settings = _settings(file, location, {**_DEFAULTS, **(_OF_SLICES if request.slice else {})})
+    for key, value in located.items():
+        if key in asked.keys and isinstance(value, LocatedValue):
             yield Demand(
                 request,
                 asked.keys[key],
-                located.value if is_letter else float(as_share(located.value)),
-                file=located.document.label,
-                line=located.line,
+                getattr(asked.entry, key),
+                file=value.document.label,
+                line=value.line,
                 parts=asked.parts,
-                path=located.document.path,
-                location=located.location,
+                path=value.document.path,
+                location=value.location,
                 waiver=waived[1] if waived and waived[0] == key else None,
-                **_settings(file, location, {**_DEFAULTS, **(_OF_SLICES if request.slice else {})}),
+                **settings,
             )
 
 
@@ -135,11 +141,11 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
         if bound not in keys:
             continue
         place = (*location, keys[bound])
-        given, shown = file.value(place), f"{target} {keys[bound]}"
+        given, number, shown = file.value(place), getattr(asked.entry, keys[bound]), f"{target} {keys[bound]}"
         if isinstance(given, str) and unit not in SHARES and bound != "max_relative_drop":
             text = f"got {given}, but the unit is {unit}"
             raise file.error(place, text, shown=shown, is_on_key=False, allowed=f"a number in {unit}")
-        problem = (_unreachable if bound == right else _useless)(bound, as_share(given), better, unit)
+        problem = (_unreachable if bound == right else _useless)(bound, number, better, unit)
         if problem:
             raise file.error(place, f"{shown} {given} {problem}", shown="", is_on_key=False)
 
@@ -169,3 +175,72 @@ def _unreachable(bound: str, threshold: float, _better: Better, unit: str) -> st
     if unit in SCALES and threshold >= COUNTS_REACH:
         return f"is out of reach: the unit is {unit}. Did you mean {threshold / SCALES[unit]:g}?"
     return ""
+
+
+_WAIVABLE: Mapping[str, tuple[str, ...]] = {
+    "at_least": ("min", "min_score", "min_grade"),
+    "at_most": ("max", *DROPS),
+}
+"""Bounds to which a waiver can apply, by the key of its worst value."""
+_SEVERAL = "; with several, state the others in another threshold file"
+LONGEST = timedelta(days=366)
+"""Longest time for which a waiver holds."""
+
+
+def today() -> date:
+    """Return the present day in UTC."""
+    return datetime.now(UTC).date()
+
+
+def waiver_of(file: MergedFile, location: Location, entry: BaseModel) -> tuple[str, Waiver] | None:
+    """Return the waiver of an entry with the key of its bound; None without one.
+
+    Args:
+        file: the file.
+        location: place of the entry.
+        entry: bounds and settings of a demand.
+
+    Raises:
+        ThresholdError: the waiver is expired, applies to no bound or to several, or allows nothing that the
+            bound does not allow.
+    """
+    waive: WaiverEntry | None = getattr(entry, "waive", None)
+    if waive is None:
+        return None
+    place, stated = (*location, "waive"), waive.model_fields_set
+    limits = [key for key in _WAIVABLE if key in stated]
+    if len(limits) != 1:
+        got = listed(limits) or "no worst value"
+        raise file.error(place, got=got, allowed="at_least or at_most")
+    limit, bounds = getattr(waive, limits[0]), _WAIVABLE[limits[0]]
+    waived = [
+        key for key in bounds if key in entry.model_fields_set and (key == "min_grade") == (limit in LETTERS)
+    ]
+    if len(waived) != 1:
+        text = f"{limits[0]} {limit} applies to {listed(waived) or 'no demand'}"
+        allowed = f"next to one bound of {listed(bounds)}{_SEVERAL if waived else ''}"
+        raise file.error(place, text, allowed=allowed)
+    if not _is_looser(limit, getattr(entry, waived[0]), limits[0]):
+        stated_bound = file.value((*location, waived[0]))
+        text = f"{limits[0]} {limit} allows nothing that the bound {stated_bound} does not allow"
+        raise file.error(place, text, allowed="a worse value")
+    if getattr(entry, "tier", None) not in (None, "block"):
+        raise file.error(place, "the tier of the demand does not block", allowed="a demand that blocks")
+    first, last = today(), today() + LONGEST
+    if not first <= waive.until <= last:
+        problem = "has expired" if waive.until < first else "ends in more than a year"
+        raise file.error(
+            (*place, "until"),
+            f"the waiver {problem}",
+            is_on_key=False,
+            got=str(waive.until),
+            allowed=f"{first} to {last}",
+            hint="Meet the demand, or decide again.",
+        )
+    return waived[0], Waiver(until=waive.until, by=waive.by, reason=waive.reason, limit=limit)
+
+
+def _is_looser(limit: Any, threshold: Any, key: str) -> bool:
+    if isinstance(limit, str):
+        return LETTERS.index(limit) < LETTERS.index(threshold)
+    return bool(limit < threshold if key == "at_least" else limit > threshold)

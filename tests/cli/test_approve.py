@@ -12,7 +12,7 @@ from support.gated import CORRUPTION
 from support.tuned import record
 
 from quba_check.cli.main import main
-from quba_check.demands.waivers import today
+from quba_check.demands.bounds import today
 from quba_check.records.verdict import VerdictRow, Waiver
 
 

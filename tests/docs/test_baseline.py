@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.guides import follow, steps
 
-from quba_check.demands.waivers import today
+from quba_check.demands.bounds import today
 
 DAY = "2027-01-31"
 """Last day of the waiver on the page."""

@@ -8,7 +8,7 @@ import pytest
 from gate.conftest import NewGate, loaded_judge
 from support.tiny import CLASSES, SIDE, write_pictures
 
-from quba_check.demands.waivers import today
+from quba_check.demands.bounds import today
 from quba_check.errors import DimensionError
 from quba_check.evaluation import Evaluation
 from quba_check.gate import judge as module

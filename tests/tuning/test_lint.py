@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.tuned import FACTS, quantity, record, thresholds
 
+from quba_check.demands.bounds import today
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
-from quba_check.demands.waivers import today
 from quba_check.suites.opening import published_facts
 from quba_check.tuning.lint import LintFinding, demand_warnings, lint_file
 

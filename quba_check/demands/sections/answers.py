@@ -64,7 +64,7 @@ def answer_requests(
         score = _SCORES.get(key, entry.at.score or score)
     for name in names:
         request = Request("answers", ANSWER_NUMBERS[name], at=None if name == "aurc" else at, score=score)
-        yield Asked((*location, name), request)
+        yield Asked((*location, name), getattr(entry, name), request)
 
 
 def parity_requests(
@@ -85,11 +85,13 @@ def parity_requests(
     for set_name in sets:
         check_set((*location, "sets"), set_name, file, suite)
         for name in names:
-            yield Asked((*location, name), Request("parity", PARITY_NUMBERS[name], set=set_name))
+            yield Asked(
+                (*location, name), getattr(entry, name), Request("parity", PARITY_NUMBERS[name], set=set_name)
+            )
 
 
 def serving_requests(
-    location: Location, _entry: ServingDemands, file: MergedFile, suite: SuiteFacts
+    location: Location, entry: ServingDemands, file: MergedFile, suite: SuiteFacts
 ) -> Iterator[Asked]:
     """Yield what an entry of the section `serving` asks for.
 
@@ -108,10 +110,11 @@ def serving_requests(
         raise file.error(location, got, allowed=f"{listed(allowed)}, each with min, max or max_drop")
     for name in names:
         place = (*location, name)
-        asked = Asked(place, Request("serving", SERVING_NUMBERS[name], pipeline=pipeline))
+        bounds = getattr(entry, name)
+        asked = Asked(place, bounds, Request("serving", SERVING_NUMBERS[name], pipeline=pipeline))
         has_drop = name == "accuracy" and "max_drop" in file.keys(place)
         if not has_drop or "min" in file.keys(place):
             yield replace(asked, keys={"min": "min"}) if has_drop else asked
         if has_drop:
             drop = Request("serving", SERVING_NUMBERS["accuracy_drop"], pipeline=pipeline)
-            yield Asked(place, drop, keys={"max_drop": "max"})
+            yield Asked(place, bounds, drop, keys={"max_drop": "max"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from quba_check.core.facts import SuiteFacts, short_class_names, table_class_names
@@ -10,7 +10,7 @@ from quba_check.core.request import CLASS_NUMBERS, EACH, MACRO, NOT_AS, Operatin
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
 from quba_check.demands.bounds import Asked
 from quba_check.demands.document import MergedFile
-from quba_check.demands.schema import ClassEntry, MacroEntry, NotAs, OperatingPointEntry
+from quba_check.demands.schema import ClassEntry, MacroEntry, NotAs, OperatingPointEntry, PartEntry
 from quba_check.messages import did_you_mean, listed
 from quba_check.strict_yaml import Location, dotted_path
 
@@ -48,18 +48,22 @@ def class_requests(
 
 
 def _confusions(
-    location: Location, names: Iterable[str], file: MergedFile, suite: SuiteFacts
+    location: Location, entries: Mapping[str, PartEntry | None], file: MergedFile, suite: SuiteFacts
 ) -> Iterator[Asked]:
     target = str(location[-1])
     classes = _class_numbers(location, file, suite)
-    for name in names:
+    for name, bounds in entries.items():
         place = (*location, name)
         others = _class_numbers(place, file, suite)
         if {*classes} & {*others}:
             text = f"a class cannot be mistaken for itself, got '{name}'"
             raise file.error(place, text, allowed="other classes")
+        if bounds is None:
+            continue
         number = CLASS_NUMBERS["confusion"]
-        yield Asked(place, Request("classes", number, target, classes, mistaken_for=name, others=others))
+        yield Asked(
+            place, bounds, Request("classes", number, target, classes, mistaken_for=name, others=others)
+        )
 
 
 def _of_entry(location: Location, entry: MacroEntry, file: MergedFile, suite: SuiteFacts) -> Iterator[Asked]:
@@ -89,7 +93,9 @@ def _of_entry(location: Location, entry: MacroEntry, file: MergedFile, suite: Su
         request = Request("classes", CLASS_NUMBERS[metric], name, classes, set=set_name)
         request = replace(request, at=None if metric == "auroc" else at)
         yield Asked(
-            (*location, metric), replace(request, prevalence=prevalence if metric in restated else None)
+            (*location, metric),
+            getattr(entry, metric),
+            replace(request, prevalence=prevalence if metric in restated else None),
         )
 
 

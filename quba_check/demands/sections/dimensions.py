@@ -8,10 +8,9 @@ from quba_check.core.dimension import Dimension
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.request import Better, Kind, Part, Request
 from quba_check.core.slices import column_of
-from quba_check.demands.bounds import BOUNDS, Asked, check_effect, is_setting
+from quba_check.demands.bounds import BOUNDS, Asked, check_effect, is_setting, waiver_of
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import DimensionEntry, SliceEntry
-from quba_check.demands.waivers import waiver_of
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.messages import allowed_names, did_you_mean, listed
@@ -39,7 +38,7 @@ def dimension_requests(
     dimension.views(suite)  # a custom dimension may raise an error
     demandable = tuple(part for part in dimension.parts(suite) if part.better is not None)
     request = Request(dimension.name, dimension.value_part)
-    whole = Asked(location, request, demandable, effects=("min", "max", "parts", "slices"))
+    whole = Asked(location, entry, request, demandable, effects=("min", "max", "parts", "slices"))
     keys = file.keys(location)
     first = next((key for key in keys if key in BOUNDS), None)
     if first is None:
@@ -48,10 +47,12 @@ def dimension_requests(
         if key == first:
             yield whole
         elif key == "parts":
-            for name in entry.parts or ():
+            for name, of_part in (entry.parts or {}).items():
                 with file.problems.caught():
                     place = (*location, "parts", name)
-                    yield Asked(place, Request(dimension.name, _part(place, dimension, file, suite)))
+                    request = Request(dimension.name, _part(place, dimension, file, suite))
+                    if of_part is not None:
+                        yield Asked(place, of_part, request)
         elif key == "slices":
             for name, of_slice in (entry.slices or {}).items():
                 with file.problems.caught():
@@ -91,18 +92,19 @@ def _slices(
     number = dimension.value_part
     if "=" in name:
         _check_keys(file, location, ("min" if number.better == "high" else "max", *DROPS))
-        yield Asked(location, Request(dimension.name, number, slice=name))
+        yield Asked(location, entry, Request(dimension.name, number, slice=name))
         return
     _check_keys(file, location, tuple(_KINDS))
     check_effect(file, location, tuple(_KINDS))
-    waiver_of(file, location)  # refuses one next to no bound
+    waiver_of(file, location, entry)  # refuses one next to no bound
     for key in keys:
         if key in _KINDS:
             kind: Kind = "worst" if key == "worst" else "gap"
             better = _KINDS[kind] or dimension.better
             _check_keys(file, (*location, kind), ("min" if better == "high" else "max",))
             part = Part("", dimension.unit, better, dimension.title)
-            yield Asked((*location, kind), Request(dimension.name, part, slice=name, kind=kind))
+            request = Request(dimension.name, part, slice=name, kind=kind)
+            yield Asked((*location, kind), getattr(entry, kind), request)
 
 
 def _check_keys(file: MergedFile, location: Location, bounds: tuple[str, ...]) -> None:

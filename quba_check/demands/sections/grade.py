@@ -53,7 +53,7 @@ def grade_requests(
     stated = [key for key in file.keys(location) if key in _NUMBERS]
     for key in stated or _NUMBERS:
         request = Request(QUBA, _NUMBERS[key])
-        yield Asked(location, request, keys={key: "min"}, effects=tuple(_NUMBERS))
+        yield Asked(location, entry, request, keys={key: "min"}, effects=tuple(_NUMBERS))
 
 
 def grade_settings(file: MergedFile) -> QubaSettings:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from quba_check.core.facts import SuiteFacts
-from quba_check.demands import read_thresholds, waivers
+from quba_check.demands import bounds, read_thresholds
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import ThresholdError
 from quba_check.records.verdict import Waiver
@@ -21,7 +21,7 @@ WAIVER = Waiver(until=date(2026, 6, 30), by="ann", reason="new data", limit=0.47
 
 @pytest.fixture(autouse=True)
 def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waivers, "today", lambda: date(2026, 6, 30))
+    monkeypatch.setattr(bounds, "today", lambda: date(2026, 6, 30))
 
 
 @pytest.fixture(name="read")
