@@ -141,7 +141,7 @@ class ResultCollector:
         model, protocol = demands[0].model, demands[0].protocol
         evaluation = gate.evaluation(model, protocol)
         classifier = evaluation.classifier
-        reference = gate.reference(protocol)
+        reference = gate.loaded.references.get(protocol)
         engine = evaluation.engine
         compute = ComputeRow(**asdict(engine.compute) | {"batch_size": engine.batch_size})
         for planned in demands:

@@ -101,7 +101,7 @@ class Judge:
             )
         outcome = outcomes[demand.dimension]
         evaluation = gate.evaluations[planned.key]
-        reference = gate.reference(planned.protocol)
+        reference = gate.loaded.references.get(planned.protocol)
         measured_reference = None if reference is None else MeasuredReference(reference)
         baseline: Baseline | None = gate.baseline or measured_reference
         if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:

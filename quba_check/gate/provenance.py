@@ -52,7 +52,7 @@ def inputs_hash(gate: GateSession, planned: PlannedDemand) -> str:
 
     Another process of the run, which read another version of one of them, has another hash.
     """
-    evaluation, reference = gate.evaluations[planned.key], gate.reference(planned.protocol)
+    evaluation, reference = gate.evaluations[planned.key], gate.loaded.references.get(planned.protocol)
     models = [evaluation] if reference is None else [evaluation, reference]
     digests = [row.sha256 for row in input_rows(gate, [planned])]
     digests += [

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,46 +14,25 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import Grade
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.view import CLEAN_SET, REFERENCE
 from quba_check.demands.demand import Thresholds
 from quba_check.demands.reading import read_thresholds
-from quba_check.errors import InvariantError, ModelError, OptionError, UserError
+from quba_check.errors import InvariantError
 from quba_check.executors.settings import read_settings
 from quba_check.gate.baseline import SessionBaseline
+from quba_check.gate.models import SILENT, Callbacks, LoadedModels, reference_spec
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
-from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
 from quba_check.models.preprocessing.file import read_preprocessing
-from quba_check.models.process_setup import without_garbage_collection
-from quba_check.models.request import PROVIDERS
-from quba_check.models.specs import ModelSpec, check_takes_architecture, models_by_name, parse_spec
-from quba_check.records.recorded_answers import RecordedAnswers
+from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.storage.locations import local_folder
 from quba_check.verdicts.derived import unreachable_grade_of
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination
-    from quba_check.engine.progress import Progress
     from quba_check.evaluation import Evaluation
-    from quba_check.executors.ray.pool import RayPool
     from quba_check.storage.store import Store
     from quba_check.suites.suite import Suite
-
-
-@dataclass(frozen=True, slots=True)
-class Callbacks:
-    """Functions that a session calls while it works.
-
-    Attributes:
-        progress: called while images are predicted.
-        announce: called with each step that precedes predictions.
-        show_step: called with the parts of such a step, which a log does not print.
-    """
-
-    progress: Progress = lambda _: None
-    announce: Callable[[str], None] = lambda _: None
-    show_step: Callable[[str], None] = lambda _: None
 
 
 class GateSession:
@@ -89,7 +67,7 @@ class GateSession:
         *,
         files: tuple[Path, ...] = (),
         command: tuple[str, ...] = (),
-        callbacks: Callbacks = Callbacks(),
+        callbacks: Callbacks = SILENT,
         worker: int | None = None,
         started: float | None = None,
     ) -> None:
@@ -101,11 +79,10 @@ class GateSession:
         self.started = time.time() if started is None else started
         self.models = models_by_name(options.models)
         self.is_demo = is_demo_run(options, root)
-        self._reference_spec = _reference_spec(options.reference)
+        reference = reference_spec(options.reference)
         if options.request.arch is not None:
-            check_takes_architecture(
-                options.request.arch, [*self.models.values(), *filter(None, [self._reference_spec])]
-            )
+            specs = [*self.models.values(), *filter(None, [reference])]
+            check_takes_architecture(options.request.arch, specs)
         # Files of options are read here, so that an invalid one ends the run before torch is loaded.
         path = options.preprocessing
         preprocessing = None if path is None else read_preprocessing(path, shown_path(path, root))
@@ -117,11 +94,18 @@ class GateSession:
             run_id=str(self.started),
         )
         path = options.executor_settings
-        self._executor_settings = None if path is None else read_settings(path, shown_path(path, root))
         self.store = local_folder(options.store_location)
-        self.evaluations: dict[tuple[str, ProtocolName], Evaluation] = {}
+        self.loaded = LoadedModels(
+            options,
+            self.request,
+            callbacks,
+            reference,
+            suite=lambda: self.suite,
+            store=lambda: self.opened_store,
+            approved=lambda: self.approved,
+            executor_settings=None if path is None else read_settings(path, shown_path(path, root)),
+        )
         self.examinations: dict[str, Examination] = {}
-        self._references: dict[ProtocolName, Evaluation] = {}
         self._thresholds: dict[Path, Thresholds] = {}
         self._checked: set[Path] = set()
         self._unreachable: dict[tuple[str, Path], Grade | None] = {}
@@ -252,101 +236,18 @@ class GateSession:
 
                 with_version(self.suite.facts.serving[pipeline])
 
+    @property
+    def evaluations(self) -> Mapping[tuple[str, ProtocolName], Evaluation]:
+        """The evaluations of the loaded models."""
+        return self.loaded.evaluations
+
     def evaluation(self, model: str, protocol: ProtocolName) -> Evaluation:
-        """Return the evaluation of a model, loaded and planned at the first call.
-
-        The store and the executor are opened before the model is loaded, which can take minutes.
-        """
+        """Return the evaluation of a model, loaded and planned at the first call."""
         key = model, protocol
-        if key in self.evaluations:
-            return self.evaluations[key]
-        reference = self.reference(protocol)
-        loaded = next((self.evaluations[other] for other in self.evaluations if other[0] == model), None)
-        evaluation = self._load(self.models[model], key, loaded, reference)
-        self.approved.check_images(evaluation)
-        evaluation.reference = reference or self._recorded_answers
-        self.evaluations[key] = evaluation
-        self._plan(key)
-        return evaluation
-
-    def reference(self, protocol: ProtocolName) -> Evaluation | None:
-        """Return the evaluation of `--quba-reference`, loaded at the first call; None without one."""
-        if self._reference_spec is None:
-            return None
-        if protocol not in self._references:
-            loaded = next(iter(self._references.values()), None)
-            self._references[protocol] = self._load(self._reference_spec, (REFERENCE, protocol), loaded)
-        return self._references[protocol]
-
-    def _reference_preprocessing(self, reference: Evaluation | None) -> PreprocessingConfig | None:
-        """Return the preprocessing of the reference or the baseline, for models that state none."""
-        if reference is not None:
-            source = f"the reference {reference.classifier.spec}"
-            return fallback_config(reference.classifier.preprocessing.as_dict(), source)
-        if (run := self.baseline) is None:
-            return None
-        return fallback_config(run.record.model.preparation, f"the baseline {run.file}")
-
-    @cached_property
-    def _recorded_answers(self) -> RecordedAnswers | None:
-        """The answers of the baseline; None without a baseline."""
-        run = self.baseline
-        if run is None:
-            return None
-        content = run.record.suite.contents.get(CLEAN_SET)
-        try:
-            return RecordedAnswers(run.file, run.clean_answers(), content)
-        except UserError as error:
-            return RecordedAnswers(run.file, None, content, str(error))
-
-    @without_garbage_collection()
-    def _load(
-        self,
-        spec: ModelSpec,
-        key: tuple[str, ProtocolName],
-        loaded: Evaluation | None,
-        reference: Evaluation | None = None,
-    ) -> Evaluation:
-        """Return an evaluation of a model, which is loaded unless another protocol did."""
-        store, announce = self.opened_store, self.callbacks.announce
-        if "torch" not in sys.modules:
-            announce("loading torch")
-        workers = self.worker_pool
-        from quba_check.engine.batching import BatchSettings
-        from quba_check.evaluation import Evaluation, RunSettings
-
-        options, request = self.options, self.request
-        if key[0] == REFERENCE and spec.kind != "onnx" and request.device in PROVIDERS:
-            request = replace(request, device="auto")  # a provider of onnxruntime is for the export alone
-        if loaded is None:
-            announce(f"loading {'the reference' if key[0] == REFERENCE else 'model'} {spec.name}")
-        return Evaluation(
-            spec.text if loaded is None else loaded.classifier,
-            self.suite,
-            request=replace(
-                request,
-                arch=request.arch if spec.takes_architecture else None,
-                fallback=None if key[0] == REFERENCE else self._reference_preprocessing(reference),
-            ),
-            protocol=key[1],
-            store=store,
-            run=RunSettings(
-                BatchSettings(options.batch_size, options.workers, options.cache_gb),
-                self._labelled(key),
-                workers=workers,
-                plan=options.plan,
-            ),
-        )
-
-    @cached_property
-    def worker_pool(self) -> RayPool | None:
-        """The workers of `--quba-executor`; None for this process."""
-        choice = self.options.executor
-        if choice.kind == "inline":
-            return None
-        from quba_check.executors.ray.pool import RayPool
-
-        return RayPool(choice, self._executor_settings)
+        if key not in self.evaluations:
+            self.loaded.load(self.models[model], key, self.models_and_protocols())
+            self._plan(key)
+        return self.evaluations[key]
 
     def close(self) -> None:
         """End the workers of `--quba-executor`, and complete the writes of the store.
@@ -354,12 +255,9 @@ class GateSession:
         Raises:
             StoreError: a file cannot be written.
         """
-        for evaluation in self.evaluations.values():
-            for one in (evaluation, *evaluation.others):
-                one.engine.stop()
-        for name in ("worker_pool", "opened_store"):
-            if (opened := self.__dict__.get(name)) is not None:
-                opened.close()
+        self.loaded.close()
+        if (store := self.__dict__.get("opened_store")) is not None:
+            store.close()
 
     def models_and_protocols(self) -> list[tuple[str, ProtocolName]]:
         """Return each model and protocol of the selected demands."""
@@ -369,7 +267,7 @@ class GateSession:
         """Plan the dimensions needed by the selected demands on a model, and on its reference."""
         selected = self.selected(*key)
         shown = ["classes"] if self.options.classes else []
-        reference = self._references.get(key[1])
+        reference = self.loaded.references.get(key[1])
         if reference is not None and self.baseline is None:
             of_all = (planned for planned in self._selected if planned.protocol == key[1])
             self._plan_demands(reference, [planned for planned in of_all if planned.demand.needs_baseline])
@@ -382,14 +280,6 @@ class GateSession:
         names |= dict.fromkeys(others)
         evaluation.plan(names, [planned.demand.request for planned in demands])
 
-    def _labelled(self, key: tuple[str, ProtocolName]) -> Progress:
-        """Return the callback of an evaluation; with several, names begin with model and protocol."""
-        keys = [*self.models_and_protocols(), *([key] if key[0] == REFERENCE else [])]
-        choices = zip(*keys, strict=True)  # all models, then all protocols
-        parts = (name for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
-        label, callbacks = "".join(f"{part}: " for part in parts), self.callbacks
-        return lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}"))
-
     @cached_property
     def approved(self) -> SessionBaseline:
         """The baseline as options and threshold files state it."""
@@ -399,10 +289,3 @@ class GateSession:
     def baseline(self) -> StoredRun | None:
         """The stored run that drops are counted from; None if none is approved yet."""
         return self.approved.run
-
-
-def _reference_spec(text: str | None) -> ModelSpec | None:
-    try:
-        return None if text is None else parse_spec(text)
-    except ModelError as error:
-        raise OptionError(f"{error}", where="--quba-reference") from None

@@ -235,9 +235,10 @@ def _checked_options(config: pytest.Config) -> Options:
 
 def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) -> GateSession:
     """Return the session, which writes its progress to a folder shared by all processes."""
+    from quba_check.gate.models import Callbacks
     from quba_check.gate.progress import ProgressWriter
     from quba_check.gate.provenance import shown_command
-    from quba_check.gate.session import Callbacks, GateSession
+    from quba_check.gate.session import GateSession
     from quba_check.pytest_plugin.progress_line import FOLDER, ProgressLine
     from quba_check.storage.locations import local_folder
 

@@ -10,8 +10,9 @@ import pytest
 from support.tiny import write_suite
 
 from quba_check.gate.judge import Judge
+from quba_check.gate.models import Callbacks
 from quba_check.gate.options import Options
-from quba_check.gate.session import Callbacks, GateSession
+from quba_check.gate.session import GateSession
 
 NewGate = Callable[..., GateSession]
 SILENT = Callbacks()

@@ -87,11 +87,11 @@ def test_a_changed_reference_is_another_input(new_gate: NewGate) -> None:
 
 def test_both_protocols_share_the_loaded_reference(new_gate: NewGate) -> None:
     gate = new_gate(PARITY, reference=NET)
-    first, second = gate.reference("standard"), gate.reference("released")
+    first, second = gate.loaded.reference("standard"), gate.loaded.reference("released")
     assert first is not None
     assert second is not None
     assert first.classifier is second.classifier
-    assert gate.reference("standard") is first
+    assert gate.loaded.reference("standard") is first
 
 
 def test_without_a_reference_parity_blocks(new_gate: NewGate) -> None:
@@ -141,7 +141,7 @@ def test_a_model_without_preprocessing_takes_that_of_the_reference(
 
 def test_a_provider_of_onnxruntime_is_for_the_export_alone(new_gate: NewGate) -> None:
     gate = new_gate(PARITY, reference=NET, request=LoadRequest(device="tensorrt"))
-    reference = gate.reference("standard")
+    reference = gate.loaded.reference("standard")
     assert reference is not None
     assert reference.classifier.request is not None
     assert reference.classifier.request.device == "auto"

@@ -17,8 +17,9 @@ from quba_check.dimensions import registry
 from quba_check.errors import OptionError, UserError
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray import cluster
+from quba_check.gate.models import Callbacks
 from quba_check.gate.options import Options
-from quba_check.gate.session import Callbacks, GateSession
+from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import default_files
 from quba_check.grading.population_file import DEMO_FILE
 from quba_check.records.files import write_record

@@ -10,7 +10,7 @@ from quba_check.core.request import Better, Kind, Part, Request
 from quba_check.core.slices import column_of
 from quba_check.demands.bounds import BOUNDS, Asked, check_effect, is_setting, waiver_of
 from quba_check.demands.document import MergedFile
-from quba_check.demands.schema import DimensionEntry, SliceEntry
+from quba_check.demands.schema import DimensionEntry, PartEntry, SliceEntry
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
 from quba_check.messages import allowed_names, did_you_mean, listed
@@ -49,17 +49,17 @@ def dimension_requests(
         elif key == "parts":
             for name, of_part in (entry.parts or {}).items():
                 with file.problems.caught():
-                    place = (*location, "parts", name)
-                    request = Request(dimension.name, _part(place, dimension, file, suite))
-                    if of_part is not None:
-                        yield Asked(place, of_part, request)
+                    yield from _parts((*location, "parts", name), of_part, dimension, file, suite)
         elif key == "slices":
             for name, of_slice in (entry.slices or {}).items():
                 with file.problems.caught():
                     yield from _slices((*location, "slices", name), of_slice, dimension, file, suite)
 
 
-def _part(location: Location, dimension: Dimension, file: MergedFile, suite: SuiteFacts) -> Part:
+def _parts(
+    location: Location, entry: PartEntry | None, dimension: Dimension, file: MergedFile, suite: SuiteFacts
+) -> Iterator[Asked]:
+    """Yield what the entry of a part asks for."""
     name = str(location[-1])
     parts = {part.name: part for part in dimension.parts(suite)}
     allowed = [part.name for part in parts.values() if part.better is not None]
@@ -70,7 +70,8 @@ def _part(location: Location, dimension: Dimension, file: MergedFile, suite: Sui
     if parts[name].better is None:
         problem = f"{dimension.name}.{name} is for reports only, not for demands"
         raise file.error(location, problem, shown="", hint=hint)
-    return parts[name]
+    if entry is not None:
+        yield Asked(location, entry, Request(dimension.name, parts[name]))
 
 
 def _slices(

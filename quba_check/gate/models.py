@@ -1,0 +1,210 @@
+"""The loaded models of a gate run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from quba_check.core.protocols import ProtocolName
+from quba_check.core.view import CLEAN_SET, REFERENCE
+from quba_check.errors import ModelError, OptionError, UserError
+from quba_check.models.preprocessing.config import PreprocessingConfig, fallback_config
+from quba_check.models.process_setup import without_garbage_collection
+from quba_check.models.request import PROVIDERS, LoadRequest
+from quba_check.models.specs import ModelSpec, parse_spec
+from quba_check.records.recorded_answers import RecordedAnswers
+
+if TYPE_CHECKING:
+    from quba_check.engine.progress import Progress
+    from quba_check.evaluation import Evaluation
+    from quba_check.executors.ray.pool import RayPool
+    from quba_check.executors.settings import RaySettings
+    from quba_check.gate.baseline import SessionBaseline
+    from quba_check.gate.options import Options
+    from quba_check.storage.store import Store
+    from quba_check.suites.suite import Suite
+
+Key = tuple[str, ProtocolName]
+"""Name and protocol of a model, which identify its evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Functions that a session calls while it works.
+
+    Attributes:
+        progress: called while images are predicted.
+        announce: called with each step that precedes predictions.
+        show_step: called with the parts of such a step, which a log does not print.
+    """
+
+    progress: Progress = lambda _: None
+    announce: Callable[[str], None] = lambda _: None
+    show_step: Callable[[str], None] = lambda _: None
+
+
+SILENT = Callbacks()
+
+
+class LoadedModels:
+    """The models of a gate run and their reference, each loaded once for both protocols.
+
+    Args:
+        options: the options of the run.
+        request: how models are loaded.
+        callbacks: functions that show the progress.
+        reference: the model of `--quba-reference`; None without one.
+        suite: returns the suite.
+        store: returns the prediction store, opened at the first call.
+        approved: returns the baseline of the run.
+        executor_settings: settings of `--quba-executor`.
+
+    Attributes:
+        evaluations: by name and protocol of the model.
+        references: those of `--quba-reference`, by protocol.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        request: LoadRequest,
+        callbacks: Callbacks,
+        reference: ModelSpec | None,
+        *,
+        suite: Callable[[], Suite],
+        store: Callable[[], Store],
+        approved: Callable[[], SessionBaseline],
+        executor_settings: RaySettings | None,
+    ) -> None:
+        self._options = options
+        self._request = request
+        self._callbacks = callbacks
+        self._reference = reference
+        self._suite = suite
+        self._store = store
+        self._approved = approved
+        self._executor_settings = executor_settings
+        self.evaluations: dict[Key, Evaluation] = {}
+        self.references: dict[ProtocolName, Evaluation] = {}
+
+    def load(self, spec: ModelSpec, key: Key, keys: Sequence[Key]) -> None:
+        """Load a model, and the reference if it is not loaded yet.
+
+        Args:
+            spec: the model.
+            key: its name and protocol.
+            keys: those of all models of the run, which names in the progress distinguish.
+        """
+        model, protocol = key
+        reference = self.reference(protocol, keys)
+        loaded = next((one for (name, _), one in self.evaluations.items() if name == model), None)
+        evaluation = self._load(spec, key, loaded, keys)
+        self._approved().check_images(evaluation)
+        evaluation.reference = reference or self._recorded_answers
+        self.evaluations[key] = evaluation
+
+    def reference(self, protocol: ProtocolName, keys: Sequence[Key] = ()) -> Evaluation | None:
+        """Return the evaluation of `--quba-reference`, loaded at the first call; None without one."""
+        spec, key = self._reference, (REFERENCE, protocol)
+        if spec is not None and protocol not in self.references:
+            loaded = next(iter(self.references.values()), None)
+            self.references[protocol] = self._load(spec, key, loaded, [*keys, key])
+        return self.references.get(protocol)
+
+    def _fallback(self, key: Key) -> PreprocessingConfig | None:
+        """Return the preprocessing of the reference or the baseline, for models that state none."""
+        name, protocol = key
+        if name == REFERENCE:
+            return None
+        if (reference := self.references.get(protocol)) is not None:
+            source = f"the reference {reference.classifier.spec}"
+            return fallback_config(reference.classifier.preprocessing.as_dict(), source)
+        if (run := self._approved().run) is None:
+            return None
+        return fallback_config(run.record.model.preparation, f"the baseline {run.file}")
+
+    @cached_property
+    def _recorded_answers(self) -> RecordedAnswers | None:
+        """The answers of the baseline; None without a baseline."""
+        run = self._approved().run
+        if run is None:
+            return None
+        content = run.record.suite.contents.get(CLEAN_SET)
+        try:
+            return RecordedAnswers(run.file, run.clean_answers(), content)
+        except UserError as error:
+            return RecordedAnswers(run.file, None, content, str(error))
+
+    @without_garbage_collection()
+    def _load(self, spec: ModelSpec, key: Key, loaded: Evaluation | None, keys: Sequence[Key]) -> Evaluation:
+        """Return an evaluation of a model, which is loaded unless another protocol did.
+
+        The store and the executor are opened before, since loading can take minutes.
+        """
+        store, announce = self._store(), self._callbacks.announce
+        if "torch" not in sys.modules:
+            announce("loading torch")
+        workers = self.worker_pool
+        from quba_check.engine.batching import BatchSettings
+        from quba_check.evaluation import Evaluation, RunSettings
+
+        options, request = self._options, self._request
+        if key[0] == REFERENCE and spec.kind != "onnx" and request.device in PROVIDERS:
+            request = replace(request, device="auto")  # a provider of onnxruntime is for the export alone
+        if loaded is None:
+            announce(f"loading {'the reference' if key[0] == REFERENCE else 'model'} {spec.name}")
+        return Evaluation(
+            spec.text if loaded is None else loaded.classifier,
+            self._suite(),
+            request=replace(
+                request, arch=request.arch if spec.takes_architecture else None, fallback=self._fallback(key)
+            ),
+            protocol=key[1],
+            store=store,
+            run=RunSettings(
+                BatchSettings(options.batch_size, options.workers, options.cache_gb),
+                self._labelled(key, keys),
+                workers=workers,
+                plan=options.plan,
+            ),
+        )
+
+    @cached_property
+    def worker_pool(self) -> RayPool | None:
+        """The workers of `--quba-executor`; None for this process."""
+        choice = self._options.executor
+        if choice.kind == "inline":
+            return None
+        from quba_check.executors.ray.pool import RayPool
+
+        return RayPool(choice, self._executor_settings)
+
+    def close(self) -> None:
+        """End the workers of `--quba-executor`."""
+        for evaluation in self.evaluations.values():
+            for one in (evaluation, *evaluation.others):
+                one.engine.stop()
+        if (workers := self.__dict__.get("worker_pool")) is not None:
+            workers.close()
+
+    def _labelled(self, key: Key, keys: Sequence[Key]) -> Progress:
+        """Return the callback of an evaluation; with several, names begin with model and protocol."""
+        choices = zip(*keys, strict=True)  # all models, then all protocols
+        parts = (name for name, names in zip(key, choices, strict=False) if len(set(names)) > 1)
+        label, callbacks = "".join(f"{part}: " for part in parts), self._callbacks
+        return lambda step: callbacks.progress(replace(step, view=f"{label}{step.view}"))
+
+
+def reference_spec(text: str | None) -> ModelSpec | None:
+    """Return the model of `--quba-reference`; None without one.
+
+    Raises:
+        OptionError: it is no model spec.
+    """
+    try:
+        return None if text is None else parse_spec(text)
+    except ModelError as error:
+        raise OptionError(f"{error}", where="--quba-reference") from None
