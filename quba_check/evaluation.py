@@ -164,7 +164,6 @@ class Evaluation:
         self._run = run
         self._served: dict[str, Evaluation] = {}
         self._slices = ViewSlices(self.suite, digests)
-        self._sliced = {"accuracy": True}
         self._requests: tuple[Request, ...] = ()
         self._outcomes: dict[str, Outcome] = {}
         self._unmeasurable: dict[str, Unmeasurable | None] = {}
@@ -187,24 +186,16 @@ class Evaluation:
 
         Args:
             names: the dimensions.
-            requests: numbers to measure in addition: further parts of dimensions, and slices.
+            requests: numbers to measure in addition: further parts of dimensions, and slices, which
+                accuracy always has.
         """
-        names, asked = list(names), list(requests)
-        requests = tuple(dict.fromkeys(request for request in asked if request.is_further_part))
-        sliced = {one.dimension: False for one in asked if one.slice}
-        sliced |= {one.dimension: True for one in asked if one.kind == "gap"}
+        names = list(names)
+        requests = tuple(dict.fromkeys(one for one in requests if one.is_further_part or one.slice))
         for changed in {request.dimension for request in {*requests} ^ {*self._requests}}:
             self._outcomes.pop(changed, None)
             self._unmeasurable.pop(changed, None)
         self._requests = requests
         self.engine.cache_keys.keeps_logits = any(request.needs_logits for request in requests)
-        sliced = {name: gaps or self._sliced.get(name, False) for name, gaps in sliced.items()}
-        self._outcomes = {
-            name: outcome
-            for name, outcome in self._outcomes.items()
-            if name not in sliced or sliced[name] == self._sliced.get(name)
-        }
-        self._sliced |= sliced
         unmeasurable = self.unmeasurable_reasons(names)
         views = [view for name in names if name not in unmeasurable for view in self._views(name)]
         self.engine.run_views = tuple(dict.fromkeys(view for view in views if not view.variant))
@@ -459,10 +450,11 @@ class Evaluation:
         if predictions:
             tables = (predictions[view] for view in sorted(predictions, key=str))
             measurement = replace(measurement, outputs=outputs_digest(tables))
-        if name not in self._sliced or not self.facts.suite.slices:
+        sliced = name == "accuracy" or any(one.slice for one in requests)
+        if not sliced or not self.facts.suite.slices:
             return measurement
         slices = {view: self._slices.of(view) for view in views}
-        with_gaps = self._sliced[name]
+        with_gaps = name == "accuracy" or any(one.kind == "gap" for one in requests)
         return measure_slices(
             registry[name], measurement, predictions, slices, self.facts, with_gaps=with_gaps
         )

@@ -18,8 +18,8 @@ from quba_check.stats.intervals import Limits, LimitsAt, Scores, smallest_limits
 
 
 def requests_of(dimension: str, suite: SuiteFacts) -> tuple[Request, ...]:
-    """Return the requests that a dimension measures."""
-    return tuple(request for request in suite.requests if request.dimension == dimension)
+    """Return the requests that are further parts of a dimension."""
+    return tuple(one for one in suite.requests if one.dimension == dimension and one.is_further_part)
 
 
 def requested_parts(dimension: str, suite: SuiteFacts) -> tuple[Part, ...]:
