@@ -10,6 +10,7 @@ from quba_check.comparison.stored_run import RunConditions, StoredRun, differenc
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
+from quba_check.core.request import target_name
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import listed
 from quba_check.records.measurement import MeasurementRow
@@ -48,7 +49,7 @@ def drop(
         better: the better direction.
         relative: return a share of the baseline's value, which must be above 0.
     """
-    name = dimension if part is None else f"{dimension}.{part}"
+    name = target_name(dimension, part)
     before = baseline.value_of(dimension, part)
     if before is None:
         reason = f"{baseline.file} has no value of {name}. Allowed: a record of a run that measured it"

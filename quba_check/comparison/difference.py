@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
 from quba_check.core.measurement import Measurement
+from quba_check.core.request import target_name
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
 from quba_check.stats import intervals
@@ -68,7 +69,7 @@ class RunValue:
         """Return the value of a dimension or part with its results per image, if measured."""
         if (quantity := measured.quantity(part)) is None:
             return None
-        n, target = quantity.images or quantity.n, dimension if part is None else f"{dimension}.{part}"
+        n, target = quantity.images or quantity.n, target_name(dimension, part)
         own = (fingerprint, images.clean, images.groups, quantity.groups, measured.outputs)
         return cls(quantity.value, n, quantity.limits, images.influences.get(target, {}), *own)
 

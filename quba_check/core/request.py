@@ -22,6 +22,15 @@ SLICES = "slices."
 """Prefix of the part of a request on slices, such as `slices.lighting.worst` or `slices.lighting=night`."""
 
 
+def target_name(dimension: str, part: str | None) -> str:
+    """Return the name of a dimension, or of a part of it.
+
+    >>> target_name("accuracy", None), target_name("accuracy", "top5")
+    ('accuracy', 'accuracy.top5')
+    """
+    return f"{dimension}.{part}" if part else dimension
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A named number of a dimension.

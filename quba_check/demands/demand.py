@@ -11,7 +11,7 @@ from pathlib import Path
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Part
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.protocols import ProtocolName
-from quba_check.core.request import Better, Request
+from quba_check.core.request import Better, Request, target_name
 from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
@@ -79,7 +79,7 @@ class Demand:
     @property
     def target(self) -> str:
         """The bounded quantity: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
-        return f"{self.dimension}.{self.part}" if self.part else self.dimension
+        return target_name(self.dimension, self.part)
 
     @property
     def is_on_grade(self) -> bool:

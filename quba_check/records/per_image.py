@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions, outputs_digest
+from quba_check.core.request import target_name
 from quba_check.core.slices import SliceColumn
 from quba_check.errors import UserError
 from quba_check.records.record import Record
@@ -102,7 +103,7 @@ class PerImage:
         """Return the results of one dimension and its parts."""
         influences = {measurement.dimension: measurement.influences}
         for name, part in measurement.parts.items():
-            influences[f"{measurement.dimension}.{name}"] = part.influences
+            influences[target_name(measurement.dimension, name)] = part.influences
         by_name = {
             target: {str(sample): array for sample, array in samples.items() if len(array)}
             for target, samples in influences.items()

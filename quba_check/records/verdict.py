@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from quba_check.core.confidence import CONFIDENCE
 from quba_check.core.explanation import NOT_EXPLAINED, PLACE, Explanation
 from quba_check.core.protocols import ProtocolName
+from quba_check.core.request import target_name
 from quba_check.records.measurement import JsonRow, QuantityRow
 
 QUBA = "quba"
@@ -158,7 +159,7 @@ class VerdictRow(JsonRow):
     @property
     def target(self) -> str:
         """The bounded quantity: `accuracy`, `corruption_robustness.fog`, `quba.grade`."""
-        return f"{self.dimension}.{self.part}" if self.part else self.dimension
+        return target_name(self.dimension, self.part)
 
     @property
     def name(self) -> str:

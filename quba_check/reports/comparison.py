@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
 
+from quba_check.core.request import target_name
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
 from quba_check.records.comparison import ChangeRow, Comparison
 from quba_check.reports.github_markdown import code, code_block, table_row
@@ -52,7 +53,7 @@ def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
     if shares:
         yield "images that only one model classifies correctly, with McNemar's p:"
     for row in shares:
-        name = row.dimension if row.part is None else f"{row.dimension}.{row.part}"
+        name = target_name(row.dimension, row.part)
         yield f"  {name}: {row.lost:,} lost, {row.gained:,} gained, p = {row.p:.2g}"
     if any(row.interval is not None and not row.paired for row in rows):
         yield f"{_UNPAIRED}: unpaired, from the intervals of both values"
