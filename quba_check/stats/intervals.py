@@ -7,6 +7,7 @@ value exceeds in 95 % of samples, at z = +1.645 the upper one. Both together are
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -24,6 +25,7 @@ FEW_EVENTS = 30
 """Hits below which the logarithm of a share is not taken as normal."""
 DENOMINATOR_SHARE = 0.05
 """Part of the error probability that the exact limits of a ratio spend on its denominator."""
+_MOST_TRIALS = 2**40
 
 
 def share_limits(hits: float, n: float, z: Scores) -> Limits:
@@ -50,6 +52,35 @@ def share_limits(hits: float, n: float, z: Scores) -> Limits:
     more, fewer = hits + is_upper, n - hits + ~is_upper
     limits = scipy.special.betaincinv(more, fewer, scipy.special.ndtr(z))  # not a number if one of them is 0
     return np.select([z == 0, more == 0, fewer == 0], [share, 0.0, 1.0], limits)
+
+
+def share_trials(share: float, distance: float, z: float) -> int:
+    """Smallest number of trials for an exact limit within a distance of the share.
+
+    It compares probabilities and computes no limits, which is many times as fast.
+
+    Args:
+        share: successes / trials, in [0, 1].
+        distance: largest distance of the limit from the share, above 0.
+        z: a normal score other than 0.
+
+    Returns:
+        A number from 1; 2⁴⁰ if it takes more.
+
+    >>> share_trials(0.5, 0.1, -1.959964), share_limits(52, 104, np.array([-1.959964])).round(4).tolist()
+    (104, [0.4003])
+    """
+    limit, is_upper, sign = share + math.copysign(distance, z), z > 0, math.copysign(1.0, z)
+    if not 0 < limit < 1:
+        return 1
+    least = sign * scipy.special.ndtr(z)
+
+    def is_near(n: int) -> bool:
+        hits = share * n
+        level = scipy.special.betainc(hits + is_upper, n - hits + (not is_upper), limit)
+        return bool(sign * level >= least)
+
+    return 1 + bisect_left(range(1, _MOST_TRIALS), True, key=is_near)
 
 
 def quantile_limits(

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
-
-import numpy as np
 
 from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy
-from quba_check.stats.intervals import share_limits
+from quba_check.stats.intervals import share_trials
 
 _NORMAL = NormalDist()
-_MOST_IMAGES = 2**40
 
 LARGEST_FACTOR = 100
 """Largest stated number of images to decide a demand, in multiples of the images at hand."""
@@ -90,14 +86,5 @@ class Verdict:
         factor = min(half_width / gap, required_score / score) ** 2
         if self.unit == "fraction" and low >= 0 and high <= 1:
             z = math.copysign(required_score, threshold - self.value)
-            factor = min(factor, _share_images(self.value, gap, z) / _share_images(self.value, half_width, z))
+            factor = min(factor, share_trials(self.value, gap, z) / share_trials(self.value, half_width, z))
         return math.ceil((self.groups or self.n) * factor) if factor <= LARGEST_FACTOR else None
-
-
-def _share_images(share: float, distance: float, z: float) -> int:
-    """Return the number of images that bring the limit of a share within a distance."""
-
-    def is_near(n: int) -> bool:
-        return abs(share_limits(share * n, n, np.array([z])).item() - share) <= distance
-
-    return 1 + bisect_left(range(1, _MOST_IMAGES), True, key=is_near)

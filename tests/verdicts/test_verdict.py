@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 from scipy.stats import norm
 from support.gated import CORRUPTION, FILE, GRADE, LETTER, corruption
 from support.requests import value
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
-from quba_check.stats.intervals import share_limits
+from quba_check.stats.intervals import share_limits, share_trials
 from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
@@ -69,3 +71,21 @@ def test_enough_images_are_those_of_which_the_limit_clears_the_bound(hits, n, bo
         images = round(enough * more)
         (limit,) = share_limits(round(hits / n * images), images, np.array([z]))
         assert (limit < bound if z > 0 else limit > bound) == clears
+
+
+@given(st.floats(0, 1), st.floats(1e-4, 0.5), st.sampled_from([-3.3, -1.96, -0.67, 0.67, 1.96, 3.3]))
+def test_the_limit_is_near_enough_from_the_stated_number_of_images_on(share, distance, z):
+    """The number meets the distance and one image less does not, by the limits themselves."""
+    n = share_trials(share, distance, z)
+    near = [abs(share_limits(share * one, one, np.array([z])).item() - share) for one in (n, max(n - 1, 1))]
+    assert near[0] <= distance * (1 + 1e-9)
+    assert n == 1 or near[1] > distance * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(("share", "z"), [(0.0, -1.96), (1.0, 1.96), (0.3, -1.96)])
+def test_one_image_is_enough_for_a_limit_that_no_sample_has(share, z):
+    assert share_trials(share, 0.5, z) == 1
+
+
+def test_a_distance_that_no_number_of_images_reaches_has_the_largest_number():
+    assert share_trials(0.5, 1e-9, 1.96) == 2**40
