@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve
+from quba_check.core.confidence import CONFIDENCE, SCORES, ConfidenceCurve, bounded_curve
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.grade import LETTERS, Grade
 from quba_check.core.measurement import Measurement
@@ -28,8 +28,9 @@ from quba_check.grading.population import Population
 from quba_check.grading.population_file import population as named_population
 from quba_check.grading.score import check_names, full_weights
 from quba_check.messages import listed
-from quba_check.stats.clusters import LEAST_GROUPS, group_effect
+from quba_check.stats.clusters import group_effect, limits_in_groups
 from quba_check.stats.estimate import Estimate, delta_method
+from quba_check.stats.intervals import Limits, Scores
 
 _Z = np.array(SCORES)
 _LOWEST_PERCENTILE = (("A", 90), ("B", 70), ("C", 40), ("D", 15))
@@ -249,14 +250,14 @@ def _curve(
         return None
     error = delta_method(score, [(slope, Estimate(0.0, row.influences)) for slope, row in terms])
     groups = {name: group for _, row in terms for name, group in row.groups_of_sets.items()}
-    effect = group_effect(error.influences, groups)
-    if effect is not None and effect.count < LEAST_GROUPS:
-        return None
-    scores, factor = (_Z, 1.0) if effect is None else (effect.scores(_Z), effect.factor)
     # Limits can be wider than the influences imply, for example if the model is correct on all images.
     excess = sum((slope * _excess_error(row)) ** 2 for slope, row in terms)
-    limits = score + scores * math.sqrt(error.standard_error**2 * factor + excess)
-    return ConfidenceCurve(tuple(limits.tolist())) if np.isfinite(limits).all() else None
+
+    def limits_of(z: Scores, effect: float) -> Limits:
+        return score + z * math.sqrt(error.standard_error**2 * effect + excess)
+
+    limits, _ = limits_in_groups(limits_of, _Z, error.influences, groups)
+    return None if limits is None else bounded_curve(limits)
 
 
 def _excess_error(row: Measurement) -> float:

@@ -13,15 +13,16 @@ a group says nothing about its errors: at an error rate of p, it has none with a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from quba_check.stats.estimate import Influences, Sample
-from quba_check.stats.intervals import Scores
+from quba_check.stats.intervals import Limits, Scores
 
 GroupIds = NDArray[np.int64]
 """(n,) identifier of the group of each image. Equal ones in several samples are one group."""
@@ -109,6 +110,38 @@ def group_effect(
         excess = float(masses @ masses) - variance**2 / number
         freedom = min(freedom, 2 * variance**2 / excess if excess > 0 else math.inf)
     return GroupEffect(max(factor, explained, floor), max(freedom, 1.0), count)
+
+
+def limits_in_groups(
+    limits: Callable[[Scores, float], Limits],
+    z: Scores,
+    influences: Mapping[Sample, Influences],
+    groups: Mapping[Any, GroupIds],
+    count: int | None = None,
+) -> tuple[Limits | None, GroupEffect | None]:
+    """Return limits with each group as one observation, and the effect of groups.
+
+    Args:
+        limits: returns limits at (K,) scores of a sample that is smaller by a factor, the design effect.
+        z: (K,) normal scores.
+        influences: by sample, (n,) in the unit of the number.
+        groups: by sample, (n,) identifiers of groups.
+        count: number of groups that count, if smaller than that of all, such as those of a class.
+
+    Returns:
+        (K,) limits, None for too few groups; the effect, None without groups.
+
+    >>> one = {"clean": np.array([0.5, -0.5])}
+    >>> limits_in_groups(lambda z, effect: z * effect, np.array([2.0]), one, {})
+    (array([2.]), None)
+    """
+    effect = group_effect(influences, groups)
+    if effect is None:
+        return limits(z, 1.0), None
+    effect = replace(effect, count=effect.count if count is None else min(effect.count, count))
+    if effect.count < LEAST_GROUPS:
+        return None, effect
+    return limits(effect.scores(z), effect.factor), effect
 
 
 def jackknife_effect(values: Sequence[float], error: float, groups: Mapping[Sample, GroupIds]) -> GroupEffect:

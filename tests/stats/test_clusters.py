@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quba_check.stats.clusters import group_effect, jackknife_effect
+from quba_check.stats.clusters import group_effect, jackknife_effect, limits_in_groups
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import share_limits
 
@@ -215,3 +215,21 @@ def test_limits_of_150_groups_are_as_wide_as_their_bootstrap(correlation: float)
         hits, n = sums[:, rng.integers(0, 150, (300, 150))].sum(axis=2)
         resampled.append(np.ptp(np.quantile(hits / n, [0.025, 0.975])))
     assert 0.9 < np.mean(ours) / np.mean(resampled) < 1.5
+
+
+def test_limits_in_groups_by_hand() -> None:
+    """Twelve groups of two equal images: a design effect of 2 · 12 / 11, and Student's t of 11 degrees."""
+    influences, groups = {"clean": np.tile([0.5, 0.5, -0.5, -0.5], 6)}, {"clean": np.arange(24) // 2}
+    z = np.array([-1.959964, 0.0, 1.959964])
+
+    def limits_at(scores: np.ndarray, effect: float) -> np.ndarray:
+        return scores * effect
+
+    alone, no_effect = limits_in_groups(limits_at, z, influences, {})
+    assert alone is not None
+    assert (alone.tolist(), no_effect) == (z.tolist(), None)
+    limits, effect = limits_in_groups(limits_at, z, influences, groups)
+    assert limits == pytest.approx([-24 / 11 * 2.200985, 0.0, 24 / 11 * 2.200985])
+    few, effect = limits_in_groups(limits_at, z, influences, groups, count=9)
+    assert effect is not None
+    assert (few, effect.count) == (None, 9)
