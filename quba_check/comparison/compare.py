@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from quba_check.comparison.difference import Change, RunValue, Z, difference, is_same
-from quba_check.comparison.misclassified import flips
+from quba_check.comparison.misclassified import clean_pairs
 from quba_check.comparison.stored_run import StoredRun, check_comparable, precision_notes
 from quba_check.core.confidence import CONFIDENCE, bounded_curve
 from quba_check.core.facts import table_class_names
@@ -18,9 +18,9 @@ from quba_check.messages import listed
 from quba_check.records.comparison import AnswersRow, ChangeRow, Comparison, Finding, SideRow
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.per_image import PerImage
-from quba_check.stats.clusters import LEAST_GROUPS, group_effect
+from quba_check.stats.clusters import limits_in_groups
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import share_limits
+from quba_check.stats.intervals import Limits, Scores, share_limits
 
 _NAMED = 3
 """Largest number of classes named in a note."""
@@ -33,38 +33,40 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
         UserError: they differ in protocol, suite or class list, or have no value in common.
     """
     check_comparable(before.record, after.record, before.file, after.file)
-    changes = tuple(_changes(before, after))
-    if not changes:
+    values = tuple(_common_values(before, after))
+    if not values:
         raise UserError(
             f"{before.file} and {after.file} cannot be compared: no dimension has a value in both",
             allowed="two runs that measured one dimension at least on all of its images",
         )
-    has_same = _has_same_predictions(before, after)
+    has_same = all(is_same(first, second) for *_, first, second in values)
     return Comparison(
         before=_side_row(before),
         after=_side_row(after),
         suite=after.record.suite.name,
         protocol=after.record.protocol,
-        changes=changes,
+        changes=tuple(_row(*value) for value in values),
         notes=(*(() if has_same else _answer_notes(before, after)), *_notes(before, after)),
         answers=_answers(before, after),
         same_predictions=has_same,
     )
 
 
-def _changes(before: StoredRun, after: StoredRun) -> Iterator[ChangeRow]:
+def _common_values(
+    before: StoredRun, after: StoredRun
+) -> Iterator[tuple[str, str | None, QuantityRow, RunValue, RunValue]]:
+    """Yield dimension, part, row of the second run, and the values of both runs."""
     for name, row in after.record.measurements.items():
         if not isinstance(row, MeasurementRow):
             continue
         for part, quantity in ((None, row), *row.parts.items()):
             first, second = before.value_of(name, part), after.value_of(name, part)
             if first is not None and second is not None:
-                yield _row(name, part, quantity, first, second)
+                yield name, part, quantity, first, second
 
 
 def _row(name: str, part: str | None, quantity: QuantityRow, before: RunValue, after: RunValue) -> ChangeRow:
     change = difference(before, after)
-    discordance = change.discordance
     return ChangeRow(
         dimension=name,
         part=part,
@@ -77,21 +79,15 @@ def _row(name: str, part: str | None, quantity: QuantityRow, before: RunValue, a
         finding=_finding(change, quantity),
         paired=change.paired,
         n=after.n,
-        p=None if discordance is None else discordance.p,
-        lost=None if discordance is None else discordance.lost,
-        gained=None if discordance is None else discordance.gained,
+        **({} if change.discordance is None else asdict(change.discordance)),
     )
 
 
 def _finding(change: Change, quantity: QuantityRow) -> Finding:
-    if quantity.better is None:
+    if quantity.better is None or (change.curve is None and quantity.n is not None):
         return "unknown"
-    if change.curve is None:
-        if quantity.n is not None:
-            return "unknown"
-        low = high = change.value  # not a sample: the values are exact
-    else:
-        low, high = change.curve.interval(CONFIDENCE)
+    exact = change.value, change.value  # unless the values are of a sample
+    low, high = exact if change.curve is None else change.curve.interval(CONFIDENCE)
     if low == high == 0:
         return "same"
     if low <= 0 <= high:
@@ -99,42 +95,26 @@ def _finding(change: Change, quantity: QuantityRow) -> Finding:
     return "better" if (low > 0) == (quantity.better == "high") else "worse"
 
 
-def _has_same_predictions(before: StoredRun, after: StoredRun) -> bool:
-    """Return True if every value of both runs comes from the same predictions."""
-    targets = [
-        (name, part)
-        for name, row in after.record.measurements.items()
-        if isinstance(row, MeasurementRow)
-        for part in (None, *row.parts)
-    ]
-    pairs = [(before.value_of(*target), after.value_of(*target)) for target in targets]
-    are_same = [is_same(first, second) for first, second in pairs if first and second]
-    return bool(are_same) and all(are_same)
-
-
 def _answers(before: StoredRun, after: StoredRun) -> AnswersRow | None:
     """Return the agreement and the changed answers on clean images; None if unknown."""
     try:
-        kinds = Counter(flip.kind for flip in flips(before, after))
-        is_equal = before.clean_answers().predicted == after.clean_answers().predicted
+        pairs = clean_pairs(before, after)
     except UserError:
         return None
-    agreement, n = Estimate.mean(is_equal, CLEAN_SET), len(is_equal)
-    images = after.images or PerImage()
-    effect = group_effect(agreement.influences, dict(images.groups.items()))
-    interval = None
-    if effect is None or effect.count >= LEAST_GROUPS:
-        size, z = (n, Z) if effect is None else (n / effect.factor, effect.scores(Z))
-        curve = bounded_curve(share_limits(agreement.value * size, size, z), 0.0, 1.0)
-        interval = None if curve is None else curve.interval(CONFIDENCE)
+    agreement, n = Estimate.mean(~pairs.differs, CLEAN_SET), len(pairs.differs)
+    groups = (after.images or PerImage()).groups
+
+    def limits_of(z: Scores, effect: float) -> Limits:
+        return share_limits(agreement.value * (n / effect), n / effect, z)
+
+    limits, _ = limits_in_groups(limits_of, Z, agreement.influences, groups)
+    curve = None if limits is None else bounded_curve(limits, 0.0, 1.0)
     return AnswersRow(
         images=n,
         agreement=agreement.value,
-        interval=interval,
-        changed=n - int(is_equal.sum()),
-        lost=kinds["lost"],
-        gained=kinds["gained"],
-        wrong_to_wrong=kinds["wrong to wrong"],
+        interval=None if curve is None else curve.interval(CONFIDENCE),
+        changed=int(pairs.differs.sum()),
+        **{kind.replace(" ", "_"): int(mask.sum()) for kind, mask in pairs.flips.items()},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +13,12 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import SCORES, ConfidenceCurve, bounded_curve
 from quba_check.core.measurement import Measurement
 from quba_check.core.request import target_name
+from quba_check.metrics.answer_pairs import Discordance
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
 from quba_check.stats import intervals
-from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
-from quba_check.stats.differences import (
-    group_sign_flip,
-    mcnemar,
-    unpaired_difference_limits,
-    unpaired_ratio_limits,
-)
+from quba_check.stats.clusters import GroupEffect, limits_in_groups
+from quba_check.stats.differences import unpaired_difference_limits, unpaired_ratio_limits
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
@@ -90,21 +87,6 @@ class RunValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Discordance:
-    """Numbers of images with only one of two models correct.
-
-    Attributes:
-        lost: only the first model is correct.
-        gained: only the second model is correct.
-        p: exact McNemar p-value, by groups if the images have them.
-    """
-
-    lost: int
-    gained: int
-    p: float
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """The change of a value.
 
@@ -129,15 +111,14 @@ def difference(before: RunValue, after: RunValue) -> Change:
     Limits are paired for values of the same images with known influences; else they are made of both values'
     limits. The same predictions have a change of exactly 0.
     """
-    if is_same(before, after):
-        return _no_change(before, 0.0, discordance(before, after))
     value, flips = after.value - before.value, discordance(before, after)
+    if is_same(before, after):
+        return _no_change(before, 0.0, flips)
     room = (-1.0, 1.0) if flips is not None else _widest(before.limits, after.limits)
     if is_paired(before, after):
-        ranges = _ranges(before, after)
-        if all(ranges.values()):
-            change = _with_bounds(after.estimate - before.estimate, ranges)
-            limits, effect = _paired_limits(change, after)
+        paired = _paired_limits(after.estimate - before.estimate, before, after)
+        if paired is not None:
+            limits, effect = paired
             curve = None if limits is None else bounded_curve(limits, *room)
             return Change(value, curve, True, flips, effect)
     if before.limits is None or after.limits is None:
@@ -158,9 +139,9 @@ def ratio(before: RunValue, after: RunValue) -> Change:
     value = after.value / before.value
     if is_paired(before, after) and not (is_near_zero(before.estimate) or is_near_zero(after.estimate)):
         change = after.estimate.log() - before.estimate.log()
-        ranges = _ranges(before, after, 1 / before.value, 1 / after.value)
-        if all(ranges.values()):
-            limits, effect = _paired_limits(_with_bounds(change, ranges), after)
+        paired = _paired_limits(change, before, after, 1 / before.value, 1 / after.value)
+        if paired is not None:
+            limits, effect = paired
             curve = None if limits is None else bounded_curve(np.exp(limits))
             return Change(value, curve, True, effect=effect)
     if before.limits is None or after.limits is None:
@@ -172,37 +153,23 @@ def ratio(before: RunValue, after: RunValue) -> Change:
     return Change(value, bounded_curve(unpaired_ratio_limits(before.value, one, after.value, other)))
 
 
-def _paired_limits(change: Estimate, after: RunValue) -> tuple[intervals.Limits | None, GroupEffect | None]:
-    """Return the limits of a change, if groups allow them, and the effect of groups."""
-    effect = group_effect(change.influences, dict(after.groups.items()))
-    if effect is None:
-        return additive_limits(change, Z), None
-    if after.n_groups is not None:  # those of a class, for example
-        effect = replace(effect, count=min(effect.count, after.n_groups))
-    if effect.count < LEAST_GROUPS:
-        return None, effect
-    return additive_limits(change, effect.scores(Z), effect.factor), effect
+def _paired_limits(
+    change: Estimate, before: RunValue, after: RunValue, scale: float = 1.0, other_scale: float = 1.0
+) -> tuple[intervals.Limits | None, GroupEffect | None] | None:
+    """Return the limits of a change and the effect of groups; see `limits_in_groups`.
 
-
-def _ranges(
-    before: RunValue, after: RunValue, scale: float = 1.0, other_scale: float = 1.0
-) -> dict[str, float]:
-    """Return the largest change by one image, for each set of images.
-
-    It is the larger range of both values' influences. A range of 0 means unknown: no image deviates.
+    The largest change by one image is the larger range of both values' influences. None if that is unknown,
+    because no image of a set deviates.
     """
-    return {
-        sample: max(scale * float(np.ptp(influences)), other_scale * float(np.ptp(after.influences[sample])))
-        for sample, influences in before.influences.items()
-    }
-
-
-def _with_bounds(estimate: Estimate, ranges: Mapping[str, float]) -> Estimate:
-    counts = {sample: len(influences) for sample, influences in estimate.influences.items()}
-    bounds: dict[Sample, InfluenceBounds] = {
-        sample: InfluenceBounds(size, size, counts[sample], counts[sample]) for sample, size in ranges.items()
-    }
-    return replace(estimate, bounds=bounds)
+    bounds: dict[Sample, InfluenceBounds] = {}
+    for sample, influences in before.influences.items():
+        other = after.influences[sample]
+        size = max(scale * float(np.ptp(influences)), other_scale * float(np.ptp(other)))
+        bounds[sample] = InfluenceBounds(size, size, len(other), len(other))
+        if not size:
+            return None
+    limits = partial(additive_limits, replace(change, bounds=bounds))
+    return limits_in_groups(limits, Z, change.influences, after.groups, after.n_groups)
 
 
 def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -> tuple[float, float]:
@@ -250,21 +217,13 @@ def discordance(before: RunValue, after: RunValue) -> Discordance | None:
     first, second = before.correct, after.correct
     if first is None or second is None:
         return None
-    lost, gained = first & ~second, second & ~first
     (sample,) = after.influences
-    counts = int(np.sum(lost)), int(np.sum(gained))
-    if sample not in after.groups:
-        return Discordance(*counts, mcnemar(*counts))
-    groups = np.unique(after.groups[sample], return_inverse=True)[1]
-    net = np.bincount(groups, weights=gained.astype(np.float64) - lost)
-    return Discordance(*counts, group_sign_flip(net.astype(np.int64)))
+    return Discordance.of(first, second, after.groups.get(sample))
 
 
 def is_paired(before: RunValue, after: RunValue) -> bool:
     """True if both values have influences on the same images."""
-    first, second = before.influences, after.influences
-    return (
-        bool(first)
-        and first.keys() == second.keys()
-        and all(len(first[sample]) == len(second[sample]) for sample in first)
+    first, second = (
+        {sample: len(influences) for sample, influences in run.influences.items()} for run in (before, after)
     )
+    return bool(first) and first == second

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.view import CLEAN_SET
 from quba_check.errors import UserError
-from quba_check.metrics.parity import FlipKind, flip_masks
+from quba_check.metrics.answer_pairs import FlipKind, PairedAnswers
+from quba_check.records.per_image import CleanAnswers
 from quba_check.storage.csv_text import csv_text
 
 FAILURE_HEADINGS = ("index", "path", "label", "predicted", "confidence", "loss")
@@ -56,9 +57,7 @@ def failures(run: StoredRun, baseline: StoredRun | None = None) -> list[Failure]
     rows = answers.wrong.tolist()
     lost = [False] * len(rows)
     if baseline is not None:
-        before = baseline.clean_answers("--baseline: ")
-        _check_same_images("--baseline: ", baseline, run)
-        lost = (before.predicted == before.label)[rows].tolist()
+        lost = clean_pairs(baseline, run, "--baseline: ").flips["lost"][rows].tolist()
     unknown: list[None] = [None] * len(rows)
     if answers.index is not None:
         positions: Sequence[int | None] = answers.index[rows].tolist()
@@ -132,11 +131,9 @@ def flips(before: StoredRun, after: StoredRun, where: str = "") -> list[Flip]:
     Raises:
         UserError: the predictions of a run are not stored, or the runs have different clean images.
     """
-    first, second = before.clean_answers(where), after.clean_answers(where)
-    _check_same_images(where, before, after)
-    was_correct, is_correct = (answers.predicted == answers.label for answers in (first, second))
-    masks = flip_masks(was_correct, is_correct, first.predicted != second.predicted)
-    kinds = {row: kind for kind, mask in masks.items() for row in np.flatnonzero(mask).tolist()}
+    pairs = clean_pairs(before, after, where)
+    first, second = pairs.reference, pairs.judged
+    kinds = {row: kind for kind, mask in pairs.flips.items() for row in np.flatnonzero(mask).tolist()}
     return [
         Flip(
             second.names[row],
@@ -154,12 +151,12 @@ def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
         UserError: see `flips`.
     """
     flipped = flips(before, after, "--flips: ")
-    rows = ((flip.path, flip.kind, flip.label, flip.before, flip.after) for flip in flipped)
-    return csv_text(FLIP_HEADINGS, rows), len(flipped)
+    return csv_text(FLIP_HEADINGS, map(astuple, flipped)), len(flipped)
 
 
-def _check_same_images(where: str, before: StoredRun, after: StoredRun) -> None:
-    first, second = before.clean_answers(), after.clean_answers()
+def clean_pairs(before: StoredRun, after: StoredRun, where: str = "") -> PairedAnswers[CleanAnswers]:
+    """Return the answers of two runs to the clean images; see `flips`."""
+    first, second = before.clean_answers(where), after.clean_answers(where)
     contents = {run.record.suite.contents.get(CLEAN_SET) for run in (before, after)}
     has_equal_labels = np.array_equal(first.label, second.label) or (
         len(contents) == 1 and None not in contents
@@ -169,3 +166,4 @@ def _check_same_images(where: str, before: StoredRun, after: StoredRun) -> None:
             f"{where}{before.file} and {after.file}: their clean images differ",
             allowed="runs on the same images",
         )
+    return PairedAnswers(second, first)

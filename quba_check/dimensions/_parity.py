@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from quba_check.core.confidence import SCORES, ConfidenceCurve, curve_of
 from quba_check.core.facts import SuiteFacts, table_class_names
 from quba_check.core.measurement import Quantity, Table
+from quba_check.core.predictions import outputs_digest
 from quba_check.core.request import PARITY_NUMBERS
 from quba_check.dimensions._rows import Rows
 from quba_check.errors import UnmeasurableError
-from quba_check.metrics.parity import QUANTILE, FlipKind, Mask, flip_masks, probability_changes, quantile
+from quba_check.metrics.answer_pairs import QUANTILE, Mask, PairedAnswers, probability_changes, quantile
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import quantile_limits, share_limits
 
@@ -32,41 +33,18 @@ _BINS = (0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
-class AnswerPairs:
-    """The answers of a judged model and a reference to the same images.
-
-    Attributes:
-        judged: rows of the judged model.
-        reference: rows of the reference.
-    """
-
-    judged: Rows
-    reference: Rows
+class AnswerPairs(PairedAnswers[Rows]):
+    """Rows of a judged model and a reference, with numbers and tables on their differences."""
 
     def __post_init__(self) -> None:
         if not self.judged.shows_same_images(self.reference):
             raise UnmeasurableError(f"the reference was shown other images of the set {self.judged.view}")
 
     @cached_property
-    def differs(self) -> Mask:
-        """(r,) True if the answers to a row differ."""
-        differs: Mask = self.judged.predicted != self.reference.predicted
-        return differs
-
-    @cached_property
     def is_same(self) -> bool:
         """True if the answers and their probabilities are the same in every bit."""
-        pairs = zip(self.judged.tables, self.reference.tables, strict=True)
-        return not self.differs.any() and all(
-            np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
-            for one, other in pairs
-            for name in ("confidence", "true_probability")
-        )
-
-    @cached_property
-    def flips(self) -> dict[FlipKind, Mask]:
-        """(r,) rows of each kind of changed answer."""
-        return flip_masks(self.reference.correct, self.judged.correct, self.differs)
+        sides = self.judged, self.reference
+        return not self.differs.any() and len({outputs_digest(side.tables) for side in sides}) == 1
 
     @cached_property
     def changes(self) -> NDArray[np.float32] | None:
@@ -161,21 +139,22 @@ class AnswerPairs:
     def _image_table(self, names: Sequence[str]) -> Table:
         """Return rows with another answer: lost ones first, then by probability change."""
         judged, reference = self.judged, self.reference
-        kinds = ["lost", "gained", "wrong to wrong", "right to right"]
-        rank = np.full(len(self.differs), len(kinds) - 1)
-        for number, mask in enumerate(self.flips.values()):
-            rank[mask] = number
-        changes = np.zeros(len(rank)) if self.changes is None else self.changes
-        flipped = sorted(np.flatnonzero(self.differs).tolist(), key=lambda row: (rank[row], -changes[row]))
+        changes = np.zeros(len(self.differs)) if self.changes is None else self.changes
+        right = self.differs & reference.correct & judged.correct
+        flipped = [
+            (kind, row)
+            for kind, mask in (*self.flips.items(), ("right to right", right))
+            for row in sorted(np.flatnonzero(mask).tolist(), key=lambda row: -changes[row])
+        ]
         index = np.tile(judged.tables[0].index, len(judged.tables))
         rows = [
             (
                 int(index[row]),
-                kinds[rank[row]],
+                kind,
                 *(names[column[row]] for column in (judged.label, reference.predicted, judged.predicted)),
                 *([] if self.changes is None else [float(changes[row])]),
             )
-            for row in flipped[:SHOWN]
+            for kind, row in flipped[:SHOWN]
         ]
         columns = ("index", "kind", "label", "before", "after")
         return Table((*columns, *([] if self.changes is None else ["probability_change"])), tuple(rows))

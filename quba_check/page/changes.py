@@ -85,10 +85,11 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
     try:
         flipped, unknown = flips(baseline, column.run), ""
     except UserError as why:
-        flipped, unknown = None, str(why)
+        flipped, unknown = [], str(why)
+    shown = [flip for kind in ("lost", "gained") for flip in flipped if flip.kind == kind]
+    answers = comparison.answers
     notes = filter(None, (answers_line(comparison), *comparison.notes))
     own, other = f"{column.run.file}: ", f"{baseline.file}: "
-    lost, gained = ([flip for flip in flipped or () if flip.kind == kind] for kind in ("lost", "gained"))
     return Changes(
         column,
         name,
@@ -98,9 +99,9 @@ def _changes(column: Column, baseline: StoredRun, records: int) -> Changes:
             for note in notes
             if not note.startswith(f"{own}this run fails its own demands")
         ),
-        flipped=tuple([*lost, *gained][: MOST_FLIPS // records]),
-        lost=None if flipped is None else len(lost),
-        gained=None if flipped is None else len(gained),
+        flipped=tuple(shown[: MOST_FLIPS // records]),
+        lost=None if answers is None else answers.lost,
+        gained=None if answers is None else answers.gained,
         command=f"quba-check compare {quote(baseline.file)} {quote(column.run.file)} --flips flips.csv",
         unknown=unknown,
     )

@@ -79,9 +79,15 @@ class CleanAnswers:
         return cls(names, label, table.predicted, classes, table.index, confidence, loss, outputs, slices)
 
     @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(n,) True for the correctly classified images."""
+        correct: NDArray[np.bool_] = self.predicted == self.label
+        return correct
+
+    @property
     def wrong(self) -> NDArray[np.intp]:
         """Rows (w,) of the misclassified images."""
-        return np.flatnonzero(self.predicted != self.label)
+        return np.flatnonzero(~self.correct)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
