@@ -14,7 +14,7 @@ from quba_check.core.request import target_name
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import listed
 from quba_check.records.measurement import MeasurementRow
-from quba_check.records.per_image import CleanAnswers, PerImage
+from quba_check.records.per_image import PerImage
 
 
 class Baseline(Protocol):
@@ -90,10 +90,10 @@ def _groups(change: Change, *sides: RunValue) -> int | None:
 
 
 def run_value(
-    measured: Measurement, part: str | None, fingerprint: str = "", answers: CleanAnswers | None = None
+    measured: Measurement, part: str | None, fingerprint: str = "", images: PerImage | None = None
 ) -> RunValue | None:
     """Return the value of a measured dimension or part, None without it; see `RunValue`."""
-    return RunValue.of(measured, measured.dimension, part, PerImage.of(measured, answers), fingerprint)
+    return RunValue.of(measured, measured.dimension, part, images or PerImage.of(measured), fingerprint)
 
 
 def incompatibility(

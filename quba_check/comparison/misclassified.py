@@ -157,10 +157,8 @@ def flips_csv(before: StoredRun, after: StoredRun) -> tuple[str, int]:
 def clean_pairs(before: StoredRun, after: StoredRun, where: str = "") -> PairedAnswers[CleanAnswers]:
     """Return the answers of two runs to the clean images; see `flips`."""
     first, second = before.clean_answers(where), after.clean_answers(where)
-    contents = {run.record.suite.contents.get(CLEAN_SET) for run in (before, after)}
-    has_equal_labels = np.array_equal(first.label, second.label) or (
-        len(contents) == 1 and None not in contents
-    )
+    content, other = (run.record.suite.contents.get(CLEAN_SET) for run in (before, after))
+    has_equal_labels = np.array_equal(first.label, second.label) or content == other is not None
     if list(first.names) != list(second.names) or not has_equal_labels:
         raise UserError(
             f"{where}{before.file} and {after.file}: their clean images differ",

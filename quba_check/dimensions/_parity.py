@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -120,14 +121,10 @@ class AnswerPairs(PairedAnswers[Rows]):
 
     def _answer_table(self, names: Sequence[str]) -> Table:
         """Return the pairs of different answers, the most frequent first."""
-        pairs = np.stack([self.reference.predicted, self.judged.predicted])[:, self.differs]
-        cells, counts = np.unique(pairs, axis=1, return_counts=True)
-        order = np.argsort(-counts, kind="stable")[:SHOWN]
-        rows = [
-            (names[b], names[a], n)
-            for (b, a), n in zip(cells.T[order].tolist(), counts[order].tolist(), strict=True)
-        ]
-        return Table(("before", "after", "images"), tuple(rows))
+        answers = (side.predicted[self.differs].tolist() for side in (self.reference, self.judged))
+        pairs = sorted(Counter(zip(*answers, strict=True)).items(), key=lambda pair: (-pair[1], pair[0]))
+        rows = tuple((names[before], names[after], n) for (before, after), n in pairs[:SHOWN])
+        return Table(("before", "after", "images"), rows)
 
     @staticmethod
     def _histogram(changes: NDArray[np.float32]) -> Table:

@@ -45,8 +45,8 @@ class MeasuredReference:
         outcome = self._evaluation.outcome(dimension)
         if isinstance(outcome, Unmeasurable):
             return None
-        answers = per_image(self._evaluation, outcome).clean
-        return run_value(outcome, part, self._evaluation.classifier.fingerprint, answers)
+        fingerprint = self._evaluation.classifier.fingerprint
+        return run_value(outcome, part, fingerprint, per_image(self._evaluation, outcome))
 
 
 class Judge:
@@ -106,8 +106,8 @@ class Judge:
         baseline: Baseline | None = gate.baseline or measured_reference
         if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:
             return outcome
-        answers = per_image(evaluation, outcome).clean
-        after = run_value(outcome, demand.part, evaluation.classifier.fingerprint, answers)
+        images = per_image(evaluation, outcome)
+        after = run_value(outcome, demand.part, evaluation.classifier.fingerprint, images)
         suite = suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {})
         run = RunConditions(planned.protocol, suite, gate.options.limit, gate.options.seed)
         return drop_from_baseline(demand, baseline, after, run, outcome)
