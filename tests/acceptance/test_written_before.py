@@ -1,4 +1,4 @@
-"""A record written by version 0.1 is read, not refused."""
+"""Records written by earlier versions are read, not refused."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ import numpy as np
 import pytest
 from acceptance.runs import Judge
 
+import quba_check
 from quba_check.cli.main import main
+from quba_check.errors import OptionError
 from quba_check.evaluation import Evaluation
+from quba_check.records.files import read_record
+from quba_check.records.verdict import DROPS
 
 OLD = Path(__file__).parent / "written_by_0_1"
+APPROVED = Path(__file__).parent / "written_by_0_2"
+"""A suite with the images of the other folder, and the record that version 0.2 approved for it."""
 
 
 def test_models_and_values_are_those_of_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,3 +62,40 @@ def test_a_record_is_a_baseline(judge_cold: Judge) -> None:
         ]
     with np.load(OLD / "record.npz") as before, np.load(folder / "new.npz") as after:
         assert set(after.files) >= set(before.files)
+
+
+def test_a_record_approved_by_version_0_2_is_a_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drops, slices, classes, parity and pipelines are judged against it, and looser demands are refused."""
+    shutil.copytree(OLD / "data", tmp_path / "data")
+    shutil.copytree(APPROVED, tmp_path / "data", dirs_exist_ok=True)
+    monkeypatch.syspath_prepend(OLD)
+    monkeypatch.chdir(tmp_path / "data")
+    against = {"baseline": "baseline/record.json", "no_looser": True, "store": tmp_path / "store"}
+    record = quba_check.judge("colours:network", ".", "thresholds.yaml", **against)
+    assert {row.outcome for row in record.verdicts} == {"pass"}
+    values = {row.name: record.explained(row).value for row in record.verdicts}
+    drops = [name for name in values if "drop]" in name]
+    assert drops == [
+        "accuracy[max_drop]",
+        "accuracy.slices.light=night[max_drop]",
+        "class_balance[max_relative_drop]",
+        "ood_robustness.sketch[max_drop]",
+        "classes.brick.recall@probability=0.3,set=sketch[max_drop]",
+        "answers.share@probability=0.4[max_drop]",
+    ]
+    assert [values[name] for name in drops] == [0.0] * len(drops)
+    assert values["parity.agreement[min]"] == 1.0
+    approved = read_record(Path("baseline/record.json"))
+    assert [row.name for row in approved.verdicts] == list(values)
+    # It had neither baseline nor reference, and another estimate of the worst slice.
+    others = [row for row in approved.verdicts if row.judged is None and row.dimension != "parity"]
+    for row in others:
+        if row.bound not in DROPS:
+            assert values[row.name] == approved.explained(row).value, row.name
+    file = Path("thresholds.yaml")
+    file.write_text(file.read_text("utf-8").replace("gap: {max: 0.9}", "gap: {max: 0.95}"), "utf-8")
+    with pytest.raises(OptionError, match=r"accuracy\.slices\.light\.gap\[max\] <= 0\.95 \(was 0\.9\)"):
+        quba_check.judge("colours:network", ".", "thresholds.yaml", **against)
+    del sys.modules["colours"]
