@@ -32,6 +32,7 @@ from quba_check.demands.policy import POINT, Policy
 from quba_check.dimensions._ratios import share_curve
 from quba_check.dimensions._slices import gap
 from quba_check.verdicts import decide
+from quba_check.verdicts.evidence import evidence_of
 
 MOST_WRONG, LEVEL = 0.035, 0.01
 LEAST_PASSED, MOST_PASSED, ALONE = 0.35, 0.65, 0.99
@@ -123,7 +124,7 @@ def passes(cell: Cell, draws: int, rng: np.random.Generator) -> tuple[Counter[st
         measured = measurement(cell, hits)
         for kind, bounded in demands.items():
             for policy in (POINT, FAIL, ALLOW):
-                outcome = decide(bounded, measured, policy).outcome
+                outcome = decide(bounded, evidence_of(bounded, measured), policy).outcome
                 passed[f"{kind} {policy.uncertain}"] += outcome == "pass"
                 failed[f"{kind} {policy.uncertain}"] += outcome == "fail"
     return passed, failed

@@ -23,7 +23,7 @@ from quba_check.records.baselines import FOLDER, RECORD, approved_record, baseli
 from quba_check.records.files import HISTORY, read_record_and_digest
 from quba_check.storage.locations import local_folder
 from quba_check.storage.user_files import is_url
-from quba_check.verdicts.decision import NO_BASELINE
+from quba_check.verdicts.evidence import NO_BASELINE
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation

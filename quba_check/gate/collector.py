@@ -31,7 +31,7 @@ from quba_check.records.per_image import PerImage
 from quba_check.records.record import ComputeRow, Record, SetRow
 from quba_check.records.verdict import GradeRow, VerdictRow
 from quba_check.storage.store import Store
-from quba_check.verdicts.derived import grade_of
+from quba_check.verdicts.evidence import grade_of
 
 if TYPE_CHECKING:
     from quba_check.models.classifier import Classifier

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from quba_check.comparison.baseline import Baseline, run_value
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import RunConditions
-from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
+from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand
 from quba_check.errors import QubaError
@@ -19,7 +19,7 @@ from quba_check.gate.record_rows import content_hashes, per_image, suite_row
 from quba_check.gate.result import DemandResult, demand_result
 from quba_check.gate.session import GateSession
 from quba_check.verdicts import Judged, decide, p_value
-from quba_check.verdicts.derived import drop_from_baseline, grade_of
+from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
 
 if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
@@ -104,13 +104,17 @@ class Judge:
         reference = gate.loaded.references.get(planned.protocol)
         measured_reference = None if reference is None else MeasuredReference(reference)
         baseline: Baseline | None = gate.baseline or measured_reference
-        if not demand.needs_baseline or isinstance(outcome, Unmeasurable) or baseline is None:
-            return outcome
-        images = per_image(evaluation, outcome)
-        after = run_value(outcome, demand.part, evaluation.classifier.fingerprint, images)
-        suite = suite_row(evaluation, content_hashes(evaluation, [outcome.dimension]), {})
-        run = RunConditions(planned.protocol, suite, gate.options.limit, gate.options.seed)
-        return drop_from_baseline(demand, baseline, after, run, outcome)
+        if baseline is None:
+            return evidence_of(demand, outcome)
+
+        def loss(measured: Measurement) -> Drop | Unmeasurable:
+            images = per_image(evaluation, measured)
+            after = run_value(measured, demand.part, evaluation.classifier.fingerprint, images)
+            suite = suite_row(evaluation, content_hashes(evaluation, [measured.dimension]), {})
+            run = RunConditions(planned.protocol, suite, gate.options.limit, gate.options.seed)
+            return drop_from_baseline(demand, baseline, after, run, measured)
+
+        return evidence_of(demand, outcome, loss)
 
     def _with_baseline(self, demand: Demand, evidence: Judged) -> tuple[Demand, Judged]:
         """Return a demand with its evidence, or with the reason for no baseline.

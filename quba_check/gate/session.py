@@ -26,7 +26,7 @@ from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown
 from quba_check.models.preprocessing.file import read_preprocessing
 from quba_check.models.specs import check_takes_architecture, models_by_name
 from quba_check.storage.locations import local_folder
-from quba_check.verdicts.derived import unreachable_grade_of
+from quba_check.verdicts.evidence import unreachable_grade_of
 
 if TYPE_CHECKING:
     from quba_check.doctor.examination import Examination

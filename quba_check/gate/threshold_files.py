@@ -16,7 +16,7 @@ from quba_check.gate.named_files import SUFFIXES, named_path
 from quba_check.gate.options import Options
 from quba_check.messages import one_line
 from quba_check.storage.user_files import file_kind
-from quba_check.verdicts.derived import population_of
+from quba_check.verdicts.evidence import population_of
 
 
 def with_shipped_file(argument: str, base: Path) -> str:

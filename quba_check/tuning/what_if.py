@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from quba_check.comparison.stored_run import RunConditions, StoredRun
 from quba_check.demands.demand import Demand, Thresholds
@@ -12,7 +12,7 @@ from quba_check.records.measurement import NotMeasuredRow, outcome_of
 from quba_check.records.record import Record
 from quba_check.tuning.record_facts import check_protocol, suite_facts
 from quba_check.verdicts import Judged, Verdict, decide, p_value
-from quba_check.verdicts.derived import drop_from_baseline, grade_of
+from quba_check.verdicts.evidence import drop_from_baseline, evidence_of, grade_of
 from quba_check.verdicts.explanation import verdict_row
 
 
@@ -66,7 +66,8 @@ def _evidence(demand: Demand, run: StoredRun, thresholds: Thresholds, baseline: 
         return grade_of(thresholds, run.measurements(), record.protocol, suite_facts(record))
     row = record.measurements.get(demand.dimension, NotMeasuredRow(not_measured=True))
     outcome = outcome_of(demand.dimension, row)
-    if not demand.needs_baseline or baseline is None:
-        return outcome
-    after = run.value_of(demand.dimension, demand.part)
-    return drop_from_baseline(demand, baseline, after, RunConditions.of(record), outcome)
+    if baseline is None:
+        return evidence_of(demand, outcome)
+    after, conditions = run.value_of(demand.dimension, demand.part), RunConditions.of(record)
+    loss = partial(drop_from_baseline, demand, baseline, after, conditions)
+    return evidence_of(demand, outcome, loss)

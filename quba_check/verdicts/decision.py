@@ -10,15 +10,10 @@ from quba_check.core.grade import LETTERS, Grade
 from quba_check.core.measurement import NO_EVIDENCE, Drop, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy, is_demonstrated
+from quba_check.errors import InvariantError
 from quba_check.messages import listed
 from quba_check.stats.clusters import LEAST_GROUPS
-from quba_check.verdicts.slices import with_slices
 from quba_check.verdicts.verdict import Judged, Verdict, VerdictOutcome
-
-NO_BASELINE = (
-    "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: "
-    "--baseline), or a model with --quba-reference"
-)
 
 
 def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Iterable[float] = ()) -> Verdict:
@@ -29,7 +24,7 @@ def decide(demand: Demand, evidence: Judged, policy: Policy = POINT, others: Ite
 
     Args:
         demand: the demand.
-        evidence: the outcome of the demand's dimension; the grade for demands on it.
+        evidence: see `evidence_of`; the grade for demands on it.
         policy: the outcome of a bound within the noise. A value without confidence limits is judged by
             itself under every policy.
         others: under `allow` the `p_value` of each other blocking demand of the file.
@@ -101,24 +96,15 @@ def _judge_by_point(demand: Demand, evidence: Judged) -> Verdict:
 
 
 def _judge_by_value(demand: Demand, evidence: Judged) -> Verdict:
-    if isinstance(evidence, Drop) and (evidence.n or 0) < demand.min_images:
-        reason = (
-            f"{demand.request.slice} has {evidence.n or 0:,} images. Allowed: at least {demand.min_images:,}"
-        )
-        evidence = Unmeasurable(demand.dimension, f"{reason} (min_images)", missing_data=True)
-    if demand.request.slice and isinstance(evidence, Measurement):
-        evidence = with_slices(demand, evidence)
-    if isinstance(evidence, Drop):
-        return _judge_number(demand, evidence, evidence)
-    if demand.needs_baseline and not isinstance(evidence, Unmeasurable):
-        evidence = Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)
+    if demand.needs_baseline and isinstance(evidence, Measurement):
+        raise InvariantError(f"{demand.name}: a drop is judged by the value itself")
     if isinstance(evidence, Unmeasurable):
         skips = demand.optional and evidence.missing_data
         return Verdict(demand, "skipped" if skips else "unmeasurable", evidence, reason=evidence.reason)
     if isinstance(evidence, Grade):
         return _judge_grade(demand, evidence)
-    if not demand.request.slice and (missing := evidence.unsliced.get(demand.part or "")) is not None:
-        return _judge_by_value(demand, missing)
+    if isinstance(evidence, Drop):
+        return _judge_number(demand, evidence, evidence)
     quantity = evidence.quantity(demand.part)
     if quantity is None:
         measured = listed(evidence.parts) or "no parts"

@@ -13,6 +13,7 @@ from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.grade import LETTERS
 from quba_check.core.measurement import Drop, Unmeasurable
 from quba_check.demands.policy import Policy
+from quba_check.errors import InvariantError
 from quba_check.records.verdict import Waiver
 from quba_check.verdicts import decide, p_value
 from quba_check.verdicts.explanation import explanation
@@ -204,3 +205,8 @@ def test_what_has_no_value_cannot_be_waived():
     assert decide(replace(WAIVED, optional=True), missing).outcome == "skipped"
     masked = replace(corruption(0.45), masked=("gradients are 0",))
     assert decide(WAIVED, masked).outcome == "fail"
+
+
+def test_a_value_is_never_judged_as_a_drop():
+    with pytest.raises(InvariantError):
+        decide(replace(CORRUPTION, bound="max_drop", threshold=0.9), corruption(0.6))

@@ -26,6 +26,7 @@ from quba_check.core.request import OperatingPoint
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Waiver
 from quba_check.verdicts import decide
+from quba_check.verdicts.evidence import evidence_of
 from quba_check.verdicts.explanation import explanation
 
 
@@ -289,7 +290,7 @@ def test_a_grade_without_letter_and_nothing_missing():
 @pytest.mark.parametrize("optional", [False, True])
 def test_a_drop_without_baseline(optional):
     demand = replace(CORRUPTION, bound="max_drop", threshold=0.1, optional=optional)
-    verdict = decide(demand, corruption(0.6))
+    verdict = decide(demand, evidence_of(demand, corruption(0.6)))
     assert verdict.outcome == ("skipped" if optional else "unmeasurable")
     assert verdict.reason == (
         "there is no baseline to compare with. "

@@ -14,6 +14,7 @@ from quba_check.demands import Demand
 from quba_check.demands.policy import Policy
 from quba_check.stats.intervals import smallest_limits
 from quba_check.verdicts import decide
+from quba_check.verdicts.evidence import evidence_of
 from quba_check.verdicts.explanation import verdict_row
 
 WORST = Demand(
@@ -37,8 +38,15 @@ def accuracy(**changed):
     return Measurement("accuracy", 0.85, "fraction", 592, quantity(0.85, 592).curve, **values)
 
 
+def verdict_on(demand, outcome, *policy):
+    """The verdict on a demand from the outcome of its dimension, or from a drop."""
+    if isinstance(outcome, Drop):
+        return decide(demand, evidence_of(demand, accuracy(), lambda _: outcome), *policy)
+    return decide(demand, evidence_of(demand, outcome), *policy)
+
+
 def test_the_worst_slice():
-    verdict = decide(WORST, accuracy())
+    verdict = verdict_on(WORST, accuracy())
     night, day = (lambda z, value=value: value + 0.01 * z for value in (0.6, 0.9))
     expected = smallest_limits([night, day], np.array([-2.0, 0.0, 2.0]))
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.6, 580)
@@ -57,23 +65,23 @@ def test_the_worst_slice():
 
 
 def test_the_largest_gap_mirrors_the_smallest_value():
-    verdict = decide(GAP, accuracy())
+    verdict = verdict_on(GAP, accuracy())
     assert (verdict.outcome, verdict.value) == ("fail", 0.25)
     assert verdict.curve.at(2) == pytest.approx(0.27)
-    assert 0.25 - verdict.curve.at(-2) == pytest.approx(decide(WORST, accuracy()).curve.at(2) - 0.6)
+    assert 0.25 - verdict.curve.at(-2) == pytest.approx(verdict_on(WORST, accuracy()).curve.at(2) - 0.6)
 
 
 def test_point_judges_the_measured_worst_slice():
     """The worst slice fails at a bound that is above it and below the value of all images."""
     slices = {f"light={name}": quantity(0.692, 100, 0.05) for name in "abcdefgh"}
-    verdict = decide(WORST, replace(accuracy(), slices=slices))
+    verdict = verdict_on(WORST, replace(accuracy(), slices=slices))
     assert (verdict.outcome, verdict.value, verdict.within_noise) == ("fail", 0.692, True)
-    assert decide(WORST, replace(accuracy(), slices=slices), Policy("allow")).outcome == "uncertain"
+    assert verdict_on(WORST, replace(accuracy(), slices=slices), Policy("allow")).outcome == "uncertain"
 
 
 def test_slices_without_limits():
     slices = {name: replace(one, curve=None) for name, one in accuracy().slices.items()}
-    verdict = decide(WORST, accuracy(slices=slices))
+    verdict = verdict_on(WORST, accuracy(slices=slices))
     assert (verdict.value, verdict.curve) == (0.6, None)
 
 
@@ -121,21 +129,21 @@ def reason(text, *, missing_data=False):
     ],
 )
 def test_reasons_block(demand, measurement, message):
-    verdict = decide(demand, measurement)
+    verdict = verdict_on(demand, measurement)
     assert (verdict.outcome, verdict.reason) == ("unmeasurable", message)
     missing = "undefined" not in message
-    assert decide(replace(demand, optional=True), measurement).outcome == (
+    assert verdict_on(replace(demand, optional=True), measurement).outcome == (
         "skipped" if missing else "unmeasurable"
     )
 
 
 def test_a_slice_whose_images_allow_no_value_is_named():
     unsliced = {"light=fog": reason("two images in every class", missing_data=True)}
-    row = verdict_row(decide(WORST, accuracy(unsliced=unsliced)), "x")
+    row = verdict_row(verdict_on(WORST, accuracy(unsliced=unsliced)), "x")
     assert row.note == "judged 2 of 4 slices; too small: light=dusk (12), light=fog"
 
 
 def test_one_slice_is_judged_as_a_part():
-    verdict = decide(NIGHT, accuracy())
+    verdict = verdict_on(NIGHT, accuracy())
     assert (verdict.outcome, verdict.value, verdict.n) == ("fail", 0.6, 80)
     assert verdict_row(verdict, "x").judged is None

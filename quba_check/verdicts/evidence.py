@@ -1,8 +1,8 @@
-"""Values of several measurements: drops from a baseline, and grades."""
+"""The evidence of demands: measurements, the worst slice, drops from a baseline, grades."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +18,42 @@ from quba_check.demands.demand import Demand, Thresholds
 from quba_check.errors import UserError
 from quba_check.grading import Population, grade, population, read_population, unreachable_grade
 from quba_check.records.verdict import QUBA
+from quba_check.verdicts.slices import with_slices
+
+NO_BASELINE = (
+    "there is no baseline to compare with. Name a record with --quba-baseline FILE.json (what-if: "
+    "--baseline), or a model with --quba-reference"
+)
+
+
+def evidence_of(
+    demand: Demand, outcome: Outcome, loss: Callable[[Measurement], Drop | Unmeasurable] | None = None
+) -> Measurement | Drop | Unmeasurable:
+    """Return the evidence for or against a demand, unless it is on the grade.
+
+    Args:
+        demand: the demand.
+        outcome: the outcome of its dimension.
+        loss: returns the loss of a measurement against the baseline; None without a baseline.
+    """
+    if isinstance(outcome, Unmeasurable):
+        return outcome
+    request = demand.request
+    if not request.slice and (missing := outcome.unsliced.get(request.name)) is not None:
+        return missing
+    if not demand.needs_baseline:
+        return with_slices(demand, outcome) if request.slice else outcome
+    if loss is None:
+        return Unmeasurable(demand.dimension, NO_BASELINE, missing_data=True)
+    change = loss(outcome)
+    if isinstance(change, Drop) and (change.n or 0) < demand.min_images:
+        reason = f"{request.slice} has {change.n or 0:,} images. Allowed: at least {demand.min_images:,}"
+        return Unmeasurable(demand.dimension, f"{reason} (min_images)", missing_data=True)
+    return change
 
 
 def drop_from_baseline(
-    demand: Demand, baseline: Baseline, after: RunValue | None, run: RunConditions, outcome: Outcome
+    demand: Demand, baseline: Baseline, after: RunValue | None, run: RunConditions, measured: Measurement
 ) -> Drop | Unmeasurable:
     """Return the loss against a baseline, for a demand on a drop.
 
@@ -30,16 +62,9 @@ def drop_from_baseline(
         baseline: the stored run, or the reference of this session on the same images.
         after: the value of this run; None if it has none.
         run: the conditions of this run.
-        outcome: what this run measured, with the signs of a masked value and the reasons of missing parts.
+        measured: what this run measured, with the signs of a masked value.
     """
-    masked: tuple[str, ...] = ()
-    parts = outcome.parts if isinstance(outcome, Measurement) and demand.part is None else ()
-    if isinstance(outcome, Measurement):
-        masked = outcome.masked
-        missing = outcome.unsliced.get(demand.part or "")
-        if missing is not None:
-            return missing
-    reason = None
+    reason, parts = None, measured.parts if demand.part is None else ()
     if isinstance(baseline, StoredRun):
         reason = incompatibility(baseline, demand.dimension, run, parts)
     change = reason or drop(
@@ -51,7 +76,7 @@ def drop_from_baseline(
         better=demand.better,
         relative=demand.bound == "max_relative_drop",
     )
-    return replace(change, masked=masked) if isinstance(change, Drop) else change
+    return replace(change, masked=measured.masked) if isinstance(change, Drop) else change
 
 
 def population_of(thresholds: Thresholds) -> Population:
