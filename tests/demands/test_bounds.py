@@ -8,13 +8,23 @@ from pathlib import Path
 import pytest
 
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.serving import ServingPipeline
 from quba_check.demands import bounds, read_thresholds
 from quba_check.demands.demand import Thresholds
 from quba_check.errors import ThresholdError
 from quba_check.records.verdict import Waiver
 
 CLASSES = ("cat", "dog", "fox", "cow", "hen", "bee")
-SUITE = SuiteFacts("toys", 6, ("night",), ("fog",), {"clean": None}, class_names=CLASSES, slices=("w",))
+SUITE = SuiteFacts(
+    "toys",
+    6,
+    ("night",),
+    ("fog",),
+    {"clean": None},
+    class_names=CLASSES,
+    slices=("w",),
+    serving={"app": ServingPipeline(jpeg=85)},
+)
 WAIVE = "until: 2026-06-30, by: ann, reason: new data"
 WAIVER = Waiver(until=date(2026, 6, 30), by="ann", reason="new data", limit=0.47)
 
@@ -68,6 +78,10 @@ def test_a_waiver_applies_to_one_bound_until_its_last_day(read):
             "classes.cat.recall[min]",
         ),
         (f"answers: {{aurc: {{max: 0.1, waive: {{{WAIVE}, at_most: 0.2}}}}}}", "answers.aurc[max]"),
+        (
+            f"serving: {{app: {{accuracy: {{min: 0.8, max_drop: 0.01, waive: {{{WAIVE}, at_most: 0.1}}}}}}}}",
+            "serving.app.accuracy_drop[max]",
+        ),
         (f"quba: {{min_score: 0.5, min_grade: B, waive: {{{WAIVE}, at_least: 0.1}}}}", "quba.score[min]"),
         (f"quba: {{min_score: 0.5, min_grade: B, waive: {{{WAIVE}, at_least: D}}}}", "quba.grade[min]"),
     ],
