@@ -172,9 +172,10 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     if isinstance(evidence, Grade) and evidence.other_suite and verdict.value is not None:
         yield f"other suite: {evidence.other_suite}"
     if not isinstance(evidence, Unmeasurable):
+        signs = () if isinstance(evidence, Grade) or not is_masked else evidence.masked
+        in_headline = {f"{MASKED}{sign}" for sign in signs}
         for note in evidence.notes:
-            # The headline gives the signs of masking.
-            if not (is_masked and note.startswith(MASKED)) and is_on_demand(note, verdict.demand):
+            if note not in in_headline and is_on_demand(note, verdict.demand):
                 yield note
 
 
