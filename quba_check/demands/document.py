@@ -100,14 +100,15 @@ class MergedFile:
             label: its name in messages.
 
         Raises:
-            ThresholdError: one of the files cannot be read, or they cannot be merged.
+            ThresholdError: one of the files cannot be read.
         """
         problems = Problems()
         try:
             documents = [problems.well_formed(one) for one in _extended_files(path, label)]
             tree: Tree = {}
             for document in reversed(documents):
-                tree = merge(tree, {key: one for key, one in tree_of(document).items() if key != "extends"})
+                own = {key: one for key, one in tree_of(document).items() if key != "extends"}
+                tree = merge(tree, own, problems.errors)
         except ThresholdError as error:
             problems.errors.append(error)
             problems.raise_first()
@@ -217,17 +218,19 @@ def value_of(tree: Tree, key: str, default: Any = None) -> Any:
     return located.value if isinstance(located, LocatedValue) else default
 
 
-def merge(parent: Tree, child: Tree) -> Tree:
+def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:
     """Return the parent with the child's values in place of its own; neither is changed.
 
-    Raises:
-        ThresholdError: the child removes a key that the parent does not have.
+    Args:
+        parent: content of the extended file.
+        child: content of the file.
+        errors: takes an error for each key that the child removes and the parent does not have.
     """
     merged = dict(parent)
     for key, item in child.items():
         if isinstance(item, dict):
             inherited = merged.get(key, {})
-            merged[key] = merge(inherited if isinstance(inherited, dict) else {}, item)
+            merged[key] = merge(inherited if isinstance(inherited, dict) else {}, item, errors)
             if item and not merged[key]:  # every key was removed
                 del merged[key]
         elif item.value is not None:
@@ -237,7 +240,7 @@ def merge(parent: Tree, child: Tree) -> Tree:
         else:
             where = f"{item.document.at(item.location)}: {dotted_path(item.location)}"
             text = "null removes a key of the extended file, which has no such key."
-            raise ThresholdError(text, where=where)
+            errors.append(ThresholdError(text, where=where))
     return merged
 
 

@@ -34,8 +34,11 @@ def read_thresholds(path: Path, *, label: str, suite: SuiteFacts) -> Thresholds:
     """
     file = MergedFile.read(path, label)
     demands = tuple(_demands(file, suite))
+    baseline = None
+    with file.problems.caught():
+        baseline = _baseline(file)
     file.problems.raise_first()
-    quba, baseline = grade_settings(file), _baseline(file)
+    quba = grade_settings(file)
     if not demands:
         sections = listed(name for name in SECTIONS if name not in ("dimensions", "quba"))
         raise ThresholdError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from quba_check.core.dimension import Dimension
 from quba_check.core.facts import SuiteFacts
@@ -40,12 +41,11 @@ def dimension_requests(
     request = Request(dimension.name, dimension.value_part)
     whole = Asked(location, entry, request, demandable, effects=("min", "max", "parts", "slices"))
     keys = file.keys(location)
-    first = next((key for key in keys if key in BOUNDS), None)
-    if first is None:
+    if not BOUNDS.keys() & keys.keys():
         yield whole  # for its settings
     for key in keys:
-        if key == first:
-            yield whole
+        if key in BOUNDS:
+            yield replace(whole, keys={key: BOUNDS[key]})
         elif key == "parts":
             for name, of_part in (entry.parts or {}).items():
                 with file.problems.caught():
@@ -100,12 +100,13 @@ def _slices(
     waiver_of(file, location, entry)  # refuses one next to no bound
     for key in keys:
         if key in _KINDS:
-            kind: Kind = "worst" if key == "worst" else "gap"
-            better = _KINDS[kind] or dimension.better
-            _check_keys(file, (*location, kind), ("min" if better == "high" else "max",))
-            part = Part("", dimension.unit, better, dimension.title)
-            request = Request(dimension.name, part, slice=name, kind=kind)
-            yield Asked((*location, kind), getattr(entry, kind), request)
+            with file.problems.caught():
+                kind: Kind = "worst" if key == "worst" else "gap"
+                better = _KINDS[kind] or dimension.better
+                _check_keys(file, (*location, kind), ("min" if better == "high" else "max",))
+                part = Part("", dimension.unit, better, dimension.title)
+                request = Request(dimension.name, part, slice=name, kind=kind)
+                yield Asked((*location, kind), getattr(entry, kind), request)
 
 
 def _check_keys(file: MergedFile, location: Location, bounds: tuple[str, ...]) -> None:
