@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
+from quba_check.storage.atomic import write_atomically
 from quba_check.storage.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ class ProcessState:
     plan: float | None = None
 
 
+class RunProgress(NamedTuple):
+    """The progress of a run in words.
+
+    Attributes:
+        work: the present work.
+        counts: images so far and images a second, if there are any.
+        left: the time left, if known.
+        is_view: False for work without images.
+    """
+
+    work: str
+    counts: Sequence[str] = ()
+    left: Sequence[str] = ()
+    is_view: bool = False
+
+
 class ProgressWriter:
     """Writes the state of this process to a file.
 
@@ -66,7 +83,7 @@ class ProgressWriter:
         after_write: called after every write.
     """
 
-    def __init__(self, folder: Path, name: str, after_write: Callable[[], None] | None = None) -> None:
+    def __init__(self, folder: Path, name: str, after_write: Callable[[], None] = lambda: None) -> None:
         self._file = folder / f"{name}.json"
         self._after_write = after_write
         self._refreshed = 0.0
@@ -91,18 +108,15 @@ class ProgressWriter:
 
     def add(self, step: Step) -> None:
         """Add the work of an engine since its previous step."""
-        seconds, done = self._state.seconds + step.seconds, self._state.done + step.planned
-        self._marks.append((seconds, done))
-        while len(self._marks) > 2 and self._marks[1][0] <= self._marks[-1][0] - RECENT_SECONDS:
-            self._marks.popleft()
         is_other = self._change(step.view, is_view=True)
+        state = self._state
+        images, seconds = state.images + step.images, state.seconds + step.seconds
+        done = state.done + step.planned
+        self._marks.append((seconds, done))
+        while len(self._marks) > 2 and self._marks[1][0] <= seconds - RECENT_SECONDS:
+            self._marks.popleft()
         self._state = replace(
-            self._state,
-            images=self._state.images + step.images,
-            seconds=seconds,
-            step=step.seconds,
-            done=done,
-            speed=self._speed(),
+            state, images=images, seconds=seconds, step=step.seconds, done=done, speed=self._speed()
         )
         if is_other or time.monotonic() - self._refreshed >= REFRESH_SECONDS:
             self._write()
@@ -129,11 +143,8 @@ class ProgressWriter:
         state = replace(self._state, at=time.time())
         with suppress(OSError):  # predictions report a store that cannot be written
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._file.with_suffix(".tmp")
-            temporary.write_text(json.dumps(asdict(state)))
-            temporary.replace(self._file)
-        if self._after_write is not None:
-            self._after_write()
+            write_atomically(self._file, json.dumps(asdict(state)).encode())
+        self._after_write()
 
 
 def read_states(folder: Path) -> list[ProcessState]:
@@ -154,26 +165,29 @@ def progress_text(states: list[ProcessState], width: int) -> str:
     >>> progress_text([ProcessState("corruptions/fog/3", 900, 3.0, 0.0)], 80)
     'measuring corruptions/fog/3 · 900 images · 300 images/s'
     """
-    state = slowest_state(states)
-    if state is None:
-        return ""
+    run = run_progress(states)
     # A narrow terminal cuts the end, so the time comes first.
-    counts = [*words_left(states), *image_counts(states)] if state.is_view else []
-    text = Text(" · ".join([work_text(state), *counts]))
+    text = Text(" · ".join([run.work, *run.left, *run.counts]))
     text.truncate(width, overflow="ellipsis")
     return text.plain
 
 
-def slowest_state(states: list[ProcessState]) -> ProcessState | None:
-    """Return the recent state with the oldest view, or other work without a view.
+def run_progress(states: list[ProcessState]) -> RunProgress:
+    """Return the progress of a run: of its oldest view, else of other work.
 
     A process without work stops writing, so its last view soon disappears.
     """
     recent = _recent(states)
     views = [state for state in recent if state.is_view]
-    if views:
-        return min(views, key=lambda state: (state.since, -state.at))
-    return max(recent, key=lambda state: state.at, default=None)
+    if not views:
+        return RunProgress(max(recent, key=lambda state: state.at).view if recent else "")
+    oldest = min(views, key=lambda state: (state.since, -state.at))
+    images = sum(state.images for state in states)
+    rate = sum(state.images / state.seconds for state in states if state.seconds > 0)
+    counts = [f"{images:,} images"] * bool(images) + [f"{rate:,.0f} images/s"] * bool(rate)
+    seconds = run_time_left(states)
+    left = [f"{time_text(seconds)} left"] if seconds else []
+    return RunProgress(f"measuring {oldest.view}", counts, left, is_view=True)
 
 
 def _recent(states: list[ProcessState]) -> list[ProcessState]:
@@ -182,24 +196,6 @@ def _recent(states: list[ProcessState]) -> list[ProcessState]:
     return [
         state for state in states if state.view and state.at > newest - max(_STALE_SECONDS, 3 * state.step)
     ]
-
-
-def work_text(state: ProcessState) -> str:
-    """Return the work of a process."""
-    return f"measuring {state.view}" if state.is_view else state.view
-
-
-def image_counts(states: list[ProcessState]) -> list[str]:
-    """Return images so far and images a second, if there are any."""
-    images = sum(state.images for state in states)
-    rate = sum(state.images / state.seconds for state in states if state.seconds > 0)
-    return ([f"{images:,} images"] if images else []) + ([f"{rate:,.0f} images/s"] if rate else [])
-
-
-def words_left(states: list[ProcessState]) -> list[str]:
-    """Return the time left, if known."""
-    seconds = run_time_left(states)
-    return [f"{time_text(seconds)} left"] if seconds else []
 
 
 def run_time_left(states: list[ProcessState]) -> float | None:

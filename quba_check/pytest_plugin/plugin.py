@@ -239,14 +239,14 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
     from quba_check.gate.progress import ProgressWriter
     from quba_check.gate.provenance import shown_command
     from quba_check.gate.session import GateSession
-    from quba_check.pytest_plugin.progress_line import FOLDER, ProgressLine
+    from quba_check.pytest_plugin.progress_line import FOLDER, progress_line
     from quba_check.storage.locations import local_folder
 
     arguments = [str(argument) for argument in config.invocation_params.args]
     worker = _worker(config)
     if worker is None:
         folder = local_folder(options.store_location) / "progress" / f"{os.getpid()}-{time.time_ns()}"
-        config.stash[PROGRESS] = progress = ProgressLine(folder, config)
+        config.stash[PROGRESS] = progress = progress_line(folder, config)
         config.add_cleanup(progress.close)  # for a run that ends before its session starts
         writer, announce = progress.writer, progress.announce
     else:

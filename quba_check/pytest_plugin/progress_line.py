@@ -1,63 +1,107 @@
-"""Hooks of the controller that show progress."""
+"""Progress of a run: one line on a terminal, plain lines in a log.
+
+On a terminal the line is one row below pytest's cursor and is erased before pytest writes, so that pytest has
+its row for itself, with and without xdist. Elsewhere a plain line is printed every 30 seconds while images
+are predicted.
+"""
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 import sys
-from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext, suppress
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from quba_check.gate.progress import ProcessState, ProgressWriter, read_states
-from quba_check.gate.progress_output import LogLines, ProgressOutput, TerminalLine
+from quba_check.gate.progress import (
+    REFRESH_SECONDS,
+    ProcessState,
+    ProgressWriter,
+    progress_text,
+    read_states,
+    run_progress,
+)
 
 FOLDER = "quba_progress"
 """Key of a worker's input with the folder of the processes' states."""
+LOG_SECONDS = 30.0
+"""Longest silence of a log while images are predicted, unless a single pass takes longer."""
+_DOWN, _UP, _SAVE, _RESTORE, _ERASE, _STEP_DOWN = "\x1bD", "\x1b[A", "\x1b7", "\x1b8", "\r\x1b[K", "\x1b[B"
 
 
 class ProgressLine:
-    """Hooks of the controller that pause progress while pytest writes to the terminal.
+    """Hooks of the controller around the progress of all processes; this class shows nothing.
 
     Args:
         folder: of the processes' states; removed at the end.
-        config: pytest's configuration.
 
     Attributes:
         writer: writes the state of this process.
     """
 
-    def __init__(self, folder: Path, config: pytest.Config) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.writer = ProgressWriter(folder, "main", self.update)
         self._folder = folder
-        self._config = config
-        self._output = ProgressOutput(folder)
-        option = config.option
-        has_terminal = config.pluginmanager.hasplugin("terminal")
-        is_silent = not has_terminal or option.verbose < 0 or option.collectonly
-        if not is_silent and sys.__stdout__:
-            if sys.__stdout__.isatty():
-                self._output = TerminalLine(folder, sys.__stdout__.fileno())
-            else:
-                self._output = LogLines(folder, self._write)
-        self.writer = ProgressWriter(folder, "main", self._output.update)
+        self._lock = threading.RLock()
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self) -> None:
+        """Update from a thread until the end."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._update_until_end, name="quba-progress", daemon=True)
+            self._thread.start()
+
+    def _update_until_end(self) -> None:
+        while not self._end.wait(REFRESH_SECONDS):
+            self.update()
+
+    def update(self) -> None:
+        """Show the states."""
 
     def announce(self, words: str) -> None:
         """Show a step that precedes predictions."""
-        self._output.announce(words)
         self.writer.announce(words)
+
+    def hide(self) -> None:
+        """Show nothing until the end of the next `pause`."""
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Show nothing while other code writes."""
+        with self._lock:
+            yield
+
+    def states(self) -> list[ProcessState]:
+        """Return the states of all processes."""
+        return read_states(self._folder)
+
+    def close(self) -> None:
+        """Stop, and remove the states; a second call does nothing."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Send the folder of the states to a worker."""
         node.workerinput[FOLDER] = str(self._folder)
-        self._output.watch()
+        self.watch()
 
     def pytest_sessionstart(self) -> None:
         """Erase the line before pytest writes its header and collects."""
         self.writer.announce("")
-        self._output.hide()
+        self.hide()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self) -> Generator[None, Any, Any]:
@@ -79,35 +123,138 @@ class ProgressLine:
         self.close()
         return (yield)
 
-    def states(self) -> list[ProcessState]:
-        """Return the states of all processes."""
-        return read_states(self._folder)
 
-    def pause(self) -> AbstractContextManager[None]:
-        """Print no progress while other code writes to the terminal."""
-        return self._output.pause()
+class TerminalLine(ProgressLine):
+    """Draws progress as a line on a terminal.
+
+    Args:
+        folder: of the processes' states.
+        descriptor: a terminal; duplicated, since pytest captures the usual one.
+    """
+
+    def __init__(self, folder: Path, descriptor: int) -> None:
+        super().__init__(folder)
+        self._terminal = io.TextIOWrapper(
+            os.fdopen(os.dup(descriptor), "wb"), encoding="utf-8", errors="replace"
+        )
+        self._is_drawn = self._is_hidden = False
+        self.watch()
+
+    def update(self) -> None:
+        """Draw the line."""
+        # The last column stays empty: a terminal may wrap a full line.
+        text = progress_text(self.states(), Console().width - 1)
+        with self._lock:
+            if text and not self._is_hidden and not self._end.is_set():
+                self._write(f"{_DOWN}{_SAVE}{_ERASE}{text}{_RESTORE}{_UP}")
+                self._is_drawn = True
+
+    def hide(self) -> None:
+        """Erase the line until the end of the next `pause`."""
+        with self._lock:
+            self._is_hidden = True
+            if self._is_drawn:
+                self._write(f"{_SAVE}{_STEP_DOWN}{_ERASE}{_RESTORE}")
+                self._is_drawn = False
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Erase the line while other code writes to the terminal."""
+        with super().pause():
+            self.hide()
+            yield
+            self._is_hidden = False
 
     def close(self) -> None:
-        """End progress, and remove the states."""
-        self._output.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Erase the line and stop; a second call does nothing."""
+        super().close()
+        self.hide()
+        self._terminal.close()
 
     def _write(self, text: str) -> None:
-        """Print a log line on its own row, also while pytest captures output.
+        self._terminal.write(text)
+        self._terminal.flush()
 
-        Errors of the output are ignored: progress must not fail a run.
-        """
-        manager = self._config.pluginmanager
-        capture, reporter = manager.get_plugin("capturemanager"), manager.get_plugin("terminalreporter")
-        uncaptured = nullcontext() if capture is None else capture.global_and_fixture_disabled()
-        with uncaptured, suppress(OSError, ValueError):
-            if reporter is None:  # pytest is not configured yet
-                print(text, flush=True)  # noqa: T201
-                return
-            writer = self._config.get_terminal_writer()
-            if self._config.option.verbose > 0:
-                reporter.ensure_newline()  # pytest then repeats the name of the running test
-            elif writer.width_of_current_line:
-                writer.line()
-            writer.line(text)
-            writer.flush()
+
+class LogLines(ProgressLine):
+    """Prints progress as plain lines, one every 30 seconds.
+
+    Args:
+        folder: of the processes' states.
+        write: prints a line.
+        clock: seconds of a monotonic clock.
+    """
+
+    def __init__(
+        self, folder: Path, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(folder)
+        self._write = write
+        self._clock = clock
+        self._last_print = clock()
+        self._last_state = 0.0
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Print what is new, then print nothing while other code writes."""
+        with super().pause():
+            self.update()
+            yield
+
+    def announce(self, words: str) -> None:
+        """Print a step that precedes predictions."""
+        with self._lock:
+            self._print(words)
+        super().announce(words)
+
+    def update(self) -> None:
+        """Print the running view after a long silence."""
+        with self._lock:
+            states = self.states()
+            newest, run = max((state.at for state in states), default=0.0), run_progress(states)
+            is_silent = self._clock() - self._last_print >= LOG_SECONDS and newest > self._last_state
+            if is_silent and run.is_view:
+                self._last_state = newest
+                self._print(", ".join([run.work, *run.counts, *run.left]))
+
+    def close(self) -> None:
+        """Print what is new, and nothing afterwards."""
+        self.update()
+        super().close()
+
+    def _print(self, text: str) -> None:
+        if not self._end.is_set():
+            self._last_print = self._clock()
+            self._write(f"quba-check: {text}")
+
+
+def progress_line(folder: Path, config: pytest.Config) -> ProgressLine:
+    """Return the hooks that show progress as the options and the output of a run allow."""
+    option, output = config.option, sys.__stdout__
+    has_terminal = config.pluginmanager.hasplugin("terminal")
+    if not has_terminal or option.verbose < 0 or option.collectonly or not output:
+        return ProgressLine(folder)
+    if output.isatty():
+        return TerminalLine(folder, output.fileno())
+    return LogLines(folder, partial(_write_line, config))
+
+
+def _write_line(config: pytest.Config, text: str) -> None:
+    """Print a log line on its own row, also while pytest captures output.
+
+    Errors of the output are ignored: progress must not fail a run.
+    """
+    manager = config.pluginmanager
+    capture, reporter = manager.get_plugin("capturemanager"), manager.get_plugin("terminalreporter")
+    uncaptured = nullcontext() if capture is None else capture.global_and_fixture_disabled()
+    with uncaptured, suppress(OSError, ValueError):
+        if reporter is None:  # pytest is not configured yet
+            print(text, flush=True)  # noqa: T201
+            return
+        writer = config.get_terminal_writer()
+        if config.option.verbose > 0:
+            reporter.ensure_newline()  # pytest then repeats the name of the running test
+        elif writer.width_of_current_line:
+            writer.line()
+        writer.line(text)
+        writer.flush()

@@ -101,7 +101,7 @@ ROWS = [
 @pytest.fixture
 def without_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """No line for a long silence, however slow the machine is."""
-    monkeypatch.setattr("quba_check.gate.progress_output.LOG_SECONDS", math.inf)
+    monkeypatch.setattr("quba_check.pytest_plugin.progress_line.LOG_SECONDS", math.inf)
 
 
 @pytest.mark.usefixtures("without_silence")

@@ -9,7 +9,7 @@ import pytest
 
 from quba_check.engine.progress import Step
 from quba_check.gate.progress import ProgressWriter
-from quba_check.gate.progress_output import LOG_SECONDS, LogLines, TerminalLine
+from quba_check.pytest_plugin.progress_line import LOG_SECONDS, LogLines, TerminalLine
 
 
 def step(view: str, images: int, planned: float, seconds: float) -> Step:
@@ -49,7 +49,7 @@ def test_a_line_that_is_hidden_comes_back_after_others_wrote(tmp_path: Path) -> 
 def test_a_write_is_drawn_at_once_but_not_while_others_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quba_check.gate.progress_output.REFRESH_SECONDS", 3600)
+    monkeypatch.setattr("quba_check.pytest_plugin.progress_line.REFRESH_SECONDS", 3600)
     reading, writing = os.openpty()
     display = TerminalLine(tmp_path, writing)
     writer = ProgressWriter(tmp_path, "main", display.update)
