@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from quba_check.errors import ModelError
 from quba_check.models.model_files import ModelFile
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import Precision
@@ -77,69 +76,3 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-def count_weights(module: nn.Module, values: Iterable[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
-    """Return the number of a program's weights, and a note on those outside its parameters.
-
-    Args:
-        module: the program; its parameters are counted once each.
-        values: further values used by the program, such as constants and buffers: tensors, numbers, and lists
-            and dicts of them. Integers wider than 8 bits are indices and do not count, nor do single numbers.
-        spec: the model's spec, for the note.
-
-    Raises:
-        ModelError: it has no weights.
-    """
-    own = {memory_key(parameter): parameter.numel() for parameter in module.parameters()}
-    others: dict[object, int] = {}
-    for value in values:
-        if isinstance(value, (list, tuple)) and all(isinstance(number, float) for number in value):
-            others[tuple(value)] = len(value) if len(value) > 1 else 0
-        for tensor in _tensors(value):
-            if memory_key(tensor) not in own and is_weight(tensor):
-                others[memory_key(tensor)] = tensor.numel()
-    extra = sum(others.values())
-    total = sum(own.values()) + extra
-    if not total:
-        raise ModelError(
-            f"{spec}: holds no weights that can be counted. Give the original model, by its file or "
-            "package.module:callable."
-        )
-    if not own:
-        return total, (f"{spec} is frozen: parameters counts the {total:,} numbers of its constants",)
-    note = f"parameters counts {extra:,} numbers that {spec} holds as constants or buffers, too"
-    return total, (note,) if extra else ()
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (list, tuple, Mapping)):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from _tensors(part)
-
-
-def stored_bytes(values: Iterable[object]) -> int:
-    """Return the bytes of tensors, of shared memory once.
-
-    Args:
-        values: tensors, and lists and dicts of them; others do not count.
-    """
-    tensors = {memory_key(tensor): tensor for value in values for tensor in _tensors(value)}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-
-def is_weight(tensor: Tensor) -> bool:
-    """Return True for several numbers of a type that weights have.
-
-    Integers wider than 8 bits are taken for indices.
-    """
-    is_small_integer = tensor.dtype in (torch.int8, torch.uint8)
-    is_number = is_small_integer or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
-    return is_number and tensor.numel() > 1
-
-
-def memory_key(tensor: Tensor) -> tuple[object, ...]:
-    """Return a key that is equal for tensors of the same numbers, also transposed."""
-    return tensor.data_ptr(), tensor.numel(), tensor.dtype

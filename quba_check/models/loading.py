@@ -19,7 +19,7 @@ from quba_check.models.classifier import Classifier, model_errors
 from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
 from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest, unusual_form
-from quba_check.models.loaded_module import LoadedModule, stored_bytes
+from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.model_files import file_digests, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
@@ -29,6 +29,7 @@ from quba_check.models.preprocessing.preprocessing import (
     preprocessing_of,
 )
 from quba_check.models.preprocessing.serving import with_version
+from quba_check.models.programs.weights import stored_bytes
 from quba_check.models.request import COMPILE, DEVICES, PROVIDERS, LoadRequest, Precision, check_choice
 from quba_check.models.specs import ModelSpec, check_takes_architecture, parse_spec
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.models.fingerprint import qualified_name, state_digest
-from quba_check.models.programs.torchscript_graph import program_values
+from quba_check.models.programs.weights import program_values
 
 LIBRARIES = frozenset({"quba_check", "timm", "torch", "torchvision"})
 """Packages whose code does not count: modules of theirs are described by their printed form."""

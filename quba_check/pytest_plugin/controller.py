@@ -270,8 +270,7 @@ class Summary:
     """Prints the reports between pytest's section of failures and its closing lines.
 
     Judged demands are removed for the section of failures, where the reports explain them better, and
-    returned for the closing lines. That takes a hook before and one after pytest's own: `InnerSummary` is
-    the second.
+    returned for the closing lines. That takes a hook around pytest's own and one among them.
 
     Args:
         controller: has the records.
@@ -293,7 +292,8 @@ class Summary:
             stats["failed"] = others
         yield
 
-    def print_reports(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    @pytest.hookimpl(specname="pytest_terminal_summary")
+    def pytest_print_reports(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         """Print the reports, and return the failures to pytest."""
         if self._failed:
             terminalreporter.stats["failed"] = self._failed
@@ -321,19 +321,6 @@ class Summary:
             terminalreporter.write_line(f"ERROR: {line}", red=True)
         for line in self._controller.warnings:
             terminalreporter.write_line(f"warning: {line}", yellow=True)
-
-
-class InnerSummary:
-    """The hook of `Summary` that pytest calls with those of its own plugins."""
-
-    def __init__(self, summary: Summary) -> None:
-        self._summary = summary
-
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
-    ) -> None:
-        """Print the reports."""
-        self._summary.print_reports(terminalreporter, config)
 
 
 def _reason_without_verdict(report: pytest.TestReport) -> str | None:

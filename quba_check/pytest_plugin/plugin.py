@@ -266,12 +266,11 @@ def _new_gate(config: pytest.Config, options: Options, files: tuple[Path, ...]) 
 
 def _register_controller(config: pytest.Config, gate: GateSession) -> None:
     """Register the hooks of the process that plans the run, collects results and prints."""
-    from quba_check.pytest_plugin.controller import Controller, InnerSummary, Summary
+    from quba_check.pytest_plugin.controller import Controller, Summary
 
     progress = config.stash[PROGRESS]
     config.stash[CONTROLLER] = controller = Controller(config, gate, progress)
-    summary = Summary(controller)
-    for plugin in (controller, summary, InnerSummary(summary), progress):
+    for plugin in (controller, Summary(controller), progress):
         config.pluginmanager.register(plugin)
     _show_in_store(config, gate)
     if gate.options.plan:

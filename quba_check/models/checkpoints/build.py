@@ -36,8 +36,9 @@ from quba_check.models.checkpoints.training_metadata import (
     model_arguments,
     named_architectures,
 )
-from quba_check.models.loaded_module import LoadedModule, stored_bytes
+from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.model_files import ModelFile, model_files
+from quba_check.models.programs.weights import stored_bytes
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import WITH_CODE, ModelSpec
 

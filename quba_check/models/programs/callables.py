@@ -15,7 +15,7 @@ from quba_check.models.classifier import model_errors
 from quba_check.models.fingerprint import named_tensors
 from quba_check.models.loaded_module import LoadedModule
 from quba_check.models.programs.functions import NumpyModel, load_function
-from quba_check.models.programs.hidden_weights import depends_on_batch, hidden_weights
+from quba_check.models.programs.weights import depends_on_batch, hidden_weights
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 from quba_check.models.user_code import code_digest

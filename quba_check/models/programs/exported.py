@@ -11,20 +11,16 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, count_weights, memory_key, quiet, stored_bytes
+from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
+from quba_check.models.programs.weights import STATISTICS, count_weights, memory_key, stored_bytes
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
 TRAIN_FLAGS = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2, "alpha_dropout": 2, "native_dropout": 2}
 TRAIN_FLAGS |= {"native_batch_norm": 5, "_native_batch_norm_legit": 5}
 """Operators that behave differently in train mode, with the position of the argument that sets it."""
-STATISTICS = dict.fromkeys(("batch_norm", "native_batch_norm", "instance_norm"), (3, 4))
-STATISTICS |= {f"_native_batch_norm_legit{form}": (3, 4) for form in ("", "_no_training")}
-"""Operators with running statistics, and the positions of the statistics among their arguments."""
-
-
 DYNAMIC = ("choose_qparams", "choose_qparams_symmetric")
 """Operators that choose the scale of quantised values from those of the whole batch."""
 
@@ -128,7 +124,7 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
             f"{spec.text} was exported for {most} images at a time, so batches have that size; "
             "exported with a dynamic batch it would be faster"
         )
-    parameters, weight_notes = count_weights(module, _values(program), spec=spec.text)
+    parameters, weight_notes = count_weights(module, list(_values(program)), spec=spec.text)
     return LoadedModule(
         ExportedNetwork(module, least, most),
         sources=(spec.path,),

@@ -12,11 +12,18 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, count_weights, quiet, stored_bytes
+from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.programs.exported import TRAIN_FLAGS
-from quba_check.models.programs.hidden_weights import depends_on_batch, packed_tensors
-from quba_check.models.programs.torchscript_graph import operator_name, program_nodes, program_values
+from quba_check.models.programs.weights import (
+    count_weights,
+    depends_on_batch,
+    operator_name,
+    program_nodes,
+    program_values,
+    stored_bytes,
+    tensors_in,
+)
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -66,8 +73,7 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             "Trace it again after model.eval()."
         )
     values = list(program_values(module))
-    packed, uncounted = packed_tensors(values)
-    parameters, notes = count_weights(module, [*values, packed], spec=spec.text)
+    parameters, notes = count_weights(module, values, spec=spec.text)
     return LoadedModule(
         module,
         sources=(spec.path,),
@@ -75,9 +81,9 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         parameters=parameters,
         files=files,
         is_program=True,
-        uncounted=uncounted,
+        uncounted=tensors_in(values)[1],
         takes_single_images=depends_on_batch(module),
-        weight_bytes=stored_bytes([*module.parameters(), *module.buffers(), *values, packed]),
+        weight_bytes=stored_bytes([*module.parameters(), *module.buffers(), *values]),
     )
 
 

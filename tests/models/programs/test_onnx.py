@@ -17,7 +17,7 @@ from support.onnx_files import colours, export, mean_of_colours
 
 from quba_check.errors import ModelError, UnmeasurableError
 from quba_check.models.flops import count_flops
-from quba_check.models.programs.onnx_graph import read_graph
+from quba_check.models.programs.onnx_runtime import read_graph
 
 THREE = ("red", "green", "blue")
 PARAMETERS = "parameters: elements of the weights in the ONNX graph, in which exporters fold layers together"

@@ -210,7 +210,7 @@ def test_callables(vit, cnn, as_callable):
 
 def test_packed_weights_that_cannot_be_unpacked(vit, tmp_path, monkeypatch):
     path = script(torch_dynamic(vit, {nn.Linear}), tmp_path)
-    monkeypatch.setattr("quba_check.models.programs.hidden_weights._unpacked", lambda _: None)
+    monkeypatch.setattr("quba_check.models.programs.weights._unpacked", lambda _: None)
     assert load(path).uncounted == "the program holds packed weights that cannot be counted"
 
 

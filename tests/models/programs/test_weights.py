@@ -15,7 +15,7 @@ from torch.ao import quantization
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import SINGLE_IMAGES
 from quba_check.models.loading import load_classifier
-from quba_check.models.programs.hidden_weights import NONE, depends_on_batch, hidden_weights
+from quba_check.models.programs.weights import NONE, depends_on_batch, hidden_weights
 from quba_check.models.request import LoadRequest
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's quantisation and TorchScript are deprecated
@@ -128,7 +128,7 @@ def test_weights_that_cannot_be_counted(module: Callable[[], nn.Module], reason:
 
 def test_packed_weights_that_cannot_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     module = dynamic(Net(), nn.Linear)
-    monkeypatch.setattr("quba_check.models.programs.hidden_weights._unpacked", lambda _: None)
+    monkeypatch.setattr("quba_check.models.programs.weights._unpacked", lambda _: None)
     assert hidden_weights(module).uncounted == (
         "its 'head._packed_params._packed_params' is packed, so its weights cannot be counted"
     )

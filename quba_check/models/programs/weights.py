@@ -1,0 +1,229 @@
+"""Weights of modules and programs of torch: in parameters, constants and plain attributes, packed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from quba_check.errors import ModelError
+from quba_check.models.fingerprint import named_tensors, unusual_form
+
+NONE = "the model has no parameters or weights that can be counted"
+DYNAMIC = "quantized.dynamic"
+"""Part of the names of torch's modules that scale their inputs by the values of the whole batch."""
+STATISTICS = dict.fromkeys(("batch_norm", "native_batch_norm", "instance_norm"), (3, 4))
+STATISTICS |= {f"_native_batch_norm_legit{form}": (3, 4) for form in ("", "_no_training")}
+"""Operators with running statistics, and the positions of the statistics among their arguments."""
+
+_REGISTERED = ("_modules", "_parameters", "_buffers")
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenWeights:
+    """Weights outside of a module's parameters.
+
+    Attributes:
+        tensors: dense tensors by name, for the fingerprint.
+        count: number of their elements, and of those of 8-bit buffers.
+        uncounted: reason why the weights cannot be counted; empty if they can.
+        size: bytes of parameters, buffers and these tensors, quantised ones before their conversion.
+    """
+
+    tensors: Mapping[str, Tensor]
+    count: int
+    uncounted: str
+    size: int = 0
+
+
+def hidden_weights(module: nn.Module) -> HiddenWeights:
+    """Return the weights of a module outside of its parameters.
+
+    These are weights that torch's quantised modules packed, tensors and modules in plain attributes, also in
+    lists and dicts, and constants of TorchScript programs. Buffers of 8-bit integers count too, since
+    quantisers keep weights there; other buffers, such as running statistics, do not.
+
+    Args:
+        module: the module as loaded.
+    """
+    dense = [tensor for tensor in named_tensors(module).values() if not unusual_form(tensor)]
+    known = {memory_key(tensor) for tensor in dense}
+    tensors: dict[tuple[object, ...], tuple[str, Tensor]] = {}
+    uncounted = ""
+    for name, value in _values("", module, {}):
+        form = unusual_form(value) if isinstance(value, Tensor) else "packed"
+        if form not in ("", "quantised"):
+            uncounted = uncounted or f"its '{name}' is {form}, so its weights cannot be counted"
+        elif isinstance(value, Tensor) and is_weight(value) and memory_key(value) not in known:
+            tensors.setdefault(memory_key(value), (name, value))
+    small = (buffer for buffer in module.buffers() if not buffer.is_floating_point() and is_weight(buffer))
+    count = sum(value.numel() for _, value in tensors.values()) + sum(buffer.numel() for buffer in small)
+    if not count and not uncounted and not any(parameter.numel() for parameter in module.parameters()):
+        uncounted = NONE
+    by_name = {name: value.dequantize() if value.is_quantized else value for name, value in tensors.values()}
+    size = stored_bytes([*dense, *(value for _, value in tensors.values())])
+    return HiddenWeights(by_name, count, uncounted, size)
+
+
+def count_weights(module: nn.Module, values: Sequence[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
+    """Return the number of a program's weights, and a note on those outside its parameters.
+
+    Args:
+        module: the program; its parameters are counted once each.
+        values: further values used by the program, such as constants and buffers: tensors, numbers, and lists
+            and dicts of them. Integers wider than 8 bits are indices and do not count, nor do single numbers.
+        spec: the model's spec, for the note.
+
+    Raises:
+        ModelError: it has no weights.
+    """
+    own = {memory_key(parameter): parameter.numel() for parameter in module.parameters()}
+    others = {memory_key(tensor): tensor.numel() for tensor in tensors_in(values)[0] if is_weight(tensor)}
+    lists = (value for value in values if isinstance(value, (list, tuple)) and len(value) > 1)
+    numbers = {tuple(value) for value in lists if all(isinstance(number, float) for number in value)}
+    extra = sum(others[key] for key in others.keys() - own) + sum(map(len, numbers))
+    total = sum(own.values()) + extra
+    if not total:
+        raise ModelError(
+            f"{spec}: holds no weights that can be counted. Give the original model, by its file or "
+            "package.module:callable."
+        )
+    if not own:
+        return total, (f"{spec} is frozen: parameters counts the {total:,} numbers of its constants",)
+    note = f"parameters counts {extra:,} numbers that {spec} holds as constants or buffers, too"
+    return total, (note,) if extra else ()
+
+
+def tensors_in(values: Iterable[object]) -> tuple[list[Tensor], str]:
+    """Return the tensors in values of a program, and the reason if some cannot be counted.
+
+    Args:
+        values: tensors, packed weights, and lists and dicts of them; others do not count.
+    """
+    values = [value for value in values if not isinstance(value, nn.Module)]
+    contents = [value for _, value in _values("", values, {})]
+    tensors = [value for value in contents if isinstance(value, Tensor)]
+    is_known = len(tensors) == len(contents)
+    return tensors, "" if is_known else "the program holds packed weights that cannot be counted"
+
+
+def stored_bytes(values: Iterable[object]) -> int:
+    """Return the bytes of tensors, of shared memory once.
+
+    Args:
+        values: see `tensors_in`.
+    """
+    tensors = {memory_key(tensor): tensor for tensor in tensors_in(values)[0]}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def is_weight(tensor: Tensor) -> bool:
+    """Return True for several numbers of a type that weights have.
+
+    Integers wider than 8 bits are taken for indices.
+    """
+    is_small_integer = tensor.dtype in (torch.int8, torch.uint8)
+    is_number = is_small_integer or tensor.is_floating_point() or tensor.is_complex() or tensor.is_quantized
+    return is_number and tensor.numel() > 1
+
+
+def memory_key(tensor: Tensor) -> tuple[object, ...]:
+    """Return a key that is equal for tensors of the same numbers, also transposed."""
+    return tensor.data_ptr(), tensor.numel(), tensor.dtype
+
+
+def depends_on_batch(module: nn.Module) -> bool:
+    """Return True if a module is quantised dynamically, with one scale for a batch."""
+    return any(
+        any(node.kind().endswith("_dynamic") for node in program_nodes(part))
+        if isinstance(part, torch.jit.ScriptModule)
+        else DYNAMIC in type(part).__module__
+        for part in module.modules()
+    )
+
+
+def _values(name: str, value: object, seen: dict[int, object]) -> Iterator[tuple[str, object]]:
+    """Yield tensors, and packed weights that cannot be unpacked, with their names; except buffers."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, torch.ScriptObject):
+        unpacked = _unpacked(value)
+        yield from [(name, value)] if unpacked is None else _values(name, unpacked, seen)
+    elif isinstance(value, (nn.Module, Mapping, list, tuple)) and id(value) not in seen:
+        seen[id(value)] = value  # kept, since Python uses the id of a freed value again
+        for key, part in _parts(value):
+            yield from _values(f"{name}.{key}" if name else str(key), part, seen)
+
+
+def _parts(value: nn.Module | Mapping[Any, Any] | list[Any] | tuple[Any, ...]) -> list[tuple[object, object]]:
+    """Return the named parts of a module or container."""
+    if isinstance(value, torch.jit.ScriptModule):
+        # The values of a program include those of its parts.
+        return [item for item in enumerate(program_values(value)) if not isinstance(item[1], nn.Module)]
+    if isinstance(value, nn.Module):
+        attributes = [(name, part) for name, part in vars(value).items() if name not in _REGISTERED]
+        return [*value._modules.items(), *value._parameters.items(), *attributes]
+    return list(value.items()) if isinstance(value, Mapping) else list(enumerate(value))
+
+
+def _unpacked(packed: Any) -> object:
+    """Return the content of packed weights; None if it cannot be unpacked."""
+    for method in ("unpack", "__getstate__"):
+        if packed._has_method(method):
+            return cast(object, getattr(packed, method)())
+    return None
+
+
+def program_nodes(module: nn.Module) -> Iterator[Any]:
+    """Yield the nodes of a program, none for a part without a graph."""
+    graph = getattr(module, "inlined_graph", None)
+    if graph is not None:
+        yield from _nodes(graph)
+
+
+def _nodes(block: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph or block, including those in branches, loops and forks."""
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _nodes(inner)
+        for name in node.attributeNames():
+            if node.kindOf(name) == "g":
+                yield from _nodes(node.g(name))
+
+
+def operator_name(node: Any) -> str:
+    """Return the name of the operator of a node."""
+    return str(node.kind()).removeprefix("aten::")
+
+
+def program_values(module: nn.Module) -> Iterator[object]:
+    """Yield the constants, lists of numbers and attributes of a program.
+
+    Running statistics are left out.
+    """
+    for node in program_nodes(module):
+        if node.kind() == "prim::ListConstruct":
+            numbers = [number.toIValue() for number in node.inputs()]
+            yield [number for number in numbers if isinstance(number, float)]
+        elif node.kind() in ("prim::Constant", "prim::GetAttr"):
+            uses = node.output().uses()
+            if not all(use.offset in STATISTICS.get(operator_name(use.user), ()) for use in uses):
+                yield _value(node, module)
+
+
+def _value(node: Any, module: nn.Module) -> object:
+    """Return the value of a constant or attribute; None if the node has none."""
+    if node.kind() == "prim::Constant":
+        return cast(object, node.output().toIValue())
+    names: list[str] = []
+    while node.kind() == "prim::GetAttr":
+        names.append(node.s("name"))
+        node = node.input().node()
+    value: object = module
+    for name in reversed(names):
+        value = getattr(value, name, None)
+    return value
