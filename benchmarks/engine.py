@@ -15,8 +15,7 @@ from benchmarks.work import LITE0, MOBILENET, RESNET, VIT, Work
 from quba_check.core.view import CLEAN
 from quba_check.engine.batching import CPU_BATCH
 from quba_check.engine.preparer import Preparer
-from quba_check.models.classifier import Classifier
-from quba_check.models.memory_format import ConvolutionWeights
+from quba_check.models.classifier import Classifier, ConvolutionWeights
 from quba_check.suites.suite import Suite
 
 PLAIN_BATCH = 64

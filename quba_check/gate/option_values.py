@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +72,16 @@ def file_ending_in(*suffixes: str) -> Parse:
         return path
 
     return parse
+
+
+BY_METAVAR: Mapping[str | None, Parse] = {
+    "DIR": parse_place,
+    "FILE.json": parse_path,
+    "FILE.yaml": parse_path,
+    "FILE.html": file_ending_in(".html"),
+    "FILE.md": file_ending_in(".md"),
+}
+"""Checks of the values of options by their placeholder in the help; others are not checked."""
 
 
 def one_of(*names: str) -> Parse:

@@ -11,6 +11,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.errors import OptionError
 from quba_check.executors.choice import FORMS, INLINE, ExecutorChoice
 from quba_check.gate.option_values import (
+    BY_METAVAR,
     Given,
     Parse,
     file_ending_in,
@@ -18,8 +19,6 @@ from quba_check.gate.option_values import (
     parse_device,
     parse_executor_choice,
     parse_gigabytes,
-    parse_path,
-    parse_place,
     parse_precision,
     parse_protocol,
     parse_texts,
@@ -40,15 +39,20 @@ class Option:
         flag: the option, such as `--quba-seed`.
         metavar: placeholder of its value in the help; None for a switch.
         help: one line.
-        parse: checks a value.
+        check: checks a value; None for the check of its metavar, see `BY_METAVAR`.
         repeatable: True if it may be given several times.
     """
 
     flag: str
     metavar: str | None
     help: str
-    parse: Parse = unchecked
+    check: Parse | None = None
     repeatable: bool = False
+
+    @property
+    def parse(self) -> Parse:
+        """Checks a value and returns that of the field."""
+        return self.check or (parse_texts if self.repeatable else BY_METAVAR.get(self.metavar, unchecked))
 
     @property
     def has_ini(self) -> bool:
@@ -73,25 +77,18 @@ OPTIONS = (
         "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
         "an exported program (.pt2), .onnx, .tflite, OpenVINO (.xml), a folder with config.json, timm:NAME, "
         "hf-hub:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
-        parse_texts,
         repeatable=True,
     ),
     Option(
         "--quba-thresholds",
         "FILE",
         "threshold file or shipped profile (default, mobile, own-data, safety-critical, server; repeatable)",
-        parse_texts,
         repeatable=True,
     ),
-    Option(
-        "--quba-data", "DIR", "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)", parse_place
-    ),
+    Option("--quba-data", "DIR", "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)"),
     Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
     Option(
-        "--quba-preprocessing",
-        "FILE.yaml",
-        "preprocessing and outputs, in place of what the model states",
-        parse_path,
+        "--quba-preprocessing", "FILE.yaml", "preprocessing and outputs, in place of what the model states"
     ),
     Option(
         "--quba-protocol", "NAME", "standard or released, for threshold files that state none", parse_protocol
@@ -141,7 +138,6 @@ OPTIONS = (
         "--quba-store",
         "DIR",
         "stored predictions: folder or URL, as s3://bucket/folder (else $QUBA_STORE, else the user's cache)",
-        parse_place,
     ),
     Option(
         "--quba-cache-gb",
@@ -156,10 +152,7 @@ OPTIONS = (
         parse_executor_choice,
     ),
     Option(
-        "--quba-executor-settings",
-        "FILE.yaml",
-        "number, resources and environment of an executor's workers",
-        parse_path,
+        "--quba-executor-settings", "FILE.yaml", "number, resources and environment of an executor's workers"
     ),
     Option(
         "--quba-classes",
@@ -176,7 +169,6 @@ OPTIONS = (
         "--quba-baseline",
         "FILE.json",
         "record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
-        parse_path,
     ),
     Option("--quba-first-release", None, "skip demands on drops and parity, as there is no baseline yet"),
     Option(
@@ -186,18 +178,8 @@ OPTIONS = (
     ),
     Option("--quba-reference", "SPEC", "model that parity and, without a baseline, drops compare with"),
     Option("--quba-report", "FILE.json", "also write the record here", file_ending_in(".json")),
-    Option(
-        "--quba-html",
-        "FILE.html",
-        "also write a page on the run here: one HTML file",
-        file_ending_in(".html"),
-    ),
-    Option(
-        "--quba-markdown",
-        "FILE.md",
-        "also write a summary here, for pull requests and CI pages",
-        file_ending_in(".md"),
-    ),
+    Option("--quba-html", "FILE.html", "also write a page on the run here: one HTML file"),
+    Option("--quba-markdown", "FILE.md", "also write a summary here, for pull requests and CI pages"),
     Option(
         "--quba-pictures",
         "N",

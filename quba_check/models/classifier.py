@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,7 +17,6 @@ from quba_check.errors import ModelError, QubaError
 from quba_check.messages import one_line
 from quba_check.models.compute import CHANNELS_LAST, PLAIN, RULE, ComputeSettings
 from quba_check.models.guard import Guard
-from quba_check.models.memory_format import ConvolutionWeights
 from quba_check.models.outputs import OutputKind, check_finite, check_outputs, output_kind, to_logits
 from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
@@ -34,6 +34,7 @@ _OUT_OF_MEMORY = (
 )
 """Parts of out-of-memory messages of torch and onnxruntime without a type of their own."""
 _MAX_LENGTH = 300
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 @dataclass(eq=False)
@@ -93,12 +94,8 @@ class Classifier:
     weight_bytes: int | None = None
     file_bytes: int | None = None
     output_step: float = 0.0
-    _mean: Tensor = field(init=False, repr=False)
-    _std: Tensor = field(init=False, repr=False)
     _dense: dict[torch.Size, tuple[Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
-    _head: Head = field(init=False, repr=False)
     _columns: dict[torch.device, Tensor] = field(init=False, repr=False, default_factory=dict)
-    _weights: ConvolutionWeights | None = field(init=False, repr=False, default=None)
     _compiled: Callable[[Tensor], Any] | None = field(init=False, repr=False, default=None)
     _guard: Guard | None = field(init=False, repr=False, default=None)
 
@@ -140,8 +137,8 @@ class Classifier:
         self.is_open = False
         if not settings.compiled:
             self._compiled = None
-        if self._weights is not None:
-            self._weights.release()
+        if "_convolutions" in vars(self):
+            self._convolutions.release()
         self._guard = self._guard and Guard(self.module, self.checksum)
 
     def follow(self, other: Classifier) -> None:
@@ -278,11 +275,9 @@ class Classifier:
             self._guard = Guard(self.module, self.checksum)
         return self._guard
 
-    @property
+    @cached_property
     def _convolutions(self) -> ConvolutionWeights:
-        if self._weights is None:
-            self._weights = ConvolutionWeights(self.module)
-        return self._weights
+        return ConvolutionWeights(self.module)
 
     def _compiled_outputs(self, inputs: Tensor) -> Any:
         """Return the outputs of the compiled module, which is compiled once for all batch sizes.
@@ -297,6 +292,45 @@ class Classifier:
             outputs = self._compiled(batch)
         is_doubled = len(batch) != len(inputs) and isinstance(outputs, Tensor)
         return outputs[: len(inputs)] if is_doubled else outputs
+
+
+class ConvolutionWeights:
+    """The weights of a module's 2-D convolutions, in either memory format.
+
+    Both formats stay in memory until `release`. The original tensors are put back when the plain format is
+    used again: a converted copy could have other strides, with which torch may take other algorithms.
+
+    Args:
+        module: the module.
+
+    Attributes:
+        overlap: True for a convolutional network, where windows overlap. Those of a transformer's patches
+            do not.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        parts = [part for part in module.modules() if isinstance(part, _CONVOLUTIONS)]
+        weights = [part._parameters.get("weight") for part in parts]
+        self.overlap = any(max(part.kernel_size) > max(part.stride) for part in parts)
+        self._parameters = list({id(weight): weight for weight in weights if weight is not None}.values())
+        self._formats: dict[bool, list[Tensor]] = {False: [weight.data for weight in self._parameters]}
+        self._is_channels_last = False
+
+    def use(self, *, channels_last: bool) -> None:
+        """Give the module the weights of a memory format."""
+        if channels_last not in self._formats:
+            to = torch.channels_last if channels_last else torch.contiguous_format
+            self._formats[channels_last] = [
+                weight.data.contiguous(memory_format=to) for weight in self._parameters
+            ]
+        if channels_last != self._is_channels_last:
+            for weight, values in zip(self._parameters, self._formats[channels_last], strict=True):
+                weight.data = values
+            self._is_channels_last = channels_last
+
+    def release(self) -> None:
+        """Free the memory of the format that is not used."""
+        self._formats.pop(not self._is_channels_last, None)
 
 
 @contextlib.contextmanager

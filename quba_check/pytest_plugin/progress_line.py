@@ -103,19 +103,14 @@ class ProgressLine:
         self.writer.announce("")
         self.hide()
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, optionalhook=True)
     def pytest_runtest_logreport(self) -> Generator[None, Any, Any]:
-        """Pause progress while pytest prints."""
+        """Pause progress while pytest or xdist prints."""
         with self.pause():
             return (yield)
 
     pytest_runtest_logstart = pytest_runtest_logfinish = pytest_runtest_logreport
-
-    @pytest.hookimpl(wrapper=True, optionalhook=True)
-    def pytest_xdist_node_collection_finished(self) -> Generator[None, Any, Any]:
-        """Pause progress while xdist prints."""
-        with self.pause():
-            return (yield)
+    pytest_xdist_node_collection_finished = pytest_runtest_logreport
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, Any, Any]:

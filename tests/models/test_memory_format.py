@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from quba_check.models.classifier import ConvolutionWeights
 from quba_check.models.fingerprint import named_tensors, state_digest
-from quba_check.models.memory_format import ConvolutionWeights
 
 
 def test_formats_change_strides_and_nothing_else_and_the_originals_come_back() -> None:
