@@ -55,11 +55,13 @@ def planned_view(view: View, cache_keys: CacheKeys, store: Store, suite: Suite) 
     Raises:
         SuiteError: the files of the set have the wrong layout or cannot be read.
     """
-    images = suite.counts([view])[view.set].images
-    missing = _missing_images(view, cache_keys, store, images)
+    images, entry = suite.counts([view])[view.set].images, cache_keys.cache_entry(view)
+    missing = images
+    if store.has_entry(entry):
+        missing = sum(len(key.indices) for key in store.missing(cache_keys.shard_keys(view)))
     return PlannedView(
         view,
-        cache_keys.cache_entry(view),
+        entry,
         view.attack is None and suite.is_generated(view),
         images,
         missing,
@@ -72,10 +74,3 @@ def planned_view(view: View, cache_keys: CacheKeys, store: Store, suite: Suite) 
 def passes_per_image(view: View) -> int:
     """Return the planned passes of an image of a view."""
     return FORWARD[view.attack] + BACKWARD[view.attack]
-
-
-def _missing_images(view: View, cache_keys: CacheKeys, store: Store, images: int) -> int:
-    """Return the number of images of a view that the store does not have."""
-    if not store.has_entry(cache_keys.cache_entry(view)):
-        return images
-    return sum(len(key.indices) for key in store.missing(cache_keys.shard_keys(view)))

@@ -18,6 +18,25 @@ from quba_check.models.request import Precision
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights of a model as counted by its loader.
+
+    Attributes:
+        parameters: their number; None: that of the module's own parameters.
+        size: bytes of the weights as stored; None: those of the module, or unknown for programs.
+        uncounted: reason why the parameters cannot be counted; empty if they can.
+        hidden: weights outside of the module's parameters that enter the fingerprint, by name.
+        notes: notes on the number for the record.
+    """
+
+    parameters: int | None = None
+    size: int | None = None
+    uncounted: str = ""
+    hidden: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedModule:
     """A module as loaded: on the CPU, not yet in eval mode.
 
@@ -29,18 +48,15 @@ class LoadedModule:
         code: `code_digest` of the user's code behind it; empty if there is none.
         configs: preprocessing and outputs stated outside of the module; the last one wins.
         notes: notes for the record.
-        parameters: number of parameters if it is not that of the module's own.
+        weights: its weights.
         device: where it runs, if not on the requested device.
         precision: precision of its passes, if not the requested one.
         no_gradient: reason why no gradient passes through it; empty if one may.
         derived: names of tensors that are computed from the others. They are left out of the fingerprint,
             since their last bits depend on the machine.
         is_program: True for exported programs, which run as they are.
-        hidden: weights outside of the module's parameters that count as parameters, by name.
-        uncounted: reason why the parameters cannot be counted; empty if they can.
         takes_single_images: True if an image's answer depends on the rest of its batch.
         files: the files that it was loaded from, the weights first; none if they are not known.
-        weight_bytes: bytes of the weights as stored; None: those of the module, or unknown for programs.
         output_step: step of quantised outputs that may be probabilities; 0 for others.
     """
 
@@ -51,17 +67,14 @@ class LoadedModule:
     code: str = ""
     configs: tuple[PreprocessingConfig, ...] = ()
     notes: tuple[str, ...] = ()
-    parameters: int | None = None
+    weights: Weights = Weights()
     device: torch.device | None = None
     precision: Precision | None = None
     no_gradient: str = ""
     derived: tuple[str, ...] = ()
     files: tuple[ModelFile, ...] = ()
     is_program: bool = False
-    hidden: Mapping[str, Tensor] = field(default_factory=dict)
-    uncounted: str = ""
     takes_single_images: bool = False
-    weight_bytes: int | None = None
     output_step: float = 0.0
 
 

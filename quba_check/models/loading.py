@@ -88,7 +88,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     for name, tensor in tensors.items():
         if form := unusual_form(tensor):
             raise error(f"its tensor '{name}' is {form}", allowed="dense tensors of numbers")
-    weight_bytes = loaded.weight_bytes
+    weights, weight_bytes = loaded.weights, loaded.weights.size
     if weight_bytes is None and not loaded.is_program:
         weight_bytes = stored_bytes(tensors.values())  # before the conversion to float32
     device = loaded.device or device
@@ -105,6 +105,7 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     is_fixed = loaded.precision is not None and request.precision not in ("auto", "fp32")
     notes = [
         *loaded.notes,
+        *weights.notes,
         *([COMPILED_PROGRAM.format(spec.text)] if loaded.is_program and request.compile == "on" else []),
         *([UNUSED_VERSION.format(spec.text)] if request.model_version and not is_function else []),
         *([OWN_PRECISION.format(spec.text, request.precision)] if is_fixed else []),
@@ -122,14 +123,14 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
     compute = _compute_settings(spec, request, loaded, precision)
     checksum = state_digest(tensors)
     original = {name: tensor for name, tensor in tensors.items() if name not in loaded.derived}
-    original |= {f"hidden {name}": tensor for name, tensor in loaded.hidden.items()}
+    original |= {f"hidden {name}": tensor for name, tensor in weights.hidden.items()}
     pin_arithmetic(device)
     classifier = Classifier(
         spec=spec.text,
         name=spec.name,
         fingerprint=fingerprint(
             module,
-            state_digest(original) if loaded.derived or loaded.hidden else checksum,
+            state_digest(original) if loaded.derived or weights.hidden else checksum,
             architecture=loaded.architecture,
             sources=loaded.sources,
             code=loaded.code,
@@ -138,9 +139,9 @@ def _load_classifier(spec: ModelSpec, request: LoadRequest) -> Classifier:
         module=module.to(device),
         preprocessing=preprocessing,
         checksum=checksum,
-        parameters=own_parameters if loaded.parameters is None else loaded.parameters,
+        parameters=own_parameters if weights.parameters is None else weights.parameters,
         trainable=trainable,
-        uncounted=loaded.uncounted,
+        uncounted=weights.uncounted,
         classes=head.classes,
         head=head,
         device=device,

@@ -36,7 +36,7 @@ from quba_check.models.checkpoints.training_metadata import (
     model_arguments,
     named_architectures,
 )
-from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.loaded_module import LoadedModule, Weights
 from quba_check.models.model_files import ModelFile, model_files
 from quba_check.models.programs.weights import stored_bytes
 from quba_check.models.request import LoadRequest
@@ -95,7 +95,7 @@ def load_checkpoint(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         configs=(chosen.config,) if chosen.config else (),
         notes=(*chosen.notes, *notes),
         files=(facts.file, *([chosen.file] if chosen.file else [])),
-        weight_bytes=stored_bytes(match.state.values()),
+        weights=Weights(size=stored_bytes(match.state.values())),
     )
 
 

@@ -48,20 +48,12 @@ def load_callable(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             "or class that takes no arguments and returns a torch.nn.Module or a quba_check.NumpyModel.",
             where=spec.text,
         )
-    weights = hidden_weights(module)
-    parameters, notes = None, []
-    if weights.count:
-        parameters = sum(parameter.numel() for parameter in module.parameters()) + weights.count
-        notes.append(f"parameters counts {weights.count:,} numbers outside of {spec.text}'s parameters, too")
+    weights = hidden_weights(module, spec=spec.text)
     return LoadedModule(
         module,
-        code=code_digest(spec.text, module, value, tensors={**named_tensors(module), **weights.tensors}),
-        notes=(*notes, *([weights.uncounted] if weights.uncounted else [])),
-        parameters=parameters,
-        hidden=weights.tensors,
-        uncounted=weights.uncounted,
+        code=code_digest(spec.text, module, value, tensors={**named_tensors(module), **weights.hidden}),
+        weights=weights,
         takes_single_images=depends_on_batch(module),
-        weight_bytes=weights.size,
     )
 
 

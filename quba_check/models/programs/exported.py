@@ -14,7 +14,7 @@ from quba_check.models.classifier import model_errors
 from quba_check.models.loaded_module import LoadedModule, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
-from quba_check.models.programs.weights import STATISTICS, count_weights, memory_key, stored_bytes
+from quba_check.models.programs.weights import STATISTICS, count_weights, memory_key
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 
@@ -124,16 +124,15 @@ def load_exported(spec: ModelSpec, request: LoadRequest, device: torch.device) -
             f"{spec.text} was exported for {most} images at a time, so batches have that size; "
             "exported with a dynamic batch it would be faster"
         )
-    parameters, weight_notes = count_weights(module, list(_values(program)), spec=spec.text)
+    stored, unused = [program.state_dict, program.constants], _unused_parameters(program)
     return LoadedModule(
         ExportedNetwork(module, least, most),
         sources=(spec.path,),
         configs=(PreprocessingConfig({"input_size": size}, spec.text),) if size else (),
-        notes=(*notes, *weight_notes),
-        parameters=parameters - _unused_parameters(program),
+        notes=tuple(notes),
+        weights=count_weights(module, list(_values(program)), stored, spec=spec.text, unused=unused),
         files=files,
         is_program=True,
-        weight_bytes=stored_bytes([program.state_dict, program.constants]),
         takes_single_images=any(_operator(node) in DYNAMIC for node in program.graph.nodes),
     )
 

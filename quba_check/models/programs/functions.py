@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from quba_check.errors import ModelError
-from quba_check.models.loaded_module import LoadedModule
+from quba_check.models.loaded_module import LoadedModule, Weights
 from quba_check.models.model_files import model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.runtime import NO_GRADIENT, ImageInput, RuntimeProgram
@@ -123,13 +123,12 @@ def load_function(model: NumpyModel, spec: ModelSpec, request: LoadRequest, code
         RuntimeProgram(function, takes, contents, f"function of {model.input}", files=files),
         configs=(PreprocessingConfig(values, f"the input of {spec.text}"),),
         notes=tuple(notes),
-        parameters=model.parameters,
+        weights=Weights(model.parameters, uncounted=UNCOUNTED if model.parameters is None else ""),
         device=torch.device("cpu"),
         precision="fp32",
         no_gradient=NO_GRADIENT.format("a function on arrays"),
         files=files,
         is_program=True,
-        uncounted=UNCOUNTED if model.parameters is None else "",
     )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from quba_check.errors import ModelError, extra_needed
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, quiet
+from quba_check.models.loaded_module import LoadedModule, Weights, quiet
 from quba_check.models.model_files import ModelFile, model_files
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import PROVIDERS, LoadRequest
@@ -89,10 +89,9 @@ def load_onnx(spec: ModelSpec, request: LoadRequest, device: torch.device) -> Lo
         files=graph.files,
         mapped=graph.files[1:],
         notes=notes,
-        parameters=graph.parameters,
+        weights=graph.weights,
         device=device if provider == CUDA else torch.device("cpu"),
         takes_single_images=graph.depends_on_batch,
-        weight_bytes=graph.weight_bytes,
     )
 
 
@@ -115,20 +114,18 @@ class OnnxGraph(NamedTuple):
     """Properties of an ONNX file that are known without running it.
 
     Attributes:
-        parameters: elements of the weights stored in the graph: tensors of more than one element with
+        weights: elements of the weights stored in the graph: tensors of more than one element with
             floating-point numbers or integers of 8 bits or less or of 32, as initialisers, constants or
             attributes, dense or sparse, in subgraphs and functions too. Layers that the exporter folded into
             others do not count.
         files: the file and those with its external weights.
         depends_on_batch: True if values are quantised with a scale that depends on the whole batch.
-        weight_bytes: bytes of all tensors and lists of floating-point numbers stored in the graph.
         steps: steps of the values that nodes dequantise, by their names.
     """
 
-    parameters: int
+    weights: Weights
     files: tuple[ModelFile, ...]
     depends_on_batch: bool
-    weight_bytes: int
     steps: Mapping[str, float]
 
 
@@ -168,10 +165,9 @@ def read_graph(path: Path, *, spec: str) -> OnnxGraph:
             )
     files = (*first, *model_files(*(path.parent / name for name in names)))
     return OnnxGraph(
-        sum(count for count in (*counts, *lists) if count > 1),
+        Weights(sum(count for count in (*counts, *lists) if count > 1), bits // 8),
         files,
         any(isinstance(part, onnx.NodeProto) and part.op_type.startswith(_DYNAMIC) for part in parts),
-        bits // 8,
         _steps(model.graph),
     )
 

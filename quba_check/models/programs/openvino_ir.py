@@ -10,7 +10,7 @@ import torch
 
 from quba_check.errors import ModelError, extra_needed
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, quiet
+from quba_check.models.loaded_module import LoadedModule, Weights, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
@@ -65,7 +65,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             "NUM_STREAMS": 1,
         }
         compiled = core.compile_model(model, "CPU", settings)
-        parameters, uncounted = _parameters(model)
+        weights = _weights(model, files[1].size)
     infer = compiled.create_infer_request()
     return load_program(
         spec,
@@ -81,9 +81,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         files=files,
         mapped=files,
         notes=[PARAMETERS],
-        parameters=parameters,
-        uncounted=uncounted,
-        weight_bytes=files[1].size,
+        weights=weights,
         takes_single_images=_depends_on_batch(model),
     )
 
@@ -104,8 +102,8 @@ def _step(output: Any) -> float:
     return float(high[0] - low[0]) / (node.get_attributes()["levels"] - 1) if len(low) == 1 else 0.0
 
 
-def _parameters(model: Any) -> tuple[int, str]:
-    """Return the number of weights, and the reason if they cannot be counted.
+def _weights(model: Any, size: int) -> Weights:
+    """Return the weights of a graph with a file of `size` bytes.
 
     Weights are the constants of more than one element that hold floating-point numbers or integers of 8 bits
     and less, except the ranges of FakeQuantize, and wider integers in arithmetic, such as quantised biases.
@@ -114,7 +112,9 @@ def _parameters(model: Any) -> tuple[int, str]:
     for node in model.get_ops():
         name, output = node.get_type_name(), node.output(0)
         if name in _WITH_BODIES:
-            return 0, f"the OpenVINO file has the operator {name}, whose weights cannot be counted"
+            return Weights(
+                0, size, f"the OpenVINO file has the operator {name}, whose weights cannot be counted"
+            )
         if name == "Constant":
             is_wide = output.element_type.get_type_name() in _WIDE
             uses = [(use.get_node().get_type_name(), use.get_index()) for use in output.get_target_inputs()]
@@ -123,7 +123,7 @@ def _parameters(model: Any) -> tuple[int, str]:
             ]
             count = math.prod(output.shape)
             total += count if any(is_used) and count > 1 else 0
-    return total, ""
+    return Weights(total, size)
 
 
 def _depends_on_batch(model: Any) -> bool:

@@ -12,7 +12,7 @@ import torch
 
 from quba_check.errors import ModelError, extra_needed
 from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, quiet
+from quba_check.models.loaded_module import LoadedModule, Weights, quiet
 from quba_check.models.model_files import model_files
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import LoadRequest
@@ -53,7 +53,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         # LiteRT checks the structure of the file, which is then read safely.
         interpreter = Interpreter(model_content=content, num_threads=torch.get_num_threads())
         graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
-        parameters, weight_bytes, uncounted = _weights(graph)
+        weights = _weights(graph)
         steps = _dequantised(graph)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     ports = [(_port(entry), entry) for entry in outputs]
@@ -79,9 +79,7 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         runtime=runtime,
         files=files,
         notes=[PARAMETERS],
-        parameters=parameters,
-        uncounted=uncounted,
-        weight_bytes=weight_bytes,
+        weights=weights,
     )
 
 
@@ -107,8 +105,8 @@ def _dequantised(model: Any) -> dict[int, float]:
     return steps
 
 
-def _weights(model: Any) -> tuple[int, int, str]:
-    """Return number and bytes of the weights, and the reason if they cannot be counted.
+def _weights(model: Any) -> Weights:
+    """Return number and bytes of the weights.
 
     Weights are the constant tensors of more than one element that hold floating-point or quantised numbers,
     in all subgraphs, each buffer once.
@@ -119,7 +117,7 @@ def _weights(model: Any) -> tuple[int, int, str]:
     weights: dict[int, tuple[int, int]] = {}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors or ()):
         if tensor.externalBuffer:
-            return 0, 0, "the TFLite file keeps weights in another file, so they cannot be counted"
+            return Weights(0, 0, "the TFLite file keeps weights in another file, so they cannot be counted")
         buffer = model.buffers[tensor.buffer]
         size = buffer.size or (0 if buffer.data is None else len(buffer.data))
         name = types.get(tensor.type, "")
@@ -128,4 +126,4 @@ def _weights(model: Any) -> tuple[int, int, str]:
         count = math.prod(int(side) for side in tensor.shape) if tensor.shape is not None else 1
         if size and not is_index and name not in _OTHER_TYPES and count > 1:
             weights[tensor.buffer] = max((count, size), weights.get(tensor.buffer, (0, 0)))
-    return sum(count for count, _ in weights.values()), sum(size for _, size in weights.values()), ""
+    return Weights(sum(count for count, _ in weights.values()), sum(size for _, size in weights.values()))

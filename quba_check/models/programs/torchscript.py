@@ -21,8 +21,6 @@ from quba_check.models.programs.weights import (
     operator_name,
     program_nodes,
     program_values,
-    stored_bytes,
-    tensors_in,
 )
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
@@ -73,17 +71,14 @@ def load_torchscript(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             "Trace it again after model.eval()."
         )
     values = list(program_values(module))
-    parameters, notes = count_weights(module, values, spec=spec.text)
+    stored = [*module.parameters(), *module.buffers(), *values]
     return LoadedModule(
         module,
         sources=(spec.path,),
-        notes=notes,
-        parameters=parameters,
+        weights=count_weights(module, values, stored, spec=spec.text),
         files=files,
         is_program=True,
-        uncounted=tensors_in(values)[1],
         takes_single_images=depends_on_batch(module),
-        weight_bytes=stored_bytes([*module.parameters(), *module.buffers(), *values]),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.models.fingerprint import named_tensors, unusual_form
+from quba_check.models.loaded_module import Weights
 
 NONE = "the model has no parameters or weights that can be counted"
 DYNAMIC = "quantized.dynamic"
@@ -22,32 +22,16 @@ STATISTICS |= {f"_native_batch_norm_legit{form}": (3, 4) for form in ("", "_no_t
 _REGISTERED = ("_modules", "_parameters", "_buffers")
 
 
-@dataclass(frozen=True, slots=True)
-class HiddenWeights:
-    """Weights outside of a module's parameters.
+def hidden_weights(module: nn.Module, *, spec: str) -> Weights:
+    """Return the weights of a module, with those outside of its parameters.
 
-    Attributes:
-        tensors: dense tensors by name, for the fingerprint.
-        count: number of their elements, and of those of 8-bit buffers.
-        uncounted: reason why the weights cannot be counted; empty if they can.
-        size: bytes of parameters, buffers and these tensors, quantised ones before their conversion.
-    """
-
-    tensors: Mapping[str, Tensor]
-    count: int
-    uncounted: str
-    size: int = 0
-
-
-def hidden_weights(module: nn.Module) -> HiddenWeights:
-    """Return the weights of a module outside of its parameters.
-
-    These are weights that torch's quantised modules packed, tensors and modules in plain attributes, also in
-    lists and dicts, and constants of TorchScript programs. Buffers of 8-bit integers count too, since
+    The latter are weights that torch's quantised modules packed, tensors and modules in plain attributes,
+    also in lists and dicts, and constants of TorchScript programs. Buffers of 8-bit integers count too, since
     quantisers keep weights there; other buffers, such as running statistics, do not.
 
     Args:
         module: the module as loaded.
+        spec: the model's spec, for the note.
     """
     dense = [tensor for tensor in named_tensors(module).values() if not unusual_form(tensor)]
     known = {memory_key(tensor) for tensor in dense}
@@ -61,27 +45,35 @@ def hidden_weights(module: nn.Module) -> HiddenWeights:
             tensors.setdefault(memory_key(value), (name, value))
     small = (buffer for buffer in module.buffers() if not buffer.is_floating_point() and is_weight(buffer))
     count = sum(value.numel() for _, value in tensors.values()) + sum(buffer.numel() for buffer in small)
-    if not count and not uncounted and not any(parameter.numel() for parameter in module.parameters()):
+    parameters = sum(part.numel() for part in module.parameters() if not unusual_form(part))
+    if not count and not uncounted and not parameters:
         uncounted = NONE
     by_name = {name: value.dequantize() if value.is_quantized else value for name, value in tensors.values()}
     size = stored_bytes([*dense, *(value for _, value in tensors.values())])
-    return HiddenWeights(by_name, count, uncounted, size)
+    note = f"parameters counts {count:,} numbers outside of {spec}'s parameters, too" if count else ""
+    notes = tuple(filter(None, (note, uncounted)))
+    return Weights(parameters + count, size, uncounted, by_name, notes)
 
 
-def count_weights(module: nn.Module, values: Sequence[object], *, spec: str) -> tuple[int, tuple[str, ...]]:
-    """Return the number of a program's weights, and a note on those outside its parameters.
+def count_weights(
+    module: nn.Module, values: Sequence[object], stored: Iterable[object], *, spec: str, unused: int = 0
+) -> Weights:
+    """Return the weights of a program, with a note on those outside its parameters.
 
     Args:
         module: the program; its parameters are counted once each.
         values: further values used by the program, such as constants and buffers: tensors, numbers, and lists
             and dicts of them. Integers wider than 8 bits are indices and do not count, nor do single numbers.
+        stored: all values that its file holds.
         spec: the model's spec, for the note.
+        unused: number of parameters that the program does not read.
 
     Raises:
         ModelError: it has no weights.
     """
+    tensors, uncounted = tensors_in(values)
     own = {memory_key(parameter): parameter.numel() for parameter in module.parameters()}
-    others = {memory_key(tensor): tensor.numel() for tensor in tensors_in(values)[0] if is_weight(tensor)}
+    others = {memory_key(tensor): tensor.numel() for tensor in tensors if is_weight(tensor)}
     lists = (value for value in values if isinstance(value, (list, tuple)) and len(value) > 1)
     numbers = {tuple(value) for value in lists if all(isinstance(number, float) for number in value)}
     extra = sum(others[key] for key in others.keys() - own) + sum(map(len, numbers))
@@ -91,14 +83,14 @@ def count_weights(module: nn.Module, values: Sequence[object], *, spec: str) -> 
             f"{spec}: holds no weights that can be counted. Give the original model, by its file or "
             "package.module:callable."
         )
-    if not own:
-        return total, (f"{spec} is frozen: parameters counts the {total:,} numbers of its constants",)
     note = f"parameters counts {extra:,} numbers that {spec} holds as constants or buffers, too"
-    return total, (note,) if extra else ()
+    if not own:
+        note = f"{spec} is frozen: parameters counts the {total:,} numbers of its constants"
+    return Weights(total - unused, stored_bytes(stored), uncounted, notes=(note,) if extra else ())
 
 
 def tensors_in(values: Iterable[object]) -> tuple[list[Tensor], str]:
-    """Return the tensors in values of a program, and the reason if some cannot be counted.
+    """Return the tensors in a program's values, and the reason if some are not counted.
 
     Args:
         values: tensors, packed weights, and lists and dicts of them; others do not count.

@@ -147,8 +147,8 @@ def test_weights_are_counted_wherever_they_are_stored(tmp_path):
     )
     onnx.save(helper.make_model(graph), tmp_path / "x.onnx")
     graph = read_graph(tmp_path / "x.onnx", spec="x.onnx")
-    assert graph.parameters == 4 + 2 * 5 + 21 + 11
-    assert graph.weight_bytes == 4 * (4 + 1 + 2 * 5 + 21 + 1) + 11 + 8 * 13
+    assert graph.weights.parameters == 4 + 2 * 5 + 21 + 11
+    assert graph.weights.size == 4 * (4 + 1 + 2 * 5 + 21 + 1) + 11 + 8 * 13
 
 
 def test_numbers_in_attributes_count(tmp_path):
@@ -172,8 +172,8 @@ def test_numbers_in_attributes_count(tmp_path):
     )
     onnx.save(helper.make_model(graph, functions=[function]), tmp_path / "x.onnx")
     graph = read_graph(tmp_path / "x.onnx", spec="x.onnx")
-    assert graph.parameters == 30 + 4 + 4 + 7
-    assert graph.weight_bytes == 4 * (30 + 4 + 4 + 7) + 2 * 8 * 4  # with the indices of the sparse ones
+    assert graph.weights.parameters == 30 + 4 + 4 + 7
+    assert graph.weights.size == 4 * (30 + 4 + 4 + 7) + 2 * 8 * 4  # with the indices of the sparse ones
 
 
 def test_elements_that_are_narrower_than_a_byte(tmp_path):
@@ -182,7 +182,7 @@ def test_elements_that_are_narrower_than_a_byte(tmp_path):
     output = helper.make_tensor_value_info("narrow", TensorProto.INT4, [6])
     graph = helper.make_graph([], "main", [], [output], [texts, narrow])
     onnx.save(helper.make_model(graph), tmp_path / "x.onnx")
-    assert read_graph(tmp_path / "x.onnx", spec="x.onnx").weight_bytes == 3
+    assert read_graph(tmp_path / "x.onnx", spec="x.onnx").weights.size == 3
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../weights.data", "parts/../../weights.data", "a\0b.data"])

@@ -91,13 +91,13 @@ def traced(module: nn.Module) -> nn.Module:
 )  # fmt: skip
 def test_all_weights_count(module: Callable[[], nn.Module], expected: int) -> None:
     made = module()
-    assert size(made) + hidden_weights(made).count == expected
+    assert hidden_weights(made, spec="x").parameters == expected
 
 
 def test_quantised_embeddings_count() -> None:
     options = {nn.EmbeddingBag: quantization.float_qparams_weight_only_qconfig}
     made = quantization.quantize_dynamic(Recurrent().eval(), options)
-    assert size(made) + hidden_weights(made).count == size(Recurrent())
+    assert hidden_weights(made, spec="x").parameters == size(Recurrent())
 
 
 def test_nothing_counts_twice() -> None:
@@ -105,7 +105,7 @@ def test_nothing_counts_twice() -> None:
     made.value = [made.weight, made.weight.T, made, Net().norm.running_mean[:1]]
     made.register_buffer("mean", torch.ones(3))
     made.register_buffer("weights_of_8_bits", torch.ones(5, dtype=torch.int8))
-    assert hidden_weights(made).count == 5
+    assert hidden_weights(made, spec="x").parameters == 2 + 5
 
 
 @pytest.mark.parametrize(
@@ -123,13 +123,13 @@ def test_nothing_counts_twice() -> None:
     ],
 )
 def test_weights_that_cannot_be_counted(module: Callable[[], nn.Module], reason: str) -> None:
-    assert hidden_weights(module()).uncounted == reason
+    assert hidden_weights(module(), spec="x").uncounted == reason
 
 
 def test_packed_weights_that_cannot_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     module = dynamic(Net(), nn.Linear)
     monkeypatch.setattr("quba_check.models.programs.weights._unpacked", lambda _: None)
-    assert hidden_weights(module).uncounted == (
+    assert hidden_weights(module, spec="x").uncounted == (
         "its 'head._packed_params._packed_params' is packed, so its weights cannot be counted"
     )
 
