@@ -1,9 +1,10 @@
+# ruff: noqa: RUF009  `option` returns a field
 """Options of a gate run and their checks."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ from quba_check.models.request import DEVICES, PRECISIONS, LoadRequest
 
 MOST_WORKERS = 256
 MOST_PICTURES = 1_000
+NEEDED = {
+    "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
+    "executor_settings": ("executor", "which reads it", "--quba-executor=ray"),
+}
+"""By the field of an option: the option that it needs, that option's role, and how to add it."""
+OF_LOADING = "arch", "device", "precision", "compile", "exact_preprocessing", "model_version", "trust_pickle"
+"""Fields that are settings for loading a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +44,18 @@ class Option:
     """An option of the command line, and the ini value of the same name.
 
     Attributes:
-        flag: the option, such as `--quba-seed`.
         metavar: placeholder of its value in the help; None for a switch.
         help: one line.
         check: checks a value; None for the check of its metavar, see `BY_METAVAR`.
         repeatable: True if it may be given several times.
+        field: name of the field in `Options`.
     """
 
-    flag: str
     metavar: str | None
     help: str
     check: Parse | None = None
     repeatable: bool = False
+    field: str = ""
 
     @property
     def parse(self) -> Parse:
@@ -62,181 +70,146 @@ class Option:
     @property
     def key(self) -> str:
         """Name in Python and in ini files, for example `quba_batch_size`."""
-        return self.flag.lstrip("-").replace("-", "_")
+        return "model" if self.field == "models" else f"quba_{self.field}"
 
     @property
-    def field(self) -> str:
-        """Name of the field in `Options`."""
-        return "models" if self.key == "model" else self.key.removeprefix("quba_")
+    def flag(self) -> str:
+        """The option, such as `--quba-seed`."""
+        return f"--{self.key.replace('_', '-')}"
 
 
-OPTIONS = (
-    Option(
-        "--model",
-        "SPEC",
-        "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
-        "an exported program (.pt2), .onnx, .tflite, OpenVINO (.xml), a folder with config.json, timm:NAME, "
-        "hf-hub:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
-        repeatable=True,
-    ),
-    Option(
-        "--quba-thresholds",
-        "FILE",
-        "threshold file or shipped profile (default, mobile, own-data, safety-critical, server; repeatable)",
-        repeatable=True,
-    ),
-    Option("--quba-data", "DIR", "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)"),
-    Option("--quba-arch", "NAME", "timm architecture of a checkpoint"),
-    Option(
-        "--quba-preprocessing", "FILE.yaml", "preprocessing and outputs, in place of what the model states"
-    ),
-    Option(
-        "--quba-protocol", "NAME", "standard or released, for threshold files that state none", parse_protocol
-    ),
-    Option(
-        "--quba-device",
-        "NAME",
-        f"{', '.join(DEVICES)}, or for ONNX a provider such as tensorrt (auto: the best available)",
-        parse_device,
-    ),
-    Option(
-        "--quba-precision",
-        "NAME",
-        f"{', '.join(PRECISIONS)} (auto: fp32, and half precision on GPUs if it keeps the answers)",
-        parse_precision,
-    ),
-    Option("--quba-compile", "WHEN", "torch.compile the model: on, off (default)", parse_compile),
-    Option(
-        "--quba-exact-preprocessing",
-        None,
-        "prepare every image with Pillow, as timm's transform does, in place of faster code that differs "
-        "by at most 2 of 255 levels",
-    ),
-    Option(
-        "--quba-batch-size", "N", "images per forward pass, or auto (default)", whole_number(1, auto=True)
-    ),
-    Option(
-        "--quba-workers",
-        "N",
-        "threads per process that read images (default: one per core that it may use, at most 16; with the "
-        "model on the CPU half as many, at most 4; the processes of -n share the cores)",
-        whole_number(0, MOST_WORKERS),
-    ),
-    Option(
-        "--quba-seed",
-        "N",
-        "seed of random starts, corruptions and the sample of --quba-limit (default: 0)",
-        whole_number(0),
-    ),
-    Option(
-        "--quba-limit",
-        "N",
-        "read at most N images of each set: a stratified sample, the same for every model",
-        whole_number(1),
-    ),
-    Option(
-        "--quba-store",
-        "DIR",
-        "stored predictions: folder or URL, as s3://bucket/folder (else $QUBA_STORE, else the user's cache)",
-    ),
-    Option(
-        "--quba-cache-gb",
-        "N",
-        "gigabytes of prepared images to keep in the store for later passes and models (default: 8; 0: none)",
-        parse_gigabytes,
-    ),
-    Option(
-        "--quba-executor",
-        "NAME",
-        f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",
-        parse_executor_choice,
-    ),
-    Option(
-        "--quba-executor-settings", "FILE.yaml", "number, resources and environment of an executor's workers"
-    ),
-    Option(
-        "--quba-classes",
-        None,
-        "show recall, precision and F1 of each class: of up to 30, else of those with the lowest recall",
-    ),
-    Option(
-        "--quba-model-version",
-        "TEXT",
-        "identifies the model behind an endpoint, whose bytes cannot be hashed",
-    ),
-    Option("--quba-plan", None, "show what a run would predict; run nothing"),
-    Option(
-        "--quba-baseline",
-        "FILE.json",
-        "record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
-    ),
-    Option("--quba-first-release", None, "skip demands on drops and parity, as there is no baseline yet"),
-    Option(
-        "--quba-no-looser",
-        None,
-        "refuse demands that are looser than those of the baseline, and other images",
-    ),
-    Option("--quba-reference", "SPEC", "model that parity and, without a baseline, drops compare with"),
-    Option("--quba-report", "FILE.json", "also write the record here", file_ending_in(".json")),
-    Option("--quba-html", "FILE.html", "also write a page on the run here: one HTML file"),
-    Option("--quba-markdown", "FILE.md", "also write a summary here, for pull requests and CI pages"),
-    Option(
-        "--quba-pictures",
-        "N",
-        "show up to N images behind each failed demand on the page (default: none)",
-        whole_number(1, MOST_PICTURES),
-    ),
-    Option(
-        "--quba-trust-pickle",
-        None,
-        "allow model files to run code when they are read, and programs to access files; only for files "
-        "you trust",
-    ),
-)
+def option(
+    metavar: str | None, text: str, check: Parse | None = None, default: Any = None, repeatable: bool = False
+) -> Any:
+    """Return a field with an option; see `Option`.
 
-NEEDED = {
-    "pictures": ("html", "the page that shows them", "--quba-html FILE.html"),
-    "executor_settings": ("executor", "which reads it", "--quba-executor=ray"),
-}
-"""By the field of an option: the option that it needs, that option's role, and how to add it."""
+    By default it is None without a value, an empty tuple if it is repeatable, and False for a switch.
+    """
+    default = () if repeatable else False if metavar is None else default
+    return field(default=default, metadata={"option": Option(metavar, text, check, repeatable)})
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The checked options of a run. Paths are absolute.
+    """The checked options of a run, in the order of the help. Paths are absolute.
 
     Attributes:
         data: path or URL of the data folder.
         data_is_default: True if the data folder is that of the environment or an ini file. Demo models, which
             bring their own images, ignore a default one.
-        request: the options for loading the models.
     """
 
-    models: tuple[str, ...]
-    thresholds: tuple[str, ...] = ()
-    data: str | Path | None = None
+    models: tuple[str, ...] = option(
+        "SPEC",
+        "model to judge: demo, demo-textured, a checkpoint (.pt .pth .ckpt .bin .safetensors), TorchScript, "
+        "an exported program (.pt2), .onnx, .tflite, OpenVINO (.xml), a folder with config.json, timm:NAME, "
+        "hf-hub:OWNER/NAME, open_clip:NAME/TAG, package.module:callable (repeatable)",
+        repeatable=True,
+    )
+    thresholds: tuple[str, ...] = option(
+        "FILE",
+        "threshold file or shipped profile (default, mobile, own-data, safety-critical, server; repeatable)",
+        repeatable=True,
+    )
+    data: str | Path | None = option("DIR", "data folder or its URL, as s3://bucket/folder (else $QUBA_DATA)")
+    arch: str | None = option("NAME", "timm architecture of a checkpoint")
+    preprocessing: Path | None = option(
+        "FILE.yaml", "preprocessing and outputs, in place of what the model states"
+    )
+    protocol: ProtocolName | None = option(
+        "NAME", "standard or released, for threshold files that state none", parse_protocol
+    )
+    device: str | None = option(
+        "NAME",
+        f"{', '.join(DEVICES)}, or for ONNX a provider such as tensorrt (auto: the best available)",
+        parse_device,
+    )
+    precision: str | None = option(
+        "NAME",
+        f"{', '.join(PRECISIONS)} (auto: fp32, and half precision on GPUs if it keeps the answers)",
+        parse_precision,
+    )
+    compile: str | None = option("WHEN", "torch.compile the model: on, off (default)", parse_compile)
+    exact_preprocessing: bool = option(
+        None,
+        "prepare every image with Pillow, as timm's transform does, in place of faster code that differs "
+        "by at most 2 of 255 levels",
+    )
+    batch_size: int | None = option(
+        "N", "images per forward pass, or auto (default)", whole_number(1, auto=True)
+    )
+    workers: int | None = option(
+        "N",
+        "threads per process that read images (default: one per core that it may use, at most 16; with the "
+        "model on the CPU half as many, at most 4; the processes of -n share the cores)",
+        whole_number(0, MOST_WORKERS),
+    )
+    seed: int = option(
+        "N",
+        "seed of random starts, corruptions and the sample of --quba-limit (default: 0)",
+        whole_number(0),
+        0,
+    )
+    limit: int | None = option(
+        "N",
+        "read at most N images of each set: a stratified sample, the same for every model",
+        whole_number(1),
+    )
+    store: str | Path | None = option(
+        "DIR",
+        "stored predictions: folder or URL, as s3://bucket/folder (else $QUBA_STORE, else the user's cache)",
+    )
+    cache_gb: float = option(
+        "N",
+        "gigabytes of prepared images to keep in the store for later passes and models (default: 8; 0: none)",
+        parse_gigabytes,
+        8.0,
+    )
+    executor: ExecutorChoice = option(
+        "NAME",
+        f"who predicts: {', '.join(FORMS)} (default: inline, the processes of this run)",
+        parse_executor_choice,
+        INLINE,
+    )
+    executor_settings: Path | None = option(
+        "FILE.yaml", "number, resources and environment of an executor's workers"
+    )
+    classes: bool = option(
+        None, "show recall, precision and F1 of each class: of up to 30, else of those with the lowest recall"
+    )
+    model_version: str | None = option(
+        "TEXT", "identifies the model behind an endpoint, whose bytes cannot be hashed"
+    )
+    plan: bool = option(None, "show what a run would predict; run nothing")
+    baseline: Path | None = option(
+        "FILE.json",
+        "record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
+    )
+    first_release: bool = option(None, "skip demands on drops and parity, as there is no baseline yet")
+    no_looser: bool = option(
+        None, "refuse demands that are looser than those of the baseline, and other images"
+    )
+    reference: str | None = option("SPEC", "model that parity and, without a baseline, drops compare with")
+    report: Path | None = option("FILE.json", "also write the record here", file_ending_in(".json"))
+    html: Path | None = option("FILE.html", "also write a page on the run here: one HTML file")
+    markdown: Path | None = option("FILE.md", "also write a summary here, for pull requests and CI pages")
+    pictures: int | None = option(
+        "N",
+        "show up to N images behind each failed demand on the page (default: none)",
+        whole_number(1, MOST_PICTURES),
+    )
+    trust_pickle: bool = option(
+        None,
+        "allow model files to run code when they are read, and programs to access files; only for files "
+        "you trust",
+    )
     data_is_default: bool = False
-    preprocessing: Path | None = None
-    protocol: ProtocolName | None = None
-    request: LoadRequest = LoadRequest()  # noqa: RUF009  frozen
-    batch_size: int | None = None
-    workers: int | None = None
-    seed: int = 0
-    limit: int | None = None
-    classes: bool = False
-    store: str | Path | None = None
-    cache_gb: float = 8.0
-    executor: ExecutorChoice = INLINE
-    executor_settings: Path | None = None
-    plan: bool = False
-    report: Path | None = None
-    html: Path | None = None
-    pictures: int | None = None
-    markdown: Path | None = None
-    baseline: Path | None = None
-    first_release: bool = False
-    no_looser: bool = False
-    reference: str | None = None
+
+    @property
+    def request(self) -> LoadRequest:
+        """The settings for loading the models."""
+        given = {name: getattr(self, name) for name in OF_LOADING}
+        return LoadRequest(**{name: value for name, value in given.items() if value is not None})
 
     @property
     def store_location(self) -> str | Path:
@@ -257,17 +230,16 @@ class Options:
         Raises:
             OptionError: a value is not allowed; the message names the option, the value and what is allowed.
         """
-        checked = {
-            option.field: option.parse(Given(option.flag, given.get(option.key), base)) for option in OPTIONS
-        }
-        values = {field: value for field, value in checked.items() if value is not None}
-        for field, (other, role, words) in NEEDED.items():
-            if field in values and values.get(other, INLINE) == INLINE and f"quba_{field}" not in defaults:
-                flag = f"--quba-{field.replace('_', '-')}"
+        checked = {one.field: one.parse(Given(one.flag, given.get(one.key), base)) for one in OPTIONS}
+        values = {name: value for name, value in checked.items() if value is not None}
+        for name, (other, role, words) in NEEDED.items():
+            if name in values and values.get(other, INLINE) == INLINE and f"quba_{name}" not in defaults:
+                flag = f"--quba-{name.replace('_', '-')}"
                 raise OptionError(
-                    f"got {given[f'quba_{field}']} without --quba-{other}, {role}. Add {words}.", where=flag
+                    f"got {given[f'quba_{name}']} without --quba-{other}, {role}. Add {words}.", where=flag
                 )
-        own = {field.name for field in fields(cls)}
-        request = LoadRequest(**{field: value for field, value in values.items() if field not in own})
-        values = {field: value for field, value in values.items() if field in own}
-        return cls(**values, request=request, data_is_default="quba_data" in defaults)
+        return cls(**values, data_is_default="quba_data" in defaults)
+
+
+OPTIONS = tuple(replace(one.metadata["option"], field=one.name) for one in fields(Options) if one.metadata)
+"""The options in the order of the help."""

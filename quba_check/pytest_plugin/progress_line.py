@@ -224,7 +224,7 @@ class LogLines(ProgressLine):
 
 
 def progress_line(folder: Path, config: pytest.Config) -> ProgressLine:
-    """Return the hooks that show progress as the options and the output of a run allow."""
+    """Return the hooks that show progress, by the options and the output of a run."""
     option, output = config.option, sys.__stdout__
     has_terminal = config.pluginmanager.hasplugin("terminal")
     if not has_terminal or option.verbose < 0 or option.collectonly or not output:

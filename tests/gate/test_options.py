@@ -8,7 +8,6 @@ import pytest
 
 from quba_check.errors import OptionError
 from quba_check.gate.options import OPTIONS, Options
-from quba_check.models.request import LoadRequest
 
 BASE = Path("/data/run")
 
@@ -52,14 +51,12 @@ def test_given_values() -> None:
         data=BASE / "images",
         preprocessing=BASE / "prep.yaml",
         protocol="released",
-        request=LoadRequest(
-            arch="resnet18",
-            device="cuda:3",
-            precision="bf16",
-            compile="off",
-            exact_preprocessing=True,
-            trust_pickle=True,
-        ),
+        arch="resnet18",
+        device="cuda:3",
+        precision="bf16",
+        compile="off",
+        exact_preprocessing=True,
+        trust_pickle=True,
         batch_size=7,
         workers=0,
         seed=11,

@@ -13,7 +13,6 @@ from quba_check.gate.collector import ResultCollector
 from quba_check.gate.provenance import inputs_hash
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
-from quba_check.models.request import LoadRequest
 from quba_check.records.record import Record
 
 NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"
@@ -140,7 +139,7 @@ def test_a_model_without_preprocessing_takes_that_of_the_reference(
 
 
 def test_a_provider_of_onnxruntime_is_for_the_export_alone(new_gate: NewGate) -> None:
-    gate = new_gate(PARITY, reference=NET, request=LoadRequest(device="tensorrt"))
+    gate = new_gate(PARITY, reference=NET, device="tensorrt")
     reference = gate.loaded.reference("standard")
     assert reference is not None
     assert reference.classifier.request is not None

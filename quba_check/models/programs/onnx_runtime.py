@@ -1,4 +1,7 @@
-"""ONNX models, run by onnxruntime. The weights are counted and digested in the file, before it is loaded."""
+"""ONNX models, run by onnxruntime.
+
+The weights are counted and digested in the file, before it is loaded.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
             "NUM_STREAMS": 1,
         }
         compiled = core.compile_model(model, "CPU", settings)
-        weights = _weights(model, files[1].size)
+        counted = _weights(model, files[1].size)
     infer = compiled.create_infer_request()
     return load_program(
         spec,
@@ -81,7 +81,7 @@ def load_openvino(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         files=files,
         mapped=files,
         notes=[PARAMETERS],
-        weights=weights,
+        weights=counted,
         takes_single_images=_depends_on_batch(model),
     )
 

@@ -1,4 +1,4 @@
-"""Weights of modules and programs of torch: in parameters, constants and plain attributes, packed or not."""
+"""Weights of modules and programs of torch: parameters, constants, plain attributes, packed weights."""
 
 from __future__ import annotations
 
