@@ -90,9 +90,7 @@ def finding_rows(findings: Iterable[Finding]) -> tuple[FindingRow, ...]:
             severity=finding.severity,
             title=finding.problem,
             text="\n".join(
-                f"{name}: {content}"
-                for name, content in (("evidence", finding.evidence), ("fix", finding.fix))
-                if content
+                f"{name}: {text}" for name in ("evidence", "fix") if (text := getattr(finding, name))
             ),
         )
         for finding in findings

@@ -61,10 +61,9 @@ class ActiveRunFile:
         with suppress(Exception):
             store = self._open_store()
             try:
-                is_at_end = self._end.is_set()
-                while not is_at_end:
+                while not self._end.is_set():
                     with suppress(Exception):  # the next one may succeed
                         store.objects.set(self._run.name, replace(self._run, at=time.time()).encode())
-                    is_at_end = self._end.wait(self._seconds)
+                    self._end.wait(self._seconds)
             finally:
                 store.objects.delete(self._run.name)

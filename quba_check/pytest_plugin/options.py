@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -29,21 +29,12 @@ def add_options(parser: pytest.Parser) -> None:
     """Add all options to the command line and the ini file."""
     group = parser.getgroup("quba", "quba-check: may this image classifier be released?")
     for option in OPTIONS:
-        if option.metavar is None:
-            group.addoption(option.flag, action="store_true", dest=option.key, help=option.help)
-        else:
-            action = "append" if option.repeatable else "store"
-            group.addoption(
-                option.flag, action=action, dest=option.key, metavar=option.metavar, help=option.help
-            )
+        form = {"action": "append" if option.repeatable else "store", "metavar": option.metavar}
+        form = {"action": "store_true"} if option.metavar is None else form
+        group.addoption(option.flag, dest=option.key, help=option.help, **form)
         if option.has_ini:
-            kind = "args" if option.repeatable else "string"
-            parser.addini(
-                option.key,
-                f"as {option.flag}",
-                type=kind,  # type: ignore[arg-type]
-                default=None,
-            )
+            kind: Literal["args", "string"] = "args" if option.repeatable else "string"
+            parser.addini(option.key, f"as {option.flag}", kind, default=None)
     for former, key in FORMER_KEYS.items():
         parser.addini(former, f"is now {key}")
 
