@@ -55,6 +55,10 @@ def load_tflite(spec: ModelSpec, request: LoadRequest) -> LoadedModule:
         graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
         weights = _weights(graph)
         steps = _dequantised(graph)
+    if any(tensor.externalBuffer for one in graph.subgraphs for tensor in one.tensors or ()):
+        # Neither the digest nor the fingerprint would know them.
+        allowed = "a TFLite file with its weights"
+        raise ModelError("it keeps weights in another file", where=spec.text, allowed=allowed)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     ports = [(_port(entry), entry) for entry in outputs]
 
@@ -116,8 +120,6 @@ def _weights(model: Any) -> Weights:
     types = {number: name for name, number in vars(schema.TensorType).items() if name.isupper()}
     weights: dict[int, tuple[int, int]] = {}
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors or ()):
-        if tensor.externalBuffer:
-            return Weights(0, 0, "the TFLite file keeps weights in another file, so they cannot be counted")
         buffer = model.buffers[tensor.buffer]
         size = buffer.size or (0 if buffer.data is None else len(buffer.data))
         name = types.get(tensor.type, "")

@@ -99,14 +99,16 @@ def test_shared_shapes_and_single_numbers_do_not_count(tmp_path):
     assert load(writer.write(tmp_path / "x.tflite", [first], [mean])).parameters == 35 + 5
 
 
-def test_weights_in_another_file_are_not_counted(tmp_path):
+def test_weights_in_another_file_are_refused(tmp_path):
     writer = TFLiteWriter()
     first, mean = writer.tensor("images", (1, 4, 4, 3)), writer.tensor("mean", (1, 3))
     axes = writer.tensor("axes", (2,), "int32", np.array([1, 2]))
     writer.operator("MEAN", [first, axes], [mean])
     writer.tensors[writer.tensor("weights", (5, 7))].externalBuffer = 1
-    classifier = load(writer.write(tmp_path / "x.tflite", [first], [mean]))
-    assert classifier.uncounted == "the TFLite file keeps weights in another file, so they cannot be counted"
+    path = writer.write(tmp_path / "x.tflite", [first], [mean])
+    assert refusal(path) == (
+        f"{path}: it keeps weights in another file. Allowed: a TFLite file with its weights."
+    )
 
 
 def test_files_that_are_no_tflite(tmp_path):
