@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from quba_check.core.facts import short_class_names
+from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
-from quba_check.doctor.class_order_candidates import (
-    ClassOrder,
-    class_orders_in_model,
-    estimated_order,
-    plausible_orders,
-)
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.significance import ALPHA, mcnemar_p
 from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.messages import did_you_mean, listed
 from quba_check.suites.label_spaces import IMAGENET_CLASS_COUNT, imagenet_classes
-from quba_check.suites.suite import Example
 
 _FEW, _MANY = 64, 512
 _PER_CLASS, _LEAST_PER_CLASS, _ENOUGH = 16, 6, 320
@@ -32,6 +29,30 @@ _GOOD = 0.95
 _LIFT = 0.1
 """Smallest rise in accuracy of a named order; an estimated one is tested on its second half instead."""
 _SHOWN = 30
+_LATER = "the suite's order, shifted by one output, as after a background class"
+_EARLIER = "the suite's order, shifted back by one output, as without the first class"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOrder:
+    """An order of the classes.
+
+    Attributes:
+        description: the order, as the end of "the model's outputs are in".
+        classes: the suite's classes, in the order of the model's outputs.
+        shift: number of outputs by which all classes are shifted; 0 for any other order.
+        is_estimated: it comes from the answers, not from names.
+    """
+
+    description: str
+    classes: tuple[str, ...]
+    shift: int = 0
+    is_estimated: bool = False
+
+    def columns(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return the output of each of the suite's classes."""
+        position = {name: k for k, name in enumerate(self.classes)}
+        return np.array([position[name] for name in classes], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +61,14 @@ class BetterOrder:
 
     Attributes:
         order: the order.
+        columns: the output of each class.
         before: accuracy in the suite's own order.
         after: accuracy in this order.
         n: number of images behind both.
     """
 
     order: ClassOrder
+    columns: NDArray[np.int64]
     before: float
     after: float
     n: int
@@ -58,21 +81,129 @@ def better_order(subject: ModelUnderTest, variant: Variant, *, many: bool) -> Be
 
     Args:
         subject: the model under examination.
-        variant: of the preprocessing.
+        variant: of the preprocessing, in the suite's order.
         many: use up to 512 images instead of 64.
     """
-    examples = subject.sample(limit=_MANY if many else _FEW)
-    predicted, label = predictions(subject, examples, variant), labels(examples)
-    named = _better_named_order(subject, predicted, label)
+    answers = subject.answers(subject.sample(limit=_MANY if many else _FEW), variant=variant)
+    orders = candidates(subject)
+    scores = [_score(subject, order, answers, answers.correct) for order in orders]
+    better = (score for score, p in scores if score.after - score.before >= _LIFT and p < ALPHA / len(orders))
+    named = max(better, key=lambda score: score.after, default=None)
     n_classes = len(subject.suite.classes)
-    enough = max(min(_PER_CLASS * n_classes, _ENOUGH), len(examples))
-    accuracy = float((predicted == label).mean()) if named is None else named.after
+    enough = max(min(_PER_CLASS * n_classes, _ENOUGH), len(answers))
+    accuracy = answers.accuracy if named is None else named.after
     if (subject.short and not many) or enough < _LEAST_PER_CLASS * n_classes or accuracy >= _GOOD:
         return named
-    examples = subject.sample(limit=enough)
     # A named order can fit partly by chance, while the true one follows no rule.
-    predicted = predictions(subject, examples, variant)
-    return _better_estimated_order(subject, predicted, labels(examples), named) or named
+    answers = subject.answers(subject.sample(limit=enough), variant=variant)
+    held_out = np.zeros(len(answers), dtype=bool)
+    for k in np.unique(answers.label):
+        held_out[np.flatnonzero(answers.label == k)[1::2]] = True
+    estimation, answers = answers.rows(~held_out), answers.rows(held_out)
+    order = estimated_order(subject.suite.classes, estimation.label, estimation.predicted)
+    if order is None:
+        return named
+    rival = answers.correct if named is None else answers.predicted == named.columns[answers.label]
+    score, p = _score(subject, order, answers, rival)
+    return score if p < ALPHA / 10 else named
+
+
+def _score(
+    subject: ModelUnderTest, order: ClassOrder, answers: Predictions, rival: NDArray[np.bool_]
+) -> tuple[BetterOrder, float]:
+    """Return the accuracies of an order, and the p-value of “it is right no more often than a rival”."""
+    columns = order.columns(subject.suite.classes)
+    correct = answers.predicted == columns[answers.label]
+    score = BetterOrder(order, columns, answers.accuracy, float(correct.mean()), len(answers))
+    return score, mcnemar_p(rival, correct)
+
+
+def candidates(subject: ModelUnderTest) -> tuple[ClassOrder, ...]:
+    """Return the orders suggested by names, folders, the model and the user, without the suite's own."""
+    classes = subject.suite.classes
+    orders = {classes: ClassOrder("", classes)}
+    for description, order in _described_orders(subject):
+        orders.setdefault(tuple(order), ClassOrder(description, tuple(order)))
+    for shift, description in ((1, _LATER), (-1, _EARLIER)):
+        rolled = classes[-shift:] + classes[:-shift]
+        orders.setdefault(rolled, ClassOrder(description, rolled, shift))
+    return tuple(orders.values())[1:]
+
+
+def _described_orders(subject: ModelUnderTest) -> Iterator[tuple[str, Sequence[str]]]:
+    classes, names = subject.suite.classes, subject.suite.class_names
+    for description, given in _lists_of_classes(subject):
+        same = next((own for own in (classes, names) if sorted(own) == sorted(given)), ())
+        if len(set(same)) == len(classes):
+            class_of = dict(zip(same, classes, strict=True))
+            yield description, [class_of[name] for name in given]
+    pairs = {
+        (example.label, PurePosixPath(example.name).parent.name) for example in subject.suite.examples(CLEAN)
+    }
+    folder_of = dict(sorted(pairs))
+    is_one_each = len(pairs) == len(set(folder_of.values())) == len(classes)
+    rules: tuple[tuple[str, Sequence[str], str, Callable[[str], Any]], ...] = (
+        ("class names", classes, "as text", str),
+        ("class names", classes, "ignoring case", str.casefold),
+        ("class names", classes, "with their numbers as numbers", _natural),
+        ("folder names", [*folder_of.values()] if is_one_each else (), "as text", str),
+        ("readable class names", names, "as text", str),
+        ("readable class names", names, "ignoring case", str.casefold),
+    )
+    for what, texts, rule, key in rules:
+        keys = [key(text) for text in texts]
+        if keys:
+            ranks = sorted(range(len(classes)), key=keys.__getitem__)
+            yield f"the order of the {what}, sorted {rule}", [classes[k] for k in ranks]
+    yield "the suite's order reversed", classes[::-1]
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key that puts `class2` before `class10`."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+
+
+def _lists_of_classes(subject: ModelUnderTest) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the class lists of the user and in the module: timm's label names, `class_to_idx`."""
+    if subject.order is not None:
+        yield "the supplied order", subject.order
+    module = subject.classifier.module
+    config: Any = getattr(module, "pretrained_cfg", None)
+    label_names = config.get("label_names") if isinstance(config, Mapping) else None
+    if isinstance(label_names, (list, tuple)):
+        yield "the order of the model's own label_names", tuple(map(str, label_names))
+    class_to_idx = getattr(module, "class_to_idx", None)
+    if isinstance(class_to_idx, Mapping):
+        ranked = sorted(class_to_idx.items(), key=lambda item: int(item[1]))
+        yield "the order of the model's own class_to_idx", tuple(str(name) for name, _ in ranked)
+
+
+def estimated_order(
+    classes: Sequence[str], label: NDArray[np.int64], predicted: NDArray[np.int64]
+) -> ClassOrder | None:
+    """Return the order in which most answers are right.
+
+    Of several orders, the one with the most classes at their own output.
+
+    Args:
+        classes: the suite's class list.
+        label: (N,) classes of images.
+        predicted: (N,) highest outputs.
+
+    Returns:
+        The order; None if it is the suite's own.
+
+    >>> estimated_order(["a", "b"], np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])).classes
+    ('b', 'a')
+    """
+    n = len(classes)
+    counts = np.eye(n) / (n + 1)  # less than one answer for all classes together
+    np.add.at(counts, (predicted, label), 1)
+    order = tuple(classes[k] for k in scipy.optimize.linear_sum_assignment(counts, maximize=True)[1])
+    return (
+        None if order == tuple(classes) else ClassOrder("an order without a rule", order, is_estimated=True)
+    )
 
 
 def order_finding(subject: ModelUnderTest, better: BetterOrder, *, is_fixed: bool) -> Finding:
@@ -121,67 +252,6 @@ def supplied_order_finding(subject: ModelUnderTest) -> Finding | None:
         evidence="",
         fix=f"write each class of the suite on a line of its own: {listed(classes, 5)}",
     )
-
-
-def predictions(subject: ModelUnderTest, examples: Sequence[Example], variant: Variant) -> NDArray[np.int64]:
-    """(N,) class of the suite with the highest output."""
-    raw = subject.raw(examples, variant=variant)
-    predicted: NDArray[np.int64] = subject.classifier.select_classes(raw).argmax(dim=1).numpy()
-    return predicted
-
-
-def labels(examples: Sequence[Example]) -> NDArray[np.int64]:
-    """(N,) classes of the suite."""
-    return np.array([example.label for example in examples], dtype=np.int64)
-
-
-def candidates(subject: ModelUnderTest) -> tuple[ClassOrder, ...]:
-    """Return the orders suggested by names, folders, the model and the user."""
-    classes = subject.suite.classes
-    folders: dict[int, set[str]] = {}
-    for example in subject.suite.examples(CLEAN):
-        folders.setdefault(example.label, set()).add(PurePosixPath(example.name).parent.name)
-    only_folder = {k: min(names) for k, names in folders.items() if len(names) == 1}
-    supplied = [] if subject.order is None else [("the supplied order", subject.order)]
-    return plausible_orders(
-        classes,
-        subject.suite.class_names,
-        only_folder if len(set(only_folder.values())) == len(classes) else {},
-        [*supplied, *class_orders_in_model(subject.classifier.module)],
-    )
-
-
-def _better_named_order(
-    subject: ModelUnderTest, predicted: NDArray[np.int64], label: NDArray[np.int64]
-) -> BetterOrder | None:
-    orders = candidates(subject)
-    correct_before = predicted == label
-    better: list[BetterOrder] = []
-    for order in orders:
-        correct = predicted == order.columns(subject.suite.classes)[label]
-        score = BetterOrder(order, float(correct_before.mean()), float(correct.mean()), len(label))
-        if score.after - score.before >= _LIFT and mcnemar_p(correct_before, correct) < ALPHA / len(orders):
-            better.append(score)
-    return max(better, key=lambda score: score.after, default=None)
-
-
-def _better_estimated_order(
-    subject: ModelUnderTest, predicted: NDArray[np.int64], label: NDArray[np.int64], named: BetterOrder | None
-) -> BetterOrder | None:
-    """Return an estimated order if it significantly beats the suite's or the named one."""
-    classes = subject.suite.classes
-    held_out = np.zeros(len(label), dtype=bool)
-    for k in np.unique(label):
-        held_out[np.flatnonzero(label == k)[1::2]] = True
-    order = estimated_order(classes, label[~held_out], predicted[~held_out])
-    if order is None:
-        return None
-    predicted, label = predicted[held_out], label[held_out]
-    correct = predicted == order.columns(classes)[label]
-    rival = predicted == (label if named is None else named.order.columns(classes)[label])
-    if mcnemar_p(rival, correct) >= ALPHA / 10:
-        return None
-    return BetterOrder(order, float((predicted == label).mean()), float(correct.mean()), len(label))
 
 
 def _fix(subject: ModelUnderTest, order: ClassOrder) -> str:

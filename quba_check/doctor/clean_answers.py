@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from quba_check.messages import listed
 from quba_check.number_format import format_distinct
 
 _SHOWN = 3
+_SCORE = 2.326
+"""Normal score of the one-sided level 0.01."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,7 @@ def answer_findings(
     """
     if pairs := swapped_pairs(label, predicted, len(classes)):
         yield swapped_finding(spec, pairs, classes)
-    frequent, share = most_frequent_class(label)
-    accuracy = float((predicted == label).mean()) if len(label) else 1.0
-    if accuracy <= share < 1:
-        yield constant_answer_finding(spec, accuracy, share, classes[frequent])
+    yield from constant_answer_findings(spec, label, predicted == label, label, classes)
 
 
 def swapped_finding(spec: str, pairs: Sequence[SwappedPair], classes: Sequence[str]) -> Finding:
@@ -104,14 +104,40 @@ def swapped_finding(spec: str, pairs: Sequence[SwappedPair], classes: Sequence[s
     )
 
 
-def constant_answer_finding(spec: str, accuracy: float, share: float, frequent: str) -> Finding:
-    """Return the finding for a model that is no more accurate than a constant answer."""
-    ours, constant = format_distinct(accuracy, share, "fraction")
-    return Finding(
-        check="accuracy",
-        problem=f"{spec}: accuracy {ours} on the clean set is not above {constant}, the share of its most "
-        f"frequent class '{frequent}'.",
-        evidence="a constant answer is as accurate; values relative to the clean accuracy (robustness, "
-        "object focus) are no evidence of quality",
-        fix="check weights, class list and preprocessing: quba-check doctor",
-    )
+def constant_answer_findings(
+    spec: str,
+    label: NDArray[np.int64],
+    correct: NDArray[np.bool_],
+    everything: NDArray[np.int64],
+    classes: Sequence[str],
+) -> Iterator[Finding]:
+    """Report an accuracy that is not above the share of the most frequent class.
+
+    Classes are weighted by their shares of all images. An accuracy from a part of the images must be
+    significantly lower.
+
+    Args:
+        spec: the model.
+        label: (N,) class of each image of a sample.
+        correct: (N,) True for the right answers.
+        everything: labels of all clean images.
+        classes: names of the classes.
+    """
+    if not len(label):
+        return
+    frequent, share = most_frequent_class(everything)
+    sampled, number, n = np.unique(label, return_inverse=True, return_counts=True)
+    size = np.array([np.count_nonzero(everything == k) for k in sampled])
+    n_correct = np.bincount(number, weights=correct)
+    accuracy, right = float((size / n * n_correct).sum() / size.sum()), n_correct / n
+    variance = size**2 * right * (1 - right) / n * (1 - n / size)
+    if accuracy + _SCORE * math.sqrt(variance.sum()) / int(size.sum()) <= share < 1:
+        ours, constant = format_distinct(accuracy, share, "fraction")
+        yield Finding(
+            check="accuracy",
+            problem=f"{spec}: accuracy {ours} on the clean set is not above {constant}, the share of its "
+            f"most frequent class '{classes[frequent]}'.",
+            evidence="a constant answer is as accurate; values relative to the clean accuracy (robustness, "
+            "object focus) are no evidence of quality",
+            fix="check weights, class list and preprocessing: quba-check doctor",
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
 from quba_check.doctor.batchnorm import BatchNormShift, batchnorm_shift
-from quba_check.doctor.class_order_candidates import Columns
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.preprocessing_candidates import (
     NONE,
@@ -22,7 +21,7 @@ from quba_check.doctor.preprocessing_candidates import (
     normalisation_candidates,
     own_normalisation,
 )
-from quba_check.doctor.significance import ALPHA
+from quba_check.doctor.significance import ALPHA, mcnemar_p, sign_flip_p
 from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
 from quba_check.doctor.successive_halving import (
     CandidateScore,
@@ -51,29 +50,9 @@ STEP = "normalisation"
 _FILE = "preprocessing.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class BetterVariant:
-    """A variant significantly better than the preprocessing in use.
-
-    Attributes:
-        score: the variant compared with the one in use.
-        shifts: of the first BatchNorm, with the one in use and with this one; None without a BatchNorm.
-        is_geometry: it differs in resize or crop, not in the normalisation.
-    """
-
-    score: CandidateScore
-    shifts: tuple[BatchNormShift, BatchNormShift] | None = None
-    is_geometry: bool = False
-
-    @property
-    def variant(self) -> Variant:
-        """The variant."""
-        return self.score.variant
-
-
 def better_normalisation(
-    subject: ModelUnderTest, columns: Columns, *, use_labels: bool
-) -> BetterVariant | None:
+    subject: ModelUnderTest, current: Variant, *, use_labels: bool
+) -> CandidateScore | None:
     """Return a significantly better normalisation or channel order.
 
     A BatchNorm shows whether the one in use is right, and which one is; labels must then agree. Without it
@@ -81,28 +60,24 @@ def better_normalisation(
 
     Args:
         subject: the model under examination.
-        columns: the output of each class.
+        current: the preprocessing in use, with a class order.
         use_labels: False if answers are at chance, so that labels cannot contradict a BatchNorm.
     """
-    current = subject.current
     candidates = normalisation_candidates(current)
     shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
     if shift is not None and shift.divergence > _STRANGE:
-        better = _better_by_batchnorm(subject, columns, shift, candidates, use_labels=use_labels)
+        better = _better_by_batchnorm(subject, current, shift, candidates, use_labels=use_labels)
         if better is not None:
             return better
     if shift is not None and (shift.divergence < _FAMILIAR or subject.short):
         candidates = []
     if not (subject.short and shift is not None):
         candidates = [*candidates, *bgr_candidates(current)]
-    alpha = ALPHA / max(len(candidates), 1)
     scores = successive_halving(
-        subject, candidates, columns, lambda score: upper_bound(score.gain) >= _GAIN, step=STEP
+        subject, current, candidates, lambda score: upper_bound(score.gain) >= _GAIN, step=STEP
     )
-    for score in scores:
-        if score.gain.mean() >= _GAIN and score.gain_p < alpha:
-            return BetterVariant(score)
-    return None
+    clear = (score for score in scores if score.gain.mean() >= _GAIN)
+    return next((score for score in clear if sign_flip_p(score.gain) < ALPHA / len(candidates)), None)
 
 
 def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -> bool:
@@ -128,12 +103,11 @@ def is_normalisation_suspicious(subject: ModelUnderTest, answers: Predictions) -
     examples = {example.index: example for example in subject.suite.examples(CLEAN)}
     by_loss = [examples[k] for k in answers.index[ranked]]
     hard, easy = by_loss[: n : max(1, n // _HARD)][:_HARD], by_loss[n :: 3 * n // _EASY][:_EASY]
-    columns = np.arange(len(subject.suite.classes))
     bgr, _ = bgr_candidates(current)  # a model of the other one, from 0 to 255, has no plausible answers
     for candidate in (*normalisation_candidates(current), bgr):
-        score = candidate_score(subject, candidate, columns, easy)
+        score = candidate_score(subject, current, candidate, easy)
         if score is not None and _likely_gain(loss[ranked[:n]], score.gain) >= _GAIN:
-            score = candidate_score(subject, candidate, columns, [*hard, *easy])
+            score = candidate_score(subject, current, candidate, [*hard, *easy])
             if score is not None and _likely_gain(*np.split(score.gain, [len(hard)])) >= _GAIN:
                 return True
     return False
@@ -145,72 +119,70 @@ def _likely_gain(hard: NDArray[np.float64], easy: NDArray[np.float64]) -> float:
     return float(hard.mean() / 4 + easy.mean() * 3 / 4) + error
 
 
-def better_geometry(subject: ModelUnderTest, columns: Columns) -> BetterVariant | None:
+def better_geometry(subject: ModelUnderTest, current: Variant) -> CandidateScore | None:
     """Return a resize or crop with significantly and clearly higher accuracy.
 
     Args:
         subject: the model under examination.
-        columns: the output of each class.
+        current: the preprocessing in use, with a class order.
     """
-    candidates = geometry_candidates(subject.current)
+    candidates = geometry_candidates(current)
     scores = successive_halving(
         subject,
+        current,
         candidates,
-        columns,
         lambda score: upper_bound(score.lift) > _LIFT and score.gain.mean() > 0,
         step="resize and crop",
     )
     alpha = ALPHA / len(candidates)
     for score in scores:
-        before, after = score.accuracies
-        if after - before > _LIFT and score.accuracy_p < alpha and score.gain_p < alpha:
-            return BetterVariant(score, is_geometry=True)
+        if (
+            score.lift.mean() > _LIFT
+            and mcnemar_p(*score.correct) < alpha
+            and sign_flip_p(score.gain) < alpha
+        ):
+            return score
     return None
 
 
 def _better_by_batchnorm(
     subject: ModelUnderTest,
-    columns: Columns,
+    current: Variant,
     current_shift: BatchNormShift,
     candidates: Sequence[Variant],
     *,
     use_labels: bool,
-) -> BetterVariant | None:
+) -> CandidateScore | None:
     """Return the candidate closest to the running statistics.
 
     None if it is not clearly closer, or if labels disagree.
     """
     batch = subject.sample(limit=BATCH)
-    shifts = [
-        (shift, variant)
-        for variant in candidates
-        if (shift := batchnorm_shift(subject, batch, variant)) is not None
-    ]
-    if not shifts:
-        return None
-    shift, nearest = min(shifts, key=lambda pair: pair[0].divergence)
+    all_shifts = [(batchnorm_shift(subject, batch, variant), variant) for variant in candidates]
+    shifts = [(shift, variant) for shift, variant in all_shifts if shift is not None]
+    shift, nearest = min(shifts, key=lambda pair: pair[0].divergence, default=(current_shift, current))
     if shift.divergence * _CLEARLY >= current_shift.divergence:
         return None
-    for score in successive_halving(subject, [nearest], columns, lambda _: True, step=STEP):
+    for score in successive_halving(subject, current, [nearest], lambda _: True, step=STEP):
         gain, lift = score.gain, score.lift
         labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
         if labels_agree or not use_labels:
-            return BetterVariant(score, (current_shift, shift))
+            return replace(score, shifts=(current_shift, shift))
     return None
 
 
-def preprocessing_finding(subject: ModelUnderTest, better: BetterVariant) -> Finding:
+def preprocessing_finding(subject: ModelUnderTest, better: CandidateScore) -> Finding:
     """Return the finding that names the better variant."""
     fix = _fix(subject.current.preprocessing, better.variant)
-    return subject.finding("preparation", _problem(subject, better), _evidence(better), fix)
+    return subject.finding("preparation", _problem(subject, better.variant), _evidence(better), fix)
 
 
-def _problem(subject: ModelUnderTest, better: BetterVariant) -> str:
-    current, preprocessing = subject.current.preprocessing, better.variant.preprocessing
-    if better.is_geometry:
-        return f"the resize or crop does not fit the model; {better.variant.name} does."
-    if better.variant.is_bgr:
+def _problem(subject: ModelUnderTest, better: Variant) -> str:
+    current, preprocessing = subject.current.preprocessing, better.preprocessing
+    if better.is_bgr:
         return "images go in with channels in the order RGB; the model was trained with BGR."
+    if (preprocessing.mean, preprocessing.std) == (current.mean, current.std):
+        return f"the resize or crop does not fit the model; {better.name} does."
     own = own_normalisation(subject.classifier.module)
     if _is_none(preprocessing) and own is not None:
         return f"images are normalised twice: by the preprocessing, and again by the model ('{own}')."
@@ -219,16 +191,16 @@ def _problem(subject: ModelUnderTest, better: BetterVariant) -> str:
     return f"images go in with {_in_words(current)}; the model was trained with {_in_words(preprocessing)}."
 
 
-def _evidence(better: BetterVariant) -> str:
-    score = better.score
-    (before, after), (log_before, log_after) = score.accuracies, score.log_probabilities
+def _evidence(score: CandidateScore) -> str:
+    before, after = (correct.mean() for correct in score.correct)
+    log_before, log_after = (log_probability.mean() for log_probability in score.log_probability)
     text = (
         f"on {len(score.gain)} clean images accuracy {before:.3f} as is, {after:.3f} with the fix; "
         f"mean log-probability of the true class {log_before:.2f} and {log_after:.2f}"
     )
-    if better.shifts is None:
+    if score.shifts is None:
         return text
-    current, fixed = better.shifts
+    current, fixed = score.shifts
     return (
         f"{text}\nthe input of the first BatchNorm ('{current.layer}') has "
         f"{_ratio(current.variance_ratio)} times the variance of training as is, "

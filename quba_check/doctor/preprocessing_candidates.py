@@ -29,7 +29,6 @@ NORMALISATIONS: dict[str, tuple[Triple, Triple]] = {
     "none": NONE,
     "none, on values from 0 to 255": ((0.0, 0.0, 0.0), _BYTES),
 }
-_CAFFE: tuple[Triple, Triple] = (IMAGENET_MEAN, _BYTES)
 _CLOSE = 0.02
 _CROPS = (0.875, 0.95, 1.0)
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
@@ -40,7 +39,7 @@ def normalisation_candidates(current: Variant) -> list[Variant]:
     """The common normalisations other than the one in use."""
     preprocessing = current.preprocessing
     return [
-        Variant(replace(preprocessing, mean=mean, std=std), name=name)
+        replace(current, preprocessing=replace(preprocessing, mean=mean, std=std), name=name)
         for name, (mean, std) in NORMALISATIONS.items()
         if not is_close((mean, std), (preprocessing.mean, preprocessing.std))
     ]
@@ -48,14 +47,10 @@ def normalisation_candidates(current: Variant) -> list[Variant]:
 
 def bgr_candidates(current: Variant) -> list[Variant]:
     """BGR channels, with the normalisation in use and with that of Caffe's models."""
-    mean, std = _CAFFE
+    caffe = replace(current.preprocessing, mean=IMAGENET_MEAN, std=_BYTES)
     return [
-        Variant(current.preprocessing, is_bgr=True, name="BGR"),
-        Variant(
-            replace(current.preprocessing, mean=mean, std=std),
-            is_bgr=True,
-            name="BGR, on values from 0 to 255",
-        ),
+        replace(current, is_bgr=True, name="BGR"),
+        replace(current, preprocessing=caffe, is_bgr=True, name="BGR, on values from 0 to 255"),
     ]
 
 

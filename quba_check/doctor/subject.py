@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.finding import Finding, Severity
@@ -21,6 +22,7 @@ from quba_check.engine.batching import Batching
 from quba_check.engine.engine import Engine
 from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.preparer import Preparer
+from quba_check.engine.shard_task import shard_arrays
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing
@@ -37,17 +39,19 @@ _PIXEL_CACHE = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A way to prepare images for a model.
+    """A way to prepare images for a model, and to read its outputs.
 
     Attributes:
         preprocessing: resize, crop and normalisation.
         is_bgr: the channels are in the order blue, green, red.
         name: for messages.
+        columns: (C,) the output of each class of the suite; None for the suite's order.
     """
 
     preprocessing: Preprocessing
     is_bgr: bool = False
     name: str = field(default="", compare=False)
+    columns: NDArray[np.int64] | None = field(default=None, compare=False)
 
 
 @dataclass(eq=False, repr=False)
@@ -69,6 +73,7 @@ class ModelUnderTest:
         forwards: number of images in forward passes so far.
         decoded: number of image files decoded to check them.
         pool: threads that read images.
+        current: the preprocessing in use when the model is measured, and the suite's class order.
     """
 
     classifier: Classifier
@@ -80,31 +85,19 @@ class ModelUnderTest:
     estimate_order: bool = False
     short: bool = False
     engine: Engine | None = None
-    budget: TimeBudget = field(default_factory=TimeBudget)
-    forwards: int = field(default=0, init=False)
-    decoded: int = field(default=0, init=False)
-    pool: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(default_threads(torch.device("cpu")), "quba-doctor"),
-        init=False,
-    )
-    _excluded: set[tuple[View, int]] = field(default_factory=set, init=False)
-    _answers: dict[tuple[View, Variant], dict[int, Tensor]] = field(default_factory=dict, init=False)
-    _pixels: OrderedDict[tuple[View, Preprocessing, int], Tensor] = field(
-        default_factory=OrderedDict, init=False
-    )
-    _preparers: dict[Preprocessing, Preparer] = field(default_factory=dict, init=False)
-    _samples: dict[View, tuple[Example, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        """Share outputs with the engine, if it crops clean images in the same way."""
+        """Begin without answers; share outputs with the engine, if it crops clean images in the same way."""
+        self.budget = TimeBudget()
+        self.forwards = self.decoded = 0
+        self.pool = ThreadPoolExecutor(default_threads(torch.device("cpu")), "quba-doctor")
+        self.current = Variant(self.classifier.preprocessing)
+        self._prepared = _prepared_images(self.suite, self.classifier, self.seed)
+        self._samples: dict[View, tuple[Example, ...]] = {}
+        self._outputs: dict[tuple[View, Variant], dict[int, Tensor]] = {}
         engine = self.engine
-        if engine is not None and engine.cache_keys.is_cropped(CLEAN) == self._is_cropped(CLEAN):
-            self._answers[CLEAN.images, self.current] = engine.worker.shown
-
-    @property
-    def current(self) -> Variant:
-        """The preprocessing in use when the model is measured."""
-        return Variant(self.classifier.preprocessing)
+        if engine is not None and engine.cache_keys.is_cropped(CLEAN) != self.suite.is_prepared(CLEAN):
+            self._outputs[CLEAN.images, self.current] = engine.worker.shown
 
     def has_images(self, view: View) -> bool:
         """True if the suite has images for a view."""
@@ -123,8 +116,7 @@ class ModelUnderTest:
 
     def exclude(self, view: View, example: Example) -> None:
         """Exclude an image, such as a broken one, from later samples."""
-        self._excluded.add((view.images, example.index))
-        self._samples.pop(view.images, None)
+        self._samples[view.images] = tuple(one for one in self.sample(view, SAMPLE) if one != example)
 
     def sample(self, view: View = CLEAN, limit: int | None = None) -> tuple[Example, ...]:
         """Return examples of a view, balanced over the classes; shorter samples begin longer ones.
@@ -136,26 +128,15 @@ class ModelUnderTest:
         Raises:
             SuiteError: the set's layout is invalid.
         """
-        images = view.images
-        if images not in self._samples:
-            candidates = [
-                example
-                for example in self.suite.examples(images)
-                if (images, example.index) not in self._excluded
-            ]
-            self._samples[images] = stratified(candidates, SAMPLE, self.seed)
-        if limit is None:
-            limit = SHORT_SAMPLE if self.short else SAMPLE
-        return self._samples[images][:limit]
+        if view.images not in self._samples:
+            self._samples[view.images] = stratified(self.suite.examples(view.images), SAMPLE, self.seed)
+        return self._samples[view.images][: limit or (SHORT_SAMPLE if self.short else SAMPLE)]
 
-    def inputs(
-        self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
-    ) -> Tensor:
-        """Return the model's inputs for examples of a view.
+    def inputs(self, examples: Sequence[Example], variant: Variant | None = None) -> Tensor:
+        """Return the model's inputs for clean examples.
 
         Args:
-            examples: of the view's set.
-            view: the view.
+            examples: of the clean set.
             variant: of the preprocessing; None for the one in use.
 
         Returns:
@@ -166,16 +147,16 @@ class ModelUnderTest:
         """
         self.budget.check()
         variant = variant or self.current
-        prepare = self._prepare(view.images, variant.preprocessing)
-        ((_, images),) = batches(examples, prepare, len(examples), self.pool)
-        return self._normalise(images, variant)
+        ((_, images),) = batches(examples, self._preparation(CLEAN, variant), len(examples), self.pool)
+        return self._normalised(images, variant)
 
+    @torch.no_grad()
     def forward(self, inputs: Tensor, *, exact: bool = False) -> Tensor:
         """Return the module's outputs for the suite's classes, (N, C) on the CPU; see `Classifier.raw`."""
         self.forwards += len(inputs)
-        with torch.no_grad():
-            return self.classifier.select_classes(self.classifier.raw(inputs, exact=exact)).cpu()
+        return self.classifier.select_classes(self.classifier.raw(inputs, exact=exact)).cpu()
 
+    @torch.no_grad()
     def raw(self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None) -> Tensor:
         """Return the module's outputs for examples, from a cache after the first pass.
 
@@ -185,7 +166,8 @@ class ModelUnderTest:
             variant: of the preprocessing; None for the one in use.
 
         Returns:
-            (N, outputs) float32 on the CPU, including outputs outside the suite's classes.
+            (N, outputs) float32 on the CPU, in the model's order, including outputs outside the suite's
+            classes.
 
         Raises:
             ModelError: the model fails, or its outputs are not class scores.
@@ -193,28 +175,50 @@ class ModelUnderTest:
             OutOfTimeError: the time budget is over.
         """
         variant = variant or self.current
-        rows = self._answers.setdefault((view.images, variant), {})
+        rows = self._outputs.setdefault((view.images, variant), {})
         new = [example for example in examples if example.index not in rows]
-        prepare = self._prepare(view.images, variant.preprocessing)
-        if new:
-            self.budget.check()
         batching = Batching(self.classifier, None)
-        for chunk, images in batches(new, prepare, batching.size, self.pool):
-            outputs = torch.cat(batching.run(partial(self._outputs, variant=variant), list(images)))
+        for chunk, images in batches(new, self._preparation(view, variant), batching.size, self.pool):
+            self.budget.check()
+            parts = batching.run(partial(self._forward, variant=variant), list(images))
             self.forwards += len(chunk)
-            rows.update((example.index, row) for example, row in zip(chunk, outputs, strict=True))
-            if len(rows) < len(examples):
-                self.budget.check()
+            rows.update(zip((example.index for example in chunk), torch.cat(parts), strict=True))
         return torch.stack([rows[example.index] for example in examples])
 
     def logits(
         self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
     ) -> Tensor:
-        """Return class scores z with p = softmax(z), (N, C) on the CPU; see `raw`."""
+        """Return class scores z with p = softmax(z), (N, C) on the CPU, in the suite's order; see `raw`."""
         raw = self.raw(examples, view, variant)
-        return self.classifier.select_classes(
+        logits = self.classifier.select_classes(
             to_logits(raw, self.outputs, self.current.preprocessing.temperature)
         )
+        columns = None if variant is None else variant.columns
+        return logits if columns is None else logits[:, torch.from_numpy(columns)]
+
+    def answers(
+        self,
+        examples: Sequence[Example],
+        view: View = CLEAN,
+        variant: Variant | None = None,
+        space: str | None = None,
+    ) -> Predictions:
+        """Return the predictions for examples with a label, in their order; see `raw`.
+
+        Args:
+            examples: of the view's set.
+            view: the view.
+            variant: of preprocessing and class order; None for those in use.
+            space: label space for clean images; None takes that of the view's set.
+        """
+        suite = self.suite
+        spaces = [suite.space_of(view.set), *([] if space is None else [suite.space(space)])]
+        columns = shard_arrays(view, spaces, STANDARD, examples, self.logits(examples, view, variant))
+        suffix = "" if space is None else f"@{spaces[-1].name}"
+        names = ("label", "top1", "confidence", "true_probability")
+        label, predicted, confidence, true = (columns[f"{name}{suffix}"] for name in names)
+        table = Predictions(columns["index"], label, predicted, confidence, true)
+        return table.rows(label != NO_CLASS)
 
     @cached_property
     def outputs(self) -> OutputKind:
@@ -234,36 +238,35 @@ class ModelUnderTest:
             return self.observed_outputs == "probabilities"
         return SPECIFIC_TO_GENERAL.index(self.observed_outputs) > SPECIFIC_TO_GENERAL.index(stated)
 
-    def _outputs(self, images: Sequence[Tensor], variant: Variant) -> Tensor:
-        with torch.no_grad():
-            return self.classifier.raw(self._normalise(torch.stack([*images]), variant)).cpu()
+    def _forward(self, images: Sequence[Tensor], variant: Variant) -> Tensor:
+        return self.classifier.raw(self._normalised(torch.stack([*images]), variant)).cpu()
 
-    def _normalise(self, images: Tensor, variant: Variant) -> Tensor:
-        classifier = replace(self.classifier, preprocessing=variant.preprocessing)
-        inputs = classifier.normalise(images.to(classifier.device).float().div(255))
+    def _normalised(self, images: Tensor, variant: Variant) -> Tensor:
+        inputs = replace(self.classifier, preprocessing=variant.preprocessing).inputs(images)
         return inputs.flip(1) if variant.is_bgr else inputs
 
-    def _is_cropped(self, view: View) -> bool:
-        return STANDARD.crops_prepared or not self.suite.is_prepared(view)
+    def _preparation(self, view: View, variant: Variant) -> Callable[[Example], Tensor]:
+        """Return the cached preparation of a view's examples, up to the normalisation."""
+        own = self.current.preprocessing
+        geometry = replace(variant.preprocessing, mean=own.mean, std=own.std, source=own.source)
+        return partial(self._prepared, view.images, geometry)
 
-    def _prepare(self, view: View, preprocessing: Preprocessing) -> Callable[[Example], Tensor]:
-        """Return the cached preprocessing of a view's examples, up to the normalisation."""
-        geometry = replace(preprocessing, mean=(0, 0, 0), std=(1, 1, 1), source="")
-        if geometry not in self._preparers:
-            classifier = replace(self.classifier, preprocessing=preprocessing)
-            self._preparers[geometry] = Preparer(self.suite, classifier, self.seed)
-        prepare = self._preparers[geometry].of(view, crop=self._is_cropped(view))
 
-        def prepare_cached(example: Example) -> Tensor:
-            key = view, geometry, example.index
-            pixels = self._pixels.get(key)
-            if pixels is None:
-                pixels = self._pixels[key] = prepare(example)
-                while len(self._pixels) * pixels.nbytes > _PIXEL_CACHE:
-                    self._pixels.popitem(last=False)
-            return pixels
+def _prepared_images(
+    suite: Suite, classifier: Classifier, seed: int
+) -> Callable[[View, Preprocessing, Example], Tensor]:
+    """Return a function with a cache that prepares an example of a view."""
+    _, height, width = classifier.preprocessing.input_size
 
-        return prepare_cached
+    @cache
+    def preparer(preprocessing: Preprocessing) -> Preparer:
+        return Preparer(suite, replace(classifier, preprocessing=preprocessing), seed)
+
+    @lru_cache(_PIXEL_CACHE // (3 * height * width))
+    def image(view: View, preprocessing: Preprocessing, example: Example) -> Tensor:
+        return preparer(preprocessing).of(view, crop=not suite.is_prepared(view))(example)
+
+    return image
 
 
 def stratified(examples: Sequence[Example], limit: int, seed: int) -> tuple[Example, ...]:

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from quba_check.doctor.class_order import labels
-from quba_check.doctor.class_order_candidates import Columns
-from quba_check.doctor.significance import mcnemar_p, sign_flip_p
+from quba_check.doctor.batchnorm import BatchNormShift
 from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.errors import ModelError
 from quba_check.suites.suite import Example
@@ -30,35 +27,25 @@ class CandidateScore:
     Attributes:
         variant: the candidate.
         correct: (N,) correct answers under the current preprocessing, and under the candidate.
-        gain: (N,) increase in the log-probability of the true class, in nats. Each side has its best
+        log_probability: (N,) log-probabilities of the true class under both. Each side has its best
             temperature, so that a change of confidence alone does not count as a gain.
-        log_probabilities: means over the images under both.
+        shifts: of the first BatchNorm under both; None if it was not examined.
     """
 
     variant: Variant
     correct: tuple[NDArray[np.bool_], NDArray[np.bool_]]
-    gain: NDArray[np.float64]
-    log_probabilities: tuple[float, float]
+    log_probability: tuple[NDArray[np.float64], NDArray[np.float64]]
+    shifts: tuple[BatchNormShift, BatchNormShift] | None = None
 
     @property
-    def accuracies(self) -> tuple[float, float]:
-        """Accuracy under the current preprocessing and under the candidate."""
-        return float(self.correct[0].mean()), float(self.correct[1].mean())
+    def gain(self) -> NDArray[np.float64]:
+        """(N,) increase in the log-probability of the true class, in nats."""
+        return self.log_probability[1] - self.log_probability[0]
 
     @property
     def lift(self) -> NDArray[np.float64]:
         """(N,) increase in correctness: -1, 0 or 1 per image."""
         return self.correct[1].astype(np.float64) - self.correct[0]
-
-    @property
-    def gain_p(self) -> float:
-        """P-value of “the log-probabilities are not higher”."""
-        return sign_flip_p(self.gain)
-
-    @property
-    def accuracy_p(self) -> float:
-        """P-value of “accuracy is not higher”."""
-        return mcnemar_p(*self.correct)
 
 
 def upper_bound(values: NDArray[np.float64]) -> float:
@@ -73,8 +60,8 @@ def standard_error(values: NDArray[np.float64]) -> float:
 
 def successive_halving(
     subject: ModelUnderTest,
+    current: Variant,
     candidates: Sequence[Variant],
-    columns: Columns,
     is_promising: Callable[[CandidateScore], bool],
     *,
     step: str,
@@ -86,8 +73,8 @@ def successive_halving(
 
     Args:
         subject: the model under examination.
+        current: the variant in use.
         candidates: variants; one that the model cannot take, such as another size, is dropped.
-        columns: the output of each class.
         is_promising: False drops a candidate after a round.
         step: name of the search, noted if it was left out in part.
     """
@@ -97,7 +84,7 @@ def successive_halving(
         scored: list[CandidateScore | None] = []
         examples = subject.sample(limit=limit)
         with subject.budget.step(step):
-            scored.extend(candidate_score(subject, candidate, columns, examples) for candidate in remaining)
+            scored.extend(candidate_score(subject, current, candidate, examples) for candidate in remaining)
         promising = [score for score in scored if score is not None and is_promising(score)]
         if len(scored) < len(remaining):
             promising = promising or scores
@@ -109,28 +96,25 @@ def successive_halving(
 
 
 def candidate_score(
-    subject: ModelUnderTest, candidate: Variant, columns: Columns, examples: Sequence[Example]
+    subject: ModelUnderTest, current: Variant, candidate: Variant, examples: Sequence[Example]
 ) -> CandidateScore | None:
     """Return a candidate's score on clean images; None if the model cannot take it."""
     if len(examples) < 2:
         return None
-    true = torch.from_numpy(columns[labels(examples)])
-    current_logits = subject.logits(examples)
+    before = _judged(subject, current, examples)
     try:
-        logits = subject.logits(examples, variant=candidate)
+        after = _judged(subject, candidate, examples)
     except ModelError:
         return None
-    before, after = _best_log_probability(current_logits, true), _best_log_probability(logits, true)
-    return CandidateScore(
-        candidate,
-        ((current_logits.argmax(dim=1) == true).numpy(), (logits.argmax(dim=1) == true).numpy()),
-        (after - before).numpy(),
-        (float(before.mean()), float(after.mean())),
-    )
+    return CandidateScore(candidate, (before[0], after[0]), (before[1], after[1]))
 
 
-def _best_log_probability(logits: Tensor, true: Tensor) -> Tensor:
-    """(N,) log-probability of the true class at the temperature with the highest mean."""
-    rows = torch.arange(len(true))
+def _judged(
+    subject: ModelUnderTest, variant: Variant, examples: Sequence[Example]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """(N,) correct answers, and log-probabilities of the true class at the best temperature."""
+    logits = subject.logits(examples, variant=variant)
+    rows, true = torch.arange(len(examples)), torch.tensor([example.label for example in examples])
     scores = [(logits.double() / t).log_softmax(dim=1)[rows, true] for t in _TEMPERATURES]
-    return max(scores, key=lambda score: float(score.mean()))
+    best = max(scores, key=lambda score: float(score.mean()))
+    return (logits.argmax(dim=1) == true).numpy(), best.numpy()
