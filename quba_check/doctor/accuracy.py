@@ -20,23 +20,19 @@ from quba_check.doctor.class_order import (
 from quba_check.doctor.clean_answers import constant_answer_findings, swapped_finding, swapped_pairs
 from quba_check.doctor.finding import Finding
 from quba_check.doctor.preprocessing import (
-    STEP,
-    better_geometry,
-    better_normalisation,
+    CandidateScore,
+    better_preprocessing,
     is_normalisation_suspicious,
     preprocessing_finding,
 )
 from quba_check.doctor.shuffled_labels import FIX, accurate_set, shuffled_sets
-from quba_check.doctor.significance import is_at_chance
 from quba_check.doctor.subject import PROBE, ModelUnderTest, Variant
-from quba_check.doctor.successive_halving import CandidateScore
 from quba_check.errors import QubaError
 
 _IMAGES, _CHANCE_IMAGES = 64, 512
 _COMPARED = 256
 """Images that decide between two sets of fixes."""
 _CONFIDENT = 0.5
-_POOR = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,16 +66,17 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         yield from shuffled_sets(subject, subject.current)
         return
     fixes = _fixes(subject)
-    if fixes.better or fixes.order or _is_at_chance(subject, fixes.variant):
+    if fixes.better or fixes.order or subject.is_at_chance(fixes.variant):
         fixes = _more_accurate(subject, fixes)
     if fixes.better is not None:
         yield preprocessing_finding(subject, fixes.better)
-    if _is_at_chance(subject, fixes.variant):
-        yield from _chance_findings(subject, fixes.variant)
+    if subject.is_at_chance(fixes.variant):
+        if subject.is_at_chance(fixes.variant, _CHANCE_IMAGES):
+            yield from _chance_findings(subject, fixes.variant)
         return
     yield from _order_findings(subject, fixes)
     if not subject.short:
-        answers = subject.answers(subject.sample(), variant=fixes.variant)
+        answers = subject.clean_answers(fixes.variant)
         everything, classes = subject.suite.labels(CLEAN).label, subject.suite.class_names
         yield from constant_answer_findings(
             subject.classifier.spec, answers.label, answers.correct, everything, classes
@@ -100,7 +97,7 @@ def is_plausible(subject: ModelUnderTest) -> bool:
     _, numbers, counts = np.unique(label, return_inverse=True, return_counts=True)
     accuracy = float(np.average(answers.correct, weights=1 / counts[numbers]))
     n_correct = (predicted == label).sum()
-    others = (order.columns(classes)[label] for order in candidates(subject))
+    others = (order.columns[label] for order in candidates(subject))
     return (
         accuracy >= (1 + 1 / len(classes)) / 2
         and all((predicted == other).sum() <= n_correct for other in others)
@@ -141,30 +138,16 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
 
 def _fixes(subject: ModelUnderTest, *, is_order_first: bool = False) -> Fixes:
     """Return the fixes of preprocessing and class order."""
-    fixes = Fixes(subject.current)
-    if is_order_first:
-        fixes = _with_order(subject, fixes)
-    with subject.budget.step(STEP):
-        fixes = _with_variant(subject, fixes)
-    return fixes if is_order_first and fixes.better is None else _with_order(subject, fixes)
+    order = better_order(subject, subject.current) if is_order_first else None
+    better = better_preprocessing(subject, _ordered(subject.current, order))
+    variant = subject.current if better is None else better.variant
+    if better is not None or not is_order_first:
+        order = better_order(subject, variant)
+    return Fixes(_ordered(variant, order), better, order)
 
 
-def _with_order(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
-    """Return the fixes with the class order examined again, under their preprocessing."""
-    variant, order = replace(fixes.variant, columns=None), None
-    with subject.budget.step("class order"):
-        order = better_order(subject, variant, many=_is_at_chance(subject, variant))
-    columns = None if order is None else order.columns
-    return replace(fixes, variant=replace(variant, columns=columns), order=order)
-
-
-def _with_variant(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
-    """Return the fixes with a better preprocessing, under their class order."""
-    current = fixes.variant
-    better = better_normalisation(subject, current, use_labels=not _is_at_chance(subject, current))
-    if better is None and (not subject.short or _answers(subject, current).accuracy < _POOR):
-        better = better_geometry(subject, current)
-    return fixes if better is None else replace(fixes, variant=better.variant, better=better)
+def _ordered(variant: Variant, better: BetterOrder | None) -> Variant:
+    return replace(variant, columns=None if better is None else better.order.columns)
 
 
 def _order_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
@@ -173,9 +156,9 @@ def _order_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
     is_proposed = order is not None and (subject.estimate_order or not order.order.is_estimated)
     if not is_proposed and not subject.short:
         classes = subject.suite.class_names
-        answers = subject.answers(subject.sample(), variant=replace(fixes.variant, columns=None))
+        answers = subject.clean_answers(_ordered(fixes.variant, None))
         pairs = swapped_pairs(answers.label, answers.predicted, len(classes))
-        moved = set() if order is None else {k for k, column in enumerate(order.columns) if k != column}
+        moved = set() if order is None else {k for k, own in enumerate(order.order.classes) if k != own}
         if pairs and moved <= {k for pair in pairs for k in pair.classes}:
             yield swapped_finding(subject.classifier.spec, pairs, classes)
             return
@@ -184,10 +167,8 @@ def _order_findings(subject: ModelUnderTest, fixes: Fixes) -> Iterator[Finding]:
 
 
 def _chance_findings(subject: ModelUnderTest, variant: Variant) -> Iterator[Finding]:
-    answers, n_classes = _answers(subject, variant, _CHANCE_IMAGES), len(subject.suite.classes)
+    answers, n_classes = subject.clean_answers(variant, _CHANCE_IMAGES), len(subject.suite.classes)
     n_correct, n, confidence = int(answers.correct.sum()), len(answers), float(answers.confidence.mean())
-    if not is_at_chance(n_correct, n, n_classes):
-        return
     evidence = (
         f"{n_correct} of {n} clean images right, {n / n_classes:.3g} by guessing; "
         f"mean confidence {confidence:.2f}"
@@ -216,17 +197,7 @@ def _more_accurate(subject: ModelUnderTest, fixes: Fixes) -> Fixes:
     """Return the fixes of the other sequence if the model is more accurate with them."""
     other = _fixes(subject, is_order_first=True)
     limit = _IMAGES if subject.short else _COMPARED
-    accuracy, other_accuracy = (_answers(subject, one.variant, limit).accuracy for one in (fixes, other))
+    accuracy, other_accuracy = (subject.clean_answers(one.variant, limit).accuracy for one in (fixes, other))
     # Of two pairs of fixes that are equally good, the other's evidence has the right class order.
     is_as_good = other_accuracy == accuracy and all((fixes.better, fixes.order, other.better, other.order))
     return other if other_accuracy > accuracy or is_as_good else fixes
-
-
-def _is_at_chance(subject: ModelUnderTest, variant: Variant) -> bool:
-    answers = _answers(subject, variant)
-    return is_at_chance(int(answers.correct.sum()), len(answers), len(subject.suite.classes))
-
-
-def _answers(subject: ModelUnderTest, variant: Variant, limit: int = _IMAGES) -> Predictions:
-    """Return the answers to a clean sample."""
-    return subject.answers(subject.sample(limit=limit), variant=variant)

@@ -58,11 +58,10 @@ def batchnorm_shift(
     name, layer = next(((name, part) for name, part in layers if part.running_mean is not None), ("", None))
     if layer is None:
         return None
-    moments: list[tuple[int, Tensor, Tensor]] = []
+    moments: list[Tensor] = []
 
     def stop_with_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        variance, mean = torch.var_mean(inputs[0].detach(), dim=(0, 2, 3), correction=0)
-        moments.append((len(inputs[0]), _float64(mean), _float64(variance)))
+        moments.append(_float64(torch.stack(torch.var_mean(inputs[0].detach(), dim=(2, 3), correction=0))))
         raise _ReachedError
 
     size = default_batch(subject.classifier.device)
@@ -78,25 +77,14 @@ def batchnorm_shift(
                 module(inputs)
     finally:
         handle.remove()
-    return _shift(name, layer, moments) if moments else None
-
-
-def _shift(
-    name: str, layer: nn.BatchNorm2d, moments: Sequence[tuple[int, Tensor, Tensor]]
-) -> BatchNormShift | None:
-    """Return the shift from the number of images, mean and variance of each batch."""
-    if layer.running_mean is None or layer.running_var is None:
+    if not moments or layer.running_mean is None or layer.running_var is None:
         return None
-    n_images = sum(count for count, _, _ in moments)
-    batch_mean = torch.stack([count / n_images * mean for count, mean, _ in moments]).sum(dim=0)
-    batch_variance = torch.stack(
-        [count / n_images * (spread + (mean - batch_mean).square()) for count, mean, spread in moments]
-    ).sum(dim=0)
+    variances, means = torch.cat(moments, dim=1)  # (N, channels) within each image
     mean, variance = _float64(layer.running_mean), _float64(layer.running_var)
     alive = variance > _DEAD * variance.max()
-    batch_variance = batch_variance.clamp(min=torch.finfo(torch.float64).tiny)
-    ratio = (batch_variance / variance)[alive]
-    shift = ((batch_mean - mean).square() / variance)[alive]
+    input_variance = variances.mean(dim=0) + means.var(dim=0, correction=0)
+    ratio = (input_variance.clamp(min=torch.finfo(torch.float64).tiny) / variance)[alive]
+    shift = ((means.mean(dim=0) - mean).square() / variance)[alive]
     divergence = 0.5 * (ratio + shift - 1 - ratio.log())
     return BatchNormShift(name, float(divergence.mean()), float(ratio.log().mean().exp()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -39,20 +39,20 @@ class ClassOrder:
 
     Attributes:
         description: the order, as the end of "the model's outputs are in".
-        classes: the suite's classes, in the order of the model's outputs.
+        classes: number of the class of each output.
         shift: number of outputs by which all classes are shifted; 0 for any other order.
         is_estimated: it comes from the answers, not from names.
     """
 
     description: str
-    classes: tuple[str, ...]
+    classes: tuple[int, ...]
     shift: int = 0
     is_estimated: bool = False
 
-    def columns(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """Return the output of each of the suite's classes."""
-        position = {name: k for k, name in enumerate(self.classes)}
-        return np.array([position[name] for name in classes], dtype=np.int64)
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """(C,) the output of each class."""
+        return np.argsort(self.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,85 +61,84 @@ class BetterOrder:
 
     Attributes:
         order: the order.
-        columns: the output of each class.
         before: accuracy in the suite's own order.
         after: accuracy in this order.
         n: number of images behind both.
     """
 
     order: ClassOrder
-    columns: NDArray[np.int64]
     before: float
     after: float
     n: int
 
 
-def better_order(subject: ModelUnderTest, variant: Variant, *, many: bool) -> BetterOrder | None:
-    """Return a class order with significantly higher accuracy on the clean set.
+def better_order(subject: ModelUnderTest, variant: Variant) -> BetterOrder | None:
+    """Return a class order with significantly higher accuracy on the clean set, if there is time.
 
     Orders suggested by names come first, then one estimated on half of the images and tested on the other.
 
     Args:
         subject: the model under examination.
-        variant: of the preprocessing, in the suite's order.
-        many: use up to 512 images instead of 64.
+        variant: of the preprocessing; its order has no effect.
     """
-    answers = subject.answers(subject.sample(limit=_MANY if many else _FEW), variant=variant)
+    better = None
+    with subject.budget.step("class order"):
+        better = _better_order(subject, replace(variant, columns=None))
+    return better  # noqa: RET504  None if the time ends
+
+
+def _better_order(subject: ModelUnderTest, variant: Variant) -> BetterOrder | None:
+    is_at_chance = subject.is_at_chance(variant)
+    answers = subject.clean_answers(variant, _MANY if is_at_chance else _FEW)
     orders = candidates(subject)
-    scores = [_score(subject, order, answers, answers.correct) for order in orders]
+    scores = [_score(order, answers, answers.correct) for order in orders]
     better = (score for score, p in scores if score.after - score.before >= _LIFT and p < ALPHA / len(orders))
     named = max(better, key=lambda score: score.after, default=None)
     n_classes = len(subject.suite.classes)
     enough = max(min(_PER_CLASS * n_classes, _ENOUGH), len(answers))
     accuracy = answers.accuracy if named is None else named.after
-    if (subject.short and not many) or enough < _LEAST_PER_CLASS * n_classes or accuracy >= _GOOD:
+    if (subject.short and not is_at_chance) or enough < _LEAST_PER_CLASS * n_classes or accuracy >= _GOOD:
         return named
     # A named order can fit partly by chance, while the true one follows no rule.
-    answers = subject.answers(subject.sample(limit=enough), variant=variant)
+    answers = subject.clean_answers(variant, enough)
     held_out = np.zeros(len(answers), dtype=bool)
     for k in np.unique(answers.label):
         held_out[np.flatnonzero(answers.label == k)[1::2]] = True
     estimation, answers = answers.rows(~held_out), answers.rows(held_out)
-    order = estimated_order(subject.suite.classes, estimation.label, estimation.predicted)
-    if order is None:
-        return named
-    rival = answers.correct if named is None else answers.predicted == named.columns[answers.label]
-    score, p = _score(subject, order, answers, rival)
-    return score if p < ALPHA / 10 else named
+    order = estimated_order(n_classes, estimation.label, estimation.predicted)
+    rival = answers.correct if named is None else answers.predicted == named.order.columns[answers.label]
+    score, p = _score(order, answers, rival)
+    return score if p < ALPHA / 10 and score.after > score.before else named
 
 
-def _score(
-    subject: ModelUnderTest, order: ClassOrder, answers: Predictions, rival: NDArray[np.bool_]
-) -> tuple[BetterOrder, float]:
+def _score(order: ClassOrder, answers: Predictions, rival: NDArray[np.bool_]) -> tuple[BetterOrder, float]:
     """Return the accuracies of an order, and the p-value of “it is right no more often than a rival”."""
-    columns = order.columns(subject.suite.classes)
-    correct = answers.predicted == columns[answers.label]
-    score = BetterOrder(order, columns, answers.accuracy, float(correct.mean()), len(answers))
+    correct = answers.predicted == order.columns[answers.label]
+    score = BetterOrder(order, answers.accuracy, float(correct.mean()), len(answers))
     return score, mcnemar_p(rival, correct)
 
 
 def candidates(subject: ModelUnderTest) -> tuple[ClassOrder, ...]:
     """Return the orders suggested by names, folders, the model and the user, without the suite's own."""
-    classes = subject.suite.classes
-    orders = {classes: ClassOrder("", classes)}
+    own = tuple(range(len(subject.suite.classes)))
+    orders = {own: ClassOrder("", own)}
     for description, order in _described_orders(subject):
         orders.setdefault(tuple(order), ClassOrder(description, tuple(order)))
     for shift, description in ((1, _LATER), (-1, _EARLIER)):
-        rolled = classes[-shift:] + classes[:-shift]
+        rolled = own[-shift:] + own[:-shift]
         orders.setdefault(rolled, ClassOrder(description, rolled, shift))
     return tuple(orders.values())[1:]
 
 
-def _described_orders(subject: ModelUnderTest) -> Iterator[tuple[str, Sequence[str]]]:
+def _described_orders(subject: ModelUnderTest) -> Iterator[tuple[str, Sequence[int]]]:
     classes, names = subject.suite.classes, subject.suite.class_names
     for description, given in _lists_of_classes(subject):
         same = next((own for own in (classes, names) if sorted(own) == sorted(given)), ())
-        if len(set(same)) == len(classes):
-            class_of = dict(zip(same, classes, strict=True))
-            yield description, [class_of[name] for name in given]
-    pairs = {
-        (example.label, PurePosixPath(example.name).parent.name) for example in subject.suite.examples(CLEAN)
-    }
+        number = {name: k for k, name in enumerate(same)}
+        if len(number) == len(classes):
+            yield description, [number[name] for name in given]
+    images = subject.suite.examples(CLEAN)
+    pairs = {(example.label, PurePosixPath(example.name).parent.name) for example in images}
     folder_of = dict(sorted(pairs))
     is_one_each = len(pairs) == len(set(folder_of.values())) == len(classes)
     rules: tuple[tuple[str, Sequence[str], str, Callable[[str], Any]], ...] = (
@@ -151,11 +150,10 @@ def _described_orders(subject: ModelUnderTest) -> Iterator[tuple[str, Sequence[s
         ("readable class names", names, "ignoring case", str.casefold),
     )
     for what, texts, rule, key in rules:
-        keys = [key(text) for text in texts]
-        if keys:
-            ranks = sorted(range(len(classes)), key=keys.__getitem__)
-            yield f"the order of the {what}, sorted {rule}", [classes[k] for k in ranks]
-    yield "the suite's order reversed", classes[::-1]
+        if texts:
+            keys = [key(text) for text in texts]
+            yield f"the order of the {what}, sorted {rule}", sorted(range(len(keys)), key=keys.__getitem__)
+    yield "the suite's order reversed", range(len(classes))[::-1]
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
@@ -179,31 +177,23 @@ def _lists_of_classes(subject: ModelUnderTest) -> Iterator[tuple[str, Sequence[s
         yield "the order of the model's own class_to_idx", tuple(str(name) for name, _ in ranked)
 
 
-def estimated_order(
-    classes: Sequence[str], label: NDArray[np.int64], predicted: NDArray[np.int64]
-) -> ClassOrder | None:
+def estimated_order(n_classes: int, label: NDArray[np.int64], predicted: NDArray[np.int64]) -> ClassOrder:
     """Return the order in which most answers are right.
 
     Of several orders, the one with the most classes at their own output.
 
     Args:
-        classes: the suite's class list.
+        n_classes: number of classes.
         label: (N,) classes of images.
         predicted: (N,) highest outputs.
 
-    Returns:
-        The order; None if it is the suite's own.
-
-    >>> estimated_order(["a", "b"], np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])).classes
-    ('b', 'a')
+    >>> estimated_order(2, np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])).classes
+    (1, 0)
     """
-    n = len(classes)
-    counts = np.eye(n) / (n + 1)  # less than one answer for all classes together
+    counts = np.eye(n_classes) / (n_classes + 1)  # less than one answer for all classes together
     np.add.at(counts, (predicted, label), 1)
-    order = tuple(classes[k] for k in scipy.optimize.linear_sum_assignment(counts, maximize=True)[1])
-    return (
-        None if order == tuple(classes) else ClassOrder("an order without a rule", order, is_estimated=True)
-    )
+    order = scipy.optimize.linear_sum_assignment(counts, maximize=True)[1]
+    return ClassOrder("an order without a rule", tuple(order.tolist()), is_estimated=True)
 
 
 def order_finding(subject: ModelUnderTest, better: BetterOrder, *, is_fixed: bool) -> Finding:
@@ -269,7 +259,7 @@ def _fix(subject: ModelUnderTest, order: ClassOrder) -> str:
             "wrap the model in a callable that returns its outputs in the order of the synsets, "
             f"{listed(classes, 3)}"
         )
-    names = ", ".join(order.classes[:_SHOWN]) + (", …" if len(classes) > _SHOWN else "")
+    names = ", ".join(classes[k] for k in order.classes[:_SHOWN]) + (", …" if len(classes) > _SHOWN else "")
     return (
         f"list the classes in quba-data.yaml in the order of the model's outputs\nclasses: [{names}]\n"
         "labels written as numbers refer to that list, so write names instead"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import repeat
 from typing import Literal, cast
 
 from PIL import ExifTags, Image
@@ -48,22 +52,18 @@ FIXES: dict[Defect, str] = {
 
 def check(subject: ModelUnderTest) -> Iterator[Finding]:
     """Decode a sample of every set; broken images are excluded from later checks."""
-    views = _views(subject)
+    views = list(_views(subject))
     if not subject.short:  # a gate run has its own note
-        yield from _unread_files(subject.suite, views)
-    limit = (SHORT_IMAGES if subject.short else IMAGES) // max(1, len(views))
-    n_decoded: dict[str, int] = {}
+        for note in subject.suite.unread_notes(views):
+            yield Finding(check="images", problem=f"{note}.", evidence="", fix=UNREAD_FIX, severity="remark")
+    n_decoded: Counter[str] = Counter()
     cases: dict[tuple[str, Defect], list[str]] = {}
-    for view in views:
-        for examples in _batches(subject, view, max(1, limit)):
-            n_decoded[view.set] = n_decoded.get(view.set, 0) + len(examples)
-            subject.decoded += len(examples)
-            defects_of_each = subject.pool.map(lambda example: _defects(subject.suite, example), examples)
-            for example, defects in zip(examples, defects_of_each, strict=True):
-                for defect, detail in defects.items():
-                    cases.setdefault((view.set, defect), []).append(f"{example.full_name} ({detail})")
-                if "broken" in defects:
-                    subject.exclude(view, example)
+    for view, example, defects in _decoded(subject, views):
+        n_decoded[view.set] += 1
+        for defect, detail in defects.items():
+            cases.setdefault((view.set, defect), []).append(f"{example.full_name} ({detail})")
+        if "broken" in defects:
+            subject.exclude(view, example)
     for name, n in n_decoded.items():
         for defect in PROBLEMS:
             images = cases.get((name, defect), [])
@@ -76,36 +76,25 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
                 )
 
 
-def _unread_files(suite: Suite, views: Iterable[View]) -> Iterator[Finding]:
-    """Yield a finding for each set with unread files that look like images."""
-    readable = [view for view in views if _is_listed(suite, view)]
-    for note in suite.unread_notes(readable):
-        yield Finding(check="images", problem=f"{note}.", evidence="", fix=UNREAD_FIX, severity="remark")
+def _decoded(
+    subject: ModelUnderTest, views: Sequence[View]
+) -> Iterator[tuple[View, Example, dict[Defect, str]]]:
+    """Yield images of each view with their defects, while decoding has time."""
+    limit = (SHORT_IMAGES if subject.short else IMAGES) // max(1, len(views))
+    for view in views:
+        examples = subject.sample(view, max(1, limit))
+        for start in range(0, len(examples), BATCH):
+            if subject.budget.is_spent(SHARE):
+                subject.budget.leave_out("image files")
+                return
+            batch = examples[start : start + BATCH]
+            subject.decoded += len(batch)
+            defects = subject.pool.map(partial(_defects, subject.suite), batch)
+            yield from zip(repeat(view), batch, defects, strict=False)
 
 
-def _is_listed(suite: Suite, view: View) -> bool:
-    try:
-        suite.examples(view)
-    except SuiteError:  # reported by the check of the sets
-        return False
-    return True
-
-
-def _batches(subject: ModelUnderTest, view: View, limit: int) -> Iterator[Sequence[Example]]:
-    """Yield a sample of a view in batches, while decoding has time."""
-    try:
-        examples = subject.sample(view, limit)
-    except SuiteError:  # reported by the check of the sets, if a demand needs this one
-        return
-    for start in range(0, len(examples), BATCH):
-        if subject.budget.is_spent(SHARE):
-            subject.budget.leave_out("image files")
-            return
-        yield examples[start : start + BATCH]
-
-
-def _views(subject: ModelUnderTest) -> list[View]:
-    """Return the views of all sets in files.
+def _views(subject: ModelUnderTest) -> Iterator[View]:
+    """Yield the views of all sets in files that can be listed.
 
     Corruptions have one severity each; the short form has one corruption.
     """
@@ -113,12 +102,12 @@ def _views(subject: ModelUnderTest) -> list[View]:
     if subject.short:
         chosen = CORRUPTIONS[subject.seed % len(CORRUPTIONS)]
         severities = {chosen: severities[chosen]}
-    return [
-        view
-        for view in subject.suite.views()
-        if not subject.suite.is_generated(view)
-        and (view.set != CORRUPTIONS_SET or view.severity == severities.get(str(view.corruption)))
-    ]
+    for view in subject.suite.views():
+        is_chosen = view.set != CORRUPTIONS_SET or view.severity == severities.get(str(view.corruption))
+        if is_chosen and not subject.suite.is_generated(view):
+            with suppress(SuiteError):  # reported by the check of the sets, if a demand needs this one
+                subject.suite.examples(view)
+                yield view
 
 
 def _defects(suite: Suite, example: Example) -> dict[Defect, str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +16,7 @@ CLOSE = 1e-3
 """Largest difference of equal layer inputs or outputs, as a share of the largest value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One image's input and output in one call of a layer.
 
     Attributes:
@@ -54,11 +52,8 @@ def first_differing_layer(
     for here, there in zip(first, second, strict=False):
         if here.layer != there.layer:
             return None
-        if (
-            here.layer
-            and _is_close(here.received, there.received)
-            and not _is_close(here.returned, there.returned)
-        ):
+        is_same_input = here.layer and _is_close(here.received, there.received)
+        if is_same_input and not _is_close(here.returned, there.returned):
             return _described(classifier, here.layer)
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 from torch import Tensor
 
@@ -35,38 +36,34 @@ def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
     sums = raw.sum(dim=1)
     near = int(((sums - 1).abs() <= _NEAR).sum())
     is_near = near >= _NEARLY_ALL * len(raw)
+    finding = partial(subject.finding, "outputs")
+    on_images, where = f"on {len(raw)} clean images", "(quba_config or the preprocessing file)"
+    all_sums = f"{float(sums.min()):.3g} … {float(sums.max()):.3g}"
     if stated == "logits" and observed == "probabilities":
-        yield subject.finding(
-            "outputs",
+        yield finding(
             "the outputs are stated to be logits, but they are probabilities.",
-            f"on {len(raw)} clean images all outputs are between {low:.3g} and {high:.3g}, "
-            "and every row sums to 1",
-            "state outputs: probabilities instead of logits (quba_config or the preprocessing file)",
+            f"{on_images} all outputs are between {low:.3g} and {high:.3g}, and every row sums to 1",
+            f"state outputs: probabilities instead of logits {where}",
         )
     elif stated is None and observed != "logits" and is_near != (observed == "probabilities"):
-        yield subject.finding(
-            "outputs",
+        yield finding(
             f"the outputs are taken for {observed}, but {'nearly' if is_near else 'not'} all rows sum to 1.",
-            f"on {len(raw)} clean images {near} rows sum to 1 within {_NEAR:g}; all sums are "
-            f"{float(sums.min()):.3g} … {float(sums.max()):.3g}",
-            "state outputs: probabilities, or sigmoids (quba_config or the preprocessing file)",
+            f"{on_images} {near} rows sum to 1 within {_NEAR:g}; all sums are {all_sums}",
+            f"state outputs: probabilities, or sigmoids {where}",
             severity="remark",
         )
     elif stated is not None and subject.contradicts(stated) and not (is_near and observed == "sigmoids"):
-        yield subject.finding(
-            "outputs",
+        yield finding(
             f"the outputs are stated to be {stated}, but they are {observed}.",
-            f"on {len(raw)} clean images outputs are between {low:.3g} and {high:.3g}, "
-            f"and rows sum to {float(sums.min()):.3g} … {float(sums.max()):.3g}",
-            f"state outputs: {observed} (quba_config or the preprocessing file)",
+            f"{on_images} outputs are between {low:.3g} and {high:.3g}, and rows sum to {all_sums}",
+            f"state outputs: {observed} {where}",
         )
     elif observed == "probabilities" and (inner := twice_softmaxed(raw)) is not None:
         classes = raw.shape[1]
         bound = math.e / (math.e + classes - 1)
-        yield subject.finding(
-            "outputs",
+        yield finding(
             "softmax is applied twice to the outputs.",
-            f"on {len(raw)} clean images no confidence is above {high:.3g}; two softmaxes over {classes} "
+            f"{on_images} no confidence is above {high:.3g}; two softmaxes over {classes} "
             f"classes allow {bound:.3g}; without the second one it is {inner:.3g} on average",
             "remove one softmax: the one in the model's forward, or that of the calling code",
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from quba_check.core.predictions import Predictions
@@ -23,14 +24,9 @@ from quba_check.doctor.preprocessing_candidates import (
 )
 from quba_check.doctor.significance import ALPHA, mcnemar_p, sign_flip_p
 from quba_check.doctor.subject import BATCH, ModelUnderTest, Variant
-from quba_check.doctor.successive_halving import (
-    CandidateScore,
-    candidate_score,
-    standard_error,
-    successive_halving,
-    upper_bound,
-)
+from quba_check.errors import ModelError
 from quba_check.models.preprocessing.preprocessing import Preprocessing
+from quba_check.suites.suite import Example
 
 _GAIN = 0.1
 """Smallest gain of another normalisation, in nats per image. Equally good ones differ by a hundredth (some
@@ -46,27 +42,69 @@ _CLEARLY = 4
 _HARD, _EASY = 8, 4
 """Images to try another normalisation on, if there is no BatchNorm. In trials with real networks,
 0.96 or more of the errors that the search then finds were suspicious, and 0.04 to 0.4 of healthy models."""
-STEP = "normalisation"
+_POOR = 0.5
+"""Accuracy below which the short form examines resize and crop."""
+_STEP = "normalisation"
 _FILE = "preprocessing.yaml"
+ROUNDS = ((24, 4), (96, 2), (256, 1))
+"""Images of a round, and the largest number of candidates left after it."""
+SHORT_ROUNDS = ((24, 2), (64, 1))
+_TEMPERATURES = tuple(2 ** (k / 4) for k in range(-8, 13))
 
 
-def better_normalisation(
-    subject: ModelUnderTest, current: Variant, *, use_labels: bool
-) -> CandidateScore | None:
-    """Return a significantly better normalisation or channel order.
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidateScore:
+    """A candidate compared with the current preprocessing, image by image.
 
-    A BatchNorm shows whether the one in use is right, and which one is; labels must then agree. Without it
-    the labels decide: the true class must be significantly and clearly more probable on the same images.
+    Attributes:
+        variant: the candidate.
+        correct: (N,) correct answers under the current preprocessing, and under the candidate.
+        log_probability: (N,) log-probabilities of the true class under both. Each side has its best
+            temperature, so that a change of confidence alone does not count as a gain.
+        shifts: of the first BatchNorm under both; None if it was not examined.
+    """
+
+    variant: Variant
+    correct: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+    log_probability: tuple[NDArray[np.float64], NDArray[np.float64]]
+    shifts: tuple[BatchNormShift, BatchNormShift] | None = None
+
+    @property
+    def gain(self) -> NDArray[np.float64]:
+        """(N,) increase in the log-probability of the true class, in nats."""
+        return self.log_probability[1] - self.log_probability[0]
+
+    @property
+    def lift(self) -> NDArray[np.float64]:
+        """(N,) increase in correctness: -1, 0 or 1 per image."""
+        return self.correct[1].astype(np.float64) - self.correct[0]
+
+
+def better_preprocessing(subject: ModelUnderTest, current: Variant) -> CandidateScore | None:
+    """Return a significantly better normalisation, channel order, resize or crop, if there is time.
 
     Args:
         subject: the model under examination.
         current: the preprocessing in use, with a class order.
-        use_labels: False if answers are at chance, so that labels cannot contradict a BatchNorm.
+    """
+    better = None
+    with subject.budget.step(_STEP):
+        better = _better_normalisation(subject, current)
+        if better is None and (not subject.short or subject.clean_answers(current).accuracy < _POOR):
+            better = _better_geometry(subject, current)
+    return better
+
+
+def _better_normalisation(subject: ModelUnderTest, current: Variant) -> CandidateScore | None:
+    """Return a significantly better normalisation or channel order.
+
+    A BatchNorm shows whether the one in use is right, and which one is; labels must then agree. Without it
+    the labels decide: the true class must be significantly and clearly more probable on the same images.
     """
     candidates = normalisation_candidates(current)
     shift = batchnorm_shift(subject, subject.sample(limit=BATCH), current)
     if shift is not None and shift.divergence > _STRANGE:
-        better = _better_by_batchnorm(subject, current, shift, candidates, use_labels=use_labels)
+        better = _better_by_batchnorm(subject, current, shift, candidates)
         if better is not None:
             return better
     if shift is not None and (shift.divergence < _FAMILIAR or subject.short):
@@ -74,7 +112,7 @@ def better_normalisation(
     if not (subject.short and shift is not None):
         candidates = [*candidates, *bgr_candidates(current)]
     scores = successive_halving(
-        subject, current, candidates, lambda score: upper_bound(score.gain) >= _GAIN, step=STEP
+        subject, current, candidates, lambda score: upper_bound(score.gain) >= _GAIN, step=_STEP
     )
     clear = (score for score in scores if score.gain.mean() >= _GAIN)
     return next((score for score in clear if sign_flip_p(score.gain) < ALPHA / len(candidates)), None)
@@ -119,13 +157,8 @@ def _likely_gain(hard: NDArray[np.float64], easy: NDArray[np.float64]) -> float:
     return float(hard.mean() / 4 + easy.mean() * 3 / 4) + error
 
 
-def better_geometry(subject: ModelUnderTest, current: Variant) -> CandidateScore | None:
-    """Return a resize or crop with significantly and clearly higher accuracy.
-
-    Args:
-        subject: the model under examination.
-        current: the preprocessing in use, with a class order.
-    """
+def _better_geometry(subject: ModelUnderTest, current: Variant) -> CandidateScore | None:
+    """Return a resize or crop with significantly and clearly higher accuracy."""
     candidates = geometry_candidates(current)
     scores = successive_halving(
         subject,
@@ -146,16 +179,11 @@ def better_geometry(subject: ModelUnderTest, current: Variant) -> CandidateScore
 
 
 def _better_by_batchnorm(
-    subject: ModelUnderTest,
-    current: Variant,
-    current_shift: BatchNormShift,
-    candidates: Sequence[Variant],
-    *,
-    use_labels: bool,
+    subject: ModelUnderTest, current: Variant, current_shift: BatchNormShift, candidates: Sequence[Variant]
 ) -> CandidateScore | None:
     """Return the candidate closest to the running statistics.
 
-    None if it is not clearly closer, or if labels disagree.
+    None if it is not clearly closer, or if labels disagree, which they cannot if answers are at chance.
     """
     batch = subject.sample(limit=BATCH)
     all_shifts = [(batchnorm_shift(subject, batch, variant), variant) for variant in candidates]
@@ -163,10 +191,10 @@ def _better_by_batchnorm(
     shift, nearest = min(shifts, key=lambda pair: pair[0].divergence, default=(current_shift, current))
     if shift.divergence * _CLEARLY >= current_shift.divergence:
         return None
-    for score in successive_halving(subject, current, [nearest], lambda _: True, step=STEP):
+    for score in successive_halving(subject, current, [nearest], lambda _: True, step=_STEP):
         gain, lift = score.gain, score.lift
         labels_agree = gain.mean() >= standard_error(gain) and lift.mean() >= -standard_error(lift)
-        if labels_agree or not use_labels:
+        if labels_agree or subject.is_at_chance(current):
             return replace(score, shifts=(current_shift, shift))
     return None
 
@@ -242,3 +270,75 @@ def _yaml(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_yaml, value))}]"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def upper_bound(values: NDArray[np.float64]) -> float:
+    """Mean plus two and a half standard errors."""
+    return float(values.mean()) + 2.5 * standard_error(values)
+
+
+def standard_error(values: NDArray[np.float64]) -> float:
+    """Standard error of the mean of (N,) values."""
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def successive_halving(
+    subject: ModelUnderTest,
+    current: Variant,
+    candidates: Sequence[Variant],
+    is_promising: Callable[[CandidateScore], bool],
+    *,
+    step: str,
+) -> list[CandidateScore]:
+    """Return the scores of the candidates left after the last round, best first.
+
+    Early rounds use few images and drop candidates, so that a healthy model costs few forward passes. If the
+    time budget ends, the scores so far are returned.
+
+    Args:
+        subject: the model under examination.
+        current: the variant in use.
+        candidates: variants; one that the model cannot take, such as another size, is dropped.
+        is_promising: False drops a candidate after a round.
+        step: name of the search, noted if it was left out in part.
+    """
+    remaining = list(candidates)
+    scores: list[CandidateScore] = []
+    for limit, n_left in SHORT_ROUNDS if subject.short else ROUNDS:
+        scored: list[CandidateScore | None] = []
+        examples = subject.sample(limit=limit)
+        with subject.budget.step(step):
+            scored.extend(candidate_score(subject, current, candidate, examples) for candidate in remaining)
+        promising = [score for score in scored if score is not None and is_promising(score)]
+        if len(scored) < len(remaining):
+            promising = promising or scores
+        scores = sorted(promising, key=lambda score: -float(score.gain.mean()))[:n_left]
+        remaining = [score.variant for score in scores]
+        if not remaining or subject.budget.is_spent() or len(examples) < limit:
+            break
+    return scores
+
+
+def candidate_score(
+    subject: ModelUnderTest, current: Variant, candidate: Variant, examples: Sequence[Example]
+) -> CandidateScore | None:
+    """Return a candidate's score on clean images; None if the model cannot take it."""
+    if len(examples) < 2:
+        return None
+    before = _judged(subject, current, examples)
+    try:
+        after = _judged(subject, candidate, examples)
+    except ModelError:
+        return None
+    return CandidateScore(candidate, (before[0], after[0]), (before[1], after[1]))
+
+
+def _judged(
+    subject: ModelUnderTest, variant: Variant, examples: Sequence[Example]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """(N,) correct answers, and log-probabilities of the true class at the best temperature."""
+    logits = subject.logits(examples, variant=variant)
+    rows, true = torch.arange(len(examples)), torch.tensor([example.label for example in examples])
+    scores = [(logits.double() / t).log_softmax(dim=1)[rows, true] for t in _TEMPERATURES]
+    best = max(scores, key=lambda score: float(score.mean()))
+    return (logits.argmax(dim=1) == true).numpy(), best.numpy()

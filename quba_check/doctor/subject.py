@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -16,7 +17,7 @@ from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.protocols import STANDARD
 from quba_check.core.view import CLEAN, View
 from quba_check.doctor.finding import Finding, Severity
-from quba_check.doctor.significance import FEWEST
+from quba_check.doctor.significance import FEWEST, is_at_chance
 from quba_check.doctor.time_budget import TimeBudget
 from quba_check.engine.batching import Batching
 from quba_check.engine.engine import Engine
@@ -220,6 +221,15 @@ class ModelUnderTest:
         table = Predictions(columns["index"], label, predicted, confidence, true)
         return table.rows(label != NO_CLASS)
 
+    def clean_answers(self, variant: Variant, limit: int | None = None) -> Predictions:
+        """Return the predictions for a clean sample; see `sample` and `answers`."""
+        return self.answers(self.sample(limit=limit), variant=variant)
+
+    def is_at_chance(self, variant: Variant, limit: int = 64) -> bool:
+        """True if the accuracy on a clean sample is that of guessing."""
+        answers = self.clean_answers(variant, limit)
+        return is_at_chance(int(answers.correct.sum()), len(answers), len(self.suite.classes))
+
     @cached_property
     def outputs(self) -> OutputKind:
         """Kind of the model's outputs: as stated, unless clean images contradict it."""
@@ -280,12 +290,11 @@ def stratified(examples: Sequence[Example], limit: int, seed: int) -> tuple[Exam
         limit: largest number of examples.
         seed: of the order.
     """
-    order = np.random.default_rng(seed).permutation(len(examples))
-    counts: dict[int, int] = {}
-    rounds: list[tuple[int, int]] = []
-    for position in order:
-        label = examples[position].label
-        rounds.append((counts.get(label, 0), int(position)))
-        counts[label] = counts.get(label, 0) + 1
+    shuffled = [examples[k] for k in np.random.default_rng(seed).permutation(len(examples))]
+    counts: Counter[int] = Counter()
+    rounds: list[int] = []
+    for example in shuffled:
+        rounds.append(counts[example.label])
+        counts[example.label] += 1
     # Sorting is stable: within a round the shuffled order stays.
-    return tuple(examples[position] for _, position in sorted(rounds, key=lambda pair: pair[0])[:limit])
+    return tuple(shuffled[k] for k in np.argsort(rounds, kind="stable")[:limit])

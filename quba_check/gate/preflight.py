@@ -46,8 +46,8 @@ def examinations(
     by_model: dict[str, list[PlannedDemand]] = {}
     for planned in demands:
         by_model.setdefault(planned.model, []).append(planned)
+    from quba_check.doctor.determinism import head_finding
     from quba_check.doctor.examination import Examination, examine_model
-    from quba_check.doctor.model_failures import head_finding
 
     for model, model_demands in by_model.items():
         text, suite = gate.models[model].text, gate.suite

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from quba_check.core.head import Head
-from quba_check.doctor.model_failures import head_finding
+from quba_check.doctor.determinism import head_finding
 from quba_check.errors import HeadError
 
 FISH = ("tench", "goldfish", "cock")
