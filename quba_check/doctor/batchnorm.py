@@ -54,9 +54,9 @@ def batchnorm_shift(
         None if the model has no BatchNorm2d with running statistics, or does not reach it.
     """
     module = subject.classifier.module
-    layers = ((name, part) for name, part in module.named_modules() if isinstance(part, nn.BatchNorm2d))
+    layers = [(name, part) for name, part in module.named_modules() if isinstance(part, nn.BatchNorm2d)]
     name, layer = next(((name, part) for name, part in layers if part.running_mean is not None), ("", None))
-    if layer is None:
+    if layer is None or layer.running_mean is None or layer.running_var is None:
         return None
     moments: list[Tensor] = []
 
@@ -77,7 +77,7 @@ def batchnorm_shift(
                 module(inputs)
     finally:
         handle.remove()
-    if not moments or layer.running_mean is None or layer.running_var is None:
+    if not moments:
         return None
     variances, means = torch.cat(moments, dim=1)  # (N, channels) within each image
     mean, variance = _float64(layer.running_mean), _float64(layer.running_var)

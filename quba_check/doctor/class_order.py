@@ -73,9 +73,10 @@ class BetterOrder:
 
 
 def better_order(subject: ModelUnderTest, variant: Variant) -> BetterOrder | None:
-    """Return a class order with significantly higher accuracy on the clean set, if there is time.
+    """Return a class order with significantly higher accuracy on the clean set.
 
     Orders suggested by names come first, then one estimated on half of the images and tested on the other.
+    None if the time ends.
 
     Args:
         subject: the model under examination.
@@ -112,14 +113,14 @@ def _better_order(subject: ModelUnderTest, variant: Variant) -> BetterOrder | No
 
 
 def _score(order: ClassOrder, answers: Predictions, rival: NDArray[np.bool_]) -> tuple[BetterOrder, float]:
-    """Return the accuracies of an order, and the p-value of “it is right no more often than a rival”."""
+    """Return the accuracies of an order, and the p-value of “not better than a rival”."""
     correct = answers.predicted == order.columns[answers.label]
     score = BetterOrder(order, answers.accuracy, float(correct.mean()), len(answers))
     return score, mcnemar_p(rival, correct)
 
 
 def candidates(subject: ModelUnderTest) -> tuple[ClassOrder, ...]:
-    """Return the orders suggested by names, folders, the model and the user, without the suite's own."""
+    """Return other orders than the suite's, suggested by names, folders, model and user."""
     own = tuple(range(len(subject.suite.classes)))
     orders = {own: ClassOrder("", own)}
     for description, order in _described_orders(subject):

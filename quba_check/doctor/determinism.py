@@ -1,20 +1,23 @@
-"""The check for answers that are invalid, or depend on mode, state, chance or other images."""
+"""The check for invalid answers, and those that depend on mode, state, chance or batch."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from quba_check.core.facts import short_class_names
 from quba_check.doctor.finding import Finding
-from quba_check.doctor.layer_diagnosis import first_differing_layer, first_non_finite_layer
 from quba_check.doctor.subject import PROBE, ModelUnderTest
 from quba_check.errors import HeadError, ModelError
 from quba_check.messages import listed
+from quba_check.models.classifier import Classifier
 from quba_check.models.fingerprint import state_digest
 from quba_check.models.guard import Version
 from quba_check.suites.suite import Suite
@@ -26,6 +29,8 @@ order."""
 OTHER_BATCH = {"fp32": 1e-3, "bf16": 1e-1, "fp16": 5e-2}
 """The same for an image in another batch: kernels differ with the batch size, and rounding with them."""
 SHOWN = 3
+CLOSE = 1e-3
+"""Largest difference of equal layer inputs or outputs, as a share of the largest value."""
 IMAGENET = 1000
 IMAGENET_21K = (21_841, 21_843, 11_221, 10_450)
 """Head sizes of models trained on ImageNet-21k or one of its cleaned versions."""
@@ -51,7 +56,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
         yield (
             _train_mode_finding(subject, training, str(error))
             if training
-            else failure_finding(error, subject, batch)
+            else _failure_finding(error, subject, batch)
         )
         return
     after = set(_state(subject))
@@ -67,14 +72,14 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
             "write to buffers only `if self.training:`",
         )
     elif same_batch > SAME_BATCH[classifier.precision]:
-        layer = first_differing_layer(classifier, inputs, 0, inputs, 0)
+        layer = _first_differing_layer(classifier, inputs, 0, inputs, 0)
         yield finding(
             "the same images get different answers in two passes.",
             f"{same_text}{_from_layer(layer)}",
             "draw no random numbers and count nothing in forward(); F.dropout needs training=self.training",
         )
     elif other_batch > OTHER_BATCH[classifier.precision]:
-        layer = first_differing_layer(classifier, inputs, 0, half, len(half) - 1)
+        layer = _first_differing_layer(classifier, inputs, 0, half, len(half) - 1)
         yield finding(
             "an image's answer depends on the rest of its batch.",
             f"in another batch, {other_text}{_from_layer(layer)}",
@@ -86,7 +91,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 
 
 def _difference(one: Tensor, other: Tensor) -> tuple[float, str]:
-    """Return the largest difference of two (N, C) answers, as a share of their row's range, and its text."""
+    """Return the largest difference of answers, as a share of their range, and its text."""
     span = (one.amax(dim=1) - one.amin(dim=1)).clamp(min=torch.finfo(torch.float32).tiny)
     largest = float(((one - other).abs().amax(dim=1) / span).max())
     if not largest:
@@ -97,7 +102,7 @@ def _difference(one: Tensor, other: Tensor) -> tuple[float, str]:
 
 
 def _state(subject: ModelUnderTest) -> list[tuple[str, Version | str]]:
-    """Return names with the versions of tensors and the digests of buffers: no pass must change them."""
+    """Return versions of tensors and digests of buffers, which no pass must change."""
     buffers = subject.classifier.module.named_buffers()
     digests = ((name, state_digest({name: tensor})) for name, tensor in buffers)
     return [*subject.classifier.guard().versions().items(), *digests]
@@ -126,7 +131,7 @@ def _from_layer(layer: str | None) -> str:
     return "" if layer is None else f"; the first layer to do so is {layer}"
 
 
-def failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor) -> Finding:
+def _failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor) -> Finding:
     """Return the finding for a model that fails on a batch.
 
     Args:
@@ -137,7 +142,7 @@ def failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor) 
     if isinstance(error, HeadError):
         return head_finding(error, subject.classifier.spec, subject.suite)
     precision, n_images = subject.classifier.precision, len(inputs)
-    layer = first_non_finite_layer(subject.classifier, inputs)
+    layer = _first_non_finite_layer(subject.classifier, inputs)
     first = "" if layer is None else f"; the first layer to return NaN or infinity is {layer}"
     evidence = f"in {precision}, on {n_images} images{first}"
     fix = "the model must return one finite number for each class and image"
@@ -172,3 +177,96 @@ def head_finding(error: HeadError, spec: str, suite: Suite) -> Finding:
         evidence=f"{theirs:,} outputs per image; {len(classes):,} classes in the suite ({first}){hint}",
         fix=advice or f"give a model of {ours:,} classes, or the suite of this model's classes",
     )
+
+
+class _Call(NamedTuple):
+    """One image's input and output in one call of a layer.
+
+    Attributes:
+        layer: the layer's name.
+        received: its input; None if it has no row for each image.
+        returned: its output, likewise.
+    """
+
+    layer: str
+    received: Tensor | None
+    returned: Tensor | None
+
+
+def _first_differing_layer(
+    classifier: Classifier, one: Tensor, at: int, other: Tensor, other_at: int
+) -> str | None:
+    """Return the innermost layer with different outputs for the same input.
+
+    The input is one image in two batches.
+
+    Args:
+        classifier: the model.
+        one: a batch of inputs, (N, 3, H, W).
+        at: position of the image in it.
+        other: another batch, or the same again.
+        other_at: position of the image in the other batch.
+
+    Returns:
+        `'drop' (Dropout)`; None if no layer can be named, as in compiled programs.
+    """
+    first, second = _calls(classifier, one, at), _calls(classifier, other, other_at)
+    # Inner layers end before outer ones.
+    for here, there in zip(first, second, strict=False):
+        if here.layer != there.layer:
+            return None
+        is_same_input = here.layer and _is_close(here.received, there.received)
+        if is_same_input and not _is_close(here.returned, there.returned):
+            return _described(classifier, here.layer)
+    return None
+
+
+def _first_non_finite_layer(classifier: Classifier, batch: Tensor) -> str | None:
+    """Return the innermost layer with NaN or infinity from finite inputs; None as above."""
+    for at in range(len(batch)):
+        for call in _calls(classifier, batch, at):
+            was_finite = call.received is None or bool(call.received.isfinite().all())
+            if call.layer and was_finite and call.returned is not None and not call.returned.isfinite().all():
+                return _described(classifier, call.layer)
+    return None
+
+
+def _described(classifier: Classifier, layer: str) -> str:
+    return f"'{layer}' ({type(classifier.module.get_submodule(layer)).__name__})"
+
+
+def _calls(classifier: Classifier, batch: Tensor, at: int) -> list[_Call]:
+    """Return the layer calls of one image, in the order of their ends."""
+    names = {layer: name for name, layer in classifier.module.named_modules()}
+    inputs: list[Tensor | None] = []
+    calls: list[_Call] = []
+
+    def row(value: Any) -> Tensor | None:
+        value = value[0] if isinstance(value, tuple) and value else value
+        if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != len(batch):
+            return None
+        return value[at].detach().float().cpu().clone()
+
+    # An input is copied before the layer runs, which can change it in place.
+    def before(_layer: nn.Module, arguments: tuple[Any, ...]) -> None:
+        inputs.append(row(arguments))
+
+    def after(layer: nn.Module, _arguments: tuple[Any, ...], returned: Any) -> None:
+        calls.append(_Call(names.get(layer, ""), inputs.pop(), row(returned)))
+
+    # Compiled programs take no hooks; invalid answers are the reason for this search.
+    with (
+        contextlib.suppress(ModelError, RuntimeError),
+        register_module_forward_pre_hook(before),
+        register_module_forward_hook(after),
+        torch.no_grad(),
+    ):
+        classifier.raw(batch)
+    return calls
+
+
+def _is_close(one: Tensor | None, other: Tensor | None) -> bool:
+    """True if both are equal up to rounding, or cannot be compared."""
+    if one is None or other is None or one.shape != other.shape:
+        return one is None or other is None
+    return float((one - other).abs().max()) <= CLOSE * max(float(one.abs().max()), 1e-12)

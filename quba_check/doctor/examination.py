@@ -130,13 +130,13 @@ def examine_model(
     )
     findings = examine(subject, SET_CHECKS)
     checks = CHECKS if _can_show_images(subject) else ()
-    if checks and not short and gradients.DIMENSION in needs and not classifier.no_gradient:
-        checks = (*checks, GRADIENTS)
     if checks and not short:
         from quba_check.doctor import clean_sets
 
         digests = ContentDigests(digests_file(evaluation.store.root))
-        checks = (*checks, Check(clean_sets.CHECK, partial(clean_sets.check, digests=digests)))
+        has_gradients = gradients.DIMENSION in needs and not classifier.no_gradient
+        pictures = Check(clean_sets.CHECK, partial(clean_sets.check, digests=digests))
+        checks = (*checks, *([GRADIENTS] if has_gradients else []), pictures)
     subject.budget = TimeBudget(SHORT_SECONDS if short else SECONDS)  # listing remote sets does not count
     findings += examine(subject, checks)
     names = (check.name for check in (*SET_CHECKS, *checks))

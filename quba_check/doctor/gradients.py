@@ -37,7 +37,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
             to_logits(raw, subject.outputs, classifier.preprocessing.temperature)
         )
 
-    n, size = len(examples), default_batch(classifier.device)
+    n, size, spec = len(examples), default_batch(classifier.device), classifier.spec
     batches = list(zip(torch.split(pixels, size), torch.split(label, size), strict=True))
     try:
         parts = [gradient(logits, points, labels) for points, labels in batches]
@@ -49,9 +49,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     confidence, predicted = clean.softmax(dim=1).max(dim=1)
     hidden = is_zero & ~has_constant_output(is_zero, predicted.cpu().numpy(), confidence.cpu().numpy())
     if binomial_tail(int(hidden.sum()), n, ZERO_GRADIENTS) < ALPHA:
-        yield _finding(
-            n, f"{classifier.spec}: {is_zero.sum()} of {n} images have no input gradient to attack along."
-        )
+        yield _finding(n, f"{spec}: {is_zero.sum()} of {n} images have no input gradient to attack along.")
         return
     with torch.no_grad():
         points = [fgsm_point(batch, part.direction) for (batch, _), part in zip(batches, parts, strict=True)]
@@ -62,7 +60,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     if binomial_tail(n_surer, n_correct, SURER) < ALPHA:
         yield _finding(
             n,
-            f"{classifier.spec}: an attack along the gradient makes the model more confident on {n_surer} of "
+            f"{spec}: an attack along the gradient makes the model more confident on {n_surer} of "
             f"its {n_correct} correct images.",
         )
 

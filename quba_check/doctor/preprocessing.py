@@ -168,14 +168,8 @@ def _better_geometry(subject: ModelUnderTest, current: Variant) -> CandidateScor
         step="resize and crop",
     )
     alpha = ALPHA / len(candidates)
-    for score in scores:
-        if (
-            score.lift.mean() > _LIFT
-            and mcnemar_p(*score.correct) < alpha
-            and sign_flip_p(score.gain) < alpha
-        ):
-            return score
-    return None
+    clear = (score for score in scores if score.lift.mean() > _LIFT and sign_flip_p(score.gain) < alpha)
+    return next((score for score in clear if mcnemar_p(*score.correct) < alpha), None)
 
 
 def _better_by_batchnorm(

@@ -57,24 +57,19 @@ def bgr_candidates(current: Variant) -> list[Variant]:
 def geometry_candidates(current: Variant) -> list[Variant]:
     """Common crops, filters and sizes, each the only change to the preprocessing in use."""
     preprocessing = current.preprocessing
-    changes: dict[str, dict[str, Any]] = {f"crop_pct {crop:g}": {"crop_pct": crop} for crop in _CROPS}
-    if preprocessing.crop_mode != "squash":
-        changes["crop_mode squash"] = {"crop_mode": "squash", "crop_pct": 1.0}
-    changes |= {f"interpolation {name}": {"interpolation": name} for name in _INTERPOLATIONS}
-    changes |= {
-        f"{side} × {side} pixels": {"input_size": (3, side, side)}
-        for side in _SIDES
-        if side <= 2 * max(preprocessing.input_size)
-    }
-    candidates = [
-        replace(current, preprocessing=replace(preprocessing, **change), name=name)
-        for name, change in changes.items()
+    sides = [side for side in _SIDES if side <= 2 * max(preprocessing.input_size)]
+    squash = {"crop_mode": "squash", "crop_pct": 1.0}
+    changes: list[tuple[str, dict[str, Any]]] = [
+        *((f"crop_pct {crop:g}", {"crop_pct": crop}) for crop in _CROPS),
+        *([] if preprocessing.crop_mode == "squash" else [("crop_mode squash", squash)]),
+        *((f"interpolation {name}", {"interpolation": name}) for name in _INTERPOLATIONS),
+        *((f"{side} × {side} pixels", {"input_size": (3, side, side)}) for side in sides),
     ]
+    names = {replace(preprocessing, **change): name for name, change in changes}
+    names.pop(preprocessing, None)
     # Small images are fast: if the time is limited, they come first.
-    return sorted(
-        (candidate for candidate in candidates if candidate != current),
-        key=lambda candidate: candidate.preprocessing.input_size[1:],
-    )
+    ranked = sorted(names, key=lambda candidate: candidate.input_size[1:])
+    return [replace(current, preprocessing=candidate, name=names[candidate]) for candidate in ranked]
 
 
 def is_close(one: tuple[Triple, Triple], other: tuple[Triple, Triple]) -> bool:

@@ -33,21 +33,17 @@ def shuffled_sets(subject: ModelUnderTest, variant: Variant) -> Iterator[Finding
         subject: the model under examination.
         variant: of preprocessing and class order.
     """
-    for view in _views(subject):
-        guess = 1 / len(subject.suite.space_of(view.set).classes)
-        # A few images rule out most sets before a gate run.
-        here = set_answers(subject, view, variant, limit=FEWEST if subject.short else None)
-        if subject.short and here is not None and guess_p(here, guess) > ALPHA:
-            here = set_answers(subject, view, variant)
-        if here is None or guess_p(here, guess) <= ALPHA:
+    for view, here, p in _other_sets(subject, variant):
+        if p <= ALPHA:
             continue
         clean = set_answers(subject, CLEAN, variant, subject.suite.facts.spaces.get(view.set))
         if clean is not None and _looks_shuffled(here, clean, subject.seed):
+            guess = len(here) / len(subject.suite.space_of(view.set).classes)
             yield Finding(
                 check="labels",
                 problem=f"{subject.suite.name}: the labels of the set '{view}' look shuffled.",
-                evidence=f"{here.correct.sum()} of {len(here)} images right, {len(here) * guess:.3g} by "
-                f"guessing, with mean confidence {here.confidence.mean():.2f}; on the clean set accuracy "
+                evidence=f"{here.correct.sum()} of {len(here)} images right, {guess:.3g} by guessing, with "
+                f"mean confidence {here.confidence.mean():.2f}; on the clean set accuracy "
                 f"{clean.accuracy:.3f}, confidence {clean.confidence.mean():.2f}",
                 fix=FIX,
             )
@@ -55,11 +51,22 @@ def shuffled_sets(subject: ModelUnderTest, variant: Variant) -> Iterator[Finding
 
 def accurate_set(subject: ModelUnderTest, variant: Variant) -> tuple[View, float] | None:
     """Return a set except clean with its accuracy of at least 0.5, significantly above chance."""
+    sets = _other_sets(subject, variant)
+    return next(((view, here.accuracy) for view, here, p in sets if here.accuracy >= 0.5 and p < ALPHA), None)
+
+
+def _other_sets(subject: ModelUnderTest, variant: Variant) -> Iterator[tuple[View, Predictions, float]]:
+    """Yield the answers to other sets, with the p-value of “no better than guessing”."""
     for view in _views(subject):
-        here, guess = set_answers(subject, view, variant), 1 / len(subject.suite.space_of(view.set).classes)
-        if here is not None and here.accuracy >= 0.5 and guess_p(here, guess) < ALPHA:
-            return view, here.accuracy
-    return None
+        guess = 1 / len(subject.suite.space_of(view.set).classes)
+        # A few images rule out most sets before a gate run.
+        for limit in (FEWEST, None) if subject.short else (None,):
+            here = set_answers(subject, view, variant, limit=limit)
+            p = 0.0 if here is None else binomial_tail(int(here.correct.sum()), len(here), guess)
+            if p <= ALPHA:
+                break
+        if here is not None:
+            yield view, here, p
 
 
 def set_answers(
@@ -84,11 +91,6 @@ def set_answers(
         return None
     answers = subject.answers(examples, view, variant, space)
     return answers if len(answers) >= FEWEST else None
-
-
-def guess_p(answers: Predictions, guess: float) -> float:
-    """P-value of “accuracy is no higher than by guessing”."""
-    return binomial_tail(int(answers.correct.sum()), len(answers), guess)
 
 
 def variety(answers: Predictions) -> float:

@@ -88,7 +88,7 @@ class ModelUnderTest:
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
-        """Begin without answers; share outputs with the engine, if it crops clean images in the same way."""
+        """Begin without answers, except those of an engine that crops clean images likewise."""
         self.budget = TimeBudget()
         self.forwards = self.decoded = 0
         self.pool = ThreadPoolExecutor(default_threads(torch.device("cpu")), "quba-doctor")
@@ -148,7 +148,7 @@ class ModelUnderTest:
         """
         self.budget.check()
         variant = variant or self.current
-        ((_, images),) = batches(examples, self._preparation(CLEAN, variant), len(examples), self.pool)
+        ((_, images),) = batches(examples, self._prepare(CLEAN, variant), len(examples), self.pool)
         return self._normalised(images, variant)
 
     @torch.no_grad()
@@ -179,7 +179,7 @@ class ModelUnderTest:
         rows = self._outputs.setdefault((view.images, variant), {})
         new = [example for example in examples if example.index not in rows]
         batching = Batching(self.classifier, None)
-        for chunk, images in batches(new, self._preparation(view, variant), batching.size, self.pool):
+        for chunk, images in batches(new, self._prepare(view, variant), batching.size, self.pool):
             self.budget.check()
             parts = batching.run(partial(self._forward, variant=variant), list(images))
             self.forwards += len(chunk)
@@ -189,7 +189,7 @@ class ModelUnderTest:
     def logits(
         self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
     ) -> Tensor:
-        """Return class scores z with p = softmax(z), (N, C) on the CPU, in the suite's order; see `raw`."""
+        """Return class scores z with p = softmax(z), (N, C) on the CPU; see `raw`."""
         raw = self.raw(examples, view, variant)
         logits = self.classifier.select_classes(
             to_logits(raw, self.outputs, self.current.preprocessing.temperature)
@@ -255,8 +255,8 @@ class ModelUnderTest:
         inputs = replace(self.classifier, preprocessing=variant.preprocessing).inputs(images)
         return inputs.flip(1) if variant.is_bgr else inputs
 
-    def _preparation(self, view: View, variant: Variant) -> Callable[[Example], Tensor]:
-        """Return the cached preparation of a view's examples, up to the normalisation."""
+    def _prepare(self, view: View, variant: Variant) -> Callable[[Example], Tensor]:
+        """Return the cached preprocessing of a view's examples, up to the normalisation."""
         own = self.current.preprocessing
         geometry = replace(variant.preprocessing, mean=own.mean, std=own.std, source=own.source)
         return partial(self._prepared, view.images, geometry)
