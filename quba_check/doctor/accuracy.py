@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +36,7 @@ _COMPARED = 256
 _CONFIDENT = 0.5
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fixes:
+class Fixes(NamedTuple):
     """Fixes of preprocessing and class order, each found with the one before it.
 
     Attributes:
@@ -46,8 +46,8 @@ class Fixes:
     """
 
     variant: Variant
-    better: CandidateScore | None = None
-    order: BetterOrder | None = None
+    better: CandidateScore | None
+    order: BetterOrder | None
 
 
 def check(subject: ModelUnderTest) -> Iterator[Finding]:

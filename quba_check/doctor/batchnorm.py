@@ -65,18 +65,14 @@ def batchnorm_shift(
         raise _ReachedError
 
     size = default_batch(subject.classifier.device)
-    handle = layer.register_forward_pre_hook(stop_with_input)
-    try:
-        for start in range(0, len(examples), size):
-            inputs = subject.inputs(examples[start : start + size], variant=variant)
+    with layer.register_forward_pre_hook(stop_with_input):
+        for inputs in torch.split(subject.inputs(examples, variant=variant), size):
             with (
                 suppress(_ReachedError),
                 model_errors(f"the model fails before '{name}':", where=subject.classifier.spec),
                 torch.no_grad(),
             ):
                 module(inputs)
-    finally:
-        handle.remove()
     if not moments:
         return None
     variances, means = torch.cat(moments, dim=1)  # (N, channels) within each image

@@ -17,6 +17,8 @@ from quba_check.doctor.significance import ALPHA, binomial_tail
 from quba_check.messages import listed
 from quba_check.number_format import format_distinct
 
+Labels = NDArray[np.int64]
+"""(N,) classes."""
 _SHOWN = 3
 _SCORE = 2.326
 """Normal score of the one-sided level 0.01."""
@@ -37,9 +39,7 @@ class SwappedPair:
     n_correct: int
 
 
-def swapped_pairs(
-    label: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int
-) -> list[SwappedPair]:
+def swapped_pairs(label: Labels, predicted: Labels, n_classes: int) -> list[SwappedPair]:
     """Return the pairs of classes with significantly more swapped than correct answers.
 
     Each class is the most frequent answer to the other one's images. An exact binomial test for each pair,
@@ -70,9 +70,7 @@ def swapped_pairs(
     return sorted((pair for _, (_, pair) in significant), key=lambda pair: pair.classes)
 
 
-def answer_findings(
-    spec: str, label: NDArray[np.int64], predicted: NDArray[np.int64], classes: Sequence[str]
-) -> Iterator[Finding]:
+def answer_findings(spec: str, label: Labels, predicted: Labels, classes: Sequence[str]) -> Iterator[Finding]:
     """Yield the findings from the answers to all clean images.
 
     Args:
@@ -105,11 +103,7 @@ def swapped_finding(spec: str, pairs: Sequence[SwappedPair], classes: Sequence[s
 
 
 def constant_answer_findings(
-    spec: str,
-    label: NDArray[np.int64],
-    correct: NDArray[np.bool_],
-    everything: NDArray[np.int64],
-    classes: Sequence[str],
+    spec: str, label: Labels, correct: NDArray[np.bool_], everything: Labels, classes: Sequence[str]
 ) -> Iterator[Finding]:
     """Report an accuracy that is not above the share of the most frequent class.
 

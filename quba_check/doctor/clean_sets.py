@@ -131,12 +131,10 @@ def check_pictures(
         SuiteError: a set is missing, or an image cannot be decoded.
     """
     names = tuple(name for name in (CLEAN_SET, *suite.facts.shifts) if suite.missing(View(name)) is None)
-    listings = [suite.examples(View(name)) for name in names]
+    listings: list[Sequence[Example]] = [suite.examples(View(name)) for name in names]
+    listings.append(() if training is None else training_images(training))
     examples = [example for listing in listings for example in listing]
-    numbers = [number for number, listing in enumerate(listings) for _ in listing]
-    if training is not None:
-        examples += training_images(training)
-    sets = np.array(numbers + [TRAINING] * (len(examples) - len(numbers)), dtype=np.int64)
+    sets = np.repeat([*range(len(names)), TRAINING], [len(listing) for listing in listings])
     facts = facts_of_examples(suite, examples, digests, advance)
     pictures = SetPictures(suite, names, examples, sets, facts)
     findings = [*_pairs_in_sets(pictures), *_spellings(pictures), *_bursts(pictures)]

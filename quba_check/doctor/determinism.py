@@ -72,20 +72,20 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
             "write to buffers only `if self.training:`",
         )
     elif same_batch > SAME_BATCH[classifier.precision]:
-        layer = _first_differing_layer(classifier, inputs, 0, inputs, 0)
+        cause = _first_differing_layer(classifier, inputs, 0, inputs, 0)
         yield finding(
             "the same images get different answers in two passes.",
-            f"{same_text}{_from_layer(layer)}",
+            f"{same_text}{cause}",
             "draw no random numbers and count nothing in forward(); F.dropout needs training=self.training",
         )
     elif other_batch > OTHER_BATCH[classifier.precision]:
-        layer = _first_differing_layer(classifier, inputs, 0, half, len(half) - 1)
+        cause = _first_differing_layer(classifier, inputs, 0, half, len(half) - 1)
         yield finding(
             "an image's answer depends on the rest of its batch.",
-            f"in another batch, {other_text}{_from_layer(layer)}",
+            f"in another batch, {other_text}{cause}",
             "BatchNorm without running statistics uses those of the batch: train it with "
             "track_running_stats=True"
-            if layer is not None and "BatchNorm" in layer
+            if "BatchNorm" in cause
             else "compute each image on its own: nothing in forward() may combine values along the batch",
         )
 
@@ -127,10 +127,6 @@ def _train_mode_finding(subject: ModelUnderTest, training: Sequence[str], effect
     )
 
 
-def _from_layer(layer: str | None) -> str:
-    return "" if layer is None else f"; the first layer to do so is {layer}"
-
-
 def _failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor) -> Finding:
     """Return the finding for a model that fails on a batch.
 
@@ -142,8 +138,7 @@ def _failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor)
     if isinstance(error, HeadError):
         return head_finding(error, subject.classifier.spec, subject.suite)
     precision, n_images = subject.classifier.precision, len(inputs)
-    layer = _first_non_finite_layer(subject.classifier, inputs)
-    first = "" if layer is None else f"; the first layer to return NaN or infinity is {layer}"
+    first = _first_non_finite_layer(subject.classifier, inputs)
     evidence = f"in {precision}, on {n_images} images{first}"
     fix = "the model must return one finite number for each class and image"
     if precision != "fp32":
@@ -183,7 +178,7 @@ class _Call(NamedTuple):
     """One image's input and output in one call of a layer.
 
     Attributes:
-        layer: the layer's name.
+        layer: name and type of the layer; empty for the whole model.
         received: its input; None if it has no row for each image.
         returned: its output, likewise.
     """
@@ -193,9 +188,7 @@ class _Call(NamedTuple):
     returned: Tensor | None
 
 
-def _first_differing_layer(
-    classifier: Classifier, one: Tensor, at: int, other: Tensor, other_at: int
-) -> str | None:
+def _first_differing_layer(classifier: Classifier, one: Tensor, at: int, other: Tensor, other_at: int) -> str:
     """Return the innermost layer with different outputs for the same input.
 
     The input is one image in two batches.
@@ -208,36 +201,33 @@ def _first_differing_layer(
         other_at: position of the image in the other batch.
 
     Returns:
-        `'drop' (Dropout)`; None if no layer can be named, as in compiled programs.
+        The end of a sentence on `'drop' (Dropout)`; empty if no layer can be named, as in compiled programs.
     """
     first, second = _calls(classifier, one, at), _calls(classifier, other, other_at)
     # Inner layers end before outer ones.
     for here, there in zip(first, second, strict=False):
         if here.layer != there.layer:
-            return None
+            break
         is_same_input = here.layer and _is_close(here.received, there.received)
         if is_same_input and not _is_close(here.returned, there.returned):
-            return _described(classifier, here.layer)
-    return None
+            return f"; the first layer to do so is {here.layer}"
+    return ""
 
 
-def _first_non_finite_layer(classifier: Classifier, batch: Tensor) -> str | None:
-    """Return the innermost layer with NaN or infinity from finite inputs; None as above."""
+def _first_non_finite_layer(classifier: Classifier, batch: Tensor) -> str:
+    """Return the innermost layer with NaN or infinity from finite inputs, as above."""
     for at in range(len(batch)):
         for call in _calls(classifier, batch, at):
             was_finite = call.received is None or bool(call.received.isfinite().all())
             if call.layer and was_finite and call.returned is not None and not call.returned.isfinite().all():
-                return _described(classifier, call.layer)
-    return None
-
-
-def _described(classifier: Classifier, layer: str) -> str:
-    return f"'{layer}' ({type(classifier.module.get_submodule(layer)).__name__})"
+                return f"; the first layer to return NaN or infinity is {call.layer}"
+    return ""
 
 
 def _calls(classifier: Classifier, batch: Tensor, at: int) -> list[_Call]:
     """Return the layer calls of one image, in the order of their ends."""
-    names = {layer: name for name, layer in classifier.module.named_modules()}
+    layers = classifier.module.named_modules()
+    names = {layer: f"'{name}' ({type(layer).__name__})" for name, layer in layers if name}
     inputs: list[Tensor | None] = []
     calls: list[_Call] = []
 

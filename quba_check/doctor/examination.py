@@ -204,20 +204,16 @@ def examine(subject: ModelUnderTest, checks: tuple[Check, ...] = CHECKS) -> tupl
         if check.is_final and any(finding.severity == "problem" for finding in own):
             break
     if budget.left_out:
-        findings.append(_time_finding(subject))
+        longer = f"quba-check doctor, which takes up to {SECONDS:g} seconds, or " if subject.short else ""
+        remark = subject.finding(
+            TIME,
+            f"the doctor's {budget.seconds:g} seconds ended before {listed(budget.left_out)}.",
+            "",
+            f"measurements are not affected; for the rest: {longer}a faster --device",
+            severity="remark",
+        )
+        findings.append(remark)
     return tuple(findings)
-
-
-def _time_finding(subject: ModelUnderTest) -> Finding:
-    """Return the finding on the steps that the time budget left out."""
-    longer = f"quba-check doctor, which takes up to {SECONDS:g} seconds, or "
-    return subject.finding(
-        TIME,
-        f"the doctor's {subject.budget.seconds:g} seconds ended before {listed(subject.budget.left_out)}.",
-        "",
-        f"measurements are not affected; for the rest: {longer if subject.short else ''}a faster --device",
-        severity="remark",
-    )
 
 
 def examination_schema() -> dict[str, Any]:

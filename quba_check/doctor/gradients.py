@@ -14,7 +14,6 @@ from quba_check.doctor.subject import BATCH, ModelUnderTest
 from quba_check.engine.attacks import fgsm_point, gradient
 from quba_check.engine.batching import default_batch
 from quba_check.errors import UnmeasurableError
-from quba_check.models.outputs import to_logits
 
 DIMENSION = "adversarial_robustness"
 
@@ -32,10 +31,7 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
 
     def logits(points: Tensor) -> Tensor:
         subject.forwards += len(points)
-        raw = classifier.raw(classifier.normalise(points), exact=True)
-        return classifier.select_classes(
-            to_logits(raw, subject.outputs, classifier.preprocessing.temperature)
-        )
+        return subject.scores(classifier.raw(classifier.normalise(points), exact=True))
 
     n, size, spec = len(examples), default_batch(classifier.device), classifier.spec
     batches = list(zip(torch.split(pixels, size), torch.split(label, size), strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -56,21 +55,18 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     if not subject.short:  # a gate run has its own note
         for note in subject.suite.unread_notes(views):
             yield Finding(check="images", problem=f"{note}.", evidence="", fix=UNREAD_FIX, severity="remark")
-    n_decoded: Counter[str] = Counter()
-    cases: dict[tuple[str, Defect], list[str]] = {}
+    by_set: dict[str, list[tuple[Example, dict[Defect, str]]]] = {}
     for view, example, defects in _decoded(subject, views):
-        n_decoded[view.set] += 1
-        for defect, detail in defects.items():
-            cases.setdefault((view.set, defect), []).append(f"{example.full_name} ({detail})")
+        by_set.setdefault(view.set, []).append((example, defects))
         if "broken" in defects:
             subject.exclude(view, example)
-    for name, n in n_decoded.items():
+    for name, decoded in by_set.items():
         for defect in PROBLEMS:
-            images = cases.get((name, defect), [])
-            if len(images) > RARE.get(defect, 0) * n:
+            images = [f"{one.full_name} ({defects[defect]})" for one, defects in decoded if defect in defects]
+            if len(images) > RARE.get(defect, 0) * len(decoded):
                 yield Finding(
                     check="images",
-                    problem=f"{name}: {len(images):,} of {n:,} checked images {PROBLEMS[defect]}.",
+                    problem=f"{name}: {len(images):,} of {len(decoded):,} checked images {PROBLEMS[defect]}.",
                     evidence=listed(sorted(images), SHOWN),
                     fix=FIXES[defect],
                 )

@@ -10,7 +10,7 @@ import numpy as np
 from quba_check.core.facts import short_class_names
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, MIXED_RAND_SET, MIXED_SAME_SET, View
 from quba_check.dimensions import registry
-from quba_check.doctor.finding import Finding
+from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.engine.unmeasurable import unmeasurable_reason
 from quba_check.errors import SuiteError
@@ -103,12 +103,11 @@ def _small_sets(suite: Suite, name: str, images: Mapping[View, int], demanded: s
     small = {view: n for view, n in images.items() if n < SMALL_SHARE * clean}
     if small and not any(suite.is_generated(view) for view in small):
         names = listed((f"{view}: {n:,}" for view, n in small.items()), SHOWN)
-        yield Finding(
-            check="sets",
-            problem=f"the set '{name}' is much smaller than the clean set{_conditions(small, images)}.",
-            evidence=f"{names}; clean: {clean:,}; {demanded}",
-            fix="complete the set; with so few images its values are uncertain",
-            severity="remark",
+        yield _finding(
+            f"the set '{name}' is much smaller than the clean set{_conditions(small, images)}.",
+            f"{names}; clean: {clean:,}; {demanded}",
+            "complete the set; with so few images its values are uncertain",
+            "remark",
         )
 
 
@@ -149,5 +148,5 @@ def _demanded(lines: Iterable[str]) -> str:
     return f"demanded by {listed(dict.fromkeys(lines), SHOWN)}"
 
 
-def _finding(problem: str, evidence: str, fix: str) -> Finding:
-    return Finding(check="sets", problem=problem, evidence=evidence, fix=fix)
+def _finding(problem: str, evidence: str, fix: str, severity: Severity = "problem") -> Finding:
+    return Finding(check="sets", problem=problem, evidence=evidence, fix=fix, severity=severity)

@@ -22,13 +22,11 @@ from quba_check.models.preprocessing.constants import (
 
 _BYTES = (1 / 255, 1 / 255, 1 / 255)
 NONE: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-NORMALISATIONS: dict[str, tuple[Triple, Triple]] = {
-    "ImageNet's": (IMAGENET_MEAN, IMAGENET_STD),
-    "0.5/0.5": (INCEPTION_MEAN, INCEPTION_STD),
-    "CLIP's": (CLIP_MEAN, CLIP_STD),
-    "none": NONE,
-    "none, on values from 0 to 255": ((0.0, 0.0, 0.0), _BYTES),
-}
+_NORMALISED: tuple[tuple[Triple, Triple], ...] = (
+    (IMAGENET_MEAN, IMAGENET_STD),
+    (INCEPTION_MEAN, INCEPTION_STD),
+    (CLIP_MEAN, CLIP_STD),
+)
 _CLOSE = 0.02
 _CROPS = (0.875, 0.95, 1.0)
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
@@ -39,8 +37,8 @@ def normalisation_candidates(current: Variant) -> list[Variant]:
     """The common normalisations other than the one in use."""
     preprocessing = current.preprocessing
     return [
-        replace(current, preprocessing=replace(preprocessing, mean=mean, std=std), name=name)
-        for name, (mean, std) in NORMALISATIONS.items()
+        replace(current, preprocessing=replace(preprocessing, mean=mean, std=std))
+        for mean, std in (*_NORMALISED, NONE, (NONE[0], _BYTES))
         if not is_close((mean, std), (preprocessing.mean, preprocessing.std))
     ]
 
@@ -48,10 +46,7 @@ def normalisation_candidates(current: Variant) -> list[Variant]:
 def bgr_candidates(current: Variant) -> list[Variant]:
     """BGR channels, with the normalisation in use and with that of Caffe's models."""
     caffe = replace(current.preprocessing, mean=IMAGENET_MEAN, std=_BYTES)
-    return [
-        replace(current, is_bgr=True, name="BGR"),
-        replace(current, preprocessing=caffe, is_bgr=True, name="BGR, on values from 0 to 255"),
-    ]
+    return [replace(current, is_bgr=True), replace(current, preprocessing=caffe, is_bgr=True)]
 
 
 def geometry_candidates(current: Variant) -> list[Variant]:
@@ -80,7 +75,7 @@ def is_close(one: tuple[Triple, Triple], other: tuple[Triple, Triple]) -> bool:
 
 def own_normalisation(module: nn.Module) -> str | None:
     """Name of an attribute or tensor that looks like a channel mean; None if missing."""
-    means = [mean for name, (mean, _) in NORMALISATIONS.items() if not name.startswith("none")]
+    means = [mean for mean, _ in _NORMALISED]
     for name, value in _triples(module):
         if any(is_close((value, value), (mean, mean)) for mean in means):
             return name
@@ -92,7 +87,8 @@ def _triples(module: nn.Module) -> Iterator[tuple[str, Triple]]:
     for name, part in module.named_modules():
         attributes: dict[str, Any] = {**vars(part), **part._buffers, **part._parameters}
         for key, value in attributes.items():
-            numbers = value.detach().flatten().tolist() if isinstance(value, torch.Tensor) else value
+            is_small = isinstance(value, torch.Tensor) and value.numel() == 3
+            numbers = value.detach().flatten().tolist() if is_small else value
             if not isinstance(numbers, (list, tuple)) or len(numbers) != 3:
                 continue
             if all(isinstance(x, (int, float)) for x in numbers):

@@ -45,7 +45,7 @@ class Variant:
     Attributes:
         preprocessing: resize, crop and normalisation.
         is_bgr: the channels are in the order blue, green, red.
-        name: for messages.
+        name: the change of resize or crop, for messages.
         columns: (C,) the output of each class of the suite; None for the suite's order.
     """
 
@@ -190,12 +190,14 @@ class ModelUnderTest:
         self, examples: Sequence[Example], view: View = CLEAN, variant: Variant | None = None
     ) -> Tensor:
         """Return class scores z with p = softmax(z), (N, C) on the CPU; see `raw`."""
-        raw = self.raw(examples, view, variant)
-        logits = self.classifier.select_classes(
-            to_logits(raw, self.outputs, self.current.preprocessing.temperature)
-        )
+        logits = self.scores(self.raw(examples, view, variant))
         columns = None if variant is None else variant.columns
         return logits if columns is None else logits[:, torch.from_numpy(columns)]
+
+    def scores(self, raw: Tensor) -> Tensor:
+        """Convert (N, outputs) of the module to class scores z with p = softmax(z), (N, C)."""
+        temperature = self.current.preprocessing.temperature
+        return self.classifier.select_classes(to_logits(raw, self.outputs, temperature))
 
     def answers(
         self,
