@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quba_check.core.predictions import NO_CLASS, Predictions
+from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
 from quba_check.doctor.class_order import (
     BetterOrder,
@@ -128,8 +128,7 @@ def first_answers(subject: ModelUnderTest) -> Predictions | None:
     shown = subject.answers(examples)
     names = ["index", "label", "predicted", "confidence", "true_probability"]
     if answers.acceptable is not None:
-        others = (0, answers.acceptable.shape[1] - 1)
-        acceptable = np.pad(shown.label[:, None], ((0, 0), others), constant_values=NO_CLASS)
+        acceptable = np.repeat(shown.label[:, None], answers.acceptable.shape[1], axis=1)
         names, shown = [*names, "acceptable"], replace(shown, acceptable=acceptable)
     columns = {name: np.concatenate([getattr(answers, name), getattr(shown, name)]) for name in names}
     table = Predictions(**columns, extra={})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,7 @@ _DEAD = 1e-3
 """Channels below this share of the largest variance are ignored."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchNormShift:
+class BatchNormShift(NamedTuple):
     """Distance of the first BatchNorm's input from that of training.
 
     Attributes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,7 @@ _SCORE = 2.326
 """Normal score of the one-sided level 0.01."""
 
 
-@dataclass(frozen=True, slots=True)
-class SwappedPair:
+class SwappedPair(NamedTuple):
     """Two classes whose images mostly get each other's answer.
 
     Attributes:
@@ -121,7 +120,8 @@ def constant_answer_findings(
         return
     frequent, share = most_frequent_class(everything)
     sampled, number, n = np.unique(label, return_inverse=True, return_counts=True)
-    size = np.array([np.count_nonzero(everything == k) for k in sampled])
+    known, sizes = np.unique(everything, return_counts=True)
+    size = sizes[np.searchsorted(known, sampled)]
     n_correct = np.bincount(number, weights=correct)
     accuracy, right = float((size / n * n_correct).sum() / size.sum()), n_correct / n
     variance = size**2 * right * (1 - right) / n * (1 - n / size)

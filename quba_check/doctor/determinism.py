@@ -44,9 +44,8 @@ def check(subject: ModelUnderTest) -> Iterator[Finding]:
     classifier, finding = subject.classifier, partial(subject.finding, CHECK)
     before, training = _state(subject), _in_train_mode(classifier.module)
     examples = subject.sample(limit=PROBE)
-    inputs = subject.inputs(examples)
+    batch = inputs = subject.inputs(examples)
     half = inputs[: (len(inputs) + 1) // 2].flip(0)
-    batch = inputs
     try:
         answers = classifier.select_classes(subject.raw(examples))
         same_batch, same_text = _difference(answers, subject.forward(inputs))
@@ -142,11 +141,8 @@ def _failure_finding(error: ModelError, subject: ModelUnderTest, inputs: Tensor)
     evidence = f"in {precision}, on {n_images} images{first}"
     fix = "the model must return one finite number for each class and image"
     if precision != "fp32":
-        try:
+        with contextlib.suppress(ModelError):
             subject.forward(inputs, exact=True)
-        except ModelError:
-            pass
-        else:
             evidence = f"in {precision}; in fp32 the same {n_images} images get finite answers{first}"
             fix = "--quba-precision fp32"
     return Finding(check=CHECK, problem=str(error), evidence=evidence, fix=fix)

@@ -81,12 +81,10 @@ def _set_findings(
     whole = {view: count.found or count.images for view, count in counts.items()}
     wrong = {view: count for view, count in counts.items() if count.expected not in (None, whole[view])}
     if wrong and not any(suite.is_generated(view) for view in wrong):
-        names = listed(
-            (f"{view}: {whole[view]:,} of {count.expected:,}" for view, count in wrong.items()), SHOWN
-        )
+        texts = [f"{view}: {whole[view]:,} of {count.expected:,}" for view, count in wrong.items()]
         yield _finding(
             f"the set '{name}' does not have the expected number of images{_conditions(wrong, counts)}.",
-            f"{names}; {demanded}",
+            f"{listed(texts, SHOWN)}; {demanded}",
             "complete the set, or correct `expected` in quba-data.yaml",
         )
         return

@@ -39,13 +39,7 @@ def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
     finding = partial(subject.finding, "outputs")
     on_images, where = f"on {len(raw)} clean images", "(quba_config or the preprocessing file)"
     all_sums = f"{float(sums.min()):.3g} … {float(sums.max()):.3g}"
-    if stated == "logits" and observed == "probabilities":
-        yield finding(
-            "the outputs are stated to be logits, but they are probabilities.",
-            f"{on_images} all outputs are between {low:.3g} and {high:.3g}, and every row sums to 1",
-            f"state outputs: probabilities instead of logits {where}",
-        )
-    elif stated is None and observed != "logits" and is_near != (observed == "probabilities"):
+    if stated is None and observed != "logits" and is_near != (observed == "probabilities"):
         yield finding(
             f"the outputs are taken for {observed}, but {'nearly' if is_near else 'not'} all rows sum to 1.",
             f"{on_images} {near} rows sum to 1 within {_NEAR:g}; all sums are {all_sums}",
@@ -53,10 +47,12 @@ def _findings(subject: ModelUnderTest, limit: int) -> Iterator[Finding]:
             severity="remark",
         )
     elif stated is not None and subject.contradicts(stated) and not (is_near and observed == "sigmoids"):
+        is_certain = observed == "probabilities"  # and stated to be logits
         yield finding(
             f"the outputs are stated to be {stated}, but they are {observed}.",
-            f"{on_images} outputs are between {low:.3g} and {high:.3g}, and rows sum to {all_sums}",
-            f"state outputs: {observed} {where}",
+            f"{on_images} {'all ' if is_certain else ''}outputs are between {low:.3g} and {high:.3g}, and "
+            + ("every row sums to 1" if is_certain else f"rows sum to {all_sums}"),
+            f"state outputs: {observed}{' instead of logits' if is_certain else ''} {where}",
         )
     elif observed == "probabilities" and (inner := twice_softmaxed(raw)) is not None:
         classes = raw.shape[1]

@@ -180,8 +180,7 @@ def _better_by_batchnorm(
     None if it is not clearly closer, or if labels disagree, which they cannot if answers are at chance.
     """
     batch = subject.sample(limit=BATCH)
-    all_shifts = [(batchnorm_shift(subject, batch, variant), variant) for variant in candidates]
-    shifts = [(shift, variant) for shift, variant in all_shifts if shift is not None]
+    shifts = [(shift, one) for one in candidates if (shift := batchnorm_shift(subject, batch, one))]
     shift, nearest = min(shifts, key=lambda pair: pair[0].divergence, default=(current_shift, current))
     if shift.divergence * _CLEARLY >= current_shift.divergence:
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache, cached_property, lru_cache, partial
+from itertools import count
 
 import numpy as np
 import torch
@@ -195,7 +196,7 @@ class ModelUnderTest:
         return logits if columns is None else logits[:, torch.from_numpy(columns)]
 
     def scores(self, raw: Tensor) -> Tensor:
-        """Convert (N, outputs) of the module to class scores z with p = softmax(z), (N, C)."""
+        """Convert (N, outputs) to class scores z with p = softmax(z), (N, C)."""
         temperature = self.current.preprocessing.temperature
         return self.classifier.select_classes(to_logits(raw, self.outputs, temperature))
 
@@ -241,8 +242,7 @@ class ModelUnderTest:
     @cached_property
     def observed_outputs(self) -> OutputKind:
         """Kind of the model's outputs for clean images."""
-        examples = self.sample(limit=PROBE if self.short else BATCH)
-        return self.classifier.output_kind(self.raw(examples))
+        return self.classifier.output_kind(self.raw(self.sample(limit=PROBE if self.short else BATCH)))
 
     def contradicts(self, stated: OutputKind) -> bool:
         """True if the observed outputs cannot be of the stated kind."""
@@ -293,10 +293,7 @@ def stratified(examples: Sequence[Example], limit: int, seed: int) -> tuple[Exam
         seed: of the order.
     """
     shuffled = [examples[k] for k in np.random.default_rng(seed).permutation(len(examples))]
-    counts: Counter[int] = Counter()
-    rounds: list[int] = []
-    for example in shuffled:
-        rounds.append(counts[example.label])
-        counts[example.label] += 1
+    counts: defaultdict[int, count[int]] = defaultdict(count)
+    rounds = [next(counts[example.label]) for example in shuffled]
     # Sorting is stable: within a round the shuffled order stays.
     return tuple(shuffled[k] for k in np.argsort(rounds, kind="stable")[:limit])
