@@ -12,7 +12,8 @@ from quba_check.number_format import UNIT_SIGNS, interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.verdict_labels import bound_text, most_severe
+from quba_check.reports.cells import bound_text
+from quba_check.reports.verdict_labels import most_severe
 
 FOLDER = ".eval_results"
 """Folder of a model repository with results for leaderboards."""

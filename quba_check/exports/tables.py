@@ -11,7 +11,8 @@ from quba_check.errors import UserError, extra_needed
 from quba_check.records.measurement import MeasurementRow, NotMeasuredRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import QUBA, VerdictRow
-from quba_check.reports.verdict_labels import bound_text, most_severe
+from quba_check.reports.cells import bound_text
+from quba_check.reports.verdict_labels import most_severe
 from quba_check.storage.csv_text import csv_text
 
 COLUMNS = (

@@ -13,6 +13,7 @@ from quba_check.grading.notes import CROSS_PROTOCOL, suite_difference
 from quba_check.grading.population import Population
 from quba_check.grading.population_file import BUILT_IN, population
 from quba_check.page.drawing import Chart, mark
+from quba_check.page.strips import Point
 from quba_check.records.measurement import Cell, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 
@@ -58,6 +59,12 @@ class Column:
         """Return the cells of some columns of a dimension's table, row by row."""
         row = self.measured(dimension)
         return [] if row is None else row.table_rows(name, *columns)
+
+    def point(self, target: str) -> Point | None:
+        """Return the value of a dimension, or of a part such as `shape_bias.cat`; None if unknown."""
+        dimension, _, part = target.partition(".")
+        quantity = self.record.quantity(dimension, part or None)
+        return None if quantity is None else Point(quantity.value, quantity.interval, quantity.unit)
 
     def parts(self, dimension: str) -> Mapping[str, QuantityRow]:
         """Return the parts of a dimension; empty if it has no value."""

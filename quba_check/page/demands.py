@@ -12,16 +12,16 @@ from urllib.parse import quote
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.explanation import Explanation
 from quba_check.dimensions import registry
-from quba_check.number_format import format_distinct, format_value, interval_text
+from quba_check.number_format import interval_text
 from quba_check.page.advice import advice
 from quba_check.page.columns import Column, Reference
 from quba_check.page.drawing import Chart
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Bounded, interval_chart, shared_range
 from quba_check.records.record import Record
-from quba_check.records.verdict import DROPS, SIGNS, VerdictRow
-from quba_check.reports.table import worst_part
-from quba_check.reports.verdict_labels import LABELS, LOOKS, Label, label, limit_text
+from quba_check.records.verdict import DROPS, VerdictRow
+from quba_check.reports.cells import bound_text, limit_text, value_text, worst_part
+from quba_check.reports.verdict_labels import LABELS, LOOKS, Label, label
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +124,14 @@ def _addresses(keys: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _bound_text(row: VerdictRow) -> str:
-    sign = SIGNS[row.bound].replace(">=", "≥").replace("<=", "≤")
+    limit = ""
     if isinstance(row.limit, float) and not math.isfinite(row.limit):
-        return f"{sign} ?"
-    if isinstance(row.limit, float) and row.bound == "max_relative_drop":
-        return f"{sign} {100 * row.limit:.12g} %"
-    unit = registry[row.dimension].unit if row.dimension in registry else ""
-    return f"{sign} {limit_text(row.limit, unit)}"
+        limit = "?"
+    elif isinstance(row.limit, float) and row.bound == "max_relative_drop":
+        limit = f"{100 * row.limit:.12g} %"
+    elif row.dimension in registry:
+        limit = limit_text(row.limit, registry[row.dimension].unit)
+    return bound_text(row, limit=limit).replace(">=", "≥").replace("<=", "≤")
 
 
 def _cells(
@@ -143,26 +144,24 @@ def _cells(
     """Return the cells of a demand; their charts share an axis."""
     explained = {number: columns[number].record.explained(row) for number, row in rows.items()}
     bounded = {
-        number: data
+        number: _bounded(columns[number], row, explained[number], baseline, population)
         for number, row in rows.items()
-        if (data := _bounded(columns[number], row, explained[number], baseline, population)) is not None
     }
-    ends = shared_range(bounded.values())
-    charts = {number: interval_chart(data, ends) for number, data in bounded.items()}
+    ends = shared_range(filter(None, bounded.values()))
     cells = {}
     for number, row in rows.items():
-        column, known, verdict_label = columns[number], explained[number], label(row)
+        column, known, data = columns[number], explained[number], bounded[number]
         headline, details = _message(row, known, column.record)
         cells[number] = Cell(
             column=column,
             verdict=row,
-            label=verdict_label,
-            kind=LOOKS[verdict_label].sign,
+            label=label(row),
+            kind=LOOKS[label(row)].sign,
             value=_value_text(row, known),
             interval=_interval_text(known),
             headline=headline,
             details=details,
-            chart=charts.get(number),
+            chart=None if data is None else interval_chart(data, ends),
             pictures=pictures.get((number, row.id)),
             advice=() if row.is_met else tuple(advice(column.run, row, baseline)),
         )
@@ -182,20 +181,17 @@ def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, 
 
 
 def _value_text(row: VerdictRow, known: Explanation) -> str:
-    value = known.value
-    if value is None or isinstance(value, str):
-        return value or "–"
-    if isinstance(row.limit, float) and math.isfinite(row.limit) and math.isfinite(value):
-        return format_distinct(value, row.limit, known.unit)[0]
-    return format_value(value, known.unit)
+    if isinstance(known.value, str | None):
+        return known.value or "–"
+    return value_text(known.value, known.unit, row.limit)
 
 
 def _interval_text(known: Explanation) -> str:
     if known.interval is None:
         return ""
-    unit = "score" if isinstance(known.value, str) else known.unit
-    text = interval_text(known.interval, unit, known.n, between=" to ")
-    return f"score {text}" if isinstance(known.value, str) else text
+    is_letter = isinstance(known.value, str)
+    text = interval_text(known.interval, "score" if is_letter else known.unit, known.n, between=" to ")
+    return f"score {text}" if is_letter else text
 
 
 def _bounded(

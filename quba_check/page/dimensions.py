@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
 from quba_check.dimensions import registry
-from quba_check.number_format import format_value, interval_text
+from quba_check.number_format import format_value
 from quba_check.page.columns import Column, Reference
 from quba_check.page.figure import Figure, distribution
 from quba_check.page.figures import figures, parts_rows
 from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
+from quba_check.reports.cells import interval_cell
 from quba_check.reports.verdict_labels import Label, label, most_severe
 
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
@@ -127,7 +128,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
     return Value(
         column=column,
         text=format_value(row.value, row.unit),
-        interval="" if row.interval is None else interval_text(row.interval, row.unit, n, between=" to "),
+        interval=interval_cell(row, " to "),
         n="" if n is None else f"{n:,}",
         rank=_rank(name, row, column, population),
         label=verdict_label,

@@ -137,31 +137,35 @@ def label(
 
 def polyline(points: Iterable[tuple[float, float]], class_: str) -> Shape:
     """Return a path through points."""
+    return shape("path", d=_path(points), class_=class_)
+
+
+def _path(points: Iterable[tuple[float, float]]) -> str:
     steps = [f"{number(x)} {number(y)}" for x, y in points]
-    return shape("path", d=f"M{'L'.join(steps)}" if steps else "", class_=class_)
+    return f"M{'L'.join(steps)}" if steps else ""
 
 
-MARKS = ("circle", "square", "triangle", "diamond", "cross", "plus")
-"""Marks of records; the colours of the same order are the classes `s0` to `s5`."""
-_CORNERS: Mapping[str, Sequence[tuple[float, float]]] = {
-    "square": ((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)),
-    "triangle": ((0, -1.1), (1.1, 0.9), (-1.1, 0.9)),
-    "diamond": ((0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)),
+MARKS: Mapping[str, Sequence[Sequence[tuple[float, float]]]] = {
+    "circle": (),
+    "square": (((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)),),
+    "triangle": (((0, -1.1), (1.1, 0.9), (-1.1, 0.9)),),
+    "diamond": (((0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)),),
+    "cross": (((1, 1), (-1, -1)), ((1, -1), (-1, 1))),
+    "plus": (((1.2, 0), (-1.2, 0)), ((0, 1.2), (0, -1.2))),
 }
+"""Marks of records, as one outline or several strokes of radius 1.
+
+The colours of the same order are the classes `s0` to `s5`.
+"""
 
 
 def mark(series: int, x: float, y: float, radius: float = 4.5) -> Shape:
     """Return the mark of a record; the first six differ in form and colour."""
-    kind = MARKS[series % len(MARKS)]
+    strokes = [*MARKS.values()][series % len(MARKS)]
     class_ = f"mark s{series % len(MARKS)}"
-    if kind == "circle":
+    if not strokes:
         return shape("circle", cx=x, cy=y, r=radius, class_=class_)
-    if kind in _CORNERS:
-        corners = [f"{number(x + radius * dx)} {number(y + radius * dy)}" for dx, dy in _CORNERS[kind]]
-        return shape("path", d=f"M{'L'.join(corners)}Z", class_=class_)
-    a, b = (radius, radius) if kind == "cross" else (radius * 1.2, 0.0)
-    strokes = [(a, b, -a, -b), (a, -b, -a, b) if kind == "cross" else (0.0, a, 0.0, -a)]
-    steps = [
-        f"M{number(x + x1)} {number(y + y1)}L{number(x + x2)} {number(y + y2)}" for x1, y1, x2, y2 in strokes
-    ]
-    return shape("path", d="".join(steps), class_=f"{class_} open")
+    paths = [_path((x + radius * dx, y + radius * dy) for dx, dy in stroke) for stroke in strokes]
+    is_open = len(strokes) > 1
+    d = "".join(paths) if is_open else f"{paths[0]}Z"
+    return shape("path", d=d, class_=f"{class_} open" if is_open else class_)

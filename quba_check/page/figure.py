@@ -183,9 +183,9 @@ def bars(
         for name, row in rows.items()
     }
     points = {name: row for name, row in finite.items() if row}
-    lowest = sorted(points, key=lambda name: min(point.value for point in points[name].values()))[:MOST_ROWS]
     if not points:
         return None
+    lowest = sorted(points, key=lambda name: min(point.value for point in points[name].values()))[:MOST_ROWS]
     if len(lowest) < len(points):
         caption += f" The lowest {MOST_ROWS} of {len(points):,}."
         points = {name: row for name, row in points.items() if name in lowest}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from statistics import median
 from typing import TypeVar
@@ -15,7 +15,12 @@ from quba_check.page.figure import MOST_ROWS, Curve, Figure, Marked, bars, curve
 from quba_check.page.strips import Point, axis, points_chart, round_scale
 
 T = TypeVar("T")
+Columns = Sequence[Column]
 Names = Sequence[str]
+Rows = Mapping[str, Mapping[int, Point]]
+"""Values by name of the row and number of the record."""
+Draw = Callable[[Columns, Names], Iterable[Figure | None]]
+"""Returns the charts of a dimension from the records that have a value of it, and the names of all."""
 WORST_CLASSES = 10
 """Number of classes in the table of the worst ones."""
 MOST_POINTS = 200
@@ -26,70 +31,78 @@ MOST_IN_MATRIX = 50
 """Largest number of classes in a confusion matrix."""
 ROC, MOST_CURVES = "roc.", 12
 """Prefix of the tables with ROC curves, and the largest number of their charts."""
-UNKNOWN_NOTE = "A known class among them is a sign that the set leaks."
 
 
-def figures(dimension: str, columns: Sequence[Column]) -> list[Figure]:
+def figures(dimension: str, columns: Columns) -> list[Figure]:
     """Return the charts of a dimension, of the records that have a value of it."""
     measured = [column for column in columns if column.measured(dimension) is not None]
+    if not measured:
+        return []
     names = [column.short for column in columns]
-    drawn = _DRAW[dimension](measured, names) if dimension in _DRAW and measured else ()
+    drawn = _DRAW[dimension](measured, names) if dimension in _DRAW else ()
     return [figure for figure in (*drawn, _slices(dimension, measured, names)) if figure is not None]
 
 
-def _slices(dimension: str, columns: Sequence[Column], names: Names) -> Figure | None:
+def _slices(dimension: str, columns: Columns, names: Names) -> Figure | None:
     """Return the chart of the worst slices; None without slices."""
     measured = [row for column in columns if (row := column.measured(dimension)) is not None]
-    parts = dict.fromkeys(f"{SLICES}{name}" for row in measured for name in row.slices)
-    rows = {part: _points(columns, dimension, part) for part in parts}
-    sign = 1 if measured and measured[0].better == "high" else -1
-    worst = sorted(rows, key=lambda part: min(sign * point.value for point in rows[part].values()))
-    drawn = {part.removeprefix(SLICES): rows[part] for part in worst[:MOST_ROWS]}
-    caption = f"Value on each slice of the images, the worst {len(drawn)} of {len(rows):,} first."
-    return bars(caption, "slice", drawn, names)
+    parts = dict.fromkeys(name for row in measured for name in row.slices)
+    rows = _points(columns, {name: f"{dimension}.{SLICES}{name}" for name in parts})
+    sign = 1 if measured[0].better == "high" else -1
+    worst = sorted(rows, key=lambda part: min(sign * point.value for point in rows[part].values()))[
+        :MOST_ROWS
+    ]
+    caption = f"Value on each slice of the images, the worst {len(worst)} of {len(rows):,} first."
+    return bars(caption, "slice", {part: rows[part] for part in worst}, names)
 
 
-def _values(
-    columns: Sequence[Column],
-    names: Names,
-    *,
-    kind: str,
-    rows: Mapping[str, tuple[str, str | None]],
-    caption: str,
-) -> Iterator[Figure | None]:
-    """Yield the chart of some dimensions and parts, by the name of the row."""
-    yield bars(caption, kind, {name: _points(columns, *source) for name, source in rows.items()}, names)
+def _strips(kind: str, caption: str, rows: Callable[[Columns], Rows]) -> Draw:
+    """Return the function that draws a strip for each row."""
+    return lambda columns, names: [bars(caption, kind, rows(columns), names)]
 
 
-def _corruptions(columns: Sequence[Column], names: Names) -> Iterator[Figure | None]:
+def _listing(
+    caption: str, source: tuple[str, str], headings: tuple[str, ...], shown: Callable[[float], str]
+) -> Draw:
+    """Return the function that shows a table of each record, its last column as `shown`."""
+
+    def draw(columns: Columns, names: Names) -> Iterator[Figure]:
+        for column in columns:
+            rows = [
+                (*map(str, cells[:-1]), shown(tables.number_of(cells[-1]) or 0.0))
+                for cells in column.table_rows(*source, *headings)
+            ]
+            if rows:
+                yield Figure(caption.format(_of(column, names)), headings=headings, rows=(*rows,))
+
+    return draw
+
+
+def _corruptions(columns: Columns, names: Names) -> Iterator[Figure | None]:
     cells = {column: rows for column in columns if (rows := tables.severities(column))}
-    headings = ("severity", *map(str, range(1, 6)))
     for column, rows in cells.items():
         caption = (
             f"Relative accuracy{_of(column, names)} by corruption and severity: accuracy divided by clean "
             "accuracy, 1 is no loss. Cells that stand out lose more."
         )
-        yield heatmap(caption, headings, rows)
+        yield heatmap(caption, ("severity", *map(str, range(1, 6))), rows)
     if len(names) > 1:
-        kinds = dict.fromkeys(name for of_record in cells.values() for name in of_record)
-        shown = {kind: _points(columns, "corruption_robustness", kind) for kind in kinds}
-        yield bars("Relative accuracy under each corruption, all severities.", "corruption", shown, names)
+        sources = {name: f"corruption_robustness.{name}" for rows in cells.values() for name in rows}
+        caption = "Relative accuracy under each corruption, all severities."
+        yield bars(caption, "corruption", _points(columns, sources), names)
 
 
-def _shifts(columns: Sequence[Column], names: Names) -> Iterator[Figure | None]:
-    sets = dict.fromkeys(
-        name
-        for column in columns
-        for name, part in column.parts("ood_robustness").items()
-        if part.better is not None
+def _shifts(columns: Columns) -> Rows:
+    """Return the values on each set; other parts are only reported."""
+    parts = (part for column in columns for part in column.parts("ood_robustness").items())
+    return _points(columns, {name: f"ood_robustness.{name}" for name, part in parts if part.better})
+
+
+def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
+    bins, scaled = (
+        _tables(columns, partial(tables.reliability, name=name))
+        for name in ("reliability", "reliability_scaled")
     )
-    rows = {name: _points(columns, "ood_robustness", name) for name in sets}
-    yield bars("Accuracy on each set divided by the clean accuracy; 1 is no loss.", "set", rows, names)
-
-
-def _calibration(columns: Sequence[Column], names: Names) -> Iterator[Figure]:
-    bins = _tables(columns, tables.reliability)
-    scaled = _tables(columns, lambda column: tables.reliability(column, "reliability_scaled"))
     if not bins:
         return
     curves, dashed = (
@@ -113,81 +126,55 @@ def _calibration(columns: Sequence[Column], names: Names) -> Iterator[Figure]:
     yield Figure(caption, curves_chart("Reliability diagram", axes, curves, marks, names, dashed))
 
 
-def _classes(columns: Sequence[Column], names: Names) -> Iterator[Figure]:
-    rows = _tables(columns, tables.classes)
+def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
+    rows = {
+        series: sorted(classes, key=lambda row: row[2].value)
+        for series, classes in _tables(columns, tables.classes).items()
+    }
     has_others = max(map(len, rows.values()), default=0) > WORST_CLASSES
     if has_others:
-        sorted_rows = {series: sorted(row[2].value for row in classes) for series, classes in rows.items()}
+        sorted_values = {series: [row[2].value for row in classes] for series, classes in rows.items()}
         curves = {
             series: [
                 (k / len(values), values[k]) for k in range(0, len(values), -(-len(values) // MOST_POINTS))
             ]
-            for series, values in sorted_rows.items()
+            for series, values in sorted_values.items()
         }
         marks = {
             series: [("lowest", 0.0, values[0], 6.0), ("median", 0.5, median(values), 6.0)]
-            for series, values in sorted_rows.items()
+            for series, values in sorted_values.items()
         }
         caption = "Accuracy of each class, sorted: from the worst to the best."
         yield _curves(caption, ("share of the classes", "accuracy"), curves, marks, names)
     scale = round_scale([])
     for column in columns:
-        if worst := sorted(rows.get(column.number, ()), key=lambda row: row[2].value)[:WORST_CLASSES]:
-            yield Figure(
-                caption=(
-                    f"The {len(worst)} classes with the lowest accuracy"
-                    if has_others
-                    else "Accuracy of each class"
-                )
-                + f"{_of(column, names)}, and the mean probability of the true class (p)",
-                headings=("class", axis(scale), "accuracy (n)", "p"),
-                rows=tuple(
-                    (
-                        name,
-                        points_chart(name, {column.number: point}, scale, [column.short]),
-                        f"{point.text} ({images:,})",
-                        "–" if sureness is None else f"{sureness:.3f}",
-                    )
-                    for name, images, point, sureness in worst
-                ),
-                kind="strips",
+        worst = rows.get(column.number, [])[:WORST_CLASSES]
+        which = (
+            f"The {len(worst)} classes with the lowest accuracy" if has_others else "Accuracy of each class"
+        )
+        cells = (
+            (
+                name,
+                points_chart(name, {column.number: point}, scale, [column.short]),
+                f"{point.text} ({images:,})",
+                "–" if sureness is None else f"{sureness:.3f}",
             )
+            for name, images, point, sureness in worst
+        )
+        if worst:
+            caption = f"{which}{_of(column, names)}, and the mean probability of the true class (p)"
+            headings = ("class", axis(scale), "accuracy (n)", "p")
+            yield Figure(caption, headings=headings, rows=tuple(cells), kind="strips")
 
 
-def _shape(columns: Sequence[Column], names: Names) -> Iterator[Figure | None]:
-    caption = "Share decided by shape, of the images decided by shape or texture, by category of the shape."
-    yield bars(caption, "category", _by_name(_tables(columns, tables.shape_shares)), names)
-
-
-def _listing(
-    columns: Sequence[Column],
-    names: Names,
-    *,
-    source: tuple[str, str],
-    headings: Sequence[str],
-    shown: Callable[[float], str],
-    caption: str,
-) -> Iterator[Figure]:
-    """Yield the rows of a record's table, the last column as `shown`."""
-    for column in columns:
-        rows = [
-            (*map(str, cells[:-1]), shown(tables.number_of(cells[-1]) or 0.0))
-            for cells in column.table_rows(*source, *headings)
-        ]
-        if rows:
-            yield Figure(caption.format(_of(column, names)), headings=(*headings,), rows=(*rows,))
-
-
-def _single_classes(columns: Sequence[Column], names: Names) -> Iterator[Figure | None]:
+def _single_classes(columns: Columns, names: Names) -> Iterator[Figure | None]:
     for column in columns:
         yield from _confusions(column, _of(column, names))
     for rate, of_what in (("recall", "images"), ("precision", "answers")):
-        rates = {column.number: tables.rates(column, rate) for column in columns}
-        points = {
-            series: {name: point for name, (_, point) in rows.items()} for series, rows in rates.items()
-        }
+        rows = _by_name(_tables(columns, partial(tables.rates, rate=rate)))
+        points = {name: {k: point for k, (_, point) in row.items()} for name, row in rows.items()}
         caption = f"{rate.capitalize()} of each class: share of its {of_what} that is right."
-        yield bars(caption, "class", _by_name(points), names)
+        yield bars(caption, "class", points, names)
     yield from _roc(columns, names)
 
 
@@ -216,7 +203,7 @@ def _confusions(column: Column, of: str) -> Iterator[Figure]:
         )
 
 
-def _roc(columns: Sequence[Column], names: Names) -> Iterator[Figure]:
+def _roc(columns: Columns, names: Names) -> Iterator[Figure]:
     """Yield the ROC curve of each class that has one, with its operating points."""
     measured = [row for column in columns if (row := column.measured("classes")) is not None]
     stored = dict.fromkeys(name for row in measured for name in row.tables if name.startswith(ROC))
@@ -228,7 +215,7 @@ def _roc(columns: Sequence[Column], names: Names) -> Iterator[Figure]:
         yield _curves(caption, ("false positive rate", "recall"), _tables(columns, read), marks, names)
 
 
-def _answers(columns: Sequence[Column], names: Names) -> Iterator[Figure]:
+def _answers(columns: Columns, names: Names) -> Iterator[Figure]:
     read = partial(tables.points, dimension="answers", name="risk_coverage", x="share", y="error")
     curves, marks = _tables(columns, read), _tables(columns, tables.answer_thresholds)
     if curves:
@@ -247,57 +234,15 @@ def _curves(
     return Figure(f"{caption} Marked: {chart.description}." if marks else caption, chart)
 
 
-_DRAW: Mapping[str, Callable[[Sequence[Column], Names], Iterator[Figure | None]]] = {
-    "adversarial_robustness": partial(
-        _values,
-        kind="attack",
-        rows={
-            "clean images": ("accuracy", None),
-            "FGSM": ("adversarial_robustness", "fgsm_accuracy"),
-            "PGD": ("adversarial_robustness", "pgd_accuracy"),
-        },
-        caption="Accuracy on clean images and under two attacks that move no pixel by more than 8/255.",
-    ),
-    "corruption_robustness": _corruptions,
-    "ood_robustness": _shifts,
-    "calibration_error": _calibration,
-    "class_balance": _classes,
-    "classes": _single_classes,
-    "answers": _answers,
-    "object_focus": partial(
-        _values,
-        kind="background",
-        rows={"same class": ("object_focus", "mixed_same"), "random class": ("object_focus", "mixed_rand")},
-        caption="Accuracy on objects before a background of the same and of a random class. The gap is what "
-        "the model takes from the background.",
-    ),
-    "serving": partial(
-        _listing,
-        source=("serving", "steps"),
-        headings=("pipeline", "step", "images", "share"),
-        shown=lambda share: f"{100 * share:.1f} %",
-        caption="Answers that one step of a pipeline alone changes{}",
-    ),
-    "shape_bias": _shape,
-    "unknown_detection": partial(
-        _listing,
-        source=("unknown_detection", "most_confident"),
-        headings=("set", "image", "predicted", "probability"),
-        shown="{:.3f}".format,
-        caption=f"The most confident unknown images{{}}. {UNKNOWN_NOTE}",
-    ),
-}
-
-
-def _tables(columns: Sequence[Column], read: Callable[[Column], T]) -> dict[int, T]:
+def _tables(columns: Columns, read: Callable[[Column], T]) -> dict[int, T]:
     """Return a table of each record that has it, by number of the record."""
     return {column.number: table for column in columns if (table := read(column))}
 
 
-def _by_name(by_record: Mapping[int, Mapping[str, Point]]) -> dict[str, dict[int, Point]]:
-    """Return the points of each name, by number of the record."""
-    names = dict.fromkeys(name for points in by_record.values() for name in points)
-    return {name: {k: points[name] for k, points in by_record.items() if name in points} for name in names}
+def _by_name(by_record: Mapping[int, Mapping[str, T]]) -> dict[str, dict[int, T]]:
+    """Return the items of each name, by number of the record."""
+    names = dict.fromkeys(name for items in by_record.values() for name in items)
+    return {name: {k: items[name] for k, items in by_record.items() if name in items} for name in names}
 
 
 def _of(column: Column, names: Names) -> str:
@@ -305,25 +250,71 @@ def _of(column: Column, names: Names) -> str:
     return f" of {column.short}" if len(names) > 1 else ""
 
 
-def _points(columns: Sequence[Column], dimension: str, part: str | None) -> dict[int, Point]:
-    """Return the known values of a dimension or part, by number of the record."""
-    points = {}
-    for column in columns:
-        row = column.measured(dimension)
-        quantity = None if row is None else row.quantity(part)
-        if quantity is not None:
-            points[column.number] = Point(quantity.value, quantity.interval, quantity.unit)
-    return points
+def _points(columns: Columns, targets: Mapping[str, str]) -> dict[str, dict[int, Point]]:
+    """Return the known values of targets, by name of the row and number of the record."""
+    return {
+        name: {column.number: point for column in columns if (point := column.point(target)) is not None}
+        for name, target in targets.items()
+    }
 
 
-def parts_rows(columns: Sequence[Column], dimension: str) -> tuple[tuple[str, ...], ...]:
+_DRAW: Mapping[str, Draw] = {
+    "adversarial_robustness": _strips(
+        "attack",
+        "Accuracy on clean images and under two attacks that move no pixel by more than 8/255.",
+        lambda columns: _points(
+            columns,
+            {
+                "clean images": "accuracy",
+                "FGSM": "adversarial_robustness.fgsm_accuracy",
+                "PGD": "adversarial_robustness.pgd_accuracy",
+            },
+        ),
+    ),
+    "corruption_robustness": _corruptions,
+    "ood_robustness": _strips(
+        "set", "Accuracy on each set divided by the clean accuracy; 1 is no loss.", _shifts
+    ),
+    "calibration_error": _calibration,
+    "class_balance": _classes,
+    "classes": _single_classes,
+    "answers": _answers,
+    "object_focus": _strips(
+        "background",
+        "Accuracy on objects before a background of the same and of a random class. The gap is what the "
+        "model takes from the background.",
+        lambda columns: _points(
+            columns, {"same class": "object_focus.mixed_same", "random class": "object_focus.mixed_rand"}
+        ),
+    ),
+    "serving": _listing(
+        "Answers that one step of a pipeline alone changes{}",
+        ("serving", "steps"),
+        ("pipeline", "step", "images", "share"),
+        lambda share: f"{100 * share:.1f} %",
+    ),
+    "shape_bias": _strips(
+        "category",
+        "Share decided by shape, of the images decided by shape or texture, by category of the shape.",
+        lambda columns: _by_name(_tables(columns, tables.shape_shares)),
+    ),
+    "unknown_detection": _listing(
+        "The most confident unknown images{}. A known class among them is a sign that the set leaks.",
+        ("unknown_detection", "most_confident"),
+        ("set", "image", "predicted", "probability"),
+        "{:.3f}".format,
+    ),
+}
+"""The charts of each dimension."""
+
+
+def parts_rows(columns: Columns, dimension: str) -> tuple[tuple[str, ...], ...]:
     """Return the parts of a dimension: name, then value with interval for each record."""
-    names = dict.fromkeys(name for column in columns for name in column.parts(dimension))
+    names = list(dict.fromkeys(name for column in columns for name in column.parts(dimension)))
     rows = []
-    for name in list(names)[:MOST_PARTS]:
-        points = _points(columns, dimension, name)
-        cells = [points[column.number].words if column.number in points else "–" for column in columns]
-        rows.append((name, *cells))
+    for name in names[:MOST_PARTS]:
+        points = (column.point(f"{dimension}.{name}") for column in columns)
+        rows.append((name, *("–" if point is None else point.words for point in points)))
     if len(names) > MOST_PARTS:
         rows.append((f"{len(names) - MOST_PARTS:,} more in the record", *("" for _ in columns)))
     return tuple(rows)

@@ -34,33 +34,30 @@ class Point:
         return format_value(self.value, self.unit)
 
     @property
+    def ends(self) -> str:
+        """The ends of the interval as text; empty if unknown."""
+        return " to ".join(format_value(end, self.unit) for end in self.interval or ())
+
+    @property
     def words(self) -> str:
         """The value with its interval as text."""
-        if self.interval is None:
-            return self.text
-        return f"{self.text} ({' to '.join(format_value(end, self.unit) for end in self.interval)})"
+        return f"{self.text} ({self.ends})" if self.interval else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Bounded:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounded(Point):
     """A value with what it is compared with; all numbers are in one unit.
 
     Attributes:
-        value: the value.
         bound: the threshold.
         is_minimum: True if the value must not be below the threshold, else not above it.
-        unit: the unit.
-        interval: interval of the value; None if unknown.
         baseline: value of the baseline; None without.
         median: median of the population; None without.
         series: number of the record, for its mark and colour.
     """
 
-    value: float
     bound: float
     is_minimum: bool
-    unit: str
-    interval: tuple[float, float] | None = None
     baseline: float | None = None
     median: float | None = None
     series: int = 0
@@ -152,14 +149,15 @@ def _interval(scale: Scale, ends: tuple[float, float], y: float, class_: str) ->
 
 
 def _words(data: Bounded) -> str:
-    words = [f"value {format_value(data.value, data.unit)}"]
-    if data.interval is not None:
-        words.append("interval " + " to ".join(format_value(end, data.unit) for end in data.interval))
-    words.append(f"bound: at {'least' if data.is_minimum else 'most'} {data.bound:.4g}")
-    for name, value in (("baseline", data.baseline), ("median of the population", data.median)):
-        if value is not None:
-            words.append(f"{name} {format_value(value, data.unit)}")
-    return "; ".join(words)
+    others = {"baseline": data.baseline, "median of the population": data.median}
+    return "; ".join(
+        [
+            f"value {data.text}",
+            *([f"interval {data.ends}"] if data.interval else []),
+            f"bound: at {'least' if data.is_minimum else 'most'} {data.bound:.4g}",
+            *(f"{name} {format_value(one, data.unit)}" for name, one in others.items() if one is not None),
+        ]
+    )
 
 
 def change_chart(row: ChangeRow) -> Chart:
@@ -168,7 +166,7 @@ def change_chart(row: ChangeRow) -> Chart:
     sign = -1 if row.better == "low" else 1
     reach = round_ends(Scale(0.0, max(map(abs, (low, high, row.change))) or 1.0, 0, 1))[1]
     scale = Scale(-reach, reach, 20, 80)
-    colour = {"better": "better", "worse": "worse"}.get(row.finding, "neutral")
+    colour = row.finding if row.finding in ("better", "worse") else "neutral"
     shapes = (
         bar(scale.start, scale.end, 10, 16, "track"),
         label("18%", 14, f"{-sign * reach:+.4g}", "small", anchor="end"),

@@ -13,9 +13,9 @@ from quba_check.errors import UserError
 from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict, VerdictRow
+from quba_check.reports.cells import NONE, DemandCells, demand_cells, letters_text
 from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.comparison import answers_line
-from quba_check.reports.demand_cells import NONE, DemandCells, demand_cells, letters_text
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.parity import parity_lines

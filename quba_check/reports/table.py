@@ -10,20 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from quba_check.core.request import NUMBERS, SLICES
-from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow, UnmeasurableRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.demand_cells import demand_cells
-from quba_check.reports.verdict_labels import LOOKS, UNMET, Label, bound_text, label, most_severe
+from quba_check.reports.cells import bound_text, demand_cells, interval_cell, value_text, worst_part
+from quba_check.reports.verdict_labels import LOOKS, UNMET, Label, label, most_severe
 
 NOISE = "~"
 """Mark of verdicts that another sample of the same size could flip."""
 DEMAND, WORST_PART = "demand", "worst part"
 NAME = "dimension"
 HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
-_OTHER_PARTS = {*UNIT_SIGNS, *NUMBERS}
-"""Units and dimensions whose parts measure something else than the dimension."""
 Cell = AnyMeasurementRow | QuantityRow | None
 """The content of a row: a dimension, a part, or a missing part."""
 
@@ -135,44 +132,21 @@ def _is_asked_for(verdict: VerdictRow) -> bool:
 
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
     """Return value, interval, demand and verdict; without an own demand, the count of its parts'."""
-    decisive, quantity = own or most_severe(others), row if isinstance(row, QuantityRow) else None
+    quantity, value, interval = None, Text("not measured", style="dim"), Text()
+    if isinstance(row, QuantityRow):
+        quantity, interval = row, Text(interval_cell(row))
+        value = Text(value_text(row.value, row.unit, None if own is None else own.limit))
+    elif isinstance(row, UnmeasurableRow | None):
+        value = Text("unmeasurable", style="dim")
     if own is None:
         demand = f"{len(others)} on parts" if others else "-"
     elif own.bound == "max_relative_drop" and isinstance(own.limit, float):  # % is shorter than 'relative'
         demand = bound_text(own, quantity, f"{100 * own.limit:.12g}%").removeprefix("relative ")
     else:
         demand = bound_text(own, quantity)
-    verdict = Text("-", style="dim")
+    verdict, decisive = Text("-", style="dim"), own or most_severe(others)
     if decisive is not None:
         verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
         if decisive.within_noise and decisive.policy == "point":
             verdict.append(f" {NOISE}", style="yellow")
-    return [_value(row, own), _interval(row), Text(demand), verdict]
-
-
-def _value(row: Cell, verdict: VerdictRow | None) -> Text:
-    if isinstance(row, QuantityRow):
-        if verdict is not None and isinstance(verdict.limit, float):
-            return Text(format_distinct(row.value, verdict.limit, row.unit)[0])
-        return Text(format_value(row.value, row.unit))
-    return Text("unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured", style="dim")
-
-
-def _interval(row: Cell) -> Text:
-    if not isinstance(row, QuantityRow) or row.interval is None:
-        return Text()
-    return Text(interval_text(row.interval, row.unit, row.images or row.n))
-
-
-def worst_part(dimension: str, row: AnyMeasurementRow | QuantityRow) -> str:
-    """Return name and value of the worst part; empty if none is worse.
-
-    Only parts with the unit and direction of the dimension count, and only values worse than the dimension's.
-    Parts of sizes and counts are other sizes and counts, not worse ones, and those of requests other metrics.
-    """
-    if not isinstance(row, MeasurementRow) or row.better is None or {row.unit, dimension} & _OTHER_PARTS:
-        return ""
-    sign = 1 if row.better == "high" else -1
-    parts = (item for item in row.parts.items() if (item[1].better, item[1].unit) == (row.better, row.unit))
-    name, part = min(parts, key=lambda item: sign * item[1].value, default=("", row))
-    return f"{name} {format_value(part.value, part.unit)}" if sign * part.value < sign * row.value else ""
+    return [value, interval, Text(demand), verdict]

@@ -12,6 +12,7 @@ from rich.text import Text
 from quba_check.records.measurement import NotMeasuredRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow
+from quba_check.reports.cells import bound_text
 from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.notes import grade_line, record_notes
 from quba_check.reports.table import NOISE, dimension_table
@@ -19,7 +20,6 @@ from quba_check.reports.tables import LEAST_WIDTH, table_text, wrap_line
 from quba_check.reports.verdict_labels import (
     LOOKS,
     Label,
-    bound_text,
     label,
     most_severe,
     release_line,

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from quba_check.messages import listed
-from quba_check.number_format import UNIT_SIGNS
-from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import SIGNS, VerdictRow
+from quba_check.records.verdict import VerdictRow
 
 Label = Literal["FAIL", "UNCERTAIN", "NOT RUN", "WAIVED", "WARN", "INFO", "ALLOWED", "SKIP", "PASS"]
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -154,26 +152,3 @@ def waived_words(record: Record) -> list[str]:
     waivers = [(row.name, row.waiver) for row in record.verdicts if row.outcome == "waived"]
     names = [f"{name} until {waiver.until}" for name, waiver in waivers if waiver is not None]
     return [f"waived: {listed(names, NAMES_SHOWN)}"] if names else []
-
-
-def bound_text(verdict: VerdictRow, quantity: QuantityRow | None = None, limit: str = "") -> str:
-    """Return the demand behind a verdict, such as `>= 0.93`.
-
-    Args:
-        verdict: the verdict.
-        quantity: the judged value, if known, for the unit and the word for a loss.
-        limit: the threshold as text; by default as written in its file.
-    """
-    sign, unit = SIGNS[verdict.bound], "" if quantity is None else quantity.unit
-    if quantity is not None and quantity.better == "low":
-        sign = sign.replace("drop", "worsening")
-    return f"{sign} {limit or limit_text(verdict.limit, unit)}"
-
-
-def limit_text(limit: float | str, unit: str = "") -> str:
-    """Return a threshold as written in its file.
-
-    >>> limit_text(0.45), limit_text(30.0, "millions"), limit_text("B")
-    ('0.45', '30 M', 'B')
-    """
-    return limit if isinstance(limit, str) else f"{limit:.15g}{UNIT_SIGNS.get(unit, '')}"

@@ -144,9 +144,9 @@ def test_an_interval_is_drawn_against_the_bound() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_no_chart_of_a_number_that_is_not_finite(value: float) -> None:
-    assert interval_chart(Bounded(value, 0.5, True, "fraction")) is None
-    assert interval_chart(Bounded(0.5, value, True, "fraction")) is None
-    low, high = shared_range([Bounded(value, 0.5, True, "fraction")])
+    assert interval_chart(Bounded(value, bound=0.5, is_minimum=True)) is None
+    assert interval_chart(Bounded(0.5, bound=value, is_minimum=True)) is None
+    low, high = shared_range([Bounded(value, bound=0.5, is_minimum=True)])
     assert low < high
 
 

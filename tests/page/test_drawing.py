@@ -90,7 +90,7 @@ def test_numbers_are_readable_on_every_colour() -> None:
 def test_a_scale_with_round_ends_covers_its_values() -> None:
     assert (round_scale([0.4]).low, round_scale([0.4]).high) == (0, 1)
     assert (round_scale([-0.1, 1.02]).low, round_scale([-0.1, 1.02]).high) == (-0.25, 1.25)
-    low, high = shared_range([Bounded(0.951, 0.93, True, "fraction", (0.94, 0.96))])
+    low, high = shared_range([Bounded(0.951, (0.94, 0.96), bound=0.93, is_minimum=True)])
     assert (low, high) == (0.92, 0.97)
 
 

@@ -5,7 +5,8 @@ from support.rows import VERDICT
 
 from quba_check.records.record import Record, SetRow, SuiteRow
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.verdict_labels import label, limit_text, most_severe, release_line, summary_line
+from quba_check.reports.cells import limit_text
+from quba_check.reports.verdict_labels import label, most_severe, release_line, summary_line
 
 
 def verdict(outcome, tier="block", **changes):

@@ -13,7 +13,7 @@ from quba_check.core.measurement import Drop
 from quba_check.demands.demand import Demand
 from quba_check.demands.policy import Policy
 from quba_check.records.verdict import Bound, VerdictRow
-from quba_check.reports.demand_cells import DemandCells, demand_cells
+from quba_check.reports.cells import DemandCells, demand_cells
 from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 

@@ -1,0 +1,162 @@
+"""One demand or value as texts: bound, value, interval, gap, worst part, change from a baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from quba_check.core.request import NUMBERS
+from quba_check.number_format import UNIT_SIGNS, format_distinct, format_gap, format_value, interval_text
+from quba_check.records.comparison import Comparison
+from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow
+from quba_check.records.record import Record
+from quba_check.records.verdict import DROPS, SIGNS, GradeRow, VerdictRow
+from quba_check.reports.comparison import signed_value
+
+NONE = "-"
+NOT_JUDGED = ("unmeasurable", "skipped", "not run")
+"""Outcomes without a value."""
+_OTHER_PARTS = {*UNIT_SIGNS, *NUMBERS}
+"""Units and dimensions whose parts measure something else than the dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemandCells:
+    """A demand as texts; `-` stands for an unknown one.
+
+    Attributes:
+        bound: sign and threshold, such as `>= 0.9`.
+        value: the value that was compared with it.
+        interval: its interval at the level of the demand's file.
+        gap: distance from the bound, or the verdict in words; `-` if the bound is met.
+        change: change against the baseline, with the conclusion.
+        has_reason: the gap is a sentence.
+    """
+
+    bound: str
+    value: str = NONE
+    interval: str = NONE
+    gap: str = NONE
+    change: str = NONE
+    has_reason: bool = False
+
+
+def demand_cells(verdict: VerdictRow, record: Record, comparison: Comparison | None = None) -> DemandCells:
+    """Return a demand of a record as texts.
+
+    Args:
+        verdict: the verdict on it.
+        record: its record.
+        comparison: the changes from a baseline to this record, if compared.
+    """
+    quantity, grade = record.judged(verdict), record.grade_of(verdict)
+    cells = DemandCells(bound_text(verdict, quantity), change=_change(verdict, comparison))
+    reasoned = replace(cells, gap=_reason(verdict), has_reason=True)
+    if verdict.outcome in NOT_JUDGED:
+        return reasoned
+    if verdict.is_on_grade:
+        if grade is None or grade.score is None:
+            return replace(reasoned, has_reason=bool(verdict.message))
+        if isinstance(verdict.limit, str):
+            gap = f"grade {grade.letter}, score {format_value(grade.score, 'score')}"
+            letters = letters_text(grade) or NONE
+            return replace(
+                cells, value=grade.letter or NONE, interval=letters, gap=NONE if verdict.is_met else gap
+            )
+        value, unit, ends, n = grade.score, "score", grade.interval, None
+    elif verdict.bound in DROPS or quantity is None:  # no record keeps the numbers of a drop
+        return cells if verdict.outcome == "pass" else reasoned
+    else:
+        value, unit, n = quantity.value, quantity.unit, quantity.images or quantity.n
+        ends = quantity.interval_at(verdict.confidence)
+    row = record.measurements.get(verdict.dimension)
+    masked = isinstance(row, MeasurementRow) and row.masked and verdict.explanation.reason
+    is_masked = bool(masked) and verdict.outcome == "fail"  # whatever its value
+    return replace(
+        cells,
+        value=value_text(value, unit, verdict.limit),
+        interval=NONE if ends is None else interval_text(ends, unit, n),
+        gap=reasoned.gap if is_masked else _gap(verdict, value, unit),
+        has_reason=is_masked,
+    )
+
+
+def _gap(verdict: VerdictRow, value: float, unit: str) -> str:
+    """Return the distance to an unmet bound, on either side of it."""
+    limit = float(verdict.limit)
+    if verdict.outcome == "pass" or value == limit:
+        return NONE if verdict.is_met else "not shown to be met"
+    is_short = value < limit
+    if is_short != (verdict.bound == "min"):
+        is_needless = verdict.outcome == "fail" and verdict.waiver is not None
+        return "remove its waiver" if is_needless else "not shown to be met"
+    return f"{'short' if is_short else 'over'} by {format_gap(value, limit, unit)}"
+
+
+def letters_text(grade: GradeRow) -> str:
+    """Return the letters that the interval of a grade spans, such as `A to C`."""
+    return f"{grade.letters[0]} to {grade.letters[-1]}" if len(grade.letters) > 1 else ""
+
+
+def _reason(verdict: VerdictRow) -> str:
+    """Return the reason from the headline of a verdict's message."""
+    reason = verdict.explanation.reason if verdict.outcome in NOT_JUDGED else ""
+    return reason or verdict.explanation.headline or verdict.outcome
+
+
+def _change(verdict: VerdictRow, comparison: Comparison | None) -> str:
+    rows = () if comparison is None else comparison.changes
+    row = next((row for row in rows if (row.dimension, row.part) == (verdict.dimension, verdict.part)), None)
+    if row is None:
+        return NONE
+    if row.finding == "same":
+        return row.finding
+    finding = "" if row.finding == "unknown" else f" ({row.finding})"
+    return f"{signed_value(row.change, row.unit)}{finding}"
+
+
+def bound_text(verdict: VerdictRow, quantity: QuantityRow | None = None, limit: str = "") -> str:
+    """Return the demand behind a verdict, such as `>= 0.93`.
+
+    Args:
+        verdict: the verdict.
+        quantity: the judged value, if known, for the unit and the word for a loss.
+        limit: the threshold as text; by default as written in its file.
+    """
+    sign, unit = SIGNS[verdict.bound], "" if quantity is None else quantity.unit
+    if quantity is not None and quantity.better == "low":
+        sign = sign.replace("drop", "worsening")
+    return f"{sign} {limit or limit_text(verdict.limit, unit)}"
+
+
+def value_text(value: float, unit: str, limit: float | str | None = None) -> str:
+    """Return a value as text that differs from that of a threshold."""
+    return format_distinct(value, limit, unit)[0] if isinstance(limit, float) else format_value(value, unit)
+
+
+def interval_cell(row: QuantityRow, between: str = "..") -> str:
+    """Return the 95 % interval of a value as text; empty if unknown."""
+    n = row.images or row.n
+    return "" if row.interval is None else interval_text(row.interval, row.unit, n, between=between)
+
+
+def limit_text(limit: float | str, unit: str = "") -> str:
+    """Return a threshold as written in its file.
+
+    >>> limit_text(0.45), limit_text(30.0, "millions"), limit_text("B")
+    ('0.45', '30 M', 'B')
+    """
+    return limit if isinstance(limit, str) else f"{limit:.15g}{UNIT_SIGNS.get(unit, '')}"
+
+
+def worst_part(dimension: str, row: AnyMeasurementRow | QuantityRow) -> str:
+    """Return name and value of the worst part; empty if none is worse.
+
+    Only parts with the unit and direction of the dimension count, and only values worse than the dimension's.
+    Parts of sizes and counts are other sizes and counts, not worse ones, and those of requests other metrics.
+    """
+    if not isinstance(row, MeasurementRow) or row.better is None or {row.unit, dimension} & _OTHER_PARTS:
+        return ""
+    sign = 1 if row.better == "high" else -1
+    parts = (item for item in row.parts.items() if (item[1].better, item[1].unit) == (row.better, row.unit))
+    name, part = min(parts, key=lambda item: sign * item[1].value, default=("", row))
+    return f"{name} {format_value(part.value, part.unit)}" if sign * part.value < sign * row.value else ""
