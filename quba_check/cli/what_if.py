@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from quba_check.cli.files import facts_of, read_run, stated_baseline, write_output
 from quba_check.cli.parser import INPUT, file_option, store_option
+from quba_check.core.grade import Grade
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.messages import listed
 from quba_check.records.verdict import EXIT_CODES, worst_verdict
-from quba_check.reports.what_if import what_if_text
+from quba_check.reports.tables import table_text, wrapped
+from quba_check.reports.verdict_labels import LOOKS, label, verdict_words
+from quba_check.tuning.what_if import WhatIf
 from quba_check.tuning.what_if import what_if as judge_run
+from quba_check.verdicts import Verdict
 
 
 @click.command("what-if", epilog="Example: quba-check what-if demo.json thresholds/*.yaml")
@@ -50,3 +56,64 @@ def what_if(paths: tuple[Path, ...], baseline: Path | None, store: str | Path | 
         write_output(what_if_text(headings, judged))
         overall += [one.record.overall_verdict for one in judged]
     return EXIT_CODES[worst_verdict(overall)]
+
+
+_RELEASED = {"pass": "yes", "pass with waivers": "yes, waived"}
+WIDTH = 80
+"""Columns at which reasons below the table are wrapped."""
+
+
+def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
+    """Return a table with a column for each file, and the reasons below.
+
+    Args:
+        headings: names of the files.
+        judged: their verdicts on the run.
+    """
+    cells: dict[str, list[Text]] = {}
+    for column, judged_file in enumerate(judged):
+        for verdict, verdict_row in zip(judged_file.verdicts, judged_file.record.verdicts, strict=True):
+            outcome = label(verdict_row)
+            row = cells.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
+            caveat = " (other suite)" if _other_suite(verdict) else ""
+            row[column] = Text(
+                f"{outcome} {verdict.demand.threshold_text}{caveat}", style=LOOKS[outcome].style
+            )
+    rows: list[Sequence[str | Text]] = [(name, *row) for name, row in cells.items()]
+    released = (_RELEASED.get(verdict_words(one.record), "no") for one in judged)
+    rows.append([Text(word, "bold") for word in ("released", *released)])
+    record = judged[0].record
+    heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}\n"
+    return heading + table_text(("demand", *headings), rows) + wrapped(_reasons(headings, judged), WIDTH)
+
+
+def _other_suite(verdict: Verdict) -> str:
+    """Return the caveat of a grade from another suite's population, or an empty text."""
+    return verdict.evidence.other_suite if isinstance(verdict.evidence, Grade) and not verdict.reason else ""
+
+
+def _sentence(verdict: Verdict) -> str:
+    """Return the reason for a verdict without usable value, or the caveat of a grade.
+
+    Empty if there is neither.
+    """
+    if caveat := _other_suite(verdict):
+        return f"compares suites: {caveat}"
+    if not verdict.reason:
+        return ""
+    if verdict.value is not None:
+        return f"is {verdict.reason}"
+    return f"{'was skipped' if verdict.outcome == 'skipped' else 'could not be measured'}: {verdict.reason}"
+
+
+def _reasons(headings: Sequence[str], judged: Sequence[WhatIf]) -> Iterator[str]:
+    """Yield each reason or caveat once, with its demands and threshold files."""
+    files: dict[str, list[str]] = {}
+    for heading, judged_file in zip(headings, judged, strict=True):
+        demands: dict[str, list[str]] = {}
+        for verdict in judged_file.verdicts:
+            if sentence := _sentence(verdict):
+                demands.setdefault(sentence, []).append(verdict.demand.name)
+        for reason, names in demands.items():
+            files.setdefault(f"{', '.join(names)} {reason}", []).append(heading)
+    return (f"{', '.join(named)}: {sentence}" for sentence, named in files.items())

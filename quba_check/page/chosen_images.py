@@ -15,7 +15,7 @@ from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, UN
 from quba_check.errors import QubaError, UserError
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.parity import PARITY
+from quba_check.reports.notes import PARITY
 
 BY_LOSS = ("accuracy", "calibration_error", "class_balance")
 """Dimensions of the clean images as they are: their wrong images have a stored answer and loss."""

@@ -15,7 +15,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import QubaError
 from quba_check.page.chosen_images import Choice, ChosenImage, choose_images, choose_lost
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.parity import PARITY
+from quba_check.reports.notes import PARITY
 from quba_check.storage.user_files import reason
 
 SIDE = 96

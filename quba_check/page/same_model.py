@@ -11,7 +11,7 @@ from quba_check.page.figure import Figure, bars, matrix
 from quba_check.page.figures import MOST_IN_MATRIX, WORST_CLASSES
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Point
-from quba_check.reports.parity import ASKED, PARITY, parity_lines, reference_name
+from quba_check.reports.notes import ASKED, PARITY, parity_lines, reference_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,7 @@ from quba_check.reports.cells import NONE, DemandCells, demand_cells, letters_te
 from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.github_markdown import code, code_block, table_row
-from quba_check.reports.notes import grade_line, record_notes
-from quba_check.reports.parity import parity_lines
+from quba_check.reports.notes import grade_line, parity_lines, record_notes
 from quba_check.reports.tables import wrap_line
 from quba_check.reports.verdict_labels import (
     LABELS,

@@ -6,8 +6,7 @@ from support.parity_runs import TABLES, parity_run
 from support.tuned import record
 
 from quba_check.reports.markdown import Run, markdown_summary
-from quba_check.reports.notes import record_notes
-from quba_check.reports.parity import SAME, parity_lines
+from quba_check.reports.notes import SAME, parity_lines, record_notes
 from quba_check.reports.terminal import render
 
 FIRST = (

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from quba_check.cli.files import write_output
 from quba_check.cli.parser import format_option
 from quba_check.cli.populations import population_option
 from quba_check.grading.population import Population
-from quba_check.reports.study import study_csv, study_text
+from quba_check.reports.tables import table_text, wrap_line
+from quba_check.storage.csv_text import Cell, csv_text
+from quba_check.study.statistics import correlations, group_comparisons
+from quba_check.study.tables import StudyTable, study_tables
 
 
 @click.command("study", epilog="Example: quba-check published study --population screened")
@@ -21,3 +26,46 @@ def study(population: Population, form: str) -> None:
     (architecture, pretraining, training, zero-shot), and a comparison with and without suspect values.
     """
     write_output(study_csv(population) if form == "csv" else study_text(population))
+
+
+WIDTH = 80
+HEADINGS = (
+    *("population", "analysis", "attribute", "group", "reference", "dimension", "second_dimension"),
+    *("n", "n_reference", "estimate", "lower", "upper", "p", "p_holm"),
+)
+
+
+def study_text(population: Population) -> str:
+    """Return the tables of a population's study."""
+    return "\n".join(_table_text(table) for table in study_tables(population))
+
+
+def _table_text(table: StudyTable) -> str:
+    """Return title, table and notes; a row with only a first cell is a heading."""
+    data = [row for row in table.rows if any(row[1:])]
+    heading, *printed = table_text(table.columns, data).splitlines() if data else [""]
+    remaining = iter(printed)
+    lines = [table.title, heading]
+    for row in table.rows:
+        lines += [next(remaining)] if any(row[1:]) else wrap_line(row[0], WIDTH)
+    lines += [line for note in table.notes for line in wrap_line(note, WIDTH)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def study_csv(population: Population) -> str:
+    """Return a row for each correlation and each comparison of groups; numbers at full precision."""
+    return csv_text(HEADINGS, _csv_rows(population))
+
+
+def _csv_rows(population: Population) -> Iterator[list[Cell]]:
+    for pair in correlations(population):
+        rho = pair.result
+        names: list[Cell] = [population.name, "spearman", None, None, None, pair.first, pair.second]
+        yield [*names, rho.n, None, rho.rho, *rho.interval, rho.p, pair.adjusted]
+    for row in group_comparisons(population):
+        contrast, result = row.contrast, row.result
+        names = [population.name, "cliffs_delta", contrast.attribute, contrast.group, contrast.reference]
+        numbers: list[Cell] = [None] * 5
+        if result is not None:
+            numbers = [result.delta, *result.interval, result.p, row.adjusted]
+        yield [*names, row.dimension, None, *row.n, *numbers]
