@@ -117,12 +117,10 @@ def choose_lost(run: StoredRun, n: int) -> Choice:
 
 
 def _choice_by_loss(run: StoredRun, n: int, baseline: StoredRun | None) -> Choice:
-    problem = ""
     try:
-        wrong = failures(run, baseline)
+        wrong, problem = failures(run, baseline), ""
     except UserError as why:
-        wrong = failures(run)
-        problem = f" Images lost against the baseline are unknown: {why}"
+        wrong, problem = failures(run), f" Images lost against the baseline are unknown: {why}"
     if not wrong:
         return Choice(note=f"No pictures: no clean image is wrong.{problem}")
     worst, others = wrong[:n], wrong[n:]
@@ -157,12 +155,10 @@ def _choice_by_harm(
             note=f"No pictures: the set '{name}' has {len(images):,} images now, and had {len(harm):,} in "
             "the run."
         )
-    harmful = np.flatnonzero(harm > 0)
-    lost = np.array([], np.intp)
+    harmful, lost = np.flatnonzero(harm > 0), np.array([], np.intp)
     content = run.record.suite.contents.get(name)
-    is_same = baseline and content and baseline.record.suite.contents.get(name) == content
-    if baseline is not None and is_same and demand.dimension not in CHANGED_CLEAN:
-        before = _harm(baseline, target, row).get(name)
+    if baseline is not None and content and baseline.record.suite.contents.get(name) == content:
+        before = None if demand.dimension in CHANGED_CLEAN else _harm(baseline, target, row).get(name)
         if before is not None and len(before) == len(harm):
             lost = harmful[before[harmful] <= 0]
     worst = _worst(harmful, harm, n)
@@ -178,17 +174,15 @@ def _explaining_value(demand: VerdictRow, row: MeasurementRow) -> tuple[str, str
     dimension = demand.dimension
     if dimension == "object_focus":
         return f"{dimension}.{MIXED_RAND_SET}", MIXED_RAND_SET
-    if dimension == "ood_robustness":
-        shifts = [name for name in row.parts if f"{name}_accuracy" in row.parts]
-        worst = min(shifts, key=lambda name: row.parts[name].value, default="")
-        shift = demand.part or worst
-        return f"{dimension}.{shift}_accuracy", shift
+    suffix = {"ood_robustness": "_accuracy", "unknown_detection": "_fpr95"}.get(dimension)
+    if suffix is None:
+        return demand.target, None
+    sets = [name for name in row.parts if f"{name}{suffix}" in row.parts]
+    worst = min(sets, key=lambda name: row.parts[name].value, default="")
+    name = (demand.part or worst).removesuffix("_fpr95")
     if dimension == "unknown_detection":
-        areas = [name for name in row.parts if f"{name}_fpr95" in row.parts]
-        worst = min(areas, key=lambda name: row.parts[name].value, default="")
-        name = (demand.part or worst).removesuffix("_fpr95")
         return f"{dimension}.{name}", f"{UNKNOWN_PREFIX}{name}"
-    return demand.target, None
+    return f"{dimension}.{name}{suffix}", name
 
 
 def _harm(run: StoredRun, target: str, row: MeasurementRow) -> dict[str, NDArray[np.float64]]:
@@ -211,13 +205,12 @@ def _images_of(run: StoredRun, name: str, listing: Listing) -> list[ChosenImage]
             ChosenImage(CLEAN_SET, path, answers.classes[label])
             for path, label in zip(answers.names, answers.label.tolist(), strict=True)
         ]
-    if name == CUE_CONFLICT_SET:  # an image that lowers the shape bias is decided for its texture
-        return [
-            ChosenImage(name, path, label, texture)
-            for path, label, texture in listing(name)
-            if label != texture
-        ]
-    return [ChosenImage(name, path, label) for path, label, _ in listing(name)]
+    is_cue = name == CUE_CONFLICT_SET  # an image that lowers the shape bias is decided for its texture
+    return [
+        ChosenImage(name, path, label, texture if is_cue else None)
+        for path, label, texture in listing(name)
+        if not is_cue or label != texture
+    ]
 
 
 def _worst(indices: NDArray[np.intp], harm: NDArray[np.float64], n: int) -> list[int]:

@@ -6,7 +6,7 @@ import inspect
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Dimension
@@ -82,14 +82,12 @@ def _view(name: str, columns: Sequence[Column], population: Reference) -> Dimens
     registered = next((dimension for dimension in registry if dimension.name == name), None)
     measured = [row for column in columns if (row := column.measured(name)) is not None]
     better = registered.better if registered else next((row.better for row in measured), None)
-    drawn = figures(name, columns)
-    drawn += _population_figure(name, columns, population)
     return DimensionView(
         name=name,
         registered=registered,
         better={"high": "higher is better", "low": "lower is better"}.get(better or "", ""),
         values=tuple(_value(name, column, population) for column in columns),
-        figures=tuple(drawn),
+        figures=(*figures(name, columns), *_population_figure(name, columns, population)),
         parts=parts_rows(columns, name),
     )
 
@@ -116,14 +114,12 @@ def paper(source: str) -> str:
 
 
 def _value(name: str, column: Column, population: Reference) -> Value:
-    row = column.record.measurements.get(name)
-    verdicts = [row for row in column.record.verdicts if row.dimension == name and row.part is None]
-    worst = most_severe(verdicts)
+    row, verdicts = column.record.measurements.get(name), column.record.verdicts
+    worst = most_severe(row for row in verdicts if row.dimension == name and row.part is None)
     verdict_label = None if worst is None else label(worst)
     if not isinstance(row, MeasurementRow):
         reason = f"unmeasurable: {row.unmeasurable}" if isinstance(row, UnmeasurableRow) else "not measured"
         return Value(column, "–", label=verdict_label, problem=reason)
-    problems = [f"masked, no evidence of robustness: {sign}" for sign in row.masked]
     n = row.images or row.n
     return Value(
         column=column,
@@ -132,7 +128,7 @@ def _value(name: str, column: Column, population: Reference) -> Value:
         n="" if n is None else f"{n:,}",
         rank=_rank(name, row, column, population),
         label=verdict_label,
-        problem="; ".join(problems),
+        problem="; ".join(f"masked, no evidence of robustness: {sign}" for sign in row.masked),
         notes=row.notes,
     )
 
@@ -141,25 +137,23 @@ def _rank(name: str, row: MeasurementRow, column: Column, population: Reference)
     values = population.values(name)
     if not values or population.difference(column.record):
         return ""
-    lower = bisect_left(values, row.value)
-    higher = len(values) - bisect_right(values, row.value)
-    worse = higher if row.better == "low" else lower
+    is_low = row.better == "low"
+    worse = len(values) - bisect_right(values, row.value) if is_low else bisect_left(values, row.value)
     return f"better than {math.floor(100 * worse / len(values))} % of {population.name}"
 
 
-def _population_figure(name: str, columns: Sequence[Column], population: Reference) -> list[Figure]:
-    """Return the population's values with those of comparable records, if both are known."""
-    values = population.values(name)
+def _population_figure(name: str, columns: Sequence[Column], population: Reference) -> Iterator[Figure]:
+    """Yield the population's values with those of comparable records, if both are known."""
+    values, names = population.values(name), [column.short for column in columns]
     rows = {
         column.number: row
         for column in columns
         if (row := column.measured(name)) and not population.difference(column.record)
     }
     if not values or not rows:
-        return []
-    names = [column.short for column in columns]
-    own, units = {series: row.value for series, row in rows.items()}, [row.unit for row in rows.values()]
+        return
+    own, unit = {series: row.value for series, row in rows.items()}, next(iter(rows.values())).unit
     caption = f"{len(values):,} models of the population {population.name}, with their median."
     if any(population.crosses(name, column.record) for column in columns):
         caption += " Its protocol defines this dimension differently, so the values are not comparable."
-    return [Figure(caption, distribution(values, own, names, units[0]))]
+    yield Figure(caption, distribution(values, own, names, unit))

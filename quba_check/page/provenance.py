@@ -9,7 +9,7 @@ from typing import Any
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.messages import listed, one_line, visible
 from quba_check.page.columns import Column
-from quba_check.records.measurement import NotMeasuredRow, UnmeasurableRow
+from quba_check.records.measurement import MeasurementRow, UnmeasurableRow
 from quba_check.records.record import ComputeRow, InputRow, Record
 
 MOST_VIEWS = 4
@@ -26,10 +26,8 @@ def _images(record: Record, name: str) -> str:
     row = record.suite.sets.get(name)
     if row is None:
         return "–"
-    text = f"{row.images:,}"
-    if row.found is not None:
-        text += f" of {row.found:,}"
     count = row.images if row.found is None else row.found
+    text = f"{row.images:,}" if row.found is None else f"{row.images:,} of {row.found:,}"
     if row.expected is not None and row.expected != count:
         text += f", {row.expected:,} expected"
     return text if row.generated is None else f"{text}, {row.generated}"
@@ -39,11 +37,9 @@ def missing_values(record: Record) -> dict[str, list[str]]:
     """Return the dimensions without a value over all images, by the reason."""
     names: dict[str, list[str]] = {}
     for name, row in record.measurements.items():
-        match row:
-            case UnmeasurableRow():
-                names.setdefault(row.unmeasurable, []).append(name)
-            case NotMeasuredRow():
-                names.setdefault("no selected demand needs it", []).append(name)
+        if not isinstance(row, MeasurementRow):
+            reason = row.unmeasurable if isinstance(row, UnmeasurableRow) else "no selected demand needs it"
+            names.setdefault(reason, []).append(name)
     return names
 
 
@@ -73,14 +69,10 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
 
 def compute_text(row: ComputeRow) -> str:
     """Return the settings of a run's passes in words."""
-    formats = [
-        row.precision,
-        *(["channels_last"] if row.channels_last else []),
-        *(["compiled"] if row.compiled else []),
-        *([f"batches of {row.batch_size}"] if row.batch_size else []),
-    ]
-    check = f", {row.flipped} of {row.images} answers flipped"
-    return f"{', '.join(formats)} ({row.reason}{check if row.images else ''})"
+    batches = f"batches of {row.batch_size}" if row.batch_size else ""
+    formats = ("channels_last" if row.channels_last else "", "compiled" if row.compiled else "", batches)
+    check = f", {row.flipped} of {row.images} answers flipped" if row.images else ""
+    return f"{', '.join(filter(None, (row.precision, *formats)))} ({row.reason}{check})"
 
 
 def _plain(value: Any) -> str:

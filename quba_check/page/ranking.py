@@ -120,14 +120,11 @@ def _title(name: str) -> str:
 def _ranking_text(model: RankedModel, population: Population, count: int) -> str:
     if model.rank is None:
         return f"not ranked: {model.reason}"
-    text = (
+    interval = "; 95 % interval: rank {} to {}".format(*model.rank_interval) if model.rank_interval else ""
+    return (
         f"rank {model.rank} of {count + 1} by QUBA score with the default weights, next to {count} models "
-        f"of {population.name}"
+        f"of {population.name}{interval}"
     )
-    if model.rank_interval is None:
-        return text
-    best, worst = model.rank_interval
-    return f"{text}; 95 % interval: rank {best} to {worst}"
 
 
 def _filters(models: Collection[PublishedModel]) -> list[dict[str, Any]]:
@@ -145,12 +142,9 @@ def _cells(
 ) -> tuple[bool, list[str]]:
     """Return True for an own model, and the cells of its row."""
     doubtful = details[model.id].doubtful if model.id in details and not model.is_own else ()
-    values = [
-        f"{value_text(name, model.values[name])}{' ?' if name in doubtful else ''}"
-        if name in model.values
-        else "–"
-        for name in dimensions
-    ]
+    known = {name: value_text(name, value) for name, value in model.values.items()}
+    known |= {name: f"{known[name]} ?" for name in doubtful if name in known}
+    values = [known.get(name, "–") for name in dimensions]
     name = names[int(model.file or 0)] if model.is_own else shorten(model.id, LONGEST_ID)
     groups = [model.groups.get(group, "") for group in (GROUPS if details else ())]
     return model.is_own, [str(model.rank), name, f"{model.score:.3f}", *values, *groups]

@@ -112,16 +112,12 @@ def _of_record(record: Record, locate: Locate) -> Iterator[Annotation]:
 def _command(annotation: Annotation) -> str:
     properties = {"file": annotation.path, "line": annotation.line, "title": annotation.title}
     stated = ",".join(
-        f"{name}={_escaped(str(value), _IN_PROPERTIES)}"
+        f"{name}={str(value).translate(_IN_PROPERTIES)}"
         for name, value in properties.items()
         if value is not None
     )
-    return f"::{annotation.level} {stated}::{_escaped(annotation.text, _IN_TEXT)}"
+    return f"::{annotation.level} {stated}::{annotation.text.translate(_IN_TEXT)}"
 
 
-_IN_TEXT: Mapping[str, str] = {"%": "%25", "\r": "%0D", "\n": "%0A"}
-_IN_PROPERTIES: Mapping[str, str] = {**_IN_TEXT, ":": "%3A", ",": "%2C"}
-
-
-def _escaped(text: str, codes: Mapping[str, str]) -> str:
-    return "".join(codes.get(character, character) for character in text)
+_IN_TEXT = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_IN_PROPERTIES = {**_IN_TEXT, **str.maketrans({":": "%3A", ",": "%2C"})}

@@ -56,10 +56,8 @@ def badge_svg(record: Record) -> str:
 def badge_message(record: Record) -> str:
     """Return verdict and letters, such as `pass, grade A`; the verdict alone if not graded."""
     letters = dict.fromkeys(grade.letter for grade in record.grades if grade.letter is not None)
-    words = [verdict_words(record)]
-    if letters:
-        words.append(f"{'grade' if len(letters) == 1 else 'grades'} {' and '.join(letters)}")
-    return ", ".join(words)
+    grades = f", {'grade' if len(letters) == 1 else 'grades'} {' and '.join(letters)}" if letters else ""
+    return verdict_words(record) + grades
 
 
 def _text(start: int, width: int, text: str) -> str:

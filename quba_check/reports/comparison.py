@@ -107,16 +107,16 @@ def _changes(comparison: Comparison, *, parts: bool) -> Iterator[ChangeRow]:
 def change_cells(row: ChangeRow, between: str = "..") -> list[str]:
     """Return name, before, after, change, interval, finding, lost and gained images, and p as texts."""
     before, after = format_distinct(row.before, row.after, row.unit)
-    interval, unpaired = "-", ""
+    interval = "-"
     if row.interval is not None:
         interval = interval_text(row.interval, row.unit, row.n, write=signed_value, between=between)
-        unpaired = "" if row.paired else " (unpaired)"
+        interval += "" if row.paired else " (unpaired)"
     return [
         row.dimension if row.part is None else f"  {row.part}",
         before,
         after,
         signed_value(row.change, row.unit),
-        f"{interval}{unpaired}",
+        interval,
         row.finding if row.better else "-",
         "-" if row.lost is None else f"{row.lost:,}/{row.gained:,}",
         "-" if row.p is None else f"{row.p:.2g}",

@@ -83,19 +83,15 @@ def _table(explanation: RecordExplanation) -> str:
 
     rows = []
     for one in explanation.positions[:MOST_ROWS]:
-        measured = one.measured
-        value, interval = one.state.partition(":")[0], ""
+        value, interval, measured = one.state.partition(":")[0], "", one.measured
         if measured is not None:
-            value = format_value(measured.value, measured.unit)
-            ends = measured.interval
+            value, ends = format_value(measured.value, measured.unit), measured.interval
             interval = "" if ends is None else interval_text(ends, measured.unit, measured.n)
             interval = "masked" if one.state else interval
         point = "-" if one.point is None else f"+{one.point:.3f}"
         rows.append((one.name, value, interval, _percent(one), point))
-    shown = len(HEADINGS) - (2 if explanation.other_suite else 0)
-    text = table_text(
-        HEADINGS[:shown], [row[:shown] for row in rows], right=("value", "better than", "one point")
-    )
+    shown = slice(3 if explanation.other_suite else 5)
+    text = table_text(HEADINGS[shown], [row[shown] for row in rows], ("value", "better than", "one point"))
     if (more := len(explanation.positions) - MOST_ROWS) > 0:
         text += f"and {more} custom dimensions\n"
     if explanation.other_suite:

@@ -13,7 +13,7 @@ from quba_check.errors import UserError
 from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict, VerdictRow
-from quba_check.reports.cells import NONE, DemandCells, demand_cells, letters_text
+from quba_check.reports.cells import NONE, demand_cells, letters_text
 from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.github_markdown import code, code_block, table_row
@@ -132,17 +132,11 @@ def _verdict_line(record: Record) -> str:
         for grade in record.grades
         if grade.letter is not None
     ]
-    words = verdict_words(record)
-    is_plain = words == record.overall_verdict
-    headline = _HEADLINES[record.overall_verdict] if is_plain else f"⚠️ {words.upper()}"
-    return " · ".join(
-        [
-            f"### {headline}: {code(record.model.name)}",
-            summary_line(record),
-            *(limited_words(record) if record.overall_verdict == "pass" else ()),
-            *dict.fromkeys(grades),
-        ]
-    )
+    words, verdict = verdict_words(record), record.overall_verdict
+    headline = _HEADLINES[verdict] if words == verdict else f"⚠️ {words.upper()}"
+    limited = limited_words(record) if verdict == "pass" else ()
+    title = f"### {headline}: {code(record.model.name)}"
+    return " · ".join([title, summary_line(record), *limited, *dict.fromkeys(grades)])
 
 
 def _unmet_demands(run: Run, url: str) -> Iterator[str]:
@@ -176,8 +170,11 @@ def _table(run: Run, verdicts: Sequence[VerdictRow], url: str = "") -> str:
         name = code(row.target)
         if url and "#" not in url:  # the page opens the demand that its address names
             name = markdown_link(name, f"{url}#d={quote(row.target, safe='')}")
-        cells = _texts(demand_cells(row, run.record, run.comparison))
-        lines.append([f"{mark} {label(row)}", name, *cells][: len(columns)])
+        cells = demand_cells(row, run.record, run.comparison)
+        gap = code(cells.gap, _LONGEST_REASON) if cells.has_reason else f"**{cells.gap}**"
+        spans = [text if text == NONE else code(text) for text in (cells.bound, cells.value, cells.interval)]
+        texts = [*spans, NONE if cells.gap == NONE else gap, cells.change]
+        lines.append([f"{mark} {label(row)}", name, *texts][: len(columns)])
     return "\n".join(map(table_row, lines))
 
 
@@ -217,12 +214,3 @@ def _command(record: Record) -> str:
     """Return the command line of a run; empty for records of versions that stored none."""
     block = code_block([shlex.join(record.command)], "sh")
     return f"Repeat this run:\n\n{block}" if record.command else ""
-
-
-def _texts(cells: DemandCells) -> list[str]:
-    """Return the cells of a demand as Markdown."""
-    gap = code(cells.gap, _LONGEST_REASON) if cells.has_reason else cells.gap
-    if gap != NONE and not cells.has_reason:
-        gap = f"**{gap}**"
-    spans = [NONE if text == NONE else code(text) for text in (cells.bound, cells.value, cells.interval)]
-    return [*spans, gap, cells.change]

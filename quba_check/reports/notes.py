@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from quba_check.core.grade import Grade
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET
@@ -13,6 +13,11 @@ from quba_check.records.record import Record, SetRow
 from quba_check.records.verdict import GradeRow
 from quba_check.stats.clusters import LEAST_GROUPS
 
+OUTPUTS: Mapping[str, str] = {
+    "probabilities": "probabilities p: class scores are log p",
+    "sigmoids": "per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)",
+}
+"""How outputs are treated that are no logits, by their kind."""
 PARITY = "parity"
 SAME = "the same predictions as the reference"
 """Note of a measurement that `parity_lines` repeats with the reference's name."""
@@ -33,8 +38,9 @@ def parity_lines(record: Record) -> tuple[str, ...]:
         return (f"{ASKED}the same predictions as {name}",)
     flips = row.table_rows("flips", "kind", "images")
     counts = [f"{images:,} {kind}" for kind, images in flips if isinstance(images, int)]
-    same = f"{ASKED}{answers_text(row.value, row.n)} are those of {name}"
-    same += f": {', '.join(counts)}" if counts else ""
+    same = (
+        f"{ASKED}{answers_text(row.value, row.n)} are those of {name}{': ' * bool(counts)}{', '.join(counts)}"
+    )
     pairs = row.table_rows("changed_answers", "before", "after", "images")[:MOST_PAIRS]
     changed = ", ".join(f"{before} → {after} {images}" for before, after, images in pairs)
     changes = row.tables.get("probability_changes")
@@ -70,20 +76,10 @@ def record_notes(record: Record) -> tuple[str, ...]:
     if record.interrupted:
         lines.append("interrupted: not every demand was judged")
     lines.extend(record.notes)
-    if record.model.outputs == "probabilities":
-        lines.append("outputs treated as probabilities p: class scores are log p")
-    if record.model.outputs == "sigmoids":
-        lines.append(
-            "outputs treated as per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"
-        )
-    lines.extend(_set_notes(record))
-    lines.extend(_limited(record))
-    lines.extend(_noise(record))
-    lines.extend(
-        f"{verdict.target}: {verdict.note}"
-        for verdict in record.verdicts
-        if verdict.note not in verdict.message
-    )
+    if treatment := OUTPUTS.get(record.model.outputs or ""):
+        lines.append(f"outputs treated as {treatment}")
+    lines += [*_set_notes(record), *_noise(record)]
+    lines += [f"{row.target}: {row.note}" for row in record.verdicts if row.note not in row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
             lines.extend(f"{name}: {note}" for note in row.notes if note != SAME)
@@ -115,7 +111,7 @@ def grade_line(grade: GradeRow | Grade, record: Record) -> str:
 
 
 def _set_notes(record: Record) -> Iterator[str]:
-    """Yield notes on the number, the groups and the origin of a set's images."""
+    """Yield notes on the number, the groups and the origin of a set's images, and on left-out ones."""
     for name, images in record.suite.sets.items():
         count = images.images if images.found is None else images.found
         if images.expected is not None and count != images.expected:
@@ -128,6 +124,12 @@ def _set_notes(record: Record) -> Iterator[str]:
                 f"{name}: {images.generated} from the clean images, not the stored ImageNet-C "
                 "(whose motion_blur and snow come from ImageMagick)"
             )
+    sets = record.suite.sets.items()
+    reduced = [
+        f"{name} to {row.images:,} of {row.found:,} images" for name, row in sets if row.found is not None
+    ]
+    if reduced:
+        yield f"limited: {', '.join(reduced)}"
 
 
 def _groups_text(row: SetRow, accuracy: QuantityRow | None) -> str:
@@ -139,16 +141,6 @@ def _groups_text(row: SetRow, accuracy: QuantityRow | None) -> str:
     if accuracy is None or accuracy.n is None or accuracy.effective is None:
         return f"{counts}, which count as one observation each"
     return f"{images_text(accuracy.n, groups, accuracy.effective)} independent ones, for accuracy"
-
-
-def _limited(record: Record) -> Iterator[str]:
-    """Yield a note on the sets with left-out images."""
-    sets = record.suite.sets.items()
-    reduced = [
-        f"{name} to {row.images:,} of {row.found:,} images" for name, row in sets if row.found is not None
-    ]
-    if reduced:
-        yield f"limited: {', '.join(reduced)}"
 
 
 def _noise(record: Record) -> Iterator[str]:

@@ -33,7 +33,9 @@ def plan_lines(plan: RunPlan, seconds: float | None) -> list[str]:
         return [first, "all predictions are in the store"] if views else ["plan: nothing to predict"]
     stored = f" ({images - missing:,} in the store)" if missing < images else ""
     space = f"{format_bytes(sum(view.bytes for view in views))} to store"
-    return [f"{first}{stored}, {space}", f"{_passes(plan)}, {_time(plan, seconds)}"]
+    devices = ", ".join(dict.fromkeys(model.device for model in plan.models))
+    time = f"time on {devices} not known yet" if seconds is None else f"{time_text(seconds)} on {devices}"
+    return [f"{first}{stored}, {space}", f"{_passes(plan)}, {time}"]
 
 
 def plan_table(plan: RunPlan) -> str:
@@ -46,7 +48,7 @@ def plan_table(plan: RunPlan) -> str:
         table = table_text(HEADINGS, rows, NUMBERS).rstrip() if rows else "no view to predict"
         parts.append("\n".join(line for line in (title, table, shared) if line))
     lines = plan_lines(plan, None)
-    if any(view.view.attack == "pgd" and view.missing for view in plan.views):
+    if _has_pgd(plan):
         lines.append("PGD takes at most these passes: images that it fools leave early.")
     return "\n\n".join([*parts, "\n".join([*lines, NOTHING_RUN])])
 
@@ -77,11 +79,10 @@ def _row(name: str, source: str, views: Sequence[PlannedView]) -> tuple[str, ...
 def _passes(plan: RunPlan) -> str:
     """Return the passes of a run in words."""
     forward, backward = (sum(getattr(view, name) for view in plan.views) for name in ("forward", "backward"))
-    is_bound = any(view.view.attack == "pgd" and view.missing for view in plan.views)
     counts = f"{forward:,} forward" + (f" and {backward:,} backward" if backward else "")
-    return f"{'at most ' if is_bound else ''}{counts} {'pass' if forward + backward == 1 else 'passes'}"
+    return f"{'at most ' if _has_pgd(plan) else ''}{counts} {'pass' if forward + backward == 1 else 'passes'}"
 
 
-def _time(plan: RunPlan, seconds: float | None) -> str:
-    devices = ", ".join(dict.fromkeys(model.device for model in plan.models))
-    return f"time on {devices} not known yet" if seconds is None else f"{time_text(seconds)} on {devices}"
+def _has_pgd(plan: RunPlan) -> bool:
+    """True if images are attacked by PGD, whose passes are at most those planned."""
+    return any(view.view.attack == "pgd" and view.missing for view in plan.views)

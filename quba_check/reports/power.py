@@ -24,10 +24,8 @@ def power_text(thresholds: Thresholds, images: int | None, record: Record | None
     """
     effects = detectable_effects(thresholds, images, record)
     sizes = "the images of the record" if images is None else f"{images:,} images a set"
-    text = (
-        f"{thresholds.label}, policy {thresholds.policy.uncertain}, {sizes}:\n"
-        f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"
-    )
+    text = f"{thresholds.label}, policy {thresholds.policy.uncertain}, {sizes}:\n"
+    text += f"standard errors, and the true values that are blocked or pass in {100 * POWER:g} % of runs\n"
     text += table_text(HEADINGS, map(_cells, effects))
     if any(effect.error is None for effect in effects):
         why = "this run has no standard error" if record else "needs the standard error of a run: --record"

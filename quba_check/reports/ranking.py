@@ -126,12 +126,11 @@ def _cell(model: RankedModel, name: str) -> str:
         marks = "".join(MARKS[cause] for cause in model.suspect)
         short = shorten(model.id, LONGEST_NAME)
         return f"{OWN} {short}" if model.is_own else f"{short} {marks}".rstrip()
-    if name in PUBLISHED_DIMENSIONS:
-        return value_text(name, model.values[name]) if name in model.values else ""
     score = "" if model.score is None else f"{model.score:.4f}"
-    others = {"rank": str(model.rank), "overall": str(model.overall_rank), "score": score}
-    others |= {str(group): value for group, value in model.groups.items()}
-    return others.get(name, "")
+    cells = {"rank": str(model.rank), "overall": str(model.overall_rank), "score": score}
+    cells |= {str(group): value for group, value in model.groups.items()}
+    cells |= {dimension: value_text(dimension, value) for dimension, value in model.values.items()}
+    return cells.get(name, "")
 
 
 def _dimensions_by_interest(ranking: Ranking) -> tuple[list[str], list[str]]:
@@ -146,10 +145,9 @@ def _dimensions_by_interest(ranking: Ranking) -> tuple[list[str], list[str]]:
 def _notes(ranking: Ranking, rows: Sequence[RankedModel | None]) -> Iterator[str]:
     ranked = sum(model.rank is not None and not model.is_own for model in ranking.models)
     count = sum(1 for model in rows if model and not model.is_own)
-    if not ranked:
-        yield "no model meets the constraints"
-    elif count < ranked:
-        yield f"shown: {count} of {ranked} ranked models; --limit N shows more"
+    if count < ranked or not ranked:
+        shown = f"shown: {count} of {ranked} ranked models; --limit N shows more"
+        yield shown if ranked else "no model meets the constraints"
     yield from _own_notes(ranking, ranked)
     for cause, mark in MARKS.items():
         if any(model and cause in model.suspect for model in rows):
@@ -182,9 +180,8 @@ def _own_notes(ranking: Ranking, models: int) -> Iterator[str]:
             elif model.score is None:
                 text += ". --weight NAME=0 leaves a dimension out for all models"
         else:
-            text = f"{intro}rank {model.rank} of {models + 1}"
-            if model.rank_interval:
-                text += " (95 % interval {} to {})".format(*model.rank_interval)
+            interval = " (95 % interval {} to {})".format(*model.rank_interval) if model.rank_interval else ""
+            text = f"{intro}rank {model.rank} of {models + 1}{interval}"
         yield "; ".join([text, *model.notes])
     if any(model.rank for model in own):
         yield f"{OWN}: your records; other ranks do not count them"
@@ -212,9 +209,7 @@ def ranking_json(ranking: Ranking, limit: int | None) -> str:
         "population": {
             "name": population.name,
             "models": len(population.rows),
-            "suite": population.suite,
-            "protocol": population.protocol,
-            "source": population.source,
+            **{name: getattr(population, name) for name in ("suite", "protocol", "source")},
         },
         "weights": population.weights(full_weights(ranking.weights)),
         "mu": population.mu,
@@ -231,11 +226,7 @@ def ranking_json(ranking: Ranking, limit: int | None) -> str:
 
 def _row(model: RankedModel) -> dict[str, Any]:
     return {
-        "id": model.id,
-        "rank": model.rank,
-        "score": model.score,
-        "overall_rank": model.overall_rank,
-        "percentile": model.percentile,
+        **{name: getattr(model, name) for name in ("id", "rank", "score", "overall_rank", "percentile")},
         "record": model.file,
         "rank_interval": model.rank_interval,
         **{group: model.groups.get(group) for group in GROUPS},

@@ -136,14 +136,12 @@ def _table(columns: dict[str, list[str]]) -> list[str]:
 def _nearest_lines(candidates: Sequence[CheckedModel]) -> list[str]:
     rows: list[tuple[str, ...]] = []
     for candidate in candidates:
-        cells = (candidate.id, f"{candidate.distance:.2f}")
         texts = [f"{_bound(check)} ({-(check.margin or 0):.2f})" for check in candidate.misses]
         texts += [f"{check.demand.target}: {check.reason}" for check in candidate.undecided]
-        rows += [(*(cells if index == 0 else ("", "")), text) for index, text in enumerate(texts)]
-    if not rows:
-        return []
+        first = [(candidate.id, f"{candidate.distance:.2f}", text) for text in texts[:1]]
+        rows += [*first, *(("", "", text) for text in texts[1:])]
     table = table_text(("nearest", "distance", "misses"), rows, right=("distance",)).splitlines()
-    return [*table, *_wrap(DISTANCE)]
+    return [*table, *_wrap(DISTANCE)] if rows else []
 
 
 def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> list[str]:
@@ -154,34 +152,29 @@ def _undecided_lines(undecided: Sequence[CheckedModel], limit: int | None) -> li
         f"and {len(undecided) - len(possible)} with a suspect value that misses one. Suspect is inferred "
         "from patterns of the table, not proven"
     )
-    candidates = possible[:limit]
-    if not candidates:
+    if not (candidates := possible[:limit]):
         return heading
     table = _table(
         {
             "model": [one.id for one in candidates],
             "score": [_score(one) for one in candidates],
-            "depends on": [_first_and_count(one.undecided) for one in candidates],
+            "depends on": [
+                one.undecided[0].demand.target + (f", +{len(rest)}" if (rest := one.undecided[1:]) else "")
+                for one in candidates
+            ],
         }
     )
-    is_cut = len(candidates) < len(possible)
-    more = [f"shown: {limit} of {len(possible)}; --limit N shows more"] if is_cut else []
-    return [*heading, *table, *_suspect_score_note(candidates), *more]
-
-
-def _first_and_count(checks: Sequence[DemandCheck]) -> str:
-    more = f", +{len(checks) - 1}" if len(checks) > 1 else ""
-    return f"{checks[0].demand.target}{more}"
+    more = f"shown: {limit} of {len(possible)}; --limit N shows more"
+    cut = [more] if len(candidates) < len(possible) else []
+    return [*heading, *table, *_suspect_score_note(candidates), *cut]
 
 
 def _suspect_score_note(candidates: Sequence[CheckedModel]) -> list[str]:
     return ["?: the score includes suspect values"] if any(one.is_score_suspect for one in candidates) else []
 
 
-def _score(candidate: CheckedModel) -> str:
-    if candidate.score is None:
-        return "-"
-    return f"{candidate.score:.3f}{'?' if candidate.is_score_suspect else ' '}"
+def _score(one: CheckedModel) -> str:
+    return "-" if one.score is None else f"{one.score:.3f}{'?' if one.is_score_suspect else ' '}"
 
 
 def _bound(check: DemandCheck) -> str:
@@ -200,19 +193,14 @@ def _wrap(line: str) -> list[str]:
 
 def _row(one: CheckedModel, file: str) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "timm": one.timm,
-        "status": one.status,
-        "score": one.score,
+        **{name: getattr(one, name) for name in ("id", "timm", "status", "score")},
         "score_suspect": one.is_score_suspect,
         "distance": one.distance,
         "command": command_of(one, file),
         "demands": [
             {
                 **_demand(check.demand),
-                "decision": check.decision,
-                "value": check.value,
-                "margin": check.margin,
+                **{name: getattr(check, name) for name in ("decision", "value", "margin")},
                 "reason": check.reason or None,
                 "suspect": check.reason.startswith(SUSPECT),
             }
@@ -229,11 +217,9 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     """Return a row per model, with the names of its demands by decision."""
     for row in rows:
         row |= {"model": row["id"], "score_suspect": "yes" if row["score_suspect"] else "no"}
-        for column, tier, decision in CSV_DEMANDS:
-            names = (
-                one["demand"] for one in row["demands"] if (one["tier"], one["decision"]) == (tier, decision)
-            )
-            row[column] = " ".join(names)
+        kinds = [(one["demand"], (one["tier"], one["decision"])) for one in row["demands"]]
+        for column, *wanted in CSV_DEMANDS:
+            row[column] = " ".join(name for name, kind in kinds if kind == tuple(wanted))
     return csv_text(CSV_COLUMNS, ([row[name] for name in CSV_COLUMNS] for row in rows))
 
 

@@ -33,10 +33,10 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
         UserError: the record has no slices of the dimension.
     """
     row = record.measurements.get(dimension)
-    if not isinstance(row, MeasurementRow) or not row.gaps:
-        measured = [
-            name for name, one in record.measurements.items() if isinstance(one, MeasurementRow) and one.gaps
-        ]
+    measured = [
+        name for name, one in record.measurements.items() if isinstance(one, MeasurementRow) and one.gaps
+    ]
+    if not isinstance(row, MeasurementRow) or dimension not in measured:
         raise UserError(
             f"{record.model.name}: the record has no slices of {dimension}. Allowed: "
             f"{listed(measured) or 'a run on a suite whose manifest declares slices'}."
@@ -53,15 +53,11 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
         for name, p_value in list(p_values.items())[:MOST_ROWS]
     ]
     small = [name for name in (*row.slices, *row.unsliced) if name not in p_values]
-    notes = [
-        LEGEND,
-        *([f"shown: {MOST_ROWS} of {len(p_values):,}"] if len(p_values) > MOST_ROWS else []),
-        *([f"not compared: {listed(small, MOST_NAMED)}"] if small else []),
-    ]
+    cut = f"shown: {MOST_ROWS} of {len(p_values):,}" if len(p_values) > MOST_ROWS else ""
+    omitted = f"not compared: {listed(small, MOST_NAMED)}" if small else ""
+    notes = wrapped(filter(None, (LEGEND, cut, omitted)), terminal_width())
     table = table_text(HEADINGS, rows, HEADINGS[1:], cut=["slice"], width=terminal_width())
-    return (
-        f"{record.model.name} on {record.suite.name}: {dimension}\n{table}{wrapped(notes, terminal_width())}"
-    )
+    return f"{record.model.name} on {record.suite.name}: {dimension}\n{table}{notes}"
 
 
 def worst_slices(row: MeasurementRow, least: int) -> dict[str, float]:

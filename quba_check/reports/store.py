@@ -9,7 +9,7 @@ from quba_check.messages import listed
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.inventory import Inventory, ModelSummary, model_rows
+from quba_check.storage.inventory import Inventory, model_rows
 from quba_check.storage.pruning import Conditions, Removal
 
 UNKNOWN = "(damaged)"
@@ -21,7 +21,16 @@ _KINDS = {"images": "prepared images", "copies": "copies of data"}
 
 def inventory_table(location: str, inventory: Inventory, now: float) -> str:
     """Return the models of a store as a table, with its size below."""
-    rows = [_cells(row, now) for row in model_rows(inventory)]
+    rows = [
+        (
+            UNKNOWN if row.model is None else row.model,
+            f"{len(row.views):,}",
+            f"{row.images:,}",
+            format_bytes(row.size),
+            _ago(row.modified, now),
+        )
+        for row in model_rows(inventory)
+    ]
     table = table_text(_HEADINGS, rows, _HEADINGS[1:], cut=["model"], width=terminal_width()) if rows else ""
     sizes = ", ".join(f"{name} {format_bytes(size)}" for name, size in _sizes(inventory).items())
     lines = [f"{location}: {format_bytes(inventory.size())} ({sizes})"]
@@ -68,16 +77,12 @@ def prune_text(
     table = table_text(_REMOVALS, rows, _REMOVALS[2:], cut=["model"], width=terminal_width()) if rows else ""
     size = sum(each.size for each in selected)
     left = inventory.size() - size
-    lines = []
+    lines = [f"{location}: removed {format_bytes(size)}; {format_bytes(left)} left"]
     if not selected:
-        lines.append(f"{location}: nothing to remove")
+        lines = [f"{location}: nothing to remove"]
     elif is_dry:
-        lines.append(
-            f"{location}: {format_bytes(size)} of {format_bytes(inventory.size())} can be removed. "
-            "Nothing was removed; --yes removes it."
-        )
-    else:
-        lines.append(f"{location}: removed {format_bytes(size)}; {format_bytes(left)} left")
+        removable = f"{format_bytes(size)} of {format_bytes(inventory.size())} can be removed"
+        lines = [f"{location}: {removable}. Nothing was removed; --yes removes it."]
     if conditions.larger_than is not None and left > conditions.larger_than:
         lines.append(f"{format_bytes(left)} left are more than --larger-than: the other conditions keep them")
     busy = dict.fromkeys(model for run in running for model in run.models)
@@ -93,17 +98,6 @@ def iso_time(seconds: float) -> str:
     '1970-01-01T00:00:00+00:00'
     """
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _cells(row: ModelSummary, now: float) -> tuple[str, ...]:
-    """Return the cells of a model."""
-    return (
-        row.model if row.model is not None else UNKNOWN,
-        f"{len(row.views):,}",
-        f"{row.images:,}",
-        format_bytes(row.size),
-        _ago(row.modified, now),
-    )
 
 
 def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str, ...]]:

@@ -41,8 +41,11 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     has_intervals = any(
         isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values()
     )
-    gap = 0 if has_intervals else 1
-    table = Table(box=_headed(rule), padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
+    gap, blank = 0 if has_intervals else 1, "    \n"
+    box = Box(
+        f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii()
+    )  # only a rule below the headings
+    table = Table(box=box, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
     rows = [[Text(heading) for heading in HEADINGS], *_rows(record)]
     columns = dict(zip(HEADINGS, zip(*rows, strict=True), strict=True))
     if not has_intervals:
@@ -50,8 +53,7 @@ def dimension_table(record: Record, *, rule: str, width: int) -> Table:
     widths = _column_widths(columns, width + gap + 1, gap + 1)
     table.width = sum(widths.values()) + (gap + 1) * (len(widths) - 1)
     for heading, column in widths.items():
-        right = heading == "value"
-        table.add_column(heading, justify="right" if right else "left", width=column)
+        table.add_column(heading, justify="right" if heading == "value" else "left", width=column)
     for cells in list(zip(*(columns[heading] for heading in widths), strict=True))[1:]:
         table.add_row(*cells)
     return table
@@ -107,12 +109,6 @@ def _longest(texts: Iterable[str]) -> int:
     return max(map(cell_len, texts), default=0)
 
 
-def _headed(rule: str) -> Box:
-    """Return a box with only a rule below the headings."""
-    blank = "    \n"
-    return Box(f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii())
-
-
 def _rows(record: Record) -> Iterator[list[Text]]:
     """Yield the cells of each row: name, value, interval, demand, verdict, worst part."""
     for name, row in record.measurements.items():
@@ -120,14 +116,11 @@ def _rows(record: Record) -> Iterator[list[Text]]:
         own = most_severe([verdict for verdict in verdicts if verdict.part is None])
         yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(name, row))]
         for verdict in verdicts:
-            if verdict.part is not None and (label(verdict) in UNMET or _is_asked_for(verdict)):
+            # Some parts exist only because a demand asks for them.
+            is_requested = name in NUMBERS or str(verdict.part).startswith(SLICES)
+            if verdict.part is not None and (label(verdict) in UNMET or is_requested):
                 part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
                 yield [Text(f"  {verdict.part.replace('@', ' @')}"), *_cells(part, verdict, []), Text()]
-
-
-def _is_asked_for(verdict: VerdictRow) -> bool:
-    """Return True for a part that exists only because a demand asks for it."""
-    return verdict.dimension in NUMBERS or str(verdict.part).startswith(SLICES)
 
 
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from quba_check.records.measurement import NotMeasuredRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import GradeRow
 from quba_check.reports.cells import bound_text
 from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.notes import grade_line, record_notes
@@ -65,12 +64,10 @@ def render(record: Record, *, width: int, colour: bool, ascii: bool = False, cla
 
 def _paragraphs(record: Record, width: int, *, ascii: bool, classes: bool) -> Iterator[Text | Table]:  # noqa: A002
     header = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
-    environment = record.environment
-    header += f", {environment.device}, {environment.precision}"
+    header += f", {record.environment.device}, {record.environment.precision}"
     yield _wrapped(header, width, style="bold")
     yield from (_wrapped(line, width, style="yellow") for line in warning_lines(record))
-    table = dimension_table(record, rule="-" if ascii else "─", width=width)
-    yield table
+    yield (table := dimension_table(record, rule="-" if ascii else "─", width=width))
     if any(f" {NOISE}" in str(cell) for column in table.columns for cell in column.cells):
         yield _wrapped(LEGEND, width, style="dim")
     if classes:
@@ -83,10 +80,8 @@ def _paragraphs(record: Record, width: int, *, ascii: bool, classes: bool) -> It
             yield from _group(record, group, width)
     yield Text()
     worst = most_severe(record.verdicts)
-    style = LOOKS[label(worst)].style if worst else ""
-    yield _wrapped(summary_line(record), width, style=style)
-    if record.verdicts:
-        yield _wrapped(release_line(record), width, style=style)
+    lines = [summary_line(record), *([release_line(record)] if worst else [])]
+    yield from (_wrapped(line, width, style=LOOKS[label(worst)].style if worst else "") for line in lines)
 
 
 def _class_table(record: Record, width: int) -> Iterator[Text]:
@@ -101,7 +96,10 @@ def _grade_lines(record: Record) -> Iterator[str]:
     same = {
         grade: files
         for grade, files in record.files_by_grade().items()
-        if grade.score is not None or demanding & {*files} or _is_complete(grade, record)
+        if grade.score is not None
+        or demanding & {*files}
+        # The run left dimensions of a missing grade out on purpose.
+        or not any(isinstance(record.measurements.get(name), NotMeasuredRow) for name in grade.missing)
     }
     for grade, files in same.items():
         origin = f"  ({', '.join(files)})" if len(same) > 1 else ""
@@ -110,12 +108,6 @@ def _grade_lines(record: Record) -> Iterator[str]:
         for verdict in record.verdicts:
             if verdict.is_on_grade and verdict.id.partition("::")[0] in files:
                 yield f"  {verdict.part} {bound_text(verdict)}: {label(verdict)}"
-
-
-def _is_complete(grade: GradeRow, record: Record) -> bool:
-    """True unless the run left dimensions of a missing grade out on purpose."""
-    rows = [record.measurements.get(name) for name in grade.missing]
-    return not any(isinstance(row, NotMeasuredRow) for row in rows)
 
 
 def _group(record: Record, group: Label, width: int) -> Iterator[Text]:
