@@ -153,11 +153,9 @@ def _remove(layout: Layout, name: str) -> str:
     for sets in (layout.shifts, layout.mixed):
         if name in sets:
             return sets.pop(name)
-    if name == "cue_conflict":
-        path, layout.cue_conflict = layout.cue_conflict, None
-    else:
-        path, layout.corruptions = layout.corruptions, None
-    return str(path)
+    path = str(getattr(layout, name))
+    setattr(layout, name, None)
+    return path
 
 
 def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
@@ -176,11 +174,8 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
     else:
         stored: Entry = {"reader": "folder", "path": layout.corruptions, "prepared": True}
         lines.append(f"  {manifest_line('corruptions', stored)}")
-    if layout.shifts:
-        lines.append("  shifts:")
-        lines += [
-            f"    {manifest_line(name, _entry(path, name, suite))}" for name, path in layout.shifts.items()
-        ]
+    shifts = [f"    {manifest_line(name, _entry(path, name, suite))}" for name, path in layout.shifts.items()]
+    lines += ["  shifts:", *shifts] if shifts else []
     lines += [f"  {manifest_line(name, _entry(path, name, suite))}" for name, path in layout.mixed.items()]
     if layout.cue_conflict is not None:
         entry = _entry(layout.cue_conflict, "cue_conflict", suite, reader="cue-conflict")
@@ -278,10 +273,8 @@ def _thresholds_text(suite: Suite, title: str) -> str:
     if suite.facts.unknown:
         demands["unknown_detection"] = ("{min: 0.8}", True)
     lines = [f"  {name}: {bound}" for name, (bound, is_measurable) in demands.items() if is_measurable]
-    absent = [name for name, (_, is_measurable) in demands.items() if not is_measurable]
-    notes = (
-        [f"# Left out because the suite's images do not allow a value: {listed(absent)}."] if absent else []
-    )
+    absent = listed(name for name, (_, is_measurable) in demands.items() if not is_measurable)
+    notes = [f"# Left out because the suite's images do not allow a value: {absent}."] if absent else []
     return "\n".join(
         [
             "# Written by quba-check init: demands to start from. A first run shows what a model reaches;",

@@ -159,12 +159,8 @@ def reference(runs: Sequence[StoredRun], given: str | Path | Population | None =
         return Reference(given)
     if given is not None:
         return Reference(population(given))
-    names = [grade.population for run in runs for grade in run.record.grades]
-    for name in names:
-        if name in BUILT_IN:
-            return Reference(population(name))
-    for name in BUILT_IN:
-        built_in = population(name)
-        if runs and built_in.suite == runs[0].record.suite.name:
-            return Reference(built_in)
-    return Reference(None)
+    graded = [grade.population for run in runs for grade in run.record.grades]
+    suites = [run.record.suite.name for run in runs[:1]]
+    name = next((name for name in graded if name in BUILT_IN), None)
+    name = name or next((name for name in BUILT_IN if population(name).suite in suites), None)
+    return Reference(None if name is None else population(name))

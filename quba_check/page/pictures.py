@@ -123,10 +123,9 @@ def make_pictures(
     pictures = {}
     for (number, row), choice in choices.items():
         first = first_rows.setdefault((number, choice), row)
-        if choice.images and first != row:
-            pictures[number, row.id] = DemandPictures(note=choice.note, same_as=first.name)
-        else:
-            pictures[number, row.id] = shown(number, choice)
+        is_repeated = choice.images and first != row
+        same = DemandPictures(note=choice.note, same_as=first.name)
+        pictures[number, row.id] = same if is_repeated else shown(number, choice)
     pictures |= {(number, PARITY): shown(number, choice) for number, choice in lost.items() if choice.images}
     return pictures
 

@@ -19,14 +19,13 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.grading.population import Population
 from quba_check.messages import one_line, visible
-from quba_check.page.changes import better_model, changes
+from quba_check.page.changes import better_model, changes, same_models
 from quba_check.page.columns import Column, Reference, columns, reference
 from quba_check.page.demands import DemandView, demands
 from quba_check.page.dimensions import dimension_views, formula, heading, paper
 from quba_check.page.pictures import Pictures
 from quba_check.page.provenance import commands, facts, hashes, input_text, missing_values, set_rows
 from quba_check.page.ranking import HIGHEST_WEIGHT, WEIGHT_STEP, ranking
-from quba_check.page.same_model import same_models
 from quba_check.page.strips import change_chart
 from quba_check.records.record import Record
 from quba_check.records.verdict import GradeRow, OverallVerdict

@@ -9,11 +9,11 @@ from support.rows import verdict
 from support.tuned import record
 
 from quba_check.comparison.stored_run import StoredRun
+from quba_check.page.changes import SameModel, same_models
 from quba_check.page.chosen_images import Choice, choose_images, choose_lost
 from quba_check.page.columns import columns
 from quba_check.page.pictures import make_pictures
 from quba_check.page.render import render_page
-from quba_check.page.same_model import SameModel, same_models
 from quba_check.records.verdict import VerdictRow
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,16 @@ from quba_check.cli.files import write_output
 from quba_check.cli.parser import COUNT, PLACE, format_option, store_option
 from quba_check.cli.populations import PUBLISHED_MODEL
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.measurement import Outcome, Unmeasurable
+from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
 from quba_check.core.protocols import ProtocolName
 from quba_check.errors import InvariantError, ModelError, OptionError
-from quba_check.grading.published import CLASSES, SUITE, PublishedModel, published_models
+from quba_check.grading.published import CLASSES, SUITE, PublishedModel, published_models, suspect_sentences
 from quba_check.models.process_setup import set_up_process
 from quba_check.models.specs import parse_spec
-from quba_check.reports.reproduction import reproduction_json, reproduction_text
+from quba_check.number_format import format_value, interval_text
+from quba_check.reports.tables import json_text, table_text, wrapped
 from quba_check.storage.locations import default_location, local_folder
-from quba_check.study.reproduction import ORDER, reproductions
+from quba_check.study.reproduction import ORDER, Reproduction, reproduction_notes, reproductions, scores
 from quba_check.suites.opening import find_suite
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
@@ -144,3 +146,63 @@ def _report(protocol: ProtocolName, reported: set[str], step: Step) -> None:
     if name not in reported:
         reported.add(name)
         sys.stderr.write(f"{protocol}: measuring {name}\n")
+
+
+WIDTH = 80
+HEADINGS = ("dimension", "published", "protocol", "measured", "95 % interval", "agrees")
+
+
+def reproduction_text(model: PublishedModel, rows: tuple[Reproduction, ...]) -> str:
+    """Return a table with a line per dimension and protocol, and notes."""
+    table = table_text(HEADINGS, _cells(rows), right=("published", "measured"))
+    known = {name: "-" if score is None else f"{score:.4f}" for name, score in scores(rows).items()}
+    notes = [
+        "agrees: the published value lies in the interval of protocol released",
+        f"QUBA score: {', '.join(f'{name} {score}' for name, score in known.items())}",
+        *reproduction_notes(rows),
+        *suspect_sentences(model),
+    ]
+    heading = f"{model.id}: {model.family}, pretraining {model.pretraining}, training {model.training}\n"
+    return heading + table + wrapped(notes, WIDTH)
+
+
+def _cells(rows: Sequence[Reproduction]) -> Iterator[tuple[str, ...]]:
+    """Yield a row per dimension and protocol."""
+    for row in rows:
+        first = (row.dimension, f"{row.published:g}{'?' if row.is_suspect else ' '}")
+        agreement = {True: "yes", False: "no", None: "-"}[row.agrees]
+        for protocol, outcome in row.outcomes.items():
+            value, interval = "-", ""
+            if isinstance(outcome, Measurement):
+                value, ends = format_value(outcome.value, outcome.unit), outcome.interval
+                interval = "" if ends is None else interval_text(ends, outcome.unit, None)
+            yield (*first, protocol, value, interval, agreement)
+            first, agreement = ("", ""), ""
+
+
+def reproduction_json(model: PublishedModel, rows: tuple[Reproduction, ...]) -> str:
+    """Return the values as JSON; numbers at full precision."""
+    content = {
+        "schema": 1,
+        "id": model.id,
+        "timm": model.timm,
+        "suspect": list(model.suspect),
+        "dimensions": {
+            row.dimension: {
+                "published": row.published,
+                "suspect": row.is_suspect,
+                "agrees": row.agrees,
+                **{protocol: _outcome_json(outcome) for protocol, outcome in row.outcomes.items()},
+            }
+            for row in rows
+        },
+        "scores": scores(rows),
+        "notes": list(reproduction_notes(rows)),
+    }
+    return json_text(content)
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Measurement):
+        return {"value": outcome.value, "interval": outcome.interval, "n": outcome.n}
+    return {"unmeasurable": outcome.reason}
