@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -215,14 +216,12 @@ def _flow(items: Sequence[str]) -> str:
 def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder") -> Entry:
     """Return the manifest entry of a set; without a suite, it may lack classes."""
     entry: Entry = {"reader": reader, "path": path}
-    is_partial = True
     if suite is not None:
         examples = suite.examples(View(name))
         entry["expected"] = len(examples)
-        is_partial = len({example.label for example in examples}) < len(suite.classes)
-    if is_partial and reader == "folder":
-        entry["partial"] = True
-    return entry
+        if len({example.label for example in examples}) == len(suite.classes):
+            return entry
+    return entry | {"partial": True} if reader == "folder" else entry
 
 
 def _size_line(suite: Suite) -> str:
@@ -231,11 +230,9 @@ def _size_line(suite: Suite) -> str:
     sample = examples[:: max(1, len(examples) // _OPENED)]
     sizes = set()
     for example in sample:
-        try:
-            with suite.open_image(example) as image:
-                sizes.add(image.size)
-        except (OSError, SyntaxError, ValueError):  # the doctor names images that do not decode
-            continue
+        # The doctor names images that do not decode.
+        with suppress(OSError, SyntaxError, ValueError), suite.open_image(example) as image:
+            sizes.add(image.size)
     (width, height), *others = sorted(sizes) or [(0, 1)]
     is_common = width == height and not others
     size, note = (width, "that of the images") if is_common else (_SIDE, "the images have no common one")

@@ -183,10 +183,9 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
     for path in dict.fromkeys(paths):
         record = read_record(path)
         same = first.setdefault(tuple(identity(record)), str(path))
-        if same == str(path):
-            records[same] = record
-        else:
+        if same != str(path):
             notes.append(f"{path}: is the run of {same}, which counts once")
+        records.setdefault(same, record)
     _check_comparable(records)
     if len(records) > 1:
         check_read(WITH_Z, f"for the worst of {len(records)} runs")
@@ -196,11 +195,9 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
             f"quba-check tune: {listed(records)}: no dimension has a value over all images in every record. "
             "Allowed: records of runs that measured one dimension at least."
         )
-    without_evidence = masked_dimensions(records)
-    if without_evidence:
+    if without_evidence := masked_dimensions(records):
         notes.append(f"left out, masked and so no evidence of robustness: {listed(without_evidence)}")
-    left_out = [name for name in unmeasured_dimensions(records) if name not in without_evidence]
-    if left_out:
+    if left_out := [name for name in unmeasured_dimensions(records) if name not in without_evidence]:
         notes.append(f"left out, without a value over all images in every record: {listed(left_out)}")
     values = tuple(records.values())
     if any(row.outcome in ("pass", "fail", "uncertain") for record in values for row in record.verdicts):
@@ -213,8 +210,7 @@ def _of_records(paths: Sequence[Path], z: float | None) -> _Source:
 def _check_comparable(records: Mapping[str, Record]) -> None:
     """Check that the runs measured the same, so that they have a worst one."""
     for (first, one), (second, other) in combinations(records.items(), 2):
-        names = differences(one, RunConditions.of(other))
-        if names:
+        if names := differences(one, RunConditions.of(other)):
             raise OptionError(
                 f"quba-check tune: {first} and {second} differ in {listed(names)}. "
                 "Allowed: records of one protocol on the same images and classes."

@@ -102,11 +102,8 @@ def demands(
     for column in columns:
         for row in column.record.verdicts:
             groups.setdefault((row.file, row.name), {})[column.number] = row
-    addresses = _addresses(list(groups))
-    rows = [
-        DemandView(address, _cells(columns, group, baseline, population, pictures))
-        for address, group in zip(addresses, groups.values(), strict=True)
-    ]
+    cells = (_cells(columns, group, baseline, population, pictures) for group in groups.values())
+    rows = map(DemandView, _addresses(list(groups)), cells)
     return tuple(sorted(rows, key=lambda demand: LABELS.index(demand.worst.label)))
 
 

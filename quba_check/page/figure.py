@@ -41,43 +41,6 @@ def short_count(count: int) -> str:
     return str(count)
 
 
-def curves_chart(
-    title: str,
-    axes: tuple[str, str],
-    curves: Mapping[int, Curve],
-    marks: Mapping[int, Sequence[Marked]],
-    names: Sequence[str],
-    dashed: Mapping[int, Curve] | None = None,
-) -> Chart:
-    """Return curves with marked points, of numbers in [0, 1].
-
-    Args:
-        title: name of the chart.
-        axes: titles of the horizontal and the vertical axis.
-        curves: points of each curve, by number of the record.
-        marks: the marked points, likewise.
-        names: names of the records.
-        dashed: second curves to compare with the first and the diagonal; None without.
-    """
-    heights = [1.0 if dashed is not None else 0.0, *(y for points in curves.values() for _, y in points)]
-    x, y = Scale(0, 1, 52, WIDTH - 14), Scale(*hull([0.0, *heights], within=(0.0, 1.0)), 260, 8)
-    shapes = _frame(x, y, *axes)
-    if dashed is not None:
-        shapes.append(line(x(0), y(0), x(1), y(1), "ideal"))
-    for drawn, class_ in ((dashed or {}, "curve dashed"), (curves, "curve")):
-        shapes += [
-            polyline([(x(one), y(other)) for one, other in points], f"{class_} s{series % 6}")
-            for series, points in drawn.items()
-        ]
-    words = []
-    for series, points in marks.items():
-        of_record = f"{names[series]}, " if len(names) > 1 else ""
-        for rule, one, other, radius in points:
-            shapes.append(mark(series, x(one), y(other), radius))
-            words.append(f"{of_record}{rule}: {axes[1]} {other:.3f} at {axes[0]} {one:.3f}")
-    return Chart(WIDTH, 294, title, "; ".join(words) or "no marked point", tuple(shapes))
-
-
 def _frame(x: Scale, y: Scale, x_title: str, y_title: str) -> list[Shape]:
     """Return grid, ticks and titles of two axes."""
     grid = [f"M{number(x(tick))} {number(y.end)}V{number(y.start)}" for tick in x.ticks()]
@@ -165,6 +128,48 @@ class Figure:
     headings: tuple[Content, ...] = ()
     rows: tuple[tuple[Content, ...], ...] = ()
     kind: str = ""
+
+
+def curves_figure(
+    caption: str,
+    axes: tuple[str, str],
+    curves: Mapping[int, Curve],
+    marks: Mapping[int, Sequence[Marked]],
+    names: Sequence[str],
+    *,
+    dashed: Mapping[int, Curve] | None = None,
+    title: str = "",
+) -> Figure:
+    """Return curves with marked points, of numbers in [0, 1].
+
+    Args:
+        caption: meaning of the curves; without `dashed`, the marked points are added to it.
+        axes: titles of the horizontal and the vertical axis.
+        curves: points of each curve, by number of the record.
+        marks: the marked points, likewise.
+        names: names of the records.
+        dashed: second curves to compare with the first and the diagonal; None without.
+        title: name of the chart; else the caption up to its colon.
+    """
+    heights = [1.0 if dashed is not None else 0.0, *(y for points in curves.values() for _, y in points)]
+    x, y = Scale(0, 1, 52, WIDTH - 14), Scale(*hull([0.0, *heights], within=(0.0, 1.0)), 260, 8)
+    shapes = _frame(x, y, *axes)
+    if dashed is not None:
+        shapes.append(line(x(0), y(0), x(1), y(1), "ideal"))
+    for drawn, class_ in ((dashed or {}, "curve dashed"), (curves, "curve")):
+        shapes += [
+            polyline([(x(one), y(other)) for one, other in points], f"{class_} s{series % 6}")
+            for series, points in drawn.items()
+        ]
+    words = []
+    for series, points in marks.items():
+        of_record = f"{names[series]}, " if len(names) > 1 else ""
+        for rule, one, other, radius in points:
+            shapes.append(mark(series, x(one), y(other), radius))
+            words.append(f"{of_record}{rule}: {axes[1]} {other:.3f} at {axes[0]} {one:.3f}")
+    description = "; ".join(words) or "no marked point"
+    chart = Chart(WIDTH, 294, title or caption.partition(":")[0], description, tuple(shapes))
+    return Figure(f"{caption} Marked: {description}." if words and dashed is None else caption, chart)
 
 
 def bars(

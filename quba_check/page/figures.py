@@ -11,7 +11,7 @@ from typing import TypeVar
 from quba_check.core.request import SLICES
 from quba_check.page import tables
 from quba_check.page.columns import Column
-from quba_check.page.figure import MOST_ROWS, Curve, Figure, Marked, bars, curves_chart, heatmap, matrix
+from quba_check.page.figure import MOST_ROWS, Figure, bars, curves_figure, heatmap, matrix
 from quba_check.page.strips import Point, axis, points_chart, round_scale
 
 T = TypeVar("T")
@@ -122,8 +122,8 @@ def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
                 f" Dashed{_of(column, names)}: after temperature scaling with T = {fit[0]:.2f}, "
                 f"ECE {fit[1]:.4f} → {fit[2]:.4f}; {fit[3]}."
             )
-    axes = ("confidence", "accuracy")
-    yield Figure(caption, curves_chart("Reliability diagram", axes, curves, marks, names, dashed))
+    axes, title = ("confidence", "accuracy"), "Reliability diagram"
+    yield curves_figure(caption, axes, curves, marks, names, dashed=dashed, title=title)
 
 
 def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
@@ -145,7 +145,7 @@ def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
             for series, values in sorted_values.items()
         }
         caption = "Accuracy of each class, sorted: from the worst to the best."
-        yield _curves(caption, ("share of the classes", "accuracy"), curves, marks, names)
+        yield curves_figure(caption, ("share of the classes", "accuracy"), curves, marks, names)
     scale = round_scale([])
     for column in columns:
         worst = rows.get(column.number, [])[:WORST_CLASSES]
@@ -212,7 +212,7 @@ def _roc(columns: Columns, names: Names) -> Iterator[Figure]:
         read = partial(tables.points, dimension="classes", name=name, x="false_positive_rate", y="recall")
         marks = _tables(columns, partial(tables.operating_points, target=target))
         caption = f"ROC of {target}: its recall by the share of other images that are called so."
-        yield _curves(caption, ("false positive rate", "recall"), _tables(columns, read), marks, names)
+        yield curves_figure(caption, ("false positive rate", "recall"), _tables(columns, read), marks, names)
 
 
 def _answers(columns: Columns, names: Names) -> Iterator[Figure]:
@@ -220,18 +220,7 @@ def _answers(columns: Columns, names: Names) -> Iterator[Figure]:
     curves, marks = _tables(columns, read), _tables(columns, tables.answer_thresholds)
     if curves:
         caption = "Risk and coverage: error of the answered images by their share, the surest first."
-        yield _curves(caption, ("share of answered images", "error"), curves, marks, names)
-
-
-def _curves(
-    caption: str,
-    axes: tuple[str, str],
-    curves: Mapping[int, Curve],
-    marks: Mapping[int, Sequence[Marked]],
-    names: Names,
-) -> Figure:
-    chart = curves_chart(caption.partition(":")[0], axes, curves, marks, names)
-    return Figure(f"{caption} Marked: {chart.description}." if marks else caption, chart)
+        yield curves_figure(caption, ("share of answered images", "error"), curves, marks, names)
 
 
 def _tables(columns: Columns, read: Callable[[Column], T]) -> dict[int, T]:

@@ -80,9 +80,8 @@ def gitlab_report(
         job: address of the job. Annotations without a file link to the page, else to the job.
     """
     links = [(page, "Report page")] if page else []
-    fallback = page or job or source
     for annotation in unmet_demands(records, locate):
-        url = fallback
+        url = page or job or source
         if annotation.path is not None:
             url = f"{source}/{quote(annotation.path)}#L{annotation.line}"
         headline = annotation.text.partition("\n")[0]
@@ -93,10 +92,8 @@ def gitlab_report(
 
 def _of_record(record: Record, locate: Locate) -> Iterator[Annotation]:
     name = record.model.name
-    unmet = sorted(
-        (row for row in record.verdicts if not row.is_met), key=lambda row: LABELS.index(label(row))
-    )
-    for row in unmet:
+    unmet = [row for row in record.verdicts if not row.is_met]
+    for row in sorted(unmet, key=lambda row: LABELS.index(label(row))):
         title = f"{label(row)} {row.name} ({name})"
         path = locate(row)
         line = None if path is None else row.line  # the text names a file outside the repository

@@ -31,17 +31,9 @@ def explanation_text(explanation: RecordExplanation) -> str:
     Caveats that do not fit are counted.
     """
     record = explanation.record
-    verdict = summary_line(record)
-    text = wrapped(
-        [
-            f"{record.model.name} on {record.suite.name}, protocol {record.protocol}",
-            f"{verdict}; {release_line(record)}" if record.verdicts else verdict,
-            *_comparison(explanation),
-            "",
-        ],
-        WIDTH,
-    )
-    text += _table(explanation)
+    heading = f"{record.model.name} on {record.suite.name}, protocol {record.protocol}"
+    verdict = summary_line(record) + (f"; {release_line(record)}" if record.verdicts else "")
+    text = wrapped([heading, verdict, *_comparison(explanation), ""], WIDTH) + _table(explanation)
     if parts := list(_part_lines(explanation.positions)):
         heading = "parts that cost most (gain if the part were as good as the mean of the others):"
         text += wrapped(["", heading, *parts], WIDTH)
@@ -122,11 +114,9 @@ def _worst(record: Record) -> Iterator[str]:
     if isinstance(accuracy, MeasurementRow):
         for slice_name in list(worst_slices(accuracy, LEAST_IMAGES))[:1]:
             yield f"worst slice: {slice_name}, accuracy {slice_text(accuracy.slices[slice_name])}"
-    columns = ("label", "predicted", "images", "share")
-    tables = (
-        _rows(record, name, "confusions", *columns) for name in ("classes", "class_balance", "accuracy")
-    )
-    for confusion in [row for table in tables for row in table if row[3]][:1]:
+    columns, dimensions = ("label", "predicted", "images", "share"), ("classes", "class_balance", "accuracy")
+    rows = (row for name in dimensions for row in _rows(record, name, "confusions", *columns))
+    for confusion in [row for row in rows if row[3]][:1]:
         yield f"most frequent confusion: {confusion_text(*confusion)}"
 
 
@@ -134,9 +124,7 @@ def _rows(record: Record, dimension: str, table: str, *columns: str) -> list[tup
     """Return the rows of a table that have images and a last number."""
     row = record.measurements.get(dimension)
     rows = row.table_rows(table, *columns) if isinstance(row, MeasurementRow) else []
-    return [
-        cells for cells in rows if all(isinstance(cell, int | float) for cell in cells[-2:]) and cells[-2]
-    ]
+    return [row for row in rows if all(isinstance(cell, int | float) for cell in row[-2:]) and row[-2]]
 
 
 def _caveats(explanation: RecordExplanation) -> Iterator[str]:

@@ -67,10 +67,8 @@ class Run:
 
 def compared_run(run: StoredRun, baseline: StoredRun | None) -> Run:
     """Return a run with its changes from a baseline, if comparable."""
-    if baseline is None:
-        return Run(run.record)
     try:
-        return Run(run.record, compare(baseline, run))
+        return Run(run.record, None if baseline is None else compare(baseline, run))
     except UserError as why:
         return Run(run.record, notes=(str(why),))
 
@@ -144,10 +142,8 @@ def _unmet_demands(run: Run, url: str) -> Iterator[str]:
     yield from (
         code(line, _LONGEST_WARNING) for line in (*warning_lines(run.record), *parity_lines(run.record))
     )
-    unmet = sorted(
-        (row for row in run.record.verdicts if not row.is_met),
-        key=lambda row: (not row.blocks, LABELS.index(label(row))),
-    )
+    unmet = [row for row in run.record.verdicts if not row.is_met]
+    unmet.sort(key=lambda row: (not row.blocks, LABELS.index(label(row))))
     if unmet:
         yield _table(run, unmet[:MOST_FAILED], url)
     if len(unmet) > MOST_FAILED:

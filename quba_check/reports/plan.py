@@ -68,11 +68,9 @@ def _rows(views: Sequence[PlannedView]) -> Iterator[tuple[str, ...]]:
 
 
 def _row(name: str, source: str, views: Sequence[PlannedView]) -> tuple[str, ...]:
-    images, missing, forward, backward, size = (
-        sum(getattr(view, column) for view in views)
-        for column in ("images", "missing", "forward", "backward", "bytes")
-    )
-    numbers = (f"{number:,}" for number in (images - missing, forward, backward))
+    columns = ("images", "missing", "forward", "backward", "bytes")
+    images, missing, *passes, size = (sum(getattr(view, name) for view in views) for name in columns)
+    numbers = (f"{number:,}" for number in (images - missing, *passes))
     return (name, f"{images:,}", source, *numbers, format_bytes(size))
 
 

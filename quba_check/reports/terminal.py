@@ -70,8 +70,10 @@ def _paragraphs(record: Record, width: int, *, ascii: bool, classes: bool) -> It
     yield (table := dimension_table(record, rule="-" if ascii else "─", width=width))
     if any(f" {NOISE}" in str(cell) for column in table.columns for cell in column.cells):
         yield _wrapped(LEGEND, width, style="dim")
-    if classes:
-        yield from _class_table(record, width)
+    title, rows = class_table(record) if classes else ("", [])
+    if rows:
+        lines = table_text(HEADINGS, rows, HEADINGS[1:], cut=["class"], width=width)
+        yield Text(f"\n{title}:\n{lines.rstrip()}")
     notes = [_wrapped(line, width) for line in _grade_lines(record)]
     notes += [_wrapped(note, width, style="yellow") for note in record_notes(record)]
     yield from [Text(), *notes] if notes else []
@@ -80,15 +82,9 @@ def _paragraphs(record: Record, width: int, *, ascii: bool, classes: bool) -> It
             yield from _group(record, group, width)
     yield Text()
     worst = most_severe(record.verdicts)
-    lines = [summary_line(record), *([release_line(record)] if worst else [])]
-    yield from (_wrapped(line, width, style=LOOKS[label(worst)].style if worst else "") for line in lines)
-
-
-def _class_table(record: Record, width: int) -> Iterator[Text]:
-    title, rows = class_table(record)
-    if rows:
-        table = table_text(HEADINGS, rows, HEADINGS[1:], cut=["class"], width=width)
-        yield Text(f"\n{title}:\n{table.rstrip()}")
+    yield _wrapped(summary_line(record), width, style=LOOKS[label(worst)].style if worst else "")
+    if worst:
+        yield _wrapped(release_line(record), width, style=LOOKS[label(worst)].style)
 
 
 def _grade_lines(record: Record) -> Iterator[str]:

@@ -77,26 +77,17 @@ def edit_limits(
     """
     _check_anchors(document, document.root)
     entries = document.data.get("dimensions") or {}
-    replaced = {
-        dimension: suggestion
-        for dimension, suggestion in suggestions.items()
-        if (entries.get(dimension) or {}).get(_bound(dimension)) is not None
-    }
-    absent = {
-        dimension: suggestion
-        for dimension, suggestion in suggestions.items()
-        if dimension not in entries and dimension not in document.data
-    }
+    limited = [name for name in suggestions if (entries.get(name) or {}).get(_bound(name)) is not None]
+    absent = [name for name in suggestions if name not in entries and name not in document.data]
+    replaced = {("dimensions", name, _bound(name)): suggestions[name] for name in limited}
 
     def change(root: CommentedMap) -> None:
-        for dimension, suggestion in replaced.items():
-            _replace(root["dimensions"], dimension, _bound(dimension), suggestion)
-        for (*path, key, bound), suggestion in requested.items():
+        for (*path, key, bound), suggestion in (*replaced.items(), *requested.items()):
             _replace(reduce(getitem, path, root), key, str(bound), suggestion)
         if add and absent:
-            _add(root, absent)
+            _add(root, {name: suggestions[name] for name in absent})
 
-    unlimited = tuple(name for name in suggestions if entries.get(name) is not None and name not in replaced)
+    unlimited = tuple(name for name in suggestions if entries.get(name) is not None and name not in limited)
     before = document.content.decode("utf-8-sig")
     return Edit(before, edit(document, change), tuple(absent), unlimited)
 
@@ -120,9 +111,9 @@ def _replace(parent: CommentedMap, key: str | int, bound: str, suggestion: Sugge
 
 def _add(root: CommentedMap, suggestions: Mapping[str, SuggestedLimit]) -> None:
     """Append dimensions, each on a line with its origin."""
-    dimensions = root.get("dimensions")
-    empty = flow_mapping({}) if root.fa.flow_style() else CommentedMap()
-    block = empty if dimensions is None else dimensions
+    block = root.get("dimensions")
+    if block is None:
+        block = flow_mapping({}) if root.fa.flow_style() else CommentedMap()
     for dimension, suggestion in suggestions.items():
         append(block, dimension, flow_mapping({_bound(dimension): _number(suggestion)}))
         _explain(block, dimension, suggestion)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.contrast import contrast, luminance
 
 from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
-from quba_check.page.figure import LEVELS, Tinted, bars, curves_chart, distribution, matrix
+from quba_check.page.figure import LEVELS, Tinted, bars, curves_figure, distribution, matrix
 from quba_check.page.strips import Bounded, Point, axis, change_chart, round_ends, round_scale, shared_range
 from quba_check.records.comparison import ChangeRow
 
@@ -175,7 +175,9 @@ def test_the_cells_of_many_classes_have_no_numbers(classes: int, kind: str) -> N
 
 def test_curves_with_marks_the_diagonal_and_a_second_curve() -> None:
     curve, axes = {0: [(0.25, 0.5), (0.75, 0.9)]}, ("confidence", "accuracy")
-    chart = curves_chart("Bins", axes, curve, {0: [("10 images", 0.25, 0.5, 3.0)]}, ["a"], {0: [(0.5, 0.5)]})
+    marks, dashed = {0: [("10 images", 0.25, 0.5, 3.0)]}, {0: [(0.5, 0.5)]}
+    chart = curves_figure("Bins", axes, curve, marks, ["a"], dashed=dashed).chart
+    assert chart is not None
     (first,) = (path for path in elements(chart, "path", "curve") if "dashed" not in path.attributes["class"])
     assert first.attributes["d"] == "M155.5 134L362.5 33.2"  # x: 52 to 466, y: 260 to 8
     assert len(elements(chart, "path", "dashed")) == len(elements(chart, "line", "ideal")) == 1
