@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
@@ -62,14 +61,12 @@ class Changes:
         if self.problem:
             return f"not comparable with {self.baseline}"
         rows = [row for row in self.rows if row.part is None]
-        counts = Counter(row.finding for row in rows)
-        names = [row.dimension for row in rows if row.finding == "worse"]
-        parts = [f"worse: {listed(names, 3)}"] if names else []
-        parts += [f"{counts['better']} better"] if counts["better"] else []
+        worse = listed([row.dimension for row in rows if row.finding == "worse"], 3)
+        better = sum(row.finding == "better" for row in rows)
+        parts = [*([f"worse: {worse}"] if worse else []), *([f"{better} better"] if better else [])]
         parts = parts or ["no dimension changed by more than noise"]
-        if self.lost is not None:
-            parts.append(f"{self.lost:,} images lost, {self.gained:,} gained")
-        return "; ".join(parts)
+        flips = [] if self.lost is None else [f"{self.lost:,} images lost, {self.gained:,} gained"]
+        return "; ".join([*parts, *flips])
 
     @property
     def hidden(self) -> int:
@@ -132,9 +129,9 @@ def better_model(columns: Sequence[Column]) -> str:
         "within noise": "no difference is shown in ",
     }
     at = {key: ", ".join(row.dimension for row in rows if row.finding == key) for key in (*claims, "same")}
-    parts = [claim + at[key] for key, claim in claims.items() if at[key]]
-    sentences = [f"At 95 % confidence, {'; '.join(parts)}."] if parts else []
-    return " ".join(sentences + ([f"Equal: {at['same']}."] if at["same"] else []))
+    parts = "; ".join(claim + at[key] for key, claim in claims.items() if at[key])
+    sentences = (parts and f"At 95 % confidence, {parts}.", at["same"] and f"Equal: {at['same']}.")
+    return " ".join(filter(None, sentences))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +153,6 @@ class SameModel:
 
 def same_models(columns: Sequence[Column], pictures: Pictures) -> tuple[SameModel, ...]:
     """Return the comparison with the reference, for each record that has one."""
-    compared = ((column, parity_lines(column.record)) for column in columns)
     return tuple(
         SameModel(
             column,
@@ -164,8 +160,8 @@ def same_models(columns: Sequence[Column], pictures: Pictures) -> tuple[SameMode
             tuple(filter(None, _figures(column))),
             pictures.get((column.number, PARITY)),
         )
-        for column, lines in compared
-        if lines
+        for column in columns
+        if (lines := parity_lines(column.record))
     )
 
 
@@ -176,8 +172,7 @@ def _figures(column: Column) -> Iterator[Figure | None]:
     yield from _matrix(column, pairs, name)
     headings = ("class", "images", "lost", "gained", "wrong_to_wrong")
     flips = [tuple(map(str, cells)) for cells in column.table_rows(PARITY, "flips_by_class", *headings)]
-    if flips:
-        shown = flips[:WORST_CLASSES]
+    if shown := flips[:WORST_CLASSES]:
         caption = f"Classes with the most changed answers, {len(shown)} of {len(flips)}"
         titles = tuple(heading.replace("_", " ") for heading in headings)
         yield Figure(caption, headings=titles, rows=tuple(shown))

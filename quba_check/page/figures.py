@@ -133,17 +133,12 @@ def _classes(columns: Columns, names: Names) -> Iterator[Figure]:
     }
     has_others = max(map(len, rows.values()), default=0) > WORST_CLASSES
     if has_others:
-        sorted_values = {series: [row[2].value for row in classes] for series, classes in rows.items()}
-        curves = {
-            series: [
-                (k / len(values), values[k]) for k in range(0, len(values), -(-len(values) // MOST_POINTS))
-            ]
-            for series, values in sorted_values.items()
-        }
-        marks = {
-            series: [("lowest", 0.0, values[0], 6.0), ("median", 0.5, median(values), 6.0)]
-            for series, values in sorted_values.items()
-        }
+        curves, marks = {}, {}
+        for series, classes in rows.items():
+            values = [row[2].value for row in classes]
+            steps = range(0, len(values), -(-len(values) // MOST_POINTS))
+            curves[series] = [(k / len(values), values[k]) for k in steps]
+            marks[series] = [("lowest", 0.0, values[0], 6.0), ("median", 0.5, median(values), 6.0)]
         caption = "Accuracy of each class, sorted: from the worst to the best."
         yield curves_figure(caption, ("share of the classes", "accuracy"), curves, marks, names)
     scale = round_scale([])
@@ -183,17 +178,15 @@ def _confusions(column: Column, of: str) -> Iterator[Figure]:
     confused, recalls = tables.confusions(column), tables.rates(column, "recall")
     known = dict.fromkeys([*recalls, *(name for row in confused for name in row[:2])])
     if confused and len(known) <= MOST_IN_MATRIX:
-        highest = max(row[3] for row in confused)
         caption = (
             f"Confusion matrix{of}: a row for each class, a column for each answer. Right answers are on "
             "the diagonal. Other cells stand out by their share of the class, which is at most "
-            f"{100 * highest:.1f} %."
+            f"{100 * max(row[3] for row in confused):.1f} %."
         )
         hits = {name: round(images * point.value) for name, (images, point) in recalls.items()}
         cells = {(label, answer): (n, share) for label, answer, n, share in confused}
         yield matrix(caption, "class", [*known], hits, cells)
-    largest = confused[:WORST_CLASSES]
-    if largest:
+    if largest := confused[:WORST_CLASSES]:
         yield Figure(
             caption=f"The {len(largest)} largest confusions{of}",
             headings=("class", "called", "images", "share of the class"),

@@ -172,42 +172,16 @@ def render_page(
     """
     if not runs:
         raise UserError("there is no record to show", where="report", allowed="one record or several")
-    environment = _environment()
-    view = _view(runs, baseline, pictures or {}, population)
+    records, known, environment = columns(runs), reference(runs, population), _environment()
+    compared_with = known if known.fits(run.record for run in runs) else Reference(None)
     style = _source(environment, STYLE)
     script = "\n".join(_source(environment, name) for name in SCRIPTS)
-    optional = {
-        "changes": view["changes"],
-        "same-model": view["same_models"],
-        "dimensions": view["dimensions"],
-        "ranking": view["ranking"] and not view["ranking"]["suite"],
-    }
-    sections = [(name, heading) for name, heading in SECTIONS if optional.get(name, True)]
-    return environment.get_template("page.html").render(
-        **view,
-        sections=sections,
-        policy=content_security_policy(style, script),
-        style=Markup(style),  # noqa: S704  a file of this package
-        script=Markup(script),  # noqa: S704  files of this package
-    )
-
-
-def _view(
-    runs: Sequence[StoredRun],
-    baseline: StoredRun | None,
-    pictures: Pictures,
-    population: str | Path | Population | None,
-) -> dict[str, Any]:
-    """Return the variables of the templates."""
-    records = columns(runs)
-    known = reference(runs, population)
-    compared_with = known if known.fits(run.record for run in runs) else Reference(None)
-    return {
+    view: dict[str, Any] = {
         "columns": records,
         "baseline": baseline,
         "reference": compared_with,
-        "demands": demands(records, baseline, compared_with, pictures),
-        "same_models": same_models(records, pictures),
+        "demands": demands(records, baseline, compared_with, pictures or {}),
+        "same_models": same_models(records, pictures or {}),
         "looks": LOOKS,
         "better_model": better_model(records),
         "changes": changes(records, baseline),
@@ -217,20 +191,25 @@ def _view(
         "ranking": ranking(records, known),
         "highest_weight": HIGHEST_WEIGHT,
         "weight_step": WEIGHT_STEP,
+        "policy": content_security_policy(style, script),
+        "style": Markup(style),  # noqa: S704  a file of this package
+        "script": Markup(script),  # noqa: S704  files of this package
     }
+    optional = {
+        "changes": view["changes"],
+        "same-model": view["same_models"],
+        "dimensions": view["dimensions"],
+        "ranking": view["ranking"] and not view["ranking"]["suite"],
+    }
+    sections = [(name, heading) for name, heading in SECTIONS if optional.get(name, True)]
+    return environment.get_template("page.html").render(**view, sections=sections)
 
 
 def content_security_policy(style: str, script: str) -> str:
     """Return a policy that allows exactly this style, this script and pictures within the page."""
-    return (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
+    sources = "style-src 'sha256-{}'; script-src 'sha256-{}'".format(*digests)
+    return f"default-src 'none'; {sources}; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 @cache

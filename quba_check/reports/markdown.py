@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
-from quba_check.records.verdict import OverallVerdict, VerdictRow
+from quba_check.records.verdict import VerdictRow
 from quba_check.reports.cells import NONE, demand_cells, letters_text
 from quba_check.reports.class_table import HEADINGS, class_table
 from quba_check.reports.comparison import answers_line
@@ -39,15 +39,6 @@ _CUT = f"*Cut to {LARGEST // 1000} kB. The records have all demands, explanation
 _LONGEST_REASON, _LONGEST_WARNING = 160, 3_000
 _WIDTH = 110
 """Width of explanations in columns; readers of Markdown do not wrap code."""
-_HEADLINES: Mapping[OverallVerdict, str] = {
-    "pass": "✅ PASS",
-    "partial": "⚠️ NOT DECIDED",
-    "fail": "❌ FAIL",
-    "uncertain": "❌ UNCERTAIN",
-    "incomplete": "❌ INCOMPLETE",
-    "not judged": "❌ NOT JUDGED",
-    "interrupted": "❌ INTERRUPTED",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +122,10 @@ def _verdict_line(record: Record) -> str:
         if grade.letter is not None
     ]
     words, verdict = verdict_words(record), record.overall_verdict
-    headline = _HEADLINES[verdict] if words == verdict else f"⚠️ {words.upper()}"
+    mark = "✅" if words == "pass" else "⚠️" if verdict in ("pass", "partial") else "❌"
+    headline = "NOT DECIDED" if verdict == "partial" else words.upper()
     limited = limited_words(record) if verdict == "pass" else ()
-    title = f"### {headline}: {code(record.model.name)}"
+    title = f"### {mark} {headline}: {code(record.model.name)}"
     return " · ".join([title, summary_line(record), *limited, *dict.fromkeys(grades)])
 
 
