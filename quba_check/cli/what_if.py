@@ -76,9 +76,8 @@ def what_if_text(headings: Sequence[str], judged: Sequence[WhatIf]) -> str:
             outcome = label(verdict_row)
             row = cells.setdefault(verdict.demand.name, [Text("-", "dim")] * len(judged))
             caveat = " (other suite)" if _other_suite(verdict) else ""
-            row[column] = Text(
-                f"{outcome} {verdict.demand.threshold_text}{caveat}", style=LOOKS[outcome].style
-            )
+            text = f"{outcome} {verdict.demand.threshold_text}{caveat}"
+            row[column] = Text(text, style=LOOKS[outcome].style)
     rows: list[Sequence[str | Text]] = [(name, *row) for name, row in cells.items()]
     released = (_RELEASED.get(verdict_words(one.record), "no") for one in judged)
     rows.append([Text(word, "bold") for word in ("released", *released)])
@@ -99,10 +98,8 @@ def _sentence(verdict: Verdict) -> str:
     """
     if caveat := _other_suite(verdict):
         return f"compares suites: {caveat}"
-    if not verdict.reason:
-        return ""
-    if verdict.value is not None:
-        return f"is {verdict.reason}"
+    if not verdict.reason or verdict.value is not None:
+        return verdict.reason and f"is {verdict.reason}"
     return f"{'was skipped' if verdict.outcome == 'skipped' else 'could not be measured'}: {verdict.reason}"
 
 

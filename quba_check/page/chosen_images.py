@@ -151,10 +151,8 @@ def _choice_by_harm(
     ((name, harm),) = harm_by_set.items()
     images = _images_of(run, name, listing)
     if len(images) != len(harm):
-        return Choice(
-            note=f"No pictures: the set '{name}' has {len(images):,} images now, and had {len(harm):,} in "
-            "the run."
-        )
+        now = f"has {len(images):,} images now, and had {len(harm):,} in the run"
+        return Choice(note=f"No pictures: the set '{name}' {now}.")
     harmful, lost = np.flatnonzero(harm > 0), np.array([], np.intp)
     content = run.record.suite.contents.get(name)
     if baseline is not None and content and baseline.record.suite.contents.get(name) == content:

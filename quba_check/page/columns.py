@@ -60,10 +60,9 @@ class Column:
         row = self.measured(dimension)
         return [] if row is None else row.table_rows(name, *columns)
 
-    def point(self, target: str) -> Point | None:
-        """Return the value of a dimension, or of a part such as `shape_bias.cat`; None if unknown."""
-        dimension, _, part = target.partition(".")
-        quantity = self.record.quantity(dimension, part or None)
+    def point(self, dimension: str, part: str | None) -> Point | None:
+        """Return the value of a dimension, or of its part; None if unknown."""
+        quantity = self.record.quantity(dimension, part)
         return None if quantity is None else Point(quantity.value, quantity.interval, quantity.unit)
 
     def parts(self, dimension: str) -> Mapping[str, QuantityRow]:

@@ -102,9 +102,33 @@ def demands(
     for column in columns:
         for row in column.record.verdicts:
             groups.setdefault((row.file, row.name), {})[column.number] = row
-    cells = (_cells(columns, group, baseline, population, pictures) for group in groups.values())
-    rows = map(DemandView, _addresses(list(groups)), cells)
-    return tuple(sorted(rows, key=lambda demand: LABELS.index(demand.worst.label)))
+    views = []
+    for address, rows in zip(_addresses(list(groups)), groups.values(), strict=True):
+        explained = {number: columns[number].record.explained(row) for number, row in rows.items()}
+        bounded = {
+            number: _bounded(columns[number], row, explained[number], baseline, population)
+            for number, row in rows.items()
+        }
+        ends = shared_range(filter(None, bounded.values()))  # the charts of a demand share an axis
+        cells = {}
+        for number, row in rows.items():
+            column, known, data = columns[number], explained[number], bounded[number]
+            headline, details = _message(row, known, column.record)
+            cells[number] = Cell(
+                column=column,
+                verdict=row,
+                label=label(row),
+                kind=LOOKS[label(row)].sign,
+                value=_value_text(row, known),
+                interval=_interval_text(known),
+                headline=headline,
+                details=details,
+                chart=None if data is None else interval_chart(data, ends),
+                pictures=pictures.get((number, row.id)),
+                advice=() if row.is_met else tuple(advice(column.run, row, baseline)),
+            )
+        views.append(DemandView(address, cells))
+    return tuple(sorted(views, key=lambda demand: LABELS.index(demand.worst.label)))
 
 
 def _addresses(keys: Sequence[tuple[str, str]]) -> list[str]:
@@ -132,50 +156,15 @@ def _bound_text(row: VerdictRow) -> str:
     return bound_text(row, limit=limit).replace(">=", "≥").replace("<=", "≤")
 
 
-def _cells(
-    columns: Sequence[Column],
-    rows: Mapping[int, VerdictRow],
-    baseline: StoredRun | None,
-    population: Reference,
-    pictures: Pictures,
-) -> dict[int, Cell]:
-    """Return the cells of a demand; their charts share an axis."""
-    explained = {number: columns[number].record.explained(row) for number, row in rows.items()}
-    bounded = {
-        number: _bounded(columns[number], row, explained[number], baseline, population)
-        for number, row in rows.items()
-    }
-    ends = shared_range(filter(None, bounded.values()))
-    cells = {}
-    for number, row in rows.items():
-        column, known, data = columns[number], explained[number], bounded[number]
-        headline, details = _message(row, known, column.record)
-        cells[number] = Cell(
-            column=column,
-            verdict=row,
-            label=label(row),
-            kind=LOOKS[label(row)].sign,
-            value=_value_text(row, known),
-            interval=_interval_text(known),
-            headline=headline,
-            details=details,
-            chart=None if data is None else interval_chart(data, ends),
-            pictures=pictures.get((number, row.id)),
-            advice=() if row.is_met else tuple(advice(column.run, row, baseline)),
-        )
-    return cells
-
-
 def _message(row: VerdictRow, known: Explanation, record: Record) -> tuple[str, tuple[str, ...]]:
     """Return headline and details; those of a pass are not in its record."""
     if row.outcome != "pass" or known.value is None:
         return known.headline or f"{row.name}: {row.outcome}", known.details
     headline = f"{row.target} {_value_text(row, known)} meets the bound {_bound_text(row)}"
     quantity = None if row.bound in DROPS else record.judged(row)
-    worst = None if quantity is None else worst_part(row.dimension, quantity)
-    details = [f"worst part: {worst}"] if worst else []
-    details += [] if known.n is None else [f"n = {known.n:,} images"]
-    return headline, tuple(details)
+    worst = "" if quantity is None else worst_part(row.dimension, quantity)
+    n = "" if known.n is None else f"n = {known.n:,} images"
+    return headline, tuple(filter(None, (worst and f"worst part: {worst}", n)))
 
 
 def _value_text(row: VerdictRow, known: Explanation) -> str:
@@ -265,12 +254,11 @@ def advice(run: StoredRun, row: VerdictRow, baseline: StoredRun | None) -> Itera
         yield "Run the gate again: this demand was not judged.", ""
         return
     if row.outcome == "unmeasurable":
-        folder = shlex.quote(run.record.suite.root)
-        yield "List which sets the data folder has:", f"quba-check suite describe {folder}"
+        command = f"quba-check suite describe {shlex.quote(run.record.suite.root)}"
+        yield "List which sets the data folder has:", command
         return
     if row.bound in DROPS and baseline is not None:
-        before = shlex.quote(baseline.file)
-        command = f"quba-check compare {before} {record} --flips flips.csv"
+        command = f"quba-check compare {shlex.quote(baseline.file)} {record} --flips flips.csv"
         yield "Write the images whose answers changed:", command
     measured = run.record.measurements.get(row.dimension)
     if isinstance(measured, MeasurementRow) and measured.masked:

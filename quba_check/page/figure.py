@@ -157,10 +157,8 @@ def curves_figure(
     if dashed is not None:
         shapes.append(line(x(0), y(0), x(1), y(1), "ideal"))
     for drawn, class_ in ((dashed or {}, "curve dashed"), (curves, "curve")):
-        shapes += [
-            polyline([(x(one), y(other)) for one, other in points], f"{class_} s{series % 6}")
-            for series, points in drawn.items()
-        ]
+        for series, curve in drawn.items():
+            shapes.append(polyline(((x(one), y(other)) for one, other in curve), f"{class_} s{series % 6}"))
     words = []
     for series, points in marks.items():
         of_record = f"{names[series]}, " if len(names) > 1 else ""

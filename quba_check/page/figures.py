@@ -47,7 +47,7 @@ def _slices(dimension: str, columns: Columns, names: Names) -> Figure | None:
     """Return the chart of the worst slices; None without slices."""
     measured = [row for column in columns if (row := column.measured(dimension)) is not None]
     parts = dict.fromkeys(name for row in measured for name in row.slices)
-    rows = _points(columns, {name: f"{dimension}.{SLICES}{name}" for name in parts})
+    rows = _points(columns, {name: (dimension, f"{SLICES}{name}") for name in parts})
     sign = 1 if measured[0].better == "high" else -1
     worst = sorted(rows, key=lambda part: min(sign * point.value for point in rows[part].values()))[
         :MOST_ROWS
@@ -87,7 +87,7 @@ def _corruptions(columns: Columns, names: Names) -> Iterator[Figure | None]:
         )
         yield heatmap(caption, ("severity", *map(str, range(1, 6))), rows)
     if len(names) > 1:
-        sources = {name: f"corruption_robustness.{name}" for rows in cells.values() for name in rows}
+        sources = {name: ("corruption_robustness", name) for rows in cells.values() for name in rows}
         caption = "Relative accuracy under each corruption, all severities."
         yield bars(caption, "corruption", _points(columns, sources), names)
 
@@ -95,7 +95,7 @@ def _corruptions(columns: Columns, names: Names) -> Iterator[Figure | None]:
 def _shifts(columns: Columns) -> Rows:
     """Return the values on each set; other parts are only reported."""
     parts = (part for column in columns for part in column.parts("ood_robustness").items())
-    return _points(columns, {name: f"ood_robustness.{name}" for name, part in parts if part.better})
+    return _points(columns, {name: ("ood_robustness", name) for name, part in parts if part.better})
 
 
 def _calibration(columns: Columns, names: Names) -> Iterator[Figure]:
@@ -232,11 +232,11 @@ def _of(column: Column, names: Names) -> str:
     return f" of {column.short}" if len(names) > 1 else ""
 
 
-def _points(columns: Columns, targets: Mapping[str, str]) -> dict[str, dict[int, Point]]:
-    """Return the known values of targets, by name of the row and number of the record."""
+def _points(columns: Columns, sources: Mapping[str, tuple[str, str | None]]) -> Rows:
+    """Return the known values of some dimensions and parts."""
     return {
-        name: {column.number: point for column in columns if (point := column.point(target)) is not None}
-        for name, target in targets.items()
+        name: {column.number: point for column in columns if (point := column.point(*source)) is not None}
+        for name, source in sources.items()
     }
 
 
@@ -247,9 +247,9 @@ _DRAW: Mapping[str, Draw] = {
         lambda columns: _points(
             columns,
             {
-                "clean images": "accuracy",
-                "FGSM": "adversarial_robustness.fgsm_accuracy",
-                "PGD": "adversarial_robustness.pgd_accuracy",
+                "clean images": ("accuracy", None),
+                "FGSM": ("adversarial_robustness", "fgsm_accuracy"),
+                "PGD": ("adversarial_robustness", "pgd_accuracy"),
             },
         ),
     ),
@@ -266,7 +266,8 @@ _DRAW: Mapping[str, Draw] = {
         "Accuracy on objects before a background of the same and of a random class. The gap is what the "
         "model takes from the background.",
         lambda columns: _points(
-            columns, {"same class": "object_focus.mixed_same", "random class": "object_focus.mixed_rand"}
+            columns,
+            {"same class": ("object_focus", "mixed_same"), "random class": ("object_focus", "mixed_rand")},
         ),
     ),
     "serving": _listing(
@@ -295,7 +296,7 @@ def parts_rows(columns: Columns, dimension: str) -> tuple[tuple[str, ...], ...]:
     names = list(dict.fromkeys(name for column in columns for name in column.parts(dimension)))
     rows = []
     for name in names[:MOST_PARTS]:
-        points = (column.point(f"{dimension}.{name}") for column in columns)
+        points = (column.point(dimension, name) for column in columns)
         rows.append((name, *("–" if point is None else point.words for point in points)))
     if len(names) > MOST_PARTS:
         rows.append((f"{len(names) - MOST_PARTS:,} more in the record", *("" for _ in columns)))

@@ -1,4 +1,4 @@
-"""One demand or value as texts: bound, value, interval, gap, worst part, change from a baseline."""
+"""Demands and values as texts: bound, value, interval, gap, worst part."""
 
 from __future__ import annotations
 

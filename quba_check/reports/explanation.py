@@ -130,9 +130,8 @@ def _rows(record: Record, dimension: str, table: str, *columns: str) -> list[tup
 def _caveats(explanation: RecordExplanation) -> Iterator[str]:
 
     yield from explanation.caveats
-    reasons = [one.state for one in explanation.positions if one.state.startswith("unmeasurable")]
     notes = (*explanation.record.warnings, *record_notes(explanation.record))
     yield from (note for note in notes if note not in explanation.caveats)
     for one in explanation.positions:
-        if one.state in reasons and not any(one.state in note for note in notes):
+        if one.state.startswith("unmeasurable") and not any(one.state in note for note in notes):
             yield f"{one.name}: {one.state}"

@@ -111,7 +111,7 @@ def grade_line(grade: GradeRow | Grade, record: Record) -> str:
 
 
 def _set_notes(record: Record) -> Iterator[str]:
-    """Yield notes on the number, the groups and the origin of a set's images, and on left-out ones."""
+    """Yield notes on the images of sets: number, groups, origin, left-out ones."""
     for name, images in record.suite.sets.items():
         count = images.images if images.found is None else images.found
         if images.expected is not None and count != images.expected:

@@ -37,13 +37,10 @@ def excerpt(models: Sequence[RankedModel], n_best: int | None) -> list[RankedMod
         n_best: number of models of the population; None for all.
     """
     of_population = [index for index, model in enumerate(models) if not model.is_own]
-    indices = set(of_population[:n_best])
-    for index, model in enumerate(models):
-        if model.is_own:
-            indices |= {index - 1, index, index + 1}
+    own = {index + step for index, model in enumerate(models) if model.is_own for step in (-1, 0, 1)}
     rows: list[RankedModel | None] = []
     previous = -1
-    for index in sorted(indices & set(range(len(models)))):
+    for index in sorted({*of_population[:n_best], *own} & {*range(len(models))}):
         rows += [models[index]] if index == previous + 1 else [None, models[index]]
         previous = index
     return rows
@@ -152,11 +149,9 @@ def _notes(ranking: Ranking, rows: Sequence[RankedModel | None]) -> Iterator[str
     for cause, mark in MARKS.items():
         if any(model and cause in model.suspect for model in rows):
             yield f"{mark} {suspect_sentence(cause)}"
-    reasons: dict[str, list[str]] = {}
-    for model in ranking.models:
-        if model.rank is None and not model.is_own:
-            reasons.setdefault(model.reason, []).append(model.id)
-    for reason, names in reasons.items():
+    unranked = [model for model in ranking.models if model.rank is None and not model.is_own]
+    for reason in dict.fromkeys(model.reason for model in unranked):
+        names = [model.id for model in unranked if model.reason == reason]
         yield f"not ranked ({len(names)}): {listed(names, at_most=3)}: {reason}"
     lacking = [name for name in PUBLISHED_DIMENSIONS if name not in ranking.population.dimensions]
     if lacking:

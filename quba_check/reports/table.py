@@ -125,12 +125,11 @@ def _rows(record: Record) -> Iterator[list[Text]]:
 
 def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
     """Return value, interval, demand and verdict; without an own demand, the count of its parts'."""
-    quantity, value, interval = None, Text("not measured", style="dim"), Text()
+    missing = "unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured"
+    quantity, value, interval = None, Text(missing, style="dim"), Text()
     if isinstance(row, QuantityRow):
         quantity, interval = row, Text(interval_cell(row))
         value = Text(value_text(row.value, row.unit, None if own is None else own.limit))
-    elif isinstance(row, UnmeasurableRow | None):
-        value = Text("unmeasurable", style="dim")
     if own is None:
         demand = f"{len(others)} on parts" if others else "-"
     elif own.bound == "max_relative_drop" and isinstance(own.limit, float):  # % is shorter than 'relative'

@@ -127,7 +127,7 @@ def places(chart: Chart | None, class_: str) -> list[str]:
 
 def test_an_interval_is_drawn_against_the_bound() -> None:
     chart = interval_chart(
-        Bounded(0.6, 0.7, True, "fraction", (0.5, 0.65), baseline=0.68, median=0.55), (0.5, 0.7)
+        Bounded(0.6, (0.5, 0.65), bound=0.7, is_minimum=True, baseline=0.68, median=0.55), (0.5, 0.7)
     )
     assert chart is not None
     assert places(chart, "bound") == ["84.0%"]  # 16 to 84 % of the width

@@ -25,7 +25,10 @@ def study(population: Population, form: str) -> None:
     Spearman correlations and Mann-Whitney tests, corrected by Holm. The published models also have groups
     (architecture, pretraining, training, zero-shot), and a comparison with and without suspect values.
     """
-    write_output(study_csv(population) if form == "csv" else study_text(population))
+    if form == "csv":
+        write_output(csv_text(HEADINGS, _csv_rows(population)))
+    else:
+        write_output("\n".join(map(_table_text, study_tables(population))))
 
 
 WIDTH = 80
@@ -33,11 +36,6 @@ HEADINGS = (
     *("population", "analysis", "attribute", "group", "reference", "dimension", "second_dimension"),
     *("n", "n_reference", "estimate", "lower", "upper", "p", "p_holm"),
 )
-
-
-def study_text(population: Population) -> str:
-    """Return the tables of a population's study."""
-    return "\n".join(_table_text(table) for table in study_tables(population))
 
 
 def _table_text(table: StudyTable) -> str:
@@ -52,12 +50,8 @@ def _table_text(table: StudyTable) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def study_csv(population: Population) -> str:
-    """Return a row for each correlation and each comparison of groups; numbers at full precision."""
-    return csv_text(HEADINGS, _csv_rows(population))
-
-
 def _csv_rows(population: Population) -> Iterator[list[Cell]]:
+    """Yield a row for each correlation and each comparison of groups; numbers at full precision."""
     for pair in correlations(population):
         rho = pair.result
         names: list[Cell] = [population.name, "spearman", None, None, None, pair.first, pair.second]
@@ -65,7 +59,6 @@ def _csv_rows(population: Population) -> Iterator[list[Cell]]:
     for row in group_comparisons(population):
         contrast, result = row.contrast, row.result
         names = [population.name, "cliffs_delta", contrast.attribute, contrast.group, contrast.reference]
-        numbers: list[Cell] = [None] * 5
-        if result is not None:
-            numbers = [result.delta, *result.interval, result.p, row.adjusted]
+        missing: list[Cell] = [None] * 5
+        numbers = missing if result is None else [result.delta, *result.interval, result.p, row.adjusted]
         yield [*names, row.dimension, None, *row.n, *numbers]
