@@ -187,16 +187,14 @@ def _figures(column: Column) -> Iterator[Figure | None]:
 def _matrix(column: Column, pairs: Sequence[tuple[str, str, int]], name: str) -> Iterator[Figure]:
     """Yield the matrix of old and new answers for few classes, else its largest cells."""
     classes = list(dict.fromkeys(answer for pair in pairs for answer in pair[:2]))
-    if not pairs:
-        return
     if len(classes) > MOST_IN_MATRIX:
         largest = tuple((before, after, f"{n:,}") for before, after, n in pairs[:WORST_CLASSES])
         yield Figure("The most frequent changes", headings=("before", "now", "images"), rows=largest)
-        return
-    total = sum(pair[2] for pair in pairs)
-    cells = {(before, after): (n, n / total) for before, after, n in pairs}
-    caption = (
-        f"Changed answers: a row for each answer of {name}, a column for each answer of {column.short}. "
-        "Cells stand out by their number of images; equal answers are left out."
-    )
-    yield matrix(caption, "before", classes, {}, cells)
+    elif pairs:
+        total = sum(pair[2] for pair in pairs)
+        cells = {(before, after): (n, n / total) for before, after, n in pairs}
+        caption = (
+            f"Changed answers: a row for each answer of {name}, a column for each answer of {column.short}. "
+            "Cells stand out by their number of images; equal answers are left out."
+        )
+        yield matrix(caption, "before", classes, {}, cells)

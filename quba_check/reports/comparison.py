@@ -49,8 +49,7 @@ def _short_cells(row: ChangeRow) -> tuple[str | Text, ...]:
 
 
 def _notes(rows: Sequence[ChangeRow]) -> Iterator[str]:
-    shares = [row for row in rows if row.lost is not None and row.p is not None]
-    if shares:
+    if shares := [row for row in rows if row.lost is not None and row.p is not None]:
         yield "images that only one model classifies correctly, with McNemar's p:"
     for row in shares:
         name = target_name(row.dimension, row.part)

@@ -78,7 +78,13 @@ def record_notes(record: Record) -> tuple[str, ...]:
     lines.extend(record.notes)
     if treatment := OUTPUTS.get(record.model.outputs or ""):
         lines.append(f"outputs treated as {treatment}")
-    lines += [*_set_notes(record), *_noise(record)]
+    lines += _set_notes(record)
+    noisy = [row.target for row in record.verdicts if row.within_noise and row.policy == "point"]
+    if noisy:  # judged by the value alone, with the bound inside its interval
+        lines.append(
+            f"within noise (~): {listed(dict.fromkeys(noisy), 5)}: another sample of this size could flip "
+            "the verdict; 'uncertain: point' judges by the value alone and bounds no error rate"
+        )
     lines += [f"{row.target}: {row.note}" for row in record.verdicts if row.note not in row.message]
     for name, row in record.measurements.items():
         if isinstance(row, MeasurementRow):
@@ -141,17 +147,6 @@ def _groups_text(row: SetRow, accuracy: QuantityRow | None) -> str:
     if accuracy is None or accuracy.n is None or accuracy.effective is None:
         return f"{counts}, which count as one observation each"
     return f"{images_text(accuracy.n, groups, accuracy.effective)} independent ones, for accuracy"
-
-
-def _noise(record: Record) -> Iterator[str]:
-    """Yield a note on verdicts by the value alone with the bound inside its interval."""
-    noisy = [verdict for verdict in record.verdicts if verdict.within_noise and verdict.policy == "point"]
-    if noisy:
-        names = listed(dict.fromkeys(verdict.target for verdict in noisy), 5)
-        yield (
-            f"within noise (~): {names}: another sample of this size could flip the verdict; "
-            "'uncertain: point' judges by the value alone and bounds no error rate"
-        )
 
 
 def _bias(name: str, row: MeasurementRow) -> Iterator[str]:

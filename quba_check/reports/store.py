@@ -9,7 +9,7 @@ from quba_check.messages import listed
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.inventory import Inventory, model_rows
+from quba_check.storage.inventory import Inventory, Kind, model_rows
 from quba_check.storage.pruning import Conditions, Removal
 
 UNKNOWN = "(damaged)"
@@ -117,13 +117,9 @@ def _removal_rows(selected: Sequence[Removal], now: float) -> Iterator[tuple[str
 
 def _sizes(inventory: Inventory) -> dict[str, int]:
     """Return the bytes of a store by kind."""
-    return {
-        "predictions": inventory.size("predictions"),
-        "records": inventory.size("records"),
-        "prepared images": inventory.size("images"),
-        **({"copies of data": inventory.size("copies")} if inventory.of("copies") else {}),
-        "other": inventory.size("other"),
-    }
+    kinds: list[Kind] = ["predictions", "records", "images", "copies", "other"]
+    shown = [kind for kind in kinds if kind != "copies" or inventory.of(kind)]
+    return {_KINDS.get(kind, kind): inventory.size(kind) for kind in shown}
 
 
 def _ago(modified: float, now: float) -> str:
