@@ -19,6 +19,13 @@ from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictO
 from quba_check.strict_yaml import Location
 
 
+_IN_RECORDS = (
+    *("dimension", "part", "bound", "tier", "file", "line"),
+    *("waiver", "optional", "allow_masked", "min_images", "min_groups"),
+)
+"""Attributes of demands that records store under the same names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """A bound on a dimension, a part, a slice, the QUBA score or the grade.
@@ -131,14 +138,9 @@ class Demand:
         """Return the demand with an outcome, as records store it."""
         return VerdictRow(
             id=id,
-            dimension=self.dimension,
-            part=self.part,
-            bound=self.bound,
+            **{name: getattr(self, name) for name in _IN_RECORDS},
             limit=self.threshold,
-            tier=self.tier,
             outcome=outcome,
-            file=self.file,
-            line=self.line,
             message="" if outcome == "pass" else explanation.text,
             explanation=explanation,
             within_noise=within_noise,
@@ -146,11 +148,6 @@ class Demand:
             confidence=policy.confidence,
             judged=judged,
             note=note,
-            waiver=self.waiver,
-            optional=self.optional,
-            allow_masked=self.allow_masked,
-            min_images=self.min_images,
-            min_groups=self.min_groups,
         )
 
     @property
