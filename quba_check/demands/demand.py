@@ -18,7 +18,6 @@ from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
 from quba_check.strict_yaml import Location
 
-
 _IN_RECORDS = (
     *("dimension", "part", "bound", "tier", "file", "line"),
     *("waiver", "optional", "allow_masked", "min_images", "min_groups"),
