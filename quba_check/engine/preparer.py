@@ -235,8 +235,7 @@ class _Originals:
 
 def _pixels(image: torch.Tensor) -> Pixels:
     """Return an image (3, H, W) as an array (H, W, 3)."""
-    pixels: Pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    return pixels
+    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
 
 
 def _tensor(pixels: Pixels) -> torch.Tensor:

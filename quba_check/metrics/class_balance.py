@@ -258,5 +258,4 @@ def _counts(label: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
 
 
 def _class_means(label: NDArray[np.int64], values: NDArray[Any], counts: NDArray[np.int64]) -> Column:
-    means: Column = np.bincount(label, weights=values, minlength=len(counts)) / counts
-    return means
+    return np.bincount(label, weights=values, minlength=len(counts)) / counts

@@ -158,8 +158,7 @@ def halves(label: NDArray[np.int64], group: NDArray[np.int64] | None = None) -> 
     by_label = shuffled[np.argsort(label[first][shuffled], kind="stable")]
     is_second = np.zeros(len(first), dtype=np.bool_)
     is_second[by_label[1::2]] = True
-    chosen: NDArray[np.bool_] = is_second[unit]
-    return chosen
+    return is_second[unit]
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,7 @@ def unpaired_difference_limits(
     """
     distance = np.hypot(second_limits - second, first_limits[::-1] - first)
     side = np.sign(np.arange(len(distance)) - len(distance) // 2)
-    limits: Limits = second - first + side * distance
-    return limits
+    return second - first + side * distance
 
 
 def unpaired_ratio_limits(first: float, first_limits: Limits, second: float, second_limits: Limits) -> Limits:

@@ -53,8 +53,7 @@ def additive_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limit
         correlation = _correlation(above, below)
         up += _squared_distance(above.outer, below.inner, correlation)
         down += _squared_distance(above.inner, below.outer, correlation)
-    limits: Limits = estimate.value + np.select([z > 0, z < 0], [np.sqrt(up), -np.sqrt(down)], 0.0)
-    return limits
+    return estimate.value + np.select([z > 0, z < 0], [np.sqrt(up), -np.sqrt(down)], 0.0)
 
 
 def multiplicative_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
@@ -175,8 +174,7 @@ def _upper_limit(n: float, total: float, squares: float, level: Limits) -> Limit
     count, size = total**2 / squares, squares / total
     others = n + 1 - count
     share = scipy.special.betaincinv(count, others, level) if others > _ROUNDING else np.ones_like(level)
-    limits: Limits = size * share
-    return limits
+    return size * share
 
 
 def _correlation(above: _Side, below: _Side) -> float:
@@ -187,5 +185,4 @@ def _correlation(above: _Side, below: _Side) -> float:
 
 def _squared_distance(one: Limits, other: Limits, correlation: float) -> Limits:
     """Square of the distance of above − below."""
-    squares: Limits = one**2 + other**2 - 2 * correlation * one * other
-    return squares
+    return one**2 + other**2 - 2 * correlation * one * other

@@ -109,8 +109,7 @@ def quantile_limits(
     ranks = np.ceil(scipy.special.bdtrik(level, max(round(size), 1), share)) * effect
     ranks = np.select([z < 0, z > 0], [np.floor(ranks), np.floor(ranks) + 1], math.ceil(share * n))
     inside = ordered[np.clip(ranks.astype(np.int64) - 1, 0, n - 1)]
-    limits: Limits = np.select([ranks < 1, ranks > n], [0.0, largest], inside)
-    return limits
+    return np.select([ranks < 1, ranks > n], [0.0, largest], inside)
 
 
 def log_normal_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limits:
@@ -195,8 +194,7 @@ def bonferroni_scores(z: Scores, share: float) -> Scores:
     [1.96]
     """
     distance = -scipy.special.ndtri(scipy.special.ndtr(-np.abs(z)) * share)
-    scores: Scores = np.where(z == 0, 0.0, np.sign(z) * distance)
-    return scores
+    return np.where(z == 0, 0.0, np.sign(z) * distance)
 
 
 def smallest_limits(numbers: Sequence[LimitsAt], z: Scores) -> Limits:
