@@ -94,6 +94,11 @@ class Predictions:
         return correct
 
     @property
+    def matched_label(self) -> NDArray[np.int64]:
+        """(N,) int64, class of each image; of several right ones, the predicted one."""
+        return np.where(self.correct, self.predicted, self.label)
+
+    @property
     def accuracy(self) -> float:
         """Share of correct predictions, in [0, 1]; NaN for an empty table."""
         return float(np.mean(self.correct, dtype=np.float64)) if len(self) else float("nan")
@@ -107,7 +112,7 @@ def outputs_digest(tables: Iterable[Predictions]) -> str:
     """Return the SHA-256 (hex) of predicted classes, their probabilities and those of the true classes."""
     digest = hashlib.sha256()
     for table in tables:
-        label = np.where(table.correct, table.predicted, table.label)
+        label = table.matched_label
         for column in (table.index, label, table.predicted, table.confidence, table.true_probability):
             digest.update(column.tobytes())
     return digest.hexdigest()

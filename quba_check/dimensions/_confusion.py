@@ -84,12 +84,12 @@ def _rates(each: EachClass) -> Iterator[Sequence[Cell]]:
 
 def never_predicted_notes(clean: Predictions, suite: SuiteFacts) -> tuple[str, ...]:
     """Return a note on the classes that have images and are never predicted, if any."""
-    return _notes("never predicted", never_predicted(_own_label(clean), clean.predicted), suite)
+    return _notes("never predicted", never_predicted(clean.matched_label, clean.predicted), suite)
 
 
 def never_right_notes(clean: Predictions, suite: SuiteFacts) -> tuple[str, ...]:
     """Return notes on the classes that are never predicted, or only for images of others."""
-    missed = never_predicted(_own_label(clean), clean.predicted[clean.correct])
+    missed = never_predicted(clean.matched_label, clean.predicted[clean.correct])
     wrong = [number for number in missed if number in clean.predicted]
     return (*never_predicted_notes(clean, suite), *_notes("predicted, but never right", wrong, suite))
 
@@ -98,11 +98,6 @@ def _notes(what: str, numbers: Sequence[int], suite: SuiteFacts) -> tuple[str, .
     names = table_class_names(suite.class_names, suite.class_count)
     named = listed((names[number] for number in numbers), at_most=NAMED)
     return (f"{what}: {named} ({len(numbers)} of {suite.class_count} classes)",) if numbers else ()
-
-
-def _own_label(clean: Predictions) -> NDArray[np.int64]:
-    """Return the class of each image; of several right ones, the predicted one."""
-    return np.where(clean.correct, clean.predicted, clean.label)
 
 
 def _is_class(number: NDArray[np.int64], classes: int) -> NDArray[np.bool_]:

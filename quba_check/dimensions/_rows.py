@@ -64,9 +64,7 @@ class Rows:
     @cached_property
     def label(self) -> Classes:
         """(r,) class of each row; of several right ones, the predicted one."""
-        return np.concatenate(
-            [np.where(table.correct, table.predicted, table.label) for table in self.tables]
-        )
+        return np.concatenate([table.matched_label for table in self.tables])
 
     @cached_property
     def predicted(self) -> Classes:

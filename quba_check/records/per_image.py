@@ -71,7 +71,7 @@ class CleanAnswers:
         slices: Mapping[str, SliceColumn] = MappingProxyType({}),
     ) -> CleanAnswers:
         """Return the predictions of a table, given the names and slices of its images."""
-        label = np.where(table.correct, table.predicted, table.label)
+        label = table.matched_label
         wrong = table.predicted != label
         confidence = table.confidence[wrong].astype(np.float64)
         loss = -np.log(np.maximum(table.true_probability[wrong].astype(np.float64), _SMALLEST))
