@@ -15,7 +15,7 @@ from quba_check.records.files import HISTORY, IMAGES_SUFFIX, write_bytes, write_
 from quba_check.storage.atomic import write_atomically
 from quba_check.storage.json_text import parse_json
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import LARGEST_JSON, is_url, read_bytes, reason, sha256
+from quba_check.storage.user_files import LARGEST_JSON, is_url, os_errors, read_bytes, sha256
 
 FOLDER = "baselines"
 """Folder of the baselines in a project's root, one folder each."""
@@ -121,15 +121,13 @@ def _copied(url: str, copies: Path) -> Path:
     """Copy the files of a URL to this machine; return the path of the record."""
     objects = UrlObjects(url, "baseline", UserError)
     path = copies / FOLDER / hashlib.blake2b(url.encode(), digest_size=8).hexdigest() / RECORD
-    try:
+    with os_errors(f"{path} cannot be written", StoreError, where="baseline"):
         path.parent.mkdir(parents=True, exist_ok=True)
         for file in (path, path.with_suffix(IMAGES_SUFFIX), path.with_name(HISTORY)):
             try:
                 write_atomically(file, objects.get(file.name))
             except FileNotFoundError:
                 file.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({reason(error)}).", where="baseline") from None
     return path
 
 

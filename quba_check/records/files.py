@@ -17,7 +17,7 @@ from quba_check.errors import OptionError, UserError
 from quba_check.messages import nearest
 from quba_check.records.record import Record
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, read_bytes
+from quba_check.storage.user_files import LARGEST_JSON, decode_json, file_kind, os_errors, read_bytes
 
 SCHEMA = 1
 SUFFIX = ".json"
@@ -164,13 +164,10 @@ def write_images(content: bytes | None, record: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Remove a file of an earlier run, if it exists."""
-    try:
+    hint = "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
+    problem = "belongs to another run and cannot be removed"
+    with os_errors(problem, UserError, where=str(path), hint=hint):
         path.unlink(missing_ok=True)
-    except OSError as why:
-        raise UserError(
-            f"{path}: belongs to another run and cannot be removed ({why.strerror}). "
-            "Allowed: a folder that you may write to. Remove the file, or name another --quba-report."
-        ) from why
 
 
 def write_text(text: str, path: Path) -> None:
@@ -189,13 +186,10 @@ def write_bytes(content: bytes, path: Path) -> None:
         UserError: the file cannot be written.
     """
     target = _target(path)
-    try:
+    hint = "Allowed: a file in a folder that you may write to."
+    with os_errors("cannot be written", UserError, where=str(path), hint=hint):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, content)
-    except OSError as why:
-        raise UserError(
-            f"{path}: cannot be written ({why.strerror}). Allowed: a file in a folder that you may write to."
-        ) from why
 
 
 def read_record(path: Path) -> Record:
