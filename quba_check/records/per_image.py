@@ -136,9 +136,8 @@ class PerImage:
         entries: list[dict[str, Any]] = []
         for target, samples in self.influences.items():
             for sample, array in samples.items():
-                encoded = encode(array)
-                arrays[f"deviations/{len(entries)}"] = encoded.codes
-                entries.append({"target": target, "sample": sample, **encoded.metadata})
+                arrays[f"deviations/{len(entries)}"], decoding = encode(array)
+                entries.append({"target": target, "sample": sample, **decoding})
         metadata: dict[str, Any] = {"format": FORMAT, "deviations": entries, "groups": list(self.groups)}
         arrays |= {f"groups/{number}": group for number, group in enumerate(self.groups.values())}
         if record is not None:
@@ -269,8 +268,8 @@ def _answer_arrays(clean: CleanAnswers) -> tuple[dict[str, NDArray[Any]], dict[s
                 arrays[name], metadata[name] = values.astype(np.float32), {}
             else:
                 mean = float(values.mean())
-                encoded = encode(values - mean)
-                arrays[name], metadata[name] = encoded.codes, {"mean": mean, **encoded.metadata}
+                arrays[name], decoding = encode(values - mean)
+                metadata[name] = {"mean": mean, **decoding}
     return arrays, metadata
 
 
@@ -305,20 +304,7 @@ _DIGITS = 11
 """Digits of the largest influence that distinguish two; smaller differences come from the order of sums."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedArray:
-    """An array in few bytes.
-
-    Attributes:
-        codes: uint8; a byte an image, or a bit an image for at most two values.
-        metadata: parameters of decoding: `n` and `values`, or `n`, `low` and `step`.
-    """
-
-    codes: NDArray[np.uint8]
-    metadata: dict[str, Any]
-
-
-def encode(influences: NDArray[np.float64]) -> EncodedArray:
+def encode(influences: NDArray[np.float64]) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """Encode an array in few bytes, exactly for at most 256 different values.
 
     Others are rounded to 128 steps, which increases a standard error by 0.3 % for a range of 30 standard
@@ -326,6 +312,10 @@ def encode(influences: NDArray[np.float64]) -> EncodedArray:
 
     Args:
         influences: (n,), n at least 1.
+
+    Returns:
+        uint8 codes, a byte an image, or a bit an image for at most two values; and parameters of decoding:
+        `n` and `values`, or `n`, `low` and `step`.
     """
     scale = float(np.abs(influences).max()) or 1.0
     rounded = np.round(influences / scale, _DIGITS)
@@ -336,11 +326,10 @@ def encode(influences: NDArray[np.float64]) -> EncodedArray:
         first[positions] = influences
         metadata["values"] = first.tolist()
         codes = positions.astype(np.uint8)
-        return EncodedArray(np.packbits(codes) if len(values) <= 2 else codes, metadata)
+        return np.packbits(codes) if len(values) <= 2 else codes, metadata
     low, high = float(influences.min()), float(influences.max())
     step = (high - low) / (_STEPS - 1)
-    codes = np.round((influences - low) / step).astype(np.uint8)
-    return EncodedArray(codes, metadata | {"low": low, "step": step})
+    return np.round((influences - low) / step).astype(np.uint8), metadata | {"low": low, "step": step}
 
 
 def decode(codes: NDArray[np.uint8], metadata: dict[str, Any]) -> NDArray[np.float64]:
@@ -349,8 +338,8 @@ def decode(codes: NDArray[np.uint8], metadata: dict[str, Any]) -> NDArray[np.flo
     Raises:
         ValueError: the codes do not fit n numbers.
 
-    >>> encoded = encode(np.array([0.25, 0.25, -0.75, 0.25]))
-    >>> encoded.codes.tolist(), decode(encoded.codes, encoded.metadata).tolist()
+    >>> codes, metadata = encode(np.array([0.25, 0.25, -0.75, 0.25]))
+    >>> codes.tolist(), decode(codes, metadata).tolist()
     ([208], [0.25, 0.25, -0.75, 0.25])
     """
     n = metadata["n"]
