@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple
 from functools import partial
 
 import numpy as np
@@ -133,7 +132,7 @@ def _problem(clean: Predictions, fit: TemperatureFit, is_second: NDArray[np.bool
 
 def _reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], note: str = "") -> Table:
     bins = reliability_bins(confidence, correct, bins=BINS)
-    return Table(("from", "to", "images", "confidence", "accuracy"), tuple(map(astuple, bins)), note)
+    return Table(("from", "to", "images", "confidence", "accuracy"), tuple(bins), note)
 
 
 def _quantity(n: int | None, *errors: CalibrationError) -> Quantity:

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quba_check.metrics.calibration import ReliabilityBin, expected_calibration_error, reliability_bins
+from quba_check.metrics.calibration import expected_calibration_error, reliability_bins
 
 
 def test_by_hand():
     confidence = np.array([0.1, 0.2, 0.25, 0.7, 1.0, 1.0], np.float32)
     correct = np.array([False, True, False, True, True, False])
     assert reliability_bins(confidence, correct, bins=5) == [
-        ReliabilityBin(0.0, 0.2, 1, pytest.approx(0.1), 0.0),
-        ReliabilityBin(0.2, 0.4, 2, pytest.approx(0.225), 0.5),
-        ReliabilityBin(0.6, 0.8, 1, pytest.approx(0.7), 1.0),
-        ReliabilityBin(1.0, 1.0, 2, 1.0, 0.5),
+        (0.0, 0.2, 1, pytest.approx(0.1), 0.0),
+        (0.2, 0.4, 2, pytest.approx(0.225), 0.5),
+        (0.6, 0.8, 1, pytest.approx(0.7), 1.0),
+        (1.0, 1.0, 2, 1.0, 0.5),
     ]
 
 
@@ -28,11 +28,11 @@ def test_the_bins_make_up_the_calibration_error(rows, bins):
     confidence = np.array([row[0] for row in rows], np.float32)
     correct = np.array([row[1] for row in rows])
     result = reliability_bins(confidence, correct, bins=bins)
-    assert sum(part.images for part in result) == len(rows)
-    assert [part.low for part in result] == sorted({part.low for part in result})
-    for part in result:
-        assert part.low - 1e-7 <= part.confidence <= part.high + 1e-7
-        assert 0 <= part.accuracy <= 1
-    gap = sum(part.images * abs(part.accuracy - part.confidence) for part in result) / len(rows)
+    assert sum(images for _, _, images, _, _ in result) == len(rows)
+    assert [low for low, *_ in result] == sorted({low for low, *_ in result})
+    for low, high, _, mean, accuracy in result:
+        assert low - 1e-7 <= mean <= high + 1e-7
+        assert 0 <= accuracy <= 1
+    gap = sum(images * abs(accuracy - mean) for _, _, images, mean, accuracy in result) / len(rows)
     error = expected_calibration_error(confidence, correct, bins=bins).value
     assert gap == pytest.approx(error, abs=1e-12)
