@@ -80,22 +80,23 @@ def fit_temperature(probabilities: NDArray[np.float32], label: NDArray[np.int64]
     if len(labels) >= LARGE:
         sample = fit_temperature(table[::SAMPLED], labels[::SAMPLED])
         log_beta = 0.0 if sample.is_at_limit else -math.log(sample.temperature)
-    point = start = _likelihood(table, labels, log_beta)
+    nll, slope, curvature = _likelihood(table, labels, log_beta)
+    first_nll = nll
     for _ in range(MOST_STEPS):
-        if point.nll == 0 or point.slope == 0:
+        if nll == 0 or slope == 0:
             break
-        low, high = (log_beta, high) if point.slope < 0 else (low, log_beta)
-        step = -point.slope / point.curvature if point.curvature > 0 else math.inf
+        low, high = (log_beta, high) if slope < 0 else (low, log_beta)
+        step = -slope / curvature if curvature > 0 else math.inf
         target = log_beta + step
         if not low < target < high:
             target = (low + high) / 2
         converged, log_beta = abs(target - log_beta) < TOLERANCE, target
         if converged:  # the likelihood is flat here: a step this small does not change it
             break
-        point = _likelihood(table, labels, log_beta)
+        nll, slope, curvature = _likelihood(table, labels, log_beta)
     temperature = math.exp(-log_beta)
     at_limit = not LOWEST * (1 + NEAR) < temperature < HIGHEST * (1 - NEAR)
-    vanishes = point.nll == 0 < start.nll  # labels with a probability of 1: any lower temperature is as good
+    vanishes = nll == 0 < first_nll  # labels with a probability of 1: any lower temperature is as good
     return TemperatureFit(temperature, at_limit or vanishes)
 
 
@@ -161,16 +162,10 @@ def halves(label: NDArray[np.int64], group: NDArray[np.int64] | None = None) -> 
     return is_second[unit]
 
 
-@dataclass(frozen=True, slots=True)
-class _Likelihood:
-    """Negative log-likelihood, with its derivatives by the logarithm of 1/T."""
-
-    nll: float
-    slope: float
-    curvature: float
-
-
-def _likelihood(probabilities: NDArray[np.float32], label: NDArray[np.int64], log_beta: float) -> _Likelihood:
+def _likelihood(
+    probabilities: NDArray[np.float32], label: NDArray[np.int64], log_beta: float
+) -> tuple[float, float, float]:
+    """Return the negative log-likelihood, and its two derivatives by the logarithm of 1/T."""
     beta = math.exp(log_beta)
     nll = slope = curvature = 0.0
     for rows, logs, weights, totals in _blocks(probabilities, beta):
@@ -183,7 +178,7 @@ def _likelihood(probabilities: NDArray[np.float32], label: NDArray[np.int64], lo
         slope += float((means - of_label).sum())
         curvature += float((squares - means * means).sum())
     n = len(label)
-    return _Likelihood(nll / n, beta * slope / n, (beta * beta * curvature + beta * slope) / n)
+    return nll / n, beta * slope / n, (beta * beta * curvature + beta * slope) / n
 
 
 def _blocks(
