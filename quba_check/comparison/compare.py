@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from quba_check.comparison.difference import Change, RunValue, Z, difference, is_same
 from quba_check.comparison.misclassified import clean_pairs
-from quba_check.comparison.stored_run import StoredRun, check_comparable, precision_notes
+from quba_check.comparison.stored_run import RunConditions, StoredRun, differences, precision_notes
 from quba_check.core.confidence import CONFIDENCE, bounded_curve
 from quba_check.core.facts import table_class_names
 from quba_check.core.measurement import NO_EVIDENCE
@@ -30,9 +30,13 @@ def compare(before: StoredRun, after: StoredRun) -> Comparison:
     """Compare two runs.
 
     Raises:
-        UserError: they differ in protocol, suite or class list, or have no value in common.
+        UserError: they differ in protocol, suite, class list or images, or have no value in common.
     """
-    check_comparable(before.record, after.record, before.file, after.file)
+    if reasons := differences(before.record, RunConditions.of(after.record)):
+        raise UserError(
+            f"{before.file} and {after.file} cannot be compared: they differ in {listed(reasons)}",
+            allowed="two runs of one protocol on the same images and classes",
+        )
     values = tuple(_common_values(before, after))
     if not values:
         raise UserError(

@@ -146,26 +146,6 @@ class RunConditions:
         return cls(record.protocol, record.suite, record.limit, record.environment.seed)
 
 
-def check_comparable(before: Record, after: Record, first: str, second: str) -> None:
-    """Raise an error for two records without comparable values.
-
-    Args:
-        before: the first record.
-        after: the second record.
-        first: name of the first record in messages.
-        second: name of the second record in messages.
-
-    Raises:
-        UserError: they differ in protocol, suite, class list or images.
-    """
-    reasons = differences(before, RunConditions.of(after))
-    if reasons:
-        raise UserError(
-            f"{first} and {second} cannot be compared: they differ in {listed(reasons)}",
-            allowed="two runs of one protocol on the same images and classes",
-        )
-
-
 def precision_notes(before: str, after: str) -> list[str]:
     """Return a note on runs of different precision; none if it is the same."""
     return [f"precision differs: {before} and {after}"] if before != after else []
