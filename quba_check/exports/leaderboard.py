@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from quba_check.errors import OptionError, UserError, extra_needed
+from quba_check.exports.attestation import public_path
 from quba_check.messages import allowed_names
 from quba_check.number_format import UNIT_SIGNS, interval_text
 from quba_check.records.measurement import MeasurementRow, QuantityRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import VerdictRow
 from quba_check.reports.cells import bound_text
 from quba_check.reports.verdict_labels import most_severe
 
@@ -121,7 +120,8 @@ def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
         row for row in record.verdicts if (row.dimension, row.part) == (dimension, part or None)
     )
     if verdict is not None:
-        notes.append(f"demand {bound_text(verdict)} in {_demand_place(verdict)}: {verdict.outcome}")
+        place = f"{public_path(verdict.file)}:{verdict.line}"
+        notes.append(f"demand {bound_text(verdict)} in {place}: {verdict.outcome}")
     return ", ".join(notes)
 
 
@@ -137,15 +137,6 @@ def _metric_name(name: str, quantity: QuantityRow) -> str:
     if isinstance(quantity, MeasurementRow):
         words += ["masked: no evidence of robustness"] if quantity.masked else []
     return ", ".join(words)
-
-
-def _demand_place(verdict: VerdictRow) -> str:
-    """Return file and line of a demand; of an absolute path only the file's name.
-
-    Model pages are public; the folders of a machine are not.
-    """
-    path = PurePath(verdict.file)
-    return f"{path.name if path.is_absolute() else verdict.file}:{verdict.line}"
 
 
 def _slug(text: str) -> str:

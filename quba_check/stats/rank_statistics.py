@@ -130,13 +130,10 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     >>> holm_adjusted([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    n = len(p_values)
-    adjusted = [0.0] * n
-    highest = 0.0
-    for rank, index in enumerate(sorted(range(n), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (n - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
+    p, order = np.asarray(p_values, float), np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
+    return list(map(float, adjusted))
 
 
 def _mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
