@@ -72,7 +72,6 @@ class CacheKeys:
         self._sizes: dict[View, int] = {}
         self._fast: dict[View, Sequence[bool]] = {}
         self._keys: dict[View, dict[int, ShardKey]] = {}
-        self._whole: dict[View, tuple[ShardKey, ...]] = {}
         self._contents: dict[View, dict[int, _Contents]] = {}
         self._given: dict[tuple[View, int], Sequence[Example]] = {}
 
@@ -179,18 +178,16 @@ class CacheKeys:
 
     def shard_key(self, view: View, number: int) -> ShardKey:
         """Return the key of one shard; read only the digests of its images."""
-        return self._keys_of(self.stored_view(view), (number,))[0]
+        return self.shard_keys(view, (number,))[0]
 
-    def shard_keys(self, view: View) -> tuple[ShardKey, ...]:
-        """Return the keys of a view's shards; read the digests of all its images."""
+    def shard_keys(self, view: View, numbers: Sequence[int] | None = None) -> tuple[ShardKey, ...]:
+        """Return the keys of a view's shards, by default of all.
+
+        It reads the digests of their images.
+        """
         stored = self.stored_view(view)
         self._forget_other_settings()
-        if stored not in self._whole:
-            self._whole[stored] = self._keys_of(stored, self.shards(stored))
-        return self._whole[stored]
-
-    def _keys_of(self, stored: View, numbers: Sequence[int]) -> tuple[ShardKey, ...]:
-        self._forget_other_settings()
+        numbers = self.shards(stored) if numbers is None else numbers
         keys = self._keys.setdefault(stored, {})
         missing = [number for number in numbers if number not in keys]
         if missing:
@@ -208,7 +205,6 @@ class CacheKeys:
             self._in_use = self._classifier.compute, self.generation
             self._entries.clear()
             self._keys.clear()
-            self._whole.clear()
 
     def cache_entry(self, view: View) -> str:
         """Return the hash of model, view and settings; each shard adds that of its images."""
