@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from quba_check.engine.loader import ImageStream
+from quba_check.engine.loader import Content, ImageStream, Owner
 from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
 
 CPU_BATCH, ACCELERATOR_BATCH = 16, 256
@@ -18,8 +18,6 @@ CPU_GRADIENT_BATCH = 8
 
 The plain path keeps 16, where convolutions of small images have other last bits in batches of 8.
 """
-Owner = TypeVar("Owner")
-Content = TypeVar("Content")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -339,14 +338,14 @@ def model_identity(classifier: Classifier) -> dict[str, Any]:
         "fingerprint": classifier.fingerprint,
         "preparation": preprocessing,
         "outputs": classifier.stated_outputs or classifier.output_step or None,
-        "libraries": dict(library_versions()),
+        "libraries": library_versions(),
     }
 
 
 @cache
-def library_versions() -> Mapping[str, str]:
+def library_versions() -> dict[str, str]:
     """Return the libraries that run a model, with their versions."""
-    return MappingProxyType({name: version(name) for name in LIBRARIES})
+    return {name: version(name) for name in LIBRARIES}
 
 
 def _content(example: Example, digest: str) -> list[Any]:

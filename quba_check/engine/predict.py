@@ -34,7 +34,7 @@ class Passes:
         classifier: the model.
         protocol: settings of the attacks.
         batch_size: images of a forward pass; None chooses, see `Batching`.
-        report: called after every pass of a batch; None for no reports.
+        report: called after every pass of a batch.
 
     Attributes:
         batching: batches of passes without gradients.
@@ -42,7 +42,7 @@ class Passes:
     """
 
     def __init__(
-        self, classifier: Classifier, protocol: Protocol, batch_size: int | None, report: Report | None
+        self, classifier: Classifier, protocol: Protocol, batch_size: int | None, report: Report
     ) -> None:
         self._classifier = classifier
         self._protocol = protocol
@@ -125,9 +125,7 @@ class Passes:
         parts = self.attack_batching.run(partial(self._attack_again, active), range(len(active)))
         staying = [row for row in range(len(active)) if active.continues[row]]
         n_leaving = len(active) - len(staying)
-        if self._report is not None:
-            backward = sum(count for _, count in parts)
-            self._report(active.owners[0][0].view, n_leaving, len(active) + backward)
+        self._report(active.owners[0][0].view, n_leaving, len(active) + sum(count for _, count in parts))
         if n_leaving:
             self._keep(active, staying)
         active.steps = [step + 1 for step in active.steps]
@@ -210,9 +208,8 @@ class Passes:
             finished: 1 if the images are finished, else 0.
             passes: passes of each image.
         """
-        if self._report is not None:
-            for view, count in images_by_view(owners):
-                self._report(view, count * finished, passes * count)
+        for view, count in images_by_view(owners):
+            self._report(view, count * finished, passes * count)
 
     def logits(self, raw: torch.Tensor, view: View) -> torch.Tensor:
         """Convert outputs of the model to logits.

@@ -138,11 +138,12 @@ class Worker:
         if (first := next(tasks, None)) is None:
             return
         if self.classifier.outputs is None:  # the first request may have brought them along
-            self._determine_outputs(first)
-            yield self._result(first)
+            for task in self._predicted(first.view.attack, [first]):  # from all its images
+                self.classifier.outputs = self.classifier.output_kind(task.outputs["raw"])
+                yield self._result(task)
         else:
             tasks = chain([first], tasks)
-        for attack, group in groupby(tasks, key=_attack):
+        for attack, group in groupby(tasks, key=lambda task: task.view.attack):
             for task in self._predicted(attack, group):
                 yield self._result(task)
 
@@ -181,13 +182,6 @@ class Worker:
         view, number = request.view.images, request.key.shard
         crop = self._cache_keys.is_cropped(view)
         return ShardTask(request, self._preparer.shard(view, number, request.examples, crop=crop))
-
-    def _determine_outputs(self, task: ShardTask) -> None:
-        """Predict the first shard, and determine the kind of the outputs from all its images."""
-        for _ in self._predicted(task.view.attack, [task]):
-            pass
-        raw = task.outputs["raw"]
-        self.classifier.outputs = self.classifier.output_kind(raw)
 
     def _predicted(self, attack: str | None, tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
         """Yield tasks of one kind when the outputs of their images are complete."""
@@ -258,10 +252,6 @@ class Worker:
         metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
         self._unchecked.append(request.key)
         return ShardResult(request, encode_shards([request.key], columns, metadata), outputs)
-
-
-def _attack(task: ShardTask) -> str | None:
-    return task.view.attack
 
 
 def _one_batch_late(batches: Iterator[list[ShardTask]]) -> Iterator[ShardTask]:
