@@ -1,18 +1,11 @@
 """Strict reading of YAML files: plain data, line numbers, one-line messages."""
 
-from quba_check.strict_yaml.document import Document, Location, describe, dotted_path
-from quba_check.strict_yaml.reading import read_yaml
-from quba_check.strict_yaml.schema import SchemaVersion, Strict, schema_problems, typed, validate
-
-__all__ = [
-    "Document",
-    "Location",
-    "SchemaVersion",
-    "Strict",
-    "describe",
-    "dotted_path",
-    "read_yaml",
-    "schema_problems",
-    "typed",
-    "validate",
-]
+from quba_check.strict_yaml.document import Document as Document
+from quba_check.strict_yaml.document import Location as Location
+from quba_check.strict_yaml.document import describe as describe
+from quba_check.strict_yaml.document import dotted_path as dotted_path
+from quba_check.strict_yaml.reading import read_yaml as read_yaml
+from quba_check.strict_yaml.schema import Strict as Strict
+from quba_check.strict_yaml.schema import schema_problems as schema_problems
+from quba_check.strict_yaml.schema import typed as typed
+from quba_check.strict_yaml.schema import validate as validate
