@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -149,25 +150,21 @@ class Preparer:
         return self._transforms[crop](self._suite.read_image(example, self._decode))
 
 
+@dataclass(eq=False)
 class ShardImages:
     """The images of a shard of a view; open one with `Preparer.shard`.
 
-    Args:
+    Attributes:
         originals: the preprocessed originals.
         examples: the examples of the shard.
         finish: turns an example's original (H, W, 3) into the image of the view; None for originals.
+        is_open: False once the images are kept.
     """
 
-    def __init__(
-        self,
-        originals: _Originals,
-        examples: Sequence[Example],
-        finish: Callable[[Example, Pixels], torch.Tensor] | None,
-    ) -> None:
-        self._originals = originals
-        self._examples = examples
-        self._finish = finish
-        self._is_open = True
+    originals: _Originals
+    examples: Sequence[Example]
+    finish: Callable[[Example, Pixels], torch.Tensor] | None
+    is_open: bool = True
 
     def image(self, position: int) -> torch.Tensor:
         """Return the uint8 image (3, H, W) at a position of the shard.
@@ -177,58 +174,49 @@ class ShardImages:
         Raises:
             SuiteError: the image cannot be decoded.
         """
-        example = self._examples[position]
-        pixels = self._originals.pixels(position, example)
-        return _tensor(pixels) if self._finish is None else self._finish(example, pixels)
+        example = self.examples[position]
+        pixels = self.originals.pixels(position, example)
+        return _tensor(pixels) if self.finish is None else self.finish(example, pixels)
 
     def close(self) -> None:
         """Keep the images if all were read.
 
         Call it from the thread that opened the shard; a second call does nothing.
         """
-        if self._is_open:
-            self._is_open = False
-            self._originals.release()
+        if self.is_open:
+            self.is_open = False
+            self.originals.users -= 1
+            if not self.originals.users and self.originals.kept is not None:
+                self.originals.kept.finish()
 
 
+@dataclass(eq=False)
 class _Originals:
     """The preprocessed originals of a shard, each decoded once if they are kept.
 
-    Args:
+    Attributes:
         prepare: decodes and preprocesses an example.
         kept: images of the cache; None if they are not kept.
-
-    Attributes:
         memory: images by position, for generated corruptions; None if each is read once.
         users: number of open `ShardImages`. Without any they stay open until another shard is opened.
     """
 
-    def __init__(self, prepare: Prepare, kept: KeptImages | None) -> None:
-        self.kept = kept
-        self.memory: dict[int, Pixels] | None = None
-        self.users = 0
-        self._prepare = prepare
+    prepare: Prepare
+    kept: KeptImages | None
+    memory: dict[int, Pixels] | None = None
+    users: int = 0
 
     def pixels(self, position: int, example: Example) -> Pixels:
         """Return an image (H, W, 3)."""
-        if self.memory is None:
-            return self._read(position, example)
-        if position not in self.memory:
-            self.memory[position] = self._read(position, example)
-        return self.memory[position]
-
-    def release(self) -> None:
-        """End one use."""
-        self.users -= 1
-        if not self.users and self.kept is not None:
-            self.kept.finish()
-
-    def _read(self, position: int, example: Example) -> Pixels:
+        if self.memory is not None and position in self.memory:
+            return self.memory[position]
         pixels = None if self.kept is None else self.kept.read(position)
         if pixels is None:
-            pixels = _pixels(self._prepare(example))
+            pixels = _pixels(self.prepare(example))
             if self.kept is not None:
                 self.kept.write(position, pixels)
+        if self.memory is not None:
+            self.memory[position] = pixels
         return pixels
 
 
