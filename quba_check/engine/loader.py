@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile
 from typing import Generic, TypeVar
@@ -54,11 +55,12 @@ def _shared_cores() -> int:
     return max(1, allowed // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
+@dataclass(eq=False)
 class ImageStream(Generic[Owner, Content]):
     """Images in order, read ahead by threads.
 
-    Args:
-        jobs: lists of images whose reading begins together; the iterator is advanced in the calling thread,
+    Attributes:
+        jobs: iterator of lists of images whose reading begins together; it is advanced in the calling thread,
             as far as images are read ahead.
         ahead: number of images to read ahead. The next list is begun when fewer wait.
         pool: threads that read; None reads in the calling thread.
@@ -66,19 +68,14 @@ class ImageStream(Generic[Owner, Content]):
             all images are one group.
     """
 
-    def __init__(
-        self,
-        jobs: Iterable[Sequence[Job[Owner, Content]]],
-        ahead: int,
-        pool: ThreadPoolExecutor | None,
-        group: Callable[[Owner], object] | None = None,
-    ) -> None:
-        self._jobs = iter(jobs)
-        self._ahead = ahead
-        self._pool = pool
-        self._group = group or (lambda _: None)
-        self._pending: deque[tuple[Owner, Callable[[], Content], Future[Content] | None]] = deque()
-        self._error: Exception | None = None
+    jobs: Iterator[Sequence[Job[Owner, Content]]]
+    ahead: int
+    pool: ThreadPoolExecutor | None
+    group: Callable[[Owner], object] = lambda _: None
+    _pending: deque[tuple[Owner, Callable[[], Content], Future[Content] | None]] = field(
+        default_factory=deque
+    )
+    _error: Exception | None = None
 
     def take(
         self, count: int, *, joins_rest: bool = False, like: Owner | None = None
@@ -100,8 +97,8 @@ class ImageStream(Generic[Owner, Content]):
             raise self._error
         self._read_ahead()
         if self._pending:
-            group = self._group(self._pending[0][0] if like is None else like)
-            members = takewhile(lambda pending: self._group(pending[0]) == group, self._pending)
+            group = self.group(self._pending[0][0] if like is None else like)
+            members = takewhile(lambda pending: self.group(pending[0]) == group, self._pending)
             most = count + count // 2
             n_members = sum(1 for _ in islice(members, most + 1))
             count = n_members if joins_rest and n_members <= most else min(count, n_members)
@@ -125,9 +122,9 @@ class ImageStream(Generic[Owner, Content]):
         self._pending.clear()
 
     def _read_ahead(self) -> None:
-        while len(self._pending) < self._ahead and (jobs := next(self._jobs, None)) is not None:
+        while len(self._pending) < self.ahead and (jobs := next(self.jobs, None)) is not None:
             for owner, read in jobs:
-                future = None if self._pool is None else self._pool.submit(read)
+                future = None if self.pool is None else self.pool.submit(read)
                 self._pending.append((owner, read if future is None else future.result, future))
 
 

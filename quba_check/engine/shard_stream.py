@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from quba_check.core.view import View
 from quba_check.engine.cache_keys import CacheKeys
@@ -13,40 +14,34 @@ from quba_check.models.classifier import Classifier
 from quba_check.storage.store import Store
 
 
+@dataclass(eq=False)
 class ShardStream:
     """Shards on their way through an executor; `close` drops those left.
 
     Each is locked until it is stored, so that processes on one store do not predict the same ones.
 
-    Args:
+    Attributes:
         executor: predicts the shards.
         store: the store of shards and locks.
         cache_keys: keys of the shards.
         classifier: its compute settings and outputs go with the requests.
         shards: taken one by one, as the executor has room.
         write: stores a predicted shard.
-
-    Attributes:
         busy: shards that other processes work on.
     """
 
-    def __init__(
-        self,
-        executor: Executor,
-        store: Store,
-        cache_keys: CacheKeys,
-        classifier: Classifier,
-        shards: Iterable[PlannedShard],
-        write: Callable[[ShardResult], None],
-    ) -> None:
-        self.busy: list[PlannedShard] = []
-        self._store = store
-        self._cache_keys = cache_keys
-        self._classifier = classifier
-        self._write = write
-        self._taken: set[PlannedShard] = set()
-        self._locks: dict[PlannedShard, contextlib.ExitStack] = {}
-        self._results = executor.run(self.requests(shards))
+    executor: Executor
+    store: Store
+    cache_keys: CacheKeys
+    classifier: Classifier
+    shards: Iterable[PlannedShard]
+    write: Callable[[ShardResult], None]
+    busy: list[PlannedShard] = field(default_factory=list)
+    _taken: set[PlannedShard] = field(default_factory=set)
+    _locks: dict[PlannedShard, contextlib.ExitStack] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._results = self.executor.run(self.requests(self.shards))
 
     def advance(self) -> bool:
         """Store the next predicted shard; return False at the end.
@@ -57,7 +52,7 @@ class ShardStream:
         result = next(self._results, None)
         if result is None:
             return False
-        self._write(result)
+        self.write(result)
         self._locks.pop(result.request.id).close()
         return True
 
@@ -79,35 +74,33 @@ class ShardStream:
         for wanted in shards:
             view, number = wanted
             self._taken.add(wanted)
-            key = self._cache_keys.shard_key(view, number)
-            if self._store.has(key):
+            key = self.cache_keys.shard_key(view, number)
+            if self.store.has(key):
                 continue
             with contextlib.ExitStack() as lock:
-                if not lock.enter_context(self._store.try_lock(f"{key.cache_entry}/{number}")):
+                if not lock.enter_context(self.store.try_lock(f"{key.cache_entry}/{number}")):
                     self.busy.append(wanted)
                     continue
-                if self._store.has(key) or wanted in self._locks:
+                if self.store.has(key) or wanted in self._locks:
                     continue
                 self._locks[wanted] = lock.pop_all()
-            yield shard_request(wanted, self._cache_keys, self._classifier)
+            yield shard_request(wanted, self.cache_keys, self.classifier)
 
 
+@dataclass(eq=False)
 class Ahead:
     """Shards of a whole plan in flight, while its requests are answered one by one.
 
-    Args:
+    Attributes:
         open_stream: returns a stream of the shards of views.
         shards: returns the numbers of the shards of a view.
     """
 
-    def __init__(
-        self, open_stream: Callable[[Sequence[View]], ShardStream], shards: Callable[[View], range]
-    ) -> None:
-        self._open_stream = open_stream
-        self._shards = shards
-        self._stream: ShardStream | None = None
-        self._plan: frozenset[View] | None = None
-        self._has_failed = False
+    open_stream: Callable[[Sequence[View]], ShardStream]
+    shards: Callable[[View], range]
+    _stream: ShardStream | None = None
+    _plan: frozenset[View] | None = None
+    _has_failed: bool = False
 
     def take(self, requested: Sequence[View], planned: Sequence[View]) -> None:
         """Store predicted shards until the requested ones are complete, as far as possible.
@@ -124,9 +117,9 @@ class Ahead:
         try:
             if self._stream is None or self._plan != plan:
                 self.stop()
-                self._plan, self._stream = plan, self._open_stream([*requested, *planned])
+                self._plan, self._stream = plan, self.open_stream([*requested, *planned])
             for view in requested:
-                while not self._stream.is_over(view, self._shards(view)):
+                while not self._stream.is_over(view, self.shards(view)):
                     if not self._stream.advance():
                         self.stop()
                         return

@@ -198,7 +198,7 @@ class Worker:
 
         # Batches within shards give the same bits whatever else this process predicts. An accelerator, whose
         # batches are as large as shards, would have to wait.
-        group = itemgetter(0) if self.classifier.device.type == "cpu" else None
+        group = itemgetter(0) if self.classifier.device.type == "cpu" else lambda _: None
         ahead = READ_AHEAD * self._passes.batching.size
         stream: ImageStream[Owner, Any] = ImageStream(jobs(), ahead, self._pool, group)
         passes: dict[str | None, _Pass] = {

@@ -102,7 +102,7 @@ def test_images_before_an_error_come_first(threads: int) -> None:
 @POOLS
 def test_images_of_two_groups_never_share_a_batch(threads: int) -> None:
     pool = ThreadPoolExecutor(threads) if threads else None
-    jobs = [[(number // 5, lambda number=number: number) for number in range(12)]]
+    jobs = iter([[(number // 5, lambda number=number: number) for number in range(12)]])
     stream = ImageStream(jobs, 8, pool, group=lambda owner: owner)
     assert taken(stream, 4) == [0, 1, 2, 3]
     assert taken(stream, 4, like=1) == []
