@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -23,13 +23,13 @@ FORMAT = 1
 """Increased with the meaning of kept images, so that old ones are never read."""
 _CORRUPTION_STREAM = 0xC0
 Prepare = Callable[[Example], torch.Tensor]
-FilesKey = Callable[[View, int], str]
 
 
+@dataclass(eq=False)
 class Preparer:
     """Turns examples into preprocessed uint8 images (3, H, W).
 
-    Args:
+    Attributes:
         suite: the source of the images.
         classifier: the model whose preprocessing is used.
         seed: seed of the run.
@@ -37,17 +37,15 @@ class Preparer:
         files_key: returns the hash of the files of a view's shard, which names its images in the cache.
     """
 
-    def __init__(
-        self,
-        suite: Suite,
-        classifier: Classifier,
-        seed: int,
-        cache: ImageCache | None = None,
-        files_key: FilesKey | None = None,
-    ) -> None:
-        self._suite = suite
-        self._seed = seed
-        self._preprocessing = classifier.preprocessing
+    suite: Suite
+    classifier: Classifier
+    seed: int
+    cache: ImageCache | None = None
+    files_key: Callable[[View, int], str] | None = None
+    _originals: dict[str, _Originals] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._preprocessing = self.classifier.preprocessing
         pipeline = self._preprocessing.pipeline
         self._decode = decoder(None if pipeline is None else pipeline.decode)
         self._transforms = {
@@ -58,13 +56,11 @@ class Preparer:
         }
         self._fast = (
             {crop: fast_transform(self._preprocessing, crop=crop) for crop in (True, False)}
-            if classifier.is_prepared_fast
+            if self.classifier.is_prepared_fast
             else None
         )
         # Each model sees the images of a pipeline once, and a user's function may return floats.
-        self._cache = cache if pipeline is None else None
-        self._files_key = files_key
-        self._originals: dict[str, _Originals] = {}
+        self.cache = self.cache if pipeline is None else None
 
     def of(self, view: View, *, crop: bool) -> Prepare:
         """Return the function that prepares examples of a view.
@@ -76,7 +72,7 @@ class Preparer:
             crop: True for the full evaluation transform; False only resizes, if necessary.
         """
         prepare = partial(self._prepared, crop=crop)
-        if not self._suite.is_generated(view):
+        if not self.suite.is_generated(view):
             return prepare
         return lambda example: self._corrupted(view, example, _pixels(prepare(example)))
 
@@ -92,13 +88,13 @@ class Preparer:
             examples: its examples.
             crop: see `of`.
         """
-        is_generated = self._suite.is_generated(view)
+        is_generated = self.suite.is_generated(view)
         key = self._key(view, number, crop)
         self._close_unused(key)
         originals = self._originals.get(key)
         shape = (len(examples), *self._preprocessing.input_size[1:], 3)
         if originals is None:
-            kept = None if self._cache is None else self._cache.open(key, shape)
+            kept = None if self.cache is None else self.cache.open(key, shape)
             originals = self._originals[key] = _Originals(partial(self._prepared, crop=crop), kept)
         if is_generated and originals.memory is None:  # all 75 corruptions start from these images
             originals.memory = {}
@@ -114,11 +110,9 @@ class Preparer:
                 del self._originals[key]
 
     def _key(self, view: View, number: int, crop: bool) -> str:
-        if self._files_key is None:
+        if self.files_key is None:
             raise TypeError("shards need a Preparer with files_key")
-        return content_hash(
-            {"settings": self._settings, "files": self._files_key(view, number), "crop": crop}
-        )
+        return content_hash({"settings": self._settings, "files": self.files_key(view, number), "crop": crop})
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
@@ -138,16 +132,16 @@ class Preparer:
 
         name, severity = example.condition or (str(view.corruption), int(view.severity or 0))
         number = (*CORRUPTIONS, *EXTRA_CORRUPTIONS).index(name)
-        rng = np.random.default_rng([self._seed, _CORRUPTION_STREAM, example.index, number, severity])
+        rng = np.random.default_rng([self.seed, _CORRUPTION_STREAM, example.index, number, severity])
         corrupted = corrupt(pixels, name, severity, rng)
-        if self._suite.encoding is not None:
-            corrupted = reencode(corrupted, self._suite.encoding)
+        if self.suite.encoding is not None:
+            corrupted = reencode(corrupted, self.suite.encoding)
         return _tensor(corrupted)
 
     def _prepared(self, example: Example, crop: bool) -> torch.Tensor:
-        if self._fast is not None and self._suite.may_be_jpeg(example):
-            return self._fast[crop](self._suite.read_image(example, rgb_pixels))
-        return self._transforms[crop](self._suite.read_image(example, self._decode))
+        if self._fast is not None and self.suite.may_be_jpeg(example):
+            return self._fast[crop](self.suite.read_image(example, rgb_pixels))
+        return self._transforms[crop](self.suite.read_image(example, self._decode))
 
 
 @dataclass(eq=False)

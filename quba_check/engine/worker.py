@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
@@ -40,10 +41,11 @@ from quba_check.suites.suite import Example, Suite
 _Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
 
 
+@dataclass(eq=False)
 class Worker:
     """Predicts shards in this process, with images read ahead across their borders.
 
-    Args:
+    Attributes:
         classifier: the model; a guard checks that its parameters do not change. If the kind of its outputs
             is unknown, the first shard determines it.
         suite: the images.
@@ -53,48 +55,39 @@ class Worker:
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
         reporter: receives every pass of a batch.
-
-    Attributes:
         shown: the model's outputs for clean images that were predicted without being stored, by index.
     """
 
+    classifier: Classifier
+    suite: Suite
+    store: Store
+    cache_keys: CacheKeys
+    protocol: Protocol
+    seed: int
+    batch_settings: BatchSettings
+    reporter: Reporter
+    shown: dict[int, torch.Tensor] = field(default_factory=dict)
+    _unchecked: list[ShardKey] = field(default_factory=list)
     name = ""
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        suite: Suite,
-        store: Store,
-        cache_keys: CacheKeys,
-        protocol: Protocol,
-        seed: int,
-        batch_settings: BatchSettings,
-        reporter: Reporter,
-    ) -> None:
-        self.classifier = classifier
-        self.image_cache = ImageCache(store.root / "images", int(batch_settings.cache_gb * 1e9))
-        self._suite = suite
-        self._cache_keys = cache_keys
-        self._protocol = protocol
-        self._seed = seed
-        self._preparer = Preparer(suite, classifier, seed, self.image_cache, cache_keys.files_key)
-        threads = batch_settings.threads
-        threads = default_threads(classifier.device) if threads is None else threads
+    def __post_init__(self) -> None:
+        settings, model, files_key = self.batch_settings, self.classifier, self.cache_keys.files_key
+        self.image_cache = ImageCache(self.store.root / "images", int(settings.cache_gb * 1e9))
+        self._preparer = Preparer(self.suite, model, self.seed, self.image_cache, files_key)
+        threads = default_threads(model.device) if settings.threads is None else settings.threads
         self._pool = ThreadPoolExecutor(threads, "quba-read") if threads else None
-        self._passes = Passes(classifier, protocol, batch_settings.batch_size, reporter.add)
-        classifier.guard()  # from now on it compares with the present state
-        self._unchecked: list[ShardKey] = []
-        self.shown: dict[int, torch.Tensor] = {}
+        self._passes = Passes(model, self.protocol, settings.batch_size, self.reporter.add)
+        model.guard()  # from now on it compares with the present state
 
     def choose_compute(self) -> ComputeSettings:
         """Return the settings of the passes on this device; see `engine.compute_choice`."""
         if not half_precisions(self.classifier.device):
             return self.classifier.compute
-        return checked_settings(self.classifier, self._suite, self._preparation(CLEAN))
+        return checked_settings(self.classifier, self.suite, self._preparation(CLEAN))
 
     def noise_floor(self) -> str:
         """Return how well the model agrees with itself, in words; see `engine.compute_choice`."""
-        return noise_floor(self.classifier, self._suite, self._preparation(CLEAN))
+        return noise_floor(self.classifier, self.suite, self._preparation(CLEAN))
 
     @torch.no_grad()
     def predict_again(
@@ -119,10 +112,10 @@ class Worker:
             raw = batching.run(lambda rows: model.raw(model.inputs(torch.stack([*rows]))), [*images])
             known.update(zip((example.index for example in chunk), torch.cat(raw), strict=True))
         logits = self._passes.logits(torch.stack([known[example.index] for example in examples]), view)
-        return shard_arrays(view, self._spaces(view), self._protocol, examples, logits), logits
+        return shard_arrays(view, self._spaces(view), self.protocol, examples, logits), logits
 
     def _spaces(self, view: View) -> tuple[LabelSpace, ...]:
-        return self._suite.space_of(view.set), *self._cache_keys.other_spaces(view)
+        return self.suite.space_of(view.set), *self.cache_keys.other_spaces(view)
 
     def run(self, requests: Iterable[ShardRequest]) -> Generator[ShardResult, None, None]:
         """Yield results as shards are predicted.
@@ -154,12 +147,12 @@ class Worker:
             ModelError: model, settings or images are others here than where the request was made.
         """
         view, key = request.view, request.key
-        self._cache_keys.generation = request.generation
-        self._cache_keys.give(view, key.shard, request.examples, request.fast_images)
-        if self._cache_keys.cache_entry(view) != key.cache_entry:
+        self.cache_keys.generation = request.generation
+        self.cache_keys.give(view, key.shard, request.examples, request.fast_images)
+        if self.cache_keys.cache_entry(view) != key.cache_entry:
             raise ModelError("the settings of the predictions differ.", where=f"{request}")
-        if self._cache_keys.shard_key(view, key.shard).content != key.content:
-            raise ModelError(f"the images in {self._suite.location} differ.", where=f"{request}")
+        if self.cache_keys.shard_key(view, key.shard).content != key.content:
+            raise ModelError(f"the images in {self.suite.location} differ.", where=f"{request}")
 
     def changed(self) -> list[ShardKey]:
         """Return the shards since the last call if the model's parameters or buffers changed."""
@@ -173,14 +166,14 @@ class Worker:
 
     def _preparation(self, view: View) -> Prepare:
         """Return the function that prepares the images of a view."""
-        return self._preparer.of(view, crop=self._cache_keys.is_cropped(view))
+        return self._preparer.of(view, crop=self.cache_keys.is_cropped(view))
 
     def _task(self, request: ShardRequest) -> ShardTask:
         """Return the task of a request, whose outputs are of the kind that it states."""
         if request.outputs is not None:
             self.classifier.outputs = request.outputs
         view, number = request.view.images, request.key.shard
-        crop = self._cache_keys.is_cropped(view)
+        crop = self.cache_keys.is_cropped(view)
         return ShardTask(request, self._preparer.shard(view, number, request.examples, crop=crop))
 
     def _predicted(self, attack: str | None, tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
@@ -221,7 +214,7 @@ class Worker:
         image = task.images.image(position)
         if task.view.attack != "pgd":
             return image
-        return image, start_noise(tuple(image.shape), task.examples[position].index, self._seed)
+        return image, start_noise(tuple(image.shape), task.examples[position].index, self.seed)
 
     def _columns(self, task: ShardTask) -> ShardArrays:
         """Return the columns of a complete task."""
@@ -232,8 +225,8 @@ class Worker:
             logits = self._passes.logits(raw, view)
         else:
             logits = raw if view.attack == "pgd" else self.classifier.logits(raw)
-        arrays = shard_arrays(view, self._spaces(view), self._protocol, task.examples, logits)
-        if self._suite.facts.score_columns(view):
+        arrays = shard_arrays(view, self._spaces(view), self.protocol, task.examples, logits)
+        if self.suite.facts.score_columns(view):
             z = logits.detach().cpu()
             arrays["logsumexp"] = z.double().logsumexp(dim=1).float().numpy()
             arrays["max_logit"] = z.float().amax(dim=1).numpy()
@@ -246,7 +239,7 @@ class Worker:
         outputs = self.classifier.outputs
         if outputs is None:
             raise InvariantError("the kind of its outputs was not determined.", where=self.classifier.spec)
-        defect = check_columns(columns, self._cache_keys.columns(view), classes=self._cache_keys.classes)
+        defect = check_columns(columns, self.cache_keys.columns(view), classes=self.cache_keys.classes)
         if defect:  # once stored, it would be predicted on every read
             raise InvariantError(f"predictions of {view}: {defect}.", where=self.classifier.spec)
         metadata = {"model": self.classifier.name, "view": str(view), "outputs": str(outputs)}
