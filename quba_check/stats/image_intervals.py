@@ -17,11 +17,8 @@ With many deviating images these are the normal limits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Influences
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
@@ -49,10 +46,18 @@ def additive_limits(estimate: Estimate, z: Scores, effect: float = 1.0) -> Limit
     level, opposite = scipy.special.ndtr(np.abs(z)), scipy.special.ndtr(-np.abs(z))
     up, down = np.zeros_like(z), np.zeros_like(z)
     for sample, influences in estimate.influences.items():
-        above, below = _sides(influences, estimate.bounds[sample], level, opposite, effect)
-        correlation = _correlation(above, below)
-        up += _squared_distance(above.outer, below.inner, correlation)
-        down += _squared_distance(above.inner, below.outer, correlation)
+        bounds = estimate.bounds[sample]
+        rounded, effective, largest = deviations(influences, bounds, effect)
+        further = _next_influence(bounds.up, largest, min(effective, bounds.up_images))
+        mean, variance, inner, outer = _side(np.maximum(rounded, 0.0), further, level, opposite, effect)
+        further = _next_influence(bounds.down, largest, min(effective, bounds.down_images))
+        below = _side(np.maximum(-rounded, 0.0), further, level, opposite, effect)
+        mean_below, variance_below, inner_below, outer_below = below
+        # Each image is on one of the sides at most.
+        spread = float(np.sqrt(max(variance, 0.0) * max(variance_below, 0.0)))
+        correlation = max(-1.0, -mean * mean_below / spread) if spread else 0.0
+        up += _squared_distance(outer, inner_below, correlation)
+        down += _squared_distance(inner, outer_below, correlation)
     return estimate.value + np.select([z > 0, z < 0], [np.sqrt(up), -np.sqrt(down)], 0.0)
 
 
@@ -94,36 +99,6 @@ def is_near_zero(estimate: Estimate, effect: float = 1.0) -> bool:
     return estimate.value**2 <= FEW_EVENTS * effect * estimate.standard_error**2
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The influences on one side of 0, as positive numbers.
-
-    Attributes:
-        mean: over all images; 0 for images on the other side.
-        variance: over all images.
-        inner: (K,) distance from the mean to its limit nearer to 0.
-        outer: (K,) distance from the mean to its limit further from 0.
-    """
-
-    mean: float
-    variance: float
-    inner: NDArray[np.float64]
-    outer: NDArray[np.float64]
-
-
-def _sides(
-    influences: Influences, bounds: InfluenceBounds, level: Limits, opposite: Limits, effect: float
-) -> tuple[_Side, _Side]:
-    """Return the influences above 0 and below 0."""
-    rounded, effective, largest = deviations(influences, bounds, effect)
-    up = _next_influence(bounds.up, largest, min(effective, bounds.up_images))
-    down = _next_influence(bounds.down, largest, min(effective, bounds.down_images))
-    return (
-        _side(np.maximum(rounded, 0.0), up, level, opposite, effect),
-        _side(np.maximum(-rounded, 0.0), down, level, opposite, effect),
-    )
-
-
 def deviations(
     influences: Influences, bounds: InfluenceBounds, effect: float = 1.0
 ) -> tuple[Influences, float, float]:
@@ -150,13 +125,20 @@ def _next_influence(possible: float, largest: float, count: float) -> float:
     return min(possible, (count * largest + possible) / (count + 1))
 
 
-def _side(influences: Influences, further: float, level: Limits, opposite: Limits, effect: float) -> _Side:
+def _side(
+    influences: Influences, further: float, level: Limits, opposite: Limits, effect: float
+) -> tuple[float, float, Limits, Limits]:
+    """Return mean and variance of influences on one side of 0, and distances of limits.
+
+    The influences are positive; those of images on the other side are 0. The first (K,) distances are those
+    of the limit nearer to 0.
+    """
     n, total = len(influences) / effect, float(influences.sum()) / effect
     squares = float(influences @ influences) / effect
     mean = total / n
     outer = _upper_limit(n, total + further, squares + further**2, level) - mean
     inner = mean - _lower_limit(n, total, squares, opposite)
-    return _Side(mean, squares / n - mean**2, np.maximum(inner, 0.0), np.maximum(outer, 0.0))
+    return mean, squares / n - mean**2, np.maximum(inner, 0.0), np.maximum(outer, 0.0)
 
 
 def _lower_limit(n: float, total: float, squares: float, level: Limits) -> Limits:
@@ -175,12 +157,6 @@ def _upper_limit(n: float, total: float, squares: float, level: Limits) -> Limit
     others = n + 1 - count
     share = scipy.special.betaincinv(count, others, level) if others > _ROUNDING else np.ones_like(level)
     return size * share
-
-
-def _correlation(above: _Side, below: _Side) -> float:
-    """Return the correlation of both sides; each image is on one of them at most."""
-    spread = float(np.sqrt(max(above.variance, 0.0) * max(below.variance, 0.0)))
-    return max(-1.0, -above.mean * below.mean / spread) if spread else 0.0
 
 
 def _squared_distance(one: Limits, other: Limits, correlation: float) -> Limits:
