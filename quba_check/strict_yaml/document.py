@@ -38,11 +38,11 @@ class Document:
 
     def line(self, location: Location) -> int:
         """Line (1-based) of the value at `location`, or of the deepest existing value above it."""
-        return self._lines(location).value
+        return self._lines(location)[1]
 
     def key_line(self, location: Location) -> int:
         """Line (1-based) of the key or list item of the value at `location`."""
-        return self._lines(location).key
+        return self._lines(location)[0]
 
     def at(self, location: Location) -> str:
         """`file:line` of the value at `location`, for the start of a message."""
@@ -52,16 +52,18 @@ class Document:
         """`file:line` of the key at `location`, for the start of a message."""
         return f"{self.label}:{self.key_line(location)}"
 
-    def _lines(self, location: Location) -> _Lines:
+    def _lines(self, location: Location) -> tuple[int, int]:
+        """Return the line of the key and that of the value at `location`."""
         node = self.root
-        lines = _Lines(line_of(node), line_of(node))
+        lines = line_of(node), line_of(node)
         for step in location:
             child = self._child(node, step)
             if child is None:
                 break
             node, key = child.node, line_of(child.key)
             # The parser places an empty value where the next key begins.
-            lines = _Lines(key, key if _is_empty(node) else line_of(node))
+            is_empty = isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
+            lines = key, key if is_empty else line_of(node)
         return lines
 
     def _child(self, node: Node, step: str | int) -> Child | None:
@@ -70,12 +72,6 @@ class Document:
             # The last one counts: the keys of a mapping merged by `<<` come before the file's own.
             self._children[id(node)] = {child.step: child for child in children(node)}
         return self._children[id(node)].get(step)
-
-
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    key: int
-    value: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +94,6 @@ def children(node: Node) -> Iterator[Child]:
 def line_of(node: Node) -> int:
     """Line (1-based) of the beginning of a node."""
     return int(node.start_mark.line) + 1
-
-
-def _is_empty(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
 
 
 def describe(value: object) -> str:
