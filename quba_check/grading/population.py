@@ -76,7 +76,7 @@ class Population:
     @property
     def problems(self) -> dict[str, str]:
         """The reasons why dimensions cannot be compared, by dimension name."""
-        return {name: str(why) for name, why in self._normalised.items() if isinstance(why, PopulationError)}
+        return self._normalised[1]
 
     def weights(self, weights: Mapping[str, float]) -> dict[str, float]:
         """Return the given weights, with 0 for dimensions missing from the population."""
@@ -135,20 +135,20 @@ class Population:
         return {}
 
     @cached_property
-    def _normalised(self) -> dict[str, Normalisation | PopulationError]:
-        return {name: self.constants.get(name) or self._normalisation(name) for name in self.dimensions}
+    def _normalised(self) -> tuple[dict[str, Normalisation], dict[str, str]]:
+        """The normalisations of comparable dimensions, and the reasons why the others are not."""
+        comparable, problems = dict[str, Normalisation](), dict[str, str]()
+        for name in self.dimensions:
+            try:
+                values = [row.values[name] for row in self.rows if name in row.values]
+                comparable[name] = self.constants.get(name) or normalisation(values)
+            except PopulationError as why:
+                problems[name] = str(why)
+        return comparable, problems
 
-    def _normalisation(self, name: str) -> Normalisation | PopulationError:
-        try:
-            return normalisation([row.values[name] for row in self.rows if name in row.values])
-        except PopulationError as why:
-            return why
-
-    @cached_property
+    @property
     def _comparable(self) -> dict[str, Normalisation]:
-        return {
-            name: result for name, result in self._normalised.items() if isinstance(result, Normalisation)
-        }
+        return self._normalised[0]
 
     def _positive_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
         where = f"population '{self.name}'"
