@@ -15,7 +15,6 @@ from typing import Any
 from quba_check.errors import UserError
 from quba_check.records.measurement import MeasurementRow
 from quba_check.records.record import Record
-from quba_check.records.verdict import VerdictRow
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -74,8 +73,9 @@ def checksums(statement: Mapping[str, Any]) -> str:
 def _predicate(record: Record, *, file: str, digest: str, url: str | None) -> dict[str, Any]:
     tests: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
     for row in record.verdicts:
-        if (key := _list_of(row)) is not None:
-            tests[key].append(row.id)
+        if row.outcome != "skipped":
+            key = "passedTests" if row.outcome == "pass" else "warnedTests"
+            tests["failedTests" if row.blocks else key].append(row.id)
     passed = "WARNED" if tests["warnedTests"] else "PASSED"
     return {
         "result": passed if record.overall_verdict == "pass" else "FAILED",
@@ -87,15 +87,6 @@ def _predicate(record: Record, *, file: str, digest: str, url: str | None) -> di
         **({"url": url} if url is not None else {}),
         **tests,
     }
-
-
-def _list_of(row: VerdictRow) -> str | None:
-    """Return the list that a demand belongs to; None if it was skipped."""
-    if row.outcome == "skipped":
-        return None
-    if row.blocks:
-        return "failedTests"
-    return "passedTests" if row.outcome == "pass" else "warnedTests"
 
 
 def _inputs(record: Record) -> Iterator[dict[str, Any]]:
