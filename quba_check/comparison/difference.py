@@ -114,7 +114,9 @@ def difference(before: RunValue, after: RunValue) -> Change:
     value, flips = after.value - before.value, discordance(before, after)
     if is_same(before, after):
         return _no_change(before, 0.0, flips)
-    room = (-1.0, 1.0) if flips is not None else _widest(before.limits, after.limits)
+    room = (-1.0, 1.0) if flips is not None else (-math.inf, math.inf)
+    if flips is None and before.limits is not None and after.limits is not None:
+        room = after.limits[0] - before.limits[-1], after.limits[-1] - before.limits[0]
     if is_paired(before, after):
         paired = _paired_limits(after.estimate - before.estimate, before, after)
         if paired is not None:
@@ -146,8 +148,10 @@ def ratio(before: RunValue, after: RunValue) -> Change:
             return Change(value, curve, True, effect=effect)
     if before.limits is None or after.limits is None:
         return Change(value, None)
-    if after.value <= 0:
-        limits = _ratio_limits_at_zero(ConfidenceCurve(before.limits), ConfidenceCurve(after.limits))
+    if after.value <= 0:  # limits by Bonferroni
+        first, second = ConfidenceCurve(before.limits), ConfidenceCurve(after.limits)
+        halved = intervals.bonferroni_scores(np.maximum(Z, 0), 0.5)
+        limits = np.array([second.at(z) / first.at(-z) if z > 0 else 0.0 for z in halved])
         return Change(0.0, bounded_curve(limits))
     one, other = np.array(before.limits), np.array(after.limits)
     return Change(value, bounded_curve(unpaired_ratio_limits(before.value, one, after.value, other)))
@@ -170,19 +174,6 @@ def _paired_limits(
             return None
     limits = partial(additive_limits, replace(change, bounds=bounds))
     return limits_in_groups(limits, Z, change.influences, after.groups, after.n_groups)
-
-
-def _widest(before: tuple[float, ...] | None, after: tuple[float, ...] | None) -> tuple[float, float]:
-    """Return the smallest and largest difference of the limits of both values."""
-    if before is None or after is None:
-        return -math.inf, math.inf
-    return after[0] - before[-1], after[-1] - before[0]
-
-
-def _ratio_limits_at_zero(before: ConfidenceCurve, after: ConfidenceCurve) -> intervals.Limits:
-    """Return limits of after / before for an `after` of 0, by Bonferroni."""
-    halved = intervals.bonferroni_scores(np.maximum(Z, 0), 0.5)
-    return np.array([after.at(z) / before.at(-z) if z > 0 else 0.0 for z in halved])
 
 
 def is_same(before: RunValue, after: RunValue) -> bool:
