@@ -80,15 +80,7 @@ class Engine:
             classifier, suite, store, self.cache_keys, protocol, seed, self._batch_settings, self._reporter
         )
         self._executor = executor or self.worker
-        self.stored_check = StoredCheck(
-            classifier,
-            suite,
-            store,
-            self.cache_keys,
-            self.tables,
-            self.worker.predict_again,
-            self._predict_elsewhere,
-        )
+        self.stored_check = StoredCheck(self.worker, self.tables, self._predict_elsewhere)
         self._settle_compute()
         self.run_views: tuple[View, ...] = ()
         self._ahead = Ahead(lambda views: self._stream(self._ordered_jobs(views)), self.cache_keys.shards)

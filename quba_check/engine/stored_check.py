@@ -14,27 +14,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, PGD, View
-from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.decisions import probabilities
 from quba_check.engine.shard_task import ShardArrays
 from quba_check.engine.table_reader import TableReader
+from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, ModelError, QubaError
-from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.shard import Columns, DamagedShardError, ShardKey
-from quba_check.storage.store import Store
-from quba_check.suites.suite import Example, Suite
 
 CLEAN_IMAGES, OTHER_IMAGES = 16, 8
 """Images of the clean set, and of a second view, that are predicted again."""
 TOLERANCE = {"fp32": 1e-3, "bf16": 2e-2, "fp16": 2e-2}
 """Largest difference of a probability between two passes of one model, by precision."""
 
-PredictAgain = Callable[[View, Sequence[Example], bool], tuple[ShardArrays, Tensor]]
-"""See `Worker.predict_again`."""
 Predicted = dict[tuple[str, int], ShardKey]
 """Keys of shards by cache entry and number."""
 
@@ -44,28 +38,24 @@ class StoredCheck:
     """Chooses the generation of stored predictions that the model confirms.
 
     Attributes:
-        classifier: the model.
-        suite: the images.
-        store: the store of the shards.
-        cache_keys: keys of the shards, with the generation in use.
+        worker: the model with its images, store and keys of shards, which state the generation in use.
         tables: reads the shards.
-        predict_again: predicts images without the store.
         predict_elsewhere: returns the columns of the first shard of a view as workers elsewhere predict it.
         own: shards that this process predicted.
         of_workers: those that workers elsewhere predicted for it. If there are any, they are compared.
     """
 
-    classifier: Classifier
-    suite: Suite
-    store: Store
-    cache_keys: CacheKeys
+    worker: Worker
     tables: TableReader
-    predict_again: PredictAgain
     predict_elsewhere: Callable[[View], Columns]
     own: Predicted = field(default_factory=dict, init=False)
     of_workers: Predicted = field(default_factory=dict, init=False)
     _seen: set[View] = field(default_factory=set, init=False)
     _confirmed: set[bool] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self.classifier, self.cache_keys = self.worker.classifier, self.worker.cache_keys
+        self.suite, self.store = self.worker.suite, self.worker.store
 
     def add(self, key: ShardKey, *, is_own: bool) -> None:
         """Add a shard that was predicted for this process, here or by a worker elsewhere."""
@@ -192,7 +182,7 @@ class StoredCheck:
         listed = [one for key in keys for one in self.cache_keys.examples(view, key.shard)]
         examples, stored = [listed[row] for row in rows], {name: one[rows] for name, one in columns.items()}
         try:
-            answers, logits = self.predict_again(view, examples, False)
+            answers, logits = self.worker.predict_again(view, examples, False)
         except ModelError as error:  # a kind of outputs, or a failure that the predictions then report
             return str(error)
         difference = _largest_difference(answers, stored)
@@ -203,7 +193,7 @@ class StoredCheck:
             changed |= is_clear & (answers["top1"] != stored["top1"])
         if not changed.any():
             return ""
-        repeated = _largest_difference(answers, self.predict_again(view, examples, True)[0]).max()
+        repeated = _largest_difference(answers, self.worker.predict_again(view, examples, True)[0]).max()
         if repeated > self._tolerance:
             raise InvariantError(
                 f"{self.classifier.spec}: two passes over the same {len(examples)} images differ by "
