@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 from safetensors.numpy import load
@@ -37,10 +38,11 @@ from quba_check.suites.suite import Suite
 WAIT_SECONDS = 0.05
 
 
+@dataclass(eq=False, repr=False)
 class Engine:
     """Predictions of one model on one suite under one protocol.
 
-    Args:
+    Attributes:
         classifier: the model; a guard checks that its parameters do not change.
         suite: the images.
         store: the store of the shards.
@@ -50,39 +52,32 @@ class Engine:
         batch_settings: batch size and threads.
         progress: called after every pass of a batch; see `quba_check.engine.progress`.
         executor: predicts the shards; None for this process.
-
-    Attributes:
-        worker: the model and its images in this process.
         run_views: views of the whole run, as far as they are known.
+        worker: the model and its images in this process.
     """
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        suite: Suite,
-        store: Store,
-        digests: ContentDigests,
-        protocol: Protocol,
-        *,
-        seed: int = 0,
-        batch_settings: BatchSettings | None = None,
-        progress: Progress | None = None,
-        executor: Executor | None = None,
-    ) -> None:
-        self.classifier = classifier
-        self.suite = suite
-        self.store = store
-        self.cache_keys = CacheKeys(classifier, suite, digests, protocol, seed)
-        self.tables = TableReader(store, self.cache_keys)
-        self._batch_settings = batch_settings or BatchSettings()
-        self._reporter = Reporter(progress)
-        self.worker = Worker(
-            classifier, suite, store, self.cache_keys, protocol, seed, self._batch_settings, self._reporter
-        )
-        self._executor = executor or self.worker
+    classifier: Classifier
+    suite: Suite
+    store: Store
+    digests: ContentDigests
+    protocol: Protocol
+    _: KW_ONLY
+    seed: int = 0
+    batch_settings: BatchSettings = BatchSettings()  # noqa: RUF009  frozen
+    progress: Progress | None = None
+    executor: Executor | None = None
+    run_views: tuple[View, ...] = ()
+
+    def __post_init__(self) -> None:
+        model, suite, settings = self.classifier, self.suite, (self.protocol, self.seed)
+        keys = self.cache_keys = CacheKeys(model, suite, self.digests, *settings)
+        self.tables = TableReader(self.store, keys)
+        self._reporter = Reporter(self.progress)
+        batches = self.batch_settings, self._reporter
+        self.worker = Worker(model, suite, self.store, keys, *settings, *batches)
+        self._executor = self.executor or self.worker
         self.stored_check = StoredCheck(self.worker, self.tables, self._predict_elsewhere)
         self._settle_compute()
-        self.run_views: tuple[View, ...] = ()
         self._ahead = Ahead(lambda views: self._stream(self._ordered_jobs(views)), self.cache_keys.shards)
 
     def predictions(self, views: Collection[View], planned: Collection[View] = ()) -> dict[View, Predictions]:
@@ -183,7 +178,7 @@ class Engine:
     @property
     def batch_size(self) -> int:
         """Images of a pass, before it is halved because memory runs out."""
-        return Batching(self.classifier, self._batch_settings.batch_size).size
+        return Batching(self.classifier, self.batch_settings.batch_size).size
 
     def pop_repairs(self) -> list[str]:
         """Return notes on damaged parts of the store that were replaced since the last call."""

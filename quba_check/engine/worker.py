@@ -41,7 +41,7 @@ from quba_check.suites.suite import Example, Suite
 _Pass = Callable[[ImageStream[Owner, Any]], Iterator[list[ShardTask]]]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Worker:
     """Predicts shards in this process, with images read ahead across their borders.
 

@@ -132,7 +132,7 @@ def test_only_scores_of_logits_change_keys(evaluate: Evaluate) -> None:
 
 def test_a_worker_elsewhere_has_the_same_keys(evaluate: Evaluate, tmp_path: Path) -> None:
     evaluation = evaluate("  unknown: {near: near, score: energy}\n")
-    settings = evaluation.engine._batch_settings
+    settings = evaluation.engine.batch_settings
     spec = WorkerSpec.of(evaluation.classifier, evaluation.suite, evaluation.protocol, 0, settings)
     there = spec.engine(tmp_path / "there", 1).cache_keys
     for view in (CLEAN, NEAR):
@@ -177,7 +177,7 @@ def test_requested_logits_are_those_of_a_suite_with_their_score(evaluate: Evalua
     logsumexp = [math.log(2 * math.exp(20 / 255 * 12) + math.exp(red / 255 * 12)) for red in (200, 201, 202)]
     assert plain.measure("answers").parts["share@energy=9.5"].value == np.mean(np.array(logsumexp) >= 9.5)
     # A worker elsewhere knows it by the view.
-    settings = plain.engine._batch_settings
+    settings = plain.engine.batch_settings
     spec = WorkerSpec.of(plain.classifier, plain.suite, plain.protocol, 0, settings)
     stored = keys(plain).stored_view(CLEAN)
     assert spec.engine(tmp_path / "there", 1).cache_keys.cache_entry(stored) == keys(plain).cache_entry(CLEAN)

@@ -44,7 +44,7 @@ def driver(demo_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Evalu
 
 @pytest.fixture(scope="module")
 def spec(driver: Evaluation) -> WorkerSpec:
-    settings = driver.engine._batch_settings
+    settings = driver.engine.batch_settings
     spec = WorkerSpec.of(driver.classifier, driver.suite, driver.protocol, driver.seed, settings)
     sent: WorkerSpec = pickle.loads(pickle.dumps(spec))
     assert sent == spec
@@ -95,7 +95,7 @@ def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Pa
     url, settings = s3.upload(driver.suite.root), CopySettings(listed_since=7.0)
     suite = find_suite(url, tmp_path / "here", driver.suite.sampler, replace(settings, announce=print))
     remote = Evaluation(driver.classifier, suite, store=tmp_path / "here")
-    spec = WorkerSpec.of(driver.classifier, suite, driver.protocol, 0, remote.engine._batch_settings)
+    spec = WorkerSpec.of(driver.classifier, suite, driver.protocol, 0, remote.engine.batch_settings)
     sent: WorkerSpec = pickle.loads(pickle.dumps(spec))
     assert (sent.source, sent.copies, sent.key) == (url, settings, spec.key)
     (request,) = requests(remote, PlannedShard(PGD, 1))
@@ -111,9 +111,9 @@ def test_a_worker_copies_images_of_a_url_itself(driver: Evaluation, tmp_path: Pa
 
 def test_a_worker_reads_with_threads_for_its_cores(spec: WorkerSpec, folder: Path) -> None:
     spec = replace(spec, request=replace(spec.request, device="cpu"))
-    assert [spec.engine(folder, cores)._batch_settings.threads for cores in (1, 6)] == [1, 3]
+    assert [spec.engine(folder, cores).batch_settings.threads for cores in (1, 6)] == [1, 3]
     stated = replace(spec, batch_settings=replace(spec.batch_settings, threads=2))
-    assert stated.engine(folder, 6)._batch_settings.threads == 2
+    assert stated.engine(folder, 6).batch_settings.threads == 2
 
 
 def test_other_images_are_refused_by_name(driver: Evaluation, worker: RemoteWorker) -> None:
@@ -183,7 +183,7 @@ def test_another_model_is_refused_by_name(
 def test_a_model_of_this_process_cannot_be_sent(driver: Evaluation) -> None:
     module = replace(driver.classifier, request=None)
     with pytest.raises(OptionError, match="demo exists in this process alone; no worker can load it"):
-        WorkerSpec.of(module, driver.suite, driver.protocol, 0, driver.engine._batch_settings)
+        WorkerSpec.of(module, driver.suite, driver.protocol, 0, driver.engine.batch_settings)
 
 
 @pytest.mark.parametrize(

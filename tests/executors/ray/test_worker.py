@@ -43,7 +43,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def spec(driver: Evaluation) -> WorkerSpec:
-    settings = driver.engine._batch_settings
+    settings = driver.engine.batch_settings
     return WorkerSpec.of(driver.classifier, driver.suite, driver.protocol, driver.seed, settings)
 
 
