@@ -119,12 +119,8 @@ class PerImage:
 
     def merged(self, other: PerImage) -> PerImage:
         """Merge with further results of the same run."""
-        return replace(
-            self,
-            influences={**self.influences, **other.influences},
-            clean=self.clean or other.clean,
-            groups={**self.groups, **other.groups},
-        )
+        influences = {**self.influences, **other.influences}
+        return PerImage(influences, self.clean or other.clean, {**self.groups, **other.groups})
 
     def to_bytes(self, record: Record | None = None) -> bytes:
         """Return the content of an npz file.
@@ -167,7 +163,10 @@ class PerImage:
             UserError: the file is not valid, has a later format, or belongs to another record.
         """
         try:
-            arrays = _arrays(content)
+            with zipfile.ZipFile(io.BytesIO(content)) as file:
+                entries = file.infolist()
+                check_unpacked(sum(entry.file_size for entry in entries), len(content))
+                arrays = {one.filename.removesuffix(".npy"): unpacked_array(file, one) for one in entries}
             metadata = json.loads(bytes(arrays[_ABOUT]))
             _check_belongs(metadata, where, record)
             groups = {
@@ -198,12 +197,6 @@ def _check_belongs(metadata: dict[str, Any], where: str, record: Record | None) 
             "it belongs to another run than the record next to it",
             allowed="the two files that one --quba-report wrote, or the record alone",
         )
-
-
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(io.BytesIO(content)) as file:
-        check_unpacked(sum(entry.file_size for entry in file.infolist()), len(content))
-        return {entry.filename.removesuffix(".npy"): unpacked_array(file, entry) for entry in file.infolist()}
 
 
 def _influences(metadata: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, OfSamples]:
