@@ -112,8 +112,12 @@ def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
         f"{_TOOL} {version}" if version else _TOOL,
         f"protocol {record.protocol}",
         f"suite {record.suite.name}",
-        _metric_name(name, quantity),
+        f"{name} in {quantity.unit}" if quantity.unit in UNIT_SIGNS else name,
     ]
+    if (n := quantity.images or quantity.n) is not None:
+        notes.append(f"{n:,} images")
+    if isinstance(quantity, MeasurementRow) and quantity.masked:
+        notes.append("masked: no evidence of robustness")
     if quantity.interval is not None:
         notes.append(f"95 % interval {interval_text(quantity.interval, quantity.unit, quantity.n)}")
     verdict = most_severe(
@@ -123,20 +127,6 @@ def _notes(record: Record, name: str, quantity: QuantityRow) -> str:
         place = f"{public_path(verdict.file)}:{verdict.line}"
         notes.append(f"demand {bound_text(verdict)} in {place}: {verdict.outcome}")
     return ", ".join(notes)
-
-
-def _metric_name(name: str, quantity: QuantityRow) -> str:
-    """Return the name of a value with unit, number of images and caveats.
-
-    >>> _metric_name("accuracy", QuantityRow(value=0.9, unit="fraction", n=1000))
-    'accuracy, 1,000 images'
-    """
-    words = [f"{name} in {quantity.unit}" if quantity.unit in UNIT_SIGNS else name]
-    if (n := quantity.images or quantity.n) is not None:
-        words.append(f"{n:,} images")
-    if isinstance(quantity, MeasurementRow):
-        words += ["masked: no evidence of robustness"] if quantity.masked else []
-    return ", ".join(words)
 
 
 def _slug(text: str) -> str:
