@@ -133,10 +133,9 @@ def _suggestion(rows: Mapping[str, QuantityRow], z: float, *, lower_is_worse: bo
     reason = (
         f"{value}{spread} in {worst}" if len(rows) == 1 else f"{value}, the worst of {len(rows)}: {worst}"
     )
-    limit = _rounded(edge, step, down=lower_is_worse)
-    while limit == 0 < edge and step > LEAST_STEP:  # every model meets a limit of 0
+    # Every model meets a limit of 0.
+    while (limit := _rounded(edge, step, down=lower_is_worse)) == 0 < edge and step > LEAST_STEP:
         step /= 10
-        limit = _rounded(edge, step, down=lower_is_worse)
     return SuggestedLimit(limit, reason)
 
 
