@@ -72,8 +72,11 @@ def answers(
     if isinstance(images, torch.Tensor):
         _check_prepared(images)
     else:
-        pictures = [_picture(image, number) for number, image in enumerate(images)]
-        transform = _transform(classifier, crop=crop, fast=fast)
+        pictures: list[Any] = [_picture(image, number) for number, image in enumerate(images)]
+        transform: Callable[[Any], torch.Tensor] = classifier.preprocessing.transform(crop=crop)
+        if fast:
+            pictures = list(map(pixels_of, pictures))
+            transform = fast_transform(classifier.preprocessing, crop=crop)
     parts = []
     for start in range(0, len(images), batch_size):
         end = start + batch_size
@@ -88,13 +91,6 @@ def answers(
     p = np.concatenate(parts) if parts else np.zeros((0, classifier.classes), dtype=np.float32)
     predicted = p.argmax(axis=1)
     return Answers(predicted.astype(np.int64), p[np.arange(len(p)), predicted], p)
-
-
-def _transform(classifier: Classifier, *, crop: bool, fast: bool) -> Callable[[Image.Image], torch.Tensor]:
-    if not fast:
-        return classifier.preprocessing.transform(crop=crop)
-    transform = fast_transform(classifier.preprocessing, crop=crop)
-    return lambda picture: transform(pixels_of(picture))
 
 
 def _check_prepared(images: torch.Tensor) -> None:

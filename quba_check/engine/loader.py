@@ -38,21 +38,15 @@ def default_threads(device: torch.device, cores: int | None = None) -> int:
 
     Args:
         device: where the model runs.
-        cores: cores of this process; None for its share of those that the system allows.
+        cores: cores of this process; None for those that the system allows, divided among pytest-xdist's
+            workers.
     """
-    cores = cores or _shared_cores()
+    if not cores:  # containers and batch systems often allow fewer than the machine has
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = max(1, allowed // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     if device.type == "cpu":
         return max(1, min(MOST_THREADS, cores // 2))
     return min(MOST_FEEDING_THREADS, cores)
-
-
-def _shared_cores() -> int:
-    """Return the number of cores that this process may use, divided among pytest-xdist's workers.
-
-    Containers and batch systems often allow fewer than the machine has.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, allowed // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @dataclass(eq=False)

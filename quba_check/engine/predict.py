@@ -121,13 +121,22 @@ class Passes:
         active.join(owners, pixels=pixels, current=current, label=label, correct=correct)
 
     def _step(self, active: ActiveSet) -> list[ShardTask]:
-        """Take one step with every image; return the tasks that are complete."""
+        """Take one step with every image; return the tasks that are complete.
+
+        Raises:
+            ModelError: memory runs out.
+        """
         parts = self.attack_batching.run(partial(self._attack_again, active), range(len(active)))
         staying = [row for row in range(len(active)) if active.continues[row]]
         n_leaving = len(active) - len(staying)
         self._report(active.owners[0][0].view, n_leaving, len(active) + sum(count for _, count in parts))
         if n_leaving:
-            self._keep(active, staying)
+            try:
+                active.keep(staying)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise out_of_memory(self._classifier, len(active)) from error
         active.steps = [step + 1 for step in active.steps]
         return [task for complete, _ in parts for task in complete]
 
@@ -161,19 +170,6 @@ class Passes:
         current.copy_(moved)
         complete = add_outputs([active.owners[row] for row in leaving], outputs)
         return complete, len(rows) if step.is_taken else 0
-
-    def _keep(self, active: ActiveSet, rows: Sequence[int]) -> None:
-        """Remove all images but those in these rows.
-
-        Raises:
-            ModelError: memory runs out.
-        """
-        try:
-            active.keep(rows)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            raise out_of_memory(self._classifier, len(active)) from error
 
     def _on_device(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return a batch on the model's device, in the memory format of its images."""

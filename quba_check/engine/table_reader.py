@@ -39,7 +39,7 @@ class TableReader:
         self._store = store
         self._cache_keys = cache_keys
         self._clean: ShardArrays | None = None
-        self._last: tuple[list[ShardKey], Shard] | None = None
+        self._last: tuple[Sequence[ShardKey], Shard] | None = None
         self._copy_notes: dict[str, str] = {}
 
     def predictions(self, view: View, declared: str | None) -> Predictions:
@@ -151,10 +151,9 @@ class TableReader:
         Raises:
             DamagedShardError: one is missing or damaged; it has been removed.
         """
-        keys = [self._cache_keys.shard_key(stored, number) for number in numbers]
-        if self._last is not None and self._last[0] == keys:
-            return self._last[1]
-        self._last = keys, self._read(stored, keys)
+        keys = self._cache_keys.shard_keys(stored, numbers)
+        if self._last is None or self._last[0] != keys:
+            self._last = keys, self._read(stored, keys)
         return self._last[1]
 
     def _read(self, stored: View, keys: Sequence[ShardKey]) -> Shard:
