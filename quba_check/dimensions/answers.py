@@ -115,10 +115,11 @@ def _is_answered(scores: ImageScores, threshold: float) -> NDArray[np.bool_]:
 
 def _curve(clean: Predictions) -> Table:
     """Return points of the risk-coverage curve at about equal distances of the share."""
-    curve, n = risk_coverage(_scores(clean, MOST_PROBABLE), clean.correct), len(clean)
+    threshold, answered, wrong = risk_coverage(_scores(clean, MOST_PROBABLE), clean.correct)
+    n = len(clean)
     wanted = np.linspace(1, n, min(n, POINTS))
-    rows = np.unique(np.searchsorted(curve.answered, np.floor(wanted)))
-    columns = (curve.threshold[rows], curve.answered[rows] / n, (curve.wrong / curve.answered)[rows])
+    rows = np.unique(np.searchsorted(answered, np.floor(wanted)))
+    columns = (threshold[rows], answered[rows] / n, (wrong / answered)[rows])
     points = zip(*(column.tolist() for column in columns), strict=True)
     return Table(("threshold", "share", "error"), tuple(points), "score: max_probability")
 

@@ -23,38 +23,29 @@ STEPS = 100
 """About the largest number of thresholds that are tested."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RiskCoverage:
-    """Error among answered images for every threshold, from the strictest to none.
-
-    Attributes:
-        threshold: (K,) the distinct scores, falling; an image is answered from this score on.
-        answered: (K,) number of answered images.
-        wrong: (K,) number of wrong answers among them.
-    """
-
-    threshold: NDArray[np.float64]
-    answered: NDArray[np.int64]
-    wrong: NDArray[np.int64]
-
-
-def risk_coverage(scores: ImageScores, correct: NDArray[np.bool_]) -> RiskCoverage:
+def risk_coverage(
+    scores: ImageScores, correct: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the risk-coverage curve. Images with equal scores are answered together.
 
     Args:
         scores: (n,) finite scores, higher for surer answers; n at least 1.
         correct: (n,) bool, True if the answer is right.
 
+    Returns:
+        From the strictest threshold to none: (K,) the distinct scores, falling, from which on an image is
+        answered; (K,) the number of answered images; and (K,) that of wrong answers among them.
+
     Source: El-Yaniv and Wiener, JMLR 2010.
 
-    >>> risk_coverage(np.array([0.9, 0.5, 0.5]), np.array([True, True, False])).wrong.tolist()
+    >>> risk_coverage(np.array([0.9, 0.5, 0.5]), np.array([True, True, False]))[2].tolist()
     [0, 1]
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
     wrong = np.cumsum(~correct[order], dtype=np.int64)
-    return RiskCoverage(ranked[ends], ends + 1, wrong[ends])
+    return ranked[ends], ends + 1, wrong[ends]
 
 
 def aurc(scores: ImageScores, correct: NDArray[np.bool_], sample: Sample = None) -> Estimate:
@@ -81,13 +72,13 @@ def aurc(scores: ImageScores, correct: NDArray[np.bool_], sample: Sample = None)
     >>> round(aurc(np.array([0.9, 0.6, 0.5]), np.array([True, False, True])).value, 4)
     0.2778
     """
-    curve, n = risk_coverage(scores, correct), len(scores)
-    risk, sizes = curve.wrong / curve.answered, np.diff(curve.answered, prepend=0)
+    (threshold, answered, wrong), n = risk_coverage(scores, correct), len(scores)
+    risk, sizes = wrong / answered, np.diff(answered, prepend=0)
     area = float(sizes @ risk) / n
     # Sums over the images that are at most as sure.
-    reach = np.cumsum((sizes / curve.answered)[::-1])[::-1]
-    offset = np.cumsum((sizes * risk / curve.answered)[::-1])[::-1]
-    block = np.searchsorted(-curve.threshold, -scores)
+    reach = np.cumsum((sizes / answered)[::-1])[::-1]
+    offset = np.cumsum((sizes * risk / answered)[::-1])[::-1]
+    block = np.searchsorted(-threshold, -scores)
     influences = risk[block] - area + ~correct * reach[block] - offset[block]
     return Estimate(area, {sample: influences}, {sample: InfluenceBounds(area, float(reach[0]), n, n)})
 
@@ -139,21 +130,22 @@ def guaranteed_threshold(
     >>> guaranteed_threshold(np.arange(4.0).repeat(50), np.arange(200) >= 60, error=0.1, confidence=0.95)
     Guarantee(threshold=2.0, answered=100, wrong=0)
     """
-    n, curve, order = len(scores), risk_coverage(scores, correct), np.argsort(-scores, kind="stable")
+    n, order = len(scores), np.argsort(-scores, kind="stable")
+    thresholds, counts, errors = risk_coverage(scores, correct)
     starts = first_tests(n, error, confidence)
     if groups is not None:
         starts = _with_enough_groups(starts, error, groups[order])
     sizes = {*range(min(starts, default=n), n, max(1, n // STEPS)), *starts, n}
     best, level, before = Guarantee(), 0.0, 0
-    for row in np.unique(np.searchsorted(curve.answered, sorted(sizes))):
-        answered, wrong = int(curve.answered[row]), int(curve.wrong[row])
+    for row in np.unique(np.searchsorted(counts, sorted(sizes))):
+        answered, wrong = int(counts[row]), int(errors[row])
         level += sum(own for start, own in starts.items() if before < start <= answered)
         before, passed = answered, False
         if level:
             own = order[:answered]
             passed = _is_below(correct[own], error, level, None if groups is None else groups[own])
         if passed:
-            best = Guarantee(float(curve.threshold[row]), answered, wrong)
+            best = Guarantee(float(thresholds[row]), answered, wrong)
         else:
             level = 0.0
     return best

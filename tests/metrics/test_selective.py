@@ -37,9 +37,9 @@ def columns(pairs):
 def test_curve_and_area_by_hand():
     """Of four images, the second and the third are equally sure; the third and the last are wrong."""
     scores, correct = np.array([0.6, 0.9, 0.2, 0.6]), np.array([True, True, False, False])
-    curve = risk_coverage(scores, correct)
-    assert curve.threshold.tolist() == [0.9, 0.6, 0.2]
-    assert (curve.answered.tolist(), curve.wrong.tolist()) == ([1, 3, 4], [0, 1, 2])
+    threshold, answered, wrong = risk_coverage(scores, correct)
+    assert threshold.tolist() == [0.9, 0.6, 0.2]
+    assert (answered.tolist(), wrong.tolist()) == ([1, 3, 4], [0, 1, 2])
     assert aurc(scores, correct).value == pytest.approx((0 + 1 / 3 + 1 / 3 + 2 / 4) / 4)
 
 
@@ -66,12 +66,12 @@ def test_order_and_increasing_functions_do_not_change_the_area(pairs, random):
 def test_area_of_torch_uncertainty():
     """Its version 0.13.0 gives 0.0289708, by trapezoids from k = 1 on, over 1 - 1/n; no scores are equal."""
     scores, correct = drawn()
-    curve, n = risk_coverage(scores, correct), len(scores)
-    risk = curve.wrong / curve.answered
+    (_, answered, wrong), n = risk_coverage(scores, correct), len(scores)
+    risk = wrong / answered
     mean_of_trapezoids = aurc(scores, correct).value * n - (risk[0] + risk[-1]) / 2
     assert mean_of_trapezoids / (n - 1) == pytest.approx(0.028970815, abs=1e-8)
     # Its CovAtxRisk: the largest share that is answered with an error of at most x.
-    largest = [curve.answered[risk <= error].max() / n for error in (0.01, 0.02, 0.05)]
+    largest = [answered[risk <= error].max() / n for error in (0.01, 0.02, 0.05)]
     assert largest == pytest.approx([0.406, 0.426, 0.742])
 
 
