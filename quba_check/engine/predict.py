@@ -46,6 +46,7 @@ class Passes:
     ) -> None:
         self._classifier = classifier
         self._protocol = protocol
+        self._in_pixels = protocol.attack_space == "pixel"
         self.batching = Batching(classifier, batch_size)
         self.attack_batching = Batching(classifier, batch_size, has_gradients=True)
         self._report = report
@@ -62,7 +63,7 @@ class Passes:
     def fgsm(self, stream: ImageStream[Owner, torch.Tensor]) -> Iterator[list[ShardTask]]:
         """Predict FGSM points: two forward passes and one backward pass each.
 
-        Outputs: `raw` (N, outputs), `zero_gradient` (N,), and those of `_AttackSpace.moves`.
+        Outputs: `raw` (N, outputs), `zero_gradient` (N,), and those of `_moves`.
         """
         while taken := self.attack_batching.take(stream):
             yield list(chain(*self.attack_batching.run(self._attack_once, taken)))
@@ -75,7 +76,7 @@ class Passes:
 
         Outputs: `logits` (N, C) of the last iterate, or of the one that fooled the model; `always_right`
         (N,), True if the prediction was correct at the start and at every iterate; those of
-        `_AttackSpace.moves`.
+        `_moves`.
         """
         active = ActiveSet()
         while True:
@@ -96,16 +97,16 @@ class Passes:
 
     def _attack_once(self, taken: Sequence[tuple[Owner, torch.Tensor]]) -> list[ShardTask]:
         owners = [owner for owner, _ in taken]
-        space = _AttackSpace(self, owners[0][0].view)
+        logits = partial(self._logits_at, owners[0][0].view)
         pixels = self._classifier.pixels(self._on_device([image for _, image in taken]))
-        points = space.points(pixels)
-        start = gradient(space.logits, points, self._labels(owners))
+        points = self._points(pixels)
+        start = gradient(logits, points, self._labels(owners))
         self._report_work(owners, finished=0, passes=2)
         attacked = fgsm_point(points, start.direction)
         with torch.no_grad():
-            raw = self._classifier.raw(space.inputs(attacked), is_checked=False)
+            raw = self._classifier.raw(self._inputs(attacked), is_checked=False)
         self._report_work(owners, finished=1, passes=1)
-        outputs = {"raw": raw, "zero_gradient": start.is_zero, **space.moves(pixels, attacked)}
+        outputs = {"raw": raw, "zero_gradient": start.is_zero, **self._moves(pixels, attacked)}
         return add_outputs(owners, outputs)
 
     def _add_starts(
@@ -113,9 +114,8 @@ class Passes:
     ) -> None:
         """Add images and their random starts; without effect if memory runs out."""
         owners = [owner for owner, _ in taken]
-        space = _AttackSpace(self, owners[0][0].view)
         pixels = self._classifier.pixels(self._on_device([image for _, (image, _) in taken]))
-        current = pgd_start(space.points(pixels), self._on_device([noise for _, (_, noise) in taken]))
+        current = pgd_start(self._points(pixels), self._on_device([noise for _, (_, noise) in taken]))
         label = self._labels(owners)
         correct = torch.ones_like(label, dtype=torch.bool)
         active.join(owners, pixels=pixels, current=current, label=label, correct=correct)
@@ -158,14 +158,14 @@ class Passes:
                 active.continues[row] = may_continue and active.steps[row] < PGD_STEPS
             return [position for position, row in enumerate(rows) if active.continues[row]]
 
-        space = _AttackSpace(self, active.owners[0][0].view)
-        step = gradient(space.logits, current, label, continuing)
+        logits_at = partial(self._logits_at, active.owners[0][0].view)
+        step = gradient(logits_at, current, label, continuing)
         leaving = [row for row in rows if not active.continues[row]]
         chosen = row_index([row - rows[0] for row in leaving], label.device)
         outputs = {"logits": step.logits[chosen], "always_right": is_correct[chosen]}
         pixels = active["pixels"][part]
-        outputs |= space.moves(pixels[chosen], current[chosen])
-        moved = pgd_step(space.points(pixels), current, step.direction)
+        outputs |= self._moves(pixels[chosen], current[chosen])
+        moved = pgd_step(self._points(pixels), current, step.direction)
         # Memory may run out above, and the images are then attacked again; what follows allocates nothing.
         current.copy_(moved)
         complete = add_outputs([active.owners[row] for row in leaving], outputs)
@@ -230,6 +230,24 @@ class Passes:
                 )
         return classifier.logits(raw)
 
+    def _points(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return pixels in the space of an attack: pixel values, or the model's normalised input."""
+        return pixels if self._in_pixels else self._classifier.normalise(pixels)
+
+    def _inputs(self, points: torch.Tensor) -> torch.Tensor:
+        # A model may change its input in place, and the points are used again.
+        return self._classifier.normalise(points) if self._in_pixels else points.clone()
+
+    def _logits_at(self, view: View, points: torch.Tensor) -> torch.Tensor:
+        return self.logits(self._classifier.raw(self._inputs(points), exact=True, is_checked=False), view)
+
+    def _moves(self, pixels: torch.Tensor, points: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the extent of attacked pixels, or the pixel moves of an attack on inputs."""
+        if self._in_pixels:
+            return {"extent": extents(pixels, points)}
+        move = (self._classifier.denormalise(points) - pixels).abs().flatten(1)
+        return {"moved": move.amax(dim=1), "moved_share": (move > EPSILON + 1e-6).float().mean(dim=1)}
+
 
 class ActiveSet:
     """A batch of images under attack, which images join and leave.
@@ -273,31 +291,3 @@ class ActiveSet:
         self.owners = [self.owners[row] for row in rows]
         self.steps = [self.steps[row] for row in rows]
         self.continues = [self.continues[row] for row in rows]
-
-
-class _AttackSpace:
-    """The space of an attack: pixel values, or the model's normalised input."""
-
-    def __init__(self, passes: Passes, view: View) -> None:
-        self._passes = passes
-        self._view = view
-        self._classifier = passes._classifier
-        self._in_pixels = passes._protocol.attack_space == "pixel"
-
-    def points(self, pixels: torch.Tensor) -> torch.Tensor:
-        return pixels if self._in_pixels else self._classifier.normalise(pixels)
-
-    def inputs(self, points: torch.Tensor) -> torch.Tensor:
-        # A model may change its input in place, and the points are used again.
-        return self._classifier.normalise(points) if self._in_pixels else points.clone()
-
-    def logits(self, points: torch.Tensor) -> torch.Tensor:
-        raw = self._classifier.raw(self.inputs(points), exact=True, is_checked=False)
-        return self._passes.logits(raw, self._view)
-
-    def moves(self, pixels: torch.Tensor, points: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the extent of attacked pixels, or the pixel moves of an attack on inputs."""
-        if self._in_pixels:
-            return {"extent": extents(pixels, points)}
-        move = (self._classifier.denormalise(points) - pixels).abs().flatten(1)
-        return {"moved": move.amax(dim=1), "moved_share": (move > EPSILON + 1e-6).float().mean(dim=1)}
