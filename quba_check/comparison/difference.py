@@ -18,7 +18,6 @@ from quba_check.records.measurement import MeasurementRow
 from quba_check.records.per_image import CleanAnswers, Groups, PerImage
 from quba_check.stats import intervals
 from quba_check.stats.clusters import GroupEffect, limits_in_groups
-from quba_check.stats.differences import unpaired_difference_limits, unpaired_ratio_limits
 from quba_check.stats.estimate import Estimate, InfluenceBounds, Sample
 from quba_check.stats.image_intervals import additive_limits, is_near_zero
 
@@ -126,7 +125,7 @@ def difference(before: RunValue, after: RunValue) -> Change:
     if before.limits is None or after.limits is None:
         return Change(value, None, flips is not None, flips)
     one, other = np.array(before.limits), np.array(after.limits)
-    curve = bounded_curve(unpaired_difference_limits(before.value, one, after.value, other), *room)
+    curve = bounded_curve(intervals.unpaired_difference_limits(before.value, one, after.value, other), *room)
     return Change(value, curve, flips is not None, flips)
 
 
@@ -154,7 +153,8 @@ def ratio(before: RunValue, after: RunValue) -> Change:
         limits = np.array([second.at(z) / first.at(-z) if z > 0 else 0.0 for z in halved])
         return Change(0.0, bounded_curve(limits))
     one, other = np.array(before.limits), np.array(after.limits)
-    return Change(value, bounded_curve(unpaired_ratio_limits(before.value, one, after.value, other)))
+    limits = intervals.unpaired_ratio_limits(before.value, one, after.value, other)
+    return Change(value, bounded_curve(limits))
 
 
 def _paired_limits(

@@ -17,7 +17,7 @@ from quba_check.core.slices import SliceColumn
 from quba_check.core.view import View
 from quba_check.dimensions._groups import measure_dimension
 from quba_check.errors import QubaError, UnmeasurableError
-from quba_check.stats.differences import unpaired_difference_limits
+from quba_check.stats.intervals import unpaired_difference_limits
 
 Slices = Mapping[View, Mapping[str, SliceColumn]]
 Rows = Mapping[View, NDArray[np.bool_]]

@@ -220,3 +220,51 @@ def smallest_limits(numbers: Sequence[LimitsAt], z: Scores) -> Limits:
     scores = np.where(z > 0, bonferroni_scores(z, 1 / len(numbers)), z)
     limits: Limits = np.min([limits_at(scores) for limits_at in numbers], axis=0)
     return limits
+
+
+def unpaired_difference_limits(
+    first: float, first_limits: Limits, second: float, second_limits: Limits
+) -> Limits:
+    """Limits of second − first of two independent numbers, from the limits of each.
+
+    Args:
+        first: the first number.
+        first_limits: (K,) its limits at normal scores that are symmetric around 0, not decreasing.
+        second: the second number.
+        second_limits: (K,) its limits at the same scores, in the same unit.
+
+    Returns:
+        (K,) limits at these scores, in the unit of the numbers.
+
+    Source: the square-and-add method, Newcombe, Statistics in Medicine 1998 (17, 873-890).
+
+    >>> limits = unpaired_difference_limits(0.5, np.array([0.4, 0.5, 0.6]), 0.7, np.array([0.6, 0.7, 0.8]))
+    >>> limits.round(3).tolist()
+    [0.059, 0.2, 0.341]
+    """
+    distance = np.hypot(second_limits - second, first_limits[::-1] - first)
+    side = np.sign(np.arange(len(distance)) - len(distance) // 2)
+    return second - first + side * distance
+
+
+def unpaired_ratio_limits(first: float, first_limits: Limits, second: float, second_limits: Limits) -> Limits:
+    """Limits of second / first of two independent numbers above 0.
+
+    They are those of the difference of the logarithms.
+
+    Args:
+        first: the first number.
+        first_limits: (K,) its limits at normal scores that are symmetric around 0, not decreasing.
+        second: the second number.
+        second_limits: (K,) its limits at the same scores, in the same unit.
+
+    Returns:
+        (K,) limits of the ratio at these scores.
+
+    >>> limits = unpaired_ratio_limits(0.5, np.array([0.4, 0.5, 0.6]), 1.0, np.array([0.8, 1.0, 1.2]))
+    >>> limits.round(3).tolist()
+    [1.499, 2.0, 2.668]
+    """
+    with np.errstate(divide="ignore"):
+        log_first, log_second = (np.log(np.maximum(limits, 0)) for limits in (first_limits, second_limits))
+        return np.exp(unpaired_difference_limits(np.log(first), log_first, np.log(second), log_second))

@@ -10,12 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from quba_check.stats.differences import (
-    group_sign_flip,
-    mcnemar,
-    unpaired_difference_limits,
-    unpaired_ratio_limits,
-)
+from quba_check.metrics.answer_pairs import group_sign_flip, mcnemar
+from quba_check.stats.intervals import unpaired_difference_limits, unpaired_ratio_limits
 
 Z = np.array([-1.959964, 0.0, 1.959964])
 counts = st.integers(0, 40)
