@@ -21,16 +21,9 @@ from quba_check.engine.loader import batches, default_threads
 from quba_check.engine.preparer import Prepare
 from quba_check.engine.shard_request import Executor
 from quba_check.errors import QubaError, StoreError
+from quba_check.models import compute
 from quba_check.models.classifier import Classifier
-from quba_check.models.compute import (
-    CHECKED,
-    FLIPPED,
-    NOT_CHECKED,
-    PROGRAM,
-    SINGLE_IMAGES,
-    TOO_FEW,
-    ComputeSettings,
-)
+from quba_check.models.compute import ComputeSettings
 from quba_check.models.device import device_name
 from quba_check.models.request import Precision
 from quba_check.number_format import format_value
@@ -113,7 +106,7 @@ def checked_settings(classifier: Classifier, suite: Suite, prepare: Prepare) -> 
         prepare: prepares an image of the clean set.
     """
     plain = classifier.compute
-    reason = TOO_FEW
+    reason = compute.TOO_FEW
     try:
         examples = sample(suite.examples(CLEAN))
         if len(examples) == CHECKED_IMAGES:
@@ -123,10 +116,10 @@ def checked_settings(classifier: Classifier, suite: Suite, prepare: Prepare) -> 
                     half = classifier.rule(precision)
                     read = batches(examples, prepare, size, pool)
                     if not any(flips(classifier, half, images) for _, images in read):
-                        return replace(half, reason=CHECKED, images=CHECKED_IMAGES)
-                    reason = FLIPPED
+                        return replace(half, reason=compute.CHECKED, images=CHECKED_IMAGES)
+                    reason = compute.FLIPPED
     except QubaError:  # the shard with the image reports it
-        reason = NOT_CHECKED
+        reason = compute.NOT_CHECKED
     finally:
         classifier.try_out(plain)
     return replace(plain, reason=reason)
@@ -207,6 +200,6 @@ def _ways(
     classifier: Classifier, plain: ComputeSettings
 ) -> Iterator[tuple[str, ComputeSettings, int | None]]:
     yield f"in batches of {_OTHER_BATCH}", plain, _OTHER_BATCH
-    if plain.reason not in (PROGRAM, SINGLE_IMAGES):
+    if plain.reason not in (compute.PROGRAM, compute.SINGLE_IMAGES):
         other: Precision = "bf16" if plain.precision == "fp32" else "fp32"
         yield f"in {other}", classifier.rule(other), None
