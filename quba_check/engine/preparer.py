@@ -90,7 +90,10 @@ class Preparer:
         """
         is_generated = self.suite.is_generated(view)
         key = self._key(view, number, crop)
-        self._close_unused(key)
+        for other, unused in list(self._originals.items()):  # those of this key stay open
+            is_empty = unused.kept is None and unused.memory is None
+            if not unused.users and (other != key or is_empty):
+                del self._originals[other]
         originals = self._originals.get(key)
         shape = (len(examples), *self._preprocessing.input_size[1:], 3)
         if originals is None:
@@ -101,13 +104,6 @@ class Preparer:
         originals.users += 1
         finish = partial(self._corrupted, view) if is_generated else None
         return ShardImages(originals, examples, finish)
-
-    def _close_unused(self, needed: str) -> None:
-        """Close originals without users, but those of a key stay open."""
-        for key, originals in list(self._originals.items()):
-            is_empty = originals.kept is None and originals.memory is None
-            if not originals.users and (key != needed or is_empty):
-                del self._originals[key]
 
     def _key(self, view: View, number: int, crop: bool) -> str:
         if self.files_key is None:
