@@ -42,13 +42,25 @@ def statement(record: Record, *, file: str, digest: str, url: str | None = None)
             "attestation is about. Allowed: a record of this version, of a checkpoint, an ONNX file, another "
             "model file or folder, or a timm model. Save the model, and run the gate with --model=FILE."
         )
+    tests: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
+    for row in record.verdicts:
+        if row.outcome != "skipped":
+            key = "passedTests" if row.outcome == "pass" else "warnedTests"
+            tests["failedTests" if row.blocks else key].append(row.id)
+    passed = "WARNED" if tests["warnedTests"] else "PASSED"
+    own = _descriptor(file, digest, _JSON, "record", **_conditions(record))
     return {
         "_type": STATEMENT_TYPE,
         "subject": [
             {"name": name, "digest": {"sha256": sha256}} for name, sha256 in record.model.files.items()
         ],
         "predicateType": PREDICATE_TYPE,
-        "predicate": _predicate(record, file=file, digest=digest, url=url),
+        "predicate": {
+            "result": passed if record.overall_verdict == "pass" else "FAILED",
+            "configuration": [*_inputs(record), *_images(record), own],
+            **({"url": url} if url is not None else {}),
+            **tests,
+        },
     }
 
 
@@ -68,25 +80,6 @@ def checksums(statement: Mapping[str, Any]) -> str:
             )
         lines.append(f"{subject['digest']['sha256']}  {name}\n")
     return "".join(lines)
-
-
-def _predicate(record: Record, *, file: str, digest: str, url: str | None) -> dict[str, Any]:
-    tests: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
-    for row in record.verdicts:
-        if row.outcome != "skipped":
-            key = "passedTests" if row.outcome == "pass" else "warnedTests"
-            tests["failedTests" if row.blocks else key].append(row.id)
-    passed = "WARNED" if tests["warnedTests"] else "PASSED"
-    return {
-        "result": passed if record.overall_verdict == "pass" else "FAILED",
-        "configuration": [
-            *_inputs(record),
-            *_images(record),
-            _descriptor(file, digest, _JSON, "record", **_conditions(record)),
-        ],
-        **({"url": url} if url is not None else {}),
-        **tests,
-    }
 
 
 def _inputs(record: Record) -> Iterator[dict[str, Any]]:
