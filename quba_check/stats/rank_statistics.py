@@ -105,12 +105,10 @@ def group_difference(first: Sequence[float], second: Sequence[float]) -> GroupDi
     z2 = float(scipy.special.stdtrit(min(m, n) - 1, (1 + CONFIDENCE) / 2)) ** 2 * variance
     root = math.sqrt(z2 * ((1 - inner**2) ** 2 + z2))
     ends = [(inner - inner**3 + sign * root) / (1 - inner**2 + z2) for sign in (-1, 1)]
-    return GroupDifference(
-        delta,
-        (max(min(ends[0], delta), -1.0), min(max(ends[1], delta), 1.0)),
-        _mann_whitney(first, second),
-        (m, n),
-    )
+    is_constant = min(*first, *second) == max(*first, *second)
+    p = 1.0 if is_constant else float(scipy.stats.mannwhitneyu(first, second, alternative="two-sided").pvalue)
+    interval = max(min(ends[0], delta), -1.0), min(max(ends[1], delta), 1.0)
+    return GroupDifference(delta, interval, p, (m, n))
 
 
 def holm_adjusted(p_values: Sequence[float]) -> list[float]:
@@ -134,9 +132,3 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p))
     adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
     return list(map(float, adjusted))
-
-
-def _mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
-    if min(*first, *second) == max(*first, *second):
-        return 1.0
-    return float(scipy.stats.mannwhitneyu(first, second, alternative="two-sided").pvalue)
