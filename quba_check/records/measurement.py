@@ -258,8 +258,7 @@ def quantity_row(quantity: Quantity | QuantityRow, better: Better | None) -> Qua
     Raises:
         ValidationError: it cannot be stored.
     """
-    row = QuantityRow.model_validate(quantity, from_attributes=True)
-    return row.model_copy(update={"better": better})
+    return QuantityRow.model_validate(quantity, from_attributes=True).model_copy(update={"better": better})
 
 
 _KINDS: Mapping[type, type] = {MeasurementRow: Measurement, QuantityRow: Quantity, TableRow: Table}
