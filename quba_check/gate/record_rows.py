@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from quba_check.core.measurement import Measurement
@@ -65,10 +66,7 @@ def set_rows(evaluation: Evaluation, dimensions: Iterable[str]) -> dict[str, Set
     fast_sets = {view.set for view in views if is_fast(view)}
     return {
         name: SetRow(
-            images=count.images,
-            expected=count.expected,
-            found=count.found,
-            groups=count.groups,
+            **asdict(count),
             generated=_generated(evaluation, name),
             preprocessing="fast" if name in fast_sets else "exact",
         )
