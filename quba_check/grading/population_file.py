@@ -85,10 +85,6 @@ class PopulationFile(JsonRow):
     source: str = ""
     rows: tuple[FileRow, ...]
 
-    def to_json(self) -> str:
-        """Return the population as indented JSON text, numbers at full precision."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"
-
     @model_validator(mode="after")
     def _check_rows(self) -> PopulationFile:
         for name, times in Counter(row.id for row in self.rows).items():

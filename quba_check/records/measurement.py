@@ -56,6 +56,10 @@ class JsonRow(BaseModel):
             return value
         return printable_lines(value) if info.field_name in cls._of_lines else printable(value)
 
+    def to_json(self) -> str:
+        """Return the row as indented JSON text, numbers at full precision."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
 
 class QuantityRow(JsonRow):
     """A value with unit, n, confidence limits and better direction (None: reported only).

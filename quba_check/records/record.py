@@ -289,7 +289,3 @@ class Record(JsonRow):
         """Prefix of the file names of its copies in a store: time, model, protocol."""
         time = self.environment.time.replace(":", "").replace("-", "").removesuffix("+0000")
         return f"{time}-{self.model.fingerprint[:8]}-{self.protocol}"
-
-    def to_json(self) -> str:
-        """Return the record as indented JSON text, numbers at full precision."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"
