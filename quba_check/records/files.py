@@ -75,7 +75,10 @@ def remove_stale_records(path: Path, specs: Collection[str], baseline: Path | No
             record = read_record(file)
         except UserError:
             continue
-        is_named_after = _pattern(path, record.model.name, record.protocol).fullmatch(file.name)
+        # As `record_paths` may name one of several records.
+        words = re.escape(f"{path.stem}-{_file_name(record.model.name)[:LONGEST]}-{record.protocol}")
+        pattern = rf"{words}(-[0-9a-f]{{8}}(-[0-9]+)?)?{re.escape(path.suffix)}"
+        is_named_after = re.fullmatch(pattern, file.name)
         if file == path or (is_named_after and record.model.spec in specs):
             if len(specs) > 1:
                 check_is_no_baseline(file, baseline)
@@ -134,12 +137,6 @@ def _is_same(path: Path, other: Path | None) -> bool:
         return other is not None and path.samefile(other)
     except (OSError, ValueError):  # one of them does not exist
         return False
-
-
-def _pattern(path: Path, name: str, protocol: str) -> re.Pattern[str]:
-    """Return the pattern of file names that `record_paths` may give to one of several records."""
-    words = re.escape(f"{path.stem}-{_file_name(name)[:LONGEST]}-{protocol}")
-    return re.compile(rf"{words}(-[0-9a-f]{{8}}(-[0-9]+)?)?{re.escape(path.suffix)}")
 
 
 def write_record(record: Record, path: Path) -> None:
