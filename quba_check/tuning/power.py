@@ -82,15 +82,17 @@ def detectable_effects(
         accuracy = clean.value if isinstance(clean, MeasurementRow) else accuracy
     effects = []
     for demand in thresholds.demands:
-        if isinstance(demand.threshold, str) or demand.request.slice:
+        stored = _stored_quantity(demand, record) if record else None
+        if isinstance(demand.threshold, str) or demand.request.slice or (record and stored is None):
             effects.append(DetectableEffect(demand, None, None, None))
             continue
         if demand.target in SHARES and not demand.needs_baseline:
-            effects.append(_effect_on_share(demand, _share_images(demand, images, record), thresholds))
+            n = images if stored is None else _share_images(*stored, images)
+            effects.append(_effect_on_share(demand, n, thresholds))
             continue
         value = minima.get(demand.target) if demand.needs_baseline else float(demand.threshold)
-        if record:
-            value, error = _value_and_error(demand, images, record)
+        if stored is not None:
+            value, error = stored[0].value, _error_of_run(*stored, images)
         else:
             known = value is not None and images is not None
             error = _binomial_error(demand, value or 0.0, images or 1, accuracy) if known else None
@@ -162,14 +164,8 @@ def _pass_margin(thresholds: Thresholds) -> float:
             return -_NORMAL.inv_cdf(1 - policy.error / blocking)
 
 
-def _share_images(demand: Demand, images: int | None, record: Record | None) -> int | None:
+def _share_images(quantity: QuantityRow, behind: int, images: int | None) -> int:
     """Return the number of independent images behind one of `SHARES`."""
-    if record is None:
-        return images
-    stored = _stored_quantity(demand, record)
-    if stored is None:
-        return None
-    quantity, behind = stored
     independent = behind if quantity.effective is None else quantity.effective
     parts = quantity.parts if isinstance(quantity, MeasurementRow) else {}
     decided = [parts[name].value for name in ("shape_hits", "texture_hits") if name in parts]
@@ -177,15 +173,11 @@ def _share_images(demand: Demand, images: int | None, record: Record | None) -> 
     return max(1, round((images or behind) * share * independent / behind))
 
 
-def _value_and_error(demand: Demand, images: int | None, record: Record) -> tuple[float | None, float | None]:
-    """Return a run's value, and its standard error for another number of images."""
-    stored = _stored_quantity(demand, record)
-    if stored is None:
-        return None, None
-    quantity, behind = stored
+def _error_of_run(quantity: QuantityRow, behind: int, images: int | None) -> float | None:
+    """Return the standard error of a run's value for another number of images; None if unknown."""
     if (curve := quantity.curve) is None:
-        return quantity.value, None
-    return quantity.value, (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / (images or behind))
+        return None
+    return (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / (images or behind))
 
 
 def _stored_quantity(demand: Demand, record: Record) -> tuple[QuantityRow, int] | None:
