@@ -1,18 +1,140 @@
-"""The reader `arrays`: images and labels in arrays, as of numpy or MNIST."""
+"""The reader `arrays`: images and labels in files of numpy, or in idx files.
+
+Source of idx: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section on file formats. The
+header is two zero bytes, a byte for the type, a byte for the number of dimensions, and each dimension in four
+bytes; all numbers are big-endian.
+"""
 
 from __future__ import annotations
 
+import gzip
+import math
+import struct
+import zipfile
+import zlib
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from quba_check.errors import SuiteError
+from quba_check.messages import allowed_names, listed
+from quba_check.storage.packed_arrays import array_header, check_unpacked, unpacked_array
+from quba_check.storage.user_files import reason
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.array_files import Array, read_array
+from quba_check.suites.readers.file_cache import FileCache
 from quba_check.suites.readers.listing import LabelledImage
 
 IMAGES, LABELS = "images", "labels"
+Array = NDArray[Any]
+_NPY, _NPZ, _GZIP, _IDX = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b", b"\x00\x00"
+_CACHED = 8
+_ZIP_HEADER = 30
+_CHUNK = 2**24
+MOST_DIMENSIONS = 8
+_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def _read_array(path: Path, name: str = "") -> Array:
+    """Read the array of a file, or a named array of an `.npz`.
+
+    It is memory-mapped if it is not compressed.
+
+    Raises:
+        SuiteError: there is no such array, or the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+        if start.startswith(_NPZ):
+            return _npz_array(path, name)
+        if start == _NPY:
+            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except SuiteError:
+        raise
+    except OSError as error:
+        raise SuiteError(f"cannot be read ({reason(error)}).", where=f"{path}") from None
+    except Exception:  # noqa: BLE001  numpy and zipfile raise any error for a damaged file, also MemoryError
+        raise SuiteError(
+            "cannot be read as an array. It is damaged, or holds Python objects.", where=f"{path}"
+        ) from None
+    if start.startswith((_GZIP, _IDX)):
+        return idx_array(path)
+    raise SuiteError(f"{path}: not a file of arrays. Allowed: .npy, .npz, or idx, also gzipped, as MNIST's.")
+
+
+read_array = FileCache(_read_array, _CACHED)
+"""Cached `_read_array`."""
+
+
+def _npz_array(path: Path, name: str) -> Array:
+    if not name:
+        raise SuiteError(f"an .npz file holds several arrays. Name it as path: {path.name}.", where=f"{path}")
+    with zipfile.ZipFile(path) as packed:
+        names = [entry.removesuffix(".npy") for entry in packed.namelist() if entry.endswith(".npy")]
+        if name not in names:
+            raise SuiteError(f"{path}: there is no array '{name}' in it. {allowed_names(name, names)}")
+        entry = packed.getinfo(f"{name}.npy")
+        if entry.compress_type != zipfile.ZIP_STORED:
+            return unpacked_array(packed, entry)
+        with packed.open(entry) as file:
+            shape, is_fortran, dtype = array_header(file)
+            header_size = file.tell()
+    # np.load reads arrays of an .npz into memory: one copy in each process that loads images.
+    with path.open("rb") as file:
+        file.seek(entry.header_offset + _ZIP_HEADER - 4)
+        name_size, extra_size = struct.unpack("<HH", file.read(4))
+    start = entry.header_offset + _ZIP_HEADER + name_size + extra_size + header_size
+    return np.memmap(path, dtype, "r", start, shape, "F" if is_fortran else "C")
+
+
+def idx_array(path: Path) -> NDArray[np.generic]:
+    """Read the array of an idx file; memory-mapped if it is not gzipped.
+
+    Raises:
+        SuiteError: the file is not an idx file, or its length is not the one that its header states.
+    """
+    error = partial(SuiteError, where=f"{path}")
+    with path.open("rb") as file:
+        is_packed = file.read(2) == _GZIP
+    content = _gunzip(path) if is_packed else np.memmap(path, np.uint8, "r")
+    if len(content) < 4 or bytes(content[:2]) != _IDX:
+        raise error(
+            "not an idx file", got=f"the beginning {bytes(content[:4]).hex(' ')}", hint="Expected: 00 00."
+        )
+    kind, dimensions = int(content[2]), int(content[3])
+    if kind not in _IDX_TYPES:
+        allowed = listed(f"{number:#04x}" for number in _IDX_TYPES)
+        raise error("an idx file of unknown type", got=f"{kind:#04x}", allowed=allowed)
+    if dimensions > MOST_DIMENSIONS:
+        raise error(f"an idx file of {dimensions} dimensions", allowed=f"at most {MOST_DIMENSIONS}")
+    start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise error("an idx file that ends in its header", got=f"{len(content)} of {start} bytes")
+    shape = struct.unpack(f">{dimensions}I", bytes(content[4:start]))
+    dtype = np.dtype(_IDX_TYPES[kind])
+    expected = start + math.prod(shape) * dtype.itemsize
+    if len(content) != expected:
+        size = " x ".join(map(str, shape))
+        raise error(f"an idx file of {size} numbers has {expected} bytes", got=f"{len(content)}")
+    return content[start:].view(dtype).reshape(shape)
+
+
+def _gunzip(path: Path) -> NDArray[np.uint8]:
+    packed, content = path.stat().st_size, bytearray()
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(_CHUNK):
+                content += chunk
+                check_unpacked(len(content), packed)
+    except (OSError, EOFError, zlib.error):
+        raise SuiteError("cannot be unpacked by gzip. The file is damaged or cut.", where=f"{path}") from None
+    except ValueError as bomb:
+        raise SuiteError(f"{bomb}. Unpack the file, and name its content instead.", where=f"{path}") from None
+    return np.frombuffer(content, np.uint8)
 
 
 def array_images(

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from quba_check.errors import SuiteError
-from quba_check.suites.readers.array_files import idx_array
+from quba_check.suites.readers.arrays import idx_array
 
 TYPES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
 

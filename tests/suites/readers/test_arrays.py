@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from support.reading import listing, message
 
-from quba_check.suites.readers.array_files import read_array
-from quba_check.suites.readers.arrays import array_images
+from quba_check.suites.readers.arrays import array_images, read_array
 
 IMAGES = np.zeros((2, 4, 3, 3), np.uint8)
 ALLOWED_IMAGES = "Allowed: uint8 of images x height x width, or of images x height x width x 3."
