@@ -11,8 +11,12 @@ from PIL import Image
 
 from quba_check.suites.readers.arrays import array_images, array_member
 from quba_check.suites.readers.csv_list import csv_images, csv_paths
-from quba_check.suites.readers.file_names import cue_conflict_images, model_vs_human_images
-from quba_check.suites.readers.folder import folder_images, unlabelled_images
+from quba_check.suites.readers.folder import (
+    cue_conflict_images,
+    folder_images,
+    model_vs_human_images,
+    unlabelled_images,
+)
 from quba_check.suites.readers.hf import hf_images, hf_member
 from quba_check.suites.readers.listing import LabelledImage, unread_files
 from quba_check.suites.readers.parquet import parquet_images, parquet_member, parquet_paths

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.reading import listing, message, short, tree
 
-from quba_check.suites.readers.file_names import cue_conflict_images, model_vs_human_images
+from quba_check.suites.readers.folder import cue_conflict_images, model_vs_human_images
 
 
 def test_cue_conflict_names_in_one_folder_or_by_shape(tmp_path: Path) -> None:

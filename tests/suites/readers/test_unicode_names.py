@@ -12,8 +12,7 @@ from support.reading import Images, listing, tree
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.detection import detect_layout
 from quba_check.suites.readers.csv_list import csv_images
-from quba_check.suites.readers.file_names import cue_conflict_images, model_vs_human_images
-from quba_check.suites.readers.folder import folder_images
+from quba_check.suites.readers.folder import cue_conflict_images, folder_images, model_vs_human_images
 
 Form = Literal["NFC", "NFD"]
 FORMS: list[tuple[Form, Form]] = [("NFC", "NFD"), ("NFD", "NFC")]
