@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from quba_check.suites.corruptions.plasma import plasma
+from quba_check.suites.corruptions.frost_texture import plasma
 
 
 def test_it_fills_its_range_and_is_smoother_with_decay() -> None:
