@@ -113,19 +113,15 @@ def zoom_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Im
     )
     height, width = image.shape[:2]
     factors = np.arange(1, stop, step)
-    parts = [(middle_slice(height, factor), middle_slice(width, factor)) for factor in factors[1:]]
-    lines = [
-        [_line(part.stop - part.start, factor, "float32") for part in pair]
-        for pair, factor in zip(parts, factors[1:], strict=True)
-    ]
 
     def blurred(plane: Image8) -> Image8:
         values = to_float32(plane)
         # The columns as rows, as `enlarge` has them halfway.
         total = cv2.transpose(values)
-        for middle, (down, across) in zip(parts, lines, strict=True):
-            turned = cv2.transpose(_interpolate(np.ascontiguousarray(values[middle]), down))
-            total += _interpolate(turned, across)[:width, :height]
+        for factor in factors[1:]:
+            middle = values[middle_slice(height, factor), middle_slice(width, factor)]
+            turned = cv2.transpose(_interpolate(np.ascontiguousarray(middle), factor))
+            total += _interpolate(turned, factor)[:width, :height]
         return to_uint8((values + cv2.transpose(total)) / np.float32(len(factors) + 1))
 
     return np.asarray(cv2.merge([blurred(plane) for plane in cv2.split(image)]), dtype=np.uint8)
@@ -157,7 +153,7 @@ def enlarge(middle: NDArray[np.floating], factor: float) -> NDArray[np.floating]
     """
     for _ in range(2):
         # Rows, then columns as rows: whole rows are taken in a fraction of the time.
-        middle = cv2.transpose(_interpolate(middle, _line(len(middle), factor, middle.dtype.name)))
+        middle = cv2.transpose(_interpolate(middle, factor))
     return middle
 
 
@@ -170,7 +166,9 @@ class _Line(NamedTuple):
     outside: NDArray[np.intp]
 
 
-def _interpolate(image: NDArray[np.floating], line: _Line) -> NDArray[np.floating]:
+def _interpolate(image: NDArray[np.floating], factor: float) -> NDArray[np.floating]:
+    """Enlarge the columns of an image."""
+    line = _line(len(image), factor, image.dtype.name)
     first, second = image.take(line.first, axis=0), image.take(line.second, axis=0)
     # The difference first: a flat region stays exactly what it is.
     second -= first

@@ -26,16 +26,8 @@ def contrast(image: Image8, strength: Strength, rng: np.random.Generator) -> Ima
 
 def elastic_transform(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
     """Small regions stretched: pixels move by random distances that change smoothly."""
-    smooth, push, times = strength.parameters(
-        ((0.04, 0.02, 6.0), (0.04, 0.02, 9.0), (0.04, 0.02, 12.0), (0.04, 0.02, 15.0), (0.04, 0.02, 18.0)),
-        (
-            (0.01, 0.005, 12.5),
-            (0.01, 0.005, 16.25),
-            (0.01, 0.005, 21.25),
-            (0.01, 0.005, 25.0),
-            (0.01, 0.005, 30.0),
-        ),
-    )
+    smooth, push = (0.04, 0.02) if strength.is_small else (0.01, 0.005)
+    times = strength.parameters((6.0, 9.0, 12.0, 15.0, 18.0), (12.5, 16.25, 21.25, 25.0, 30.0))
     height, width = image.shape[:2]
     push *= height
 

@@ -35,7 +35,12 @@ class Strength:
 
     def parameters(self, small: tuple[T, T, T, T, T], large: tuple[T, T, T, T, T]) -> T:
         """Select the parameters of this severity from those for small and for large images."""
-        return (small if self.side <= SMALL else large)[self.severity - 1]
+        return (small if self.is_small else large)[self.severity - 1]
+
+    @property
+    def is_small(self) -> bool:
+        """True if the image gets the strengths after CIFAR-10-C."""
+        return self.side <= SMALL
 
 
 def to_float64(image: Image8) -> Image:
