@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import click
 
 from quba_check.cli.parser import INPUT
 from quba_check.core.protocols import BINS
-from quba_check.core.view import CLEAN, CLEAN_SET, View
+from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, View
 from quba_check.errors import OptionError, SuiteError
 from quba_check.gate.threshold_files import shown_path
 from quba_check.messages import listed
@@ -130,33 +130,19 @@ def _draft_suite(root: Path, layout: Layout, title: str) -> tuple[Suite, str]:
                     f"{_WHERE}: the names of the folders in {root} cannot stand in {MANIFEST_NAME}: {reason} "
                     "Rename the folders, or write the file by hand."
                 ) from None
-            broken = next(_broken_sets(suite), None)
-            if broken is None:
+            for view in suite.views():
+                try:
+                    suite.counts([view])
+                except SuiteError as error:
+                    if view.set == CLEAN_SET:
+                        raise
+                    path = (layout.shifts if view.set in layout.shifts else layout.others).pop(view.set)
+                    layout.left_out[path] = str(error).removeprefix(f"{root}/").rstrip(".")
+                    break
+            else:
                 return suite, _manifest_text(title, layout, suite)
-            name, problem = broken
-            if name == CLEAN_SET:
-                raise problem
-            layout.left_out[_remove(layout, name)] = str(problem).removeprefix(f"{root}/").rstrip(".")
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _broken_sets(suite: Suite) -> Iterator[tuple[str, SuiteError]]:
-    for view in suite.views():
-        try:
-            suite.counts([view])
-        except SuiteError as error:
-            yield view.set, error
-
-
-def _remove(layout: Layout, name: str) -> str:
-    """Remove a set from a layout; return its path."""
-    for sets in (layout.shifts, layout.mixed):
-        if name in sets:
-            return sets.pop(name)
-    path = str(getattr(layout, name))
-    setattr(layout, name, None)
-    return path
 
 
 def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
@@ -170,17 +156,15 @@ def _manifest_text(title: str, layout: Layout, suite: Suite | None) -> str:
         "sets:",
         f"  {manifest_line('clean', _entry(layout.clean, 'clean', suite))}",
     ]
-    if layout.corruptions is None:
-        lines.append("  corruptions: {generate: from clean}")
+    others = dict(sorted(layout.others.items(), key=lambda item: item[0] == CUE_CONFLICT_SET))
+    if path := others.pop(CORRUPTIONS_SET, None):
+        stored: Entry = {"reader": "folder", "path": path, "prepared": True}
+        lines.append(f"  {manifest_line(CORRUPTIONS_SET, stored)}")
     else:
-        stored: Entry = {"reader": "folder", "path": layout.corruptions, "prepared": True}
-        lines.append(f"  {manifest_line('corruptions', stored)}")
-    shifts = [f"    {manifest_line(name, _entry(path, name, suite))}" for name, path in layout.shifts.items()]
-    lines += ["  shifts:", *shifts] if shifts else []
-    lines += [f"  {manifest_line(name, _entry(path, name, suite))}" for name, path in layout.mixed.items()]
-    if layout.cue_conflict is not None:
-        entry = _entry(layout.cue_conflict, "cue_conflict", suite, reader="cue-conflict")
-        lines.append(f"  {manifest_line('cue_conflict', entry)}")
+        lines.append("  corruptions: {generate: from clean}")
+    for headings, sets, indent in (["  shifts:"], layout.shifts, "    "), ([], others, "  "):
+        lines += headings if sets else []
+        lines += [f"{indent}{manifest_line(name, _entry(path, name, suite))}" for name, path in sets.items()]
     return "\n".join([*lines, ""])
 
 
@@ -213,8 +197,9 @@ def _flow(items: Sequence[str]) -> str:
     return f"[{inside}]"
 
 
-def _entry(path: str, name: str, suite: Suite | None, *, reader: str = "folder") -> Entry:
+def _entry(path: str, name: str, suite: Suite | None) -> Entry:
     """Return the manifest entry of a set; without a suite, it may lack classes."""
+    reader = "cue-conflict" if name == CUE_CONFLICT_SET else "folder"
     entry: Entry = {"reader": reader, "path": path}
     if suite is not None:
         examples = suite.examples(View(name))

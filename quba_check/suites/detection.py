@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
-from quba_check.core.view import CORRUPTIONS, MIXED_RAND_SET, MIXED_SAME_SET, SEVERITIES
+from quba_check.core.view import (
+    CORRUPTIONS,
+    CORRUPTIONS_SET,
+    CUE_CONFLICT_SET,
+    MIXED_RAND_SET,
+    MIXED_SAME_SET,
+    SEVERITIES,
+)
 from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.suites.class_list import normal_form
@@ -33,18 +40,14 @@ class Layout:
         clean: path of the clean images, in one folder a class.
         classes: names of these folders, sorted.
         shifts: paths of other images of these classes, by the name of the shift.
-        mixed: paths of `mixed_same` and `mixed_rand`.
-        cue_conflict: path of images with two cues; None if there are none.
-        corruptions: path of all corruptions at all severities; None if there are none.
+        others: paths of `mixed_same`, `mixed_rand`, `cue_conflict` and all `corruptions`, if there are any.
         left_out: by path the reason why a folder is not a set of the suite.
     """
 
     clean: str = ""
     classes: tuple[str, ...] = ()
     shifts: dict[str, str] = field(default_factory=dict)
-    mixed: dict[str, str] = field(default_factory=dict)
-    cue_conflict: str | None = None
-    corruptions: str | None = None
+    others: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
@@ -88,7 +91,7 @@ class _Scan:
             return
         inside = folder_names(folder)
         if name in _CUES:
-            self.layout.cue_conflict = path
+            self.layout.others[CUE_CONFLICT_SET] = path
         elif set(inside) & set(CORRUPTIONS):
             self._visit_corruptions(path)
         elif classes := _class_folders(folder, inside):
@@ -110,7 +113,7 @@ class _Scan:
                 f"{len(missing)} of {len(conditions)} corruptions and severities are missing"
             )
         else:
-            self.layout.corruptions = path
+            self.layout.others[CORRUPTIONS_SET] = path
 
 
 def _clean(root: Path, scan: _Scan) -> str:
@@ -143,7 +146,7 @@ def _place(layout: Layout, path: str, classes: set[str]) -> str | None:
     if unknown := sorted(set(map(normal_form, classes)) - set(map(normal_form, layout.classes))):
         return f"{unknown[0]} is not a class of {layout.clean}"
     if mixed is not None:
-        layout.mixed[mixed] = path
+        layout.others[mixed] = path
     else:
         layout.shifts[_shift_name(PurePosixPath(path).name, layout.shifts)] = path
     return None

@@ -48,9 +48,12 @@ def test_every_kind_of_set(tmp_path: Path) -> None:
         "val",
         ("ant", "bee"),
         shifts={"by_night": "by-night", "x": "one_of_two/x", "set_2nd_sketch": "renditions/2nd sketch"},
-        mixed={"mixed_same": "object_focus/mixed_same", "mixed_rand": "bg/mixed_rand/val"},
-        cue_conflict="cc",
-        corruptions="c",
+        others={
+            "mixed_same": "object_focus/mixed_same",
+            "mixed_rand": "bg/mixed_rand/val",
+            "cue_conflict": "cc",
+            "corruptions": "c",
+        },
     )
 
 
@@ -58,7 +61,7 @@ def test_folders_that_are_no_sets(tmp_path: Path) -> None:
     write(tmp_path, *classes("test", "val", "train", "masks", "training_2"))
     write(tmp_path, *classes("animals", names=("ant", "elk")), "c/fog/1/ant/1.ppm")
     layout = detect_layout(tmp_path)
-    assert (layout.clean, layout.shifts, layout.corruptions) == ("test", {}, None)
+    assert (layout.clean, layout.shifts, layout.others) == ("test", {}, {})
     assert layout.left_out == {
         "animals": "elk is not a class of test",
         "c": "74 of 75 corruptions and severities are missing",

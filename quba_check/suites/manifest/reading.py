@@ -158,8 +158,9 @@ def class_files(path: Path, label: str) -> list[str]:
 
 
 def _declared_sets(sets: SetEntries) -> dict[str, AnySet]:
-    entries = {CLEAN_SET: sets.clean, CORRUPTIONS_SET: sets.corruptions, **sets.shifts}
-    entries |= {name: getattr(sets, name) for name in (MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)}
+    entries: dict[str, AnySet | None] = {CLEAN_SET: sets.clean, CORRUPTIONS_SET: sets.corruptions}
+    entries |= {**sets.shifts, MIXED_SAME_SET: sets.mixed_same, MIXED_RAND_SET: sets.mixed_rand}
+    entries[CUE_CONFLICT_SET] = sets.cue_conflict
     declared = {name: entry for name, entry in entries.items() if entry is not None}
     # A transform that clean images do not get would tell the others apart.
     return declared | sets.unknown.sets(prepared=sets.clean is not None and sets.clean.prepared)
