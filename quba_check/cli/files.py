@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import Progress
+
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.bounds import today
@@ -73,6 +76,11 @@ def check_not_read(output: Path | None, records: Iterable[Path], option: str = "
     inputs = (file for path in records for file in (path, path.with_suffix(IMAGES_SUFFIX)))
     if output is not None and output.absolute() in [file.absolute() for file in inputs]:
         raise OptionError(f"got '{output}', which this command reads", where=option, allowed="another file")
+
+
+def progress_bars() -> Progress:
+    """Return progress bars on standard error, which show on a terminal alone."""
+    return Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
 def write_output(content: str | bytes, output: Path | None = None) -> None:

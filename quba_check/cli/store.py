@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
-from quba_check.cli.files import write_output
+from quba_check.cli.files import progress_bars, write_output
 from quba_check.cli.parser import Checked, Group, store_option
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given, number_within
@@ -78,12 +74,10 @@ def verify(remove: bool, store: str | Path | None) -> int:
     """
     opened = opened_store(store, "quba-check store verify")
     damages, summary = checked_files(opened)
-    for damage in damages:
-        write_output(f"damaged: {damage.problem}\n")
-    write_output(summary)
-    removable = [damage for damage in damages if kind_of(damage.name) == "predictions"]
+    write_output("".join(f"damaged: {problem}\n" for problem in damages.values()) + summary)
+    removable = [name for name in damages if kind_of(name) == "predictions"]
     if removable and remove:
-        opened.delete_files(damage.name for damage in removable)
+        opened.delete_files(removable)
         write_output("Damaged predictions were removed. The next run predicts them again.\n")
     elif removable:
         write_output("--remove removes damaged predictions. The next run predicts them again.\n")
@@ -165,72 +159,57 @@ READERS = 4
 """Files checked at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A damaged file of a store.
-
-    Attributes:
-        name: the file, relative to the store.
-        problem: one line with file and reason.
-    """
-
-    name: str
-    problem: str
-
-
-def checked_files(store: Store) -> tuple[list[Damage], str]:
+def checked_files(store: Store) -> tuple[dict[str, str], str]:
     """Check all predictions and records of a store, with a progress bar on a terminal.
 
     Returns:
-        The damaged files and shards, and the numbers of checked and damaged files in one line.
+        A line with file and reason for each damaged file by its name, and the numbers of checked and damaged
+        files in one line.
     """
     files = sorted(store.files(), key=lambda file: file.name)
     predictions, records = ([file for file in files if kind_of(file.name) == kind] for kind in _CHECKS)
 
-    def check(file: StoredFile) -> list[Damage]:
+    def check(file: StoredFile) -> dict[str, str]:
         damages = _CHECKS[kind_of(file.name)](store, file.name)
         bars.advance(bar, file.size)
         return damages
 
-    size = total_size([*predictions, *records])
-    with (
-        Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars,
-        ThreadPoolExecutor(READERS) as pool,
-    ):
+    size, damages = total_size([*predictions, *records]), dict[str, str]()
+    with progress_bars() as bars, ThreadPoolExecutor(READERS) as pool:
         bar = bars.add_task("checking", total=size)
-        damages = [damage for each in pool.map(check, [*predictions, *records]) for damage in each]
-    damaged = len({damage.name for damage in damages})
+        for each in pool.map(check, [*predictions, *records]):
+            damages |= each
     return damages, (
         f"{len(predictions):,} files with predictions and {len(records):,} of records checked "
-        f"({format_bytes(size)}): {f'{damaged:,}' if damaged else 'none'} damaged\n"
+        f"({format_bytes(size)}): {f'{len(damages):,}' if damages else 'none'} damaged\n"
     )
 
 
-def prediction_damages(store: Store, name: str) -> list[Damage]:
+def prediction_damages(store: Store, name: str) -> dict[str, str]:
     """Return the damage of a file with predictions, if any; none if it is gone."""
     try:
         decode_shards(store.objects.get(name), name, f"{store.label}/{name}")
     except FileNotFoundError:
         pass
     except DamagedShardError as error:
-        return [Damage(name, str(error))]
-    return []
+        return {name: str(error)}
+    return {}
 
 
-def _record_damages(store: Store, name: str) -> list[Damage]:
+def _record_damages(store: Store, name: str) -> dict[str, str]:
     """Return the damage of a record, or of the per-image file next to it."""
     if not name.endswith(SUFFIX):
-        return []
+        return {}
     checked = name
     try:
         record = parse_record(store.objects.get(name), f"{store.label}/{name}")
         checked = f"{name.removesuffix(SUFFIX)}{IMAGES_SUFFIX}"
         PerImage.from_bytes(store.objects.get(checked), f"{store.label}/{checked}", record)
     except FileNotFoundError:
-        return []
+        return {}
     except UserError as error:
-        return [Damage(checked, str(error))]
-    return []
+        return {checked: str(error)}
+    return {}
 
 
 _CHECKS = {"predictions": prediction_damages, "records": _record_damages}

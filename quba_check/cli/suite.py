@@ -11,11 +11,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import Progress
 
 from quba_check.cli.doctor import PROBLEMS, print_findings
-from quba_check.cli.files import write_output
+from quba_check.cli.files import progress_bars, write_output
 from quba_check.cli.parser import INPUT, PLACE, Checked, Group, file_option
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import (
@@ -37,7 +35,7 @@ from quba_check.storage.locations import default_location, digests_file, local_f
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
 from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
-from quba_check.suites.object_focus.objects import Objects
+from quba_check.suites.object_focus import make_object_focus as make_sets
 from quba_check.suites.opening import MANIFEST_NAME
 from quba_check.suites.sampling import conditions_of
 
@@ -81,7 +79,7 @@ def check(folder: str | Path, training: Path | None) -> int:
 
     data = open_suite(folder)
     digests = ContentDigests(digests_file(local_folder(default_location())))
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+    with progress_bars() as bars:
         advance = partial(bars.advance, bars.add_task("images", total=None))
         path = data.training if training is None else training.absolute()
         pictures, findings = check_pictures(data, digests, path, advance)
@@ -145,7 +143,14 @@ def make_object_focus(
     out = (output or data.root / "object_focus").absolute()
     objects = BoxFile(boxes) if boxes is not None else MaskFolder(masks or folder)
     try:
-        sets = _make_sets(data, objects, out, seed=seed, per_class=per_class, allow_few=allow_few)
+        with progress_bars() as bars:
+
+            def start_step(step: str, images: int) -> Callable[[int], None]:
+                return partial(bars.advance, bars.add_task(step, total=images))
+
+            sets = make_sets(
+                data, objects, out, seed=seed, per_class=per_class, allow_few=allow_few, progress=start_step
+            )
     except FewObjectsError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return TOO_FEW
@@ -161,22 +166,6 @@ def make_object_focus(
     where = "Add to the sets in" if manifest.exists() else "Declare them among the sets of a new"
     sys.stdout.write(f"{where} {manifest}:\n{lines}")
     return 0
-
-
-def _make_sets(
-    data: Suite, objects: Objects, out: Path, *, seed: int, per_class: int | None, allow_few: bool
-) -> MadeSets:
-    """Make both sets, with progress bars on a terminal."""
-    from quba_check.suites.object_focus import make_object_focus
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
-
-        def start_step(step: str, images: int) -> Callable[[int], None]:
-            return partial(bars.advance, bars.add_task(step, total=images))
-
-        return make_object_focus(
-            data, objects, out, seed=seed, per_class=per_class, allow_few=allow_few, progress=start_step
-        )
 
 
 def _entries(data: Suite, out: Path, sets: MadeSets) -> Entries:

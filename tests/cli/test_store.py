@@ -12,7 +12,7 @@ from support.runs_compared import stored
 from support.stored import age, flip_last_bit, keys_of, predict, prediction_files
 
 from quba_check.cli.main import main
-from quba_check.cli.store import Damage, prediction_damages
+from quba_check.cli.store import prediction_damages
 from quba_check.storage.active_runs import active_runs, new_run
 from quba_check.storage.inventory import read_inventory
 from quba_check.storage.opening import open_store
@@ -222,7 +222,7 @@ def empty_store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "store")
 
 
-def damages(store: Store, path: Path) -> list[Damage]:
+def damages(store: Store, path: Path) -> dict[str, str]:
     return prediction_damages(store, path.relative_to(store.root).as_posix())
 
 
@@ -231,10 +231,10 @@ def test_damaged_files_alone_are_named(empty_store: Store, packed: bool) -> None
     predict(empty_store, "r50", "clean", packed=packed)
     path, *others = prediction_files(empty_store, "r50", "clean")
     assert len(others) == (0 if packed else 1)
-    assert [damages(empty_store, one) for one in (path, *others)] == [[] for _ in (path, *others)]
+    assert [damages(empty_store, one) for one in (path, *others)] == [{} for _ in (path, *others)]
     flip_last_bit(path)
     name = path.relative_to(empty_store.root).as_posix()
-    assert damages(empty_store, path) == [Damage(name, f"{path}: its checksum does not fit its columns")]
+    assert damages(empty_store, path) == {name: f"{path}: its checksum does not fit its columns"}
     empty_store.delete_files([name])
     assert prediction_files(empty_store, "r50", "clean") == others
     assert empty_store.missing(keys_of("r50", "clean")) == keys_of("r50", "clean")[: 2 - len(others)]
@@ -244,4 +244,4 @@ def test_a_file_that_another_process_removed(empty_store: Store) -> None:
     predict(empty_store, "r50", "clean")
     (path,) = prediction_files(empty_store, "r50", "clean")
     path.unlink()
-    assert damages(empty_store, path) == []
+    assert damages(empty_store, path) == {}
