@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
+from typing import Final, Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.grading import Population, PublishedModel, published_models
@@ -18,6 +19,7 @@ from quba_check.stats.rank_statistics import (
     holm_adjusted,
     rank_correlation,
 )
+from quba_check.study.ranking import Group, groups_of
 
 PUBLISHED = ("published", "screened")
 """The populations of published models, which have groups."""
@@ -56,7 +58,7 @@ class GroupContrast:
         reference: name of the group that it is compared with.
     """
 
-    attribute: str
+    attribute: Group | Literal["zero-shot"]
     group: str
     reference: str
 
@@ -85,13 +87,8 @@ def is_zero_shot(model: PublishedModel) -> bool:
     return model.family == ZERO_SHOT_FAMILY and FINE_TUNED not in model.id
 
 
-ZERO_SHOT, OTHERS = "zero-shot", "all others"
-_ATTRIBUTES: Mapping[str, Callable[[PublishedModel], str]] = {
-    "architecture": lambda model: model.family,
-    "pretraining": lambda model: model.pretraining,
-    "training": lambda model: model.training,
-    ZERO_SHOT: lambda model: ZERO_SHOT if is_zero_shot(model) else OTHERS,
-}
+ZERO_SHOT: Final = "zero-shot"
+OTHERS = "all others"
 CONTRASTS = (
     GroupContrast("architecture", "transformer", "cnn"),
     GroupContrast("architecture", "b-cos", "cnn"),
@@ -140,15 +137,13 @@ def group_comparisons(population: Population) -> tuple[GroupComparison, ...]:
 
 def members(contrast: GroupContrast) -> tuple[list[PublishedModel], list[PublishedModel]]:
     """Return the models of a contrast's group and of its reference."""
-    attribute = _ATTRIBUTES[contrast.attribute]
-    models = [
-        model
-        for model in published_models()
-        if contrast.attribute == ZERO_SHOT or model.family != ZERO_SHOT_FAMILY
-    ]
-    groups = (contrast.group, contrast.reference)
-    group, reference = ([model for model in models if attribute(model) == name] for name in groups)
-    return group, reference
+    by_group: dict[str, list[PublishedModel]] = {contrast.group: [], contrast.reference: []}
+    for model in published_models():
+        if contrast.attribute == ZERO_SHOT:
+            by_group[ZERO_SHOT if is_zero_shot(model) else OTHERS].append(model)
+        elif model.family != ZERO_SHOT_FAMILY:
+            by_group.setdefault(groups_of(model)[contrast.attribute], []).append(model)
+    return by_group[contrast.group], by_group[contrast.reference]
 
 
 def _comparison(
