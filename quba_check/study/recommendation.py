@@ -13,7 +13,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.demands.demand import Demand, Thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import UserError
-from quba_check.grading import Population, PopulationRow, PublishedModel, grade, published_models
+from quba_check.grading import Population, PopulationRow, grade, published_models
 from quba_check.grading.notes import CROSS_PROTOCOL
 from quba_check.records.verdict import QUBA, Tier
 from quba_check.study.statistics import PUBLISHED
@@ -172,13 +172,24 @@ def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
         not_decidable |= {demand: reason for demand in thresholds.demands if demand.is_on_grade}
     demands = [demand for demand in thresholds.demands if demand not in not_decidable]
     published = {model.id: model for model in published_models()} if population.name in PUBLISHED else {}
-    candidates = (
-        _candidate(row, published.get(row.id), demands, grades[row.id], thresholds, population)
-        for row in population.rows
-    )
-    return Recommendation(
-        thresholds, population, protocol, not_decidable, tuple(sorted(candidates, key=_order))
-    )
+    weighted = {name for name, weight in thresholds.quba.weights.items() if weight > 0}
+
+    def checked(row: PopulationRow) -> CheckedModel:
+        model, evidence = published.get(row.id), grades[row.id]
+        doubtful = model.doubtful if model else frozenset[str]()
+        is_suspect = bool(doubtful & weighted)
+        checks = tuple(
+            _check_grade(demand, evidence, is_suspect)
+            if demand.is_on_grade
+            else _check_value(demand, row, doubtful, population)
+            for demand in demands
+        )
+        score = evidence.score if isinstance(evidence, Grade) else None
+        timm = model.timm if model else None
+        return CheckedModel(row.id, timm, score, is_suspect and score is not None, checks)
+
+    candidates = tuple(sorted(map(checked, population.rows), key=_order))
+    return Recommendation(thresholds, population, protocol, not_decidable, candidates)
 
 
 def _order(candidate: CheckedModel) -> tuple[int, bool, float, float, str]:
@@ -226,28 +237,6 @@ def _grade_reason(evidence: Grade | Unmeasurable) -> str:
     if evidence.other_suite:
         return f"the file grades against {evidence.population}, which was measured on another suite"
     return evidence.not_graded or f"no grade: missing {', '.join(evidence.missing)}"
-
-
-def _candidate(
-    row: PopulationRow,
-    published: PublishedModel | None,
-    demands: list[Demand],
-    evidence: Grade | Unmeasurable,
-    thresholds: Thresholds,
-    population: Population,
-) -> CheckedModel:
-    doubtful = published.doubtful if published else frozenset[str]()
-    weighted = {name for name, weight in thresholds.quba.weights.items() if weight > 0}
-    is_suspect = bool(doubtful & weighted)
-    checks = tuple(
-        _check_grade(demand, evidence, is_suspect)
-        if demand.is_on_grade
-        else _check_value(demand, row, doubtful, population)
-        for demand in demands
-    )
-    score = evidence.score if isinstance(evidence, Grade) else None
-    timm = published.timm if published else None
-    return CheckedModel(row.id, timm, score, is_suspect and score is not None, checks)
 
 
 def _check_value(
