@@ -156,9 +156,8 @@ def rank(
     """
     constraints = constraints or Constraints()
     full = full_weights(weights)
-    details = published_details(population)
     check_groups(population, constraints)
-    candidates = _population_models(population, full, constraints, details)
+    candidates = _population_models(population, full, constraints)
     listed_models = [
         model
         for model in candidates
@@ -225,12 +224,10 @@ def check_groups(population: Population, constraints: Constraints) -> None:
 
 
 def _population_models(
-    population: Population,
-    weights: Mapping[str, float],
-    constraints: Constraints,
-    details: Mapping[str, PublishedModel],
+    population: Population, weights: Mapping[str, float], constraints: Constraints
 ) -> list[RankedModel]:
     """Return the models of a population with their scores, not yet ranked."""
+    details = published_details(population)
     weighted = [name for name, weight in population.weights(weights).items() if weight > 0]
     models = []
     for row in population.rows:
