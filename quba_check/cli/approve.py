@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_waivers, read_run
-from quba_check.cli.parser import Checked, record_argument, store_option
+from quba_check.cli.parser import Checked, record_argument, store_option, value_option
 from quba_check.comparison.looser import looser_demands
 from quba_check.comparison.stored_run import RunConditions, differences
 from quba_check.errors import OptionError, UserError
@@ -45,21 +45,16 @@ def _name(given: Given) -> str:
 
 @click.command("approve", epilog="Example: quba-check approve demo.json --name release")
 @record_argument
-@click.option(
-    "--name",
-    type=Checked(_name),
-    metavar="NAME",
-    help="the baseline (else that of the run's threshold file, else release)",
+@value_option(
+    "--name", "NAME", "the baseline (else that of the run's threshold file, else release)", Checked(_name)
 )
-@click.option(
-    "--by", type=Checked(unchecked), metavar="WHO", help="who approves it (else the user of this machine)"
-)
-@click.option(
+@value_option("--by", "WHO", "who approves it (else the user of this machine)", Checked(unchecked))
+@value_option(
     "--reason",
-    type=Checked(unchecked),
-    metavar="TEXT",
-    help="why; needed for a record whose verdict is not pass, or of other images than the one it replaces, "
+    "TEXT",
+    "why; needed for a record whose verdict is not pass, or of other images than the one it replaces, "
     "or if that one or its history cannot be read",
+    Checked(unchecked),
 )
 @store_option
 def approve(

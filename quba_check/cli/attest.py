@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from quba_check.cli.files import check_not_read, check_waivers
-from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, output_option, record_argument
+from quba_check.cli.parser import OUTPUT, WEB_ADDRESS, output_option, record_argument, value_option
 from quba_check.errors import OptionError
 from quba_check.exports.attestation import checksums as checksums_of
 from quba_check.exports.attestation import statement as statement_of
@@ -22,21 +22,11 @@ from quba_check.reports.verdict_labels import waived_words
 @click.command("attest", epilog="Example: quba-check attest demo.json -o statement.json")
 @record_argument
 @output_option(required=True)
-@click.option(
-    "--predicate",
-    type=OUTPUT,
-    metavar="FILE",
-    help="also write the predicate alone, as actions/attest takes it",
+@value_option("--predicate", "FILE", "also write the predicate alone, as actions/attest takes it", OUTPUT)
+@value_option(
+    "--checksums", "FILE", "also write the digests of the model's files, in the format of sha256sum", OUTPUT
 )
-@click.option(
-    "--checksums",
-    type=OUTPUT,
-    metavar="FILE",
-    help="also write the digests of the model's files, in the format of sha256sum",
-)
-@click.option(
-    "--url", type=WEB_ADDRESS, default="", metavar="URL", help="address of the run, to store in the statement"
-)
+@value_option("--url", "URL", "address of the run, to store in the statement", WEB_ADDRESS, default="")
 def attest(path: Path, output: Path, predicate: Path | None, checksums: Path | None, url: str) -> None:
     """Write an in-toto statement on the verdict of a stored run.
 

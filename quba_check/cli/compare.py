@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, read_run, write_output
-from quba_check.cli.parser import INPUT, OUTPUT, format_option, store_option
+from quba_check.cli.parser import INPUT, OUTPUT, format_option, store_option, value_option
 from quba_check.comparison.compare import compare as compare_runs
 from quba_check.comparison.misclassified import flips_csv
 from quba_check.reports.comparison import comparison_text
@@ -17,7 +17,7 @@ from quba_check.reports.comparison import comparison_text
 @click.command("compare", epilog="Example: quba-check compare demo.json textured.json")
 @click.argument("before", type=INPUT, metavar="A.json")
 @click.argument("after", type=INPUT, metavar="B.json")
-@click.option("--flips", type=OUTPUT, metavar="FILE.csv", help="write the images whose answers changed")
+@value_option("--flips", "FILE.csv", "write the images whose answers changed", OUTPUT)
 @format_option("table", "json", "markdown")
 @click.option("--parts", is_flag=True, help="also show parts of dimensions (JSON has them)")
 @store_option

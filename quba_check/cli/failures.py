@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_not_read, read_run, write_output
-from quba_check.cli.parser import COUNT, INPUT, OUTPUT, check_read, file_option, store_option
+from quba_check.cli.parser import COUNT, INPUT, OUTPUT, check_read, store_option, value_option
 from quba_check.comparison.misclassified import Failure, failures_csv
 from quba_check.comparison.misclassified import failures as failures_of
 from quba_check.comparison.stored_run import StoredRun
@@ -33,25 +33,15 @@ OF_SLICES = ("dimension", "least")
 
 @click.command("failures", epilog="Example: quba-check failures textured.json --baseline demo.json")
 @click.argument("record", type=INPUT, metavar="RECORD.json")
-@file_option("--baseline", "RECORD.json", "list only the images that this earlier run got right")
-@click.option(
-    "--csv",
-    "output",
-    type=OUTPUT,
-    metavar="FILE",
-    help="write all of them as CSV, instead of the table; - is standard output",
+@value_option("--baseline", "RECORD.json", "list only the images that this earlier run got right", INPUT)
+@value_option(
+    "--csv output", "FILE", "write all of them as CSV, instead of the table; - is standard output", OUTPUT
 )
-@click.option("--slice", "slice_name", metavar="NAME", help="only images of a slice, such as lighting=night")
-@click.option("--limit", type=COUNT, metavar="N", help=f"images in the table (default: {LIMIT})")
+@value_option("--slice slice_name", "NAME", "only images of a slice, such as lighting=night")
+@value_option("--limit", "N", f"images in the table (default: {LIMIT})", COUNT)
 @click.option("--slices", is_flag=True, help="list the slices, each compared with all other images, instead")
-@click.option("--dimension", default="accuracy", metavar="NAME", help="of the slices (default: accuracy)")
-@click.option(
-    "--least",
-    type=COUNT,
-    default=LEAST_IMAGES,
-    metavar="N",
-    help=f"images of a slice (default: {LEAST_IMAGES})",
-)
+@value_option("--dimension", "NAME", "of the slices (default: accuracy)", default="accuracy")
+@value_option("--least", "N", f"images of a slice (default: {LEAST_IMAGES})", COUNT, default=LEAST_IMAGES)
 @store_option
 def failures(
     record: Path,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.parser import INPUT
+from quba_check.cli.parser import INPUT, value_option
 from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, View
 from quba_check.errors import OptionError, SuiteError
@@ -47,9 +47,7 @@ _KEPT = "kept, as it exists already"
 
 @click.command("init", epilog="Example: quba-check init photos")
 @click.argument("folder", type=INPUT, metavar="DIR")
-@click.option(
-    "--name", metavar="NAME", help="name of the suite in the new files (default: that of the folder)"
-)
+@value_option("--name", "NAME", "name of the suite in the new files (default: that of the folder)")
 @click.option("--force", is_flag=True, help="write quba-data.yaml again; demands are never overwritten")
 def init(folder: Path, name: str | None, force: bool) -> None:
     """Write a quba-data.yaml into a folder of images, and a thresholds/default.yaml here, to start from.

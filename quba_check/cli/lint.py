@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import INPUT, Checked, file_option
+from quba_check.cli.parser import INPUT, Checked, value_option
 from quba_check.demands.profiles import find_thresholds
 from quba_check.dimensions import registry
 from quba_check.errors import OptionError
@@ -27,14 +27,13 @@ SUFFIXES = (".yaml", ".yml")
 
 @click.command("lint", epilog="Example: quba-check lint thresholds --images 5000")
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="PATH...")
-@click.option(
-    "--images", type=Checked(whole_number(2)), metavar="N", help="images of each set: adds what power prints"
-)
-@file_option("--record", "RECORD.json", "record with standard errors and sets")
-@file_option(
+@value_option("--images", "N", "images of each set: adds what power prints", Checked(whole_number(2)))
+@value_option("--record", "RECORD.json", "record with standard errors and sets", INPUT)
+@value_option(
     "--suite",
     "FILE.yaml",
     "manifest with the sets that demands may name (else those of the record, else of ImageNet)",
+    INPUT,
 )
 @click.option("--digest", is_flag=True, help="print the digest of each file's demands, as attest states it")
 def lint(

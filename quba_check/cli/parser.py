@@ -119,14 +119,29 @@ def parse_web_address(given: Given) -> str:
     return str(given.value)
 
 
+def value_option(
+    flags: str, metavar: str, text: str, kind: Checked | None = None, **options: Any
+) -> Callable[[Command], Command]:
+    """Return an option with a value.
+
+    Args:
+        flags: its names and, if it is another one, the parameter's, with blanks between.
+        metavar: placeholder of the value in the help.
+        text: the help.
+        kind: checks the value; None accepts any text.
+        options: further arguments of `click.option`.
+    """
+    return click.option(*flags.split(), type=kind, metavar=metavar, help=text, **options)
+
+
 INPUT, PLACE, OUTPUT = Checked(parse_path), Checked(parse_place), Checked(file_ending_in())
 COUNT = Checked(whole_number(1))
 WEB_ADDRESS = Checked(parse_web_address, allows_empty=True)
-store_option = click.option(
+store_option = value_option(
     "--store",
-    type=PLACE,
-    metavar="DIR",
-    help="folder or URL of predictions and per-image results (else $QUBA_STORE, else the user's cache)",
+    "DIR",
+    "folder or URL of predictions and per-image results (else $QUBA_STORE, else the user's cache)",
+    PLACE,
 )
 records_argument = click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="RECORD.json...")
 record_argument = click.argument("path", type=INPUT, metavar="RECORD.json")
@@ -136,14 +151,14 @@ def format_option(*names: str) -> Callable[[Command], Command]:
     """Return the option `--format`; the first name is the default."""
     words = ", ".join([f"{names[0]} (default)", *names[1:]])
     kind = Checked(one_of(*names))
-    return click.option("--format", "form", default=names[0], type=kind, metavar="NAME", help=words)
+    return value_option("--format form", "NAME", words, kind, default=names[0])
 
 
 def output_option(*suffixes: str, required: bool = False, text: str = "") -> Callable[[Command], Command]:
     """Return the option `--output`, for files that end in one of some suffixes."""
     text = text or ("file to write" if required else "file to write (else standard output)")
     kind, metavar = Checked(file_ending_in(*suffixes)), f"FILE{''.join(suffixes[:1])}"
-    return click.option("-o", "--output", required=required, type=kind, metavar=metavar, help=text)
+    return value_option("-o --output", metavar, text, kind, required=required)
 
 
 def check_read(unread: Mapping[str, str], mode: str) -> None:
@@ -160,11 +175,6 @@ def check_read(unread: Mapping[str, str], mode: str) -> None:
             raise OptionError(
                 f"is not read {mode}", where=f"{context.command_path}: {flag_of(param)}", allowed=unread[name]
             )
-
-
-def file_option(flag: str, metavar: str, text: str) -> Callable[[Command], Command]:
-    """Return an option with the name of a file that the command reads."""
-    return click.option(flag, type=INPUT, metavar=metavar, help=text)
 
 
 def flag_of(param: click.Parameter) -> str:

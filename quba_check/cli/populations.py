@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import click
-
-from quba_check.cli.parser import Checked, Command
+from quba_check.cli.parser import Checked, Command, value_option
 from quba_check.errors import OptionError, PopulationError
 from quba_check.gate.option_values import Given
 from quba_check.grading.population import Population
@@ -53,10 +51,10 @@ def population_option(words: str = PUBLISHED) -> Callable[[Command], Command]:
     Args:
         words: the default in the help; the option has no default but the published population.
     """
-    return click.option(
+    return value_option(
         "--population",
-        type=POPULATION,
+        "NAME",
+        f"published, screened, demo, or a population file (default: {words})",
+        POPULATION,
         default=PUBLISHED if words == PUBLISHED else None,
-        metavar="NAME",
-        help=f"published, screened, demo, or a population file (default: {words})",
     )

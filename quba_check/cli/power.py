@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import COUNT, INPUT, file_option
+from quba_check.cli.parser import COUNT, INPUT, value_option
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.records.files import read_record
@@ -16,8 +16,8 @@ from quba_check.reports.power import power_text
 
 @click.command("power", epilog="Example: quba-check power release.yaml --images 1000 --record demo.json")
 @click.argument("file", type=INPUT, metavar="FILE.yaml")
-@click.option("--images", type=COUNT, metavar="N", help="images of each set (default: those of the record)")
-@file_option("--record", "RECORD.json", "record with the standard errors")
+@value_option("--images", "N", "images of each set (default: those of the record)", COUNT)
+@value_option("--record", "RECORD.json", "record with the standard errors", INPUT)
 def power(file: Path, images: int | None, record: Path | None) -> None:
     """Print the differences that a threshold file can detect.
 

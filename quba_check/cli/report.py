@@ -13,15 +13,16 @@ import click
 from quba_check.cli.files import check_not_read, write_output
 from quba_check.cli.formats import CARD, COMMAND, FORMATS, Format, file_next_to_card
 from quba_check.cli.parser import (
+    INPUT,
     OUTPUT,
     PLACE,
     WEB_ADDRESS,
     Checked,
     check_read,
-    file_option,
     flag_of,
     records_argument,
     store_option,
+    value_option,
 )
 from quba_check.cli.populations import population_option
 from quba_check.errors import OptionError
@@ -66,26 +67,24 @@ def _file(form: Format) -> str:
     epilog="Example: quba-check report demo.json --baseline textured.json -o report.html",
 )
 @records_argument
-@click.option("--to", "form", default="html", type=FORM, metavar="FORMAT", help="see below (default: html)")
-@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="file to write (else standard output)")
-@file_option("--baseline", "RECORD.json", "show what changed since this run")
+@value_option("--to form", "FORMAT", "see below (default: html)", FORM, default="html")
+@value_option("-o --output", "FILE", "file to write (else standard output)", OUTPUT)
+@value_option("--baseline", "RECORD.json", "show what changed since this run", INPUT)
 @population_option("that of the grade")
-@file_option("--thresholds", "FILE", "threshold file with the population and the weights of the score")
-@click.option("--pictures", type=PICTURES, metavar="N", help="show up to N images behind each failed demand")
-@click.option("--data", type=PLACE, metavar="DIR", help="folder or URL of these images (else the run's)")
-@click.option("--page-url", type=WEB_ADDRESS, default="", metavar="URL", help="address of the report page")
-@click.option(
-    "--source-url",
-    type=WEB_ADDRESS,
-    default="",
-    metavar="URL",
-    help="address of the repository's files (else the job's)",
+@value_option(
+    "--thresholds", "FILE", "threshold file with the population and the weights of the score", INPUT
 )
-@click.option("--dataset", metavar="ID", help="benchmark dataset on the Hub")
-@click.option("--task", metavar="ID", help="the dataset's task, as in its eval.yaml")
-@click.option("--value", default="accuracy", metavar="NAME", help="dimension or part (default: accuracy)")
+@value_option("--pictures", "N", "show up to N images behind each failed demand", PICTURES)
+@value_option("--data", "DIR", "folder or URL of these images (else the run's)", PLACE)
+@value_option("--page-url", "URL", "address of the report page", WEB_ADDRESS, default="")
+@value_option(
+    "--source-url", "URL", "address of the repository's files (else the job's)", WEB_ADDRESS, default=""
+)
+@value_option("--dataset", "ID", "benchmark dataset on the Hub")
+@value_option("--task", "ID", "the dataset's task, as in its eval.yaml")
+@value_option("--value", "NAME", "dimension or part (default: accuracy)", default="accuracy")
 @click.option("--percent", is_flag=True, help="write the value times 100")
-@click.option("--revision", metavar="COMMIT", help="commit of the dataset")
+@value_option("--revision", "COMMIT", "commit of the dataset")
 @store_option
 def report(paths: tuple[Path, ...], form: str, output: Path | None, **given: Any) -> None:
     """Write stored runs as a page, a summary, annotations, a badge or a table."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import progress_bars, write_output
-from quba_check.cli.parser import Checked, Group, store_option
+from quba_check.cli.parser import Checked, Group, store_option, value_option
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given, number_within
 from quba_check.number_format import format_bytes
@@ -88,17 +88,12 @@ def verify(remove: bool, store: str | Path | None) -> int:
 
 
 @store.command("prune", epilog="Example: quba-check store prune --older-than 30d --yes")
-@click.option(
-    "--older-than",
-    type=Checked(parse_age),
-    metavar="AGE",
-    help="only what is unchanged for this long, such as 30d",
-)
-@click.option(
+@value_option("--older-than", "AGE", "only what is unchanged for this long, such as 30d", Checked(parse_age))
+@value_option(
     "--larger-than",
-    type=Checked(number_within(0, MOST_GIGABYTES)),
-    metavar="GB",
-    help="only until the store is no larger, oldest first; prepared images go before predictions",
+    "GB",
+    "only until the store is no larger, oldest first; prepared images go before predictions",
+    Checked(number_within(0, MOST_GIGABYTES)),
 )
 @click.option(
     "--images", is_flag=True, help="also prepared images and copies of data at URLs, which are made again"

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from quba_check.cli.doctor import PROBLEMS, print_findings
 from quba_check.cli.files import progress_bars, write_output
-from quba_check.cli.parser import INPUT, PLACE, Checked, Group, file_option
+from quba_check.cli.parser import INPUT, PLACE, Checked, Group, value_option
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import (
     CLEAN,
@@ -64,10 +64,11 @@ def describe(folder: str | Path) -> None:
 
 @suite.command("check", epilog="Example: quba-check suite check data --training train")
 @click.argument("folder", type=PLACE, metavar="DIR")
-@file_option(
+@value_option(
     "--training",
     "PATH",
     "images that the models were trained with: a folder, or a text file with a path a line",
+    INPUT,
 )
 def check(folder: str | Path, training: Path | None) -> int:
     """Find copies, pictures under two labels, training images and bursts in the sets of DIR.
@@ -89,23 +90,12 @@ def check(folder: str | Path, training: Path | None) -> int:
 
 @suite.command(_MAKE, epilog="Example: quba-check suite make-object-focus data --masks masks -o object_focus")
 @click.argument("folder", type=INPUT, metavar="DIR")
-@file_option("--masks", "DIR", "folder of masks, named like the images; the object is bright")
-@file_option("--boxes", "FILE.csv", "columns path,x0,y0,x1,y1 in pixels; GrabCut finds the object")
-@click.option(
-    "-o",
-    "--output",
-    type=INPUT,
-    metavar="DIR",
-    help="folder to write (default: object_focus in the data folder)",
-)
-@click.option(
-    "--seed", type=Checked(whole_number(0)), default=0, metavar="N", help="seed of backgrounds (default: 0)"
-)
-@click.option(
-    "--per-class",
-    type=Checked(whole_number(2)),
-    metavar="N",
-    help="at most N images per class, 2 or more (default: all)",
+@value_option("--masks", "DIR", "folder of masks, named like the images; the object is bright", INPUT)
+@value_option("--boxes", "FILE.csv", "columns path,x0,y0,x1,y1 in pixels; GrabCut finds the object", INPUT)
+@value_option("-o --output", "DIR", "folder to write (default: object_focus in the data folder)", INPUT)
+@value_option("--seed", "N", "seed of backgrounds (default: 0)", Checked(whole_number(0)), default=0)
+@value_option(
+    "--per-class", "N", "at most N images per class, 2 or more (default: all)", Checked(whole_number(2))
 )
 @click.option(
     "--allow-few",

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from quba_check.cli.parser import INPUT, Checked, check_read, output_option
+from quba_check.cli.parser import INPUT, Checked, check_read, output_option, value_option
 from quba_check.cli.populations import POPULATION, PUBLISHED_MODEL
 from quba_check.comparison.stored_run import RunConditions, differences
 from quba_check.core.facts import SuiteFacts
@@ -65,20 +65,20 @@ def _published_model(ctx: click.Context, param: click.Parameter, name: str | Non
 @click.option(
     "--z", type=Checked(number_within(0, 4)), help=f"standard errors from value to threshold (default: {Z})"
 )
-@click.option(
+@value_option(
     "--percentile",
-    type=Checked(number_within(0, 100)),
-    metavar="P",
-    help="the value that P % of a population do not reach, in place of records",
+    "P",
+    "the value that P % of a population do not reach, in place of records",
+    Checked(number_within(0, 100)),
 )
-@click.option("--population", type=POPULATION, metavar="NAME", help="for --percentile (default: published)")
-@click.option(
+@value_option("--population", "NAME", "for --percentile (default: published)", POPULATION)
+@value_option(
     "--like",
+    "NAME",
+    "the values of a published model, by its name in the published table or in timm; "
+    "--like list prints the names",
     is_eager=True,
     callback=_published_model,
-    metavar="NAME",
-    help="the values of a published model, by its name in the published table or in timm; "
-    "--like list prints the names",
 )
 def tune(output: Path, add: bool, **given: Any) -> None:
     """Write the thresholds that stored runs support, or those of other models.

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import check_waivers, stated_baseline
-from quba_check.cli.parser import Checked, file_option, records_argument, store_option
+from quba_check.cli.parser import INPUT, Checked, records_argument, store_option, value_option
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given
@@ -48,20 +48,19 @@ def parse_time(given: Given) -> datetime:
 
 @click.command("verdict", epilog="Example: quba-check verdict demo.json")
 @records_argument
-@click.option(
-    "--model",
-    "models",
-    metavar="SPEC",
+@value_option(
+    "--model models",
+    "SPEC",
+    "refuse records of other models; a file or folder is compared by its content (repeatable)",
     multiple=True,
-    help="refuse records of other models; a file or folder is compared by its content (repeatable)",
 )
-@click.option(
+@value_option(
     "--since",
-    type=Checked(parse_time),
-    metavar="TIME",
-    help="refuse records of runs that ended before: ISO 8601, or seconds since 1970",
+    "TIME",
+    "refuse records of runs that ended before: ISO 8601, or seconds since 1970",
+    Checked(parse_time),
 )
-@file_option("--thresholds", "FILE.yaml", "judge by this file, not the stored verdicts")
+@value_option("--thresholds", "FILE.yaml", "judge by this file, not the stored verdicts", INPUT)
 @store_option
 def verdict(
     paths: tuple[Path, ...],

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from quba_check.cli.files import facts_of, read_run, stated_baseline, write_output
-from quba_check.cli.parser import INPUT, file_option, store_option
+from quba_check.cli.parser import INPUT, store_option, value_option
 from quba_check.core.grade import Grade
 from quba_check.errors import OptionError
 from quba_check.gate.threshold_files import thresholds_at
@@ -24,10 +24,11 @@ from quba_check.verdicts import Verdict
 
 @click.command("what-if", epilog="Example: quba-check what-if demo.json thresholds/*.yaml")
 @click.argument("paths", nargs=-1, required=True, type=INPUT, metavar="FILE...")
-@file_option(
+@value_option(
     "--baseline",
     "RECORD.json",
     "record that max_drop and max_relative_drop compare with (else 'baseline' of the threshold file)",
+    INPUT,
 )
 @store_option
 def what_if(paths: tuple[Path, ...], baseline: Path | None, store: str | Path | None) -> int:

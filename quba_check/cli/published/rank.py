@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import read_run, write_output
-from quba_check.cli.parser import COUNT, INPUT, Checked, Command, format_option, store_option
+from quba_check.cli.parser import COUNT, INPUT, Checked, Command, format_option, store_option, value_option
 from quba_check.cli.populations import population_option
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
 from quba_check.errors import OptionError, UserError
@@ -85,15 +85,8 @@ def _unique(
 def _dimension_option(
     flag: str, name: str, parse: Parse, metavar: str, text: str
 ) -> Callable[[Command], Command]:
-    return click.option(
-        flag,
-        name,
-        multiple=True,
-        type=Checked(parse),
-        callback=_unique,
-        metavar=metavar,
-        help=f"{text}; repeatable",
-    )
+    words, kind = f"{text}; repeatable", Checked(parse)
+    return value_option(f"{flag} {name}", metavar, words, kind, multiple=True, callback=_unique)
 
 
 _MOST = "rank only models with at most this value, such as parameters=30 (millions)"
@@ -108,15 +101,12 @@ _WEIGHT = "weight of a dimension in the score, in place of its default"
 @_dimension_option("--weight", "weights", parse_weight, "DIM=W", _WEIGHT)
 @_dimension_option("--min", "least", parse_bound, "DIM=X", "rank only models with at least this value")
 @_dimension_option("--max", "most", parse_bound, "DIM=X", _MOST)
-@click.option("--architecture", multiple=True, metavar="NAME", help="rank only these, such as transformer")
-@click.option("--pretraining", multiple=True, metavar="NAME", help="rank only these, such as imagenet-21k")
-@click.option("--training", multiple=True, metavar="NAME", help="rank only these, such as adversarial")
+@value_option("--architecture", "NAME", "rank only these, such as transformer", multiple=True)
+@value_option("--pretraining", "NAME", "rank only these, such as imagenet-21k", multiple=True)
+@value_option("--training", "NAME", "rank only these, such as adversarial", multiple=True)
 @click.option("--allow-other-suite", is_flag=True, help="also rank records of another suite, with a note")
-@click.option(
-    "--limit",
-    type=COUNT,
-    metavar="N",
-    help=f"models to print next to yours (default: {LIMIT} in the table, else all)",
+@value_option(
+    "--limit", "N", f"models to print next to yours (default: {LIMIT} in the table, else all)", COUNT
 )
 @format_option("table", "json", "csv")
 @store_option

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quba_check.cli.files import facts_of, write_output
-from quba_check.cli.parser import COUNT, INPUT, file_option, format_option
+from quba_check.cli.parser import COUNT, INPUT, format_option, value_option
 from quba_check.cli.populations import population_option
 from quba_check.gate.threshold_files import thresholds_at
 from quba_check.grading.population import Population
@@ -24,8 +24,8 @@ LIMIT = 10
 @click.argument("file", type=INPUT, metavar="THRESHOLDS")
 @population_option()
 @format_option("table", "json", "csv")
-@click.option("--limit", type=COUNT, metavar="N", help=f"models of each list (table: {LIMIT}; else all)")
-@file_option("--record", "RECORD.json", "record whose suite has the parts and classes of the file")
+@value_option("--limit", "N", f"models of each list (table: {LIMIT}; else all)", COUNT)
+@value_option("--record", "RECORD.json", "record whose suite has the parts and classes of the file", INPUT)
 def recommend(file: Path, population: Population, form: str, limit: int | None, record: Path | None) -> None:
     """List the published models that would pass a threshold file, or come nearest.
 

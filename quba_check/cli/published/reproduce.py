@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quba_check.cli.files import write_output
-from quba_check.cli.parser import COUNT, PLACE, format_option, store_option
+from quba_check.cli.parser import COUNT, PLACE, format_option, store_option, value_option
 from quba_check.cli.populations import PUBLISHED_MODEL
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.measurement import Measurement, Outcome, Unmeasurable
@@ -54,12 +54,10 @@ def _print_names(ctx: click.Context, _: click.Parameter, is_given: bool) -> None
     callback=_print_names,
     help="print the published models with a known name in timm",
 )
-@click.option(
-    "--data", "--quba-data", "data", type=PLACE, metavar="DIR", help="data folder or URL (else $QUBA_DATA)"
-)
-@click.option("--limit", type=COUNT, metavar="N", help="read at most N images of each set")
-@click.option("--model", "spec", metavar="SPEC", help="model in place of timm's, such as a checkpoint file")
-@click.option("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:N, mps")
+@value_option("--data --quba-data data", "DIR", "data folder or URL (else $QUBA_DATA)", PLACE)
+@value_option("--limit", "N", "read at most N images of each set", COUNT)
+@value_option("--model spec", "SPEC", "model in place of timm's, such as a checkpoint file")
+@value_option("--device", "NAME", "auto (default), cpu, cuda, cuda:N, mps", default="auto")
 @store_option
 @format_option("table", "json")
 def reproduce(model: PublishedModel, form: str, spec: str | None, **given: Any) -> None:
