@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import check_waivers, read_run
+from quba_check.cli.files import Place, check_waivers, read_run
 from quba_check.cli.parser import Checked, record_argument, store_option, value_option
 from quba_check.comparison.looser import looser_demands
 from quba_check.comparison.stored_run import RunConditions, differences
@@ -57,9 +57,7 @@ def _name(given: Given) -> str:
     Checked(unchecked),
 )
 @store_option
-def approve(
-    path: Path, name: str | None, by: str | None, reason: str | None, store: str | Path | None
-) -> None:
+def approve(path: Path, name: str | None, by: str | None, reason: str | None, store: Place) -> None:
     """Make a record the baseline of later runs: baselines/NAME in the project's root folder.
 
     The folder has the record, its per-image results, and the history with a line for each approval. Threshold

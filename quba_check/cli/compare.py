@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import check_not_read, read_run, write_output
+from quba_check.cli.files import Place, check_not_read, read_run, write_output
 from quba_check.cli.parser import INPUT, OUTPUT, format_option, store_option, value_option
 from quba_check.comparison.compare import compare as compare_runs
 from quba_check.comparison.misclassified import flips_csv
@@ -21,9 +21,7 @@ from quba_check.reports.comparison import comparison_text
 @format_option("table", "json", "markdown")
 @click.option("--parts", is_flag=True, help="also show parts of dimensions (JSON has them)")
 @store_option
-def compare(
-    before: Path, after: Path, flips: Path | None, form: str, parts: bool, store: str | Path | None
-) -> None:
+def compare(before: Path, after: Path, flips: Path | None, form: str, parts: bool, store: Place) -> None:
     """Report what changed from record A to record B on the same images.
 
     Differences have paired intervals. For accuracies, McNemar's exact test is printed too.

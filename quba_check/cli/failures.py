@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import check_not_read, read_run, write_output
+from quba_check.cli.files import Place, check_not_read, read_run, write_output
 from quba_check.cli.parser import COUNT, INPUT, OUTPUT, check_read, store_option, value_option
 from quba_check.comparison.misclassified import Failure, failures_csv
 from quba_check.comparison.misclassified import failures as failures_of
@@ -52,7 +52,7 @@ def failures(
     slices: bool,
     dimension: str,
     least: int,
-    store: str | Path | None,
+    store: Place,
 ) -> None:
     """List the clean images that a stored run got wrong, highest loss first.
 

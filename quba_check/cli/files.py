@@ -20,8 +20,11 @@ from quba_check.records.record import Record
 from quba_check.reports.tables import fit_encoding
 from quba_check.storage.locations import default_location, local_folder
 
+Place = str | Path | None
+"""A folder or URL; None for the default one."""
 
-def read_run(path: Path, store: str | Path | None) -> StoredRun:
+
+def read_run(path: Path, store: Place) -> StoredRun:
     """Read a record with its per-image results.
 
     Args:
@@ -31,7 +34,7 @@ def read_run(path: Path, store: str | Path | None) -> StoredRun:
     return stored_run(path, str(path), read_record(path), store or default_location())
 
 
-def stated_baseline(thresholds: Thresholds, store: str | Path | None) -> StoredRun | None:
+def stated_baseline(thresholds: Thresholds, store: Place) -> StoredRun | None:
     """Return the baseline that a threshold file states; None if none is approved."""
     if thresholds.baseline is None:
         return None

@@ -10,7 +10,7 @@ from functools import partial
 from inspect import signature
 from pathlib import Path
 
-from quba_check.cli.files import check_waivers, facts_of, read_run
+from quba_check.cli.files import Place, check_waivers, facts_of, read_run
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.demo import DEMO_MODELS
 from quba_check.errors import OptionError, UserError
@@ -39,8 +39,6 @@ WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Environment variables with the folder of the repository."""
 Paths = Sequence[Path]
 File = Path | None
-Place = str | Path | None
-"""A folder or URL; None for the default one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +165,7 @@ def file_next_to_card(card: Path, dataset: str, task: str) -> Path:
     return card.parent / FOLDER / Benchmark(dataset, task).file_name
 
 
-def picture_source(run: StoredRun, data: str | Path | None, store: Path) -> ImageSource | str:
+def picture_source(run: StoredRun, data: Place, store: Path) -> ImageSource | str:
     """Return the images of a run, or the reason why they are missing.
 
     Args:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import click
 
-from quba_check.cli.files import progress_bars, write_output
+from quba_check.cli.files import Place, progress_bars, write_output
 from quba_check.cli.parser import Checked, Group, store_option, value_option
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.option_values import Given, number_within
@@ -54,7 +53,7 @@ def store() -> None:
 @store.command("list", epilog="Example: quba-check store list --json")
 @click.option("--json", "as_json", is_flag=True, help="print the list as JSON")
 @store_option
-def list_models(as_json: bool, store: str | Path | None) -> None:
+def list_models(as_json: bool, store: Place) -> None:
     """List the models of the store with views, images, size and age.
 
     The last changed one comes first.
@@ -67,7 +66,7 @@ def list_models(as_json: bool, store: str | Path | None) -> None:
 @store.command("verify", epilog="Example: quba-check store verify --remove")
 @click.option("--remove", is_flag=True, help="remove damaged predictions; the next run makes them again")
 @store_option
-def verify(remove: bool, store: str | Path | None) -> int:
+def verify(remove: bool, store: Place) -> int:
     """Check every checksum of stored predictions, and that every record can be read.
 
     Prepared images are checked whenever they are read. Exit code 1: damaged files are left.
@@ -100,9 +99,7 @@ def verify(remove: bool, store: str | Path | None) -> int:
 )
 @click.option("--yes", is_flag=True, help="remove; without it nothing is removed")
 @store_option
-def prune(
-    older_than: int | None, larger_than: float | None, images: bool, yes: bool, store: str | Path | None
-) -> None:
+def prune(older_than: int | None, larger_than: float | None, images: bool, yes: bool, store: Place) -> None:
     """Remove stored predictions that meet all given conditions, oldest first.
 
     Without --yes the command only shows what it would remove. Without conditions, only leftovers of killed
@@ -124,7 +121,7 @@ def prune(
     write_output(prune_text(opened.label, inventory, selected, conditions, running, now, is_dry=not yes))
 
 
-def opened_store(location: str | Path | None, command: str) -> Store:
+def opened_store(location: Place, command: str) -> Store:
     """Open a store that exists; another folder or URL would become an empty one.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import check_waivers, stated_baseline
+from quba_check.cli.files import Place, check_waivers, stated_baseline
 from quba_check.cli.parser import INPUT, Checked, records_argument, store_option, value_option
 from quba_check.comparison.stored_run import stored_run
 from quba_check.errors import OptionError, UserError
@@ -67,7 +67,7 @@ def verdict(
     models: tuple[str, ...],
     since: datetime | None,
     thresholds: Path | None,
-    store: str | Path | None,
+    store: Place,
 ) -> int:
     """Print the verdict of stored runs.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from quba_check.cli.files import facts_of, read_run, stated_baseline, write_output
+from quba_check.cli.files import Place, facts_of, read_run, stated_baseline, write_output
 from quba_check.cli.parser import INPUT, store_option, value_option
 from quba_check.core.grade import Grade
 from quba_check.errors import OptionError
@@ -31,7 +31,7 @@ from quba_check.verdicts import Verdict
     INPUT,
 )
 @store_option
-def what_if(paths: tuple[Path, ...], baseline: Path | None, store: str | Path | None) -> int:
+def what_if(paths: tuple[Path, ...], baseline: Path | None, store: Place) -> int:
     """Judge stored runs by other threshold files, without model or images.
 
     FILE: records (.json) and threshold files (.yaml). The exit code is that of the gate for the most severe

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from quba_check.cli.files import read_run, write_output
+from quba_check.cli.files import Place, read_run, write_output
 from quba_check.cli.parser import COUNT, INPUT, Checked, Command, format_option, store_option, value_option
 from quba_check.cli.populations import population_option
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, WEIGHTS, is_weight
@@ -119,7 +119,7 @@ def rank(
     allow_other_suite: bool,
     limit: int | None,
     form: str,
-    store: str | Path | None,
+    store: Place,
     **groups: tuple[str, ...],
 ) -> None:
     """Rank the models of a population by QUBA score, under any weights and constraints.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from quba_check.cli.files import write_output
+from quba_check.cli.files import Place, write_output
 from quba_check.cli.parser import COUNT, PLACE, format_option, store_option, value_option
 from quba_check.cli.populations import PUBLISHED_MODEL
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -77,12 +76,7 @@ def reproduce(model: PublishedModel, form: str, spec: str | None, **given: Any) 
 
 
 def _outcomes(
-    model: PublishedModel,
-    spec: str | None,
-    data: str | Path | None,
-    limit: int | None,
-    device: str,
-    store: str | Path | None,
+    model: PublishedModel, spec: str | None, data: Place, limit: int | None, device: str, store: Place
 ) -> dict[ProtocolName, dict[str, Outcome]]:
     """Measure the model under both protocols."""
     from quba_check.evaluation import Evaluation, RunSettings
