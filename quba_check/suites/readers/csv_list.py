@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import MappingProxyType
 
 from quba_check.errors import SuiteError
 from quba_check.storage.user_files import regular_file
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.listing import LABELS, LabelledImage, list_files
+from quba_check.suites.readers.listing import LABEL, LABELS, LabelledImage, list_files
 
 _COLUMNS = ("path", "label")
-_PLURAL = {"label": LABELS}
-
-
 CsvRow = tuple[int, dict[str, str]]
 """Last line of a row that is not empty, from 1, and its text by column; empty if the row is too short."""
 
 
-def csv_rows(
-    path: Path, columns: Sequence[str], plural: Mapping[str, str] = MappingProxyType({})
-) -> Generator[CsvRow, None, None]:
+def csv_rows(path: Path, columns: Sequence[str]) -> Generator[CsvRow, None, None]:
     """Yield the rows of a CSV file with the given columns; other columns are skipped.
 
     Args:
         path: the file, in UTF-8, with or without a byte order mark.
-        columns: two or more required columns.
-        plural: by required column, another one that is read if the file has it instead.
+        columns: two or more required columns. `labels` is read for `label` if the file has it instead.
 
     Raises:
         SuiteError: the file cannot be read, is not a CSV file, or lacks a column.
@@ -44,10 +37,10 @@ def csv_rows(
             header = rows.fieldnames or ()
             if repeated := next((name for name in columns if header.count(name) > 1), None):
                 raise SuiteError(f"the header names {repeated} twice.", where=f"{path}:1")
-            for one, several in plural.items():
-                if {one, several} <= set(header):
-                    raise SuiteError(f"{path}:1: the header names {one} and {several}. Allowed: one of them.")
-            columns = [plural[name] if plural.get(name) in header else name for name in columns]
+            if LABEL in columns and LABELS in header:
+                if LABEL in header:
+                    raise SuiteError(f"{path}:1: the header names label and labels. Allowed: one of them.")
+                columns = [LABELS if name == LABEL else name for name in columns]
             if not set(columns) <= set(header):
                 got = ", ".join(header) or "nothing"
                 required = f"{', '.join(columns[:-1])} and {columns[-1]}"
@@ -77,16 +70,14 @@ def csv_images(path: Path, classes: ClassList, *, columns: Sequence[str] = ()) -
 
     def listed_row(row: CsvRow) -> tuple[str, LabelledImage]:
         where, cells = f"{path}:{row[0]}", row[1]
-        several = cells.get(LABELS)
-        label, *also = (
-            (classes.position(cells["label"], where),)
-            if several is None
-            else classes.positions(several, where)
+        is_single = LABEL in cells
+        labels = (
+            (classes.position(cells[LABEL], where),) if is_single else classes.positions(cells[LABELS], where)
         )
         own = tuple(cells[column] for column in columns)
-        return where, LabelledImage(cells["path"], label, cells=own, also=tuple(also))
+        return where, LabelledImage(cells["path"], labels[0], cells=own, also=labels[1:])
 
-    with closing(csv_rows(path, (*_COLUMNS, *columns), _PLURAL)) as rows:
+    with closing(csv_rows(path, (*_COLUMNS, *columns))) as rows:
         images = list_files(map(listed_row, rows), path.parent, {})
     if not images:
         raise SuiteError(f"{path}: lists no images. Expected: rows of path and label under that header.")
@@ -99,5 +90,5 @@ def csv_paths(path: Path, *, columns: Sequence[str] = ()) -> list[Path]:  # noqa
     Raises:
         SuiteError: the file cannot be read, or lacks a column.
     """
-    with closing(csv_rows(path, _COLUMNS, _PLURAL)) as rows:
+    with closing(csv_rows(path, _COLUMNS)) as rows:
         return [path.parent / cells["path"] for _, cells in rows]

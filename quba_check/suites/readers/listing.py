@@ -99,14 +99,8 @@ def each_folder_once() -> Iterator[None]:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """Return the entries of a folder; their kind needs no further system call."""
     listed = _LISTED.get()
-    if listed is None:
-        return _list_entries(folder)
-    if folder not in listed:
-        listed[folder] = _list_entries(folder)
-    return listed[folder]
-
-
-def _list_entries(folder: Path) -> list[os.DirEntry[str]]:
+    if listed is not None and folder in listed:
+        return listed[folder]
     try:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
@@ -115,6 +109,8 @@ def _list_entries(folder: Path) -> list[os.DirEntry[str]]:
     for entry in visible:
         if not is_utf8(entry.name):
             raise SuiteError("the name is not UTF-8 text", where=f"{folder / entry.name}", hint="Rename it.")
+    if listed is not None:
+        listed[folder] = visible
     return visible
 
 
@@ -211,8 +207,8 @@ def is_wild(name: str) -> bool:
     return _WILDCARDS.search(name) is not None
 
 
-LABELS = "labels"
-"""The column of several classes that are right answers."""
+LABEL, LABELS = "label", "labels"
+"""The columns of one class, and of several classes that are right answers."""
 
 
 @dataclass(frozen=True, slots=True)
