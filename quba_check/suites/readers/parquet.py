@@ -11,13 +11,14 @@ from typing import Any
 
 from PIL import Image
 
+from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError, extra_needed
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.readers.file_cache import FileCache
-from quba_check.suites.readers.listing import LABELS, LabelledImage, files_at, list_files
+from quba_check.suites.readers.listing import LABEL, LABELS, LabelledImage, files_at, list_files
 from quba_check.suites.readers.table_rows import cells_by_row, check_columns, label_positions, open_cell
 
-PATH, IMAGE, LABEL = "path", "image", "label"
+PATH, IMAGE = "path", "image"
 _FILES_CACHED, _GROUPS_CACHED = 64, 4
 
 
@@ -48,28 +49,44 @@ def parquet_images(
             missing or listed twice.
     """
     listed: dict[Path, str] = {}
-    images = []
-    for file in files_at(path, ".parquet"):
-        images += _images_of_file(file, classes, image, label, columns, listed)
+    images: list[LabelledImage] = []
+    for one in files_at(path, ".parquet"):
+        file, labels_name = _open_file(one), label
+        existing = file.schema_arrow.names
+        source = image or (PATH if PATH in existing else IMAGE)
+        if label == LABEL and LABELS in existing:
+            if LABEL in existing:
+                raise SuiteError(
+                    f"has the columns {LABEL} and {LABELS}", where=f"{one}", allowed="one of them"
+                )
+            labels_name = LABELS
+        check_columns(one, (source, labels_name, *columns), existing)
+        labels = _read_column(one, file, labels_name)
+        if labels_name == LABELS:
+            positions = [classes.positions(text, f"{one}[{row}]") for row, text in enumerate(labels)]
+        else:
+            names = _class_names(file.schema_arrow.metadata, labels_name)
+            positions = [(k,) for k in label_positions(str(one), labels, names, classes)]
+        cells = cells_by_row([_read_column(one, file, column) for column in columns], len(positions))
+        is_listed = source == PATH
+        files = map(str, _read_column(one, file, PATH)) if is_listed else [one.as_posix()] * len(positions)
+        rows = [
+            LabelledImage(name, k[0], NO_CLASS, None if is_listed else f"{source}/{row}", texts, k[1:])
+            for row, (name, k, texts) in enumerate(zip(files, positions, cells, strict=True))
+        ]
+        located = ((f"{one}[{row}]", image) for row, image in enumerate(rows))
+        images += list_files(located, one.parent, listed) if is_listed else rows
     if not images:
         raise SuiteError("lists no images.", where=f"{path}")
     return images
 
 
-def parquet_paths(
-    path: Path,
-    *,
-    image: str | None = None,
-    label: str = LABEL,  # noqa: ARG001
-    columns: Sequence[str] = (),  # noqa: ARG001
-) -> list[Path]:
+def parquet_paths(path: Path, *, image: str | None = None, **_others: object) -> list[Path]:
     """Return the paths of the images that Parquet files name.
 
     Args:
         path: see `parquet_images`.
         image: column of images; by default `path`, if there is such a column.
-        label: column of labels, which is not read.
-        columns: further columns, likewise.
 
     Raises:
         SuiteError: a file is missing or cannot be read.
@@ -114,45 +131,6 @@ def _read_column(path: Path, file: Any, column: str) -> list[Any]:
     except Exception:  # noqa: BLE001  pyarrow raises any error for unreadable pages
         raise SuiteError(f"{path}: the column '{column}' cannot be read. The file is damaged.") from None
     return values
-
-
-def _images_of_file(
-    path: Path,
-    classes: ClassList,
-    image: str | None,
-    label: str,
-    columns: Sequence[str],
-    listed: dict[Path, str],
-) -> list[LabelledImage]:
-    file = _open_file(path)
-    existing = file.schema_arrow.names
-    source = image or (PATH if PATH in existing else IMAGE)
-    if label == LABEL and LABELS in existing:
-        if LABEL in existing:
-            raise SuiteError(f"has the columns {LABEL} and {LABELS}", where=f"{path}", allowed="one of them")
-        label = LABELS
-    check_columns(path, (source, label, *columns), existing)
-    labels = _read_column(path, file, label)
-    names = _class_names(file.schema_arrow.metadata, label)
-    positions = (
-        [classes.positions(one, f"{path}[{row}]") for row, one in enumerate(labels)]
-        if label == LABELS
-        else [(one,) for one in label_positions(str(path), labels, names, classes)]
-    )
-    cells = cells_by_row([_read_column(path, file, column) for column in columns], len(positions))
-    if source != PATH:
-        return [
-            LabelledImage(
-                path.as_posix(), first, member=f"{source}/{row}", cells=cells[row], also=tuple(also)
-            )
-            for row, (first, *also) in enumerate(positions)
-        ]
-    paths = map(str, _read_column(path, file, PATH))
-    rows = (
-        (f"{path}[{row}]", LabelledImage(name, first, cells=cells[row], also=tuple(also)))
-        for row, (name, (first, *also)) in enumerate(zip(paths, positions, strict=True))
-    )
-    return list_files(rows, path.parent, listed)
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> list[str] | None:
