@@ -6,7 +6,7 @@ import io
 import json
 import posixpath
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -153,19 +153,25 @@ def _images_of_shard(shard: Path, classes: ClassList, columns: Sequence[str]) ->
             parts[role] = name
     images = []
     with shard.open("rb") as file:
+
+        def content(name: str) -> bytes:
+            if index[name][1] > LARGEST_LABEL:
+                problem = f"not a label, got {index[name][1]:,} bytes. Allowed: at most {LARGEST_LABEL:,}."
+                raise SuiteError(f"{shard}[{name}]: {problem}")
+            return _read(file, index[name])
+
         for parts in samples.values():
             if _IMAGE in parts:
-                label = _label(shard, file, index, parts, classes)
-                cells = _cells(shard, file, index, parts, columns)
+                label = classes.position(*_label(shard, parts, content))
+                cells = _cells(shard, parts, content, columns) if columns else ()
                 images.append(LabelledImage(shard.as_posix(), label, member=parts[_IMAGE], cells=cells))
             elif _CLASS in parts:
                 raise SuiteError("a label without an image.", where=f"{shard}[{parts[_CLASS]}]")
     return images
 
 
-def _label(
-    shard: Path, file: BinaryIO, index: dict[str, _Span], parts: dict[str, str], classes: ClassList
-) -> int:
+def _label(shard: Path, parts: dict[str, str], content: Callable[[str], bytes]) -> tuple[object, str]:
+    """Return the label of a sample, and its place for messages."""
     name = parts.get(_CLASS) or parts.get(_JSON)
     if name is None:
         raise SuiteError(
@@ -173,33 +179,23 @@ def _label(
         )
     where = f"{shard}[{name}]"
     try:
-        content = _label_file(where, file, index[name])
-        label = content.decode() if _CLASS in parts else json.loads(content)["label"]
+        return content(name).decode() if _CLASS in parts else json.loads(content(name))["label"], where
     except (ValueError, KeyError, TypeError, RecursionError):
         raise SuiteError(
             "not a label", where=where, hint='Expected: text in a .cls, or {"label": …} in a .json.'
         ) from None
-    return classes.position(label, where)
 
 
 def _cells(
-    shard: Path, file: BinaryIO, index: dict[str, _Span], parts: dict[str, str], columns: Sequence[str]
+    shard: Path, parts: dict[str, str], content: Callable[[str], bytes], columns: Sequence[str]
 ) -> tuple[str, ...]:
     """Return the text of keys in a sample's `.json` file; missing keys are empty."""
-    if not columns:
-        return ()
     name = parts.get(_JSON)
     if name is None:
         raise SuiteError(f"{shard}[{parts[_IMAGE]}]: no .json next to it. Expected: keys {listed(columns)}.")
-    where = f"{shard}[{name}]"
     try:
-        content: dict[str, Any] = {**json.loads(_label_file(where, file, index[name]))}
+        keys: dict[str, Any] = {**json.loads(content(name))}
     except (ValueError, TypeError, RecursionError):
-        raise SuiteError(f"not keys with values. Expected: keys {listed(columns)}.", where=where) from None
-    return cells_by_row([[content.get(column)] for column in columns], 1)[0]
-
-
-def _label_file(where: str, file: BinaryIO, span: _Span) -> bytes:
-    if span[1] > LARGEST_LABEL:
-        raise SuiteError(f"{where}: not a label, got {span[1]:,} bytes. Allowed: at most {LARGEST_LABEL:,}.")
-    return _read(file, span)
+        problem = f"not keys with values. Expected: keys {listed(columns)}."
+        raise SuiteError(problem, where=f"{shard}[{name}]") from None
+    return cells_by_row([[keys.get(column)] for column in columns], 1)[0]
