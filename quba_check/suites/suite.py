@@ -65,28 +65,29 @@ class Suite:
         self.location = self.folder.location
         self.source = self.location
         self.sampler = sampler
-        self.image_size = manifest.image_size
+        self.image_size = manifest.entry.image_size
         self.prompts = manifest.prompts
-        self.training = None if manifest.training is None else self.root / manifest.training
+        training, sets = manifest.entry.training, manifest.entry.sets
+        self.training = None if training is None else self.root / training
         self.manifest_label = manifest.label
         self.manifest_content = manifest.content
         self._manifest = manifest
-        corruptions = manifest.corruptions
+        corruptions = sets.corruptions
         self.facts = SuiteFacts(
             name=manifest.name,
             class_count=len(self.class_names),
             class_names=self.class_names,
-            shifts=manifest.shifts,
+            shifts=tuple(sets.shifts),
             corruptions=CORRUPTIONS,
             spaces={name: declared.space for name, declared in manifest.sets.items()},
             generates_corruptions=corruptions is not None and corruptions.reader is None,
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
             space_classes=self._space_classes(),
             extra_corruptions=() if corruptions is None else tuple(corruptions.extra),
-            unknown=manifest.unknown.names,
-            unknown_score=manifest.unknown.score,
+            unknown=sets.unknown.names,
+            unknown_score=sets.unknown.score,
             slices=tuple(dict.fromkeys(name for one in manifest.sets.values() for name in one.slice_names)),
-            serving=manifest.serving,
+            serving={name: one.pipeline for name, one in manifest.entry.serving.items()},
         )
         self._counted: dict[View, SetCount] = {}
         self._listing = lru_cache(maxsize=_CACHED_LISTINGS)(self._list_examples)
@@ -173,7 +174,7 @@ class Suite:
     @property
     def encoding(self) -> str | None:
         """File format that generated corruptions pass through; None if none."""
-        corruptions = self._manifest.corruptions
+        corruptions = self._manifest.entry.sets.corruptions
         return None if corruptions is None else corruptions.encode
 
     def is_prepared(self, view: View) -> bool:

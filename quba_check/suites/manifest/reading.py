@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 from posixpath import normpath
@@ -13,7 +13,6 @@ from posixpath import normpath
 from quba_check.core.head import Head
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.prompts import Prompts
-from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import SuiteError
 from quba_check.messages import listed, one_line
@@ -27,7 +26,7 @@ from quba_check.suites.manifest.definitions import (
     error_at,
 )
 from quba_check.suites.manifest.schema import CLASS_FILE_SUFFIX, ManifestEntry, SetEntries
-from quba_check.suites.manifest.set_schema import AnySet, CorruptionsEntry, UnknownEntry
+from quba_check.suites.manifest.set_schema import AnySet
 from quba_check.suites.restriction import restriction
 
 _SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
@@ -42,40 +41,26 @@ class Manifest:
     Attributes:
         label: name of the file in messages.
         name: the suite's name.
+        entry: the content of the file.
         classes: the suite's classes; None for ImageNet's, which are loaded when needed.
-        image_size: side of the default preprocessing in pixels; None leaves it to the model.
         sets: by name: clean and corruptions, the shifts in the file's order, then the others.
-        shifts: names of the shifts among them.
-        unknown: folders of the sets of no class, and the score that separates them.
         spaces: label spaces that the file defines.
         prompts: prompts for zero-shot models.
         head: outputs of the models, if only those of `classes` count; None if they are the classes.
         content: the bytes of the file.
-        training: folder or list of training images, relative to the data folder; None if not stated.
-        serving: pipelines of the applications that use the models, by name.
         assumed: added to messages about the images if the folder has no manifest and this one is assumed.
     """
 
     label: str
     name: str
+    entry: ManifestEntry
     classes: ClassList | None
-    image_size: int | None
     sets: Mapping[str, AnySet]
-    shifts: tuple[str, ...]
-    unknown: UnknownEntry
     spaces: Mapping[str, LabelSpace]
     prompts: Prompts
     head: Head | None = None
     content: bytes = b""
-    training: str | None = None
     assumed: str = ""
-    serving: Mapping[str, ServingPipeline] = field(default_factory=dict)
-
-    @property
-    def corruptions(self) -> CorruptionsEntry | None:
-        """The set of corruptions; None if it is not declared."""
-        entry = self.sets.get(CORRUPTIONS_SET)
-        return entry if isinstance(entry, CorruptionsEntry) else None
 
 
 def read_manifest(path: Path, label: str) -> Manifest:
@@ -114,17 +99,13 @@ def read_manifest(path: Path, label: str) -> Manifest:
     return Manifest(
         label=label,
         name=one_line(entry.name),
+        entry=entry,
         classes=classes,
-        image_size=entry.image_size,
         sets=sets,
-        shifts=tuple(entry.sets.shifts),
-        unknown=entry.sets.unknown,
         spaces=spaces,
         prompts=prompts,
         head=head,
         content=document.content,
-        training=entry.training,
-        serving={name: one.pipeline for name, one in entry.serving.items()},
     )
 
 

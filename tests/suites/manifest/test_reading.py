@@ -54,8 +54,8 @@ def test_a_full_manifest(tmp_path: Path) -> None:
     )
     assert manifest.name == "my fruit"
     assert manifest.classes == ClassList(("apple", "pear", "kiwi"), ("apple", "pear", "kiwi"))
-    assert manifest.image_size == 64
-    assert manifest.shifts == ("sketch", "painted")
+    assert manifest.entry.image_size == 64
+    assert list(manifest.entry.sets.shifts) == ["sketch", "painted"]
     assert list(manifest.sets) == [
         "clean",
         "corruptions",
@@ -69,7 +69,7 @@ def test_a_full_manifest(tmp_path: Path) -> None:
     assert manifest.sets["clean"] == clean
     assert clean.source_of(View("clean")) == ReaderInput("val", {"partial": False})
     corruptions = CorruptionsEntry(reader="folder", path="c", expected=None, prepared=True, partial=True)
-    assert manifest.sets["corruptions"] == manifest.corruptions == corruptions
+    assert manifest.sets["corruptions"] == corruptions
     assert corruptions.source_of(View("corruptions")) == ReaderInput("c", {"partial": True})
     sketch = CsvEntry(reader="csv", path="sketch.csv", expected=None, prepared=False, space="coarse")
     assert manifest.sets["sketch"] == sketch
@@ -283,12 +283,13 @@ MISTAKES = {
 
 def test_sets_of_no_class(tmp_path: Path) -> None:
     manifest = read(tmp_path, f"{HEAD}sets:\n  unknown: {{near: others/, far: noise, score: energy}}\n")
-    assert (manifest.unknown.names, manifest.unknown.score) == (("near", "far"), "energy")
+    unknown = manifest.entry.sets.unknown
+    assert (unknown.names, unknown.score) == (("near", "far"), "energy")
     assert {name: entry.source_of(View(name)) for name, entry in manifest.sets.items()} == {
         "unknown/near": ReaderInput("others/"),
         "unknown/far": ReaderInput("noise"),
     }
-    assert read(tmp_path, f"{HEAD}sets: {{}}\n").unknown.score == "max_probability"
+    assert read(tmp_path, f"{HEAD}sets: {{}}\n").entry.sets.unknown.score == "max_probability"
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -368,13 +369,14 @@ def test_serving_pipelines(tmp_path: Path) -> None:
     app = ServingPipeline(
         "opencv", 85, Resize("torchvision", "bilinear", False), "letterbox", "BGR", "float16"
     )
-    assert read(tmp_path, SERVING + text).serving == {
+    serving = read(tmp_path, SERVING + text).entry.serving
+    assert {name: one.pipeline for name, one in serving.items()} == {
         "app": app,
         "phone": ServingPipeline(resize=Resize("opencv", "area")),
         "server": ServingPipeline(call="shop.images:prepare"),
     }
     assert app.steps == ("decode", "jpeg", "resize", "crop", "channels", "dtype")
-    assert read(tmp_path, HEAD + "sets: {clean: {reader: folder, path: val}}\n").serving == {}
+    assert read(tmp_path, HEAD + "sets: {clean: {reader: folder, path: val}}\n").entry.serving == {}
 
 
 @pytest.mark.parametrize(
