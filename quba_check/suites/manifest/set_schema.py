@@ -143,7 +143,19 @@ class _Entry(Strict):
         return ReaderInput(self.path or "", options | ({"columns": self.columns} if self.columns else {}))
 
 
-class FolderEntry(_Entry):
+class _PathEntry(_Entry):
+    """A set at a path, relative to the data folder."""
+
+    path: str
+
+
+class _TableEntry(_PathEntry):
+    """A set with columns."""
+
+    has_columns = True
+
+
+class FolderEntry(_PathEntry):
     """Images in one folder per class.
 
     Attributes:
@@ -154,7 +166,6 @@ class FolderEntry(_Entry):
     """
 
     reader: Literal["folder"]
-    path: str
     partial: bool = False
     real_labels: str | None = None
 
@@ -164,30 +175,25 @@ class FolderEntry(_Entry):
         return ReaderInput(self.path, {"partial": self.partial}, files)
 
 
-class CsvEntry(_Entry):
+class CsvEntry(_TableEntry):
     """Images listed in the CSV file `path` with the columns `path` and `label`."""
 
-    has_columns = True
-
     reader: Literal["csv"]
-    path: str
 
 
-class ModelVsHumanEntry(_Entry):
+class ModelVsHumanEntry(_PathEntry):
     """Images named `*_*_*_*_<category>_*.png` in the folder `path`."""
 
     reader: Literal["model-vs-human"]
-    path: str
 
 
-class CueConflictEntry(_Entry):
+class CueConflictEntry(_PathEntry):
     """Images with two cues, named `<shape><i>-<texture><j>.png`, in the folder `path` or in one per shape."""
 
     reader: Literal["cue-conflict"]
-    path: str
 
 
-class ParquetEntry(_Entry):
+class ParquetEntry(_TableEntry):
     """Images listed or stored in a Parquet file, with a column of labels.
 
     Attributes:
@@ -196,28 +202,22 @@ class ParquetEntry(_Entry):
         label: the column of labels.
     """
 
-    has_columns = True
-
     reader: Literal["parquet"]
-    path: str
     image: str | None = None
     label: str = "label"
 
 
-class WebDatasetEntry(_Entry):
+class WebDatasetEntry(_TableEntry):
     """Images and labels in tar files: `0001.jpg` with `0001.cls`, or `0001.json` with a `label`.
 
     Attributes:
         path: a shard, a folder of them, or a pattern such as `val-{000..049}.tar` or `val-*.tar`.
     """
 
-    has_columns = True
-
     reader: Literal["webdataset"]
-    path: str
 
 
-class HfEntry(_Entry):
+class HfEntry(_TableEntry):
     """A Hugging Face dataset written by `save_to_disk`.
 
     Attributes:
@@ -227,10 +227,7 @@ class HfEntry(_Entry):
         label: the column of labels.
     """
 
-    has_columns = True
-
     reader: Literal["hf"]
-    path: str
     split: str | None = None
     image: str = "image"
     label: str = "label"
