@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
@@ -57,69 +57,51 @@ def detect_layout(root: Path) -> Layout:
     Raises:
         SuiteError: a folder cannot be read, or the clean images are not found.
     """
-    scan = _Scan(root)
-    scan.visit("", 0)
-    layout = scan.layout
-    layout.clean = _clean(root, scan)
-    layout.classes = scan.sets.pop(layout.clean)
-    for path, classes in scan.sets.items():
-        reason = _place(layout, path, set(classes))
-        if reason:
+    layout, sets = Layout(), dict[str, tuple[str, ...]]()
+    _visit(root, "", layout, sets, set())
+    layout.clean = _clean(root, sets, layout.left_out)
+    layout.classes = sets.pop(layout.clean)
+    for path, classes in sets.items():
+        if reason := _place(layout, path, set(classes)):
             layout.left_out[path] = reason
     return layout
 
 
-@dataclass(slots=True)
-class _Scan:
-    """Search for folders with images by class."""
-
-    root: Path
-    layout: Layout = field(default_factory=Layout)
-    sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-
-    def visit(self, path: str, depth: int) -> None:
-        """Look for sets in a folder and in the folders inside."""
-        folder = self.root / path
-        if (real := os.path.realpath(folder)) in self.seen:
-            return  # a link to a folder seen before
-        self.seen.add(real)
-        name = folder.name.lower() if path else ""
-        reason = next((text for start, text in _NO_SETS.items() if name.startswith(start)), None)
-        if reason is not None:
-            self.layout.left_out[path] = reason
-            return
-        inside = folder_names(folder)
-        if name in _CUES:
-            self.layout.others[CUE_CONFLICT_SET] = path
-        elif set(inside) & set(CORRUPTIONS):
-            self._visit_corruptions(path)
-        elif classes := _class_folders(folder, inside):
-            if others := sorted(set(inside) - set(classes)):
-                raise SuiteError(
-                    f"{folder}: class folders stand next to other folders ({listed(others, _SHOWN)}). Move "
-                    "the class folders into a folder of their own, such as val."
-                )
-            self.sets[path or "."] = tuple(classes)
-        elif depth < _DEEPEST:
-            for child in inside:
-                self.visit(f"{path}/{child}".lstrip("/"), depth + 1)
-
-    def _visit_corruptions(self, path: str) -> None:
+def _visit(root: Path, path: str, layout: Layout, sets: dict[str, tuple[str, ...]], seen: set[str]) -> None:
+    """Look for sets in a folder and in the folders inside."""
+    folder = root / path
+    if (real := os.path.realpath(folder)) in seen:
+        return  # a link to a folder seen before
+    seen.add(real)
+    name = folder.name.lower() if path else ""
+    reason = next((text for start, text in _NO_SETS.items() if name.startswith(start)), None)
+    if reason is not None:
+        layout.left_out[path] = reason
+        return
+    inside = folder_names(folder)
+    if name in _CUES:
+        layout.others[CUE_CONFLICT_SET] = path
+    elif set(inside) & set(CORRUPTIONS):
         conditions = [f"{name}/{severity}" for name in CORRUPTIONS for severity in SEVERITIES]
-        missing = [condition for condition in conditions if not (self.root / path / condition).is_dir()]
-        if missing:
-            self.layout.left_out[path] = (
-                f"{len(missing)} of {len(conditions)} corruptions and severities are missing"
-            )
+        if missing := sum(not (folder / condition).is_dir() for condition in conditions):
+            reason = f"{missing} of {len(conditions)} corruptions and severities are missing"
+            layout.left_out[path] = reason
         else:
-            self.layout.others[CORRUPTIONS_SET] = path
+            layout.others[CORRUPTIONS_SET] = path
+    elif classes := _class_folders(folder, inside):
+        if others := sorted(set(inside) - set(classes)):
+            raise SuiteError(
+                f"{folder}: class folders stand next to other folders ({listed(others, _SHOWN)}). Move "
+                "the class folders into a folder of their own, such as val."
+            )
+        sets[path or "."] = tuple(classes)
+    elif len(PurePosixPath(path).parts) < _DEEPEST:
+        for child in inside:
+            _visit(root, f"{path}/{child}".lstrip("/"), layout, sets, seen)
 
 
-def _clean(root: Path, scan: _Scan) -> str:
-    candidates = sorted(
-        (path for path in scan.sets if not _mixed_set(path)), key=lambda path: path.count("/")
-    )
+def _clean(root: Path, sets: Iterable[str], left_out: Mapping[str, str]) -> str:
+    candidates = sorted((path for path in sets if not _mixed_set(path)), key=lambda path: path.count("/"))
     for name in SPLITS:
         if named := [path for path in candidates if PurePosixPath(path).name.lower() == name]:
             return named[0]
@@ -130,7 +112,7 @@ def _clean(root: Path, scan: _Scan) -> str:
             f"{root}: several folders of images, and none is called {' or '.join(SPLITS[:3])}: "
             f"{listed(candidates, _SHOWN)}. Rename the one with the clean test images."
         )
-    skipped = listed((f"{path} ({reason})" for path, reason in scan.layout.left_out.items()), _SHOWN)
+    skipped = listed((f"{path} ({reason})" for path, reason in left_out.items()), _SHOWN)
     raise SuiteError(
         f"{root}: no test images in folders of two or more classes{f', but {skipped}' if skipped else ''}. "
         "Expected: val/<class>/<image>, or <class>/<image>. For other layouts write quba-data.yaml by hand "
