@@ -8,7 +8,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -86,29 +86,31 @@ class ContentDigests:
             return []
         unique = dict.fromkeys(names)
         with self.connection() as connection:
-            digests = _cached_digests(connection, unique)
-            missing = [(name, *file_stamp(name)) for name in unique if name not in digests]
+            # Rows are not collected first: many tuples at once would make Python's garbage collector run.
+            digests = {
+                name: digest
+                for name, *stamp, digest in connection.execute(_STORED, (json.dumps([*unique]),))
+                if file_stamp(name) == tuple(stamp)
+            }
+            missing = [(name, file_stamp(name)) for name in unique if name not in digests]
             if missing:
                 with ThreadPoolExecutor(READERS) as pool:
                     for start in range(0, len(missing), BATCH):
-                        digests |= self._read(missing[start : start + BATCH], pool, connection)
+                        digests |= self._read(dict(missing[start : start + BATCH]), pool, connection)
         return [digests[name] for name in names]
 
     def _read(
-        self,
-        files: Sequence[tuple[str, int, int, int, int]],
-        pool: ThreadPoolExecutor,
-        connection: sqlite3.Connection,
+        self, files: Mapping[str, Stamp], pool: ThreadPoolExecutor, connection: sqlite3.Connection
     ) -> dict[str, str]:
         """Return the digests of files after reading them, and store those of stable files.
 
         Args:
-            files: absolute path and stamp of each.
+            files: stamp of each by its absolute path.
             pool: threads that read.
             connection: the cache.
         """
         start_ns = time.time_ns()
-        names = [name for name, *_ in files]
+        names = list(files)
         digests: dict[str, str] = {}
         for part in pool.map(_content_digests, (names[k::READERS] for k in range(READERS))):
             digests |= part
@@ -117,9 +119,9 @@ class ContentDigests:
             connection.executemany(
                 "INSERT OR REPLACE INTO digests_2 VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (name, size, mtime_ns, ctime_ns, inode, digests[name])
-                    for name, size, mtime_ns, ctime_ns, inode in files
-                    if start_ns - max(mtime_ns, ctime_ns) > CLOCK_TICK_NS
+                    (name, *stamp, digests[name])
+                    for name, stamp in files.items()
+                    if start_ns - max(stamp[1:3]) > CLOCK_TICK_NS
                 ],
             )
         return digests
@@ -184,18 +186,6 @@ def _content_digests(names: Iterable[str]) -> dict[str, str]:
             raise SuiteError(f"{name}: cannot be read ({reason(error)}).") from None
         digests[name] = digest.hexdigest()
     return digests
-
-
-def _cached_digests(connection: sqlite3.Connection, names: Collection[str]) -> dict[str, str]:
-    """Return the stored digests of unchanged files.
-
-    Rows are not collected first: many tuples at once would make Python's garbage collector run.
-    """
-    return {
-        name: digest
-        for name, *stamp, digest in connection.execute(_STORED, (json.dumps([*names]),))
-        if file_stamp(name) == tuple(stamp)
-    }
 
 
 def read_values(digests: ContentDigests, contents: Collection[str]) -> dict[str, ImageValues]:
