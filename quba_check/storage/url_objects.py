@@ -164,7 +164,11 @@ class UrlObjects(ObjectStore):
                 raise FileNotFoundError(f"{self.label}/{name}") from None
             if isinstance(error, OSError) and not is_missing:  # of the disk
                 raise
-            raise self._failure(name, self._message(error)) from error
+            raise self._error(
+                f"{self._option}: {self.label}{'/' if name else ''}{name} cannot be used: "
+                f"{self._message(error)}. Allowed: a place that exists and that this machine's credentials "
+                "may read and write."
+            ) from error
         finally:
             timer.cancel()
 
@@ -176,12 +180,6 @@ class UrlObjects(ObjectStore):
         text = text.partition("<?xml")[0] + (details[1] if details else "")
         text = without_credentials(_QUERY.sub("", text), self._url)
         return one_line(" ".join(text.split()).rstrip(".: ")) or type(error).__name__
-
-    def _failure(self, name: str, problem: str) -> UserError:
-        return self._error(
-            f"{self._option}: {self.label}{'/' if name else ''}{name} cannot be used: {problem}. Allowed: a "
-            "place that exists and that this machine's credentials may read and write."
-        )
 
 
 def _profile() -> dict[str, Any]:
