@@ -181,10 +181,9 @@ def regular_file(path: Path, label: str, error: type[UserError]) -> Iterator[Bin
     kind = file_kind(path, label, error)
     if kind is None:
         raise error("there is no such file.", where=label)
-    if kind == "folder":
-        raise error("this is a folder, not a file.", where=label)
-    if kind == "other":
-        raise error("this is a pipe or a device, not a file.", where=label)
+    if kind != "file":
+        what = "a folder" if kind == "folder" else "a pipe or a device"
+        raise error(f"this is {what}, not a file.", where=label)
     with os_errors("cannot be read", error, where=label), path.open("rb") as file:
         yield file
 

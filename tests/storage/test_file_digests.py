@@ -188,7 +188,7 @@ def test_a_cache_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.Monke
     path = written(tmp_path / "a.png", b"x")
     locked = sqlite3.OperationalError("database is locked")
     locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    monkeypatch.setattr(file_digests, "_cached_digests", lambda *_: raise_(locked))
+    monkeypatch.setattr(file_digests, "file_stamp", lambda *_: raise_(locked))
     with pytest.raises(StoreError) as raised:
         ContentDigests(tmp_path / "digests.sqlite").digests([path])[0]
     assert str(raised.value) == f"{tmp_path}/digests.sqlite: {cannot_be_kept('database is locked')}"
