@@ -49,9 +49,7 @@ def lint(
     facts = manifest_facts(suite) if suite else facts_of(stored)
     files = list(dict.fromkeys(file for path in paths for file in _files(path)))
     findings: dict[LintFinding, None] = {}
-    tables: dict[
-        str | None, str
-    ] = {}  # by the digest of the demands, which files that extend the same one share
+    tables = dict[str | None, str]()  # by the digest of the demands, shared by files that extend the same one
     for file in files:
         label = shown_path(Path(os.path.abspath(file)), Path.cwd())  # noqa: PTH100  links are kept
         thresholds, of_file = lint_file(file, label, facts, stored, digest=digest)
