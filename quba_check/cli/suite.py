@@ -205,21 +205,13 @@ def set_rows(suite: Suite) -> list[tuple[str, ...]]:
         source = CLEAN_SET if suite.is_generated(View(name)) else name
         per_class = [images for view, images in present.items() if view.set == source]
         space_name = space or "own"
-        if name not in counts or not per_class:
-            rows.append((name, "missing", _NOTHING, space_name, _NOTHING, _NOTHING, _where(suite, name)))
-            continue
-        expected = counts[name].expected
-        rows.append(
-            (
-                name,
-                f"{counts[name].images:,}",
-                _NOTHING if expected is None else f"{expected:,}",
-                space_name,
-                f"{np.count_nonzero(sum(per_class)):,} of {len(per_class[0]):,}",
-                _range(np.concatenate(per_class)),
-                _where(suite, name),
-            )
-        )
+        images, expected, classes, spread = "missing", None, _NOTHING, _NOTHING
+        if name in counts and per_class:
+            images, expected = f"{counts[name].images:,}", counts[name].expected
+            classes = f"{np.count_nonzero(sum(per_class)):,} of {len(per_class[0]):,}"
+            spread = _range(np.concatenate(per_class))
+        stated = _NOTHING if expected is None else f"{expected:,}"
+        rows.append((name, images, stated, space_name, classes, spread, _where(suite, name)))
     absent = (_NOTHING,) * 4
     return rows + [(name, "missing", *absent, "not in the manifest") for name in _undeclared_sets(suite)]
 
