@@ -62,15 +62,11 @@ class Constraints:
         'parameters 87.800 M is above 30.000 M'
         """
         for name in self.dimensions:
-            value, low, high = values[name], self.least.get(name), self.most.get(name)
-            if low is not None and value < low:
-                word, bound = "below", low
-            elif high is not None and value > high:
-                word, bound = "above", high
-            else:
-                continue
-            values_text = format_distinct(value, bound, registry[name].unit)
-            return f"{name} {values_text[0]} is {word} {values_text[1]}"
+            value = values[name]
+            for bound, word, sign in (self.least.get(name), "below", 1), (self.most.get(name), "above", -1):
+                if bound is not None and sign * value < sign * bound:
+                    shown, limit = format_distinct(value, bound, registry[name].unit)
+                    return f"{name} {shown} is {word} {limit}"
         return ""
 
     def admits(self, groups: Mapping[Group, str]) -> bool:
