@@ -38,10 +38,6 @@ Progress = Callable[[str, int], Callable[[int], object]]
 """Called with the name of a step and its number of images; returns a function that counts finished images."""
 
 
-def _no_progress(_step: str, _images: int) -> Callable[[int], object]:
-    return lambda _finished: None
-
-
 @dataclass(frozen=True, slots=True)
 class MadeSets:
     """Result of `make_object_focus`.
@@ -82,7 +78,7 @@ def make_object_focus(
     seed: int = 0,
     per_class: int | None = None,
     allow_few: bool = True,
-    progress: Progress = _no_progress,
+    progress: Progress = lambda _step, _images: lambda _finished: None,
 ) -> MadeSets:
     """Write `mixed_same/<class>/*.png` and `mixed_rand/<class>/*.png` into a folder.
 
