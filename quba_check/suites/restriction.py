@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 from quba_check.core.head import Head
 from quba_check.errors import SuiteError
@@ -59,7 +59,7 @@ def restriction(
 
 def is_subset_of_imagenet(names: Sequence[str]) -> bool:
     """Return True if the names are those of a proper subset of ImageNet's classes."""
-    index = _imagenet_index()
+    index = _index(_imagenet())
     columns = [_positions(name, index) for name in names]
     is_known = all(len(positions) == 1 for positions in columns)
     return is_known and len(set(columns)) == len(names) < len(imagenet_classes())
@@ -94,6 +94,7 @@ def _positions(name: str, index: Index) -> tuple[int, ...]:
     return index.get(name) or index.get(name.replace("_", " "), ())
 
 
+@lru_cache(maxsize=4)
 def _index(classes: ClassList) -> Index:
     readable: dict[str, tuple[int, ...]] = {}
     for position, title in enumerate(classes.titles):
@@ -108,8 +109,3 @@ def _first_synonym(title: str) -> str:
 
 def _imagenet() -> ClassList:
     return ClassList(imagenet_classes(), imagenet_titles())
-
-
-@cache
-def _imagenet_index() -> Index:
-    return _index(_imagenet())
