@@ -19,7 +19,6 @@ from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder
 from quba_check.suites.decoding import Content, decode_image
 from quba_check.suites.example import Example, SetCount
-from quba_check.suites.groups import group_names
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imagenet_classes, imagenet_titles
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
@@ -27,7 +26,7 @@ from quba_check.suites.readers import READERS, LabelledImage
 from quba_check.suites.readers.listing import each_folder_once
 from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampling import CONDITIONS, WHOLE, SubsetSampler, conditions_of, sampled_examples
-from quba_check.suites.slices import slice_columns
+from quba_check.suites.slices import group_names, slice_columns
 
 __all__ = ["Example", "SetCount", "Suite"]
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jfif")
@@ -72,7 +71,7 @@ class Suite:
         self.manifest_label = manifest.label
         self.manifest_content = manifest.content
         self._manifest = manifest
-        corruptions = sets.corruptions
+        corruptions, spaces = sets.corruptions, {one.space for one in manifest.sets.values() if one.space}
         self.facts = SuiteFacts(
             name=manifest.name,
             class_count=len(self.class_names),
@@ -82,7 +81,7 @@ class Suite:
             spaces={name: declared.space for name, declared in manifest.sets.items()},
             generates_corruptions=corruptions is not None and corruptions.reader is None,
             samples_corruptions=corruptions is not None and corruptions.sample == "one",
-            space_classes=self._space_classes(),
+            space_classes={name: self.space(name).classes for name in sorted(spaces)},
             extra_corruptions=() if corruptions is None else tuple(corruptions.extra),
             unknown=sets.unknown.names,
             unknown_score=sets.unknown.score,
@@ -129,10 +128,6 @@ class Suite:
         if name in BUILT_IN_SPACES and self._manifest.classes is None:
             return built_in_space(name)
         raise SuiteError(f"unknown label space '{name}'.", where=self._manifest.label)
-
-    def _space_classes(self) -> dict[str, tuple[str, ...]]:
-        names = {declared.space for declared in self._manifest.sets.values() if declared.space is not None}
-        return {name: self.space(name).classes for name in sorted(names)}
 
     def space_of(self, set_name: str) -> LabelSpace:
         """Return the label space of a set.

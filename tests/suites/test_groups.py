@@ -174,7 +174,7 @@ def test_a_limit_draws_whole_groups(tmp_path: Path) -> None:
 
 
 def test_an_expression_that_tries_too_many_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quba_check.suites.groups.SECONDS", 0.2)
+    monkeypatch.setattr("quba_check.suites.slices.SECONDS", 0.2)
     tree(tmp_path, "val/apple/a.jpg", f"val/pear/{'a' * 60}!.jpg")
     entry = "reader: folder, path: val, group: {path: '/(?P<group>(a|aa)+)(.jpg)?$'}"
     assert message(tmp_path, entry) == (
