@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import PurePosixPath
@@ -77,9 +77,7 @@ def removals(
         now: Unix time.
     """
     others = (each.file for each in inventory.of("other"))
-    leftovers = [Removal("leftovers", "", (file,)) for file in _leftovers(others, now)]
-    if conditions.is_empty:
-        return leftovers
+    leftovers = [Removal("leftovers", "", (file,)) for file in others if _is_leftover(file, now)]
     excess = before = float("inf")
     if conditions.before is not None:
         before = conditions.before
@@ -101,13 +99,11 @@ def removals(
     return [*leftovers, *made_again, *predictions]
 
 
-def _leftovers(files: Iterable[StoredFile], now: float) -> Iterator[StoredFile]:
-    """Yield unfinished files and progress of processes that must have died."""
-    for file in files:
-        path = PurePosixPath(file.name)
-        is_unfinished = path.suffix == ".tmp" and path.name.startswith(".")
-        if (is_unfinished or path.parts[0] == "progress") and now - file.modified > ABANDONED_SECONDS:
-            yield file
+def _is_leftover(file: StoredFile, now: float) -> bool:
+    """Return True for an unfinished file, or progress, of a process that must have died."""
+    path = PurePosixPath(file.name)
+    is_unfinished = path.suffix == ".tmp" and path.name.startswith(".")
+    return (is_unfinished or path.parts[0] == "progress") and now - file.modified > ABANDONED_SECONDS
 
 
 def _groups(inventory: Inventory, *kinds: Kind) -> list[Removal]:
