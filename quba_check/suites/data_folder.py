@@ -123,7 +123,8 @@ class RemoteFolder(DataFolder):
         """Yield the files at a path, in a folder, or of a pattern."""
         name = posixpath.normpath(path)
         # As of local files, a name with braces or wildcards is first that of a file.
-        for one in [name] if self._is_there(name) else expand_braces(name):
+        is_there = name in self._copies.files or self._copies.below(name)
+        for one in [name] if is_there else expand_braces(name):
             if one in self._copies.files:
                 yield one
             yield from self._copies.below("" if one == "." else one)
@@ -132,6 +133,3 @@ class RemoteFolder(DataFolder):
                 rest = inside.removeprefix(f"{folder}/") if folder else inside
                 if "/" not in rest and fnmatchcase(rest, pattern):
                     yield inside
-
-    def _is_there(self, name: str) -> bool:
-        return name in self._copies.files or bool(self._copies.below(name))
