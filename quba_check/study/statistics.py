@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import Final, Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -126,11 +125,15 @@ def group_comparisons(population: Population) -> tuple[GroupComparison, ...]:
     if population.name not in PUBLISHED:
         return ()
     values = {row.id: row.values for row in population.rows}
-    compared = [
-        _comparison(contrast, dimension, values)
-        for contrast in CONTRASTS
-        for dimension in PUBLISHED_DIMENSIONS
-    ]
+    compared = []
+    for contrast, dimension in product(CONTRASTS, PUBLISHED_DIMENSIONS):
+        group, reference = (
+            [values[model.id][dimension] for model in models if dimension in values[model.id]]
+            for models in members(contrast)
+        )
+        sizes = len(group), len(reference)
+        result = group_difference(group, reference) if min(sizes) >= LEAST_GROUP else None
+        compared.append(GroupComparison(contrast, dimension, sizes, result, None))
     adjusted = iter(holm_adjusted([row.result.p for row in compared if row.result is not None]))
     return tuple(row if row.result is None else replace(row, adjusted=next(adjusted)) for row in compared)
 
@@ -144,18 +147,6 @@ def members(contrast: GroupContrast) -> tuple[list[PublishedModel], list[Publish
         elif model.family != ZERO_SHOT_FAMILY:
             by_group.setdefault(groups_of(model)[contrast.attribute], []).append(model)
     return by_group[contrast.group], by_group[contrast.reference]
-
-
-def _comparison(
-    contrast: GroupContrast, dimension: str, values: Mapping[str, Mapping[str, float]]
-) -> GroupComparison:
-    group, reference = (
-        [values[model.id][dimension] for model in models if dimension in values[model.id]]
-        for models in members(contrast)
-    )
-    sizes = len(group), len(reference)
-    result = group_difference(group, reference) if min(sizes) >= LEAST_GROUP else None
-    return GroupComparison(contrast, dimension, sizes, result, None)
 
 
 NEVER_SUSPECT = ("accuracy", "object_focus", "shape_bias")
