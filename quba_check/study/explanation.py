@@ -144,10 +144,7 @@ def explain(
         slopes, result = {}, ungraded(population, not_graded=str(error))
         caveats.append(str(error))
     names = dict.fromkeys((*PUBLISHED_DIMENSIONS, *record.measurements))
-    positions = tuple(
-        _position(name, record.measurements.get(name), measured.get(name), population, slopes.get(name))
-        for name in names
-    )
+    positions = tuple(_position(name, record, measured, population, slopes.get(name)) for name in names)
     caveats += _caveats(record, population, result, weights)
     is_scored = any(row.population == population.name and row.score is not None for row in record.grades)
     other_suite = suite_difference(population, record.suite.name, record.model.classes)
@@ -164,24 +161,21 @@ def default_population(record: Record) -> str:
 
 
 def _position(
-    name: str,
-    row: AnyMeasurementRow | None,
-    measured: Measurement | None,
-    population: Population,
-    slope: float | None,
+    name: str, record: Record, values: Mapping[str, Measurement], population: Population, slope: float | None
 ) -> Position:
+    row, measured = record.measurements.get(name), values.get(name)
     point = None if slope is None else abs(slope) * POINT.get(registry[name].unit, 0.01)
     if measured is None or row is None:
         return Position(name, None, reason_for_none(name, row, "unmeasurable: "), point=point)
     if measured.masked:
         return Position(name, measured, "masked", point=point)
-    values = [model.values[name] for model in population.rows if name in model.values]
+    others = [model.values[name] for model in population.rows if name in model.values]
     sign = -1 if name in registry and registry[name].better == "low" else 1
-    worse = sum(sign * value < sign * measured.value for value in values)
+    worse = sum(sign * value < sign * measured.value for value in others)
     return Position(
         name,
         measured,
-        better_than=100 * worse / len(values) if values else None,
+        better_than=100 * worse / len(others) if others else None,
         point=point,
         costs=part_costs(name, measured, row),
         detail=_detail(name, measured),
