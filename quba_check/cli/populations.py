@@ -51,10 +51,6 @@ def population_option(words: str = PUBLISHED) -> Callable[[Command], Command]:
     Args:
         words: the default in the help; the option has no default but the published population.
     """
-    return value_option(
-        "--population",
-        "NAME",
-        f"published, screened, demo, or a population file (default: {words})",
-        POPULATION,
-        default=PUBLISHED if words == PUBLISHED else None,
-    )
+    text = f"published, screened, demo, or a population file (default: {words})"
+    default = PUBLISHED if words == PUBLISHED else None
+    return value_option("--population", "NAME", text, POPULATION, default=default)
