@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
@@ -22,6 +22,7 @@ from quba_check.grading.population_file import population as read_population
 from quba_check.page.pictures import ImageSource, Pictures, make_pictures
 from quba_check.page.render import render_page
 from quba_check.records.files import read_record
+from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 from quba_check.reports.annotations import Locate, github_commands, gitlab_report
 from quba_check.reports.badge import badge_svg
@@ -146,6 +147,14 @@ def path_in(workspace: Path, row: VerdictRow, folders: Iterable[Path] = ()) -> s
     return None
 
 
+def _of_records(write: Callable[[Iterator[Record]], str | bytes]) -> Callable[[Paths], str | bytes]:
+    return lambda paths: write(map(read_record, paths))
+
+
+def _json_list(records: Iterator[Record]) -> str:
+    return json_text([json.loads(record.to_json()) for record in records])
+
+
 def _badge(paths: Paths) -> str:
     record = read_record(paths[0])
     check_waivers(record, paths[0])
@@ -194,20 +203,9 @@ FORMATS: Mapping[str, Format] = {
     "github": Format("unmet demands as annotations, for the log of a step", _github),
     "gitlab": Format("unmet demands as links, for artifacts:reports:annotations", _gitlab, ".json"),
     "badge": Format("verdict and grade as a picture", _badge, ".svg", takes_one=True),
-    "csv": Format(
-        "a row per dimension, part and grade", lambda paths: csv_table(map(read_record, paths)), ".csv"
-    ),
-    "parquet": Format(
-        "the same with types",
-        lambda paths: parquet_table(map(read_record, paths)),
-        ".parquet",
-        needs_file=True,
-    ),
-    "json": Format(
-        "a list of the records",
-        lambda paths: json_text([json.loads(read_record(path).to_json()) for path in paths]),
-        ".json",
-    ),
+    "csv": Format("a row per dimension, part and grade", _of_records(csv_table), ".csv"),
+    "parquet": Format("the same with types", _of_records(parquet_table), ".parquet", needs_file=True),
+    "json": Format("a list of the records", _of_records(_json_list), ".json"),
     CARD: Format(
         "a value for a Hugging Face leaderboard, in .eval_results next to the model card",
         _leaderboard,
