@@ -71,13 +71,8 @@ def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield find_thresholds(str(path), Path.cwd())
         return
-    files = sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix in SUFFIXES
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+    candidates = (file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    files = sorted(file for file in candidates if "/." not in f"/{file.relative_to(path).as_posix()}")
     if not files:
         raise OptionError(
             f"quba-check lint: PATH: got '{path}', a folder without YAML files. "
