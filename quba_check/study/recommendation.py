@@ -139,11 +139,8 @@ class Recommendation:
     @property
     def decidable(self) -> tuple[Demand, ...]:
         """The blocking demands that the population can answer."""
-        return tuple(
-            demand
-            for demand in self.thresholds.demands
-            if demand.tier == "block" and demand not in self.not_decidable
-        )
+        blocking = (demand for demand in self.thresholds.demands if demand.tier == "block")
+        return tuple(demand for demand in blocking if demand not in self.not_decidable)
 
     @property
     def undecidable(self) -> tuple[Demand, ...]:
@@ -159,11 +156,8 @@ def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
         population: the population.
     """
     protocol = thresholds.protocol or "standard"
-    not_decidable = {
-        demand: reason
-        for demand in thresholds.demands
-        if (reason := _unmeasurable_reason(demand, population, protocol))
-    }
+    reasons = {one: _unmeasurable_reason(one, population, protocol) for one in thresholds.demands}
+    not_decidable = {demand: reason for demand, reason in reasons.items() if reason}
     grades = {row.id: _grade(row, thresholds, population) for row in population.rows}
     if not any(isinstance(one, Grade) and one.letter is not None for one in grades.values()):
         reason = _grade_reason(
