@@ -57,14 +57,10 @@ def reproductions(
         model: the published model.
         outcomes: outcome by protocol and dimension.
     """
+    by_name = {name: {each: outcomes[each][name] for each in ORDER} for name in PUBLISHED_DIMENSIONS}
     return tuple(
-        Reproduction(
-            name,
-            model.values[name],
-            name in model.doubtful,
-            {protocol: outcomes[protocol][name] for protocol in ORDER},
-        )
-        for name in PUBLISHED_DIMENSIONS
+        Reproduction(name, model.values[name], name in model.doubtful, by_protocol)
+        for name, by_protocol in by_name.items()
     )
 
 
@@ -77,12 +73,8 @@ def scores(rows: tuple[Reproduction, ...]) -> dict[str, float | None]:
         "published": quba_score({row.dimension: row.published for row in rows})
     }
     for protocol in ORDER:
-        outcomes = [row.outcomes[protocol] for row in rows]
-        values = {
-            outcome.dimension: outcome.value
-            for outcome in outcomes
-            if isinstance(outcome, Measurement) and not outcome.masked
-        }
+        measured = [one for row in rows if isinstance(one := row.outcomes[protocol], Measurement)]
+        values = {one.dimension: one.value for one in measured if not one.masked}
         result[protocol] = quba_score(values) if len(values) == len(rows) else None
     return result
 
