@@ -88,17 +88,10 @@ def _correlation_table(population: Population) -> StudyTable:
     results = correlations(population)
     by_pair = {(one.first, one.second): one for one in results}
     names = [name for name in PUBLISHED_DIMENSIONS if any(name in pair for pair in by_pair)]
-    rows = tuple(
-        (
-            name,
-            *(
-                _rho(by_pair.get((other, name))) if index < row else ""
-                for index, other in enumerate(names[:-1])
-            ),
-        )
-        for row, name in enumerate(names)
-        if row > 0
-    )
+    rows = []
+    for row, name in enumerate(names[1:], 1):
+        cells = [_rho(by_pair.get((other, name))) for other in names[:row]]
+        rows.append((name, *cells, *[""] * (len(names) - 1 - row)))
     counts = [one.result.n for one in results]
     notes = [f"Values as measured: for calibration_error and parameters, lower is better. {_models(counts)}"]
     if results:
@@ -106,7 +99,7 @@ def _correlation_table(population: Population) -> StudyTable:
     return StudyTable(
         f"Spearman rank correlations, {population.name}",
         ("dimension", *(SHORT[PUBLISHED_DIMENSIONS.index(name)] for name in names[:-1])),
-        rows,
+        tuple(rows),
         (*notes, NOT_INDEPENDENT),
     )
 
