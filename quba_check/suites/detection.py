@@ -160,9 +160,5 @@ def _class_folders(folder: Path, names: Iterable[str]) -> list[str]:
     At least two must have other names than splits, masks and other known folders.
     """
     classes = [name for name in names if image_names(folder / name) and not folder_names(folder / name)]
-    other_names = [
-        name
-        for name in map(str.lower, classes)
-        if name not in (*SPLITS, *_CUES) and not name.startswith(tuple(_NO_SETS))
-    ]
-    return classes if len(other_names) > 1 else []
+    other_names = [name for name in map(str.lower, classes) if name not in (*SPLITS, *_CUES)]
+    return classes if sum(not name.startswith(tuple(_NO_SETS)) for name in other_names) > 1 else []
