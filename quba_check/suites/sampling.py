@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -103,11 +104,8 @@ WHOLE = SubsetSampler()
 
 def conditions_of(corruptions: Iterable[str]) -> tuple[View, ...]:
     """Return the view of each corruption at each severity."""
-    return tuple(
-        View(CORRUPTIONS_SET, corruption=corruption, severity=severity)
-        for corruption in corruptions
-        for severity in SEVERITIES
-    )
+    pairs = product(corruptions, SEVERITIES)
+    return tuple(View(CORRUPTIONS_SET, corruption=one, severity=severity) for one, severity in pairs)
 
 
 CONDITIONS = conditions_of(CORRUPTIONS)

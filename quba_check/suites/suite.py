@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -268,13 +269,9 @@ class Suite:
 
     def views(self) -> tuple[View, ...]:
         """Return one view for every set, and every corruption and severity, with images."""
-        extra = conditions_of(self.facts.extra_corruptions)
-        declared = (
-            view
-            for name in self._manifest.sets
-            for view in ((*CONDITIONS, *extra) if name == CORRUPTIONS_SET else (View(name),))
-        )
-        return tuple(view for view in declared if self.missing(view) is None)
+        conditions = (*CONDITIONS, *conditions_of(self.facts.extra_corruptions))
+        views = (conditions if name == CORRUPTIONS_SET else (View(name),) for name in self._manifest.sets)
+        return tuple(view for view in chain.from_iterable(views) if self.missing(view) is None)
 
     def counts(self, views: Iterable[View] | None = None) -> dict[str, SetCount]:
         """Count images by set; corruptions are summed over their conditions.
