@@ -140,7 +140,7 @@ def check_reference(
 def _space(
     document: Document, location: tuple[str, str], definition: SpaceEntry, classes: Sequence[str]
 ) -> LabelSpace:
-    known = ClassList.plain(classes)
+    known, numbers = ClassList.plain(classes), list[tuple[int, ...]]()
     owner: dict[str, str] = {}
     for label, members in definition.members.items():
         path = (*location, label)
@@ -153,16 +153,9 @@ def _space(
             if member in owner:
                 raise SuiteError(f"'{member}' already belongs to '{owner[member]}'.", where=where)
             owner[member] = label
+        numbers.append(tuple(known.numbers[normal_form(member)] for member in members))
     _check_count(f"{document.at(location)}: {dotted_path(location)}", len(definition.members))
-    return LabelSpace(
-        name=location[1],
-        classes=tuple(definition.members),
-        members=tuple(
-            tuple(known.numbers[normal_form(name)] for name in members)
-            for members in definition.members.values()
-        ),
-        by=definition.by,
-    )
+    return LabelSpace(location[1], tuple(definition.members), tuple(numbers), definition.by)
 
 
 def define_prompts(document: Document, entry: ManifestEntry, classes: ClassList | None) -> Prompts:
