@@ -73,11 +73,8 @@ def failures(
         if slice_name not in names:
             hint = allowed_names(slice_name, names) if names else "The run has none."
             raise OptionError(f"no image is in the slice '{slice_name}'", where="--slice", hint=hint)
-    wrong = [
-        image
-        for image in failures_of(run, before)
-        if (before is None or image.is_lost) and (slice_name is None or slice_name in image.slices)
-    ]
+    wrong = [image for image in failures_of(run, before) if before is None or image.is_lost]
+    wrong = [image for image in wrong if slice_name is None or slice_name in image.slices]
     if output is None:
         write_output(_text(run, wrong, before, limit or LIMIT, slice_name))
     elif output == STDOUT:
@@ -98,11 +95,8 @@ def _text(
     """Return the number of wrong images, and a table of the first ones."""
     record, answers, listed = run.record, run.clean_answers(), wrong[:limit]
     columns = answers.slices.values()
-    images = (
-        len(answers.names)
-        if slice_name is None
-        else max(int(column.rows(slice_name).sum()) for column in columns)
-    )
+    counts = [] if slice_name is None else [int(column.rows(slice_name).sum()) for column in columns]
+    images = max(counts, default=len(answers.names))
     text = (
         f"{record.model.name} on {record.suite.name}: {len(wrong):,} of {images:,} clean images "
         f"{'is' if len(wrong) == 1 else 'are'} wrong{f', and right in {baseline.file}' if baseline else ''}"
