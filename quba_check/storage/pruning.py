@@ -111,10 +111,8 @@ def _groups(inventory: Inventory, *kinds: Kind) -> list[Removal]:
     groups: dict[tuple[Kind, str], list[InventoryFile]] = {}
     for each in inventory.of(*kinds):
         groups.setdefault((each.kind, each.group), []).append(each)
-    removals = (
-        Removal(
-            kind, next((each.model for each in files if each.model), ""), tuple(each.file for each in files)
-        )
-        for (kind, _), files in groups.items()
-    )
+    removals = []
+    for (kind, _), files in groups.items():
+        model = next((each.model for each in files if each.model), "")
+        removals.append(Removal(kind, model, tuple(each.file for each in files)))
     return sorted(removals, key=attrgetter("modified", "kind", "model"))
