@@ -154,11 +154,8 @@ def rank(
     full = full_weights(weights)
     check_groups(population, constraints)
     candidates = _population_models(population, full, constraints)
-    listed_models = [
-        model
-        for model in candidates
-        if constraints.admits(model.groups) and (model.reason or not constraints.violation(model.values))
-    ]
+    admitted = (model for model in candidates if constraints.admits(model.groups))
+    listed_models = [one for one in admitted if one.reason or not constraints.violation(one.values)]
     scores = population.scores(full)
     ranked = sorted(model.score for model in listed_models if model.score is not None and not model.reason)
 
