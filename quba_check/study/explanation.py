@@ -236,11 +236,8 @@ def _caveats(
     difference = suite_difference(population, record.suite.name, record.model.classes)
     if difference:
         caveats.append(f"other suite: {difference}; positions compare different images")
-    if (
-        population.protocol != record.protocol
-        and not result.cross_protocol
-        and weights["adversarial_robustness"]
-    ):
+    is_cross_protocol = population.protocol != record.protocol and not result.cross_protocol
+    if is_cross_protocol and weights["adversarial_robustness"]:
         caveats.append(
             f"cross-protocol: {population.name} has values of protocol {population.protocol}, this run of "
             f"protocol {record.protocol}: adversarial_robustness is not comparable"
@@ -257,10 +254,7 @@ def _caveats(
             f"the run was graded against {listed(sorted(others))}: name its file with --population"
         )
     same = [row for row in record.grades if row.population == population.name and row.score is not None]
-    if (
-        result.score is not None
-        and same
-        and all(abs((row.score or 0) - result.score) > ROUNDING for row in same)
-    ):
+    score = result.score
+    if score is not None and same and all(abs((row.score or 0) - score) > ROUNDING for row in same):
         caveats.append("the run's own grade has other weights: name its threshold file with --thresholds")
     return tuple(dict.fromkeys(caveats))
