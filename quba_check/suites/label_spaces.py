@@ -55,9 +55,8 @@ def built_in_space(name: str) -> LabelSpace:
         return LabelSpace(name, synsets, tuple((position[synset],) for synset in synsets), "argmax")
     entry = YAML(typ="safe", pure=True).load(_SPACES_FILE.read_text(encoding="utf-8"))[name]
     classes: dict[str, int | str] = entry["classes"]
-    return LabelSpace(
-        name, tuple(classes), tuple(_numbers(str(text)) for text in classes.values()), entry["by"]
-    )
+    members = tuple(_numbers(str(text)) for text in classes.values())
+    return LabelSpace(name, tuple(classes), members, entry["by"])
 
 
 def _numbers(text: str) -> tuple[int, ...]:
