@@ -185,13 +185,9 @@ def _check_templates(document: Document, templates: list[str] | None) -> None:
         raise error_at(document, location, got="an empty list", allowed="one template or more")
     for number, template in enumerate(templates or ()):
         if PLACE not in template:
-            raise error_at(
-                document,
-                (*location, number),
-                "has no place for the name of the class",
-                got=describe(template),
-                allowed="text with {} in it, such as 'a photo of a {}.'",
-            )
+            problem, got = "has no place for the name of the class", describe(template)
+            allowed = "text with {} in it, such as 'a photo of a {}.'"
+            raise error_at(document, (*location, number), problem, got=got, allowed=allowed)
 
 
 def _check_names(document: Document, names: dict[str, str], classes: Sequence[str]) -> None:
