@@ -124,15 +124,9 @@ class UrlObjects(ObjectStore):
         with extra_needed(f"{self._option}: {self.label}", "obstore", self._error, extra="cloud"):
             import obstore.store
         silent = timedelta(seconds=SILENT_SECONDS)
-        options: dict[str, Any] = {
-            "client_options": {
-                "allow_http": True,
-                "connect_timeout": silent,
-                "read_timeout": silent,
-                "timeout": _LONGEST_REQUEST,
-            },
-            "retry_config": {"max_retries": 5, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
-        }
+        waits = {"connect_timeout": silent, "read_timeout": silent, "timeout": _LONGEST_REQUEST}
+        retries = {"max_retries": 5, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+        options: dict[str, Any] = {"client_options": {"allow_http": True, **waits}, "retry_config": retries}
         try:
             if scheme == "s3":
                 options |= _profile()
