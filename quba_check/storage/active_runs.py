@@ -105,14 +105,8 @@ def new_run(models: Iterable[str]) -> ActiveRun:
     """Return the run of this process."""
     now = time.time()
     run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{uuid.uuid4().hex[:8]}"
-    return ActiveRun(
-        run=run,
-        models=tuple(dict.fromkeys(models)),
-        pid=os.getpid(),
-        started=now,
-        at=now,
-        machine=this_machine(),
-    )
+    names = tuple(dict.fromkeys(models))
+    return ActiveRun(run, names, pid=os.getpid(), started=now, at=now, machine=this_machine())
 
 
 def active_runs(objects: ObjectStore) -> list[ActiveRun]:
