@@ -161,9 +161,8 @@ class ImageCache:
         """Remove files until another one fits; return False, and remove none, if it cannot."""
         disk = shutil.disk_usage(self.folder)
         reserve = min(disk.total // 10, LARGEST_RESERVE)
-        kept = [
-            file for file in FolderObjects(self.folder).list() if file.name.endswith((SUFFIX, UNFINISHED))
-        ]
+        files = FolderObjects(self.folder).list()
+        kept = [file for file in files if file.name.endswith((SUFFIX, UNFINISHED))]
         excess = max(sum(file.size for file in kept) + size - self.limit_bytes, reserve + size - disk.free)
         unused = least_recently_used(kept, excess, _STARTED)
         if sum(file.size for file in unused) < excess:
