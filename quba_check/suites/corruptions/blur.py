@@ -184,9 +184,5 @@ def _line(size: int, factor: float, precision: str = "float64") -> _Line:
     length = round(size * factor)
     position = np.arange(length) * ((size - 1) / (length - 1) if length > 1 else 0.0)
     first = np.minimum(position.astype(np.intp), size - 1)
-    return _Line(
-        first=first,
-        second=np.minimum(first + 1, size - 1),
-        weight=(position - first).astype(precision),
-        outside=np.flatnonzero(position > size - 1),
-    )
+    weight, outside = (position - first).astype(precision), np.flatnonzero(position > size - 1)
+    return _Line(first, np.minimum(first + 1, size - 1), weight, outside)
