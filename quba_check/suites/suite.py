@@ -345,9 +345,8 @@ class Suite:
         positions = self.sampler.positions([image.label for image in images], groups).tolist()
         found = len(images) if len(images) > len(positions) else None
         count = None if groups is None else len({groups[position] for position in positions})
-        counted = SetCount(
-            len(positions), declared.expected, found, len(unread), next(iter(unread), ""), count
-        )
+        first = next(iter(unread), "")
+        counted = SetCount(len(positions), declared.expected, found, len(unread), first, count)
         self._counted[source] = counted
         prefix = f"{self.root.as_posix()}/"
 
