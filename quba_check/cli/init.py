@@ -253,8 +253,8 @@ def _thresholds_text(suite: Suite, title: str) -> str:
     if suite.facts.unknown:
         demands["unknown_detection"] = ("{min: 0.8}", True)
     lines = [f"  {name}: {bound}" for name, (bound, is_measurable) in demands.items() if is_measurable]
-    absent = listed(name for name, (_, is_measurable) in demands.items() if not is_measurable)
-    notes = [f"# Left out because the suite's images do not allow a value: {absent}."] if absent else []
+    absent = [name for name, (_, is_measurable) in demands.items() if not is_measurable]
+    note = f"# Left out because the suite's images do not allow a value: {listed(absent)}."
     return "\n".join(
         [
             "# Written by quba-check init: demands to start from. A first run shows what a model reaches;",
@@ -265,7 +265,7 @@ def _thresholds_text(suite: Suite, title: str) -> str:
             "dimensions:",
             *lines,
             "  # parameters: {max: 30}  # in millions",
-            *notes,
+            *([note] if absent else []),
             "# Half of the images of every class; a high accuracy can hide a class that is never right:",
             "# classes: {each: {recall: {min: 0.5}}}",
             "",
