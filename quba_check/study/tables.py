@@ -96,12 +96,9 @@ def _correlation_table(population: Population) -> StudyTable:
     notes = [f"Values as measured: for calibration_error and parameters, lower is better. {_models(counts)}"]
     if results:
         notes.append(f"{STAR} p < {SIGNIFICANT} after Holm's correction over {len(results)} pairs.")
-    return StudyTable(
-        f"Spearman rank correlations, {population.name}",
-        ("dimension", *(SHORT[PUBLISHED_DIMENSIONS.index(name)] for name in names[:-1])),
-        tuple(rows),
-        (*notes, NOT_INDEPENDENT),
-    )
+    title = f"Spearman rank correlations, {population.name}"
+    columns = ("dimension", *(SHORT[PUBLISHED_DIMENSIONS.index(name)] for name in names[:-1]))
+    return StudyTable(title, columns, tuple(rows), (*notes, NOT_INDEPENDENT))
 
 
 def _models(counts: Sequence[int]) -> str:
@@ -127,17 +124,10 @@ def _group_table(population: Population) -> StudyTable:
         rows.append((f"{attribute}: {models}", *[""] * len(SHORT)))
         rows += [(f"  {cells[0].contrast.group}", *map(_delta, cells)) for cells in groups]
     tests = sum(row.result is not None for row in comparisons)
-    return StudyTable(
-        f"Groups of models compared, {population.name}",
-        ("Cliff's delta", *SHORT),
-        tuple(rows),
-        (
-            GROUP_NOTE,
-            f"{STAR} p < {SIGNIFICANT} (Mann-Whitney) after Holm's correction over {tests} comparisons.",
-            *([TOO_FEW] if tests < len(comparisons) else []),
-            OBSERVATIONAL,
-        ),
-    )
+    title = f"Groups of models compared, {population.name}"
+    test = f"{STAR} p < {SIGNIFICANT} (Mann-Whitney) after Holm's correction over {tests} comparisons."
+    notes = (GROUP_NOTE, test, *([TOO_FEW] if tests < len(comparisons) else []), OBSERVATIONAL)
+    return StudyTable(title, ("Cliff's delta", *SHORT), tuple(rows), notes)
 
 
 def _delta(row: GroupComparison) -> str:
@@ -153,15 +143,10 @@ def _screening_table() -> StudyTable:
     effect = selection_effect()
     changes = correlation_changes()
     larger = [change for change in changes if abs(change.difference) > effect]
-    rows = tuple(
-        (
-            f"{change.published.first} - {change.published.second}",
-            _rho(change.published),
-            _rho(change.screened),
-            str(change.screened.result.n),
-        )
-        for change in larger
-    )
+    rows = []
+    for change in larger:
+        pair = f"{change.published.first} - {change.published.second}"
+        rows.append((pair, _rho(change.published), _rho(change.screened), str(change.screened.result.n)))
     selection = (
         f"The {len(larger)} of {len(changes)} pairs that change by more than {effect:.2f}, largest first. "
         "Among the models without any suspect value, the correlations of dimensions that are never suspect "
@@ -169,4 +154,4 @@ def _screening_table() -> StudyTable:
     )
     columns = ("dimensions", "published", "screened", "models")
     title = "Correlations that change without suspect values"
-    return StudyTable(title, columns, rows, (selection, SUSPECT_NOTE))
+    return StudyTable(title, columns, tuple(rows), (selection, SUSPECT_NOTE))
