@@ -160,9 +160,8 @@ def recommend(thresholds: Thresholds, population: Population) -> Recommendation:
     not_decidable = {demand: reason for demand, reason in reasons.items() if reason}
     grades = {row.id: _grade(row, thresholds, population) for row in population.rows}
     if not any(isinstance(one, Grade) and one.letter is not None for one in grades.values()):
-        reason = _grade_reason(
-            next(iter(grades.values()), Unmeasurable(QUBA, "the population has no models"))
-        )
+        no_models = Unmeasurable(QUBA, "the population has no models")
+        reason = _grade_reason(next(iter(grades.values()), no_models))
         not_decidable |= {demand: reason for demand in thresholds.demands if demand.is_on_grade}
     demands = [demand for demand in thresholds.demands if demand not in not_decidable]
     published = {model.id: model for model in published_models()} if population.name in PUBLISHED else {}
