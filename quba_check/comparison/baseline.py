@@ -8,13 +8,11 @@ from typing import Protocol
 from quba_check.comparison.difference import Change, RunValue, difference, is_same, ratio
 from quba_check.comparison.stored_run import RunConditions, StoredRun, differences
 from quba_check.core.confidence import ConfidenceCurve
-from quba_check.core.dimension import Better
-from quba_check.core.measurement import Drop, Measurement, Unmeasurable
-from quba_check.core.request import target_name
+from quba_check.core.measurement import Drop, Unmeasurable
+from quba_check.core.request import Request, target_name
 from quba_check.core.view import UNKNOWN_PREFIX
 from quba_check.messages import listed
 from quba_check.records.measurement import MeasurementRow
-from quba_check.records.per_image import PerImage
 
 
 class Baseline(Protocol):
@@ -29,28 +27,18 @@ class Baseline(Protocol):
 
 
 def drop(
-    baseline: Baseline,
-    dimension: str,
-    part: str | None,
-    after: RunValue | None,
-    *,
-    unit: str,
-    better: Better,
-    relative: bool,
+    baseline: Baseline, request: Request, after: RunValue | None, *, relative: bool
 ) -> Drop | Unmeasurable:
-    """Return the loss of a dimension or part against the baseline.
+    """Return the loss of a number against the baseline.
 
     Args:
         baseline: the run to compare with.
-        dimension: name of the dimension.
-        part: name of the part; None for the dimension itself.
-        after: the value of this run; None if it has none.
-        unit: the unit of both values.
-        better: the better direction.
+        request: the number.
+        after: its value in this run; None if it has none.
         relative: return a share of the baseline's value, which must be above 0.
     """
-    name = target_name(dimension, part)
-    before = baseline.value_of(dimension, part)
+    dimension, name = request.dimension, target_name(request.dimension, request.part)
+    before = baseline.value_of(dimension, request.part)
     if before is None:
         reason = f"{baseline.file} has no value of {name}. Allowed: a record of a run that measured it"
         return Unmeasurable(dimension, reason, missing_data=True)
@@ -65,11 +53,11 @@ def drop(
     gain, curve = change.value - relative, change.curve
     if curve is not None:
         curve = ConfidenceCurve(tuple(limit - relative for limit in curve.limits))
-        if better == "high":
+        if request.number.better == "high":
             curve = ConfidenceCurve(tuple(-limit for limit in reversed(curve.limits)))
     return Drop(
-        0.0 - gain if better == "high" else gain,
-        unit,
+        0.0 - gain if request.number.better == "high" else gain,
+        request.number.unit,
         after.n,
         curve,
         before=before.value,
@@ -87,13 +75,6 @@ def _groups(change: Change, *sides: RunValue) -> int | None:
         return change.effect.count
     counts = [side.n_groups for side in sides if side.n_groups is not None]
     return min(counts, default=None) if change.curve is None else None
-
-
-def run_value(
-    measured: Measurement, part: str | None, fingerprint: str = "", images: PerImage | None = None
-) -> RunValue | None:
-    """Return the value of a measured dimension or part, None without it; see `RunValue`."""
-    return RunValue.of(measured, measured.dimension, part, images or PerImage.of(measured), fingerprint)
 
 
 def incompatibility(

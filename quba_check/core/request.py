@@ -192,11 +192,6 @@ class Request:
         return self.metric in NUMBERS.get(self.dimension, ())
 
     @property
-    def is_on_all_slices(self) -> bool:
-        """True if it is the worst slice or the largest gap of a column."""
-        return self.kind != "value"
-
-    @property
     def chosen_on(self) -> str:
         """The set that the threshold is chosen on; empty if none is."""
         return "" if self.at is None else self.at.chosen_on

@@ -34,6 +34,7 @@ BOUNDS: Mapping[str, Bound] = {"min": "min", "max": "max", **{drop: drop for dro
 """Keys of bounds, and the bounds that they state."""
 _DEFAULTS: Mapping[str, Any] = {"tier": "block", "optional": False, "allow_masked": False}
 _OF_SLICES: Mapping[str, Any] = {"min_images": 50, "min_groups": 10}
+SETTINGS = (*_DEFAULTS, *_OF_SLICES)
 """Settings of demands; each takes those of the entries around it."""
 
 
@@ -87,11 +88,6 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
             )
 
 
-def is_setting(key: str) -> bool:
-    """Return True for the key of a setting of demands."""
-    return key in _DEFAULTS or key in _OF_SLICES or key == "waive"
-
-
 def _settings(file: MergedFile, location: Location, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a demand, by default those of the entries around it."""
     settings = dict(defaults)
@@ -112,7 +108,7 @@ def check_effect(file: MergedFile, location: Location, keys: Iterable[str]) -> N
     entry, keys = file.keys(location), tuple(keys)
     if any(key in entry for key in (*keys, *DROPS)):
         return
-    for key in (*_DEFAULTS, *_OF_SLICES):
+    for key in SETTINGS:
         if isinstance(entry.get(key), LocatedValue):
             allowed = f"together with {' or '.join(keys)}"
             text = "it applies to no demand"

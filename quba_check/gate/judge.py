@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from quba_check.comparison.baseline import Baseline, run_value
+from quba_check.comparison.baseline import Baseline
 from quba_check.comparison.difference import RunValue
 from quba_check.comparison.stored_run import RunConditions
 from quba_check.core.measurement import Drop, Measurement, Outcome, Unmeasurable
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from quba_check.evaluation import Evaluation
 
 
-class MeasuredReference:
-    """The reference of a session, as the run that drops are counted from.
+class MeasuredRun:
+    """The run of a session or of its reference, for demands on drops.
 
     Args:
-        evaluation: of the reference, on the same images.
+        evaluation: of the model.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
@@ -45,8 +45,8 @@ class MeasuredReference:
         outcome = self._evaluation.outcome(dimension)
         if isinstance(outcome, Unmeasurable):
             return None
-        fingerprint = self._evaluation.classifier.fingerprint
-        return run_value(outcome, part, fingerprint, per_image(self._evaluation, outcome))
+        images, fingerprint = per_image(self._evaluation, outcome), self._evaluation.classifier.fingerprint
+        return RunValue.of(outcome, dimension, part, images, fingerprint)
 
 
 class Judge:
@@ -102,14 +102,12 @@ class Judge:
         outcome = outcomes[demand.dimension]
         evaluation = gate.evaluations[planned.key]
         reference = gate.loaded.references.get(planned.protocol)
-        measured_reference = None if reference is None else MeasuredReference(reference)
-        baseline: Baseline | None = gate.baseline or measured_reference
+        baseline: Baseline | None = gate.baseline or (None if reference is None else MeasuredRun(reference))
         if baseline is None:
             return evidence_of(demand, outcome)
 
         def loss(measured: Measurement) -> Drop | Unmeasurable:
-            images = per_image(evaluation, measured)
-            after = run_value(measured, demand.part, evaluation.classifier.fingerprint, images)
+            after = MeasuredRun(evaluation).value_of(measured.dimension, demand.part)
             suite = suite_row(evaluation, content_hashes(evaluation, [measured.dimension]), {})
             run = RunConditions(planned.protocol, suite, gate.options.limit, gate.options.seed)
             return drop_from_baseline(demand, baseline, after, run, measured)

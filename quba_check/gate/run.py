@@ -53,22 +53,25 @@ def judge(
     """
     if not isinstance(model, str):
         raise OptionError(
-            f"judge: model: got {type(model).__name__}. Allowed: a model spec, such as 'my_models:net', a "
-            "function that returns the model."
+            where="judge: model",
+            got=type(model).__name__,
+            allowed="a model spec, such as 'my_models:net', a function that returns the model",
         )
     known = {option.field: option for option in OPTIONS if option.field not in _OF_PYTEST}
     for name, value in options.items():
         if name not in known:
-            raise OptionError(f"judge: unknown option, got '{name}'. {allowed_names(name, list(known))}")
+            raise OptionError(
+                "unknown option", where="judge", got=f"'{name}'", hint=allowed_names(name, known)
+            )
         if known[name].metavar is None and not isinstance(value, bool):
             raise OptionError(where=f"judge: {name}", got=f"{value!r}", allowed="True or False")
     given = {"data": data, "report": record, **options}
     set_up_process()
     registry.load_entry_points()
     root = Path.cwd()
-    checked = Options.parse(
-        {"model": [model]} | {f"quba_{name}": _as_typed(value) for name, value in given.items()}, root
-    )
+    # A command line has text, None without the option, and switches.
+    typed = {name: one if one is None or isinstance(one, bool) else str(one) for name, one in given.items()}
+    checked = Options.parse({"model": [model]} | {f"quba_{name}": one for name, one in typed.items()}, root)
     if checked.report is not None:
         remove_stale_records(checked.report, [model], checked.baseline)
     named = default_files(checked, root) if thresholds is None else [find_thresholds(str(thresholds), root)]
@@ -77,11 +80,6 @@ def judge(
         return _record(gate)
     finally:
         gate.close()
-
-
-def _as_typed(value: Any) -> Any:
-    """Return a value as a command line has it."""
-    return value if value is None or isinstance(value, bool) else str(value)
 
 
 def _record(gate: GateSession) -> Record:

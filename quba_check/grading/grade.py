@@ -144,7 +144,7 @@ def grade(
         return ungraded(reference, missing=missing, notes=notes, score=score, other_suite=other_suite)
     percentile = reference.percentile(score, effective)
     crossed = crossed_dimensions(effective, reference, protocol)
-    slopes = reference.slopes(effective)
+    scores, slopes = reference.scores(effective), reference.slopes(effective)
     curve = _curve(score, slopes, measured) if measured else None
     ends = curve.interval(CONFIDENCE) if curve else None
     return Grade(
@@ -154,11 +154,11 @@ def grade(
         population=reference.name,
         protocol_of_population=reference.protocol,
         complete=not missing,
-        models=len(reference.scores(effective)),
+        models=len(scores),
         curve=curve,
         interval=ends,
         letters=_spanned(reference.percentile(end, effective) for end in ends) if ends else (),
-        least=_least_scores(reference.scores(effective)),
+        least={name: scores[math.ceil(low * len(scores) / 100) - 1] for name, low in _LOWEST_PERCENTILE},
         missing=missing,
         cross_protocol=crossed,
         notes=(
@@ -275,11 +275,6 @@ def _excess_error(row: Measurement) -> float:
 def _spanned(percentiles: Iterable[float]) -> tuple[str, ...]:
     low, high = (LETTERS.index(letter(percentile)) for percentile in percentiles)
     return tuple(reversed(LETTERS[low : high + 1]))
-
-
-def _least_scores(scores: Sequence[float]) -> dict[str, float]:
-    """Return the lower end of scores for each letter but the lowest."""
-    return {name: scores[math.ceil(lowest * len(scores) / 100) - 1] for name, lowest in _LOWEST_PERCENTILE}
 
 
 def check_values(values: Mapping[str, float]) -> None:

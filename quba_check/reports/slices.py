@@ -63,7 +63,9 @@ def slices_text(record: Record, dimension: str, least: int) -> str:
 def worst_slices(row: MeasurementRow, least: int) -> dict[str, float]:
     """Return the p-value (Holm) of each slice of `least` images or more, worst first."""
     large = {name: gap for name, gap in row.gaps.items() if _images(gap) >= least}
-    p_values = dict(zip(large, holm_adjusted([_p_value(gap) for gap in large.values()]), strict=True))
+    curves = [gap.curve for gap in large.values()]
+    adjusted = holm_adjusted([1.0 if one is None else one.p_value_above(0.0) for one in curves])
+    p_values = dict(zip(large, adjusted, strict=True))
     return dict(sorted(p_values.items(), key=lambda item: (item[1], -large[item[0]].value)))
 
 
@@ -75,8 +77,3 @@ def slice_text(quantity: QuantityRow) -> str:
     """Return a value with its interval."""
     value, ends = format_value(quantity.value, quantity.unit), quantity.interval
     return value if ends is None else f"{value} ({interval_text(ends, quantity.unit, _images(quantity))})"
-
-
-def _p_value(gap: QuantityRow) -> float:
-    """Return the p-value of "the slice is not worse"; 1 if unknown."""
-    return 1.0 if (curve := gap.curve) is None else curve.p_value_above(0.0)

@@ -174,7 +174,7 @@ def _share_images(quantity: QuantityRow, behind: int, images: int | None) -> int
 
 
 def _error_of_run(quantity: QuantityRow, behind: int, images: int | None) -> float | None:
-    """Return the standard error of a run's value for another number of images; None if unknown."""
+    """Return the standard error of a run's value for other images; None if unknown."""
     if (curve := quantity.curve) is None:
         return None
     return (curve.at(1) - curve.at(-1)) / 2 * math.sqrt(behind / (images or behind))

@@ -54,7 +54,7 @@ def verdict_row(verdict: Verdict, node: str) -> VerdictRow:
     """Return a verdict as a row of a record, under a pytest item's id."""
     demand, evidence = verdict.demand, verdict.evidence
     judged, note = None, ""
-    if demand.request.is_on_all_slices and isinstance(evidence, Measurement):
+    if demand.request.kind != "value" and isinstance(evidence, Measurement):
         judged = quantity_row(evidence.parts[str(demand.part)], demand.better)
         note = size_note(demand, evidence)
     return demand.verdict_row(

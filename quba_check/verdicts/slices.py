@@ -41,7 +41,7 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
         if len(only := [one for one in measurement.slices if column_of(one) == name]) == 1:
             text = f"a gap needs two slices, and the column {name} has one: {only[0]}"
         return Unmeasurable(demand.dimension, text, missing_data=True)
-    if not demand.request.is_on_all_slices:
+    if demand.request.kind == "value":
         return _problem(demand, measurement) or measurement
     judged = _judged(demand, measurement)
     note = size_note(demand, measurement)
@@ -58,7 +58,7 @@ def with_slices(demand: Demand, measurement: Measurement) -> Measurement | Unmea
 
 def number_compared(demand: Demand, measurement: Measurement) -> int:
     """Return the number of slices or classes of which the worst is judged, else 1."""
-    if demand.request.is_on_all_slices:
+    if demand.request.kind != "value":
         return len(_judged(demand, measurement))
     table = measurement.tables.get(demand.part or "")
     return len(table.rows) if demand.request.target == EACH and table is not None else 1

@@ -10,15 +10,21 @@ from support.pairwise import pairwise
 from support.requests import value
 from support.runs_compared import stored
 
-from quba_check.comparison.baseline import drop, run_value
+from quba_check.comparison.baseline import drop
+from quba_check.comparison.difference import RunValue
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
 from quba_check.demands.demand import Bound, Demand
 from quba_check.demands.policy import Policy, Uncertain
+from quba_check.records.per_image import PerImage
 from quba_check.stats.estimate import Estimate
 from quba_check.verdicts import decide
 
 RIGHT = [0, 1, 2] * 10
+
+
+def run_value(measured: Measurement, part: str | None, fingerprint: str = "") -> RunValue | None:
+    return RunValue.of(measured, measured.dimension, part, PerImage.of(measured), fingerprint)
 
 
 def measured(value: float, dimension: str = "accuracy") -> Measurement:
@@ -32,23 +38,16 @@ def dropped(
     before: list[int], after: Measurement, *, part: str | None = None, better: Better = "high", **how: bool
 ) -> Drop | Unmeasurable:
     """Return the drop of a measurement against a stored run with these predictions."""
-    relative = how.get("relative", False)
-    return drop(
-        stored("a.json", before),
-        after.dimension,
-        part,
-        run_value(after, part),
-        unit="fraction",
-        better=better,
-        relative=relative,
-    )
+    request = value(after.dimension, part or "", better=better)
+    now = run_value(after, part)
+    return drop(stored("a.json", before), request, now, relative=how.get("relative", False))
 
 
 @pytest.mark.parametrize(("uncertain", "outcome"), [("point", "pass"), ("fail", "unmeasurable")])
 def test_too_few_groups_do_not_pass_an_unpaired_drop(uncertain: Uncertain, outcome: str) -> None:
     run = replace(stored("a.json", RIGHT), images=None)
     after = run_value(replace(measured(1.0), groups=7), None)
-    found = drop(run, "accuracy", None, after, unit="fraction", better="high", relative=False)
+    found = drop(run, value("accuracy"), after, relative=False)
     assert isinstance(found, Drop)
     assert (found.groups, found.curve) == (7, None)
     asked = Demand(value("accuracy"), "max_drop", 0.1, "block", False, "x.yaml", 1)
@@ -106,15 +105,8 @@ def test_the_model_of_the_baseline_is_not_worse(bound: Bound, policy: Uncertain,
     assert after is not None
 
     def outcome(fingerprint: str) -> str:
-        loss = drop(
-            baseline,
-            "accuracy",
-            None,
-            replace(after, fingerprint=fingerprint, answers=None),
-            unit="fraction",
-            better="high",
-            relative=bound == "max_relative_drop",
-        )
+        other = replace(after, fingerprint=fingerprint, answers=None)
+        loss = drop(baseline, value("accuracy"), other, relative=bound == "max_relative_drop")
         return decide(replace(DROP, bound=bound), loss, Policy(policy, confidence)).outcome
 
     assert outcome(after.fingerprint) == "pass"
@@ -131,11 +123,11 @@ def test_equal_outputs_are_not_worse(uncertain: Uncertain, *, relative: bool) ->
     baseline = replace(run, record=run.record.model_copy(update={"measurements": rows}))
     after = run_value(replace(measured(0.0), outputs="x"), None, "another")
     asked = replace(DROP, bound="max_relative_drop" if relative else "max_drop")
-    loss = drop(baseline, "accuracy", None, after, unit="fraction", better="high", relative=relative)
+    loss = drop(baseline, value("accuracy"), after, relative=relative)
     assert isinstance(loss, Drop)
     assert (loss.value, loss.curve and loss.curve.interval(0.95)) == (0.0, (0.0, 0.0))
     assert decide(asked, loss, Policy(uncertain)).outcome == "pass"
     other = run_value(replace(measured(0.0), outputs="y"), None, "another")
-    loss = drop(baseline, "accuracy", None, other, unit="fraction", better="high", relative=False)
+    loss = drop(baseline, value("accuracy"), other, relative=False)
     assert isinstance(loss, Drop)
     assert loss.curve is None

@@ -50,7 +50,7 @@ def test_all_keys(read):
         ),
         ("calibration_error.slices.lighting.worst[max]", "lighting", "block", "low", 50),
     ]
-    assert [one.request.is_on_all_slices for one in demands] == [True, True, True, False, False, False, True]
+    assert [one.request.kind != "value" for one in demands] == [True, True, True, False, False, False, True]
     assert [one.optional for one in demands] == [False] * 3 + [True] * 2 + [False] * 2
 
 

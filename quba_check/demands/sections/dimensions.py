@@ -9,7 +9,7 @@ from quba_check.core.dimension import Dimension
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.request import Better, Kind, Part, Request
 from quba_check.core.slices import column_of
-from quba_check.demands.bounds import BOUNDS, Asked, check_effect, is_setting, waiver_of
+from quba_check.demands.bounds import BOUNDS, SETTINGS, Asked, check_effect, waiver_of
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import DimensionEntry, PartEntry, SliceEntry
 from quba_check.dimensions import registry
@@ -112,7 +112,7 @@ def _slices(
 def _check_keys(file: MergedFile, location: Location, bounds: tuple[str, ...]) -> None:
     """Refuse an entry without keys, or with bounds that it cannot have."""
     entry = file.keys(location)
-    wrong = next((key for key in entry if key not in bounds and not is_setting(key)), None)
+    wrong = next((key for key in entry if key not in (*bounds, *SETTINGS, "waive")), None)
     if wrong is not None or not entry:
         place = location if wrong is None else (*location, wrong)
         shown = ".".join(map(str, location[1:]))
