@@ -29,8 +29,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 from simulated import answers
 
-from quba_check.comparison.baseline import run_value
-from quba_check.comparison.difference import difference
+from quba_check.comparison.difference import RunValue, difference
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement
@@ -38,6 +37,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry, share
 from quba_check.dimensions._groups import with_groups
+from quba_check.records.per_image import PerImage
 
 SHARES, SHARE_SIZES = (0.002, 0.02, 0.2, 0.5, 0.8, 0.98, 0.998), ("12", "lognormal", "Pareto", "one of 300")
 SHARE_GROUPS, SHARE_CORRELATIONS = (10, 15, 30, 150), (0.0, 0.1, 0.3, 1.0)
@@ -183,7 +183,7 @@ def table(correct: Correct, group: NDArray[np.int64] | None) -> Predictions:
 
 def drop(before: Measurement, after: Measurement) -> ConfidenceCurve | None:
     """Return the limits of the change between two models on the same images."""
-    first, second = run_value(before, None), run_value(after, None)
+    first, second = (RunValue.of(one, one.dimension, None, PerImage.of(one), "") for one in (before, after))
     return None if first is None or second is None else difference(first, second).curve
 
 

@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 from simulated import answers
 
-from quba_check.comparison.baseline import run_value
-from quba_check.comparison.difference import difference, ratio
+from quba_check.comparison.difference import RunValue, difference, ratio
 from quba_check.core.confidence import CONFIDENCE, ConfidenceCurve
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement
@@ -34,6 +33,7 @@ from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions import registry
 from quba_check.dimensions._ratios import Ratio, mean_ratio
+from quba_check.records.per_image import PerImage
 
 ACCURACIES = (0.6, 0.9, 0.99)
 RATES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1)
@@ -143,7 +143,7 @@ def drop(
     before: Measurement, after: Measurement, truth: float, part: str | None = None, *, relative: bool = False
 ) -> Sampled:
     """Return the drop of a dimension or part between two models on the same images."""
-    sides = run_value(before, part), run_value(after, part)
+    sides = [RunValue.of(one, one.dimension, part, PerImage.of(one), "") for one in (before, after)]
     first, second = (side for side in sides if side is not None)
     change = (ratio if relative else difference)(first, second)
     return Sampled(relative - truth, change.value, change.curve)

@@ -78,19 +78,23 @@ def _groups(change: Change, *sides: RunValue) -> int | None:
 
 
 def incompatibility(
-    baseline: StoredRun, dimension: str, run: RunConditions, parts: Iterable[str] = ()
+    baseline: StoredRun, request: Request, run: RunConditions, parts: Iterable[str] = ()
 ) -> Unmeasurable | None:
     """Return the reason why a stored run cannot be a baseline, else None; see `differences`.
 
     Args:
         baseline: the stored run.
-        dimension: the dimension to compare.
+        request: the number to compare.
         run: the conditions of the later run.
         parts: parts of the dimension in the later run. Those named as a set of only one of the runs show that
             the values are of other sets.
     """
     reasons = differences(baseline.record, run)
-    row = baseline.record.measurements.get(dimension)
+    row, ours = baseline.record.measurements.get(request.dimension), baseline.record.suite.sets
+    if request.slice:
+        both = ours.keys() & run.suite.sets.keys()
+        changed = [one for one in both if ours[one].slices not in (None, run.suite.sets[one].slices)]
+        reasons += [f"slices of {name}" for name in sorted(changed)]
     if parts and isinstance(row, MeasurementRow):
         suites = baseline.record.suite, run.suite
         before, after = ({one.removeprefix(UNKNOWN_PREFIX) for one in suite.contents} for suite in suites)
@@ -99,7 +103,7 @@ def incompatibility(
     if not reasons:
         return None
     return Unmeasurable(
-        dimension,
+        request.dimension,
         f"{baseline.file} cannot be its baseline: it differs in {listed(reasons)}. "
         "Allowed: a record of the same protocol, images and classes",
     )

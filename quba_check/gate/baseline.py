@@ -157,8 +157,11 @@ class SessionBaseline:
         now = suite_row(evaluation, contents, {})
         conditions = RunConditions(run.record.protocol, now, options.limit, options.seed)
         counts, sets = suite.counts(views.values()), run.record.suite.sets
-        groups = [name for name in sets if name in views and counts[name].groups != sets[name].groups]
-        if reasons := differences(run.record, conditions) + [f"groups of {name}" for name in groups]:
+        reasons = differences(run.record, conditions)
+        for name in filter(views.__contains__, sets):
+            reasons += [f"groups of {name}"] if counts[name].groups != sets[name].groups else []
+            reasons += [f"slices of {name}"] if sets[name].slices not in (None, counts[name].slices) else []
+        if reasons:
             raise OptionError(
                 f"--quba-no-looser: this run differs from {run.file} in {listed(reasons)}. Allowed: the same "
                 "images and labels, and the same --quba-limit and --quba-seed. Restore them, or "

@@ -15,7 +15,7 @@ from quba_check.demands.demand import Demand
 from quba_check.errors import QubaError
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.provenance import inputs_hash
-from quba_check.gate.record_rows import content_hashes, per_image, suite_row
+from quba_check.gate.record_rows import content_hashes, per_image, set_rows, suite_row
 from quba_check.gate.result import DemandResult, demand_result
 from quba_check.gate.session import GateSession
 from quba_check.verdicts import Judged, decide, p_value
@@ -100,7 +100,7 @@ class Judge:
                 planned.thresholds, measured, planned.protocol, gate.suite.facts
             )
         outcome = outcomes[demand.dimension]
-        evaluation = gate.evaluations[planned.key]
+        evaluation, own = gate.evaluations[planned.key], [demand.dimension]
         reference = gate.loaded.references.get(planned.protocol)
         baseline: Baseline | None = gate.baseline or (None if reference is None else MeasuredRun(reference))
         if baseline is None:
@@ -108,7 +108,7 @@ class Judge:
 
         def loss(measured: Measurement) -> Drop | Unmeasurable:
             after = MeasuredRun(evaluation).value_of(measured.dimension, demand.part)
-            suite = suite_row(evaluation, content_hashes(evaluation, [measured.dimension]), {})
+            suite = suite_row(evaluation, content_hashes(evaluation, own), set_rows(evaluation, own))
             run = RunConditions(planned.protocol, suite, gate.options.limit, gate.options.seed)
             return drop_from_baseline(demand, baseline, after, run, measured)
 

@@ -112,6 +112,8 @@ class SetRow(JsonRow):
         expected: published number of images; None if the manifest does not state it.
         found: number of images in the set, if that is more.
         groups: number of groups that the manifest declares for the images in use; None if it declares none.
+        slices: content hash of the values in the slice columns of these images; None if there are none, and
+            in older records.
         generated: for corruptions generated from the clean images: `generated@224` with their side in pixels,
             and `+jpeg85` if they were encoded; None for stored images.
         preprocessing: `fast` if JPEG files were prepared by torchvision and torch, whose pixels differ from
@@ -123,6 +125,7 @@ class SetRow(JsonRow):
     expected: int | None = None
     found: int | None = None
     groups: int | None = None
+    slices: str | None = None
     generated: str | None = None
     preprocessing: Literal["fast", "exact"] | None = None
 

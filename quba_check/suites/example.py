@@ -52,6 +52,7 @@ class SetCount:
         unread: number of files that look like images and are not read.
         unread_example: name of the first of them.
         groups: number of declared groups of the evaluated images; None if the set declares none.
+        slices: content hash of the values in their slice columns; None if the set declares none.
     """
 
     images: int
@@ -60,6 +61,7 @@ class SetCount:
     unread: int = 0
     unread_example: str = ""
     groups: int | None = None
+    slices: str | None = None
 
     @property
     def unread_text(self) -> str:
@@ -80,4 +82,5 @@ class SetCount:
             self.unread + other.unread,
             self.unread_example or other.unread_example,
             self.groups,
+            self.slices,
         )

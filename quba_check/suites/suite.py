@@ -16,6 +16,7 @@ from quba_check.core.label_space import LabelSpace
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names
+from quba_check.storage.store import content_hash
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder
 from quba_check.suites.decoding import Content, decode_image
@@ -346,7 +347,9 @@ class Suite:
         found = len(images) if len(images) > len(positions) else None
         count = None if groups is None else len({groups[position] for position in positions})
         first = next(iter(unread), "")
-        counted = SetCount(len(positions), declared.expected, found, len(unread), first, count)
+        cells = [images[position].cells for position in positions]
+        slices = content_hash([declared.crossed, declared.columns, cells]) if declared.crossed else None
+        counted = SetCount(len(positions), declared.expected, found, len(unread), first, count, slices)
         self._counted[source] = counted
         prefix = f"{self.root.as_posix()}/"
 

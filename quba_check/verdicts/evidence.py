@@ -66,7 +66,7 @@ def drop_from_baseline(
     """
     reason, parts = None, measured.parts if demand.part is None else ()
     if isinstance(baseline, StoredRun):
-        reason = incompatibility(baseline, demand.dimension, run, parts)
+        reason = incompatibility(baseline, demand.request, run, parts)
     change = reason or drop(baseline, demand.request, after, relative=demand.bound == "max_relative_drop")
     return replace(change, masked=measured.masked) if isinstance(change, Drop) else change
 

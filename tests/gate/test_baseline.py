@@ -172,6 +172,36 @@ def declare_groups(data: Path) -> None:
     manifest.write_text(text)
 
 
+@pytest.mark.parametrize("relabelled", [False, True])
+def test_other_slices_are_no_slices_of_the_baseline(
+    new_gate: NewGate, tiny_data: Path, tmp_path: Path, *, relabelled: bool
+) -> None:
+    """The images and labels are the same; one image is in the other slice."""
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data, data)
+    images = sorted((data / "val").glob("*/*"))
+    rows = [f"{one.relative_to(data)},{one.parent.name},{'ab'[k % 2]}" for k, one in enumerate(images)]
+    (data / "val.csv").write_text("\n".join(["path,label,half", *rows]))
+    manifest = data / "quba-data.yaml"
+    lines = manifest.read_text().splitlines()
+    clean = "  clean: {reader: csv, path: val.csv, slices: [half]}"
+    manifest.write_text("\n".join(clean if line.startswith("  clean:") else line for line in lines))
+    half = "{min: 0, max_drop: 0.9, min_images: 1}"
+    text = f"baseline: release\ndimensions: {{accuracy: {{max_drop: 0.9, slices: {{half=a: {half}}}}}}}"
+    approve(tmp_path, judged(new_gate(text, data=data, first_release=True)))
+    if relabelled:
+        (data / "val.csv").write_text("\n".join(["path,label,half", *rows])[:-1] + "b")
+    *others, drop = judged(new_gate(text, data=data)).verdicts
+    assert {row.outcome for row in others} == {"pass"}
+    assert drop.outcome == ("unmeasurable" if relabelled else "pass")
+    if relabelled:
+        assert "it differs in slices of clean. Allowed: " in drop.message
+        with pytest.raises(OptionError, match=r"in slices of clean\. Allowed: the same images"):
+            judged(new_gate(text, data=data, no_looser=True))
+    else:
+        judged(new_gate(text, data=data, no_looser=True))
+
+
 @pytest.mark.parametrize(
     ("change", "options", "difference"),
     [

@@ -32,7 +32,6 @@ _SCORES: dict[Rule, AnswerScore] = {
 }
 """Score of each rule that states a threshold."""
 _RULES: tuple[Rule, ...] = (*_SCORES, "error")
-_WITH_ERROR = ("confidence", "score")
 
 
 def answer_requests(
@@ -54,7 +53,7 @@ def answer_requests(
         got, allowed = " and ".join(keys) or "none", f"one of {listed(_RULES)}"
         raise file.error(place, "one rule is needed", shown="answers.at", got=got, allowed=allowed)
     key = keys[0] if keys else "probability"
-    if key != "error" and (wrong := next((other for other in _WITH_ERROR if other in rule), None)):
+    if key != "error" and (wrong := next((one for one in ("confidence", "score") if one in rule), None)):
         place, allowed = (*location, "at", wrong), f"{key} alone, or error, confidence and score"
         raise file.error(place, "it applies to 'error' only", got=key, allowed=allowed)
     at, score = None, ANSWER_SCORES[0]
