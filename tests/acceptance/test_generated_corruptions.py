@@ -47,6 +47,7 @@ def test_generated_sets_are_marked(
         "expected": 75 * 9,
         "found": None,
         "groups": None,
+        "slices": None,
         "generated": "generated@8+jpeg85",
         "preprocessing": "exact",
     }

@@ -31,6 +31,7 @@ def test_it_is_recorded_reported_and_the_same_for_every_model(judge_cold: Judge)
         "expected": 9,
         "found": 9,
         "groups": None,
+        "slices": None,
         "generated": None,
         "preprocessing": "exact",
     }
