@@ -68,10 +68,10 @@ def rows(work: Work) -> list[Row]:
         each = passes.images / len(attacked)
         is_equal = np.array_equal(attacked.correct, complete)
         details = (
-            f"{each:.2f} passes per image instead of {ALL_PASSES}; robust accuracy "
+            f"{each:.2f} passes an image instead of {ALL_PASSES}; robust accuracy "
             f"{attacked.correct.mean():.4f}, {complete.mean():.4f} with all steps; "
             f"{'the same' if is_equal else 'OTHER'} images stay right; {1e3 * spent:.0f} against "
-            f"{1e3 * plain:.0f} ms of CPU per image in a plain loop over all steps"
+            f"{1e3 * plain:.0f} ms an image in a plain loop over all steps"
         )
         goal = "" if least is None else f"≥ {least:g}, the same accuracy"
         is_reached = None if least is None else is_equal and ALL_PASSES / each >= least

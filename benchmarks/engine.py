@@ -51,8 +51,7 @@ def _session_row(work: Work, architecture: str) -> Row:
     ratio = Ratio.of([(ours, loop) for ours, loop, _ in times])
     details = (
         f"{1 / ratio.ours:.0f} images/s against {1 / ratio.other:.0f}, and "
-        f"{1 / median(plain for _, _, plain in times):.0f} of the plain loop; the engine also stores "
-        "predictions and prepared images"
+        f"{1 / median(plain for _, _, plain in times):.0f} of the plain loop"
     )
     return Row.of_ratio(
         f"engine, {architecture}: share of the best loop's images/s", ratio, details, LEAST_SESSION

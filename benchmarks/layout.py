@@ -43,12 +43,12 @@ def _row(architecture: str, *, with_backward: bool) -> Row:
     ratio = Ratio.of([(last, plain) for last, plain, *_ in times])
     chosen = ratio.ours if is_last else ratio.other
     sizes = (
-        f"{min(times_of) / chosen:.2f} times that in batches of {size}"
+        f"× {min(times_of) / chosen:.2f} in batches of {size}"
         for size, times_of in zip(OTHERS, list(zip(*times, strict=True))[2:], strict=True)
     )
     details = (
-        f"{1e3 * ratio.ours:.1f} against {1e3 * ratio.other:.1f} ms of CPU per image in batches of {CHOSEN}; "
-        f"{', '.join(sizes)}; a run takes {'channels_last' if is_last else 'the plain format'}"
+        f"{1e3 * ratio.ours:.1f} against {1e3 * ratio.other:.1f} ms; {', '.join(sizes)}; "
+        f"a run takes {'channels_last' if is_last else 'the plain format'}"
     )
     what = "forward and backward" if with_backward else "forward"
     return Row.of_ratio(

@@ -42,14 +42,14 @@ def rows(work: Work) -> list[Row]:
             )
         else:
             spent = sum(cpu for name, cpu in released.items() if is_whole or name != "corruption_robustness")
-            details = f"{usage.cpu:.1f} s against {spent:.1f} s of CPU, start included; one run each"
+            details = f"{usage.cpu:.1f} s against {spent:.1f} s of CPU"
             if is_whole and setting == "exact fp32":
                 parts = seconds_of_parts(work)
                 named = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items())
                 details += f"; of ours: {named}; {spent / sum(parts.values()):.2f} if all else were free"
             results.append(Row.of_ratio(title, Ratio.of([(usage.cpu, spent)]), details, least))
         if not is_whole:
-            details = f"largest resident size of a run on 256 images of 500 × 375, {setting}"
+            details = "largest resident size of a run on 256 images of 500 × 375"
             results.append(
                 Row.at_most(f"peak memory, {setting}", usage.memory, "MB", details, MEMORY_GOAL, 0)
             )
