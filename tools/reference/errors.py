@@ -16,19 +16,19 @@ CLASSES = {
 """The exception classes of quba-check, the base first."""
 
 ADVICE: Mapping[str, str] = {
-    "QubaError": "Base of all. Catch it in Python.",
+    "QubaError": "Catch it in Python.",
     "UserError": "Change what the message names.",
-    "OptionError": "Correct the option or ini value: [options](../options.md).",
-    "ThresholdError": "Correct the threshold file at that line: [keys](files.md#threshold-file).",
-    "SuiteError": "Correct the manifest or the file: [keys](files.md#manifest), [data](../data.md).",
+    "OptionError": "Correct the [option](../options.md) or ini value.",
+    "ThresholdError": "Correct the [threshold file](files.md#threshold-file) at that line.",
+    "SuiteError": "Correct the [manifest](files.md#manifest) or the file: [data](../data.md).",
     "FewObjectsError": "Draw masks, or pass `--allow-few`.",
-    "ModelError": "Correct the [model spec](../models.md), the checkpoint or the model's code.",
+    "ModelError": "Correct the [model](../models.md).",
     "HeadError": "[Restrict the model](../data.md#my-suite-has-only-some-of-the-models-classes).",
-    "DimensionError": "Correct the [custom dimension](../own-dimension.md) that the message names.",
+    "DimensionError": "Correct the [custom dimension](../own-dimension.md).",
     "PopulationError": "Name another population, or [make one](../score.md#which-populations-are-there).",
-    "StoreError": "Name a place that can be written with `--quba-store`: [the store](../store.md).",
-    "UnmeasurableError": "Add the images that the reason names, or mark the demand as `optional`.",
-    "InvariantError": "A bug, or a model that changes between passes. Report it; no value is given out.",
+    "StoreError": "Name another place for [the store](../store.md).",
+    "UnmeasurableError": "Add the images, or mark the demand as `optional`.",
+    "InvariantError": "Report it: a bug, or a model that changes between passes.",
 }
 """Advice for each class."""
 
@@ -69,7 +69,7 @@ MESSAGES = (
     ),
     Explained(
         "the outputs were taken for",
-        "On clean images the outputs looked like probabilities, later ones do not, or the reverse.",
+        "Outputs on clean images looked like probabilities, later ones do not, or the reverse.",
         "State `outputs` in the [preprocessing file](../models.md#how-do-i-override-the-preprocessing).",
     ),
     Explained(
@@ -79,7 +79,7 @@ MESSAGES = (
     ),
     Explained(
         "do not fit",
-        "The architecture is a variant of the one that was trained, or was built with other options.",
+        "The architecture is a variant of the trained one, or was built with other options.",
         "Name the exact timm model with `--quba-arch`, or build it in a "
         "[function](../models.md#how-do-i-judge-a-model-of-another-kind).",
     ),
@@ -91,7 +91,7 @@ MESSAGES = (
     ),
     Explained(
         "is another than",
-        "A machine has an older file, or a callable draws its weights at random.",
+        "An older file on a machine, or a callable with random weights.",
         "Copy the file, or load the weights in the callable.",
     ),
     Explained(
@@ -108,9 +108,9 @@ def errors_page() -> str:
     """Return the page."""
     return page(
         "Errors",
-        "A message names the option, or file and line, then what is wrong, what is allowed, and the nearest "
-        "name. pytest and `quba-check` end with [exit code 4](../result.md#what-does-the-exit-code-mean). "
-        "Any other exception is a bug: one line, exit code 3, and a file with the traceback.",
+        "A message names the option, or file and line, what is wrong, and what is allowed; "
+        "[exit code 4](../result.md#what-does-the-exit-code-mean). Any other exception is a bug: exit code "
+        "3, and a file with the traceback.",
         "## Which errors are there?",
         table(
             ("class", "meaning", "what to do"),

@@ -15,8 +15,8 @@ def files_page() -> str:
         *format_sections(
             "Threshold file",
             SCHEMAS["thresholds"](),
-            "How to write one: [thresholds](../thresholds.md). `null` instead of a value removes what the "
-            "extended file has.",
+            "How to write one: [thresholds](../thresholds.md); the [dimensions](../dimensions.md). `null` "
+            "instead of a value removes what the extended file has.",
             {
                 "DimensionEntry": "dimensions.NAME",
                 "PartEntry": "dimensions.NAME.parts.PART",

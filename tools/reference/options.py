@@ -78,8 +78,8 @@ def options_page() -> str:
         "An option can also stand in `pytest.ini` under its name with underscores: `quba_batch_size = 64`. "
         f"The command line takes precedence. {codes(without_ini)} stand on the command line only.",
         _pytest_options(),
-        "Batch size and workers change at most the last bits of scores, if a model computes each image "
-        "on its own. See [models that do not](models.md#what-happens-to-a-quantised-model).",
+        "Batch size and workers change at most the last bits of scores, except in "
+        "[some models](models.md#what-happens-to-a-quantised-model).",
         "## Which commands does quba-check have?",
         "`quba-check COMMAND --help` prints more, with an example. Commands that read records take "
         "`--store=DIR`, the store to search for per-image results; `store` takes it for the store itself.",
@@ -102,7 +102,7 @@ def _pytest_options() -> str:
     rows = []
     for option in OPTIONS:
         flag = option.flag + (f"={option.metavar}" if option.metavar else "")
-        link = f"; see {PAGES[option.flag]}" if option.flag in PAGES else ""
+        link = f"; {PAGES[option.flag]}" if option.flag in PAGES else ""
         rows.append(f"- {code(flag)}: {_as_markdown(option.help)}{link}")
     return "\n".join(rows)
 

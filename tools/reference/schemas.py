@@ -20,6 +20,8 @@ FIELDS = {"schema": "schema_version"}
 """Names in Python of keys that differ."""
 FEWEST_SHARED = 3
 """Rows that two objects have in common from which on the second refers to the first."""
+DIMENSIONS = "dimensions"
+"""The object whose keys, the dimensions, are described on a page of their own."""
 Row = tuple[str, str, str]
 """Key, allowed values and meaning."""
 SCALARS = {"string": "text", "number": "number", "integer": "whole number", "boolean": "`true` or `false`"}
@@ -79,6 +81,8 @@ class _Walk:
             own_text = (
                 attributes.get(FIELDS.get(name, name)) or _description(value)[0] or self._summary(value)
             )
+            if path == DIMENSIONS:
+                own_text = ""
             kind = self._kind(value, f"{path}.{name}" if path else name)
             rows.append((code(name), kind + _default(value, is_required=name in required), own_text))
         extra = schema.get("additionalProperties")
@@ -227,7 +231,7 @@ def _default(schema: Schema, *, is_required: bool) -> str:
     if is_required:
         return "; required"
     value = schema.get("default")
-    if value in (None, [], {}, ""):
+    if value in (None, [], "") or isinstance(value, dict):
         return ""
     return f"; default {code(str(value).lower() if isinstance(value, bool) else str(value))}"
 
