@@ -69,7 +69,7 @@ class QuantityRow(JsonRow):
         unit: `fraction`, `ratio`, `nats`, `squared error`, `millions`, `megabytes`, `gigaflops`, `images`,
             or that of a custom dimension.
         n: number of images; None if the value does not depend on images.
-        images: number of different images behind n, if they are shown in several versions; else None.
+        images: number of different images behind n, if shown in several versions.
         groups: number of groups of images, of the set with the fewest; None without groups.
         effective: number of independent images that would have this error; None without groups or interval.
         better: direction in which the value is better; None for parts that are only reported.
@@ -130,7 +130,7 @@ class TableRow(JsonRow):
 
     Attributes:
         columns: the column names.
-        rows: the rows, each with a cell for every column: text, a whole number, or a finite number.
+        rows: the rows, each with a cell for every column.
         note: a note for the reader.
     """
 
@@ -167,7 +167,7 @@ class MeasurementRow(QuantityRow):
         parts: named parts of the dimension.
         notes: notes that reports show next to the value.
         masked: signs of masked gradients; the value is then no evidence of robustness.
-        tables: tables of details by name, such as the accuracy of each class.
+        tables: tables of details by name.
         slices: value on the images of each slice, by its name, such as `lighting=night`.
         gaps: how much worse each slice is than all other images; positive is worse.
         unsliced: reason for each slice or requested part without a value, or for a column without slices.

@@ -32,8 +32,7 @@ class InputRow(JsonRow):
         path: its path, as messages show it.
         sha256: hex digest of its bytes.
         text: its content, for YAML files of at most 64 kB; else None.
-        demands: of a threshold file, SHA-256 (hex) of its demands merged with those of the extended files;
-            None for other files, and in records of earlier versions.
+        demands: of a threshold file, SHA-256 (hex) of its demands after `extends`; else None.
     """
 
     _exact: ClassVar = frozenset({"text"})
@@ -51,7 +50,7 @@ class FindingRow(JsonRow):
     Attributes:
         severity: `problem`, or `remark` for one that may be intended.
         title: one sentence on the place and the error.
-        text: evidence and fix, on one or more lines; empty if there is neither.
+        text: evidence and fix.
     """
 
     _of_lines: ClassVar = frozenset({"text"})
@@ -83,14 +82,14 @@ class ModelRow(JsonRow):
         spec: the value of `--model`.
         name: name in reports.
         fingerprint: content hash of the model's structure, weights and custom code.
-        generation: number of the stored predictions of this fingerprint that were used, from 1. A later one
-            was begun since the model no longer gave the stored answers.
+        generation: number of the stored predictions that were used; above 1 if the model no longer gave the
+            answers of earlier ones.
         parameters: number of parameters, as a count.
         classes: number of classes of its outputs.
         outputs: kind of its outputs: `logits`, `probabilities` or `sigmoids`; None if unknown.
         preparation: the preprocessing of images as timm's data config, with its origin in `source`.
-        files: SHA-256 (hex) of each file that the model was loaded from, by file name; empty if there is
-            none, as for callables, or if it is not known.
+        files: SHA-256 (hex) of each file that the model was loaded from, by name; empty for callables, or if
+            unknown.
     """
 
     spec: str
@@ -109,16 +108,14 @@ class SetRow(JsonRow):
 
     Attributes:
         images: number of images in use.
-        expected: published number of images; None if the manifest does not state it.
+        expected: published number of images, if stated.
         found: number of images in the set, if that is more.
-        groups: number of groups that the manifest declares for the images in use; None if it declares none.
-        slices: content hash of the values in the slice columns of these images; None if there are none, and
-            in older records.
-        generated: for corruptions generated from the clean images: `generated@224` with their side in pixels,
-            and `+jpeg85` if they were encoded; None for stored images.
-        preprocessing: `fast` if JPEG files were prepared by torchvision and torch, whose pixels differ from
-            `exact` ones by at most 2 of 255 levels; `exact` for Pillow and timm's transform alone; None in
-            records of earlier versions, which were exact.
+        groups: number of groups of the images in use, if declared.
+        slices: content hash of the values in their slice columns, if declared; None in older records.
+        generated: for generated corruptions: `generated@224` with their side in pixels, and `+jpeg85` if
+            encoded.
+        preprocessing: `fast` if JPEG files were prepared by torchvision and torch; `exact` for Pillow and
+            timm's transform, as in older records with None.
     """
 
     images: int
@@ -138,7 +135,7 @@ class SuiteRow(JsonRow):
         root: the data folder.
         fingerprint: content hash of `contents`.
         sets: the sets by name.
-        sample: `one` if each image was measured under one corruption, `all` if under all of them.
+        sample: `one` if each image was measured under one corruption, else `all`.
         contents: content hash of the images and labels of each measured view.
         classes: content hash of the class list.
     """

@@ -83,7 +83,7 @@ class _Entry(Strict):
             Groups of the same name in several sets are one group.
         slices: columns whose values are slices, for demands on some of the images; a list of columns crosses
             their values.
-        properties: properties of the images that make slices: `brightness`, `sharpness`, `size`.
+        properties: properties of the images that make slices.
     """
 
     has_columns: ClassVar[bool] = False
