@@ -78,6 +78,8 @@ class _Walk:
         required = set(schema.get("required", ()))
         rows: list[Row] = []
         for name, value in schema.get("properties", {}).items():
+            if name == "reader" and _reader(schema):  # the heading
+                continue
             own_text = (
                 attributes.get(FIELDS.get(name, name)) or _description(value)[0] or self._summary(value)
             )
