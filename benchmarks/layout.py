@@ -47,16 +47,11 @@ def _row(architecture: str, *, with_backward: bool) -> Row:
         for size, times_of in zip(OTHERS, list(zip(*times, strict=True))[2:], strict=True)
     )
     details = (
-        f"{1e3 * ratio.ours:.1f} against {1e3 * ratio.other:.1f} ms; {', '.join(sizes)}; "
-        f"a run takes {'channels_last' if is_last else 'the plain format'}"
+        f"{1e3 * ratio.ours:.1f} against {1e3 * ratio.other:.1f} ms; {', '.join(sizes)}"
+        f"{'' if is_last else '; a run takes the plain format'}"
     )
     what = "forward and backward" if with_backward else "forward"
-    return Row.of_ratio(
-        f"channels_last against the plain format, {what}, {architecture}",
-        ratio,
-        details,
-        LEAST if is_last else None,
-    )
+    return Row.of_ratio(f"channels_last, {what}, {architecture}", ratio, details, LEAST if is_last else None)
 
 
 def _pass(

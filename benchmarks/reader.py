@@ -40,7 +40,7 @@ def rows(work: Work) -> list[Row]:
         how = "exact preprocessing" if exact else "default preprocessing"
         sides = (("cold", cold, LEAST_COLD), ("prepared images kept", kept, LEAST_KEPT))
         for what, spent, least in sides:
-            title = f"reader against the released DataLoader, {what}, {how}"
+            title = f"reader, {what}, {how}"
             if spent is None:
                 results.append(Row.unmeasured(title, "this version keeps no prepared images", f"≥ {least:g}"))
                 continue

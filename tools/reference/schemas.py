@@ -24,7 +24,7 @@ DIMENSIONS = "dimensions"
 """The object whose keys, the dimensions, are described on a page of their own."""
 Row = tuple[str, str, str]
 """Key, allowed values and meaning."""
-SCALARS = {"string": "text", "number": "number", "integer": "whole number", "boolean": "`true` or `false`"}
+SCALARS = {"string": "text", "number": "number", "integer": "whole number", "boolean": "boolean"}
 
 
 def format_sections(
