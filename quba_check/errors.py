@@ -48,8 +48,9 @@ class QubaError(Exception):
         allowed: the allowed values.
         hint: what to do, or a similar word, as whole sentences.
 
-    >>> print(QubaError("no such class", where="a.yaml:3", got="'cta'", allowed="cat", hint="Look it up."))
-    a.yaml:3: no such class, got 'cta'. Allowed: cat. Look it up.
+    Examples:
+        >>> print(QubaError("no such class", where="a.yaml:3", got="'cta'", allowed="cat"))
+        a.yaml:3: no such class, got 'cta'. Allowed: cat.
     """
 
     def __init__(
