@@ -42,11 +42,10 @@ class MeasuredRun:
         Raises:
             QubaError: it cannot be measured, for example because an image cannot be read.
         """
-        outcome = self._evaluation.outcome(dimension)
+        run, outcome = self._evaluation, self._evaluation.outcome(dimension)
         if isinstance(outcome, Unmeasurable):
             return None
-        images, fingerprint = per_image(self._evaluation, outcome), self._evaluation.classifier.fingerprint
-        return RunValue.of(outcome, dimension, part, images, fingerprint)
+        return RunValue.of(outcome, dimension, part, per_image(run, outcome), run.classifier.fingerprint)
 
 
 class Judge:

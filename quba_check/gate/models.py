@@ -46,9 +46,6 @@ class Callbacks:
     show_step: Callable[[str], None] = lambda _: None
 
 
-SILENT = Callbacks()
-
-
 class LoadedModels:
     """The models of a gate run and their reference, each loaded once for both protocols.
 

@@ -19,7 +19,7 @@ from quba_check.demands.reading import read_thresholds
 from quba_check.errors import InvariantError
 from quba_check.executors.settings import read_settings
 from quba_check.gate.baseline import SessionBaseline
-from quba_check.gate.models import SILENT, Callbacks, LoadedModels, reference_spec
+from quba_check.gate.models import Callbacks, LoadedModels, reference_spec
 from quba_check.gate.options import Options
 from quba_check.gate.plan import PlannedDemand, plan_demands
 from quba_check.gate.threshold_files import check_thresholds, is_demo_run, shown_path
@@ -67,7 +67,7 @@ class GateSession:
         *,
         files: tuple[Path, ...] = (),
         command: tuple[str, ...] = (),
-        callbacks: Callbacks = SILENT,
+        callbacks: Callbacks = Callbacks(),  # noqa: B008  frozen
         worker: int | None = None,
         started: float | None = None,
     ) -> None:
