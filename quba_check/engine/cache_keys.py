@@ -338,7 +338,7 @@ def model_identity(classifier: Classifier) -> dict[str, Any]:
         "fingerprint": classifier.fingerprint,
         "preparation": preprocessing,
         "outputs": classifier.stated_outputs or classifier.output_step or None,
-        "libraries": library_versions(),
+        "libraries": dict(library_versions()),
     }
 
 

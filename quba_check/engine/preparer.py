@@ -121,7 +121,7 @@ class Preparer:
         is_padded = self._preprocessing.crop_mode == "border"
         for name in ("std", "source", "temperature", *(() if is_padded else ("mean",))):
             preprocessing.pop(name, None)
-        return {"format": FORMAT, "preprocessing": preprocessing, "libraries": library_versions()}
+        return {"format": FORMAT, "preprocessing": preprocessing, "libraries": dict(library_versions())}
 
     def _corrupted(self, view: View, example: Example, pixels: Pixels) -> torch.Tensor:
         from quba_check.suites.corruptions import corrupt, reencode  # loads OpenCV: 16 MB
