@@ -15,6 +15,8 @@ from support.s3 import S3Server
 from quba_check.models.process_setup import set_up_process
 
 if TYPE_CHECKING:
+    from support.gate import Gate
+
     from quba_check.suites.suite import Suite
 
 try:
@@ -135,3 +137,19 @@ def s3(s3_of_session: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in s3_of_session.settings.items():
         monkeypatch.setenv(name, value)
     return s3_of_session
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny suite; nothing may be written into it."""
+    from support.tiny import write_suite
+
+    return write_suite(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture
+def gate(tiny_data: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """A gate of a tiny network on the tiny suite; the tests of a process share its predictions."""
+    from support.gate import Gate
+
+    return Gate(tmp_path, tiny_data, tmp_path_factory.getbasetemp() / "gate-store")

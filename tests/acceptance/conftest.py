@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from acceptance.runs import GATE, HERE, NINE, PLAIN, Judge, Measured
-from support.tiny import write_suite
 
 LOADED_ONCE = (
     "rich.live",
@@ -27,12 +26,6 @@ LOADED_ONCE = (
 )
 """A run imports these when it needs them. pytester drops what a run in this process imports. But
 torchvision cannot be imported twice, and rich takes no styles of an earlier import."""
-
-
-@pytest.fixture(scope="session")
-def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny suite; nothing may be written into it."""
-    return write_suite(tmp_path_factory.mktemp("tiny") / "data")
 
 
 @pytest.fixture(scope="session")

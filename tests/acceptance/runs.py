@@ -19,8 +19,8 @@ import pytest
 from support.tiny import CLASSES, PER_CLASS, SHIFTS
 
 HERE = Path(__file__).parent
-QUICK = ("-p", "no:hypothesispytest")
-"""Hypothesis's plugin takes a second of every run and has no part in any."""
+QUICK = ("-p", "no:hypothesispytest", "-p", "no:syrupy")
+"""Hypothesis's plugin takes a second of every run; neither has a part in any."""
 NINE = (
     "accuracy",
     "adversarial_robustness",

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.gate import FACTS
 from support.requests import value
-from support.tuned import FACTS
 
 from quba_check.demands import Demand
 from quba_check.demands.reading import read_thresholds

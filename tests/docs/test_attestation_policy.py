@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.gate import FACTS
 from support.guides import steps
-from support.tuned import FACTS, record
+from support.tuned import record
 
 from quba_check.demands.reading import read_thresholds
 from quba_check.exports.attestation import statement

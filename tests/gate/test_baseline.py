@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from gate.conftest import NewGate, loaded_judge
+from support.gate import Gate, loaded_judge, thresholds
 from support.gated import CORRUPTION
-from support.tuned import record, thresholds
+from support.tuned import record
 
 from quba_check.errors import OptionError, UserError
 from quba_check.gate.baseline import SessionBaseline
@@ -27,13 +27,13 @@ MISSING = (
 SKIPPED = "first release: there is no baseline yet (--quba-first-release)"
 
 
-def judged(gate: GateSession) -> Record:
-    judge, collector = loaded_judge(gate), ResultCollector()
-    demands = gate.demands(gate.files)
+def judged(session: GateSession) -> Record:
+    judge, collector = loaded_judge(session), ResultCollector()
+    demands = session.demands(session.files)
     for planned in demands:
         collector.add(judge.judge(planned))
     names = {planned.node_id for planned in demands}
-    (one,) = collector.records(gate, demands, names, interrupted=False, stopped=False)
+    (one,) = collector.records(session, demands, names, interrupted=False, stopped=False)
     return one
 
 
@@ -44,41 +44,41 @@ def approve(folder: Path, content: Record, name: str = "release") -> None:
     write_baseline(folder / "baselines" / name, data, None, approval)
 
 
-def test_a_first_release_blocks_even_if_the_demand_is_optional(new_gate: NewGate) -> None:
-    one = judged(new_gate(DROP))
+def test_a_first_release_blocks_even_if_the_demand_is_optional(gate: Gate) -> None:
+    one = judged(gate.session(DROP))
     (verdict,) = one.verdicts
     assert (verdict.outcome, verdict.blocks) == ("unmeasurable", True)
     assert verdict.message.startswith(f"accuracy drop could not be measured: {MISSING}\n")
     assert one.warnings == (MISSING,)
 
 
-def test_a_stated_baseline_that_no_demand_reports_must_exist(new_gate: NewGate, tmp_path: Path) -> None:
+def test_a_stated_baseline_that_no_demand_reports_must_exist(gate: Gate, tmp_path: Path) -> None:
     text = "baseline: relase\ndimensions: {accuracy: {min: 0}}"
     approve(tmp_path, record())
     with pytest.raises(OptionError) as caught:
-        new_gate(text).check_files()
+        gate.session(text).check_files()
     assert str(caught.value) == (
         "baseline: first release: there is no approved record in baselines/relase yet. Approved are: "
         "release. "
         "Approve one with 'quba-check approve', or give --quba-first-release."
     )
-    new_gate(text, first_release=True).check_files()
+    gate.session(text, first_release=True).check_files()
 
 
-def test_a_record_that_is_missing_next_to_its_history(new_gate: NewGate, tmp_path: Path) -> None:
+def test_a_record_that_is_missing_next_to_its_history(gate: Gate, tmp_path: Path) -> None:
     approve(tmp_path, record())
     (tmp_path / "baselines/release/record.json").unlink()
     with pytest.raises(UserError) as caught:
-        new_gate(DROP, first_release=True).check_files()
+        gate.session(DROP, first_release=True).check_files()
     assert str(caught.value) == (
         f"baseline: {tmp_path}/baselines/release/record.json is missing. Restore it, or approve a "
         f"record again."
     )
 
 
-def test_a_first_release_is_stated(new_gate: NewGate) -> None:
+def test_a_first_release_is_stated(gate: Gate) -> None:
     text = "dimensions: {accuracy: {min: 0, max_drop: 0.01}}\nparity: {agreement: {min: 0.9}}"
-    one = judged(new_gate(text, first_release=True))
+    one = judged(gate.session(text, first_release=True))
     assert [(row.name, row.outcome) for row in one.verdicts] == [
         ("accuracy[min]", "pass"),
         ("accuracy[max_drop]", "skipped"),
@@ -89,9 +89,9 @@ def test_a_first_release_is_stated(new_gate: NewGate) -> None:
     assert one.overall_verdict == "pass"
 
 
-def test_the_stated_baseline_is_used(new_gate: NewGate, tmp_path: Path) -> None:
-    approve(tmp_path, judged(new_gate("dimensions: {accuracy: {min: 0}}")))
-    one = judged(new_gate(DROP))
+def test_the_stated_baseline_is_used(gate: Gate, tmp_path: Path) -> None:
+    approve(tmp_path, judged(gate.session("dimensions: {accuracy: {min: 0}}")))
+    one = judged(gate.session(DROP))
     assert [row.outcome for row in one.verdicts] == ["pass"]
     assert [row.path for row in one.inputs if row.kind == "baseline"] == ["baselines/release/record.json"]
     assert one.warnings == (
@@ -139,19 +139,19 @@ def test_the_stated_baseline_is_used(new_gate: NewGate, tmp_path: Path) -> None:
     ],
 )
 def test_options_that_the_baseline_excludes(
-    new_gate: NewGate, tmp_path: Path, text: str, options: dict[str, bool], message: str
+    gate: Gate, tmp_path: Path, text: str, options: dict[str, bool], message: str
 ) -> None:
     approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass")]))
     with pytest.raises(OptionError) as caught:
-        new_gate(text, **options).check_files()
+        gate.session(text, **options).check_files()
     assert str(caught.value) == message
 
 
-def test_options_without_conflict(new_gate: NewGate, tmp_path: Path) -> None:
-    new_gate(DROP, first_release=True).check_files()
+def test_options_without_conflict(gate: Gate, tmp_path: Path) -> None:
+    gate.session(DROP, first_release=True).check_files()
     approve(tmp_path, record(verdicts=[CORRUPTION.verdict_row("x", "pass")]))
     text = "baseline: release\ndimensions: {corruption_robustness: {min: 0.5}, accuracy: {max_drop: 0}}"
-    new_gate(text, no_looser=True).check_files()
+    gate.session(text, no_looser=True).check_files()
 
 
 ACCURACY = "baseline: release\ndimensions: {accuracy: {min: 0}}"
@@ -174,7 +174,7 @@ def declare_groups(data: Path) -> None:
 
 @pytest.mark.parametrize("relabelled", [False, True])
 def test_other_slices_are_no_slices_of_the_baseline(
-    new_gate: NewGate, tiny_data: Path, tmp_path: Path, *, relabelled: bool
+    gate: Gate, tiny_data: Path, tmp_path: Path, *, relabelled: bool
 ) -> None:
     """The images and labels are the same; one image is in the other slice."""
     data = tmp_path / "data"
@@ -188,18 +188,18 @@ def test_other_slices_are_no_slices_of_the_baseline(
     manifest.write_text("\n".join(clean if line.startswith("  clean:") else line for line in lines))
     half = "{min: 0, max_drop: 0.9, min_images: 1}"
     text = f"baseline: release\ndimensions: {{accuracy: {{max_drop: 0.9, slices: {{half=a: {half}}}}}}}"
-    approve(tmp_path, judged(new_gate(text, data=data, first_release=True)))
+    approve(tmp_path, judged(gate.session(text, data=data, first_release=True)))
     if relabelled:
         (data / "val.csv").write_text("\n".join(["path,label,half", *rows])[:-1] + "b")
-    *others, drop = judged(new_gate(text, data=data)).verdicts
+    *others, drop = judged(gate.session(text, data=data)).verdicts
     assert {row.outcome for row in others} == {"pass"}
     assert drop.outcome == ("unmeasurable" if relabelled else "pass")
     if relabelled:
         assert "it differs in slices of clean. Allowed: " in drop.message
         with pytest.raises(OptionError, match=r"in slices of clean\. Allowed: the same images"):
-            judged(new_gate(text, data=data, no_looser=True))
+            judged(gate.session(text, data=data, no_looser=True))
     else:
-        judged(new_gate(text, data=data, no_looser=True))
+        judged(gate.session(text, data=data, no_looser=True))
 
 
 @pytest.mark.parametrize(
@@ -212,18 +212,18 @@ def test_other_slices_are_no_slices_of_the_baseline(
     ],
 )
 def test_other_images_are_looser_demands(
-    new_gate: NewGate, tiny_data: Path, tmp_path: Path, change, options: dict[str, int], difference: str
+    gate: Gate, tiny_data: Path, tmp_path: Path, change, options: dict[str, int], difference: str
 ) -> None:
     """No demand is on a drop, whose verdict would show it."""
-    approve(tmp_path, judged(new_gate(ACCURACY, first_release=True)))
-    judged(new_gate(ACCURACY, no_looser=True))
+    approve(tmp_path, judged(gate.session(ACCURACY, first_release=True)))
+    judged(gate.session(ACCURACY, no_looser=True))
     data = tmp_path / "data"
     shutil.copytree(tiny_data, data)
     if change is not None:
         change(data)
-    assert judged(new_gate(ACCURACY, data=data, **options)).overall_verdict == "pass"
+    assert judged(gate.session(ACCURACY, data=data, **options)).overall_verdict == "pass"
     with pytest.raises(OptionError) as caught:
-        judged(new_gate(ACCURACY, data=data, no_looser=True, **options))
+        judged(gate.session(ACCURACY, data=data, no_looser=True, **options))
     assert str(caught.value) == (
         f"--quba-no-looser: this run differs from baselines/release/record.json in {difference}. Allowed: "
         "the same images and labels, and the same --quba-limit and --quba-seed. Restore "
@@ -231,9 +231,9 @@ def test_other_images_are_looser_demands(
     )
 
 
-def test_a_set_of_the_baseline_that_is_gone(new_gate: NewGate, tiny_data: Path, tmp_path: Path) -> None:
+def test_a_set_of_the_baseline_that_is_gone(gate: Gate, tiny_data: Path, tmp_path: Path) -> None:
     text = "baseline: release\ndimensions: {ood_robustness: {min: 0, optional: true}}"
-    approve(tmp_path, judged(new_gate(text, first_release=True)))
+    approve(tmp_path, judged(gate.session(text, first_release=True)))
     data = tmp_path / "data"
     shutil.copytree(tiny_data, data)
     manifest = data / "quba-data.yaml"
@@ -242,7 +242,7 @@ def test_a_set_of_the_baseline_that_is_gone(new_gate: NewGate, tiny_data: Path, 
     drop = (
         "baseline: release\ndimensions: {ood_robustness: {max_drop: 0.9, parts: {sketch: {max_drop: 0.9}}}}"
     )
-    whole, sketch = judged(new_gate(drop, data=data)).verdicts
+    whole, sketch = judged(gate.session(drop, data=data)).verdicts
     assert (whole.outcome, sketch.outcome) == ("unmeasurable", "pass")
     assert whole.message.startswith(
         "ood_robustness drop could not be measured: baselines/release/record.json cannot be its baseline: it "
@@ -251,21 +251,21 @@ def test_a_set_of_the_baseline_that_is_gone(new_gate: NewGate, tiny_data: Path, 
     with pytest.raises(
         OptionError, match=r"release/record\.json in images of night\. Allowed: the same images"
     ):
-        judged(new_gate(text, data=data, no_looser=True))
+        judged(gate.session(text, data=data, no_looser=True))
 
 
-def test_a_swapped_record_is_refused(new_gate: NewGate, tmp_path: Path) -> None:
+def test_a_swapped_record_is_refused(gate: Gate, tmp_path: Path) -> None:
     approve(tmp_path, record())
     path = tmp_path / "baselines/release/record.json"
     path.write_text(record(accuracy=0.5).to_json())
     for options in ({}, {"baseline": path}):
         with pytest.raises(UserError) as caught:
-            new_gate(DROP, **options).check_files()
+            gate.session(DROP, **options).check_files()
         assert str(caught.value).startswith(
             f"baseline: {path} is not the record that was approved last: its SHA-256 is "
         )
     shutil.copy(path, tmp_path / "copy.json")
-    new_gate(DROP, baseline=tmp_path / "copy.json").check_files()
+    gate.session(DROP, baseline=tmp_path / "copy.json").check_files()
 
 
 def test_files_that_state_different_baselines(tmp_path: Path) -> None:
@@ -278,8 +278,8 @@ def test_files_that_state_different_baselines(tmp_path: Path) -> None:
     )
 
 
-def test_an_option_replaces_the_stated_baseline(new_gate: NewGate, tmp_path: Path) -> None:
+def test_an_option_replaces_the_stated_baseline(gate: Gate, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(record().to_json())
-    gate = new_gate(DROP, baseline=tmp_path / "old.json")
-    assert gate.baseline is not None
-    assert gate.baseline.file == "old.json"
+    session = gate.session(DROP, baseline=tmp_path / "old.json")
+    assert session.baseline is not None
+    assert session.baseline.file == "old.json"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gate.conftest import NewGate, loaded_judge
+from support.gate import Gate, loaded_judge
 
 from quba_check.doctor.examination import Examination
 from quba_check.doctor.finding import Finding
@@ -20,24 +20,24 @@ THREE = "dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}\n  class_ba
 
 
 @pytest.fixture
-def gate(new_gate: NewGate) -> GateSession:
-    return new_gate(THREE)
+def session(gate: Gate) -> GateSession:
+    return gate.session(THREE)
 
 
 def records(
-    collector: ResultCollector, gate: GateSession, *, selected: slice = slice(None), stopped: bool = False
+    collector: ResultCollector, session: GateSession, *, selected: slice = slice(None), stopped: bool = False
 ) -> list[Record]:
     """The records of a run that selected some of the demands."""
-    demands = gate.demands(gate.files)
+    demands = session.demands(session.files)
     node_ids = {planned.node_id for planned in demands[selected]}
-    return collector.records(gate, demands, node_ids, interrupted=False, stopped=stopped)
+    return collector.records(session, demands, node_ids, interrupted=False, stopped=stopped)
 
 
-def test_results_in_any_order_make_one_record_in_file_order(gate: GateSession) -> None:
-    collector, judge = ResultCollector(), loaded_judge(gate)
-    for planned in reversed(gate.demands(gate.files)):
+def test_results_in_any_order_make_one_record_in_file_order(session: GateSession) -> None:
+    collector, judge = ResultCollector(), loaded_judge(session)
+    for planned in reversed(session.demands(session.files)):
         collector.add(judge.judge(planned))
-    (record,) = records(collector, gate)
+    (record,) = records(collector, session)
     assert [verdict.name for verdict in record.verdicts] == [
         "accuracy[min]",
         "parameters[max]",
@@ -50,54 +50,54 @@ def test_results_in_any_order_make_one_record_in_file_order(gate: GateSession) -
     assert measured == {"accuracy", "parameters", "class_balance"}
 
 
-def test_a_record_counts_the_verdicts_on_its_clean_images(gate: GateSession) -> None:
-    collector, judge = ResultCollector(), loaded_judge(gate)
-    for planned in gate.demands(gate.files):
+def test_a_record_counts_the_verdicts_on_its_clean_images(session: GateSession) -> None:
+    collector, judge = ResultCollector(), loaded_judge(session)
+    for planned in session.demands(session.files):
         collector.add(judge.judge(planned))
-    (first,) = records(collector, gate)
+    (first,) = records(collector, session)
     assert not any("verdict" in note for note in first.notes)
     other = {**first.suite.contents, "clean": "0" * 32}
     of_others = first.model_copy(update={"suite": first.suite.model_copy(update={"contents": other})})
     for number, record in enumerate((first, of_others, first)):
-        write_record(record, gate.store / "runs" / f"{number}.json")
-    (gate.store / "runs" / "0.npz").write_bytes(first.suite.contents["clean"].encode())
-    (third,) = records(collector, gate)
+        write_record(record, session.store / "runs" / f"{number}.json")
+    (session.store / "runs" / "0.npz").write_bytes(first.suite.contents["clean"].encode())
+    (third,) = records(collector, session)
     assert third.notes[-1] == "3rd verdict on these clean images, by the records in the store"
 
 
-def test_demands_without_a_result(gate: GateSession) -> None:
+def test_demands_without_a_result(session: GateSession) -> None:
     collector = ResultCollector()
-    accuracy, parameters, balance = gate.demands(gate.files)
-    collector.add(loaded_judge(gate).judge(parameters))
+    accuracy, parameters, balance = session.demands(session.files)
+    collector.add(loaded_judge(session).judge(parameters))
     collector.crashed[accuracy.node_id] = "worker 'gw0' crashed"
-    (record,) = records(collector, gate)
+    (record,) = records(collector, session)
     assert [(verdict.outcome, verdict.message) for verdict in record.verdicts] == [
         ("not run", "accuracy[min] was not judged: worker 'gw0' crashed"),
         ("pass", ""),
         ("not run", f"class_balance[min] was not judged: {NOT_CALLED}"),
     ]
     assert record.overall_verdict == "incomplete"
-    (record,) = records(collector, gate, stopped=True)
+    (record,) = records(collector, session, stopped=True)
     assert record.verdicts[-1].message == f"class_balance[min] was not judged: {STOPPED}"
     assert balance.node_id not in collector.results
 
 
-def test_a_later_result_replaces_an_earlier_one(gate: GateSession) -> None:
+def test_a_later_result_replaces_an_earlier_one(session: GateSession) -> None:
     collector = ResultCollector()
-    planned = gate.demands(gate.files)[1]
-    result = loaded_judge(gate).judge(planned)
+    planned = session.demands(session.files)[1]
+    result = loaded_judge(session).judge(planned)
     collector.add(result.model_copy(update={"notes": ("first",)}))
     collector.add(result.model_copy(update={"notes": ("second",)}))
-    (record,) = records(collector, gate)
+    (record,) = records(collector, session)
     assert record.notes == ("second",)
 
 
 @pytest.mark.parametrize("changed", ["model", "thresholds", "baseline"])
 def test_a_result_on_other_files_does_not_count(
-    new_gate: NewGate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
     """A worker that read a file before or after it was replaced has judged something else."""
-    first = new_gate(THREE)
+    first = gate.session(THREE)
     collector = ResultCollector()
     for planned in first.demands(first.files):
         collector.add(loaded_judge(first).judge(planned))
@@ -107,11 +107,11 @@ def test_a_result_on_other_files_does_not_count(
     if changed == "baseline":
         write_record(record, tmp_path / "old.json")
         options = {"baseline": tmp_path / "old.json"}
-    gate = new_gate(f"# of today\n{THREE}" if changed == "thresholds" else THREE, **options)
+    session = gate.session(f"# of today\n{THREE}" if changed == "thresholds" else THREE, **options)
     if changed == "model":
-        classifier = gate.evaluation("acceptance.nets:net", "standard").classifier
+        classifier = session.evaluation("acceptance.nets:net", "standard").classifier
         monkeypatch.setattr(classifier, "files", {"net.pt": "a" * 64})
-    (record,) = records(collector, gate)
+    (record,) = records(collector, session)
     assert record.overall_verdict == "incomplete"
     assert [verdict.message for verdict in record.verdicts] == [
         f"{name} was not judged: another process of the run read another version of the model, the threshold "
@@ -122,58 +122,58 @@ def test_a_result_on_other_files_does_not_count(
     assert not any("value" in row.model_fields_set for row in record.measurements.values())
 
 
-def test_unselected_demands_are_counted(gate: GateSession, tmp_path: Path) -> None:
-    (record,) = records(ResultCollector(), gate, selected=slice(1))
+def test_unselected_demands_are_counted(session: GateSession, tmp_path: Path) -> None:
+    (record,) = records(ResultCollector(), session, selected=slice(1))
     assert [verdict.name for verdict in record.verdicts] == ["accuracy[min]"]
     assert record.unselected == 2
     other = tmp_path / "released.yaml"
     other.write_text("schema: 1\nprotocol: released\ndimensions: {parameters: {max: 1}}\n")
-    gate.files = (*gate.files, other)
-    (record,) = records(ResultCollector(), gate, selected=slice(3))
+    session.files = (*session.files, other)
+    (record,) = records(ResultCollector(), session, selected=slice(3))
     assert record.protocol == "standard"
     assert record.unselected == 1
-    assert [each.protocol for each in records(ResultCollector(), gate)] == ["standard", "released"]
-    assert records(ResultCollector(), gate, selected=slice(0)) == []
+    assert [each.protocol for each in records(ResultCollector(), session)] == ["standard", "released"]
+    assert records(ResultCollector(), session, selected=slice(0)) == []
 
 
-def test_values_by_image_go_next_to_the_record(gate: GateSession) -> None:
+def test_values_by_image_go_next_to_the_record(session: GateSession) -> None:
     collector = ResultCollector()
-    (empty,) = records(collector, gate)
+    (empty,) = records(collector, session)
     assert collector.images_of(empty) is None
-    result = loaded_judge(gate).judge(gate.demands(gate.files)[0])
+    result = loaded_judge(session).judge(session.demands(session.files)[0])
     collector.add(result)
-    (record,) = records(collector, gate)
+    (record,) = records(collector, session)
     content = collector.images_of(record)
     assert content is not None
     assert content.startswith(b"PK")
     assert collector.results[result.verdict.id].images == ()
 
 
-def test_clean_answers_are_findings_and_notes(gate: GateSession) -> None:
+def test_clean_answers_are_findings_and_notes(session: GateSession) -> None:
     collector = ResultCollector()
     label = np.repeat([0, 1, 2], 60)
     predicted = np.where(np.arange(len(label)) % 4, np.array([1, 0, 2])[label], label)
     answers = CleanAnswers([], label, predicted, ("apple", "brick", "cloud"))
     collector.images["acceptance.nets:net", "standard"] = PerImage(clean=answers)
     found = Finding(check="sets", problem="before the run", evidence="", fix="", severity="remark")
-    gate.examinations["acceptance.nets:net"] = Examination(
+    session.examinations["acceptance.nets:net"] = Examination(
         model="", suite="", root="", form="short", checks=(), findings=(found,)
     )
-    (record,) = records(collector, gate)
+    (record,) = records(collector, session)
     problem = "acceptance.nets:net: two classes look swapped: 'apple' and 'brick'."
     assert [row.title for row in record.findings] == ["before the run", problem]
     assert [note for note in record.notes if note.startswith(f"doctor: {problem} Fix: ")] == [*record.notes]
 
 
-def test_the_judged_grade_comes_before_one_of_the_values(new_gate: NewGate) -> None:
-    gate = new_gate(f"{THREE}\nquba: {{min_score: -100, allow_other_suite: true}}")
-    collector, judge = ResultCollector(), loaded_judge(gate)
-    *others, score = gate.demands(gate.files)
+def test_the_judged_grade_comes_before_one_of_the_values(gate: Gate) -> None:
+    session = gate.session(f"{THREE}\nquba: {{min_score: -100, allow_other_suite: true}}")
+    collector, judge = ResultCollector(), loaded_judge(session)
+    *others, score = session.demands(session.files)
     for planned in others:
         collector.add(judge.judge(planned))
-    (without_score,) = records(collector, gate)
+    (without_score,) = records(collector, session)
     assert without_score.grades == () or without_score.grades[0].score is None
     collector.add(judge.judge(score))
-    (record,) = records(collector, gate)
+    (record,) = records(collector, session)
     (grade,) = record.grades
     assert (grade.file, grade.score) == ("x.yaml", collector.results[score.node_id].grade.score)

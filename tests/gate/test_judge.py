@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gate.conftest import NewGate, loaded_judge
+from support.gate import Gate, loaded_judge
 from support.tiny import CLASSES, SIDE, write_pictures
 
 from quba_check.demands.bounds import today
@@ -16,10 +16,10 @@ from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
 
 
-def results(gate: GateSession) -> dict[str, DemandResult]:
+def results(session: GateSession) -> dict[str, DemandResult]:
     """The results of all demands, by the demand's name."""
-    judge = loaded_judge(gate)
-    return {planned.demand.name: judge.judge(planned) for planned in gate.demands(gate.files)}
+    judge = loaded_judge(session)
+    return {planned.demand.name: judge.judge(planned) for planned in session.demands(session.files)}
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def clean_only(tmp_path: Path) -> Path:
     return tmp_path / "clean"
 
 
-def test_outcomes_and_measurements(new_gate: NewGate) -> None:
+def test_outcomes_and_measurements(gate: Gate) -> None:
     judged = results(
-        new_gate(
+        gate.session(
             "dimensions:\n  accuracy: {min: 0.5}\n  class_balance: {min: 1, tier: warn}\n"
             "  parameters: {max: 0.0000001}"
         )
@@ -56,32 +56,32 @@ def test_outcomes_and_measurements(new_gate: NewGate) -> None:
     assert judged["parameters[max]"].contents == {}
 
 
-def test_properties_for_junit(new_gate: NewGate) -> None:
-    judged = results(new_gate("dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}"))
+def test_properties_for_junit(gate: Gate) -> None:
+    judged = results(gate.session("dimensions:\n  accuracy: {min: 0.5}\n  parameters: {max: 1}"))
     accuracy = judged["accuracy[min]"].properties
     assert list(accuracy) == ["value", "interval_low", "interval_high", "min", "unit", "protocol"]
     assert accuracy["interval_low"] < accuracy["value"] < accuracy["interval_high"]
     assert list(judged["parameters[max]"].properties) == ["value", "max", "unit", "protocol"]
 
 
-def test_a_waiver_is_a_property(new_gate: NewGate) -> None:
+def test_a_waiver_is_a_property(gate: Gate) -> None:
     waive = f"waive: {{until: {today()}, by: ann, reason: new data, at_least: 0.1}}"
-    (result,) = results(new_gate(f"dimensions: {{accuracy: {{min: 0.99, {waive}}}}}")).values()
+    (result,) = results(gate.session(f"dimensions: {{accuracy: {{min: 0.99, {waive}}}}}")).values()
     assert (result.verdict.outcome, result.warns) == ("waived", True)
     assert result.properties["waiver"] == f"waived until {today()} by ann: new data"
 
 
-def test_values_by_image_are_sent_once(new_gate: NewGate) -> None:
-    gate = new_gate("dimensions: {accuracy: {min: 0.5}}")
-    (planned,) = gate.demands(gate.files)
-    judge = loaded_judge(gate)
+def test_values_by_image_are_sent_once(gate: Gate) -> None:
+    session = gate.session("dimensions: {accuracy: {min: 0.5}}")
+    (planned,) = session.demands(session.files)
+    judge = loaded_judge(session)
     assert len(judge.judge(planned).images) == 1
     assert judge.judge(planned).images == ()
 
 
-def test_a_grade(new_gate: NewGate) -> None:
+def test_a_grade(gate: Gate) -> None:
     judged = results(
-        new_gate("dimensions: {parameters: {max: 1}}\nquba: {min_score: -100, allow_other_suite: true}")
+        gate.session("dimensions: {parameters: {max: 1}}\nquba: {min_score: -100, allow_other_suite: true}")
     )
     score = judged["quba.score[min]"]
     assert score.verdict.outcome == "pass"
@@ -91,10 +91,10 @@ def test_a_grade(new_gate: NewGate) -> None:
     assert judged["parameters[max]"].grade is None
 
 
-def test_missing_sets(new_gate: NewGate, clean_only: Path) -> None:
+def test_missing_sets(gate: Gate, clean_only: Path) -> None:
     (clean_only / "val" / CLASSES[0] / "0.gif").write_bytes(b"")
     judged = results(
-        new_gate(
+        gate.session(
             "dimensions:\n  shape_bias: {min: 0.1, optional: true}\n  object_focus: {min: 0.1}\n"
             "  accuracy: {min: 0}",
             data=clean_only,
@@ -108,8 +108,8 @@ def test_missing_sets(new_gate: NewGate, clean_only: Path) -> None:
     assert judged["object_focus[min]"].images == ()
 
 
-def test_a_failed_measurement_is_not_tried_again(new_gate: NewGate, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = new_gate("dimensions: {accuracy: {min: 0.5}}", "acceptance.nets:NotFinite")
+def test_a_failed_measurement_is_not_tried_again(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = gate.session("dimensions: {accuracy: {min: 0.5}}", "acceptance.nets:NotFinite")
     outcome, asked = Evaluation.outcome, []
 
     def counted(self: Evaluation, name: str) -> object:
@@ -117,8 +117,8 @@ def test_a_failed_measurement_is_not_tried_again(new_gate: NewGate, monkeypatch:
         return outcome(self, name)
 
     monkeypatch.setattr(Evaluation, "outcome", counted)
-    (planned,) = gate.demands(gate.files)
-    judge = loaded_judge(gate)
+    (planned,) = session.demands(session.files)
+    judge = loaded_judge(session)
     first, second = judge.judge(planned), judge.judge(planned)
     assert first.verdict.outcome == "unmeasurable"
     assert "not finite" in first.verdict.message
@@ -126,39 +126,37 @@ def test_a_failed_measurement_is_not_tried_again(new_gate: NewGate, monkeypatch:
     assert asked == ["accuracy"]
 
 
-def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_account(
-    new_gate: NewGate,
-) -> None:
-    gate = new_gate(
+def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_account(gate: Gate) -> None:
+    session = gate.session(
         "uncertain: allow\ndimensions:\n  accuracy: {min: 0.6}\n  calibration_error: {max: 0.9}\n"
         "  class_balance: {min: 0.1, tier: warn}\n  parameters: {max: 1}"
     )
-    accuracy, calibration, *_ = gate.demands(gate.files)
-    judge = loaded_judge(gate)
+    accuracy, calibration, *_ = session.demands(session.files)
+    judge = loaded_judge(session)
     (of_calibration,) = judge._other_p_values(accuracy)  # parameters have no noise, class_balance only warns
     (of_accuracy,) = judge._other_p_values(calibration)
     assert 0.5 < of_accuracy < of_calibration
-    gate.select([accuracy])
+    session.select([accuracy])
     assert list(judge._other_p_values(accuracy)) == []
 
 
-def test_each_p_value_is_computed_once(new_gate: NewGate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_p_value_is_computed_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(module, "p_value", lambda demand, _: asked.append(demand.name))
-    gate = new_gate(
+    session = gate.session(
         "uncertain: allow\ndimensions:\n  accuracy: {min: 0.99}\n  calibration_error: {max: 1e-9}\n"
         "  class_balance: {min: 0.99}"
     )
-    judge = loaded_judge(gate)
-    for planned in gate.demands(gate.files):
+    judge = loaded_judge(session)
+    for planned in session.demands(session.files):
         judge.judge(planned)
     assert sorted(asked) == ["accuracy[min]", "calibration_error[max]", "class_balance[min]"]
 
 
-def test_a_measurement_is_sent_with_its_first_demand(new_gate: NewGate) -> None:
+def test_a_measurement_is_sent_with_its_first_demand(gate: Gate) -> None:
     parts = "parts: {fog: {min: 0}, snow: {min: 0}}"
     judged = results(
-        new_gate(f"dimensions:\n  corruption_robustness: {{min: 0, {parts}}}\n  parameters: {{max: 1}}")
+        gate.session(f"dimensions:\n  corruption_robustness: {{min: 0, {parts}}}\n  parameters: {{max: 1}}")
     )
     assert [list(result.measurements) for result in judged.values()] == [
         ["corruption_robustness"],
@@ -170,14 +168,14 @@ def test_a_measurement_is_sent_with_its_first_demand(new_gate: NewGate) -> None:
 
 
 def test_a_value_that_cannot_be_stored_fails_each_of_its_demands(
-    new_gate: NewGate, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unstorable(*_: object) -> None:
         raise DimensionError("NaN")
 
     monkeypatch.setattr("quba_check.gate.result.row_of", unstorable)
-    gate = new_gate("dimensions: {corruption_robustness: {min: 0, parts: {fog: {min: 0}}}}")
-    judge = loaded_judge(gate)
-    for planned in gate.demands(gate.files):
+    session = gate.session("dimensions: {corruption_robustness: {min: 0, parts: {fog: {min: 0}}}}")
+    judge = loaded_judge(session)
+    for planned in session.demands(session.files):
         with pytest.raises(DimensionError):
             judge.judge(planned)

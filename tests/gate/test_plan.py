@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.tuned import thresholds
+from support.gate import thresholds
 
 from quba_check.gate.plan import plan_demands
 

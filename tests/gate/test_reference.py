@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gate.conftest import NewGate, loaded_judge
+from support.gate import Gate, loaded_judge
 
 from quba_check.errors import ModelError, OptionError
 from quba_check.evaluation import NO_REFERENCE, Evaluation
@@ -20,33 +20,33 @@ PARITY = "parity:\n  agreement: {min: 0.99}\n  negative_flips: {max: 0}\n  proba
 DROPS = "dimensions:\n  accuracy: {max_drop: 0}\n  class_balance: {max_relative_drop: 0}\n"
 
 
-def results(gate: GateSession) -> dict[str, DemandResult]:
-    judge = loaded_judge(gate)
-    return {planned.demand.name: judge.judge(planned) for planned in gate.demands(gate.files)}
+def results(session: GateSession) -> dict[str, DemandResult]:
+    judge = loaded_judge(session)
+    return {planned.demand.name: judge.judge(planned) for planned in session.demands(session.files)}
 
 
-def outcomes(gate: GateSession) -> set[str]:
-    return {result.verdict.outcome for result in results(gate).values()}
+def outcomes(session: GateSession) -> set[str]:
+    return {result.verdict.outcome for result in results(session).values()}
 
 
-def record(gate: GateSession) -> Record:
+def record(session: GateSession) -> Record:
     collector = ResultCollector()
-    for result in results(gate).values():
+    for result in results(session).values():
         collector.add(result)
-    demands = gate.demands(gate.files)
+    demands = session.demands(session.files)
     names = {planned.node_id for planned in demands}
-    (one,) = collector.records(gate, demands, names, interrupted=False, stopped=False)
+    (one,) = collector.records(session, demands, names, interrupted=False, stopped=False)
     return one
 
 
 @pytest.mark.parametrize("uncertain", ["point", "fail", "allow"])
-def test_a_model_is_the_same_as_itself_under_every_policy(new_gate: NewGate, uncertain: str) -> None:
-    gate = new_gate(f"uncertain: {uncertain}\n{PARITY}{DROPS}", reference=NET)
-    assert outcomes(gate) == {"pass"}
+def test_a_model_is_the_same_as_itself_under_every_policy(gate: Gate, uncertain: str) -> None:
+    session = gate.session(f"uncertain: {uncertain}\n{PARITY}{DROPS}", reference=NET)
+    assert outcomes(session) == {"pass"}
 
 
-def test_another_model_has_other_answers_and_a_noise_floor(new_gate: NewGate) -> None:
-    judged = results(new_gate(PARITY + DROPS, NET, reference=OTHER))
+def test_another_model_has_other_answers_and_a_noise_floor(gate: Gate) -> None:
+    judged = results(gate.session(PARITY + DROPS, NET, reference=OTHER))
     assert judged["parity.agreement[min]"].verdict.outcome == "fail"
     assert judged["accuracy[max_drop]"].verdict.outcome == "pass"  # as many are gained as lost
     message = judged["class_balance[max_relative_drop]"].verdict.message
@@ -57,9 +57,9 @@ def test_another_model_has_other_answers_and_a_noise_floor(new_gate: NewGate) ->
     assert f"{OTHER} gives the same answer to 1.000 in batches of 3 and" in notes[0]
 
 
-def test_the_noise_floor_is_measured_once(new_gate: NewGate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_noise_floor_is_measured_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     def floors() -> list[str]:
-        judged = results(new_gate(PARITY, NET, reference=OTHER))
+        judged = results(gate.session(PARITY, NET, reference=OTHER))
         return [note for one in judged.values() for note in one.notes if "noise floor" in note]
 
     first = floors()
@@ -67,42 +67,42 @@ def test_the_noise_floor_is_measured_once(new_gate: NewGate, monkeypatch: pytest
     assert floors() == first
 
 
-def test_the_record_keeps_the_reference(new_gate: NewGate) -> None:
-    one = record(new_gate(PARITY, OTHER, reference=NET))
+def test_the_record_keeps_the_reference(gate: Gate) -> None:
+    one = record(gate.session(PARITY, OTHER, reference=NET))
     assert one.reference is not None
     assert (one.reference.name, one.model.name) == (NET, OTHER)
     assert one.reference.fingerprint != one.model.fingerprint
-    assert record(new_gate(DROPS, OTHER)).reference is None
+    assert record(gate.session(DROPS, OTHER)).reference is None
 
 
-def test_a_changed_reference_is_another_input(new_gate: NewGate) -> None:
+def test_a_changed_reference_is_another_input(gate: Gate) -> None:
     hashes = set()
     for reference in (NET, OTHER, None):
-        gate = new_gate(PARITY, reference=reference)
-        loaded_judge(gate)
-        hashes.add(inputs_hash(gate, gate.demands(gate.files)[0]))
+        session = gate.session(PARITY, reference=reference)
+        loaded_judge(session)
+        hashes.add(inputs_hash(session, session.demands(session.files)[0]))
     assert len(hashes) == 3
 
 
-def test_both_protocols_share_the_loaded_reference(new_gate: NewGate) -> None:
-    gate = new_gate(PARITY, reference=NET)
-    first, second = gate.loaded.reference("standard"), gate.loaded.reference("released")
+def test_both_protocols_share_the_loaded_reference(gate: Gate) -> None:
+    session = gate.session(PARITY, reference=NET)
+    first, second = session.loaded.reference("standard"), session.loaded.reference("released")
     assert first is not None
     assert second is not None
     assert first.classifier is second.classifier
-    assert gate.loaded.reference("standard") is first
+    assert session.loaded.reference("standard") is first
 
 
-def test_without_a_reference_parity_blocks(new_gate: NewGate) -> None:
-    judged = results(new_gate(f"{PARITY}  optional: true\n"))
+def test_without_a_reference_parity_blocks(gate: Gate) -> None:
+    judged = results(gate.session(f"{PARITY}  optional: true\n"))
     assert {result.verdict.outcome for result in judged.values()} == {"unmeasurable"}
     assert all(NO_REFERENCE in result.verdict.message for result in judged.values())
 
 
-def test_a_baseline_without_its_predictions(new_gate: NewGate, tmp_path: Path) -> None:
+def test_a_baseline_without_its_predictions(gate: Gate, tmp_path: Path) -> None:
     baseline = tmp_path / "old.json"
-    baseline.write_text(record(new_gate("dimensions: {accuracy: {min: 0.1}}", OTHER)).to_json())
-    (one, *_) = results(new_gate(PARITY, baseline=baseline)).values()
+    baseline.write_text(record(gate.session("dimensions: {accuracy: {min: 0.1}}", OTHER)).to_json())
+    (one, *_) = results(gate.session(PARITY, baseline=baseline)).values()
     assert one.verdict.outcome == "unmeasurable"
     assert one.verdict.message.splitlines()[0] == (
         "parity.agreement could not be measured: old.json: its predictions on clean images are neither next "
@@ -111,13 +111,13 @@ def test_a_baseline_without_its_predictions(new_gate: NewGate, tmp_path: Path) -
     )
 
 
-def test_a_reference_that_decides_nothing_is_reported(new_gate: NewGate) -> None:
-    notes = record(new_gate("dimensions: {accuracy: {min: 0.1}}", OTHER, reference=NET)).notes
+def test_a_reference_that_decides_nothing_is_reported(gate: Gate) -> None:
+    notes = record(gate.session("dimensions: {accuracy: {min: 0.1}}", OTHER, reference=NET)).notes
     assert "the reference acceptance.nets:net decides nothing: no demand is on parity or has a drop" in notes
 
 
 def test_a_model_without_preprocessing_takes_that_of_the_reference(
-    new_gate: NewGate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "plain_export.py").write_text(
         "from acceptance import nets\n\ndef net():\n    module = nets.net()\n    module.quba_config = {}\n"
@@ -125,29 +125,29 @@ def test_a_model_without_preprocessing_takes_that_of_the_reference(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    gate = new_gate(PARITY, "plain_export:net", reference=NET)
-    one = record(gate)
+    session = gate.session(PARITY, "plain_export:net", reference=NET)
+    one = record(session)
     (note,) = [note for note in one.notes if "preprocessing" in note]
     assert note.startswith(
         f"plain_export:net does not state its whole preprocessing; with that of the reference {NET}: "
     )
-    (evaluation,) = gate.evaluations.values()
+    (evaluation,) = session.evaluations.values()
     assert isinstance(evaluation.reference, Evaluation)
     described = evaluation.classifier.preprocessing.describe()
     assert described == evaluation.reference.classifier.preprocessing.describe()
     assert {row.outcome for row in one.verdicts} == {"pass"}
 
 
-def test_a_provider_of_onnxruntime_is_for_the_export_alone(new_gate: NewGate) -> None:
-    gate = new_gate(PARITY, reference=NET, device="tensorrt")
-    reference = gate.loaded.reference("standard")
+def test_a_provider_of_onnxruntime_is_for_the_export_alone(gate: Gate) -> None:
+    session = gate.session(PARITY, reference=NET, device="tensorrt")
+    reference = session.loaded.reference("standard")
     assert reference is not None
     assert reference.classifier.request is not None
     assert reference.classifier.request.device == "auto"
     with pytest.raises(ModelError, match=r"--quba-device=tensorrt runs ONNX files alone"):
-        loaded_judge(gate)
+        loaded_judge(session)
 
 
-def test_a_reference_that_does_not_exist(new_gate: NewGate) -> None:
+def test_a_reference_that_does_not_exist(gate: Gate) -> None:
     with pytest.raises(OptionError, match=r"^--quba-reference: nope\.pt: no such file in "):
-        new_gate(PARITY, reference="nope.pt")
+        gate.session(PARITY, reference="nope.pt")

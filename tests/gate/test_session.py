@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate.conftest import NewGate, loaded_judge
+from support.gate import Gate, loaded_judge
 from support.tuned import record
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
@@ -71,51 +71,51 @@ def test_default_files(tmp_path: Path) -> None:
     assert default_files(Options((NET,)), tmp_path) == [own]
 
 
-def test_a_threshold_file_is_read_once(new_gate: NewGate) -> None:
-    gate = new_gate(TWO)
-    (file,) = gate.files
-    thresholds = gate.thresholds(file)
+def test_a_threshold_file_is_read_once(gate: Gate) -> None:
+    session = gate.session(TWO)
+    (file,) = session.files
+    thresholds = session.thresholds(file)
     file.unlink()
-    assert gate.thresholds(file) is thresholds
+    assert session.thresholds(file) is thresholds
 
 
-def test_the_digest_of_a_baseline_is_of_the_record_that_was_read(new_gate: NewGate, tmp_path: Path) -> None:
+def test_the_digest_of_a_baseline_is_of_the_record_that_was_read(gate: Gate, tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     write_record(record(), path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    gate = new_gate(TWO, baseline=path)
+    session = gate.session(TWO, baseline=path)
     path.write_text("{}")
-    assert gate.approved.run_and_digest == (gate.baseline, digest)
+    assert session.approved.run_and_digest == (session.baseline, digest)
 
 
-def test_a_population_that_changes_during_the_run(new_gate: NewGate, tmp_path: Path) -> None:
+def test_a_population_that_changes_during_the_run(gate: Gate, tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_bytes(DEMO_FILE.read_bytes())
-    gate = new_gate("quba: {min_score: -9, population: p.json, allow_other_suite: true}")
-    (planned,) = gate.demands(gate.files)
-    gate.evaluation(planned.model, planned.protocol)
+    session = gate.session("quba: {min_score: -9, population: p.json, allow_other_suite: true}")
+    (planned,) = session.demands(session.files)
+    session.evaluation(planned.model, planned.protocol)
     path.write_text(path.read_text().replace("demo", "mine"))
-    (message, *_) = loaded_judge(gate).judge(planned).verdict.message.splitlines()
+    (message, *_) = loaded_judge(session).judge(planned).verdict.message.splitlines()
     assert message.endswith(f"{path}: the population changed during the run. Run the gate again.")
 
 
-def test_the_option_decides_the_protocol_of_files_that_state_none(new_gate: NewGate) -> None:
-    gate = new_gate(TWO, protocol="released")
-    assert {planned.protocol for planned in gate.demands(gate.files)} == {"released"}
+def test_the_option_decides_the_protocol_of_files_that_state_none(gate: Gate) -> None:
+    session = gate.session(TWO, protocol="released")
+    assert {planned.protocol for planned in session.demands(session.files)} == {"released"}
 
 
-def test_selected_and_blocking_demands(new_gate: NewGate) -> None:
-    gate = new_gate(TWO, NET, OTHER)
-    assert [planned.node_id for planned in gate.selected(NET, "standard")] == [
+def test_selected_and_blocking_demands(gate: Gate) -> None:
+    session = gate.session(TWO, NET, OTHER)
+    assert [planned.node_id for planned in session.selected(NET, "standard")] == [
         f"x.yaml::accuracy[min-{NET}]",
         f"x.yaml::calibration_error[max-{NET}]",
     ]
-    assert gate.selected(NET, "released") == []
-    assert [planned.node_id for planned in gate.blocking(OTHER, gate.files[0])] == [
+    assert session.selected(NET, "released") == []
+    assert [planned.node_id for planned in session.blocking(OTHER, session.files[0])] == [
         f"x.yaml::accuracy[min-{OTHER}]"
     ]
-    gate.select([])
-    assert gate.selected(NET, "standard") == []
+    session.select([])
+    assert session.selected(NET, "standard") == []
 
 
 @pytest.mark.parametrize(
@@ -126,53 +126,55 @@ def test_selected_and_blocking_demands(new_gate: NewGate) -> None:
     ],
 )
 def test_store_and_executor_are_opened_before_a_model_is_loaded(
-    new_gate: NewGate, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], error: str
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], error: str
 ) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
-    gate = new_gate("dimensions:\n  accuracy: {min: 0.5}", "nowhere:net", **options)
+    session = gate.session("dimensions:\n  accuracy: {min: 0.5}", "nowhere:net", **options)
     with pytest.raises(UserError, match=f"^{re.escape(error)}"):
-        gate.evaluation("nowhere:net", "standard")
+        session.evaluation("nowhere:net", "standard")
 
 
-def test_an_evaluation_plans_the_views_of_all_selected_demands(new_gate: NewGate) -> None:
-    gate = new_gate("dimensions:\n  accuracy: {min: 0.5}\n  adversarial_robustness: {min: 0.1}")
-    evaluation = gate.evaluation(NET, "standard")
+def test_an_evaluation_plans_the_views_of_all_selected_demands(gate: Gate) -> None:
+    session = gate.session("dimensions:\n  accuracy: {min: 0.5}\n  adversarial_robustness: {min: 0.1}")
+    evaluation = session.evaluation(NET, "standard")
     accuracy, adversarial = (
-        registry[name].views(gate.suite.facts) for name in ("accuracy", "adversarial_robustness")
+        registry[name].views(session.suite.facts) for name in ("accuracy", "adversarial_robustness")
     )
     assert set(evaluation.engine.run_views) == {*accuracy, *adversarial}
-    gate.select(gate.selected(NET, "standard")[:1])
+    session.select(session.selected(NET, "standard")[:1])
     assert set(evaluation.engine.run_views) == set(accuracy)
-    assert gate.evaluation(NET, "standard") is evaluation
+    assert session.evaluation(NET, "standard") is evaluation
 
 
-def test_both_protocols_share_the_loaded_model(new_gate: NewGate) -> None:
-    gate = new_gate(TWO)
-    standard, released = (gate.evaluation(NET, protocol) for protocol in ("standard", "released"))
+def test_both_protocols_share_the_loaded_model(gate: Gate) -> None:
+    session = gate.session(TWO)
+    standard, released = (session.evaluation(NET, protocol) for protocol in ("standard", "released"))
     assert standard.classifier is released.classifier
     assert released.protocol.name == "released"
 
 
-def test_a_grade_out_of_reach_needs_no_measurement(new_gate: NewGate) -> None:
-    gate = new_gate("dimensions: {parameters: {max: 1}}\nquba: {min_grade: C}")
-    parameters, grade = gate.demands(gate.files)
-    assert gate.dimensions_of(parameters) == ("parameters",)
-    assert gate.dimensions_of(grade) == ()
-    unreachable = gate.unreachable_grade(grade)
+def test_a_grade_out_of_reach_needs_no_measurement(gate: Gate) -> None:
+    session = gate.session("dimensions: {parameters: {max: 1}}\nquba: {min_grade: C}")
+    parameters, grade = session.demands(session.files)
+    assert session.dimensions_of(parameters) == ("parameters",)
+    assert session.dimensions_of(grade) == ()
+    unreachable = session.unreachable_grade(grade)
     assert unreachable is not None
     assert unreachable.letter is None
-    gate = new_gate("quba: {min_grade: C, allow_other_suite: true}\ndimensions: {parameters: {max: 1}}")
-    grade = next(each for each in gate.demands(gate.files) if each.demand.dimension == "quba")
-    assert gate.dimensions_of(grade) == PUBLISHED_DIMENSIONS
-    assert gate.unreachable_grade(grade) is None
+    session = gate.session(
+        "quba: {min_grade: C, allow_other_suite: true}\ndimensions: {parameters: {max: 1}}"
+    )
+    grade = next(each for each in session.demands(session.files) if each.demand.dimension == "quba")
+    assert session.dimensions_of(grade) == PUBLISHED_DIMENSIONS
+    assert session.unreachable_grade(grade) is None
 
 
-def test_progress_names_the_model_if_there_are_several(new_gate: NewGate, tmp_path: Path) -> None:
+def test_progress_names_the_model_if_there_are_several(gate: Gate, tmp_path: Path) -> None:
     steps: list[str] = []
     views: list[str] = []
     callbacks = Callbacks(lambda step: views.append(step.view), announce=steps.append)
-    gate = new_gate(TWO, NET, OTHER, callbacks=callbacks, store=tmp_path / "store")
-    gate.check(gate.demands(gate.files))
+    session = gate.session(TWO, NET, OTHER, callbacks=callbacks, store=tmp_path / "store")
+    session.check(session.demands(session.files))
     assert steps[-2:] == [f"loading model {NET}", f"loading model {OTHER}"]
     assert set(views) == {f"{NET}: clean", f"{OTHER}: clean"}
 
@@ -180,7 +182,7 @@ def test_progress_names_the_model_if_there_are_several(new_gate: NewGate, tmp_pa
 def test_a_refused_store_ends_a_demo_before_its_images_are_drawn(tmp_path: Path) -> None:
     steps: list[str] = []
     options = Options(("demo",), store="foo://x")
-    gate = GateSession(options, tmp_path, callbacks=Callbacks(announce=steps.append))
+    session = GateSession(options, tmp_path, callbacks=Callbacks(announce=steps.append))
     with pytest.raises(UserError, match=r"^--quba-store: foo://x cannot be opened"):
-        assert gate.suite
+        assert session.suite
     assert steps == []

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.tuned import FACTS, thresholds
+from support.gate import FACTS, thresholds
 
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.errors import OptionError, ThresholdError

@@ -6,9 +6,10 @@ import statistics
 
 import pytest
 from page.test_drawing import elements
+from support.gate import thresholds
 from support.rows import GRADE, verdict
 from support.runs_compared import stored
-from support.tuned import record, thresholds
+from support.tuned import record
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.grading import published_models

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from _pytest._io import TerminalWriter
+from support.gate import thresholds
 from support.gated import CORRUPTION, PARAMETERS, corruption, parameters
-from support.tuned import thresholds
 
 from quba_check.demands import Demand
 from quba_check.gate.collector import ResultCollector

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.gate import thresholds
 from support.gated import CORRUPTION, corruption
-from support.tuned import thresholds
 
 from quba_check.errors import StoreError
 from quba_check.gate.plan import PlannedDemand, plan_demands

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.tuned import thresholds
+from support.gate import thresholds
 
 from quba_check.comparison.stored_run import StoredRun, stored_run
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS

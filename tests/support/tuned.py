@@ -1,18 +1,9 @@
-"""A stored run and threshold files, for tests of tuning."""
+"""A record of chosen values."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from quba_check.core.confidence import SCORES
-from quba_check.core.facts import SuiteFacts
-from quba_check.core.view import CORRUPTIONS
-from quba_check.demands.demand import Thresholds
-from quba_check.demands.reading import read_thresholds
 from quba_check.records.record import Record
-
-FACTS = SuiteFacts("tiny", 10, ("sketch",), CORRUPTIONS, {})
 
 
 def quantity(value: float, error: float | None, unit: str, **more: object) -> dict[str, object]:
@@ -52,10 +43,3 @@ def record(accuracy: float = 0.9, **changed: object) -> Record:
         },
     }
     return Record.model_validate(content | changed)
-
-
-def thresholds(text: str) -> Thresholds:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.yaml"
-        path.write_text(f"schema: 1\n{text}\n", encoding="utf-8")
-        return read_thresholds(path, label="x.yaml", suite=FACTS)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.tuned import FACTS, quantity, record, thresholds
+from support.gate import FACTS, thresholds
+from support.tuned import quantity, record
 
 from quba_check.demands.bounds import today
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import binom
-from support.tuned import quantity, record, thresholds
+from support.gate import thresholds
+from support.tuned import quantity, record
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement

@@ -2,7 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from support.tuned import quantity, record, thresholds
+from support.gate import thresholds
+from support.tuned import quantity, record
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from support.tuned import FACTS, thresholds
+from support.gate import FACTS, thresholds
 
 from quba_check.demands.reading import read_thresholds
 from quba_check.errors import ThresholdError
