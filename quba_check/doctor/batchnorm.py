@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from quba_check.doctor.subject import ModelUnderTest, Variant
 from quba_check.engine.batching import default_batch
 from quba_check.errors import QubaError
-from quba_check.models.classifier import model_errors
+from quba_check.models.errors import model_errors
 from quba_check.suites.suite import Example
 
 _DEAD = 1e-3

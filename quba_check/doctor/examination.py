@@ -18,7 +18,7 @@ from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, TimeBudget
 from quba_check.errors import SuiteError, UserError
 from quba_check.evaluation import Evaluation
 from quba_check.messages import listed
-from quba_check.models.classifier import is_out_of_memory
+from quba_check.models.errors import is_out_of_memory
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.locations import digests_file
 

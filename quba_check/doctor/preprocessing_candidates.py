@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from quba_check.doctor.subject import Variant
-from quba_check.models.preprocessing.constants import (
+from quba_check.models.preprocessing.config import (
     CLIP_MEAN,
     CLIP_STD,
     IMAGENET_MEAN,

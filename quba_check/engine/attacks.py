@@ -17,8 +17,8 @@ import torch.nn.functional as F
 
 from quba_check.core.protocols import EPSILON, PGD_STEP
 from quba_check.errors import InvariantError, ModelError, UnmeasurableError
-from quba_check.models.classifier import model_errors
 from quba_check.models.device import row_index
+from quba_check.models.errors import model_errors
 
 Logits = Callable[[torch.Tensor], torch.Tensor]
 TOLERANCE = 1e-6

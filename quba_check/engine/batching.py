@@ -9,7 +9,8 @@ from typing import TypeVar
 import torch
 
 from quba_check.engine.loader import Content, ImageStream, Owner
-from quba_check.models.classifier import Classifier, is_out_of_memory, out_of_memory
+from quba_check.models.classifier import Classifier, out_of_memory
+from quba_check.models.errors import is_out_of_memory
 
 CPU_BATCH, ACCELERATOR_BATCH = 16, 256
 """Default sizes. Small batches stay in a CPU's cache; larger ones keep an accelerator busy."""

@@ -28,7 +28,7 @@ from quba_check.errors import InvariantError, QubaError, StoreError, Unmeasurabl
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.compute import ComputeSettings
 from quba_check.models.device import device_name
-from quba_check.models.guard import STATE_CHANGED
+from quba_check.models.fingerprint import STATE_CHANGED
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.shard import Columns, DamagedShardError

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,27 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.core.head import Head
-from quba_check.errors import ModelError, QubaError
-from quba_check.messages import one_line
+from quba_check.errors import ModelError
 from quba_check.models.compute import CHANNELS_LAST, PLAIN, RULE, ComputeSettings
-from quba_check.models.guard import Guard
+from quba_check.models.errors import model_errors
+from quba_check.models.fingerprint import Guard
 from quba_check.models.outputs import OutputKind, check_finite, check_outputs, output_kind, to_logits
 from quba_check.models.preprocessing.fast import can_be_fast
 from quba_check.models.preprocessing.preprocessing import Preprocessing
 from quba_check.models.request import LoadRequest, Precision
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_OUT_OF_MEMORY = (
-    "DefaultCPUAllocator: ",
-    "backend out of memory",
-    "CUDA out of memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "Failed to allocate memory",
-)
-"""Parts of out-of-memory messages of torch and onnxruntime without a type of their own."""
-_MAX_LENGTH = 300
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -333,37 +320,6 @@ class ConvolutionWeights:
         self._formats.pop(not self._is_channels_last, None)
 
 
-@contextlib.contextmanager
-def model_errors(problem: str, where: str = "") -> Iterator[None]:
-    """Convert every error of a model's code to a ModelError.
-
-    That includes `SystemExit` and pytest's `Skipped`: a model may neither end a run nor skip a demand. Errors
-    of quba-check and Ctrl-C pass unchanged.
-
-    Args:
-        problem: beginning of the message; type and first line of the error follow.
-        where: the model.
-
-    Raises:
-        ModelError: the code raised an error.
-        torch.OutOfMemoryError: memory ran out.
-    """
-    try:
-        yield
-    except (QubaError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        if is_out_of_memory(error):
-            raise torch.OutOfMemoryError(error_summary(error)) from error
-        raise ModelError(f"{problem} {error_summary(error)}", where=where) from error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """True for out-of-memory errors of Python, torch and onnxruntime, on any device."""
-    is_typed = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    return is_typed or any(text in _text_of(error) for text in _OUT_OF_MEMORY)
-
-
 def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
     """Return the error for a model without memory for `batch` images at a time."""
     _, height, width = classifier.preprocessing.input_size
@@ -377,25 +333,3 @@ def out_of_memory(classifier: Classifier, batch: int) -> ModelError:
         f"memory on {classifier.device} runs out with {images} of {height} × {width}. {remedy}",
         where=classifier.spec,
     )
-
-
-def error_summary(error: BaseException) -> str:
-    r"""Return type and first line of an error in the user's code, for a message.
-
-    Lines that only state a place in source code, as those of OpenVINO, are skipped.
-
-    >>> error_summary(ValueError("no such layer\nsecond line"))
-    'ValueError: no such layer'
-    >>> error_summary(RuntimeError("Exception from core.cpp:84:\nno such operator\n"))
-    'RuntimeError: no such operator'
-    """
-    lines = (line for line in _text_of(error).strip().splitlines() if not re.search(r":\d+:$", line))
-    line = one_line(next(lines, ""), _MAX_LENGTH)
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001  the user's own error type may fail too
-        return ""

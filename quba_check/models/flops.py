@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from quba_check.errors import ModelError, UnmeasurableError
 from quba_check.messages import listed
 from quba_check.models.classifier import Classifier
-from quba_check.models.loaded_module import quiet
+from quba_check.models.errors import quiet
 from quba_check.models.programs.weights import program_nodes
 
 _TORCH = ("aten", "prim", "prims", "profiler")

@@ -1,20 +1,46 @@
-"""The result of a loader: a module on the CPU and its properties."""
+"""The result of a loader: a module on the CPU, its properties and its files."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
 
 import torch
 from torch import Tensor, nn
 
-from quba_check.models.model_files import ModelFile
+from quba_check.errors import ModelError
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import Precision
+from quba_check.storage.user_files import is_utf8, os_errors, sha256
+
+CHANGED = "{}: changed while the model was loaded or read from it. Run the gate again when nothing writes it."
+_DEFAULT_WEIGHTS = "pytorch_model.bin"
+_SAFE_WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file of a model, as it was before the model was loaded from it.
+
+    Attributes:
+        path: the file.
+        sha256: hex digest of its bytes.
+        identity: device, inode, size, and times of the last changes of content and metadata. A file that was
+            replaced and put back has the digest of before, but another identity.
+    """
+
+    path: Path
+    sha256: str
+    identity: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of its bytes."""
+        return self.identity[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +104,104 @@ class LoadedModule:
     output_step: float = 0.0
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hide warnings and log messages of libraries; errors and notes cover what matters of them."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
+def model_files(*paths: Path) -> tuple[ModelFile, ...]:
+    """Digest files that a model will be loaded from.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    return tuple(ModelFile(path, *_state(path)) for path in paths)
+
+
+def file_digests(files: Iterable[ModelFile]) -> dict[str, str]:
+    """Return the SHA-256 (hex) of the files that a model was loaded from, by name.
+
+    The name is relative to the folder of the first file, for files below it.
+
+    Args:
+        files: the files before loading, the weights first.
+
+    Raises:
+        ModelError: a file was changed or replaced since, so its digest may not be of what was loaded.
+    """
+    files = list(files)
+    digests: dict[str, str] = {}
+    for file in files:
+        if _state(file.path) != (file.sha256, file.identity):
+            raise ModelError(CHANGED.format(file.path))
+        folder = files[0].path.parent
+        is_below = file.path.is_relative_to(folder)
+        name = file.path.relative_to(folder).as_posix() if is_below else file.path.name
+        if is_utf8(name):
+            digests[name] = file.sha256
+    return digests
+
+
+def check_in_place(files: Iterable[ModelFile]) -> None:
+    """Check the identity of files that a model still reads while it runs.
+
+    Raises:
+        ModelError: a file was changed or replaced since the model was loaded.
+    """
+    for file in files:
+        if _identity(file.path) != file.identity:
+            raise ModelError(CHANGED.format(file.path))
+
+
+def _state(path: Path) -> tuple[str, tuple[int, ...]]:
+    """Return digest and identity of a file."""
+    identity = _identity(path)  # before the content, so that a change while it is read is noticed
+    return sha256(path, str(path), ModelError), identity
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    with os_errors("cannot be read", ModelError, where=f"{path}"):
+        status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def load_cached(
+    load: Callable[[], nn.Module], config: Mapping[str, Any]
+) -> tuple[nn.Module, tuple[ModelFile, ...]]:
+    """Return a pretrained timm model, and the file that it was loaded from, if known.
+
+    A file that was downloaded on the way is loaded again, since its digest was not taken before.
+
+    Args:
+        load: loads the model, from the cache or downloaded.
+        config: timm's description of the weights.
+    """
+    files = model_files(*cached_weights(config))
+    module = load()
+    paths = cached_weights(getattr(module, "pretrained_cfg", {}))
+    if paths == tuple(file.path for file in files):
+        return module, files
+    files = model_files(*paths)
+    return load(), files
+
+
+def cached_weights(config: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Return the local file of a pretrained timm model; none if unknown or missing.
+
+    Args:
+        config: timm's description of the weights.
+    """
+    if config.get("file"):
+        return tuple(path for path in [Path(config["file"])] if path.is_file())
+    repository = config.get("hf_hub_id")
+    if repository:
+        from huggingface_hub import try_to_load_from_cache
+
+        repository, _, revision = str(repository).partition("@")
+        name = str(config.get("hf_hub_filename") or _DEFAULT_WEIGHTS)
+        safe = _SAFE_WEIGHTS if name == _DEFAULT_WEIGHTS else str(Path(name).with_suffix(".safetensors"))
+        for candidate in (safe, name):  # in timm's order
+            path = try_to_load_from_cache(repository, candidate, revision=revision or None)
+            if isinstance(path, str):
+                return (Path(path),)
+        return ()
+    if config.get("url"):
+        name = os.path.basename(urlparse(str(config["url"])).path)  # noqa: PTH119  of an address
+        file = Path(torch.hub.get_dir()) / "checkpoints" / name
+        return (file,) if name and file.is_file() else ()
+    return ()

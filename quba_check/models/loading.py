@@ -15,12 +15,12 @@ from torch import nn
 
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
-from quba_check.models.classifier import Classifier, model_errors
+from quba_check.models.classifier import Classifier
 from quba_check.models.compute import DEMO, PROGRAM, SINGLE_IMAGES, STATED, ComputeSettings
 from quba_check.models.device import pin_arithmetic, resolve_device, resolve_precision
+from quba_check.models.errors import model_errors
 from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest, unusual_form
-from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.model_files import file_digests, model_files
+from quba_check.models.loaded_module import LoadedModule, file_digests, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.preprocessing.preprocessing import (
     SUITE_DEFAULTS,
@@ -191,11 +191,11 @@ def _load_module(spec: ModelSpec, request: LoadRequest, device: torch.device) ->
             module, source = network.demo_module(spec.text), Path(network.__file__)
             return LoadedModule(module, sources=(source,), files=files)
         case "timm" | "hub":
-            from quba_check.models.checkpoints.pretrained import load_hub, load_timm
+            from quba_check.models.checkpoints.hub import load_hub, load_timm
 
             return load_timm(spec, request) if spec.kind == "timm" else load_hub(spec, request)
         case "callable":
-            from quba_check.models.programs.callables import load_callable
+            from quba_check.models.programs.functions import load_callable
 
             return load_callable(spec, request)
         case "file" | "folder":

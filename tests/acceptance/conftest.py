@@ -18,7 +18,7 @@ LOADED_ONCE = (
     "scipy.optimize",
     "timm",
     "quba_check.models.checkpoints.build",
-    "quba_check.models.checkpoints.pretrained",
+    "quba_check.models.checkpoints.hub",
     "quba_check.models.programs.exported",
     "quba_check.models.programs.onnx_runtime",
     "quba_check.models.programs.torchscript",

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from quba_check.errors import InvariantError
-from quba_check.models.guard import STATE_CHANGED, Guard
+from quba_check.models.fingerprint import STATE_CHANGED, Guard
 
 CHANGED = (
     "fog/3: the model's tensor '{}' changed while the model was measured. "

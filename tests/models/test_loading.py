@@ -194,7 +194,7 @@ ODD = {
 @pytest.mark.parametrize("form", ODD)
 def test_tensors_of_a_module_that_cannot_be_computed_with(form, monkeypatch):
     monkeypatch.setattr(
-        "quba_check.models.programs.callables._import_module",
+        "quba_check.models.programs.functions._import_module",
         lambda *_: SimpleNamespace(net=lambda: Odd(ODD[form])),
     )
     assert refusal("zoo:net") == f"zoo:net: its tensor 'weight' is {form}. Allowed: dense tensors of numbers."
@@ -224,7 +224,7 @@ class Large(nn.Linear):
 )
 def test_whatever_a_module_raises_while_it_is_loaded(kind, text, monkeypatch):
     monkeypatch.setattr(
-        "quba_check.models.programs.callables._import_module",
+        "quba_check.models.programs.functions._import_module",
         lambda *_: SimpleNamespace(net=lambda: kind(2, 2)),
     )
     assert refusal("zoo:net") == f"zoo:net: {text}"

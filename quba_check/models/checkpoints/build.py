@@ -17,7 +17,7 @@ from torch import nn
 from quba_check.core.head import Head
 from quba_check.errors import ModelError
 from quba_check.messages import listed
-from quba_check.models.checkpoints.hub_config import NAME, check_head, read_config
+from quba_check.models.checkpoints.hub import check_head, read_config
 from quba_check.models.checkpoints.reading import Checkpoint, read_checkpoint
 from quba_check.models.checkpoints.state_dict_match import StateDictMatch, match_prefix
 from quba_check.models.checkpoints.timm_architectures import (
@@ -36,11 +36,10 @@ from quba_check.models.checkpoints.training_metadata import (
     model_arguments,
     named_architectures,
 )
-from quba_check.models.loaded_module import LoadedModule, Weights
-from quba_check.models.model_files import ModelFile, model_files
+from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
 from quba_check.models.programs.weights import stored_bytes
 from quba_check.models.request import LoadRequest
-from quba_check.models.specs import WITH_CODE, ModelSpec
+from quba_check.models.specs import CONFIG, WITH_CODE, ModelSpec
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 """File names of a folder's weights, in timm's order."""
@@ -108,14 +107,14 @@ def _read_facts(spec: ModelSpec, request: LoadRequest) -> _CheckpointFacts:
     """
     path, where, config = spec.path, spec.text, None
     if spec.kind == "folder":
-        config = read_config(path / NAME, spec=spec.text, head=request.expected_head)
+        config = read_config(path / CONFIG, spec=spec.text, head=request.expected_head)
         weights = next((path / name for name in _WEIGHTS if (path / name).is_file()), None)
         if weights is None:
             raise ModelError("holds no weights", where=where, allowed=", ".join(_WEIGHTS))
         path, where = weights, f"{where.rstrip('/')}/{weights.name}"
-    elif (path.parent / NAME).is_file():
+    elif (path.parent / CONFIG).is_file():
         with contextlib.suppress(ModelError):
-            config = read_config(path.parent / NAME, spec=f"the folder of {where}")
+            config = read_config(path.parent / CONFIG, spec=f"the folder of {where}")
     (file,) = model_files(path)
     checkpoint = read_checkpoint(path, spec=where, trust_pickle=request.trust_pickle)
     return _CheckpointFacts(spec, where, file, checkpoint, config)

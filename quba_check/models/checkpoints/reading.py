@@ -17,9 +17,8 @@ from torch import Tensor
 
 from quba_check.errors import ModelError
 from quba_check.messages import listed
-from quba_check.models.classifier import error_summary, model_errors
+from quba_check.models.errors import error_summary, model_errors, quiet
 from quba_check.models.fingerprint import unusual_form
-from quba_check.models.loaded_module import quiet
 from quba_check.models.preprocessing.config import key_text
 from quba_check.models.specs import WITH_CODE
 

@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from quba_check.errors import ModelError
 from quba_check.messages import did_you_mean
 from quba_check.models.checkpoints.state_dict_match import match_prefix
-from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import quiet
-from quba_check.models.model_files import ModelFile
+from quba_check.models.errors import model_errors, quiet
+from quba_check.models.loaded_module import ModelFile
 from quba_check.models.preprocessing.config import PreprocessingConfig, key_text
 
 SEARCH_SECONDS = 8.0

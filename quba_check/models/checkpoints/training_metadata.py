@@ -10,13 +10,14 @@ from typing import Any
 from timm.data import resolve_data_config
 
 from quba_check.models.preprocessing.config import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     KEYS,
     PreprocessingConfig,
     key_text,
     preprocessing_config,
     short_repr,
 )
-from quba_check.models.preprocessing.constants import IMAGENET_MEAN, IMAGENET_STD
 
 ARGUMENTS = ("args", "hyper_parameters", "hparams", "config", "cfg")
 """Keys for the arguments of training scripts; timm and torchvision use the first."""

@@ -19,6 +19,14 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lan
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 CropMode = Literal["center", "squash", "border"]
 CROP_MODES: tuple[CropMode, ...] = get_args(CropMode)
+Triple = tuple[float, float, float]
+IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+INCEPTION_MEAN: Triple = (0.5, 0.5, 0.5)
+INCEPTION_STD: Triple = (0.5, 0.5, 0.5)
+CLIP_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD: Triple = (0.26862954, 0.26130258, 0.27577711)
+"""Means and standard deviations of common normalisations, equal to those of timm."""
 LARGEST = 1e6
 """Largest mean and standard deviation, and the inverse of the smallest deviation, safe in float32."""
 _TINY, _HUGE = sys.float_info.min, sys.float_info.max

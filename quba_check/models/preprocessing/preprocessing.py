@@ -10,8 +10,14 @@ from torch import nn
 
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import ModelError
-from quba_check.models.preprocessing.config import KEYS, PreprocessingConfig, preprocessing_config
-from quba_check.models.preprocessing.constants import IMAGENET_MEAN, IMAGENET_STD, Triple
+from quba_check.models.preprocessing.config import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    KEYS,
+    PreprocessingConfig,
+    Triple,
+    preprocessing_config,
+)
 from quba_check.models.preprocessing.pillow_transform import PillowTransform
 
 LARGEST_SIDE = 20_000

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from quba_check.errors import ModelError
-from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, quiet
-from quba_check.models.model_files import model_files
+from quba_check.models.errors import model_errors, quiet
+from quba_check.models.loaded_module import LoadedModule, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.weights import STATISTICS, count_weights, memory_key
 from quba_check.models.request import LoadRequest

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import torch
 
 from quba_check.errors import ModelError, extra_needed
-from quba_check.models.classifier import model_errors
-from quba_check.models.loaded_module import LoadedModule, Weights, quiet
-from quba_check.models.model_files import ModelFile, model_files
+from quba_check.models.errors import model_errors, quiet
+from quba_check.models.loaded_module import LoadedModule, ModelFile, Weights, model_files
 from quba_check.models.programs.runtime import Port, load_program
 from quba_check.models.request import PROVIDERS, LoadRequest
 from quba_check.models.specs import ModelSpec

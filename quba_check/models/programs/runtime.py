@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from quba_check.errors import ModelError
 from quba_check.messages import listed
-from quba_check.models.loaded_module import LoadedModule
-from quba_check.models.model_files import ModelFile, check_in_place
+from quba_check.models.loaded_module import LoadedModule, ModelFile, check_in_place
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.programs.exported import in_portions
 from quba_check.models.request import LoadRequest

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from quba_check.core.prompts import PLACE, Prompts
 from quba_check.errors import ModelError, extra_needed
 from quba_check.messages import listed
-from quba_check.models.classifier import model_errors
 from quba_check.models.device import pin_arithmetic
+from quba_check.models.errors import model_errors, quiet
 from quba_check.models.fingerprint import named_tensors, state_digest
-from quba_check.models.loaded_module import LoadedModule, quiet
-from quba_check.models.model_files import model_files
+from quba_check.models.loaded_module import LoadedModule, model_files
 from quba_check.models.preprocessing.config import PreprocessingConfig
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from quba_check.errors import ModelError
-from quba_check.models.programs.callables import load_callable
+from quba_check.models.programs.functions import load_callable
 from quba_check.models.request import LoadRequest
 from quba_check.models.specs import ModelSpec
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from quba_check.errors import ModelError
 from quba_check.models import loading
-from quba_check.models.model_files import CHANGED, cached_weights, file_digests, model_files
+from quba_check.models.loaded_module import CHANGED, cached_weights, file_digests, model_files
 
 ARCH = "mobilenetv3_small_050"
 

@@ -8,7 +8,7 @@ from timm.models import save_for_hf
 
 from quba_check.core.head import Head
 from quba_check.errors import HeadError, ModelError
-from quba_check.models.checkpoints.hub_config import check_head, read_config
+from quba_check.models.checkpoints.hub import check_head, read_config
 
 
 def read(tmp_path, text):
