@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from support.loaded_models import message
 from torch import nn
 
-from quba_check.models.fingerprint import fingerprint, named_tensors, state_digest
+from quba_check.models.fingerprint import STATE_CHANGED, Guard, fingerprint, named_tensors, state_digest
 from quba_check.models.programs.exported import ExportedNetwork
 from quba_check.models.programs.runtime import ImageInput, RuntimeProgram
 from quba_check.models.zero_shot.loading import ZeroShotClassifier
@@ -40,6 +41,7 @@ def test_names_types_and_shapes_count():
         state_digest({"a": zero.view(2, 2)}),
         state_digest({"a": zero.int()}),
         state_digest({"a": zero, "b": torch.zeros(0)}),
+        *(state_digest({"a": torch.tensor(number).bfloat16()}) for number in (1, 2)),
     ]
     assert len(set(digests)) == len(digests)
 
@@ -51,18 +53,14 @@ def test_order_and_layout_do_not_count():
     )
 
 
-def test_half_types_and_scalars_are_digested():
-    assert state_digest({"a": torch.tensor(1, dtype=torch.bfloat16)}) != state_digest(
-        {"a": torch.tensor(2).bfloat16()}
-    )
-
-
 def test_fingerprint_is_of_structure_name_and_sources(tmp_path):
     source = tmp_path / "model.py"
     source.write_text("one")
     state = digest(network())
+    elsewhere = tmp_path / "another.py"
+    elsewhere.write_text("one")
     same = fingerprint(network(), state, architecture="a", sources=[source])
-    assert same == fingerprint(network(), state, architecture="a", sources=[source])
+    assert same == fingerprint(network(), state, architecture="a", sources=[elsewhere])
     others = [
         fingerprint(network(act=nn.GELU), state, architecture="a", sources=[source]),
         fingerprint(network(), state, architecture="b", sources=[source]),
@@ -74,42 +72,19 @@ def test_fingerprint_is_of_structure_name_and_sources(tmp_path):
     assert len({same, *others}) == 6
 
 
-def test_where_a_source_lies_does_not_count(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "model.py").write_text("code")
-    prints = {fingerprint(network(), "s", architecture="", sources=[tmp_path / f / "model.py"]) for f in "ab"}
-    assert len(prints) == 1
-
-
+ZERO, ONE = torch.zeros(()), torch.ones(())
 WRAPPERS = {
-    "quba_check.models.exported.ExportedNetwork": (
-        ExportedNetwork(nn.Identity(), 1, 4),
-        "f7259dca398606945d073004c6f64d7f",
-    ),
-    "quba_check.models.onnx_program.OnnxProgram": (
-        RuntimeProgram(lambda images: images, ImageInput(), b"x", "onnxruntime 1", "scores"),
-        "7ac3fe7e6c6008be0fded176743a4989",
-    ),
-    "quba_check.models.zero_shot.ZeroShotClassifier": (
-        ZeroShotClassifier(
-            nn.Identity(),
-            torch.zeros(1, 1),
-            scale=torch.ones(()),
-            bias=torch.zeros(()),
-            runtime="o 3",
-            texts="d",
-        ),
-        "56313bef713a542c5f910581cf7ac0e6",
+    "f7259dca398606945d073004c6f64d7f": ExportedNetwork(nn.Identity(), 1, 4),
+    "7ac3fe7e6c6008be0fded176743a4989": RuntimeProgram(id, ImageInput(), b"x", "onnxruntime 1", "scores"),
+    "56313bef713a542c5f910581cf7ac0e6": ZeroShotClassifier(
+        nn.Identity(), torch.zeros(1, 1), scale=ONE, bias=ZERO, runtime="o 3", texts="d"
     ),
 }
 
 
-@pytest.mark.parametrize("name", WRAPPERS)
-def test_wrappers_have_the_fingerprints_of_version_0_1(name):
-    wrapper, expected = WRAPPERS[name]
-    assert wrapper.fingerprint_name == name
-    assert fingerprint(wrapper, digest(wrapper), architecture="x") == expected
+@pytest.mark.parametrize("expected", WRAPPERS)
+def test_wrappers_have_the_fingerprints_of_version_0_1(expected):
+    assert fingerprint(WRAPPERS[expected], digest(WRAPPERS[expected]), architecture="x") == expected
 
 
 class Noted(nn.Module):
@@ -138,3 +113,92 @@ def test_plain_settings_count_though_they_are_not_printed():
     prints = [fingerprint(module, digest(module), architecture="") for module in modules]
     assert prints[0] == prints[3]
     assert len(set(prints)) == 3
+
+
+CHANGED = (
+    "fog/3: the model's tensor '{}' changed while the model was measured. "
+    "A forward pass in eval mode must not write to the model."
+)
+
+
+@pytest.fixture(name="network")
+def network_in_eval_mode():
+    return network().eval()
+
+
+def shown(network):
+    with torch.inference_mode():
+        network(torch.rand(2, 3, 8, 8))
+
+
+def complaint(guard):
+    return message(guard.check, "fog/3")
+
+
+def test_measuring_is_no_change(network):
+    guard = Guard(network)
+    shown(network)
+    torch.autograd.grad(network(torch.rand(1, 3, 8, 8, requires_grad=True)).sum(), network[0].weight)
+    guard.check("fog/3")
+    guard.check_state()
+
+
+def test_train_mode_is_named(network):
+    guard = Guard(network)
+    network[1].train()
+    assert complaint(guard) == (
+        "fog/3: the model must be measured in eval mode, but its part '1' is in train mode."
+    )
+    network.train()
+    assert complaint(guard) == "fog/3: the model must be measured in eval mode, but it is in train mode."
+
+
+def test_a_forward_in_train_mode_is_seen_afterwards(network):
+    guard = Guard(network)
+    network.train()
+    shown(network)
+    network.eval()
+    assert complaint(guard) == CHANGED.format("1.num_batches_tracked")
+    assert message(guard.check_state) == STATE_CHANGED
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
+def test_in_place_changes_are_seen_in_every_grad_mode(network, mode):
+    guard = Guard(network)
+    with mode():
+        network[0].bias.add_(0)
+    assert complaint(guard) == CHANGED.format("0.bias")
+
+
+def test_replaced_and_removed_tensors_are_seen(network):
+    guard = Guard(network)
+    network[1].running_mean = torch.zeros(4)
+    assert complaint(guard) == CHANGED.format("1.running_mean")
+    guard = Guard(network)
+    network[0].bias = None
+    assert complaint(guard) == CHANGED.format("0.bias")
+
+
+def test_a_new_buffer_is_no_change(network):
+    guard = Guard(network)
+    network.register_buffer("cache", torch.zeros(3))
+    guard.check("fog/3")
+    guard.check_state()
+
+
+def test_the_checksum_sees_what_counters_do_not(network):
+    guard = Guard(network)
+    network[0].weight.data.add_(1)
+    guard.check("fog/3")
+    assert message(guard.check_state) == STATE_CHANGED
+
+
+def test_tensors_without_counters_are_left_to_the_checksum():
+    with torch.inference_mode():
+        network = nn.Linear(2, 2).eval()
+    guard = Guard(network)
+    guard.check("clean")
+    with torch.inference_mode():
+        network.weight.add_(1)
+    guard.check("clean")
+    assert message(guard.check_state) == STATE_CHANGED

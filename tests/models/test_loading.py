@@ -1,19 +1,22 @@
 from __future__ import annotations
 
-import sys
-from types import SimpleNamespace
-
 import pytest
 import timm
 import torch
 from safetensors.torch import save_file
-from support.loaded_models import load, refusal
+from support.loaded_models import OR_CODE, load, refusal
 from torch import nn
 
-from quba_check.errors import OptionError
 from quba_check.models.compute import PLAIN, RULE, ComputeSettings
 
 ARCH = "mobilenetv3_small_050"
+FULL = {
+    "input_size": (3, 2, 2),
+    "mean": (0, 0, 0),
+    "std": (1, 1, 1),
+    "interpolation": "nearest",
+    "crop_pct": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +59,11 @@ def test_equal_weights_have_equal_fingerprints_wherever_they_are_stored(checkpoi
     assert load("changed.pt", arch=ARCH).fingerprint != first.fingerprint
 
 
-def test_no_architecture(checkpoint):
-    assert refusal("net.pt") == (
-        "net.pt: holds weights alone, so name their architecture in timm, --quba-arch=NAME, or "
-        "give --model=package.module:callable (docs/models.md)."
-    )
-
-
-def test_no_architecture_but_one_that_fits(checkpoint, tmp_path):
-    checkpoint.rename(tmp_path / f"{ARCH}.pt")
-    assert refusal(f"{ARCH}.pt") == (
-        f"{ARCH}.pt: holds weights alone, so name their architecture in timm, --quba-arch=NAME, or "
-        "give --model=package.module:callable (docs/models.md). "
-        f"Its keys fit --quba-arch={ARCH}."
-    )
+def test_no_architecture(checkpoint, tmp_path):
+    problem = "holds weights alone, so name their architecture in timm, --quba-arch=NAME, or"
+    assert refusal("net.pt") == f"net.pt: {problem} {OR_CODE}"
+    path = checkpoint.rename(tmp_path / f"{ARCH}.pt")
+    assert refusal(path) == f"{path.name}: {problem} {OR_CODE} Its keys fit --quba-arch={ARCH}."
 
 
 @pytest.fixture(autouse=True)
@@ -94,17 +88,20 @@ def test_keys_that_fit_nothing_near(state, tmp_path, monkeypatch):
     text = refusal("net.pt", arch=ARCH)
     assert text.startswith(f"net.pt: its keys without 'module.' do not fit {ARCH}: ")
     assert "missing (bn1.weight, bn1.bias, bn1.running_mean and " in text
-    assert text.endswith(
-        " more). For a model that timm lacks, give --model=package.module:callable (docs/models.md)."
-    )
+    assert text.endswith(f" more). For a model that timm lacks, {OR_CODE}")
 
 
-def test_unknown_architecture_is_reported_before_the_file_is_read(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"arch": "qqqqqqqqqq"}, "--quba-arch: unknown architecture 'qqqqqqqqqq'. "),
+        ({"device": "tpu"}, "--quba-device: got 'tpu'."),
+        ({"precision": "fp8"}, "--quba-precision: got 'fp8'."),
+    ],
+)
+def test_options_are_checked_before_the_file_is_read(options, text, tmp_path):
     (tmp_path / "net.pt").write_bytes(b"not read")
-    assert refusal("net.pt", arch="qqqqqqqqqq") == (
-        f"--quba-arch: unknown architecture 'qqqqqqqqqq'. Allowed: the models of timm {timm.__version__}."
-    )
+    assert refusal(tmp_path / "net.pt", **options).startswith(text)
 
 
 def test_another_image_size_than_the_suites_is_noted(checkpoint):
@@ -114,18 +111,11 @@ def test_another_image_size_than_the_suites_is_noted(checkpoint):
     )
 
 
-def test_half_precision_weights_become_float32_with_a_note(checkpoint, state, tmp_path, monkeypatch):
-    (tmp_path / "zoo_half.py").write_text(
-        "from torch import nn\n"
-        "def half():\n"
-        "    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 10)).half()\n"
-        "    net.quba_config = dict(input_size=(3, 2, 2), mean=(0.5,) * 3, std=(0.5,) * 3,\n"
-        "                           interpolation='bilinear', crop_pct=1.0, outputs='logits')\n"
-        "    net[1].bias.requires_grad_(False)\n"
-        "    return net\n"
-    )
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    classifier = load("zoo_half:half")
+def test_half_precision_weights_become_float32_with_a_note(checkpoint, state, tmp_path, zoo):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 10)).half()
+    net.quba_config = FULL | {"outputs": "logits"}
+    net[1].bias.requires_grad_(False)
+    classifier = load(zoo(net))
     assert classifier.notes == ("weights were converted from float16 to float32",)
     assert (classifier.weight_bytes, classifier.file_bytes) == (2 * 130, None)
     torch.save({name: tensor.half() for name, tensor in state.items()}, tmp_path / "half.pt")
@@ -133,33 +123,20 @@ def test_half_precision_weights_become_float32_with_a_note(checkpoint, state, tm
     assert classifier.module[1].weight.dtype == torch.float32
     assert classifier.raw(torch.zeros(1, 3, 2, 2)).shape == (1, 10)
     assert (classifier.parameters, classifier.trainable) == (130, 120)
-    assert classifier.outputs == "logits"
-    assert classifier.name == "zoo_half:half"
+    assert (classifier.outputs, classifier.name) == ("logits", "zoo:model")
 
 
-def test_source_files_of_callables_are_part_of_the_fingerprint(tmp_path, monkeypatch):
-    source = tmp_path / "zoo_source.py"
-    source.write_text(
-        "from torch import nn\nimport torch\n"
-        "def net():\n    torch.manual_seed(0)\n    return nn.Sequential(nn.Flatten(), nn.Linear(12, 10))\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    first = load("zoo_source:net", image_size=2)
-    source.write_text(source.read_text() + "# changed\n")
-    assert load("zoo_source:net", image_size=2).fingerprint != first.fingerprint
-    assert first.notes == (
-        (
-            "zoo_source:net does not state its whole preprocessing; with the suite's defaults: "
-            "2 × 2, bicubic, crop 1, ImageNet mean and std"
-        ),
+def test_a_module_without_a_config_gets_the_suites_defaults(zoo):
+    assert load(zoo(nn.Linear(2, 2)), image_size=2).notes == (
+        "zoo:model does not state its whole preprocessing; with the suite's defaults: "
+        "2 × 2, bicubic, crop 1, ImageNet mean and std",
     )
 
 
 @pytest.mark.parametrize("outputs", [{"outputs": "sigmoids"}, {}])
 def test_demo_models_and_the_outputs_that_a_module_states(monkeypatch, outputs):
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
-    module.quba_config = {"input_size": (3, 2, 2), "mean": (0, 0, 0), "std": (1, 1, 1)} | outputs
+    module.quba_config = FULL | outputs
     asked = []
     monkeypatch.setattr("quba_check.demo.network.demo_module", lambda name: asked.append(name) or module)
     classifier = load("demo-textured")
@@ -167,15 +144,6 @@ def test_demo_models_and_the_outputs_that_a_module_states(monkeypatch, outputs):
     assert (classifier.name, classifier.parameters) == ("demo-textured", 130)
     assert (classifier.compute.reason, classifier.is_open) == ("the demo runs on the plain path", False)
     assert classifier.outputs == outputs.get("outputs")
-
-
-def test_device_and_precision_are_checked_first(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.pt").write_bytes(b"not read")
-    with pytest.raises(OptionError, match=r"^--quba-device: got 'tpu'\."):
-        load("net.pt", device="tpu")
-    with pytest.raises(OptionError, match=r"^--quba-precision: got 'fp8'\."):
-        load("net.pt", precision="fp8")
 
 
 class Odd(nn.Module):
@@ -192,12 +160,9 @@ ODD = {
 
 
 @pytest.mark.parametrize("form", ODD)
-def test_tensors_of_a_module_that_cannot_be_computed_with(form, monkeypatch):
-    monkeypatch.setattr(
-        "quba_check.models.programs.functions._import_module",
-        lambda *_: SimpleNamespace(net=lambda: Odd(ODD[form])),
-    )
-    assert refusal("zoo:net") == f"zoo:net: its tensor 'weight' is {form}. Allowed: dense tensors of numbers."
+def test_tensors_of_a_module_that_cannot_be_computed_with(form, zoo):
+    text = refusal(zoo(Odd(ODD[form])))
+    assert text == f"zoo:model: its tensor 'weight' is {form}. Allowed: dense tensors of numbers."
 
 
 class Leaving(nn.Linear):
@@ -211,23 +176,12 @@ class Large(nn.Linear):
         raise MemoryError
 
 
-@pytest.mark.parametrize(
-    ("kind", "text"),
-    [
-        (Leaving, "loading it raised SystemExit: 0"),
-        (
-            Large,
-            "memory runs out while it is loaded (MemoryError). "
-            "Free memory, or give a smaller model or another --quba-device.",
-        ),
-    ],
-)
-def test_whatever_a_module_raises_while_it_is_loaded(kind, text, monkeypatch):
-    monkeypatch.setattr(
-        "quba_check.models.programs.functions._import_module",
-        lambda *_: SimpleNamespace(net=lambda: kind(2, 2)),
+def test_whatever_a_module_raises_while_it_is_loaded(zoo):
+    assert refusal(zoo(Leaving(2, 2))) == "zoo:model: loading it raised SystemExit: 0"
+    assert refusal(zoo(Large(2, 2))) == (
+        "zoo:model: memory runs out while it is loaded (MemoryError). "
+        "Free memory, or give a smaller model or another --quba-device."
     )
-    assert refusal("zoo:net") == f"zoo:net: {text}"
 
 
 def test_compute_settings_follow_the_rule_unless_they_are_stated(checkpoint):

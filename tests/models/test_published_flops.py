@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from support.loaded_models import of_module, prepared
 from torch import Tensor
 
 from quba_check.models.classifier import Classifier
 from quba_check.models.flops import count_flops
-from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 with Path(__file__).with_name("published_gmacs.csv").open(encoding="utf-8") as _file:
     PUBLISHED = {
@@ -52,42 +52,21 @@ def gigaflops(name: str, side: int) -> float:
             module = timm.create_model(name, img_size=side)
         except TypeError:  # a network for images of every size
             module = timm.create_model(name)
-    classifier = OnMeta(
-        spec=name,
-        name=name,
-        module=module.eval().requires_grad_(False),
-        preprocessing=Preprocessing(
-            (3, side, side), "bicubic", (0.5,) * 3, (0.5,) * 3, 1.0, "center", "timm"
-        ),
-        fingerprint="",
-        checksum="",
-        parameters=0,
-        trainable=0,
-        classes=1000,
-        device=torch.device("meta"),
-    )
-    return count_flops(classifier) / 1e9
+    settings = {"preprocessing": prepared(input_size=(3, side, side)), "device": torch.device("meta")}
+    return count_flops(of_module(module.requires_grad_(False), kind=OnMeta, **settings)) / 1e9
 
 
-def check(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in AGREE]
+)
+def test_names_that_agree(name: str) -> None:
     side, gmacs = PUBLISHED[name]
     assert gigaflops(name, side) == pytest.approx(2 * gmacs, rel=0.01)
-
-
-@pytest.mark.parametrize("name", FAST)
-def test_five_names(name: str) -> None:
-    check(name)
 
 
 def test_a_hundred_names_are_listed() -> None:
     assert len(AGREE) == 100
     assert set(FAST) <= set(AGREE)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(AGREE) - set(FAST)))
-def test_the_other_names(name: str) -> None:
-    check(name)
 
 
 @pytest.mark.slow
