@@ -96,10 +96,14 @@ PLACES = {
     "a method of the class": ("    Net.answer = value", "lambda x: x", "lambda x: -x"),
     "another forward": ("    model.forward = value", "lambda x: x", "lambda x: -x"),
     "a forward hook": ("    model.register_forward_hook(value)", "lambda *a: a[2]", "lambda *a: -a[2]"),
-    "a hook before": ("    model.head.register_forward_pre_hook(value)", "lambda *a: None", "lambda m, a: -a[0]"),
+    "a pre-hook": (
+        "    model.head.register_forward_pre_hook(value)",
+        "lambda *a: None",
+        "lambda m, a: -a[0]",
+    ),
     "a closure": ("    model.forward = lambda x: x * value", "1", "-1"),
     "a method of an object": ("    model.forward = Thing.__init__.__get__(Thing(value))", "1", "2"),
-    "a function without gradients": ("    model.forward = torch.no_grad()(value)", "lambda x: x", "lambda x: -x"),
+    "no gradients": ("    model.forward = torch.no_grad()(value)", "lambda x: x", "lambda x: -x"),
     "the code of a program": (
         "    import warnings; warnings.simplefilter('ignore')\n"
         "    class Traced(nn.Module):\n        def forward(self, x):\n            return value(x)\n"
@@ -109,12 +113,16 @@ PLACES = {
     ),
     "arrays of a function": ("    return NumpyModel(lambda x: x * value, files=['f'])", "1", "2"),
     "the object of a function": (
-        "    return NumpyModel(Thing.__init__.__get__(Thing(value)), files=['f'])", "1", "2"
+        "    return NumpyModel(Thing.__init__.__get__(Thing(value)), files=['f'])",
+        "1",
+        "2",
     ),
     "an object that is called": (
-        "    Thing.__call__ = max\n    return NumpyModel(Thing(value), files=['f'])", "1", "2"
+        "    Thing.__call__ = max\n    return NumpyModel(Thing(value), files=['f'])",
+        "1",
+        "2",
     ),
-}  # fmt: skip
+}
 EDITS = PLACES | {name: ("    model.extra = value", *values) for name, values in ATTRIBUTES.items()}
 CODE = {
     "a module that forward imports": "    def call(x):\n        import helper\n    model.forward = call",
