@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from quba_check.models.checkpoints.state_dict_match import match_prefix
@@ -69,6 +67,7 @@ def test_head_of_another_number_of_classes(theirs, layers, classes):
         ("", ()),
         ("module.", ("module.",)),
         ("net.backbone.", ("net.backbone.",)),
+        ("a_b.model.model.net.", ("a_b.model.model.net.",)),
         ("_orig_mod.", ("_orig_mod.",)),
         ("module._orig_mod.", ("module.", "_orig_mod.")),
         ("_orig_mod.module.", ("module.", "_orig_mod.")),
@@ -83,19 +82,8 @@ def test_prefixes_of_training_are_removed(prefix, removed):
 
 
 def test_compiled_parts_inside_of_a_model():
-    state = network().state_dict()
-    matched = match({name.replace("3.", "3._orig_mod."): tensor for name, tensor in state.items()})
-    assert matched.differences == 0
-    assert matched.removed == ("_orig_mod.",)
-
-
-@given(st.lists(st.sampled_from(["module", "model", "net", "a_b"]), max_size=4))
-@settings(max_examples=20, deadline=None)
-def test_any_prefix_is_removed(parts):
-    prefix = "".join(f"{part}." for part in parts)
-    matched = match(named(prefix))
-    assert matched.differences == 0
-    assert "".join(matched.removed) == prefix
+    matched = match({name.replace("3.", "3._orig_mod."): one for name, one in network().state_dict().items()})
+    assert (matched.differences, matched.removed) == (0, ("_orig_mod.",))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def stated(about):
         ({"pretrained_cfg": {"architecture": "c"}}, [("c", "'pretrained_cfg'")]),
         ({"hyper_parameters": {"model_name": "d", "lr": 1}}, [("d", "'hyper_parameters.model_name'")]),
         ({"config": {"model": {"name": "x"}}, "arch": 3}, []),
+        *(({"arch": value}, []) for value in (torch.ones(2), "a\nb", "x" * 1_000)),
     ],
 )
 def test_architectures(about, expected):
@@ -93,8 +94,3 @@ def test_a_pretrained_cfg_states_all():
 def test_model_arguments():
     assert model_arguments({"args": argparse.Namespace(model_kwargs={"depth": 3})}) == {"depth": 3}
     assert model_arguments({"args": argparse.Namespace(model_kwargs=None)}) == {}
-
-
-@pytest.mark.parametrize("value", [torch.ones(2), 5, "a\nb", "x" * 1_000])
-def test_what_is_no_name_of_an_architecture(value):
-    assert named_architectures({"arch": value}) == []
