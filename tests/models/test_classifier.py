@@ -136,6 +136,7 @@ def test_a_model_ends_no_run_and_skips_no_demand(error, shown):
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: …"),
         RuntimeError("MPS backend out of memory"),
+        ArithmeticError("[ONNXRuntimeError] : 6 : Failed to allocate memory for 4 bytes"),
         RuntimeError("The following operation failed in the TorchScript interpreter.\nCUDA out of memory"),
         RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported asynchronously"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),

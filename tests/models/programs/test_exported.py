@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 from support.loaded_models import load as load_model
-from support.loaded_models import refusal
+from support.loaded_models import refusal, size
 from torch import nn
 from torch.export import Dim
 
@@ -42,8 +42,7 @@ def program(tmp_path_factory):
 load = partial(load_model, image_size=32, trust_pickle=True)
 
 
-def message(path, trust_pickle=True):
-    return refusal(path, trust_pickle=trust_pickle).removeprefix(f"{path}: ")
+refused = partial(refusal, trust_pickle=True)
 
 
 @pytest.mark.parametrize("name", [pytest.param("test_resnet", marks=pytest.mark.slow), "test_vit"])
@@ -59,13 +58,11 @@ def test_programs_answer_as_their_model_does(name, tmp_path):
     (gradient,) = torch.autograd.grad(answers.sum(), images)
     (theirs,) = torch.autograd.grad(model(images).sum(), images)
     assert torch.allclose(gradient, theirs, atol=1e-4)
-    assert classifier.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert classifier.parameters == size(model)
     assert classifier.preprocessing.input_size == (3, 64, 64)
     assert classifier.preprocessing.source == f"{path} ({DEFAULTS})"
     assert load(path).fingerprint == classifier.fingerprint
-    guard = classifier.guard()
-    guard.check("clean")
-    guard.check_state()
+    classifier.guard().check_state()
 
 
 @pytest.mark.parametrize(
@@ -93,30 +90,24 @@ def test_a_program_of_any_size_takes_the_suites(tmp_path):
 
 def test_train_mode_is_refused(tmp_path):
     path = export(tmp_path / "net.pt2", Small().train(), IMAGES)
-    assert message(path) == (
-        "was exported in train mode (aten.batch_norm.default), which cannot be changed. "
+    assert refused(path) == (
+        "net.pt2: was exported in train mode (aten.batch_norm.default), which cannot be changed. "
         "Export it again after model.eval()."
     )
 
 
-def test_other_inputs_are_refused(tmp_path):
+def test_other_inputs_and_files_are_refused(tmp_path):
     path = export(tmp_path / "net.pt2", nn.Linear(2, 2), torch.rand(3, 2), None)
-    assert message(path) == (
-        "takes 1 inputs, the first of shape (3, 2). "
+    assert refused(path) == (
+        "net.pt2: takes 1 inputs, the first of shape (3, 2). "
         "Allowed: one batch of images of shape (images, 3, height, width)."
     )
-
-
-UNREADABLE = f"cannot be read as an exported program of torch {torch.__version__}: "
-
-
-def test_files_that_are_none(tmp_path):
-    path = tmp_path / "net.pt2"
+    unreadable = f"net.pt2: cannot be read as an exported program of torch {torch.__version__}: "
     path.write_bytes(b"no archive")
-    assert message(path).startswith(UNREADABLE)
+    assert refused(path).startswith(unreadable)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/archive_format", "pt2")
-    assert message(path).startswith(UNREADABLE)
+    assert refused(path).startswith(unreadable)
 
 
 class Evil:
@@ -135,24 +126,17 @@ def with_evil_pickle(program, path):
     return path
 
 
-REFUSED = (
-    "is an exported program, which can run code when it is read; nothing of it was run. "
-    "Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you trust "
-    "whoever made the file: --quba-trust-pickle."
-)
-
-
 def test_nothing_of_it_is_read_without_the_option(program, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert message(program, trust_pickle=False) == REFUSED
-    renamed = with_evil_pickle(program, tmp_path / "net.pt")
-    assert message(renamed, trust_pickle=False) == REFUSED
+    evil = with_evil_pickle(program, tmp_path / "net.pt")
+    for path in (program, evil):
+        assert refusal(path) == (
+            f"{path.name}: is an exported program, which can run code when it is read; nothing of it was run. "
+            "Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you trust "
+            "whoever made the file: --quba-trust-pickle."
+        )
     assert not (tmp_path / "trap").exists()
-
-
-def test_it_is_run_for_those_who_trust_it(program, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    load(with_evil_pickle(program, tmp_path / "net.pt2"))
+    load(evil)
     assert (tmp_path / "trap").exists()
 
 
@@ -179,8 +163,8 @@ def test_weights_outside_of_its_parameters_are_counted(tmp_path):
         f"parameters counts 260 numbers that {path} holds as constants or buffers, too"
     )
     path = export(tmp_path / "net.pt2", nn.Sequential(nn.AvgPool2d(64), nn.Flatten()).eval(), IMAGES)
-    assert message(path) == (
-        "holds no weights that can be counted. "
+    assert refused(path) == (
+        "net.pt2: holds no weights that can be counted. "
         "Give the original model, by its file or package.module:callable."
     )
 

@@ -1,11 +1,9 @@
-"""Quantised models of every kind: their answers, and parameters that are never too low."""
+"""Quantised models: answers, parameters that are never too low, and rows of rounded probabilities."""
 
 from __future__ import annotations
 
 import functools
-import sys
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,23 +13,25 @@ import pytest
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from support.evaluations import new_evaluation
+from support.loaded_models import OR_CODE, images, refusal, size
 from support.loaded_models import load as load_model
-from support.loaded_models import refusal
-from support.onnx_files import export
+from support.onnx_files import colours, export, plain
+from support.tflite_files import write_tflite
+from support.tiny import write_suite
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub, convert, get_default_qconfig, prepare
 from torch.ao.quantization import quantize_dynamic as torch_dynamic
 from torch.ao.quantization.fx import _decomposed  # noqa: F401  registers its operators
 
+from quba_check.engine.cache_keys import model_identity
+from quba_check.models.classifier import Classifier
+from quba_check.models.preprocessing.config import PreprocessingConfig
+
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's quantisation and TorchScript are deprecated
 IMAGES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-TEN = tuple("abcdefghij")
-load = partial(load_model, classes=TEN, image_size=16)
-
-
-def size(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
+load = partial(load_model, image_size=16)
 
 
 def spread(net: nn.Module) -> nn.Module:
@@ -81,37 +81,33 @@ def static(cnn: nn.Module) -> nn.Module:
 
 
 class Calibration(CalibrationDataReader):
-    """The images, once."""
+    """Images, once."""
 
-    def __init__(self) -> None:
-        self.batches = iter([{"x": IMAGES.numpy()}])
+    def __init__(self, images: torch.Tensor = IMAGES) -> None:
+        self.batches = iter([{"x": images.numpy()}])
 
     def get_next(self) -> object:
         return next(self.batches, None)
 
 
 @functools.cache
-def exported(net: nn.Module) -> bytes:
-    """The ONNX file of a network, made once."""
+def exported(net: nn.Module, side: int) -> bytes:
+    """The ONNX file of a network, made once, with the input `x`."""
     with tempfile.TemporaryDirectory() as folder:
-        return to_onnx(net, Path(folder) / "net.onnx").read_bytes()
+        path = export(net, Path(folder) / "net.onnx", side=side)
+        model = onnx.load(path)
+        (first,) = model.graph.input
+        for node in model.graph.node:
+            node.input[:] = ["x" if name == first.name else name for name in node.input]
+        first.name = "x"
+        onnx.save(model, path)
+        quant_pre_process(path, path)
+        return path.read_bytes()
 
 
-def float_onnx(net: nn.Module, folder: Path) -> Path:
-    (folder / "float.onnx").write_bytes(exported(net))
+def float_onnx(net: nn.Module, folder: Path, side: int = 16) -> Path:
+    (folder / "float.onnx").write_bytes(exported(net, side))
     return folder / "float.onnx"
-
-
-def to_onnx(net: nn.Module, path: Path) -> Path:
-    export(net, path, batch=4, side=16)
-    model = onnx.load(path)
-    (first,) = model.graph.input
-    for node in model.graph.node:
-        node.input[:] = ["x" if name == first.name else name for name in node.input]
-    first.name = "x"
-    onnx.save(model, path)
-    quant_pre_process(path, path)
-    return path
 
 
 def script(net: nn.Module, folder: Path) -> Path:
@@ -140,13 +136,13 @@ def operators_onnx(net: nn.Module, folder: Path) -> Path:
     return folder / "net.onnx"
 
 
-def dynamic_openvino(net: nn.Module, folder: Path) -> Path:
-    openvino.save_model(openvino.convert_model(dynamic_onnx(net, folder)), folder / "net.xml")
-    return folder / "net.xml"
+def as_openvino(path: Path) -> Path:
+    openvino.save_model(openvino.convert_model(path), path.with_suffix(".xml"))
+    return path.with_suffix(".xml")
 
 
 WRITERS = {
-    "openvino-dynamic": dynamic_openvino,
+    "openvino-dynamic": lambda net, folder: as_openvino(dynamic_onnx(net, folder)),
     "torchscript": lambda net, folder: script(torch_dynamic(net, {nn.Linear}), folder),
     "frozen": lambda net, folder: frozen(torch_dynamic(net, {nn.Linear}), folder),
     "onnx-dynamic": dynamic_onnx,
@@ -163,13 +159,8 @@ def test_a_quantised_vit_is_never_counted_too_low(vit, tmp_path, kind):
     assert (classifier.raw(IMAGES) - vit(IMAGES)).abs().max() < 0.5
 
 
-def qdq_openvino(net: nn.Module, folder: Path) -> Path:
-    openvino.save_model(openvino.convert_model(qdq_onnx(net, folder)), folder / "net.xml")
-    return folder / "net.xml"
-
-
 STATIC_WRITERS = {
-    "openvino": qdq_openvino,
+    "openvino": lambda net, folder: as_openvino(qdq_onnx(net, folder)),
     "torchscript": lambda net, folder: script(static(net), folder),
     "frozen": lambda net, folder: frozen(static(net), folder),
     "onnx-dynamic": dynamic_onnx,
@@ -187,25 +178,9 @@ def test_a_quantised_cnn_is_never_counted_too_low(cnn, tmp_path, kind):
     assert classifier.takes_single_images == (kind == "onnx-dynamic")
 
 
-@pytest.fixture
-def as_callable(tmp_path, monkeypatch) -> Callable[[nn.Module], str]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    Path("zoo_int8.py").write_text("NET = None\ndef net():\n    return NET\n", encoding="utf-8")
-
-    def spec(net: nn.Module) -> str:
-        import zoo_int8
-
-        zoo_int8.NET = net
-        return "zoo_int8:net"
-
-    yield spec
-    sys.modules.pop("zoo_int8", None)
-
-
-def test_callables(vit, cnn, as_callable):
-    assert load(as_callable(torch_dynamic(vit, {nn.Linear}))).parameters == size(vit)
-    assert load(as_callable(static(cnn))).parameters == size(cnn)
+def test_callables(vit, cnn, zoo):
+    assert load(zoo(torch_dynamic(vit, {nn.Linear}))).parameters == size(vit)
+    assert load(zoo(static(cnn))).parameters == size(cnn)
 
 
 def test_packed_weights_that_cannot_be_unpacked(vit, tmp_path, monkeypatch):
@@ -215,14 +190,12 @@ def test_packed_weights_that_cannot_be_unpacked(vit, tmp_path, monkeypatch):
 
 
 def test_a_quantised_state_dict(cnn, vit, tmp_path):
-    path = tmp_path / "int8.pt"
     for net in (static(cnn), torch_dynamic(vit, {nn.Linear})):
         for content in (net.state_dict(), {"state_dict": net.state_dict(), "epoch": 1}):
-            torch.save(content, path)
-            assert refusal(path, TEN, arch="resnet18") == (
-                f"{path}: holds the state dict of a quantised module, which no architecture of timm takes. "
-                "Write a function that builds and quantises the model and loads the file, and give "
-                "--model=package.module:callable (docs/models.md)."
+            torch.save(content, tmp_path / "int8.pt")
+            assert refusal(tmp_path / "int8.pt", arch="resnet18") == (
+                "int8.pt: holds the state dict of a quantised module, which no architecture of timm takes. "
+                f"Write a function that builds and quantises the model and loads the file, and {OR_CODE}"
             )
 
 
@@ -252,3 +225,76 @@ def test_an_exported_program_of_pt2e(tmp_path):
     assert (classifier.raw(IMAGES) - net(IMAGES)).abs().max() < 1e-4
     # Weights and their scales in 8 bits, and biases; not the weights that they replaced.
     assert classifier.parameters == 480 + 10 + 10
+
+
+SMALL = images(200)
+
+
+def network(classes: int = 10) -> nn.Sequential:
+    net = plain(classes)
+    with torch.no_grad():
+        net[4].weight.mul_(8)
+    return net
+
+
+def identity(classifier: Classifier) -> object:
+    return model_identity(classifier)["outputs"]
+
+
+@pytest.mark.parametrize("form", [{"numbers": "int8"}, {"numbers": "uint8"}, {"float_output": True}])
+def test_rows_of_a_quantised_softmax_are_probabilities(tmp_path: Path, form: dict[str, object]) -> None:
+    path = write_tflite(network(), tmp_path / "x.tflite", softmax=True, **{"numbers": "int8"} | form)
+    classifier = load(path)
+    raw = classifier.raw(SMALL)
+    assert classifier.output_step == 1 / 256
+    assert torch.equal(raw * 256, (raw * 256).round())
+    assert float((raw.sum(1) - 1).abs().max()) > 3e-3
+    classifier.outputs = classifier.output_kind(raw)
+    assert classifier.outputs == "probabilities"
+    torch.testing.assert_close(classifier.logits(raw).softmax(1), raw / raw.sum(1, keepdim=True))
+
+
+def test_only_quantised_probabilities_have_another_key(tmp_path: Path) -> None:
+    forms = {"float": {"softmax": True}, "logits": {"numbers": "int8"}}
+    for name, form in forms.items():
+        classifier = load(write_tflite(network(), tmp_path / f"{name}.tflite", **form))
+        assert (classifier.output_step, identity(classifier)) == (0.0, None)
+    path = write_tflite(network(), tmp_path / "x.tflite", numbers="int8", softmax=True)
+    assert identity(load(path)) == 1 / 256
+    stated = PreprocessingConfig({"outputs": "sigmoids"}, "preprocessing.yaml")
+    assert identity(load(path, preprocessing=stated)) == "sigmoids"
+
+
+@pytest.mark.parametrize(
+    ("form", "step"), [(QuantFormat.QDQ, 1 / 255), (QuantFormat.QOperator, 1 / 256)], ids=["qdq", "operators"]
+)
+def test_steps_of_onnx_and_openvino_files(tmp_path: Path, form: QuantFormat, step: float) -> None:
+    whole = float_onnx(nn.Sequential(colours(10), nn.Softmax(1)).eval(), tmp_path, side=8)
+    classifier = load(whole)
+    assert (classifier.output_step, identity(classifier)) == (0.0, None)
+    quantize_static(whole, tmp_path / "x.onnx", Calibration(SMALL[:20]), quant_format=form)
+    files = [tmp_path / "x.onnx"]
+    if form == QuantFormat.QDQ:  # OpenVINO does not read the other one
+        files.append(as_openvino(files[0]))
+    for file in files:
+        classifier = load(file)
+        assert classifier.output_step == pytest.approx(step, rel=1e-3)
+        raw = classifier.raw(SMALL)
+        assert float((raw.sum(1) - 1).abs().max()) > 3e-3
+        assert classifier.output_kind(raw) == "probabilities"
+
+
+def test_a_stated_kind_wins(tmp_path: Path) -> None:
+    data = write_suite(tmp_path / "data")
+    path = write_tflite(network(3), tmp_path / "x.tflite", numbers="int8", softmax=True)
+    options = {"store": tmp_path / "store", "device": "cpu"}
+    evaluation = new_evaluation(str(path), data, **options)
+    measured = evaluation.measure("calibration_error")
+    assert evaluation.classifier.outputs == "probabilities"
+    values = []
+    for kind in ("probabilities", "sigmoids"):
+        stated = new_evaluation(
+            str(path), data, preprocessing=PreprocessingConfig({"outputs": kind}, "p.yaml"), **options
+        )
+        values.append(stated.measure("calibration_error").value)
+    assert values[0] == measured.value != values[1]

@@ -1,13 +1,220 @@
-"""The input of programs of other runtimes."""
+"""Programs of other runtimes: what ONNX, OpenVINO and TFLite files have in common."""
 
 from __future__ import annotations
 
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+import openvino
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+from support.guides import DOCS
+from support.loaded_models import THREE, images, load, message, refusal
+from support.onnx_files import export, plain
+from support.tflite_files import write_tflite
+from torch import nn
 
-from quba_check.models.programs.runtime import ImageInput
+from quba_check.models.programs.runtime import ImageInput, Port, load_program
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
+
+
+def as_onnx(net: nn.Sequential, folder: Path, **options: bool) -> Path:
+    return export(net, folder / "net.onnx", **options)
+
+
+def as_openvino(net: nn.Sequential, folder: Path, *, half: bool = False, **options: bool) -> Path:
+    model = openvino.convert_model(as_onnx(net, folder, **options))
+    openvino.save_model(model, folder / "net.xml", compress_to_fp16=half)
+    return folder / "net.xml"
+
+
+def as_tflite(net: nn.Sequential, folder: Path, *, fixed: bool = False, **options: object) -> Path:
+    return write_tflite(net, folder / "net.tflite", **({"batch": 2} if fixed else {}) | options)
+
+
+WRITERS = {"onnx": as_onnx, "openvino": as_openvino, "tflite": as_tflite}
+FORMS = {
+    "onnx": (as_onnx, {}, 1e-5, 4 * 127 + 8 * 4),
+    "onnx, two": (as_onnx, {"fixed": True}, 1e-5, 4 * 127 + 8 * 4),
+    "openvino": (as_openvino, {}, 1e-5, None),
+    "openvino, two": (as_openvino, {"fixed": True}, 1e-5, None),
+    "openvino, half": (as_openvino, {"half": True}, 0.02, None),
+    "tflite": (as_tflite, {}, 1e-6, 4 * 127),
+    "tflite, one": (as_tflite, {"batch": 1}, 1e-6, 4 * 127),
+    "tflite, two": (as_tflite, {"fixed": True}, 1e-6, 4 * 127),
+    "tflite, channels first": (as_tflite, {"channels_last": False}, 1e-6, 4 * 127),
+    "tflite, half": (as_tflite, {"half_weights": True}, 1e-3, 2 * 127),
+    "tflite, int8": (as_tflite, {"numbers": "int8"}, 0.02, 108 + 12 + 4 * 7),
+    "tflite, uint8": (as_tflite, {"numbers": "uint8"}, 0.02, 108 + 12 + 4 * 7),
+    "tflite, int8, one": (as_tflite, {"numbers": "int8", "batch": 1}, 0.02, 108 + 12 + 4 * 7),
+}
+"""For each form its writer and options, the tolerance of its answers, and the bytes of its weights.
+
+Biases of quantised layers have 32 bits. ONNX files have axes and a shape, too."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_program_answers_as_its_network(tmp_path, form):
+    write, options, tolerance, weight_bytes = FORMS[form]
+    net = plain()
+    path = write(net, tmp_path, **options)
+    classifier = load(path, THREE, image_size=8)
+    for count in (1, 2, 5):
+        answers = classifier.raw(images(count))
+        before = answers.clone()
+        assert (answers.dtype, answers.requires_grad) == (torch.float32, False)
+        torch.testing.assert_close(answers, net(images(count)), atol=tolerance, rtol=1e-3)
+        # Batches of other sizes one after another give the same answers, and those of before stay.
+        alone = torch.cat([classifier.raw(image[None]) for image in images(count)])
+        torch.testing.assert_close(alone, before, atol=1e-6, rtol=0)
+        assert torch.equal(answers, before)
+    assert (classifier.parameters, classifier.uncounted, classifier.trainable) == (127, "", 0)
+    assert classifier.weight_bytes == (weight_bytes or path.with_suffix(".bin").stat().st_size)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_is_known_of_a_program(tmp_path, kind, snapshot):
+    path = WRITERS[kind](plain(), tmp_path, fixed=True)
+    classifier = load(path, THREE, image_size=16)
+    assert classifier.name == "net"
+    assert classifier.preprocessing.input_size == (3, 8, 8)
+    notes = [note.replace(f"{tmp_path}/", "") for note in classifier.notes]
+    assert "\n".join([classifier.no_gradient, *notes]) == snapshot
+    assert classifier.file_bytes == sum((tmp_path / file).stat().st_size for file in classifier.files)
+    (tmp_path / "moved").mkdir()
+    for file in classifier.files:
+        (tmp_path / file).rename(tmp_path / "moved" / file)
+    moved = load(tmp_path / "moved" / path.name, THREE, image_size=16)
+    assert (moved.fingerprint, moved.checksum) == (classifier.fingerprint, classifier.checksum)
+    other = load(WRITERS[kind](plain(), tmp_path), THREE, image_size=16)
+    assert other.fingerprint != classifier.fingerprint
+    assert other.checksum != classifier.checksum
+
+
+INPUTS = (
+    [("x", "tensor(uint8)", ("n", 3, 8, 8))],
+    [("x", "tensor(float)", ("n", 192))],
+    [("x", "tensor(float)", ("n", 1, 8, 8))],
+    [("x", "f32", ("n", 8, 8, 4))],
+    [("x", "float32", (1, 8, 8, 1))],
+    [("x", "uint8", (1, 8, 8, 3))],
+    [("images", "tensor(float)", ("n", 3, 8, 8)), ("mask", "tensor(float)", ("n", 3))],
+)
+
+
+def test_inputs_that_take_no_images(snapshot):
+    spec, request = ModelSpec("net.onnx", "onnx", "net"), LoadRequest()
+    texts = [
+        message(
+            load_program,
+            spec,
+            request,
+            None,
+            [Port(*port) for port in ports],
+            [],
+            kind="",
+            runtime="",
+            files=(),
+        )
+        for ports in INPUTS
+    ]
+    assert "\n".join(texts) == snapshot
+
+
+def test_packages_that_are_not_installed(tmp_path, monkeypatch, snapshot):
+    packages = {
+        "onnx": "onnx",
+        "onnxruntime": "onnx",
+        "openvino": "openvino",
+        "ai_edge_litert.interpreter": "tflite",
+    }
+    paths = [WRITERS[kind](plain(), tmp_path) for kind in packages.values()]
+    texts = []
+    for package, path in zip(packages, paths, strict=True):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, package, None)
+            texts.append(refusal(path))
+    assert texts[0] == (
+        "net.onnx: an ONNX model needs onnx, which is not installed. "
+        'Install it: pip install "quba-check[onnx]".'
+    )
+    assert "\n".join(texts) == snapshot
+
+
+def test_files_of_other_kinds(tmp_path):
+    archive = tmp_path / "archive"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("model", b"TFL3")
+    (tmp_path / "net.bin").write_bytes(b"")
+    contents = (
+        b"",
+        b"no model at all",
+        archive.read_bytes(),
+        b"<html><body/></html>",
+        b"<?xml version='1.0'?><a/>",
+    )
+    for name, kind in {
+        "net.onnx": "an ONNX file",
+        "net.tflite": "a TFLite file",
+        "net.xml": "an OpenVINO model",
+    }.items():
+        for content in contents:
+            (tmp_path / name).write_bytes(content)
+            assert refusal(tmp_path / name) == f"{name}: is not {kind}, or is damaged."
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (1797, 3, 8, 8) in [-1, 1], and their labels."""
+    pixels, labels = load_digits(return_X_y=True)
+    images = torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8).expand(-1, 3, 8, 8)
+    return (images / 8 - 1).contiguous(), torch.tensor(labels)
+
+
+@pytest.fixture(scope="module")
+def net(digits: tuple[torch.Tensor, torch.Tensor]) -> nn.Sequential:
+    """A small network, trained for some seconds."""
+    torch.manual_seed(0)
+    conv, linear = nn.Conv2d(3, 32, 3, padding=1), nn.Linear(32, 10)
+    net = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear)
+    images, labels = digits
+    optimiser = torch.optim.Adam(net.parameters(), 0.02)
+    for _ in range(100):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(net(images), labels).backward()
+        optimiser.step()
+    return net.eval().requires_grad_(requires_grad=False)
+
+
+def stated_noise() -> float:
+    """The largest change of a probability that the page states."""
+    (number,) = re.findall(
+        r"probabilities that differ by at most (\S+)\.\s", (DOCS / "models.md").read_text("utf-8")
+    )
+    return float(number)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_float_network_answers_alike_in_every_runtime(net, digits, tmp_path, kind: str):
+    images, labels = digits
+    expected = net(images)
+    assert (expected.argmax(1) == labels).float().mean() > 0.6
+    answers = load(WRITERS[kind](net, tmp_path), image_size=8).raw(images)
+    assert torch.equal(answers.argmax(1), expected.argmax(1))
+    assert (answers.softmax(1) - expected.softmax(1)).abs().max() <= stated_noise()
+
+
+def test_an_int8_file_answers_nearly_alike(net, digits, tmp_path):
+    images, _ = digits
+    int8 = load(write_tflite(net, tmp_path / "int8.tflite", numbers="int8"), image_size=8).raw(images)
+    agreement = (int8.argmax(1) == net(images).argmax(1)).float().mean()
+    assert 0.9 < agreement < 1  # a parity demand is for these
 
 
 @given(

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import copy
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
+from support.loaded_models import THREE, size
+from support.loaded_models import load as load_model
 from torch import Tensor, nn
 from torch.ao import quantization
 
-from quba_check.models.classifier import Classifier
 from quba_check.models.compute import SINGLE_IMAGES
-from quba_check.models.loading import load_classifier
 from quba_check.models.programs.weights import NONE, depends_on_batch, hidden_weights
-from quba_check.models.request import LoadRequest
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's quantisation and TorchScript are deprecated
+
+
+UNCOUNTED = "its '{}' is {}, so its weights cannot be counted"
 
 
 class Net(nn.Module):
@@ -41,6 +42,9 @@ class Recurrent(nn.Module):
         self.bag = nn.EmbeddingBag(10, 8)
 
 
+EMBEDDINGS = {nn.EmbeddingBag: quantization.float_qparams_weight_only_qconfig}
+
+
 class Holding(nn.Module):
     """A module with a value in a plain attribute."""
 
@@ -48,10 +52,6 @@ class Holding(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(2))
         self.value = value
-
-
-def size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def dynamic(module: nn.Module, *kinds: type[nn.Module]) -> nn.Module:
@@ -75,6 +75,7 @@ def traced(module: nn.Module) -> nn.Module:
         (lambda: dynamic(Net(), nn.Linear), size(Net())),
         (lambda: nn.Sequential(dynamic(Net(), nn.Linear)), size(Net())),
         (lambda: dynamic(Recurrent(), nn.LSTM, nn.GRU), size(Recurrent())),
+        (lambda: quantization.quantize_dynamic(Recurrent().eval(), EMBEDDINGS), size(Recurrent())),
         (lambda: static(Net()), size(Net().convolution)),
         (lambda: traced(dynamic(Net(), nn.Linear)), size(Net())),
         (lambda: torch.jit.freeze(traced(Net().eval())), size(Net()) - 8),  # BatchNorm is folded
@@ -85,19 +86,12 @@ def traced(module: nn.Module) -> nn.Module:
         (lambda: Holding(torch.tensor(0.5)), 2),
     ],
     ids=[
-        "dynamic", "nested", "recurrent", "static", "traced", "frozen", "modules in a list", "dict", "4 bits",
-        "indices", "a single number",
+        "dynamic", "nested", "recurrent", "embeddings", "static", "traced", "frozen", "modules in a list", "dict",
+        "4 bits", "indices", "a single number",
     ],
 )  # fmt: skip
 def test_all_weights_count(module: Callable[[], nn.Module], expected: int) -> None:
-    made = module()
-    assert hidden_weights(made, spec="x").parameters == expected
-
-
-def test_quantised_embeddings_count() -> None:
-    options = {nn.EmbeddingBag: quantization.float_qparams_weight_only_qconfig}
-    made = quantization.quantize_dynamic(Recurrent().eval(), options)
-    assert hidden_weights(made, spec="x").parameters == size(Recurrent())
+    assert hidden_weights(module(), spec="x").parameters == expected
 
 
 def test_nothing_counts_twice() -> None:
@@ -112,26 +106,16 @@ def test_nothing_counts_twice() -> None:
     ("module", "reason"),
     [
         (lambda: nn.Flatten(), NONE),
-        (
-            lambda: Holding(torch.eye(4).to_sparse()),
-            "its 'value' is sparse, so its weights cannot be counted",
-        ),
-        (
-            lambda: Holding([torch.ones(3, device="meta")]),
-            "its 'value.0' is meta, so its weights cannot be counted",
-        ),
+        (lambda: Holding(torch.eye(4).to_sparse()), UNCOUNTED.format("value", "sparse")),
+        (lambda: Holding([torch.ones(3, device="meta")]), UNCOUNTED.format("value.0", "meta")),
+        (lambda: dynamic(Net(), nn.Linear), UNCOUNTED.format("head._packed_params._packed_params", "packed")),
     ],
 )
-def test_weights_that_cannot_be_counted(module: Callable[[], nn.Module], reason: str) -> None:
-    assert hidden_weights(module(), spec="x").uncounted == reason
-
-
-def test_packed_weights_that_cannot_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = dynamic(Net(), nn.Linear)
+def test_weights_that_cannot_be_counted(
+    module: Callable[[], nn.Module], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("quba_check.models.programs.weights._unpacked", lambda _: None)
-    assert hidden_weights(module, spec="x").uncounted == (
-        "its 'head._packed_params._packed_params' is packed, so its weights cannot be counted"
-    )
+    assert hidden_weights(module(), spec="x").uncounted == reason
 
 
 @pytest.mark.parametrize(
@@ -148,49 +132,34 @@ def test_scales_that_depend_on_the_batch(module: Callable[[], nn.Module], expect
     assert depends_on_batch(module()) is expected
 
 
-@pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[nn.Module], Classifier]]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    Path("zoo_quantised.py").write_text("NET = None\ndef net():\n    return NET\n", encoding="utf-8")
-
-    def loaded(module: nn.Module) -> Classifier:
-        import zoo_quantised
-
-        zoo_quantised.NET = module
-        request = LoadRequest(classes=("a", "b", "c"), image_size=8, device="cpu")
-        return load_classifier("zoo_quantised:net", request)
-
-    yield loaded
-    sys.modules.pop("zoo_quantised", None)
+load = partial(load_model, classes=THREE, image_size=8)
 
 
-def test_a_quantised_callable(load: Callable[[nn.Module], Classifier]) -> None:
-    classifier = load(dynamic(Net(), nn.Linear))
+def test_a_quantised_callable(zoo: Callable[[nn.Module], str]) -> None:
+    classifier = load(zoo(dynamic(Net(), nn.Linear)))
     assert classifier.parameters == size(Net())
-    assert (
-        classifier.weight_bytes == 4 * (size(Net()) - 12 + 8) + 12 + 8
-    )  # 12 weights of int8, the statistics
+    # With 12 weights of int8, and the statistics.
+    assert classifier.weight_bytes == 4 * (size(Net()) - 12 + 8) + 12 + 8
     assert classifier.file_bytes is None
     assert classifier.trainable == size(Net()) - 15  # a training cannot change packed weights
     assert classifier.notes[:2] == (
-        "parameters counts 15 numbers outside of zoo_quantised:net's parameters, too",
-        "zoo_quantised:net is quantised dynamically, with a scale that depends on the whole batch: images "
+        "parameters counts 15 numbers outside of zoo:model's parameters, too",
+        "zoo:model is quantised dynamically, with a scale that depends on the whole batch: images "
         "are predicted one by one, which is slower. To avoid that, quantise it statically, with a scale from "
         "calibration images",
     )
 
 
-def test_packed_weights_enter_the_fingerprint(load: Callable[[nn.Module], Classifier]) -> None:
+def test_packed_weights_enter_the_fingerprint(zoo: Callable[[nn.Module], str]) -> None:
     other = Net()
     with torch.no_grad():
         other.head.weight[0, 0] += 1
-    prints = [load(dynamic(copy.deepcopy(net), nn.Linear)).fingerprint for net in (Net(), Net(), other)]
+    prints = [load(zoo(dynamic(copy.deepcopy(net), nn.Linear))).fingerprint for net in (Net(), Net(), other)]
     assert prints[0] == prints[1] != prints[2]
 
 
-def test_an_answer_does_not_depend_on_the_batch(load: Callable[[nn.Module], Classifier]) -> None:
-    classifier = load(dynamic(Net(), nn.Linear))
+def test_an_answer_does_not_depend_on_the_batch(zoo: Callable[[nn.Module], str]) -> None:
+    classifier = load(zoo(dynamic(Net(), nn.Linear)))
     images = torch.rand(6, 3, 8, 8) * torch.arange(1, 7)[:, None, None, None]
     alone = torch.cat([classifier.raw(image) for image in images.split(1)])
     assert torch.equal(classifier.raw(images), alone)
