@@ -35,7 +35,6 @@ from quba_check.models.process_setup import set_up_process
 from quba_check.stats.rank_statistics import holm_adjusted
 from quba_check.suites.corruptions import corrupt
 from quba_check.suites.corruptions.frost_texture import N_TEXTURES
-from quba_check.suites.corruptions.strength import Strength
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
 SIDE, SEEDS, LEVEL = 224, 50, 0.01
@@ -99,37 +98,20 @@ def all_of(function: Callable[[str, int], object]) -> Callable[[], None]:
 
 
 def print_times() -> None:
-    """Print the CPU time of all corruptions of a photo, now and by the former code, and the times of each."""
-    from support.former_corruptions import FORMER
-
+    """Print the CPU time of all corruptions of a photo, and the times of each."""
     from benchmarks.row import Row, as_text
 
     image = photos()[0][0]
-
-    def former(name: str, severity: int) -> None:
-        if name in FORMER:
-            FORMER[name](image, Strength(severity, SIDE), np.random.default_rng(0))
-        else:
-            now(name, severity)
-
-    def now(name: str, severity: int) -> None:
-        corrupt(image, name, severity, np.random.default_rng(0))
-
-    conditions = list(itertools.product(CORRUPTIONS, SEVERITIES))
-    least = {(side, *condition): float("inf") for side in (now, former) for condition in conditions}
-    for _, side, condition in itertools.product(range(REPETITIONS), (now, former), conditions):
+    least = dict.fromkeys(itertools.product(CORRUPTIONS, SEVERITIES), float("inf"))
+    for _, (name, severity) in itertools.product(range(REPETITIONS), least):
         begin = time.process_time()
-        side(*condition)
+        corrupt(image, name, severity, np.random.default_rng(0))
         milliseconds = 1e3 * (time.process_time() - begin)
-        least[side, *condition] = min(least[side, *condition], milliseconds)
-    total, before = (sum(least[side, *condition] for condition in conditions) for side in (now, former))
-    details = (
-        f"{SIDE} px, one thread, CPU time: the least of {REPETITIONS} for each; "
-        f"{total / before:.2f} of the {before:.0f} ms of the former code, which takes turns"
-    )
-    print(as_text(Row.at_most("75 corruptions of a photo", total, "ms", details, GOAL_MS)))
+        least[name, severity] = min(least[name, severity], milliseconds)
+    details = f"{SIDE} px, one thread, CPU time: the least of {REPETITIONS} for each"
+    print(as_text(Row.at_most("75 corruptions of a photo", sum(least.values()), "ms", details, GOAL_MS)))
     for name in CORRUPTIONS:
-        times = [least[now, name, severity] for severity in SEVERITIES]
+        times = [least[name, severity] for severity in SEVERITIES]
         print(f"    {name:<18}{sum(times):6.1f} ms, by severity {'  '.join(f'{ms:.2f}' for ms in times)}")
 
 
