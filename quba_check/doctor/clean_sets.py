@@ -26,8 +26,8 @@ from quba_check.suites.image_facts import (
     near_pairs,
     pairs_of_one_picture,
 )
+from quba_check.suites.readers.folder import training_images
 from quba_check.suites.suite import Suite
-from quba_check.suites.training_images import training_images
 
 CHECK = "copies"
 SHOWN = 3

@@ -19,14 +19,13 @@ from quba_check.messages import allowed_names
 from quba_check.storage.store import content_hash
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder
-from quba_check.suites.decoding import Content, decode_image
-from quba_check.suites.example import Example, SetCount
+from quba_check.suites.example import Content, Example, SetCount, decode_image
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imagenet_classes, imagenet_titles
+from quba_check.suites.manifest.definitions import is_subset_of_imagenet
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
 from quba_check.suites.readers import READERS, LabelledImage
 from quba_check.suites.readers.listing import each_folder_once
-from quba_check.suites.restriction import is_subset_of_imagenet
 from quba_check.suites.sampling import CONDITIONS, WHOLE, SubsetSampler, conditions_of, sampled_examples
 from quba_check.suites.slices import group_names, slice_columns
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.s3 import S3Server
+from support.suites import error_text, png, tree, write_tar
 
 from quba_check.core.view import CLEAN, CORRUPTIONS, SAMPLED, SEVERITIES, View
-from quba_check.errors import SuiteError
 from quba_check.suites import Suite, open_suite
 from quba_check.suites.opening import find_suite
 
@@ -44,12 +42,6 @@ sets:
 SETS = (CLEAN, *map(View, ("listed", "table", "stored", "braces", "wild", "pair", "saved", "cue_conflict")))
 
 
-def png(shade: int) -> bytes:
-    content = io.BytesIO()
-    Image.new("RGB", (4, 3), (shade, 0, 0)).save(content, "PNG")
-    return content.getvalue()
-
-
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A suite of two classes in every kind of container; nothing may be written into it."""
@@ -59,8 +51,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     images |= {"cc/a1-b1.png": 7, "cc/b1-a1.png": 9, "cc/.hidden": 0, "unused.png": 1}
     for name, shade in images.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(png(shade))
+        tree(root, name, content=png(shade))
     for folder in ("lists", "shards", "stored", "c"):
         (root / folder).mkdir()
     (root / "lists/classes.txt").write_text("a\nb\n")
@@ -69,11 +60,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k in (0, 1):
         cells = pa.table({"image": [png(k), png(k + 2)], "label": ["a", "b"]})
         pq.write_table(cells, root / f"stored/{k}.parquet")
-        with tarfile.open(root / f"shards/x-{k}.tar", "w") as tar:
-            for name, content in (("s.png", png(50 + k)), ("s.cls", b"ab"[k : k + 1])):
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
+        write_tar(root / f"shards/x-{k}.tar", {"s.png": png(50 + k), "s.cls": b"ab"[k : k + 1]})
     pixels = np.arange(10 * 4 * 4 * 3, dtype=np.uint8).reshape(10, 4, 4, 3)
     np.save(root / "x.npy", pixels[:2])
     np.save(root / "y.npy", [0, 1])
@@ -162,40 +149,28 @@ def test_missing_sets_are_named_by_the_url(local_url: str, remote: Open) -> None
         "half": f"the set 'half' is missing: looked for {url}/z.npy",
         "other": f"{url}/quba-data.yaml declares no set 'other'",
     }
-    with pytest.raises(SuiteError) as error:
-        suite.examples(View("absent"))
-    assert str(error.value) == (f"{url}: the set 'absent' is missing: looked for {url}/lists/absent.csv.")
-
-
-def test_a_damaged_image_is_named_by_the_url(local: Path, remote: Open, tmp_path: Path, s3: S3Server) -> None:
-    root = tmp_path / "data"
-    shutil.copytree(local, root)
-    (root / "val/a/0.png").write_bytes(b"no image")
-    (root / "val/c").mkdir()
-    (root / "val/b/2.jpg.txt").write_bytes(b"")
-    url = s3.upload(root)
-    suite = remote(url)
-    with pytest.raises(SuiteError) as error:
-        suite.image(suite.examples(CLEAN)[0])
-    assert str(error.value) == (
-        f"{url}/val/a/0.png: cannot be decoded as an image (no image format recognises it). Replace "
-        "or remove the file."
+    assert error_text(suite.examples, View("absent")) == (
+        f"{url}: the set 'absent' is missing: looked for {url}/lists/absent.csv."
     )
-    (root / "val/c/0.png").write_bytes(png(0))
-    with pytest.raises(SuiteError) as error:
-        remote(url := s3.upload(root)).examples(CLEAN)
-    assert str(error.value) == (f"{url}/val/c: unknown class folder 'c'. Allowed: a, b.")
 
 
-def test_a_listed_image_that_is_not_behind_the_url(
+def test_damaged_and_missing_images_are_named_by_the_url(
     local: Path, remote: Open, tmp_path: Path, s3: S3Server
 ) -> None:
     root = tmp_path / "data"
     shutil.copytree(local, root)
+    (root / "val/a/0.png").write_bytes(b"no image")
     (root / "lists/listed.csv").write_text("path,label\n../pool/x.png,a\n")
-    with pytest.raises(SuiteError) as error:
-        remote(url := s3.upload(root)).examples(View("listed"))
-    assert str(error.value) == (f"{url}/lists/listed.csv:2: there is no file {url}/lists/../pool/x.png.")
+    suite = remote(url := s3.upload(tree(root, "val/b/2.jpg.txt")))
+    assert error_text(suite.image, suite.examples(CLEAN)[0]) == (
+        f"{url}/val/a/0.png: cannot be decoded as an image (no image format recognises it). Replace "
+        "or remove the file."
+    )
+    text = f"{url}/lists/listed.csv:2: there is no file {url}/lists/../pool/x.png."
+    assert error_text(suite.examples, View("listed")) == text
+    url = s3.upload(tree(root, "val/c/0.png"))
+    text = f"{url}/val/c: unknown class folder 'c'. Allowed: a, b."
+    assert error_text(remote(url).examples, CLEAN) == text
 
 
 @pytest.fixture
@@ -217,9 +192,7 @@ def test_errors_of_a_manifest_behind_a_url(
     monkeypatch.setenv("QUBA_DATA", f"{bucket}/")
 
     def message() -> str:
-        with pytest.raises(SuiteError) as error:
-            find_suite(None, tmp_path)
-        return str(error.value)
+        return error_text(find_suite, None, tmp_path)
 
     expected = (
         "Expected in it: quba-data.yaml, or the published layout (imagenet/val, imagenet-c, imagenet-r, "
@@ -251,5 +224,4 @@ def test_the_published_layout_behind_a_url(bucket: str, put: Callable[[str, str]
     assert (suite.name, suite.location) == ("imagenet", bucket)
     assert [view.set for view in suite.views()] == ["imagenet_r"]
     assert suite.missing(CLEAN) == (f"the set 'clean' is missing: looked for {bucket}/imagenet/val")
-    with pytest.raises(SuiteError, match=r"without a quba-data\.yaml\.$"):
-        suite.examples(suite.views()[0])
+    assert error_text(suite.examples, suite.views()[0]).endswith("without a quba-data.yaml.")

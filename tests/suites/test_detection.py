@@ -5,45 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.suites import error_text, tree
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES
-from quba_check.errors import SuiteError
 from quba_check.suites.detection import Layout, detect_layout
-
-
-def write(root: Path, *files: str) -> Path:
-    for name in files:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"P6 1 1 255 abc")
-    return root
 
 
 def classes(*folders: str, names: tuple[str, ...] = ("ant", "bee")) -> list[str]:
     return [f"{folder}/{name}/1.ppm" for folder in folders for name in names]
 
 
-def message(root: Path) -> str:
-    with pytest.raises(SuiteError) as raised:
-        detect_layout(root)
-    return str(raised.value)
-
-
 def test_class_folders_in_the_folder_itself(tmp_path: Path) -> None:
-    write(tmp_path, "bee/1.jpg", "ant/1.JPG", "ant/notes.txt", "readme.md")
+    tree(tmp_path, "bee/1.jpg", "ant/1.JPG", "ant/notes.txt", "readme.md")
     assert detect_layout(tmp_path) == Layout(".", ("ant", "bee"))
 
 
 @pytest.mark.parametrize("name", ["val", "test", "clean", "Validation", "imagenet/val", "photos"])
 def test_class_folders_in_a_folder(tmp_path: Path, name: str) -> None:
-    assert detect_layout(write(tmp_path, *classes(name))) == Layout(name, ("ant", "bee"))
+    assert detect_layout(tree(tmp_path, *classes(name))) == Layout(name, ("ant", "bee"))
 
 
 def test_every_kind_of_set(tmp_path: Path) -> None:
-    write(tmp_path, *classes("val", "by-night", "renditions/2nd sketch", "object_focus/mixed_same"))
-    write(tmp_path, *classes("bg/mixed_rand/val"), *classes("few", names=("bee",)))
-    write(tmp_path, *classes("one_of_two/x", names=("ant", "bee")), "cc/ant1-bee2.ppm")
-    write(tmp_path, *(f"c/{name}/{severity}/ant/1.ppm" for name in CORRUPTIONS for severity in SEVERITIES))
+    tree(tmp_path, *classes("val", "by-night", "renditions/2nd sketch", "object_focus/mixed_same"))
+    tree(tmp_path, *classes("bg/mixed_rand/val"), *classes("few", names=("bee",)))
+    tree(tmp_path, *classes("one_of_two/x", names=("ant", "bee")), "cc/ant1-bee2.ppm")
+    tree(tmp_path, *(f"c/{name}/{severity}/ant/1.ppm" for name in CORRUPTIONS for severity in SEVERITIES))
     assert detect_layout(tmp_path) == Layout(
         "val",
         ("ant", "bee"),
@@ -58,8 +44,8 @@ def test_every_kind_of_set(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_no_sets(tmp_path: Path) -> None:
-    write(tmp_path, *classes("test", "val", "train", "masks", "training_2"))
-    write(tmp_path, *classes("animals", names=("ant", "elk")), "c/fog/1/ant/1.ppm")
+    tree(tmp_path, *classes("test", "val", "train", "masks", "training_2"))
+    tree(tmp_path, *classes("animals", names=("ant", "elk")), "c/fog/1/ant/1.ppm")
     layout = detect_layout(tmp_path)
     assert (layout.clean, layout.shifts, layout.others) == ("test", {}, {})
     assert layout.left_out == {
@@ -74,13 +60,13 @@ def test_folders_that_are_no_sets(tmp_path: Path) -> None:
 
 def test_classes_may_have_names_of_sets(tmp_path: Path) -> None:
     """CIFAR-100 has the class train, ImageNet the class mask."""
-    write(tmp_path, *classes("val", names=("bus", "mask", "train", "tram")))
+    tree(tmp_path, *classes("val", names=("bus", "mask", "train", "tram")))
     assert detect_layout(tmp_path) == Layout("val", ("bus", "mask", "train", "tram"))
     assert detect_layout(tmp_path / "val") == Layout(".", ("bus", "mask", "train", "tram"))
 
 
 def test_links_back_are_not_followed(tmp_path: Path) -> None:
-    write(tmp_path, *classes("val", "night"))
+    tree(tmp_path, *classes("val", "night"))
     (tmp_path / "a_link").symlink_to(tmp_path)
     (tmp_path / "same_night").symlink_to(tmp_path / "night")
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
@@ -88,9 +74,7 @@ def test_links_back_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_shifts_get_names_that_manifests_allow(tmp_path: Path) -> None:
-    write(
-        tmp_path, *classes("val", "a/clean accuracy", "b/x_accuracy", "c1/x", "c2/x", "corruptions", "日本")
-    )
+    tree(tmp_path, *classes("val", "a/clean accuracy", "b/x_accuracy", "c1/x", "c2/x", "corruptions", "日本"))
     assert detect_layout(tmp_path).shifts == {
         "clean_accuracy_set": "a/clean accuracy",
         "x_accuracy_set": "b/x_accuracy",
@@ -101,30 +85,32 @@ def test_shifts_get_names_that_manifests_allow(tmp_path: Path) -> None:
     }
 
 
-def test_nothing_that_could_be_the_clean_images(tmp_path: Path) -> None:
-    nothing = (
-        "Expected: val/<class>/<image>, or <class>/<image>. For other layouts write quba-data.yaml by hand "
-        "(csv, arrays, parquet and others)."
-    )
-    assert message(tmp_path) == f"{tmp_path}: no test images in folders of two or more classes. {nothing}"
-    write(tmp_path, *classes("train"), "val/1.png", *classes("test", names=("ant",)))
-    assert message(tmp_path) == (
-        f"{tmp_path}: no test images in folders of two or more classes, but train (training images). "
-        f"{nothing}"
-    )
+NOTHING = (
+    "Expected: val/<class>/<image>, or <class>/<image>. For other layouts write quba-data.yaml by hand (csv, "
+    "arrays, parquet and others)."
+)
 
 
-def test_several_folders_that_could_be(tmp_path: Path) -> None:
-    write(tmp_path, *classes("photos", "sketches", "mixed_same"))
-    assert message(tmp_path) == (
-        f"{tmp_path}: several folders of images, and none is called clean or test or val: photos, sketches. "
-        "Rename the one with the clean test images."
-    )
-
-
-def test_class_folders_next_to_other_folders(tmp_path: Path) -> None:
-    write(tmp_path, "ant/1.png", "bee/1.png", *classes("night"))
-    assert message(tmp_path) == (
-        f"{tmp_path}: class folders stand next to other folders (night). Move the class folders into a "
-        "folder of their own, such as val."
-    )
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        ([], f"no test images in folders of two or more classes. {NOTHING}"),
+        (
+            [*classes("train"), "val/1.png", *classes("test", names=("ant",))],
+            f"no test images in folders of two or more classes, but train (training images). {NOTHING}",
+        ),
+        (
+            classes("photos", "sketches", "mixed_same"),
+            "several folders of images, and none is called clean or test or val: photos, sketches. Rename "
+            "the one with the clean test images.",
+        ),
+        (
+            ["ant/1.png", "bee/1.png", *classes("night")],
+            "class folders stand next to other folders (night). Move the class folders into a folder of "
+            "their own, such as val.",
+        ),
+    ],
+)
+def test_folders_without_clean_images(tmp_path: Path, files: list[str], text: str) -> None:
+    tree(tmp_path, *files)
+    assert error_text(detect_layout, tmp_path) == f"{tmp_path}: {text}"

@@ -2,57 +2,40 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from support.reading import tree
+from support.suites import error_text, suite_of, tree, write_tar
 
 from quba_check.core.view import CLEAN
-from quba_check.errors import SuiteError
-from quba_check.suites.opening import open_suite
-from quba_check.suites.sampling import WHOLE, SubsetSampler
-from quba_check.suites.suite import Suite
+from quba_check.suites.sampling import SubsetSampler
 
 GROUPS = ["ann", "bob", "ann", "cid"]
 LABELS = ["apple", "pear", "apple", "pear"]
-
-
-def suite_of(root: Path, entry: str, sampler: SubsetSampler = WHOLE) -> Suite:
-    manifest = f"schema: 1\nname: fruit\nclasses: [apple, pear]\nsets:\n  clean: {{{entry}}}\n"
-    (root / "quba-data.yaml").write_text(manifest)
-    return open_suite(root, sampler)
+FILES = [f"{number}.png" for number in range(4)]
 
 
 def groups(root: Path, entry: str) -> list[str | None]:
-    return [example.group for example in suite_of(root, entry).examples(CLEAN)]
+    suite = suite_of(root, f"sets:\n  clean: {{{entry}}}", "[apple, pear]")
+    return [example.group for example in suite.examples(CLEAN)]
 
 
 def message(root: Path, entry: str) -> str:
-    with pytest.raises(SuiteError) as raised:
-        groups(root, entry)
-    return str(raised.value).replace(f"{root}/", "")
+    return error_text(groups, root, entry).replace(f"{root}/", "")
 
 
-def write_csv(root: Path, names: list[str]) -> None:
-    rows = [
-        f"{number}.png,{label},{name}" for number, (label, name) in enumerate(zip(LABELS, names, strict=True))
-    ]
-    (tree(root, *(f"{number}.png" for number in range(4))) / "a.csv").write_text(
-        "\n".join(["path,label,patient", *rows]) + "\n"
-    )
+def write_csv(root: Path, names: list[str] = GROUPS) -> None:
+    rows = [",".join(row) for row in zip(FILES, LABELS, names, strict=True)]
+    (tree(root, *FILES) / "a.csv").write_text("\n".join(["path,label,patient", *rows]) + "\n")
 
 
 def write_parquet(root: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    pyarrow = pytest.importorskip("pyarrow")
-    paths = [f"{number}.png" for number in range(4)]
-    table = pyarrow.table({"path": paths, "label": LABELS, "patient": GROUPS})
-    parquet.write_table(table, tree(root, *paths) / "a.parquet")
+    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    table = pyarrow.table({"path": FILES, "label": LABELS, "patient": GROUPS})
+    parquet.write_table(table, tree(root, *FILES) / "a.parquet")
 
 
 def write_hf(root: Path) -> None:
@@ -63,21 +46,15 @@ def write_hf(root: Path) -> None:
 
 
 def write_webdataset(root: Path) -> None:
-    with tarfile.open(root / "a.tar", "w") as tar:
-        for number, (label, patient) in enumerate(zip(LABELS, GROUPS, strict=True)):
-            for name, content in (
-                (f"{number}.png", b""),
-                (f"{number}.json", json.dumps({"label": label, "patient": patient}).encode()),
-            ):
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
+    keys = [{"label": label, "patient": patient} for label, patient in zip(LABELS, GROUPS, strict=True)]
+    samples = ({f"{k}.png": b"", f"{k}.json": json.dumps(row).encode()} for k, row in enumerate(keys))
+    write_tar(root / "a.tar", {name: content for files in samples for name, content in files.items()})
 
 
 @pytest.mark.parametrize(
     ("write", "entry"),
     [
-        (lambda root: write_csv(root, GROUPS), "reader: csv, path: a.csv"),
+        (write_csv, "reader: csv, path: a.csv"),
         (write_parquet, "reader: parquet, path: a.parquet"),
         (write_hf, "reader: hf, path: a"),
         (write_webdataset, "reader: webdataset, path: a.tar"),
@@ -103,70 +80,48 @@ def test_paths_name_the_groups(tmp_path: Path, group: str, expected: list[str]) 
 
 
 @pytest.mark.parametrize(
-    ("entry", "expected"),
+    ("group", "expected"),
     [
         (
-            "reader: csv, path: a.csv, group: patient",
+            "patient",
             "1.png: the group column 'patient' is empty. Allowed: a name in each row; a unique one for a "
             "lone image.",
         ),
+        ("pacient", "a.csv:1: the header must name path, label and pacient, got path, label, patient."),
         (
-            "reader: csv, path: a.csv, group: pacient",
-            "a.csv:1: the header must name path, label and pacient, got path, label, patient.",
-        ),
-        (
-            "reader: csv, path: a.csv, group: {path: '(?P<group>x)'}",
+            "{path: '(?P<group>x)'}",
             "0.png: group: (?P<group>x) does not match its path. Allowed: an expression for every image.",
         ),
+        ("{folders: 2}", "0.png: lies in fewer than 2 folders below a.csv. Allowed: a smaller number."),
+    ],
+)
+def test_images_without_a_group(tmp_path: Path, group: str, expected: str) -> None:
+    write_csv(tmp_path, ["ann", " ", "bob", "cid"])
+    assert message(tmp_path, f"reader: csv, path: a.csv, group: {group}") == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"0.png": b"", "0.cls": b"apple"}, "a.tar[0.png]: no .json next to it. Expected: keys patient."),
         (
-            "reader: csv, path: a.csv, group: {folders: 2}",
-            "0.png: lies in fewer than 2 folders below a.csv. Allowed: a smaller number.",
-        ),
-        (
-            "reader: folder, path: val, group: patient",
-            "quba-data.yaml:5: sets.clean: got the column 'patient' with reader: folder, which has no "
-            "columns. Allowed: group: {path: REGEX} or {folders: NUMBER}, or a reader with columns.",
-        ),
-        (
-            "reader: csv, path: a.csv, group: [patient]",
-            "quba-data.yaml:5: sets.clean.group: got a list. Allowed: a column, {path: REGEX} or {folders: "
-            "NUMBER}.",
-        ),
-        (
-            "reader: csv, path: a.csv, group: {path: '(x'}",
-            "quba-data.yaml:5: sets.clean.group: path is not a regular expression (missing ) at position 2).",
-        ),
-        (
-            "reader: csv, path: a.csv, group: {path: '(x)'}",
-            "quba-data.yaml:5: sets.clean.group: path has no named group. Allowed: a part in (?P<group>…).",
-        ),
-        (
-            "reader: csv, path: a.csv, group: {path: x, folders: 1}",
-            "quba-data.yaml:5: sets.clean.group: got both. Allowed: path, a regular expression, or folders, "
-            "a number.",
+            {"0.png": b"", "0.cls": b"apple", "0.json": b"[0]"},
+            "a.tar[0.json]: not keys with values. Expected: keys patient.",
         ),
     ],
 )
-def test_wrong_groups(tmp_path: Path, entry: str, expected: str) -> None:
-    write_csv(tmp_path, ["ann", " ", "bob", "cid"])
-    assert message(tmp_path, entry) == expected
-
-
-def test_a_webdataset_without_json_has_no_columns(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "a.tar", "w") as tar:
-        for name, content in (("0.png", b""), ("0.cls", b"apple")):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    expected = "a.tar[0.png]: no .json next to it. Expected: keys patient."
+def test_a_webdataset_without_keys_has_no_columns(
+    tmp_path: Path, files: dict[str, bytes], expected: str
+) -> None:
+    write_tar(tmp_path / "a.tar", files)
     assert message(tmp_path, "reader: webdataset, path: a.tar, group: patient") == expected
 
 
 def test_a_limit_draws_whole_groups(tmp_path: Path) -> None:
-    write_csv(tmp_path, GROUPS)
-    entry = "reader: csv, path: a.csv, group: patient"
+    write_csv(tmp_path)
     for limit in (1, 2, 3):
-        suite = suite_of(tmp_path, entry, SubsetSampler(limit, seed=1))
+        text = "sets:\n  clean: {reader: csv, path: a.csv, group: patient}"
+        suite = suite_of(tmp_path, text, sampler=SubsetSampler(limit, seed=1))
         drawn = [example.group for example in suite.examples(CLEAN)]
         assert all(drawn.count(name) == GROUPS.count(name or "") for name in drawn)
         assert 1 <= len(drawn) <= max(limit, 2)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from scipy import fft, ndimage
+from support.suites import error_text, suite_of
 
 from quba_check.core.view import CLEAN
-from quba_check.errors import StoreError, SuiteError
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites import image_facts as module
 from quba_check.suites.image_facts import (
@@ -26,7 +26,6 @@ from quba_check.suites.image_facts import (
     near_pairs,
     values_of,
 )
-from quba_check.suites.opening import open_suite
 from quba_check.suites.suite import Suite
 
 RNG = np.random.default_rng(3)
@@ -36,15 +35,11 @@ def noise(height: int = 60, width: int = 90) -> Image.Image:
     return Image.fromarray(RNG.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def suite_of(root: Path, **images: Image.Image) -> Suite:
-    (root / "cat").mkdir()
+def cats(root: Path, **images: Image.Image) -> Suite:
+    (root / "cat").mkdir(parents=True)
     for name, image in images.items():
         image.save(root / "cat" / f"{name}.png")
-    (root / "quba-data.yaml").write_text(
-        "schema: 1\nname: cats\nclasses: [cat, dog]\n"
-        "sets:\n  clean: {reader: folder, path: ., partial: true}\n"
-    )
-    return open_suite(root)
+    return suite_of(root, "sets:\n  clean: {reader: folder, path: ., partial: true}", "[cat, dog]")
 
 
 def test_a_white_image_is_bright_and_blurred():
@@ -98,9 +93,8 @@ def test_blur_lowers_sharpness_and_size_does_not_depend_on_the_reduced_decoding(
 
 
 def test_facts_are_in_the_order_of_the_examples_and_decoded_once(tmp_path, monkeypatch):
-    (tmp_path / "data").mkdir()
     white = Image.new("RGB", (20, 10), "white")
-    suite = suite_of(tmp_path / "data", a=white, b=Image.new("RGB", (8, 12)), c=white)
+    suite = cats(tmp_path / "data", a=white, b=Image.new("RGB", (8, 12)), c=white)
     digests = ContentDigests(tmp_path / "digests.sqlite")
     facts = image_facts(suite, CLEAN, digests)
     assert (len(facts), facts.size.tolist(), facts.brightness.tolist()) == (3, [10, 8, 10], [1, 0, 1])
@@ -111,21 +105,19 @@ def test_facts_are_in_the_order_of_the_examples_and_decoded_once(tmp_path, monke
 
 
 def test_a_broken_image_is_an_error(tmp_path):
-    suite = suite_of(tmp_path)
+    suite = cats(tmp_path)
     (tmp_path / "cat" / "a.png").write_text("no image")
-    with pytest.raises(SuiteError, match="cannot be decoded as an image"):
-        image_facts(suite, CLEAN, ContentDigests(tmp_path / "digests.sqlite"))
+    text = error_text(image_facts, suite, CLEAN, ContentDigests(tmp_path / "digests.sqlite"))
+    assert "cannot be decoded as an image" in text
 
 
 def test_a_damaged_table_is_an_error(tmp_path):
-    suite = suite_of(tmp_path, a=noise())
+    suite = cats(tmp_path, a=noise())
     path = tmp_path / "digests.sqlite"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE image_values_1 (content TEXT)")
     connection.close()
-    with pytest.raises(StoreError) as raised:
-        image_facts(suite, CLEAN, ContentDigests(path))
-    assert str(raised.value) == (
+    assert error_text(image_facts, suite, CLEAN, ContentDigests(path)) == (
         f"{path}: digests and values of files cannot be kept here (no such column: hash). If the file is "
         "damaged, remove it: it is a cache."
     )
@@ -134,25 +126,12 @@ def test_a_damaged_table_is_an_error(tmp_path):
 PAIRS_RNG = np.random.default_rng(5)
 
 
-def facts(hashes: list[int]) -> ImageFacts:
+def pairs(hashes: list[int], sets: list[int]) -> list[tuple[int, int]]:
     n = len(hashes)
     zeros = np.zeros(n, np.float32)
     phash = np.array(hashes, np.uint64)
-    return ImageFacts(tuple(map(str, range(n))), phash, zeros, zeros, zeros.astype(np.int32))
-
-
-def pairs(hashes: list[int], sets: list[int]) -> list[tuple[int, int]]:
-    return sorted(
-        map(tuple, near_pairs(facts(hashes), np.array(sets, np.int64), np.arange(len(sets))).tolist())
-    )
-
-
-def expected(hashes: list[int], sets: list[int]) -> list[tuple[int, int]]:
-    return [
-        (i, j)
-        for i, j in combinations(range(len(hashes)), 2)
-        if (hashes[i] ^ hashes[j]).bit_count() <= MOST_BITS and not sets[i] == sets[j] == TRAINING
-    ]
+    facts = ImageFacts(tuple(map(str, range(n))), phash, zeros, zeros, zeros.astype(np.int32))
+    return sorted(map(tuple, near_pairs(facts, np.array(sets, np.int64), np.arange(n)).tolist()))
 
 
 @given(st.lists(st.tuples(st.integers(0, 64), st.integers(0, 63), st.integers(-1, 1)), max_size=40))
@@ -162,7 +141,11 @@ def test_the_pairs_are_those_of_a_comparison_of_all(images):
         ((1 << bits) - 1 << turn | (1 << bits) - 1 >> 64 - turn) & 2**64 - 1 for bits, turn, _ in images
     ]
     sets = [number for *_, number in images]
-    assert set(pairs(hashes, sets)) == set(expected(hashes, sets))
+    assert pairs(hashes, sets) == [
+        (i, j)
+        for i, j in combinations(range(len(hashes)), 2)
+        if (hashes[i] ^ hashes[j]).bit_count() <= MOST_BITS and not sets[i] == sets[j] == TRAINING
+    ]
 
 
 def test_each_bit_counts():
@@ -175,30 +158,25 @@ def test_training_images_are_not_compared_with_each_other():
 
 
 def test_thousands_of_equal_hashes_have_few_pairs_that_connect_all():
-    found = near_pairs(facts([2**63] * 3_000), np.zeros(3_000, np.int64), np.arange(3_000))
+    found = pairs([2**63] * 3_000, [0] * 3_000)
     assert len(found) <= 32 * 7 * 3_000
-    assert {tuple(pair) for pair in found.tolist()} >= {(k, k + 1) for k in range(2_999)}
+    assert {*found} >= {(k, k + 1) for k in range(2_999)}
+
+
+FLAT = np.zeros((4, 3), np.uint8)
+STRIPES = np.repeat(np.array([[0], [100], [0], [100]], np.uint8), 3, axis=1)
 
 
 @pytest.mark.parametrize(
     ("first", "second", "is_one"),
     [
-        (np.full((4, 3), 0), np.full((4, 3), 2), True),  # flat, with noise
-        (np.full((4, 3), 0), np.full((4, 3), 3), False),
-        (np.full((4, 3), [255, 0, 0]), np.full((4, 3), [0, 0, 255]), False),  # flat, of other colours
+        (FLAT, FLAT + 2, True),  # with noise
+        (FLAT, FLAT + 3, False),
+        (FLAT + np.uint8([255, 0, 0]), FLAT + np.uint8([0, 0, 255]), False),
         # A deviation of 50 from the mean allows a difference of 5.
-        (
-            np.repeat([[0], [100], [0], [100]], 3, axis=1),
-            np.repeat([[5], [105], [5], [105]], 3, axis=1),
-            True,
-        ),
-        (
-            np.repeat([[0], [100], [0], [100]], 3, axis=1),
-            np.repeat([[6], [106], [6], [106]], 3, axis=1),
-            False,
-        ),
+        (STRIPES, STRIPES + 5, True),
+        (STRIPES, STRIPES + 6, False),
     ],
 )
 def test_pixels_confirm(first, second, is_one):
-    pair = first.astype(np.uint8)[None], second.astype(np.uint8)[None]
-    assert is_one_picture(*pair).tolist() == [is_one]
+    assert is_one_picture(first[None], second[None]).tolist() == [is_one]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.suites import error_text, tree
 from support.tiny import CLASSES, MANIFEST, write_pictures
 
 from quba_check.core.view import CORRUPTIONS, SAMPLED, SEVERITIES, View
-from quba_check.errors import SuiteError
 from quba_check.suites import SetCount, Suite, open_suite
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 
@@ -87,7 +88,7 @@ HEAD = MANIFEST.partition("  corruptions:")[0]
 PER_CLASS = 2
 
 
-def suite(root: Path, corruptions: str, draw: SubsetSampler) -> Suite:
+def suite(root: Path, corruptions: str, draw: SubsetSampler = WHOLE) -> Suite:
     (root / "quba-data.yaml").write_text(f"{HEAD}  corruptions: {{{corruptions}, sample: one}}\n")
     return open_suite(root, draw)
 
@@ -96,18 +97,12 @@ def suite(root: Path, corruptions: str, draw: SubsetSampler) -> Suite:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sampled")
     write_pictures(root / "val", 0, 30)
-    for name in CORRUPTIONS:
-        for severity in SEVERITIES:
-            for label in CLASSES:
-                folder = root / "c" / name / str(severity) / label
-                folder.mkdir(parents=True)
-                for number in range(PER_CLASS):
-                    (folder / f"{number}.png").touch()
-    return root
+    files = product(CORRUPTIONS, SEVERITIES, CLASSES, range(PER_CLASS))
+    return tree(root, *(f"c/{name}/{severity}/{label}/{k}.png" for name, severity, label, k in files))
 
 
 def test_made_from_clean_images(data: Path) -> None:
-    generated = suite(data, "generate: from clean", SubsetSampler())
+    generated = suite(data, "generate: from clean")
     assert generated.facts.samples_corruptions
     assert generated.missing(SAMPLED) is None
     examples = generated.examples(SAMPLED)
@@ -128,7 +123,7 @@ def test_a_limit_leaves_conditions_in_balance(data: Path) -> None:
 
 
 def test_read_from_files(data: Path) -> None:
-    stored = suite(data, "reader: folder, path: c", SubsetSampler())
+    stored = suite(data, "reader: folder, path: c")
     assert stored.missing(SAMPLED) is None
     assert len(stored.examples(SAMPLED)) == PER_CLASS * len(CLASSES)
     for example in stored.examples(SAMPLED):
@@ -144,9 +139,7 @@ def test_other_images_under_a_corruption(data: Path, tmp_path: Path) -> None:
         (tmp_path / "c" / name).symlink_to(data / "c" / name)
     (tmp_path / "c" / "fog").unlink()
     write_pictures(tmp_path / "c" / "fog" / "1", 0)
-    with pytest.raises(SuiteError) as caught:
-        suite(tmp_path, "reader: folder, path: c", SubsetSampler()).examples(SAMPLED)
-    assert str(caught.value) == (
+    assert error_text(suite(tmp_path, "reader: folder, path: c").examples, SAMPLED) == (
         f"{tmp_path}/c/fog/1: its images are not those of {tmp_path}/c/gaussian_noise/1. With sample: one "
         "every corruption shows the same images; sample: all takes any."
     )

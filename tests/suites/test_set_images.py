@@ -5,68 +5,57 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from support.suites import error_text, png, tree, write_manifest
 
-from quba_check.errors import SuiteError
 from quba_check.suites.sampling import WHOLE, SubsetSampler
 from quba_check.suites.set_images import SetImages
 
-MANIFEST = """\
-schema: 1
-name: tiny
-classes: [apple, brick, cloud]
+SETS = """\
 sets:
   clean: {reader: folder, path: val}
   shifts:
     sketch: {reader: folder, path: sketch, space: coarse}
   cue_conflict: {reader: cue-conflict, path: cues}
-spaces: {coarse: {fruit: [apple], other: [brick, cloud]}}
+spaces: {coarse: {fruit: [apple], other: [pear, kiwi]}}
 """
+FRUIT = ("apple", "kiwi", "pear")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A suite with two images for each class of a set."""
-    (tmp_path / "quba-data.yaml").write_text(MANIFEST, encoding="utf-8")
-    names = [f"val/{name}/{k}.png" for name in ("apple", "brick", "cloud") for k in range(2)]
-    names += [f"sketch/{name}/0.png" for name in ("fruit", "other")]
-    names += ["cues/apple1-brick1.png", "cues/cloud1-cloud1.png"]
-    for shade, name in enumerate(names):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (4, 4), (shade, 0, 0)).save(path)
-    return tmp_path
+    write_manifest(tmp_path, SETS)
+    tree(tmp_path, *(f"val/{name}/{k}.png" for name in FRUIT for k in range(2)))
+    tree(tmp_path, "sketch/fruit/0.png", "sketch/other/0.png", content=png(7))
+    return tree(tmp_path, "cues/apple1-pear1.png", "cues/kiwi1-kiwi1.png")
 
 
-def test_names_and_classes_of_each_set(root: Path, own_store: Path) -> None:
-    images = SetImages.of_run(root, WHOLE, own_store)
-    assert images.labelled_names("clean") == [
-        (f"val/{name}/{k}.png", name, "") for name in ("apple", "brick", "cloud") for k in range(2)
-    ]
-    assert images.labelled_names("sketch") == [
-        ("sketch/fruit/0.png", "fruit", ""),
-        ("sketch/other/0.png", "other", ""),
-    ]
+@pytest.fixture
+def images(root: Path, own_store: Path) -> SetImages:
+    return SetImages.of_run(root, WHOLE, own_store)
+
+
+def test_names_and_classes_of_each_set(images: SetImages) -> None:
+    clean = [(f"val/{name}/{k}.png", name, "") for name in FRUIT for k in range(2)]
+    assert images.labelled_names("clean") == clean
+    sketch = [("sketch/fruit/0.png", "fruit", ""), ("sketch/other/0.png", "other", "")]
+    assert images.labelled_names("sketch") == sketch
     assert images.labelled_names("cue_conflict") == [
-        ("cues/apple1-brick1.png", "apple", "brick"),
-        ("cues/cloud1-cloud1.png", "cloud", "cloud"),
+        ("cues/apple1-pear1.png", "apple", "pear"),
+        ("cues/kiwi1-kiwi1.png", "kiwi", "kiwi"),
     ]
 
 
-def test_an_image_by_its_name(root: Path, own_store: Path) -> None:
-    images = SetImages.of_run(root, WHOLE, own_store)
+def test_an_image_by_its_name(images: SetImages) -> None:
     with images.open_image("sketch", "sketch/other/0.png") as image:
         assert image.getpixel((0, 0)) == (7, 0, 0)
 
 
 def test_a_sample_has_the_images_of_the_run(root: Path, own_store: Path) -> None:
     names = SetImages.of_run(root, SubsetSampler(3, seed=1), own_store).labelled_names("clean")
-    assert [label for _, label, _ in names] == ["apple", "brick", "cloud"]
+    assert [label for _, label, _ in names] == [*FRUIT]
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "val/apple/9.png", "/etc/passwd"])
-def test_only_images_of_the_set_are_opened(root: Path, own_store: Path, name: str) -> None:
-    images = SetImages.of_run(root, WHOLE, own_store)
-    with pytest.raises(SuiteError) as caught:
-        images.open_image("clean", name)
-    assert str(caught.value) == f"{root}: the set 'clean' has no image {name}."
+def test_only_images_of_the_set_are_opened(root: Path, images: SetImages, name: str) -> None:
+    assert error_text(images.open_image, "clean", name) == f"{root}: the set 'clean' has no image {name}."

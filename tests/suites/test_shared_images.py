@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.requests import class_request
+from support.suites import error_text, suite_of, tree
 
 from quba_check.core.request import OperatingPoint, Request
 from quba_check.core.view import CLEAN, View
-from quba_check.errors import SuiteError
-from quba_check.suites.opening import find_suite, open_suite
+from quba_check.suites.opening import find_suite
 from quba_check.suites.shared_images import check_sets_differ, shared_images
 from quba_check.suites.suite import Suite
 
@@ -48,37 +48,22 @@ def files(images: Sequence[Image.Image], kind: str = "png", scale: float = 1, **
     return encoded
 
 
-def suite_of(root: Path, sets: Mapping[str, Files], unknown: Mapping[str, str] = {}) -> Suite:
+def cats(root: Path, sets: Mapping[str, Files], unknown: Mapping[str, str] = {}) -> Suite:
+    """Return a suite with the first set as the clean one, and the others as shifts."""
     for name, contents in sets.items():
-        (root / name / "cat").mkdir(parents=True)
         for number, content in enumerate(contents):
-            (root / name / "cat" / f"{number:03}.png").write_bytes(content)
-    lines = [f"    {name}: {{reader: folder, path: {name}, partial: true}}" for name in sets]
-    (root / "quba-data.yaml").write_text(
-        "\n".join(
-            [
-                "schema: 1\nname: cats\nclasses: [cat, dog]\nsets:",
-                "  clean: {reader: folder, path: clean, partial: true}\n  shifts:",
-                *lines[1:],
-                *(
-                    ["  unknown:", *(f"    {name}: {path}" for name, path in unknown.items())]
-                    if unknown
-                    else []
-                ),
-            ]
-        )
-    )
-    return open_suite(root)
+            tree(root, f"{name}/cat/{number:03}.png", content=content)
+    clean, *shifts = (f"{name}: {{reader: folder, path: {name}, partial: true}}" for name in sets)
+    names = ", ".join(f"{name}: {path}" for name, path in unknown.items())
+    text = f"sets: {{{clean}, shifts: {{{', '.join(shifts)}}}, unknown: {{{names}}}}}"
+    return suite_of(root, text, "[cat, dog]")
 
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Callable[[Files, Files], str]:
     """Return the sentence on two sets, the clean one and `val`."""
     return lambda clean, val: shared_images(
-        suite_of(tmp_path, {"clean": clean, "val": val}),
-        View("val"),
-        View("clean"),
-        tmp_path / "digests.sqlite",
+        cats(tmp_path, {"clean": clean, "val": val}), View("val"), View("clean"), tmp_path / "digests.sqlite"
     )
 
 
@@ -91,7 +76,7 @@ def test_copies_from_a_tenth_of_a_set_on(tmp_path: Path) -> None:
         "two": [*others, *clean[:2]],
         "large": clean + 4 * others,
     }
-    suite = suite_of(tmp_path, sets)
+    suite = cats(tmp_path, sets)
     texts = [shared_images(suite, View(name), View("clean"), digests) for name in ("one", "two", "large")]
     assert texts == [
         "",
@@ -126,7 +111,7 @@ def test_different_images_are_not_shared(shared: Callable[[Files, Files], str]) 
 def test_different_images_of_the_demo_s_classes_are_not_shared(tmp_path: Path) -> None:
     demo = find_suite("demo", tmp_path)
     images = [demo.image(example) for example in demo.examples(CLEAN)]
-    half = suite_of(tmp_path / "half", {"clean": files(images[::2]), "val": files(images[1::2])})
+    half = cats(tmp_path / "half", {"clean": files(images[::2]), "val": files(images[1::2])})
     assert shared_images(half, View("val"), View("clean"), tmp_path / "digests.sqlite") == ""
     for shift in demo.facts.shifts:
         assert shared_images(demo, View(shift), View("clean"), tmp_path / "digests.sqlite") == ""
@@ -144,14 +129,13 @@ def requests_on(chosen_on: str, judged: str) -> list[Request]:
 
 
 def message(suite: Suite, views: Sequence[View], requests: Sequence[Request] = ()) -> str:
-    with pytest.raises(SuiteError) as raised:
-        check_sets_differ(suite, views, requests, suite.root / "digests.sqlite")
-    return str(raised.value).replace(str(suite.root), "DATA")
+    text = error_text(check_sets_differ, suite, views, requests, suite.root / "digests.sqlite")
+    return text.replace(str(suite.root), "DATA")
 
 
 def test_a_threshold_chosen_on_judged_images(tmp_path: Path) -> None:
     clean = files(pictures(1, 12))
-    suite = suite_of(tmp_path, {"clean": clean, "val": clean, "night": files(pictures(2, 12))})
+    suite = cats(tmp_path, {"clean": clean, "val": clean, "night": files(pictures(2, 12))})
     check_sets_differ(suite, [CLEAN], requests_on("night", "clean"), tmp_path / "digests.sqlite")
     text = (
         "DATA: 12 of the 12 images of the set {} are also in the set {}, but the threshold of {} must be "
@@ -175,7 +159,7 @@ def test_unknown_images_that_are_in_two_sets(
     tmp_path: Path, unknown: Mapping[str, str], first: str, second: str
 ) -> None:
     sets = {"clean": files(pictures(1, 12)), "night": files(pictures(2, 12))}
-    suite = suite_of(tmp_path, sets, unknown)
+    suite = cats(tmp_path, sets, unknown)
     views = [CLEAN, View("unknown/far"), View("unknown/near")]
     assert message(suite, views) == (
         f"DATA: 12 of the 12 images of the set {first} are also in the set {second}, but an unknown image "

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,19 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from support.suites import error_text, png, suite_of, tree, write_manifest, write_tar
 
 from quba_check.core.label_space import LabelSpace
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
-from quba_check.errors import SuiteError
 from quba_check.suites import Example, SetCount, Suite, open_suite
 from quba_check.suites.label_spaces import built_in_space, imagenet_classes
 from quba_check.suites.manifest.reading import read_manifest
 
 FOG_3 = View("corruptions", corruption="fog", severity=3)
-MANIFEST = """\
-schema: 1
-name: fruit
-classes: [apple, pear]
+CLASSES = "[apple, pear]"
+SETS = """\
 image_size: 32
 sets:
   clean: {reader: folder, path: val, expected: 4}
@@ -48,26 +44,12 @@ ADD = (
 ASSUMED = "The published layout is assumed, without a quba-data.yaml; quba-check init {} writes one."
 
 
-def image(path: Path, colour: tuple[int, int, int] = (255, 0, 0)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (4, 3), colour).save(path)
-    return path
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "quba-data.yaml").write_text(MANIFEST)
-    for name in (
-        "val/pear/2.png",
-        "val/pear/1.png",
-        "val/apple/1.png",
-        "c/fog/3/pear/1.png",
-        "c/fog/4/pear/1.png",
-    ):
-        image(tmp_path / name)
-    for name in ("c/speckle_noise/1/pear/1.png", "images/s.png", "cc/apple1-pear2.png"):
-        image(tmp_path / name)
-    (tmp_path / "lists").mkdir()
+    write_manifest(tmp_path, SETS, CLASSES)
+    tree(tmp_path, "val/pear/2.png", "val/pear/1.png", "val/apple/1.png", content=png())
+    tree(tmp_path, *(f"c/{name}/pear/1.png" for name in ("fog/3", "fog/4", "speckle_noise/1")))
+    tree(tmp_path, "images/s.png", "cc/apple1-pear2.png", "lists/sketch.csv")
     (tmp_path / "lists/sketch.csv").write_text("path,label\n../images/s.png,small\n")
     return tmp_path
 
@@ -75,12 +57,6 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def suite(root: Path) -> Suite:
     return open_suite(root)
-
-
-def raised_text(call: Callable[[], object]) -> str:
-    with pytest.raises(SuiteError) as raised:
-        call()
-    return str(raised.value)
 
 
 def test_what_a_suite_knows_before_any_image_is_read(suite: Suite, root: Path) -> None:
@@ -117,7 +93,7 @@ def test_attacks_columns_and_spaces_do_not_change_the_images(suite: Suite) -> No
 def test_spaces(suite: Suite) -> None:
     assert suite.space(None) == suite.space_of("clean") == LabelSpace.own(("apple", "pear"))
     assert suite.space("size") == LabelSpace("size", ("big", "small"), ((1,), (0,)), "mean")
-    assert raised_text(lambda: suite.space("imagenet_to_16")) == (
+    assert error_text(suite.space, "imagenet_to_16") == (
         f"{suite.root}/quba-data.yaml: unknown label space 'imagenet_to_16'."
     )
 
@@ -132,18 +108,18 @@ def test_missing_sets_are_reported(suite: Suite, root: Path) -> None:
 
 
 def test_asking_for_images_that_are_not_there_is_an_error(suite: Suite, root: Path) -> None:
-    assert raised_text(lambda: suite.examples(View("painted"))) == (
+    assert error_text(suite.examples, View("painted")) == (
         f"{root}: the set 'painted' is missing: looked for {root}/painted."
     )
-    assert raised_text(lambda: suite.examples(View("skech"))) == (
+    assert error_text(suite.examples, View("skech")) == (
         f"{root}/quba-data.yaml: unknown set 'skech'. "
         "Allowed: clean, corruptions, sketch, painted, cue_conflict. Did you mean 'sketch'?"
     )
 
 
 def test_a_folder_set_lacks_no_class_unless_it_says_so(suite: Suite, root: Path) -> None:
-    image(root / "painted/pear/1.png")
-    assert raised_text(lambda: suite.examples(View("painted"))) == (
+    tree(root, "painted/pear/1.png")
+    assert error_text(suite.examples, View("painted")) == (
         f"{root}/painted: class folders are missing, got 1 of 2. Missing: apple. {ADD}"
     )
     assert len(suite.examples(FOG_3)) == 1
@@ -161,29 +137,20 @@ def test_counts_and_expected_counts(suite: Suite) -> None:
 
 def test_files_that_are_not_read_have_a_note(suite: Suite, root: Path) -> None:
     assert suite.unread_notes() == []
-    for name in ("val/pear/3.gif", "c/fog/3/pear/x.avif", "c/fog/4/pear/more/y.png"):
-        (root / name).parent.mkdir(exist_ok=True)
-        (root / name).write_bytes(b"")
+    tree(root, "val/pear/3.gif", "c/fog/3/pear/x.avif", "c/fog/4/pear/more/y.png")
     notes = [
         "clean: 1 file is not read: pear/3.gif",
         "corruptions: 2 files are not read, such as pear/x.avif",
     ]
     assert open_suite(root).unread_notes() == notes
     assert open_suite(root).unread_notes([CLEAN]) == notes[:1]
-    made = (
-        (root / "quba-data.yaml")
-        .read_text()
-        .replace(
-            "{reader: folder, path: c, expected: 3, prepared: true, partial: true}", "{generate: from clean}"
-        )
-    )
-    (root / "quba-data.yaml").write_text(made)
-    assert open_suite(root).unread_notes() == notes[:1]
+    stored = "{reader: folder, path: c, expected: 3, prepared: true, partial: true}"
+    generated = suite_of(root, SETS.replace(stored, "{generate: from clean}"), CLASSES)
+    assert generated.unread_notes() == notes[:1]
 
 
 def test_listings_are_cached_only_for_a_few_views(suite: Suite, root: Path) -> None:
-    image(root / "painted/apple/1.png")
-    image(root / "painted/pear/1.png")
+    tree(root, "painted/apple/1.png", "painted/pear/1.png")
     first = suite.examples(CLEAN)
     assert suite.examples(CLEAN) is first
     for view in suite.views():
@@ -193,12 +160,8 @@ def test_listings_are_cached_only_for_a_few_views(suite: Suite, root: Path) -> N
 
 
 def test_generated_corruptions_are_the_clean_images(root: Path) -> None:
-    (root / "quba-data.yaml").write_text(
-        "schema: 1\nname: fruit\nclasses: [apple, pear]\nsets:\n"
-        "  clean: {reader: folder, path: val, expected: 3, prepared: true}\n"
-        "  corruptions: {generate: from clean}\n"
-    )
-    suite = open_suite(root)
+    clean = "{reader: folder, path: val, expected: 3, prepared: true}"
+    suite = suite_of(root, f"sets: {{clean: {clean}, corruptions: {{generate: from clean}}}}", CLASSES)
     assert suite.facts.generates_corruptions
     assert suite.is_generated(FOG_3)
     assert not suite.is_generated(CLEAN)
@@ -245,7 +208,7 @@ def test_images_that_cannot_be_decoded_are_named(
 ) -> None:
     path = root / "val/apple/1.png"
     path.write_bytes(content(path))
-    text = raised_text(lambda: suite.image(suite.examples(CLEAN)[0]))
+    text = error_text(suite.image, suite.examples(CLEAN)[0])
     assert text.startswith(f"{path}: cannot be decoded as an image ({reason}")
     assert text.endswith("). Replace or remove the file.")
 
@@ -253,7 +216,7 @@ def test_images_that_cannot_be_decoded_are_named(
 def test_an_image_that_went_away_is_named(suite: Suite, root: Path) -> None:
     example = suite.examples(CLEAN)[0]
     suite.path(example).unlink()
-    assert raised_text(lambda: suite.image(example)) == (
+    assert error_text(suite.image, example) == (
         f"{root}/val/apple/1.png: cannot be decoded as an image (No such file or directory). "
         "Replace or remove the file."
     )
@@ -263,11 +226,8 @@ def test_an_image_that_went_away_is_named(suite: Suite, root: Path) -> None:
 
 
 def suite_with(root: Path, sketch: str) -> Suite:
-    (root / "quba-data.yaml").write_text(
-        "schema: 1\nname: fruit\nclasses: [apple, pear]\nsets:\n  shifts:\n    sketch: " + sketch + "\n"
-        "spaces: {size: {big: [pear], small: [apple]}}\n"
-    )
-    return open_suite(root)
+    text = f"sets: {{shifts: {{sketch: {sketch}}}}}\nspaces: {{size: {{big: [pear], small: [apple]}}}}"
+    return suite_of(root, text, CLASSES)
 
 
 def test_labels_in_a_container_are_in_the_declared_space(tmp_path: Path) -> None:
@@ -282,9 +242,7 @@ def test_labels_in_a_container_are_in_the_declared_space(tmp_path: Path) -> None
 
 def test_missing_containers_are_reported(tmp_path: Path) -> None:
     looked = "the set 'sketch' is missing: looked for"
-    with pytest.raises(SuiteError) as caught:
-        suite_with(tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}')
-    assert str(caught.value) == (
+    assert error_text(suite_with, tmp_path, '{reader: webdataset, path: "s-{0..1}.tar"}') == (
         f"{tmp_path}/quba-data.yaml: none of its sets exists: {looked} {tmp_path}/s-{{0..1}}.tar. "
         "Correct the paths, or name another folder."
     )
@@ -293,7 +251,7 @@ def test_missing_containers_are_reported(tmp_path: Path) -> None:
     assert shards.missing(View("sketch")) == f"{looked} {tmp_path}/s-{{0..1}}.tar"
     (tmp_path / "s-1.tar").touch()
     assert shards.missing(View("sketch")) is None
-    assert raised_text(lambda: shards.examples(View("sketch"))) == (
+    assert error_text(shards.examples, View("sketch")) == (
         f"{tmp_path}/s-{{0..1}}.tar: there is no file s-0.tar."
     )
     np.save(tmp_path / "x.npy", np.zeros((1, 2, 2), np.uint8))
@@ -305,18 +263,13 @@ def test_missing_containers_are_reported(tmp_path: Path) -> None:
 
 def test_corruptions_in_shards_and_in_arrays(tmp_path: Path) -> None:
     def corrupted(reader: str) -> Suite:
-        (tmp_path / "quba-data.yaml").write_text(
-            "schema: 1\nname: fruit\nclasses: [apple, pear]\n"
-            f"sets: {{corruptions: {{reader: {reader}, path: {reader}}}}}\n"
-        )
-        return open_suite(tmp_path)
+        text = f"sets: {{corruptions: {{reader: {reader}, path: {reader}}}}}"
+        return suite_of(tmp_path, text, CLASSES)
 
     shards = tmp_path / "webdataset/fog/3"
     shards.mkdir(parents=True)
-    with tarfile.open(shards / "0.tar", "w") as tar:
-        for name in ("1.png", "1.cls"):
-            tar.addfile(tarfile.TarInfo(name))
-    assert raised_text(lambda: corrupted("webdataset").examples(FOG_3)) == (
+    write_tar(shards / "0.tar", {"1.png": b"", "1.cls": b""})
+    assert error_text(corrupted("webdataset").examples, FOG_3) == (
         f"{shards}/0.tar[1.cls]: unknown class ''. Allowed: apple, pear."
     )
     (tmp_path / "arrays").mkdir()
@@ -338,19 +291,15 @@ def test_corruptions_in_shards_and_in_arrays(tmp_path: Path) -> None:
 
 
 def test_members_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "s.tar", "w") as tar:
-        for name, content in {"7.png": b"not an image", "7.cls": b"pear"}.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
+    write_tar(tmp_path / "s.tar", {"7.png": b"not an image", "7.cls": b"pear"})
     suite = suite_with(tmp_path, "{reader: webdataset, path: s.tar}")
-    assert raised_text(lambda: suite.image(suite.examples(View("sketch"))[0])) == (
+    assert error_text(suite.image, suite.examples(View("sketch"))[0]) == (
         f"{tmp_path}/s.tar[7.png]: cannot be decoded as an image (no image format recognises it). "
         "Replace or remove it."
     )
     pq.write_table(pa.table({"image": [b""], "label": ["pear"]}), tmp_path / "s.parquet")
     suite = suite_with(tmp_path, "{reader: parquet, path: s.parquet}")
-    assert raised_text(lambda: suite.image(suite.examples(View("sketch"))[0])) == (
+    assert error_text(suite.image, suite.examples(View("sketch"))[0]) == (
         f"{tmp_path}/s.parquet[image/0]: cannot be decoded as an image "
         "(its bytes are not stored in the file). Replace or remove it."
     )
@@ -359,39 +308,26 @@ def test_members_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:
 # -- data folders -----------------------------------------------------------------------------------------
 
 
-def test_a_data_folder_that_does_not_exist(tmp_path: Path) -> None:
-    (tmp_path / "imagenet-data").mkdir()
-    assert raised_text(lambda: open_suite(tmp_path / "imagenet-dta")) == (
-        f"{tmp_path}/imagenet-dta: there is no such data folder. Did you mean 'imagenet-data'? "
-        "Allowed: an existing folder."
-    )
-    assert raised_text(lambda: open_suite(tmp_path / "no/such")) == (
-        f"{tmp_path}/no/such: there is no such data folder. Allowed: an existing folder."
-    )
-
-
-def test_a_data_folder_that_is_empty(tmp_path: Path) -> None:
-    assert (
-        raised_text(lambda: open_suite(tmp_path))
-        == f"{tmp_path}: the data folder is empty. {EXPECTED} Name another folder."
-    )
-
-
-def test_a_data_folder_that_holds_something_else(tmp_path: Path) -> None:
-    (tmp_path / "cats").mkdir()
-    (tmp_path / "dogs").mkdir()
-    assert raised_text(lambda: open_suite(tmp_path)) == (
-        f"{tmp_path}: the data folder holds no suite, got cats, dogs. {EXPECTED} For folders of "
-        f"images, quba-check init {tmp_path} writes a quba-data.yaml."
-    )
-
-
-def test_a_data_folder_that_is_a_file(root: Path) -> None:
-    path = root / "quba-data.yaml"
-    assert (
-        raised_text(lambda: open_suite(path))
-        == f"{path}: is a file, not a data folder. Allowed: a folder, such as {root}."
-    )
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dta", "there is no such data folder. Did you mean 'data'? Allowed: an existing folder."),
+        ("no/such", "there is no such data folder. Allowed: an existing folder."),
+        ("empty", f"the data folder is empty. {EXPECTED} Name another folder."),
+        (
+            "data",
+            f"the data folder holds no suite, got cats, dogs. {EXPECTED} For folders of images, quba-check "
+            "init {} writes a quba-data.yaml.",
+        ),
+        ("file", "is a file, not a data folder. Allowed: a folder, such as {}."),
+    ],
+)
+def test_data_folders_without_a_suite(tmp_path: Path, name: str, text: str) -> None:
+    tree(tmp_path, "data/cats/0", "data/dogs/0", "file")
+    (tmp_path / "empty").mkdir()
+    path = tmp_path / name
+    shown = text.format(tmp_path if name == "file" else path)
+    assert error_text(open_suite, path) == f"{path}: {shown}"
 
 
 # -- the published layout ---------------------------------------------------------------------------------
@@ -401,7 +337,7 @@ def test_a_data_folder_that_is_a_file(root: Path) -> None:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The published layout, a few images a set; one file, linked, for all of them."""
     root = tmp_path_factory.mktemp("published")
-    picture = image(root / "picture.png")
+    picture = tree(root, "picture.png", content=png()) / "picture.png"
 
     def link(name: str) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -459,9 +395,8 @@ def test_published_labels_are_those_of_folder_and_file_names(published: Path) ->
 
 
 def test_a_validation_folder_without_all_classes(tmp_path: Path) -> None:
-    image(tmp_path / "imagenet/val/n01443537/1.png")
-    suite = open_suite(tmp_path)
-    assert raised_text(lambda: suite.examples(CLEAN)) == (
+    suite = open_suite(tree(tmp_path, "imagenet/val/n01443537/1.png"))
+    assert error_text(suite.examples, CLEAN) == (
         f"{tmp_path}/imagenet/val: class folders are missing, got 1 of 1000. Missing: n01440764, n01484850, "
         "n01491361, n01494475, n01496331, n01498041, n01514668, n01514859, n01518878, n01530575 and 989 more."
         f" {ADD} {ASSUMED.format(tmp_path)}"
@@ -469,9 +404,10 @@ def test_a_validation_folder_without_all_classes(tmp_path: Path) -> None:
 
 
 def test_a_validation_folder_that_was_not_sorted_into_classes(tmp_path: Path) -> None:
-    path = image(tmp_path / "imagenet/val/ILSVRC2012_val_00000001.png")
-    assert raised_text(lambda: open_suite(tmp_path).examples(CLEAN)) == (
-        f"{path}: an image outside the class folders. Expected: <class>/<image>. {ASSUMED.format(tmp_path)}"
+    path = "imagenet/val/ILSVRC2012_val_00000001.png"
+    assert error_text(open_suite(tree(tmp_path, path)).examples, CLEAN) == (
+        f"{tmp_path}/{path}: an image outside the class folders. Expected: <class>/<image>. "
+        f"{ASSUMED.format(tmp_path)}"
     )
 
 

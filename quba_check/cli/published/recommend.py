@@ -14,7 +14,7 @@ from quba_check.grading.population import Population
 from quba_check.records.files import read_record
 from quba_check.reports.recommendation import recommendation_text
 from quba_check.study.recommendation import recommend as check_models
-from quba_check.suites.restriction import is_subset_of_imagenet
+from quba_check.suites.manifest.definitions import is_subset_of_imagenet
 
 LIMIT = 10
 """Models of each list in the table without --limit."""

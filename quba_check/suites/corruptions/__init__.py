@@ -18,7 +18,7 @@ import numpy as np
 from quba_check.core.view import SEVERITIES
 from quba_check.errors import UserError
 from quba_check.messages import allowed_names
-from quba_check.suites.corruptions import blur, digital, extra, noise, weather
+from quba_check.suites.corruptions import blur, digital, noise, weather
 from quba_check.suites.corruptions.strength import SMALL, Image8, Strength
 
 __all__ = ["ENCODINGS", "SMALL", "VERSION", "corrupt", "reencode"]
@@ -47,11 +47,11 @@ _BY_NAME: dict[str, Corruption] = {
     "elastic_transform": digital.elastic_transform,
     "pixelate": digital.pixelate,
     "jpeg_compression": digital.jpeg_compression,
-    "speckle_noise": extra.speckle_noise,
-    "gaussian_blur": extra.gaussian_blur,
-    "spatter": extra.spatter,
-    "saturate": extra.saturate,
-    "low_light": extra.low_light,
+    "speckle_noise": noise.speckle_noise,
+    "gaussian_blur": blur.gaussian_blur,
+    "spatter": weather.spatter,
+    "saturate": digital.saturate,
+    "low_light": noise.low_light,
 }
 
 

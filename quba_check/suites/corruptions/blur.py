@@ -1,4 +1,4 @@
-"""Blur: defocus, glass, motion, zoom."""
+"""Blur: defocus, glass, motion, zoom; outside the fifteen Gaussian."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from quba_check.suites.corruptions.filters import gaussian_filter, motion_filter
@@ -186,3 +187,9 @@ def _line(size: int, factor: float, precision: str = "float64") -> _Line:
     first = np.minimum(position.astype(np.intp), size - 1)
     weight, outside = (position - first).astype(precision), np.flatnonzero(position > size - 1)
     return _Line(first, np.minimum(first + 1, size - 1), weight, outside)
+
+
+def gaussian_blur(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
+    """A Gaussian blur."""
+    sigma = strength.parameters((0.4, 0.6, 0.7, 0.8, 1.0), (1.0, 2.0, 3.0, 4.0, 6.0))
+    return to_uint8(scipy.ndimage.gaussian_filter(to_float64(image), sigma, mode="nearest", axes=(0, 1)))

@@ -1,4 +1,4 @@
-"""Digital: contrast, elastic transform, pixelate, JPEG compression."""
+"""Digital: contrast, elastic transform, pixelate, JPEG compression; outside the fifteen saturation."""
 
 from __future__ import annotations
 
@@ -107,3 +107,20 @@ def jpeg_round_trip(image: Image8, quality: int) -> Image8:
     buffer = io.BytesIO()
     Pillow.fromarray(image).save(buffer, "JPEG", quality=quality)
     return np.array(Pillow.open(buffer))
+
+
+def saturate(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:  # noqa: ARG001 - one signature
+    """Less or more saturation (HSV) at the same hue and value; grey is red."""
+    factor, increase = strength.parameters(
+        ((0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2)),
+        ((0.3, 0.0), (0.1, 0.0), (2.0, 0.0), (5.0, 0.1), (20.0, 0.2)),
+    )
+    values = to_float64(image)
+    largest = values.max(axis=2, keepdims=True)
+    below = largest - values
+    spread = below.max(axis=2, keepdims=True)
+    saturation = spread / np.where(largest > 0, largest, 1.0)
+    changed = np.clip(saturation * factor + increase, 0, 1) * largest
+    is_grey = spread == 0
+    share = np.where(is_grey, [0.0, 1.0, 1.0], below / np.where(is_grey, 1.0, spread))
+    return to_uint8(largest - share * changed)

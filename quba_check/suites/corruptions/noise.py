@@ -1,11 +1,17 @@
-"""Noise: gaussian, shot, impulse."""
+"""Noise: gaussian, shot, impulse; outside the fifteen speckle noise and low light."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from quba_check.suites.corruptions.strength import LEVELS, Image8, Strength, to_float64, to_uint8
+
+FULL_WELL = 5_000
+"""Electrons of a white pixel at full exposure: a choice for the small pixels of phone cameras."""
+READ_NOISE = 3.0
+"""Standard deviation of the noise of reading a pixel, in electrons."""
 
 
 def gaussian_noise(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
@@ -34,3 +40,39 @@ def impulse_noise(image: Image8, strength: Strength, rng: np.random.Generator) -
     hit = is_salt * np.uint8(255)
     # Saved values are truncated, and k / 255 · 255 falls short of k for some k.
     return np.asarray(cv2.copyTo(hit, is_hit.view(np.uint8), cv2.LUT(image, to_uint8(LEVELS))))
+
+
+def speckle_noise(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
+    """Normal noise in proportion to the value."""
+    scale = strength.parameters((0.06, 0.1, 0.12, 0.16, 0.2), (0.15, 0.2, 0.35, 0.45, 0.6))
+    values = to_float64(image)
+    return to_uint8(values + values * rng.normal(size=image.shape, scale=scale))
+
+
+def low_light(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
+    """Each severity halves the light once more: a darker photo with photon and read noise.
+
+    The values of sRGB (IEC 61966-2-1) are turned into linear light. A pixel collects a Poisson number of
+    electrons in proportion to its light, reading adds normal noise, and nothing is amplified.
+
+    Source: the noise model of Foi et al., IEEE Transactions on Image Processing 2008.
+    """
+    exposure = 0.5**strength.severity
+    electrons = rng.poisson(_LIGHT[image] * (exposure * FULL_WELL)).astype(np.float64)
+    light = np.clip((electrons + rng.normal(scale=READ_NOISE, size=image.shape)) / FULL_WELL, 0, 1)
+    return to_uint8(np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055))
+
+
+def linear_light(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the linear light of values of sRGB.
+
+    Args:
+        values: of any shape, in [0, 1].
+    """
+    linear: NDArray[np.float64] = np.where(
+        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
+    )
+    return linear
+
+
+_LIGHT = linear_light(np.arange(256) / 255.0)

@@ -1,4 +1,4 @@
-"""Weather: snow, frost, fog, brightness."""
+"""Weather: snow, frost, fog, brightness; outside the fifteen spatter."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from quba_check.suites.corruptions.blur import enlarge, middle_slice
@@ -21,6 +22,8 @@ from quba_check.suites.corruptions.strength import (
     to_uint8,
 )
 
+_WATER = np.array([175, 238, 238], np.float32) / np.float32(255)
+_MUD = np.array([63, 42, 20]) / 255.0
 _MARGIN = 1.1
 _SMALL_SCALE = 0.3 / SMALL
 """CIFAR-10-C and Tiny ImageNet-C shrink their textures to 0.2 and 0.3 for images of 32 and 64 pixels."""
@@ -155,3 +158,48 @@ def _brightness_table(increase: float) -> NDArray[np.uint8]:
     raised = np.clip(largest + increase, 0, 1)
     saturation = (largest - value) / np.where(largest > 0, largest, 1)
     return to_uint8(raised * (1 - saturation)).reshape(-1)
+
+
+def spatter(image: Image8, strength: Strength, rng: np.random.Generator) -> Image8:
+    """Drops on the lens: water at low severities, mud at high ones."""
+    mean, spread, sigma, threshold, amount, is_mud = strength.parameters(
+        (
+            (0.62, 0.1, 0.7, 0.7, 0.5, False),
+            (0.65, 0.1, 0.8, 0.7, 0.5, False),
+            (0.65, 0.3, 1.0, 0.69, 0.5, False),
+            (0.65, 0.1, 0.7, 0.69, 0.6, True),
+            (0.65, 0.1, 0.5, 0.68, 0.6, True),
+        ),
+        (
+            (0.65, 0.3, 4.0, 0.69, 0.6, False),
+            (0.65, 0.3, 3.0, 0.68, 0.6, False),
+            (0.65, 0.3, 2.0, 0.68, 0.5, False),
+            (0.65, 0.3, 1.0, 0.65, 1.5, True),
+            (0.67, 0.4, 1.0, 0.65, 1.5, True),
+        ),
+    )
+    drops = rng.normal(mean, spread, size=image.shape[:2])
+    liquid = scipy.ndimage.gaussian_filter(drops, sigma, mode="nearest")
+    liquid[liquid < threshold] = 0
+    values = to_float32(image)
+    if not is_mud:
+        water = _shaded((liquid * 255).astype(np.uint8)) * np.float32(amount)
+        return to_uint8(values + water[..., None] * _WATER)
+    covered = (liquid > threshold).astype(np.float64)
+    mud = scipy.ndimage.gaussian_filter(covered, amount, mode="nearest")
+    mud[mud < 0.8] = 0
+    scene = values * (1 - mud[..., None]).astype(np.float32)
+    return to_uint8(scene + mud[..., None] * _MUD)
+
+
+def _shaded(liquid: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the opacity of water: brighter towards one side of each drop, at most 1."""
+    distance = cv2.distanceTransform(255 - cv2.Canny(liquid, 50, 150), cv2.DIST_L2, 5)
+    rounded = cv2.blur(np.minimum(distance, np.float32(20)), (3, 3)).astype(np.uint8)
+    relief = cv2.filter2D(cv2.equalizeHist(rounded), cv2.CV_8U, _RELIEF)
+    shade = liquid * cv2.blur(relief, (3, 3)).astype(np.float32)
+    brightest = shade.max()
+    return np.asarray(shade / brightest if brightest else shade, dtype=np.float32)
+
+
+_RELIEF = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])

@@ -22,12 +22,12 @@ from quba_check.suites.manifest.definitions import (
     check_reference,
     define_classes,
     define_prompts,
+    define_restriction,
     define_spaces,
     error_at,
 )
 from quba_check.suites.manifest.schema import CLASS_FILE_SUFFIX, ManifestEntry, SetEntries
 from quba_check.suites.manifest.set_schema import AnySet
-from quba_check.suites.restriction import restriction
 
 _SINGLE_SETS = (CLEAN_SET, MIXED_SAME_SET, MIXED_RAND_SET, CUE_CONFLICT_SET)
 _SHIFT_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -77,7 +77,7 @@ def read_manifest(path: Path, label: str) -> Manifest:
     entry = validate(document, ManifestEntry)
     classes = define_classes(document, entry)
     prompts = define_prompts(document, entry, classes)
-    head, classes = restriction(document, entry, classes)
+    head, classes = define_restriction(document, entry, classes)
     _check_set_names(document, entry.sets)
     if entry.sets.clean is not None and (space := entry.sets.clean.space) is not None:
         problem, got = "clean images are labelled in the model's own classes", f"'{space}'"

@@ -22,8 +22,15 @@ from quba_check.errors import FewObjectsError, SuiteError
 from quba_check.messages import listed
 from quba_check.storage.atomic import replacing
 from quba_check.storage.user_files import os_errors
-from quba_check.suites.object_focus.mixing import composite, without_object
-from quba_check.suites.object_focus.objects import Cutout, Objects, SkipReason, image_name, read_pixels
+from quba_check.suites.object_focus.objects import (
+    Cutout,
+    Objects,
+    SkipReason,
+    composite,
+    image_name,
+    read_pixels,
+    without_object,
+)
 from quba_check.suites.suite import Example, Suite
 
 _SCHEMA = 1

@@ -11,9 +11,14 @@ from PIL import Image
 from quba_check.errors import SuiteError, extra_needed
 from quba_check.messages import allowed_names, listed
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.file_cache import FileCache
+from quba_check.suites.readers.containers import (
+    FileCache,
+    cells_by_row,
+    check_columns,
+    label_positions,
+    open_cell,
+)
 from quba_check.suites.readers.listing import LabelledImage
-from quba_check.suites.readers.table_rows import cells_by_row, check_columns, label_positions, open_cell
 
 if TYPE_CHECKING:
     from datasets import Dataset

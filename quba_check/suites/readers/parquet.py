@@ -14,9 +14,14 @@ from PIL import Image
 from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError, extra_needed
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.file_cache import FileCache
+from quba_check.suites.readers.containers import (
+    FileCache,
+    cells_by_row,
+    check_columns,
+    label_positions,
+    open_cell,
+)
 from quba_check.suites.readers.listing import LABEL, LABELS, LabelledImage, files_at, list_files
-from quba_check.suites.readers.table_rows import cells_by_row, check_columns, label_positions, open_cell
 
 PATH, IMAGE = "path", "image"
 _FILES_CACHED, _GROUPS_CACHED = 64, 4

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from support.reference_corruptions import scene
+from support.suites import error_text
 
-from quba_check.core.view import CORRUPTIONS, SEVERITIES
+from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES
 from quba_check.demo import CLASSES
 from quba_check.demo.renditions import rendition
-from quba_check.errors import UserError
 from quba_check.suites.corruptions import ENCODINGS, corrupt, reencode
 from quba_check.suites.corruptions.strength import SMALL, Strength
 
@@ -55,14 +56,35 @@ def test_the_highest_severity_changes_a_large_image_more_than_the_lowest(name: s
     assert means[1] > means[0]
 
 
-@settings(deadline=None, derandomize=True, max_examples=30)
+@settings(deadline=None, derandomize=True, max_examples=60)
 @given(
-    arrays(np.uint8, st.tuples(st.integers(8, 40), st.integers(8, 40), st.just(3))),
-    st.sampled_from(CORRUPTIONS),
+    arrays(np.uint8, st.tuples(st.integers(1, 90), st.integers(1, 90), st.just(3))),
+    st.sampled_from((*CORRUPTIONS, *EXTRA_CORRUPTIONS)),
     st.sampled_from(SEVERITIES),
 )
 def test_no_image_breaks_it(image: np.ndarray, name: str, severity: int) -> None:
-    assert corrupt(image, name, severity, np.random.default_rng(0)).shape == image.shape
+    one, other = (corrupt(image, name, severity, np.random.default_rng(1)) for _ in range(2))
+    assert one.shape == image.shape
+    assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", EXTRA_CORRUPTIONS)
+@pytest.mark.parametrize("shape", [(32, 32), (96, 130)])
+def test_a_higher_severity_of_the_others_changes_an_image_more(name: str, shape: tuple[int, int]) -> None:
+    changes = [change(scene(shape), name, severity, 3) for severity in SEVERITIES]
+    if name in ("spatter", "saturate"):  # water turns to mud; less saturation turns to more
+        assert min(changes) > 0
+    else:
+        assert np.all(np.diff(changes) > 0), changes
+
+
+@pytest.mark.parametrize(
+    ("value", "side", "name"), [(90, 8, "spatter"), (90, 128, "gaussian_blur"), (0, 128, "speckle_noise")]
+)
+def test_flat_scenes(value: int, side: int, name: str) -> None:
+    image = np.full((side, side, 3), value, np.uint8)
+    shown = corrupt(image, name, 1 if name == "spatter" else 5, np.random.default_rng(0))
+    assert (shown >= value).all() if name == "spatter" else (shown == value).all()
 
 
 def test_memory_layout_does_not_matter() -> None:
@@ -131,6 +153,4 @@ def test_the_side_decides_between_the_two_tables() -> None:
     ],
 )
 def test_messages_about_wrong_arguments(image: np.ndarray, name: str, severity: int, message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        corrupt(image, name, severity, np.random.default_rng(0))
-    assert str(caught.value) == message
+    assert error_text(corrupt, image, name, severity, np.random.default_rng(0)) == message

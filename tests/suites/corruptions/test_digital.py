@@ -62,3 +62,18 @@ def test_jpeg_compression_spares_images_stored_at_its_quality(quality, gentle, s
         for severity in (gentle, stronger)
     ]
     assert changes[0] < changes[1]
+
+
+@pytest.mark.parametrize(
+    ("colour", "severity", "expected"),
+    [
+        ((200, 100, 100), 1, (200, 169, 169)),  # saturation 0.5 · 0.3: 200 · (1 - 0.15) = 170
+        ((200, 100, 150), 3, (200, 0, 100)),  # 0.5 · 2 = 1: the smallest value is 0
+        ((100, 100, 100), 4, (100, 90, 90)),  # grey turns red: saturation 0.1
+        ((0, 0, 0), 5, (0, 0, 0)),
+    ],
+)
+def test_saturation_by_hand(colour: tuple[int, ...], severity: int, expected: tuple[int, ...]) -> None:
+    image = np.full((100, 100, 3), colour, np.uint8)
+    found = corrupt(image, "saturate", severity, np.random.default_rng(0))[0, 0]
+    assert np.abs(found.astype(int) - expected).max() <= 1

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from quba_check.core.view import SEVERITIES
 from quba_check.suites.corruptions import corrupt
+from quba_check.suites.corruptions.noise import FULL_WELL, READ_NOISE, linear_light
 
 
 def grey(side: int, value: int = 128) -> np.ndarray:
@@ -25,3 +27,14 @@ def test_impulse_noise_sets_its_share_of_values_half_black_half_white() -> None:
     assert (noisy == 255).mean() == pytest.approx(0.035, abs=0.005)
     assert (noisy == 0).mean() == pytest.approx(0.035, abs=0.005)
     assert np.isin(noisy, (0, 128, 255)).all()
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_low_light_halves_the_linear_light(severity: int) -> None:
+    """White at full exposure has 5,000 electrons; those of a darker photo have their own noise."""
+    white = corrupt(grey(256, 255), "low_light", severity, np.random.default_rng(0))
+    light = linear_light((white + 0.5) / 255.0)
+    expected = 0.5**severity
+    noise = np.sqrt(expected * FULL_WELL + READ_NOISE**2) / FULL_WELL
+    assert light.mean() == pytest.approx(expected, rel=0.01)
+    assert light.std() == pytest.approx(noise, rel=0.15)

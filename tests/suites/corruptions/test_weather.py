@@ -85,3 +85,31 @@ def test_a_texture_covers_an_image_with_a_margin(height: int, width: int, size: 
     assert fitted.shape[:2] == pytest.approx(size, abs=1)
     assert fitted.shape[0] > height
     assert fitted.shape[1] > width
+
+
+def test_plasma_fills_its_range_and_is_smoother_with_decay() -> None:
+    rough, smooth = (frost_texture.plasma((64, 64), decay, np.random.default_rng(0)) for decay in (1.5, 3.0))
+    for field in (rough, smooth):
+        assert field.min() == 0
+        assert field.max() == pytest.approx(1)
+    assert np.abs(np.diff(smooth)).mean() < np.abs(np.diff(rough)).mean()
+
+
+def test_plasma_is_cut_to_any_size() -> None:
+    assert frost_texture.plasma((48, 31), 2.0, np.random.default_rng(0)).shape == (48, 31)
+    assert frost_texture.plasma((1, 1), 2.0, np.random.default_rng(0)).tolist() == [[0.0]]
+
+
+def test_a_middle_of_plasma_is_the_mean_of_its_corners_and_an_offset() -> None:
+    class Still:
+        """Draws the lower end of every range once, then its middle."""
+
+        first = True
+
+        def uniform(self, low: float, high: float, size: tuple[int, int]) -> np.ndarray:
+            value, self.first = (low if self.first else (low + high) / 2), False
+            return np.full(size, value)
+
+    # The corner 0, the middle 0 - 100 · 100, and the sides between them.
+    expected = np.array([[1.0, 0.5], [0.5, 0.0]])
+    assert frost_texture.plasma((2, 2), 2.0, Still()) == pytest.approx(expected)

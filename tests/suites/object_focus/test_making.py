@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from support.suites import error_text
 
-from quba_check.errors import SuiteError
 from quba_check.suites import open_suite
 from quba_check.suites.object_focus import MaskFolder, make_object_focus
-from quba_check.suites.object_focus.making import new_folder
-from quba_check.suites.object_focus.masks import read_mask
-from quba_check.suites.object_focus.mixing import Box, without_object
+from quba_check.suites.object_focus.making import Pairing, new_folder, pair_backgrounds
+from quba_check.suites.object_focus.objects import Box, without_object
+from quba_check.suites.object_focus.sources import read_mask
 
 SETS = ("mixed_same", "mixed_rand")
 
@@ -147,9 +150,7 @@ def test_progress_counts_every_image(suite, masks, tmp_path):
 
 def test_too_few_objects(suite, masks, tmp_path):
     (masks / "pear/1.png").unlink()
-    with pytest.raises(SuiteError) as raised:
-        make_object_focus(suite, MaskFolder(masks), tmp_path / "made")
-    assert str(raised.value) == (
+    assert error_text(make_object_focus, suite, MaskFolder(masks), tmp_path / "made") == (
         f"{suite.root}: mixing needs two classes with two usable objects each, got apple. "
         "Left out of 5 clean images: alone in its class: 1 (val/pear/2.png); no mask: 1 (val/pear/1.png)."
     )
@@ -163,9 +164,8 @@ def test_a_class_that_is_no_folder(suite, masks, tmp_path):
         "schema: 1\nname: x\nclasses: [a/b, c]\nsets: {clean: {reader: csv, path: clean.csv}}\n",
         encoding="utf-8",
     )
-    with pytest.raises(SuiteError) as raised:
-        make_object_focus(open_suite(suite.root), MaskFolder(masks), tmp_path / "made")
-    assert str(raised.value) == (
+    again = open_suite(suite.root)
+    assert error_text(make_object_focus, again, MaskFolder(masks), tmp_path / "made") == (
         f"{suite.root}: the class 'a/b' cannot name a folder. Allowed: names without / and \\, "
         "and no dot in front."
     )
@@ -173,9 +173,7 @@ def test_a_class_that_is_no_folder(suite, masks, tmp_path):
 
 def test_an_image_that_cannot_be_read_leaves_nothing_behind(suite, masks, tmp_path):
     (suite.root / "val/pear/1.png").write_bytes(b"no image")
-    with pytest.raises(SuiteError) as raised:
-        make_object_focus(suite, MaskFolder(masks), tmp_path / "made")
-    assert str(raised.value) == (
+    assert error_text(make_object_focus, suite, MaskFolder(masks), tmp_path / "made") == (
         f"{suite.root / 'val/pear/1.png'}: cannot be decoded as an image (no image format recognises it). "
         "Replace or remove the file."
     )
@@ -187,12 +185,6 @@ def make(out):
         (folder / "a.png").touch()
 
 
-def error_text(out):
-    with pytest.raises(SuiteError) as raised:
-        make(out)
-    return str(raised.value)
-
-
 def test_new_or_empty(tmp_path):
     make(tmp_path / "new" / "one")
     (tmp_path / "empty").mkdir()
@@ -201,28 +193,60 @@ def test_new_or_empty(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "new"]
 
 
-def test_a_folder_that_is_not_empty(tmp_path):
-    (tmp_path / "x").touch()
-    assert error_text(tmp_path) == (
-        f"{tmp_path}: the folder is not empty. Allowed: a new or empty one; name it with -o."
-    )
-    assert (tmp_path / "x").exists()
-
-
-def test_a_file(tmp_path):
-    (tmp_path / "out").touch()
-    assert (
-        error_text(tmp_path / "out") == f"{tmp_path / 'out'}: this is a file. Allowed: a new or empty folder."
-    )
-
-
-def test_a_place_that_cannot_be_written(tmp_path):
+@pytest.mark.parametrize(
+    ("out", "text"),
+    [
+        ("", "the folder is not empty. Allowed: a new or empty one; name it with -o."),
+        ("file", "this is a file. Allowed: a new or empty folder."),
+        ("file/out", "cannot be written (File exists)."),
+    ],
+)
+def test_places_that_cannot_be_written(tmp_path, out, text):
     (tmp_path / "file").touch()
-    out = tmp_path / "file" / "out"
-    assert error_text(out) == f"{out}: cannot be written (File exists)."
+    assert error_text(make, tmp_path / out) == f"{tmp_path / out}: {text}"
+    assert (tmp_path / "file").exists()
 
 
 def test_nothing_is_left_when_making_fails(tmp_path):
     with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "out"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+classes = st.dictionaries(st.sampled_from("abcd"), st.integers(2, 5), min_size=2).map(
+    lambda sizes: {name: [f"{name}/{k}.png" for k in range(size)] for name, size in sizes.items()}
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(classes, st.integers(0, 9), st.randoms())
+def test_every_object_once_and_never_before_its_own_background(classes, seed, shuffler):
+    pairs = pair_backgrounds(classes, seed)
+    for name, of_class in pairs.items():
+        assert [pair.foreground for pair in of_class] == sorted(classes[name])
+        for pair in of_class:
+            assert pair.foreground not in (pair.same, pair.rand)
+            assert pair.same in classes[name]
+            assert any(pair.rand in images for images in classes.values())
+    shuffled = {name: shuffler.sample(images, len(images)) for name, images in reversed(classes.items())}
+    assert pair_backgrounds(shuffled, seed) == pairs
+
+
+def test_each_class_and_each_image_is_as_likely():
+    # A class of two and one of ten: classes are drawn first, so that either gets half of the backgrounds.
+    classes = {"a": [f"a/{k}" for k in range(2)], "b": [f"b/{k}" for k in range(1000)]}
+    counted = Counter(pair.rand[0] for pair in pair_backgrounds(classes, 0)["b"])
+    assert 450 < counted["a"] < 550
+    many = {"a": [f"a/{k}" for k in range(5)], "b": ["b/0", "b/1"]}
+    same = Counter(pair_backgrounds(many, seed)["a"][0].same for seed in range(800))
+    assert same.keys() == {"a/1", "a/2", "a/3", "a/4"}
+    assert all(150 < times < 250 for times in same.values())
+
+
+def test_these_draws_stay_as_they_are():
+    classes = {"a": ["a/1", "a/2", "a/3"], "b": ["b/1", "b/2"]}
+    assert pair_backgrounds(classes, 1) == {
+        "a": [Pairing("a/1", "a/2", "a/3"), Pairing("a/2", "a/1", "a/1"), Pairing("a/3", "a/1", "b/2")],
+        "b": [Pairing("b/1", "b/2", "a/3"), Pairing("b/2", "b/1", "a/1")],
+    }
+    assert pair_backgrounds(classes, 0) != pair_backgrounds(classes, 1)

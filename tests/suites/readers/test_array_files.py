@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
+from support.suites import error_text
 
-from quba_check.errors import SuiteError
 from quba_check.suites.readers.arrays import idx_array
 
 TYPES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
@@ -71,9 +71,7 @@ LABELS = packed(np.array([3, 1, 2], np.uint8))
 )
 def test_wrong_files(tmp_path: Path, content: bytes, text: str) -> None:
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(SuiteError) as raised:
-        idx_array(tmp_path / "x")
-    assert str(raised.value) == f"{tmp_path}/x: {text}"
+    assert error_text(idx_array, tmp_path / "x") == f"{tmp_path}/x: {text}"
 
 
 def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,8 +79,6 @@ def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(bytes(100_000)))
     packed = path.stat().st_size
-    with pytest.raises(SuiteError) as raised:
-        idx_array(path)
-    assert str(raised.value) == (
+    assert error_text(idx_array, path) == (
         f"{path}: {packed} bytes that unpack to 100,000. Unpack the file, and name its content instead."
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.reading import listing, message
+from support.suites import listing, message
 
 from quba_check.suites.readers.arrays import array_images, read_array
 

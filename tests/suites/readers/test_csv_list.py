@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.reading import listing, message, short, tree
+from support.suites import listing, message, short, tree
 
 from quba_check.suites.readers.csv_list import csv_images, csv_paths
 

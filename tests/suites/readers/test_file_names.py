@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.reading import listing, message, short, tree
+from support.suites import listing, message, short, tree
 
 from quba_check.suites.readers.folder import cue_conflict_images, model_vs_human_images
 

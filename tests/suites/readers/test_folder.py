@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from support.reading import listing, message, short, tree
+from support.suites import error_text, listing, message, short, suite_of, tree
 
 from quba_check.core.view import CLEAN
-from quba_check.suites.opening import open_suite
 from quba_check.suites.readers import READERS
-from quba_check.suites.readers.folder import folder_images, unlabelled_images
+from quba_check.suites.readers.folder import folder_images, training_images, unlabelled_images
 
 
 def test_folders_are_matched_by_name_and_sorted_by_it(tmp_path: Path) -> None:
@@ -112,12 +111,9 @@ def real(root: Path, content: object, *names: str) -> Path:
 
 def test_a_set_with_the_labels_of_real(tmp_path):
     real(tmp_path, ROWS)
-    (tmp_path / "quba-data.yaml").write_text(
-        "schema: 1\nname: fruit\nclasses: classes.txt\n"
-        "sets:\n  clean: {reader: folder, path: val, partial: true, real_labels: real.json}\n"
-    )
     (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
-    suite = open_suite(tmp_path)
+    text = "sets:\n  clean: {reader: folder, path: val, partial: true, real_labels: real.json}"
+    suite = suite_of(tmp_path, text, "classes.txt")
     assert [(one.name, one.label, one.also) for one in suite.examples(CLEAN)] == [
         (NAMES[0], 0, ()),
         (NAMES[1], 0, (2, 1)),
@@ -176,3 +172,28 @@ def test_a_link_to_a_folder_above(tmp_path: Path) -> None:
     (tmp_path / "deep" / "up").symlink_to(tmp_path)
     text = "SET/deep/up: a link to a folder above it. Remove it."
     assert message(unlabelled_images, tmp_path) == text
+
+
+def test_a_folder_and_a_list_name_the_same_training_images(tmp_path: Path) -> None:
+    tree(tmp_path, "x/1.jpg", "x/deep/2.PNG", "x/notes.txt")
+    (tmp_path / "list.txt").write_text(f"x/1.jpg\n\n{tmp_path}/x/deep/2.PNG\n")
+    names = [f"{tmp_path}/x/1.jpg", f"{tmp_path}/x/deep/2.PNG"]
+    assert [one.name for one in training_images(tmp_path / "x")] == names
+    assert [one.name for one in training_images(tmp_path / "list.txt")] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "no",
+            "training: there is no DIR/no. Allowed: a folder of images, or a text file with a path a line.",
+        ),
+        ("list.txt", "DIR/list.txt:2: there is no file DIR/1.jpg. Allowed: an image a line."),
+        ("empty", f"training: DIR/empty names no images. Images end in {ENDINGS}."),
+    ],
+)
+def test_missing_training_images(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "list.txt").write_text("\n1.jpg\n")
+    (tmp_path / "empty").mkdir()
+    assert error_text(training_images, tmp_path / name).replace(str(tmp_path), "DIR") == text

@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 import pytest
 from PIL import Image
-from support.reading import listing, message
+from support.suites import listing, message
 
 from quba_check.suites.readers.hf import hf_images, hf_member
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.reading import listing, message, short, tree
+from support.suites import error_text, listing, message, short, tree
 
-from quba_check.errors import SuiteError
 from quba_check.suites.readers.parquet import parquet_images, parquet_member
 
 
@@ -92,9 +91,7 @@ def test_a_damaged_column(tmp_path: Path) -> None:
 
 def test_a_row_that_went_away(tmp_path: Path) -> None:
     path = table(tmp_path, {"image": [b""], "label": [0]})
-    with pytest.raises(SuiteError) as raised:
-        parquet_member(path, "image/1")
-    assert str(raised.value) == f"{path}: there is no row 1 in it."
+    assert error_text(parquet_member, path, "image/1") == f"{path}: there is no row 1 in it."
 
 
 def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import struct
-import tarfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from support.suites import png, suite_of, tree, write_tar
 
 from quba_check.core.view import CLEAN
-from quba_check.suites import Example, Suite, open_suite
+from quba_check.suites import Example, Suite
 
 FRUIT = ("apple", "kiwi", "pear")
 LABELS = [0, 0, 1, 1, 2, 2]
@@ -28,35 +27,26 @@ PIXELS = np.random.default_rng(7).integers(0, 256, (6, 5, 7, 3), dtype=np.uint8)
 GREY = PIXELS[..., 0]
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    packed = io.BytesIO()
-    Image.fromarray(pixels).save(packed, "png")
-    return packed.getvalue()
-
-
-def folders(root: Path, pixels: NDArray[np.uint8]) -> list[str]:
-    names = []
-    for number, (label, image) in enumerate(zip(LABELS, pixels, strict=True)):
-        path = root / "folders" / FRUIT[label] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(image))
-        names.append(f"folders/{FRUIT[label]}/{number}.png")
+def folders(root: Path) -> list[str]:
+    names = [f"folders/{FRUIT[label]}/{number}.png" for number, label in enumerate(LABELS)]
+    for name, image in zip(names, PIXELS, strict=True):
+        tree(root, name, content=png(image))
     return names
 
 
 def as_folders(root: Path) -> str:
-    folders(root, PIXELS)
+    folders(root)
     return "{reader: folder, path: folders}"
 
 
 def as_csv(root: Path) -> str:
-    rows = "".join(f"{n},{k}\n" for n, k in zip(folders(root, PIXELS), LABELS, strict=True))
+    rows = "".join(f"{n},{k}\n" for n, k in zip(folders(root), LABELS, strict=True))
     (root / "x.csv").write_text("path,label\n" + rows)
     return "{reader: csv, path: x.csv}"
 
 
 def as_parquet_list(root: Path) -> str:
-    table = pa.table({"path": folders(root, PIXELS), "label": [FRUIT[k] for k in LABELS]})
+    table = pa.table({"path": folders(root), "label": [FRUIT[k] for k in LABELS]})
     pq.write_table(table, root / "x.parquet")
     return "{reader: parquet, path: x.parquet}"
 
@@ -91,31 +81,26 @@ def as_hf_parquet(root: Path) -> str:
     return "{reader: parquet, path: x.parquet}"
 
 
-def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    tar.addfile(entry, io.BytesIO(content))
-
-
 def as_webdataset(root: Path) -> str:
     for shard in range(2):
-        with tarfile.open(root / f"val-{shard:02}.tar", "w") as tar:
-            for number in range(3 * shard, 3 * shard + 3):
-                add(tar, f"val/{number:04}.png", png(PIXELS[number]))
-                add(tar, f"val/{number:04}.cls", f"{LABELS[number]}\n".encode())
-                add(tar, f"val/{number:04}.txt", b"a caption")
+        files = {}
+        for number in range(3 * shard, 3 * shard + 3):
+            files[f"val/{number:04}.png"] = png(PIXELS[number])
+            files[f"val/{number:04}.cls"] = f"{LABELS[number]}\n".encode()
+            files[f"val/{number:04}.txt"] = b"a caption"
+        write_tar(root / f"val-{shard:02}.tar", files)
     return '{reader: webdataset, path: "val-{00..01}.tar"}'
 
 
 def as_webdataset_json(root: Path) -> str:
     (root / "val").mkdir()
-    for shard in "ab":
-        with tarfile.open(root / f"val/{shard}.tar", "w", format=tarfile.PAX_FORMAT) as tar:
-            for number in range(6):
-                if (number < 3) == (shard == "a"):
-                    label = FRUIT[LABELS[number]] if shard == "a" else LABELS[number]
-                    add(tar, f"{number}.json", json.dumps({"label": label, "width": 7}).encode())
-                    add(tar, f"{number}.PNG", png(PIXELS[number]))
+    for shard, numbers in ("a", range(3)), ("b", range(3, 6)):
+        files = {}
+        for number in numbers:
+            label = FRUIT[LABELS[number]] if shard == "a" else LABELS[number]
+            files[f"{number}.json"] = json.dumps({"label": label, "width": 7}).encode()
+            files[f"{number}.PNG"] = png(PIXELS[number])
+        write_tar(root / f"val/{shard}.tar", files)
     return "{reader: webdataset, path: val}"
 
 
@@ -149,11 +134,8 @@ WAYS: list[Callable[[Path], str]] = [
 ]
 
 
-def suite_of(root: Path, clean: str) -> Suite:
-    (root / "quba-data.yaml").write_text(
-        f"schema: 1\nname: fruit\nclasses: [{', '.join(FRUIT)}]\nsets:\n  clean: {clean}\n", encoding="utf-8"
-    )
-    return open_suite(root)
+def clean_suite(root: Path, clean: str) -> Suite:
+    return suite_of(root, f"sets:\n  clean: {clean}", "[apple, kiwi, pear]")
 
 
 def content(suite: Suite) -> tuple[list[int], NDArray[np.uint8]]:
@@ -169,7 +151,7 @@ def quiet() -> None:
 
 @pytest.mark.parametrize("way", [as_folders, *WAYS])
 def test_images_and_labels_are_those_of_the_folders(tmp_path: Path, way: Callable[[Path], str]) -> None:
-    labels, pixels = content(suite_of(tmp_path, way(tmp_path)))
+    labels, pixels = content(clean_suite(tmp_path, way(tmp_path)))
     assert labels == LABELS
     assert np.array_equal(pixels, PIXELS)
 
@@ -183,19 +165,19 @@ def test_grey_images_of_idx_files_become_rgb(tmp_path: Path, pack: Callable[[byt
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(pack(idx(GREY)))
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(pack(idx(np.array(LABELS, np.uint8))))
     clean = "{reader: arrays, images: t10k-images-idx3-ubyte, labels: t10k-labels-idx1-ubyte}"
-    labels, pixels = content(suite_of(tmp_path, clean))
+    labels, pixels = content(clean_suite(tmp_path, clean))
     assert labels == LABELS
     assert np.array_equal(pixels, np.repeat(GREY[..., None], 3, axis=3))
 
 
 def test_a_channel_of_its_own_is_grey_too(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", images=GREY[..., None], labels=LABELS)
-    assert np.array_equal(content(suite_of(tmp_path, "{reader: arrays, path: x.npz}"))[1][..., 2], GREY)
+    assert np.array_equal(content(clean_suite(tmp_path, "{reader: arrays, path: x.npz}"))[1][..., 2], GREY)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_threads_read_the_same(tmp_path: Path, way: Callable[[Path], str]) -> None:
-    suite = suite_of(tmp_path, way(tmp_path))
+    suite = clean_suite(tmp_path, way(tmp_path))
     examples = suite.examples(CLEAN) * 8
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(lambda example: np.asarray(suite.image(example)), examples))
@@ -213,14 +195,14 @@ def test_listing_opens_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         with monkeypatch.context() as patch:
             patch.setattr(Image, "open", refuse)
             patch.setattr(Image, "fromarray", refuse)
-            assert len(suite_of(root, clean).examples(CLEAN)) == 6
+            assert len(clean_suite(root, clean).examples(CLEAN)) == 6
 
 
 def test_members_are_named_in_their_container(tmp_path: Path) -> None:
     def first(way: Callable[[Path], str]) -> tuple[Suite, Example]:
         root = tmp_path / way.__name__
         root.mkdir()
-        suite = suite_of(root, way(root))
+        suite = clean_suite(root, way(root))
         return suite, suite.examples(CLEAN)[4]
 
     labels = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from support.reading import Images, listing, tree
+from support.suites import Images, listing, tree
 
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.detection import detect_layout

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support.reading import listing, message
+from support.suites import error_text, listing, message, write_tar
 
-from quba_check.errors import SuiteError
 from quba_check.suites.readers import READERS, webdataset
 from quba_check.suites.readers.webdataset import webdataset_images, webdataset_member
-
-
-def shard(path: Path, files: Mapping[str, bytes], mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return path
 
 
 def test_samples_are_files_of_one_name(tmp_path: Path) -> None:
@@ -30,7 +19,7 @@ def test_samples_are_files_of_one_name(tmp_path: Path) -> None:
         "c/2.jpeg": b"", "c/2.json": b'{"label": 0}', "c/2.cls": b"1", "README.md": b"", "a/.hidden.jpg": b"",
         "meta.json": b"{}",
     }  # fmt: skip
-    images = listing(webdataset_images, shard(tmp_path / "x.tar", files))
+    images = listing(webdataset_images, write_tar(tmp_path / "x.tar", files))
     assert [(image.member, image.label) for image in images] == [
         ("a/1.jpg", 1),
         ("b/1.WEBP", 2),
@@ -47,7 +36,7 @@ def test_a_class_name_wins_over_a_position_in_cls_and_not_in_json(tmp_path: Path
         "3.jpg": b"",
         "3.json": b'{"label": "1"}',
     }
-    images = listing(webdataset_images, shard(tmp_path / "x.tar", files), classes=("1", "0"))
+    images = listing(webdataset_images, write_tar(tmp_path / "x.tar", files), classes=("1", "0"))
     assert [image.label for image in images] == [0, 1, 0]
 
 
@@ -75,15 +64,15 @@ ALLOWED_TEXT = 'Expected: text in a .cls, or {"label": …} in a .json.'
     ],
 )
 def test_wrong_samples(tmp_path: Path, files: Mapping[str, bytes], text: str) -> None:
-    assert message(webdataset_images, shard(tmp_path / "x.tar", files)) == text
+    assert message(webdataset_images, write_tar(tmp_path / "x.tar", files)) == text
 
 
 def test_a_tar_file_that_is_packed_cut_or_something_else(tmp_path: Path) -> None:
     text = "SET: cannot be read as an uncompressed tar file. It is of another kind, or it is cut."
-    assert message(webdataset_images, shard(tmp_path / "x.tar", {"1.jpg": b"x"}, "w:gz")) == text
+    assert message(webdataset_images, write_tar(tmp_path / "x.tar", {"1.jpg": b"x"}, "w:gz")) == text
     (tmp_path / "y.tar").write_bytes(b"an image" * 100)
     assert message(webdataset_images, tmp_path / "y.tar") == text
-    whole = shard(tmp_path / "z.tar", {"1.jpg": b"x" * 2000}).read_bytes()
+    whole = write_tar(tmp_path / "z.tar", {"1.jpg": b"x" * 2000}).read_bytes()
     (tmp_path / "z.tar").write_bytes(whole[:1500])
     assert message(webdataset_images, tmp_path / "z.tar") == text
 
@@ -98,10 +87,8 @@ def test_a_member_that_states_more_bytes_than_there_are(tmp_path: Path) -> None:
 
 
 def test_a_member_that_went_away(tmp_path: Path) -> None:
-    path = shard(tmp_path / "x.tar", {"1.jpg": b""})
-    with pytest.raises(SuiteError) as raised:
-        webdataset_member(path, "2.jpg")
-    assert str(raised.value) == f"{path}: there is no 2.jpg in it."
+    path = write_tar(tmp_path / "x.tar", {"1.jpg": b""})
+    assert error_text(webdataset_member, path, "2.jpg") == f"{path}: there is no 2.jpg in it."
 
 
 def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
@@ -113,11 +100,8 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
 
 def with_links(path: Path, links: Mapping[str, tuple[bytes, str]]) -> Path:
     """Write a shard with two files and members of other types, each with its target."""
-    with tarfile.open(path, "w") as tar:
-        for name, content in (("./a/1.jpg", b"image"), ("./a/1.cls", b"0")):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
+    write_tar(path, {"./a/1.jpg": b"image", "./a/1.cls": b"0"})
+    with tarfile.open(path, "a") as tar:
         for name, (kind, target) in links.items():
             entry = tarfile.TarInfo(name)
             entry.type, entry.linkname = kind, target
@@ -147,11 +131,7 @@ def test_links_are_the_files_that_they_lead_to(tmp_path: Path) -> None:
 
 def test_a_hard_link_keeps_the_file_that_a_later_member_replaces(tmp_path: Path) -> None:
     path = with_links(tmp_path / "x.tar", {"b/2.jpg": (tarfile.LNKTYPE, "a/1.jpg")})
-    with tarfile.open(path, "a") as tar:
-        entry = tarfile.TarInfo("a/1.jpg")
-        entry.size = 3
-        tar.addfile(entry, io.BytesIO(b"new"))
-    index = webdataset._index(path)
+    index = webdataset._index(write_tar(path, {"a/1.jpg": b"new"}, "a"))
     assert [index[name][1] for name in ("b/2.jpg", "a/1.jpg")] == [5, 3]
 
 
@@ -175,5 +155,5 @@ def test_a_member_without_content(tmp_path: Path, links: Mapping[str, tuple[byte
 
 def test_unread_members_that_look_like_images(tmp_path: Path) -> None:
     files = {"1.jpg": b"", "1.cls": b"0", "1.mask.png": b"", "2.GIF": b"", "3.txt": b"", "a/.4.png": b""}
-    path = shard(tmp_path / "x.tar", files)
+    path = write_tar(tmp_path / "x.tar", files)
     assert list(READERS["webdataset"].unread_files(path)) == ["x.tar[1.mask.png]", "x.tar[2.GIF]"]

@@ -1,4 +1,4 @@
-"""The cache of files: one computation for all threads, and another when the file changes."""
+"""What readers of containers share: one computation for all threads, and another when the file changes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
+from support.suites import error_text
 
-from quba_check.errors import SuiteError
-from quba_check.suites.readers.file_cache import FileCache
+from quba_check.suites.readers.containers import FileCache
 
 
 def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
@@ -33,6 +32,5 @@ def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError) as raised:
-        FileCache(Path.read_bytes, 1)(tmp_path / "x")
-    assert str(raised.value) == f"{tmp_path}/x: cannot be read (No such file or directory)."
+    text = f"{tmp_path}/x: cannot be read (No such file or directory)."
+    assert error_text(FileCache(Path.read_bytes, 1), tmp_path / "x") == text
