@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
@@ -83,14 +83,13 @@ class SetCount:
         expected = (self.expected or 0) + (other.expected or 0) if is_stated else None
         images = self.images + other.images
         found = (self.found or self.images) + (other.found or other.images)
-        return SetCount(
-            images,
-            expected,
-            found if found > images else None,
-            self.unread + other.unread,
-            self.unread_example or other.unread_example,
-            self.groups,
-            self.slices,
+        return replace(
+            self,
+            images=images,
+            expected=expected,
+            found=found if found > images else None,
+            unread=self.unread + other.unread,
+            unread_example=self.unread_example or other.unread_example,
         )
 
 

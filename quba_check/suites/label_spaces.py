@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from quba_check.core.label_space import LabelSpace
 from quba_check.errors import SuiteError
+from quba_check.suites.class_list import ClassList
 
 IMAGENET = "imagenet"
 IMAGENET_CLASS_COUNT = 1000
@@ -25,14 +26,14 @@ def imagenet_classes() -> tuple[str, ...]:
 
 
 @cache
-def imagenet_titles() -> tuple[str, ...]:
-    """Return the readable names of those synsets, from timm's list; commas separate synonyms.
+def imagenet_list() -> ClassList:
+    """Return those synsets with readable names from timm's list, in which commas separate synonyms.
 
-    >>> imagenet_titles()[:2]
+    >>> imagenet_list().titles[:2]
     ('tench, Tinca tinca', 'goldfish, Carassius auratus')
     """
     titles = dict(line.split("\t", 1) for line in _timm_list("imagenet_synset_to_lemma.txt"))
-    return tuple(titles[synset] for synset in imagenet_classes())
+    return ClassList(imagenet_classes(), tuple(titles[synset] for synset in imagenet_classes()))
 
 
 @cache

@@ -20,7 +20,7 @@ from quba_check.storage.store import content_hash
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.data_folder import DataFolder
 from quba_check.suites.example import Content, Example, SetCount, decode_image
-from quba_check.suites.label_spaces import BUILT_IN_SPACES, built_in_space, imagenet_classes, imagenet_titles
+from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
 from quba_check.suites.manifest.reading import Manifest
 from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
@@ -47,6 +47,8 @@ class Suite:
         name: the suite's name.
         root: absolute path of the data folder on this machine.
         location: path or URL of the data folder, for messages and records.
+        classes: the classes of the models, in order of their outputs.
+        class_names: readable names of the classes in that order, by default the names themselves.
         source: name by which `find_suite` opens it on any machine: `demo`, or the location.
         folder: the data folder, on this machine or behind a URL.
         sampler: selects the images of each set.
@@ -72,6 +74,8 @@ class Suite:
         self.manifest_label = manifest.label
         self.manifest_content = manifest.content
         self._manifest = manifest
+        self.classes, self.class_names = tuple(manifest.classes.names), tuple(manifest.classes.titles)
+        self._own_space = LabelSpace.own(self.classes)
         corruptions, spaces = sets.corruptions, {one.space for one in manifest.sets.values() if one.space}
         self.facts = SuiteFacts(
             name=manifest.name,
@@ -92,29 +96,11 @@ class Suite:
         self._counted: dict[View, SetCount] = {}
         self._listing = lru_cache(maxsize=_CACHED_LISTINGS)(self._list_examples)
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes of the models, in order of their outputs."""
-        return tuple(self._class_list.names)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Readable names of the classes in that order, by default the names themselves."""
-        return tuple(self._class_list.titles)
-
     @cached_property
     def head(self) -> Head:
         """Required outputs of a model of this suite."""
         names = self.classes
         return self._manifest.head or Head(len(names), is_in_imagenet=is_subset_of_imagenet(names))
-
-    @cached_property
-    def _class_list(self) -> ClassList:
-        return self._manifest.classes or ClassList(imagenet_classes(), imagenet_titles())
-
-    @cached_property
-    def _own_label_space(self) -> LabelSpace:
-        return LabelSpace.own(self.classes)
 
     def space(self, name: str | None) -> LabelSpace:
         """Return the label space of that name; None for the model's own.
@@ -123,10 +109,10 @@ class Suite:
             SuiteError: the suite has no such space.
         """
         if name is None:
-            return self._own_label_space
+            return self._own_space
         if name in self._manifest.spaces:
             return self._manifest.spaces[name]
-        if name in BUILT_IN_SPACES and self._manifest.classes is None:
+        if name in BUILT_IN_SPACES and self._manifest.entry.classes == IMAGENET:
             return built_in_space(name)
         raise SuiteError(f"unknown label space '{name}'.", where=self._manifest.label)
 
@@ -329,7 +315,7 @@ class Suite:
         if reason := self.missing(source):
             raise SuiteError(f"{reason}.", where=self.location)
         space = declared.space
-        classes = self._class_list if space is None else ClassList.plain(self.space(space).classes)
+        classes = self._manifest.classes if space is None else ClassList.plain(self.space(space).classes)
         reader = READERS[str(declared.reader)]
         try:
             given = self._fetch(source)

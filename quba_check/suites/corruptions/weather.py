@@ -9,8 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from quba_check.suites.corruptions.blur import enlarge, middle_slice
-from quba_check.suites.corruptions.filters import motion_filter
+from quba_check.suites.corruptions.blur import enlarge, middle_slice, motion_filter
 from quba_check.suites.corruptions.frost_texture import N_TEXTURES, frost_texture, plasma
 from quba_check.suites.corruptions.strength import (
     LEVELS,

@@ -19,7 +19,7 @@ from quba_check.suites.label_spaces import (
     IMAGENET,
     built_in_space,
     imagenet_classes,
-    imagenet_titles,
+    imagenet_list,
 )
 from quba_check.suites.manifest.schema import ManifestEntry, SpaceEntry
 
@@ -33,8 +33,8 @@ def error_at(document: Document, location: Location, problem: str = "", **pieces
     return SuiteError(problem, where=f"{document.at(location)}: {dotted_path(location)}", **pieces)
 
 
-def define_classes(document: Document, entry: ManifestEntry) -> ClassList | None:
-    """Return the classes under `classes` in order; None for ImageNet's, which are loaded when needed.
+def define_classes(document: Document, entry: ManifestEntry) -> ClassList:
+    """Return the classes under `classes` in order.
 
     Text is the name of a file next to the manifest: a class a line, and after a tab its readable name.
 
@@ -42,7 +42,7 @@ def define_classes(document: Document, entry: ManifestEntry) -> ClassList | None
         SuiteError: there are fewer than two, one is listed twice, or the file cannot be read.
     """
     if entry.classes == IMAGENET:
-        return None
+        return imagenet_list()
     if isinstance(entry.classes, str):
         return read_classes(document, entry.classes, "classes")
     _check_count(f"{document.at(('classes',))}: classes", len(entry.classes))
@@ -94,15 +94,13 @@ def _check_repeated(names: Iterable[tuple[str, int]], label: str, path: str) -> 
         first[key] = line
 
 
-def define_spaces(
-    document: Document, entry: ManifestEntry, classes: ClassList | None
-) -> dict[str, LabelSpace]:
+def define_spaces(document: Document, entry: ManifestEntry, classes: ClassList) -> dict[str, LabelSpace]:
     """Return the label spaces under `spaces`, by name.
 
     Args:
         document: the manifest.
         entry: its content.
-        classes: the model's classes; None for ImageNet's.
+        classes: the suite's classes.
 
     Raises:
         SuiteError: a name is taken or unknown, a class is unknown or belongs to two, a class has no members.
@@ -119,13 +117,8 @@ def define_spaces(
             check_reference(document, location, definition, entry, {})
             spaces[name] = replace(built_in_space(definition), name=name)
         else:
-            spaces[name] = _space(document, location, definition, own_classes(classes))
+            spaces[name] = _space(document, location, definition, classes)
     return spaces
-
-
-def own_classes(classes: ClassList | None) -> Sequence[str]:
-    """Return the names of the model's classes, ImageNet's if there is no list."""
-    return imagenet_classes() if classes is None else classes.names
 
 
 def check_reference(
@@ -148,9 +141,9 @@ def check_reference(
 
 
 def _space(
-    document: Document, location: tuple[str, str], definition: SpaceEntry, classes: Sequence[str]
+    document: Document, location: tuple[str, str], definition: SpaceEntry, known: ClassList
 ) -> LabelSpace:
-    known, numbers = ClassList.plain(classes), list[tuple[int, ...]]()
+    numbers: list[tuple[int, ...]] = []
     owner: dict[str, str] = {}
     for label, members in definition.members.items():
         path = (*location, label)
@@ -168,24 +161,24 @@ def _space(
     return LabelSpace(location[1], tuple(definition.members), tuple(numbers), definition.by)
 
 
-def define_prompts(document: Document, entry: ManifestEntry, classes: ClassList | None) -> Prompts:
+def define_prompts(document: Document, entry: ManifestEntry, classes: ClassList) -> Prompts:
     """Return the prompts under `prompts`; classes without a name there get their readable name.
 
     Args:
         document: the manifest.
         entry: its content.
-        classes: the model's classes; None for ImageNet's.
+        classes: the suite's classes.
 
     Raises:
         SuiteError: a template has no place for the name, a class is unknown, a name is empty or repeated.
     """
-    pairs = () if classes is None else zip(classes.names, classes.titles, strict=True)
+    pairs = () if entry.classes == IMAGENET else zip(classes.names, classes.titles, strict=True)
     readable = {name: title for name, title in pairs if title != name}
     if entry.prompts is None:
         return Prompts(names=readable)
     _check_templates(document, entry.prompts.templates)
     if entry.prompts.names:
-        _check_names(document, entry.prompts.names, own_classes(classes))
+        _check_names(document, entry.prompts.names, classes)
     return Prompts(tuple(entry.prompts.templates or ()), readable | entry.prompts.names)
 
 
@@ -200,12 +193,12 @@ def _check_templates(document: Document, templates: list[str] | None) -> None:
             raise error_at(document, (*location, number), problem, got=got, allowed=allowed)
 
 
-def _check_names(document: Document, names: dict[str, str], classes: Sequence[str]) -> None:
-    allowed, owner = set(classes), dict[str, str]()
+def _check_names(document: Document, names: dict[str, str], classes: ClassList) -> None:
+    owner: dict[str, str] = {}
     for key, name in names.items():
         location: Location = ("prompts", "names", key)
-        if key not in allowed:
-            unknown = ClassList.plain(classes).unknown_text("class", key)
+        if key not in classes.names:
+            unknown = classes.unknown_text("class", key)
             raise SuiteError(unknown, where=f"{document.at_key(location)}: prompts.names")
         if not name.strip():
             raise error_at(document, location, got="an empty name", allowed="text")
@@ -215,8 +208,8 @@ def _check_names(document: Document, names: dict[str, str], classes: Sequence[st
 
 
 def define_restriction(
-    document: Document, entry: ManifestEntry, classes: ClassList | None
-) -> tuple[Head | None, ClassList | None]:
+    document: Document, entry: ManifestEntry, classes: ClassList
+) -> tuple[Head | None, ClassList]:
     """Return the restricted head of a manifest, and its classes with readable names.
 
     A class is matched by its name (for ImageNet its synset), else by its readable name or first synonym, with
@@ -225,7 +218,7 @@ def define_restriction(
     Args:
         document: the manifest.
         entry: its content.
-        classes: the suite's classes; None for all of ImageNet's.
+        classes: the suite's classes.
 
     Raises:
         SuiteError: the models' classes cannot be read, or a class of the suite matches none or several.
@@ -234,28 +227,25 @@ def define_restriction(
         return None, classes
     if isinstance(entry.restrict, str):
         whole, source = read_classes(document, entry.restrict, "restrict"), entry.restrict
-    elif classes is None:
+    elif entry.classes == IMAGENET:
         where = document.at(("restrict",))
         raise SuiteError(
             f"{where}: restrict: classes: imagenet keeps all of ImageNet's classes. List the classes to "
             "score under classes, or remove restrict."
         )
     else:
-        whole, source = _imagenet(), "ImageNet"
-    names = imagenet_classes() if classes is None else classes.names
-    columns = _columns(document, names, whole, source)
-    if classes is not None:
-        titles = [
-            _first_synonym(whole.titles[column]) if title == name == whole.names[column] else title
-            for name, title, column in zip(classes.names, classes.titles, columns, strict=True)
-        ]
-        classes = ClassList(classes.names, tuple(titles))
-    return Head(len(names), columns, len(whole)), classes
+        whole, source = imagenet_list(), "ImageNet"
+    columns = _columns(document, classes.names, whole, source)
+    titles = [
+        _first_synonym(whole.titles[column]) if title == name == whole.names[column] else title
+        for name, title, column in zip(classes.names, classes.titles, columns, strict=True)
+    ]
+    return Head(len(classes), columns, len(whole)), ClassList(classes.names, tuple(titles))
 
 
 def is_subset_of_imagenet(names: Sequence[str]) -> bool:
     """Return True if the names are those of a proper subset of ImageNet's classes."""
-    index = _index(_imagenet())
+    index = _index(imagenet_list())
     columns = [_positions(name, index) for name in names]
     is_known = all(len(positions) == 1 for positions in columns)
     return is_known and len(set(columns)) == len(names) < len(imagenet_classes())
@@ -301,7 +291,3 @@ def _index(classes: ClassList) -> Index:
 
 def _first_synonym(title: str) -> str:
     return title.partition(",")[0]
-
-
-def _imagenet() -> ClassList:
-    return ClassList(imagenet_classes(), imagenet_titles())

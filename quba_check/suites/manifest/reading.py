@@ -42,7 +42,7 @@ class Manifest:
         label: name of the file in messages.
         name: the suite's name.
         entry: the content of the file.
-        classes: the suite's classes; None for ImageNet's, which are loaded when needed.
+        classes: the suite's classes.
         sets: by name: clean and corruptions, the shifts in the file's order, then the others.
         spaces: label spaces that the file defines.
         prompts: prompts for zero-shot models.
@@ -54,7 +54,7 @@ class Manifest:
     label: str
     name: str
     entry: ManifestEntry
-    classes: ClassList | None
+    classes: ClassList
     sets: Mapping[str, AnySet]
     spaces: Mapping[str, LabelSpace]
     prompts: Prompts

@@ -17,9 +17,14 @@ from quba_check.suites.readers.folder import (
     model_vs_human_images,
     unlabelled_images,
 )
-from quba_check.suites.readers.hf import hf_images, hf_member
 from quba_check.suites.readers.listing import LabelledImage, unread_files
-from quba_check.suites.readers.parquet import parquet_images, parquet_member, parquet_paths
+from quba_check.suites.readers.tables import (
+    hf_images,
+    hf_member,
+    parquet_images,
+    parquet_member,
+    parquet_paths,
+)
 from quba_check.suites.readers.webdataset import unread_members, webdataset_images, webdataset_member
 
 __all__ = ["READERS", "LabelledImage", "Reader"]

@@ -1,25 +1,29 @@
-"""Images as readers list them: names in folders, labelled images, files in a table."""
+"""Images as readers list them, and what readers share: names in folders, paths, cached files."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from quba_check.core.predictions import NO_CLASS
 from quba_check.errors import SuiteError
+from quba_check.storage.file_digests import file_stamp
 from quba_check.storage.user_files import Kind, file_kind, is_utf8, reason
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Suffixes of images, in any case. Other files, and names that begin with a dot, are skipped."""
 SIDE_SUFFIXES = (".txt", ".json", ".csv", ".tsv", ".xml", ".md", ".yaml", ".yml", ".html", ".db", ".ini")
 """Suffixes of files that lie next to images and are none."""
+Result = TypeVar("Result")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
 MOST_TEXTS = 100_000
@@ -259,3 +263,34 @@ def list_files(
         listed[real] = where
         images.append(LabelledImage(file.as_posix(), image.label, cells=image.cells, also=image.also))
     return images
+
+
+def cells_by_row(columns: Sequence[Sequence[object]], rows: int) -> list[tuple[str, ...]]:
+    """Return the text of each row's cells; missing values are empty."""
+    texts = [["" if value is None else str(value) for value in column] for column in columns]
+    return list(zip(*texts, strict=True)) if texts else [()] * rows
+
+
+class FileCache(Generic[Result]):
+    """A cached function of a file and some words; a changed file is read again.
+
+    Each process has its own cache. Threads that call at the same time wait for one result.
+
+    Args:
+        compute: the function.
+        limit: number of cached results.
+    """
+
+    def __init__(self, compute: Callable[..., Result], limit: int) -> None:
+        self._lock = threading.Lock()
+        self._results = lru_cache(maxsize=limit)(lambda path, _stamp, words: compute(path, *words))
+
+    def __call__(self, path: Path, *words: str) -> Result:
+        """Return the result for a file.
+
+        Raises:
+            SuiteError: the path leads to no readable file. Errors of the function come through.
+        """
+        stamp = file_stamp(path)
+        with self._lock:
+            return self._results(path, stamp, words)

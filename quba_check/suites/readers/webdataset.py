@@ -16,8 +16,7 @@ from quba_check.errors import SuiteError
 from quba_check.messages import listed
 from quba_check.storage.user_files import is_utf8
 from quba_check.suites.class_list import ClassList
-from quba_check.suites.readers.containers import FileCache, cells_by_row
-from quba_check.suites.readers.listing import IMAGE_SUFFIXES, LabelledImage, files_at
+from quba_check.suites.readers.listing import IMAGE_SUFFIXES, FileCache, LabelledImage, cells_by_row, files_at
 
 _IMAGE, _CLASS, _JSON = "image", ".cls", ".json"
 _INDICES_CACHED = 256

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quba_check.suites.corruptions import blur, corrupt
-from quba_check.suites.corruptions.blur import enlarge, middle_slice, pixel_sources, shuffle_pixels
+from quba_check.suites.corruptions.blur import (
+    enlarge,
+    middle_slice,
+    motion_filter,
+    pixel_sources,
+    shuffle_pixels,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +78,27 @@ def test_it_is_the_zoom_of_scipy(height: int, width: int, factor: float) -> None
     image = np.random.default_rng(0).random((height, width))
     expected = ndimage.zoom(image, (factor, factor), order=1)
     np.testing.assert_allclose(enlarge(image, factor), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("degrees", [-135, -90, -45, 0, 30, 45])
+def test_a_motion_trail_points_where_it_should(degrees: float) -> None:
+    dot = np.zeros((61, 61))
+    dot[30, 30] = 1.0
+    smeared = motion_filter(dot, 10, 4.0, degrees, np.asarray)
+    assert smeared.sum() == pytest.approx(1)
+    y, x = np.mgrid[:61, :61] - 30
+    # The image moves against the camera; whole pixels are a few degrees off.
+    along = np.array([-np.sin(np.deg2rad(degrees)), -np.cos(np.deg2rad(degrees))])
+    moved = np.array([(smeared * y).sum(), (smeared * x).sum()])
+    assert moved @ along / np.linalg.norm(moved) > np.cos(np.deg2rad(6))
+
+
+def test_a_trail_repeats_the_edge_and_ends_with_a_small_image() -> None:
+    flat = np.full((5, 6, 3), 0.25)
+    flat[:, 0] = 0.75
+    weights = np.exp(-(np.arange(21) ** 2) / 18)
+    weights /= weights.sum()
+    # To the left, one column a step; a sixth step would leave the image.
+    left = motion_filter(flat, 10, 3.0, 0.0, np.asarray)
+    assert left[2, 5, 0] == pytest.approx(0.25 * weights[:6].sum())
+    assert left[2, 0, 0] == pytest.approx(0.75 * weights[0] + 0.25 * weights[1:6].sum())

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from support.reference_corruptions import scene
 
 from quba_check.core.view import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES
-from quba_check.suites.corruptions import corrupt, filters
+from quba_check.suites.corruptions import blur, corrupt
 from quba_check.suites.corruptions.strength import to_float32, to_float64, to_uint8
 
 STORED = Path(__file__).with_name("pixels.npz")
@@ -49,7 +49,7 @@ def test_pixels_stay_the_same(name: str) -> None:
 @given(IMAGES, st.sampled_from([0.05, 0.25, 0.4, 0.7, 1.0, 1.5]))
 def test_a_blur_is_that_of_scipy(image: np.ndarray, sigma: float) -> None:
     exact = scipy.ndimage.gaussian_filter(image / 255.0, sigma, mode="nearest", axes=(0, 1))
-    assert np.array_equal(filters.gaussian_filter(image, sigma), to_uint8(exact))
+    assert np.array_equal(blur.gaussian_filter(image, sigma), to_uint8(exact))
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -62,12 +62,12 @@ def test_a_motion_is_a_sum_of_shifted_images(
     weights /= np.sum(weights)
     rows, columns = np.indices(image.shape[:2])
     exact = np.zeros(image.shape)
-    for weight, (down, right) in zip(weights, filters._steps(len(weights), degrees), strict=True):
+    for weight, (down, right) in zip(weights, blur._steps(len(weights), degrees), strict=True):
         if max(abs(down) / len(rows), abs(right) / columns.shape[1]) >= 1:
             break
         y, x = np.clip(rows - down, 0, rows.max()), np.clip(columns - right, 0, columns.max())
         exact += image[y, x] * weight
-    found = filters.motion_filter(image, radius, sigma, degrees, lambda values: values.astype(np.uint8))
+    found = blur.motion_filter(image, radius, sigma, degrees, lambda values: values.astype(np.uint8))
     assert np.array_equal(found, exact.astype(np.uint8))
 
 
@@ -88,6 +88,6 @@ def test_only_pixels_within_the_error_are_computed_exactly() -> None:
         return np.full(len(positions), 9, dtype=np.uint8)
 
     estimate = np.array([[3.5, 4.0], [4.99, 5.2]])
-    pixels = filters.rounded(estimate, 0.1, lambda values: values.astype(np.uint8), exact)
+    pixels = blur.rounded(estimate, 0.1, lambda values: values.astype(np.uint8), exact)
     assert pixels.tolist() == [[3, 9], [9, 5]]
     assert asked == [1, 2]

@@ -89,7 +89,6 @@ def test_built_in_spaces_go_by_their_own_name_or_another(tmp_path: Path) -> None
         "spaces: {nine: imagenet_to_in9, pets: {dog: [n02099601, n02099712], cat: [n02123045]}}\n"
     )
     built_in = manifest(tmp_path, text, "imagenet")
-    assert built_in.classes is None
     assert (built_in.spaces["nine"].name, built_in.spaces["nine"].by) == ("nine", "map")
     assert built_in.spaces["pets"].members == ((207, 208), (281,))
 

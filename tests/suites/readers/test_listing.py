@@ -1,14 +1,16 @@
-"""Paths that mean several files."""
+"""Paths that mean several files, and results of files that are cached until these change."""
 
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from support.suites import error_text, tree
 
-from quba_check.suites.readers.listing import expand_braces, files_at, has_files, unread_files
+from quba_check.suites.readers.listing import FileCache, expand_braces, files_at, has_files, unread_files
 
 
 def names(path: Path) -> list[str]:
@@ -89,3 +91,28 @@ def test_files_that_look_like_images_and_are_not_read(tmp_path: Path) -> None:
     ]
     assert sorted(unread_files(tmp_path, 1)) == in_class_folders
     assert sorted(unread_files(tmp_path / "a", 0)) == ["1.gif", "2.AVIF", "loop/", "more/4.png", "more/5.gif"]
+
+
+def test_threads_wait_for_one_answer(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    made: list[str] = []
+
+    def make(path: Path, word: str) -> bytes:
+        made.append(word)
+        time.sleep(0.02)
+        return path.read_bytes()
+
+    cached = FileCache(make, 2)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: cached(tmp_path / "x", "a"), range(16))) == {b"abc"}
+    assert made == ["a"]
+    cached(tmp_path / "x", "b")
+    assert made == ["a", "b"]
+    (tmp_path / "x").write_bytes(b"abcd")
+    assert cached(tmp_path / "x", "a") == b"abcd"
+    assert made == ["a", "b", "a"]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    text = f"{tmp_path}/x: cannot be read (No such file or directory)."
+    assert error_text(FileCache(Path.read_bytes, 1), tmp_path / "x") == text

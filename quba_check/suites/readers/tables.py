@@ -1,0 +1,305 @@
+"""Readers of tables: `parquet`, and `hf` for Hugging Face datasets written by `save_to_disk`."""
+
+from __future__ import annotations
+
+import io
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from quba_check.core.predictions import NO_CLASS
+from quba_check.errors import SuiteError, extra_needed
+from quba_check.messages import allowed_names, listed
+from quba_check.suites.class_list import ClassList
+from quba_check.suites.readers.listing import (
+    LABEL,
+    LABELS,
+    FileCache,
+    LabelledImage,
+    cells_by_row,
+    files_at,
+    list_files,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+PATH, IMAGE = "path", "image"
+_FILES_CACHED, _GROUPS_CACHED = 64, 4
+
+
+def check_columns(path: Path, columns: Iterable[str], existing: Iterable[str]) -> None:
+    """Raise `SuiteError` if a table lacks a column."""
+    existing = list(existing)
+    for column in columns:
+        if column not in existing:
+            raise SuiteError(f"{path}: there is no column '{column}'. {allowed_names(column, existing)}")
+
+
+def label_positions(
+    where: str, labels: Iterable[object], names: Sequence[str] | None, classes: ClassList
+) -> list[int]:
+    """Return the positions of the classes in a column of labels.
+
+    Args:
+        where: the file, for messages.
+        labels: the column.
+        names: class names by number; None if numbers are positions in the class list.
+        classes: the class list.
+
+    Raises:
+        SuiteError: a label is unknown.
+    """
+    by_number = None if names is None else classes.positions_of(names)
+
+    def position(row: int, label: object) -> int:
+        row_label = f"{where}[{row}]"
+        if names is None or by_number is None or not isinstance(label, int) or isinstance(label, bool):
+            return classes.position(label, row_label)
+        number = by_number[label] if 0 <= label < len(by_number) else None
+        if number is None:
+            name = names[label] if 0 <= label < len(names) else str(label)
+            raise SuiteError(classes.unknown_text("class", name), where=row_label)
+        return number
+
+    return [position(row, label) for row, label in enumerate(labels)]
+
+
+def open_cell(cell: Mapping[str, Any] | bytes | None) -> Image.Image:
+    """Open the image of a cell: bytes, or a mapping with bytes as in `datasets`.
+
+    Raises:
+        ValueError: the cell holds no bytes.
+    """
+    content = cell.get("bytes") if isinstance(cell, Mapping) else cell
+    if not content:
+        raise ValueError("its bytes are not stored in the file")
+    return Image.open(io.BytesIO(content))
+
+
+def parquet_images(
+    path: Path,
+    classes: ClassList,
+    *,
+    image: str | None = None,
+    label: str = LABEL,
+    columns: Sequence[str] = (),
+) -> list[LabelledImage]:
+    """List the images of Parquet files.
+
+    They have the columns `path` and `label`, or `image` and `label`. Paths are relative to the file. A column
+    of images holds the bytes of image files, plain or as Hugging Face stores them. Labels are class names or
+    positions in the class list. In files written by Hugging Face they are positions in the file's own list of
+    names, which are matched by name. A column `labels` has the classes that are right, such as `cat|dog`.
+
+    Args:
+        path: a file, a folder of files, or a pattern such as `test-*.parquet`.
+        classes: the class list.
+        image: column of images; by default `path`, or `image` if there is no such column.
+        label: column of labels.
+        columns: further columns to read.
+
+    Raises:
+        SuiteError: `pyarrow` is not installed, a column is missing, a label is unknown, or an image is
+            missing or listed twice.
+    """
+    rows_by_file: dict[Path, str] = {}
+    images: list[LabelledImage] = []
+    for one in files_at(path, ".parquet"):
+        file, labels_name = _open_file(one), label
+        existing = file.schema_arrow.names
+        source = image or (PATH if PATH in existing else IMAGE)
+        if label == LABEL and LABELS in existing:
+            if LABEL in existing:
+                raise SuiteError(
+                    f"has the columns {LABEL} and {LABELS}", where=f"{one}", allowed="one of them"
+                )
+            labels_name = LABELS
+        check_columns(one, (source, labels_name, *columns), existing)
+        labels = _read_column(one, file, labels_name)
+        if labels_name == LABELS:
+            positions = [classes.positions(text, f"{one}[{row}]") for row, text in enumerate(labels)]
+        else:
+            names = _class_names(file.schema_arrow.metadata, labels_name)
+            positions = [(k,) for k in label_positions(str(one), labels, names, classes)]
+        cells = cells_by_row([_read_column(one, file, column) for column in columns], len(positions))
+        is_listed = source == PATH
+        files = map(str, _read_column(one, file, PATH)) if is_listed else [one.as_posix()] * len(positions)
+        rows = [
+            LabelledImage(name, k[0], NO_CLASS, None if is_listed else f"{source}/{row}", texts, k[1:])
+            for row, (name, k, texts) in enumerate(zip(files, positions, cells, strict=True))
+        ]
+        located = ((f"{one}[{row}]", image) for row, image in enumerate(rows))
+        images += list_files(located, one.parent, rows_by_file) if is_listed else rows
+    if not images:
+        raise SuiteError("lists no images.", where=f"{path}")
+    return images
+
+
+def parquet_paths(path: Path, *, image: str | None = None, **_others: object) -> list[Path]:
+    """Return the paths of the images that Parquet files name.
+
+    Args:
+        path: see `parquet_images`.
+        image: column of images; by default `path`, if there is such a column.
+
+    Raises:
+        SuiteError: a file is missing or cannot be read.
+    """
+    if image not in (None, PATH):
+        return []
+    paths = []
+    for one in files_at(path, ".parquet"):
+        file = _open_file(one)
+        if PATH in file.schema_arrow.names:
+            paths += [one.parent / str(name) for name in _read_column(one, file, PATH)]
+    return paths
+
+
+def parquet_member(path: Path, member: str) -> Image.Image:
+    """Open the image `COLUMN/ROW` of a file; its row group is cached."""
+    column, _, row = member.rpartition("/")
+    ends = _group_ends(path)
+    number = bisect_right(ends, int(row))
+    if number == len(ends):
+        raise SuiteError(f"there is no row {row} in it.", where=f"{path}")
+    start = ends[number - 1] if number else 0
+    return open_cell(_group(path, column, str(number))[int(row) - start].as_py())
+
+
+def _read_group_ends(path: Path) -> list[int]:
+    metadata = _open_file(path).metadata
+    return list(accumulate(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)))
+
+
+def _read_group(path: Path, column: str, number: str) -> Any:
+    return _open_file(path).read_row_group(int(number), columns=[column]).column(0)
+
+
+_group_ends = FileCache(_read_group_ends, _FILES_CACHED)
+_group = FileCache(_read_group, _GROUPS_CACHED)
+
+
+def _read_column(path: Path, file: Any, column: str) -> list[Any]:
+    try:
+        values: list[Any] = file.read(columns=[column]).column(0).to_pylist()
+    except Exception:  # noqa: BLE001  pyarrow raises any error for unreadable pages
+        raise SuiteError(f"{path}: the column '{column}' cannot be read. The file is damaged.") from None
+    return values
+
+
+def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> list[str] | None:
+    """Return the class names that Hugging Face stores in a file's metadata."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return [str(name) for name in features[label]["names"]]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _open_file(path: Path) -> Any:
+    with extra_needed(f"{path}: the reader parquet", "pyarrow", SuiteError, extra="parquet"):
+        from pyarrow import parquet
+    try:
+        return parquet.ParquetFile(path)
+    except OSError as error:
+        raise SuiteError(f"cannot be read ({error.strerror or error}).", where=f"{path}") from None
+    except Exception:  # noqa: BLE001  pyarrow raises any error for other files
+        raise SuiteError("not a Parquet file, or damaged.", where=f"{path}") from None
+
+
+def hf_images(
+    path: Path,
+    classes: ClassList,
+    *,
+    split: str | None = None,
+    image: str = IMAGE,
+    label: str = LABEL,
+    columns: Sequence[str] = (),
+) -> list[LabelledImage]:
+    """List the images of a dataset written by `save_to_disk` of the library `datasets`.
+
+    Labels of a ClassLabel column are matched to the class list by name, so that their order may differ. In
+    other columns, whole numbers are positions in the class list and text is a class name.
+
+    Args:
+        path: the folder.
+        classes: the class list.
+        split: the split, if the folder holds several.
+        image: column of images.
+        label: column of labels.
+        columns: further columns to read.
+
+    Raises:
+        SuiteError: `datasets` is not installed, the folder holds no dataset, a split or column is missing, or
+            a label is unknown.
+    """
+    dataset = _split(path, split)
+    _check_dataset(path, dataset, image, label, *columns)
+    images: list[LabelledImage] = []
+    for file in dict.fromkeys(entry["filename"] for entry in dataset.cache_files):
+        part = _table(Path(file), image, label, *columns)
+        names = getattr(part.features[label], "names", None)
+        positions = label_positions(file, part[label][:], names, classes)
+        cells = cells_by_row([part[column][:] for column in columns], len(positions))
+        images += [
+            LabelledImage(Path(file).as_posix(), k, member=f"{image}/{row}", cells=cells[row])
+            for row, k in enumerate(positions)
+        ]
+    return images
+
+
+def hf_member(path: Path, member: str) -> Image.Image:
+    """Open the image `COLUMN/ROW` of a file of rows."""
+    column, _, row = member.rpartition("/")
+    return open_cell(_table(path, column)[int(row)][column])
+
+
+def _open_table(path: Path, *columns: str) -> Dataset:
+    """Memory-map some columns of a file of rows, without decoding images."""
+    datasets = _library(path)
+    try:
+        table = datasets.Dataset.from_file(str(path)).select_columns(list(columns))
+        return table.cast_column(columns[0], datasets.Image(decode=False))
+    except Exception:  # noqa: BLE001  datasets and pyarrow raise any error for damaged files
+        raise SuiteError("not a file of rows that save_to_disk wrote, or damaged.", where=f"{path}") from None
+
+
+_table = FileCache(_open_table, _FILES_CACHED)
+
+
+def _library(path: Path) -> Any:
+    with extra_needed(f"{path}: the reader hf", "datasets", SuiteError, extra="hf"):
+        import datasets
+    return datasets
+
+
+def _split(path: Path, name: str | None) -> Dataset:
+    datasets = _library(path)
+    try:
+        dataset = datasets.load_from_disk(str(path))
+    except Exception:  # noqa: BLE001  datasets and pyarrow raise any error for damaged files
+        raise SuiteError(f"{path}: not a folder that save_to_disk of datasets wrote, or damaged.") from None
+    if not isinstance(dataset, datasets.DatasetDict):
+        if name is not None:
+            raise SuiteError("has no splits", where=f"{path}", got=f"split: {name}", hint="Remove the key.")
+        return dataset
+    if name not in dataset:
+        what = "split is missing" if name is None else f"there is no split '{name}'"
+        raise SuiteError(what, where=f"{path}", hint=allowed_names(name or "", dataset))
+    return dataset[name]
+
+
+def _check_dataset(path: Path, dataset: Dataset, image: str, *columns: str) -> None:
+    datasets = _library(path)
+    features = dataset.features
+    check_columns(path, (image, *columns), features)
+    if not isinstance(features[image], datasets.Image):
+        of_images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+        allowed = listed(of_images) or "none here"
+        raise SuiteError(f"the column '{image}' holds no images", where=f"{path}: image", allowed=allowed)
