@@ -23,8 +23,7 @@ from quba_check.records.files import write_text
 from quba_check.suites.detection import Layout, detect_layout
 from quba_check.suites.label_spaces import imagenet_classes
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
-from quba_check.suites.manifest.editing import manifest_line, yaml_scalar
-from quba_check.suites.manifest.reading import read_manifest
+from quba_check.suites.manifest.reading import manifest_line, read_manifest, yaml_scalar
 from quba_check.suites.opening import MANIFEST_NAME, data_folder, open_suite
 from quba_check.suites.suite import Suite
 

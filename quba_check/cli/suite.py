@@ -33,7 +33,7 @@ from quba_check.reports.tables import table_text, terminal_width, wrapped
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.storage.locations import default_location, digests_file, local_folder
 from quba_check.suites import Suite, open_suite
-from quba_check.suites.manifest.editing import Entries, add_sets, manifest_line
+from quba_check.suites.manifest.reading import Entries, add_sets, manifest_line
 from quba_check.suites.object_focus import BoxFile, MadeSets, MaskFolder
 from quba_check.suites.object_focus import make_object_focus as make_sets
 from quba_check.suites.opening import MANIFEST_NAME

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support.suites import error_text
 
 from quba_check.core.view import CLEAN
-from quba_check.errors import SuiteError
-from quba_check.suites.manifest.editing import add_sets, manifest_line
-from quba_check.suites.manifest.reading import read_manifest
+from quba_check.suites.manifest.reading import add_sets, manifest_line, read_manifest
 
 SAME = {"reader": "folder", "path": "made/mixed_same", "expected": 9}
 RAND = {"reader": "folder", "path": "made/mixed_rand", "expected": 9, "partial": True}
@@ -20,11 +19,10 @@ def add(tmp_path, text, entries=ENTRIES):
     path.write_bytes(text.encode())
     add_sets(path, entries)
     assert [file.name for file in tmp_path.iterdir()] == ["quba-data.yaml"]
-    sets = read_manifest(path, "m").sets
-    assert {
-        name: (sets[name].source_of(CLEAN).path, sets[name].source_of(CLEAN).options["partial"])
-        for name in entries
-    } == {name: (entry["path"], entry.get("partial", False)) for name, entry in entries.items()}
+    sources = {name: one.source_of(CLEAN) for name, one in read_manifest(path, "m").sets.items()}
+    for name, entry in entries.items():
+        assert sources[name].path == entry["path"]
+        assert sources[name].options["partial"] == entry.get("partial", False)
     return path.read_bytes().decode()
 
 
@@ -81,10 +79,9 @@ def test_messages(tmp_path):
 
     def message(text):
         path.write_text(text, encoding="utf-8")
-        with pytest.raises(SuiteError) as raised:
-            add_sets(path, ENTRIES)
+        shown = error_text(add_sets, path, ENTRIES)
         assert path.read_text(encoding="utf-8") == text
-        return str(raised.value)
+        return shown
 
     assert message(HEAD + "sets:\n  mixed_same: {reader: folder, path: other}\n") == (
         f"{path}:6: the set 'mixed_same' is already declared. Allowed in its place: "
