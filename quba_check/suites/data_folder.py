@@ -11,9 +11,8 @@ from quba_check.errors import SuiteError
 from quba_check.storage.data_copies import CopySettings, DataCopies
 from quba_check.storage.user_files import os_errors
 from quba_check.suites.manifest.reading import class_files
-from quba_check.suites.manifest.set_schema import ReaderInput
 from quba_check.suites.readers import READERS
-from quba_check.suites.readers.listing import expand_braces, has_files, is_wild
+from quba_check.suites.readers.listing import ReaderInput, expand_braces, has_files, is_wild
 
 
 class DataFolder:

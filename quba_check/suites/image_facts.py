@@ -21,7 +21,6 @@ from quba_check.suites.example import Example
 if TYPE_CHECKING:
     from quba_check.suites.suite import Suite
 
-__all__ = ["ImageFacts", "facts_of_examples", "image_contents", "image_facts"]
 LONGER_SIDE = 224
 """Pixels of the longer side of the image whose sharpness is measured."""
 BATCH = 1024

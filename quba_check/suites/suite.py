@@ -23,9 +23,9 @@ from quba_check.suites.example import Content, Example, SetCount, decode_image
 from quba_check.suites.label_spaces import BUILT_IN_SPACES, IMAGENET, built_in_space
 from quba_check.suites.manifest.definitions import is_subset_of_imagenet
 from quba_check.suites.manifest.reading import Manifest
-from quba_check.suites.manifest.set_schema import AnySet, ReaderInput
+from quba_check.suites.manifest.set_schema import AnySet
 from quba_check.suites.readers import READERS, LabelledImage
-from quba_check.suites.readers.listing import each_folder_once
+from quba_check.suites.readers.listing import ReaderInput, each_folder_once
 from quba_check.suites.sampling import CONDITIONS, WHOLE, SubsetSampler, conditions_of, sampled_examples
 from quba_check.suites.slices import group_names, slice_columns
 

@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from support.legacy_stream import LegacyStream
 
 from quba_check.core.view import CORRUPTIONS
 from quba_check.suites.corruptions import corrupt, weather
@@ -28,6 +27,36 @@ INSTALL = "pip install numba scikit-image && pip install --no-deps imagecorrupti
 GOLDEN = Path(__file__).parents[1] / "suites" / "corruptions" / "golden.npz"
 GOLDEN_CASES = ((2, 66, 80), (5, 90, 65))
 PANE = (400, 600)
+
+
+class LegacyStream:
+    """Stands in for a `numpy.random.Generator`; draws what imagecorruptions would, in its order.
+
+    It reads numpy's global legacy generator, and sometimes draws more than is needed, or one by one.
+
+    Args:
+        seed: as given to `numpy.random.seed` before the other function is called.
+        shape: (H, W) of the image; normal draws for a smaller plane are the middle of draws for all of it.
+    """
+
+    def __init__(self, seed: int, shape: tuple[int, int]) -> None:
+        self._state = np.random.RandomState(seed)
+        self._shape = shape
+        self.uniform = self._state.uniform
+        self.poisson = self._state.poisson
+
+    def normal(self, loc: float = 0.0, scale: float = 1.0, size: Any = None) -> NDArray[np.float64]:
+        if len(size) == 3:
+            return self._state.normal(loc, scale, size)
+        whole = self._state.normal(loc, scale, self._shape)
+        top, left = ((full - part) // 2 for full, part in zip(self._shape, size, strict=True))
+        return whole[top : top + size[0], left : left + size[1]]
+
+    def standard_normal(self, size: Any) -> NDArray[np.float64]:
+        return self.normal(size=size)
+
+    def integers(self, low: int, high: int | None = None, size: Any = None, dtype: Any = None) -> Any:
+        return self._state.randint(low, high, size)
 
 
 def reference() -> ModuleType:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 import regex
@@ -14,21 +12,7 @@ from quba_check.core.facts import ConfidenceScore
 from quba_check.core.view import SEVERITIES, UNKNOWN_PREFIX, ExtraCorruption, View
 from quba_check.messages import listed
 from quba_check.strict_yaml import Strict, describe
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderInput:
-    """Input of a reader.
-
-    Attributes:
-        path: folder or file, relative to the data folder.
-        options: further arguments of the reader.
-        files: further files of the reader by argument name, relative to the data folder.
-    """
-
-    path: str
-    options: Mapping[str, object] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+from quba_check.suites.readers.listing import ReaderInput
 
 
 class GroupRule(Strict):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
@@ -213,6 +213,21 @@ def is_wild(name: str) -> bool:
 
 LABEL, LABELS = "label", "labels"
 """The columns of one class, and of several classes that are right answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderInput:
+    """Input of a reader.
+
+    Attributes:
+        path: folder or file, relative to the data folder.
+        options: further arguments of the reader.
+        files: further files of the reader by argument name, relative to the data folder.
+    """
+
+    path: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from quba_check.suites.corruptions import blur, corrupt
 from quba_check.suites.corruptions.strength import to_float32, to_float64, to_uint8
 
 STORED = Path(__file__).with_name("pixels.npz")
-"""Every third pixel of a scene under each condition, of a small and a large size; never written anew."""
+"""Every third pixel of a scene under each condition, in two sizes; only new corruptions are added."""
 ROUNDED = {"zoom_blur", "elastic_transform", "fog", "spatter", "low_light"}
 """Corruptions whose last bit may depend on the processor."""
 SLOPE = np.add.outer(np.arange(30), np.arange(36)).astype(np.uint8)

@@ -14,8 +14,8 @@ from quba_check.core.view import View
 from quba_check.suites import suite_schema
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.manifest.reading import read_manifest
-from quba_check.suites.manifest.set_schema import ReaderInput
 from quba_check.suites.readers import READERS
+from quba_check.suites.readers.listing import ReaderInput
 
 CLEAN = "  clean: {reader: folder, path: val}\n"
 FULL = """\
