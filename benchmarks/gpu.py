@@ -35,9 +35,8 @@ from quba_check import Evaluation
 from quba_check.core.protocols import EPSILON
 from quba_check.core.view import CLEAN, CORRUPTIONS, CORRUPTIONS_SET, FGSM, PGD, SEVERITIES, View
 from quba_check.engine.attacks import start_noise
-from quba_check.engine.batching import Batching, default_batch
+from quba_check.engine.batching import Batching, default_batch, default_threads
 from quba_check.engine.compute_choice import half_precisions
-from quba_check.engine.loader import default_threads
 from quba_check.engine.preparer import Preparer
 from quba_check.models.classifier import Classifier
 from quba_check.models.device import device_name, pin_arithmetic, resolve_device

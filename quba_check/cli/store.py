@@ -16,11 +16,10 @@ from quba_check.records.files import IMAGES_SUFFIX, SUFFIX, parse_record
 from quba_check.records.per_image import PerImage
 from quba_check.reports.store import inventory_json, inventory_table, prune_text
 from quba_check.storage.active_runs import active_runs, remove_forgotten
-from quba_check.storage.inventory import kind_of, read_inventory, total_size
+from quba_check.storage.inventory import Conditions, kind_of, read_inventory, removals, total_size
 from quba_check.storage.locations import default_location, folder_of
 from quba_check.storage.objects import FolderObjects, StoredFile
 from quba_check.storage.opening import FORMAT_NAME, open_store
-from quba_check.storage.pruning import Conditions, removals
 from quba_check.storage.shard import DamagedShardError, decode_shards
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects

@@ -16,10 +16,9 @@ import numpy as np
 import torch
 
 from quba_check.core.view import CLEAN
-from quba_check.engine.batching import Batching
-from quba_check.engine.loader import batches, default_threads
+from quba_check.engine.batching import Batching, batches, default_threads
 from quba_check.engine.preparer import Prepare
-from quba_check.engine.shard_request import Executor
+from quba_check.engine.shards import Executor
 from quba_check.errors import QubaError, StoreError
 from quba_check.models import compute
 from quba_check.models.classifier import Classifier
@@ -27,8 +26,8 @@ from quba_check.models.compute import ComputeSettings
 from quba_check.models.device import device_name
 from quba_check.models.request import Precision
 from quba_check.number_format import format_value
-from quba_check.storage.json_text import parse_json
 from quba_check.storage.store import Store, content_hash
+from quba_check.storage.user_files import parse_json
 from quba_check.suites.suite import Example, Suite
 
 FORMAT = 3

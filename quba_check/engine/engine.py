@@ -19,8 +19,7 @@ from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import settle_compute
 from quba_check.engine.plan import PlannedView, planned_view
 from quba_check.engine.progress import Progress, Reporter
-from quba_check.engine.shard_request import Executor, PlannedShard, ShardResult
-from quba_check.engine.shard_stream import Ahead, ShardStream, shard_request
+from quba_check.engine.shards import Ahead, Executor, PlannedShard, ShardResult, ShardStream, shard_request
 from quba_check.engine.stored_check import StoredCheck
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker

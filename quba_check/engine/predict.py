@@ -15,9 +15,8 @@ import torch
 from quba_check.core.protocols import EPSILON, PGD_STEPS, Protocol
 from quba_check.core.view import View
 from quba_check.engine.attacks import extents, fgsm_point, gradient, pgd_start, pgd_step
-from quba_check.engine.batching import Batching
-from quba_check.engine.loader import ImageStream
-from quba_check.engine.shard_task import Owner, ShardTask, add_outputs, images_by_view
+from quba_check.engine.batching import Batching, ImageStream
+from quba_check.engine.shards import Owner, ShardTask, add_outputs, images_by_view
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier, out_of_memory
 from quba_check.models.device import row_index

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from quba_check.engine.progress import Step
-from quba_check.engine.shard_request import ShardRequest, ShardResult
+from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import QubaError
 from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.models.compute import ComputeSettings

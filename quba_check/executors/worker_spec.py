@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from quba_check.core.protocols import Protocol
-from quba_check.engine.batching import BatchSettings
+from quba_check.engine.batching import BatchSettings, default_threads
 from quba_check.engine.cache_keys import model_identity
 from quba_check.engine.engine import Engine
-from quba_check.engine.loader import default_threads
 from quba_check.engine.progress import Progress
 from quba_check.errors import ModelError, OptionError
 from quba_check.models.classifier import Classifier

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.json_text import parse_json
+from quba_check.storage.user_files import parse_json
 
 if TYPE_CHECKING:
     from quba_check.engine.progress import Step

@@ -13,9 +13,8 @@ from quba_check.errors import StoreError, UserError
 from quba_check.messages import printable
 from quba_check.records.files import HISTORY, IMAGES_SUFFIX, write_bytes, write_images
 from quba_check.storage.atomic import write_atomically
-from quba_check.storage.json_text import parse_json
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import LARGEST_JSON, is_url, os_errors, read_bytes, sha256
+from quba_check.storage.user_files import LARGEST_JSON, is_url, os_errors, parse_json, read_bytes, sha256
 
 FOLDER = "baselines"
 """Folder of the baselines in a project's root, one folder each."""

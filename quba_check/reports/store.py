@@ -9,8 +9,7 @@ from quba_check.messages import listed
 from quba_check.number_format import format_age, format_bytes
 from quba_check.reports.tables import json_text, table_text, terminal_width, wrapped
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.inventory import Inventory, Kind, model_rows
-from quba_check.storage.pruning import Conditions, Removal
+from quba_check.storage.inventory import Conditions, Inventory, Kind, Removal, model_rows
 
 UNKNOWN = "(damaged)"
 """Model of files whose header cannot be read."""

@@ -22,10 +22,9 @@ from filelock import FileLock
 from quba_check.errors import StoreError, SuiteError
 from quba_check.number_format import counted, format_bytes
 from quba_check.storage.atomic import replacing, write_atomically
-from quba_check.storage.json_text import parse_json
 from quba_check.storage.store import content_hash
 from quba_check.storage.url_objects import UrlObjects
-from quba_check.storage.user_files import os_errors, remove
+from quba_check.storage.user_files import os_errors, parse_json, remove
 
 FOLDER = "mirror"
 """Folder in a store for the copies."""

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from quba_check.errors import StoreError
-from quba_check.storage.json_text import parse_json
-from quba_check.storage.user_files import reason
+from quba_check.storage.user_files import parse_json, reason
 
 Columns = Mapping[str, NDArray[Any]]
 ShardId = tuple[int, str]

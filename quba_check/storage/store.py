@@ -17,8 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from quba_check.errors import StoreError
-from quba_check.storage.local_copies import LocalCopies
-from quba_check.storage.objects import FolderObjects, ObjectStore, StoredFile
+from quba_check.storage.objects import FolderObjects, LocalCopies, ObjectStore, StoredFile
 from quba_check.storage.shard import (
     OWN_METADATA,
     DamagedShardError,

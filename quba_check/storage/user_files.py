@@ -1,10 +1,14 @@
-"""Paths and files named by a user, with one-line messages. Pipes are rejected."""
+"""Paths and files from outside: one-line messages for those named by a user, and JSON without trust.
+
+Pipes are rejected.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import math
 import re
 import shutil
 import stat
@@ -15,7 +19,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from quba_check.errors import OptionError, UserError
-from quba_check.storage.json_text import parse_json
 
 Kind = Literal["file", "folder", "other"]
 """`other`: a pipe, device or socket."""
@@ -26,6 +29,8 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z0-9+.:/-]*)?://", re.IGNORECASE)
 LARGEST_JSON = 256 * MIB
 MOST_NEIGHBOURS = 1000
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+MOST_DIGITS = 18
+"""Most digits of a whole number."""
 
 
 def user_path(text: str | Path, where: str = "", base: Path = Path()) -> Path:
@@ -260,3 +265,49 @@ def decode_json(content: bytes, label: str, error: type[UserError]) -> Any:
     except ValueError as problem:
         raise error(f"{problem}.", where=label) from None
     return data
+
+
+def parse_json(content: bytes | str) -> Any:
+    """Return the data of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8, is nested too deeply, or has a key twice or a number that neither
+            18 digits nor a float can hold. The message is a part of a sentence.
+
+    >>> parse_json("[" * 100_000)
+    Traceback (most recent call last):
+    ValueError: it is nested too deeply
+    """
+    try:
+        return json.loads(
+            content.decode("utf-8-sig") if isinstance(content, bytes) else content,
+            object_pairs_hook=_unique_keys,
+            parse_int=_whole_number,
+            parse_float=_finite_number,
+        )
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ValueError("it is not JSON") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in names if names.count(key) > 1)
+        raise ValueError(f"the key '{twice}' appears twice")
+    return content
+
+
+def _whole_number(text: str) -> int:
+    if len(text.removeprefix("-")) > MOST_DIGITS:
+        raise ValueError(f"it has a whole number of more than {MOST_DIGITS} digits")
+    return int(text)
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("it has a number too large to hold")
+    return number

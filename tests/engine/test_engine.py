@@ -21,7 +21,7 @@ from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
-from quba_check.engine.shard_task import ShardTask
+from quba_check.engine.shards import ShardTask
 from quba_check.errors import InvariantError, ModelError, StoreError, SuiteError, UnmeasurableError
 from quba_check.evaluation import Evaluation
 from quba_check.models.preprocessing.config import PreprocessingConfig

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.engine.loader import ImageStream, default_threads
+from quba_check.engine.batching import ImageStream, default_threads
 
 POOLS = pytest.mark.parametrize("threads", [0, 3])
 

@@ -23,9 +23,9 @@ from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine import predict
 from quba_check.engine.attacks import fgsm_point, gradient, pgd_start, pgd_step, start_noise
-from quba_check.engine.loader import ImageStream
+from quba_check.engine.batching import ImageStream
 from quba_check.engine.predict import ActiveSet, Passes
-from quba_check.engine.shard_task import ShardTask
+from quba_check.engine.shards import ShardTask
 from quba_check.engine.worker import _one_batch_late
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier

@@ -13,7 +13,7 @@ from quba_check import Evaluation
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.engine import Engine
-from quba_check.engine.shard_request import ShardRequest, ShardResult
+from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.engine.worker import Worker
 from quba_check.errors import ModelError
 from quba_check.models.compute import ComputeSettings

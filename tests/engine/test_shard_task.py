@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.shard_requests import request
 
 from quba_check.core.view import CLEAN, FGSM
-from quba_check.engine.shard_task import ShardTask, add_outputs, images_by_view
+from quba_check.engine.shards import ShardTask, add_outputs, images_by_view
 
 
 def task(number: int, count: int, view=CLEAN) -> ShardTask:

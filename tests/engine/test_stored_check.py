@@ -14,7 +14,7 @@ from support.tiny import CLASSES, PER_CLASS, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
-from quba_check.engine.shard_request import ShardRequest
+from quba_check.engine.shards import ShardRequest
 from quba_check.engine.stored_check import CLEAN_IMAGES, OTHER_IMAGES
 from quba_check.errors import InvariantError, ModelError
 from quba_check.evaluation import Evaluation

@@ -16,7 +16,7 @@ from support.s3 import S3Server
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
-from quba_check.engine.shard_request import PlannedShard, ShardRequest, ShardResult
+from quba_check.engine.shards import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
 from quba_check.executors.remote_worker import RemoteWorker
 from quba_check.executors.worker_spec import WorkerSpec

@@ -9,9 +9,9 @@ import pytest
 
 from quba_check.gate.progress import read_states
 from quba_check.storage.active_runs import active_runs
-from quba_check.storage.json_text import parse_json
 from quba_check.storage.opening import open_store
 from quba_check.storage.shard import DamagedShardError, decode_shards
+from quba_check.storage.user_files import parse_json
 
 HOSTILE = {
     b"[" * 100_000: "it is nested too deeply",

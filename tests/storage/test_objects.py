@@ -11,8 +11,7 @@ import pytest
 from support.object_servers import CONTAINER, azurite, google
 
 from quba_check.errors import StoreError
-from quba_check.storage.local_copies import LocalCopies
-from quba_check.storage.objects import FolderObjects, ObjectStore, StoredFile
+from quba_check.storage.objects import FolderObjects, LocalCopies, ObjectStore, StoredFile
 from quba_check.storage.url_objects import UrlObjects
 
 NUMBERS = count()
@@ -204,14 +203,14 @@ class TestLocalCopies:
     def test_copies_are_bounded(
         self, remote: FolderObjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("quba_check.storage.local_copies._STARTED", 2e9)
+        monkeypatch.setattr("quba_check.storage.objects._STARTED", 2e9)
         copies = LocalCopies(remote, tmp_path / "copies", limit_bytes=1000)
         for number in range(30):
             remote.set(str(number), bytes(100))
             copies.get(str(number))
         kept = list(FolderObjects(tmp_path / "copies").list())
         assert 0 < sum(file.size for file in kept) <= 1000
-        monkeypatch.setattr("quba_check.storage.local_copies._STARTED", 0)
+        monkeypatch.setattr("quba_check.storage.objects._STARTED", 0)
         for number in range(30):
             copies.get(str(number))
         assert len(list(FolderObjects(tmp_path / "copies").list())) == 30  # used by this process

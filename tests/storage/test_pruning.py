@@ -9,9 +9,8 @@ import pytest
 from support.stored import OLD, age, predict, prediction_files
 
 from quba_check.storage.active_runs import ActiveRun
-from quba_check.storage.inventory import read_inventory
+from quba_check.storage.inventory import ABANDONED_SECONDS, Conditions, read_inventory, removals
 from quba_check.storage.opening import open_store
-from quba_check.storage.pruning import ABANDONED_SECONDS, Conditions, removals
 from quba_check.storage.store import Store
 
 NOW = OLD + 1000

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from quba_check.core.view import View
-from quba_check.engine.shard_request import ShardRequest
+from quba_check.engine.shards import ShardRequest
 from quba_check.models.compute import PLAIN
 from quba_check.storage.shard import ShardKey
 

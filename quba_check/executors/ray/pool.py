@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from quba_check.engine.shard_request import ShardRequest, ShardResult
+from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray.cluster import WorkerResources, check_installed, connect, resources

@@ -18,7 +18,7 @@ from quba_check.models.process_setup import set_up_process
 from quba_check.storage.locations import temporary_folder
 
 if TYPE_CHECKING:
-    from quba_check.engine.shard_request import ShardRequest, ShardResult
+    from quba_check.engine.shards import ShardRequest, ShardResult
     from quba_check.executors.remote_worker import RemoteWorker
     from quba_check.executors.worker_spec import WorkerSpec
     from quba_check.models.compute import ComputeSettings

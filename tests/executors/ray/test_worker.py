@@ -21,7 +21,7 @@ from support.evaluations import new_evaluation
 
 from quba_check import Evaluation
 from quba_check.core.view import CLEAN
-from quba_check.engine.shard_request import PlannedShard, ShardRequest, ShardResult
+from quba_check.engine.shards import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment, installed_version
 from quba_check.executors.worker_spec import WorkerSpec

@@ -15,7 +15,7 @@ from support.fake_ray import WAITING, Actor, Behaviour, FakeRay, died, unavailab
 from support.shard_requests import request
 
 from quba_check.core.view import CLEAN
-from quba_check.engine.shard_request import ShardRequest, ShardResult
+from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError, SuiteError
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray import pool as ray_pool
