@@ -28,7 +28,7 @@ from quba_check.engine.plan import PlannedView
 from quba_check.engine.progress import Progress
 from quba_check.engine.unmeasurable import unmeasurable_reason
 from quba_check.errors import HeadError, OptionError, QubaError, UnmeasurableError
-from quba_check.executors.worker_spec import WorkerSpec
+from quba_check.executors.remote_worker import WorkerSpec
 from quba_check.grading import Population, grade, unreachable_grade
 from quba_check.models.classifier import Classifier
 from quba_check.models.flops import count_flops

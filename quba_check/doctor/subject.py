@@ -21,9 +21,9 @@ from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.significance import FEWEST, is_at_chance
 from quba_check.doctor.time_budget import TimeBudget
 from quba_check.engine.batching import Batching, batches, default_threads
+from quba_check.engine.decisions import shard_arrays
 from quba_check.engine.engine import Engine
 from quba_check.engine.preparer import Preparer
-from quba_check.engine.shards import shard_arrays
 from quba_check.models.classifier import Classifier
 from quba_check.models.outputs import SPECIFIC_TO_GENERAL, OutputKind, to_logits
 from quba_check.models.preprocessing.preprocessing import Preprocessing

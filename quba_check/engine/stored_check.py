@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.view import CLEAN, CLEAN_SET, FGSM, PGD, View
-from quba_check.engine.decisions import probabilities
-from quba_check.engine.shards import ShardArrays
+from quba_check.engine.decisions import ShardArrays, probabilities
 from quba_check.engine.table_reader import TableReader
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, ModelError, QubaError

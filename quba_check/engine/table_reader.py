@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
 from quba_check.engine.cache_keys import CacheKeys
-from quba_check.engine.decisions import check_columns
-from quba_check.engine.shards import ShardArrays
+from quba_check.engine.decisions import ShardArrays, check_columns
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.shard import DamagedShardError, Shard, ShardKey
 from quba_check.storage.store import Store

@@ -22,19 +22,11 @@ from quba_check.engine.attacks import start_noise
 from quba_check.engine.batching import READ_AHEAD, BatchSettings, ImageStream, Job, batches, default_threads
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import checked_settings, half_precisions, noise_floor
-from quba_check.engine.decisions import check_columns
+from quba_check.engine.decisions import ShardArrays, attack_arrays, check_columns, shard_arrays
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
 from quba_check.engine.progress import Reporter
-from quba_check.engine.shards import (
-    Owner,
-    ShardArrays,
-    ShardRequest,
-    ShardResult,
-    ShardTask,
-    attack_arrays,
-    shard_arrays,
-)
+from quba_check.engine.shards import Owner, ShardRequest, ShardResult, ShardTask
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings

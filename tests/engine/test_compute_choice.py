@@ -19,8 +19,7 @@ from quba_check.engine import compute_choice
 from quba_check.engine.batching import BatchSettings
 from quba_check.errors import OptionError, SuiteError
 from quba_check.evaluation import Evaluation
-from quba_check.executors.remote_worker import RemoteWorker
-from quba_check.executors.worker_spec import WorkerSpec
+from quba_check.executors.remote_worker import RemoteWorker, WorkerSpec
 from quba_check.models.compute import CHECKED, FLIPPED, NOT_CHECKED, RULE, TOO_FEW, ComputeSettings
 
 N = 3 * 11

@@ -22,7 +22,7 @@ from quba_check.core.view import CLEAN, FGSM, View
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.errors import SuiteError
 from quba_check.evaluation import Evaluation
-from quba_check.executors.worker_spec import WorkerSpec
+from quba_check.executors.remote_worker import WorkerSpec
 
 NEAR, SKETCH = View("unknown/near"), View("sketch")
 NETWORK = """\

@@ -18,8 +18,7 @@ from quba_check import Evaluation
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.shards import PlannedShard, ShardRequest, ShardResult
 from quba_check.errors import HeadError, ModelError, OptionError, SuiteError, UnmeasurableError
-from quba_check.executors.remote_worker import RemoteWorker
-from quba_check.executors.worker_spec import WorkerSpec
+from quba_check.executors.remote_worker import RemoteWorker, WorkerSpec
 from quba_check.storage.data_copies import CopySettings
 from quba_check.storage.opening import open_store
 from quba_check.suites.opening import find_suite

@@ -13,11 +13,19 @@ from typing import Any
 from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.executors.choice import ExecutorChoice
-from quba_check.executors.ray.cluster import WorkerResources, check_installed, connect, resources
+from quba_check.executors.ray.cluster import (
+    WorkerCall,
+    WorkerResources,
+    WorkerState,
+    check_can_start,
+    check_installed,
+    connect,
+    last_words,
+    resources,
+)
 from quba_check.executors.ray.worker import RayWorker, WorkerEnvironment
-from quba_check.executors.ray.worker_state import WorkerCall, WorkerState, check_can_start, last_words
+from quba_check.executors.remote_worker import WorkerSpec
 from quba_check.executors.settings import RaySettings
-from quba_check.executors.worker_spec import WorkerSpec
 from quba_check.models.compute import ComputeSettings
 from quba_check.number_format import counted
 from quba_check.storage.shard import ShardKey

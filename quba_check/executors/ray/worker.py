@@ -19,8 +19,7 @@ from quba_check.storage.locations import temporary_folder
 
 if TYPE_CHECKING:
     from quba_check.engine.shards import ShardRequest, ShardResult
-    from quba_check.executors.remote_worker import RemoteWorker
-    from quba_check.executors.worker_spec import WorkerSpec
+    from quba_check.executors.remote_worker import RemoteWorker, WorkerSpec
     from quba_check.models.compute import ComputeSettings
     from quba_check.storage.shard import ShardKey
 
