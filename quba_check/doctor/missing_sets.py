@@ -12,8 +12,8 @@ from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, MIXED_RAND_S
 from quba_check.dimensions import registry
 from quba_check.doctor.finding import Finding, Severity
 from quba_check.doctor.subject import ModelUnderTest
-from quba_check.engine.unmeasurable import unmeasurable_reason
 from quba_check.errors import SuiteError
+from quba_check.evaluation import unmeasurable_reason
 from quba_check.messages import listed
 from quba_check.suites.suite import Suite
 

@@ -17,11 +17,10 @@ from quba_check.engine.ad_hoc import Answers, Images, answers
 from quba_check.engine.batching import Batching, BatchSettings
 from quba_check.engine.cache_keys import CacheKeys
 from quba_check.engine.compute_choice import settle_compute
-from quba_check.engine.plan import PlannedView, planned_view
-from quba_check.engine.progress import Progress, Reporter
 from quba_check.engine.shards import Ahead, Executor, PlannedShard, ShardResult, ShardStream, shard_request
 from quba_check.engine.stored_check import StoredCheck
 from quba_check.engine.table_reader import TableReader
+from quba_check.engine.work import PlannedView, Progress, Reporter, planned_view
 from quba_check.engine.worker import Worker
 from quba_check.errors import InvariantError, QubaError, StoreError, UnmeasurableError
 from quba_check.models.classifier import Classifier, out_of_memory
@@ -49,7 +48,7 @@ class Engine:
         protocol: settings of attacks, ties and cropping.
         seed: seed of random starts and generated corruptions.
         batch_settings: batch size and threads.
-        progress: called after every pass of a batch; see `quba_check.engine.progress`.
+        progress: called after every pass of a batch; see `quba_check.engine.work`.
         executor: predicts the shards; None for this process.
         run_views: views of the whole run, as far as they are known.
         worker: the model and its images in this process.

@@ -25,8 +25,8 @@ from quba_check.engine.compute_choice import checked_settings, half_precisions, 
 from quba_check.engine.decisions import ShardArrays, attack_arrays, check_columns, shard_arrays
 from quba_check.engine.predict import Passes
 from quba_check.engine.preparer import Prepare, Preparer
-from quba_check.engine.progress import Reporter
 from quba_check.engine.shards import Owner, ShardRequest, ShardResult, ShardTask
+from quba_check.engine.work import Reporter
 from quba_check.errors import InvariantError, ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings

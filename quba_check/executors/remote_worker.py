@@ -15,8 +15,8 @@ from quba_check.core.protocols import Protocol
 from quba_check.engine.batching import BatchSettings, default_threads
 from quba_check.engine.cache_keys import model_identity
 from quba_check.engine.engine import Engine
-from quba_check.engine.progress import Progress, Step
 from quba_check.engine.shards import ShardRequest, ShardResult
+from quba_check.engine.work import Progress, Step
 from quba_check.errors import ModelError, OptionError, QubaError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings

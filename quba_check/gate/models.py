@@ -18,7 +18,7 @@ from quba_check.models.specs import ModelSpec, parse_spec
 from quba_check.records.recorded_answers import RecordedAnswers
 
 if TYPE_CHECKING:
-    from quba_check.engine.progress import Progress
+    from quba_check.engine.work import Progress
     from quba_check.evaluation import Evaluation
     from quba_check.executors.ray.pool import RayPool
     from quba_check.executors.settings import RaySettings
@@ -146,7 +146,8 @@ class LoadedModels:
             announce("loading torch")
         workers = self.worker_pool
         from quba_check.engine.batching import BatchSettings
-        from quba_check.evaluation import Evaluation, RunSettings
+        from quba_check.evaluation import Evaluation
+        from quba_check.predictor import RunSettings
 
         options, request = self._options, self._request
         if key[0] == REFERENCE and spec.kind != "onnx" and request.device in PROVIDERS:

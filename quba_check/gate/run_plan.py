@@ -15,7 +15,7 @@ from quba_check.gate.session import GateSession
 from quba_check.gate.threshold_files import shown_path
 
 if TYPE_CHECKING:
-    from quba_check.engine.plan import PlannedView
+    from quba_check.engine.work import PlannedView
 
 
 @dataclass(frozen=True, slots=True)

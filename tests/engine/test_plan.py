@@ -12,7 +12,7 @@ from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
-from quba_check.engine.plan import PlannedView
+from quba_check.engine.work import PlannedView
 from quba_check.evaluation import Evaluation
 
 N = PER_CLASS * len(CLASSES)

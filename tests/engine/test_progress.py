@@ -10,7 +10,7 @@ from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.engine.batching import BatchSettings
-from quba_check.engine.progress import Reporter, Step
+from quba_check.engine.work import Reporter, Step
 from quba_check.evaluation import Evaluation
 
 N = PER_CLASS * len(CLASSES)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from quba_check.engine.progress import Step
+from quba_check.engine.work import Step
 from quba_check.gate.progress import (
     STEADY_SECONDS,
     ProcessState,

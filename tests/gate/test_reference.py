@@ -8,11 +8,12 @@ import pytest
 from support.gate import Gate, loaded_judge
 
 from quba_check.errors import ModelError, OptionError
-from quba_check.evaluation import NO_REFERENCE, Evaluation
+from quba_check.evaluation import Evaluation
 from quba_check.gate.collector import ResultCollector
 from quba_check.gate.provenance import inputs_hash
 from quba_check.gate.result import DemandResult
 from quba_check.gate.session import GateSession
+from quba_check.predictor import NO_REFERENCE
 from quba_check.records.record import Record
 
 NET, OTHER = "acceptance.nets:net", "acceptance.nets:other"

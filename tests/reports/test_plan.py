@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from quba_check.core.view import CLEAN, FGSM, PGD, View
-from quba_check.engine.plan import PlannedView
+from quba_check.engine.work import PlannedView
 from quba_check.gate.run_plan import ModelPlan, RunPlan
 from quba_check.reports.plan import plan_lines, plan_table
 

@@ -6,9 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from quba_check.evaluation import Evaluation, RunSettings
+from quba_check.evaluation import Evaluation
 from quba_check.models.classifier import Classifier
 from quba_check.models.request import LoadRequest
+from quba_check.predictor import RunSettings
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
 

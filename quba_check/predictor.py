@@ -1,0 +1,285 @@
+"""Predictions of a model on a suite, and of the models behind the views of variants."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quba_check.core.facts import Facts, ModelFacts
+from quba_check.core.predictions import Predictions, Tables
+from quba_check.core.protocols import Protocol, ProtocolName
+from quba_check.core.request import Request
+from quba_check.core.serving import pipeline_of
+from quba_check.core.view import CLEAN, REFERENCE, View
+from quba_check.demo import DEMO_MODELS
+from quba_check.engine.ad_hoc import Answers, Images
+from quba_check.engine.batching import BatchSettings
+from quba_check.engine.engine import Engine
+from quba_check.engine.work import PlannedView, Progress
+from quba_check.errors import HeadError, OptionError, UnmeasurableError
+from quba_check.executors.remote_worker import WorkerSpec
+from quba_check.models.classifier import Classifier
+from quba_check.models.flops import count_flops
+from quba_check.models.loading import load_classifier, with_pipeline
+from quba_check.models.request import LoadRequest
+from quba_check.records.per_image import CleanAnswers
+from quba_check.records.recorded_answers import RecordedAnswers
+from quba_check.storage.file_digests import ContentDigests
+from quba_check.storage.locations import digests_file
+from quba_check.storage.opening import named_store
+from quba_check.storage.store import Store
+from quba_check.suites.opening import DEMO_SUITE, find_suite
+from quba_check.suites.sampling import WHOLE, SubsetSampler
+from quba_check.suites.shared_images import check_sets_differ
+from quba_check.suites.suite import Suite
+from quba_check.suites.view_slices import ViewSlices
+
+if TYPE_CHECKING:
+    from quba_check.executors.ray.pool import RayPool
+
+
+NO_REFERENCE = "parity needs another model. Give it by --quba-reference MODEL, or --quba-baseline RECORD"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Batches, workers and progress of predictions; they change at most the last bits of scores.
+
+    Attributes:
+        batch_settings: batch size, threads, and room for prepared images.
+        progress: called after every pass of a batch, see `engine.progress.Progress`.
+        plan: nothing is predicted, and no function that a manifest names is imported.
+        workers: processes that predict, a `quba_check.executors.ray.pool.RayPool`; None for this one.
+    """
+
+    batch_settings: BatchSettings = BatchSettings()  # noqa: RUF009  frozen
+    progress: Progress | None = None
+    workers: RayPool | None = None
+    plan: bool = False
+
+
+class Predictor:
+    """A model on a suite under one protocol, and the models behind the views of variants.
+
+    Predictions are stored and reused. The arguments are those of `quba_check.evaluation.Evaluation`.
+    """
+
+    def __init__(
+        self,
+        model: str | Classifier,
+        suite: str | Path | Suite | None = None,
+        *,
+        request: LoadRequest | None = None,
+        protocol: ProtocolName = "standard",
+        sampler: SubsetSampler = WHOLE,
+        store: str | Path | Store | None = None,
+        run: RunSettings | None = None,
+    ) -> None:
+        if not isinstance(model, str | Classifier):
+            raise OptionError(
+                f"model: got a value of type {type(model).__name__}. Allowed: a model spec, such as "
+                "'model.pt' or 'package.module:callable', or a loaded Classifier."
+            )
+        run = run or RunSettings()
+        self.protocol = Protocol.named(protocol)
+        self.store = store if isinstance(store, Store) else named_store(store)
+        spec = model.spec if isinstance(model, Classifier) else model
+        if suite is None and spec in DEMO_MODELS:
+            suite = DEMO_SUITE
+        self.suite = suite if isinstance(suite, Suite) else find_suite(suite, self.store.root, sampler)
+        self.seed = self.suite.sampler.seed
+        if isinstance(model, Classifier):
+            self.classifier = model
+        else:
+            request = replace(
+                request or LoadRequest(),
+                classes=self.suite.classes,
+                head=self.suite.head,
+                image_size=self.suite.image_size,
+                prompts=self.suite.prompts,
+                cache=self.store.root,
+            )
+            self.classifier = load_classifier(model, request)
+        if self.classifier.classes != len(self.suite.classes):
+            raise HeadError(
+                f"{self.classifier.spec}: the classifier was loaded for {self.classifier.classes} classes, "
+                f"the suite has {len(self.suite.classes)}. Load it with the suite's classes and head.",
+                theirs=self.classifier.classes,
+                classes=len(self.suite.classes),
+            )
+        executor = None
+        if run.workers is not None:
+            values = self.classifier, self.suite, self.protocol, self.seed, run.batch_settings
+            executor = run.workers.executor(WorkerSpec.of(*values))
+        digests = ContentDigests(digests_file(self.store.root))
+        self.engine = Engine(
+            self.classifier,
+            self.suite,
+            self.store,
+            digests,
+            self.protocol,
+            seed=self.seed,
+            batch_settings=run.batch_settings,
+            progress=run.progress,
+            executor=executor,
+        )
+        self.reference: Predictor | RecordedAnswers | None = None
+        self.preparation = self.classifier.preprocessing.as_dict()
+        self._run = run
+        self._served: dict[str, Predictor] = {}
+        self._slices = ViewSlices(self.suite, digests)
+        self._requests: tuple[Request, ...] = ()
+
+    def __repr__(self) -> str:
+        words = f"{self.classifier.name} on {self.suite.name}, protocol {self.protocol.name}"
+        return f"{type(self).__name__}({words})"
+
+    @property
+    def facts(self) -> Facts:
+        """Facts for dimensions about suite, model and protocol."""
+        model = self.classifier
+        temperature = model.preprocessing.temperature
+        counts = model.parameters, model.trainable, model.uncounted
+        sizes = model.weight_bytes, model.file_bytes
+        facts = ModelFacts(*counts, model.outputs, temperature, *sizes, partial(count_flops, model))
+        return Facts(replace(self.suite.facts, requests=self._requests), facts, self.protocol)
+
+    def plan_views(self, views: Collection[View]) -> None:
+        """Plan views for another evaluation, which asks for their predictions."""
+        self.engine.run_views = tuple(dict.fromkeys([*self.engine.run_views, *views]))
+
+    def predictions(self, views: Collection[View]) -> dict[View, Predictions]:
+        """Return the predictions of views, those of variants by their models; stored or computed now.
+
+        Raises:
+            UserError: an image, a model or the store fails.
+            UnmeasurableError: a view needs a reference, and there is none.
+        """
+        own = [view for view in views if not view.variant]
+        tables = self.engine.predictions(own, self.engine.run_views) if own else {}
+        self.engine.check_unchanged()
+        for variant, own_views in views_by_variant(views).items():
+            others = self._predictions_of(variant, own_views, tables)
+            tables |= {replace(view, variant=variant): table for view, table in others.items()}
+        return tables
+
+    def planned_work(self) -> tuple[PlannedView, ...]:
+        """Return the work on the planned dimensions; files are listed, and nothing is predicted.
+
+        Raises:
+            UserError: the files of a set have the wrong layout.
+
+        Examples:
+            >>> quba = Evaluation("demo")  # doctest: +SKIP
+            >>> quba.plan(["accuracy"])  # doctest: +SKIP
+            >>> [(str(work.view), work.forward) for work in quba.planned_work()]  # doctest: +SKIP
+            [('clean', 400)]
+        """
+        of_others = (work for other in self.others for work in other.planned_work())
+        return (*self.engine.work(self.engine.run_views), *of_others)
+
+    def check(self) -> None:
+        """List all images and predict the first ones, before the long work starts.
+
+        The first shard of the plan is predicted and stored, so that no work is done twice.
+
+        Raises:
+            UserError: the files of a set have the wrong layout, sets share images that must not, or the
+                model's outputs cannot be used.
+        """
+        self.suite.counts(self.engine.run_views)
+        check_sets_differ(self.suite, self.engine.run_views, self._requests, digests_file(self.store.root))
+        self.engine.determine_outputs(self.engine.run_views, always=True)
+
+    def answers(self, images: Images, *, crop: bool = True) -> Answers:
+        """Predict custom images, for tests of the model's behaviour.
+
+        They are processed like the suite's images: evaluation transform, normalisation, softmax. They are
+        resized by the faster code if the clean set has JPEG files, so that answers equal the stored
+        predictions. Nothing is stored.
+
+        Args:
+            images: a list of PIL images or uint8 arrays (H, W, 3) of any size; or a float tensor (N, 3, H, W)
+                of prepared images with values in [0, 1].
+            crop: apply the whole transform; False for images of the final size, which are resized at most.
+
+        Returns:
+            `predicted` (N,), `confidence` (N,) and `probabilities` (N, C), in the order of `suite.classes`.
+
+        Raises:
+            UserError: the input is not a list of images or a float tensor, or the outputs cannot be used.
+            InvariantError: a forward pass changed the model.
+
+        Examples:
+            >>> quba = Evaluation("demo")  # doctest: +SKIP
+            >>> quba.answers([Image.open("zebra.jpg")]).confidence  # doctest: +SKIP
+            array([0.98], dtype=float32)
+        """
+        return self.engine.answers(images, crop=crop)
+
+    @cached_property
+    def clean_answers(self) -> CleanAnswers:
+        """The model's answers on the clean set, by image."""
+        table = self.engine.predictions([CLEAN], self.engine.run_views)[CLEAN]
+        examples = sorted(self.suite.examples(CLEAN), key=lambda example: example.index)
+        names = [example.full_name for example in examples]
+        slices = self._slices.of(CLEAN) if self.facts.suite.slices else {}
+        return CleanAnswers.of(table, names, self.suite.class_names, slices)
+
+    def pop_notes(self) -> list[str]:
+        """Return notes since the last call on stored predictions, also of `others`."""
+        return [note for one in (self, *self.others) for note in one.engine.pop_repairs()]
+
+    @property
+    def others(self) -> tuple[Predictor, ...]:
+        """The evaluations of variants: of the reference, and of the model behind serving pipelines."""
+        references = [self.reference] if isinstance(self.reference, Predictor) else []
+        return (*references, *self._served.values())
+
+    def _predictions_of(self, variant: str, views: Collection[View], own: Tables) -> Tables:
+        """Return the predictions of a variant's model; recorded ones next to this model's own."""
+        model = self._variant(variant)
+        if isinstance(model, RecordedAnswers):
+            content = self.engine.cache_keys.content_key(CLEAN)
+            return model.predictions(own, content, self.clean_answers.outputs)
+        if variant == REFERENCE:
+            return model.predictions(views)
+        model.classifier.follow(self.classifier)
+        tables = model.predictions(views)
+        model.engine.tables.forget()  # ImageNet's probabilities take 200 MB
+        return {
+            view: table if view.columns == "probabilities" else replace(table, probabilities=None)
+            for view, table in tables.items()
+        }
+
+    def _variant(self, name: str) -> Predictor | RecordedAnswers:
+        """Return the model that predicts the views of a variant.
+
+        Raises:
+            UnmeasurableError: a reference is needed, and there is none.
+            ModelError: a serving pipeline cannot be used with the model.
+        """
+        if name == REFERENCE:
+            if self.reference is None:
+                raise UnmeasurableError(NO_REFERENCE)
+            return self.reference
+        if name not in self._served:
+            pipeline = pipeline_of(name, self.suite.facts.serving)
+            served = with_pipeline(self.classifier, pipeline, imports=not self._run.plan)
+            self._served[name] = Predictor(
+                served, self.suite, protocol=self.protocol.name, store=self.store, run=self._run
+            )
+        return self._served[name]
+
+
+def views_by_variant(views: Iterable[View]) -> dict[str, list[View]]:
+    """Return the views of each variant as its model predicts them."""
+    variants: dict[str, list[View]] = defaultdict(list)
+    for view in views:
+        if view.variant:
+            variants[view.variant].append(replace(view, variant=""))
+    return variants
