@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.label_space import LabelSpace
-from quba_check.core.predictions import NO_CLASS
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, Columns, View
 from quba_check.engine.decisions import Kind
@@ -241,36 +240,6 @@ class CacheKeys:
         """Return the set that the images of a view are read from."""
         return self._suite.listing_view(view).set
 
-    def declares_groups(self, view: View) -> bool:
-        """Return True if the manifest declares groups for the view's images."""
-        return self.examples(view, 0)[0].group is not None
-
-    def groups(self, view: View) -> NDArray[np.int64] | None:
-        """Return the group of each image in the order of shards, None without groups.
-
-        Sets that declare no groups have groups of copies: files with equal content. The content of images
-        inside a container is not compared.
-        """
-        numbers = self.shards(view)
-        if self.declares_groups(view):
-            examples = (example for number in numbers for example in self.examples(view, number))
-            return np.array([_identifier(example.group) for example in examples], dtype=np.int64)
-        digests = np.concatenate([one.digests for one in self._contents_of_shards(view, numbers)])
-        return None if len(np.unique(digests)) == len(digests) else digests
-
-    def acceptable(self, view: View) -> NDArray[np.int64] | None:
-        """Return the right classes of each image, (N, K) in the order of shards.
-
-        None if labels alone are right, as with attacks: they start from the label, and robustness is never
-        overstated.
-        """
-        examples = [one for number in self.shards(view) for one in self.examples(view, number)]
-        most = max(len(example.also) for example in examples)
-        if view.attack is not None or not most:
-            return None
-        rows = [(one.label, *one.also, *[NO_CLASS] * (most - len(one.also))) for one in examples]
-        return np.array(rows, dtype=np.int64)
-
     def image_digests(self, view: View, number: int) -> NDArray[np.int64]:
         """Return the digest of each image of a shard, (n,)."""
         return self._contents_of_shards(view, (number,))[0].digests
@@ -290,7 +259,7 @@ class CacheKeys:
                 contents[number] = _Contents(
                     content_hash([_content(example, digest) for example, digest in files]),
                     content_hash([_file(example, digest) for example, digest in files]),
-                    np.array([_identifier(digest, example.member) for example, digest in files]),
+                    np.array([identifier(digest, example.member) for example, digest in files]),
                 )
         return tuple(contents[number] for number in numbers)
 
@@ -362,7 +331,7 @@ def _file(example: Example, digest: str) -> str | list[str | None]:
     return digest if example.member is None else [digest, example.member, example.reader]
 
 
-def _identifier(*parts: str | None) -> int:
+def identifier(*parts: str | None) -> int:
     """Return a number for text, the same in every process, as good as unique."""
     return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "little", signed=True)
 

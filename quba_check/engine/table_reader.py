@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.predictions import Predictions
+from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
-from quba_check.engine.cache_keys import CacheKeys
+from quba_check.engine.cache_keys import CacheKeys, identifier
 from quba_check.engine.decisions import ShardArrays, check_columns
 from quba_check.models.outputs import OUTPUT_KINDS
 from quba_check.storage.shard import DamagedShardError, Shard, ShardKey
 from quba_check.storage.store import Store
+from quba_check.suites.suite import Example
 
 _FIELDS = ("index", "label", "top1", "confidence", "true_probability", "probabilities", "group", "acceptable")
 
@@ -56,9 +56,8 @@ class TableReader:
     def first_predictions(self, view: View) -> Predictions:
         """Return the predictions of the first shard of a view, without groups; see `predictions`."""
         stored = self._cache_keys.stored_view(view)
-        table, acceptable = dict(self.shard(stored, 0).columns), self._cache_keys.acceptable(stored)
-        if acceptable is not None:
-            table["acceptable"] = acceptable[: len(table["index"])]
+        table = dict(self.shard(stored, 0).columns)
+        table |= _acceptable(stored, self._cache_keys.examples(stored, 0))
         return self._predictions(table, view, view.space)
 
     def _predictions(self, table: ShardArrays, view: View, declared: str | None) -> Predictions:
@@ -116,20 +115,27 @@ class TableReader:
         numbers = self._cache_keys.shards(stored)
         table = dict(self.shards(stored, numbers).columns)
         self._last = None
+        examples = [one for number in numbers for one in self._cache_keys.examples(stored, number)]
         if stored.set.startswith(UNKNOWN_PREFIX):  # these images are named in a table of the measurement
-            examples = chain.from_iterable(self._cache_keys.examples(stored, number) for number in numbers)
             table["name"] = np.array([example.full_name for example in examples])
-        group = self._cache_keys.groups(stored)
-        if group is not None:
-            table["group"] = group
-            if not self._cache_keys.declares_groups(stored):
-                self._note_copies(self._cache_keys.listed_set(stored), group)
-        acceptable = self._cache_keys.acceptable(stored)
-        if acceptable is not None:
-            table["acceptable"] = acceptable
+        table |= self._groups(stored, numbers, examples) | _acceptable(stored, examples)
         if is_clean:
             self._clean = table
         return table
+
+    def _groups(self, stored: View, numbers: Sequence[int], examples: Sequence[Example]) -> ShardArrays:
+        """Return the column of groups, if images belong together.
+
+        Sets that declare no groups have groups of copies: files with equal content. The content of images
+        inside a container is not compared.
+        """
+        if examples[0].group is not None:
+            return {"group": np.array([identifier(example.group) for example in examples], dtype=np.int64)}
+        digests = np.concatenate([self._cache_keys.image_digests(stored, number) for number in numbers])
+        if len(np.unique(digests)) == len(digests):
+            return {}
+        self._note_copies(self._cache_keys.listed_set(stored), digests)
+        return {"group": digests}
 
     def _note_copies(self, name: str, group: NDArray[np.int64]) -> None:
         """Add a note on the copies of a set in place of an earlier one."""
@@ -164,3 +170,15 @@ class TableReader:
         parts = [self.shard(stored, key.shard) for key in keys]
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
         return replace(parts[0], columns=columns)
+
+
+def _acceptable(stored: View, examples: Sequence[Example]) -> ShardArrays:
+    """Return the column of the right classes of each image, (N, K), if some have several.
+
+    Attacks start from the label, which alone is right then, so that robustness is never overstated.
+    """
+    most = max(len(example.also) for example in examples)
+    if stored.attack is not None or not most:
+        return {}
+    rows = [(one.label, *one.also, *[NO_CLASS] * (most - len(one.also))) for one in examples]
+    return {"acceptable": np.array(rows, dtype=np.int64)}
