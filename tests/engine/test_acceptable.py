@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.evaluations import new_evaluation
-from support.tiny import CLASSES, write_models, write_pictures
+from support.evaluations import Evaluate
+from support.tiny import CLASSES, write_manifest, write_pictures
 
 from quba_check.core.view import CLEAN, View
 from quba_check.evaluation import Evaluation
 
 FGSM = View("clean", attack="fgsm")
-NAME = "acceptable_models"
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def suite(tmp_path: Path) -> Path:
     """Six pictures."""
-    write_models(tmp_path, NAME)
-    monkeypatch.syspath_prepend(tmp_path)
     write_pictures(tmp_path / "data" / "val", 0, 2)
-    (tmp_path / "data" / "quba-data.yaml").write_text(
-        f"schema: 1\nname: tiny\nclasses: [{', '.join(CLASSES)}]\nimage_size: 8\n"
-        "sets:\n  clean: {reader: csv, path: list.csv}\n"
-    )
-    return tmp_path / "data"
+    return write_manifest(tmp_path / "data", "clean: {reader: csv, path: list.csv}")
 
 
-def evaluation(data: Path, column: str, also: str = "") -> Evaluation:
+@pytest.fixture
+def evaluation(suite: Path, evaluate: Evaluate) -> Callable[..., Evaluation]:
     """All images have their class as the label, and perhaps another one."""
-    names = sorted(path.relative_to(data).as_posix() for path in data.rglob("*.png"))
-    rows = [f"{name},{name.split('/')[1]}{also}" for name in names]
-    (data / "list.csv").write_text("\n".join([f"path,{column}", *rows, ""]))
-    return new_evaluation(f"{NAME}:net", data, store=data.parent / "store")
+
+    def made(column: str, also: str = "") -> Evaluation:
+        names = sorted(path.relative_to(suite).as_posix() for path in suite.rglob("*.png"))
+        rows = [f"{name},{name.split('/')[1]}{also}" for name in names]
+        (suite / "list.csv").write_text("\n".join([f"path,{column}", *rows, ""]))
+        return evaluate()
+
+    return made
 
 
-def test_any_right_class_counts_on_clean_images_and_the_label_alone_under_attack(data: Path) -> None:
-    before = evaluation(data, "label")
+def test_any_right_class_counts_on_clean_images_and_the_label_alone_under_attack(evaluation) -> None:
+    before = evaluation("label")
     table = before.engine.predictions([CLEAN])[CLEAN]
     wrong = CLASSES[int(table.predicted[~table.correct][0])]
-    after = evaluation(data, "labels", f"|{wrong}")
+    after = evaluation("labels", f"|{wrong}")
     tables = after.engine.predictions([CLEAN, FGSM])
     assert tables[CLEAN].correct.tolist() == [
         one.label == predicted or CLASSES[predicted] == wrong
@@ -53,10 +52,10 @@ def test_any_right_class_counts_on_clean_images_and_the_label_alone_under_attack
     assert len(wrong_rows) == (~tables[CLEAN].correct).sum()
 
 
-def test_the_shards_are_the_same_and_the_contents_of_records_differ(data: Path) -> None:
+def test_the_shards_are_the_same_and_the_contents_of_records_differ(evaluation) -> None:
     keys, contents = [], []
     for column, also in (("label", ""), ("labels", ""), ("labels", f"|{CLASSES[0]}")):
-        cache_keys = evaluation(data, column, also).engine.cache_keys
+        cache_keys = evaluation(column, also).engine.cache_keys
         keys.append(cache_keys.shard_keys(CLEAN))
         contents.append(cache_keys.content_key(CLEAN))
     assert keys[0] == keys[1] == keys[2]

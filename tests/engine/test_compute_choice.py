@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from support.errors import error_text
 from support.evaluations import new_evaluation
 from support.tiny import write_models, write_suite
 
@@ -193,9 +194,7 @@ def test_compilation_on_request(evaluate, monkeypatch) -> None:
 
 
 def test_an_unknown_word_for_compile(evaluate) -> None:
-    with pytest.raises(OptionError) as raised:
-        evaluate(compile="yes")
-    assert str(raised.value) == "--quba-compile: got 'yes'. Allowed: on, off."
+    assert error_text(OptionError, evaluate, compile="yes") == "--quba-compile: got 'yes'. Allowed: on, off."
 
 
 @pytest.fixture

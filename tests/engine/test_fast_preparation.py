@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from support.errors import error_text
 from support.evaluations import new_evaluation
 from support.tiny import CLASSES, SIDE, write_models
 
@@ -114,9 +115,8 @@ def test_a_truncated_file_is_decoded_again_for_its_error(evaluate, tmp_path: Pat
     path.write_bytes(path.read_bytes()[:-60])
     texts = []
     for exact in (False, True):
-        with pytest.raises(SuiteError) as raised:
-            prepared(evaluate(exact_preprocessing=exact))
-        texts.append(str(raised.value))
+        text = error_text(SuiteError, lambda: prepared(evaluate(exact_preprocessing=exact)))
+        texts.append(text)
     assert texts[0] == texts[1]
     assert texts[0].startswith(f"{path}: cannot be decoded as an image (image file is truncated")
     assert decoders == {"torchvision": 1, "pillow": 1 + 2}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from support.evaluations import new_evaluation
-from support.tiny import CLASSES, PER_CLASS, SIDE, write_models, write_pictures
+from support.evaluations import Evaluate
+from support.tiny import CLASSES, PER_CLASS, SIDE, write_manifest, write_pictures
 
 from quba_check.core.view import CLEAN, FGSM, PGD, SAMPLED, View
 from quba_check.engine.batching import BatchSettings
@@ -26,15 +22,6 @@ N = PER_CLASS * len(CLASSES)
 FOG, SNOW = View("corruptions", "fog", 3), View("corruptions", "snow", 1)
 ALL = [CLEAN, FGSM, PGD, FOG, SNOW]
 FILE_BYTES = 128 + N * SIDE * SIDE * 3 + N * 4
-
-
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    name = "tiny_models_for_kept_images"
-    write_models(tmp_path, name)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield importlib.import_module(name)
-    del sys.modules[name]
 
 
 @pytest.fixture
@@ -52,21 +39,24 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path, models: ModuleType):
+def suite(tmp_path: Path) -> Path:
     write_pictures(tmp_path / "data" / "val", 0, PER_CLASS)
+    return write_manifest(
+        tmp_path / "data", "clean: {reader: folder, path: val}\ncorruptions: {generate: from clean}"
+    )
 
-    def made(model: str = "net", sample: str = "all", gb: float = 1, **options) -> Evaluation:
-        (tmp_path / "data" / "quba-data.yaml").write_text(
-            f"schema: 1\nname: made\nclasses: [{', '.join(CLASSES)}]\nimage_size: {SIDE}\nsets:\n"
-            "  clean: {reader: folder, path: val}\n"
-            f"  corruptions: {{generate: from clean, sample: {sample}}}\n"
-        )
-        options = {"store": tmp_path / "store"} | options
-        settings = BatchSettings(4, threads=2, cache_gb=gb)
-        options = {"suite": tmp_path / "data", "batch_settings": settings} | options
-        return new_evaluation(f"{models.__name__}:{model}", **options)
+
+@pytest.fixture
+def evaluate(evaluate: Evaluate) -> Evaluate:
+    def made(model: str = "net", gb: float = 1, **options: object) -> Evaluation:
+        return evaluate(model, batch_settings=BatchSettings(4, threads=2, cache_gb=gb), **options)
 
     return made
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> ImageCache:
+    return ImageCache(tmp_path / "store" / "images", 10**9)
 
 
 def kept(tmp_path: Path) -> list[Path]:
@@ -91,10 +81,8 @@ def test_attacks_corruptions_and_the_next_model_decode_nothing(evaluate, decoded
 
 
 def test_kept_images_change_no_prediction(evaluate, tmp_path: Path) -> None:
-    first, _, third = (
-        evaluate(**options).engine.predictions(ALL)
-        for options in ({}, {"store": tmp_path / "store"}, {"store": tmp_path / "none", "gb": 0})
-    )
+    first = evaluate().engine.predictions(ALL)
+    third = evaluate(store=tmp_path / "none", gb=0).engine.predictions(ALL)
     for path in (tmp_path / "store" / "predictions").rglob("*.safetensors"):
         path.unlink()
     again = evaluate().engine.predictions(ALL)
@@ -118,9 +106,10 @@ def test_the_limit_holds(evaluate, decoded, tmp_path: Path) -> None:
     assert len(kept(tmp_path)) == 1
 
 
-def test_sampled_corruptions_use_the_clean_images(evaluate, decoded) -> None:
-    evaluation = evaluate(sample="one")
-    evaluation.engine.predictions([CLEAN, SAMPLED])
+def test_sampled_corruptions_use_the_clean_images(evaluate, decoded, suite: Path) -> None:
+    sets = "clean: {reader: folder, path: val}\ncorruptions: {generate: from clean, sample: one}"
+    write_manifest(suite, sets)
+    evaluate().engine.predictions([CLEAN, SAMPLED])
     assert len(decoded) == N
 
 
@@ -177,9 +166,9 @@ def test_a_folder_that_cannot_be_written_fails_nothing(evaluate, tmp_path: Path)
     ],
 )
 def test_models_share_images_unless_their_pixels_differ(
-    evaluate, tmp_path: Path, change: dict, crop: bool, is_shared: bool
+    evaluate, cache, tmp_path: Path, change: dict, crop: bool, is_shared: bool
 ) -> None:
-    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+    evaluation = evaluate()
     for settings in ({}, change):
         _, images = opened(evaluation, cache, CLEAN, settings, crop if settings is change else True)
         for position in range(N):
@@ -188,8 +177,8 @@ def test_models_share_images_unless_their_pixels_differ(
     assert len(kept(tmp_path)) == (1 if is_shared else 2)
 
 
-def test_models_with_a_border_in_the_colour_of_their_mean_share_none(evaluate, tmp_path: Path) -> None:
-    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+def test_models_with_a_border_in_the_colour_of_their_mean_share_none(evaluate, cache, tmp_path: Path) -> None:
+    evaluation = evaluate()
     border = {"crop_mode": "border", "input_size": (3, 2 * SIDE, 2 * SIDE), "crop_pct": 2.0}
     corners = []
     for mean in (0.2, 0.4):
@@ -207,8 +196,8 @@ def test_the_key_names_exactly_these_images(evaluate, tmp_path: Path) -> None:
     assert evaluations[0].engine.cache_keys.files_key(FOG, 0) == keys[0]
 
 
-def test_a_shard_that_is_given_up_keeps_no_file(evaluate, decoded, tmp_path: Path) -> None:
-    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+def test_a_shard_that_is_given_up_keeps_no_file(evaluate, cache, decoded, tmp_path: Path) -> None:
+    evaluation = evaluate()
     preparer, images = opened(evaluation, cache)
     first = images.image(0)
     images.close()
@@ -223,8 +212,10 @@ def test_a_shard_that_is_given_up_keeps_no_file(evaluate, decoded, tmp_path: Pat
     assert len(kept(tmp_path)) == 1
 
 
-def test_views_that_are_open_at_the_same_time_share_originals(evaluate, decoded, tmp_path: Path) -> None:
-    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+def test_views_that_are_open_at_the_same_time_share_originals(
+    evaluate, cache, decoded, tmp_path: Path
+) -> None:
+    evaluation = evaluate()
     preparer, fog = opened(evaluation, cache, FOG)
     snow = preparer.shard(SNOW, 0, evaluation.suite.examples(SNOW), crop=True)
     for position in reversed(range(N)):
@@ -245,8 +236,8 @@ def test_a_broken_image_is_reported_as_before(evaluate, tmp_path: Path) -> None:
     assert kept(tmp_path) == []
 
 
-def test_images_are_the_same_read_first_or_kept(evaluate, tmp_path: Path) -> None:
-    cache, evaluation = ImageCache(tmp_path / "store" / "images", 10**9), evaluate()
+def test_images_are_the_same_read_first_or_kept(evaluate, cache: ImageCache) -> None:
+    evaluation = evaluate()
     for view in (CLEAN, FOG):
         preparer, images = opened(evaluation, cache, view)
         expected = [preparer.of(view, crop=True)(example) for example in evaluation.suite.examples(view)]

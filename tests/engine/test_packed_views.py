@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
-from support.evaluations import new_evaluation
+from support.evaluations import Evaluate
 from support.stored import path_of, write
-from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
+from support.tiny import CLASSES, PER_CLASS
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.engine.batching import BatchSettings
 from quba_check.errors import InvariantError
 from quba_check.evaluation import Evaluation
 from quba_check.storage.store import Store
@@ -26,37 +21,28 @@ from quba_check.storage.store import Store
 N = PER_CLASS * len(CLASSES)
 SIZE = 4
 VIEWS = [CLEAN, View("sketch"), View("corruptions", "fog", 3)]
-IMAGES = {CLEAN: N, View("sketch"): 6, View("corruptions", "fog", 3): 3}
 
 
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    name = "tiny_models_for_packs"
-    write_models(tmp_path, name)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield import_module(name)
-    del sys.modules[name]
-
-
-@pytest.fixture
-def evaluate(
-    tmp_path: Path, models: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Evaluation]:
-    """Evaluations with shards of four images."""
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards have four images."""
     monkeypatch.setattr("quba_check.engine.cache_keys.SHARD_SIZE", SIZE)
-    suite = write_suite(tmp_path / "data")
-
-    def made(model: str = "net", **options) -> Evaluation:
-        options = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)} | options
-        evaluation = new_evaluation(f"{models.__name__}:{model}", suite, **options)
-        models.COUNTS.update(forward=0, backward=0)
-        return evaluation
-
-    return made
 
 
 def files_of(evaluation: Evaluation, view: View) -> list[Path]:
     return sorted(path_of(evaluation.store, evaluation.engine.cache_keys.shard_key(view, 0)).parent.iterdir())
+
+
+def write_again(evaluation: Evaluation, *, packed: bool = True, moved: int | None = None) -> None:
+    """Write the shards of the clean set again; one may get labels that are no classes."""
+    keys, store = evaluation.engine.cache_keys.shard_keys(CLEAN), evaluation.store
+    shards = [store.read(key) for key in keys]
+    store.remove(*keys)
+    for key, shard in zip(keys, shards, strict=True):
+        label = shard.columns["label"] - 9 * (key.shard == moved)
+        write(store, key, {**shard.columns, "label": label}, shard.metadata)
+    if packed:
+        store.pack(keys)
 
 
 def same(first: Predictions, second: Predictions) -> bool:
@@ -65,9 +51,7 @@ def same(first: Predictions, second: Predictions) -> bool:
 
 
 @pytest.fixture
-def unpacked(
-    evaluate: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[View, Predictions]:
+def unpacked(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> dict[View, Predictions]:
     """Predictions whose shards are still files of their own."""
     with monkeypatch.context() as patch:
         patch.setattr(Store, "pack", lambda *_: None)
@@ -153,13 +137,7 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
     other, evaluation = evaluate("other"), evaluate()
     for one in (other, evaluation):
         one.engine.predictions([CLEAN])
-        keys = one.engine.cache_keys.shard_keys(CLEAN)
-        shards = [one.store.read(key) for key in keys]
-        one.store.remove(*keys)
-        for key, shard in zip(keys, shards, strict=True):
-            write(one.store, key, shard.columns, shard.metadata)
-        if packed:
-            one.store.pack(keys)
+        write_again(one, packed=packed)
     for target, source in zip(files_of(evaluation, CLEAN), files_of(other, CLEAN), strict=True):
         shutil.copyfile(source, target)
     evaluation = evaluate()
@@ -175,13 +153,7 @@ def test_predictions_of_another_model_are_predicted_again(evaluate, models, unpa
 
 def test_a_packed_shard_that_cannot_be_of_the_view(evaluate, models, unpacked) -> None:
     evaluation = evaluate()
-    keys = evaluation.engine.cache_keys.shard_keys(CLEAN)
-    shards = [evaluation.store.read(key) for key in keys]
-    evaluation.store.remove(*keys)
-    for key, shard in zip(keys, shards, strict=True):
-        label = shard.columns["label"] - 9 * (key.shard == 2)
-        write(evaluation.store, key, {**shard.columns, "label": label}, shard.metadata)
-    evaluation.store.pack(evaluation.engine.cache_keys.shard_keys(CLEAN))
+    write_again(evaluation, moved=2)
     (path,) = files_of(evaluation, CLEAN)
     assert same(evaluation.engine.predictions([CLEAN])[CLEAN], unpacked[CLEAN])
     assert models.COUNTS["forward"] == N
@@ -197,11 +169,10 @@ def test_a_model_that_changes_leaves_nothing_in_packs(evaluate) -> None:
     assert list((evaluation.store.root / "predictions").rglob("*.safetensors")) == []
 
 
-def test_packs_of_two_suites_under_the_same_settings(evaluate, tmp_path: Path) -> None:
+def test_packs_of_two_suites_under_the_same_settings(evaluate, suite: Path) -> None:
     first = evaluate()
     first.engine.predictions([CLEAN, FGSM])
-    image = tmp_path / "data" / "val" / "apple" / "000.png"
-    shutil.copy(tmp_path / "data" / "val" / "brick" / "001.png", image)
+    shutil.copy(suite / "val" / "brick" / "001.png", suite / "val" / "apple" / "000.png")
     second = evaluate()
     predictions = second.engine.predictions([CLEAN])[CLEAN]
     assert predictions.predicted[0] == predictions.predicted[4]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from support.errors import error_text
 from support.shard_requests import request
 from support.simulated_gpu import simulated_gpu
 from torch import nn
@@ -246,9 +247,7 @@ def test_memory_that_runs_out_while_images_leave_is_reported(monkeypatch: pytest
 
     monkeypatch.setattr(ActiveSet, "keep", full)
     setting = Setting(STANDARD, None)
-    with pytest.raises(ModelError) as caught:
-        setting.outputs(setting.passes.pgd, PGD, starts=True)
-    assert str(caught.value) == (
+    assert error_text(ModelError, setting.outputs, setting.passes.pgd, PGD, starts=True) == (
         "golden: memory on cpu runs out with 16 images of 16 × 16. Give a smaller --quba-batch-size, or auto."
     )
 

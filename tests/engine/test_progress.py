@@ -2,73 +2,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from support.evaluations import new_evaluation
-from support.tiny import CLASSES, PER_CLASS, write_models, write_suite
+from support.evaluations import Evaluate
+from support.tiny import CLASSES, PER_CLASS
 
-from quba_check.core.view import CLEAN, FGSM, PGD
+from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine.batching import BatchSettings
 from quba_check.engine.work import Reporter, Step
-from quba_check.evaluation import Evaluation
 
 N = PER_CLASS * len(CLASSES)
 BATCHES = -(-N // 2)
 
 
-class Calls:
-    """Records what an engine reports."""
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, int, int, float]] = []
-
-    def progress(self, step: Step) -> None:
-        assert step.seconds >= 0
-        self.steps.append((step.view, step.images, step.passes, step.planned))
-
-    def of(self, view: str) -> list[tuple[int, int, float]]:
-        return [step for name, *step in self.steps if name == view]
-
-
 @pytest.fixture
-def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    name = "tiny_models_for_reports"
-    data = write_suite(tmp_path / "data")
-    write_models(tmp_path, name)
-    monkeypatch.syspath_prepend(str(tmp_path))
+def steps(evaluate: Evaluate) -> Callable[..., list[tuple[str, int, int, float]]]:
+    """Predict views; return what the engine reports."""
 
-    def made(**options) -> tuple[Evaluation, Calls]:
-        calls = Calls()
-        evaluation = new_evaluation(
-            f"{name}:net", data, store=tmp_path / "store", progress=calls.progress, **options
-        )
-        return evaluation, calls
+    def predicted(*views: View, **options: object) -> list[tuple[str, int, int, float]]:
+        steps: list[Step] = []
+        evaluate(progress=steps.append, **options).engine.predictions(views)
+        assert all(step.seconds >= 0 for step in steps)
+        return [(step.view, step.images, step.passes, step.planned) for step in steps]
 
-    return made
+    return predicted
 
 
-def test_passes_of_an_attack_are_reported_step_by_step(evaluate) -> None:
-    evaluation, calls = evaluate(batch_settings=BatchSettings(2, threads=0))
-    evaluation.engine.predictions([CLEAN, PGD])
+def test_passes_of_an_attack_are_reported_step_by_step(steps) -> None:
+    found = steps(CLEAN, PGD, batch_settings=BatchSettings(2, threads=0))
     rest = N - 2 * (BATCHES - 1)
-    assert calls.of("clean") == [[2, 2, 2]] * (BATCHES - 1) + [[rest, rest, rest]]
-    steps = calls.of("clean+pgd")
-    assert sum(passes for _, passes, _ in steps) <= 21 * N
-    assert sum(planned for *_, planned in steps) == 21 * N  # also of images that left early
+    clean = [step for name, *step in found if name == "clean"]
+    assert clean == [[2, 2, 2]] * (BATCHES - 1) + [[rest, rest, rest]]
+    passes, planned = zip(*(step[2:] for step in found if step[0] == "clean+pgd"), strict=True)
+    assert sum(passes) <= 21 * N
+    assert sum(planned) == 21 * N  # also of images that left early
 
 
-def test_passes_of_fgsm_are_reported_one_by_one(evaluate) -> None:
-    evaluation, calls = evaluate(batch_settings=BatchSettings(threads=0))
-    evaluation.engine.predictions([CLEAN, FGSM])
-    assert calls.steps == [("clean", N, N, N), ("clean+fgsm", 0, 2 * N, 0), ("clean+fgsm", N, N, 3 * N)]
-
-
-def test_nothing_is_reported_from_the_store(evaluate) -> None:
-    for is_first in (True, False):
-        evaluation, calls = evaluate(batch_settings=BatchSettings(threads=0))
-        evaluation.engine.predictions([FGSM])
-        assert bool(calls.steps) is is_first
+def test_passes_of_fgsm_are_reported_one_by_one_and_nothing_from_the_store(steps) -> None:
+    expected = [("clean", N, N, N), ("clean+fgsm", 0, 2 * N, 0), ("clean+fgsm", N, N, 3 * N)]
+    assert steps(CLEAN, FGSM) == expected
+    assert steps(CLEAN, FGSM) == []
 
 
 def test_time_before_a_restart_is_no_work_of_the_engine() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.errors import error_text
 from support.evaluations import new_evaluation
 from support.requests import serving_request
 from support.tiny import CLASSES, SIDE, picture, write_models
@@ -188,9 +189,7 @@ def test_a_worker_loads_the_pipeline(evaluate: Make) -> None:
 def test_a_function_that_raises_is_one_line(evaluate: Make) -> None:
     evaluation = evaluate()
     evaluation.plan(["serving"], requests=[serving_request("broken", "agreement")])
-    with pytest.raises(ModelError) as caught:
-        evaluation.outcome("serving")
-    assert str(caught.value) == (
+    assert error_text(ModelError, evaluation.outcome, "serving") == (
         "serving: shop_images:broken: raised on an image of 16 × 24: KeyError: 'size'"
     )
 

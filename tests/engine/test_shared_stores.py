@@ -2,62 +2,43 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-from support.evaluations import new_evaluation
+from support.evaluations import Evaluate
 from support.s3 import S3Server
-from support.tiny import write_models, write_suite
 
 from quba_check.core.view import CLEAN, FGSM, View
-from quba_check.engine.batching import BatchSettings
 from quba_check.evaluation import Evaluation
 from quba_check.models.compute import ComputeSettings
 from quba_check.storage.opening import open_store
 from quba_check.storage.url_objects import UrlObjects
 
 VIEWS = [CLEAN, FGSM, View("sketch"), View("corruptions", "fog", 3)]
-NAME = "tiny_models_for_shared_stores"
 
 
 @pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    write_models(tmp_path, NAME)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield import_module(NAME)
-    del sys.modules[NAME]
-
-
-@pytest.fixture
-def evaluate(
-    tmp_path: Path, models: ModuleType, monkeypatch: pytest.MonkeyPatch, s3: S3Server
-) -> Callable[..., Evaluation]:
+def machine(tmp_path: Path, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> Evaluate:
     """Evaluations on a machine with a name, and with shards of four images."""
     monkeypatch.setattr("quba_check.engine.cache_keys.SHARD_SIZE", 4)
     monkeypatch.setattr(UrlObjects, "listing_seconds", 0.0)
-    suite, url = write_suite(tmp_path / "data"), f"{s3.new_bucket()}/store"
+    url = f"{s3.new_bucket()}/store"
 
-    def made(machine: str, **options) -> Evaluation:
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / machine))
-        options = {"store": url, "batch_settings": BatchSettings(threads=0)} | options
-        evaluation = new_evaluation(f"{NAME}:net", suite, **options)
-        models.COUNTS.update(forward=0, backward=0)
-        return evaluation
+    def made(name: str, **options: object) -> Evaluation:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+        return evaluate(**{"store": url} | options)
 
     return made
 
 
 @pytest.mark.usefixtures("without_stored_check")
-def test_another_machine_predicts_nothing(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
-    first = evaluate("first")
+def test_another_machine_predicts_nothing(machine: Evaluate, models: ModuleType) -> None:
+    first = machine("first")
     before = first.engine.predictions(VIEWS)
     first.store.close()
-    second = evaluate("second")
+    second = machine("second")
     assert second.store.root != first.store.root
     second.plan(["accuracy", "adversarial_robustness"])
     after = second.engine.predictions(VIEWS)
@@ -69,22 +50,22 @@ def test_another_machine_predicts_nothing(evaluate: Callable[..., Evaluation], m
 
 
 @pytest.mark.usefixtures("without_stored_check")
-def test_a_damaged_object_is_predicted_again(evaluate: Callable[..., Evaluation], models: ModuleType) -> None:
-    first = evaluate("first")
+def test_a_damaged_object_is_predicted_again(machine: Evaluate, models: ModuleType) -> None:
+    first = machine("first")
     before = first.engine.predictions([CLEAN])[CLEAN]
     store = first.store
     (name,) = (file.name for file in store.objects.list("predictions"))
     content = bytearray(store.objects.get(name))
     content[-1] ^= 1
     store.objects.set(name, bytes(content))
-    second = evaluate("second")
+    second = machine("second")
     after = second.engine.predictions([CLEAN])[CLEAN]
     assert models.COUNTS["forward"] == len(before.index)
     np.testing.assert_array_equal(before.confidence, after.confidence)
     (note,) = second.engine.pop_repairs()
     assert note.startswith("damaged shard predicted again: ")
     models.COUNTS.update(forward=0)
-    evaluate("third").engine.predictions([CLEAN])
+    machine("third").engine.predictions([CLEAN])
     assert models.COUNTS["forward"] == 0
 
 
@@ -102,34 +83,34 @@ HALF = ComputeSettings("bf16", requested="auto", reason="a test", images=33)
 
 
 def test_compute_settings_are_shared(
-    evaluate: Callable[..., Evaluation], models: ModuleType, choices: list[ComputeSettings]
+    machine: Evaluate, models: ModuleType, choices: list[ComputeSettings]
 ) -> None:
     choices[:] = [HALF]
-    first = evaluate("first")
+    first = machine("first")
     first.engine.predictions([CLEAN])
     first.store.close()
-    second = evaluate("second")
+    second = machine("second")
     assert second.engine.compute == HALF
     assert second.engine.work([CLEAN])[0].missing == 0
     assert (choices, models.COUNTS["forward"]) == ([], 0)
 
 
 def test_a_choice_that_is_damaged_at_the_url_is_replaced(
-    evaluate: Callable[..., Evaluation], choices: list[ComputeSettings]
+    machine: Evaluate, choices: list[ComputeSettings]
 ) -> None:
     choices[:] = [HALF, HALF]
-    first = evaluate("first")
+    first = machine("first")
     first.engine.predictions([CLEAN])
     store = first.store
     (name,) = (file.name for file in store.objects.list("compute"))
     store.objects.set(name, b"{")
-    second = evaluate("second")
+    second = machine("second")
     second.engine.predictions([CLEAN])
     assert second.classifier.compute == HALF
-    assert evaluate("third").engine.compute == HALF
+    assert machine("third").engine.compute == HALF
 
 
-def test_an_open_store_is_used(evaluate: Callable[..., Evaluation], tmp_path: Path) -> None:
+def test_an_open_store_is_used(machine: Evaluate, tmp_path: Path) -> None:
     store = open_store(tmp_path / "store")
-    assert evaluate("first", store=store).store is store
-    assert evaluate("first", store=str(tmp_path / "other")).store.root == tmp_path / "other"
+    assert machine("first", store=store).store is store
+    assert machine("first", store=str(tmp_path / "other")).store.root == tmp_path / "other"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.errors import error_text
 from support.evaluations import new_evaluation
 from support.tiny import CLASSES, PER_CLASS, write_suite
 
@@ -234,10 +235,9 @@ def test_a_random_model_cannot_be_compared(evaluate, settings) -> None:
     answers(evaluate(), CLEAN)
     settings("noisy")
     torch.manual_seed(0)
-    with pytest.raises(InvariantError) as raised:
-        answers(evaluate(), CLEAN)
-    largest = str(raised.value).partition("differ by ")[2].partition(" ")[0]
-    assert str(raised.value) == (
+    text = error_text(InvariantError, lambda: answers(evaluate(), CLEAN))
+    largest = text.partition("differ by ")[2].partition(" ")[0]
+    assert text == (
         f"{NAME}:Net: two passes over the same 9 images differ by {largest} in a probability, allowed "
         "0.001, so that stored predictions cannot be compared with the model. Draw no random numbers in "
         "forward(), or name an empty store with --quba-store."
@@ -298,15 +298,12 @@ def test_workers_that_predict_attacked_images_alone_are_asked_for_others(evaluat
 def test_workers_that_answer_differently_are_an_error(evaluate, settings) -> None:
     evaluation = evaluate()
     evaluation.engine._executor = Elsewhere(evaluation, settings)
-    with pytest.raises(ModelError) as raised:
-        answers(evaluation, CLEAN)
-    assert str(raised.value).startswith(
+    text = error_text(ModelError, answers, evaluation, CLEAN)
+    assert text.startswith(
         f"{NAME}:Net: workers elsewhere answer differently than this process: 9 of 9 images of clean have "
         "another answer now (a probability differs by "
     )
-    assert str(raised.value).endswith(
-        ", allowed 0.001). Give them the same files, environment variables and libraries."
-    )
+    assert text.endswith(", allowed 0.001). Give them the same files, environment variables and libraries.")
 
 
 def test_generations_have_keys_of_their_own(evaluate) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.errors import error_text
 
 from quba_check.errors import OptionError
 from quba_check.executors.choice import INLINE, ON_SLURM, ExecutorChoice, parse_executor
@@ -31,7 +32,6 @@ def test_forms(text: str, choice: ExecutorChoice) -> None:
     ],
 )
 def test_other_names_are_refused(text: str, near: str) -> None:
-    with pytest.raises(OptionError) as error:
-        parse_executor(text)
+    text = error_text(OptionError, parse_executor, text)
     allowed = "inline, ray, ray:ADDRESS"
-    assert str(error.value) == f"--quba-executor: got '{text}'. Allowed: {allowed}.{near}"
+    assert text == f"--quba-executor: got '{text}'. Allowed: {allowed}.{near}"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.demo_runs import link_demo_images
+from support.errors import error_text
 from support.evaluations import new_evaluation
 from support.s3 import S3Server
 
@@ -174,9 +175,7 @@ def test_another_model_is_refused_by_name(
     spec: WorkerSpec, folder: Path, difference: dict[str, object], message: str
 ) -> None:
     other = replace(spec, identity={**spec.identity, **difference})
-    with pytest.raises(ModelError) as error:
-        RemoteWorker(other, folder, 1)
-    assert message in str(error.value)
+    assert message in error_text(ModelError, RemoteWorker, other, folder, 1)
 
 
 def test_a_model_of_this_process_cannot_be_sent(driver: Evaluation) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 from support.s3 import S3Server
 
 from quba_check.errors import StoreError, SuiteError
@@ -96,12 +97,10 @@ def test_files_that_changed_after_the_listing(opened, remote: UrlObjects) -> Non
     copies = opened()
     remote.delete("a/1")
     remote.set("a/2", b"longer")
-    with pytest.raises(SuiteError) as caught:
-        copies.fetch("the set", ["a/1"])
-    assert str(caught.value) == (f"{remote.label}/a/1: was removed since it was listed. Start the run again.")
-    with pytest.raises(SuiteError) as caught:
-        copies.fetch("the set", ["a/2"])
-    assert str(caught.value) == (
+    assert error_text(SuiteError, copies.fetch, "the set", ["a/1"]) == (
+        f"{remote.label}/a/1: was removed since it was listed. Start the run again."
+    )
+    assert error_text(SuiteError, copies.fetch, "the set", ["a/2"]) == (
         f"{remote.label}/a/2: changed since it was listed, from 3 to 6 bytes. Start the run again."
     )
     assert contents(copies) == {}
@@ -119,9 +118,7 @@ def test_a_damaged_listing_is_made_again(opened, content: bytes) -> None:
 
 def test_a_folder_that_cannot_be_written(opened, remote: UrlObjects, tmp_path: Path) -> None:
     (tmp_path / "copies").write_text("")
-    with pytest.raises(StoreError) as caught:
-        opened()
-    assert str(caught.value).startswith(
+    assert error_text(StoreError, opened).startswith(
         f"{tmp_path}/copies: copies of {remote.label} cannot be written (Not a directory). Allowed: "
     )
 
@@ -131,9 +128,7 @@ def test_a_disk_without_room(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 0, 10))
-    with pytest.raises(StoreError) as caught:
-        opened().fetch("the set 'a'", FILES)
-    assert str(caught.value).startswith(
+    assert error_text(StoreError, lambda: opened().fetch("the set 'a'", FILES)).startswith(
         f"{tmp_path}/copies: the set 'a' of {remote.label} takes 11 bytes, and 10 bytes are free on this "
         "disk. Allowed: "
     )

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 
 from quba_check.errors import StoreError, SuiteError
 from quba_check.storage import file_digests
@@ -154,9 +155,8 @@ def test_a_file_written_this_instant_is_not_trusted_to_its_time(tmp_path: Path, 
 
 
 def test_a_missing_file_is_named(tmp_path: Path, cache: Path) -> None:
-    with pytest.raises(SuiteError) as raised:
-        ContentDigests(cache).digests([tmp_path / "a.png"])[0]
-    assert str(raised.value) == f"{tmp_path}/a.png: cannot be read (No such file or directory)."
+    text = error_text(SuiteError, ContentDigests(cache).digests, [tmp_path / "a.png"])
+    assert text == f"{tmp_path}/a.png: cannot be read (No such file or directory)."
 
 
 def test_a_damaged_cache_is_an_error(tmp_path: Path, cache: Path) -> None:
@@ -164,9 +164,8 @@ def test_a_damaged_cache_is_an_error(tmp_path: Path, cache: Path) -> None:
     ContentDigests(cache).digests(paths)
     for file in cache.parent.glob("digests.sqlite*"):
         file.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
-    with pytest.raises(StoreError) as raised:
-        ContentDigests(cache).digests(paths)
-    assert str(raised.value) == f"{cache}: {cannot_be_kept('file is not a database')}"
+    text = error_text(StoreError, ContentDigests(cache).digests, paths)
+    assert text == f"{cache}: {cannot_be_kept('file is not a database')}"
 
 
 def test_a_cache_that_is_cut_off_gives_no_wrong_digest(tmp_path: Path, cache: Path) -> None:
@@ -179,9 +178,11 @@ def test_a_cache_that_is_cut_off_gives_no_wrong_digest(tmp_path: Path, cache: Pa
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError) as raised:
-        ContentDigests(tmp_path / "file" / "digests.sqlite").digests([tmp_path / "file"])[0]
-    assert str(raised.value) == f"{tmp_path}/file: cannot be written (File exists)."
+    text = error_text(
+        StoreError,
+        lambda: ContentDigests(tmp_path / "file" / "digests.sqlite").digests([tmp_path / "file"])[0],
+    )
+    assert text == f"{tmp_path}/file: cannot be written (File exists)."
 
 
 def test_a_cache_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,9 +190,8 @@ def test_a_cache_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.Monke
     locked = sqlite3.OperationalError("database is locked")
     locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
     monkeypatch.setattr(file_digests, "file_stamp", lambda *_: raise_(locked))
-    with pytest.raises(StoreError) as raised:
-        ContentDigests(tmp_path / "digests.sqlite").digests([path])[0]
-    assert str(raised.value) == f"{tmp_path}/digests.sqlite: {cannot_be_kept('database is locked')}"
+    text = error_text(StoreError, lambda: ContentDigests(tmp_path / "digests.sqlite").digests([path])[0])
+    assert text == f"{tmp_path}/digests.sqlite: {cannot_be_kept('database is locked')}"
 
 
 def cannot_be_kept(reason: str) -> str:
@@ -233,9 +233,7 @@ def test_a_path_that_is_no_cache_is_an_error(tmp_path: Path, cache: Path, spoil,
     paths = files(tmp_path, 3)
     ContentDigests(cache).digests(paths)
     spoil(cache)
-    with pytest.raises(StoreError) as raised:
-        ContentDigests(cache).digests(paths)
-    assert str(raised.value) == f"{cache}: {damage}"
+    assert error_text(StoreError, ContentDigests(cache).digests, paths) == f"{cache}: {damage}"
 
 
 def test_digests_that_are_none_are_not_used(tmp_path: Path, cache: Path) -> None:
@@ -248,9 +246,8 @@ def test_digests_that_are_none_are_not_used(tmp_path: Path, cache: Path) -> None
 
 def test_a_path_that_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    with pytest.raises(SuiteError) as raised:
-        ContentDigests(cache).digests([tmp_path / "a.png"])[0]
-    assert str(raised.value) == f"{tmp_path}/a.png: is not a file."
+    text = error_text(SuiteError, ContentDigests(cache).digests, [tmp_path / "a.png"])
+    assert text == f"{tmp_path}/a.png: is not a file."
 
 
 def test_processes_share_a_cache(tmp_path: Path, cache: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 
 from quba_check.gate.progress import read_states
 from quba_check.storage.active_runs import active_runs
@@ -26,9 +27,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("content", HOSTILE)
 def test_what_is_wrong(content: bytes) -> None:
-    with pytest.raises(ValueError) as caught:
-        parse_json(content)
-    assert str(caught.value) == HOSTILE[content]
+    assert error_text(ValueError, parse_json, content) == HOSTILE[content]
 
 
 def states(folder: Path, content: bytes) -> object:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 
 from quba_check.errors import OptionError, StoreError
 from quba_check.storage import locations
@@ -22,9 +23,7 @@ from quba_check.storage.locations import (
 
 def test_a_store_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUBA_STORE", "~nobody-here/store")
-    with pytest.raises(OptionError) as caught:
-        default_location()
-    assert str(caught.value) == (
+    assert error_text(OptionError, default_location) == (
         "$QUBA_STORE: got '~nobody-here/store', but the home folder of '~nobody-here' is not known. "
         "Allowed: a path without ~, or with the name of a user of this machine."
     )
@@ -45,9 +44,7 @@ def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_pa
 )
 def test_a_url_with_one_slash_is_no_folder(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUBA_STORE", f"{scheme}:/key:secret@bucket/x")
-    with pytest.raises(OptionError) as caught:
-        default_location()
-    assert str(caught.value) == (
+    assert error_text(OptionError, default_location) == (
         f"$QUBA_STORE: a URL has two slashes, got '{scheme}:/'. Did you mean '{scheme}://***@bucket/x'?"
     )
 
@@ -130,15 +127,11 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     path = tmp_path / f"quba-check-{os.getuid()}"
     path.symlink_to(tmp_path)
-    with pytest.raises(StoreError) as caught:
-        temporary_folder()
-    assert str(caught.value) == (
+    assert error_text(StoreError, temporary_folder) == (
         f"{path}: belongs to another user. Set XDG_CACHE_HOME to a folder of this machine."
     )
     path.unlink()
     path.write_text("")
-    with pytest.raises(StoreError) as caught:
-        temporary_folder()
-    assert str(caught.value) == (
+    assert error_text(StoreError, temporary_folder) == (
         f"{path}: cannot be created (File exists). Set XDG_CACHE_HOME to a folder of this machine."
     )

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 from support.object_servers import CONTAINER, azurite, google
 
 from quba_check.errors import StoreError
@@ -126,23 +127,21 @@ class TestFolderObjects:
 
     @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "active/../../outside", ""])
     def test_a_name_that_leads_out_of_the_store(self, tmp_path: Path, name: str) -> None:
-        with pytest.raises(StoreError) as caught:
-            FolderObjects(tmp_path).set(name, b"")
-        assert str(caught.value) == f"--quba-store: '{name}' is no name of a file in {tmp_path}."
+        text = error_text(StoreError, FolderObjects(tmp_path).set, name, b"")
+        assert text == f"--quba-store: '{name}' is no name of a file in {tmp_path}."
 
     def test_a_file_that_cannot_be_written_read_or_removed(self, tmp_path: Path) -> None:
         objects, path = FolderObjects(tmp_path), tmp_path / "active" / "a.json"
         (tmp_path / "active").write_text("")
-        with pytest.raises(StoreError) as caught:
-            objects.set("active/a.json", b"{}")
-        assert str(caught.value) == f"--quba-store: {path} cannot be written (File exists)."
-        with pytest.raises(StoreError) as caught:
-            objects.delete("active/a.json")
-        assert str(caught.value) == f"--quba-store: {path} cannot be removed (Not a directory)."
+        text = error_text(StoreError, objects.set, "active/a.json", b"{}")
+        assert text == f"--quba-store: {path} cannot be written (File exists)."
+        assert (
+            error_text(StoreError, objects.delete, "active/a.json")
+            == f"--quba-store: {path} cannot be removed (Not a directory)."
+        )
         (tmp_path / "folder").mkdir()
-        with pytest.raises(StoreError) as caught:
-            objects.get("folder")
-        assert str(caught.value) == f"--quba-store: {tmp_path / 'folder'} cannot be read (Is a directory)."
+        text = error_text(StoreError, objects.get, "folder")
+        assert text == f"--quba-store: {tmp_path / 'folder'} cannot be read (Is a directory)."
 
     def test_a_failed_write_leaves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: object) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 from support.s3 import S3Server
 
 from quba_check.errors import StoreError
@@ -51,9 +52,7 @@ def test_files_are_found_by_their_start(place: str | Path, objects: ObjectStore)
 
 
 def message(place: str | Path) -> str:
-    with pytest.raises(StoreError) as caught:
-        open_store(place)
-    return str(caught.value)
+    return error_text(StoreError, open_store, place)
 
 
 @pytest.mark.parametrize("content", [None, b'{"format": 1}', b'{"format": 3}', b"", b"{"])

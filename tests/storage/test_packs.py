@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+from support.errors import error_text
 from support.stored import path_of, write
 
 from quba_check.errors import StoreError
@@ -264,9 +265,7 @@ def test_a_damaged_file_of_a_view_is_removed_whole(
     assert all(map(store.has, KEYS))
     assert store.missing(KEYS) == []
     for keys in (KEYS, KEYS[:1]):
-        with pytest.raises(DamagedShardError) as caught:
-            store.read(*keys)
-        assert str(caught.value).startswith(f"{path}: {text}")
+        assert error_text(DamagedShardError, store.read, *keys).startswith(f"{path}: {text}")
     store.remove(KEYS[0])
     assert files(store) == []
     assert store.missing(KEYS) == KEYS
@@ -281,9 +280,8 @@ def test_a_view_that_cannot_be_removed(store: Store, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(StoreError) as caught:
-        store.remove(KEYS[0])
-    assert str(caught.value) == f"--quba-store: {path} cannot be removed (Permission denied)."
+    text = error_text(StoreError, store.remove, KEYS[0])
+    assert text == f"--quba-store: {path} cannot be removed (Permission denied)."
     assert files(store) == [path]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.errors import error_text
 
 from quba_check.storage.shard import (
     DamagedShardError,
@@ -48,9 +49,7 @@ def test_rows_of_two_shards() -> None:
     ids=["empty", "cut header", "shorter", "longer", "another"],
 )
 def test_a_header_that_does_not_fit(content: bytes, name: str, text: str) -> None:
-    with pytest.raises(DamagedShardError) as raised:
-        decode_shards(content, name, "x")
-    assert str(raised.value) == f"x: cannot be read ({text})"
+    assert error_text(DamagedShardError, decode_shards, content, name, "x") == f"x: cannot be read ({text})"
 
 
 def test_columns_of_two_lengths() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.errors import error_text
 from support.stored import path_of, write
 
 from quba_check.errors import StoreError
@@ -57,17 +58,15 @@ def test_a_copy_of_another_shard_is_found(store: Store, other: ShardKey) -> None
     write(store, KEY, COLUMNS, {})
     write(store, other, COLUMNS, {})
     path = shutil.copy(path_of(store, other), path_of(store, KEY))
-    with pytest.raises(DamagedShardError) as caught:
-        store.read(KEY)
-    assert str(caught.value) == f"{path}: cannot be read (it is of another model, view, settings or images)"
+    text = error_text(DamagedShardError, store.read, KEY)
+    assert text == f"{path}: cannot be read (it is of another model, view, settings or images)"
 
 
 def test_other_rows_than_the_range_are_found(store: Store) -> None:
     for indices in ([768, 769, 769], [769, 768, 770], [0, 1, 2]):
         write(store, KEY, {"index": np.array(indices), "top1": np.zeros(3)}, {})
-        with pytest.raises(DamagedShardError) as caught:
-            store.read(KEY)
-        assert str(caught.value) == f"{path_of(store, KEY)}: it does not hold the 3 rows of its range"
+        text = error_text(DamagedShardError, store.read, KEY)
+        assert text == f"{path_of(store, KEY)}: it does not hold the 3 rows of its range"
         store.remove(KEY)
 
 
@@ -103,9 +102,7 @@ def test_a_lock_that_is_a_folder(store: Store) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError) as caught:
-        open_store(tmp_path / "file")
-    assert str(caught.value) == (
+    assert error_text(StoreError, open_store, tmp_path / "file") == (
         f"--quba-store: {tmp_path / 'file'} cannot be written (Not a directory). Allowed: a folder that you "
         "may write to. Name another with --quba-store DIR."
     )

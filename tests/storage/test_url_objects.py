@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 from support.object_servers import azurite, google
 from support.s3 import S3Server
 
@@ -23,9 +24,7 @@ RIGHTS = "Allowed: a place that exists and that this machine's credentials may r
 
 
 def message(call: Callable[[], object]) -> str:
-    with pytest.raises(StoreError) as error:
-        call()
-    return str(error.value)
+    return error_text(StoreError, call)
 
 
 def check_missing_bucket(url: str) -> None:

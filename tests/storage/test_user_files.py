@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.errors import error_text
 
 from quba_check.errors import OptionError, UserError
 from quba_check.storage.user_files import file_kind, read_bytes, read_json, read_text, user_path
@@ -34,9 +35,7 @@ def test_home_folder_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_home_folder_of_nobody() -> None:
-    with pytest.raises(OptionError) as raised:
-        user_path("~nobody-here/images", "--quba-data")
-    assert str(raised.value) == (
+    assert error_text(OptionError, user_path, "~nobody-here/images", "--quba-data") == (
         "--quba-data: got '~nobody-here/images', but the home folder of '~nobody-here' is not known. "
         "Allowed: a path without ~, or with the name of a user of this machine."
     )
@@ -53,9 +52,7 @@ def test_home_folder_of_nobody() -> None:
 )
 @pytest.mark.usefixtures("no_permission")
 def test_paths_that_cannot_be(text: str, message: str) -> None:
-    with pytest.raises(OptionError) as raised:
-        user_path(text, "--quba-data")
-    assert str(raised.value) == message
+    assert error_text(OptionError, user_path, text, "--quba-data") == message
 
 
 def test_a_character_that_no_path_has() -> None:
@@ -91,18 +88,17 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, message: str) -> N
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "large").write_text("12345678901")
-    with pytest.raises(UserError) as raised:
-        read_bytes(tmp_path / name, "x", UserError, largest=10)
-    assert str(raised.value) == message.replace("1e-05", f"{10 / 2**20:g}")
+    assert error_text(UserError, read_bytes, tmp_path / name, "x", UserError, largest=10) == message.replace(
+        "1e-05", f"{10 / 2**20:g}"
+    )
 
 
 def test_text(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
     assert read_text(tmp_path / "x", "x", UserError) == "café"
     (tmp_path / "x").write_bytes("a\ncafé".encode("latin-1"))
-    with pytest.raises(UserError) as raised:
-        read_text(tmp_path / "x", "x", UserError)
-    assert str(raised.value) == "x:2: the file is not UTF-8 text, got the byte 0xe9."
+    text = error_text(UserError, read_text, tmp_path / "x", "x", UserError)
+    assert text == "x:2: the file is not UTF-8 text, got the byte 0xe9."
 
 
 @pytest.mark.parametrize(
@@ -114,9 +110,7 @@ def test_text(tmp_path: Path) -> None:
 )
 def test_json_that_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x").write_text(text)
-    with pytest.raises(UserError) as raised:
-        read_json(tmp_path / "x", "x", UserError)
-    assert str(raised.value) == message
+    assert error_text(UserError, read_json, tmp_path / "x", "x", UserError) == message
 
 
 def test_json(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from quba_check.models.request import LoadRequest
 from quba_check.predictor import RunSettings
 from quba_check.suites.sampling import SubsetSampler
 from quba_check.suites.suite import Suite
+
+Evaluate = Callable[..., Evaluation]
+"""Makes an evaluation of a model, with the options of `new_evaluation`."""
 
 
 def new_evaluation(

@@ -174,6 +174,14 @@ for _what in (
 '''
 
 
+def write_manifest(root: Path, sets: str, more: str = "") -> Path:
+    """Write a manifest of the tiny classes with these sets; return the folder."""
+    root.mkdir(parents=True, exist_ok=True)
+    start = f"schema: 1\nname: tiny\nclasses: [{', '.join(CLASSES)}]\nimage_size: {SIDE}\nsets:\n"
+    (root / "quba-data.yaml").write_text(f"{start}{textwrap.indent(sets, '  ')}\n{more}", encoding="utf-8")
+    return root
+
+
 def picture(seed: int, *, like: int = 0) -> np.ndarray:
     """A random picture whose brightness depends a little on its class."""
     rng = np.random.default_rng([seed, like])

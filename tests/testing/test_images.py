@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
+from support.errors import error_text
 from support.tiny import CLASSES, write_suite
 
 from quba_check.errors import SuiteError
@@ -32,15 +32,11 @@ def test_names_labels_and_pixels(tmp_path: Path) -> None:
 
 def test_invalid_sets(tmp_path: Path) -> None:
     suite = open_suite(write_suite(tmp_path / "data"))
-    with pytest.raises(SuiteError) as caught:
-        Pictures(suite, "corruptions")
-    assert str(caught.value) == (
+    assert error_text(SuiteError, Pictures, suite, "corruptions") == (
         "the set 'corruptions' contains many sets. Allowed: a single set of images; perturbations.Corruption "
         "corrupts its images."
     )
-    with pytest.raises(SuiteError) as caught:
-        Pictures(suite, "nihgt")
-    assert str(caught.value) == (
+    assert error_text(SuiteError, Pictures, suite, "nihgt") == (
         f"{tmp_path}/data/quba-data.yaml: unknown set 'nihgt'. Allowed: clean, "
         "corruptions, sketch, night, mixed_same, mixed_rand, cue_conflict. Did you mean 'night'?"
     )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.errors import error_text
 
 from quba_check.errors import UserError
 from quba_check.testing.perturbations import (
@@ -163,6 +164,4 @@ def test_chains_apply_their_steps_in_order(first: list[Perturbation], second: li
     ],
 )
 def test_invalid_arguments_are_refused(make: Callable[[], object], message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        make()
-    assert str(caught.value) == message
+    assert error_text(UserError, make) == message

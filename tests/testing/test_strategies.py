@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
+from support.errors import error_text
 from support.tiny import write_suite
 
 from quba_check.errors import UserError
@@ -88,9 +89,7 @@ def test_synthetic_pixels() -> None:
 
 
 def test_no_changes() -> None:
-    with pytest.raises(UserError) as caught:
-        strategies.chains()
-    assert str(caught.value) == (
+    assert error_text(UserError, strategies.chains) == (
         "chains: no changes. Allowed: one strategy or more, such as flips(), rotations(5)."
     )
 

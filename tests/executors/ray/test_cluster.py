@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import pytest
+from support.errors import error_text
 
 from quba_check.errors import OptionError
 from quba_check.executors.choice import ExecutorChoice
@@ -53,9 +54,7 @@ def test_resources_in_words() -> None:
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
-    with pytest.raises(OptionError) as error:
-        RayPool(ExecutorChoice("ray"))
-    assert str(error.value) == (
+    assert error_text(OptionError, lambda: RayPool(ExecutorChoice("ray"))) == (
         "--quba-executor: 'ray' needs ray, which is not installed. "
         'Install it: pip install "quba-check[ray]".'
     )
@@ -63,21 +62,16 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_unknown_key_of_the_environment() -> None:
     pytest.importorskip("ray")
-    with pytest.raises(OptionError) as error:
-        connect("", {"env_varz": {"A": "b"}})
-    assert str(error.value).startswith(
-        "--quba-executor-settings: ray.runtime_env: unknown key 'env_varz'. Allowed: "
-    )
-    assert str(error.value).endswith("Did you mean 'env_vars'?")
+    text = error_text(OptionError, connect, "", {"env_varz": {"A": "b"}})
+    assert text.startswith("--quba-executor-settings: ray.runtime_env: unknown key 'env_varz'. Allowed: ")
+    assert text.endswith("Did you mean 'env_vars'?")
 
 
 def test_nobody_listens() -> None:
     pytest.importorskip("ray")
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-    with pytest.raises(OptionError) as error:
-        connect(address, {})
-    assert str(error.value) == (
+    assert error_text(OptionError, connect, address, {}) == (
         f"--quba-executor=ray:{address}: no cluster answers there ([Errno 111] Connection refused). Allowed: "
         "the address that 'ray start --head' prints, 'auto' for the cluster of this machine, or 'local' to "
         "start one."

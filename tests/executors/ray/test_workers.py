@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("ray")
 
+from support.errors import error_text
 from support.fake_ray import WAITING, Actor, Behaviour, FakeRay, died, unavailable
 from support.shard_requests import request
 
@@ -213,9 +214,9 @@ def test_a_worker_of_another_version_is_refused(start: Any) -> None:
 
 def test_a_line_when_no_worker_runs(start: Any) -> None:
     pool, _ = start(lambda actor, name, arguments: WAITING if name == "machine" else None, wait_minutes=1e-9)
-    with pytest.raises(OptionError) as error:
-        shards(pool.executor(spec()).run(map(shard_request, range(3))))
-    assert str(error.value) == (
+    assert error_text(
+        OptionError, lambda: shards(pool.executor(spec()).run(map(shard_request, range(3))))
+    ) == (
         "--quba-executor=ray: no worker has run for 1e-09 minutes. Each needs 1 CPU; the cluster has 2 CPU "
         "and 0 GPU in all. Add machines or free some, or set ray.wait_minutes in --quba-executor-settings."
     )
@@ -227,12 +228,11 @@ def test_a_line_when_workers_cannot_start(start: Any) -> None:
     )
     error._actor_init_failed = True
     pool, _ = start(lambda actor, name, arguments: error if name == "machine" else None)
-    with pytest.raises(OptionError) as raised:
-        shards(pool.executor(spec()).run(map(shard_request, range(3))))
-    assert str(raised.value).startswith(
+    text = error_text(OptionError, lambda: shards(pool.executor(spec()).run(map(shard_request, range(3)))))
+    assert text.startswith(
         "--quba-executor=ray: a worker cannot start: ModuleNotFoundError: No module named 'quba_check'"
     )
-    assert str(raised.value).endswith(
+    assert text.endswith(
         "Install quba-check on each machine, or name it in ray.runtime_env of --quba-executor-settings."
     )
 
@@ -246,11 +246,9 @@ def test_a_line_when_the_environment_cannot_be_made(start: Any) -> None:
     pool, fake = start(
         lambda actor, name, arguments: error if name == "machine" else None, runtime_env={"pip": ["nothing"]}
     )
-    with pytest.raises(OptionError) as raised:
-        shards(pool.executor(spec()).run(map(shard_request, range(3))))
-    assert str(raised.value) == (
-        "--quba-executor-settings: ray.runtime_env cannot be set up on a machine: No such package."
-    )
+    assert error_text(
+        OptionError, lambda: shards(pool.executor(spec()).run(map(shard_request, range(3))))
+    ) == ("--quba-executor-settings: ray.runtime_env cannot be set up on a machine: No such package.")
     assert "runtime_env" not in fake.options  # given to the connection, which is ours
 
 
@@ -330,9 +328,7 @@ def test_an_error_belongs_to_the_run_of_its_shard_request(start: Any) -> None:
 
 def test_a_gpu_by_number_is_refused(start: Any) -> None:
     pool, _ = start(lambda *_: None)
-    with pytest.raises(OptionError) as error:
-        pool.executor(spec(device="cuda:1"))
-    assert str(error.value) == (
+    assert error_text(OptionError, lambda: pool.executor(spec(device="cuda:1"))) == (
         "--quba-device: got 'cuda:1' together with --quba-executor=ray, which gives each worker a GPU of its "
         "own. Allowed: auto, cuda, cpu."
     )

@@ -1,0 +1,44 @@
+"""Evaluations of tiny networks on the tiny suite, with one store a test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from support.evaluations import Evaluate, new_evaluation
+from support.tiny import write_models, write_suite
+
+from quba_check.engine.batching import BatchSettings
+from quba_check.evaluation import Evaluation
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module of networks that count their passes."""
+    write_models(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield import_module("tiny_models")
+    del sys.modules["tiny_models"]
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """A suite of this test alone."""
+    return write_suite(tmp_path / "data")
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, suite: Path, models: ModuleType) -> Evaluate:
+    """New evaluations of a network; counts of passes start again."""
+
+    def made(model: str = "net", data: str | Path = suite, **options: object) -> Evaluation:
+        usual = {"store": tmp_path / "store", "batch_settings": BatchSettings(threads=0)}
+        evaluation = new_evaluation(f"tiny_models:{model}", data, **usual | options)
+        models.COUNTS.update(forward=0, backward=0)
+        return evaluation
+
+    return made
