@@ -20,7 +20,7 @@ from quba_check.engine.shards import ShardRequest, ShardResult
 from quba_check.errors import ModelError, OptionError, QubaError, SuiteError
 from quba_check.executors.choice import ExecutorChoice
 from quba_check.executors.ray import pool as ray_pool
-from quba_check.executors.ray.pool import RayPool
+from quba_check.executors.ray.pool import RayExecutor, RayPool
 from quba_check.executors.settings import RaySettings
 from quba_check.models.compute import ComputeSettings
 
@@ -44,7 +44,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Any:
     def started(behaviour: Behaviour, *nodes: str, **settings: Any) -> tuple[RayPool, FakeRay]:
         def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
             answer = behaviour(actor, name, arguments)
-            return predicted(arguments[1]) if answer is None and name == "predict" else answer
+            return usual(actor, name, arguments) if answer is None else answer
 
         fake = FakeRay(behave, nodes or ("a", "b"))
         monkeypatch.setattr(ray_pool, "connect", lambda *_: (fake, True))
@@ -53,17 +53,49 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Any:
     return started
 
 
+def requests(*numbers: int) -> Iterator[ShardRequest]:
+    return map(shard_request, range(*numbers))
+
+
 def shards(answers: Iterator[ShardResult]) -> list[int]:
     return sorted(answer.request.key.shard for answer in answers)
 
 
+def predict(executor: RayExecutor, *numbers: int) -> list[int]:
+    """Predict shards of a range; return those that were."""
+    return shards(executor.run(requests(*numbers)))
+
+
+def calls_of(actor: Actor) -> list[int]:
+    """The shards that a worker was asked for."""
+    return [arguments[1].key.shard for name, arguments in actor.calls if name == "predict"]
+
+
+def on(method: str, answer: Any, *, shard: int | None = None, worker: int | None = None) -> Behaviour:
+    """Answer a method so, for one shard or by one worker alone; all else is as usual."""
+
+    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
+        is_meant = name == method and worker in (None, actor.number)
+        return answer if is_meant and (shard is None or arguments[1].key.shard == shard) else None
+
+    return behave
+
+
+def nothing(*_: object) -> None:
+    """Behave as usual."""
+
+
+def usual(_: Actor, name: str, arguments: tuple[Any, ...]) -> ShardResult | None:
+    return predicted(arguments[1]) if name == "predict" else None
+
+
 def test_all_shards_are_predicted_once_by_all_workers(start: Any) -> None:
-    pool, fake = start(lambda *_: None)
+    pool, fake = start(nothing)
     executor = pool.executor(spec())
     assert executor.name == "ray"
-    assert shards(executor.run(map(shard_request, range(9)))) == list(range(9))
+    assert predict(executor, 9) == list(range(9))
     assert executor.name == "ray, 2 workers"
-    given = [[name for name, _ in actor.calls].count("predict") for actor in fake.actors]
+    given = [len(calls_of(actor)) for actor in fake.actors]
     assert sum(given) == 9
     assert min(given) > 0
     assert {arguments[0].key for name, arguments in fake.actors[0].calls if name == "predict"} == {"one"}
@@ -76,13 +108,8 @@ def test_all_shards_are_predicted_once_by_all_workers(start: Any) -> None:
 def test_workers_have_two_shards_each_and_others_are_not_pulled(start: Any) -> None:
     pulled: list[int] = []
 
-    def requests() -> Iterator[ShardRequest]:
-        for shard in range(100):
-            pulled.append(shard)
-            yield shard_request(shard)
-
-    pool, _ = start(lambda actor, name, arguments: None)
-    run = pool.executor(spec()).run(requests())
+    pool, _ = start(nothing)
+    run = pool.executor(spec()).run(pulled.append(request.key.shard) or request for request in requests(100))
     next(run)
     assert len(pulled) <= 4
     run.close()
@@ -90,39 +117,23 @@ def test_workers_have_two_shards_each_and_others_are_not_pulled(start: Any) -> N
 
 
 def test_the_shards_of_a_dead_worker_are_predicted_by_another(start: Any) -> None:
-    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
-        return died() if name == "predict" and actor.number == 0 else None
-
-    pool, fake = start(behave)
-    assert shards(pool.executor(spec()).run(map(shard_request, range(6)))) == list(range(6))
+    pool, fake = start(on("predict", died(), worker=0))
+    assert predict(pool.executor(spec()), 6) == list(range(6))
     assert fake.actors[0].is_killed
     assert len(fake.actors) == 3
 
 
 def test_a_shard_that_kills_three_workers_is_given_up(start: Any) -> None:
-    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
-        return died() if name == "predict" and arguments[1].key.shard == 3 else None
-
-    pool, fake = start(behave)
-    done: list[int] = []
-    with pytest.raises(ModelError) as error:
-        done += [
-            answer.request.key.shard for answer in pool.executor(spec()).run(map(shard_request, range(6)))
-        ]
+    pool, fake = start(on("predict", died(), shard=3))
+    text = error_text(ModelError, predict, pool.executor(spec()), 6)
     assert re.fullmatch(
         r"clean, shard 3: 3 workers died while they worked on it, the last on host\d, process 10\d: Its "
         r"worker process died\. If memory is the reason, set a smaller --quba-batch-size\.",
-        str(error.value),
+        text,
     )
-    had = [
-        {arguments[1].key.shard for name, arguments in actor.calls if name == "predict"}
-        for actor in fake.actors
-    ]
-    killed = [shards for shards in had if 3 in shards]
+    killed = [actor.number for actor in fake.actors if 3 in calls_of(actor)]
     assert len(killed) == 3
-    assert 3 in killed[0]
-    nodes = [fake.node_of(number) for number, shards in enumerate(had) if 3 in shards]
-    assert set(nodes) == {"a", "b"}
+    assert {fake.node_of(number) for number in killed} == {"a", "b"}
 
 
 def test_a_shard_is_not_given_up_for_another_that_kills_its_workers(start: Any) -> None:
@@ -136,8 +147,8 @@ def test_a_shard_is_not_given_up_for_another_that_kills_its_workers(start: Any) 
         return died() if name == "predict" and actor.number == 0 else None
 
     pool, fake = start(behave)
-    assert shards(pool.executor(spec()).run(map(shard_request, range(4)))) == [0, 1, 2, 3]
-    had = [[call[1].key.shard for name, call in actor.calls if name == "predict"] for actor in fake.actors]
+    assert predict(pool.executor(spec()), 4) == [0, 1, 2, 3]
+    had = [calls_of(actor) for actor in fake.actors]
     assert deaths == 2
     assert had[0] == [0, 2]  # both may be the reason, so each is repeated alone
     assert sum(shards.count(0) for shards in had) == 3
@@ -153,43 +164,39 @@ def test_a_worker_on_a_machine_that_is_gone_is_no_strike(start: Any) -> None:
 
     pool, fake = start(behave, "a", "b")
     executor = pool.executor(spec())
-    assert shards(executor.run(map(shard_request, range(3)))) == [0, 1, 2]
+    assert predict(executor, 3) == [0, 1, 2]
     assert all(fake.node_of(actor.number) == "b" for actor in fake.actors[2:])
 
 
 def test_broken_connections_end_too(start: Any) -> None:
-    pool, _ = start(lambda actor, name, arguments: unavailable() if name == "predict" else None)
+    pool, _ = start(on("predict", unavailable()))
     with pytest.raises(ModelError, match="shard 0: 3 workers died while they worked on it"):
-        shards(pool.executor(spec()).run(map(shard_request, range(1))))
+        predict(pool.executor(spec()), 1)
 
 
 def test_an_error_of_a_worker_is_raised_and_the_other_shards_are_dropped(start: Any) -> None:
-    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
-        if name != "predict":
-            return None
-        return SuiteError("a.jpg: cut") if arguments[1].key.shard == 0 else WAITING
-
-    pool, fake = start(behave)
+    cut, waiting = on("predict", SuiteError("a.jpg: cut"), shard=0), on("predict", WAITING)
+    pool, fake = start(lambda *call: cut(*call) or waiting(*call))
     executor = pool.executor(spec())
     with pytest.raises(SuiteError, match=r"^a\.jpg: cut$"):
-        shards(executor.run(map(shard_request, range(4))))
+        predict(executor, 4)
     assert not any(worker.calls for worker in pool.workers)
-    fake.behaviour = lambda actor, name, arguments: predicted(arguments[1]) if name == "predict" else None
-    assert shards(executor.run(map(shard_request, range(5)))) == list(range(5))
+    fake.behaviour = usual
+    assert predict(executor, 5) == list(range(5))
 
 
 def test_workers_that_die_before_they_answer_are_given_up(start: Any) -> None:
-    pool, fake = start(lambda actor, name, arguments: died() if name == "machine" else None)
+    pool, fake = start(on("machine", died()))
     executor = pool.executor(spec())
     message = r"^--quba-executor=ray: each worker died 3 times without an answer: Its worker process died\.$"
     with pytest.raises(OptionError, match=message):
-        shards(executor.run(map(shard_request, range(3))))
+        predict(executor, 3)
     assert len(fake.actors) == 6  # three times on both machines
     with pytest.raises(OptionError, match=message):  # at once, for each later demand
-        shards(executor.run(map(shard_request, range(3))))
+        predict(executor, 3)
     assert len(fake.actors) == 6
-    fake.behaviour = lambda actor, name, arguments: predicted(arguments[1]) if name == "predict" else None
-    assert shards(pool.executor(spec("other")).run(map(shard_request, range(3)))) == [0, 1, 2]
+    fake.behaviour = usual
+    assert predict(pool.executor(spec("other")), 3) == [0, 1, 2]
 
 
 def test_one_worker_that_cannot_load_the_model_is_left_out(start: Any) -> None:
@@ -199,24 +206,22 @@ def test_one_worker_that_cannot_load_the_model_is_left_out(start: Any) -> None:
 
     pool, fake = start(behave, "a", "b")
     executor = pool.executor(spec())
-    assert shards(executor.run(map(shard_request, range(9)))) == list(range(9))
+    assert predict(executor, 9) == list(range(9))
 
 
 def test_a_worker_of_another_version_is_refused(start: Any) -> None:
     refused = OptionError("worker on host0: quba-check is 1.0, but 2.0 where the run was started.")
-    pool, fake = start(lambda actor, name, arguments: refused if name == "machine" else None)
+    pool, fake = start(on("machine", refused))
     executor = pool.executor(spec())
     for _ in range(2):
         with pytest.raises(OptionError, match=r"^worker on host0: quba-check is 1\.0"):
-            shards(executor.run(map(shard_request, range(3))))
+            predict(executor, 3)
     assert not any(name == "predict" for actor in fake.actors for name, _ in actor.calls)
 
 
 def test_a_line_when_no_worker_runs(start: Any) -> None:
-    pool, _ = start(lambda actor, name, arguments: WAITING if name == "machine" else None, wait_minutes=1e-9)
-    assert error_text(
-        OptionError, lambda: shards(pool.executor(spec()).run(map(shard_request, range(3))))
-    ) == (
+    pool, _ = start(on("machine", WAITING), wait_minutes=1e-9)
+    assert error_text(OptionError, lambda: predict(pool.executor(spec()), 3)) == (
         "--quba-executor=ray: no worker has run for 1e-09 minutes. Each needs 1 CPU; the cluster has 2 CPU "
         "and 0 GPU in all. Add machines or free some, or set ray.wait_minutes in --quba-executor-settings."
     )
@@ -227,8 +232,8 @@ def test_a_line_when_workers_cannot_start(start: Any) -> None:
         "ray::RayWorker.__init__()\n           ^^^^^^\nModuleNotFoundError: No module named 'quba_check'"
     )
     error._actor_init_failed = True
-    pool, _ = start(lambda actor, name, arguments: error if name == "machine" else None)
-    text = error_text(OptionError, lambda: shards(pool.executor(spec()).run(map(shard_request, range(3)))))
+    pool, _ = start(on("machine", error))
+    text = error_text(OptionError, lambda: predict(pool.executor(spec()), 3))
     assert text.startswith(
         "--quba-executor=ray: a worker cannot start: ModuleNotFoundError: No module named 'quba_check'"
     )
@@ -243,12 +248,10 @@ def test_a_line_when_the_environment_cannot_be_made(start: Any) -> None:
     error = ray.exceptions.RuntimeEnvSetupError(
         "Failed.\nTraceback (most recent call last):\n  File x\nNo such package"
     )
-    pool, fake = start(
-        lambda actor, name, arguments: error if name == "machine" else None, runtime_env={"pip": ["nothing"]}
+    pool, fake = start(on("machine", error), runtime_env={"pip": ["nothing"]})
+    assert error_text(OptionError, lambda: predict(pool.executor(spec()), 3)) == (
+        "--quba-executor-settings: ray.runtime_env cannot be set up on a machine: No such package."
     )
-    assert error_text(
-        OptionError, lambda: shards(pool.executor(spec()).run(map(shard_request, range(3))))
-    ) == ("--quba-executor-settings: ray.runtime_env cannot be set up on a machine: No such package.")
     assert "runtime_env" not in fake.options  # given to the connection, which is ours
 
 
@@ -261,7 +264,7 @@ def test_settings_are_chosen_by_a_worker(start: Any) -> None:
 
 
 def test_workers_that_die_of_the_choice(start: Any) -> None:
-    pool, _ = start(lambda actor, name, arguments: died() if name == "choose_compute" else None)
+    pool, _ = start(on("choose_compute", died()))
     with pytest.raises(ModelError, match=r"^net: 3 workers died while they worked on it, the last on host"):
         pool.executor(spec()).choose_compute()
 
@@ -277,24 +280,21 @@ def test_shards_of_a_changed_model(start: Any) -> None:
     pool, _ = start(behave)
     executor = pool.executor(spec())
     assert executor.changed() == []  # nothing was started
-    shards(executor.run(map(shard_request, range(6))))
+    predict(executor, 6)
     assert executor.changed() == [key]
     assert pool.executor(spec("other")).changed() == []
 
 
 def test_a_run_without_requests_starts_nothing(start: Any) -> None:
-    pool, fake = start(lambda *_: None)
+    pool, fake = start(nothing)
     assert shards(pool.executor(spec()).run(iter(()))) == []
     assert fake.actors == []
 
 
 def test_two_runs_at_once(start: Any) -> None:
-    pool, _ = start(lambda *_: None)
+    pool, _ = start(nothing)
     executor = pool.executor(spec())
-    first, second = (
-        executor.run(map(shard_request, range(6))),
-        executor.run(map(shard_request, range(10, 13))),
-    )
+    first, second = executor.run(requests(6)), executor.run(requests(10, 13))
     seen = [next(first).request.key.shard]
     assert shards(second) == [10, 11, 12]
     assert sorted([*seen, *shards(first)]) == list(range(6))
@@ -305,29 +305,26 @@ def test_two_runs_of_different_models_at_once(start: Any) -> None:
         return ShardResult(arguments[1], b"", arguments[0].key) if name == "predict" else None
 
     pool, _ = start(behave)
-    first = pool.executor(spec()).run(map(shard_request, range(8)))
+    first = pool.executor(spec()).run(requests(8))
     results = [next(first)]
-    others = list(pool.executor(spec("other")).run(map(shard_request, range(8))))
+    others = list(pool.executor(spec("other")).run(requests(8)))
     results += first
     assert [answer.outputs for answer in results] == ["one"] * 8
     assert [answer.outputs for answer in others] == ["other"] * 8
 
 
 def test_an_error_belongs_to_the_run_of_its_shard_request(start: Any) -> None:
-    def behave(actor: Actor, name: str, arguments: tuple[Any, ...]) -> Any:
-        return SuiteError("a.jpg: cut") if name == "predict" and arguments[1].key.shard == 2 else None
-
-    pool, _ = start(behave)
+    pool, _ = start(on("predict", SuiteError("a.jpg: cut"), shard=2))
     executor = pool.executor(spec())
-    first = executor.run(map(shard_request, range(6)))
+    first = executor.run(requests(6))
     next(first)
-    assert shards(executor.run(map(shard_request, range(10, 13)))) == [10, 11, 12]
+    assert predict(executor, 10, 13) == [10, 11, 12]
     with pytest.raises(SuiteError):
         shards(first)
 
 
 def test_a_gpu_by_number_is_refused(start: Any) -> None:
-    pool, _ = start(lambda *_: None)
+    pool, _ = start(nothing)
     assert error_text(OptionError, lambda: pool.executor(spec(device="cuda:1"))) == (
         "--quba-device: got 'cuda:1' together with --quba-executor=ray, which gives each worker a GPU of its "
         "own. Allowed: auto, cuda, cpu."
@@ -335,7 +332,7 @@ def test_a_gpu_by_number_is_refused(start: Any) -> None:
 
 
 def test_a_cluster_that_cannot_be_used_is_asked_once(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool, _ = start(lambda *_: None)
+    pool, _ = start(nothing)
     calls: list[int] = []
 
     def refused(*_: Any) -> tuple[Any, bool]:
@@ -346,7 +343,7 @@ def test_a_cluster_that_cannot_be_used_is_asked_once(start: Any, monkeypatch: py
     executor = pool.executor(spec())
     for _ in range(2):
         with pytest.raises(QubaError, match="no cluster"):
-            shards(executor.run(map(shard_request, range(3))))
+            predict(executor, 3)
     assert len(calls) == 1
     pool.close()
 
@@ -362,7 +359,7 @@ def test_workers_that_died_while_nobody_looked_are_waited_for(
 
     pool, fake = start(behave)
     executor = pool.executor(spec())
-    assert shards(executor.run(map(shard_request, range(4)))) == list(range(4))
+    assert predict(executor, 4) == list(range(4))
     now = 3600.0
-    assert shards(executor.run(map(shard_request, range(4)))) == list(range(4))
+    assert predict(executor, 4) == list(range(4))
     assert len(fake.actors) == 4
