@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.s3 import S3Server
-from support.stored import write
+from support.stored import ENTRY, check, fill, key_of
 
-from quba_check.storage.shard import DamagedShardError, ShardKey
+from quba_check.storage.shard import DamagedShardError
 from quba_check.storage.store import Store
 from quba_check.storage.url_objects import UrlObjects
 
-ENTRY = "e" * 32
-ROWS = 4
 Machine = Callable[[str], Store]
-KEYS = [ShardKey(ENTRY, number, "a" * 32, range(number * ROWS, (number + 1) * ROWS)) for number in range(5)]
-
-
-def columns_of(key: ShardKey) -> dict[str, np.ndarray]:
-    return {"index": np.array(key.indices), "top1": np.arange(ROWS) + key.shard}
-
-
-def fill(store: Store, keys: Sequence[ShardKey] = KEYS) -> None:
-    for key in keys:
-        write(store, key, columns_of(key), {"model": "net", "view": "fog-3", "outputs": "logits"})
-
-
-def check(store: Store, keys: Sequence[ShardKey] = KEYS) -> None:
-    shard = store.read(*keys)
-    for name in ("index", "top1"):
-        np.testing.assert_array_equal(
-            shard.columns[name], np.concatenate([columns_of(key)[name] for key in keys])
-        )
+KEYS = [key_of(number) for number in range(5)]
 
 
 @pytest.fixture
@@ -72,13 +52,13 @@ def test_machines_read_what_others_wrote_before_and_after_packing(
     first.close()
     second.close()
     assert first.missing(KEYS) == second.missing(KEYS) == []
-    check(second)
+    check(second, KEYS)
     assert len(predictions(s3, url)) == 5
     machine("third").pack(KEYS)
     (name,) = predictions(s3, url)
     assert name.startswith("00000-00004-")
     for store in (first, second, machine("fourth")):
-        check(store)
+        check(store, KEYS)
         check(store, KEYS[2:3])
     first.remove(KEYS[1])
     assert predictions(s3, url) == []
@@ -87,7 +67,7 @@ def test_machines_read_what_others_wrote_before_and_after_packing(
 
 def test_requests_of_a_reader(machine: Machine, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     first = machine("first")
-    fill(first)
+    fill(first, KEYS)
     first.pack(KEYS)
     monkeypatch.setattr(UrlObjects, "listing_seconds", 60.0)
     second = machine("second")
@@ -109,7 +89,7 @@ def test_requests_of_a_writer(machine: Machine, s3: S3Server, monkeypatch: pytes
             assert not store.has(key)
             fill(store, [key])
         store.pack(KEYS)
-        check(store)
+        check(store, KEYS)
     assert requests == {"LIST": 1, "PUT": len(KEYS) + 1, "POST": 1}
 
 
@@ -119,7 +99,7 @@ def test_shards_of_another_machine_are_seen_after_a_while(
     first, second = machine("first"), machine("second")
     monkeypatch.setattr(UrlObjects, "listing_seconds", 60.0)
     assert not second.has(KEYS[0])
-    fill(first)
+    fill(first, KEYS)
     first.close()
     second.objects.listing_seconds = 60.0
     assert not second.has(KEYS[0])
@@ -142,18 +122,18 @@ def test_machines_at_once_complete_a_view(machine: Machine, s3: S3Server, url: s
             if not store.has(key):
                 fill(store, [key])
         store.pack(KEYS)
-        check(store)
+        check(store, KEYS)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(work, machines))
     machines[0].pack(KEYS)
     assert len(predictions(s3, url)) == 1
-    check(machine("last"))
+    check(machine("last"), KEYS)
 
 
 def test_a_damaged_object_is_removed_and_written_again(machine: Machine, s3: S3Server, url: str) -> None:
     first = machine("first")
-    fill(first)
+    fill(first, KEYS)
     first.pack(KEYS)
     (name,) = predictions(s3, url)
     key = f"store/predictions/{ENTRY}/{name}"
@@ -167,7 +147,7 @@ def test_a_damaged_object_is_removed_and_written_again(machine: Machine, s3: S3S
     fill(second, second.missing(KEYS))
     second.pack(KEYS)
     assert predictions(s3, url) == [name]
-    check(machine("third"))
+    check(machine("third"), KEYS)
 
 
 def test_records_are_copied_to_the_url(machine: Machine) -> None:

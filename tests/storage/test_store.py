@@ -40,7 +40,9 @@ def test_a_shard_comes_back_as_it_was(store: Store) -> None:
     for name, column in COLUMNS.items():
         np.testing.assert_array_equal(shard.columns[name], column)
         assert shard.columns[name].dtype == column.dtype
-    assert (shard.metadata["view"], shard.metadata["outputs"]) == ("clean", "logits")
+    assert shard.metadata == {"view": "clean", "outputs": "logits"}
+    write(store, KEY, COLUMNS, {"view": "another"})
+    assert store.read(KEY).metadata["view"] == "clean"
     assert [file.name for file in path_of(store, KEY).parent.iterdir()] == [
         "00003-bbbbbbbbbbbbbbbb.safetensors"
     ]
@@ -68,12 +70,6 @@ def test_other_rows_than_the_range_are_found(store: Store) -> None:
         text = error_text(DamagedShardError, store.read, KEY)
         assert text == f"{path_of(store, KEY)}: it does not hold the 3 rows of its range"
         store.remove(KEY)
-
-
-def test_a_write_does_not_replace_another(store: Store) -> None:
-    write(store, KEY, COLUMNS, {"view": "first"})
-    write(store, KEY, COLUMNS, {"view": "second"})
-    assert store.read(KEY).metadata["view"] == "first"
 
 
 @pytest.mark.parametrize("kind", ["pipe", "dangling link"])
