@@ -36,7 +36,7 @@ from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry, share
-from quba_check.dimensions._groups import with_groups
+from quba_check.dimensions._measuring import with_groups
 from quba_check.records.per_image import PerImage
 
 SHARES, SHARE_SIZES = (0.002, 0.02, 0.2, 0.5, 0.8, 0.98, 0.998), ("12", "lognormal", "Pareto", "one of 300")

@@ -29,8 +29,8 @@ from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.request import Part, Request
 from quba_check.demands import Demand
 from quba_check.demands.policy import POINT, Policy
+from quba_check.dimensions._measuring import gap
 from quba_check.dimensions._ratios import share_curve
-from quba_check.dimensions._slices import gap
 from quba_check.verdicts import decide
 from quba_check.verdicts.evidence import evidence_of
 

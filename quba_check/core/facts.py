@@ -16,7 +16,7 @@ from quba_check.core.serving import ServingPipeline
 from quba_check.core.view import CLEAN_SET, UNKNOWN_PREFIX, View
 
 ConfidenceScore = Literal["max_probability", "max_logit", "energy"]
-"""A number for the confidence of an answer; see `dimensions._scores`."""
+"""A number for the confidence of an answer; see `dimensions.answers.image_scores`."""
 
 
 def short_class_names(names: Sequence[str]) -> tuple[str, ...]:

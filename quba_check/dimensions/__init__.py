@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from quba_check.dimensions._groups import measure_dimension
+from quba_check.dimensions._measuring import measure_dimension, measure_slices
 from quba_check.dimensions._ratios import share
 from quba_check.dimensions._registry import Registry, dimension, registry
 from quba_check.dimensions._requested import worst_quantity
-from quba_check.dimensions._slices import measure_slices
 
 __all__ = [
     "Registry",

@@ -12,7 +12,7 @@ from quba_check.core.facts import Facts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import NO_CLASS, Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._confusion import LARGEST, confusion_table, never_predicted_notes
+from quba_check.dimensions._all_classes import LARGEST, confusion_table, never_predicted_notes
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, share
 from quba_check.dimensions._registry import dimension
 

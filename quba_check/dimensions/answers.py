@@ -9,26 +9,64 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.confidence import ConfidenceCurve, curve_of
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement, Quantity, SidesOfSets, Table
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.request import MOST_PROBABLE, AnswerScore, OperatingPoint, Request
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._ratios import accuracy_on, additive_quantity, share
+from quba_check.dimensions._ratios import accuracy_on, additive_quantity, share, share_curve
 from quba_check.dimensions._registry import dimension
 from quba_check.dimensions._requested import requested_parts, with_requests
-from quba_check.dimensions._scores import image_scores
 from quba_check.errors import InvariantError, UnmeasurableError
 from quba_check.metrics.selective import Guarantee, aurc, guaranteed_threshold, least_answered, risk_coverage
 from quba_check.stats.estimate import Estimate
-from quba_check.stats.intervals import share_limits
 
+NORMALISED = 1e-3
+"""Largest |logsumexp| of log-probabilities, whose probabilities add up to 1."""
 POINTS = 100
 """Largest number of points of the risk-coverage curve in a record."""
 REMEDY = "state a probability or a margin under 'answers.at'"
 ImageScores = NDArray[np.float64]
 OperatingRule = tuple[AnswerScore, OperatingPoint]
+
+
+def image_scores(
+    table: Predictions, score: AnswerScore, outputs: str | None = None, remedy: str = ""
+) -> NDArray[np.float64]:
+    """Return the score of each image.
+
+    It is a function of stored columns: the largest softmax probability (Hendrycks and Gimpel, ICLR 2017),
+    that minus the second largest (Scheffer, Decomain and Wrobel, IDA 2001), the largest logit (Hendrycks et
+    al., ICML 2022), or the logsumexp of the logits, which is the negative energy at temperature 1 (Liu et
+    al., NeurIPS 2020). The largest logit is not computed from the others: their rounding would break ties.
+
+    Args:
+        table: the images.
+        score: the score.
+        outputs: kind of the model's outputs; None if unknown.
+        remedy: advice for models whose outputs are not logits, as the end of a sentence.
+
+    Raises:
+        UnmeasurableError: the outputs of the model are not logits, which the score needs.
+        InvariantError: the predictions lack the column that the score needs.
+    """
+    if score == "max_probability":
+        return table.confidence.astype(np.float64)
+    name = "probabilities" if score == "margin" else "logsumexp"
+    column = table.probabilities if score == "margin" else table.extra.get(name)
+    if column is None:
+        raise InvariantError(f"clean: the predictions came without the {name} that the score asks for")
+    if score == "margin":
+        second, first = np.partition(column.astype(np.float32), -2, axis=1)[:, -2:].T.astype(np.float64)
+        return np.asarray(first - second)
+    outputs = outputs or "logits"
+    if outputs == "logits" and np.abs(column.astype(np.float32)).max() < NORMALISED:
+        outputs = "log-probabilities"
+    if outputs != "logits":
+        raise UnmeasurableError(
+            f"the score {score} needs logits, and the outputs of the model are {outputs}; {remedy}"
+        )
+    return (table.extra["max_logit"] if score == "max_logit" else column).astype(np.float64)
 
 
 @dimension(
@@ -84,19 +122,15 @@ def _quantity(
         threshold = found[rule].threshold
     answered = np.zeros(len(clean), bool) if threshold is None else _is_answered(scores, threshold)
     if request.metric == "share":
-        return replace(share(answered, CLEAN), curve=_curve_of_share(int(answered.sum()), len(clean)))
+        return share(answered, CLEAN)
     n, right = int(np.count_nonzero(answered)), answered & clean.correct
     if not n:
         reason = "" if threshold is None else f": every {request.score} is below {threshold:.9g}"
         raise UnmeasurableError(f"no image is answered{reason}")
     accuracy = Estimate.mean(right, CLEAN) / Estimate.mean(answered, CLEAN)
-    curve = _curve_of_share(int(np.count_nonzero(right)), n)
+    curve = share_curve(int(np.count_nonzero(right)), n)
     sides: SidesOfSets = {CLEAN: answered.astype(np.int8)}
     return Quantity(accuracy.value, "fraction", n, curve, influences=accuracy.influences, sides=sides)
-
-
-def _curve_of_share(hits: int, n: int) -> ConfidenceCurve | None:
-    return curve_of(lambda z, effect: share_limits(hits / effect, n / effect, z), 0.0, 1.0)
 
 
 def _area(clean: Predictions, scores: ImageScores) -> Quantity:

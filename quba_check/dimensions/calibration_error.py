@@ -15,7 +15,7 @@ from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.protocols import BINS
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._groups import with_groups
+from quba_check.dimensions._measuring import with_groups
 from quba_check.dimensions._ratios import accuracy_on, clean_probabilities, mean_quantity
 from quba_check.dimensions._registry import dimension
 from quba_check.metrics.calibration import (

@@ -14,7 +14,7 @@ from quba_check.core.facts import Facts, SuiteFacts, short_class_names, table_cl
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.view import CLEAN
-from quba_check.dimensions._confusion import LARGEST, confusion_table, never_right_notes
+from quba_check.dimensions._all_classes import LARGEST, confusion_table, never_right_notes
 from quba_check.dimensions._ratios import accuracy_on
 from quba_check.dimensions._registry import dimension
 from quba_check.errors import UnmeasurableError

@@ -2,18 +2,161 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache, partial
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 
-from quba_check.core.facts import Facts, SuiteFacts
-from quba_check.core.measurement import Measurement
-from quba_check.core.predictions import Tables
+import numpy as np
+from numpy.typing import NDArray
+
+from quba_check.core.confidence import SCORES, ConfidenceCurve, curve_of
+from quba_check.core.facts import Facts, SuiteFacts, table_class_names
+from quba_check.core.measurement import Measurement, Quantity, Table
+from quba_check.core.predictions import Tables, outputs_digest
+from quba_check.core.request import PARITY_NUMBERS
 from quba_check.core.view import CLEAN_SET, REFERENCE, View
-from quba_check.dimensions._parity import GIVE_REFERENCE, AnswerPairs
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._requested import requested_parts, requests_of, with_requests
-from quba_check.dimensions._rows import Rows, views_of
+from quba_check.dimensions._requested import Rows, requested_parts, requests_of, views_of, with_requests
 from quba_check.errors import UnmeasurableError
+from quba_check.metrics.answer_pairs import QUANTILE, Mask, PairedAnswers, probability_changes, quantile
+from quba_check.stats.estimate import Estimate
+from quba_check.stats.intervals import quantile_limits, share_limits
+
+GIVE_REFERENCE = "--quba-reference MODEL"
+NOTHING_TO_LOSE = (
+    "no answer can be lost: those before are right on no image. Check the classes and the preprocessing of "
+    "that model"
+)
+NO_PROBABILITIES = f"the baseline's record keeps no probabilities. Give the model itself: {GIVE_REFERENCE}"
+SHOWN = 100
+"""Largest number of rows of a table: of changed answers, and of images."""
+_BINS = (0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Ends of the intervals of probability changes."""
+
+
+@dataclass(frozen=True)
+class AnswerPairs(PairedAnswers[Rows]):
+    """Rows of a judged model and a reference, with numbers and tables on their differences."""
+
+    def __post_init__(self) -> None:
+        if not self.judged.shows_same_images(self.reference):
+            raise UnmeasurableError(f"the reference was shown other images of the set {self.judged.view}")
+
+    @cached_property
+    def is_same(self) -> bool:
+        """True if the answers and their probabilities are the same in every bit."""
+        sides = self.judged, self.reference
+        return not self.differs.any() and len({outputs_digest(side.tables) for side in sides}) == 1
+
+    @cached_property
+    def changes(self) -> NDArray[np.float32] | None:
+        """(r,) largest change of a probability, in [0, 1]; None without the reference's probabilities."""
+        pairs = [
+            (before.probabilities, after.probabilities)
+            for before, after in zip(self.reference.tables, self.judged.tables, strict=True)
+        ]
+        known = [(one, other) for one, other in pairs if one is not None and other is not None]
+        if len(known) < len(pairs):
+            return None
+        return np.concatenate([probability_changes(*pair) for pair in known])
+
+    def quantity(self, metric: str) -> Quantity:
+        """Return a number; the same outputs in every bit give an exact one.
+
+        Raises:
+            UnmeasurableError: the probabilities of the reference are asked for and unknown, or its lost
+                answers, and none is right.
+        """
+        if metric == "probability_change":
+            quantity = self._largest_change()
+        elif metric == "negative_flips" and not self.reference.correct.any():
+            raise UnmeasurableError(NOTHING_TO_LOSE)
+        else:
+            quantity = self._share(~self.differs if metric == "agreement" else self.flips["lost"])
+        exact = ConfidenceCurve((quantity.value,) * len(SCORES))  # no other sample would change it
+        return replace(quantity, curve=exact) if self.is_same else quantity
+
+    def _share(self, hits: Mask) -> Quantity:
+        n, count = len(hits), int(np.count_nonzero(hits))
+        return self.judged.quantity(
+            Estimate.mean(hits, "rows"), lambda z, effect: share_limits(count / effect, n / effect, z)
+        )
+
+    def _largest_change(self) -> Quantity:
+        changes = self.changes
+        if changes is None:
+            raise UnmeasurableError(NO_PROBABILITIES)
+        value, images = quantile(changes), len(self.judged.tables[0])
+        versions = len(changes) / images
+        curve = curve_of(
+            lambda z, effect: quantile_limits(changes, QUANTILE, 1.0, z, versions * effect), 0.0, 1.0
+        )
+        return Quantity(value, "fraction", len(changes), curve, images=images if versions > 1 else None)
+
+    def tables(self, suite: SuiteFacts) -> dict[str, Table]:
+        """Return counts of flips and changed answers, the reference's accuracy, and the flipped images."""
+        names = table_class_names(suite.class_names_of(self.judged.view.set), suite.class_count)
+        names = (*names, "no class")  # that of the number NO_CLASS, -1
+        tables = {"flips": self._flip_table(), "flips_by_class": self._class_table(names)}
+        right = self.reference.correct
+        tables["reference"] = Table(("right", "accuracy"), ((int(right.sum()), float(right.mean())),))
+        tables["changed_answers"] = self._answer_table(names)
+        if self.changes is not None:
+            tables["probability_changes"] = self._histogram(self.changes)
+        tables["flipped_images"] = self._image_table(names)
+        return {name: table for name, table in tables.items() if table.rows}
+
+    def _flip_table(self) -> Table:
+        rows = [(kind, int(mask.sum()), float(mask.mean())) for kind, mask in self.flips.items()]
+        return Table(("kind", "images", "share"), tuple(rows), f"of {len(self.differs):,} answers")
+
+    def _class_table(self, names: Sequence[str]) -> Table:
+        """Return the flips of each class with one, those with the most first."""
+        label = self.judged.label % len(names)
+        counts = [np.bincount(label[mask], minlength=len(names)) for mask in self.flips.values()]
+        images = np.bincount(label, minlength=len(names))
+        order = np.argsort(-np.sum(counts, axis=0), kind="stable")[:SHOWN].tolist()
+        rows = [(names[k], int(images[k]), *(int(count[k]) for count in counts)) for k in order]
+        columns = ("class", "images", *(kind.replace(" ", "_") for kind in self.flips))
+        return Table(columns, tuple(row for row in rows if any(row[2:])))
+
+    def _answer_table(self, names: Sequence[str]) -> Table:
+        """Return the pairs of different answers, the most frequent first."""
+        answers = (side.predicted[self.differs].tolist() for side in (self.reference, self.judged))
+        pairs = sorted(Counter(zip(*answers, strict=True)).items(), key=lambda pair: (-pair[1], pair[0]))
+        rows = tuple((names[before], names[after], n) for (before, after), n in pairs[:SHOWN])
+        return Table(("before", "after", "images"), rows)
+
+    @staticmethod
+    def _histogram(changes: NDArray[np.float32]) -> Table:
+        counts, _ = np.histogram(changes, _BINS)
+        rows = zip(_BINS[:-1], _BINS[1:], counts.tolist(), strict=True)
+        title = PARITY_NUMBERS["probability_change"].title
+        return Table(("from", "to", "images"), tuple(rows), f"{title}: {quantile(changes):.3g}")
+
+    def _image_table(self, names: Sequence[str]) -> Table:
+        """Return rows with another answer: lost ones first, then by probability change."""
+        judged, reference = self.judged, self.reference
+        changes = np.zeros(len(self.differs)) if self.changes is None else self.changes
+        right = self.differs & reference.correct & judged.correct
+        flipped = [
+            (kind, row)
+            for kind, mask in (*self.flips.items(), ("right to right", right))
+            for row in sorted(np.flatnonzero(mask).tolist(), key=lambda row: -changes[row])
+        ]
+        index = np.tile(judged.tables[0].index, len(judged.tables))
+        rows = [
+            (
+                int(index[row]),
+                kind,
+                *(names[column[row]] for column in (judged.label, reference.predicted, judged.predicted)),
+                *([] if self.changes is None else [float(changes[row])]),
+            )
+            for kind, row in flipped[:SHOWN]
+        ]
+        columns = ("index", "kind", "label", "before", "after")
+        return Table((*columns, *([] if self.changes is None else ["probability_change"])), tuple(rows))
 
 
 def _views(suite: SuiteFacts) -> tuple[View, ...]:

@@ -10,11 +10,10 @@ from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.request import Request
 from quba_check.core.view import CLEAN, View
-from quba_check.dimensions._parity import AnswerPairs
 from quba_check.dimensions._ratios import accuracy_on, share
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._requested import requested_parts, requests_of, with_requests
-from quba_check.dimensions._rows import Rows
+from quba_check.dimensions._requested import Rows, requested_parts, requests_of, with_requests
+from quba_check.dimensions.parity import AnswerPairs
 from quba_check.errors import UnmeasurableError
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.image_intervals import additive_limits

@@ -1,4 +1,4 @@
-"""Size: the megabytes of the model's weights and files."""
+"""Size: the parameters of the model, and the megabytes of its weights and files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,27 @@ from quba_check.errors import UnmeasurableError
 
 
 @dimension(
+    "parameters",
+    title="How many parameters the module that classifies has.",
+    unit="millions",
+    better="low",
+    weight=1,
+    source="arXiv 2503.17110",
+    parts=(Part("trainable", "millions", None, "parameters that a training would change"),),
+)
+def measure_parameters(_predictions: Tables, facts: Facts) -> Measurement:
+    """Parameters in millions; rounded to 0.1 million under the protocol `released`, as published."""
+    if facts.model.uncounted:
+        raise UnmeasurableError(facts.model.uncounted)
+    total, trainable = facts.model.parameters / 1e6, facts.model.trainable / 1e6
+    if facts.protocol.rounds_parameters:
+        total, trainable = round(total, 1), round(trainable, 1)
+    return Measurement(
+        "parameters", total, "millions", None, parts={"trainable": Quantity(trainable, "millions", None)}
+    )
+
+
+@dimension(
     "size",
     title="How many megabytes the model's weights have, as they are stored.",
     unit="megabytes",
@@ -18,7 +39,7 @@ from quba_check.errors import UnmeasurableError
     source="10^6 bytes: ISO 80000-13",
     parts=(Part("file", "megabytes", "low", "the files that the model was loaded from"),),
 )
-def measure(_predictions: Tables, facts: Facts) -> Measurement:
+def measure_size(_predictions: Tables, facts: Facts) -> Measurement:
     """Bytes of parameters and buffers in their stored types, in megabytes."""
     model = facts.model
     if model.uncounted or model.weight_bytes is None:

@@ -15,10 +15,10 @@ from quba_check.core.facts import Facts, SuiteFacts, table_class_names
 from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.predictions import Tables
 from quba_check.core.view import CLEAN, UNKNOWN_PREFIX, View
-from quba_check.dimensions._groups import with_groups
+from quba_check.dimensions._measuring import with_groups
 from quba_check.dimensions._registry import dimension
-from quba_check.dimensions._scores import image_scores
-from quba_check.dimensions._table_validation import LONGEST_TEXT
+from quba_check.dimensions._validation import LONGEST_TEXT
+from quba_check.dimensions.answers import image_scores
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.separation import auroc, auroc_limits, fpr_at_95_tpr_estimate, fpr_at_95_tpr_limits
 from quba_check.stats.estimate import Estimate, mean_of

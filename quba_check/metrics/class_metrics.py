@@ -68,6 +68,27 @@ def class_counts(metric: OfEachClass, label: Classes, predicted: Classes, classe
             return ClassCounts(hits, images + calls - hits)
 
 
+def counted(metric: str, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask]:
+    """Return the rows behind a share of a class, and the hits among them.
+
+    Args:
+        metric: the share; for `f1` that of `ClassCounts`.
+        is_of: (r,) bool, True for the rows of the class.
+        is_called: (r,) bool, True for the rows that are called so.
+    """
+    match metric:
+        case "specificity":
+            return ~is_of, ~is_called
+        case "precision":
+            return is_called, is_of
+        case "npv":
+            return ~is_called, ~is_of
+        case "f1":
+            return is_of | is_called, is_of & is_called
+        case _:
+            return is_of, is_called
+
+
 def macro_mean(
     metric: Literal["recall", "precision", "f1"],
     label: Classes,

@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.core.predictions import NO_CLASS, Predictions
-from quba_check.dimensions._confusion import (
+from quba_check.dimensions._all_classes import (
     class_table,
     confusion_table,
     never_predicted_notes,

@@ -11,8 +11,7 @@ from quba_check.core.measurement import Measurement, Table
 from quba_check.core.predictions import NO_CLASS, Predictions
 from quba_check.core.view import CLEAN, SAMPLED, SEVERITIES, View
 from quba_check.dimensions import registry
-from quba_check.dimensions._table_validation import checked_tables
-from quba_check.dimensions._validation import validated_dimension
+from quba_check.dimensions._validation import checked_tables, validated_dimension
 from quba_check.errors import DimensionError
 from quba_check.messages import printable
 from quba_check.records.measurement import MeasurementRow, outcome_of, row_of
