@@ -14,8 +14,7 @@ from quba_check.core.confidence import SCORES, bounded_curve
 from quba_check.core.dimension import Better, Dimension
 from quba_check.core.facts import Facts
 from quba_check.core.measurement import GroupsOfSets, Measurement, Quantity, Unmeasurable
-from quba_check.core.predictions import Tables
-from quba_check.core.slices import SliceColumn
+from quba_check.core.predictions import SliceColumn, Tables
 from quba_check.core.view import View
 from quba_check.errors import QubaError, UnmeasurableError
 from quba_check.stats.clusters import LEAST_GROUPS, group_effect, jackknife_effect

@@ -14,10 +14,9 @@ from quba_check.core.measurement import Quantity
 from quba_check.core.predictions import Predictions, Tables, most_frequent_class
 from quba_check.core.view import CLEAN, CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.errors import InvariantError, UnmeasurableError
-from quba_check.metrics.means import geometric_mean
 from quba_check.number_format import format_distinct
 from quba_check.stats import intervals
-from quba_check.stats.estimate import Estimate, delta_method, geometric_mean_of, mean_of
+from quba_check.stats.estimate import Estimate, delta_method, geometric_mean, geometric_mean_of, mean_of
 from quba_check.stats.image_intervals import additive_limits, multiplicative_limits, ratio_limits
 from quba_check.stats.intervals import FEW_EVENTS, Limits, Scores
 

@@ -24,7 +24,6 @@ from quba_check.metrics.calibration import (
     expected_calibration_error,
     reliability_bins,
 )
-from quba_check.metrics.means import geometric_mean
 from quba_check.metrics.proper_scores import (
     LARGEST_BRIER,
     LARGEST_NLL,
@@ -32,7 +31,7 @@ from quba_check.metrics.proper_scores import (
     negative_log_likelihoods,
 )
 from quba_check.metrics.temperature import TemperatureFit, fit_temperature, halves, scale_held_out
-from quba_check.stats.estimate import geometric_mean_of
+from quba_check.stats.estimate import geometric_mean, geometric_mean_of
 from quba_check.stats.intervals import log_normal_limits
 
 HELD_OUT = "each half of the images is scaled by the best temperature of the other half"

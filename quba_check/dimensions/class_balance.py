@@ -26,8 +26,7 @@ from quba_check.metrics.class_balance import (
     class_means,
     confidence_evenness,
 )
-from quba_check.metrics.means import geometric_mean
-from quba_check.stats.estimate import Estimate, geometric_mean_of
+from quba_check.stats.estimate import Estimate, geometric_mean, geometric_mean_of
 from quba_check.stats.intervals import normal_limits
 
 NAMED = 3

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quba_check.core.label_space import LabelSpace
+from quba_check.core.classes import LabelSpace
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN_SET, CUE_CONFLICT_SET, Columns, View
 from quba_check.engine.decisions import Kind

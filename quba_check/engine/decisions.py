@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from quba_check.core.label_space import LabelSpace
+from quba_check.core.classes import LabelSpace
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CUE_CONFLICT_SET, View

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from quba_check.core.label_space import LabelSpace
+from quba_check.core.classes import LabelSpace
 from quba_check.core.protocols import Protocol
 from quba_check.core.view import CLEAN, View
 from quba_check.engine.attacks import start_noise

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from quba_check.core.head import Head
+from quba_check.core.classes import Head
 from quba_check.errors import ModelError
 from quba_check.models.compute import CHANNELS_LAST, PLAIN, RULE, ComputeSettings
 from quba_check.models.errors import model_errors

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from quba_check.core.head import Head
+from quba_check.core.classes import Head
 from quba_check.errors import HeadError, ModelError
 from quba_check.messages import listed
 from quba_check.models.fingerprint import unusual_form

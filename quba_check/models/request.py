@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
-from quba_check.core.head import Head
-from quba_check.core.prompts import Prompts
+from quba_check.core.classes import Head, Prompts
 from quba_check.core.serving import ServingPipeline
 from quba_check.errors import OptionError
 from quba_check.messages import allowed_names

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quba_check.core.measurement import Measurement
-from quba_check.core.predictions import Predictions, outputs_digest
+from quba_check.core.predictions import Predictions, SliceColumn, outputs_digest
 from quba_check.core.request import target_name
-from quba_check.core.slices import SliceColumn
 from quba_check.errors import UserError
 from quba_check.records.record import Record
 from quba_check.storage.packed_arrays import check_unpacked, unpacked_array

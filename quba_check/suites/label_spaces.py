@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from quba_check.core.label_space import LabelSpace
+from quba_check.core.classes import LabelSpace
 from quba_check.errors import SuiteError
 from quba_check.suites.class_list import ClassList
 

@@ -11,7 +11,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from quba_check.core.slices import SliceColumn
+from quba_check.core.predictions import SliceColumn
 from quba_check.errors import SuiteError
 from quba_check.messages import one_line
 from quba_check.suites.manifest.set_schema import SEPARATORS, AnySet, GroupRule, Property

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from quba_check.core.classes import Head, LabelSpace
 from quba_check.core.facts import SetLabels, SuiteFacts
-from quba_check.core.head import Head
-from quba_check.core.label_space import LabelSpace
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS, CORRUPTIONS_SET, SAMPLED, View
 from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names

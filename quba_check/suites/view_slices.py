@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from quba_check.core.slices import SliceColumn
+from quba_check.core.predictions import SliceColumn
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, View
 from quba_check.storage.file_digests import ContentDigests
 from quba_check.suites.slices import property_column, slice_columns

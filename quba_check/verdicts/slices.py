@@ -9,8 +9,8 @@ import numpy as np
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement, Quantity, Unmeasurable
+from quba_check.core.predictions import column_of
 from quba_check.core.request import EACH, Better
-from quba_check.core.slices import column_of
 from quba_check.demands import Demand
 from quba_check.dimensions import worst_quantity
 from quba_check.messages import did_you_mean, listed

@@ -9,7 +9,7 @@ import pytest
 from cli.conftest import Run
 from support.runs_compared import stored
 
-from quba_check.core.slices import SliceColumn
+from quba_check.core.predictions import SliceColumn
 from quba_check.records.per_image import CleanAnswers, PerImage
 
 CLASSES = ("tench, Tinca tinca", "great white shark, white shark, man-eater", "goldfish")

@@ -9,9 +9,8 @@ from support.requests import RATES, class_request, confusion
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Table
-from quba_check.core.predictions import NO_CLASS, Predictions
+from quba_check.core.predictions import NO_CLASS, Predictions, SliceColumn
 from quba_check.core.request import EACH, MACRO, OperatingPoint
-from quba_check.core.slices import SliceColumn
 from quba_check.core.view import CLEAN, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.stats.intervals import share_limits

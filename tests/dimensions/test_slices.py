@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Unmeasurable
-from quba_check.core.predictions import Predictions
-from quba_check.core.slices import SliceColumn
+from quba_check.core.predictions import Predictions, SliceColumn
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.stats.intervals import share_limits

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from quba_check.core.head import Head
+from quba_check.core.classes import Head
 from quba_check.doctor.determinism import head_finding
 from quba_check.errors import HeadError
 

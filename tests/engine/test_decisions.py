@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.core.label_space import LabelSpace
+from quba_check.core.classes import LabelSpace
 from quba_check.core.predictions import NO_CLASS
 from quba_check.engine.decisions import decision, label_in, mean_probability, probabilities
 from quba_check.suites.label_spaces import built_in_space

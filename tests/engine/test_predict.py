@@ -19,7 +19,7 @@ from support.shard_requests import request
 from support.simulated_gpu import simulated_gpu
 from torch import nn
 
-from quba_check.core.head import Head
+from quba_check.core.classes import Head
 from quba_check.core.protocols import PGD_STEPS, RELEASED, STANDARD, Protocol
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.engine import predict

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.metrics.means import geometric_mean
+from quba_check.stats.estimate import geometric_mean
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
 positive = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=8)

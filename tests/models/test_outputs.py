@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from support.loaded_models import message
 from support.no_float64 import WithoutFloat64
 
-from quba_check.core.head import Head
+from quba_check.core.classes import Head
 from quba_check.models.outputs import check_finite, check_outputs, output_kind, to_logits
 
 NORMAL = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))

@@ -58,7 +58,7 @@ def test_padding_in_another_colour_is_noted(photo_suite):
 
 
 def test_the_lists_for_imagenet_are_of_its_thousand_classes():
-    from quba_check.core.prompts import Prompts
+    from quba_check.core.classes import Prompts
     from quba_check.models.zero_shot.loading import class_prompts
     from quba_check.suites.label_spaces import imagenet_classes
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from support.suites import error_text, png, suite_of, tree, write_manifest, write_tar
 
-from quba_check.core.label_space import LabelSpace
+from quba_check.core.classes import LabelSpace
 from quba_check.core.view import CLEAN, CORRUPTIONS, FGSM, PGD, View
 from quba_check.suites import Example, SetCount, Suite, open_suite
 from quba_check.suites.label_spaces import built_in_space, imagenet_classes

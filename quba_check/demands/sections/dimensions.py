@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from quba_check.core.dimension import Dimension
 from quba_check.core.facts import SuiteFacts
+from quba_check.core.predictions import column_of
 from quba_check.core.request import Better, Kind, Part, Request
-from quba_check.core.slices import column_of
 from quba_check.demands.bounds import BOUNDS, SETTINGS, Asked, check_effect, waiver_of
 from quba_check.demands.document import MergedFile
 from quba_check.demands.schema import DimensionEntry, PartEntry, SliceEntry

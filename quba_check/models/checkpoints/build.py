@@ -14,7 +14,7 @@ import timm
 from timm.models import is_model
 from torch import nn
 
-from quba_check.core.head import Head
+from quba_check.core.classes import Head
 from quba_check.errors import ModelError
 from quba_check.messages import listed
 from quba_check.models.checkpoints.hub import check_head, read_config

@@ -10,7 +10,7 @@ import timm
 from huggingface_hub import hf_hub_download
 from timm.models import PretrainedCfg, is_model_pretrained
 
-from quba_check.core.head import Head
+from quba_check.core.classes import Head
 from quba_check.errors import HeadError, ModelError
 from quba_check.models.checkpoints.timm_architectures import (
     BuildSpec,

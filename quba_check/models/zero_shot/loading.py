@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from timm.data import ImageNetInfo
 from torch import Tensor, nn
 
-from quba_check.core.prompts import PLACE, Prompts
+from quba_check.core.classes import PLACE, Prompts
 from quba_check.errors import ModelError, extra_needed
 from quba_check.messages import listed
 from quba_check.models.device import pin_arithmetic

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from quba_check.core.head import Head
-from quba_check.core.label_space import LabelSpace
-from quba_check.core.prompts import PLACE, Prompts
+from quba_check.core.classes import PLACE, Head, LabelSpace, Prompts
 from quba_check.errors import SuiteError
 from quba_check.messages import allowed_names, did_you_mean, listed
 from quba_check.storage.user_files import read_text

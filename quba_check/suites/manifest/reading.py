@@ -13,9 +13,7 @@ from posixpath import normpath
 
 from ruamel.yaml.comments import CommentedMap
 
-from quba_check.core.head import Head
-from quba_check.core.label_space import LabelSpace
-from quba_check.core.prompts import Prompts
+from quba_check.core.classes import Head, LabelSpace, Prompts
 from quba_check.core.view import CLEAN_SET, CORRUPTIONS_SET, CUE_CONFLICT_SET, MIXED_RAND_SET, MIXED_SAME_SET
 from quba_check.errors import SuiteError
 from quba_check.messages import listed, one_line

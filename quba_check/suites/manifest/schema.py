@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from quba_check.core.label_space import Rule
+from quba_check.core.classes import Rule
 from quba_check.core.serving import (
     METHODS,
     STEPS,

@@ -13,7 +13,7 @@ from support.hub_cache import snapshot as hub_snapshot
 from support.loaded_models import load, message, refusal
 from timm.models import save_for_hf
 
-from quba_check.core.head import Head
+from quba_check.core.classes import Head
 from quba_check.errors import HeadError
 from quba_check.models.checkpoints.hub import check_head, read_config
 

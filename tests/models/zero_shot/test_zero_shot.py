@@ -17,8 +17,7 @@ from support.loaded_models import load as load_model
 from support.loaded_models import refusal
 from torch.nn.functional import normalize
 
-from quba_check.core.head import Head
-from quba_check.core.prompts import Prompts
+from quba_check.core.classes import Head, Prompts
 
 THREE = ("apple", "red_brick", "cloud")
 PROMPTS = Prompts(("a photo of a {}.", "{} in the rain"), {"cloud": "small cloud"})

@@ -8,8 +8,7 @@ import pytest
 from support.suites import error_text, error_texts, manifest, suite_of
 from syrupy.assertion import SnapshotAssertion
 
-from quba_check.core.head import Head
-from quba_check.core.prompts import Prompts
+from quba_check.core.classes import Head, Prompts
 from quba_check.suites.class_list import ClassList
 from quba_check.suites.label_spaces import imagenet_classes, imagenet_list
 

@@ -8,7 +8,7 @@ import pytest
 from support.suites import error_text, error_texts, manifest, write_manifest
 from syrupy.assertion import SnapshotAssertion
 
-from quba_check.core.label_space import LabelSpace
+from quba_check.core.classes import LabelSpace
 from quba_check.core.serving import Resize, ServingPipeline
 from quba_check.core.view import View
 from quba_check.suites import suite_schema
