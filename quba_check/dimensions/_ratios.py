@@ -41,11 +41,6 @@ class Ratio:
     is_of_clean_images: bool = True
 
     @property
-    def value(self) -> float:
-        """The ratio."""
-        return float(np.mean(self.correct, dtype=np.float64)) / self.clean_accuracy
-
-    @property
     def clean_accuracy(self) -> float:
         """The denominator."""
         return float(np.mean(self.clean, dtype=np.float64))
@@ -59,11 +54,6 @@ class Ratio:
     def n_clean_correct(self) -> int:
         """Number of correctly classified clean images."""
         return int(np.count_nonzero(self.clean))
-
-    @property
-    def has_few_correct(self) -> bool:
-        """True if the ratio's logarithm is far from normal, for lack of correct images."""
-        return self.n_correct < FEW_EVENTS or self.has_few_clean_correct
 
     @property
     def has_few_clean_correct(self) -> bool:
@@ -96,7 +86,8 @@ class Ratio:
     def quantity(self) -> Quantity:
         """Return the ratio with its confidence curve."""
         curve = curve_of(self.limits, 0.0, self.upper_bounds)
-        return Quantity(self.value, "ratio", len(self.correct), curve, influences=self.estimate.influences)
+        ratio = self.estimate
+        return Quantity(ratio.value, "ratio", len(self.correct), curve, influences=ratio.influences)
 
 
 def accuracy_on(predictions: Tables, view: View) -> Quantity:
@@ -156,21 +147,6 @@ def share_curve(hits: int, n: int) -> ConfidenceCurve | None:
     return curve_of(lambda z, effect: intervals.share_limits(hits / effect, n / effect, z), low=0.0, high=1.0)
 
 
-def clean_accuracy(predictions: Tables) -> float:
-    """Accuracy on all clean images in the model's own classes: every denominator.
-
-    Raises:
-        UnmeasurableError: there are no clean images, or none is classified right.
-    """
-    clean = accuracy_on(predictions, CLEAN)
-    if clean.value == 0:
-        raise UnmeasurableError(
-            f"none of the {clean.n} clean images is classified right, and nothing is relative to 0; "
-            "check that class list and preprocessing are the model's own"
-        )
-    return clean.value
-
-
 def reference_notes(predictions: Tables) -> tuple[str, ...]:
     """Return a note if a constant answer is as accurate on the clean images."""
     clean = predictions[CLEAN]
@@ -206,7 +182,12 @@ def ratios(predictions: Tables, views: Iterable[View]) -> dict[View, Ratio]:
     Raises:
         UnmeasurableError: a view has no images, or no clean image is classified right.
     """
-    clean_accuracy(predictions)
+    clean = accuracy_on(predictions, CLEAN)
+    if clean.value == 0:
+        raise UnmeasurableError(
+            f"none of the {clean.n} clean images is classified right, and nothing is relative to 0; "
+            "check that class list and preprocessing are the model's own"
+        )
     samples = {CLEAN: CLEAN}
     relative: dict[View, Ratio] = {}
     for view in views:
@@ -237,12 +218,14 @@ def geometric_mean_ratio(parts: Sequence[Ratio]) -> Quantity:
 
     If one of them has few correct images, the limits combine those of each ratio.
     """
-    value = geometric_mean(part.value for part in parts)
-    estimate = geometric_mean_of(part.estimate for part in parts) if value else Estimate(0.0)
+    ratios = [part.estimate for part in parts]
+    value = geometric_mean(ratio.value for ratio in ratios)
+    estimate = geometric_mean_of(ratios) if value else Estimate(0.0)
 
     def limits(z: Scores, effect: float) -> Limits:
-        if any(part.has_few_correct for part in parts):
-            return intervals.geometric_mean_limits(_simultaneous_limits(parts, z, effect))
+        if any(part.n_correct < FEW_EVENTS or part.has_few_clean_correct for part in parts):
+            product: Limits = np.prod(_simultaneous_limits(parts, z, effect), axis=0)
+            return product ** (1 / len(parts))
         return multiplicative_limits(estimate, z, effect)
 
     return _mean_quantity(value, parts, limits, estimate)

@@ -89,7 +89,7 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     severities = Table(
         ("corruption", *map(str, SEVERITIES)),
         tuple(
-            (name, *(relative[_corrupted(name, severity)].value for severity in SEVERITIES))
+            (name, *(relative[_corrupted(name, severity)].estimate.value for severity in SEVERITIES))
             for name in (*names, *facts.suite.extra_corruptions)
         ),
         "accuracy relative to the clean accuracy, by severity",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 from quba_check.core.confidence import curve_of
 from quba_check.core.dimension import Part
 from quba_check.core.facts import Facts
@@ -18,11 +15,6 @@ from quba_check.stats.image_intervals import additive_limits
 
 SAME = View(MIXED_SAME_SET)
 RANDOM = View(MIXED_RAND_SET)
-
-
-def _value(ratios: Sequence[float]) -> float:
-    gain, clean = ratios
-    return 1 + (gain / clean if clean else math.copysign(math.inf, gain))
 
 
 @dimension(

@@ -186,20 +186,17 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
 
     @cache
     def pairs_of(set_name: str) -> AnswerPairs:
-        return _pairs(predictions, set_name, suite)
+        views = views_of(set_name, suite)
+        references = tuple(replace(view, variant=REFERENCE) for view in views)
+        if not predictions.keys() >= {*references}:
+            raise UnmeasurableError(
+                f"the baseline's record keeps no answers to {set_name}. Give the model itself: "
+                f"{GIVE_REFERENCE}"
+            )
+        return AnswerPairs(Rows.of(predictions, views), Rows.of(predictions, references))
 
     clean = pairs_of(CLEAN_SET)
     notes = ("the same predictions as the reference",) if clean.is_same else ()
     tables = clean.tables(suite) if facts.with_tables else {}
     whole = Measurement.of("parity", clean.quantity("agreement"), notes=notes, tables=tables)
     return with_requests(whole, suite, lambda request: pairs_of(request.set).quantity(request.metric))
-
-
-def _pairs(predictions: Tables, set_name: str, suite: SuiteFacts) -> AnswerPairs:
-    views = views_of(set_name, suite)
-    references = tuple(replace(view, variant=REFERENCE) for view in views)
-    if not predictions.keys() >= {*references}:
-        raise UnmeasurableError(
-            f"the baseline's record keeps no answers to {set_name}. Give the model itself: {GIVE_REFERENCE}"
-        )
-    return AnswerPairs(Rows.of(predictions, views), Rows.of(predictions, references))

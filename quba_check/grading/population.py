@@ -107,17 +107,15 @@ class Population:
         positive = self._positive_weights(full_weights() if weights is None else weights)
         key = tuple(sorted(positive.items()))
         if key not in self._known_scores:
-            self._known_scores[key] = self._scores(positive)
+            complete = [row for row in self.rows if positive.keys() <= row.values.keys()]
+            if len(complete) < LEAST_MODELS:
+                raise PopulationError(
+                    f"population '{self.name}': too few models have all of {listed(positive)}, "
+                    f"got {len(complete)}. Allowed: {LEAST_MODELS} or more."
+                )
+            scores = (weighted_score(row.values, self._comparable, positive) for row in complete)
+            self._known_scores[key] = tuple(sorted(scores))
         return self._known_scores[key]
-
-    def _scores(self, positive: Mapping[str, float]) -> tuple[float, ...]:
-        complete = [row for row in self.rows if positive.keys() <= row.values.keys()]
-        if len(complete) < LEAST_MODELS:
-            raise PopulationError(
-                f"population '{self.name}': too few models have all of {listed(positive)}, "
-                f"got {len(complete)}. Allowed: {LEAST_MODELS} or more."
-            )
-        return tuple(sorted(weighted_score(row.values, self._comparable, positive) for row in complete))
 
     def percentile(self, score: float, weights: Mapping[str, float] | None = None) -> float:
         """Return the share of lower scores in the population, in percent [0, 100].

@@ -75,16 +75,13 @@ def expected_calibration_error(
     An empty bin adds nothing.
 
     Args:
-        confidence: (N,) float32, probability of the predicted class, in [0, 1].
+        confidence: (N,) float32, probability of the predicted class, in [0, 1]; N at least 1.
         correct: (N,) bool, True if the predicted class is the label.
         bins: number of equally wide bins.
         sample: name of these images.
 
     Returns:
         The error, in [0, 1]; lower is better. Sums are in float64. `debiased` removes the noise bin by bin.
-
-    Raises:
-        ValueError: there are no rows, or the two columns differ in length.
 
     Source: Guo et al., ICML 2017, equation 3, binned as `torchmetrics` does, whose edges (a float32
     `linspace`) differ from these by one unit in the last place at six of the fourteen edges of 15 bins.
@@ -94,7 +91,7 @@ def expected_calibration_error(
         >>> round(expected_calibration_error(confidence, np.array([True, False]), bins=2).value, 6)
         0.55
     """
-    rows = _row_count(confidence, correct)
+    rows = len(confidence)
     bin_of_row = confidence_bins(confidence, bins)
     p = confidence.astype(np.float64)
     gap = correct - p
@@ -140,7 +137,7 @@ def adaptive_calibration_error(
     C = 1,000 on one core), and the memory of 64 columns in addition to the table.
 
     Args:
-        probabilities: (N, C) float32, in [0, 1].
+        probabilities: (N, C) float32, in [0, 1]; N and C at least 1.
         label: (N,) class of each image; a label outside 0 to C − 1 is none of the classes.
         bins: number of bins a class.
         sample: name of these images.
@@ -151,9 +148,6 @@ def adaptive_calibration_error(
         (the form of Kumar, Liang and Ma, NeurIPS 2019, with the consistency resampling of Bröcker and Smith,
         Weather and Forecasting 2007).
 
-    Raises:
-        ValueError: there are no rows or no classes, or table and labels differ in length.
-
     Source: adaptive calibration error of Nixon et al., CVPR Workshops 2019, over the nonzero probabilities,
     as the released code of arXiv 2503.17110 computes it.
 
@@ -162,12 +156,7 @@ def adaptive_calibration_error(
         >>> round(adaptive_calibration_error(table, np.array([0, 1]), bins=2).value, 6)
         0.45
     """
-    rows = _row_count(probabilities, label)
-    classes = probabilities.shape[1]
-    if classes == 0:
-        raise ValueError(
-            "probabilities: a table of no classes, got shape (N, 0). Allowed: (N, C) with C >= 1."
-        )
+    rows, classes = probabilities.shape
     redraws = _draw_labels(probabilities, np.random.default_rng(SEED)).ravel()
     by_label = np.argsort(redraws, kind="stable")
     ends = np.searchsorted(redraws[by_label], np.arange(classes + 1))
@@ -256,15 +245,6 @@ def _draw_labels(probabilities: NDArray[np.float32], rng: np.random.Generator) -
         columns = positions.reshape(REDRAWS, -1) - row * classes
         labels[:, first : first + len(row)] = np.minimum(columns, classes - 1)
     return labels
-
-
-def _row_count(first: NDArray[np.generic], second: NDArray[np.generic]) -> int:
-    if len(first) != len(second) or len(first) == 0:
-        raise ValueError(
-            f"calibration: columns of {len(first)} and {len(second)} rows. "
-            "Allowed: two of the same length, not empty."
-        )
-    return len(first)
 
 
 def reliability_bins(

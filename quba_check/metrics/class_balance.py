@@ -51,12 +51,12 @@ class Evenness:
 
 
 def class_means(label: NDArray[np.int64], values: NDArray[Any], *, classes: int) -> Column:
-    """Return the mean of a column in each class; NaN for a class without images.
+    """Return the mean of a column in each class.
 
     Args:
         label: (N,) class of each image, 0 to classes − 1.
         values: (N,) a column in any unit.
-        classes: number of classes C.
+        classes: number of classes C, each with an image.
 
     Returns:
         (C,) the means, in the unit of the column.
@@ -64,9 +64,7 @@ def class_means(label: NDArray[np.int64], values: NDArray[Any], *, classes: int)
     >>> class_means(np.array([0, 1, 1]), np.array([True, True, False]), classes=2).tolist()
     [1.0, 0.5]
     """
-    counts = np.bincount(label, minlength=classes)
-    with np.errstate(invalid="ignore"):
-        return _class_means(label, values, counts)
+    return np.bincount(label, weights=values, minlength=classes) / np.bincount(label, minlength=classes)
 
 
 def accuracy_evenness(
@@ -90,17 +88,13 @@ def accuracy_evenness(
     Returns:
         The evenness in [0, 1]; higher is more even.
 
-    Raises:
-        ValueError: there are fewer classes or images.
-
     Examples:
         >>> correct = np.array([True, True, True, False])
         >>> evenness = accuracy_evenness(np.array([0, 0, 1, 1]), correct, classes=2, sample="clean")
         >>> round(evenness.estimate.value, 6)
         0.646447
     """
-    counts = _counts(label, classes)
-    accuracy = _class_means(label, correct, counts)
+    counts, accuracy = np.bincount(label), class_means(label, correct, classes=classes)
     binomial = accuracy * (1 - accuracy) / (counts - 1)
     off = accuracy - accuracy.mean()
     variance = float(off @ off) / (classes - 1)
@@ -196,23 +190,19 @@ def confidence_evenness(
     Returns:
         The evenness in [0, 1]; higher is more even.
 
-    Raises:
-        ValueError: there are fewer classes or images.
-
     Examples:
         >>> p = np.array([0.9, 0.7, 0.6, 0.6], dtype=np.float32)
         >>> evenness = confidence_evenness(np.array([0, 0, 1, 1]), p, classes=2, sample="clean")
         >>> round(evenness.estimate.value, 6)
         0.95
     """
-    counts = _counts(label, classes)
-    p = true_probability.astype(np.float64)
-    off = p - _class_means(label, p, counts)[label]
+    counts, p = np.bincount(label), true_probability.astype(np.float64)
+    off = p - class_means(label, p, classes=classes)[label]
     squares = np.bincount(label, weights=off**2, minlength=classes)
     spread = np.sqrt(squares / counts)
     n = counts[label]
     spread_without = np.sqrt(np.maximum(squares[label] - off**2 * n / (n - 1), 0.0) / (n - 1))  # each image
-    mean_without = _class_means(label, spread_without, counts)
+    mean_without = class_means(label, spread_without, classes=classes)
     if counts.min() < LEAST_FOR_MOMENTS:
         off_mean = (spread.mean() - spread) / np.sqrt(counts) * math.sqrt(classes / (classes - 1))
         influences = len(label) / classes * off_mean[label]
@@ -239,23 +229,5 @@ def between_class_evenness(
 
     Returns:
         The evenness in [0, 1]; higher is more even.
-
-    Raises:
-        ValueError: there are fewer classes or images.
     """
-    return float(1 - np.std(_class_means(label, true_probability, _counts(label, classes)), ddof=1))
-
-
-def _counts(label: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    counts = np.bincount(label, minlength=classes)
-    if classes < 2 or counts.min() < LEAST_IMAGES:
-        enough = np.count_nonzero(counts >= LEAST_IMAGES)
-        raise ValueError(
-            f"class balance: {enough} of {classes} classes have two images. "
-            "Allowed: at least two classes, each with at least two images."
-        )
-    return counts
-
-
-def _class_means(label: NDArray[np.int64], values: NDArray[Any], counts: NDArray[np.int64]) -> Column:
-    return np.bincount(label, weights=values, minlength=len(counts)) / counts
+    return float(1 - np.std(class_means(label, true_probability, classes=classes), ddof=1))

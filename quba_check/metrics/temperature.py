@@ -58,10 +58,8 @@ def fit_temperature(probabilities: NDArray[np.float32], label: NDArray[np.int64]
 
     Args:
         probabilities: (N, C) float32, in [0, 1].
-        label: (N,) class of each image; images with a label outside 0 to C − 1 are left out of the fit.
-
-    Raises:
-        ValueError: no image has a label.
+        label: (N,) class of each image; images with a label outside 0 to C − 1 are left out of the fit;
+            one at least has a label.
 
     Source: Guo et al., ICML 2017, section 4.2.
 
@@ -71,8 +69,6 @@ def fit_temperature(probabilities: NDArray[np.float32], label: NDArray[np.int64]
     2.0
     """
     labelled = np.flatnonzero((label >= 0) & (label < probabilities.shape[1]))
-    if not len(labelled):
-        raise ValueError("temperature: no image with a label. Allowed: a table with at least one.")
     table, labels = probabilities, label
     if len(labelled) < len(label):
         table, labels = probabilities[labelled], label[labelled]
@@ -126,13 +122,10 @@ def scale_held_out(
     Args:
         probabilities: (N, C) float32, in [0, 1].
         label: (N,) class of each image, as for `fit_temperature`.
-        is_second: (N,) True for the images of the second half; see `halves`.
+        is_second: (N,) True for the images of the second half; see `halves`. Both halves have a label.
 
     Returns:
         (N, C) float32.
-
-    Raises:
-        ValueError: a half has no image with a label.
     """
     temperature = np.empty(len(label))
     for half in (is_second, ~is_second):

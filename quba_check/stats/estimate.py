@@ -177,9 +177,6 @@ def geometric_mean(values: Iterable[float]) -> float:
     Returns:
         A number between the lowest and the highest value.
 
-    Raises:
-        ValueError: there is no value, or one is negative.
-
     Examples:
         >>> geometric_mean([0.25, 1.0])
         0.5
@@ -187,8 +184,6 @@ def geometric_mean(values: Iterable[float]) -> float:
         0.0
     """
     values = list(values)
-    if not values or min(values) < 0:
-        raise ValueError(f"geometric mean: of {values}. Allowed: one or more values >= 0.")
     if len(values) == 1:
         return values[0]  # exactly
     return 0.0 if 0 in values else statistics.geometric_mean(values)

@@ -167,19 +167,6 @@ def exact_ratio_limits(hits: float, n: float, others: float, m: float, z: Scores
     return limits
 
 
-def geometric_mean_limits(limits: Sequence[Limits]) -> Limits:
-    """Limits of a geometric mean of k numbers, from simultaneous limits of each.
-
-    Args:
-        limits: for each number, in its unit: (K,) limits at the scores `bonferroni_scores(z, 1 / k)`.
-
-    Returns:
-        (K,) limits at the scores z, in the unit of the numbers.
-    """
-    product: Limits = np.prod(np.stack(limits), axis=0) ** (1 / len(limits))
-    return product
-
-
 def bonferroni_scores(z: Scores, share: float) -> Scores:
     """Scores whose tail probabilities are a share of those of z; 0 stays 0.
 

@@ -1,5 +1,6 @@
 """Flips, agreement, discordance, changes of probabilities and their quantile."""
 
+import itertools
 from dataclasses import dataclass
 
 import hypothesis.extra.numpy as arrays
@@ -7,11 +8,14 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
+from scipy import stats
 
 from quba_check.metrics.answer_pairs import (
     Discordance,
     PairedAnswers,
     flip_masks,
+    group_sign_flip,
+    mcnemar,
     probability_changes,
     quantile,
 )
@@ -105,3 +109,25 @@ def test_the_quantile_is_the_smallest_value_that_covers_the_share(values, share)
     assert np.mean(values <= value) >= share - 1e-9
     below = values[values < value]
     assert len(below) / len(values) < share + 1e-9
+
+
+counts = st.integers(0, 40)
+
+
+@given(counts, counts)
+def test_mcnemar_is_the_exact_binomial_test(lost: int, gained: int) -> None:
+    expected = stats.binomtest(lost, lost + gained, 0.5).pvalue if lost + gained else 1.0
+    assert mcnemar(lost, gained) == pytest.approx(expected)
+
+
+@given(counts, counts)
+def test_groups_of_one_image_have_mcnemars_p_value(lost: int, gained: int) -> None:
+    net = np.array([-1] * lost + [1] * gained + [0], np.int64)
+    assert group_sign_flip(net) == pytest.approx(mcnemar(lost, gained))
+
+
+@given(st.lists(st.integers(-4, 4), max_size=8))
+def test_groups_flip_as_wholes(net: list[int]) -> None:
+    sums = [sum(signs) for signs in itertools.product(*((-size, size) for size in net))]
+    at_most, at_least = (np.mean([sign * one <= sign * sum(net) for one in sums]) for sign in (1, -1))
+    assert group_sign_flip(np.array(net, np.int64)) == pytest.approx(min(1.0, 2 * min(at_most, at_least)))

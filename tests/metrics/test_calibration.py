@@ -1,3 +1,7 @@
+"""Calibration errors: by hand, by definition, and against torchmetrics; reliability bins."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +10,7 @@ from hypothesis import strategies as st
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from quba_check.metrics import calibration
+from quba_check.metrics.calibration import reliability_bins
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
 
@@ -78,9 +83,6 @@ class TestEce:
         confidence = np.array([0.95, 1.0], dtype=np.float32)
         ece = expected_calibration_error(confidence, np.array([True, False]), bins=15)
         assert ece == pytest.approx((0.05 + 1) / 2, abs=1e-7)
-
-    def test_perfect_certainty_has_no_error(self):
-        assert expected_calibration_error(np.ones(4, np.float32), np.ones(4, bool), bins=15) == 0
 
     @given(tables())
     @examples
@@ -183,13 +185,30 @@ class TestAce:
         assert adaptive_calibration_error(truth, label, bins=15) == 0
 
 
-def test_columns_that_do_not_fit_are_refused():
-    zeros, lengths = np.zeros, "Allowed: two of the same length, not empty."
-    with pytest.raises(ValueError, match=f"^calibration: columns of 0 and 0 rows. {lengths}$"):
-        expected_calibration_error(zeros(0, np.float32), zeros(0, bool), bins=15)
-    with pytest.raises(ValueError, match=f"^calibration: columns of 3 and 2 rows. {lengths}$"):
-        adaptive_calibration_error(zeros((3, 2), np.float32), zeros(2, np.int64), bins=15)
-    with pytest.raises(ValueError) as caught:
-        adaptive_calibration_error(zeros((3, 0), np.float32), zeros(3, np.int64), bins=15)
-    expected = "probabilities: a table of no classes, got shape (N, 0). Allowed: (N, C) with C >= 1."
-    assert str(caught.value) == expected
+def test_reliability_bins_by_hand():
+    confidence = np.array([0.1, 0.2, 0.25, 0.7, 1.0, 1.0], np.float32)
+    correct = np.array([False, True, False, True, True, False])
+    assert reliability_bins(confidence, correct, bins=5) == [
+        (0.0, 0.2, 1, pytest.approx(0.1), 0.0),
+        (0.2, 0.4, 2, pytest.approx(0.225), 0.5),
+        (0.6, 0.8, 1, pytest.approx(0.7), 1.0),
+        (1.0, 1.0, 2, 1.0, 0.5),
+    ]
+
+
+edges = [np.float32(j / 15) for j in range(16)]
+confidences = st.floats(0, 1, width=32) | st.sampled_from([float(edge) for edge in edges])
+
+
+@given(st.lists(st.tuples(confidences, st.booleans()), min_size=1, max_size=60), st.sampled_from([1, 2, 15]))
+def test_the_bins_make_up_the_calibration_error(rows, bins):
+    confidence = np.array([row[0] for row in rows], np.float32)
+    correct = np.array([row[1] for row in rows])
+    result = reliability_bins(confidence, correct, bins=bins)
+    assert sum(images for _, _, images, _, _ in result) == len(rows)
+    assert [low for low, *_ in result] == sorted({low for low, *_ in result})
+    for low, high, _, mean, accuracy in result:
+        assert low - 1e-7 <= mean <= high + 1e-7
+        assert 0 <= accuracy <= 1
+    gap = sum(images * abs(accuracy - mean) for _, _, images, mean, accuracy in result) / len(rows)
+    assert gap == pytest.approx(expected_calibration_error(confidence, correct, bins=bins), abs=1e-12)

@@ -101,18 +101,6 @@ def test_equal_classes_are_in_balance():
     assert balance == (1.0, 1.0, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("label", "count"), [([0, 0], "1 of 1"), ([0, 0, 2, 2], "2 of 3"), ([0, 1, 1], "1 of 2")]
-)
-def test_classes_with_too_few_images_are_refused(label, count):
-    with pytest.raises(ValueError) as caught:
-        accuracy_evenness(np.array(label), np.ones(len(label), bool), classes=max(label) + 1, sample=0)
-    assert str(caught.value) == (
-        f"class balance: {count} classes have two images. "
-        "Allowed: at least two classes, each with at least two images."
-    )
-
-
 def test_two_images_a_class_by_hand():
     """Standard deviation 0.1 of two, 0 of either alone: 2 · 0.1 − 0."""
     found = confidence_evenness(

@@ -114,11 +114,6 @@ def test_images_without_a_label_are_not_fitted():
     assert result.temperature == pytest.approx(2, abs=1e-6)
 
 
-def test_needs_an_image_with_a_label():
-    with pytest.raises(ValueError, match="no image with a label"):
-        fit([[0.9, 0.1]], [-1])
-
-
 def test_blocks_change_nothing_but_the_memory(monkeypatch):
     table, label = answers(3, rows=500, classes=10)
     whole = fit(table, label)

@@ -1,3 +1,7 @@
+"""Estimates with their errors, and means of several."""
+
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -5,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quba_check.stats.estimate import Estimate, delta_method, geometric_mean_of, mean_of
+from quba_check.stats.estimate import Estimate, delta_method, geometric_mean, geometric_mean_of, mean_of
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
 RNG = np.random.default_rng(0)
@@ -75,3 +79,20 @@ def test_logarithms_turn_ratios_into_differences(pairs):
     direct, by_logarithm = first / second, (first.log() - second.log()).exp()
     assert direct.value == pytest.approx(by_logarithm.value)
     assert direct.standard_error == pytest.approx(by_logarithm.standard_error, abs=1e-12)
+
+
+examples = settings(deadline=None, derandomize=True, max_examples=60)
+positive = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=8)
+
+
+@given(positive)
+@examples
+def test_is_the_root_of_the_product(values):
+    assert geometric_mean(values) == pytest.approx(math.prod(values) ** (1 / len(values)))
+    assert min(values) * (1 - 1e-12) <= geometric_mean(values) <= max(values) * (1 + 1e-12)
+
+
+@given(positive, st.integers(0, 8))
+@examples
+def test_one_zero_makes_it_zero(values, position):
+    assert geometric_mean([*values[:position], 0.0, *values[position:]]) == 0.0

@@ -1,3 +1,7 @@
+"""Limits of shares, numbers, ratios and quantiles, of the smallest of several, and of differences."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +12,8 @@ from quba_check.stats import intervals as limits
 from quba_check.stats.estimate import Estimate
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
-Z95 = np.array([-1, 1]) * stats.norm.ppf(0.975)
+Z = np.array([-1, 0, 1]) * stats.norm.ppf(0.975)
+Z95 = Z[[0, 2]]
 counts = st.integers(1, 80).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
@@ -81,11 +86,6 @@ def test_an_exact_ratio_covers_however_few_the_hits(rate):
     assert covered >= 0.94 * 400
 
 
-def test_a_geometric_mean_of_limits():
-    each = [np.array([0.1, 0.4]), np.array([0.4, 0.9])]
-    assert limits.geometric_mean_limits(each) == pytest.approx([0.2, 0.6])
-
-
 def test_bonferroni_scores_have_half_the_tails():
     z = stats.norm.ppf([0.05, 0.5, 0.95])
     assert limits.bonferroni_scores(z, 0.5) == pytest.approx(stats.norm.ppf([0.025, 0.5, 0.975]))
@@ -104,9 +104,8 @@ def test_limits_of_a_quantile_are_the_nearest_safe_order_statistics(n, share, z)
 
 
 def test_groups_move_the_limits_of_a_quantile_outward():
-    values, z = np.arange(1, 5001.0), np.array([-1.959964, 1.959964])
-    single = limits.quantile_limits(values, 0.9, 1e6, z, 1.0)
-    grouped = limits.quantile_limits(values, 0.9, 1e6, z, 4.0)
+    values = np.arange(1, 5001.0)
+    single, grouped = (limits.quantile_limits(values, 0.9, 1e6, Z95, effect) for effect in (1.0, 4.0))
     assert np.ptp(grouped) == pytest.approx(2 * np.ptp(single), rel=0.1)
 
 
@@ -114,11 +113,58 @@ def test_limits_of_a_quantile_cover_it():
     """2,000 samples of 400 uniform numbers, 97.5 % on each side."""
     rng = np.random.default_rng(0)
     samples = rng.random((2_000, 400))
-    low, high = np.array(
-        [
-            limits.quantile_limits(sample, 0.95, 1.0, np.array([-1.959964, 1.959964]), 1.0)
-            for sample in samples
-        ]
-    ).T
+    low, high = np.transpose([limits.quantile_limits(sample, 0.95, 1.0, Z95, 1.0) for sample in samples])
     for covered in (np.mean(low <= 0.95), np.mean(high >= 0.95)):
         assert covered >= 0.975 - 3 * np.sqrt(0.975 * 0.025 / 2_000)
+
+
+NORMALS = st.lists(st.tuples(st.floats(-1, 1), st.floats(0.01, 1)), min_size=1, max_size=6)
+
+
+def normals(numbers):
+    return [lambda z, mean=mean, error=error: mean + error * z for mean, error in numbers]
+
+
+def test_two_numbers_by_hand():
+    """At 0 the smaller number, at 1.96 half of 2.5 % each; the lower limit is not corrected."""
+    eightieth = stats.norm.ppf(1 - 0.0125)
+    found = limits.smallest_limits(normals([(0.7, 0.1), (0.9, 0.1)]), Z)
+    assert found == pytest.approx([0.7 - 0.196, 0.7, 0.7 + 0.1 * eightieth], abs=1e-4)
+
+
+@given(NORMALS)
+def test_limits_ascend_and_hold_for_each_order(numbers):
+    scores = np.linspace(-4, 4, 33)
+    found = limits.smallest_limits(normals(numbers), scores)
+    assert (np.diff(found) >= 0).all()
+    assert found[-1] >= min(mean for mean, _ in numbers)
+    np.testing.assert_array_equal(found, limits.smallest_limits(normals(numbers[::-1]), scores))
+
+
+@given(NORMALS)
+def test_one_number_keeps_its_limits(numbers):
+    (one,) = normals(numbers[:1])
+    np.testing.assert_allclose(limits.smallest_limits([one], Z), one(Z), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "shares", [[0.8] * 20, [0.9] * 20, [0.6, *[0.9] * 9]], ids=["0.8", "0.9", "one is worse"]
+)
+def test_limits_of_the_worst_slice_err_as_rarely_as_promised(shares):
+    """The exact probability for slices of 50 images: no upper limit may be below the smallest true value."""
+    n, bound = 50, min(shares)
+    same = [[lambda z, hits=hits: limits.share_limits(hits, n, z)] * len(shares) for hits in range(n + 1)]
+    low, _, high = np.transpose([limits.smallest_limits(numbers, Z) for numbers in same])
+    chance = stats.binom.pmf(np.arange(n + 1), n, np.array(shares)[:, np.newaxis])
+    assert 1 - np.prod(1 - chance @ (high < bound)) <= 0.025
+    assert np.prod(chance @ (low > bound)) <= 0.025
+
+
+def test_normal_limits_add_in_squares() -> None:
+    one, other = 0.5 + 0.03 * Z, 0.6 + 0.04 * Z
+    assert limits.unpaired_difference_limits(0.5, one, 0.6, other) == pytest.approx(0.1 + 0.05 * Z)
+
+
+def test_ratios_add_in_squares_of_logarithms() -> None:
+    one, other = 0.5 * np.exp(0.03 * Z), 0.6 * np.exp(0.04 * Z)
+    assert limits.unpaired_ratio_limits(0.5, one, 0.6, other) == pytest.approx(1.2 * np.exp(0.05 * Z))
