@@ -2,41 +2,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.answers import facts, first, reason, right_on, values
 
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, FGSM, PGD
 from quba_check.dimensions import registry
-from quba_check.errors import InvariantError, UnmeasurableError
+from quba_check.errors import InvariantError
 
 ADVERSARIAL = registry["adversarial_robustness"]
-FACTS = Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=(), spaces={}), ModelFacts(10, 10))
+FACTS = facts()
 
 
 def table(right, **extra):
-    """Predictions for images of class 0, correct where `right` is True."""
-    right = np.array(right, dtype=bool)
-    n = len(right)
-    half = np.full(n, 0.5, np.float32)
-    columns = {name: np.array(column) for name, column in extra.items()}
-    return Predictions(
-        np.arange(n), np.zeros(n, np.int64), (~right).astype(np.int64), half, half, extra=columns
-    )
+    return right_on(right, extra={name: np.array(column) for name, column in extra.items()})
 
 
-def tables(clean, fgsm, pgd, *, always_right=None, zero_gradient=None, **moves):
+def tables(clean, fgsm, pgd, *, always_right=None, zero_gradient=None, fgsm_moves=None, pgd_moves=None):
     return {
         CLEAN: table(clean),
-        FGSM: table(fgsm, zero_gradient=zero_gradient or [False] * len(fgsm), **moves.get("fgsm_moves", {})),
-        PGD: table(
-            pgd, always_right=pgd if always_right is None else always_right, **moves.get("pgd_moves", {})
-        ),
+        FGSM: table(fgsm, zero_gradient=zero_gradient or [False] * len(fgsm), **fgsm_moves or {}),
+        PGD: table(pgd, always_right=pgd if always_right is None else always_right, **pgd_moves or {}),
     }
-
-
-def first(right, of):
-    """The first `right` of `of` images are right."""
-    return [i < right for i in range(of)]
 
 
 def test_value_and_parts_by_hand():
@@ -46,8 +31,7 @@ def test_value_and_parts_by_hand():
     )
     assert measured.value == pytest.approx((0.5 * 0.25) ** 0.5)
     assert (measured.unit, measured.n, measured.notes) == ("ratio", 20, ())
-    values = {name: part.value for name, part in measured.parts.items()}
-    assert values == pytest.approx(
+    assert values(measured) == pytest.approx(
         {
             "fgsm": 0.5,
             "pgd": 0.25,
@@ -57,14 +41,6 @@ def test_value_and_parts_by_hand():
             "zero_gradient": 0.0,
         }
     )
-    assert [part.unit for part in measured.parts.values()] == [
-        "ratio",
-        "ratio",
-        "fraction",
-        "fraction",
-        "ratio",
-        "fraction",
-    ]
     assert {part.n for part in measured.parts.values()} == {10}
 
 
@@ -77,18 +53,11 @@ def test_worst_case_counts_images_right_at_every_point():
 
 
 def test_a_model_that_an_attack_defeats_is_at_zero():
-    measured = ADVERSARIAL.measure(tables(first(8, 10), first(4, 10), first(0, 10)), FACTS)
-    assert measured.value == 0.0
-    assert measured.parts["worst_case"].value == 0.0
+    assert ADVERSARIAL.measure(tables(first(8, 10), first(4, 10), first(0, 10)), FACTS).value == 0
 
 
 @pytest.mark.parametrize(
-    ("flat", "notes"),
-    [
-        (1, ()),
-        (2, ("masked: 2.0 % of images have no input gradient",)),
-        (32, ("masked: 32.0 % of images have no input gradient",)),
-    ],
+    ("flat", "notes"), [(1, ()), (2, ("masked: 2.0 % of images have no input gradient",))]
 )
 def test_images_without_gradient_mask(flat, notes):
     views = tables(first(90, 100), first(50, 100), first(40, 100), zero_gradient=first(flat, 100))
@@ -138,7 +107,6 @@ def test_one_image_shares_no_output():
     [
         (103, ()),  # 3 more of 1000: 2 √3 = 3.46 are needed
         (105, ("masked: PGD is weaker than FGSM (acc 0.105 > 0.100)",)),
-        (412, ("masked: PGD is weaker than FGSM (acc 0.412 > 0.100)",)),
     ],
 )
 def test_a_pgd_weaker_than_fgsm_masks(pgd, notes):
@@ -148,9 +116,8 @@ def test_a_pgd_weaker_than_fgsm_masks(pgd, notes):
 
 def test_the_difference_of_the_attacks_is_paired():
     """PGD has 20 more correct images, on others: 2 sqrt(180) = 26.8 are needed."""
-    fgsm = [i < 80 for i in range(1000)]
     pgd = [100 <= i < 200 for i in range(1000)]
-    assert ADVERSARIAL.measure(tables([True] * 1000, fgsm, pgd), FACTS).notes == ()
+    assert ADVERSARIAL.measure(tables([True] * 1000, first(80, 1000), pgd), FACTS).notes == ()
 
 
 def test_signs_of_masking_are_data():
@@ -175,11 +142,8 @@ def test_an_attack_may_help_by_chance(helped, is_masked):
 @pytest.mark.parametrize(
     ("surer", "signs"),
     [
-        (100, ("FGSM makes the model surer of 100 % of the images it gets right",)),  # reversed gradients
-        (50, ("FGSM makes the model surer of 50 % of the images it gets right",)),  # random ones
         (34, ("FGSM makes the model surer of 34 % of the images it gets right",)),
         (33, ()),  # 0.25 + 2 sqrt(0.25 · 0.75 / 100) = 0.337 may be chance
-        (0, ()),
     ],
 )
 def test_an_attack_that_makes_the_model_surer_is_misled(surer, signs):
@@ -213,13 +177,11 @@ def test_the_released_attack_reports_its_pixel_moves():
 
 
 def test_nothing_is_relative_to_a_clean_accuracy_of_zero():
-    with pytest.raises(UnmeasurableError) as caught:
-        ADVERSARIAL.measure(tables([0, 0, 0], [0, 0, 0], [0, 0, 1]), FACTS)
-    assert caught.value.reason == (
+    text = (
         "none of the 3 clean images is classified right, and nothing is relative to 0; "
         "check that class list and preprocessing are the model's own"
     )
-    assert not caught.value.missing_data
+    assert reason(ADVERSARIAL, tables([0, 0, 0], [0, 0, 0], [0, 0, 1]), FACTS) == (text, False)
 
 
 def test_tables_of_different_images_are_refused():

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.answers import answers, facts, reason, reasons, values
 from support.requests import answer_request
 
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.facts import ModelFacts
 from quba_check.core.measurement import Table
-from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import measure_dimension, registry
-from quba_check.errors import UnmeasurableError
 
 ANSWERS = registry["answers"]
 CONFIDENCE = [0.9, 0.9, 0.8, 0.6]
@@ -25,26 +24,17 @@ def both(**rule):
 
 def predictions(confidence=CONFIDENCE, correct=CORRECT, logsumexp=None, group=None):
     """Two classes; the answer is the first class."""
-    n, p = len(confidence), np.array(confidence, np.float32)
-    extra = {} if logsumexp is None else {"logsumexp": np.array(logsumexp, np.float32)}
+    p, extra = np.array(confidence, np.float32), {}
     if logsumexp is not None:
-        extra["max_logit"] = np.log(p) + extra["logsumexp"]
-    label = np.where(correct, 0, 1)
-    columns = np.arange(n), label, np.zeros(n, np.int64), p, np.where(correct, p, 1 - p)
-    return Predictions(*columns, np.stack([p, 1 - p], axis=1), extra=extra, group=group)
-
-
-def facts(*requests, outputs="logits"):
-    suite = SuiteFacts("tiny", 2, (), (), {}, class_names=("cat", "dog"), requests=requests)
-    return Facts(suite, ModelFacts(10, 10, outputs=outputs))
+        total = np.array(logsumexp, np.float32)
+        extra = {"logsumexp": total, "max_logit": np.log(p) + total}
+    label, answer = np.where(correct, 0, 1), np.zeros(len(p))
+    return answers(label, answer, np.stack([p, 1 - p], axis=1), extra=extra, group=group)
 
 
 def measured(*requests, outputs="logits", **columns):
-    return measure_dimension(ANSWERS, {CLEAN: predictions(**columns)}, facts(*requests, outputs=outputs))
-
-
-def values(measurement):
-    return {name: part.value for name, part in measurement.parts.items()}
+    known = facts(model=ModelFacts(10, 10, outputs=outputs), requests=requests)
+    return measure_dimension(ANSWERS, {CLEAN: predictions(**columns)}, known)
 
 
 def test_value_is_the_area_of_the_probability():
@@ -85,9 +75,8 @@ def test_scores_at_a_threshold(score, threshold, name):
 def test_none_is_answered():
     outcome = measured(*both(threshold=0.95))
     assert values(outcome) == {"share@probability=0.95": 0.0}
-    assert outcome.unsliced["accuracy@probability=0.95"].reason == (
-        "no image is answered: every max_probability is below 0.95"
-    )
+    text = "no image is answered: every max_probability is below 0.95"
+    assert reasons(outcome) == {"accuracy@probability=0.95": text}
 
 
 @pytest.mark.parametrize("outputs", ["probabilities", "log-probabilities"])
@@ -95,7 +84,7 @@ def test_scores_of_logits_need_logits(outputs):
     given = "logits" if outputs == "log-probabilities" else outputs
     outcome = measured(*both(score="energy", threshold=1.0), outputs=given, logsumexp=[0, 1e-7, 0, 0])
     assert outcome.parts == {}
-    assert {one.reason for one in outcome.unsliced.values()} == {
+    assert {*reasons(outcome).values()} == {
         f"the score energy needs logits, and the outputs of the model are {outputs}; "
         "state a probability or a margin under 'answers.at'"
     }
@@ -134,8 +123,8 @@ def test_no_threshold_has_the_guarantee():
     )
     in_pairs = measured(*both(**BOUND), group=np.array([1, 1, 2, 2])).notes[0]
     assert in_pairs.endswith("at least 22 groups of answers without an error, and the set has 2 groups")
-    reason = outcome.unsliced["accuracy@error=0.1,confidence=0.9"].reason
-    assert (reason, outcome.tables.keys()) == ("no image is answered", {"risk_coverage"})
+    assert reasons(outcome) == {"accuracy@error=0.1,confidence=0.9": "no image is answered"}
+    assert outcome.tables.keys() == {"risk_coverage"}
 
 
 def test_groups_widen_intervals_and_raise_the_threshold():
@@ -152,5 +141,5 @@ def test_groups_widen_intervals_and_raise_the_threshold():
 
 
 def test_no_clean_images():
-    with pytest.raises(UnmeasurableError, match="has no images"):
-        measured(confidence=[], correct=np.zeros(0, bool))
+    text, lacks_data = reason(ANSWERS, {CLEAN: predictions([], np.zeros(0, bool))}, facts())
+    assert ("has no images" in text, lacks_data) == (True, True)

@@ -1,34 +1,24 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from support.bare import bare
+from support.answers import bare, facts, first, reason, right_on, values
 
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, CORRUPTIONS, SAMPLED, SEVERITIES, View
 from quba_check.dimensions import registry
-from quba_check.errors import UnmeasurableError
 
 CORRUPTION = registry["corruption_robustness"]
+FOG = facts(corruptions=("fog",))
 
 
-def facts(corruptions):
-    return Facts(SuiteFacts("tiny", 2, shifts=(), corruptions=corruptions, spaces={}), ModelFacts(10, 10))
-
-
-def table(right, of):
-    """The first `right` of `of` images are right."""
-    wrong = (np.arange(of) >= right).astype(np.int64)
-    half = np.full(of, 0.5, np.float32)
-    return Predictions(np.arange(of), np.zeros(of, np.int64), wrong, half, half)
+def table(right, of=20):
+    return right_on(first(right, of))
 
 
 def corrupted(**right):
     """Correctly classified images of 20, by corruption and severity; 10 of 20 clean."""
-    return {CLEAN: table(10, 20)} | {
-        View("corruptions", corruption=name, severity=severity): table(count, 20)
+    return {CLEAN: table(10)} | {
+        View("corruptions", corruption=name, severity=severity): table(count)
         for name, counts in right.items()
         for severity, count in zip(SEVERITIES, counts, strict=True)
     }
@@ -36,10 +26,10 @@ def corrupted(**right):
 
 def test_value_and_parts_by_hand():
     views = corrupted(fog=(10, 8, 6, 4, 2), snow=(5, 4, 3, 2, 1))
-    measured = CORRUPTION.measure(views, facts(("fog", "snow")))
+    measured = CORRUPTION.measure(views, facts(corruptions=("fog", "snow")))
     assert measured.value == pytest.approx(0.45)
     assert (measured.unit, measured.n, measured.images) == ("ratio", 200, 20)
-    assert {name: part.value for name, part in measured.parts.items()} == pytest.approx(
+    assert values(measured) == pytest.approx(
         {
             "fog": 0.6,
             "snow": 0.3,
@@ -56,9 +46,9 @@ def test_value_and_parts_by_hand():
 
 def test_extra_corruptions_are_parts_outside_of_the_value():
     views = corrupted(fog=(10, 8, 6, 4, 2), low_light=(1, 1, 1, 1, 1))
-    suite = replace(facts(("fog",)).suite, extra_corruptions=("low_light",))
-    with_extra = CORRUPTION.measure(views, Facts(suite, ModelFacts(10, 10)))
-    without = CORRUPTION.measure(corrupted(fog=(10, 8, 6, 4, 2)), facts(("fog",)))
+    known = facts(corruptions=("fog",), extra_corruptions=("low_light",))
+    with_extra, suite = CORRUPTION.measure(views, known), known.suite
+    without = CORRUPTION.measure(corrupted(fog=(10, 8, 6, 4, 2)), FOG)
     assert bare(with_extra.parts)["low_light"] == Quantity(pytest.approx(0.1), "ratio", 100, images=20)
     assert with_extra.tables["severities"].rows[1] == ("low_light", *[pytest.approx(0.1)] * 5)
     parts = {name: part for name, part in with_extra.parts.items() if name != "low_light"}
@@ -69,7 +59,7 @@ def test_extra_corruptions_are_parts_outside_of_the_value():
 
 
 def test_the_fifteen_corruptions_need_76_views_and_have_20_parts():
-    suite = facts(CORRUPTIONS).suite
+    suite = facts(corruptions=CORRUPTIONS).suite
     assert len(set(CORRUPTION.views(suite))) == 1 + 15 * 5
     assert [part.name for part in CORRUPTION.parts(suite)] == [
         *CORRUPTIONS,
@@ -78,20 +68,16 @@ def test_the_fifteen_corruptions_need_76_views_and_have_20_parts():
 
 
 def test_a_suite_without_corruptions_lacks_data():
-    with pytest.raises(UnmeasurableError) as caught:
-        CORRUPTION.measure({CLEAN: table(10, 20)}, facts(()))
-    assert caught.value.reason == "the suite has no corruptions; declare the set 'corruptions'"
-    assert caught.value.missing_data
+    text = "the suite has no corruptions; declare the set 'corruptions'"
+    assert reason(CORRUPTION, {CLEAN: table(10)}, facts()) == (text, True)
 
 
 def test_sampled_corruptions_are_paired_with_their_clean_images():
-    suite = SuiteFacts("tiny", 2, (), ("fog", "snow"), {}, samples_corruptions=True)
-    assert CORRUPTION.views(suite) == (CLEAN, SAMPLED)
-    assert CORRUPTION.parts(suite) == ()
-    measured = CORRUPTION.measure(
-        {CLEAN: table(40, 50), SAMPLED: table(20, 50)}, Facts(suite, ModelFacts(10, 10))
-    )
-    assert (measured.value, measured.n, measured.parts) == (0.5, 50, {})
+    known = facts(corruptions=("fog", "snow"), samples_corruptions=True)
+    assert CORRUPTION.views(known.suite) == (CLEAN, SAMPLED)
+    assert CORRUPTION.parts(known.suite) == ()
+    measured = CORRUPTION.measure({CLEAN: table(40, 50), SAMPLED: table(20, 50)}, known)
+    assert (measured.value, measured.n, measured.parts, measured.tables) == (0.5, 50, {}, {})
     assert list(measured.influences) == [CLEAN]
     assert measured.notes == (
         "gate run: each image was shown under one of the 75 corruptions and severities, all equally often; "

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from support.bare import bare
+from support.answers import answers, bare, facts, reason
 
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.facts import ModelFacts
 from quba_check.core.measurement import Quantity
-from quba_check.core.predictions import NO_CLASS, Predictions
+from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import registry
 from quba_check.errors import InvariantError, UnmeasurableError
@@ -15,22 +15,17 @@ UNKNOWN = registry["unknown_detection"]
 NEAR, FAR = View("unknown/near"), View("unknown/far")
 
 
-def facts(*unknown, score="max_probability", outputs="logits"):
-    suite = SuiteFacts(
-        "tiny", 2, (), (), {}, class_names=("cat", "dog"), unknown=unknown, unknown_score=score
-    )
-    return Facts(suite, ModelFacts(10, 10, outputs=outputs))
+def with_unknown(*unknown, score="max_probability", outputs="logits"):
+    model = ModelFacts(10, 10, outputs=outputs)
+    return facts(model=model, class_names=("cat", "dog"), unknown=unknown, unknown_score=score)
 
 
 def table(confidence, logsumexp=None, names=None):
-    n = len(confidence)
-    extra = {} if logsumexp is None else {"logsumexp": np.array(logsumexp, np.float32)}
-    extra |= {} if names is None else {"name": np.array(names)}
-    label, predicted = np.full(n, NO_CLASS), np.arange(n) % 2
-    p = np.array(confidence, np.float32)
+    p, extra = np.array(confidence, np.float32), {} if names is None else {"name": np.array(names)}
     if logsumexp is not None:
-        extra["max_logit"] = np.log(p) + extra["logsumexp"]
-    return Predictions(np.arange(n), label, predicted, p, np.full(n, np.nan, np.float32), extra=extra)
+        total = np.array(logsumexp, np.float32)
+        extra |= {"logsumexp": total, "max_logit": np.log(p) + total}
+    return answers(np.full(len(p), NO_CLASS), np.arange(len(p)) % 2, confidence=p, extra=extra)
 
 
 def views(**keys):
@@ -43,7 +38,7 @@ def views(**keys):
 
 def test_value_parts_and_table_by_hand():
     """Of 8 pairs with `near` 5.5 are in order, of 12 with `far` 9; the threshold is the smallest of 4."""
-    measured = UNKNOWN.measure(views(names=["near/a.png", "near/b.png"]), facts("near", "far"))
+    measured = UNKNOWN.measure(views(names=["near/a.png", "near/b.png"]), with_unknown("near", "far"))
     assert bare(measured.parts) == {
         "near": Quantity(5.5 / 8, "fraction", 2),
         "far": Quantity(9 / 12, "fraction", 3),
@@ -67,24 +62,24 @@ def test_value_parts_and_table_by_hand():
 @pytest.mark.parametrize(("score", "value"), [("energy", 5 / 8), ("max_logit", 6 / 8)])
 def test_scores_of_logits_by_hand(score, value):
     """The largest logits are 0.71, 1.87, 3 and 3.31 on clean images, and 1.81 and 1.03 on others."""
-    measured = UNKNOWN.measure(views(), facts("near", score=score))
+    measured = UNKNOWN.measure(views(), with_unknown("near", score=score))
     assert measured.value == value
 
 
 def test_the_ten_most_confident_images_of_many():
     many = {CLEAN: table([0.5]), NEAR: table(np.linspace(0.5, 1, 30))}
-    rows = UNKNOWN.measure(many, facts("near")).tables["most_confident"].rows
+    rows = UNKNOWN.measure(many, with_unknown("near")).tables["most_confident"].rows
     assert [row[1] for row in rows] == [str(k) for k in range(29, 19, -1)]
 
 
 def test_an_image_name_longer_than_a_cell_is_cut_at_its_beginning():
-    measured = UNKNOWN.measure(views(names=["x" * 2000 + "/a.png", "b.png"]), facts("near"))
+    measured = UNKNOWN.measure(views(names=["x" * 2000 + "/a.png", "b.png"]), with_unknown("near"))
     (_, name, _, _), _ = measured.tables["most_confident"].rows
     assert (len(name), name[-6:]) == (1000, "/a.png")
 
 
 def test_parts_and_views():
-    suite = facts("near").suite
+    suite = with_unknown("near").suite
     assert UNKNOWN.views(suite) == (CLEAN, NEAR)
     assert [(part.name, part.better) for part in UNKNOWN.parts(suite)] == [
         ("near", "high"),
@@ -95,7 +90,7 @@ def test_parts_and_views():
 
 def test_a_suite_without_unknown_sets():
     with pytest.raises(UnmeasurableError) as raised:
-        UNKNOWN.check_suite(facts().suite, None)
+        UNKNOWN.check_suite(with_unknown().suite, None)
     text = "the suite has no unknown images; declare a folder of them under 'unknown'"
     assert (raised.value.reason, raised.value.missing_data) == (text, True)
 
@@ -110,16 +105,16 @@ def test_a_suite_without_unknown_sets():
 )
 def test_scores_that_need_logits(outputs, logsumexp, kind):
     tables = {CLEAN: table([0.5, 0.5], logsumexp), NEAR: table([0.5, 0.5], logsumexp)}
-    with pytest.raises(UnmeasurableError) as raised:
-        UNKNOWN.measure(tables, facts("near", score="energy", outputs=outputs))
-    assert raised.value.reason == (
+    text = (
         f"the score energy needs logits, and the outputs of the model are {kind}; "
         "declare score: max_probability under 'unknown'"
     )
-    assert UNKNOWN.measure(tables, facts("near", outputs=outputs)).value == 0.5
+    known = with_unknown("near", score="energy", outputs=outputs)
+    assert reason(UNKNOWN, tables, known) == (text, False)
+    assert UNKNOWN.measure(tables, with_unknown("near", outputs=outputs)).value == 0.5
 
 
 def test_predictions_without_the_column_of_the_score():
     with pytest.raises(InvariantError) as raised:
-        UNKNOWN.measure({CLEAN: table([0.5]), NEAR: table([0.5])}, facts("near", score="energy"))
+        UNKNOWN.measure({CLEAN: table([0.5]), NEAR: table([0.5])}, with_unknown("near", score="energy"))
     assert str(raised.value) == "clean: the predictions came without the logsumexp that the score asks for"
