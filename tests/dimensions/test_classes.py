@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.answers import answers, facts, reasons, values
 from support.requests import RATES, class_request, confusion
 
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Table
-from quba_check.core.predictions import NO_CLASS, Predictions, SliceColumn
+from quba_check.core.predictions import NO_CLASS, SliceColumn
 from quba_check.core.request import EACH, MACRO, OperatingPoint
 from quba_check.core.view import CLEAN, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
@@ -17,26 +17,18 @@ from quba_check.stats.intervals import share_limits
 
 CLASSES = registry["classes"]
 NAMES = ("cat", "dog", "owl", "yak")
-SUITE = SuiteFacts("tiny", 4, ("night",), ("fog",), {}, class_names=NAMES)
+FACTS = facts(4, shifts=("night",), corruptions=("fog",), class_names=NAMES)
 NIGHT = View("night", columns="probabilities")
 AT = OperatingPoint("probability", 0.3)
 
 
-def answers(label, predicted, probabilities=None, **more):
-    n, half = len(label), np.full(len(label), 0.5, np.float32)
-    if probabilities is not None:
-        probabilities = np.array(probabilities, np.float32)
-    return Predictions(np.arange(n), np.array(label), np.array(predicted), half, half, probabilities, **more)
+def asking(*requests):
+    return replace(FACTS, suite=replace(FACTS.suite, requests=requests))
 
 
 def measured(label, predicted, *requests, probabilities=None, others=(), **more):
-    facts = Facts(replace(SUITE, requests=requests), ModelFacts(10, 10))
     tables = {CLEAN: answers(label, predicted, probabilities, **more), **dict(others)}
-    return measure_dimension(CLASSES, tables, facts)
-
-
-def reasons(outcome):
-    return {name: one.reason for name, one in outcome.unsliced.items()}
+    return measure_dimension(CLASSES, tables, asking(*requests))
 
 
 def test_rates_by_hand():
@@ -44,8 +36,8 @@ def test_rates_by_hand():
     one = [class_request("dog", (1,), metric) for metric in (*RATES, "f1")]
     both = class_request("cat|dog", (0, 1), "recall")
     mistaken = confusion("cat", (0,), "dog|owl", (1, 2))
-    parts = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 1], *one, both, mistaken).parts
-    assert {name: part.value for name, part in parts.items()} == {
+    outcome = measured([0, 0, 1, 1, 2], [0, 1, 1, 2, 1], *one, both, mistaken)
+    assert values(outcome) == {
         "dog.recall": 1 / 2,
         "dog.specificity": 1 / 3,
         "dog.precision": 1 / 3,
@@ -54,7 +46,7 @@ def test_rates_by_hand():
         "cat|dog.recall": 3 / 4,
         "not_as.cat.dog|owl": 1 / 2,
     }
-    assert [part.n for part in parts.values()] == [2, 3, 3, 2, 4, 4, 2]
+    assert [part.n for part in outcome.parts.values()] == [2, 3, 3, 2, 4, 4, 2]
 
 
 def test_names_of_parts():
@@ -67,7 +59,7 @@ def test_names_of_parts():
         class_request(EACH, (), "recall"),
         confusion("cat", (0,), "dog", (1,)),
     )
-    parts = CLASSES.parts(replace(SUITE, requests=requests))
+    parts = CLASSES.parts(asking(*requests).suite)
     assert [(part.name, part.better) for part in parts] == [
         ("dog.recall@probability=0.3", "high"),
         ("dog.recall@set=fog", "high"),
@@ -86,9 +78,8 @@ def test_value_is_the_mean_recall_of_the_classes_with_images():
 
 def test_few_failures_have_exact_limits():
     """49 of 50 cats are called cat."""
-    part = measured([0] * 50 + [1], [0] * 49 + [1, 1], class_request("cat", (0,), "recall")).parts[
-        "cat.recall"
-    ]
+    outcome = measured([0] * 50 + [1], [0] * 49 + [1, 1], class_request("cat", (0,), "recall"))
+    part = outcome.parts["cat.recall"]
     assert part.value == 49 / 50
     low, high = share_limits(49, 50, np.array([-2.0, 2.0]))
     assert (part.curve.at(-2), part.curve.at(2)) == pytest.approx((low, high))
@@ -111,10 +102,7 @@ def test_a_class_without_images_has_a_reason():
 
 def test_a_class_that_is_never_predicted_is_no_lack_of_data():
     """Else an optional demand on its precision, or on a drop of it, would be skipped."""
-    requests = [
-        class_request("dog", (1,), "precision"),
-        class_request("dog", (1,), "precision", prevalence=0.1),
-    ]
+    requests = [class_request("dog", (1,), "precision", prevalence=one) for one in (None, 0.1)]
     outcome = measured([0, 1, 1], [0, 0, 2], *requests)
     assert [(one.reason, one.missing_data) for one in outcome.unsliced.values()] == [
         ("no image of the set clean is called dog", False)
@@ -141,8 +129,7 @@ def test_an_image_is_called_a_class_from_a_probability_on():
 def test_auroc():
     request = class_request("dog", (1,), "auroc")
     part = measured([1, 0, 1, 0], [1, 0, 0, 0], request, probabilities=TABLE).parts["dog.auroc"]
-    assert part.value == 3 / 4
-    assert part.n == 4
+    assert (part.value, part.n) == (3 / 4, 4)
 
 
 def test_an_image_with_several_right_classes():
@@ -240,16 +227,9 @@ def test_each_is_the_worst_class():
     predicted = [0, 0, 0, 1, 1, 1, 2, 2, *[2] * 4, *[3] * 4]
     requests = [class_request(EACH, (), metric) for metric in ("recall", "precision", "f1", "specificity")]
     outcome = measured(label, predicted, *requests)
-    values = {name: part.value for name, part in outcome.parts.items()}
-    assert values == {
-        "each.recall": 1 / 2,
-        "each.precision": 2 / 3,
-        "each.f1": 4 / 7,
-        "each.specificity": 10 / 12,
-    }
-    assert [part.curve.at(0) for part in outcome.parts.values()] == pytest.approx(
-        [*values.values()], abs=1e-15
-    )
+    worst = {"each.recall": 1 / 2, "each.precision": 2 / 3, "each.f1": 4 / 7, "each.specificity": 10 / 12}
+    assert values(outcome) == worst
+    assert {name: part.curve.at(0) for name, part in outcome.parts.items()} == pytest.approx(worst, abs=1e-15)
     assert outcome.tables["each.recall"] == Table(
         ("class", "images", "value"), (("cat", 4, 0.75), ("dog", 4, 0.5), ("owl", 4, 1.0), ("yak", 4, 1.0))
     )
@@ -356,11 +336,10 @@ def test_memory_does_not_grow_with_images_times_classes():
     predicted = np.where(np.arange(10_000) % 7, label, (label + 1) % 2_000)
     requests = [class_request(EACH, (), metric) for metric in ("recall", "specificity", "precision", "f1")]
     requests += [class_request(MACRO, (), metric) for metric in ("recall", "precision", "f1")]
-    facts = Facts(SuiteFacts("wide", 2_000, (), (), {}, requests=tuple(requests)), ModelFacts(1, 1))
-    tables = {CLEAN: answers(label, predicted)}
+    tables, known = {CLEAN: answers(label, predicted)}, facts(2_000, requests=tuple(requests))
     tracemalloc.start()
     try:
-        CLASSES.measure(tables, facts)
+        CLASSES.measure(tables, known)
         assert tracemalloc.get_traced_memory()[1] < 2e7
     finally:
         tracemalloc.stop()
@@ -381,30 +360,26 @@ def test_tables():
 
 def test_the_largest_confusions_of_many_classes():
     label = np.arange(600) % 60
-    suite = SuiteFacts("wide", 60, (), (), {})
     table = answers(label, (label + 1 + np.arange(600) // 60) % 60)
-    outcome = CLASSES.measure({CLEAN: table}, Facts(suite, ModelFacts(1, 1)))
+    outcome = CLASSES.measure({CLEAN: table}, facts(60))
     assert len(outcome.tables["confusions"].rows) == 100
 
 
 def test_views_ask_for_probabilities_where_they_are_needed():
     on_fog = class_request("dog", (1,), "recall", "fog")
     chosen = class_request("dog", (1,), "recall", at=OperatingPoint("recall", 0.9, "night"))
-    views = CLASSES.views(replace(SUITE, requests=(on_fog, chosen)))
+    views = CLASSES.views(asking(on_fog, chosen).suite)
     assert views == (CLEAN, *(View("corruptions", "fog", severity) for severity in SEVERITIES), NIGHT)
-    assert CLASSES.views(replace(SUITE, requests=(replace(chosen, at=None, set="night"),)))[1] == View(
-        "night"
-    )
+    assert CLASSES.views(asking(replace(chosen, at=None, set="night")).suite)[1] == View("night")
 
 
 def test_slices_are_of_the_value_alone():
     """A requested set without slices, and a reason for a missing class, do no harm."""
-    requests = class_request("dog", (1,), "recall", "night"), class_request("yak", (3,), "recall")
-    facts = Facts(replace(SUITE, requests=requests), ModelFacts(10, 10))
+    known = asking(class_request("dog", (1,), "recall", "night"), class_request("yak", (3,), "recall"))
     tables = {CLEAN: answers([0, 0, 1, 1], [0, 0, 1, 0]), View("night"): night()}
     column = SliceColumn(("day", "dusk"), np.array([0, 1, 0, 1]))
     slices = {CLEAN: {"light": column}, View("night"): {}}
-    whole = measure_dimension(CLASSES, tables, facts)
-    outcome = measure_slices(CLASSES, whole, tables, slices, facts)
+    whole = measure_dimension(CLASSES, tables, known)
+    outcome = measure_slices(CLASSES, whole, tables, slices, known)
     assert [one.value for one in outcome.slices.values()] == [1, 1 / 2]
     assert reasons(outcome) == {"yak.recall": "no image of the set clean is of yak"}

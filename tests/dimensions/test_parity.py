@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.answers import answers as table
+from support.answers import facts, reasons, values
 from support.requests import parity_request
 
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.core.predictions import Predictions
 from quba_check.core.view import CLEAN, REFERENCE, SEVERITIES, View
 from quba_check.dimensions import measure_dimension, registry
 from quba_check.errors import UnmeasurableError
 from quba_check.stats.intervals import share_limits
 
 PARITY = registry["parity"]
-SUITE = SuiteFacts("tiny", 3, ("night",), ("fog",), {}, class_names=("cat", "dog", "owl"))
+FACTS = facts(3, shifts=("night",), corruptions=("fog",), class_names=("cat", "dog", "owl"))
 LABEL = [0, 0, 1, 1, 2]
 BEFORE = [0, 0, 1, 0, 1]
 AFTER = [0, 1, 1, 1, 0]
@@ -27,28 +27,28 @@ def of_reference(view):
 
 
 def answers(label, predicted, confidence=0.75, with_probabilities=True, **more):
-    predicted = np.array(predicted)
     p = np.full((len(predicted), 3), (1 - confidence) / 2, np.float32)
     p[np.arange(len(p)), predicted] = confidence
-    own = np.full(len(p), confidence, np.float32)
-    table = p if with_probabilities else None
-    return Predictions(np.arange(len(p)), np.array(label), predicted, own, own, table, **more)
+    return table(label, predicted, p if with_probabilities else None, **more)
+
+
+def asking(*requests):
+    return replace(FACTS, suite=replace(FACTS.suite, requests=requests))
 
 
 def measured(before, after, *requests, others=()):
     tables = {CLEAN: after, of_reference(CLEAN): before, **dict(others)}
-    return measure_dimension(PARITY, tables, Facts(replace(SUITE, requests=requests), ModelFacts(10, 10)))
+    return measure_dimension(PARITY, tables, asking(*requests))
 
 
-def rows(measurement, table):
-    return measurement.tables[table].rows
+def rows(measurement, name):
+    return measurement.tables[name].rows
 
 
 def test_numbers_by_hand():
     outcome = measured(answers(LABEL, BEFORE), answers(LABEL, AFTER), *ALL)
-    assert outcome.value == outcome.parts["agreement"].value == 2 / 5
-    assert outcome.parts["negative_flips"].value == 1 / 5
-    assert outcome.parts["probability_change"].value == pytest.approx(0.625)
+    numbers = {"agreement": 2 / 5, "negative_flips": 1 / 5, "probability_change": pytest.approx(0.625)}
+    assert (outcome.value, values(outcome)) == (2 / 5, numbers)
     z = np.array([-2.0, 2.0])
     curve = outcome.parts["negative_flips"].curve
     assert [curve.at(-2), curve.at(2)] == pytest.approx(share_limits(1, 5, z))
@@ -115,10 +115,8 @@ def test_a_corruption_is_judged_at_all_severities():
 
 
 def test_views_have_probabilities_only_if_they_are_needed():
-    facts = replace(
-        SUITE, requests=(parity_request("probability_change", "night"), parity_request("agreement", "fog"))
-    )
-    shown = {(str(view.images), view.columns, view.variant) for view in PARITY.views(facts)}
+    known = asking(parity_request("probability_change", "night"), parity_request("agreement", "fog"))
+    shown = {(str(view.images), view.columns, view.variant) for view in PARITY.views(known.suite)}
     fog = {(f"corruptions/fog/{severity}", "top1") for severity in SEVERITIES}
     views = {("clean", "probabilities"), ("night", "probabilities"), *fog}
     assert shown == {(*view, variant) for view in views for variant in ("", REFERENCE)}
@@ -134,7 +132,7 @@ def test_a_record_has_answers_to_clean_images_without_probabilities():
         others={View("night"): answers(LABEL, AFTER)},
     )
     assert list(outcome.parts) == ["agreement", "negative_flips"]
-    assert {name: one.reason for name, one in outcome.unsliced.items()} == {
+    assert reasons(outcome) == {
         "probability_change": "the baseline's record keeps no probabilities. Give the model itself: "
         "--quba-reference MODEL",
         "agreement@set=night": "the baseline's record keeps no answers to night. Give the model itself: "
@@ -171,15 +169,11 @@ def test_answers_and_labels_of_no_class_have_a_name():
 
 def test_tables_have_at_most_a_hundred_rows():
     n, names = 150, tuple(f"class {k:03}" for k in range(150))
-    suite = SuiteFacts("tiny", n, (), (), {}, class_names=names)
     label = np.arange(n)
-    tables = {
-        view: replace(answers(label, np.zeros(n, int)), predicted=predicted, probabilities=None)
-        for view, predicted in {CLEAN: (label + 1) % n, of_reference(CLEAN): label}.items()
-    }
-    outcome = measure_dimension(PARITY, tables, Facts(suite, ModelFacts(10, 10)))
+    tables = {CLEAN: table(label, (label + 1) % n), of_reference(CLEAN): table(label, label)}
+    outcome = measure_dimension(PARITY, tables, facts(n, class_names=names))
     assert outcome.value == 0
-    assert {name: len(table.rows) for name, table in outcome.tables.items()} == {
+    assert {name: len(one.rows) for name, one in outcome.tables.items()} == {
         "flips": 3,
         "flips_by_class": 100,
         "reference": 1,
