@@ -6,19 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.answers import answers, facts
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.core.predictions import Predictions
+from quba_check.core.facts import ModelFacts
 from quba_check.core.view import CLEAN, CORRUPTIONS
 from quba_check.dimensions import registry
 
 CLASSES = 6
 SHIFTS = {"imagenet_r": "r", "sketch": "coarse", "stylized": "coarse", "own": None}
-FACTS = Facts(
-    SuiteFacts("tiny", CLASSES, shifts=tuple(SHIFTS), corruptions=CORRUPTIONS, spaces=SHIFTS),
-    ModelFacts(parameters=5_000_000, trainable=1_000_000),
-)
+MODEL = ModelFacts(parameters=5_000_000, trainable=1_000_000)
+FACTS = facts(CLASSES, model=MODEL, shifts=tuple(SHIFTS), corruptions=CORRUPTIONS, spaces=SHIFTS)
 PUBLISHED = [registry[name] for name in PUBLISHED_DIMENSIONS]
 each_dimension = pytest.mark.parametrize("dimension", PUBLISHED, ids=lambda dimension: dimension.name)
 
@@ -29,32 +27,34 @@ def table(view):
     n = 60
     label = np.arange(n) % CLASSES
     logits = rng.normal(size=(n, CLASSES)) + 1.5 * np.eye(CLASSES)[label]
-    probabilities = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
-    extra = {
-        "texture": (label + 1) % CLASSES,
-        "zero_gradient": np.zeros(n, bool),
-        "always_right": np.zeros(n, bool),
-    }
-    return Predictions(
-        np.arange(n),
-        label,
-        probabilities.argmax(axis=1),
-        probabilities.max(axis=1),
-        probabilities[np.arange(n), label],
-        probabilities=probabilities if view == CLEAN else None,
-        extra=extra,
-    )
+    table = answers(label, None, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+    no, texture = np.zeros(n, bool), (label + 1) % CLASSES
+    extra = {"texture": texture, "zero_gradient": no, "always_right": no}
+    return replace(table, extra=extra, probabilities=table.probabilities if view == CLEAN else None)
 
 
 @each_dimension
 def test_measures_the_parts_that_it_declares(dimension):
     views = {view: table(view) for view in dimension.views(FACTS.suite)}
+    assert len(views) == len(dimension.views(FACTS.suite))
     measured = dimension.measure(views, FACTS)
     declared = dimension.parts(FACTS.suite)
-    assert measured.dimension == dimension.name
-    assert measured.unit == dimension.unit
-    assert list(measured.parts) == [part.name for part in declared]
-    assert [part.unit for part in measured.parts.values()] == [part.unit for part in declared]
+    assert (measured.dimension, measured.unit) == (dimension.name, dimension.unit)
+    assert [(name, part.unit) for name, part in measured.parts.items()] == [
+        (part.name, part.unit) for part in declared
+    ]
+    for quantity in (measured, *measured.parts.values()):
+        assert type(quantity.value) is float
+        assert np.isfinite(quantity.value)
+        if quantity.curve is not None:
+            low, high = quantity.curve.interval(0.95)
+            assert low <= quantity.value <= high or quantity.debiased is not None
+        assert (type(quantity.n) is int and quantity.n > 0) if views else quantity.n is None
+    backwards = {view: one.rows(np.arange(60)[::-1]) for view, one in views.items()}
+    assert dimension.measure(backwards, FACTS).value == pytest.approx(measured.value)
+    assert dimension.title.endswith(".")
+    assert dimension.source.startswith("arXiv 2503.17110")
+    assert all(part.title for part in declared)
 
 
 RELATIVE = ("adversarial_robustness", "corruption_robustness", "ood_robustness", "object_focus")
@@ -73,40 +73,6 @@ def test_ratios_to_the_accuracy_of_a_constant_answer_have_a_note(name):
     assert (note in registry[name].measure(views, FACTS).notes) == (name in RELATIVE)
 
 
-@each_dimension
-def test_values_are_plain_finite_numbers_with_their_n(dimension):
-    views = {view: table(view) for view in dimension.views(FACTS.suite)}
-    measured = dimension.measure(views, FACTS)
-    for quantity in (measured, *measured.parts.values()):
-        assert type(quantity.value) is float
-        assert np.isfinite(quantity.value)
-        if quantity.curve is not None:
-            low, high = quantity.curve.interval(0.95)
-            assert low <= quantity.value <= high or quantity.debiased is not None
-        assert (type(quantity.n) is int and quantity.n > 0) if views else quantity.n is None
-
-
-@each_dimension
-def test_the_order_of_images_does_not_matter(dimension):
-    def backwards(table):
-        turned = {name: column[::-1] for name, column in table.extra.items()}
-        probabilities = None if table.probabilities is None else table.probabilities[::-1]
-        columns = (table.index, table.label, table.predicted, table.confidence, table.true_probability)
-        return Predictions(*(column[::-1] for column in columns), probabilities=probabilities, extra=turned)
-
-    views = {view: table(view) for view in dimension.views(FACTS.suite)}
-    turned = {view: backwards(predictions) for view, predictions in views.items()}
-    assert dimension.measure(turned, FACTS).value == pytest.approx(dimension.measure(views, FACTS).value)
-
-
-@each_dimension
-def test_has_a_title_and_a_source(dimension):
-    assert dimension.title.endswith(".")
-    assert dimension.source.startswith("arXiv 2503.17110")
-    assert all(part.title for part in dimension.parts(FACTS.suite))
-    assert len(set(dimension.views(FACTS.suite))) == len(dimension.views(FACTS.suite))
-
-
 def test_directions_units_and_weights():
     """As the paper has them; the weights of the QUBA score give the three robustnesses one vote together."""
     assert [(d.name, d.better, d.unit, d.weight) for d in PUBLISHED] == [
@@ -123,7 +89,7 @@ def test_directions_units_and_weights():
 
 
 def test_report_only_parts():
-    suite = SuiteFacts("tiny", CLASSES, shifts=("sketch",), corruptions=CORRUPTIONS, spaces={})
+    suite = facts(CLASSES, shifts=("sketch",), corruptions=CORRUPTIONS).suite
     silent = {f"{d.name}.{part.name}" for d in PUBLISHED for part in d.parts(suite) if part.better is None}
     assert silent == {
         "adversarial_robustness.zero_gradient",

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import scipy
 from numpy.typing import NDArray
+from support.answers import answers, facts
 
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
+from quba_check.core.facts import Facts
 from quba_check.core.measurement import Measurement
 from quba_check.core.predictions import Predictions, Tables
 from quba_check.core.view import CLEAN, CUE_CONFLICT_SET, FGSM, PGD, REFERENCE, SEVERITIES, View
@@ -20,7 +21,7 @@ from quba_check.stats.clusters import group_effect
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import share_limits
 
-FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), ("fog",), {}, unknown=("near",)), ModelFacts(10, 10))
+FACTS = facts(shifts=("sketch",), corruptions=("fog",), unknown=("near",))
 FOG = [View("corruptions", "fog", severity) for severity in SEVERITIES]
 SAME, RANDOM, SKETCH, CUES = View("mixed_same"), View("mixed_rand"), View("sketch"), View(CUE_CONFLICT_SET)
 NEAR = View("unknown/near")
@@ -34,26 +35,19 @@ def table(correct: NDArray[np.bool_], rng: np.random.Generator) -> Predictions:
     n = len(correct)
     label = np.arange(n) % 2
     p = np.where(correct, rng.uniform(0.5, 1, n), rng.uniform(0, 0.5, n)).astype(np.float32)
-    probabilities = np.where(label[:, None] == [0, 1], p[:, None], 1 - p[:, None]).astype(np.float32)
+    probabilities = np.where(label[:, None] == [0, 1], p[:, None], 1 - p[:, None])
     extra = {
         "always_right": correct,
         "zero_gradient": ~correct,
         "texture": (label + (rng.random(n) < 0.9)) % 2,
     }
-    predicted = np.where(correct, label, 1 - label)
-    return Predictions(np.arange(n), label, predicted, np.maximum(p, 1 - p), p, probabilities, extra)
+    return answers(label, np.where(correct, label, 1 - label), probabilities, extra=extra)
 
 
 def copied(one: Predictions, rows: NDArray[np.intp], first: int = 0) -> Predictions:
     """The rows of a table, with new numbers; equal rows are copies, in groups from number `first`."""
-    columns = {
-        name: getattr(one, name)[rows]
-        for name in ("label", "predicted", "confidence", "true_probability", "probabilities")
-    }
-    extra = {name: column[rows] for name, column in one.extra.items()}
-    return Predictions(
-        np.arange(len(rows)), **columns, extra=extra, group=first + np.unique(rows, return_inverse=True)[1]
-    )
+    group = first + np.unique(rows, return_inverse=True)[1]
+    return replace(one.rows(rows), index=np.arange(len(rows)), group=group)
 
 
 def tables(n: int = 400) -> dict[View, Predictions]:
@@ -190,12 +184,12 @@ def resampled(views: dict[View, Predictions], rng: np.random.Generator) -> dict[
 )
 def test_intervals_of_150_groups_are_as_wide_as_their_bootstrap(name: str, part: str) -> None:
     rng, ratios = np.random.default_rng(1), []
-    facts = replace(FACTS, with_tables=False)
+    known = replace(FACTS, with_tables=False)
     for seed in range(4):
         views = grouped_tables(150, seed)
         interval = of(name, views).parts[part].interval
         assert interval is not None
-        values = [registry[name].measure(resampled(views, rng), facts).parts[part].value for _ in range(60)]
+        values = [registry[name].measure(resampled(views, rng), known).parts[part].value for _ in range(60)]
         ratios.append(np.ptp(interval) / np.ptp(np.quantile(values, [0.025, 0.975])))
     assert 0.8 < np.mean(ratios) < 1.5
 

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.answers import facts
 
 from quba_check.core.dimension import Dimension
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Measurement
 from quba_check.dimensions import Registry, registry
 from quba_check.errors import DimensionError, UserError
 
 HERE = os.path.relpath(__file__) if Path(__file__).is_relative_to(Path.cwd()) else __file__
-FACTS = Facts(SuiteFacts("tiny", 3, (), (), {}), ModelFacts(1, 1))
 
 
 def declared(name: str, measure: Callable[..., Measurement] | None = None) -> Dimension:
@@ -55,7 +54,7 @@ def test_a_notebook_may_declare_again() -> None:
         cell: dict = {"__name__": "__main__", "Measurement": Measurement}
         exec(f"def measure(p, f): return Measurement('zeal', {value}, 'fraction', 1)", cell)  # noqa: S102
         own.register(declared("zeal", cell["measure"]))
-    assert own["zeal"].measure({}, FACTS).value == 0.75
+    assert own["zeal"].measure({}, facts()).value == 0.75
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

@@ -8,26 +8,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.answers import facts, right_on
 
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
 from quba_check.core.measurement import Unmeasurable
-from quba_check.core.predictions import Predictions, SliceColumn
+from quba_check.core.predictions import SliceColumn
 from quba_check.core.view import CLEAN, View
 from quba_check.dimensions import measure_dimension, measure_slices, registry
 from quba_check.stats.intervals import share_limits
 
-FACTS = Facts(SuiteFacts("tiny", 2, ("sketch",), (), {}), ModelFacts(10, 10))
+FACTS = facts(shifts=("sketch",))
 SKETCH = View("sketch")
 ONE = np.array([1.0])
 FAIRLEARN = {"light=a": 0.731343283582, "light=b": 0.590163934426, "light=c": 0.583333333333}
 
 
 def table(correct, group=None):
-    n = len(correct)
-    label = np.arange(n) % 2
-    half = np.full(n, 0.5, np.float32)
-    predicted = np.where(correct, label, 1 - label)
-    return Predictions(np.arange(n), label, predicted, half, half, np.full((n, 2), half[:1]), group=group)
+    return right_on(correct, probabilities=np.full((len(correct), 2), 0.5, np.float32), group=group)
 
 
 def column(values):

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.answers import facts
 
 from quba_check.core.dimension import Dimension, Part
-from quba_check.core.facts import Facts, ModelFacts, SuiteFacts
-from quba_check.core.measurement import Measurement, Quantity
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.measurement import Measurement, Quantity, Table
 from quba_check.core.view import CLEAN, CORRUPTIONS, EXTRA_CORRUPTIONS, View
 from quba_check.dimensions._validation import validated_dimension
 from quba_check.errors import DimensionError, UnmeasurableError
 
 FILE = os.path.relpath(__file__) if Path(__file__).is_relative_to(Path.cwd()) else __file__
-SUITE = SuiteFacts("tiny", 3, (), (), {})
-FACTS = Facts(SUITE, ModelFacts(1, 1))
+FACTS = facts()
+SUITE = FACTS.suite
 
 
 def measure(_predictions, _facts):
@@ -221,3 +222,69 @@ def test_check_suite_raises_only_its_own_errors() -> None:
         f"check_suite: raised KeyError: 'nothing' ({FILE}:{line})."
     )
     calm().check_suite(SUITE, lambda _: None)
+
+
+def with_tables(tables: Any) -> Dimension:
+    return calm(returning(Measurement("calm", 0.5, "fraction", 3, tables=tables)))
+
+
+def test_numbers_of_numpy_become_pythons():
+    cells = (np.float32(0.5), np.int64(3), np.str_("x"), 2)
+    measured = with_tables({"t": Table(("a", "b", "c", "d"), (cells,))}).measure({}, FACTS)
+    assert measured.tables["t"].rows == ((0.5, 3, "x", 2),)
+    assert [type(cell) for cell in measured.tables["t"].rows[0]] == [float, int, str, int]
+
+
+def test_lists_become_tuples_and_text_can_be_encoded():
+    table = Table(["a\udcff"], [["\ud800"], [1]], "\udcff")
+    measured = with_tables({"t": table}).measure({}, FACTS)
+    assert measured.tables == {"t": Table(("a\\udcff",), (("\\ud800",), (1,)), "\\udcff")}
+
+
+ROWS = ((1, 2),)
+NAMES = (
+    "Allowed: a dict of names (small letters, digits and underscores, beginning with a letter; any text "
+    "after a dot) and tables."
+)
+FORM = (
+    "Allowed: a quba_check.Table with different column names, rows with one cell for each column, at most "
+    "1,000,000 cells, and text as the note."
+)
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ([], f"tables, got []. {NAMES}"),
+        ({"My table": 1}, f"tables, got {{'My table': 1}}. {NAMES}"),
+        ({7: 1}, f"tables, got {{7: 1}}. {NAMES}"),
+        ({"t": [[1]]}, f"the table 't', got [[1]]. {FORM}"),
+        *(
+            ({"t": table}, f"the table 't', got {repr(table)[:60]}{'…' * (len(repr(table)) > 60)}. {FORM}")
+            for table in (
+                Table((), ()),
+                Table("ab", ROWS),
+                Table((1, 2), ROWS),
+                Table(("a", "a"), ROWS),
+                Table(("a", "b"), (1,)),
+                Table(("a", "b"), (*ROWS, (1,))),
+                Table(("a",), (), 5),
+                Table(("a", "b"), ROWS * 500_001),
+            )
+        ),
+        *(
+            (
+                {"t": Table(("a", "b"), ((1, cell),))},
+                f"the table 't': row 1, column 'b', got {cell}. Allowed: text, a whole number, or a finite "
+                "number.",
+            )
+            for cell in (float("nan"), np.inf, True, None)
+        ),
+        (
+            {"t": Table(("a",), (("x" * 1001,),))},
+            "the table 't': row 1, column 'a' has 1,001 characters. Allowed: text of at most 1,000.",
+        ),
+    ],
+)
+def test_errors_in_tables(tables, message):
+    assert message_of(lambda: with_tables(tables).measure({}, FACTS)) == f"measure: {message}"
