@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from support.answers import answers as clean
 from support.answers import facts
 
@@ -51,25 +50,6 @@ def test_class_table_by_hand():
         limits = binomtest(count, n).proportion_ci(method="exact")
         ends = rows[0][f"{name}_low"], rows[0][f"{name}_high"]
         assert ends == pytest.approx((limits.low, limits.high))
-
-
-def test_equals_scikit_learn():
-    rng = np.random.default_rng(0)
-    label, predicted = rng.integers(0, 4, (2, 300))
-    predicted[predicted == 3] = 2
-    precision, recall, f1, support = precision_recall_fscore_support(
-        label, predicted, labels=range(4), zero_division=0
-    )
-    for k, row in enumerate(class_table(clean(label, predicted), suite()).rows):
-        got = dict(zip(("class", "images", "recall"), row, strict=False))
-        assert (got["images"], got["recall"]) == (support[k], pytest.approx(recall[k], abs=1e-12))
-        assert (row[5] or 0.0, row[8]) == pytest.approx((precision[k], f1[k]), abs=1e-12)
-    counts = confusion_matrix(label, predicted, labels=range(4))
-    rows = confusion_table(clean(label, predicted), suite()).rows
-    assert {(NAMES.index(one), NAMES.index(other)): images for one, other, images, _ in rows} == {
-        (i, j): counts[i, j] for i in range(4) for j in range(4) if i != j and counts[i, j]
-    }
-    assert [images for *_, images, _ in rows] == sorted((images for *_, images, _ in rows), reverse=True)
 
 
 def test_classes_never_predicted():

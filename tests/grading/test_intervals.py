@@ -6,19 +6,10 @@ import pytest
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Measurement
 from quba_check.grading import grade
-from quba_check.grading.published import published_population
+from quba_check.grading.published import models_by_name, published_population
+from quba_check.grading.score import full_weights
 
-SWIN = {
-    "accuracy": 0.8358,
-    "adversarial_robustness": 0.1492,
-    "corruption_robustness": 0.7058,
-    "ood_robustness": 0.6004,
-    "calibration_error": 0.003,
-    "class_balance": 0.8014,
-    "object_focus": 0.9276,
-    "shape_bias": 0.2328,
-    "parameters": 87.8,
-}
+SWIN = models_by_name()["Swin-B"].values
 RNG = np.random.default_rng(0)
 SHARED = RNG.standard_normal(500)
 
@@ -40,8 +31,6 @@ def test_is_the_spread_of_redrawn_scores():
     found = measured()
     graded = grade(SWIN, measured=found)
     population = published_population()
-    from quba_check.grading.score import full_weights
-
     draws = []
     for _ in range(800):
         rows = RNG.integers(0, 500, 500)
@@ -65,16 +54,11 @@ def test_limits_wider_than_the_deviations_imply_count():
 
 def test_the_letters_that_it_spans():
     wide = grade(SWIN, measured=measured())
+    low, high = wide.interval
+    ends = [np.inf, *wide.least.values(), -np.inf]
+    spans = zip("ABCDF", ends[1:], ends[:-1], strict=True)
     assert wide.letter == "C"
-    assert wide.letters == tuple(letter for letter in "ABCDF" if _holds(wide, letter))
-
-
-def _holds(graded, letter):
-    """True if the interval overlaps the scores of a letter."""
-    ends = [*graded.least.values(), -np.inf]
-    above = ends["ABCDF".index(letter)]
-    below = np.inf if letter == "A" else ends["ABCDF".index(letter) - 1]
-    return graded.interval[1] > above and graded.interval[0] <= below
+    assert wide.letters == tuple(letter for letter, above, below in spans if high > above and low <= below)
 
 
 def test_no_interval_without_what_images_add():

@@ -82,10 +82,7 @@ def test_score_is_the_weighted_mean_of_the_single_scores(values, weights):
     assert quba_score(values, weights=weights) == pytest.approx(mean, rel=1e-9, abs=1e-9)
 
 
-NAMES = (
-    "accuracy, adversarial_robustness, corruption_robustness, ood_robustness, calibration_error, "
-    "class_balance, object_focus, shape_bias, parameters"
-)
+NAMES = ", ".join(PUBLISHED_DIMENSIONS)
 
 
 @pytest.mark.parametrize(

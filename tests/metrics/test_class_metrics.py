@@ -111,19 +111,6 @@ def test_auroc_equals_scikit_learn_and_delong(seed):
     assert of_images.influences["clean"].mean() == pytest.approx(0, abs=1e-12)
 
 
-def test_auroc_of_all_classes_equals_scikit_learn():
-    rng = np.random.default_rng(1)
-    label = rng.integers(0, 4, 200)
-    logits = rng.normal(size=(200, 4)) + 1.5 * np.eye(4)[label]
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    ours = [
-        one_vs_rest_auroc(class_scores(probabilities.astype(np.float32), (k,)), label == k, "clean")[0].value
-        for k in range(4)
-    ]
-    theirs = roc_auc_score(label, probabilities.astype(np.float32), multi_class="ovr", average=None)
-    assert ours == pytest.approx(theirs, abs=1e-12)
-
-
 def test_classes_taken_together_add_their_probabilities():
     table = np.array([[0.1, 0.2, 0.7]], np.float32)
     assert class_scores(table, (0, 2)).tolist() == [np.float32(0.8)]

@@ -75,16 +75,6 @@ def test_no_other_temperature_is_better(seed, scale, classes):
         assert likelihood(table, label, result.temperature * factor) >= smallest - 1e-9
 
 
-@given(seed=st.integers(0, 10_000), factor=st.floats(0.3, 3))
-@settings(max_examples=25, deadline=None)
-def test_scaled_logits_scale_the_temperature(seed, factor):
-    table, label = answers(seed, rows=60, classes=4, scale=1.0)
-    scaled = softmax(factor * np.log(table.astype(np.float64)), axis=1).astype(np.float32)
-    first, second = fit(table, label), fit(scaled, label)
-    if not first.is_at_limit and not second.is_at_limit:
-        assert second.temperature == pytest.approx(factor * first.temperature, rel=1e-4)
-
-
 def test_models_that_are_always_right_or_wrong_have_no_best_temperature():
     table = [[0.9, 0.1], [0.2, 0.8]]
     right, wrong = (fit(table, label) for label in ([0, 1], [1, 0]))
