@@ -126,11 +126,11 @@ def test_populations_that_values_cannot_be_compared_with(name, rows, weights, me
     with pytest.raises(PopulationError) as raised:
         grade(SWIN, population=Population(name, "standard", "mine", rows), weights=weights)
     assert str(raised.value) == f"population '{name}': {message}"
-    if name == "alike":
-        weightless = grade(
-            SWIN, population=Population(name, "standard", "mine", rows), weights={"parameters": 0}
-        )
-        assert weightless.score is not None
+
+
+def test_same_size_everywhere_needs_the_weight_zero():
+    alike = Population("alike", "standard", "mine", ALIKE)
+    assert grade(SWIN, population=alike, weights={"parameters": 0}).score is not None
 
 
 def test_unknown_name_in_allow_missing():
