@@ -61,10 +61,7 @@ class Grade:
         if self.score is None or self.percentile is None:
             missing = f", missing {listed(self.missing)}" if self.missing else ""
             return f"Grade(not graded{missing}, population {self.population})"
-        ends = (
-            ""
-            if self.interval is None
-            else f", {'..'.join(format_value(end, 'score') for end in self.interval)}"
-        )
+        ends = "..".join(format_value(end, "score") for end in self.interval or ())
+        score = ", ".join(filter(None, (format_value(self.score, "score"), ends)))
         rank = f"{ordinal(self.percentile)} percentile of {self.population}"
-        return f"Grade({self.letter}, score {format_value(self.score, 'score')}{ends}, {rank})"
+        return f"Grade({self.letter}, score {score}, {rank})"

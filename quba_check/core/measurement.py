@@ -161,10 +161,8 @@ def _summary(number: Quantity) -> str:
     """Return value, unit, n and interval, such as `0.975 fraction, n=400, 0.954..0.988`."""
     unit = "" if number.unit in UNIT_SIGNS else f" {number.unit}"
     images = "" if number.n is None else f", n={number.n}"
-    ends = [format_value(end, number.unit) for end in number.interval or ()]
-    return f"{format_value(number.value, number.unit)}{unit}{images}" + (
-        f", {'..'.join(ends)}" if ends else ""
-    )
+    ends = "..".join(format_value(end, number.unit) for end in number.interval or ())
+    return f"{format_value(number.value, number.unit)}{unit}{images}" + (ends and f", {ends}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from quba_check.metrics.class_metrics import (
     ClassCounts,
     OfEachClass,
     class_counts,
-    counted,
     f1_limits,
     macro_mean,
+    rows_of_share,
 )
 from quba_check.stats.clusters import LEAST_GROUPS, GroupEffect, group_effect
 from quba_check.stats.estimate import Influences, Sample
@@ -95,7 +95,7 @@ class EachClass:
         if group is None:
             return cls(metric, counts)
         for k, share in enumerate(counts.shares):
-            selected, hits = counted(metric, rows.label == k, rows.predicted == k)
+            selected, hits = rows_of_share(metric, rows.label == k, rows.predicted == k)
             rated: dict[Sample, Influences] = {"rows": hits[selected] - share}
             effect = group_effect(rated, {"rows": group[selected]}) if selected.any() else None
             effects.append(effect or GroupEffect(1.0, 1.0, 0))

@@ -120,7 +120,7 @@ def _quantity(
             bounds = {"error": at.level, "confidence": at.confidence}
             found[rule] = guaranteed_threshold(scores, clean.correct, **bounds, groups=clean.group)
         threshold = found[rule].threshold
-    answered = np.zeros(len(clean), bool) if threshold is None else _is_answered(scores, threshold)
+    answered = np.zeros(len(clean), bool) if threshold is None else scores >= np.float32(threshold)
     if request.metric == "share":
         return share(answered, CLEAN)
     n, right = int(np.count_nonzero(answered)), answered & clean.correct
@@ -140,11 +140,6 @@ def _area(clean: Predictions, scores: ImageScores) -> Quantity:
 def _scores(clean: Predictions, score: AnswerScore, outputs: str | None = None) -> ImageScores:
     """Return scores at the precision of stored predictions, at which a threshold is compared."""
     return image_scores(clean, score, outputs, REMEDY).astype(np.float32).astype(np.float64)
-
-
-def _is_answered(scores: ImageScores, threshold: float) -> NDArray[np.bool_]:
-    answered: NDArray[np.bool_] = scores >= np.float32(threshold)
-    return answered
 
 
 def _curve(clean: Predictions) -> Table:

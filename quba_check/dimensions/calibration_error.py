@@ -24,13 +24,16 @@ from quba_check.metrics.calibration import (
     expected_calibration_error,
     reliability_bins,
 )
-from quba_check.metrics.proper_scores import (
+from quba_check.metrics.temperature import (
     LARGEST_BRIER,
     LARGEST_NLL,
+    TemperatureFit,
     brier_scores,
+    fit_temperature,
+    halves,
     negative_log_likelihoods,
+    scale_held_out,
 )
-from quba_check.metrics.temperature import TemperatureFit, fit_temperature, halves, scale_held_out
 from quba_check.stats.estimate import geometric_mean, geometric_mean_of
 from quba_check.stats.intervals import log_normal_limits
 

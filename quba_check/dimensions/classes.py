@@ -20,13 +20,13 @@ from quba_check.dimensions._requested import Rows, requested_parts, requests_of,
 from quba_check.errors import UnmeasurableError
 from quba_check.metrics.class_metrics import (
     Mask,
-    counted,
     f1_limits,
     macro_mean,
     one_vs_rest_auroc,
     restated_share,
     restated_share_limits,
     roc_points,
+    rows_of_share,
     threshold_at,
 )
 from quba_check.metrics.separation import auroc_limits
@@ -87,14 +87,6 @@ def _masks(request: Request, rows: Rows, threshold: float | None) -> tuple[Mask,
     return is_of, rows.scores(request.classes) >= np.float32(threshold)
 
 
-def selected_rows(request: Request, rows: Rows, threshold: float | None) -> tuple[Mask, Mask]:
-    """Return the rows that count for a share, and the hits among them."""
-    is_of, is_called = _masks(request, rows, threshold)
-    if request.metric == "confusion":
-        return is_of, np.isin(rows.predicted, request.others)
-    return counted(request.metric, is_of, is_called)
-
-
 def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Quantity:
     """Return a number of a class.
 
@@ -108,7 +100,10 @@ def class_quantity(request: Request, rows: Rows, threshold: float | None) -> Qua
         return rows.quantity(of_rows, partial(auroc_limits, area), is_of + np.int8(1))
     if request.prevalence is not None:
         return _restated(request, rows, threshold)
-    selected, hits = selected_rows(request, rows, threshold)
+    is_of, is_called = _masks(request, rows, threshold)
+    if request.metric == "confusion":
+        is_called = np.isin(rows.predicted, request.others)
+    selected, hits = rows_of_share(request.metric, is_of, is_called)
     if not selected.any():
         # No image is called so: with images that should be, the model fails, and no demand may skip that.
         lacks_data = request.metric not in ("precision", "npv") or not hits.any()

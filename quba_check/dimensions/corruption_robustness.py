@@ -31,20 +31,11 @@ def _views(suite: SuiteFacts) -> tuple[View, ...]:
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
     if suite.samples_corruptions:
         return ()
-    return (
-        *(
-            Part(name, "ratio", "high", f"relative accuracy under {name.replace('_', ' ')}, all severities")
-            for name in suite.corruptions
-        ),
-        *(
-            Part(f"severity_{severity}", "ratio", "high", f"relative accuracy at severity {severity}")
-            for severity in SEVERITIES
-        ),
-        *(
-            Part(name, "ratio", "high", f"relative accuracy under {name.replace('_', ' ')}, not in the value")
-            for name in suite.extra_corruptions
-        ),
-    )
+    where = {name: f"under {name.replace('_', ' ')}, all severities" for name in suite.corruptions}
+    where |= {f"severity_{severity}": f"at severity {severity}" for severity in SEVERITIES}
+    extra = suite.extra_corruptions
+    where |= {name: f"under {name.replace('_', ' ')}, not in the value" for name in extra}
+    return tuple(Part(name, "ratio", "high", f"relative accuracy {text}") for name, text in where.items())
 
 
 @dimension(

@@ -32,17 +32,11 @@ def _views(suite: SuiteFacts) -> tuple[View, ...]:
 
 
 def _parts(suite: SuiteFacts) -> tuple[Part, ...]:
-    return (
-        *(Part(shift, "ratio", "high", f"relative accuracy on {shift}") for shift in suite.shifts),
-        *(
-            part
-            for shift in suite.shifts
-            for part in (
-                Part(f"{shift}_accuracy", "fraction", None, f"accuracy on {shift}"),
-                Part(f"{shift}_matched", "fraction", None, f"clean accuracy on the classes of {shift}"),
-            )
-        ),
-    )
+    parts = [Part(shift, "ratio", "high", f"relative accuracy on {shift}") for shift in suite.shifts]
+    for shift in suite.shifts:
+        parts.append(Part(f"{shift}_accuracy", "fraction", None, f"accuracy on {shift}"))
+        parts.append(Part(f"{shift}_matched", "fraction", None, f"clean accuracy on the classes of {shift}"))
+    return tuple(parts)
 
 
 def _check_shifts(suite: SuiteFacts) -> None:

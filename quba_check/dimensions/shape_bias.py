@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +20,10 @@ from quba_check.stats.estimate import Estimate
 CUE_CONFLICT = View(CUE_CONFLICT_SET)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CueHits:
-    """Decisions on images with the shape of one class and the texture of another.
-
-    Attributes:
-        conflict: (N,) bool, shape and texture are of different classes; the other images do not count.
-        shape: (N,) bool, decided for the class of the shape, among the conflicts.
-        texture: (N,) bool, decided for the class of the texture, among the conflicts.
-    """
-
-    conflict: NDArray[np.bool_]
-    shape: NDArray[np.bool_]
-    texture: NDArray[np.bool_]
+Masks = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
 
 
-def cue_hits(decision: NDArray[np.int64], shape: NDArray[np.int64], texture: NDArray[np.generic]) -> CueHits:
+def cue_hits(decision: NDArray[np.int64], shape: NDArray[np.int64], texture: NDArray[np.generic]) -> Masks:
     """Find the images decided for one of two conflicting cues.
 
     A negative number is not a class: a decision for it hits nothing.
@@ -47,17 +34,20 @@ def cue_hits(decision: NDArray[np.int64], shape: NDArray[np.int64], texture: NDA
         texture: (N,) class of the texture.
 
     Returns:
-        The hits; shape bias is the number of shape hits among all hits.
+        (N,) bool, True if shape and texture are of different classes, others do not count; (N,) bool, True if
+        such an image is decided for the class of its shape; and (N,) bool, likewise for its texture. Shape
+        bias is the number of shape hits among all hits.
 
     Source: Geirhos et al., ICLR 2019 (cue conflict, shape bias).
 
     >>> hits = cue_hits(np.array([0, 1, 2, 3]), np.array([0, 0, 0, 3]), np.array([1, 1, 1, 3]))
-    >>> hits.shape.tolist(), hits.texture.tolist()
+    >>> _, by_shape, by_texture = hits
+    >>> by_shape.tolist(), by_texture.tolist()
     ([True, False, False, False], [False, True, False, False])
     """
     conflict = shape != texture
     decided = conflict & (decision >= 0)
-    return CueHits(conflict, decided & (decision == shape), decided & (decision == texture))
+    return conflict, decided & (decision == shape), decided & (decision == texture)
 
 
 def _check_conflicts(conflicts: int) -> None:
@@ -96,9 +86,9 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
     accuracy_on(predictions, CUE_CONFLICT)  # raises the reason of an empty set
     table = predictions[CUE_CONFLICT]
     hits = cue_hits(table.predicted, table.label, table.extra["texture"])
-    n, n_shape, n_texture = (
-        int(np.count_nonzero(mask)) for mask in (hits.conflict, hits.shape, hits.texture)
-    )
+    n, n_shape, n_texture = (int(np.count_nonzero(mask)) for mask in hits)
+    conflict, by_shape, by_texture = hits
+    is_decided = by_shape | by_texture
     _check_conflicts(n)
     n_either = n_shape + n_texture
     if n_either == 0:
@@ -106,9 +96,8 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
             f"none of the {n} cue-conflict images is decided for its shape or its texture; "
             "check the label space of the set cue_conflict"
         )
-    counted = hits.conflict if table.group is None else slice(None)  # groups are those of all images
-    shape, either = hits.shape[counted], (hits.shape | hits.texture)[counted]
-    bias = Estimate.mean(shape, CUE_CONFLICT) / Estimate.mean(either, CUE_CONFLICT)
+    rows = conflict if table.group is None else slice(None)  # groups are those of all images
+    bias = Estimate.mean(by_shape[rows], CUE_CONFLICT) / Estimate.mean(is_decided[rows], CUE_CONFLICT)
     return Measurement(
         "shape_bias",
         n_shape / n_either,
@@ -118,22 +107,19 @@ def measure(predictions: Tables, facts: Facts) -> Measurement:
         parts={
             "shape_hits": Quantity(float(n_shape), "images", n),
             "texture_hits": Quantity(float(n_texture), "images", n),
-            "either": share((hits.shape | hits.texture)[hits.conflict], CUE_CONFLICT),
+            "either": share(is_decided[conflict], CUE_CONFLICT),
         },
         influences=bias.influences,
         tables={"categories": _category_table(table.label, hits, facts.suite)},
     )
 
 
-def _category_table(label: NDArray[np.int64], hits: CueHits, suite: SuiteFacts) -> Table:
+def _category_table(label: NDArray[np.int64], hits: Masks, suite: SuiteFacts) -> Table:
     """Return conflicts and hits by the class of the shape, for classes with a conflict."""
     in_class = label >= 0
-    classes = np.unique(label[hits.conflict & in_class])
+    classes = np.unique(label[hits[0] & in_class])
     count = int(classes.max(initial=-1)) + 1
-    columns = [
-        np.bincount(label[mask & in_class], minlength=count)[classes].tolist()
-        for mask in (hits.conflict, hits.shape, hits.texture)
-    ]
+    columns = [np.bincount(label[mask & in_class], minlength=count)[classes].tolist() for mask in hits]
     names = table_class_names(suite.class_names_of(CUE_CONFLICT_SET), count)
     rows = zip([names[k] for k in classes], *columns, strict=True)
     return Table(

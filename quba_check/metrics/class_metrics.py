@@ -68,7 +68,7 @@ def class_counts(metric: OfEachClass, label: Classes, predicted: Classes, classe
             return ClassCounts(hits, images + calls - hits)
 
 
-def counted(metric: str, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask]:
+def rows_of_share(metric: str, is_of: Mask, is_called: Mask) -> tuple[Mask, Mask]:
     """Return the rows behind a share of a class, and the hits among them.
 
     Args:

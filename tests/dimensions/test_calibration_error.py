@@ -10,7 +10,7 @@ from quba_check.dimensions import registry
 from quba_check.dimensions._ratios import mean_quantity
 from quba_check.errors import InvariantError
 from quba_check.metrics.calibration import adaptive_calibration_error, expected_calibration_error
-from quba_check.metrics.proper_scores import LARGEST_NLL, brier_scores, negative_log_likelihoods
+from quba_check.metrics.temperature import LARGEST_NLL, brier_scores, negative_log_likelihoods
 
 CALIBRATION = registry["calibration_error"]
 FACTS = facts()
