@@ -41,11 +41,6 @@ class Ratio:
     is_of_clean_images: bool = True
 
     @property
-    def clean_accuracy(self) -> float:
-        """The denominator."""
-        return float(np.mean(self.clean, dtype=np.float64))
-
-    @property
     def n_correct(self) -> int:
         """Number of correctly classified images."""
         return int(np.count_nonzero(self.correct))
@@ -69,7 +64,7 @@ class Ratio:
     def upper_bounds(self, z: Scores, effect: float = 1.0) -> Limits:
         """Return the ratio of a model that is right on all images, at normal scores."""
         if self.is_of_clean_images:
-            return np.full(z.shape, 1 / self.clean_accuracy)
+            return np.full(z.shape, 1 / float(np.mean(self.clean, dtype=np.float64)))
         hits, n = self.n_clean_correct / effect, len(self.clean) / effect
         lowest = intervals.share_limits(hits, n, -np.maximum(z, 0.0))
         bounds: Limits = 1 / lowest

@@ -115,11 +115,6 @@ class Rows:
             raise InvariantError(f"{self.view}: the predictions came without the probabilities of the view")
         return np.concatenate([class_scores(table, classes) for table in tables if table is not None])
 
-    def means(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Return the mean of (r,) values of rows for each image."""
-        means: NDArray[np.float64] = values.reshape(len(self.tables), -1).mean(axis=0, dtype=np.float64)
-        return means
-
     def quantity(self, estimate: Estimate, limits: SampleLimits, sides: Sides | None = None) -> Quantity:
         """Return a number of the sample "rows" as a quantity.
 
@@ -136,7 +131,7 @@ class Rows:
             "fraction",
             n,
             self._curve(limits, influences),
-            influences={self.view: self.means(influences)},
+            influences={self.view: influences.reshape(len(self.tables), -1).mean(axis=0)},
             sides={} if sides is None else {self.view: sides.reshape(len(self.tables), -1).max(axis=0)},
             images=shown if shown < n else None,
         )

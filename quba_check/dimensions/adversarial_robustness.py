@@ -151,8 +151,6 @@ def _share_surer(clean: Predictions, attacked: Predictions) -> float:
     a step in a random direction lowers half of them, whatever the accuracy.
     """
     surer = (attacked.true_probability > clean.true_probability)[clean.correct]
-    if not len(surer):
-        return 0.0
     share = float(surer.mean())
     standard_error = math.sqrt(SURER * (1 - SURER) / len(surer))
     return share if share > SURER + STANDARD_ERRORS * standard_error else 0.0
@@ -160,11 +158,10 @@ def _share_surer(clean: Predictions, attacked: Predictions) -> float:
 
 def _overshoot_notes(*attacked: Predictions) -> Iterator[str]:
     """Yield a note on pixel changes beyond ε by attacks on normalised inputs."""
-    moves = [table.extra["moved"] for table in attacked if "moved" in table.extra]
-    shares = [table.extra["moved_share"] for table in attacked if "moved_share" in table.extra]
-    if moves and shares:
-        largest = float(np.concatenate(moves).max())
-        share = float(np.mean(np.concatenate(shares), dtype=np.float64))
+    moved = [table.extra for table in attacked if "moved" in table.extra]
+    if moved:
+        largest = max(float(one["moved"].max()) for one in moved)
+        share = float(np.mean(np.concatenate([one["moved_share"] for one in moved]), dtype=np.float64))
         yield (
             f"released attack: largest pixel move {largest:.2f}, "
             f"{100 * share:.0f} % of pixel values moved by more than 8/255"

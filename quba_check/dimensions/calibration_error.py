@@ -106,14 +106,14 @@ def _advice(
     value, held_out = _errors(clean, confidence, scaled)
     row = [fit.temperature * model.temperature]
     row += [values[part].value for part in ("nll", "ece") for values in (parts, held_out)]
-    judged = {"calibration_error": value, **held_out}.items()
-    judged_rows = [(name, with_groups(quantity, {CLEAN: clean})) for name, quantity in judged]
+    judged = {"calibration_error": value, **held_out}
+    grouped = {name: with_groups(quantity, {CLEAN: clean}) for name, quantity in judged.items()}
     return {
         "reliability_scaled": _reliability(confidence, clean.correct, HELD_OUT),
         "temperature": Table(columns, (tuple(row),), HELD_OUT),
         "held_out": Table(
             ("name", "value", "low", "high"),
-            tuple((name, quantity.value, *(quantity.interval or ("", ""))) for name, quantity in judged_rows),
+            tuple((name, one.value, *(one.interval or ("", ""))) for name, one in grouped.items()),
             f"{HELD_OUT}; with 95 % intervals",
         ),
     }

@@ -151,12 +151,13 @@ class AnswerPairs(PairedAnswers[Rows]):
                 int(index[row]),
                 kind,
                 *(names[column[row]] for column in (judged.label, reference.predicted, judged.predicted)),
-                *([] if self.changes is None else [float(changes[row])]),
+                float(changes[row]),
             )
             for kind, row in flipped[:SHOWN]
         ]
-        columns = ("index", "kind", "label", "before", "after")
-        return Table((*columns, *([] if self.changes is None else ["probability_change"])), tuple(rows))
+        columns = ("index", "kind", "label", "before", "after", "probability_change")
+        shown = len(columns) - (self.changes is None)
+        return Table(columns[:shown], tuple(row[:shown] for row in rows))
 
 
 def _views(suite: SuiteFacts) -> tuple[View, ...]:
