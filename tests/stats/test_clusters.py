@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quba_check.stats.clusters import group_effect, jackknife_effect, limits_in_groups
+from quba_check.stats.clusters import GroupEffect, group_effect, jackknife_effect, limits_in_groups
 from quba_check.stats.estimate import Estimate
 from quba_check.stats.intervals import share_limits
 
@@ -19,14 +20,20 @@ def deviations(values: np.ndarray) -> np.ndarray:
     return deviations
 
 
+def effect_of(*samples: Any) -> GroupEffect:
+    """The effect of groups, where there are some."""
+    effect = group_effect(*samples)
+    assert effect is not None
+    return effect
+
+
 def test_the_variance_is_the_jackknife_over_groups() -> None:
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(30), rng.integers(1, 20, 30))
     values = (rng.random(30)[group] + rng.random(len(group)) > 1).astype(float)
     without = [values[group != one].mean() for one in range(30)]
     jackknife = 29 / 30 * sum((mean - values.mean()) ** 2 for mean in without)
-    effect = group_effect({"clean": deviations(values)}, {"clean": group})
-    assert effect is not None
+    effect = effect_of({"clean": deviations(values)}, {"clean": group})
     variance = values.var() / len(values)
     assert effect.factor == pytest.approx(jackknife / variance)
     assert effect.count == 30
@@ -40,8 +47,7 @@ def test_two_numbers_of_one_sample_share_their_groups() -> None:
     clean = rng.random(2000) < chance
     fog = clean & (rng.random(2000) < 0.3 + 0.5 * chance)
     ratio = Estimate.mean(fog, "clean") / Estimate.mean(clean, "clean")
-    effect = group_effect(ratio.influences, {"clean": group})
-    assert effect is not None
+    effect = effect_of(ratio.influences, {"clean": group})
     sums = np.stack([np.bincount(group, weights=one) for one in (fog, clean)])
     drawn = [sums[:, rng.integers(0, 200, 200)].sum(axis=1) for _ in range(2000)]
     spread = float(np.std([top / bottom for top, bottom in drawn]))
@@ -52,10 +58,8 @@ def test_a_group_in_two_sets_is_one_group() -> None:
     values = deviations(np.array([1.0] * 20 + [0.0] * 20))
     names = np.repeat(np.arange(20), 2)
     influences = {"clean": values, "sketch": values}
-    shared = group_effect(influences, {"clean": names, "sketch": names})
-    apart = group_effect(influences, {"clean": names, "sketch": names + 20})
-    assert shared is not None
-    assert apart is not None
+    shared = effect_of(influences, {"clean": names, "sketch": names})
+    apart = effect_of(influences, {"clean": names, "sketch": names + 20})
     # Equal contributions of one group in both sets have twice the variance of separate ones.
     assert shared.factor / apart.factor == pytest.approx((19 / 20) / (39 / 40) * 2)
 
@@ -71,8 +75,7 @@ def test_a_group_in_two_sets_is_one_group() -> None:
 def test_sizes_decide_where_nothing_shows_the_correlation(
     values: list[float], group: list[int], factor: float, freedom: float
 ) -> None:
-    effect = group_effect({"clean": deviations(np.array(values))}, {"clean": np.array(group)})
-    assert effect is not None
+    effect = effect_of({"clean": deviations(np.array(values))}, {"clean": np.array(group)})
     assert (effect.factor, effect.freedom) == (factor, freedom)
 
 
@@ -86,10 +89,8 @@ def test_order_and_names_of_groups_do_not_matter(images: list[tuple[int, bool]])
     order = np.random.default_rng(len(images)).permutation(len(images))
     group, correct = (np.array(column) for column in zip(*images, strict=True))
     values = deviations(correct.astype(float))
-    one = group_effect({"clean": values}, {"clean": group})
-    other = group_effect({"clean": values[order]}, {"clean": 7 - 3 * group[order]})
-    assert one is not None
-    assert other is not None
+    one = effect_of({"clean": values}, {"clean": group})
+    other = effect_of({"clean": values[order]}, {"clean": 7 - 3 * group[order]})
     assert other.factor == pytest.approx(one.factor)
     assert other.freedom == pytest.approx(one.freedom)
     assert other.count == one.count
@@ -99,8 +100,7 @@ def test_order_and_names_of_groups_do_not_matter(images: list[tuple[int, bool]])
 
 def limits(correct: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Limits of a share with groups."""
-    effect = group_effect({"clean": deviations(correct.astype(float))}, {"clean": group})
-    assert effect is not None
+    effect = effect_of({"clean": deviations(correct.astype(float))}, {"clean": group})
     hits, n = correct.sum() / effect.factor, len(correct) / effect.factor
     return share_limits(hits, n, effect.scores(np.array([-1.959964, 1.959964])))
 
@@ -129,8 +129,7 @@ def test_errors_of_small_groups_do_not_hide_large_ones() -> None:
     """Five groups of one image are wrong, 25 groups of 40 are right: the correlation is 1 at all sizes."""
     sizes = np.repeat([1, 40], [5, 25])
     group, wrong = np.repeat(np.arange(30), sizes), np.repeat([1.0, 0.0], [5, 1000])
-    effect = group_effect({"clean": deviations(wrong)}, {"clean": group})
-    assert effect is not None
+    effect = effect_of({"clean": deviations(wrong)}, {"clean": group})
     assert effect.factor == pytest.approx(np.sum(sizes**2) / 1005)
     assert effect.freedom == pytest.approx(1005**2 / np.sum(sizes**2) - 1)
 
@@ -143,8 +142,7 @@ def test_the_correlation_by_pairs() -> None:
     )
     pairs = [float(row[i] * row[j]) for row in values for i in range(6) for j in range(i)]
     expected = 1 + 5 * np.mean(pairs) / np.mean(values**2)
-    effect = group_effect({"clean": values.ravel()}, {"clean": np.arange(240) // 6})
-    assert effect is not None
+    effect = effect_of({"clean": values.ravel()}, {"clean": np.arange(240) // 6})
     assert effect.factor == pytest.approx(expected, rel=0.05)
 
 
@@ -152,11 +150,9 @@ def test_only_images_that_count_make_groups() -> None:
     """A class whose images are all right, of three groups: the others are none of it."""
     side = np.repeat([1, 0], [12, 88]).astype(np.int8)
     names, nothing = {"clean": np.arange(100) // 4}, {"clean": np.zeros(100)}
-    effect = group_effect(nothing, names, {"clean": side})
-    assert effect is not None
+    effect = effect_of(nothing, names, {"clean": side})
     assert (effect.count, effect.factor, effect.freedom) == (3, 4.0, math.inf)
-    both = group_effect(nothing, names, {"clean": side + np.int8(1)})
-    assert both is not None
+    both = effect_of(nothing, names, {"clean": side + np.int8(1)})
     assert both.count == 3
 
 
@@ -165,10 +161,8 @@ def test_the_effect_of_a_class_is_that_of_its_images_alone() -> None:
     group, of = np.arange(600) // 5, rng.random(600) < 0.3
     hits = of & (rng.random(600) < rng.random(120)[group])
     share = Estimate.mean(hits, "clean") / Estimate.mean(of, "clean")
-    effect = group_effect(share.influences, {"clean": group}, {"clean": of.astype(np.int8)})
-    alone = group_effect({"clean": deviations(hits[of].astype(float))}, {"clean": group[of]})
-    assert effect is not None
-    assert alone is not None
+    effect = effect_of(share.influences, {"clean": group}, {"clean": of.astype(np.int8)})
+    alone = effect_of({"clean": deviations(hits[of].astype(float))}, {"clean": group[of]})
     assert (effect.factor, effect.freedom, effect.count) == pytest.approx(
         (alone.factor, alone.freedom, alone.count)
     )

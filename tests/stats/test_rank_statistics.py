@@ -20,7 +20,7 @@ groups = st.lists(few, min_size=2, max_size=12)
 def test_correlation_by_hand() -> None:
     # Ranks 1 2 3 4 5 and 2 1 4 3 5: rho = 1 - 6 (1 + 1 + 1 + 1 + 0) / (5 (25 - 1)) = 0.8.
     result = rank_correlation([10, 20, 30, 40, 50], [0.2, 0.1, 0.4, 0.3, 0.5])
-    assert result is not None
+    assert result
     assert (result.rho, result.n) == (pytest.approx(0.8), 5)
     error = ((1 + 0.8**2 / 2) / 2) ** 0.5
     assert result.interval == pytest.approx(
@@ -35,7 +35,7 @@ def test_correlation_is_pearsons_of_ranks(pairs: list[tuple[int, int]]) -> None:
     if len(set(first)) == 1 or len(set(second)) == 1:
         assert result is None
         return
-    assert result is not None
+    assert result
     ranks = stats.rankdata(first), stats.rankdata(second)
     assert result.rho == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-12)
     assert -1 <= result.interval[0] <= result.rho <= result.interval[1] <= 1
@@ -47,7 +47,7 @@ def test_correlation_is_scipys() -> None:
     first, second = rng.normal(size=40), rng.normal(size=40).round(1)
     result = rank_correlation(list(first), list(second))
     expected = stats.spearmanr(first, second)
-    assert result is not None
+    assert result
     assert (result.rho, result.p) == pytest.approx((expected.statistic, expected.pvalue))
 
 
@@ -58,7 +58,7 @@ def test_no_correlation(values: list[float]) -> None:
 
 def test_perfect_order() -> None:
     result = rank_correlation([1, 2, 3, 4], [5, 6, 7, 8])
-    assert result is not None
+    assert result
     assert (result.rho, result.interval[1]) == (1, 1)
 
 
