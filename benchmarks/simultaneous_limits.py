@@ -28,7 +28,7 @@ from scipy.stats import binom
 from quba_check.core.measurement import Measurement, Quantity
 from quba_check.core.request import Part, Request
 from quba_check.demands import Demand
-from quba_check.demands.policy import POINT, Policy
+from quba_check.demands.demand import POINT, Policy
 from quba_check.dimensions._measuring import gap
 from quba_check.dimensions._ratios import share_curve
 from quba_check.verdicts import decide

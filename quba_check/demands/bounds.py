@@ -14,7 +14,7 @@ from quba_check.core.dimension import Part
 from quba_check.core.grade import LETTERS
 from quba_check.core.request import Better, Request
 from quba_check.demands.demand import Demand
-from quba_check.demands.document import LocatedValue, MergedFile, value_of
+from quba_check.demands.document import LocatedValue, MergedFile
 from quba_check.demands.schema import WaiverEntry
 from quba_check.messages import listed
 from quba_check.records.verdict import DROPS, QUBA, Bound, Waiver
@@ -79,7 +79,7 @@ def demands_on(file: MergedFile, asked: Asked) -> Iterator[Demand]:
                 asked.keys[key],
                 getattr(asked.entry, key),
                 file=value.document.label,
-                line=value.line,
+                line=value.document.line(value.location),
                 parts=asked.parts,
                 path=value.document.path,
                 location=value.location,
@@ -92,8 +92,9 @@ def _settings(file: MergedFile, location: Location, defaults: Mapping[str, Any])
     """Return the settings of a demand, by default those of the entries around it."""
     settings = dict(defaults)
     for end in range(1, len(location) + 1):
-        around = file.keys(location[:end])
-        settings = {key: value_of(around, key, value) for key, value in settings.items()}
+        for key, item in file.keys(location[:end]).items():
+            if key in settings and isinstance(item, LocatedValue):
+                settings[key] = item.value
     return settings
 
 

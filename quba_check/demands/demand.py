@@ -1,4 +1,4 @@
-"""Demands: bounds on dimensions or parts, with file and line, and their digest."""
+"""Demands: bounds on dimensions or parts, the policy of their file, and their digest."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS, Part
 from quba_check.core.explanation import NOT_EXPLAINED, Explanation
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import Better, Request, target_name
-from quba_check.demands.policy import POINT, Policy
 from quba_check.records.measurement import QuantityRow
 from quba_check.records.record import InputRow
 from quba_check.records.verdict import DROPS, QUBA, SIGNS, Bound, Tier, VerdictOutcome, VerdictRow, Waiver
@@ -23,6 +23,32 @@ _IN_RECORDS = (
     *("waiver", "optional", "allow_masked", "min_images", "min_groups"),
 )
 """Attributes of demands that records store under the same names."""
+Uncertain = Literal["point", "fail", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rule of a threshold file for uncertain demands.
+
+    Attributes:
+        uncertain: `point` judges by the value alone and bounds no error rate. `fail` passes a demand only if
+            the confidence limit clears the bound: a model that misses any bound passes the gate with at
+            most the error of one demand (intersection-union test, Berger 1982). `allow` blocks only for
+            demonstrated failures: a model that meets all demands is blocked with at most the error of one
+            (Holm 1979).
+        confidence: level of the two-sided intervals, in (0, 1).
+    """
+
+    uncertain: Uncertain = "point"
+    confidence: float = 0.95
+
+    @property
+    def error(self) -> float:
+        """Error probability of a one-sided statement."""
+        return (1 - self.confidence) / 2
+
+
+POINT = Policy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,6 @@ class LocatedValue:
     document: Document
     location: Location
 
-    @property
-    def line(self) -> int:
-        """Line (1-based) of the value."""
-        return self.document.line(self.location)
-
 
 Tree: TypeAlias = dict[str, "Tree | LocatedValue"]
 
@@ -122,11 +117,16 @@ class MergedFile:
 
     def keys(self, location: Location) -> Tree:
         """Return the mapping at a location, in file order; empty if there is none."""
-        return branch(self.tree, *location)
+        tree = self.tree
+        for step in location:
+            item = tree.get(str(step))
+            tree = item if isinstance(item, dict) else {}
+        return tree
 
     def value(self, location: Location) -> Any:
         """Return the value at a location as stated, such as `2%`; None without one."""
-        return value_of(self.keys(location[:-1]), str(location[-1]))
+        located = self.keys(location[:-1]).get(str(location[-1]))
+        return located.value if isinstance(located, LocatedValue) else None
 
     def document(self, location: Location) -> Document:
         """Return the document of the last value below a location.
@@ -202,20 +202,6 @@ def tree_of(document: Document) -> Tree:
 def plain(tree: Tree) -> dict[str, Any]:
     """Return the values of a tree without their places."""
     return {key: item.value if isinstance(item, LocatedValue) else plain(item) for key, item in tree.items()}
-
-
-def branch(tree: Tree, *keys: str | int) -> Tree:
-    """Return the mapping under some keys, empty if missing."""
-    for key in keys:
-        item = tree.get(str(key))
-        tree = item if isinstance(item, dict) else {}
-    return tree
-
-
-def value_of(tree: Tree, key: str, default: Any = None) -> Any:
-    """Return the value of a key, or a default if it is missing."""
-    located = tree.get(key)
-    return located.value if isinstance(located, LocatedValue) else default
 
 
 def merge(parent: Tree, child: Tree, errors: list[ThresholdError]) -> Tree:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from quba_check.core.facts import SuiteFacts
 from quba_check.demands.bounds import demands_on
-from quba_check.demands.demand import Demand, Thresholds, demands_digest
+from quba_check.demands.demand import POINT, Demand, Policy, Thresholds, demands_digest
 from quba_check.demands.document import MergedFile
-from quba_check.demands.policy import POINT, Policy
 from quba_check.demands.schema import BY_NAME
 from quba_check.demands.sections import SECTIONS
 from quba_check.demands.sections.grade import grade_settings

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.core.protocols import ProtocolName
 from quba_check.core.request import AnswerScore
-from quba_check.demands.policy import Uncertain
+from quba_check.demands.demand import Uncertain
 from quba_check.dimensions import registry
 from quba_check.messages import one_line
 from quba_check.records.verdict import Tier
@@ -21,14 +21,14 @@ from quba_check.strict_yaml.schema import SchemaVersion
 
 Letter = Literal["A", "B", "C", "D", "F"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Level = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
 Confidence = Annotated[float, Field(ge=0.5, le=0.9999)]
 
 BY_NAME = ("dimensions", "classes", "serving")
 """Sections whose entries are independent of each other."""
 POPULATIONS = ("published", "screened", "demo")
 """Names of the reference populations in the package."""
-
-
 _PERCENTAGE = re.compile(r"\s*(-?[0-9]{1,9}(?:\.[0-9]*)?)\s*%\s*")
 
 
@@ -48,6 +48,11 @@ def _number(value: Any) -> Any:
     if not isinstance(number, str):
         return number
     raise ValueError(f"got text '{value}'. Allowed: a number, or a percentage such as 2%.")
+
+
+def _key(description: str) -> Any:
+    """Return the default of an optional key, which is None, with its description."""
+    return Field(None, description=description)
 
 
 def _bound_schema(**limits: float) -> WithJsonSchema:
@@ -74,8 +79,6 @@ def _words(value: Any) -> Any:
 
 
 Words = Annotated[str, BeforeValidator(_words)]
-
-
 _WAIVE = "Release the model until a day although it does not meet the bound."
 
 
@@ -85,53 +88,39 @@ class WaiverEntry(Strict):
     until: Annotated[date, BeforeValidator(_day)] = Field(description="Last day on which it holds, in UTC.")
     by: Words = Field(description="Who decided it.")
     reason: Words = Field(description="Why the model may be released until then.")
-    at_least: Annotated[float | Letter, BeforeValidator(as_share)] | None = Field(
-        None, description="A min bound: the worst value that is allowed."
+    at_least: Annotated[float | Letter, BeforeValidator(as_share)] | None = _key(
+        "A min bound: the worst value that is allowed."
     )
-    at_most: Annotated[float, BeforeValidator(as_share)] | None = Field(
-        None, description="A max bound or a drop: the worst value that is allowed."
+    at_most: Annotated[float, BeforeValidator(as_share)] | None = _key(
+        "A max bound or a drop: the worst value that is allowed."
     )
 
 
 class PartEntry(Strict):
     """Demands on a part of a dimension. Null removes a key of the extended file."""
 
-    min: Bound | None = Field(
-        None, description="The value must be at least this (higher is better), for example 0.6 or 60%."
+    min: Bound | None = _key("The value must be at least this (higher is better), for example 0.6 or 60%.")
+    max: Bound | None = _key("The value must be at most this (lower is better), likewise; counts without %.")
+    max_drop: DropBound | None = _key("At most this much worse than the baseline's value (--quba-baseline).")
+    max_relative_drop: DropBound | None = _key(
+        "Worse than the baseline's value by at most this share of it, for example 0.02 or 2%."
     )
-    max: Bound | None = Field(
-        None, description="The value must be at most this (lower is better), likewise; counts without %."
+    tier: Tier | None = _key(
+        "block (default): no release unless the demand is met; warn and info only report."
     )
-    max_drop: DropBound | None = Field(
-        None, description="At most this much worse than the baseline's value (--quba-baseline)."
+    optional: bool | None = _key(
+        "Skip the demand instead of failing it if images are missing or do not allow a value."
     )
-    max_relative_drop: DropBound | None = Field(
-        None,
-        description="Worse than the baseline's value by at most this share of it, for example 0.02 or 2%.",
-    )
-    tier: Tier | None = Field(
-        None, description="block (default): no release unless the demand is met; warn and info only report."
-    )
-    optional: bool | None = Field(
-        None,
-        description="Skip the demand instead of failing it if images are missing or do not allow a value.",
-    )
-    waive: WaiverEntry | None = Field(None, description=_WAIVE)
+    waive: WaiverEntry | None = _key(_WAIVE)
 
 
 class SliceEntry(PartEntry):
     """Demands on all slices of a column (`worst`, `gap`), or on one slice."""
 
-    worst: PartEntry | None = Field(None, description="Bound on the worst slice of the column.")
-    gap: PartEntry | None = Field(
-        None, description="Bound on how much worse a slice is than all other images: the largest gap."
-    )
-    min_images: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Slices with fewer images are named, not judged (default 50)."
-    )
-    min_groups: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Likewise for groups of images, if the set declares them (default 10)."
-    )
+    worst: PartEntry | None = _key("Bound on the worst slice of the column.")
+    gap: PartEntry | None = _key("Bound on how much worse a slice is than all other images: the largest gap.")
+    min_images: Count | None = _key("Slices with fewer images are named, not judged (default 50).")
+    min_groups: Count | None = _key("Likewise for groups of images, if the set declares them (default 10).")
 
 
 Slices = dict[str, SliceEntry | None] | None
@@ -141,60 +130,50 @@ _SLICES = "Demands on slices of the images, by column (lighting) or slice (light
 class DimensionEntry(PartEntry):
     """Demands on a dimension and its parts."""
 
-    parts: dict[str, PartEntry | None] | None = Field(
-        None, description="Demands on parts, by name. tier and optional default to those of the dimension."
+    parts: dict[str, PartEntry | None] | None = _key(
+        "Demands on parts, by name. tier and optional default to those of the dimension."
     )
-    slices: Slices = Field(None, description=_SLICES)
-
-
-Level = Annotated[float, Field(gt=0, le=1)]
+    slices: Slices = _key(_SLICES)
 
 
 class OperatingPointEntry(Strict):
     """The probability from which on an image is called the class."""
 
-    probability: Level | None = Field(None, description="The probability itself, above 0 and at most 1.")
-    specificity: Level | None = Field(None, description="Choose the lowest one with this specificity.")
-    recall: Level | None = Field(None, description="Choose the highest one with this recall.")
+    probability: Level | None = _key("The probability itself, above 0 and at most 1.")
+    specificity: Level | None = _key("Choose the lowest one with this specificity.")
+    recall: Level | None = _key("Choose the highest one with this recall.")
     chosen_on: str | None = Field(
         None, alias="from", description="The set that it is chosen on, not the judged one."
     )
 
 
-_SET = "The judged set: a corruption or a shifted set (default: clean)."
-_RECALL = "Share of its images that are called so (sensitivity)."
-_SPECIFICITY = "Share of other images that are not called so."
-_PRECISION = "Share of the images called so that are of it (PPV)."
-_F1 = "Harmonic mean of recall and precision."
-
-
 class MacroEntry(Strict):
     """Demands on the mean of all classes."""
 
-    recall: PartEntry | None = Field(None, description=_RECALL)
-    precision: PartEntry | None = Field(None, description=_PRECISION)
-    f1: PartEntry | None = Field(None, description=_F1)
-    set: str | None = Field(None, description=_SET)
-    tier: Tier | None = Field(None, description="Tier of these demands.")
-    optional: bool | None = Field(None, description="Skip them if a class has no images.")
+    recall: PartEntry | None = _key("Share of its images that are called so (sensitivity).")
+    precision: PartEntry | None = _key("Share of the images called so that are of it (PPV).")
+    f1: PartEntry | None = _key("Harmonic mean of recall and precision.")
+    set: str | None = _key("The judged set: a corruption or a shifted set (default: clean).")
+    tier: Tier | None = _key("Tier of these demands.")
+    optional: bool | None = _key("Skip them if a class has no images.")
 
 
 class EachEntry(MacroEntry):
     """Demands on every class, judged by simultaneous limits."""
 
-    specificity: PartEntry | None = Field(None, description=_SPECIFICITY)
+    specificity: PartEntry | None = _key("Share of other images that are not called so.")
 
 
 class ClassEntry(EachEntry):
     """Demands on a class against the rest, or on classes taken together (`benign|nevus`)."""
 
-    npv: PartEntry | None = Field(None, description="Share of the images not called so that are not of it.")
-    auroc: PartEntry | None = Field(None, description="Area under the ROC curve of the class's probability.")
-    at: OperatingPointEntry | None = Field(
-        None, description="When an image is called the class (default: if it is the most probable one)."
+    npv: PartEntry | None = _key("Share of the images not called so that are not of it.")
+    auroc: PartEntry | None = _key("Area under the ROC curve of the class's probability.")
+    at: OperatingPointEntry | None = _key(
+        "When an image is called the class (default: if it is the most probable one)."
     )
-    prevalence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="Restate precision and npv for this share of the class, above 0 and below 1."
+    prevalence: Annotated[float, Field(gt=0, lt=1)] | None = _key(
+        "Restate precision and npv for this share of the class, above 0 and below 1."
     )
 
 
@@ -209,93 +188,85 @@ class Classes(Strict):
 
     each: EachEntry | None = None
     macro: MacroEntry | None = None
-    not_as: NotAs | None = Field(
-        None, description="Largest share of a class's images that are called another class."
-    )
+    not_as: NotAs | None = _key("Largest share of a class's images that are called another class.")
 
 
 class AnswerRule(Strict):
     """The rule of answering: a score, or the lowest threshold that bounds the error."""
 
-    probability: Share | None = Field(None, description="Answer from this largest probability on.")
-    margin: Share | None = Field(None, description="From this lead over the second largest probability on.")
-    max_logit: float | None = Field(None, description="From this largest logit on.")
-    energy: float | None = Field(None, description="From this logarithm of the sum of exp(logits) on.")
-    error: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="From the lowest score on that keeps the error of answers to new images below this."
+    probability: Share | None = _key("Answer from this largest probability on.")
+    margin: Share | None = _key("From this lead over the second largest probability on.")
+    max_logit: float | None = _key("From this largest logit on.")
+    energy: float | None = _key("From this logarithm of the sum of exp(logits) on.")
+    error: Annotated[float, Field(gt=0, lt=1)] | None = _key(
+        "From the lowest score on that keeps the error of answers to new images below this."
     )
-    confidence: Confidence | None = Field(None, description="Probability that it does so (default 0.95).")
-    score: AnswerScore | None = Field(None, description="That score (default max_probability).")
+    confidence: Confidence | None = _key("Probability that it does so (default 0.95).")
+    score: AnswerScore | None = _key("That score (default max_probability).")
 
 
 class AnswersEntry(Strict):
     """Demands on a model that answers only if it is sure enough."""
 
-    at: AnswerRule | None = Field(None, description="When the model answers.")
-    share: PartEntry | None = Field(None, description="Share of images that are answered.")
-    accuracy: PartEntry | None = Field(None, description="Accuracy of the answered images.")
-    aurc: PartEntry | None = Field(None, description="Area under the risk-coverage curve.")
-    tier: Tier | None = Field(None, description="Tier of these demands.")
-    optional: bool | None = Field(None, description="Skip them if there are no images.")
+    at: AnswerRule | None = _key("When the model answers.")
+    share: PartEntry | None = _key("Share of images that are answered.")
+    accuracy: PartEntry | None = _key("Accuracy of the answered images.")
+    aurc: PartEntry | None = _key("Area under the risk-coverage curve.")
+    tier: Tier | None = _key("Tier of these demands.")
+    optional: bool | None = _key("Skip them if there are no images.")
 
 
 class _AnswersOfBoth(Strict):
     """Demands on the answers of a model next to those before a change."""
 
-    agreement: PartEntry | None = Field(None, description="Share of equal answers.")
-    negative_flips: PartEntry | None = Field(
-        None, description="Share of images that are classified correctly before, and wrongly now."
+    agreement: PartEntry | None = _key("Share of equal answers.")
+    negative_flips: PartEntry | None = _key(
+        "Share of images that are classified correctly before, and wrongly now."
     )
-    probability_change: PartEntry | None = Field(
-        None, description="99.9th percentile of the largest change of a probability."
-    )
-    tier: Tier | None = Field(None, description="Tier of these demands.")
-    optional: bool | None = Field(None, description="Skip them if there are no images.")
+    probability_change: PartEntry | None = _key("99.9th percentile of the largest change of a probability.")
+    tier: Tier | None = _key("Tier of these demands.")
+    optional: bool | None = _key("Skip them if there are no images.")
 
 
 class ParityEntry(_AnswersOfBoth):
     """Demands on the answers of a model that replaces another one."""
 
-    sets: tuple[str, ...] | None = Field(
-        None, description="Sets or corruptions, each judged by these demands (default: clean)."
-    )
+    sets: tuple[str, ...] | None = _key("Sets or corruptions, each judged by these demands (default: clean).")
 
 
 class ServingAccuracyEntry(Strict):
     """Demands on the accuracy behind a serving pipeline."""
 
-    min: Bound | None = Field(None, description="The accuracy must be at least this.")
-    max_drop: Annotated[DropBound, Field(lt=1), _bound_schema(minimum=0, exclusiveMaximum=1)] | None = Field(
-        None, description="At most this much below the model's own preprocessing in the same run."
+    min: Bound | None = _key("The accuracy must be at least this.")
+    max_drop: Annotated[DropBound, Field(lt=1), _bound_schema(minimum=0, exclusiveMaximum=1)] | None = _key(
+        "At most this much below the model's own preprocessing in the same run."
     )
-    waive: WaiverEntry | None = Field(None, description=_WAIVE)
-    tier: Tier | None = Field(None, description="Tier of these demands.")
-    optional: bool | None = Field(None, description="Skip them if there are no images.")
+    waive: WaiverEntry | None = _key(_WAIVE)
+    tier: Tier | None = _key("Tier of these demands.")
+    optional: bool | None = _key("Skip them if there are no images.")
 
 
 class ServingDemands(_AnswersOfBoth):
     """Demands on the model behind a serving pipeline, next to its own preprocessing."""
 
-    accuracy: ServingAccuracyEntry | None = Field(None, description="Accuracy behind the pipeline.")
+    accuracy: ServingAccuracyEntry | None = _key("Accuracy behind the pipeline.")
 
 
 class AttackedPartEntry(PartEntry):
     """Demands on a part of adversarial_robustness."""
 
-    allow_masked: bool | None = Field(
-        None, description="Judge a masked value by its threshold; else it fails as no evidence of robustness."
+    allow_masked: bool | None = _key(
+        "Judge a masked value by its threshold; else it fails as no evidence of robustness."
     )
 
 
 class AttackedEntry(AttackedPartEntry):
     """Demands on adversarial_robustness and its parts."""
 
-    parts: dict[str, AttackedPartEntry | None] | None = Field(
-        None,
-        description="Demands on parts, by name. tier, optional and allow_masked default to those of the "
-        "dimension.",
+    parts: dict[str, AttackedPartEntry | None] | None = _key(
+        "Demands on parts, by name. tier, optional and allow_masked default to those of the dimension."
     )
-    slices: Slices = Field(None, description=_SLICES)
+    slices: Slices = _key(_SLICES)
 
 
 class Dimensions(Strict):
@@ -310,22 +281,21 @@ class Dimensions(Strict):
 class QubaEntry(Strict):
     """Demands on the QUBA score and grade, and settings of both."""
 
-    min_score: float | None = Field(None, description="The QUBA score must be at least this.")
-    min_grade: Letter | None = Field(None, description="The letter must be at least this good.")
-    tier: Tier | None = Field(None, description="Tier of both demands.")
-    waive: WaiverEntry | None = Field(None, description=_WAIVE)
-    weights: dict[str, float | None] | None = Field(
-        None, description="Weights of dimensions in the score, at least 0; they replace the defaults."
+    min_score: float | None = _key("The QUBA score must be at least this.")
+    min_grade: Letter | None = _key("The letter must be at least this good.")
+    tier: Tier | None = _key("Tier of both demands.")
+    waive: WaiverEntry | None = _key(_WAIVE)
+    weights: dict[str, float | None] | None = _key(
+        "Weights of dimensions in the score, at least 0; they replace the defaults."
     )
-    population: str | None = Field(
-        None,
-        description="Reference population: published (default), screened, demo, or a file next to this one.",
+    population: str | None = _key(
+        "Reference population: published (default), screened, demo, or a file next to this one."
     )
-    allow_missing: tuple[str, ...] | None = Field(
-        None, description="Dimensions that may be missing from the grade, which is then labelled partial."
+    allow_missing: tuple[str, ...] | None = _key(
+        "Dimensions that may be missing from the grade, which is then labelled partial."
     )
-    allow_other_suite: bool | None = Field(
-        None, description="Grade even if the population was measured on another suite, with a note."
+    allow_other_suite: bool | None = _key(
+        "Grade even if the population was measured on another suite, with a note."
     )
 
 
@@ -333,34 +303,26 @@ class ThresholdFile(Strict):
     """A threshold file of quba-check: the demands on a model."""
 
     schema_version: SchemaVersion = Field(alias="schema", description="Version of this format.")
-    name: str | None = Field(None, description="Display name; by default the file's name.")
-    extends: str | None = Field(
-        None, description="The file next to this one, or the shipped profile, that this one extends."
+    name: str | None = _key("Display name; by default the file's name.")
+    extends: str | None = _key("The file next to this one, or the shipped profile, that this one extends.")
+    protocol: ProtocolName | None = _key("The protocol of the thresholds.")
+    baseline: Words | None = _key(
+        "What drops are counted from: a name given to `quba-check approve`, or the path or URL "
+        "of a record (else --quba-baseline)."
     )
-    protocol: ProtocolName | None = Field(None, description="The protocol of the thresholds.")
-    baseline: Words | None = Field(
-        None,
-        description="What drops are counted from: a name given to `quba-check approve`, or the path or URL "
-        "of a record (else --quba-baseline).",
+    uncertain: Uncertain | None = _key(
+        "How a bound within the noise is judged: point (default): by the value alone; "
+        "fail: only values shown to meet the bound pass; allow: only values shown to miss it fail."
     )
-    uncertain: Uncertain | None = Field(
-        None,
-        description="How a bound within the noise is judged: point (default): by the value alone; "
-        "fail: only values shown to meet the bound pass; allow: only values shown to miss it fail.",
+    confidence: Confidence | None = _key("Level of the two-sided intervals of verdicts (default 0.95).")
+    dimensions: Dimensions | None = _key("Demands by dimension.")
+    classes: Classes | None = _key("Demands by name of a class, and on all classes.")
+    answers: AnswersEntry | None = _key("Demands on a model that answers only if it is sure enough.")
+    parity: ParityEntry | None = _key(
+        "Demands on the answers of a model that replaces another one (--quba-reference)."
     )
-    confidence: Confidence | None = Field(
-        None, description="Level of the two-sided intervals of verdicts (default 0.95)."
-    )
-    dimensions: Dimensions | None = Field(None, description="Demands by dimension.")
-    classes: Classes | None = Field(None, description="Demands by name of a class, and on all classes.")
-    answers: AnswersEntry | None = Field(
-        None, description="Demands on a model that answers only if it is sure enough."
-    )
-    parity: ParityEntry | None = Field(
-        None, description="Demands on the answers of a model that replaces another one (--quba-reference)."
-    )
-    serving: dict[str, ServingDemands | None] | None = Field(
-        None, description="Demands on the model behind a serving pipeline, by the pipeline's name."
+    serving: dict[str, ServingDemands | None] | None = _key(
+        "Demands on the model behind a serving pipeline, by the pipeline's name."
     )
     quba: QubaEntry | None = None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from quba_check.comparison.compare import compare
+from quba_check.comparison.compare import ChangeRow, compare
 from quba_check.comparison.misclassified import Flip, flips
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
@@ -17,7 +17,6 @@ from quba_check.page.figure import Figure, bars, matrix
 from quba_check.page.figures import MOST_IN_MATRIX, WORST_CLASSES
 from quba_check.page.pictures import DemandPictures, Pictures
 from quba_check.page.strips import Point
-from quba_check.records.comparison import ChangeRow
 from quba_check.reports.comparison import answers_line
 from quba_check.reports.notes import ASKED, PARITY, parity_lines, reference_name
 

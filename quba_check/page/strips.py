@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from quba_check.comparison.compare import ChangeRow
 from quba_check.number_format import UNIT_SIGNS, format_value
 from quba_check.page.drawing import Chart, Scale, Shape, hull, label, line, mark, polyline, shape
-from quba_check.records.comparison import ChangeRow
 
 MIDDLE = 20.0
 """Height of the middle of a value's strip in pixels; places across are in percent of the width."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from quba_check.comparison.compare import Comparison
 from quba_check.core.request import NUMBERS
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_gap, format_value, interval_text
-from quba_check.records.comparison import Comparison
 from quba_check.records.measurement import AnyMeasurementRow, MeasurementRow, QuantityRow
 from quba_check.records.record import Record
 from quba_check.records.verdict import DROPS, SIGNS, GradeRow, VerdictRow

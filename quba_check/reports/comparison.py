@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
 
+from quba_check.comparison.compare import ChangeRow, Comparison
 from quba_check.core.request import target_name
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
-from quba_check.records.comparison import ChangeRow, Comparison
 from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.tables import json_text, table_text, wrapped
 

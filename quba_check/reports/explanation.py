@@ -15,7 +15,7 @@ from quba_check.reports.slices import LEAST_IMAGES, slice_text, worst_slices
 from quba_check.reports.tables import table_text, wrapped
 from quba_check.reports.verdict_labels import release_line, summary_line
 from quba_check.study.explanation import Position, RecordExplanation
-from quba_check.verdicts.details import confusion_text
+from quba_check.verdicts.explanation import confusion_text
 
 WIDTH, MOST_LINES = 80, 60
 PARTS, NAMED = 2, 4

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from quba_check.comparison.compare import compare
+from quba_check.comparison.compare import Comparison, compare
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
-from quba_check.records.comparison import Comparison
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
 from quba_check.reports.cells import NONE, demand_cells, letters_text

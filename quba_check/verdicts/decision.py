@@ -9,7 +9,7 @@ from dataclasses import replace
 from quba_check.core.grade import LETTERS, Grade
 from quba_check.core.measurement import NO_EVIDENCE, Drop, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
-from quba_check.demands.policy import POINT, Policy, is_demonstrated
+from quba_check.demands.demand import POINT, Policy
 from quba_check.errors import InvariantError
 from quba_check.messages import listed
 from quba_check.stats.clusters import LEAST_GROUPS
@@ -65,6 +65,28 @@ def _judge(demand: Demand, evidence: Judged, policy: Policy, others: Iterable[fl
             is_shown = verdict.outcome == "pass" or is_demonstrated(p, others, policy.error)
             is_certain = is_shown and not is_within_noise
     return verdict if is_certain else replace(verdict, outcome="uncertain")
+
+
+def is_demonstrated(own: float, others: Iterable[float], error: float) -> bool:
+    """True if one of several failures is demonstrated, by Holm's step-down procedure.
+
+    Args:
+        own: p-value of “the demand is met”.
+        others: p-values of the other demands.
+        error: largest probability of any false demonstration, in (0, 1).
+
+    >>> is_demonstrated(0.02, [], 0.025), is_demonstrated(0.02, [0.5], 0.025)
+    (True, False)
+    >>> is_demonstrated(0.02, [0.01], 0.025)
+    True
+    """
+    ordered = sorted([own, *others])
+    for index, p in enumerate(ordered):
+        if p > error / (len(ordered) - index):
+            return False
+        if p >= own:
+            return True
+    return False
 
 
 def p_value(demand: Demand, evidence: Judged) -> float | None:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from quba_check.core.explanation import Explanation
 from quba_check.core.grade import Grade
-from quba_check.core.measurement import MASKED, Drop, Measurement, Quantity, Unmeasurable
+from quba_check.core.measurement import MASKED, Cell, Drop, Measurement, Quantity, Table, Unmeasurable
+from quba_check.core.view import CLEAN_SET
 from quba_check.demands import Demand
+from quba_check.messages import listed
 from quba_check.number_format import (
     UNIT_SIGNS,
     ceil_to_two_digits,
@@ -21,18 +23,14 @@ from quba_check.number_format import (
 )
 from quba_check.records.measurement import quantity_row
 from quba_check.records.verdict import VerdictRow
-from quba_check.verdicts.details import (
-    class_details,
-    is_on_demand,
-    parity_details,
-    step_details,
-    temperature_advice,
-)
 from quba_check.verdicts.slices import size_note
 from quba_check.verdicts.verdict import Verdict
 
-WORST_PARTS = 3
-"""Largest number of parts in an explanation."""
+_WORST, _MOST_CLASSES = 3, 10
+"""Largest number of parts, classes, images and confusions in an explanation; of classes that miss a bound."""
+_CONFUSIONS = ("label", "predicted", "images", "share")
+_SIDES = {"recall": (0,), "npv": (0,), "precision": (1,), "specificity": (1,)}
+"""For numbers of a class, whether it is the label or the predicted class of the confusions behind it."""
 
 
 def explanation(verdict: Verdict) -> Explanation:
@@ -128,9 +126,9 @@ def _details(verdict: Verdict) -> Iterator[str]:
         )
         if worst:
             yield f"worst parts: {worst}"
-        yield from class_details(verdict, evidence)
-        yield from step_details(verdict, evidence)
-        yield from parity_details(verdict, evidence)
+        yield from _class_details(verdict, evidence)
+        yield from _step_details(verdict, evidence)
+        yield from _parity_details(verdict, evidence)
     if isinstance(evidence, Drop):
         before, after = format_distinct(evidence.before, evidence.after, verdict.unit or "")
         pairing = "paired image by image" if evidence.paired else "unpaired"
@@ -147,7 +145,7 @@ def _details(verdict: Verdict) -> Iterator[str]:
         if verdict.within_noise and not isinstance(evidence, Grade) and not is_too_wide(ends, unit):
             yield _more_images(verdict)
     if isinstance(evidence, Measurement) and verdict.outcome != "pass" and not verdict.has_needless_waiver:
-        yield from temperature_advice(verdict, evidence)
+        yield from _temperature_advice(verdict, evidence)
     yield from _notes(verdict)
 
 
@@ -175,7 +173,7 @@ def _notes(verdict: Verdict) -> Iterator[str]:
         signs = () if isinstance(evidence, Grade) or not is_masked else evidence.masked
         in_headline = {f"{MASKED}{sign}" for sign in signs}
         for note in evidence.notes:
-            if note not in in_headline and is_on_demand(note, verdict.demand):
+            if note not in in_headline and _is_on_demand(note, verdict.demand):
                 yield note
 
 
@@ -199,4 +197,110 @@ def _worst_parts(demand: Demand, measurement: Measurement) -> list[tuple[str, Qu
         and sign * measurement.parts[part.name].value < sign * measurement.value
     ]
     ranked.sort(key=lambda item: sign * item[1].value)
-    return ranked[:WORST_PARTS]
+    return ranked[:_WORST]
+
+
+def _class_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
+    """Yield the classes that miss the bound, and the largest confusions."""
+    table = measurement.tables.get(verdict.demand.part or "")
+    if table is not None and isinstance(verdict.demand.threshold, float):
+        yield _worst_classes(table, verdict.demand.threshold)
+    if verdict.outcome == "fail" and (confused := _confusions(verdict.demand, measurement)):
+        yield f"most confused: {', '.join(confused)}"
+
+
+def _step_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
+    """Yield the number of answers that each step of a serving pipeline alone changes."""
+    pipeline, table = verdict.demand.request.pipeline, measurement.tables.get("steps")
+    rows = () if table is None else table.rows
+    if counts := [f"{step} {images:,}" for name, step, images, _ in rows if name == pipeline]:
+        yield f"answers that one step alone changes, of {measurement.n:,}: {', '.join(counts)}"
+
+
+def _parity_details(verdict: Verdict, measurement: Measurement) -> Iterator[str]:
+    """Yield the classes and images with changed answers to clean images."""
+    request = verdict.demand.request
+    classes, images = (measurement.tables.get(name) for name in ("flips_by_class", "flipped_images"))
+    is_clean = request.dimension == "parity" and request.is_further_part and request.set == CLEAN_SET
+    if not is_clean or classes is None or images is None:
+        return
+    is_lost = verdict.demand.part == "negative_flips"
+    end = 3 if is_lost else None  # the columns are class, images, lost, gained and wrong to wrong
+    counts = [(sum(map(int, cells[2:end])), cells[0], cells[1]) for cells in classes.rows]
+    counts = sorted((one for one in counts if one[0]), key=lambda one: -one[0])[:_WORST]
+    rows = [cells for cells in images.rows if cells[1] == "lost" or not is_lost][:_WORST]
+    texts = {
+        f"most {'lost' if is_lost else 'changed'} answers": [
+            f"{name} {k:,} (of {n:,})" for k, name, n in counts
+        ],
+        "first images": [f"{row[0]} ({row[3]} → {row[4]}, label {row[2]})" for row in rows],
+    }
+    yield from (f"{heading}: {', '.join(parts)}" for heading, parts in texts.items() if parts)
+
+
+def _is_on_demand(note: str, demand: Demand) -> bool:
+    """Return True unless a note is on other classes than those of a demand."""
+    request = demand.request
+    if request.pipeline:
+        return note.partition(": ")[0] == request.pipeline
+    if not request.target:
+        return True
+    return note.partition(": ")[0] in (request.name, f"{request.target}{request.conditions}")
+
+
+def _temperature_advice(verdict: Verdict, evidence: Measurement) -> Iterator[str]:
+    """Yield the temperature that calibration_error advises for a value, or the reason for none."""
+    demand = verdict.demand
+    advice, held_out = (evidence.tables.get(table) for table in ("temperature", "held_out"))
+    if advice is None or demand.request.slice or evidence.dimension != "calibration_error":
+        return
+    if held_out is None:
+        yield f"no temperature is advised: {advice.note}"
+        return
+    values = {row[0]: [float(cell) for cell in row[1:] if cell != ""] for row in held_out.rows}
+    name, texts = demand.part or demand.dimension, []
+    for one in (name,) if demand.part else (name, "ece"):
+        unit = evidence.parts.get(one, evidence.whole).unit
+        value, *ends = (format_value(number, unit) for number in values[one])
+        texts.append(f"{one} {value}" + (f" (95 % interval {' to '.join(ends)})" if ends else ""))
+    # A demand that must be shown to be met needs the whole interval.
+    decisive = max(values[name]) if verdict.policy.uncertain == "fail" else values[name][0]
+    effect = "would pass" if decisive <= float(demand.threshold) else "would not be enough"
+    line, shown = f"temperature: {advice.rows[0][0]:.3g}", " and ".join(texts)
+    yield f"{line} in the file of --quba-preprocessing {effect}: {shown} on held-out halves"
+
+
+def _worst_classes(table: Table, least: float) -> str:
+    """Return the classes below a bound, worst first; the worst ones if there are none."""
+    rows = sorted(table.rows, key=lambda row: float(row[2]))
+    below = [row for row in rows if float(row[2]) < least]
+    heading = f"{len(below):,} of {len(rows):,} classes below {least:.15g}" if below else "worst classes"
+    names = (
+        f"{name} {format_distinct(float(value), least, 'fraction')[0]} (n = {images:,})"
+        for name, images, value in below or rows[:_WORST]
+    )
+    return f"{heading}: {listed(names, _MOST_CLASSES)}"
+
+
+def _confusions(demand: Demand, measurement: Measurement) -> list[str]:
+    """Return the largest confusions behind a value, such as `shirt as coat 31 (of 120)`."""
+    table, request = measurement.tables.get("confusions"), demand.request
+    if table is None or table.columns != _CONFUSIONS or request.slice:
+        return []
+    rows = list(table.rows)
+    if request.target:
+        plain = f"{request.target}.{request.metric}"  # of the most probable class, on clean images
+        if request.set != CLEAN_SET or request.name != plain:
+            return []
+        if request.classes:
+            names = {part.strip() for part in (request.target, *request.target.split("|"))}
+            sides = _SIDES.get(request.metric, (0, 1))
+            rows = [
+                row for row in rows if len(names & {*row[:2]}) == 1 and names & {row[side] for side in sides}
+            ]
+    return [confusion_text(*row) for row in rows[:_WORST]]
+
+
+def confusion_text(label: Cell, predicted: Cell, images: Cell, share: Cell) -> str:
+    """Return a confusion, such as `shirt as coat 31 (of 120)`."""
+    return f"{label} as {predicted} {images:,} (of {round(float(images) / float(share)):,})"

@@ -11,7 +11,7 @@ from quba_check.core.confidence import ConfidenceCurve
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
 from quba_check.demands import Demand
-from quba_check.demands.policy import POINT, Policy
+from quba_check.demands.demand import POINT, Policy
 from quba_check.stats.intervals import share_trials
 
 _NORMAL = NormalDist()

@@ -14,8 +14,7 @@ from quba_check.comparison.baseline import drop
 from quba_check.comparison.difference import RunValue
 from quba_check.core.dimension import Better
 from quba_check.core.measurement import Drop, Measurement, Unmeasurable
-from quba_check.demands.demand import Bound, Demand
-from quba_check.demands.policy import Policy, Uncertain
+from quba_check.demands.demand import Bound, Demand, Policy, Uncertain
 from quba_check.records.per_image import PerImage
 from quba_check.stats.estimate import Estimate
 from quba_check.verdicts import decide

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.gated import CALIBRATION, CORRUPTION, LETTER
 
 from quba_check.comparison.looser import looser_demands
-from quba_check.demands.policy import POINT, Policy
+from quba_check.demands.demand import POINT, Policy
 from quba_check.records.verdict import VerdictRow
 
 WORST = replace(CORRUPTION, request=replace(CORRUPTION.request, slice="light", kind="worst"))

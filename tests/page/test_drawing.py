@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.contrast import contrast, luminance
 
+from quba_check.comparison.compare import ChangeRow
 from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
 from quba_check.page.figure import LEVELS, Tinted, bars, curves_figure, distribution, matrix
 from quba_check.page.strips import Bounded, Point, axis, change_chart, round_ends, round_scale, shared_range
-from quba_check.records.comparison import ChangeRow
 
 FINITE = st.floats(-1e6, 1e6).map(lambda number: round(number, 9))
 

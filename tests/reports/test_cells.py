@@ -10,8 +10,7 @@ from support.tuned import record
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Drop
-from quba_check.demands.demand import Demand
-from quba_check.demands.policy import Policy
+from quba_check.demands.demand import Demand, Policy
 from quba_check.records.verdict import Bound, VerdictRow
 from quba_check.reports.cells import DemandCells, demand_cells
 from quba_check.verdicts import decide

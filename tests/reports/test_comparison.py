@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from quba_check.records.comparison import ChangeRow, Comparison, SideRow
+from quba_check.comparison.compare import ChangeRow, Comparison, SideRow
 from quba_check.reports.comparison import comparison_text
 
 

@@ -12,7 +12,7 @@ from support.rows import GRADE
 from support.rows import verdict as row
 from support.tuned import record
 
-from quba_check.records.comparison import ChangeRow, Comparison, SideRow
+from quba_check.comparison.compare import ChangeRow, Comparison, SideRow
 from quba_check.records.record import Record
 from quba_check.reports.markdown import LARGEST, Run, markdown_summary
 

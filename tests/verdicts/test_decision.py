@@ -12,10 +12,11 @@ from support.requests import value
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.grade import LETTERS
 from quba_check.core.measurement import Drop, Unmeasurable
-from quba_check.demands.policy import Policy
+from quba_check.demands.demand import Policy
 from quba_check.errors import InvariantError
 from quba_check.records.verdict import Waiver
 from quba_check.verdicts import decide, p_value
+from quba_check.verdicts.decision import is_demonstrated
 from quba_check.verdicts.explanation import explanation
 
 
@@ -54,6 +55,7 @@ def test_policies_differ_where_the_bound_is_within_the_noise(value, point, fail,
 
 
 def test_at_higher_confidence_less_is_shown():
+    assert Policy(confidence=0.95).error == pytest.approx(0.025)
     assert decide(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.95)).outcome == "pass"
     assert decide(CORRUPTION, noisy(0.55, 0.02), Policy("fail", 0.99)).outcome == "uncertain"
 
@@ -64,6 +66,25 @@ def test_a_failure_among_many_demands_needs_more():
     assert decide(CORRUPTION, evidence, Policy("allow")).outcome == "fail"
     assert decide(CORRUPTION, evidence, Policy("allow"), [0.9]).outcome == "uncertain"
     assert decide(CORRUPTION, evidence, Policy("allow"), [0.001]).outcome == "fail"
+
+
+def holm(p, error):
+    """The textbook procedure: from the smallest p-value on, until one exceeds its level."""
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    rejected = set()
+    for place, i in enumerate(order):
+        if p[i] > error / (len(p) - place):
+            break
+        rejected.add(i)
+    return rejected
+
+
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(st.lists(st.floats(0.0001, 1), min_size=1, max_size=6), st.sampled_from([0.005, 0.025, 0.2]))
+def test_is_holms_procedure(p, error):
+    rejected = holm(p, error)
+    for i, own in enumerate(p):
+        assert is_demonstrated(own, p[:i] + p[i + 1 :], error) == (i in rejected)
 
 
 def test_values_without_limits_are_decided_by_themselves():

@@ -23,7 +23,7 @@ from quba_check.core.dimension import Part
 from quba_check.core.grade import Grade
 from quba_check.core.measurement import Drop, Measurement, Quantity, Table, Unmeasurable
 from quba_check.core.request import OperatingPoint
-from quba_check.demands.policy import Policy
+from quba_check.demands.demand import Policy
 from quba_check.records.verdict import Waiver
 from quba_check.verdicts import decide
 from quba_check.verdicts.evidence import evidence_of

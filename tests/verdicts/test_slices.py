@@ -11,7 +11,7 @@ from support.requests import on_slices
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Drop, Measurement, Quantity, Unmeasurable
 from quba_check.demands import Demand
-from quba_check.demands.policy import Policy
+from quba_check.demands.demand import Policy
 from quba_check.stats.intervals import smallest_limits
 from quba_check.verdicts import decide
 from quba_check.verdicts.evidence import evidence_of
