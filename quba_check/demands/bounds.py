@@ -149,12 +149,16 @@ def _check_bounds(file: MergedFile, asked: Asked) -> None:
 
 def _useless(bound: str, drop: float, better: Better, unit: str) -> str:
     """Return the reason if every model meets a bound on a drop, else nothing."""
-    # A value that is better if higher, and at most 1, cannot lose more.
-    is_whole = better == "high" and (unit == "fraction" or (bound == "max_relative_drop" and unit == "ratio"))
-    if not is_whole or drop < 1:
+    is_relative = bound == "max_relative_drop"
+    if better == "high" and (unit == "fraction" or (is_relative and unit == "ratio")):
+        largest, reason = 1.0, "a drop of 1 leaves nothing"
+    else:
+        largest = math.inf if is_relative else ENDS.get(unit, math.inf)
+        reason = f"{unit}s end at {largest:g}"
+    if drop < largest:
         return ""
-    percent = f" Did you mean {drop / 100:g}?" if drop < 100 else ""
-    return f"would always be met: a drop of 1 leaves nothing.{percent}"
+    percent = f" Did you mean {drop / 100:g}?" if drop < 100 and unit in SHARES else ""
+    return f"would always be met: {reason}.{percent}"
 
 
 def _unreachable(bound: str, threshold: float, _better: Better, unit: str) -> str:
