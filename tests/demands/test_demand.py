@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.gate import FACTS
+from support.gate import thresholds
 from support.requests import value
 
 from quba_check.demands import Demand
-from quba_check.demands.reading import read_thresholds
+from quba_check.demands.bounds import today
 
 BASE = (
-    "dimensions: {accuracy: {min: 0.9, max_drop: 0.01}, adversarial_robustness: {min: 0.1}}\n"
+    "dimensions: {accuracy: {min: 0.9, max_drop: 0.01, slices: {light: {worst: {min: 0.5}}}}, "
+    "adversarial_robustness: {min: 0.1}}\n"
     "quba: {min_grade: C}"
 )
 
 
-def digest(folder: Path, text: str, name: str = "x.yaml") -> str:
-    (folder / name).write_text(f"schema: 1\n{text}\n", encoding="utf-8")
-    (first, *_) = read_thresholds(folder / name, label=name, suite=FACTS).inputs
-    assert first.demands is not None
-    return first.demands
+def digest(text: str, **others: str) -> str | None:
+    return thresholds(text, **others).inputs[0].demands
 
 
-def test_by_hand(tmp_path: Path) -> None:
+def test_by_hand() -> None:
     text = "protocol: standard\nuncertain: fail\ndimensions: {parameters: {max: 5}, accuracy: {min: 0.9}}"
     expected = (
         '{"confidence":0.95,"demands":[["accuracy","min",0.9,"block",false,false],'
         '["parameters","max",5.0,"block",false,false]],"protocol":"standard","quba":null,"uncertain":"fail"}'
     )
-    assert digest(tmp_path, text) == hashlib.sha256(expected.encode()).hexdigest()
+    assert digest(text) == hashlib.sha256(expected.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -42,14 +41,14 @@ def test_by_hand(tmp_path: Path) -> None:
         "extends: base.yaml",
         "extends: base.yaml\ndimensions: {accuracy: {min: 0.90}}\nuncertain: point\nconfidence: 0.95",
         "extends: more.yaml\ndimensions: {parameters: null}",
+        "extends: base.yaml\ndimensions: {accuracy: {slices: {light: {min_images: 50}}}}",
         BASE.replace("{min_grade: C}", "{min_grade: C, weights: {accuracy: 1}}"),
         "\n".join(reversed(BASE.replace("min: 0.9, max_drop: 0.01", "max_drop: 0.01, min: 0.9").split("\n"))),
     ],
 )
-def test_the_same_demands(tmp_path: Path, text: str) -> None:
-    expected = digest(tmp_path, BASE, "base.yaml")
-    digest(tmp_path, BASE.replace("dimensions: {", "dimensions: {parameters: {max: 3}, "), "more.yaml")
-    assert digest(tmp_path, text) == expected
+def test_the_same_demands(text: str) -> None:
+    more = BASE.replace("dimensions: {", "dimensions: {parameters: {max: 3}, ")
+    assert digest(text, base=BASE, more=more) == digest(BASE)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +59,9 @@ def test_the_same_demands(tmp_path: Path, text: str) -> None:
         "dimensions: {accuracy: {max_drop: 0.02}}",
         "dimensions: {accuracy: {tier: warn}}",
         "dimensions: {accuracy: {optional: true}}",
+        "dimensions: {accuracy: {slices: {light: {min_images: 49}}}}",
+        "dimensions: {accuracy: {slices: {light: {min_groups: 9}}}}",
+        f"dimensions: {{accuracy: {{waive: {{until: {today()}, by: ann, reason: r, at_least: 0.4}}}}}}",
         "dimensions: {adversarial_robustness: {allow_masked: true}}",
         "dimensions: {parameters: {max: 3}}",
         "protocol: standard",
@@ -67,7 +69,7 @@ def test_the_same_demands(tmp_path: Path, text: str) -> None:
         "confidence: 0.9",
         "quba: {weights: {accuracy: 2}}",
         "quba: {population: demo}",
-        "quba: {population: p.json}",
+        "quba: {population: POPULATION}",
         "quba: {allow_missing: [shape_bias]}",
         "quba: {allow_other_suite: true}",
         "quba: {min_grade: D}",
@@ -75,18 +77,40 @@ def test_the_same_demands(tmp_path: Path, text: str) -> None:
 )
 def test_other_demands(tmp_path: Path, text: str) -> None:
     (tmp_path / "p.json").write_text("{}")
-    expected = digest(tmp_path, BASE, "base.yaml")
-    assert digest(tmp_path, f"extends: base.yaml\n{text}") != expected
+    changed = text.replace("POPULATION", str(tmp_path / "p.json"))
+    assert digest(f"extends: base.yaml\n{changed}", base=BASE) != digest(BASE)
+
+
+def test_the_order_of_missing_dimensions_does_not_count() -> None:
+    first, second = (
+        digest(f"quba: {{min_score: 0, allow_missing: [{names}]}}")
+        for names in ("shape_bias, object_focus", "object_focus, shape_bias")
+    )
+    assert first == second
+
+
+def test_the_value_and_the_day_of_a_waiver_count() -> None:
+    waive = "dimensions: {{accuracy: {{min: 0.5, waive: {{until: {}, by: {}, reason: r, at_least: {}}}}}}}"
+    tomorrow = today() + timedelta(days=1)
+    first, same, *others = (
+        digest(waive.format(day, by, least))
+        for day, by, least in (
+            *((today(), "ann", 0.4), (today(), "bo", 0.4)),
+            *((today(), "ann", 0.3), (tomorrow, "ann", 0.4)),
+        )
+    )
+    assert first == same
+    assert first not in others
 
 
 def test_a_population_file_counts_by_its_bytes(tmp_path: Path) -> None:
-    text = "quba: {min_score: 0, population: p.json}"
+    text = f"quba: {{min_score: 0, population: {tmp_path}/p.json}}"
     (tmp_path / "p.json").write_text("{}")
-    first = digest(tmp_path, text)
+    first = digest(text)
     (tmp_path / "q.json").write_text("{}")
-    assert digest(tmp_path, text.replace("p.json", "q.json")) == first
+    assert digest(text.replace("p.json", "q.json")) == first
     (tmp_path / "p.json").write_text("{ }")
-    assert digest(tmp_path, text) != first
+    assert digest(text) != first
 
 
 def test_names():

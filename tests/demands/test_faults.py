@@ -1,0 +1,377 @@
+"""Faults of threshold files: those of every section in every section, and those of one section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from string import Template
+
+import pytest
+from support.gate import threshold_error
+from syrupy.assertion import SnapshotAssertion
+
+from quba_check.core.dimension import PUBLISHED_DIMENSIONS
+from quba_check.core.facts import SuiteFacts
+from quba_check.core.serving import ServingPipeline
+from quba_check.demands import bounds
+
+SUITE = SuiteFacts(
+    "toys",
+    10,
+    ("night", "sketch"),
+    ("fog", "frost"),
+    {"clean": None, "night": None, "corruptions": None, "sketch": "fewer"},
+    class_names=("cat, tom", "dog", *"cdefghij"),
+    slices=("light", "top5", "light,camera"),
+    serving={"app": ServingPipeline(jpeg=85)},
+)
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "today", lambda: date(2026, 6, 30))
+
+
+KEYS = "min, max, max_drop, max_relative_drop, tier, optional, waive"
+
+
+@dataclass(frozen=True)
+class Place:
+    """An entry with bounds: `text` with ENTRY in line 3, its path in messages, and its right bound."""
+
+    text: str
+    path: str
+    bound: str = "min"
+    keys: str = KEYS
+    effects: str = "min or max"
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The words of messages that depend on the place."""
+        is_high, words = self.bound != "max", ("can never", "would always")
+        return {
+            "path": self.path,
+            "target": self.path.removeprefix("dimensions.").replace(".parts", ""),
+            "bound": self.bound,
+            "keys": self.keys,
+            "effects": self.effects,
+            "wrong": "max" if is_high else "min",
+            "better": "higher" if is_high else "lower",
+            "above": words[not is_high],
+            "below": words[is_high],
+            "least": "at_least" if is_high else "at_most",
+            "worse": "0.4" if is_high else "0.6",
+            "most": "at_most" if is_high else "at_least",
+            "others": "max, max_drop, max_relative_drop" if is_high else "min, min_score, min_grade",
+        }
+
+
+PARTS = "min or max or parts or slices"
+PLACES = {
+    "dimension": Place(
+        "dimensions:\n accuracy: ENTRY", "dimensions.accuracy", "min", f"{KEYS}, parts, slices", PARTS
+    ),
+    "error": Place(
+        "dimensions:\n calibration_error: ENTRY", "dimensions.calibration_error", "max",
+        f"{KEYS}, parts, slices", PARTS,
+    ),
+    "part": Place("dimensions:\n accuracy: {parts: {top5: ENTRY}}", "dimensions.accuracy.parts.top5"),
+    "worst": Place(
+        "dimensions:\n accuracy: {slices: {light: {worst: ENTRY}}}", "dimensions.accuracy.slices.light.worst"
+    ),
+    "gap": Place(
+        "dimensions:\n accuracy: {slices: {light: {gap: ENTRY}}}", "dimensions.accuracy.slices.light.gap",
+        "max",
+    ),
+    "slice": Place(
+        "dimensions:\n accuracy: {slices: {light=a: ENTRY}}", "dimensions.accuracy.slices.light=a",
+        keys=f"{KEYS}, worst, gap, min_images, min_groups",
+    ),
+    "class": Place("classes:\n cat: {recall: ENTRY}", "classes.cat.recall"),
+    "each": Place("classes:\n each: {specificity: ENTRY}", "classes.each.specificity"),
+    "macro": Place("classes:\n macro: {f1: ENTRY}", "classes.macro.f1"),
+    "not_as": Place("classes:\n not_as: {cat: {dog: ENTRY}}", "classes.not_as.cat.dog", "max"),
+    "answers": Place("answers: {at: {margin: 0.9},\n share: ENTRY}", "answers.share"),
+    "aurc": Place("answers:\n aurc: ENTRY", "answers.aurc", "max"),
+    "parity": Place("parity:\n agreement: ENTRY", "parity.agreement"),
+    "flips": Place("parity:\n negative_flips: ENTRY", "parity.negative_flips", "max"),
+    "serving": Place("serving:\n app: {agreement: ENTRY}", "serving.app.agreement"),
+    "pipeline": Place(
+        "serving:\n app: {accuracy: ENTRY}", "serving.app.accuracy",
+        keys="min, max_drop, waive, tier, optional",
+    ),
+    "quba": Place(
+        "quba:\n ENTRY", "quba", "min_score",
+        "min_score, min_grade, tier, waive, weights, population, allow_missing, allow_other_suite",
+        "min_score or min_grade",
+    ),
+}  # fmt: skip
+NUMBER = "Allowed: a number, or a percentage such as 2%."
+NO_SUCH_KEY = "null removes a key of the extended file, which has no such key."
+UNTIL = "until: 2026-06-30, by: ann, reason: r"
+LEAVES_NOTHING = "a drop of 1 leaves nothing. Did you mean 0.01?"
+OUTSIDE = "Allowed: 2026-06-30 to 2027-07-01. Meet the demand, or decide again."
+FAULTS = {
+    # the form of the entry
+    "[0.5]": "$path: got a list. Allowed: keys with values.",
+    "0.5": "$path: got 0.5. Allowed: keys with values.",
+    "high": "$path: got text 'high'. Allowed: keys with values.",
+    "null": f"$path: {NO_SUCH_KEY}",
+    "{}": "$target: nothing is demanded. Allowed: min, max, max_drop or max_relative_drop.",
+    "{$bound: 0.5, $bound: 0.1}": "duplicate key '$bound', already in line 3.",
+    "{$bound: 0.5, tiers: warn}": "$path: unknown key 'tiers'. Did you mean 'tier'? Allowed: $keys.",
+    # bounds
+    "{$bound: null}": f"$path.$bound: {NO_SUCH_KEY}",
+    "{$bound: high}": f"$path.$bound: got text 'high'. {NUMBER}",
+    "{$bound: '0.5'}": f"$path.$bound: got text '0.5'. {NUMBER}",
+    "{$bound: [0.5]}": "$path.$bound: got a list. Allowed: a number.",
+    "{$bound: {is: 0.5}}": "$path.$bound: got keys with values. Allowed: a number.",
+    "{$bound: true}": "$path.$bound: got true. Allowed: a number.",
+    "{$bound: .nan}": "$path.$bound: got nan. Allowed: a finite number.",
+    "{$bound: -.inf}": "$path.$bound: got -inf. Allowed: a finite number.",
+    "{$bound: 50}": "$target $bound 50 $above be met: fractions end at 1. Did you mean 0.5?",
+    "{$bound: 1.5}": "$target $bound 1.5 $above be met: fractions end at 1.",
+    "{$bound: 101%}": "$target $bound 101% $above be met: fractions end at 1.",
+    "{$bound: -0.1}": "$target $bound -0.1 $below be met: fractions begin at 0.",
+    "{$wrong: 0.5}": "$target $wrong: $better is better here. Allowed: $bound.",
+    "{min: 0.9, max: 0.1}": "$target $wrong: $better is better here. Allowed: $bound.",
+    "{max_drop: much}": f"$path.max_drop: got text 'much'. {NUMBER}",
+    "{max_drop: .nan}": "$path.max_drop: got nan. Allowed: a finite number.",
+    "{max_drop: -2%}": "$path.max_drop: got text '-2%'. Allowed: at least 0.",
+    "{max_drop: 1}": f"$target max_drop 1 would always be met: {LEAVES_NOTHING}",
+    # settings
+    "{$bound: 0.5, tier: blok}": (
+        "$path.tier: got text 'blok'. Allowed: block, warn, info. Did you mean 'block'?"
+    ),
+    "{$bound: 0.5, optional: yes}": "$path.optional: got text 'yes'. Allowed: true or false.",
+    "{$bound: 0.5, optional: 1}": "$path.optional: got 1. Allowed: true or false.",
+    "{tier: warn}": "$path.tier: it applies to no demand. Allowed: together with $effects.",
+    # waivers
+    "{$bound: 0.5, waive: true}": "$path.waive: got true. Allowed: keys with values.",
+    "{$bound: 0.5, waive: {}}": "$path.waive: the key 'until' is missing.",
+    "{$bound: 0.5, waive: {until: soon, by: ann, reason: r, $least: $worse}}": (
+        "$path.waive.until: got text 'soon'. Allowed: a day, such as 2027-01-31."
+    ),
+    "{$bound: 0.5, waive: {until: 2026-06-29, by: ann, reason: r, $least: $worse}}": (
+        f"$path.waive.until: the waiver has expired, got 2026-06-29. {OUTSIDE}"
+    ),
+    "{$bound: 0.5, waive: {until: 2027-07-02, by: ann, reason: r, $least: $worse}}": (
+        f"$path.waive.until: the waiver ends in more than a year, got 2027-07-02. {OUTSIDE}"
+    ),
+    "{$bound: 0.5, waive: {until: 2026-06-30, by: ' ', reason: r, $least: $worse}}": (
+        "$path.waive.by: got text ' '. Allowed: text that is not empty."
+    ),
+    f"{{$bound: 0.5, waive: {{{UNTIL}}}}}": (
+        "$path.waive: got no worst value. Allowed: at_least or at_most."
+    ),
+    f"{{$bound: 0.5, waive: {{{UNTIL}, at_least: 0.4, at_most: 0.6}}}}": (
+        "$path.waive: got at_least, at_most. Allowed: at_least or at_most."
+    ),
+    f"{{$bound: 0.5, waive: {{{UNTIL}, $most: 0.5}}}}": (
+        "$path.waive: $most 0.5 applies to no demand. Allowed: next to one bound of $others."
+    ),
+    f"{{$bound: 0.5, waive: {{{UNTIL}, at_least: C}}}}": (
+        "$path.waive: at_least C applies to no demand. Allowed: next to one bound of min, min_score, "
+        "min_grade."
+    ),
+    f"{{$bound: 0.5, waive: {{{UNTIL}, $least: $worse, whom: bo}}}}": (
+        "$path.waive: unknown key 'whom'. Allowed: until, by, reason, at_least, at_most."
+    ),
+    "{$bound: 0.5, waive: {until: 2026-06-30, by: ann, reason: r, $least: 0.5}}": (
+        "$path.waive: $least 0.5 allows nothing that the bound 0.5 does not allow. Allowed: a worse value."
+    ),
+    f"{{$bound: 0.5, tier: warn, waive: {{{UNTIL}, $least: $worse}}}}": (
+        "$path.waive: the tier of the demand does not block. Allowed: a demand that blocks."
+    ),
+}  # fmt: skip
+
+
+UNKNOWN = "$path: unknown key '{}'. Allowed: $keys."
+WRONG = ("{$wrong: 0.5}", "{min: 0.9, max: 0.1}")
+LARGEST = {"{max_drop: 1}": "$target max_drop 1 would always be met: fractions end at 1. Did you mean 0.01?"}
+COLUMN = dict.fromkeys(WRONG, "$target: got $wrong. Allowed: $bound.") | {
+    "{}": "$target: got nothing. Allowed: $bound.",
+    "{max_drop: 1}": "$target: got max_drop. Allowed: $bound.",
+}
+SLICE = {
+    fault: COLUMN[fault].replace("$bound.", "$bound, max_drop, max_relative_drop.")
+    for fault in (*WRONG, "{}")
+}
+PIPELINE = {fault: UNKNOWN.format("max") for fault in WRONG} | {
+    "{max_drop: 1}": "$path.max_drop: got 1. Allowed: less than 1."
+}
+QUBA = {
+    "{}": "the file demands nothing. Allowed: a min, max or drop under dimensions, classes, "
+    "answers, parity, serving, quba.min_score, quba.min_grade.",
+    **{f"{{$bound: {number}}}": "" for number in ("50", "1.5", "-0.1")},
+    **{f"{{max_drop: {drop}}}": UNKNOWN.format("max_drop") for drop in ("much", "-2%", "1")},
+    **{
+        f"{{$bound: {text}}}": f"$path.$bound: got text '{text.strip(chr(39))}'. Allowed: a number."
+        for text in ("high", "101%", "'0.5'")
+    },
+    **{
+        f"{{$bound: 0.5, optional: {value}}}": UNKNOWN.format("optional").replace(
+            "Al", "Did you mean 'population'? Al"
+        )
+        for value in ("yes", "1")
+    },
+    WRONG[0]: UNKNOWN.format("max"),
+    WRONG[1]: UNKNOWN.format("min"),
+}
+OWN = dict.fromkeys(("error", "not_as", "aurc", "flips"), LARGEST) | dict.fromkeys(("worst", "gap"), COLUMN)
+OWN |= {"slice": SLICE, "pipeline": PIPELINE, "quba": QUBA}
+"""Messages that differ at a place; empty for what is no fault there: a score has any size."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_refused_in_every_section(fault: str) -> None:
+    expected, messages = {}, {}
+    for name, place in PLACES.items():
+        if message := OWN.get(name, {}).get(fault, FAULTS[fault]):
+            line = 1 if message.startswith("the file") else 3
+            expected[name] = f"x.yaml:{line}: {Template(message).substitute(place.words)}"
+            entry = Template(fault).substitute(place.words)
+            messages[name] = threshold_error(place.text.replace("ENTRY", entry), SUITE)
+    assert messages == expected
+
+
+SETS = {
+    "classes.cat.set": "classes:\n cat: {recall: {min: 0.9}, set: NAME}",
+    "classes.each.set": "classes:\n each: {recall: {min: 0.9}, set: NAME}",
+    "classes.macro.set": "classes:\n macro: {f1: {min: 0.9}, set: NAME}",
+    "classes.cat.at.from": "classes:\n cat: {recall: {min: 0.9}, at: {recall: 0.9, from: NAME}}",
+    "parity.sets": "parity:\n {agreement: {min: 0.9}, sets: [NAME]}",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("nigt", "the suite 'toys' has no such labelled set, got 'nigt'. ALLOWED Did you mean 'night'?"),
+        ("unknown/near", "the suite 'toys' has no such labelled set, got 'unknown/near'. ALLOWED"),
+        ("sketch", "its labels are not the model's classes, got 'sketch'. ALLOWED"),
+    ],
+)
+def test_a_set_that_the_suite_does_not_have(name: str, problem: str) -> None:
+    text = problem.replace("ALLOWED", "Allowed: clean, night, fog, frost.")
+    messages = {path: threshold_error(place.replace("NAME", name), SUITE) for path, place in SETS.items()}
+    assert messages == {path: f"x.yaml:3: {path}: {text}" for path in SETS}
+
+
+RECALL = "recall: {min: 0.9}"
+WAIVED = f"waive: {{{UNTIL}, at_most: 1}}"
+WEIGHTLESS = ", ".join(f"{name}: 0" for name in PUBLISHED_DIMENSIONS)
+ONES: list[tuple[SuiteFacts, list[str]]] = [
+    (
+        SUITE,
+        [
+            "dimension: {accuracy: {min: 0.5}}",
+            "dimensions:\n  acuracy: {min: 0.5}",
+            "dimensions:\n  accuracy:\n    min:\n      75",
+            "dimensions:\n  shape_bias:\n  accuracy: {min: 0.5}",
+            "dimensions: {ood_robustness: {parts: {nigt: {min: 0.5}}}}",
+            "dimensions: {ood_robustness: {parts: {night_accuracy: {min: 0.5}}}}",
+            "dimensions: {parameters: {parts: {trainable: {max: 3}}}}",
+            "dimensions:\n  adversarial_robustness:\n    allow_masked:\n      true",
+            "dimensions: {calibration_error: {parts: {nll: {max: -0.5}}}}",
+            "dimensions: {calibration_error: {parts: {brier: {max: 2.5}}}}",
+            "dimensions: {calibration_error: {parts: {brier: {max_drop: 2}}}}",
+            "dimensions: {corruption_robustness: {parts: {fog: {min: 45}}}}",
+            "dimensions: {corruption_robustness: {parts: {fog: {min: 10}}}}",
+            "dimensions: {corruption_robustness: {max_relative_drop: 200}}",
+            "dimensions: {parameters: {max: 25600000}}",
+            "dimensions: {parameters: {max: 30%}}",
+            "dimensions: {size: {parts: {file: {max: 5000000}}}}",
+            "dimensions:\n  size:\n    max_drop:\n      5%",
+            "dimensions: {flops: {max: -3}}",
+            "dimensions: {accuracy: {max_relative_drop: 100%}}",
+            "dimensions: {accuracy: {max_drop: 100}}",
+            "dimensions: {accuracy: {max_relative_drop: 1e999%}}",
+            f"dimensions: {{accuracy: {{waive: {{{UNTIL}, at_least: 0.4}}}}}}",
+            f"dimensions:\n  accuracy: {{max_drop: 0.1, max_relative_drop: 1%, {WAIVED}}}",
+            f"dimensions:\n  accuracy: {{slices: {{light: {{gap: {{max: 1}}, {WAIVED}}}}}}}",
+            "dimensions: {accuracy: {slices: {ligth: {worst: {min: 0.8}}}}}",
+            "dimensions: {accuracy: {slices: {camera=a: {min: 0.8}}}}",
+            "dimensions: {accuracy: {slices: {light: {}}}}",
+            "dimensions: {accuracy: {slices: {light: {min: 0.8}}}}",
+            "dimensions: {accuracy: {slices: {light: {min_images: 9}}}}",
+            "dimensions: {accuracy: {slices: {light: {min_images: 0, worst: {min: 0.8}}}}}",
+            "dimensions: {accuracy: {slices: {light=a: {worst: {min: 0.8}}}}}",
+            "dimensions: {parameters: {slices: {light: {worst: {max: 1}}}}}",
+            f"classes: {{ca: {{{RECALL}}}}}",
+            f"classes: {{cat||: {{{RECALL}}}}}",
+            f"classes: {{dog|dog: {{{RECALL}}}}}",
+            f"classes: {{cat|dog|c|d|e|f|g|h|i|j: {{{RECALL}}}}}",
+            "classes: {not_as: {cat: {dg: {max: 0.1}}}}",
+            "classes: {not_as: {cat: {dog|cat: {max: 0.1}}}}",
+            "classes: {cat: {recal: {min: 0.9}}}",
+            "classes: {each: {auroc: {min: 0.9}}}",
+            "classes: {macro: {f1: {min: 0.9}, at: {probability: 0.5}}}",
+            "classes: {cat: {at: {probability: 0.5}}}",
+            "classes: {each: {tier: warn}}",
+            "classes: {cat: {auroc: {min: 0.9}, at: {probability: 0.5}}}",
+            f"classes: {{cat: {{{RECALL}, prevalence: 0.5}}}}",
+            "classes: {cat: {precision: {min: 0.9}, prevalence: 0}}",
+            f"classes: {{cat: {{{RECALL}, at: {{probability: 1.5}}}}}}",
+            f"classes: {{cat: {{{RECALL}, at: {{specificity: 0.9}}}}}}",
+            f"classes: {{cat: {{{RECALL}, at: {{probability: 0.9, from: night}}}}}}",
+            f"classes: {{cat: {{{RECALL}, at: {{specificity: 0.9, from: clean}}}}}}",
+            f"classes: {{cat: {{{RECALL}, set: frost, at: {{specificity: 0.9, from: fog}}}}}}",
+            "answers: {share: {min: 0.75}}",
+            "answers: {at: {score: margin}, share: {min: 0.75}}",
+            "answers:\n  at: {probability: 0.9, error: 0.01}\n  share: {min: 0.75}",
+            "answers:\n  at:\n    probability: 0.9\n    score: margin\n  share: {min: 0.75}",
+            "answers: {at: {margin: 0.9, confidence: 0.9}, share: {min: 0.75}}",
+            "answers: {at: {probability: 0.9}}",
+            "answers: {at: {error: 0}, share: {min: 0.75}}",
+            "answers: {at: {error: 1}, share: {min: 0.75}}",
+            "answers: {at: {error: 0.1, confidence: 95}, share: {min: 0.75}}",
+            "answers: {at: {error: 0.1, score: logit}, share: {min: 0.75}}",
+            "parity: {sets: [clean]}",
+            "parity: {agreement: {min: 1}, sets: []}",
+            "serving: {ap: {agreement: {min: 0.9}}}",
+            "serving: {app: {tier: warn}}",
+            "serving: {app: {accuracy: {max_relative_drop: 0.1}}}",
+            "quba: {tier: warn}",
+            "quba: {min_grade: E}",
+            "quba:\n  weights:\n    accuracy: -1",
+            "quba: {weights: {fairness: 1}}",
+            f"quba:\n  weights: {{{WEIGHTLESS}}}\n  min_score: 0",
+            "quba:\n  allow_missing:\n    - shapebias",
+            "quba: {min_score: 0, population: publisched}",
+            "uncertain: fails",
+            "confidence: 95",
+            "confidence: 0.4",
+            "confidence: 95%",
+            "baseline: a.json",
+            "baseline: ' '",
+            "extends: moble.yaml",
+            "extends: x.yaml",
+            f"extends: {'x' * 300}",
+            "name: empty",
+        ],
+    ),
+    (
+        replace(SUITE, class_count=10_000, class_names=tuple(f"c{k}" for k in range(10_000))),
+        [f"classes: {{cat: {{{RECALL}}}}}"],
+    ),
+    (replace(SUITE, samples_corruptions=True), [f"classes: {{dog: {{{RECALL}, set: fog}}}}"]),
+    (replace(SUITE, spaces={"clean": None}), [f"classes: {{dog: {{{RECALL}, set: fog}}}}"]),
+    (replace(SUITE, shifts=()), [f"classes: {{dog: {{{RECALL}, at: {{recall: 0.9, from: fog}}}}}}"]),
+    (
+        replace(SUITE, class_count=4, class_names=("macro, mean", "each", "not_as", "wart")),
+        [
+            f"classes: {{macro: {{{RECALL}}}}}",
+            f"classes: {{each: {{{RECALL}}}}}",
+            "classes: {not_as: {recall: {wart: {max: 1}}}}",
+        ],
+    ),
+    (replace(SUITE, slices=()), ["dimensions: {accuracy: {slices: {light: {worst: {min: 0.8}}}}}"]),
+    (replace(SUITE, serving={}), ["serving: {app: {agreement: {min: 0.9}}}"]),
+]
+
+
+def test_faults_of_one_section(snapshot: SnapshotAssertion) -> None:
+    """Each file without its first line, `schema: 1`, and the message."""
+    texts = [(text, threshold_error(text, suite)) for suite, texts in ONES for text in texts]
+    assert "\n\n".join(f"{text}\n→ {message}" for text, message in texts) == snapshot
