@@ -17,7 +17,7 @@ from quba_check.core.facts import short_class_names
 from quba_check.errors import OptionError
 from quba_check.messages import allowed_names, one_line
 from quba_check.records.files import read_record
-from quba_check.reports.slices import LEAST_IMAGES, slices_text
+from quba_check.reports.explanation import LEAST_IMAGES, slices_text
 from quba_check.reports.tables import shorten, table_text, terminal_width
 
 LIMIT = 20

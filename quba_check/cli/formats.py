@@ -24,8 +24,7 @@ from quba_check.page.render import render_page
 from quba_check.records.files import read_record
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.annotations import Locate, github_commands, gitlab_report
-from quba_check.reports.badge import badge_svg
+from quba_check.reports.ci import Locate, badge_svg, github_commands, gitlab_report
 from quba_check.reports.explanation import explanation_text
 from quba_check.reports.markdown import compared_run, markdown_summary
 from quba_check.reports.tables import json_text

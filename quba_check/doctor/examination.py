@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from quba_check.core.view import CLEAN
 from quba_check.dimensions import registry
-from quba_check.doctor import accuracy, determinism, gradients, image_files, missing_sets, output_kinds
+from quba_check.doctor import accuracy, determinism
 from quba_check.doctor.finding import Finding
+from quba_check.doctor.outputs import GRADIENTS_DIMENSION, check_gradients, check_outputs
+from quba_check.doctor.sets import check_images, check_sets
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import SECONDS, SHORT_SECONDS, TimeBudget
 from quba_check.errors import SuiteError, UserError
@@ -40,18 +42,18 @@ class Check(NamedTuple):
     is_final: bool = False
 
 
-SET_CHECKS: tuple[Check, ...] = (Check("sets", missing_sets.check),)
+SET_CHECKS: tuple[Check, ...] = (Check("sets", check_sets),)
 """Checks without images."""
 
 CHECKS: tuple[Check, ...] = (
-    Check("images", image_files.check),
+    Check("images", check_images),
     Check("steadiness", determinism.check, is_final=True),
-    Check("outputs", output_kinds.check),
+    Check("outputs", check_outputs),
     Check("answers", accuracy.check),
 )
 """In order: errors that make answers meaningless come before checks that read answers."""
 
-GRADIENTS = Check("gradients", gradients.check)
+GRADIENTS = Check("gradients", check_gradients)
 """For a full examination with adversarial_robustness: its passes are expensive."""
 
 
@@ -134,7 +136,7 @@ def examine_model(
         from quba_check.doctor import clean_sets
 
         digests = ContentDigests(digests_file(evaluation.store.root))
-        has_gradients = gradients.DIMENSION in needs and not classifier.no_gradient
+        has_gradients = GRADIENTS_DIMENSION in needs and not classifier.no_gradient
         pictures = Check(clean_sets.CHECK, partial(clean_sets.check, digests=digests))
         checks = (*checks, *([GRADIENTS] if has_gradients else []), pictures)
     subject.budget = TimeBudget(SHORT_SECONDS if short else SECONDS)  # listing remote sets does not count

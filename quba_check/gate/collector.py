@@ -17,7 +17,7 @@ from quba_check.core.protocols import ProtocolName
 from quba_check.core.view import CLEAN_SET
 from quba_check.demands.demand import Demand
 from quba_check.dimensions import registry
-from quba_check.doctor.clean_answers import answer_findings
+from quba_check.doctor.accuracy import answer_findings
 from quba_check.gate.plan import PlannedDemand
 from quba_check.gate.provenance import finding_rows, input_rows, inputs_hash
 from quba_check.gate.record_rows import model_row, suite_row

@@ -86,12 +86,12 @@ def _relevant_findings(findings: Iterable[Finding], demands: Sequence[PlannedDem
     Findings on gradients are dropped if every demand allows masked values, and are a `remark` if no blocking
     demand forbids them.
     """
-    from quba_check.doctor.gradients import DIMENSION
+    from quba_check.doctor.outputs import GRADIENTS_DIMENSION
 
     forbidding = [
         planned.demand
         for planned in demands
-        if (planned.demand.dimension == DIMENSION and not planned.demand.allow_masked)
+        if (planned.demand.dimension == GRADIENTS_DIMENSION and not planned.demand.allow_masked)
         or (planned.demand.is_on_grade and not planned.thresholds.quba.allow_masked)
     ]
     for finding in findings:

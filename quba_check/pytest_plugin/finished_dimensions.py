@@ -10,7 +10,7 @@ from quba_check.gate.collector import ResultCollector
 from quba_check.gate.plan import PlannedDemand
 from quba_check.records.measurement import AnyMeasurementRow, NotMeasuredRow
 from quba_check.records.record import Record
-from quba_check.reports.table import finished_line
+from quba_check.reports.terminal import finished_line
 from quba_check.reports.verdict_labels import LOOKS
 
 PERCENTAGE = 9

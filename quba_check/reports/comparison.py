@@ -9,8 +9,7 @@ from rich.text import Text
 from quba_check.comparison.compare import ChangeRow, Comparison
 from quba_check.core.request import target_name
 from quba_check.number_format import UNIT_SIGNS, format_distinct, format_value, interval_text
-from quba_check.reports.github_markdown import code, code_block, table_row
-from quba_check.reports.tables import json_text, table_text, wrapped
+from quba_check.reports.tables import code, code_block, json_text, table_row, table_text, wrapped
 
 _STYLES = {"better": "green", "worse": "bold red", "within noise": "dim", "same": "dim", "unknown": "dim"}
 _HEADINGS = ("dimension", "before", "after", "change", "interval", "finding", "lost/gained", "p")

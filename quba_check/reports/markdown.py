@@ -12,12 +12,10 @@ from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import UserError
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.cells import NONE, demand_cells, letters_text
-from quba_check.reports.class_table import HEADINGS, class_table
+from quba_check.reports.cells import CLASS_HEADINGS, NONE, class_table, demand_cells, letters_text
 from quba_check.reports.comparison import answers_line
-from quba_check.reports.github_markdown import code, code_block, table_row
 from quba_check.reports.notes import grade_line, parity_lines, record_notes
-from quba_check.reports.tables import wrap_line
+from quba_check.reports.tables import code, code_block, table_row, wrap_line
 from quba_check.reports.verdict_labels import (
     LABELS,
     LOOKS,
@@ -180,7 +178,11 @@ def _class_details(record: Record) -> str:
     title, rows = class_table(record)
     if not rows:
         return ""
-    lines = [HEADINGS, ["---"] * len(HEADINGS), *((code(name), *numbers) for name, *numbers in rows)]
+    lines = [
+        CLASS_HEADINGS,
+        ["---"] * len(CLASS_HEADINGS),
+        *((code(name), *numbers) for name, *numbers in rows),
+    ]
     table = "\n".join(map(table_row, lines))
     return f"<details><summary>Classes: {title}</summary>\n\n{table}\n\n</details>"
 

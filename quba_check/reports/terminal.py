@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
+from rich.box import Box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quba_check.records.measurement import NotMeasuredRow
+from quba_check.core.request import NUMBERS, SLICES
+from quba_check.records.measurement import (
+    AnyMeasurementRow,
+    MeasurementRow,
+    NotMeasuredRow,
+    QuantityRow,
+    UnmeasurableRow,
+)
 from quba_check.records.record import Record
-from quba_check.reports.cells import bound_text
-from quba_check.reports.class_table import HEADINGS, class_table
+from quba_check.records.verdict import VerdictRow
+from quba_check.reports.cells import (
+    CLASS_HEADINGS,
+    bound_text,
+    class_table,
+    demand_cells,
+    interval_cell,
+    value_text,
+    worst_part,
+)
 from quba_check.reports.notes import grade_line, record_notes
-from quba_check.reports.table import NOISE, dimension_table
 from quba_check.reports.tables import LEAST_WIDTH, table_text, wrap_line
 from quba_check.reports.verdict_labels import (
     LOOKS,
+    UNMET,
     Label,
     label,
     most_severe,
@@ -26,7 +43,133 @@ from quba_check.reports.verdict_labels import (
     warning_lines,
 )
 
+NOISE = "~"
+"""Mark of verdicts that another sample of the same size could flip."""
 LEGEND = f"{NOISE}: another sample of this size could flip the verdict"
+DEMAND, WORST_PART = "demand", "worst part"
+NAME = "dimension"
+HEADINGS = (NAME, "value", "interval", DEMAND, "verdict", WORST_PART)
+Cell = AnyMeasurementRow | QuantityRow | None
+"""The content of a row: a dimension, a part, or a missing part."""
+
+
+def dimension_table(record: Record, *, rule: str, width: int) -> Table:
+    """Return a table of dimensions, with further rows for parts with unmet demands.
+
+    Of several demands on a dimension it shows the one with the most severe verdict, the first of equals. The
+    column of intervals is left out if no dimension has one.
+
+    Args:
+        record: the record.
+        rule: the character of the rule below the headings.
+        width: maximal width in columns. Demands, worst parts and conditions of parts are wrapped between
+            words; without room the worst parts are left out, and a table that is still too wide exceeds the
+            width.
+    """
+    has_intervals = any(
+        isinstance(row, MeasurementRow) and row.interval for row in record.measurements.values()
+    )
+    gap, blank = 0 if has_intervals else 1, "    \n"
+    box = Box(
+        f"{blank}{blank}{rule * 4}\n" + blank * 5, ascii=rule.isascii()
+    )  # only a rule below the headings
+    table = Table(box=box, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
+    rows = [[Text(heading) for heading in HEADINGS], *_rows(record)]
+    columns = dict(zip(HEADINGS, zip(*rows, strict=True), strict=True))
+    if not has_intervals:
+        del columns["interval"]
+    widths = _column_widths(columns, width + gap + 1, gap + 1)
+    table.width = sum(widths.values()) + (gap + 1) * (len(widths) - 1)
+    for heading, column in widths.items():
+        table.add_column(heading, justify="right" if heading == "value" else "left", width=column)
+    for cells in list(zip(*(columns[heading] for heading in widths), strict=True))[1:]:
+        table.add_row(*cells)
+    return table
+
+
+def finished_line(record: Record, model: str, width: int) -> tuple[str, str, Label]:
+    """Return a finished dimension as a line.
+
+    Several demands are counted, those with the most severe verdict.
+
+    Args:
+        record: the demands on one dimension, their measurements and grades; nothing else is read.
+        model: beginning of the line; empty if there is one model.
+        width: columns of model and name.
+
+    Returns:
+        The text up to the verdict, the verdict, and its label.
+    """
+    verdicts = record.verdicts
+    worst = most_severe(verdicts) or verdicts[0]
+    own = worst if len(verdicts) == 1 else None
+    row: Cell = record.measurements.get(worst.dimension)
+    if own is not None and own.part is not None and isinstance(row, MeasurementRow):
+        row = record.judged(own)
+    value, interval, demand, verdict = (cell.plain for cell in _cells(row, own, verdicts))
+    if worst.is_on_grade:
+        cells = demand_cells(worst, record)
+        value, interval, demand, verdict = cells.value, cells.interval, cells.bound, label(worst)
+    name = model + (worst.dimension if own is None else own.target)
+    text = f"{name:<{width}} {value:>7} {interval:<14} "
+    if own is not None:
+        return f"{text}{demand:<9} ", verdict, label(worst)
+    count = [label(verdict) for verdict in verdicts].count(label(worst))
+    return text, f"{count} of {len(verdicts)} demands {LOOKS[label(worst)].phrase}", label(worst)
+
+
+def _column_widths(columns: Mapping[str, Sequence[Text]], room: int, gap: int) -> dict[str, int]:
+    """Return the widths of the shown columns; `room` includes a gap after each."""
+    widths = {heading: _longest(cell.plain for cell in cells) for heading, cells in columns.items()}
+    excess = sum(widths.values()) + gap * len(widths) - room
+    for heading in (WORST_PART, DEMAND, NAME):
+        words = (word for cell in columns[heading] for word in cell.plain.split())
+        cut = min(max(excess, 0), widths[heading] - max(len(heading), _longest(words)))
+        widths[heading] -= cut
+        excess -= cut
+    if excess > 0:
+        freed = widths.pop(WORST_PART) + gap - excess
+        widths[DEMAND] = min(widths[DEMAND] + max(freed, 0), _longest(cell.plain for cell in columns[DEMAND]))
+    return widths
+
+
+def _longest(texts: Iterable[str]) -> int:
+    return max(map(cell_len, texts), default=0)
+
+
+def _rows(record: Record) -> Iterator[list[Text]]:
+    """Yield the cells of each row: name, value, interval, demand, verdict, worst part."""
+    for name, row in record.measurements.items():
+        verdicts = [verdict for verdict in record.verdicts if verdict.dimension == name]
+        own = most_severe([verdict for verdict in verdicts if verdict.part is None])
+        yield [Text(name), *_cells(row, own, verdicts), Text(worst_part(name, row))]
+        for verdict in verdicts:
+            # Some parts exist only because a demand asks for them.
+            is_requested = name in NUMBERS or str(verdict.part).startswith(SLICES)
+            if verdict.part is not None and (label(verdict) in UNMET or is_requested):
+                part = record.judged(verdict) if isinstance(row, MeasurementRow) else row
+                yield [Text(f"  {verdict.part.replace('@', ' @')}"), *_cells(part, verdict, []), Text()]
+
+
+def _cells(row: Cell, own: VerdictRow | None, others: Sequence[VerdictRow]) -> list[Text]:
+    """Return value, interval, demand and verdict; without an own demand, the count of its parts'."""
+    missing = "unmeasurable" if isinstance(row, UnmeasurableRow | None) else "not measured"
+    quantity, value, interval = None, Text(missing, style="dim"), Text()
+    if isinstance(row, QuantityRow):
+        quantity, interval = row, Text(interval_cell(row))
+        value = Text(value_text(row.value, row.unit, None if own is None else own.limit))
+    if own is None:
+        demand = f"{len(others)} on parts" if others else "-"
+    elif own.bound == "max_relative_drop" and isinstance(own.limit, float):  # % is shorter than 'relative'
+        demand = bound_text(own, quantity, f"{100 * own.limit:.12g}%").removeprefix("relative ")
+    else:
+        demand = bound_text(own, quantity)
+    verdict, decisive = Text("-", style="dim"), own or most_severe(others)
+    if decisive is not None:
+        verdict = Text(label(decisive), style=LOOKS[label(decisive)].style)
+        if decisive.within_noise and decisive.policy == "point":
+            verdict.append(f" {NOISE}", style="yellow")
+    return [value, interval, Text(demand), verdict]
 
 
 def render(record: Record, *, width: int, colour: bool, ascii: bool = False, classes: bool = False) -> str:  # noqa: A002
@@ -72,7 +215,7 @@ def _paragraphs(record: Record, width: int, *, ascii: bool, classes: bool) -> It
         yield _wrapped(LEGEND, width, style="dim")
     title, rows = class_table(record) if classes else ("", [])
     if rows:
-        lines = table_text(HEADINGS, rows, HEADINGS[1:], cut=["class"], width=width)
+        lines = table_text(CLASS_HEADINGS, rows, CLASS_HEADINGS[1:], cut=["class"], width=width)
         yield Text(f"\n{title}:\n{lines.rstrip()}")
     notes = [_wrapped(line, width) for line in _grade_lines(record)]
     notes += [_wrapped(note, width, style="yellow") for note in record_notes(record)]

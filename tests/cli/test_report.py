@@ -18,7 +18,7 @@ from support.tuned import record
 from quba_check.cli.formats import FORMATS
 from quba_check.grading import population
 from quba_check.records.files import read_record
-from quba_check.reports.badge import badge_svg
+from quba_check.reports.ci import badge_svg
 
 CARD = b"---\r\nlicense: mit\r\n---\r\nText without a line break"
 VALUE = ".eval_results/quba-check-me-set-test.yaml"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from support.evaluations import new_evaluation
 
-from quba_check.doctor import gradients
+from quba_check.doctor.outputs import check_gradients
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.evaluation import Evaluation
 
@@ -110,4 +110,4 @@ def test_a_constant_output_hides_nothing_and_all_else_does(
     assert measured.parts["zero_gradient"].value == pytest.approx(n_zero / 60)
     assert measured.masked == signs
     subject = ModelUnderTest(evaluation.classifier, evaluation.suite)
-    assert bool(list(gradients.check(subject))) == bool(signs)
+    assert bool(list(check_gradients(subject))) == bool(signs)

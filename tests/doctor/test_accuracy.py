@@ -19,7 +19,7 @@ from quba_check.demo import CLASSES
 from quba_check.doctor import accuracy as module
 from quba_check.doctor.accuracy import first_answers
 from quba_check.doctor.examination import Examination, examine, examine_model
-from quba_check.doctor.image_files import SHORT_IMAGES
+from quba_check.doctor.sets import SHORT_IMAGES
 from quba_check.doctor.subject import BATCH, PROBE, ModelUnderTest
 from quba_check.engine.cache_keys import SHARD_SIZE
 from quba_check.errors import InvariantError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from quba_check.doctor.clean_answers import SwappedPair, answer_findings, swapped_pairs
+from quba_check.doctor.accuracy import SwappedPair, answer_findings, swapped_pairs
 from quba_check.doctor.significance import ALPHA
 
 CLASSES = ("ant", "bee", "cat", "dog")

@@ -11,7 +11,7 @@ from PIL import Image
 from support.tiny import CLASSES, picture, write_pictures
 
 from quba_check.demo import CLASSES as DEMO_CLASSES
-from quba_check.doctor import image_files
+from quba_check.doctor.sets import check_images
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.doctor.time_budget import TimeBudget
 from quba_check.models.classifier import Classifier
@@ -56,7 +56,7 @@ def test_a_broken_and_a_deep_member_are_reported(tmp_path: Path) -> None:
     images["04"] = png(np.full((8, 8), 40_000, np.uint16))
     write_shard(tmp_path, images)
     subject = ModelUnderTest(demo(), open_suite(tmp_path))
-    assert [finding.text().splitlines()[:2] for finding in image_files.check(subject)] == [
+    assert [finding.text().splitlines()[:2] for finding in check_images(subject)] == [
         [
             "clean: 1 of 6 checked images cannot be decoded.",
             "  evidence: shards/00.tar[01.png] (image file is truncated)",
@@ -74,14 +74,14 @@ def test_files_that_are_not_read_are_a_remark(tmp_path: Path) -> None:
     (tmp_path / "val" / CLASSES[1] / "0.gif").write_bytes(b"")
     manifest = MANIFEST.replace("webdataset, path: shards", "folder, path: val")
     (tmp_path / "quba-data.yaml").write_text(manifest)
-    (finding,) = image_files.check(ModelUnderTest(demo(), open_suite(tmp_path)))
+    (finding,) = check_images(ModelUnderTest(demo(), open_suite(tmp_path)))
     assert (finding.problem, finding.severity) == ("clean: 1 file is not read: brick/0.gif.", "remark")
-    assert list(image_files.check(ModelUnderTest(demo(), open_suite(tmp_path), short=True))) == []
+    assert list(check_images(ModelUnderTest(demo(), open_suite(tmp_path), short=True))) == []
 
 
 def test_decoding_takes_a_third_of_the_time(demo_suite) -> None:
     subject = ModelUnderTest(demo(), demo_suite)
     subject.budget = TimeBudget(300, clock=lambda: subject.decoded)
-    assert list(image_files.check(subject)) == []
+    assert list(check_images(subject)) == []
     assert subject.decoded in range(100, 132)
     assert list(subject.budget.left_out) == ["image files"]

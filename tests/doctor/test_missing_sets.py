@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from support.tiny import CLASSES, write_suite
 
-from quba_check.doctor import missing_sets
+from quba_check.doctor.sets import check_sets
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.classifier import Classifier
 from quba_check.models.loading import load_classifier
@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 def texts(classifier: Classifier, root: Path):
     def finding_texts(needs=NEEDS, limit: int | None = None) -> list[str]:
         subject = ModelUnderTest(classifier, open_suite(root, SubsetSampler(limit)), needs=needs)
-        findings = list(missing_sets.check(subject))
+        findings = list(check_sets(subject))
         assert (subject.decoded, subject.forwards) == (0, 0)
         return [finding.text() for finding in findings]
 
@@ -109,7 +109,7 @@ def test_a_much_smaller_set_is_a_remark(classifier: Classifier, texts, tmp_path:
         (root / "mixed_rand" / name / "001.png").unlink()
     edit(root, "path: mixed_rand", "path: mixed_rand, partial: true")
     shutil.rmtree(root / "mixed_rand/apple")
-    findings = list(missing_sets.check(ModelUnderTest(classifier, open_suite(root), needs=NEEDS)))
+    findings = list(check_sets(ModelUnderTest(classifier, open_suite(root), needs=NEEDS)))
     assert {finding.severity for finding in findings} == {"remark"}
     assert [finding.text() for finding in findings] == [
         "the set 'corruptions' is much smaller than the clean set in 75 of 75 conditions.\n"
@@ -182,7 +182,7 @@ def test_a_shape_bias_without_conflicts_is_reported(texts, root: Path) -> None:
 def test_a_model_without_gradients_is_reported(classifier: Classifier, root: Path) -> None:
     silent = replace(classifier, no_gradient="it is run by onnxruntime, which gives no gradients")
     subject = ModelUnderTest(silent, open_suite(root), needs={"adversarial_robustness": ["g.yaml:4"]})
-    assert [finding.text() for finding in missing_sets.check(subject)] == [
+    assert [finding.text() for finding in check_sets(subject)] == [
         "adversarial_robustness cannot be measured: it is run by onnxruntime, which gives no gradients.\n"
         "  evidence: demanded by g.yaml:4\n"
         "  fix: remove the demand"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from quba_check.demo import CLASSES
-from quba_check.doctor import image_files
+from quba_check.doctor.sets import check_images
 from quba_check.doctor.subject import ModelUnderTest
 from quba_check.models.loading import load_classifier
 from quba_check.models.request import LoadRequest
@@ -116,7 +116,7 @@ def test_a_loss_is_reported_and_nothing_else(name: str, photo_suite: Path, tmp_p
     names = [FIRST, SECOND, "photos/imagenet_02_438.jpg"]
     shown = ", ".join(f"{name} ({detail})" for name, detail in zip(names, details, strict=False))
     more = f" and {len(details) - 3} more" if len(details) > 3 else ""
-    (finding,) = image_files.check(subject)
+    (finding,) = check_images(subject)
     assert finding.text() == (
         f"clean: {len(details)} of 20 checked images {problem}.\n  evidence: {shown}{more}\n  fix: {fix}"
     )
@@ -126,13 +126,13 @@ def test_a_loss_is_reported_and_nothing_else(name: str, photo_suite: Path, tmp_p
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_photos(name: str, photo_suite: Path, tmp_path: Path) -> None:
     subject = changed(photo_suite, tmp_path, *HEALTHY[name])
-    assert list(image_files.check(subject)) == []
+    assert list(check_images(subject)) == []
     assert subject.decoded == 20
 
 
 def test_a_broken_image_is_excluded_from_later_checks(photo_suite: Path, tmp_path: Path) -> None:
     subject = changed(photo_suite, tmp_path, truncated, 1)
     assert len(subject.sample()) == 20
-    assert len(list(image_files.check(subject))) == 1
+    assert len(list(check_images(subject))) == 1
     assert FIRST not in [example.name for example in subject.sample()]
     assert len(subject.sample()) == 19

@@ -13,7 +13,7 @@ from support.tuned import record
 
 from quba_check.records.record import Record
 from quba_check.records.verdict import VerdictRow
-from quba_check.reports.annotations import LEVELS, github_commands, gitlab_report, unmet_demands
+from quba_check.reports.ci import LEVELS, github_commands, gitlab_report, unmet_demands
 
 SOURCE = "https://gitlab.example/p/-/blob/abc"
 

@@ -12,7 +12,7 @@ from support.tuned import record
 
 from quba_check.records.record import Record
 from quba_check.records.verdict import OverallVerdict
-from quba_check.reports.badge import COLOURS, LABEL_COLOUR, badge_svg
+from quba_check.reports.ci import COLOURS, LABEL_COLOUR, badge_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

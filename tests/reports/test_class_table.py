@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.tuned import quantity, record
 
 from quba_check.records.record import Record
-from quba_check.reports.class_table import class_table
+from quba_check.reports.cells import class_table
 from quba_check.reports.markdown import Run, markdown_summary
 from quba_check.reports.terminal import render
 

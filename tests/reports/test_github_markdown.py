@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from quba_check.messages import one_line
-from quba_check.reports.github_markdown import code, code_block, table_row
+from quba_check.reports.tables import code, code_block, table_row
 
 HOSTILE = [
     "<script>alert(1)</script>",

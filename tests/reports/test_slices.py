@@ -11,7 +11,7 @@ from quba_check.errors import UserError
 from quba_check.page.columns import columns
 from quba_check.page.figures import figures
 from quba_check.records.measurement import MeasurementRow, QuantityRow
-from quba_check.reports.slices import slices_text
+from quba_check.reports.explanation import slices_text
 
 
 def row(value, n, error=0.01):

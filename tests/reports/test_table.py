@@ -8,7 +8,7 @@ import pytest
 from support.rows import GRADE, verdict
 from support.tuned import record
 
-from quba_check.reports.table import finished_line
+from quba_check.reports.terminal import finished_line
 
 UNMEASURABLE = {"corruption_robustness": {"unmeasurable": "no images"}}
 

@@ -15,9 +15,8 @@ from quba_check.exports.tables import export_rows
 from quba_check.page.render import meaning_of, render_page
 from quba_check.records.record import Record
 from quba_check.records.verdict import EXIT_CODES, VerdictRow, Waiver
-from quba_check.reports.annotations import unmet_demands
-from quba_check.reports.badge import badge_message
 from quba_check.reports.cells import demand_cells
+from quba_check.reports.ci import badge_message, unmet_demands
 from quba_check.reports.markdown import Run, markdown_summary
 from quba_check.reports.terminal import render
 from quba_check.reports.verdict_labels import label, release_line, summary_line

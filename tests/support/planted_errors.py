@@ -10,11 +10,12 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from quba_check.doctor import accuracy, output_kinds
+from quba_check.doctor import accuracy
 from quba_check.doctor.examination import Check
+from quba_check.doctor.outputs import check_outputs
 from quba_check.models.classifier import Classifier
 
-CHECKS = (Check("outputs", output_kinds.check), Check("answers", accuracy.check))
+CHECKS = (Check("outputs", check_outputs), Check("answers", accuracy.check))
 FILE = "write to preprocessing.yaml, and give --quba-preprocessing=preprocessing.yaml:\n"
 
 
