@@ -1,18 +1,22 @@
-"""Texts of demands from messages as the gate writes them."""
+"""Texts of demands from messages as the gate writes them, and the table of single classes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
+from support.gate import markdown_text, terminal_text
 from support.gated import CALIBRATION, CORRUPTION, corruption
-from support.tuned import record
+from support.tuned import quantity, record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.core.confidence import SCORES, ConfidenceCurve
 from quba_check.core.measurement import Drop
 from quba_check.demands.demand import Demand, Policy
+from quba_check.records.record import Record
 from quba_check.records.verdict import Bound, VerdictRow
-from quba_check.reports.cells import DemandCells, demand_cells
+from quba_check.reports.cells import DemandCells, class_table, demand_cells
+from quba_check.reports.terminal import render
 from quba_check.verdicts import decide
 from quba_check.verdicts.explanation import verdict_row
 
@@ -64,3 +68,49 @@ def test_a_drop_without_baseline() -> None:
 def test_a_demand_without_a_stored_value() -> None:
     row = verdict_row(decide(CORRUPTION, corruption(0.6)), "t.yaml::x")
     assert (row.outcome, demand_cells(row, record(measurements={}))) == ("pass", DemandCells(">= 0.5"))
+
+
+COLUMNS = ["class", "images", "recall", "recall_low", "recall_high", "precision", "f1"]
+ROWS = [
+    ["cat", 1200, 0.775, 0.7505, 0.7976, 1.0, 0.873239],
+    ["d|og", 2, 0.0, 0.0, 0.98, "", 0.0],
+    ["owl", 0, "", "", "", 0.05, 0.0],
+]
+
+
+def with_classes(columns: list[str], rows: list[list[str | int | float]]) -> Record:
+    tables = {"classes": {"columns": columns, "rows": rows}}
+    row = quantity(0.5, 0.01, "fraction", better="high", tables=tables)
+    return record(measurements={"accuracy": quantity(0.9, 0.01, "fraction"), "classes": row})
+
+
+def test_each_class_is_shown(snapshot: SnapshotAssertion) -> None:
+    content = with_classes(COLUMNS, ROWS)
+    shown = render(content, width=80, colour=False, classes=True)
+    assert f"{shown}\n{markdown_text(content)}" == snapshot
+    assert "owl" not in terminal_text(content)
+
+
+def test_long_names_fit_the_terminal() -> None:
+    rows = [["a very long name of a class " * 3, *ROWS[0][1:]]]
+    text = render(with_classes(COLUMNS, rows), width=80, colour=False, classes=True)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_of_many_classes_the_lowest_recalls_are_shown() -> None:
+    rows: list[list[str | int | float]] = [
+        [f"c{k}", 10, (k * 7 % 31) / 31, 0.0, 0.9, 0.5, 0.5] for k in range(31)
+    ]
+    title, shown = class_table(with_classes(COLUMNS, [*rows, ["none", 0, "", "", "", "", ""]]))
+    assert title == "the 30 of 32 classes with the lowest recall; the record has all"
+    recalls = [float(row[2]) for row in shown]
+    assert recalls == sorted(recalls)
+    assert [len(shown), shown[0][0]] == [30, "c0"]
+
+
+def test_without_the_table_nothing_is_shown() -> None:
+    for other in (record(), with_classes(["class", "images"], [["cat", 3]])):
+        assert class_table(other) == ("", [])
+        plain = terminal_text(other)
+        assert render(other, width=80, colour=False, classes=True) == plain
+        assert "Classes" not in markdown_text(other)

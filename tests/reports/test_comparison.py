@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
 from quba_check.comparison.compare import ChangeRow, Comparison, SideRow
 from quba_check.reports.comparison import comparison_text
 
@@ -37,49 +40,16 @@ def compared(*rows: ChangeRow, notes: tuple[str, ...] = (NOTE,)) -> Comparison:
     )
 
 
-def test_dimensions() -> None:
-    assert comparison_text(compared(*ROWS), "table", parts=False) == (
-        "old → new on demo, protocol standard\n"
-        "dimension               before    after    change  interval          finding\n"
-        "accuracy                 0.975    0.960   -0.0150  -0.0460..+0.0160  within noise\n"
-        "adversarial_robustness   0.494    0.619    +0.125  +0.0940..+0.156   better\n"
-        "parameters (M)          25.557  304.330  +278.773  -                 worse\n"
-        "images that only one model classifies correctly, with McNemar's p:\n"
-        "  accuracy: 16 lost, 10 gained, p = 0.33\n"
-        "new.json: this run fails its own demands: ood_robustness[min],\n"
-        "  object_focus[min], shape_bias[min]\n"
-    )
+CLOSE = (row("accuracy", None, 0.4999996, 0.5), row("shape_bias", None, 0.5, 0.5 + 1e-12))
+SIZE = row("size", None, 102.23, 25.7, unit="megabytes", finding="better", interval=None)
 
 
-def test_units_stand_after_the_name() -> None:
-    size = row("size", None, 102.23, 25.7, unit="megabytes", finding="better", interval=None)
-    shown = comparison_text(compared(size), "table", parts=False).splitlines()
-    assert shown[2].split() == ["size", "(MB)", "102.230", "25.700", "-76.530", "-", "better"]
-
-
-def test_parts() -> None:
-    assert comparison_text(compared(*ROWS, notes=()), "table", parts=True) == (
-        "old → new on demo, protocol standard\n"
-        "dimension                   before    after    change  interval          finding\n"
-        "accuracy                     0.975    0.960   -0.0150  -0.0460..+0.0160  within noise\n"
-        "adversarial_robustness       0.494    0.619    +0.125  +0.0940..+0.156   better\n"
-        "  worst_case                 0.390    0.469   +0.0790  +0.0480..+0.110*  better\n"
-        "  between_class_confidence   0.896    0.986   +0.0900  +0.0590..+0.121   -\n"
-        "parameters (M)              25.557  304.330  +278.773  -                 worse\n"
-        "images that only one model classifies correctly, with McNemar's p:\n"
-        "  accuracy: 16 lost, 10 gained, p = 0.33\n"
-        "*: unpaired, from the intervals of both values\n"
-    )
-
-
-def test_numbers_that_differ_by_little() -> None:
-    rows = [row("accuracy", None, 0.4999996, 0.5), row("shape_bias", None, 0.5, 0.5 + 1e-12)]
-    assert comparison_text(compared(*rows, notes=()), "table", parts=False) == (
-        "old → new on demo, protocol standard\n"
-        "dimension      before      after  change  interval          finding\n"
-        "accuracy    0.4999996  0.5000000  0.0000  -0.0310..+0.0310  within noise\n"
-        "shape_bias      0.500      0.500  0.0000  -0.0310..+0.0310  within noise\n"
-    )
+@pytest.mark.parametrize("kind", ["table", "markdown"])
+def test_texts(kind: str, snapshot: SnapshotAssertion) -> None:
+    """Numbers that differ by little have more digits; the unit stands after the name."""
+    whole = [comparison_text(compared(*ROWS), kind, parts=parts) for parts in (False, True)]
+    others = [comparison_text(compared(*rows, notes=()), kind, parts=False) for rows in ((SIZE,), CLOSE)]
+    assert "\n".join([*whole, *others]) == snapshot
 
 
 def test_json_is_ascii() -> None:

@@ -1,14 +1,15 @@
-"""The exact text of the terminal report."""
+"""The text of the terminal report."""
 
 import re
 
 import pytest
+from support.gate import terminal_text
 from support.rows import GRADE, verdict
 from support.tuned import record as tuned
 
 from quba_check.core.view import CORRUPTIONS
 from quba_check.reports.notes import record_notes
-from quba_check.reports.terminal import render
+from quba_check.reports.terminal import finished_line, render
 
 DEFAULT = "thresholds/default.yaml"
 
@@ -40,8 +41,8 @@ def record(measurements, verdicts=(), grades=(), *, sets=None, **changes):
     return tuned(**content | changes)
 
 
-def text_of(measurements, verdicts=(), grades=(), *, width=80, **changes):
-    return render(record(measurements, verdicts, grades, **changes), width=width, colour=False)
+def wide(number, low, high, unit="ratio", **more):
+    return value(number, unit, interval=[low, high], **more)
 
 
 REASON = (
@@ -119,19 +120,112 @@ FULL = record(
 )
 
 
-FULL_TEXT = render(FULL, width=80, colour=False)
+FULL_TEXT = terminal_text(FULL)
+STRICT, MINE = "thresholds/strict.yaml", "thresholds/mine.yaml"
+ACCURACY = {"accuracy": value(0.8, "fraction")}
+NARROW = {name: {"not_measured": True} for name in ("accuracy", "shape_bias")}
+MISSING = grade(None, percentile=None, letter=None, complete=False, missing=["accuracy", "shape_bias"])
+TWO_FILES = [
+    demand("accuracy", 0.75),
+    demand(
+        *("accuracy", 0.9, "fail"),
+        message="accuracy 0.800 is below 0.900 (short by 0.100)\n  demanded by thresholds/strict.yaml:3",
+        file=STRICT,
+    ),
+    demand("quba", 0.0, part="score"),
+    demand("quba", "A", "fail", part="grade", message="quba.grade B is below A", file=STRICT),
+]
+PATH = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml:12"
+METRICS = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
+CASES = {
+    "everything": FULL,
+    "a passing run": record(
+        {"accuracy": value(0.9, "fraction"), "parameters": value(5.0, "millions")},
+        [demand("accuracy", 0.75), demand("parameters", 30, bound="max")],
+    ),
+    "generated corruptions": record(
+        {}, sets={"corruptions": {"images": 30, "expected": 30, "generated": "generated@224+jpeg85"}}
+    ),
+    "intervals have a column": record(
+        {
+            "accuracy": wide(0.8123, 0.79, 0.83, "fraction"),
+            "corruption_robustness": value(0.412, parts={"elastic_transform": value(0.312)}),
+        }
+    ),
+    "long demands are wrapped between words": record(
+        {
+            "adversarial_robustness": wide(0.0123, 0.0101, 0.0212, parts={"pgd": value(0.0011)}),
+            "parameters": value(5.0, "millions", better="low"),
+        },
+        [
+            demand("adversarial_robustness", 0.021234567, bound="max_drop"),
+            demand("parameters", 0.07, bound="max_relative_drop"),
+        ],
+    ),
+    "worst parts are left out where their names would be cut": record(
+        {"adversarial_robustness": wide(0.0812, 0.0791, 0.0855, parts={"projected_gradient": value(0.01)})},
+        [demand("adversarial_robustness", 0.0812345678901234, "uncertain", bound="max")],
+    ),
+    "files and other metrics are no worst parts": record(
+        {"size": value(7.1, "megabytes", better="low", parts={"file": value(7.2, "megabytes", better="low")})}
+        | {
+            name: value(0.95, "fraction", parts=METRICS)
+            for name in ("serving", "parity", "classes", "answers")
+        }
+    ),
+    "the mark of noise is explained": record(
+        {"accuracy": wide(0.81, 0.79, 0.83, "fraction")}, [demand("accuracy", 0.8, within_noise=True)]
+    ),
+    "unmeasurable without a demand": record({"object_focus": {"unmeasurable": "no set 'mixed_same'"}}),
+    "not graded": record({}, grades=[MISSING]),
+    "a grade that nobody asked for": record(NARROW, grades=[MISSING]),
+    "a missing grade that is demanded": record(
+        NARROW, [demand("quba", "C", "unmeasurable", part="grade")], [MISSING]
+    ),
+    "demands without a turn share a line": record(
+        {},
+        [
+            demand(name, 0.5, "not run", message=f"{name}[min] was not judged: {reason}")
+            for name, reason in (("accuracy", "stopped"), ("object_focus", "lost"), ("shape_bias", "stopped"))
+        ],
+    ),
+    "protocol and its name stay on one line": record({}, grades=[grade(models=326)]),
+    "two files with one grade": record(ACCURACY, TWO_FILES, [grade(), grade(file=STRICT)]),
+    "two files with two grades": record(
+        ACCURACY, TWO_FILES, [grade(), grade(0.3, letter="C", percentile=52.1, file=STRICT)]
+    ),
+    "demands of an extended file stay with the grade of the file that was run": record(
+        {}, [demand("quba", "C", part="grade", file=MINE) | {"file": DEFAULT}], [grade(file=MINE)]
+    ),
+    "an interrupted run": record(
+        {"accuracy": {"not_measured": True}, "shape_bias": {"unmeasurable": "no data"}},
+        [demand("accuracy", 0.7, "not run"), demand("shape_bias", 0.2, "skipped", message="no data")],
+        interrupted=True,
+    ),
+    "brackets and colons are text": record({}, notes=["[bold]not markup[/bold] :smile:"]),
+    "long paths are not broken": record(
+        {"accuracy": value(0.1, "fraction")},
+        [demand("accuracy", 0.9, "fail", message=f"accuracy 0.1 is below 0.9\n  demanded by {PATH}")],
+    ),
+    "a custom dimension": record({"speed_on_a_phone": value(12.5, "ms", parts={"slow": value(20)})}),
+    "the score with its interval and letters": record(
+        {}, grades=[grade(0.5, interval=[0.1, 0.9], letters=["A", "B", "C"])]
+    ),
+}
+WIDTHS = {
+    "generated corruptions": 200,
+    "long demands are wrapped between words": 79,
+    "worst parts are left out where their names would be cut": 72,
+    "not graded": 100,
+    "two files with two grades": 120,
+    "the score with its interval and letters": 100,
+}
+"""Other widths than 80 columns; the numbers of the table of 72 columns alone are wider."""
 
 
-def test_everything_at_once(snapshot):
-    assert render(FULL, width=80, colour=False) == snapshot
-
-
-def test_generated_corruptions_are_distinguished_from_stored_ones():
-    sets = {"corruptions": {"images": 30, "expected": 30, "generated": "generated@224+jpeg85"}}
-    assert (
-        "corruptions: generated@224+jpeg85 from the clean images, not the stored ImageNet-C "
-        "(whose motion_blur and snow come from ImageMagick)\n"
-    ) in text_of({}, sets=sets, width=200)
+@pytest.mark.parametrize("name", CASES)
+def test_texts(name, snapshot):
+    assert terminal_text(CASES[name], WIDTHS.get(name, 80)) == snapshot
 
 
 def test_ascii_differs_in_the_rule_alone():
@@ -144,189 +238,6 @@ def test_other_characters_are_spelled_out_in_ascii():
     assert shown.isascii()
 
 
-def test_passing_run_is_short(snapshot):
-    measurements = {"accuracy": value(0.9, "fraction"), "parameters": value(5.0, "millions")}
-    assert (
-        text_of(measurements, [demand("accuracy", 0.75), demand("parameters", 30, bound="max")]) == snapshot
-    )
-
-
-def test_intervals_have_a_column_when_there_are_any():
-    measurements = {
-        "accuracy": value(0.8123, "fraction", interval=[0.79, 0.83]),
-        "corruption_robustness": value(0.412, parts={"elastic_transform": value(0.312)}),
-    }
-    lines = text_of(measurements).splitlines()
-    assert lines[1:5] == [
-        "dimension             value interval     demand verdict worst part",
-        "─" * 79,
-        "accuracy              0.812 0.790..0.830 -      -",
-        "corruption_robustness 0.412              -      -       elastic_transform 0.312",
-    ]
-
-
-def wide(number, low, high, unit="ratio", **more):
-    return value(number, unit, interval=[low, high], **more)
-
-
-def test_long_demands_are_wrapped_between_words():
-    measurements = {
-        "adversarial_robustness": wide(0.0123, 0.0101, 0.0212, parts={"pgd": value(0.0011)}),
-        "parameters": value(5.0, "millions", better="low"),
-    }
-    verdicts = [
-        demand("adversarial_robustness", 0.021234567, bound="max_drop"),
-        demand("parameters", 0.07, bound="max_relative_drop"),
-    ]
-    assert text_of(measurements, verdicts, width=79).splitlines()[1:6] == [
-        "dimension                value interval       demand         verdict worst part",
-        "─" * 79,
-        "adversarial_robustness  0.0123 0.0101..0.0212 drop <=        PASS    pgd 0.0011",
-        "                                              0.021234567",
-        "parameters             5.000 M                worsening <=   PASS",
-    ]
-
-
-def test_the_file_is_no_worst_part_of_the_weights():
-    file = {"file": value(7.2, "megabytes", better="low")}
-    shown = text_of({"size": value(7.1, "megabytes", better="low", parts=file)})
-    assert shown.splitlines()[3].split() == ["size", "7.100", "MB", "-", "-"]
-
-
-def test_the_mark_of_noise_is_explained_below_the_table():
-    measurements = {"accuracy": wide(0.81, 0.79, 0.83, "fraction")}
-    lines = text_of(measurements, [demand("accuracy", 0.8, within_noise=True)]).splitlines()
-    assert lines[3:5] == [
-        "accuracy  0.810 0.790..0.830 >= 0.8 PASS ~",
-        "~: another sample of this size could flip the verdict",
-    ]
-    assert "another sample" not in text_of(measurements, [demand("accuracy", 0.5)])
-
-
-@pytest.mark.parametrize("name", ["serving", "parity", "classes", "answers"])
-def test_other_metrics_are_no_worst_parts(name):
-    parts = {"app.accuracy": value(0.71, "fraction"), "app.agreement": value(0.93, "fraction")}
-    shown = text_of({name: value(0.95, "fraction", parts=parts)})
-    assert shown.splitlines()[3].split() == [name, "0.950", "-", "-"]
-
-
-def test_worst_parts_are_left_out_where_their_names_would_be_cut():
-    measurements = {
-        "adversarial_robustness": wide(0.0812, 0.0791, 0.0855, parts={"projected_gradient": value(0.0123)})
-    }
-    verdicts = [demand("adversarial_robustness", 0.0812345678901234, "uncertain", bound="max")]
-    assert text_of(measurements, verdicts, width=72).splitlines()[1:5] == [
-        "dimension                value interval       demand             verdict",
-        "─" * 74,  # the numbers alone are wider than 72 columns
-        "adversarial_robustness 0.08120 0.0791..0.0855 <=                 UNCERTAIN",
-        "                                              0.0812345678901234",
-    ]
-
-
-def test_unmeasurable_without_a_demand_gives_its_reason():
-    shown = text_of({"object_focus": {"unmeasurable": "no set 'mixed_same'"}})
-    assert "\nobject_focus  unmeasurable  -       -\n" in shown
-    assert "\nobject_focus: unmeasurable: no set 'mixed_same'\n" in shown
-    assert shown.endswith("\nno demands\n")
-
-
-MISSING = grade(None, percentile=None, letter=None, complete=False, missing=["accuracy", "shape_bias"])
-
-
-def test_not_graded():
-    line = "\nQUBA not graded: missing accuracy, shape_bias  population published  protocol standard\n"
-    assert line in text_of({}, grades=[MISSING], width=100)
-
-
-def test_a_grade_that_nobody_asked_for_is_not_missed():
-    narrow = {name: {"not_measured": True} for name in ("accuracy", "shape_bias")}
-    assert "QUBA" not in text_of(narrow, grades=[MISSING])
-    asked = [demand("quba", "C", "unmeasurable", part="grade")]
-    assert "QUBA not graded" in text_of(narrow, asked, [MISSING])
-
-
-def test_demands_without_a_turn_share_a_line():
-    verdicts = [
-        demand(name, 0.5, "not run", message=f"{name}[min] was not judged: {reason}")
-        for name, reason in (("accuracy", "stopped"), ("object_focus", "lost"), ("shape_bias", "stopped"))
-    ]
-    shown = text_of({}, verdicts)
-    assert "Not run:\n  accuracy[min], shape_bias[min]: stopped\n  object_focus[min]: lost\n" in shown
-
-
-def test_protocol_and_its_name_stay_on_one_line():
-    assert "\n  protocol standard\n" in text_of({}, grades=[grade(models=326)])
-
-
-@pytest.mark.parametrize(
-    ("outputs", "notes"),
-    [
-        ("logits", []),
-        ("probabilities", ["outputs treated as probabilities p: class scores are log p"]),
-        (
-            "sigmoids",
-            ["outputs treated as per-class sigmoids s: probabilities are the softmax of log s - log(1 - s)"],
-        ),
-    ],
-)
-def test_outputs_other_than_logits_have_a_note(outputs, notes):
-    shown = record({}, model=tuned().model.model_dump() | {"outputs": outputs})
-    assert [line for line in record_notes(shown) if line.startswith("outputs")] == notes
-
-
-def test_several_threshold_files():
-    strict = "thresholds/strict.yaml"
-    measurements = {"accuracy": value(0.8, "fraction")}
-    failed = "accuracy 0.800 is below 0.900 (short by 0.100)\n  demanded by thresholds/strict.yaml:3"
-    verdicts = [
-        demand("accuracy", 0.75),
-        demand("accuracy", 0.9, "fail", message=failed, file=strict),
-        demand("quba", 0.0, part="score"),
-        demand("quba", "A", "fail", part="grade", message="quba.grade B is below A", file=strict),
-    ]
-    shown = text_of(measurements, verdicts, [grade(), grade(file=strict)])
-    assert "\naccuracy   0.800  >= 0.9  FAIL\n" in shown
-    assert shown.count("QUBA ") == 1
-    assert "\n  score >= 0: PASS\n  grade >= A: FAIL\n" in shown
-    assert (
-        "\nFailed:\n  accuracy 0.800 is below 0.900 (short by 0.100)\n    demanded by thresholds/s" in shown
-    )
-    other = [grade(), grade(0.3, letter="C", percentile=52.1, file=strict)]
-    lines = text_of(measurements, verdicts, other, width=120).splitlines()
-    assert [line for line in lines if "QUBA" in line] == [
-        "QUBA 0.412  grade B  78th percentile of published  protocol standard  (thresholds/default.yaml)",
-        "QUBA 0.300  grade C  52nd percentile of published  protocol standard  (thresholds/strict.yaml)",
-    ]
-
-
-def test_demands_of_an_extended_file_stay_with_the_grade_of_the_file_that_was_run():
-    mine = "thresholds/mine.yaml"
-    inherited = demand("quba", "C", part="grade", file=mine) | {"file": DEFAULT}
-    assert "  grade >= C: PASS\n" in text_of({}, [inherited], [grade(file=mine)])
-
-
-def test_interrupted_run():
-    verdicts = [demand("accuracy", 0.7, "not run"), demand("shape_bias", 0.2, "skipped", message="no data")]
-    measurements = {"accuracy": {"not_measured": True}, "shape_bias": {"unmeasurable": "no data"}}
-    shown = text_of(measurements, verdicts, interrupted=True)
-    assert shown.partition("part\n")[2] == (
-        "─────────────────────────────────────────────────────\n"
-        "accuracy    not measured  >= 0.7  NOT RUN\n"
-        "shape_bias  unmeasurable  >= 0.2  SKIP\n"
-        "\n"
-        "interrupted: not every demand was judged\n"
-        "\n"
-        "Skipped:\n"
-        "  no data\n"
-        "\n"
-        "Not run:\n"
-        "  thresholds/default.yaml::accuracy[min]\n"
-        "\n"
-        "0 of 2 demands passed, 1 skipped, 1 not run\n"
-        "released: no; the run was interrupted\n"
-    )
-
-
 def test_colour_adds_only_escapes():
     coloured = render(FULL, width=80, colour=True)
     assert "\x1b[1;31mFAIL" in coloured
@@ -337,98 +248,71 @@ def test_colour_adds_only_escapes():
 def test_environment_changes_nothing(monkeypatch):
     for name, setting in {"COLUMNS": "40", "TERM": "dumb", "FORCE_COLOR": "1", "NO_COLOR": ""}.items():
         monkeypatch.setenv(name, setting)
-    assert render(FULL, width=80, colour=False) == FULL_TEXT
-
-
-def test_brackets_and_colons_are_text():
-    assert "\n[bold]not markup[/bold] :smile:\n" in text_of({}, notes=["[bold]not markup[/bold] :smile:"])
+    assert terminal_text(FULL) == FULL_TEXT
 
 
 @pytest.mark.parametrize("width", [20, 72, 80, 100, 200])
 def test_no_name_or_number_is_cut(width):
-    shown = render(FULL, width=width, colour=False)
+    shown = terminal_text(FULL, width)
     assert "…" not in shown
     for word in (*MEASUREMENTS, "0.4999996", "25.557 M", "jpeg_compression", "unmeasurable"):
         assert word in shown
     assert max(map(len, shown.splitlines())) <= max(width, 72)
 
 
-def test_long_paths_are_not_broken():
-    path = "/home/someone/with/a/very/long/path/that/does/not/fit/into/eighty/columns/thresholds.yaml:12"
-    failed = demand("accuracy", 0.9, "fail", message=f"accuracy 0.1 is below 0.9\n  demanded by {path}")
-    assert path in text_of({"accuracy": value(0.1, "fraction")}, [failed])
+def biased(debiased, **parts):
+    row = value(0.0242, "fraction", interval=[0.02, 0.0294], better="low", parts=parts)
+    return {"calibration_error": row | {"debiased": debiased}}
 
 
-def test_dimension_of_a_users_own():
-    shown = text_of({"speed_on_a_phone": value(12.5, "ms", parts={"slow": value(20)})})
-    assert "\nspeed_on_a_phone  12.500  -       -\n" in shown
-
-
-def biased(debiased, parts=None):
-    """The notes on a calibration error of 0.0242."""
-    row = value(0.0242, "fraction", interval=[0.02, 0.0294], better="low", parts=parts or {})
-    return record_notes(record({"calibration_error": row | {"debiased": debiased}}))
-
-
-WITHIN = "is within what a perfectly calibrated model shows at this sample size"
-
-
-@pytest.mark.parametrize(
-    ("debiased", "notes"),
-    [
-        (0.0, [f" {WITHIN}"]),
-        (0.015, [", about 0.0150 without small-sample bias: it looks worse than it is"]),
-        (0.035, [", about 0.0350 without small-sample bias: it looks better than it is"]),
-        (0.022, []),
-    ],
-)
-def test_the_bias_of_few_images_has_a_note_if_larger_than_the_noise(debiased, notes):
-    assert biased(debiased) == tuple(f"calibration_error: 0.0242{note}" for note in notes)
-
-
-@pytest.mark.parametrize(("ece", "note"), [(0.0667, ".ace: 0.0086"), (0.0, ": 0.0242")])
-def test_the_bias_of_a_part_has_a_note_on_the_part(ece, note):
-    """A geometric mean is 0 with one of its parts."""
-    parts = {"ece": value(0.0683, "fraction", debiased=ece), "ace": value(0.0086, "fraction", debiased=0.0)}
-    assert biased(0.0, parts) == (f"calibration_error{note} {WITHIN}",)
-
-
-def test_verdicts_within_the_noise_are_marked_and_named():
-    noisy = demand("accuracy", 0.75, within_noise=True)
-    text = text_of({"accuracy": value(0.76, "fraction")}, [noisy])
-    assert "accuracy   0.760  >= 0.75  PASS ~\n" in text
-    assert (
-        "within noise (~): accuracy: another sample of this size could flip the verdict;\n"
-        "  'uncertain: point' judges by the value alone and bounds no error rate\n"
-    ) in text
-
-
-def test_the_score_with_its_interval_and_the_letters_that_it_spans():
-    graded = grade(0.5, interval=[0.1, 0.9], letters=["A", "B", "C"])
-    assert "QUBA 0.500 0.100..0.900  grade B (A to C)  " in text_of({}, grades=[graded], width=100)
-
-
-@pytest.mark.parametrize(
-    ("groups", "accuracy", "note"),
-    [
-        (
-            351,
-            {"n": 5403, "groups": 351, "effective": 480.2},
-            "clean: 5,403 images in 351 groups, as informative as 480 independent ones, for accuracy",
-        ),
-        (351, {"n": 5403}, "clean: 5,403 images in 351 groups, which count as one observation each"),
-        (
-            7,
-            {"n": 5403, "groups": 7},
-            "clean: 5,403 images in 7 groups, too few for intervals. Allowed: 10 groups or more",
-        ),
-    ],
-)
-def test_groups_of_a_set(groups, accuracy, note):
+def by_groups(**accuracy):
     """The clean accuracy tells about the clean set alone, although the shift has as many groups."""
+    groups = accuracy.get("groups", 351)
     sets = {name: {"images": 5403, "groups": groups} for name in ("clean", "night", "corruptions")}
-    notes = record_notes(record({"accuracy": value(0.8, "fraction", **accuracy)}, sets=sets))
-    shift = note.replace("clean:", "night:")
-    if "accuracy" in note:
-        shift = "night: 5,403 images in 351 groups, which count as one observation each"
-    assert notes == (note, shift)
+    return record({"accuracy": value(0.8, "fraction", n=5403, **accuracy)}, sets=sets)
+
+
+ACE = value(0.0086, "fraction", debiased=0.0)
+NOTES = {
+    **{
+        kind: record({}, model=tuned().model.model_dump() | {"outputs": kind})
+        for kind in ("logits", "probabilities", "sigmoids")
+    },
+    "only noise": record(biased(0.0)),
+    "worse by its bias": record(biased(0.015)),
+    "better by its bias": record(biased(0.035)),
+    "bias within the noise": record(biased(0.022)),
+    "bias of a part": record(biased(0.0, ece=value(0.0683, "fraction", debiased=0.0667), ace=ACE)),
+    # A geometric mean is 0 with one of its parts.
+    "bias of both parts": record(biased(0.0, ece=value(0.0683, "fraction", debiased=0.0), ace=ACE)),
+    "groups": by_groups(groups=351, effective=480.2),
+    "groups without a count": by_groups(),
+    "few groups": by_groups(groups=7),
+}
+
+
+def test_notes(snapshot):
+    texts = ["\n".join([f"{name}:", *record_notes(content)]) for name, content in NOTES.items()]
+    assert "\n\n".join(texts) == snapshot
+
+
+def test_the_lines_of_finished_dimensions(snapshot):
+    unmeasurable = {"corruption_robustness": {"unmeasurable": "no images"}}
+    cases = [
+        [verdict(limit=0.89, outcome="pass", within_noise=True)],
+        [verdict("parameters", 5.0, bound="max", tier="warn")],
+        [verdict("corruption_robustness.fog", 0.6)],
+        [verdict("corruption_robustness.fog", 0.6), verdict("corruption_robustness", 0.6, "pass")],
+    ]
+    records = [
+        *(tuned(verdicts=verdicts) for verdicts in cases),
+        tuned(verdicts=[verdict("corruption_robustness", 0.6, "unmeasurable")], measurements=unmeasurable),
+        tuned(verdicts=[verdict("shape_bias", 0.6, "not run")]),
+        tuned(
+            verdicts=[verdict("quba.grade", "C", "pass", id="x.yaml::quba.grade[min]")],
+            grades=[GRADE | {"letters": ["A", "B"]}],
+        ),
+    ]
+    lines = [finished_line(tuned(verdicts=[verdict(limit=0.8, outcome="pass")]), "r50: ", 14)]
+    lines += [finished_line(content, "", 14) for content in records]
+    assert "".join(f"{text}{shown} [{label}]\n" for text, shown, label in lines) == snapshot
