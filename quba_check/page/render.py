@@ -114,7 +114,13 @@ def grades(record: Record, population: Reference) -> list[GradeRow]:
 
 
 def readable_time(time: str) -> str:
-    """Return a time of a record as `25 Nov 2026, 19:55 UTC`; other text unchanged."""
+    """Return a time of a record in words; other text unchanged.
+
+    >>> readable_time("2026-01-02T03:04:05+00:00"), readable_time("2026-12-31T23:59:00+01:00")
+    ('2 Jan 2026, 03:04 UTC', '31 Dec 2026, 23:59 UTC+01:00')
+    >>> readable_time("yesterday")
+    'yesterday'
+    """
     try:
         moment = datetime.fromisoformat(time)
     except ValueError:

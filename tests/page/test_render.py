@@ -7,7 +7,6 @@ import hashlib
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.parsed_page import Element, parsed
@@ -22,16 +21,14 @@ from support.sample_records import (
     write_samples,
 )
 from support.tuned import quantity, record
+from syrupy.assertion import SnapshotAssertion
 
-from quba_check.comparison.misclassified import flips
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.errors import PopulationError, UserError
 from quba_check.page.changes import Changes, better_model, changes
 from quba_check.page.columns import Reference, columns
 from quba_check.page.demands import demands
-from quba_check.page.provenance import commands, compute_text, facts, hashes, missing_values, set_rows
-from quba_check.page.render import WORDS, blocking, meaning_of, readable_time, render_page
-from quba_check.records.record import ComputeRow
+from quba_check.page.render import WORDS, blocking, render_page
 from quba_check.records.verdict import EXIT_CODES
 
 TEMPLATES = files("quba_check.page").joinpath("templates")
@@ -159,44 +156,16 @@ def test_a_model_of_any_name(name: str) -> None:
 def test_gaps_are_named(textured: StoredRun) -> None:
     gaps = with_gaps(textured)
     page = parsed(render_page([gaps]))
-    assert "INTERRUPTED" in page.one("header").text
-    assert "the model gives no probabilities" in page.one(id="data").text
     assert not re.search(r"\b(None|nan|NaN|Infinity|undefined)\b", page.one(id="dimensions").text)
     for chart in page.all("svg"):
         for element in chart.walk():
             assert not re.search("nan|inf|None", "".join(element.attributes.values()).replace("interval", ""))
 
 
-def test_several_records_have_a_column_each(demo: StoredRun, textured: StoredRun) -> None:
-    page = parsed(render_page([demo, textured]))
-    assert [card.text for card in page.all("h1")] == ["demo", "demo-textured"]
-    (verdicts,) = (table for table in page.all("table") if table.one("caption").text.startswith("Verdicts"))
-    heads = [head.text for head in verdicts.one("thead").all("th")]
-    assert heads == ["demand", "bound", "demo", "demo-textured"]
-    rows = [
-        [cell.text for cell in row.all() if cell.tag in ("th", "td")]
-        for row in verdicts.one("tbody").all("tr")
-    ]
-    assert rows[0] == ["ood_robustness", "≥ 0.9", "PASS 0.986", "FAIL 0.197"]
-    assert len(rows) == 11
-    demands = page.all("details", class_="demand")
-    assert all(len(demand.one("summary").all("span", class_="line")) == 2 for demand in demands)
-    marks = page.one(id="dimension-ood_robustness").all("circle", class_="s0")
-    assert len(marks) >= 5
-
-
 def test_two_records_of_one_model_have_names_of_their_own(demo: StoredRun) -> None:
     other = StoredRun("later.json", demo.record, demo.images)
     assert [column.name for column in columns([demo, other])] == ["demo (demo.json)", "demo (later.json)"]
     assert [column.name for column in columns([demo, demo])] == ["demo (1)", "demo (2)"]
-
-
-def test_a_record_of_measurements_only() -> None:
-    page = parsed(render_page([StoredRun("r.json", record())]))
-    assert "NOT JUDGED" in page.one("header").text
-    assert page.one(id="demands").text == "Demands No demand was judged: this record holds measurements only."
-    assert not page.all(id="changes")
-    assert "The record stores no findings of the doctor" in page.one(id="data").text
 
 
 def test_a_thousand_classes_take_one_path() -> None:
@@ -225,16 +194,6 @@ def test_a_population_of_another_suite_stands_once_and_folded(textured: StoredRu
     assert "models" not in page.one(id="dimensions").text
     assert not page.all("line", class_="median")
     assert "#ranking" not in [link.attributes["href"] for link in page.all("a")]
-
-
-def test_a_grade_without_a_score_is_shown_only_if_it_is_demanded() -> None:
-    def header(**changed: Any) -> str:
-        return parsed(render_page([StoredRun("r.json", record(**changed))])).one("header").text
-
-    missing = GRADE | {"score": None, "percentile": None, "letter": None, "missing": ["shape_bias"]}
-    assert "Grade" not in header(grades=[missing])
-    demanded = verdict("quba.grade", "C", "unmeasurable", id="x.yaml::quba.grade[min]")
-    assert "Grade QUBA not graded: missing shape_bias" in header(grades=[missing], verdicts=[demanded])
 
 
 def test_no_part_of_the_page_is_empty(demo: StoredRun, textured: StoredRun) -> None:
@@ -281,17 +240,6 @@ def test_every_verdict_has_words() -> None:
     assert len({word for word, _, _ in WORDS.values()}) == len(WORDS)
 
 
-def test_reservations_follow_the_verdict() -> None:
-    sets = {"clean": {"images": 1000, "found": 10_000}}
-    suite = {"name": "tiny", "root": "/data", "fingerprint": "1", "sets": sets}
-    passed = record(verdicts=[VERDICT], suite=suite, warnings=["the baseline failed"])
-    assert meaning_of(passed) == (
-        "This model may be released: no demand blocks it. Judged on 1,000 of 10,000 images. "
-        "Warning: the baseline failed."
-    )
-    assert meaning_of(record(verdicts=[FAILED], suite=suite)) == "This model must not be released."
-
-
 @pytest.mark.parametrize(("tier", "links"), [("block", ["d=accuracy"]), ("info", [])])
 def test_blocking_demands_are_linked(tier: str, links: list[str]) -> None:
     (column,) = columns([StoredRun("r.json", record(verdicts=[FAILED | {"tier": tier}]))])
@@ -299,59 +247,9 @@ def test_blocking_demands_are_linked(tier: str, links: list[str]) -> None:
     assert [demand.link for demand in blocking(rows, column)] == links
 
 
-def test_the_grade_in_words() -> None:
-    graded = GRADE | {"score": 0.512, "percentile": 71.2, "population": "published", "models": 326}
-    run = StoredRun("r.json", record(grades=[graded | {"notes": ("partial: without shape_bias",)}]))
-    assert (
-        "B QUBA 0.512 · grade B · 71st percentile of published (326 models) · protocol standard; "
-        "partial: without shape_bias"
-    ) in parsed(render_page([run])).text
-
-
-def test_equal_grades_are_shown_once() -> None:
-    both = [GRADE, GRADE | {"file": "y.yaml"}, GRADE | {"score": 0.4}]
-    files = record(grades=both).files_by_grade()
-    assert [(grade.score, names) for grade, names in files.items()] == [
-        (0.5, ["x.yaml", "y.yaml"]),
-        (0.4, ["x.yaml"]),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("time", "text"),
-    [
-        ("2026-01-02T03:04:05+00:00", "2 Jan 2026, 03:04 UTC"),
-        ("2026-12-31T23:59:00+01:00", "31 Dec 2026, 23:59 UTC+01:00"),
-        ("yesterday", "yesterday"),
-    ],
-)
-def test_dates(time: str, text: str) -> None:
-    assert readable_time(time) == text
-
-
 def changes_of(before: StoredRun, after: StoredRun) -> Changes:
     (row,) = changes(columns([after]), before)
     return row
-
-
-def test_changes_with_flipped_images() -> None:
-    before, after = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
-    change = changes_of(before, after)
-    assert change.summary == "worse: accuracy; 20 images lost, 0 gained"
-    page = parsed(render_page([after], baseline=before)).one(id="changes")
-    assert page.all("tr")[1].text.endswith("-0.467 to -0.209 worse 20 lost, 0 gained, p = 1.9e-06 -0.5 +0.5")
-    assert (change.lost, change.gained, change.hidden) == (20, 0, 0)
-    first = change.flipped[0]
-    lost = (first.path, first.kind, first.label, first.before, first.after)
-    assert lost == ("cat/2.png", "lost", "cat", "cat", "bee")
-    assert flips(after, before)[0].kind == "gained"
-    assert change.command == "quba-check compare a.json b.json --flips flips.csv"
-
-
-def test_notes_name_the_models() -> None:
-    before, after = stored("/store/a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
-    assert "r50: it never predicts cat; the other model does" in changes_of(before, after).notes
-    assert "baseline: it never predicts cat; the other model does" in changes_of(after, before).notes
 
 
 def test_a_long_list_of_flips_is_cut() -> None:
@@ -359,46 +257,32 @@ def test_a_long_list_of_flips_is_cut() -> None:
     assert (change.lost, len(change.flipped), change.hidden) == (200, 60, 140)
 
 
-def test_changes_without_predictions() -> None:
-    change = changes_of(stored("a.json", [0, 1, 2]), stored("b.json", [0, 1, 1], images=False))
-    assert change.lost is None
-    assert change.unknown.startswith("b.json: its predictions on clean images are neither next to it")
-    assert change.summary == "worse: accuracy"
-    same = changes_of(stored("a.json", [0, 1, 2], images=False), stored("b.json", [0, 1, 2], images=False))
-    assert same.summary == "no dimension changed by more than noise"
+OTHER_SUITE = StoredRun("b.json", record(suite=record().suite.model_dump() | {"name": "other"}))
+CHANGES = {
+    "lost": (stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)),
+    "gained": (stored("/store/a.json", [0, 1, 1] * 20), stored("b.json", [0, 1, 2] * 20)),
+    "without predictions": (stored("a.json", [0, 1, 2]), stored("b.json", [0, 1, 1], images=False)),
+    "the same": (stored("a.json", [0, 1, 2], images=False), stored("b.json", [0, 1, 2], images=False)),
+    "another suite": (stored("a.json", [0, 1, 2]), OTHER_SUITE),
+}
 
 
-def test_runs_that_cannot_be_compared() -> None:
-    other = record().suite.model_dump() | {"name": "other"}
-    change = changes_of(stored("a.json", [0, 1, 2]), StoredRun("b.json", record(suite=other)))
-    assert change.rows == ()
-    problem = "a.json and b.json cannot be compared: they differ in suite (tiny and other)"
-    assert change.problem.startswith(problem)
-    assert change.summary == "not comparable with r50 (a.json)"
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes(name: str, snapshot: SnapshotAssertion) -> None:
+    before, after = CHANGES[name]
+    page = parsed(render_page([after], baseline=before))
+    assert f"{page.one('header').lines}\n\n{page.one(id='changes').lines}" == snapshot
 
 
-def test_the_better_of_two_models() -> None:
+def test_the_better_of_two_models(snapshot: SnapshotAssertion) -> None:
     good, bad = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
-    sentence = better_model(columns([good, bad]))
-    assert sentence == (
-        "At 95 % confidence, r50 (a.json) is better at accuracy. "
-        "Equal: corruption_robustness, calibration_error, parameters."
-    )
-    assert better_model(columns([bad, good])) == sentence
-    (lead,) = parsed(render_page([good, bad])).one("header").all("p", class_="lead")
-    assert lead.text == sentence
-    assert better_model(columns([good])) == better_model(columns([good, bad, bad])) == ""
-    assert not parsed(render_page([good])).all("p", class_="lead")
-
-
-def test_each_of_two_models_is_better_at_something() -> None:
     values = {
         "accuracy": (0.9, 0.7),
         "shape_bias": (0.2, 0.6),
         "object_focus": (0.5, 0.5),
         "calibration_error": (0.1, 0.101),
     }
-    runs = [
+    mixed = [
         StoredRun(
             f"{name}.json",
             record(
@@ -411,103 +295,87 @@ def test_each_of_two_models_is_better_at_something() -> None:
         )
         for k, name in enumerate(("good", "blind"))
     ]
-    assert better_model(columns(runs)) == (
-        "At 95 % confidence, good is better at accuracy; blind is better at shape_bias; "
-        "no difference is shown in calibration_error. Equal: object_focus."
-    )
+    pairs = ([good, bad], [bad, good], mixed, [good, StoredRun("b.json", good.record)], [good, OTHER_SUITE])
+    assert "\n".join(better_model(columns(pair)) for pair in pairs) == snapshot
+    (lead,) = parsed(render_page([good, bad])).one("header").all("p", class_="lead")
+    assert lead.text == better_model(columns([good, bad]))
+    assert better_model(columns([good])) == better_model(columns([good, bad, bad])) == ""
+    assert not parsed(render_page([good])).all("p", class_="lead")
 
 
-def test_neither_of_two_models_is_better() -> None:
-    one, other = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 2] * 20)
-    assert better_model(columns([one, other])) == (
-        "Equal: accuracy, corruption_robustness, calibration_error, parameters."
-    )
-    suite = record().suite.model_dump() | {"name": "other"}
-    problem = better_model(columns([one, StoredRun("b.json", record(suite=suite))]))
-    assert problem.startswith("a.json and b.json cannot be compared: they differ in suite (tiny and other)")
+LIMITED = record().suite.model_dump() | {"sets": {"clean": {"images": 1000, "found": 10_000}}}
+MISSING = GRADE | {"score": None, "percentile": None, "letter": None, "missing": ["shape_bias"]}
+DEMANDED = verdict("quba.grade", "C", "unmeasurable", id="x.yaml::quba.grade[min]")
+GRADED = GRADE | {"score": 0.512, "percentile": 71.2, "population": "published", "models": 326}
+HEADERS = {
+    "an undemanded grade without a score is not shown": record(grades=[MISSING]),
+    "a demanded one is": record(grades=[MISSING], verdicts=[DEMANDED]),
+    "a grade": record(grades=[GRADED | {"notes": ("partial: without shape_bias",)}]),
+    "equal grades are shown once": record(grades=[GRADE, GRADE | {"file": "y.yaml"}, GRADE | {"score": 0.4}]),
+    "reservations": record(verdicts=[VERDICT], suite=LIMITED, warnings=["the baseline failed"]),
+    "none of a failure": record(verdicts=[FAILED], suite=LIMITED),
+}
 
 
-def commands_of(baseline: StoredRun | None = None, **changed: Any) -> list[str]:
-    (column,) = columns([StoredRun("r.json", record(**changed))])
-    return list(commands(column, [column], baseline).values())
+def test_headers(snapshot: SnapshotAssertion) -> None:
+    pages = {name: parsed(render_page([StoredRun("r.json", run)])) for name, run in HEADERS.items()}
+    assert "\n\n".join(f"{name}:\n{page.one('header').lines}" for name, page in pages.items()) == snapshot
 
 
-def test_missing_dimensions_have_reasons() -> None:
-    measurements = {"accuracy": {"unmeasurable": "no images"}, "shape_bias": {"not_measured": True}}
-    measurements["object_focus"] = {"not_measured": True}
-    assert missing_values(record(measurements=measurements)) == {
-        "no images": ["accuracy"],
-        "no selected demand needs it": ["shape_bias", "object_focus"],
+def test_a_record_of_measurements_only(snapshot: SnapshotAssertion) -> None:
+    assert parsed(render_page([StoredRun("r.json", record())])).one("body").lines == snapshot
+
+
+def test_two_records_with_gaps(demo: StoredRun, textured: StoredRun, snapshot: SnapshotAssertion) -> None:
+    page = parsed(render_page([demo, with_gaps(textured)]))
+    parts = (page.one("header"), page.one(id="demands"), page.one(id="data"))
+    assert "\n\n".join(part.lines for part in parts) == snapshot
+
+
+def test_data_and_provenance(snapshot: SnapshotAssertion) -> None:
+    """Of two records: findings, sets, versions, settings, hashes, inputs and commands."""
+    base, not_measured = record(), {"not_measured": True}
+    contents = {"clean": "a" * 32, "sketch": "b" * 32, "fog/1": "a" * 32}
+    clean = {"images": 400, "expected": 500, "found": 500, "preprocessing": "fast"}
+    fog = {"images": 9, "expected": 10, "generated": "generated@48", "preprocessing": "exact"}
+    compute = {"precision": "bf16", "channels_last": True, "compiled": False, "requested": "auto"}
+    compute |= {"batch_size": 16, "images": 256, "flipped": 0, "gain": 1.9, "reason": "x"}
+    plain = {
+        "precision": "fp32",
+        "channels_last": False,
+        "compiled": True,
+        "requested": "fp32",
+        "reason": "x",
     }
-
-
-def page_of(**changed: Any) -> Element:
-    return parsed(render_page([StoredRun("r.json", record(**changed))]))
-
-
-def test_findings_of_the_doctor() -> None:
-    assert "The doctor found no problem before the run." in page_of(findings=[]).one(id="data").text
-    finding = {"severity": "problem", "title": "a\nb", "text": "c\nd"}
-    (text,) = page_of(findings=[finding]).all("span", class_="text")
-    assert (text.children, text.text) == (["c\nd"], "c d")
-    assert "problem : a\\nb" in page_of(findings=[finding]).one(id="data").text
+    first = record(
+        suite=base.suite.model_dump() | {"contents": contents, "classes": "c" * 32, "sets": {"clean": clean}},
+        model=base.model.model_dump() | {"files": {"r50.pt": "d" * 64}},
+        environment=base.environment.model_dump() | {"compute": compute},
+        measurements={
+            "accuracy": {"unmeasurable": "no images"},
+            **dict.fromkeys(("shape_bias", "object_focus"), not_measured),
+        },
+        findings=[{"severity": "problem", "title": "a\nb", "text": "c\nd"}],
+        command=["pytest", "--model=a b.pt", "-q"],
+    )
+    second = record(
+        suite=base.suite.model_dump() | {"sets": {"fog": fog}},
+        environment=base.environment.model_dump() | {"compute": plain},
+        findings=[],
+    )
+    runs = [StoredRun("r.json", first), StoredRun("s.json", second)]
+    page = parsed(render_page(runs, baseline=stored("old.json", [0, 1, 2])))
+    assert f"{page.one(id='data').lines}\n\n{page.one(id='provenance').lines}" == snapshot
 
 
 def test_inputs_with_their_text() -> None:
     row = {"kind": "threshold file", "path": "x.yaml", "sha256": "ab" * 32}
     texts = ["schema: 1\n\tx: 2\n", "x" * 25_000, None]
-    provenance = page_of(inputs=[row | {"text": text} for text in texts]).one(id="provenance")
+    run = record(inputs=[row | {"text": text} for text in texts])
+    provenance = parsed(render_page([StoredRun("r.json", run)])).one(id="provenance")
     first, second, hashed = provenance.all("pre")
     assert first.children == ["schema: 1\n    x: 2"]
     assert len(second.text) == 20_000
     assert provenance.text.count("5,000 more characters are left out.") == 1
     assert provenance.text.count("ab" * 32) == 3
     assert hashed.text.startswith("0" * 32)
-
-
-def test_commands_to_recompute() -> None:
-    words = ["pytest", "--model=a b.pt", "-q"]
-    assert commands_of(stored("old.json", [0, 1, 2]), command=words) == [
-        "pytest '--model=a b.pt' -q",
-        "quba-check verdict r.json",
-        "quba-check report r.json --baseline old.json -o report.html",
-    ]
-    assert commands_of()[0] == "quba-check verdict r.json"  # a record that stores no command
-
-
-def test_compute_settings_in_words() -> None:
-    plain = {"precision": "fp32", "channels_last": False, "compiled": True, "requested": "fp32"}
-    chosen = {"precision": "bf16", "channels_last": True, "compiled": False, "requested": "auto"}
-    chosen |= {"batch_size": 16, "images": 256, "flipped": 0, "gain": 1.9}
-    texts = [compute_text(ComputeRow.model_validate(row | {"reason": "x"})) for row in (chosen, plain)]
-    assert texts == ["bf16, channels_last, batches of 16 (x, 0 of 256 answers flipped)", "fp32, compiled (x)"]
-
-
-def test_hashes_are_grouped() -> None:
-    contents = {"clean": "a" * 32, "sketch": "b" * 32, "fog/1": "a" * 32}
-    suite = record().suite.model_dump() | {"contents": contents, "classes": "c" * 32}
-    model = record().model.model_dump() | {"files": {"r50.pt": "d" * 64}}
-    assert dict(hashes(record(suite=suite, model=model))) == {
-        "model": "0" * 32,
-        "suite": "1" * 32,
-        "class list": "c" * 32,
-        "file r50.pt (sha256)": "d" * 64,
-        "images of clean, fog/1": "a" * 32,
-        "images of sketch": "b" * 32,
-    }
-
-
-def test_sets_of_all_records() -> None:
-    one = record().suite.model_dump() | {"sets": {"clean": {"images": 400, "expected": 500, "found": 500}}}
-    fog = {"images": 9, "expected": 10, "generated": "generated@48"}
-    other = record().suite.model_dump() | {"sets": {"fog": fog}}
-    shown = columns([StoredRun("a.json", record(suite=one)), StoredRun("b.json", record(suite=other))])
-    fog_cells = ("fog", "–", "9, 10 expected, generated@48")
-    assert set_rows(shown) == (("clean", "400 of 500", "–"), fog_cells)
-
-
-def test_sets_with_fast_preprocessing_are_named() -> None:
-    sets = {name: {"images": 4, "preprocessing": code} for name, code in (("clean", "fast"), ("x", "exact"))}
-    fast = dict(facts(record(suite=record().suite.model_dump() | {"sets": sets})))
-    assert fast["prepared by the faster code"] == "JPEG files of clean"
-    assert "prepared by the faster code" not in dict(facts(record()))

@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = {"meta", "img", "br", "input", "link", "hr"}
+HIDDEN, CELLS, BREAK = {"script", "style", "svg"}, {"td", "th", "dt", "dd"}, "\0"
+BLOCKS = {
+    *("section", "header", "details", "summary", "table", "caption", "tr", "ul", "li", "p", "div"),
+    *("h1", "h2", "h3", "figure", "figcaption", "pre", "dl", "nav", "footer", "legend", "select"),
+}
 
 
 @dataclass
@@ -45,6 +50,22 @@ class Element:
     def text(self) -> str:
         """Its text with single blanks."""
         return " ".join(" ".join(self.texts()).split())
+
+    @property
+    def lines(self) -> str:
+        """Its text with a line for each block and row; cells are apart by ` | `."""
+        text = " ".join("".join(self._marked()).split())
+        lines = (line.strip(" |") for line in text.split(BREAK))
+        return "\n".join(filter(None, lines))
+
+    def _marked(self) -> Iterator[str]:
+        """Yield its texts with marks around blocks and cells; scripts, styles and drawings have none."""
+        for child in self.children:
+            if isinstance(child, str):
+                yield child
+            elif child.tag not in HIDDEN:
+                mark = BREAK if child.tag in BLOCKS else ""
+                yield from (mark, *child._marked(), " | " if child.tag in CELLS else mark)
 
     def texts(self) -> Iterator[str]:
         for child in self.children:
