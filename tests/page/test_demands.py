@@ -5,11 +5,12 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from page.test_drawing import elements
+from support.charts import elements
 from support.gate import thresholds
 from support.rows import GRADE, verdict
 from support.runs_compared import stored
 from support.tuned import record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
 from quba_check.grading import published_models
@@ -43,49 +44,47 @@ def run(content: Record | None = None) -> StoredRun:
     return StoredRun("r.json", content or record())
 
 
+def text(rows: list[DemandView]) -> str:
+    """The words of each demand for its records."""
+    lines = []
+    for demand in rows:
+        lines.append(f"{demand.row.target} {' or '.join(demand.bounds)} {demand.row.file}:{demand.row.line}")
+        for cell in demand.cells.values():
+            noise = " ~" if cell.is_noisy else ""
+            lines.append(f"  {cell.label}{noise} [{cell.kind}] {cell.value} ({cell.interval})")
+            lines += [f"    {line}" for line in (cell.headline, *cell.details)]
+            lines += [f"    next: {advice} {command}".rstrip() for advice, command in cell.advice]
+            lines += [f"    chart: {cell.chart.description}"] if cell.chart else []
+    return "\n".join(lines)
+
+
 FAILING = "dimensions: {accuracy: {min: 0.5}, corruption_robustness: {min: 0.7, parts: {fog: {min: 0.54}}}}"
+BEFORE, AFTER = stored("a.json", [0, 1, 2] * 20), stored("b.json", [0, 1, 1] * 20)
+DROP = judged(AFTER, "dimensions: {accuracy: {max_drop: 0.1}}", baseline=BEFORE)
+LETTER = record(
+    grades=[GRADE | {"interval": (-0.5, 1.1), "letters": ("A", "B", "C")}],
+    verdicts=[verdict("quba.grade", "C", "pass", id="x.yaml::quba.grade[min]")],
+)
+EIGHTY = "dimensions: {accuracy: {min: 0.8}}"
+CASES = {
+    "failed demands come first": rows_of(judged(run(), FAILING)),
+    "a pass has a headline": rows_of(judged(run(), "dimensions: {corruption_robustness: {min: 0.1}}")),
+    "next steps name commands": rows_of(
+        judged(stored("r 50.json", [0, 1, 1] * 20), "dimensions: {accuracy: {min: 0.99}}")
+    ),
+    "unmeasured": rows_of(judged(run(), "dimensions: {shape_bias: {min: 0.5}}")),
+    "a bound within the noise": rows_of(judged(run(), "dimensions: {accuracy: {min: 0.905}}")),
+    "two records": rows_of(judged(run(), EIGHTY), judged(run(record(accuracy=0.7)), EIGHTY)),
+    "two bounds": rows_of(judged(run(), EIGHTY), judged(run(), EIGHTY.replace("0.8", "0.85"))),
+    "a drop with its baseline": rows_of(DROP, baseline=BEFORE),
+    "a drop without": rows_of(DROP),
+    "a letter has the interval of its score": rows_of(run(LETTER)),
+}
 
 
-def test_failed_demands_come_first() -> None:
-    first, second, third = rows_of(judged(run(), FAILING))
-    assert [demand.worst.label for demand in (first, second, third)] == ["FAIL", "PASS", "PASS"]
-    targets = [demand.row.target for demand in (first, second, third)]
-    assert targets == ["corruption_robustness", "accuracy", "corruption_robustness.fog"]
-    assert first.bounds == ("≥ 0.7",)
-    assert (first.row.file, first.row.line) == ("x.yaml", 2)
-
-
-def test_the_message_of_the_record_without_its_place() -> None:
-    cell = rows_of(judged(run(), FAILING))[0].worst
-    assert cell.headline == "corruption_robustness 0.620 is below 0.700 (short by 0.080)"
-    assert cell.details == ("worst parts: fog 0.550", "n = 1,000 images", "95 % interval 0.581 to 0.659")
-    assert (cell.value, cell.interval, cell.kind) == ("0.620", "0.581 to 0.659", "bad")
-
-
-def test_a_passed_demand_has_a_headline() -> None:
-    whole = rows_of(judged(run(), "dimensions: {corruption_robustness: {min: 0.1}}"))[0].worst
-    assert whole.details == ("worst part: fog 0.550", "n = 1,000 images")
-    fog = rows_of(judged(run(), FAILING))[2].worst
-    assert fog.headline == "corruption_robustness.fog 0.550 meets the bound ≥ 0.54"
-    assert fog.details == ("n = 1,000 images",)
-    assert fog.is_noisy
-    assert fog.advice == ()
-
-
-def test_next_steps_name_commands() -> None:
-    (failed,) = rows_of(judged(stored("r 50.json", [0, 1, 1] * 20), "dimensions: {accuracy: {min: 0.99}}"))
-    steps = failed.worst.advice
-    assert [command for _, command in steps if command] == ["quba-check failures 'r 50.json'"]
-    unmeasured = judged(run(), "dimensions: {shape_bias: {min: 0.5}}")
-    (step,) = rows_of(unmeasured)[0].worst.advice
-    assert step[1] == "quba-check suite describe /data"
-
-
-def test_a_bound_within_the_noise_asks_for_more_images() -> None:
-    cell = rows_of(judged(run(), "dimensions: {accuracy: {min: 0.905}}"))[0].worst
-    assert "about 12,000 images would be enough to decide" not in cell.headline
-    assert any(line.startswith("about") and "enough to decide" in line for line in cell.details)
-    assert "more images decide" in cell.advice[-1][0]
+@pytest.mark.parametrize("name", CASES)
+def test_texts(name: str, snapshot: SnapshotAssertion) -> None:
+    assert text(CASES[name]) == snapshot
 
 
 def test_addresses_are_unique() -> None:
@@ -100,20 +99,11 @@ def test_addresses_are_unique() -> None:
     assert "d=strict_gate.yaml%3A%3Aaccuracy%5Bmin%5D" in links
 
 
-def test_records_of_one_file_share_rows_and_axes() -> None:
-    good = judged(run(), "dimensions: {accuracy: {min: 0.8}}")
-    bad = judged(run(record(accuracy=0.7)), "dimensions: {accuracy: {min: 0.8}}")
-    (demand,) = rows_of(good, bad)
-    assert [cell.label for cell in demand.cells.values()] == ["PASS", "FAIL"]
+def test_records_of_one_demand_share_an_axis() -> None:
+    (demand,) = CASES["two records"]
     assert demand.worst.label == "FAIL"
     charts = [cell.chart for cell in demand.cells.values()]
     assert places(charts[0], "bound") == places(charts[1], "bound") != []
-
-
-def test_records_with_other_bounds_show_both() -> None:
-    one, other = (judged(run(), f"dimensions: {{accuracy: {{min: {bound}}}}}") for bound in (0.8, 0.85))
-    (demand,) = rows_of(one, other)
-    assert demand.bounds == ("≥ 0.8", "≥ 0.85")
 
 
 def places(chart: Chart | None, class_: str) -> list[str]:
@@ -166,26 +156,3 @@ def test_the_baseline_and_the_population_have_ticks() -> None:
     assert f"baseline 0.800; median of the population {median:.3f}" in accuracy.worst.chart.description
     assert fog.worst.chart is not None
     assert "median" not in fog.worst.chart.description
-
-
-def test_a_drop_shows_the_loss() -> None:
-    before = stored("a.json", [0, 1, 2] * 20)
-    after = judged(
-        stored("b.json", [0, 1, 1] * 20), "dimensions: {accuracy: {max_drop: 0.1}}", baseline=before
-    )
-    (demand,) = rows_of(after, baseline=before)
-    assert demand.bounds == ("drop ≤ 0.1",)
-    assert demand.worst.value == "0.333"
-    assert demand.worst.advice[0][1] == "quba-check compare a.json b.json --flips flips.csv"
-    (without,) = rows_of(after)
-    assert without.worst.value == "0.333", "the record has it"
-
-
-def test_a_letter_has_the_interval_of_its_score() -> None:
-    graded = GRADE | {"interval": (-0.5, 1.1), "letters": ("A", "B", "C")}
-    row = verdict("quba.grade", "C", "pass", id="x.yaml::quba.grade[min]")
-    (demand,) = rows_of(run(record(grades=[graded], verdicts=[row])))
-    assert demand.row.is_on_grade
-    assert demand.worst.value == "B"
-    assert demand.worst.interval == "score -0.500 to 1.100"
-    assert demand.worst.chart is None

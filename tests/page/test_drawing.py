@@ -10,31 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.charts import elements, texts, walk
 from support.contrast import contrast, luminance
 
 from quba_check.comparison.compare import ChangeRow
-from quba_check.page.drawing import MARKS, Chart, Scale, Shape, hull, mark
+from quba_check.page.drawing import MARKS, Chart, Scale, hull, mark
 from quba_check.page.figure import LEVELS, Tinted, bars, curves_figure, distribution, matrix
 from quba_check.page.strips import Bounded, Point, axis, change_chart, round_ends, round_scale, shared_range
 
 FINITE = st.floats(-1e6, 1e6).map(lambda number: round(number, 9))
-
-
-def walk(shapes: tuple[Shape, ...]) -> list[Shape]:
-    """The elements, in groups too."""
-    return [element for shape in shapes for element in (shape, *walk(shape.children))]
-
-
-def elements(chart: Chart, tag: str, class_: str = "") -> list[Shape]:
-    return [
-        element
-        for element in walk(chart.shapes)
-        if element.tag == tag and set(class_.split()) <= set(element.attributes.get("class", "").split())
-    ]
-
-
-def texts(chart: Chart) -> list[str]:
-    return [element.text for element in elements(chart, "text")]
 
 
 def test_a_scale_maps_its_ends_and_clips() -> None:

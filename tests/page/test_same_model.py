@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
+import pytest
+from support.charts import figure_text
 from support.generated_images import Images
 from support.parity_runs import TABLES, parity_run
 from support.parsed_page import parsed
 from support.rows import verdict
 from support.tuned import record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.comparison.stored_run import StoredRun
-from quba_check.page.changes import SameModel, same_models
+from quba_check.page.changes import same_models
 from quba_check.page.chosen_images import Choice, choose_images, choose_lost
 from quba_check.page.columns import columns
 from quba_check.page.pictures import make_pictures
 from quba_check.page.render import render_page
 from quba_check.records.verdict import VerdictRow
 
-
-def section(run: StoredRun) -> SameModel:
-    (compared,) = same_models(columns([run]), {})
-    return compared
-
-
-def test_figures() -> None:
-    matrix, flips, changes = section(parity_run()).figures
-    assert matrix.headings == ("before", "bee", "ape", "cat")
-    assert [str(getattr(cell, "text", cell)) for cell in matrix.rows[0]] == ["bee", "", "2", ""]
-    assert flips.rows == (("bee", "40", "2", "0", "0"), ("cat", "20", "0", "1", "0"))
-    assert flips.headings[-1] == "wrong to wrong"
-    assert [(row[0], row[2]) for row in changes.rows] == [("0 to 0.5", "0.970"), ("0.5 to 1", "0.0300")]
+MANY = {"columns": ["before", "after", "images"], "rows": [[f"c{k}", "x", 9] for k in range(60)]}
+RUNS = {
+    "few classes": parity_run(),
+    "many classes": parity_run(tables=TABLES | {"changed_answers": MANY}),
+    "the same predictions": parity_run(same=True),
+}
 
 
-def test_many_classes_have_a_table() -> None:
-    answers = {"columns": ["before", "after", "images"], "rows": [[f"c{k}", "x", 9] for k in range(60)]}
-    matrix = section(parity_run(tables=TABLES | {"changed_answers": answers})).figures[0]
-    assert matrix.rows[0] == ("c0", "x", "9")
-    assert len(matrix.rows) == 10
-
-
-def test_the_same_predictions_have_no_figures() -> None:
-    same = section(parity_run(same=True))
-    assert (same.lines, same.figures) == (("the same predictions as the reference",), ())
+@pytest.mark.parametrize("name", RUNS)
+def test_lines_and_figures(name: str, snapshot: SnapshotAssertion) -> None:
+    (section,) = same_models(columns([RUNS[name]]), {})
+    assert "\n\n".join(["\n".join(section.lines), *map(figure_text, section.figures)]) == snapshot
 
 
 def test_the_page_has_the_section_only_with_content() -> None:
