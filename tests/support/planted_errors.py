@@ -16,7 +16,6 @@ from quba_check.doctor.outputs import check_outputs
 from quba_check.models.classifier import Classifier
 
 CHECKS = (Check("outputs", check_outputs), Check("answers", accuracy.check))
-FILE = "write to preprocessing.yaml, and give --quba-preprocessing=preprocessing.yaml:\n"
 
 
 class Around(nn.Module):
