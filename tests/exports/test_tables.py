@@ -10,17 +10,12 @@ from datetime import UTC, datetime
 import pytest
 from support.rows import GRADE, VERDICT
 from support.tuned import record
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import UserError
-from quba_check.exports.tables import COLUMNS, csv_table, export_rows, parquet_table
-from quba_check.records.record import Record
+from quba_check.exports.tables import COLUMNS, csv_table, parquet_table
 
 BOUNDED_GRADE = GRADE | {"interval": [-0.5, 1.5]}
-UNITS = ("dimension", "part", "value", "lower", "upper", "unit", "n", "demand", "bound", "outcome", "tier")
-
-
-def rows(*records: Record) -> list[tuple[object, ...]]:
-    return [tuple(row[name] for name in UNITS) for row in export_rows(records)]
 
 
 def on_quba(part: str, limit: object, **changed: object) -> dict[str, object]:
@@ -28,72 +23,37 @@ def on_quba(part: str, limit: object, **changed: object) -> dict[str, object]:
     return VERDICT | demand | changed
 
 
-def test_the_columns() -> None:
-    assert ",".join(COLUMNS) == (
-        "model,fingerprint,protocol,suite,time,commit,dimension,part,value,lower,upper,unit,n,demand,bound,"
-        "outcome,tier"
-    )
-
-
-def test_rows_by_hand() -> None:
-    assert rows(record(verdicts=[VERDICT])) == [
-        (
-            *("accuracy", None, 0.9, pytest.approx(0.8804), pytest.approx(0.9196), "fraction", 1000),
-            *(">= 0.85", 0.85, "pass", "block"),
-        ),
-        (
-            *("corruption_robustness", None, 0.62, pytest.approx(0.5808), pytest.approx(0.6592)),
-            *("ratio", 1000, None, None, None, None),
-        ),
-        (
-            *("corruption_robustness", "fog", 0.55, pytest.approx(0.4912), pytest.approx(0.6088)),
-            *("ratio", 1000, None, None, None, None),
-        ),
-        (
-            *("calibration_error", None, 0.0312, pytest.approx(0.02336), pytest.approx(0.03904)),
-            *("fraction", 1000, None, None, None, None),
-        ),
-        ("parameters", None, 5.289, None, None, "millions", None, None, None, None, None),
-    ]
-
-
-def test_of_several_demands_the_most_severe_is_shown() -> None:
-    failed = VERDICT | {"bound": "max_drop", "limit": 0.01, "outcome": "fail"}
-    assert rows(record(verdicts=[VERDICT, failed]))[0][-4:] == ("drop <= 0.01", 0.01, "fail", "block")
-
-
-def test_what_could_not_be_measured_has_a_row_without_a_value() -> None:
-    unmeasured = VERDICT | {"dimension": "shape_bias", "outcome": "unmeasurable"}
-    part = VERDICT | {"part": "top5", "outcome": "unmeasurable", "tier": "warn"}
-    measurements = {"accuracy": record().measurements["accuracy"], "shape_bias": {"unmeasurable": "no set"}}
-    run = record(measurements=measurements, verdicts=[unmeasured, part])
-    nothing = (None,) * 5
-    assert rows(run)[1:] == [
-        ("accuracy", "top5", *nothing, ">= 0.85", 0.85, "unmeasurable", "warn"),
-        ("shape_bias", None, *nothing, ">= 0.85", 0.85, "unmeasurable", "block"),
-    ]
-
-
-def test_score_and_grade() -> None:
-    run = record(
+MEASURED = record().measurements
+CASES = {
+    "values": record(verdicts=[VERDICT]),
+    "of several demands the most severe": record(
+        verdicts=[VERDICT, VERDICT | {"bound": "max_drop", "limit": 0.01, "outcome": "fail"}]
+    ),
+    "without a value": record(
+        measurements={"accuracy": MEASURED["accuracy"], "shape_bias": {"unmeasurable": "no set"}},
+        verdicts=[
+            VERDICT | {"dimension": "shape_bias", "outcome": "unmeasurable"},
+            VERDICT | {"part": "top5", "outcome": "unmeasurable", "tier": "warn"},
+        ],
+    ),
+    "score and grade": record(
         measurements={},
         grades=[
-            BOUNDED_GRADE,
-            BOUNDED_GRADE | {"file": "y.yaml"},
-            BOUNDED_GRADE | {"file": "z.yaml", "score": None},
+            BOUNDED_GRADE | change for change in ({}, {"file": "y.yaml"}, {"file": "z.yaml", "score": None})
         ],
         verdicts=[on_quba("grade", "A", outcome="fail"), on_quba("score", 0.1)],
-    )
-    assert rows(run) == [
-        ("quba", "score", 0.5, -0.5, 1.5, "score", None, ">= 0.1", 0.1, "pass", "block"),
-        ("quba", "grade", 81.25, None, None, "percentile", None, ">= A", None, "fail", "block"),
-    ]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_csv(name: str, snapshot: SnapshotAssertion) -> None:
+    assert csv_table([CASES[name]]) == snapshot
 
 
 def test_a_masked_value_stands_as_measured() -> None:
-    measured = record().measurements
-    masked = measured["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
-    assert rows(record(measurements={**measured, "accuracy": masked})) == rows(record())
+    masked = MEASURED["accuracy"].model_copy(update={"masked": ("FGSM helps the model",)})
+    assert csv_table([record(measurements={**MEASURED, "accuracy": masked})]) == csv_table([record()])
 
 
 def test_csv_has_no_formulas() -> None:
