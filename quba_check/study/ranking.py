@@ -342,8 +342,8 @@ def value_text(dimension: str, value: float) -> str:
 
     Parameters of a million or more have one decimal.
 
-    >>> value_text("parameters", 87.1), value_text("calibration_error", 0.0039)
-    ('87.1 M', '0.0039')
+    >>> value_text("parameters", 87.1), value_text("parameters", 0.047), value_text("accuracy", 0.0039)
+    ('87.1 M', '0.0470 M', '0.0039')
     """
     unit = registry[dimension].unit
     return format_value(value, unit, digits=1 if unit == "millions" and value >= 1 else None)

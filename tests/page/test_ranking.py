@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 from markupsafe import escape
 from support.own_records import SWIN_B, own_run
 
@@ -15,7 +16,6 @@ from quba_check.grading import Population, PopulationRow, population, published_
 from quba_check.page.columns import Reference, columns
 from quba_check.page.ranking import ranking, script_json
 from quba_check.page.render import render_page
-from quba_check.study.ranking import value_text
 from quba_check.study.tables import study_tables
 
 PUBLISHED = population("published")
@@ -49,6 +49,11 @@ def test_a_ranked_record() -> None:
     assert list(content["populations"]) == ["published", "screened"]
     assert [filter_["name"] for filter_ in content["filters"]] == ["family", "pretraining", "training"]
     assert next(iter(content["filters"][0]["counts"].items())) == ("cnn", 170)
+    assert [content["titles"][name] for name in ("score", "accuracy", "parameters")] == [
+        "QUBA score",
+        "accuracy",
+        "parameters, millions (lower is better)",
+    ]
 
 
 def test_the_study_of_the_population() -> None:
@@ -80,16 +85,16 @@ def test_no_population() -> None:
     assert 'id="ranking"' not in render_page([own_run(suite="pets")])
 
 
-def test_a_population_that_is_too_small() -> None:
-    small = Population("small", "standard", "imagenet", fleet(9).rows, classes=1000)
-    content = section(own_run(), reference=small)
-    assert content["problem"] == "small: too few models to compare with, got 9. Allowed: 10 or more."
-
-
-def test_a_population_without_values() -> None:
-    empty = Population("empty", "standard", "imagenet", (PopulationRow("m", {}),), classes=1000)
-    content = section(own_run(), reference=empty)
-    assert content["problem"] == "empty: it has no values of the nine dimensions"
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (fleet(9).rows, "small: too few models to compare with, got 9. Allowed: 10 or more."),
+        ((PopulationRow("m", {}),), "small: it has no values of the nine dimensions"),
+    ],
+)
+def test_a_population_without_ranks(rows: tuple[PopulationRow, ...], problem: str) -> None:
+    small = Population("small", "standard", "imagenet", rows, classes=1000)
+    assert section(own_run(), reference=small)["problem"] == problem
 
 
 def test_a_dimension_without_spread_weighs_nothing() -> None:
@@ -169,13 +174,3 @@ def test_the_data_of_the_published_models_are_compact() -> None:
 
 def test_a_page_of_5000_models() -> None:
     assert len(render_page([own_run()], population=fleet(5000)).encode()) < 1_500_000
-
-
-def test_texts_of_values() -> None:
-    assert [value_text("parameters", value) for value in (87.1, 0.047)] == ["87.1 M", "0.0470 M"]
-    titles = section(own_run())["titles"]
-    assert [titles[name] for name in ("score", "accuracy", "parameters")] == [
-        "QUBA score",
-        "accuracy",
-        "parameters, millions (lower is better)",
-    ]

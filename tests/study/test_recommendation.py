@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.gate import thresholds as read
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
-from quba_check.demands import read_thresholds
-from quba_check.demands.demand import Thresholds
 from quba_check.dimensions import registry
 from quba_check.grading import Population, PopulationRow, population, published_models, quba_score
 from quba_check.study.recommendation import (
@@ -28,11 +26,7 @@ from quba_check.suites.opening import published_facts
 MODELS = {model.id: model for model in published_models()}
 
 
-def thresholds(text: str) -> Thresholds:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.yaml"
-        path.write_text(f"schema: 1\n{text}\n", encoding="utf-8")
-        return read_thresholds(path, label="x.yaml", suite=published_facts())
+thresholds = partial(read, suite=published_facts())
 
 
 def by_id(recommendation: Recommendation) -> dict[str, CheckedModel]:
