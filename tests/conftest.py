@@ -15,6 +15,7 @@ from support.s3 import S3Server
 from quba_check.models.process_setup import set_up_process
 
 if TYPE_CHECKING:
+    from acceptance.runs import Passes
     from support.gate import Gate
 
     from quba_check.suites.suite import Suite
@@ -153,3 +154,12 @@ def gate(tiny_data: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFacto
     from support.gate import Gate
 
     return Gate(tmp_path, tiny_data, tmp_path_factory.getbasetemp() / "gate-store")
+
+
+@pytest.fixture
+def passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Passes:
+    """Returns the images of all passes of `acceptance.nets` in this test so far."""
+    from acceptance import runs
+
+    monkeypatch.setenv("NETS_NOTES", str(tmp_path / "passes"))
+    return lambda: runs.passes(tmp_path / "passes")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from acceptance.runs import GATE, HERE, NINE, PLAIN, Judge, Measured
+from acceptance.runs import GATE, HERE, NINE, Judge, Measured
 
 LOADED_ONCE = (
     "rich.live",
@@ -63,29 +63,6 @@ def judge_cold(
     monkeypatch.setenv("NETS_NOTES", str(pytester.path / "passes"))
     monkeypatch.setenv("COLUMNS", "80")
     judge.write("thresholds/x.yaml", GATE)
-    return judge
-
-
-@pytest.fixture(scope="session")
-def files_of_runs() -> dict[str, bytes]:
-    """The files of each situation's runs, by name. A test that finds none makes the runs."""
-    return {}
-
-
-@pytest.fixture
-def two_runs(judge: Judge, files_of_runs: dict[str, bytes]) -> Judge:
-    """A folder with the records net.json and other.json, and their values by image.
-
-    `nets:other` gets fewer images right than `nets:net`.
-    """
-    judge.write("plain.yaml", PLAIN)
-    if not files_of_runs:
-        for model in ("net", "other"):
-            judge("plain.yaml", f"--quba-report={model}.json", model=f"nets:{model}")
-            paths = [judge.pytester.path / f"{model}{suffix}" for suffix in (".json", ".npz")]
-            files_of_runs.update({path.name: path.read_bytes() for path in paths})
-    for name, content in files_of_runs.items():
-        (judge.pytester.path / name).write_bytes(content)
     return judge
 
 

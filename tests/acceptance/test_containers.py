@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from acceptance.runs import NINE, Judge, Measured, closed_form, examined
+from acceptance.runs import ALL, NINE, Passes, closed_form, examined
 from PIL import Image
+from support.gate import Gate
 from support.tiny import CLASSES, MANIFEST
 
 from quba_check.core.view import CORRUPTIONS, SEVERITIES, View
@@ -83,9 +84,9 @@ def containers(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.mark.usefixtures("without_stored_check")
 def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
-    judge_cold: Judge, measured: Measured, containers: Path, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, passes: Passes, containers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("QUBA_DATA", str(containers))
+    of_folders = gate.judge(ALL).measurements
     opened: list[str] = []
     read = Suite.open_image
     monkeypatch.setattr(
@@ -93,28 +94,25 @@ def test_values_are_those_of_folders_and_a_second_run_reads_no_image(
         "open_image",
         lambda suite, example: opened.append(suite.label(example)) or read(suite, example),
     )
-    first = judge_cold("thresholds/x.yaml", "--quba-report=record.json", "-p", "no:xdist")
-    assert first.ret == 0
-    measurements = judge_cold.record()["measurements"]
-    assert {name: measurements[name]["value"] for name in NINE} == measured.values
-    assert judge_cold.passes() == closed_form()
+    before = passes()
+    measured = gate.judge(ALL, data=containers, store=tmp_path / "store").measurements
+    assert [measured[name].value for name in NINE] == [of_folders[name].value for name in NINE]
+    assert passes() - before == closed_form()
     assert {str(containers / "clean.npz[images/8]"), str(containers / "sketch-1.tar[5.png]")} <= set(opened)
-    assert judge_cold("thresholds/x.yaml", "-p", "no:xdist").ret == 0
-    assert judge_cold.passes() == closed_form(runs=2)
+    gate.judge(ALL, data=containers, store=tmp_path / "store")
+    assert passes() - before == closed_form(runs=2)
 
 
 @pytest.mark.usefixtures("without_stored_check")
 def test_another_pixel_in_a_container_is_predicted_again(
-    judge: Judge, containers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, passes: Passes, containers: Path, tmp_path: Path
 ) -> None:
-    root = tmp_path / "data"
-    shutil.copytree(containers, root)
-    monkeypatch.setenv("QUBA_DATA", str(root))
-    demand = judge.write("thresholds/y.yaml", "schema: 1\nname: y\ndimensions: {object_focus: {min: 0.1}}\n")
-    judge(str(demand))
-    before = judge.passes()["forward"]
+    root = Path(shutil.copytree(containers, tmp_path / "data"))
+    demand = "dimensions: {object_focus: {min: 0.1}}"
+    gate.judge(demand, data=root)
+    before = passes()["forward"]
     pixels = np.load(root / "x.npy")
     pixels[0, 0, 0, 0] ^= 1
     np.save(root / "x.npy", pixels)
-    judge(str(demand))
-    assert judge.passes()["forward"] - before == len(pixels) + examined()
+    gate.judge(demand, data=root)
+    assert passes()["forward"] - before == len(pixels) + examined()

@@ -1,21 +1,19 @@
-"""The whole gate on a model behind a server, which dies in the middle."""
+"""A run of the gate on a model behind a server, which dies in the middle."""
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support.gate import Gate
 
-THRESHOLDS = """
-schema: 1
-name: served
-dimensions:
-  accuracy: {min: 0.5}
-  ood_robustness: {min: 0.1}
-"""
+from quba_check.records.record import Record
+
 CLIENT = """
 from urllib.request import urlopen
 
@@ -69,47 +67,42 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def served(judge_cold, server):
-    judge_cold.write("thresholds/x.yaml", THRESHOLDS)
+def served(
+    gate: Gate, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Record]:
     client = CLIENT.replace("{address}", f"http://127.0.0.1:{server.server_port}/")
-    judge_cold.write("served_here.py", client)
+    (tmp_path / "served_here.py").write_text(client, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "served_here", raising=False)
+    text = "dimensions: {accuracy: {min: 0.5}, ood_robustness: {min: 0.1}}"
 
-    def run(*arguments: str) -> object:
+    def judged(**options: object) -> Record:
         server.images = 0
-        return judge_cold("thresholds/x.yaml", *arguments, model="served_here:served")
+        return gate.judge(text, model="served_here:served", store=tmp_path / "store", **options)
 
-    return run
+    return judged
 
 
-def test_nothing_is_lost_if_the_server_dies_in_the_middle(served, server):
-    assert served("--quba-model-version=6").ret == 0
-    whole = server.images
-
-    version = "--quba-model-version=7"
-    server.most = whole - 1
-    result = served(version)
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(
-        [
-            "  ood_robustness could not be measured: served_here:served: the model fails on a*",
-            "    batch of 6 images of 3×8×8: RemoteDisconnected: Remote end closed connection*",
-            "1 of 2 demands passed, 1 failed",
-        ]
+def test_nothing_is_lost_if_the_server_dies_in_the_middle(served: Callable[..., Record], server: Server):
+    assert served(model_version="6").overall_verdict == "pass"
+    server.most = server.images - 1
+    accuracy, robustness = served(model_version="7").verdicts
+    assert (accuracy.outcome, robustness.outcome) == ("pass", "unmeasurable")
+    assert robustness.message.startswith(
+        "ood_robustness could not be measured: served_here:served: the model fails on a batch of 6 images of "
+        "3×8×8: RemoteDisconnected: Remote end closed connection"
     )
-    assert "Traceback" not in result.stdout.str()
-
     server.most = 10**6
-    assert served(version).ret == 0
+    assert served(model_version="7").overall_verdict == "pass"
     rest = server.images
-    assert served(version).ret == 0
+    assert served(model_version="7").overall_verdict == "pass"
     # Only what was not answered is asked again, next to the doctor's look.
     assert rest == server.images + 6
 
 
-def test_without_a_version_every_run_predicts_anew(served, server):
-    result = served()
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["*endpoint, not bytes: nothing states which model answers*"])
+def test_without_a_version_every_run_predicts_anew(served: Callable[..., Record], server: Server):
+    (note,) = (note for note in served().notes if "endpoint" in note)
+    assert "endpoint, not bytes: nothing states which model answers" in note
     images = server.images
-    assert served().ret == 0
+    served()
     assert server.images == images

@@ -25,7 +25,7 @@ class Shop(nn.Module):
 """
 
 
-@pytest.mark.parametrize("options", [(), ("-n2",)])
+@pytest.mark.parametrize("options", [(), pytest.param(("-n2",), marks=pytest.mark.slow)])
 def test_a_turned_model_is_judged_by_its_own_answers(judge_cold: Judge, options: tuple[str, ...]) -> None:
     judge_cold.write("shop.py", MODEL)
     judge_cold.write("thresholds/x.yaml", "schema: 1\ndimensions:\n  accuracy: {min: 0.5}\n")

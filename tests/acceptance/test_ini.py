@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance.runs import Judge, examined, usage_error
+from acceptance.runs import Judge, examined
 
 
 @pytest.mark.usefixtures("without_stored_check")
@@ -43,13 +43,3 @@ quba_thresholds = gates/own.yaml mobile
     assert (record["protocol"], environment["seed"], environment["device"]) == ("released", 5, "cpu")
     # Another seed changes nothing in what accuracy needs.
     assert judge.passes() == {"forward": examined()}
-
-
-def test_paths_are_relative_to_the_ini_file(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("QUBA_DATA")
-    judge.write("pytest.ini", "[pytest]\nquba_data = nowhere\n")
-    judge.write("deeper/place", "")
-    monkeypatch.chdir(judge.pytester.path / "deeper")
-    assert usage_error(judge("../thresholds/x.yaml")) == (
-        f"{judge.pytester.path}/nowhere: there is no such data folder. Allowed: an existing folder."
-    )

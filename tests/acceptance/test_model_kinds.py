@@ -1,37 +1,32 @@
-"""The whole command on models as training leaves them: a checkpoint with arguments, programs, a folder."""
+"""A run of the gate on models as training leaves them: a checkpoint with arguments, programs, a folder."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import warnings
 from pathlib import Path
 
 import pytest
-from acceptance.runs import Judge
+import timm
+import torch
+from support.gate import Gate
+from timm.models import save_for_hf
 
-GATE = """\
-schema: 1
-name: gate
-dimensions:
-  accuracy: {min: 0}
-  adversarial_robustness: {min: 0, tier: info}
-  parameters: {max: 1}
+DEMANDS = (
+    "dimensions: {accuracy: {min: 0}, adversarial_robustness: {min: 0, tier: info}, parameters: {max: 1}}"
+)
+PREPROCESSING = """\
+input_size: [3, 32, 32]
+interpolation: bicubic
+mean: [0.5, 0.5, 0.5]
+std: [0.5, 0.5, 0.5]
+crop_pct: 0.95
+crop_mode: center
 """
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One network as `last.pth.tar`, `script.pt`, `program.pt2` and `hub/`.
-
-    Made before any run in this process: pytester forgets modules that a run imported, which torch's do not
-    survive.
-    """
-    import timm
-    import torch
-    from timm.models import save_for_hf
-
-    folder = tmp_path_factory.mktemp("kinds")
+def write_files(folder: Path) -> None:
+    """Write one network as `last.pth.tar`, `script.pt`, `program.pt2` and `hub/`."""
     torch.manual_seed(0)
     model = timm.create_model("test_resnet", num_classes=3).eval()
     args = argparse.Namespace(model="test_resnet", img_size=32, mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5])
@@ -43,56 +38,28 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes = ({0: torch.export.Dim.DYNAMIC},)
     program = torch.export.export(model, (torch.zeros(2, 3, 32, 32),), dynamic_shapes=shapes)
     torch.export.save(program, folder / "program.pt2")
-    torch.export.load(folder / "program.pt2")  # what the reader imports, too
-    return folder
 
 
-@pytest.fixture
-def kinds(files: Path, judge_cold: Judge) -> Judge:
-    """A folder with the files, and a threshold file."""
-    shutil.copytree(files, judge_cold.pytester.path, dirs_exist_ok=True)
-    judge_cold.write("gate.yaml", GATE)
-    return judge_cold
-
-
-PREPARATION = """\
-input_size: [3, 32, 32]
-interpolation: bicubic
-mean: [0.5, 0.5, 0.5]
-std: [0.5, 0.5, 0.5]
-crop_pct: 0.95
-crop_mode: center
-"""
-
-
-def test_one_network_in_four_kinds_of_files(kinds: Judge) -> None:
-    kinds.write("prep.yaml", PREPARATION)
-    result = kinds(
-        "gate.yaml",
-        "--model=script.pt",
-        "--model=program.pt2",
-        "--model=hub",
-        "--quba-trust-pickle",
-        "--quba-preprocessing=prep.yaml",
-        "--quba-report=record.json",
-        model="last.pth.tar",
+def test_one_network_in_four_kinds_of_files(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_files(tmp_path)
+    (tmp_path / "prep.yaml").write_text(PREPROCESSING, encoding="utf-8")
+    last, *others = (
+        gate.judge(DEMANDS, model=name, preprocessing="prep.yaml", trust_pickle=True)
+        for name in ("last.pth.tar", "script.pt", "program.pt2", "hub")
     )
-    assert result.ret == pytest.ExitCode.OK, result.outlines
-    names = ("last", "script", "program", "hub")
-    records = {name: kinds.record(f"record-{name}-standard.json") for name in names}
-    for record in records.values():
-        assert record["model"]["preparation"]["source"] == "prep.yaml"
-        assert record["model"]["parameters"] == records["last"]["model"]["parameters"]
-        for dimension in ("accuracy", "adversarial_robustness"):
-            found, expected = (one["measurements"][dimension] for one in (record, records["last"]))
-            assert found.get("value") == pytest.approx(expected.get("value")), (record, dimension)
-    result.stdout.fnmatch_lines(
-        [
-            *(f"model {name}: 32 × 32, bicubic, crop 0.95, mean 0.5*" for name in (*names[1:], names[0])),
-            "*= test session starts =*",
-            "*= quba-check last =*",
-            "*the architecture is test_resnet, as 'args.model' in last.pth.tar states*",
-            "*weights were taken from 'state_dict'*",
-            "*images are prepared as prep.yaml states: 32 × 32, bicubic, crop 0.95, *",
-        ]
-    )
+    assert last.model.preparation["source"] == "prep.yaml"
+    assert {
+        "the architecture is test_resnet, as 'args.model' in last.pth.tar states",
+        "weights were taken from 'state_dict'",
+    } <= set(last.notes)
+    for record in others:
+        assert record.overall_verdict == "pass"
+        assert record.model.preparation == last.model.preparation
+        assert record.model.parameters == last.model.parameters
+        assert record.measurements["accuracy"].value == pytest.approx(last.measurements["accuracy"].value)
+    # A program of torch.jit has gradients, and one of torch.export too.
+    values = [one.measurements["adversarial_robustness"].value for one in (last, *others)]
+    assert values == pytest.approx([values[0]] * 4)

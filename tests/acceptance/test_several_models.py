@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from acceptance.runs import CLEAN_IMAGES, NINE, PGD_PASSES, Judge, closed_form, examined
+from acceptance.runs import CLEAN_IMAGES, NINE, PGD_PASSES, Judge, closed_form
 
 
 def test_each_is_measured_judged_and_recorded(judge: Judge) -> None:
-    result = judge("thresholds/x.yaml", "--model=nets:other", "--quba-report=record.json", "-v")
+    result = judge(
+        "thresholds/x.yaml", "--model=nets:other", "--quba-report=record.json", "--quba-classes", "-v"
+    )
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=26)
     result.stdout.fnmatch_lines(
@@ -25,6 +27,7 @@ def test_each_is_measured_judged_and_recorded(judge: Judge) -> None:
         "nets:other",
         "nets:net",
     ]
+    assert result.outlines.count("recall, with its 95 % interval, and precision of each class:") == 2
     # The store has the predictions of nets:net alone; PGD takes other passes for nets:other.
     most, fewest = 10 * CLEAN_IMAGES, closed_form(runs=2)["forward"] - PGD_PASSES[0] + CLEAN_IMAGES
     assert fewest <= judge.passes()["forward"] <= fewest + most
@@ -36,15 +39,3 @@ def test_each_is_measured_judged_and_recorded(judge: Judge) -> None:
 
     one = judge("thresholds/x.yaml::accuracy[min-nets:other]", "--model=nets:other", "-v")
     one.assert_outcomes(passed=1)
-
-
-@pytest.mark.usefixtures("without_stored_check")
-def test_equal_models_each_leave_a_record(judge: Judge) -> None:
-    result = judge("thresholds/x.yaml", "--model=nets:twin", "--quba-report=record.json")
-    assert result.ret == pytest.ExitCode.OK
-    prints = {
-        judge.record(f"record-nets-{name}-standard.json")["model"]["fingerprint"] for name in ("net", "twin")
-    }
-    assert len(prints) == 1
-    assert len(list((judge.store / "runs").glob("*.json"))) == 2
-    assert judge.passes() == {"forward": 2 * examined()}  # predictions are shared

@@ -17,9 +17,10 @@ from quba_check.gate.session import GateSession
 
 
 def results(session: GateSession) -> dict[str, DemandResult]:
-    """The results of all demands, by the demand's name."""
+    """The results of the selected demands, by the demand's name."""
     judge = loaded_judge(session)
-    return {planned.demand.name: judge.judge(planned) for planned in session.demands(session.files)}
+    selected = (one for key in session.models_and_protocols() for one in session.selected(*key))
+    return {planned.demand.name: judge.judge(planned) for planned in selected}
 
 
 @pytest.fixture
@@ -62,6 +63,12 @@ def test_properties_for_junit(gate: Gate) -> None:
     assert list(accuracy) == ["value", "interval_low", "interval_high", "min", "unit", "protocol"]
     assert accuracy["interval_low"] < accuracy["value"] < accuracy["interval_high"]
     assert list(judged["parameters[max]"].properties) == ["value", "max", "unit", "protocol"]
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_classes_are_measured_if_they_are_to_be_shown(gate: Gate, *, classes: bool) -> None:
+    (result,) = results(gate.session("dimensions: {parameters: {max: 1}}", classes=classes)).values()
+    assert list(result.measurements) == ["parameters", *["classes"] * classes]
 
 
 def test_a_waiver_is_a_property(gate: Gate) -> None:
@@ -126,18 +133,40 @@ def test_a_failed_measurement_is_not_tried_again(gate: Gate, monkeypatch: pytest
     assert asked == ["accuracy"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "limit", "outcome", "verdict"),
+    [
+        ("point", 0.5, "pass", "pass"),
+        ("fail", 0.5, "uncertain", "uncertain"),
+        ("fail", 0.95, "fail", "fail"),
+        ("allow", 0.7, "uncertain", "pass"),
+    ],
+)
+def test_a_demand_within_the_noise(gate: Gate, policy: str, limit: float, outcome: str, verdict: str) -> None:
+    """Of 9 clean images 6 are right: the 95 % interval is from 0.299 to 0.925."""
+    record = gate.judge(f"uncertain: {policy}\ndimensions: {{accuracy: {{min: {limit}}}}}")
+    assert (record.verdicts[0].outcome, record.overall_verdict) == (outcome, verdict)
+    if outcome == verdict == "uncertain":
+        assert record.verdicts[0].message.splitlines() == [
+            "accuracy 0.667 is not shown to be at least 0.500",
+            "  n = 9 images",
+            "  95 % interval 0.299 to 0.925",
+            "  about 36 images would be enough to decide (you have 9)",
+            "  never predicted: brick (1 of 3 classes)",
+            "  demanded by x.yaml:3",
+        ]
+
+
 def test_the_policy_allow_takes_the_other_blocking_demands_of_the_file_into_account(gate: Gate) -> None:
-    session = gate.session(
-        "uncertain: allow\ndimensions:\n  accuracy: {min: 0.6}\n  calibration_error: {max: 0.9}\n"
-        "  class_balance: {min: 0.1, tier: warn}\n  parameters: {max: 1}"
-    )
-    accuracy, calibration, *_ = session.demands(session.files)
-    judge = loaded_judge(session)
-    (of_calibration,) = judge._other_p_values(accuracy)  # parameters have no noise, class_balance only warns
-    (of_accuracy,) = judge._other_p_values(calibration)
-    assert 0.5 < of_accuracy < of_calibration
-    session.select([accuracy])
-    assert list(judge._other_p_values(accuracy)) == []
+    """Alone, 6 of 9 are shown to be below 0.93 (p = 0.02); among three demands with noise they are not."""
+    others = "class_balance: {min: 0.1, TIER}, object_focus: {min: 0.1, TIER}"
+    text = f"uncertain: allow\ndimensions: {{accuracy: {{min: 0.93}}, parameters: {{max: 1}}, {others}}}"
+    blocking = text.replace("TIER", "tier: block")
+    assert gate.outcomes(blocking)["accuracy[min]"] == "uncertain"
+    assert gate.outcomes(text.replace("TIER", "tier: warn"))["accuracy[min]"] == "fail"
+    session = gate.session(blocking)
+    session.select(session.selected(gate.model, "standard")[:2])
+    assert results(session)["accuracy[min]"].verdict.outcome == "fail"
 
 
 def test_each_p_value_is_computed_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,10 @@
 """Origin of a record: the command line without secrets, input files, findings."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
+from support.gate import Gate
 
 from quba_check.doctor.finding import Finding
 from quba_check.gate.options import OPTIONS
@@ -41,16 +43,34 @@ def test_every_option_of_quba_check_is_shown(option):
     assert shown_command(words, []) == ("pytest", *words)
 
 
-def test_a_yaml_file():
-    content = "\ufeffschema: 1  # ü\n".encode()
-    row = yaml_input("threshold file", "gate.yaml", content)
-    assert row.model_dump() == {
-        "kind": "threshold file",
-        "path": "gate.yaml",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "text": "schema: 1  # ü\n",
-        "demands": None,
-    }
+def test_files_of_a_run(gate: Gate, tiny_data: Path) -> None:
+    Path("p.yaml").write_bytes("\ufeffmean: [0.5, 0.5, 0.5]  # ü\n".encode())
+    Path("parent.yaml").write_text("schema: 1\ndimensions: {accuracy: {min: 0.1}}\n")
+    text = "extends: parent.yaml\ndimensions: {parameters: {max: 1}}"
+    gate.judge(text, record="old.json")
+    record = gate.judge(text, preprocessing="p.yaml", baseline="old.json")
+    manifest = tiny_data / "quba-data.yaml"
+    demands = hashlib.sha256(
+        b'{"confidence":0.95,"demands":[["accuracy","min",0.1,"block",false,false],'
+        b'["parameters","max",1.0,"block",false,false]],"protocol":null,"quba":null,"uncertain":"point"}'
+    ).hexdigest()
+    assert [row.model_dump() for row in record.inputs] == [
+        {
+            "kind": kind,
+            "path": str(path),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "text": None if kind == "baseline" else path.read_text("utf-8-sig"),
+            "demands": digest,
+        }
+        for kind, path, digest in (
+            ("threshold file", Path("x.yaml"), demands),
+            ("extended threshold file", Path("parent.yaml"), None),
+            ("manifest", manifest, None),
+            ("preprocessing", Path("p.yaml"), None),
+            ("baseline", Path("old.json"), None),
+        )
+    ]
+    assert record.model.files == {}
 
 
 def test_the_text_of_a_large_file_is_left_out():

@@ -13,7 +13,8 @@ import timm
 import torch
 from PIL import Image
 from support.evaluations import new_evaluation
-from support.planted_errors import CHECKS, FILE, around, prepared
+from support.gated import FILE
+from support.planted_errors import CHECKS, around, prepared
 from torch import Tensor, nn
 
 from quba_check.doctor.examination import Examination, examine, examine_model

@@ -73,9 +73,9 @@ class Gate:
         return session
 
     def judge(self, text: str, **options: Any) -> Record:
-        """Return the record of a whole run without pytest."""
-        given = {"data": self.data, "store": self.store} | options
-        return judge(self.model, thresholds=self.write(text), **given)
+        """Return the record of a whole run without pytest; `model` names another model."""
+        given = {"model": self.model, "data": self.data, "store": self.store} | options
+        return judge(thresholds=self.write(text), **given)
 
     def error(self, text: str, **options: Any) -> str:
         """Return the message that ends a run."""
