@@ -19,10 +19,7 @@ LOADED_ONCE = (
     "timm",
     "quba_check.models.checkpoints.build",
     "quba_check.models.checkpoints.hub",
-    "quba_check.models.programs.exported",
-    "quba_check.models.programs.onnx_runtime",
     "quba_check.models.programs.torchscript",
-    "quba_check.models.zero_shot.loading",
 )
 """A run imports these when it needs them. pytester drops what a run in this process imports. But
 torchvision cannot be imported twice, and rich takes no styles of an earlier import."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -63,21 +62,12 @@ def run(project: Project) -> Iterator[Finished]:
         cluster.shutdown()
 
 
-def differences(one: Any, other: Any, where: str = "") -> list[str]:
-    """Return the places in which two records differ."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        names = one.keys() | other.keys()
-        pairs = [(f"{where}/{name}", one.get(name), other.get(name)) for name in sorted(names)]
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = [(f"{where}/{number}", *pair) for number, pair in enumerate(zip(one, other, strict=True))]
-    else:
-        return [] if one == other else [where]
-    return [place for name, mine, theirs in pairs for place in differences(mine, theirs, name)]
-
-
 def test_the_record_is_that_of_one_process(run: Finished, project: Project, serial: Project) -> None:
     assert (run.code, run.err) == (0, "")
-    assert differences(project.record(), serial.record()) == ["/command", "/environment/time"]
+    records = project.record(), serial.record()
+    for record in records:
+        record["command"] = record["environment"]["time"] = None
+    assert records[0] == records[1]
 
 
 def test_each_shard_is_present_once(run: Finished, project: Project, serial: Project) -> None:

@@ -1,4 +1,4 @@
-"""Threshold files and records of gate runs are named relative to the folder of a test."""
+"""Folders of gate runs: that of a test, which names are relative to, and a project with threshold files."""
 
 from __future__ import annotations
 
@@ -10,3 +10,14 @@ import pytest
 @pytest.fixture(autouse=True)
 def _in_the_folder_of_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in (
+        *("thresholds/b.yaml", "thresholds/a.yml", "thresholds/notes.txt", "sub/thresholds/c.yaml"),
+        *(".git/thresholds/x.yaml", "build/thresholds/x.yaml", "other/x.yaml"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    return tmp_path

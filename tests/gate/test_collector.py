@@ -24,6 +24,14 @@ def session(gate: Gate) -> GateSession:
     return gate.session(THREE)
 
 
+def collected(session: GateSession) -> ResultCollector:
+    """The results of all demands, the last one first."""
+    collector, judge = ResultCollector(), loaded_judge(session)
+    for planned in reversed(session.demands(session.files)):
+        collector.add(judge.judge(planned))
+    return collector
+
+
 def records(
     collector: ResultCollector, session: GateSession, *, selected: slice = slice(None), stopped: bool = False
 ) -> list[Record]:
@@ -34,10 +42,7 @@ def records(
 
 
 def test_results_in_any_order_make_one_record_in_file_order(session: GateSession) -> None:
-    collector, judge = ResultCollector(), loaded_judge(session)
-    for planned in reversed(session.demands(session.files)):
-        collector.add(judge.judge(planned))
-    (record,) = records(collector, session)
+    (record,) = records(collected(session), session)
     assert [verdict.name for verdict in record.verdicts] == [
         "accuracy[min]",
         "parameters[max]",
@@ -51,9 +56,7 @@ def test_results_in_any_order_make_one_record_in_file_order(session: GateSession
 
 
 def test_a_record_counts_the_verdicts_on_its_clean_images(session: GateSession) -> None:
-    collector, judge = ResultCollector(), loaded_judge(session)
-    for planned in session.demands(session.files):
-        collector.add(judge.judge(planned))
+    collector = collected(session)
     (first,) = records(collector, session)
     assert not any("verdict" in note for note in first.notes)
     other = {**first.suite.contents, "clean": "0" * 32}
@@ -98,9 +101,7 @@ def test_a_result_on_other_files_does_not_count(
 ) -> None:
     """A worker that read a file before or after it was replaced has judged something else."""
     first = gate.session(THREE)
-    collector = ResultCollector()
-    for planned in first.demands(first.files):
-        collector.add(loaded_judge(first).judge(planned))
+    collector = collected(first)
     (record,) = records(collector, first)
     assert record.overall_verdict == "pass"
     options = {}

@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from quba_check.gate.named_files import named_files, threshold_files
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    for name in ("thresholds/b.yaml", "thresholds/a.yml", "thresholds/notes.txt", "sub/thresholds/c.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("")
-    for name in (".git/thresholds/x.yaml", "build/thresholds/x.yaml", "other/x.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("")
-    return tmp_path
 
 
 def test_a_folder_means_the_files_in_its_thresholds_folders(project: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.gate import FACTS, thresholds
+from support.tuned import record
 
+from quba_check.comparison.stored_run import StoredRun
 from quba_check.demands.profiles import DEMO_THRESHOLDS, shipped_profiles
 from quba_check.errors import OptionError, ThresholdError
 from quba_check.gate.options import Options
@@ -24,17 +25,6 @@ from quba_check.gate.threshold_files import (
 ACCURACY = "dimensions: {accuracy: {min: 0.5}}"
 DROP = "dimensions: {accuracy: {max_drop: 0.01}}"
 OPTIONS = Options(models=("net",))
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    for name in ("thresholds/b.yaml", "thresholds/a.yml", "thresholds/notes.txt", "sub/thresholds/c.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("")
-    for name in (".git/thresholds/x.yaml", "build/thresholds/x.yaml", "other/x.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("")
-    return tmp_path
 
 
 def test_names_of_shipped_files_become_paths(project: Path) -> None:
@@ -68,10 +58,6 @@ def test_commands_read_profiles_and_files(project: Path, monkeypatch: pytest.Mon
     assert thresholds_at(Path("mobile"), FACTS).label == "quba_check/thresholds/mobile.yaml"
 
 
-def baseline(protocol: str) -> Any:
-    return SimpleNamespace(file="old.json", record=SimpleNamespace(protocol=protocol))
-
-
 @pytest.mark.parametrize(
     ("text", "options", "stored", "message"),
     [
@@ -94,12 +80,13 @@ def baseline(protocol: str) -> Any:
 def test_files_and_options_that_exclude_each_other(
     text: str, options: dict[str, Any], stored: str | None, message: str
 ) -> None:
-    old = None if stored is None else baseline(stored)
+    old = None if stored is None else StoredRun("old.json", record(protocol=stored))
     with pytest.raises(OptionError) as caught:
         check_thresholds(thresholds(text), replace(OPTIONS, **options), old)
     assert str(caught.value) == message
 
 
 def test_a_baseline_of_another_protocol_is_no_matter_without_drops() -> None:
-    check_thresholds(thresholds(ACCURACY), OPTIONS, baseline("released"))
-    check_thresholds(thresholds(DROP), replace(OPTIONS, protocol="released"), baseline("released"))
+    old = StoredRun("old.json", record(protocol="released"))
+    check_thresholds(thresholds(ACCURACY), OPTIONS, old)
+    check_thresholds(thresholds(DROP), replace(OPTIONS, protocol="released"), old)

@@ -65,27 +65,19 @@ def test_the_exit_code_follows_the_verdicts(
     assert ours.exit_code == session.exitstatus == code
 
 
-def test_the_worst_of_several_records_counts() -> None:
+@pytest.mark.parametrize(
+    ("records", "errors", "status", "code"),
+    [(["pass", "uncertain", "pass"], [], 1, 6), ([], [], 0, 5), (["pass"], ["the disk is full"], 0, 1)],
+    ids=["the worst counts", "no record is no pass", "a record that was not written"],
+)
+def test_the_exit_code_of_several_records_or_none(
+    records: list[str], errors: list[str], status: int, code: int
+) -> None:
     ours = controller()
-    ours.records = [record(verdicts=[verdict(outcome)]) for outcome in ("pass", "uncertain", "pass")]
-    session: Any = SimpleNamespace(exitstatus=1, testsfailed=1)
+    ours.records, ours.errors = [record(verdicts=[verdict(outcome)]) for outcome in records], errors
+    session: Any = SimpleNamespace(exitstatus=status, testsfailed=status)
     ours.pytest_sessionfinish(session)
-    assert ours.exit_code == 6
-
-
-def test_no_record_is_no_pass() -> None:
-    ours = controller()
-    session: Any = SimpleNamespace(exitstatus=0, testsfailed=0)
-    ours.pytest_sessionfinish(session)
-    assert ours.exit_code == 5
-
-
-def test_a_record_that_was_not_written_fails_a_pass() -> None:
-    ours = controller()
-    ours.records, ours.errors = [record(verdicts=[verdict()])], ["the disk is full"]
-    session: Any = SimpleNamespace(exitstatus=0, testsfailed=0)
-    ours.pytest_sessionfinish(session)
-    assert ours.exit_code == 1
+    assert ours.exit_code == code
 
 
 def test_a_bug_has_its_own_exit_code() -> None:
