@@ -50,7 +50,7 @@ def judge_cold(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tiny_data: Path, measured: Measured
 ) -> Judge:
     """Runs in a fresh folder that holds `thresholds/x.yaml`, with an empty store."""
-    judge = Judge(pytester, pytester.path / "store")
+    judge = Judge(pytester.path, pytester.path / "store", pytester)
     pytester.syspathinsert(HERE)
     for name in [name for name in os.environ if name.startswith(("PYTEST_XDIST", "NETS_"))]:
         monkeypatch.delenv(name)

@@ -99,28 +99,58 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Project:
-    """A folder with `thresholds/x.yaml`, and runs of the command in it as processes of their own.
+class Folder:
+    """A folder in which runs happen.
 
     Attributes:
         root: the folder.
-        data: the suite.
         store: where predictions are kept.
+    """
+
+    root: Path
+    store: Path
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the folder."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def passes(self) -> Counter[str]:
+        """Images of the forward and backward passes that all processes made so far."""
+        return passes(self.root / "passes")
+
+    def record(self, name: str = "record.json") -> dict[str, Any]:
+        """A record that `--quba-report` named."""
+        content: dict[str, Any] = json.loads((self.root / name).read_text(encoding="utf-8"))
+        return content
+
+    def outcomes(self, name: str = "record.json") -> dict[str, str]:
+        """Outcomes of a record's verdicts, by the demand's name."""
+        rows = self.record(name)["verdicts"]
+        return {row["id"].partition("::")[2]: row["outcome"] for row in rows}
+
+
+@dataclass(frozen=True)
+class Project(Folder):
+    """Runs of the command as processes of their own.
+
+    Attributes:
+        data: the suite.
         settings: further environment variables.
         paths: what is run.
     """
 
-    root: Path
     data: Path
-    store: Path
     settings: dict[str, str] = field(default_factory=dict)
     paths: tuple[str, ...] = ("thresholds/x.yaml",)
 
     @classmethod
     def at(cls, root: Path, data: Path, thresholds: str = GATE) -> Project:
-        (root / "thresholds").mkdir(parents=True)
-        (root / "thresholds" / "x.yaml").write_text(thresholds, encoding="utf-8")
-        return cls(root, data, root / "store", {"NETS_NOTES": str(root / "passes")})
+        project = cls(root, root / "store", data, {"NETS_NOTES": str(root / "passes")})
+        project.write("thresholds/x.yaml", thresholds)
+        return project
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
         """Start `pytest PATHS --model=nets:net ARGUMENTS`; it may still be running."""
@@ -131,15 +161,6 @@ class Project:
     def run(self, *arguments: str, **settings: str) -> Finished:
         """Run it to its end."""
         return ended(self.start(*arguments, **settings))
-
-    def passes(self) -> Counter[str]:
-        """Images of the forward and backward passes that all processes made so far."""
-        return passes(self.root / "passes")
-
-    def record(self, name: str = "record.json") -> dict[str, Any]:
-        """A record that `--quba-report` named."""
-        found: dict[str, Any] = json.loads((self.root / name).read_text(encoding="utf-8"))
-        return found
 
 
 @dataclass(frozen=True)
@@ -224,38 +245,15 @@ def usage_error(result: pytest.RunResult) -> str:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Judge(Folder):
     """Runs of the command in this process, where torch is loaded already.
 
     Attributes:
         pytester: in whose folder they happen.
-        store: where predictions are kept.
     """
 
     pytester: pytest.Pytester
-    store: Path
 
     def __call__(self, *arguments: str, model: str | None = "nets:net") -> pytest.RunResult:
         spec = [] if model is None else [f"--model={model}"]
         return self.pytester.runpytest_inprocess(*QUICK, *arguments, *spec)
-
-    def write(self, name: str, text: str) -> Path:
-        """Write a file of the folder."""
-        path = self.pytester.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def passes(self) -> Counter[str]:
-        """Images of the passes that were made so far."""
-        return passes(self.pytester.path / "passes")
-
-    def record(self, name: str = "record.json") -> dict[str, Any]:
-        """A record that `--quba-report` named."""
-        found: dict[str, Any] = json.loads((self.pytester.path / name).read_text(encoding="utf-8"))
-        return found
-
-    def outcomes(self, name: str = "record.json") -> dict[str, str]:
-        """Outcomes of a record's verdicts, by the demand's name."""
-        rows = self.record(name)["verdicts"]
-        return {row["id"].partition("::")[2]: row["outcome"] for row in rows}

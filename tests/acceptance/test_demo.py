@@ -14,7 +14,7 @@ import pytest
 from support.demo_runs import demo_store
 from support.evaluations import new_evaluation
 
-from quba_check import Evaluation
+from quba_check import Evaluation, judge
 from quba_check.core.view import CLEAN, FGSM, PGD, View
 from quba_check.demands.profiles import DEMO_THRESHOLDS
 from quba_check.demo import DEMO_MODELS
@@ -62,23 +62,20 @@ def test_the_demo_passes_and_a_second_run_predicts_nothing(tmp_path: Path, store
 
 def test_the_advised_temperature_passes(tmp_path: Path, store: Path) -> None:
     """The explanation's line, written to a file as it is, meets the demand that failed without it."""
-    text = "schema: 1\nname: sure\ndimensions:\n  calibration_error: {max: 0.015}\n"
-    (tmp_path / "sure.yaml").write_text(text)
-    failed = run(tmp_path, store, "--model=demo", "--quba-thresholds=sure.yaml", "--quba-report=before.json")
-    assert failed.returncode == 1
-    (verdict,) = record(tmp_path / "before.json")["verdicts"]
-    (line,) = re.findall(
-        r"^  (temperature: [\d.]+) in the file of --quba-preprocessing would pass: ",
-        verdict["message"],
+    (tmp_path / "sure.yaml").write_text("schema: 1\ndimensions: {calibration_error: {max: 0.015}}\n")
+    before = judge("demo", thresholds=tmp_path / "sure.yaml", store=store)
+    assert before.overall_verdict == "fail"
+    line, value = re.findall(
+        r"^  (temperature: ([\d.]+)) in the file of --quba-preprocessing would pass: ",
+        before.verdicts[0].message,
         re.MULTILINE,
-    )
+    )[0]
     (tmp_path / "prep.yaml").write_text(line + "\n")
-    options = ("--quba-thresholds=sure.yaml", "--quba-preprocessing=prep.yaml", "--quba-report=after.json")
-    passed = run(tmp_path, store, "--model=demo", *options)
-    assert passed.returncode == 0, passed.stdout
-    after = record(tmp_path / "after.json")
-    assert after["model"]["preparation"]["temperature"] == float(line.split()[1])
-    assert any(note.endswith(f"logits divided by {line.split()[1]}") for note in after["notes"])
+    options = {"preprocessing": tmp_path / "prep.yaml", "store": store}
+    after = judge("demo", thresholds=tmp_path / "sure.yaml", **options)
+    assert after.overall_verdict == "pass"
+    assert after.model.preparation["temperature"] == float(value)
+    assert any(note.endswith(f"logits divided by {value}") for note in after.notes)
 
 
 @pytest.mark.parametrize("variables", [{}, {"CI": "true"}], ids=["terminal", "ci"])

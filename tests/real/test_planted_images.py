@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.demo import CLASSES
 from quba_check.doctor.sets import check_images
@@ -60,37 +61,18 @@ def turned(path: Path) -> None:
     stored(path, image.rotate(90, expand=True), "JPEG", exif=exif)
 
 
-FIRST, SECOND = "photos/imagenet_00_243.jpg", "photos/imagenet_01_559.jpg"
-UNREADABLE = "cannot be decoded", "replace or remove the files"
-TRANSPARENT = (
-    "lose their transparency in RGB",
-    "store them as RGB on the background that the model was trained with",
-)
-DEEP = "lose values in 8 bits", "store them with 8 bits per channel, scaled as in training"
-TURNED = (
-    "have an EXIF orientation, which is not applied",
-    "rotate the pixels and drop the tag, if training did so: PIL.ImageOps.exif_transpose",
-)
-PLANTED: dict[str, tuple[Change, tuple[str, str], list[str]]] = {
-    "a truncated file": (truncated, UNREADABLE, ["image file is truncated (2 bytes not processed)"]),
-    "an empty file": (lambda path: path.write_bytes(b""), UNREADABLE, ["the file is empty"]),
-    "a web page": (
-        lambda path: path.write_text("<html>404</html>"),
-        UNREADABLE,
-        ["no image format recognises it"],
-    ),
-    "an alpha channel": (half_transparent, TRANSPARENT, ["RGBA, 50% of it"] * 2),
-    "a transparent colour": (transparent_colour, TRANSPARENT, ["P, 50% of it"]),
-    "sixteen bits": (lambda path: grey_numbers(path, 257, np.uint16, "PNG"), DEEP, ["I;16, 0 to 65535"] * 2),
-    "values below one": (lambda path: grey_numbers(path, 1 / 510, np.float32, "TIFF"), DEEP, ["F, 0 to 0.5"]),
-    "CMYK": (
-        lambda path: stored(path, opened(path, "CMYK"), "JPEG"),
-        ("lose their CMYK colours in RGB", "store them as RGB"),
-        ["CMYK"] * 5,
-    ),
-    "photos of a camera held upright": (turned, TURNED, ["orientation 6"] * 6),
+PLANTED: dict[str, tuple[Change, int]] = {
+    "a truncated file": (truncated, 1),
+    "an empty file": (lambda path: path.write_bytes(b""), 1),
+    "a web page": (lambda path: path.write_text("<html>404</html>"), 1),
+    "an alpha channel": (half_transparent, 2),
+    "a transparent colour": (transparent_colour, 1),
+    "sixteen bits": (lambda path: grey_numbers(path, 257, np.uint16, "PNG"), 2),
+    "values below one": (lambda path: grey_numbers(path, 1 / 510, np.float32, "TIFF"), 1),
+    "CMYK": (lambda path: stored(path, opened(path, "CMYK"), "JPEG"), 5),
+    "photos of a camera held upright": (turned, 6),
 }
-"""A change to the first photos, the end of the problem and the fix, and what is wrong with each photo."""
+"""A change, and the number of the first photos that have it."""
 HEALTHY: dict[str, tuple[Change, int]] = {
     "as they are": (turned, 0),
     "opaque alpha channels": (lambda path: stored(path, opened(path, "RGBA")), 20),
@@ -110,16 +92,12 @@ def changed(photo_suite: Path, folder: Path, change: Change, count: int) -> Mode
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_loss_is_reported_and_nothing_else(name: str, photo_suite: Path, tmp_path: Path) -> None:
-    change, (problem, fix), details = PLANTED[name]
-    subject = changed(photo_suite, tmp_path, change, len(details))
-    names = [FIRST, SECOND, "photos/imagenet_02_438.jpg"]
-    shown = ", ".join(f"{name} ({detail})" for name, detail in zip(names, details, strict=False))
-    more = f" and {len(details) - 3} more" if len(details) > 3 else ""
+def test_a_loss_is_reported_and_nothing_else(
+    name: str, photo_suite: Path, tmp_path: Path, snapshot: SnapshotAssertion
+) -> None:
+    subject = changed(photo_suite, tmp_path, *PLANTED[name])
     (finding,) = check_images(subject)
-    assert finding.text() == (
-        f"clean: {len(details)} of 20 checked images {problem}.\n  evidence: {shown}{more}\n  fix: {fix}"
-    )
+    assert finding.text() == snapshot
     assert subject.decoded == 20
 
 
@@ -134,5 +112,5 @@ def test_a_broken_image_is_excluded_from_later_checks(photo_suite: Path, tmp_pat
     subject = changed(photo_suite, tmp_path, truncated, 1)
     assert len(subject.sample()) == 20
     assert len(list(check_images(subject))) == 1
-    assert FIRST not in [example.name for example in subject.sample()]
+    assert "photos/imagenet_00_243.jpg" not in [example.name for example in subject.sample()]
     assert len(subject.sample()) == 19
