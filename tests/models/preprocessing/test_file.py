@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import sys
-
 import pytest
+from support.loaded_models import load, message
+from torch import nn
 
-from quba_check.errors import ModelError
-from quba_check.models.loading import load_classifier
 from quba_check.models.preprocessing.config import KEYS
 from quba_check.models.preprocessing.file import preprocessing_schema, read_preprocessing
-from quba_check.models.request import LoadRequest
 
 FULL = """\
 schema: 1
@@ -20,26 +17,14 @@ crop_pct: 1
 crop_mode: squash
 outputs: probabilities
 """
-ZOO = """
-from torch import nn
-
-def net():
-    made = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
-    made.quba_config = {
-        "input_size": (3, 8, 8), "mean": (0.1,) * 3, "std": (0.2,) * 3, "interpolation": "bicubic",
-        "crop_pct": 1.0, "outputs": "logits",
-    }
-    return made
-"""
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    (tmp_path / "prep_zoo.py").write_text(ZOO)
-    yield
-    sys.modules.pop("prep_zoo", None)
+CONFIG = {
+    "input_size": (3, 8, 8),
+    "mean": (0.1,) * 3,
+    "std": (0.2,) * 3,
+    "interpolation": "bicubic",
+    "crop_pct": 1.0,
+    "outputs": "logits",
+}
 
 
 def read(tmp_path, text):
@@ -47,13 +32,16 @@ def read(tmp_path, text):
     return read_preprocessing(tmp_path / "prep.yaml", "prep.yaml")
 
 
-def load(preprocessing, image_size=8):
-    return load_classifier(
-        "prep_zoo:net",
-        LoadRequest(
-            classes=tuple("abcdefghij"), image_size=image_size, device="cpu", preprocessing=preprocessing
-        ),
-    )
+@pytest.fixture
+def load_with(zoo, tmp_path):
+    """Load a module with its own config, and a preprocessing file."""
+
+    def load_with(text, config=CONFIG):
+        net = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
+        net.quba_config = config
+        return load(zoo(net), image_size=8, preprocessing=read(tmp_path, text))
+
+    return load_with
 
 
 def test_all_of_it_is_read(tmp_path):
@@ -70,80 +58,39 @@ def test_all_of_it_is_read(tmp_path):
     }
 
 
-def test_it_comes_before_what_the_model_says_key_by_key(tmp_path):
-    classifier = load(read(tmp_path, "mean: [0.5, 0.5, 0.5]\noutputs: sigmoids\n"))
+def test_it_comes_before_what_the_model_says_key_by_key(load_with):
+    classifier = load_with("mean: [0.5, 0.5, 0.5]\noutputs: sigmoids\ntemperature: 1\n")
     preprocessing = classifier.preprocessing
     assert (preprocessing.mean, preprocessing.std) == ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
-    assert preprocessing.source == "quba_config of prep_zoo:net (mean: prep.yaml)"
+    assert preprocessing.source == "quba_config of zoo:model (mean, temperature: prep.yaml)"
     assert classifier.outputs == "sigmoids"
-    assert classifier.notes == (
-        (
-            "images are prepared as quba_config of prep_zoo:net (mean: prep.yaml) states: "
-            "8 × 8, bicubic, crop 1, mean 0.5, std 0.2"
-        ),
-        "outputs are sigmoids, as prep.yaml states",
-    )
 
 
-def test_a_temperature_is_noted(tmp_path):
-    classifier = load(read(tmp_path, "temperature: 2.7\n"))
-    assert classifier.preprocessing.temperature == 2.7
-    assert classifier.notes == (
-        "images are prepared as quba_config of prep_zoo:net (temperature: prep.yaml) states: "
-        "8 × 8, bicubic, crop 1, mean 0.1, std 0.2, logits divided by 2.7",
-    )
+def test_it_is_noted(load_with, snapshot):
+    notes = {
+        text: load_with(text, config).notes
+        for text, config in (
+            ("mean: [0.5, 0.5, 0.5]\noutputs: sigmoids\n", CONFIG),
+            ("temperature: 2.7\n", CONFIG),
+            (FULL, CONFIG),
+            ("mean: [0, 0, 0]\nstd: [1, 1, 1]\n", None),
+        )
+    }
+    assert notes == snapshot
 
 
-def test_all_of_it_leaves_nothing_to_the_model(tmp_path):
-    classifier = load(read(tmp_path, FULL))
-    assert classifier.preprocessing.source == "prep.yaml"
-    assert classifier.notes[0] == (
-        "images are prepared as prep.yaml states: "
-        "48 × 40, bilinear, crop 1, mean 0.5 0.5 0, std 0.5 0.5 1, not at the suite's 8 × 8"
-    )
-
-
-def test_what_neither_says_comes_from_the_suite(tmp_path):
-    (tmp_path / "prep_zoo.py").write_text(ZOO.replace("made.quba_config", "made.other"))
-    classifier = load(read(tmp_path, "mean: [0, 0, 0]\nstd: [1, 1, 1]\n"))
-    assert classifier.notes == (
-        "images are prepared as prep.yaml (input_size, interpolation, crop_pct: the suite's defaults) "
-        "states: 8 × 8, bicubic, crop 1, mean 0, std 1",
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "men: [0, 0, 0]\n",
-            "prep.yaml:1: unknown key 'men'. Did you mean 'mean'? Allowed: "
-            "schema, input_size, interpolation, mean, std, crop_pct, crop_mode, outputs, "
-            "temperature.",
-        ),
-        (
-            "schema: 1\ninput_size: 224\n",
-            "prep.yaml:2: input_size: got 224. Allowed: three whole numbers (3, height, width).",
-        ),
-        (
-            "std: [1, 1, 0]\n",
-            "prep.yaml:1: std: got [1, 1, 0]. Allowed: three numbers above 0, for values in [0, 1].",
-        ),
-        (
-            "interpolation: bicubik\n",
-            "prep.yaml:1: interpolation: got text 'bicubik'. "
-            "Allowed: nearest, bilinear, bicubic, box, hamming, lanczos. Did you mean 'bicubic'?",
-        ),
-        ("crop_mode: yes\n", "prep.yaml:1: crop_mode: got text 'yes'. Allowed: center, squash, border."),
-        ("outputs:\n", "prep.yaml:1: outputs: got nothing. Allowed: logits, probabilities, sigmoids."),
-        ("schema: 2\n", "prep.yaml:1: schema: got 2. Allowed: 1."),
-        ("", "prep.yaml:1: the file is empty. Allowed: keys with values."),
-    ],
+TEXTS = (
+    *("men: [0, 0, 0]", "schema: 1\ninput_size: 224", "std: [1, 1, 0]", "interpolation: bicubik"),
+    *("crop_mode: yes", "outputs:", "schema: 2", ""),
 )
-def test_messages(tmp_path, text, message):
-    with pytest.raises(ModelError) as caught:
-        read(tmp_path, text)
-    assert str(caught.value) == message
+
+
+def test_messages(tmp_path, snapshot):
+    texts = [message(read, tmp_path, text) for text in TEXTS]
+    assert (
+        texts[2] == "prep.yaml:1: std: got [1, 1, 0]. Allowed: three numbers above 0, for values in [0, 1]."
+    )
+    assert "\n".join(texts) == snapshot
 
 
 def test_the_schema_knows_every_key():

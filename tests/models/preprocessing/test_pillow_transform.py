@@ -9,9 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from support.preprocessings import prepared, timm_transform
+from support.loaded_models import of_module, prepared
+from support.timm_transforms import timm_transform
+from torch import nn
 
-from quba_check.models.preprocessing import constants
+from quba_check.models.preprocessing import config
 from quba_check.models.preprocessing.config import CROP_MODES, INTERPOLATIONS
 from quba_check.models.preprocessing.pillow_transform import PillowTransform
 
@@ -47,6 +49,12 @@ def test_it_equals_timms_transform(mode, is_square, data, image, interpolation, 
             assert torch.equal(ours, expected)
 
 
+def test_inputs_are_timms_bit_for_bit():
+    pixels = prepared().transform(crop=True)(noise(70, 91))
+    inputs = of_module(nn.Identity(), preprocessing=prepared()).inputs(pixels[None])
+    assert torch.equal(inputs[0], timm_transform(prepared(), normalize=True)(noise(70, 91)))
+
+
 def outcome(transform, picture):
     try:
         return transform(picture)
@@ -77,10 +85,7 @@ def test_an_odd_border():
 
 
 def test_the_constants_are_timms():
-    for ours, theirs in (
-        ("IMAGENET", "IMAGENET_DEFAULT"),
-        ("INCEPTION", "IMAGENET_INCEPTION"),
-        ("CLIP", "OPENAI_CLIP"),
-    ):
+    names = {"IMAGENET": "IMAGENET_DEFAULT", "INCEPTION": "IMAGENET_INCEPTION", "CLIP": "OPENAI_CLIP"}
+    for ours, theirs in names.items():
         for kind in ("MEAN", "STD"):
-            assert getattr(constants, f"{ours}_{kind}") == getattr(timm_constants, f"{theirs}_{kind}")
+            assert getattr(config, f"{ours}_{kind}") == getattr(timm_constants, f"{theirs}_{kind}")

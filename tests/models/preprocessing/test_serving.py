@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
-from support.preprocessings import prepared
+from support.loaded_models import prepared
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 

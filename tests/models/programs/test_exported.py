@@ -131,9 +131,9 @@ def test_nothing_of_it_is_read_without_the_option(program, tmp_path, monkeypatch
     evil = with_evil_pickle(program, tmp_path / "net.pt")
     for path in (program, evil):
         assert refusal(path) == (
-            f"{path.name}: is an exported program, which can run code when it is read; nothing of it was run. "
-            "Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you trust "
-            "whoever made the file: --quba-trust-pickle."
+            f"{path.name}: is an exported program, which can run code when it is read; nothing of it was "
+            "run. Give TorchScript (torch.jit.save), ONNX, or the state dict with --quba-arch, or, if you "
+            "trust whoever made the file: --quba-trust-pickle."
         )
     assert not (tmp_path / "trap").exists()
     load(evil)

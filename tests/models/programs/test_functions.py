@@ -1,47 +1,33 @@
-"""Functions on numpy arrays as models: inputs, identity, and the message for each that cannot be used."""
+"""Callables as models, and functions on numpy arrays: inputs, identity, and messages."""
 
 from __future__ import annotations
 
-import json
 import sys
-import threading
 from collections.abc import Callable
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.loaded_models import THREE, message, refusal
 from support.loaded_models import load as load_model
+from torch import nn
 
-import quba_check
-from quba_check.errors import ModelError
+from quba_check import NumpyModel
 from quba_check.models.classifier import Classifier
 from quba_check.models.preprocessing.config import preprocessing_config
-from quba_check.models.programs.functions import UNCOUNTED
+from quba_check.models.programs.functions import UNCOUNTED, load_callable
+from quba_check.models.request import LoadRequest
+from quba_check.models.specs import ModelSpec
 
-THREE = ("red", "green", "blue")
 PIXELS = torch.arange(256, dtype=torch.uint8).repeat(3).view(1, 3, 16, 16)
-ALLOWED = "Allowed: a numpy array of floats, (images, classes)."
 Load = Callable[..., Classifier]
 
 
-@pytest.fixture
-def load(tmp_path, monkeypatch) -> Load:
-    """Loads `zoo_numpy:model`, which returns the given model."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    Path("zoo_numpy.py").write_text("MODEL = None\ndef model():\n    return MODEL\n", encoding="utf-8")
-
-    def loaded(model: object, **options: object) -> Classifier:
-        import zoo_numpy
-
-        zoo_numpy.MODEL = model
-        return load_model("zoo_numpy:model", THREE, image_size=8, **options)
-
-    yield loaded
-    sys.modules.pop("zoo_numpy", None)
+@pytest.fixture(name="load")
+def load_value(zoo: Callable[[object], str]) -> Load:
+    """Load `zoo:model`, which returns the given value."""
+    return lambda value, **options: load_model(zoo(value), THREE, image_size=8, **options)
 
 
 def means(images: np.ndarray) -> np.ndarray:
@@ -50,7 +36,7 @@ def means(images: np.ndarray) -> np.ndarray:
 
 def test_pixels_arrive_unchanged(load):
     seen = []
-    model = quba_check.NumpyModel(lambda images: seen.append(images) or means(images), size=16)
+    model = NumpyModel(lambda images: seen.append(images) or means(images), size=16)
     classifier = load(model)
     answers = classifier.raw(classifier.inputs(PIXELS))
     assert seen[0].dtype == np.uint8
@@ -70,7 +56,7 @@ def test_floats_arrive_normalised(load):
         images -= images  # its array is its own
         return np.ones((len(images), 3))
 
-    classifier = load(quba_check.NumpyModel(predict, "float32", 16))
+    classifier = load(NumpyModel(predict, "float32", 16))
     inputs = classifier.inputs(PIXELS)
     before = inputs.clone()
     classifier.raw(inputs)
@@ -79,33 +65,24 @@ def test_floats_arrive_normalised(load):
     assert np.array_equal(seen[0], before.numpy())
 
 
-def test_a_model_may_be_given_itself(load, tmp_path):
-    Path("zoo_numpy.py").write_text(
-        "from quba_check import NumpyModel\nmodel = NumpyModel(lambda images: images.mean((1, 2)), size=8)\n",
-        encoding="utf-8",
-    )
-    classifier = load_model("zoo_numpy:model", THREE)
-    assert classifier.raw(torch.ones(2, 3, 8, 8)).tolist() == [[255.0] * 3] * 2
-
-
 def test_parameters_are_as_stated_or_unknown(load):
-    assert load(quba_check.NumpyModel(means)).uncounted == UNCOUNTED
-    stated = load(quba_check.NumpyModel(means, parameters=5_000_000))
+    assert load(NumpyModel(means)).uncounted == UNCOUNTED
+    stated = load(NumpyModel(means, parameters=5_000_000))
     assert (stated.parameters, stated.uncounted) == (5_000_000, "")
 
 
 def test_the_identity_is_that_of_files_and_version(load, tmp_path):
-    unknown = quba_check.NumpyModel(means)
+    unknown = NumpyModel(means)
     first, second = load(unknown), load(unknown)
     assert first.fingerprint != second.fingerprint
     assert first.notes[0] == (
-        "zoo_numpy:model: its predictions are not used again, since nothing identifies the model. Give "
+        "zoo:model: its predictions are not used again, since nothing identifies the model. Give "
         "--quba-model-version=TEXT, or NumpyModel(files=[…])"
     )
     assert load(unknown, run_id="1").fingerprint == load(unknown, run_id="1").fingerprint
 
     Path("net.bin").write_bytes(b"1")
-    known = quba_check.NumpyModel(means, files=["net.bin"])
+    known = NumpyModel(means, files=["net.bin"])
     before = load(known)
     assert load(known).fingerprint == before.fingerprint
     assert list(before.files) == ["net.bin"]
@@ -113,39 +90,39 @@ def test_the_identity_is_that_of_files_and_version(load, tmp_path):
     assert load(known, model_version="2").fingerprint != before.fingerprint
     Path("net.bin").write_bytes(b"2")
     assert load(known).fingerprint != before.fingerprint
-    with pytest.raises(ModelError, match=r"net\.bin: changed while the model was loaded or read from it"):
-        before.raw(torch.ones(2, 3, 224, 224))
+    text = message(before.raw, torch.ones(2, 3, 224, 224))
+    assert text.startswith("net.bin: changed while the model was loaded or read from it")
     Path("net.bin").unlink()
-    with pytest.raises(ModelError, match=r"net\.bin: cannot be read \(No such file or directory\)"):
-        load(known)
+    assert message(load, known) == "net.bin: cannot be read (No such file or directory)."
 
 
 def test_an_endpoint_is_identified_by_its_version_alone(load):
     Path("net.bin").write_bytes(b"1")
-    endpoint = quba_check.NumpyModel(means, files=["net.bin"], is_endpoint=True)
+    endpoint = NumpyModel(means, files=["net.bin"], is_endpoint=True)
     classifier = load(endpoint)
     assert classifier.fingerprint != load(endpoint).fingerprint
     assert classifier.notes[:2] == (
-        "zoo_numpy:model: endpoint, not bytes: nothing states which model answers",
-        "zoo_numpy:model: its predictions are not used again, since nothing identifies the model. Give "
+        "zoo:model: endpoint, not bytes: nothing states which model answers",
+        "zoo:model: its predictions are not used again, since nothing identifies the model. Give "
         "--quba-model-version=TEXT",
     )
     stated = load(endpoint, model_version="7")
     assert stated.fingerprint == load(endpoint, model_version="7").fingerprint
     assert stated.fingerprint != load(endpoint, model_version="8").fingerprint
-    assert stated.notes[0] == "zoo_numpy:model: endpoint, not bytes: version 7 as stated"
+    assert stated.notes[0] == "zoo:model: endpoint, not bytes: version 7 as stated"
     assert not any("not used again" in note for note in stated.notes)
 
 
-def test_two_functions_of_one_file_are_two_models(load):
-    Path("zoo_numpy.py").write_text(
+def test_two_functions_of_one_file_are_two_models_and_may_be_given_themselves(zoo):
+    Path("zoo.py").write_text(
         "from quba_check import NumpyModel\n"
-        "a = NumpyModel(lambda images: images.mean((1, 2)), is_endpoint=True)\n"
-        "b = NumpyModel(lambda images: images.max((1, 2)), is_endpoint=True)\n",
+        "a = NumpyModel(lambda images: images.mean((1, 2)), size=8, is_endpoint=True)\n"
+        "b = NumpyModel(lambda images: images.max((1, 2)), size=8, is_endpoint=True)\n",
         encoding="utf-8",
     )
-    prints = {load_model(f"zoo_numpy:{name}", THREE, model_version="1").fingerprint for name in "ab"}
-    assert len(prints) == 2
+    first, second = (load_model(f"zoo:{name}", THREE, model_version="1") for name in "ab")
+    assert first.raw(torch.ones(2, 3, 8, 8)).tolist() == [[255.0] * 3] * 2
+    assert first.fingerprint != second.fingerprint
 
 
 def test_a_version_is_of_no_use_for_other_models(load):
@@ -154,32 +131,23 @@ def test_a_version_is_of_no_use_for_other_models(load):
     assert note not in load_model("demo").notes
 
 
-@pytest.mark.parametrize(
-    ("answers", "message"),
-    [
-        (lambda images: [[0.0] * 3] * len(images), f"the function returns a value of type list. {ALLOWED}"),
-        (lambda images: None, f"the function returns a value of type NoneType. {ALLOWED}"),
-        (lambda images: np.ones((len(images), 3), int), f"the function returns an array of int64. {ALLOWED}"),
-        (
-            lambda images: np.ones((3, len(images))),
-            "the model's output has the wrong shape, got (3, 2). Allowed: a floating-point tensor of shape "
-            "(images, classes), here (2, 3).",
-        ),
-        (
-            lambda images: np.ones(3),
-            "the model's output has the wrong shape, got (3,). Allowed: a floating-point tensor of shape "
-            "(images, classes), here (2, 3).",
-        ),
-        (
-            lambda images: np.full((len(images), 3), np.nan),
-            "the model's output is not finite, got NaN or infinity for 2 of 2 images.",
-        ),
-    ],
+ANSWERS = (
+    lambda images: [[0.0] * 3] * len(images),
+    lambda images: None,
+    lambda images: np.ones((len(images), 3), int),
+    lambda images: np.ones((3, len(images))),
+    lambda images: np.ones(3),
+    lambda images: np.full((len(images), 3), np.nan),
 )
-def test_answers_that_cannot_be_used(load, answers, message):
-    with pytest.raises(ModelError) as raised:
-        load(quba_check.NumpyModel(answers, size=8)).raw(torch.ones(2, 3, 8, 8))
-    assert str(raised.value) == f"zoo_numpy:model: {message}"
+
+
+def test_answers_that_cannot_be_used(load, snapshot):
+    texts = [message(load(NumpyModel(predict, size=8)).raw, torch.ones(2, 3, 8, 8)) for predict in ANSWERS]
+    assert texts[0] == (
+        "zoo:model: the function returns a value of type list. "
+        "Allowed: a numpy array of floats, (images, classes)."
+    )
+    assert "\n".join(texts) == snapshot
 
 
 def changing(change: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -193,25 +161,24 @@ def changing(change: float) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def test_answers_that_change_between_calls(load):
-    with pytest.raises(ModelError) as raised:
-        load(quba_check.NumpyModel(changing(0.5), size=8)).raw(torch.ones(2, 3, 8, 8))
-    assert str(raised.value) == (
-        "zoo_numpy:model: changes between calls, got answers that differ by 0.5 for the same images. "
+    text = message(load(NumpyModel(changing(0.5), size=8)).raw, torch.ones(2, 3, 8, 8))
+    assert text == (
+        "zoo:model: changes between calls, got answers that differ by 0.5 for the same images. "
         "Allowed: the same answers up to 1e-05. Switch off whatever draws random numbers."
     )
-    load(quba_check.NumpyModel(changing(1e-6), size=8)).raw(torch.ones(2, 3, 8, 8))
+    load(NumpyModel(changing(1e-6), size=8)).raw(torch.ones(2, 3, 8, 8))
 
 
 def test_the_first_batch_alone_is_predicted_twice(load):
     sizes = []
-    classifier = load(quba_check.NumpyModel(lambda x: sizes.append(len(x)) or means(x), size=8))
+    classifier = load(NumpyModel(lambda x: sizes.append(len(x)) or means(x), size=8))
     for count in (2, 4, 1):
         classifier.raw(torch.ones(count, 3, 8, 8))
     assert sizes == [2, 2, 4, 1]
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("values", "text"),
     [
         ({"predict": 3}, "predict cannot be used, got 3. Allowed: a function."),
         ({"input": "int8"}, "input cannot be used, got 'int8'. Allowed: 'uint8', 'float32'."),
@@ -220,57 +187,107 @@ def test_the_first_batch_alone_is_predicted_twice(load):
         ({"files": "net.bin"}, "files cannot be used, got 'net.bin'. Allowed: a list of paths."),
     ],
 )
-def test_values_that_are_not_allowed(values, message):
-    with pytest.raises(ModelError) as raised:
-        quba_check.NumpyModel(**{"predict": means, **values})
-    assert str(raised.value) == f"NumpyModel: {message}"
+def test_values_that_are_not_allowed(values, text):
+    assert message(NumpyModel, **{"predict": means, **values}) == f"NumpyModel: {text}"
 
 
 def test_a_preprocessing_file_that_normalises_pixels(load):
     def config(**values: object) -> object:
         return preprocessing_config(values, where="x.yaml", source="x.yaml", departs=True)
 
-    model = quba_check.NumpyModel(means, size=8)
-    with pytest.raises(ModelError) as raised:
-        load(model, preprocessing=config(mean=(0.5, 0.5, 0.5)))
-    assert str(raised.value) == (
-        "zoo_numpy:model: takes pixels as uint8, but the preprocessing file states mean or std. Leave them "
+    model = NumpyModel(means, size=8)
+    assert message(load, model, preprocessing=config(mean=(0.5, 0.5, 0.5))) == (
+        "zoo:model: takes pixels as uint8, but the preprocessing file states mean or std. Leave them "
         'out, or give NumpyModel(input="float32").'
     )
     accepted = load(model, preprocessing=config(mean=(0, 0, 0), crop_pct=0.5))
     assert accepted.preprocessing.crop_pct == 0.5
-    floats = load(quba_check.NumpyModel(means, "float32"), preprocessing=config(mean=(0.5, 0.5, 0.5)))
+    floats = load(NumpyModel(means, "float32"), preprocessing=config(mean=(0.5, 0.5, 0.5)))
     assert floats.preprocessing.mean == (0.5, 0.5, 0.5)
 
 
-def test_a_server_that_dies(load):
-    from urllib.request import urlopen
+SOURCE = """
+from torch import nn
 
-    class Server(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            images = np.frombuffer(self.rfile.read(int(self.headers["Content-Length"])), np.uint8)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(means(images.reshape(-1, 8, 8, 3)).tolist()).encode())
+def small():
+    return nn.Linear(2, 2)
 
-        def log_message(self, *_: object) -> None:
-            pass
+class Net(nn.Module):
+    @staticmethod
+    def large():
+        return nn.Linear(4, 4)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    thread = threading.Thread(target=partial(server.serve_forever, 0.01))
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}/"
+def raising():
+    raise ValueError("no weights here")
 
-    def predict(images: np.ndarray) -> np.ndarray:
-        with urlopen(address, images.tobytes(), timeout=10) as answer:
-            return np.array(json.load(answer))
+def needing(path):
+    return nn.Linear(2, 2)
 
-    classifier = load(quba_check.NumpyModel(predict, size=8, is_endpoint=True))
-    assert classifier.raw(torch.ones(2, 3, 8, 8)).tolist() == [[255.0] * 3] * 2
-    server.shutdown()
-    server.server_close()
-    thread.join()
-    with pytest.raises(ModelError) as raised:
-        classifier.raw(torch.ones(2, 3, 8, 8))
-    (line,) = str(raised.value).splitlines()
-    assert line.startswith("zoo_numpy:model: the model fails on a batch of 2 images of 3×8×8: URLError: ")
+def number():
+    return 3
+
+def leaving():
+    import sys
+    sys.exit(0)
+
+def skipping():
+    import pytest
+    pytest.skip("later")
+
+value = 4
+made = nn.Linear(2, 2)
+"""
+
+
+FILES = {
+    "zoo_here.py": SOURCE,
+    "zoo_lacks.py": "import not_installed_at_all\n",
+    "zoo_fails.py": "1 / 0\n",
+    "zoo_leaves.py": "raise SystemExit(0)\n",
+    "zoo_lazy.py": "def __getattr__(name):\n    raise SystemExit(0)\n",
+    "zoo_package/__init__.py": "",
+    "zoo_package/nets.py": SOURCE,
+}
+
+
+@pytest.fixture
+def _in_a_folder_with_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "zoo_package").mkdir()
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    yield
+    for name in [name for name in sys.modules if name.startswith("zoo_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        ("zoo_here:small", "Linear"),
+        ("zoo_here:Net", "Net"),
+        ("zoo_here:Net.large", "Linear"),
+        ("zoo_package.nets:small", "Linear"),
+    ],
+)
+@pytest.mark.usefixtures("_in_a_folder_with_code")
+def test_callables_of_the_current_folder(spec, kind):
+    loaded = load_callable(ModelSpec(spec, "callable", spec), LoadRequest())
+    assert isinstance(loaded.module, nn.Module)
+    assert type(loaded.module).__name__ == kind
+    assert len(loaded.code) == 32
+
+
+CALLABLES = (
+    *("zoo_her:small", "zoo_package.net:small", "zoo_lacks:x", "zoo_fails:x", "zoo_here:smal"),
+    *("zoo_here:Net.huge", "zoo_here:raising", "zoo_here:needing", "zoo_here:leaving", "zoo_here:skipping"),
+    *("zoo_leaves:x", "zoo_lazy:x", "zoo_here:number", "zoo_here:value", "zoo_here:made"),
+)
+
+
+@pytest.mark.usefixtures("_in_a_folder_with_code")
+def test_callables_that_cannot_be_used(tmp_path, snapshot):
+    texts = [refusal(spec).replace(str(tmp_path), "HERE") for spec in CALLABLES]
+    assert texts[0] == "zoo_her:small: there is no module 'zoo_her', neither in HERE nor installed."
+    assert "\n".join(texts) == snapshot

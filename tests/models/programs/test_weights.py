@@ -85,11 +85,7 @@ def traced(module: nn.Module) -> nn.Module:
         (lambda: Holding(torch.arange(9)), 2),
         (lambda: Holding(torch.tensor(0.5)), 2),
     ],
-    ids=[
-        "dynamic", "nested", "recurrent", "embeddings", "static", "traced", "frozen", "modules in a list", "dict",
-        "4 bits", "indices", "a single number",
-    ],
-)  # fmt: skip
+)
 def test_all_weights_count(module: Callable[[], nn.Module], expected: int) -> None:
     assert hidden_weights(module(), spec="x").parameters == expected
 
