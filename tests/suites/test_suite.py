@@ -411,10 +411,10 @@ def test_a_validation_folder_that_was_not_sorted_into_classes(tmp_path: Path) ->
     )
 
 
-def test_opening_a_suite_imports_no_torch(published: Path) -> None:
+def test_opening_a_suite_and_drawing_the_demo_import_no_torch(published: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from quba_check.suites import open_suite; "
-        "suite = open_suite(Path(sys.argv[1])); suite.counts(); "
+        "import sys; import quba_check.demo.suite; from quba_check.suites import open_suite; "
+        "suite = open_suite(sys.argv[1]); suite.counts(); "
         "sys.exit(bool({'timm', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code, published], check=False).returncode == 0
