@@ -6,7 +6,9 @@ The network and its images are those of `golden_attacks.npz`; see `test_attacks.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from support.errors import error_text
+from support.preprocessings import prepared
 from support.shard_requests import request
 from support.simulated_gpu import simulated_gpu
 from torch import nn
@@ -31,11 +34,11 @@ from quba_check.engine.worker import _one_batch_late
 from quba_check.errors import ModelError
 from quba_check.models.classifier import Classifier
 from quba_check.models.compute import ComputeSettings
-from quba_check.models.preprocessing.preprocessing import Preprocessing
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 SHARDS = (50, 78)
 SEED = 3
+VIEWS = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}
 
 
 class GoldenNet(nn.Module):
@@ -65,15 +68,8 @@ class Setting:
         self.images = torch.from_numpy(data["images"])
         self.labels = data["labels"].astype(np.int64)
         self.module = GoldenNet(data).to(device)
-        preprocessing = Preprocessing(
-            input_size=(3, 16, 16),
-            interpolation="bicubic",
-            mean=(0.485, 0.456, 0.406),
-            std=(0.229, 0.224, 0.225),
-            crop_pct=1.0,
-            crop_mode="center",
-            source="test",
-        )
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        preprocessing = prepared(input_size=(3, 16, 16), mean=mean, std=std)
         self.classifier = Classifier(
             spec="golden",
             name="golden",
@@ -119,10 +115,18 @@ class Setting:
         )
         return ImageStream(jobs, 32, None)
 
-    def outputs(self, run, view: View, *, starts: bool = False) -> dict[str, torch.Tensor]:
+    def run(self, kind: str, tasks: list[ShardTask] | None = None) -> Iterator[list[ShardTask]]:
+        """Pass the images of tasks through `plain`, `fgsm` or `pgd`; yield complete tasks."""
+        tasks = tasks or self.tasks(VIEWS[kind])
+        passes: Iterator[list[ShardTask]] = getattr(self.passes, kind)(
+            self.stream(tasks, starts=kind == "pgd")
+        )
+        return passes
+
+    def outputs(self, kind: str) -> dict[str, torch.Tensor]:
         """Return the outputs of all images."""
-        tasks = self.tasks(view)
-        complete = [task for batch in run(self.stream(tasks, starts=starts)) for task in batch]
+        tasks = self.tasks(VIEWS[kind])
+        complete = [task for batch in self.run(kind, tasks) for task in batch]
         assert sorted(task.request.key.shard for task in complete) == [0, 1]
         assert all(task.is_complete for task in tasks)
         first, second = (task.outputs for task in tasks)
@@ -161,7 +165,7 @@ def test_images_leave_once_they_are_fooled(batch_size: int) -> None:
     correct = everywhere.argmax(2) == torch.from_numpy(setting.labels)
     taken = steps_taken(correct)
     assert 5 < int(correct.all(0).sum()) < 123
-    outputs = setting.outputs(setting.passes.pgd, PGD, starts=True)
+    outputs = setting.outputs("pgd")
     torch.testing.assert_close(outputs["logits"], everywhere[taken, torch.arange(128)], rtol=1e-4, atol=1e-4)
     assert torch.equal(outputs["always_right"], correct.all(0))
     assert torch.equal(outputs["logits"].argmax(1) == torch.from_numpy(setting.labels), correct.all(0))
@@ -171,17 +175,20 @@ def test_under_the_released_protocol_every_image_takes_all_steps() -> None:
     setting = Setting(RELEASED)
     everywhere = pgd_everywhere(setting, RELEASED)
     correct = everywhere.argmax(2) == torch.from_numpy(setting.labels)
-    outputs = setting.outputs(setting.passes.pgd, PGD, starts=True)
+    setting.module.forwards = 0
+    outputs = setting.outputs("pgd")
     torch.testing.assert_close(outputs["logits"], everywhere[-1], rtol=1e-4, atol=1e-4)
     assert torch.equal(outputs["always_right"], correct.all(0))
     assert set(outputs) == {"logits", "always_right", "moved", "moved_share"}
+    assert setting.module.forwards == 11 * 128
+    assert sum(passes for _, _, passes in setting.reports) == 21 * 128
 
 
 def test_passes_of_an_attack_are_counted() -> None:
     setting = Setting(STANDARD, 1)
     taken = steps_taken(pgd_everywhere(setting, STANDARD).argmax(2) == torch.from_numpy(setting.labels))
     setting.module.forwards = 0
-    setting.outputs(setting.passes.pgd, PGD, starts=True)
+    setting.outputs("pgd")
     forwards, backwards = int(taken.sum()) + 128, int(taken.sum())
     assert setting.module.forwards == forwards
     assert sum(passes for _, _, passes in setting.reports) == forwards + backwards
@@ -189,19 +196,12 @@ def test_passes_of_an_attack_are_counted() -> None:
     assert forwards + backwards < 21 * 128
 
 
-def test_a_released_attack_takes_21_passes_an_image() -> None:
-    setting = Setting(RELEASED)
-    setting.outputs(setting.passes.pgd, PGD, starts=True)
-    assert setting.module.forwards == 11 * 128
-    assert sum(passes for _, _, passes in setting.reports) == 21 * 128
-
-
 def test_batches_of_an_attack_stay_full_until_the_images_end() -> None:
     setting = Setting(STANDARD, 16)
     sizes: list[int] = []
     forward = setting.module.forward
     setting.module.forward = lambda inputs: (sizes.append(len(inputs)), forward(inputs))[1]
-    setting.outputs(setting.passes.pgd, PGD, starts=True)
+    setting.outputs("pgd")
     assert sizes == sorted(sizes, reverse=True)
     assert sizes.count(16) > len(sizes) / 2
 
@@ -210,14 +210,10 @@ def test_batches_of_an_attack_stay_full_until_the_images_end() -> None:
 def test_memory_that_runs_out_changes_no_output(run: str) -> None:
     usual, small = Setting(STANDARD, None), Setting(STANDARD, None)
     small.module.most_images = 5
-    view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
-    first, second = (
-        setting.outputs(getattr(setting.passes, run), view, starts=run == "pgd") for setting in (usual, small)
-    )
+    first, second = usual.outputs(run), small.outputs(run)
     batching = small.passes.batching if run == "plain" else small.passes.attack_batching
     assert batching.size == 4
-    for name in first:
-        torch.testing.assert_close(first[name], second[name], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["pgd_start", "pgd_step", "extents"])
@@ -225,7 +221,7 @@ def test_memory_that_runs_out_outside_of_the_model_changes_no_output(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = Setting(STANDARD, None)
-    expected = expected.outputs(expected.passes.pgd, PGD, starts=True)
+    expected = expected.outputs("pgd")
     function = getattr(predict, name)
 
     def limited(points: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
@@ -235,10 +231,9 @@ def test_memory_that_runs_out_outside_of_the_model_changes_no_output(
 
     monkeypatch.setattr(predict, name, limited)
     setting = Setting(STANDARD, None)
-    outputs = setting.outputs(setting.passes.pgd, PGD, starts=True)
+    outputs = setting.outputs("pgd")
     assert setting.passes.attack_batching.size < 16
-    for kind, values in expected.items():
-        torch.testing.assert_close(outputs[kind], values, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(outputs, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_memory_that_runs_out_while_images_leave_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,14 +242,14 @@ def test_memory_that_runs_out_while_images_leave_is_reported(monkeypatch: pytest
 
     monkeypatch.setattr(ActiveSet, "keep", full)
     setting = Setting(STANDARD, None)
-    assert error_text(ModelError, setting.outputs, setting.passes.pgd, PGD, starts=True) == (
+    assert error_text(ModelError, setting.outputs, "pgd") == (
         "golden: memory on cpu runs out with 16 images of 16 × 16. Give a smaller --quba-batch-size, or auto."
     )
 
 
 def test_fgsm_moves_images_along_the_gradient() -> None:
     setting = Setting(STANDARD)
-    outputs = setting.outputs(setting.passes.fgsm, FGSM)
+    outputs = setting.outputs("fgsm")
     pixels, label = setting.images.float().div(255), torch.from_numpy(setting.labels)
 
     def logits(values: torch.Tensor) -> torch.Tensor:
@@ -270,7 +265,7 @@ def test_fgsm_moves_images_along_the_gradient() -> None:
 
 def test_unattacked_images_take_one_pass_each() -> None:
     setting = Setting(STANDARD, 16)
-    outputs = setting.outputs(setting.passes.plain, CLEAN)
+    outputs = setting.outputs("plain")
     assert setting.module.forwards == 128
     assert [images for _, images, _ in setting.reports] == [16] * 8
     expected = setting.module(setting.classifier.normalise(setting.images.float().div(255)))
@@ -301,25 +296,19 @@ def test_batches_of_images_with_the_channels_last_keep_their_pixels() -> None:
 @needs_cuda
 @pytest.mark.parametrize("run", ["plain", "fgsm", "pgd"])
 def test_a_gpu_gives_the_outputs_of_the_cpu(run: str) -> None:
-    view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
-    first, second = (
-        setting.outputs(getattr(setting.passes, run), view, starts=run == "pgd")
-        for setting in (Setting(STANDARD), Setting(STANDARD, device="cuda:0"))
-    )
-    for name in first:
-        torch.testing.assert_close(first[name], second[name], rtol=1e-3, atol=1e-3)
+    first, second = Setting(STANDARD).outputs(run), Setting(STANDARD, device="cuda:0").outputs(run)
+    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3, check_device=False)
 
 
 @needs_cuda
 @pytest.mark.parametrize(("run", "protocol"), [("plain", STANDARD), ("fgsm", STANDARD), ("pgd", RELEASED)])
 def test_a_pass_never_waits_for_the_gpu(run: str, protocol: Protocol) -> None:
     setting = Setting(protocol, device="cuda:0")
-    tasks = setting.tasks({"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run])
+    complete = setting.run(run)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for complete in getattr(setting.passes, run)(setting.stream(tasks, starts=run == "pgd")):
-            for task in complete:
-                task.fetch()
+        for task in chain.from_iterable(complete):
+            task.fetch()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -329,18 +318,12 @@ def test_a_pass_never_waits_for_the_gpu(run: str, protocol: Protocol) -> None:
 def test_results_are_fetched_while_the_device_computes(
     run: str, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view = {"plain": CLEAN, "fgsm": FGSM, "pgd": PGD}[run]
-
-    def outputs(setting: Setting) -> list[dict[str, torch.Tensor]]:
-        batches = getattr(setting.passes, run)(setting.stream(setting.tasks(view), starts=run == "pgd"))
-        return [task.outputs for task in _one_batch_late(batches)]
-
     setting = Setting(protocol)
-    expected, reports = outputs(setting), setting.reports
+    expected, reports = [task.outputs for task in _one_batch_late(setting.run(run))], setting.reports
     with simulated_gpu(monkeypatch) as gpu:
         setting = Setting(protocol, device="cuda:0")
         gpu.reset()
-        actual = outputs(setting)
+        actual = [task.outputs for task in _one_batch_late(setting.run(run))]
     assert setting.reports == reports
     for ours, other in zip(actual, expected, strict=True):
         assert all(torch.equal(ours[name], other[name]) for name in other)
@@ -357,8 +340,7 @@ def test_a_batch_is_copied_to_the_device_once(run: str, copies: int, monkeypatch
     with simulated_gpu(monkeypatch) as gpu:
         setting = Setting(STANDARD, device="cuda:0")
         gpu.reset()
-        tasks = setting.tasks({"plain": CLEAN, "fgsm": FGSM}[run])
-        assert len(list(getattr(setting.passes, run)(setting.stream(tasks)))) == 8
+        assert len(list(setting.run(run))) == 8
     assert gpu.to_device == 8 * copies
     assert gpu.waits == []
 
@@ -370,7 +352,7 @@ def test_an_attack_on_probabilities_waits_once_for_each_gradient(monkeypatch: py
         forward, setting.classifier.outputs = setting.module.forward, "probabilities"
         setting.module.forward = lambda inputs: forward(inputs).softmax(dim=1)
         gpu.reset()
-        assert len(list(setting.passes.fgsm(setting.stream(setting.tasks(FGSM))))) == 8
+        assert len(list(setting.run("fgsm"))) == 8
     assert [wait.cause for wait in gpu.waits] == ["cpu"] * 8
 
 
@@ -378,7 +360,7 @@ def test_a_step_of_pgd_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with simulated_gpu(monkeypatch) as gpu:
         setting = Setting(STANDARD, device="cuda:0")
         gpu.reset()
-        steps = list(setting.passes.pgd(setting.stream(setting.tasks(PGD), starts=True)))
+        steps = list(setting.run("pgd"))
     assert [wait.cause for wait in gpu.waits] == ["tolist"] * len(steps)
     # Images, noise and labels that join, and the rows with a gradient, those that leave and those that stay.
     assert gpu.to_device <= 6 * len(steps)
@@ -405,17 +387,16 @@ def active_set(*rows: int) -> ActiveSet:
     return active
 
 
+def rows_of(active: ActiveSet) -> list[list[int]]:
+    return [[row for _, row in active.owners], active["pixels"].tolist(), active["label"].tolist()]
+
+
 def test_images_join_and_leave() -> None:
     active = active_set(0, 1, 2)
     active.steps = [3, 4, 5]
     active.keep([0, 2])
     active.join([(None, 7)], pixels=torch.tensor([7]), label=torch.tensor([7]))
-    assert (
-        [row for _, row in active.owners]
-        == active["pixels"].tolist()
-        == active["label"].tolist()
-        == [0, 2, 7]
-    )
+    assert rows_of(active) == [[0, 2, 7]] * 3
     assert (active.steps, active.continues) == ([3, 5, 0], [True] * 3)
 
 
@@ -439,10 +420,5 @@ def test_images_stay_as_they_are_if_memory_runs_out(change: str, monkeypatch: py
         new = torch.ones(1)
         with pytest.raises(torch.OutOfMemoryError):
             active.keep([0]) if change == "keep" else active.join([(None, 7)], pixels=new, label=new)
-    assert (
-        [row for _, row in active.owners]
-        == active["pixels"].tolist()
-        == active["label"].tolist()
-        == [0, 1, 2]
-    )
+    assert rows_of(active) == [[0, 1, 2]] * 3
     assert len(active.steps) == len(active.continues) == 3

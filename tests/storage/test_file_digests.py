@@ -38,16 +38,13 @@ def age_the_change() -> None:
     time.sleep(2 * CLOCK_TICK_NS / 1e9)
 
 
+def digest_of(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "store" / "digests.sqlite"
-
-
-def test_a_second_run_reads_no_file(tmp_path: Path, cache: Path) -> None:
-    paths = files(tmp_path, 1100)
-    first, second = ContentDigests(cache), ContentDigests(cache)
-    assert first.digests(paths) == second.digests(paths)
-    assert (first.files_read, second.files_read) == (1100, 0)
 
 
 def test_unchanged_files_cost_one_stat_each_and_one_query(
@@ -78,16 +75,14 @@ def test_a_link_has_the_digest_of_its_file(tmp_path: Path, cache: Path) -> None:
     digests = ContentDigests(cache)
     assert digests.digests([link])[0] == digests.digests([path])[0]
     written(path, b"new", LONG_AGO + 1)
-    assert digests.digests([link])[0] == hashlib.blake2b(b"new", digest_size=16).hexdigest()
+    assert digests.digests([link])[0] == digest_of(b"new")
 
 
 def test_a_large_file_is_read_in_parts(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_digests, "FIRST_READ", 3)
     monkeypatch.setattr(file_digests, "NEXT_READ", 2)
     path = written(tmp_path / "a.png", b"0123456789")
-    assert (
-        ContentDigests(cache).digests([path])[0] == hashlib.blake2b(b"0123456789", digest_size=16).hexdigest()
-    )
+    assert ContentDigests(cache).digests([path]) == [digest_of(b"0123456789")]
 
 
 def test_a_container_of_many_images_is_read_once(tmp_path: Path, cache: Path) -> None:
@@ -121,7 +116,7 @@ def test_content_replaced_in_place_with_size_and_time_kept_is_noticed(tmp_path: 
     before = digests.digests([path])[0]
     assert (digests.digests([path])[0], digests.files_read) == (before, 1)
     written(path, b"new")
-    assert digests.digests([path])[0] == hashlib.blake2b(b"new", digest_size=16).hexdigest()
+    assert digests.digests([path])[0] == digest_of(b"new")
 
 
 def test_the_time_of_creation_on_windows_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -148,32 +143,17 @@ def test_a_file_written_this_instant_is_not_trusted_to_its_time(tmp_path: Path, 
     stamp = path.stat().st_mtime_ns
     digests = ContentDigests(cache)
     before = digests.digests([path])[0]
-    written(
-        path, b"new", stamp
-    )  # within one tick of the file system's clock, so nothing but the content differs
+    written(path, b"new", stamp)  # within one tick of the file system's clock: the content alone differs
     assert digests.digests([path])[0] != before
 
 
-def test_a_missing_file_is_named(tmp_path: Path, cache: Path) -> None:
-    text = error_text(SuiteError, ContentDigests(cache).digests, [tmp_path / "a.png"])
-    assert text == f"{tmp_path}/a.png: cannot be read (No such file or directory)."
-
-
-def test_a_damaged_cache_is_an_error(tmp_path: Path, cache: Path) -> None:
-    paths = files(tmp_path, 3)
-    ContentDigests(cache).digests(paths)
-    for file in cache.parent.glob("digests.sqlite*"):
-        file.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
-    text = error_text(StoreError, ContentDigests(cache).digests, paths)
-    assert text == f"{cache}: {cannot_be_kept('file is not a database')}"
-
-
-def test_a_cache_that_is_cut_off_gives_no_wrong_digest(tmp_path: Path, cache: Path) -> None:
-    paths = files(tmp_path, 300)
-    ContentDigests(cache).digests(paths)
-    cache.write_bytes(cache.read_bytes()[:6000])
-    with pytest.raises(StoreError, match="it is a cache"):
-        ContentDigests(cache).digests(paths)
+@pytest.mark.parametrize(
+    ("name", "reason"), [("none", "cannot be read (No such file or directory)."), ("pipe", "is not a file.")]
+)
+def test_a_path_without_a_file_has_no_digest(tmp_path: Path, cache: Path, name: str, reason: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    text = error_text(SuiteError, ContentDigests(cache).digests, [tmp_path / name])
+    assert text == f"{tmp_path}/{name}: {reason}"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -215,6 +195,15 @@ def spoil_pipe(cache: Path) -> None:
     os.mkfifo(cache)
 
 
+def spoil_content(cache: Path) -> None:
+    for file in cache.parent.glob("digests.sqlite*"):
+        file.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
+
+
+def cut_off(cache: Path) -> None:
+    cache.write_bytes(cache.read_bytes()[:6000])
+
+
 def spoil_table(cache: Path) -> None:
     with closing(sqlite3.connect(cache)) as connection:
         connection.execute("DROP TABLE digests_2")
@@ -226,11 +215,13 @@ def spoil_table(cache: Path) -> None:
     [
         (spoil_folder, "is not a file. Remove it: a cache is kept there."),
         (spoil_pipe, "is not a file. Remove it: a cache is kept there."),
+        (spoil_content, cannot_be_kept("file is not a database")),
+        (cut_off, cannot_be_kept("database disk image is malformed")),
         (spoil_table, cannot_be_kept("no such column: digests_2.path")),
     ],
 )
-def test_a_path_that_is_no_cache_is_an_error(tmp_path: Path, cache: Path, spoil, damage: str) -> None:
-    paths = files(tmp_path, 3)
+def test_a_damaged_cache_is_an_error(tmp_path: Path, cache: Path, spoil, damage: str) -> None:
+    paths = files(tmp_path, 300)
     ContentDigests(cache).digests(paths)
     spoil(cache)
     assert error_text(StoreError, ContentDigests(cache).digests, paths) == f"{cache}: {damage}"
@@ -242,12 +233,6 @@ def test_digests_that_are_none_are_not_used(tmp_path: Path, cache: Path) -> None
     with closing(sqlite3.connect(cache)) as connection, connection:
         connection.execute("UPDATE digests_2 SET digest = 5")
     assert ContentDigests(cache).digests(paths) == before
-
-
-def test_a_path_that_is_no_file_has_no_digest(tmp_path: Path, cache: Path) -> None:
-    os.mkfifo(tmp_path / "a.png")
-    text = error_text(SuiteError, ContentDigests(cache).digests, [tmp_path / "a.png"])
-    assert text == f"{tmp_path}/a.png: is not a file."
 
 
 def test_processes_share_a_cache(tmp_path: Path, cache: Path) -> None:
@@ -262,5 +247,5 @@ def test_processes_share_a_cache(tmp_path: Path, cache: Path) -> None:
     ]
     outputs = {process.communicate()[0] for process in running}
     assert [process.returncode for process in running] == [0] * 4
-    expected = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in sorted(paths)]
+    expected = [digest_of(path.read_bytes()) for path in sorted(paths)]
     assert [output.split() for output in outputs] == [expected]
