@@ -1,14 +1,20 @@
-"""A batch that does not fit into memory is computed in parts, and later ones are smaller."""
+"""Batches: images are read ahead in order, across shards, and in parts if memory runs out."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from quba_check.engine.batching import Batching, default_batch
+from quba_check.engine.batching import Batching, ImageStream, default_batch, default_threads
 from quba_check.errors import ModelError
 from quba_check.models.compute import PLAIN, ComputeSettings
 
@@ -121,3 +127,162 @@ def test_the_size_is_stated_or_one_for_a_model_that_takes_single_images() -> Non
     single = batching()
     single._classifier.takes_single_images = True
     assert single.size == 1
+
+
+POOLS = pytest.mark.parametrize("threads", [0, 3])
+
+
+class Source:
+    """Images that are numbers; counts what was listed and read."""
+
+    def __init__(self, count: int, broken: int | None = None) -> None:
+        self.count, self.broken = count, broken
+        self.listed = 0
+        self.read: list[int] = []
+
+    def jobs(self, together: int = 1):
+        for start in range(0, self.count, together):
+            numbers = range(start, min(start + together, self.count))
+            self.listed += len(numbers)
+            yield [(f"image {number}", partial(self.image, number)) for number in numbers]
+
+    def image(self, number: int) -> int:
+        if number == self.broken:
+            raise ValueError(f"image {number} is broken")
+        self.read.append(number)
+        return number
+
+
+def stream_of(source: Source, ahead: int, threads: int) -> ImageStream[str, int]:
+    return ImageStream(source.jobs(), ahead, ThreadPoolExecutor(threads) if threads else None)
+
+
+def taken(stream: ImageStream[str, int], count: int, **options) -> list[int]:
+    return [content for _, content in stream.take(count, **options)]
+
+
+@POOLS
+def test_images_arrive_in_order_with_their_owners(threads: int) -> None:
+    stream = stream_of(Source(5), 4, threads)
+    assert stream.take(2) == [("image 0", 0), ("image 1", 1)]
+    assert stream.take(2) == [("image 2", 2), ("image 3", 3)]
+    assert stream.take(2) == [("image 4", 4)]
+    assert stream.take(2) == []
+
+
+@POOLS
+def test_only_some_images_are_read_ahead(threads: int) -> None:
+    source = Source(100)
+    stream = stream_of(source, 6, threads)
+    stream.take(3)
+    assert source.listed == 3 + 6
+    stream.close()
+
+
+def test_a_list_is_read_at_once() -> None:
+    source = Source(100)
+    stream = ImageStream(source.jobs(together=10), 6, ThreadPoolExecutor(1))
+    for count, listed in [(4, 10), (1, 20), (9, 20), (1, 30)]:
+        stream.take(count)
+        assert source.listed == listed
+    stream.close()
+
+
+def test_without_threads_nothing_is_read_before_it_is_needed() -> None:
+    source = Source(100)
+    stream_of(source, 6, 0).take(3)
+    assert source.read == [0, 1, 2]
+
+
+@POOLS
+def test_a_small_rest_joins_the_last_batch(threads: int) -> None:
+    stream = stream_of(Source(22), 32, threads)
+    assert taken(stream, 16, joins_rest=True) == list(range(22))
+    stream = stream_of(Source(25), 32, threads)
+    assert taken(stream, 16, joins_rest=True) == list(range(16))
+    assert taken(stream, 16, joins_rest=True) == list(range(16, 25))
+
+
+@POOLS
+def test_images_before_an_error_come_first(threads: int) -> None:
+    stream = stream_of(Source(9, broken=5), 8, threads)
+    assert taken(stream, 4) == [0, 1, 2, 3]
+    assert taken(stream, 4) == [4]
+    with pytest.raises(ValueError, match="image 5 is broken"):
+        stream.take(4)
+    with pytest.raises(ValueError, match="image 5 is broken"):
+        stream.take(4)
+
+
+@POOLS
+def test_images_of_two_groups_never_share_a_batch(threads: int) -> None:
+    pool = ThreadPoolExecutor(threads) if threads else None
+    jobs = iter([[(number // 5, lambda number=number: number) for number in range(12)]])
+    stream = ImageStream(jobs, 8, pool, group=lambda owner: owner)
+    assert taken(stream, 4) == [0, 1, 2, 3]
+    assert taken(stream, 4, like=1) == []
+    assert taken(stream, 4, like=0) == [4]
+    assert taken(stream, 4, joins_rest=True) == [5, 6, 7, 8, 9]
+    assert taken(stream, 4) == [10, 11]
+    assert taken(stream, 4) == []
+
+
+def test_a_closed_stream_reads_nothing_more() -> None:
+    source = Source(50)
+    stream = stream_of(source, 20, 0)
+    stream.take(1)
+    stream.close()
+    assert source.read == [0]
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(count=st.integers(0, 70), size=st.integers(1, 20), joins=st.booleans(), ahead=st.integers(1, 50))
+def test_every_image_arrives_once(count: int, size: int, joins: bool, ahead: int) -> None:
+    stream = stream_of(Source(count), max(ahead, 2 * size), 0)
+    sizes, numbers = [], []
+    while batch := taken(stream, size, joins_rest=joins):
+        sizes.append(len(batch))
+        numbers += batch
+    assert numbers == list(range(count))
+    assert all(size == number for number in sizes[:-1])
+    assert not sizes or sizes[-1] <= size + (size // 2 if joins else 0)
+
+
+@pytest.fixture
+def allow_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Set the number of cores of this process on a machine with 96."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 96)
+
+    def allow(cores: int) -> None:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+
+    return allow
+
+
+def test_an_accelerator_is_fed_by_more_threads(allow_cores: Callable[[int], None]) -> None:
+    for cores, on_cpu, on_cuda in [(1, 1, 1), (2, 1, 2), (16, 4, 16), (96, 4, 16)]:
+        allow_cores(cores)
+        assert default_threads(torch.device("cpu")) == on_cpu
+        assert default_threads(torch.device("cuda")) == on_cuda
+
+
+def test_workers_of_pytest_share_the_cores(
+    allow_cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for workers, on_cpu, on_cuda in [(2, 4, 16), (8, 4, 8), (64, 1, 1), (128, 1, 1)]:
+        allow_cores(64)
+        monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", str(workers))
+        assert default_threads(torch.device("cpu")) == on_cpu
+        assert default_threads(torch.device("cuda")) == on_cuda
+    assert default_threads(torch.device("cuda"), 12) == 12  # a worker of an executor has its own
+
+
+def test_all_cores_where_the_system_limits_none(
+    allow_cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert default_threads(torch.device("cuda")) == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert default_threads(torch.device("cuda")) == 1

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from support.errors import error_text
+from syrupy.assertion import SnapshotAssertion
 
 from quba_check.errors import UserError
 from quba_check.testing.perturbations import (
@@ -138,30 +139,17 @@ def test_chains_apply_their_steps_in_order(first: list[Perturbation], second: li
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    "make",
     [
-        (lambda: Rotation(200), "Rotation: degrees, got 200. Allowed: -180 to 180."),
-        (lambda: Shift(down=float("nan")), "Shift: down, got nan. Allowed: -0.5 to 0.5."),
-        (lambda: Jpeg("high"), "Jpeg: quality, got 'high'. Allowed: 1 to 100."),
-        (lambda: Noise(-0.1), "Noise: sigma, got -0.1. Allowed: 0 to 1."),
-        (lambda: Corruption("fog", 6), "Corruption: severity, got 6. Allowed: 1 to 5."),
-        (
-            lambda: Corruption("fogg"),
-            "Corruption: unknown name, got 'fogg'. Did you mean 'fog'? Allowed: gaussian_noise, shot_noise, "
-            "impulse_noise, defocus_blur, glass_blur, motion_blur, zoom_blur, snow, frost, fog, brightness, "
-            "contrast, elastic_transform, pixelate, jpeg_compression, speckle_noise, gaussian_blur, spatter, "
-            "saturate, low_light.",
-        ),
-        (
-            lambda: HorizontalFlip()(PHOTO / 255),
-            "HorizontalFlip: not an image, got float64 of shape (30, 40, 3). Allowed: uint8 of shape "
-            "(H, W, 3), or a PIL image.",
-        ),
-        (
-            lambda: HorizontalFlip()("a.png"),
-            "HorizontalFlip: not an image, got 'a.png'. Allowed: uint8 of shape (H, W, 3), or a PIL image.",
-        ),
+        lambda: Rotation(200),
+        lambda: Shift(down=float("nan")),
+        lambda: Jpeg("high"),
+        lambda: Noise(-0.1),
+        lambda: Corruption("fog", 6),
+        lambda: Corruption("fogg"),
+        lambda: HorizontalFlip()(PHOTO / 255),
+        lambda: HorizontalFlip()("a.png"),
     ],
 )
-def test_invalid_arguments_are_refused(make: Callable[[], object], message: str) -> None:
-    assert error_text(UserError, make) == message
+def test_invalid_arguments_are_refused(make: Callable[[], object], snapshot: SnapshotAssertion) -> None:
+    assert error_text(UserError, make) == snapshot
