@@ -69,15 +69,6 @@ def test_tables_by_hand():
     assert sum(row[2] for row in rows(outcome, "probability_changes")) == 5
 
 
-def test_flips_are_those_of_two_accuracies():
-    rng = np.random.default_rng(0)
-    label, before, after = rng.integers(0, 3, (3, 500))
-    outcome = measured(answers(label, before), answers(label, after), *ALL)
-    (_, _, lost), (_, _, gained), _ = rows(outcome, "flips")
-    assert gained - lost == pytest.approx(np.mean(after == label) - np.mean(before == label))
-    assert outcome.value == np.mean(before == after)
-
-
 def test_the_same_outputs_have_exact_numbers():
     """Five images prove an agreement of 1 if every bit is the same, as for one model in two files."""
     outcome = measured(answers(LABEL, BEFORE), answers(LABEL, BEFORE), *ALL)

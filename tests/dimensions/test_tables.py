@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.answers import answers, facts, first, right_on
 
-from quba_check.core.facts import ModelFacts, table_class_names
+from quba_check.core.facts import ModelFacts
 from quba_check.core.measurement import Table
 from quba_check.core.predictions import NO_CLASS
 from quba_check.core.view import CLEAN, SEVERITIES, View
@@ -129,10 +129,6 @@ def test_hostile_class_names_are_stored_and_read_again():
     again = MeasurementRow.model_validate_json(row.model_dump_json())
     rows = outcome_of("class_balance", again).tables["classes"].rows
     assert rows == printable(measured.tables["classes"].rows)
-
-
-def test_classes_without_names_are_numbered():
-    assert table_class_names([], 3) == ("class 0", "class 1", "class 2")
 
 
 def test_every_table_has_a_value_in_every_cell():

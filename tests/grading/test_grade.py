@@ -1,8 +1,6 @@
 """Grades: percentile, letter, and what may be missing."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from quba_check.core.dimension import PUBLISHED_DIMENSIONS
 from quba_check.errors import PopulationError, UserError
@@ -138,16 +136,3 @@ def test_unknown_name_in_allow_missing():
         UserError, match=r"^allow_missing: unknown dimension 'shapebias'\. Allowed: .* Did you mean"
     ):
         grade(SWIN, allow_missing=["shapebias"])
-
-
-@settings(deadline=None, derandomize=True, max_examples=40)
-@given(
-    st.fixed_dictionaries(
-        {name: st.floats(0, 900 if name == "parameters" else 1) for name in PUBLISHED_DIMENSIONS}
-    ),
-    st.sampled_from(["published", "screened"]),
-)
-def test_percentiles_and_letters_stay_in_range(values, name):
-    graded = grade(values, population=name)
-    assert 0 <= graded.percentile <= 100
-    assert graded.letter in "ABCDF"

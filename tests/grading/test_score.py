@@ -14,7 +14,6 @@ from quba_check.errors import PopulationError, UserError
 from quba_check.grading import normalisation, population, published_models, quba_score
 
 PUBLISHED_SCORES = json.loads((Path(__file__).parent / "published_scores.json").read_text(encoding="utf-8"))
-LOWER_IS_BETTER = ("calibration_error", "parameters")
 MEAN = dict(population("published").mu)
 
 values = st.fixed_dictionaries(
@@ -27,10 +26,6 @@ def test_published_scores_to_the_last_printed_digit():
     scores = {model.id: quba_score(model.values) for model in published_models()}
     assert scores.keys() == PUBLISHED_SCORES["scores"].keys()
     assert scores == pytest.approx(PUBLISHED_SCORES["scores"], abs=1e-9, rel=1e-9)
-
-
-def test_mean_model_scores_zero():
-    assert quba_score(MEAN) == 0
 
 
 def test_one_deviation_of_one_dimension_counts_its_weight():
@@ -57,20 +52,6 @@ def test_weights_replace_the_defaults():
     assert quba_score(better, weights={"accuracy": 2}) == pytest.approx(2 / 7, abs=1e-12)
     only_accuracy = dict.fromkeys(PUBLISHED_DIMENSIONS, 0) | {"accuracy": 3}
     assert quba_score(better, weights=only_accuracy) == pytest.approx(1, abs=1e-12)
-
-
-@settings(deadline=None, derandomize=True)
-@given(values, st.sampled_from(PUBLISHED_DIMENSIONS), st.floats(1e-3, 1))
-def test_better_values_score_higher(values, name, step):
-    moved = values[name] - step if name in LOWER_IS_BETTER else values[name] + step
-    assert quba_score({**values, name: moved}) > quba_score(values)
-
-
-@settings(deadline=None, derandomize=True)
-@given(values, st.fixed_dictionaries(dict.fromkeys(PUBLISHED_DIMENSIONS, weight)), st.floats(0.01, 100))
-def test_only_the_ratios_of_weights_matter(values, weights, factor):
-    scaled = {name: factor * weight for name, weight in weights.items()}
-    assert quba_score(values, weights=scaled) == pytest.approx(quba_score(values, weights=weights))
 
 
 @settings(deadline=None, derandomize=True)

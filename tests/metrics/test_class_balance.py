@@ -25,23 +25,25 @@ def draw(per_class):
     return label, RNG.random(len(label)) < TRUE[label], RNG.beta(2, 1, len(label)).astype(np.float32)
 
 
+def both(label, right, p, classes=CLASSES):
+    """Evenness of accuracy and of confidence."""
+    return (
+        accuracy_evenness(label, right, classes=classes, sample=0),
+        confidence_evenness(label, p, classes=classes, sample=0),
+    )
+
+
 @pytest.mark.parametrize("per_class", [10, 50])
 def test_few_images_hardly_bias_what_is_debiased(per_class):
-    runs = [draw(per_class) for _ in range(300)]
-    accuracy = [accuracy_evenness(label, right, classes=CLASSES, sample=0) for label, right, _ in runs]
-    confidence = [confidence_evenness(label, p, classes=CLASSES, sample=0) for label, _, p in runs]
+    accuracy, confidence = zip(*(both(*draw(per_class)) for _ in range(300)), strict=True)
     assert np.mean([found.debiased for found in accuracy]) == pytest.approx(1 - TRUE.std(ddof=1), abs=0.004)
     assert np.mean([found.debiased for found in confidence]) == pytest.approx(1 - (1 / 18) ** 0.5, abs=0.003)
 
 
 def test_standard_errors_equal_the_spread_over_samples():
-    runs = [draw(20) for _ in range(800)]
-    for found in (
-        [accuracy_evenness(label, right, classes=CLASSES, sample=0).estimate for label, right, _ in runs],
-        [confidence_evenness(label, p, classes=CLASSES, sample=0).estimate for label, _, p in runs],
-    ):
-        spread = np.std([estimate.value for estimate in found])
-        assert np.mean([estimate.standard_error for estimate in found]) == pytest.approx(spread, rel=0.12)
+    for found in zip(*(both(*draw(20)) for _ in range(800)), strict=True):
+        spread = np.std([one.estimate.value for one in found])
+        assert np.mean([one.estimate.standard_error for one in found]) == pytest.approx(spread, rel=0.12)
 
 
 examples = settings(deadline=None, derandomize=True, max_examples=60)
@@ -58,11 +60,9 @@ def columns(classes):
 
 def values(label, correct, probability, classes):
     """Evenness of accuracy, of confidence, and of confidence between classes."""
-    return (
-        accuracy_evenness(label, correct, classes=classes, sample=0).estimate.value,
-        confidence_evenness(label, probability, classes=classes, sample=0).estimate.value,
-        between_class_evenness(label, probability, classes=classes),
-    )
+    parts = both(label, correct, probability, classes)
+    between = between_class_evenness(label, probability, classes=classes)
+    return (*(part.estimate.value for part in parts), between)
 
 
 def test_by_hand():
@@ -116,16 +116,16 @@ def test_intervals_hold_with_skewed_classes_of_few_images(classes, per_class):
     rng = np.random.default_rng(0)
     true = rng.beta(4, 1.5, classes)
     label = np.repeat(np.arange(classes), per_class)
-    found = {"accuracy": [], "confidence": []}
+    found = []
     for _ in range(200):
         right = rng.random(len(label)) < true[label]
         p = np.where(right, rng.beta(5, 0.6, len(label)), rng.beta(0.6, 4, len(label))).astype(np.float32)
-        found["accuracy"].append(accuracy_evenness(label, right, classes=classes, sample=0).estimate)
-        found["confidence"].append(confidence_evenness(label, p, classes=classes, sample=0).estimate)
-    for part, estimates in found.items():
+        found.append(both(label, right, p, classes))
+    for part in zip(*found, strict=True):
+        estimates = [drawn.estimate for drawn in part]
         truth = np.mean([estimate.value for estimate in estimates])
         held = [abs(estimate.value - truth) <= 1.96 * estimate.standard_error for estimate in estimates]
-        assert np.mean(held) >= 0.904, part
+        assert np.mean(held) >= 0.904
 
 
 def test_the_variance_estimate_is_unbiased():
@@ -149,18 +149,14 @@ def test_intervals_hold_where_no_class_varies(accuracies):
     """
     rng = np.random.default_rng(0)
     label = np.repeat(np.arange(len(accuracies)), 6)
-    found = {"accuracy": [], "confidence": []}
-    for _ in range(400):
-        right = rng.random(len(label)) < np.array(accuracies)[label]
-        found["accuracy"].append(accuracy_evenness(label, right, classes=len(accuracies), sample=0))
-        p = right.astype(np.float32)
-        found["confidence"].append(confidence_evenness(label, p, classes=len(accuracies), sample=0))
-    for part, draws in found.items():
+    rights = (rng.random(len(label)) < np.array(accuracies)[label] for _ in range(400))
+    found = [both(label, right, right.astype(np.float32), len(accuracies)) for right in rights]
+    for draws in zip(*found, strict=True):
         values = np.array([drawn.estimate.value for drawn in draws])
         hidden = np.array([drawn.hidden_error for drawn in draws])
         errors = np.hypot([drawn.estimate.standard_error for drawn in draws], hidden)
         assert 0.3 < np.mean(hidden > 0) < 0.7
-        assert np.mean(np.abs(values - values.mean()) <= 1.96 * errors) >= 0.92, part
+        assert np.mean(np.abs(values - values.mean()) <= 1.96 * errors) >= 0.92
 
 
 def test_hidden_errors_by_hand():
@@ -171,15 +167,13 @@ def test_hidden_errors_by_hand():
     """
     label, right = np.array([0, 0, 1, 1]), np.array([True, True, False, False])
     variance = 2 * 4 * 2 * (1 / 3) ** 2 * 5 / 72 - 2 * 2 * (5 / 72) ** 2
-    found = accuracy_evenness(label, right, classes=2, sample=0)
+    found, same = both(label, right, np.ones(4, np.float32), 2)
     assert found.hidden_error == pytest.approx(variance**0.5 / (2 * (2 / 9) ** 0.5))
     assert found.estimate.standard_error == 0
-    same = confidence_evenness(label, np.ones(4, np.float32), classes=2, sample=0)
     assert same.hidden_error == pytest.approx(0.4)
 
 
 def test_images_that_vary_hide_nothing():
     label, right = np.array([0, 0, 1, 1]), np.array([True, False, True, True])
     p = np.array([0.5, 0.6, 0.5, 0.5], np.float32)
-    assert accuracy_evenness(label, right, classes=2, sample=0).hidden_error == 0
-    assert confidence_evenness(label, p, classes=2, sample=0).hidden_error == 0
+    assert [part.hidden_error for part in both(label, right, p, 2)] == [0, 0]
